@@ -1,0 +1,22 @@
+/** Name and value; order is kept and equal names may repeat, as in Kafka. */
+export type Header = readonly [name: string, value: Buffer | null]
+
+/** A record as bytes, ready to be stored. */
+export interface OutgoingRecord {
+  readonly key: Buffer | null
+  readonly value: Buffer | null
+  readonly headers: readonly Header[]
+  /** Milliseconds since the Unix epoch. */
+  readonly timestamp: number
+}
+
+/** A record as a broker returned it. Key and value may be views into the whole answer: copy what outlives the handler. */
+export interface ReceivedRecord {
+  readonly offset: number
+  readonly timestamp: number
+  readonly key: Buffer | null
+  readonly value: Buffer | null
+  readonly headers: readonly Header[]
+}
+
+export const noHeaders: readonly Header[] = Object.freeze([])

@@ -1,0 +1,28 @@
+import type { Random } from './random.js'
+
+/** Delay before the next attempt; `attempt` counts from 1 = after the first failure. */
+export type Backoff = (attempt: number, random: Random) => number
+
+export interface ExponentialOptions {
+  /** Delay after the first failure, before jitter. */
+  readonly initialMs: number
+  /** No delay is longer than this. */
+  readonly maxMs: number
+  /** Growth per attempt. Default 2. */
+  readonly factor?: number
+}
+
+/**
+ * Exponential delays with equal jitter: half of the delay is certain, half is drawn, so that callers that failed together
+ * do not come back together and none comes back at once.
+ */
+export function exponential({ initialMs, maxMs, factor = 2 }: ExponentialOptions): Backoff {
+  return (attempt, random) => {
+    const ceiling = Math.min(maxMs, initialMs * factor ** Math.max(0, attempt - 1))
+    return ceiling / 2 + (ceiling / 2) * random.next()
+  }
+}
+
+export function fixed(delayMs: number): Backoff {
+  return () => delayMs
+}

@@ -1,0 +1,17 @@
+import { fileURLToPath } from 'node:url'
+import { defineConfig } from 'vitest/config'
+
+const source = (file: string) => fileURLToPath(new URL(`./src/${file}`, import.meta.url))
+
+export default defineConfig({
+  resolve: {
+    alias: [
+      { find: /^tidemark$/, replacement: source('index.ts') },
+      { find: /^tidemark\/(\w+)$/, replacement: source('$1.ts') },
+    ],
+  },
+  test: {
+    include: ['test/{unit,types,package,contract,simulation,examples}/**/*.test.ts'],
+    testTimeout: 30_000,
+  },
+})
