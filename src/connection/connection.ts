@@ -1,0 +1,42 @@
+import type { AnswerTo, Request } from './requests.js'
+
+/** A broker by its id, or any of the addresses the user gave while no broker is known yet. */
+export type Node = number | 'bootstrap'
+
+/**
+ * Requests of one lane to one node share one socket and are answered in order, so a request that is parked at the broker
+ * (Fetch, JoinGroup) delays only its own lane. Metadata and produce go by `main`, group requests by `group`.
+ */
+export type Lane = 'main' | 'fetch' | 'group'
+
+/**
+ * What Kafka's protocol needs from a network; everything about state (metadata, sequences, groups, retries) lives above.
+ *
+ * Contract:
+ * - Requests of one (node, lane) are written in the order of the calls and never twice.
+ * - A request that fails rejects with a `RequestError` that says whether its bytes may have reached the broker.
+ * - A request that passes its deadline, or whose answer cannot be parsed, destroys its socket before it rejects, so its
+ *   bytes can never be sent later and its answer can never be taken for another's. Other requests out on that socket
+ *   reject with `sent: 'maybe'`.
+ * - A lost connection is opened again by the next request (single flight per node and lane). The connection never retries.
+ * - Addresses of nodes are learnt from the metadata and coordinator answers that pass through. An unknown node rejects
+ *   with `sent: 'never'`.
+ * - Throttle times are obeyed: the next request of that (node, lane) is written after them.
+ */
+export interface Connection {
+  /**
+   * @param deadline absolute time in milliseconds (`clock.now()` scale); passing it is a `RequestError`.
+   * @param signal ends the wait early, like a deadline.
+   */
+  request<R extends Request>(node: Node, lane: Lane, request: R, deadline: number, signal?: AbortSignal): Promise<AnswerTo<R>>
+  /** Destroys every socket. Pending requests reject. Idempotent, and never waits for an answer. */
+  close(): Promise<void>
+}
+
+/** Opens connections; one for each producer, consumer and admin client, never shared between them. */
+export interface ConnectionFactory {
+  /** Name of the implementation for messages and `capabilities`, for example `kafkajs`. */
+  readonly name: string
+  /** @param owner who uses it, for log lines and the broker's client id, for example `detect-producer-1`. */
+  open(owner: string): Connection
+}

@@ -1,0 +1,24 @@
+import { DriverError } from '../errors.js'
+
+export type RequestFailure =
+  'cannot-connect' | 'connection-lost' | 'timed-out' | 'unreadable-answer' | 'unknown-node' | 'closed' | 'aborted' | 'refused' | 'unsupported'
+
+/**
+ * A request without an answer. `sent: 'never'` means not one byte of it reached a socket, so it had no effect;
+ * `'maybe'` means the broker may have carried it out. `refused` and `unsupported` (authentication, broker too old,
+ * record cannot be encoded) do not get better by trying again.
+ */
+export class RequestError extends DriverError {
+  override readonly name = 'RequestError'
+  constructor(
+    readonly failure: RequestFailure,
+    readonly sent: 'never' | 'maybe',
+    message: string,
+    cause?: unknown,
+  ) {
+    super(failure, message, {
+      cause,
+      retriable: failure !== 'refused' && failure !== 'unsupported' && failure !== 'closed' && failure !== 'aborted',
+    })
+  }
+}

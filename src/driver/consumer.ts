@@ -1,0 +1,122 @@
+import type { IsolationLevel } from '../connection/requests.js'
+import type { TidemarkError } from '../errors.js'
+import type { ReceivedRecord } from '../message/record.js'
+import type { TopicPartition } from '../message/topic-partition.js'
+import type { ClientSettings } from './driver.js'
+
+/** Where to start when the group has committed nothing: by name, or the first record at or after a time (ms). */
+export type StartPosition = 'earliest' | 'latest' | { readonly timestamp: number }
+export type AssignorName = 'sticky' | 'range' | 'roundrobin' | 'kafkajs-roundrobin'
+
+export interface ConsumerSettings extends ClientSettings {
+  /** `null` reads every partition of the topics without a group; `commit` is then refused. */
+  readonly groupId: string | null
+  /** Static membership: no LeaveGroup on close, the partitions wait for this id until the session times out. */
+  readonly groupInstanceId: string | null
+  readonly topics: readonly string[]
+  /** In order of preference. */
+  readonly assignors: readonly AssignorName[]
+  readonly sessionTimeoutMs: number
+  readonly rebalanceTimeoutMs: number
+  readonly heartbeatIntervalMs: number
+  readonly requestTimeoutMs: number
+  readonly isolation: IsolationLevel
+  readonly from: StartPosition
+  readonly onOutOfRange: 'stop' | 'earliest' | 'latest'
+  readonly fetch: {
+    readonly maxWaitMs: number
+    readonly minBytes: number
+    readonly maxBytes: number
+    readonly partitionMaxBytes: number
+  }
+  /** How often partitions added to the topics are looked for. */
+  readonly metadataMaxAgeMs: number
+}
+
+/** A partition that is ours now. */
+export interface AssignedPartition extends TopicPartition {
+  /**
+   * Names this assignment: unique within the consumer, rising. Whatever happens to a partition that was revoked and
+   * assigned again carries another epoch, so a late completion cannot be taken for a present one.
+   */
+  readonly epoch: number
+  /** Next offset to read. */
+  readonly position: number
+  /** What the group had committed; `null` when nothing. */
+  readonly committed: { readonly offset: number; readonly metadata: string | null } | null
+}
+
+/** Records of one partition, in order; offsets may have holes. */
+export interface FetchedRecords extends TopicPartition {
+  readonly epoch: number
+  readonly records: readonly ReceivedRecord[]
+  /** Where the next fetch starts: past holes, control batches and aborted records. May move with no record at all. */
+  readonly nextOffset: number
+  readonly highWatermark: number
+  readonly lastStableOffset: number
+  /** Bytes these records occupy in memory as fetched. */
+  readonly sizeBytes: number
+}
+
+export interface OffsetToCommit extends TopicPartition {
+  readonly epoch: number
+  /** Next offset to read. */
+  readonly nextOffset: number
+  readonly metadata: string
+}
+
+/** Fate of one offset of a commit. */
+export type CommitOutcome =
+  | 'committed'
+  /** The epoch is gone, or the group says the member is: the new owner decides; never try again. */
+  | 'lost'
+  /** A rebalance is under way or the coordinator cannot be reached: keep it pending, try again. */
+  | 'pending'
+  /** The metadata text was too large for the broker: commit again with less. */
+  | 'metadata-too-large'
+
+export interface ConsumerListener {
+  /** These partitions were added. Fetching of them starts when the promise resolves. Never rejects. */
+  assigned(partitions: readonly AssignedPartition[]): Promise<void>
+  /** One partition's records. Must not throw. The next fetch of the partition goes out at once unless it is paused. */
+  records(fetched: FetchedRecords): void
+  /**
+   * These partitions are about to be given away: finish, commit (still possible here), release. The driver waits for
+   * the promise, at most until `deadline` (absolute ms), then rejoins whatever the state. Never rejects.
+   */
+  revoked(partitions: readonly AssignedPartition[], deadline: number): Promise<void>
+  /** These partitions are gone already: others may own them. Commit nothing. */
+  lost(partitions: readonly AssignedPartition[]): void
+  /** One partition cannot go on (offset out of range under `stop`, corrupt data, not authorised). It stays assigned, unfetched. */
+  partitionFailed(partition: AssignedPartition, error: TidemarkError): void
+  /** The consumer cannot go on (fenced static id, no common assignor, not authorised). It has stopped fetching. */
+  failed(error: TidemarkError): void
+}
+
+/** Facts for health, metrics and the watchdog; times are absolute ms, `null` = never. */
+export interface ConsumerFacts {
+  readonly state: string
+  readonly memberId: string | null
+  readonly generationId: number
+  readonly lastHeartbeatAt: number | null
+  readonly lastFetchAt: number | null
+}
+
+export interface DriverConsumer {
+  /** Joins (or reads all partitions) and resolves when the first assignment was delivered; rejects at `deadline`. */
+  start(deadline: number): Promise<void>
+  /** One outcome for each offset, in order. Never rejects. */
+  commit(offsets: readonly OffsetToCommit[], deadline: number): Promise<readonly CommitOutcome[]>
+  /** From now on no record of the partition is handed over; records already fetched are dropped and fetched again. */
+  pause(partition: TopicPartition): void
+  resume(partition: TopicPartition): void
+  /** The next records handed over start here. Records of an older position are dropped. */
+  seek(partition: TopicPartition, offset: number): void
+  assignment(): readonly AssignedPartition[]
+  facts(): ConsumerFacts
+  /**
+   * Revokes everything through the listener (awaited, at most until `deadline`), leaves the group (not with a static id)
+   * and destroys the sockets. Idempotent.
+   */
+  stop(deadline: number): Promise<void>
+}

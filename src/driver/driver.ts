@@ -1,0 +1,35 @@
+import type { Runtime } from '../runtime/runtime.js'
+import type { Logger } from '../telemetry/logger.js'
+import type { Metrics } from '../telemetry/metrics.js'
+import type { DriverAdmin } from './admin.js'
+import type { ConsumerListener, ConsumerSettings, DriverConsumer } from './consumer.js'
+import type { DriverProducer, ProducerSettings } from './producer.js'
+
+/** Facts about a driver that profiles are checked against when a client is made. */
+export interface Capabilities {
+  readonly idempotence: boolean
+  readonly transactions: boolean
+  readonly staticMembership: boolean
+  readonly acks: readonly (-1 | 0 | 1)[]
+}
+
+export interface ClientSettings {
+  readonly clientId: string
+  readonly logger: Logger
+  readonly metrics: Metrics
+}
+
+/**
+ * What tidemark needs from a Kafka client. `protocol/` implements it over any `Connection`; a foreign client
+ * (librdkafka) may implement it directly. Keys and values are `Buffer | null`, headers ordered pairs, offsets safe
+ * integers, times milliseconds. No method creates a topic by the way, commits by itself, or calls back after `close`.
+ */
+export interface Driver {
+  readonly name: string
+  readonly capabilities: Capabilities
+  /** Time and chance of everything built on this driver. */
+  readonly runtime: Runtime
+  createProducer(settings: ProducerSettings): DriverProducer
+  createConsumer(settings: ConsumerSettings, listener: ConsumerListener): DriverConsumer
+  createAdmin(settings: ClientSettings): DriverAdmin
+}

@@ -1,0 +1,51 @@
+import type { Compression } from '../connection/requests.js'
+import type { DriverError, FencedError } from '../errors.js'
+import type { OutgoingRecord } from '../message/record.js'
+import type { TopicPartition } from '../message/topic-partition.js'
+import type { ClientSettings } from './driver.js'
+
+export interface ProducerSettings extends ClientSettings {
+  readonly acks: -1 | 0 | 1
+  readonly idempotent: boolean
+  /** Without idempotence: send a batch again whose fate is not known (may store it twice), or report it `unknown`. */
+  readonly retryInDoubt: boolean
+  readonly compression: Compression
+  /** One request to one broker; larger waits for the next request. */
+  readonly maxRequestBytes: number
+  /** One answer; passing it destroys the socket and retries within the batch's deadline. */
+  readonly requestTimeoutMs: number
+}
+
+/** All records of one batch share its fate. */
+export interface OutgoingBatch extends TopicPartition {
+  readonly records: readonly OutgoingRecord[]
+  /** Estimated encoded size. */
+  readonly sizeBytes: number
+}
+
+export type BatchOutcome =
+  | {
+      readonly outcome: 'stored'
+      /** `null` with acks=0, or when the broker knows the batch only as a duplicate. */
+      readonly baseOffset: number | null
+      /** Set when the topic uses LogAppendTime. */
+      readonly logAppendTime: number | null
+    }
+  | { readonly outcome: 'not-stored'; readonly error: DriverError | FencedError }
+  | { readonly outcome: 'unknown'; readonly error: DriverError | FencedError }
+
+export interface DriverProducer {
+  /** Finds the cluster. Rejects with a clear error when no broker answers before `deadline` (absolute ms). */
+  connect(deadline: number): Promise<void>
+  /** From memory; `undefined` until `loadTopic` succeeded. May grow while sending. */
+  partitionCount(topic: string): number | undefined
+  /** Resolves to the partition count; rejects with code `unknown-topic` when the cluster says so until `deadline`. */
+  loadTopic(topic: string, deadline: number): Promise<number>
+  /**
+   * Stores one batch. The caller hands over at most one batch of a partition at a time and in order; batches of several
+   * partitions share requests. Retries by itself until `deadline` (absolute ms). Never rejects.
+   */
+  produce(batch: OutgoingBatch, deadline: number): Promise<BatchOutcome>
+  /** Ends everything: batches still out become `unknown` or `not-stored`, sockets are destroyed. Idempotent. */
+  close(): Promise<void>
+}

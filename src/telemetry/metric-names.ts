@@ -1,0 +1,97 @@
+export interface MetricDefinition {
+  readonly kind: 'counter' | 'gauge' | 'histogram'
+  /** Base unit: `seconds`, `bytes`, or what is counted. */
+  readonly unit: string
+  readonly labels: readonly string[]
+  readonly meaning: string
+}
+
+/** Every metric there is; adapters and the docs page are made from this table. Labels are bounded: never a key, an offset or a text. */
+export const metricNames = {
+  tidemark_producer_records_total: {
+    kind: 'counter',
+    unit: 'records',
+    labels: ['topic', 'outcome'],
+    meaning: 'Records whose send ended, by outcome: stored, not-stored, unknown.',
+  },
+  tidemark_producer_batches_total: {
+    kind: 'counter',
+    unit: 'batches',
+    labels: ['topic', 'outcome'],
+    meaning: 'Batches whose send ended, by outcome.',
+  },
+  tidemark_producer_batch_bytes: {
+    kind: 'histogram',
+    unit: 'bytes',
+    labels: ['topic'],
+    meaning: 'Estimated size of a batch when it was handed to the driver.',
+  },
+  tidemark_producer_send_seconds: {
+    kind: 'histogram',
+    unit: 'seconds',
+    labels: ['topic'],
+    meaning: 'From hand-over of a batch to its last word, retries included.',
+  },
+  tidemark_producer_retries_total: {
+    kind: 'counter',
+    unit: 'batches',
+    labels: ['topic', 'reason'],
+    meaning: 'Batches sent again, by the name of the error that caused it.',
+  },
+  tidemark_producer_epoch_bumps_total: {
+    kind: 'counter',
+    unit: 'bumps',
+    labels: ['topic', 'reason'],
+    meaning: 'Times a partition went on with a raised producer epoch after a batch in doubt.',
+  },
+  tidemark_producer_offset_regressions_total: {
+    kind: 'counter',
+    unit: 'batches',
+    labels: ['topic'],
+    meaning: 'Stored batches whose offset lay below an earlier one: unclean election, or the topic was made anew.',
+  },
+  tidemark_producer_buffer_bytes: {
+    kind: 'gauge',
+    unit: 'bytes',
+    labels: [],
+    meaning: 'Bytes of records waiting or in flight.',
+  },
+  tidemark_consumer_records_total: {
+    kind: 'counter',
+    unit: 'records',
+    labels: ['topic', 'outcome'],
+    meaning: 'Records whose handling ended: handled, failed, dead-lettered, discarded, late (an old epoch).',
+  },
+  tidemark_consumer_in_flight: {
+    kind: 'gauge',
+    unit: 'records',
+    labels: [],
+    meaning: 'Records received and not settled.',
+  },
+  tidemark_consumer_handle_seconds: {
+    kind: 'histogram',
+    unit: 'seconds',
+    labels: ['topic'],
+    meaning: 'Time in the handler.',
+  },
+  tidemark_consumer_commits_total: {
+    kind: 'counter',
+    unit: 'offsets',
+    labels: ['outcome'],
+    meaning: 'Offsets whose commit was answered, by outcome.',
+  },
+  tidemark_consumer_rebalances_total: {
+    kind: 'counter',
+    unit: 'rebalances',
+    labels: ['kind'],
+    meaning: 'Partitions taken away: revoked (drained) or lost.',
+  },
+  tidemark_consumer_paused_partitions: {
+    kind: 'gauge',
+    unit: 'partitions',
+    labels: [],
+    meaning: 'Partitions paused by back-pressure, by the user, or stopped by a failure.',
+  },
+} as const satisfies Record<string, MetricDefinition>
+
+export type MetricName = keyof typeof metricNames
