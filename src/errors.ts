@@ -89,11 +89,7 @@ export class FencedError extends TidemarkError {
 /** The cluster refused or could not be reached. `brokerCode` is Kafka's number where a broker answered. */
 export class DriverError extends TidemarkError {
   override readonly name: string = 'DriverError'
-  constructor(
-    code: string,
-    message: string,
-    details: ErrorDetails & { readonly brokerCode?: number } = {},
-  ) {
+  constructor(code: string, message: string, details: ErrorDetails & { readonly brokerCode?: number } = {}) {
     super(code, message, details)
     this.brokerCode = details.brokerCode
   }

@@ -28,7 +28,13 @@ export interface Connection {
    * @param deadline absolute time in milliseconds (`clock.now()` scale); passing it is a `RequestError`.
    * @param signal ends the wait early, like a deadline.
    */
-  request<R extends Request>(node: Node, lane: Lane, request: R, deadline: number, signal?: AbortSignal): Promise<AnswerTo<R>>
+  request<R extends Request>(
+    node: Node,
+    lane: Lane,
+    request: R,
+    deadline: number,
+    signal?: AbortSignal,
+  ): Promise<AnswerTo<R>>
   /** Destroys every socket. Pending requests reject. Idempotent, and never waits for an answer. */
   close(): Promise<void>
 }

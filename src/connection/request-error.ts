@@ -1,7 +1,15 @@
 import { DriverError } from '../errors.js'
 
 export type RequestFailure =
-  'cannot-connect' | 'connection-lost' | 'timed-out' | 'unreadable-answer' | 'unknown-node' | 'closed' | 'aborted' | 'refused' | 'unsupported'
+  | 'cannot-connect'
+  | 'connection-lost'
+  | 'timed-out'
+  | 'unreadable-answer'
+  | 'unknown-node'
+  | 'closed'
+  | 'aborted'
+  | 'refused'
+  | 'unsupported'
 
 /**
  * A request without an answer. `sent: 'never'` means not one byte of it reached a socket, so it had no effect;
