@@ -1,0 +1,20 @@
+/** Headers of a received record: in order, names may repeat. */
+export interface MessageHeaders extends Iterable<readonly [name: string, value: Buffer | null]> {
+  /** Text of the last header of that name; `undefined` when there is none or it is null. */
+  get(name: string): string | undefined
+  /** Bytes of the last header of that name; `undefined` when there is none. */
+  bytes(name: string): Buffer | null | undefined
+  has(name: string): boolean
+}
+
+/** A record as a handler sees it. */
+export interface Message<Value = unknown, Name extends string = string> {
+  readonly topic: Name
+  readonly partition: number
+  readonly offset: number
+  /** Milliseconds since the Unix epoch, as stored. */
+  readonly timestamp: number
+  readonly key: Buffer | null
+  readonly value: Value
+  readonly headers: MessageHeaders
+}
