@@ -1,0 +1,89 @@
+import { ConfigError } from '../errors.js'
+import { keyBytes } from './key.js'
+import { murmur2 as murmur2Hash, murmur2Partition } from './murmur2.js'
+import type { Partitioner } from './partitioner.js'
+import { stickyChooser } from './sticky.js'
+
+/** A partitioner that reads the value, so it fits only topics of that value. */
+export interface ValuePartitioner<Value> extends Partitioner {
+  readonly by?: (value: Value) => string | number
+}
+
+export interface StickyOptions {
+  /** Bytes of records without a key that go to one partition before the next is chosen. Default 16,384, as in Java. */
+  readonly stickyBytes?: number
+}
+
+const defaultStickyBytes = 16_384
+
+/**
+ * The default: records with a key go where Java's default partitioner sends them, so both may write to one topic; records
+ * without a key stick to a partition for a batch's worth of bytes.
+ */
+export function murmur2({ stickyBytes = defaultStickyBytes }: StickyOptions = {}): Partitioner {
+  return {
+    name: 'murmur2',
+    create(random) {
+      const chooseSticky = stickyChooser(random, stickyBytes)
+      return ({ key, partitionCount, sizeBytes }) =>
+        key === null ? chooseSticky(partitionCount, sizeBytes) : murmur2Partition(key, partitionCount)
+    },
+  }
+}
+
+/** One partition after the other, whatever the key: an even spread, and no order between records of a key. Starts at random. */
+export function roundRobin(): Partitioner {
+  return {
+    name: 'round-robin',
+    create(random) {
+      let next = -1
+      return ({ partitionCount }) => {
+        next = next === -1 ? Math.floor(random.next() * partitionCount) : (next + 1) % partitionCount
+        return next
+      }
+    },
+  }
+}
+
+export interface SpreadOptions<Value> {
+  /** How many sub-keys one key is spread over; at most so many partitions hold it. */
+  readonly over: number
+  /** What must stay together and in order, for example the series of a tenant. */
+  readonly by: (value: Value) => string | number
+}
+
+/**
+ * For a key too hot for one partition: places a record by `key#(hash(by) mod over)`, so that a key is spread over `over`
+ * sub-keys while all records of one key and one `by` stay on one partition, in order. The stored key stays as it is; order
+ * between different `by` of a key is given up. Records without a key are placed by `by` alone.
+ */
+export function spread<Value>({ over, by }: SpreadOptions<Value>): ValuePartitioner<Value> {
+  checkSpread(over, by)
+  const suffixes = Array.from({ length: over }, (_, index) => Buffer.from(`#${index}`))
+  return {
+    name: `spread over ${over}`,
+    by,
+    create:
+      () =>
+      ({ key, value, partitionCount }) => {
+        const hash = murmur2Hash(keyBytes(by(value as Value), 'spread({ by })')) & 0x7fffffff
+        if (key === null) return hash % partitionCount
+        return murmur2Partition(Buffer.concat([key, suffixes[hash % over] as Buffer]), partitionCount)
+      },
+  }
+}
+
+function checkSpread(over: unknown, by: unknown): void {
+  const issues = []
+  if (!Number.isInteger(over) || (over as number) < 1 || (over as number) > 10_000) {
+    issues.push({ path: 'over', message: 'is not a count of sub-keys', fix: 'write an integer from 1 to 10000' })
+  }
+  if (typeof by !== 'function') {
+    issues.push({
+      path: 'by',
+      message: `is ${typeof by}`,
+      fix: 'write a function of the value, for example (event) => event.series',
+    })
+  }
+  if (issues.length > 0) throw new ConfigError('spread()', issues)
+}

@@ -1,0 +1,114 @@
+import { ConfigError, type ConfigIssue } from '../errors.js'
+
+const legalName = /^[a-zA-Z0-9._-]+$/
+const maxNameLength = 249
+const maxInt16 = 32_767
+const maxInt32 = 2_147_483_647
+const known = ['name', 'value', 'key', 'partitioner', 'partitions', 'replicationFactor', 'configs']
+
+/** What is wrong with a topic's name by Kafka's own rules; `null` when it is legal. */
+export function topicNameProblem(name: unknown): string | null {
+  if (typeof name !== 'string') return `is ${name === null ? 'null' : typeof name}, not a string`
+  if (name === '') return 'is empty'
+  if (name === '.' || name === '..') return `is "${name}", which no topic may be called`
+  if (name.length > maxNameLength) return `has ${name.length} characters, Kafka takes ${maxNameLength}`
+  if (!legalName.test(name)) return `has characters that Kafka does not take in "${name}"`
+  return null
+}
+
+/** Throws `ConfigError` with every problem of a definition; types may have been cast away. */
+export function checkTopicDefinition(definition: object): void {
+  const fields = definition as Readonly<Record<string, unknown>>
+  const issues = [
+    ...nameIssues(fields['name']),
+    ...shapeIssue(
+      'value',
+      hasMethods(fields['value'], ['encode', 'decode']),
+      'is not a serde',
+      'json(…), string() or bytes()',
+    ),
+    ...keyIssues(fields['key']),
+    ...optionalIssue(
+      'partitioner',
+      fields['partitioner'],
+      (value) => hasMethods(value, ['create']),
+      'murmur2(), roundRobin() or spread(…)',
+    ),
+    ...optionalIssue(
+      'partitions',
+      fields['partitions'],
+      (value) => isCount(value, maxInt32),
+      'an integer from 1, or leave it out',
+    ),
+    ...optionalIssue(
+      'replicationFactor',
+      fields['replicationFactor'],
+      (value) => isCount(value, maxInt16),
+      'an integer from 1, or leave it out',
+    ),
+    ...optionalIssue(
+      'configs',
+      fields['configs'],
+      isConfigs,
+      "names and values, for example { 'retention.ms': 86400000 }",
+    ),
+    ...unknownIssues(fields),
+  ]
+  if (issues.length === 0) return
+  const name = typeof fields['name'] === 'string' ? fields['name'].slice(0, maxNameLength) : '?'
+  throw new ConfigError(`defineTopic "${name}"`, issues)
+}
+
+function nameIssues(name: unknown): ConfigIssue[] {
+  const problem = topicNameProblem(name)
+  if (problem === null) return []
+  const fix = `write 1 to ${maxNameLength} of the characters a–z A–Z 0–9 . _ -`
+  return [{ path: 'name', message: problem, fix }]
+}
+
+function keyIssues(key: unknown): ConfigIssue[] {
+  return optionalIssue(
+    'key',
+    key,
+    (value) => typeof value === 'function' || (typeof value === 'string' && value !== ''),
+    'the name of a field, or a function of the value',
+  )
+}
+
+function unknownIssues(fields: object): ConfigIssue[] {
+  const names = Object.keys(fields).filter((name) => !known.includes(name))
+  return names.map((name) => ({
+    path: name,
+    message: 'is not an option',
+    fix: `take it out; options are ${known.join(', ')}`,
+  }))
+}
+
+function optionalIssue(
+  path: string,
+  value: unknown,
+  accepts: (value: unknown) => boolean,
+  expected: string,
+): ConfigIssue[] {
+  if (value === undefined) return []
+  const came = typeof value === 'number' ? String(value) : value === null ? 'null' : typeof value
+  return shapeIssue(path, accepts(value), `is ${came}`, expected)
+}
+
+function shapeIssue(path: string, accepted: boolean, message: string, expected: string): ConfigIssue[] {
+  return accepted ? [] : [{ path, message, fix: `write ${expected}` }]
+}
+
+function hasMethods(candidate: unknown, methods: readonly string[]): boolean {
+  if (typeof candidate !== 'object' || candidate === null) return false
+  return methods.every((method) => typeof (candidate as Record<string, unknown>)[method] === 'function')
+}
+
+function isCount(value: unknown, max: number): boolean {
+  return value === -1 || (Number.isInteger(value) && (value as number) >= 1 && (value as number) <= max)
+}
+
+function isConfigs(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
+  return Object.values(value).every((entry) => ['string', 'number', 'boolean'].includes(typeof entry))
+}
