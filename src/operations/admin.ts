@@ -1,0 +1,78 @@
+import type { CommittedPartition, IsolationLevel, NewTopic, TopicMetadata } from '../connection/requests.js'
+import type { DriverAdmin } from '../driver/admin.js'
+import type { StartPosition } from '../driver/consumer.js'
+import type { TopicPartition } from '../message/topic-partition.js'
+import type { Clock } from '../runtime/clock.js'
+
+export interface AdminCallOptions {
+  /** How long the call may take, in milliseconds. Default 30,000. */
+  readonly timeoutMs?: number
+}
+
+/**
+ * Looks at the cluster and changes it. Every call is bounded and rejects with a `DriverError` that names the topic or
+ * the group it was about.
+ */
+export class Admin {
+  readonly #driver: DriverAdmin
+  readonly #clock: Clock
+
+  constructor(driver: DriverAdmin, clock: Clock) {
+    this.#driver = driver
+    this.#clock = clock
+  }
+
+  /** Creates the topics that do not exist and resolves to their names; existing ones are left as they are. */
+  async createTopics(topics: readonly NewTopic[], options?: AdminCallOptions): Promise<readonly string[]> {
+    return this.#driver.createTopics(topics, this.#deadline(options))
+  }
+
+  async deleteTopics(topics: readonly string[], options?: AdminCallOptions): Promise<void> {
+    await this.#driver.deleteTopics(topics, this.#deadline(options))
+  }
+
+  /** Raises the number of partitions to `count`. Keys move to other partitions: their order starts anew. */
+  async createPartitions(topic: string, count: number, options?: AdminCallOptions): Promise<void> {
+    await this.#driver.createPartitions(topic, count, this.#deadline(options))
+  }
+
+  /** Partitions, leaders and in-sync replicas; topics that do not exist are left out, `null` lists all. */
+  async describeTopics(topics: readonly string[] | null, options?: AdminCallOptions): Promise<readonly TopicMetadata[]> {
+    return this.#driver.describeTopics(topics, this.#deadline(options))
+  }
+
+  async describeConfig(
+    type: 'topic' | 'broker',
+    name: string,
+    options?: AdminCallOptions,
+  ): Promise<ReadonlyMap<string, string | null>> {
+    return this.#driver.describeConfig(type, name, this.#deadline(options))
+  }
+
+  /** One offset for each partition, in order: the first or last one, or the first at or after a time. */
+  async listOffsets(
+    partitions: readonly TopicPartition[],
+    position: StartPosition,
+    options?: AdminCallOptions & { readonly isolation?: IsolationLevel },
+  ): Promise<readonly number[]> {
+    const isolation = options?.isolation ?? 'read-uncommitted'
+    return this.#driver.listOffsets(partitions, position, isolation, this.#deadline(options))
+  }
+
+  /** What a group has committed; partitions without a commit are left out. */
+  async committedOffsets(
+    groupId: string,
+    partitions: readonly TopicPartition[] | null = null,
+    options?: AdminCallOptions,
+  ): Promise<readonly CommittedPartition[]> {
+    return this.#driver.committedOffsets(groupId, partitions, this.#deadline(options))
+  }
+
+  async close(): Promise<void> {
+    await this.#driver.close()
+  }
+
+  #deadline(options: AdminCallOptions | undefined): number {
+    return this.#clock.now() + (options?.timeoutMs ?? 30_000)
+  }
+}

@@ -1,0 +1,28 @@
+import type { ConnectionFactory } from '../connection/connection.js'
+import type { Capabilities, Driver } from '../driver/driver.js'
+import type { Runtime } from '../runtime/runtime.js'
+import { createProtocolAdmin } from './admin.js'
+import { createProtocolConsumer } from './consumer.js'
+import { createProtocolProducer } from './producer.js'
+
+const capabilities: Capabilities = {
+  idempotence: true,
+  transactions: false,
+  staticMembership: true,
+  acks: [-1, 0, 1],
+}
+
+/** A driver made of tidemark's own protocol over any connection; every client gets a connection of its own. */
+export function createProtocolDriver(connections: ConnectionFactory, runtime: Runtime): Driver {
+  let opened = 0
+  const open = (clientId: string, role: string) => connections.open(`${clientId}-${role}-${(opened += 1)}`)
+  return {
+    name: connections.name,
+    capabilities,
+    runtime,
+    createProducer: (settings) => createProtocolProducer(open(settings.clientId, 'producer'), runtime, settings),
+    createConsumer: (settings, listener) =>
+      createProtocolConsumer(open(settings.clientId, 'consumer'), runtime, settings, listener),
+    createAdmin: (settings) => createProtocolAdmin(open(settings.clientId, 'admin'), runtime, settings),
+  }
+}
