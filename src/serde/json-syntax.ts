@@ -14,7 +14,6 @@ type Awaited = 'value' | 'first item' | 'first key' | 'key' | 'comma in array' |
 const whitespace = /[ \t\n\r]*/y
 const scalar = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/y
 // Without alternatives that overlap, so a hostile text costs linear time.
-// eslint-disable-next-line no-control-regex
 const stringBody = /[^"\\\u0000-\u001f]*/y
 const escape = /\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/y
 

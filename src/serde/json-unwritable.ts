@@ -5,42 +5,50 @@ import { childPath } from './value-path.js'
 const maxDepth = 1_000
 
 /**
- * The first place that JSON cannot hold, or would change without a word. Slow, so it runs only when the text (or an
- * exception) gave reason to look.
+ * The first place that JSON cannot hold, or would change without a word. Runs only when the text (or an exception) gave
+ * reason to look.
  */
 export function findUnwritable(value: unknown): ValueIssue | null {
-  return search(value, '', '', [])
+  return search(value, '', [])
 }
 
-function search(raw: unknown, key: string, path: string, ancestors: readonly object[]): ValueIssue | null {
+/** `ancestors` is one stack for the whole walk; paths are put together on the way back, so a clean value costs none. */
+function search(raw: unknown, key: string, ancestors: object[]): ValueIssue | null {
   const value = replaced(raw, key)
   const problem = problemOf(raw, value, ancestors)
-  if (problem !== null) return { path, message: problem }
+  if (problem !== null) return { path: '', message: problem }
   if (typeof value !== 'object' || value === null) return null
-  const below = [...ancestors, value]
-  return Array.isArray(value) ? searchArray(value, path, below) : searchObject(value, path, below)
+  ancestors.push(value)
+  const issue = Array.isArray(value) ? searchArray(value, ancestors) : searchObject(value, ancestors)
+  ancestors.pop()
+  return issue
 }
 
-function searchArray(array: readonly unknown[], path: string, ancestors: readonly object[]): ValueIssue | null {
+function searchArray(array: readonly unknown[], ancestors: object[]): ValueIssue | null {
   for (let index = 0; index < array.length; index++) {
-    const place = childPath(path, index)
     const item = array[index]
     if (item === undefined || typeof item === 'function' || typeof item === 'symbol') {
-      return { path: place, message: `${typeof item} in an array would become null` }
+      return { path: String(index), message: `${typeof item} in an array would become null` }
     }
-    const issue = search(item, String(index), place, ancestors)
-    if (issue !== null) return issue
+    const issue = search(item, String(index), ancestors)
+    if (issue !== null) return below(String(index), issue)
   }
   return null
 }
 
-function searchObject(object: object, path: string, ancestors: readonly object[]): ValueIssue | null {
-  for (const [key, field] of Object.entries(object)) {
+function searchObject(object: object, ancestors: object[]): ValueIssue | null {
+  for (const key of Object.keys(object)) {
+    const field = (object as Readonly<Record<string, unknown>>)[key]
     // JSON leaves out undefined fields; readers see the same as for a missing optional field.
-    const issue = field === undefined ? null : search(field, key, childPath(path, key), ancestors)
-    if (issue !== null) return issue
+    if (field === undefined || typeof field === 'string') continue
+    const issue = search(field, key, ancestors)
+    if (issue !== null) return below(key, issue)
   }
   return null
+}
+
+function below(key: string, { path, message }: ValueIssue): ValueIssue {
+  return { path: path === '' ? key : childPath(key, path), message }
 }
 
 function problemOf(raw: unknown, value: unknown, ancestors: readonly object[]): string | null {

@@ -68,7 +68,7 @@ function stringify(value: unknown): string {
   try {
     text = JSON.stringify(value)
   } catch (error) {
-    throw unwritable(value, error instanceof Error ? error.name : 'an error')
+    throw unwritableBecause(value, error)
   }
   if (text === undefined) throw nothingToWrite(value)
   // What JSON changes silently becomes null or {}: text without either needs no walk through the value.
@@ -81,11 +81,14 @@ function refuseSilentChange(value: unknown): void {
   if (issue !== null) throw refusedToWrite(issue.path, issue.message)
 }
 
-function unwritable(value: unknown, thrown: string): SerdeError {
-  const issue = findUnwritable(value)
-  return issue === null
-    ? refusedToWrite('', `JSON.stringify threw ${thrown}`)
-    : refusedToWrite(issue.path, issue.message)
+function unwritableBecause(value: unknown, thrown: unknown): SerdeError {
+  try {
+    refuseSilentChange(value)
+  } catch (error) {
+    // The walk runs the value's own getters and toJSON, which may throw again.
+    if (error instanceof SerdeError) return error
+  }
+  return refusedToWrite('', `writing it threw ${thrown instanceof Error ? thrown.name : typeof thrown}`)
 }
 
 function refusedToWrite(path: string, message: string): SerdeError {

@@ -18,9 +18,9 @@ export interface TopicDefinition<Value, Name extends string = string> {
    * What orders records: those of one key stay in order on one partition. A field of the value, or a function; numbers
    * become decimal text, `null` is no key. Without it records have no key.
    */
-  readonly key?: KeyField<NoInfer<Value>> | ((value: NoInfer<Value>) => string | number | Buffer | null)
+  readonly key?: NoInfer<KeyField<Value> | ((value: Value) => string | number | Buffer | null)>
   /** Default `murmur2()`. */
-  readonly partitioner?: ValuePartitioner<NoInfer<Value>>
+  readonly partitioner?: NoInfer<ValuePartitioner<Value>>
   /** Partitions `ensureTopics` creates. Default: what the broker is set to. */
   readonly partitions?: number
   /** Copies of each partition `ensureTopics` asks for. Default: what the broker is set to. */

@@ -56,6 +56,9 @@ export interface SpreadOptions<Value> {
  * For a key too hot for one partition: places a record by `key#(hash(by) mod over)`, so that a key is spread over `over`
  * sub-keys while all records of one key and one `by` stay on one partition, in order. The stored key stays as it is; order
  * between different `by` of a key is given up. Records without a key are placed by `by` alone.
+ *
+ * @example
+ * spread({ over: 8, by: (event: RawEvent) => event.series })
  */
 export function spread<Value>({ over, by }: SpreadOptions<Value>): ValuePartitioner<Value> {
   checkSpread(over, by)

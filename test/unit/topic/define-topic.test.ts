@@ -1,0 +1,122 @@
+import { describe, expect, it } from 'vitest'
+import { ConfigError } from '../../../src/errors.js'
+import { json } from '../../../src/serde/json.js'
+import { nullable } from '../../../src/serde/nullable.js'
+import { string } from '../../../src/serde/string.js'
+import { defineTopic } from '../../../src/topic/define-topic.js'
+
+interface Event {
+  readonly tenant: number
+  readonly source: string
+}
+const value = json<Event>()
+const event: Event = { tenant: 2, source: 'näs' }
+const issuesOf = (definition: object) => {
+  try {
+    defineTopic(definition as never)
+  } catch (error) {
+    expect(error).toBeInstanceOf(ConfigError)
+    return (error as ConfigError).issues
+  }
+  return []
+}
+
+describe('defineTopic', () => {
+  it('fills in what is left out', () => {
+    const topic = defineTopic({ name: 'raw_events', value })
+    expect(topic).toMatchObject({ name: 'raw_events', partitions: -1, replicationFactor: -1, configs: {} })
+    expect(topic.partitioner.name).toBe('murmur2')
+    expect(topic.keyOf(event)).toBeNull()
+  })
+
+  it('writes configs as text, as brokers take them', () => {
+    const configs = { 'retention.ms': 86_400_000, 'cleanup.policy': 'compact', preallocate: true }
+    expect(defineTopic({ name: 't', value, configs }).configs).toEqual({
+      'retention.ms': '86400000',
+      'cleanup.policy': 'compact',
+      preallocate: 'true',
+    })
+  })
+
+  it('takes keys from a field: text as UTF-8, numbers as decimal text', () => {
+    expect(defineTopic({ name: 't', value, key: 'source' }).keyOf(event)).toEqual(Buffer.from('näs'))
+    expect(defineTopic({ name: 't', value, key: 'tenant' }).keyOf(event)).toEqual(Buffer.from('2'))
+  })
+
+  it.each([
+    [0, '0'],
+    [-0, '0'],
+    [-17, '-17'],
+    [1.5, '1.5'],
+    [Number.MAX_SAFE_INTEGER, '9007199254740991'],
+    [1e21, '1000000000000000000000'],
+  ])('writes the number %s as the decimal text %s', (tenant, expected) => {
+    expect(
+      defineTopic({ name: 't', value, key: 'tenant' })
+        .keyOf({ ...event, tenant })
+        ?.toString(),
+    ).toBe(expected)
+  })
+
+  it('takes keys from a function, with null for none and bytes as they are', () => {
+    const key = Buffer.from([0, 255])
+    expect(defineTopic({ name: 't', value, key: () => key }).keyOf(event)).toBe(key)
+    expect(defineTopic({ name: 't', value, key: () => null }).keyOf(event)).toBeNull()
+    expect(
+      defineTopic({ name: 't', value, key: (one) => `${one.tenant}-${one.source}` })
+        .keyOf(event)
+        ?.toString(),
+    ).toBe('2-näs')
+    expect(defineTopic({ name: 't', value, key: () => '' }).keyOf(event)).toHaveLength(0)
+  })
+
+  it.each([
+    ['missing', {}, /key field tenant of topic t.*undefined/],
+    ['NaN', { tenant: NaN }, /NaN/],
+    ['infinite', { tenant: Infinity }, /Infinity/],
+    ['null', { tenant: null }, /null/],
+    ['an object', { tenant: { secret: 1 } }, /is object/],
+    ['too small for decimal text', { tenant: 1e-9 }, /string/],
+  ])('refuses a key that is %s', (_, wrong, message) => {
+    const { keyOf } = defineTopic({ name: 't', value, key: 'tenant' })
+    expect(() => keyOf(wrong as never)).toThrow(message)
+    expect(() => keyOf(wrong as never)).toThrow(expect.objectContaining({ code: 'invalid-key' }))
+  })
+
+  it('says how to give a tombstone its key', () => {
+    const topic = defineTopic({ name: 't', value: nullable(value), key: 'tenant' })
+    expect(() => topic.keyOf(null)).toThrow(/tombstone.*with the send/)
+  })
+
+  it.each(['a', 'raw_events.dlq', 'A-1', '...', 'x'.repeat(249)])('takes the name %s', (name) => {
+    expect(issuesOf({ name, value })).toEqual([])
+  })
+
+  it.each(['', '.', '..', 'a b', 'a/b', 'ä', 'a\n', 'x'.repeat(250), 5, null, undefined])(
+    'refuses the name %j',
+    (name) => {
+      expect(issuesOf({ name, value })).toMatchObject([{ path: 'name', fix: expect.stringMatching(/249/) }])
+    },
+  )
+
+  it('lists every problem at once', () => {
+    const wrong = {
+      name: 'a b',
+      value: {},
+      key: 7,
+      partitioner: 'murmur2',
+      partitions: 0,
+      replicationFactor: 1.5,
+      configs: { a: {} },
+      partition: 3,
+    }
+    expect(issuesOf(wrong).map((issue) => issue.path)).toEqual([
+      'name', 'value', 'key', 'partitioner', 'partitions', 'replicationFactor', 'configs', 'partition',
+    ]) // prettier-ignore
+  })
+
+  it('cannot be changed afterwards', () => {
+    const topic = defineTopic({ name: 't', value: string() })
+    expect(() => Object.assign(topic, { name: 'other' })).toThrow(TypeError)
+  })
+})
