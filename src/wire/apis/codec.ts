@@ -1,0 +1,52 @@
+import type { Apis, ApiName } from '../../connection/requests.js'
+import type { TopicPartition } from '../../message/topic-partition.js'
+import type { CodecRegistry } from '../compression.js'
+import type { Reader } from '../reader.js'
+import type { Writer } from '../writer.js'
+
+/** What an encoder may need beside the request. */
+export interface EncodeContext {
+  /** Bytes of the request's record batches, in order; filled for `produce` only. */
+  readonly batches: readonly Buffer[]
+}
+
+/** Bytes of one API, in the versions `min` to `max`. */
+export interface ApiCodec<Name extends ApiName> {
+  readonly key: number
+  readonly min: number
+  readonly max: number
+  /** First version with compact types and tagged fields, also beyond `max`. */
+  readonly flexibleFrom: number
+  encode(request: Apis[Name]['request'], version: number, writer: Writer, context: EncodeContext): void
+  decode(reader: Reader, version: number, codecs: CodecRegistry): Apis[Name]['answer'] | Promise<Apis[Name]['answer']>
+}
+
+/** Kafka lists partitions under their topic; writes flat ones so, topics in order of first appearance. */
+export function writeByTopic<Item extends TopicPartition>(
+  writer: Writer,
+  items: readonly Item[],
+  write: (item: Item) => void,
+): void {
+  const byTopic = new Map<string, Item[]>()
+  for (const item of items) {
+    const known = byTopic.get(item.topic)
+    if (known) known.push(item)
+    else byTopic.set(item.topic, [item])
+  }
+  writer.array([...byTopic], ([topic, ofTopic]) => {
+    writer.string(topic)
+    writer.array(ofTopic, write)
+    writer.tags()
+  })
+}
+
+/** The reverse: `read` gets the topic and reads one partition. */
+export function readByTopic<Item>(reader: Reader, read: (topic: string) => Item): Item[] {
+  const topics = reader.array(() => {
+    const topic = reader.string()
+    const items = reader.array(() => read(topic))
+    reader.tags()
+    return items
+  })
+  return topics.flat()
+}

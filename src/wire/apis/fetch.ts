@@ -1,0 +1,78 @@
+import type { FetchAnswer, FetchedPartition } from '../../connection/requests.js'
+import type { CodecRegistry } from '../compression.js'
+import type { Reader } from '../reader.js'
+import { decodeRecordBatches, type DecodedBatches } from '../record-batch-decoder.js'
+import { readByTopic, writeByTopic, type ApiCodec } from './codec.js'
+
+/** Full fetches without a session: every request names all its partitions. */
+const NO_SESSION = { id: 0, epoch: -1 }
+
+export const fetch: ApiCodec<'fetch'> = {
+  key: 1,
+  min: 11,
+  max: 11,
+  flexibleFrom: 12,
+  encode({ maxWaitMs, minBytes, maxBytes, isolation, partitions }, _version, writer) {
+    writer.int32(-1) // replica_id: a consumer
+    writer.int32(maxWaitMs)
+    writer.int32(minBytes)
+    writer.int32(maxBytes)
+    writer.int8(isolation === 'read-committed' ? 1 : 0)
+    writer.int32(NO_SESSION.id)
+    writer.int32(NO_SESSION.epoch)
+    writeByTopic(writer, partitions, ({ partition, currentLeaderEpoch, fetchOffset, partitionMaxBytes }) => {
+      writer.int32(partition)
+      writer.int32(currentLeaderEpoch)
+      writer.int64(fetchOffset)
+      writer.int64(-1) // log_start_offset: for followers
+      writer.int32(partitionMaxBytes)
+    })
+    writer.array([], () => {}) // forgotten_topics_data
+    writer.string('') // rack_id
+  },
+  decode(reader, _version, codecs) {
+    const throttleTimeMs = reader.int32()
+    const errorCode = reader.int16()
+    reader.int32() // session_id
+    const partitions = readByTopic(reader, (topic) => readPartition(reader, topic, codecs))
+    return whenAll(partitions, (whole): FetchAnswer => ({ throttleTimeMs, errorCode, partitions: whole }))
+  },
+}
+
+function readPartition(
+  reader: Reader,
+  topic: string,
+  codecs: CodecRegistry,
+): FetchedPartition | Promise<FetchedPartition> {
+  const partition = reader.int32()
+  const errorCode = reader.int16()
+  const highWatermark = reader.int64()
+  const lastStableOffset = reader.int64()
+  const logStartOffset = reader.int64()
+  const abortedTransactions = reader.array(() => ({ producerId: reader.int64(), firstOffset: reader.int64() }))
+  reader.int32() // preferred_read_replica
+  const bytes = reader.nullableBytes()
+  const complete = ({ batches, corrupt }: DecodedBatches): FetchedPartition => ({
+    topic,
+    partition,
+    errorCode,
+    highWatermark,
+    lastStableOffset,
+    logStartOffset,
+    abortedTransactions,
+    batches,
+    corrupt,
+    sizeBytes: bytes?.length ?? 0,
+  })
+  const decoded = decodeRecordBatches(bytes, codecs)
+  return decoded instanceof Promise ? decoded.then(complete) : complete(decoded)
+}
+
+/** Stays synchronous, and so cheap, while nothing is a promise. */
+function whenAll<Item, Result>(
+  items: readonly (Item | Promise<Item>)[],
+  make: (items: Item[]) => Result,
+): Result | Promise<Result> {
+  if (items.some((item) => item instanceof Promise)) return Promise.all(items).then(make)
+  return make(items as Item[])
+}

@@ -1,0 +1,81 @@
+import type { AnswerTo, ApiName, Request } from '../connection/requests.js'
+import type { ApiCodec } from './apis/codec.js'
+import { REQUIRE_STABLE_FROM } from './apis/offsets.js'
+import type { BrokerVersions } from './api-versions.js'
+import { apis, negotiate } from './apis.js'
+import type { CodecRegistry } from './compression.js'
+import { Reader } from './reader.js'
+import { encodeRecordBatch } from './record-batch-encoder.js'
+import { malformed } from './wire-error.js'
+import { Writer } from './writer.js'
+
+// The table's value type is a union of codecs; a name picked at run time needs one that takes them all.
+function codecOf(api: ApiName): ApiCodec<ApiName> {
+  return apis[api] as ApiCodec<ApiName>
+}
+
+/** @throws WireError `unsupported` when the broker knows no version that can carry the request. */
+export function versionFor(request: Request, versions: BrokerVersions): number {
+  const needsStable = request.api === 'offsetFetch' && request.requireStable
+  return negotiate(request.api, versions.get(codecOf(request.api).key), needsStable ? REQUIRE_STABLE_FROM : 0)
+}
+
+const noBatches: readonly Buffer[] = []
+
+/** Bytes of the request's record batches; independent of the version, so it can run before a connection is open. */
+export function encodeBatches(request: Request, codecs: CodecRegistry): readonly Buffer[] | Promise<readonly Buffer[]> {
+  if (request.api !== 'produce') return noBatches
+  const { batches } = request
+  if (batches.some((batch) => batch.compression !== 'none')) {
+    return Promise.all(batches.map(async (batch) => encodeRecordBatch(batch, codecs)))
+  }
+  return batches.map((batch) => encodeRecordBatch(batch, codecs) as Buffer)
+}
+
+/** A whole frame, as buffers to be written one after another. */
+export function encodeRequest(
+  request: Request,
+  version: number,
+  correlationId: number,
+  clientId: string,
+  batches: readonly Buffer[],
+): Buffer[] {
+  const codec = codecOf(request.api)
+  const flexible = version >= codec.flexibleFrom
+  return Writer.frame(flexible, (writer) => {
+    writeHeader(writer, codec.key, version, correlationId, clientId)
+    writer.tags()
+    codec.encode(request, version, writer, { batches })
+  })
+}
+
+/** The client id keeps its 16-bit length in flexible versions too. */
+function writeHeader(writer: Writer, key: number, version: number, correlationId: number, clientId: string): void {
+  writer.int16(key)
+  writer.int16(version)
+  writer.int32(correlationId)
+  const header = new Writer()
+  header.string(clientId)
+  for (const part of header.finish()) writer.raw(part)
+}
+
+/** @param frame an answer without its length: correlation id, header, body. */
+export function correlationIdOf(frame: Buffer): number {
+  if (frame.length < 4) throw malformed(`an answer of ${frame.length} bytes has no room for a correlation id`)
+  return frame.readInt32BE(0)
+}
+
+/** Reads an answer; a promise only if records are compressed with a codec that works asynchronously. */
+export function decodeAnswer<R extends Request>(
+  request: R,
+  version: number,
+  frame: Buffer,
+  codecs: CodecRegistry,
+): AnswerTo<R> | Promise<AnswerTo<R>> {
+  const codec = codecOf(request.api)
+  const reader = new Reader(frame.subarray(4), version >= codec.flexibleFrom)
+  reader.tags()
+  const answer = codec.decode(reader, version, codecs)
+  reader.end()
+  return answer as AnswerTo<R> | Promise<AnswerTo<R>>
+}

@@ -1,0 +1,214 @@
+/** The broker's side of `wire/`: bytes of answers, for round trips and for scripted brokers. */
+import type { ApiName, Apis } from '../../../src/connection/requests.js'
+import { apis } from '../../../src/wire/apis.js'
+import { encodeAssignment, encodeSubscription } from '../../../src/wire/consumer-protocol.js'
+import { writeByTopic } from '../../../src/wire/apis/codec.js'
+import { Writer } from '../../../src/wire/writer.js'
+
+type Encoders = {
+  [Name in ApiName]: (answer: Apis[Name]['answer'], version: number, writer: Writer, batches: RecordBytes) => void
+}
+/** Record bytes of a fetch answer, by `topic-partition`. */
+export type RecordBytes = ReadonlyMap<string, Buffer>
+
+const namedErrors = (answer: Apis['createTopics']['answer'], writer: Writer) => {
+  writer.int32(answer.throttleTimeMs)
+  writer.array(answer.topics, (topic) => {
+    writer.string(topic.name)
+    writer.int16(topic.errorCode)
+    writer.nullableString(topic.errorMessage)
+  })
+}
+const throttledError = (answer: { throttleTimeMs: number; errorCode: number }, writer: Writer) => {
+  writer.int32(answer.throttleTimeMs)
+  writer.int16(answer.errorCode)
+}
+
+const encoders: Encoders = {
+  metadata(answer, version, writer) {
+    writer.int32(answer.throttleTimeMs)
+    writer.array(answer.brokers, (broker) => {
+      writer.int32(broker.nodeId)
+      writer.string(broker.host)
+      writer.int32(broker.port)
+      writer.nullableString(broker.rack)
+    })
+    writer.nullableString(answer.clusterId)
+    writer.int32(answer.controllerId)
+    writer.array(answer.topics, (topic) => {
+      writer.int16(topic.errorCode)
+      writer.string(topic.name)
+      writer.boolean(topic.isInternal)
+      writer.array(topic.partitions, (partition) => {
+        writer.int16(partition.errorCode)
+        writer.int32(partition.partition)
+        writer.int32(partition.leader)
+        if (version >= 7) writer.int32(partition.leaderEpoch)
+        writer.array(partition.replicas, (id) => writer.int32(id))
+        writer.array(partition.isr, (id) => writer.int32(id))
+        writer.array([], () => {})
+      })
+      if (version >= 8) writer.int32(-2_147_483_648)
+    })
+    if (version >= 8) writer.int32(-2_147_483_648)
+  },
+  produce(answer, version, writer) {
+    writeByTopic(writer, answer.partitions, (partition) => {
+      writer.int32(partition.partition)
+      writer.int16(partition.errorCode)
+      writer.int64(partition.baseOffset)
+      writer.int64(partition.logAppendTime)
+      writer.int64(partition.logStartOffset)
+      if (version >= 8) {
+        writer.array([0, 1], (index) => {
+          writer.int32(index)
+          writer.nullableString(null)
+        })
+        writer.nullableString('why')
+      }
+    })
+    writer.int32(answer.throttleTimeMs)
+  },
+  initProducerId(answer, _version, writer) {
+    throttledError(answer, writer)
+    writer.int64(answer.producerId)
+    writer.int16(answer.producerEpoch)
+  },
+  fetch(answer, _version, writer, batches) {
+    throttledError(answer, writer)
+    writer.int32(0)
+    writeByTopic(writer, answer.partitions, (partition) => {
+      writer.int32(partition.partition)
+      writer.int16(partition.errorCode)
+      writer.int64(partition.highWatermark)
+      writer.int64(partition.lastStableOffset)
+      writer.int64(partition.logStartOffset)
+      writer.array(partition.abortedTransactions, (aborted) => {
+        writer.int64(aborted.producerId)
+        writer.int64(aborted.firstOffset)
+      })
+      writer.int32(-1)
+      writer.nullableBytes(batches.get(`${partition.topic}-${partition.partition}`) ?? null)
+    })
+  },
+  listOffsets(answer, version, writer) {
+    writer.int32(answer.throttleTimeMs)
+    writeByTopic(writer, answer.partitions, (partition) => {
+      writer.int32(partition.partition)
+      writer.int16(partition.errorCode)
+      writer.int64(partition.timestamp)
+      writer.int64(partition.offset)
+      if (version >= 4) writer.int32(3)
+    })
+  },
+  findCoordinator(answer, _version, writer) {
+    throttledError(answer, writer)
+    writer.nullableString('NONE')
+    writer.int32(answer.nodeId)
+    writer.string(answer.host)
+    writer.int32(answer.port)
+  },
+  joinGroup(answer, _version, writer) {
+    throttledError(answer, writer)
+    writer.int32(answer.generationId)
+    writer.string(answer.protocolName)
+    writer.string(answer.leader)
+    writer.string(answer.memberId)
+    writer.array(answer.members, (member) => {
+      writer.string(member.memberId)
+      writer.nullableString(member.groupInstanceId)
+      writer.bytes(encodeSubscription(member.subscription))
+    })
+  },
+  syncGroup(answer, _version, writer) {
+    throttledError(answer, writer)
+    writer.bytes(encodeAssignment(answer.assignment))
+  },
+  heartbeat(answer, _version, writer) {
+    throttledError(answer, writer)
+  },
+  leaveGroup(answer, _version, writer) {
+    writer.int32(answer.throttleTimeMs)
+    writer.int16(0)
+    writer.array([answer.errorCode], (code) => {
+      writer.string('member')
+      writer.nullableString(null)
+      writer.int16(code)
+    })
+  },
+  offsetCommit(answer, _version, writer) {
+    writer.int32(answer.throttleTimeMs)
+    writeByTopic(writer, answer.partitions, (partition) => {
+      writer.int32(partition.partition)
+      writer.int16(partition.errorCode)
+    })
+  },
+  offsetFetch(answer, _version, writer) {
+    writer.int32(answer.throttleTimeMs)
+    writeByTopic(writer, answer.partitions, (partition) => {
+      writer.int32(partition.partition)
+      writer.int64(partition.offset)
+      writer.int32(partition.leaderEpoch)
+      writer.nullableString(partition.metadata)
+      writer.int16(partition.errorCode)
+      writer.tags()
+    })
+    writer.int16(answer.errorCode)
+    writer.tags()
+  },
+  createTopics(answer, _version, writer) {
+    namedErrors(answer, writer)
+  },
+  deleteTopics(answer, _version, writer) {
+    writer.int32(answer.throttleTimeMs)
+    writer.array(answer.topics, (topic) => {
+      writer.string(topic.name)
+      writer.int16(topic.errorCode)
+    })
+  },
+  createPartitions(answer, _version, writer) {
+    namedErrors(answer, writer)
+  },
+  describeConfigs(answer, version, writer) {
+    writer.int32(answer.throttleTimeMs)
+    writer.array(answer.resources, (resource) => {
+      writer.int16(resource.errorCode)
+      writer.nullableString(resource.errorMessage)
+      writer.int8(resource.type === 'topic' ? 2 : 4)
+      writer.string(resource.name)
+      writer.array(resource.entries, (entry) => {
+        writer.string(entry.name)
+        writer.nullableString(entry.value)
+        writer.boolean(false)
+        writer.int8(entry.isDefault ? 5 : 1)
+        writer.boolean(false)
+        writer.array(['synonym'], (name) => {
+          writer.string(name)
+          writer.nullableString('value')
+          writer.int8(1)
+        })
+        if (version >= 3) {
+          writer.int8(1)
+          writer.nullableString(null)
+        }
+      })
+    })
+  },
+}
+
+const noBytes: RecordBytes = new Map()
+
+/** An answer as a frame without its length. */
+export function encodeAnswer<Name extends ApiName>(
+  api: Name,
+  answer: Apis[Name]['answer'],
+  version: number,
+  correlationId = 7,
+  batches = noBytes,
+): Buffer {
+  const writer = new Writer(version >= apis[api].flexibleFrom)
+  writer.int32(correlationId)
+  writer.tags()
+  encoders[api](answer, version, writer, batches)
+  return Buffer.concat(writer.finish())
+}

@@ -1,0 +1,470 @@
+import { createRequire } from 'node:module'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import type { ApiName, Apis, Request } from '../../../src/connection/requests.js'
+import { decodeApiVersions, encodeApiVersions } from '../../../src/wire/api-versions.js'
+import { apis, negotiate } from '../../../src/wire/apis.js'
+import { builtInCodecs } from '../../../src/wire/compression.js'
+import { correlationIdOf, decodeAnswer, encodeBatches, encodeRequest, versionFor } from '../../../src/wire/message.js'
+import { WireError } from '../../../src/wire/wire-error.js'
+import { Writer } from '../../../src/wire/writer.js'
+import { encodeAnswer } from './answers.js'
+import { batchOf, encode } from './batches.js'
+
+const require = createRequire(import.meta.url)
+const names = Object.keys(apis) as ApiName[]
+
+const text = fc.string({ unit: 'binary-ascii', maxLength: 12 }).map((ascii) => `ü${ascii}`)
+const orNull = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: null })
+const int16 = fc.integer({ min: -32_768, max: 32_767 })
+const int32 = fc.integer({ min: -2_147_483_648, max: 2_147_483_647 })
+const int64 = fc.integer({ min: Number.MIN_SAFE_INTEGER, max: Number.MAX_SAFE_INTEGER })
+const throttled = { throttleTimeMs: int32 }
+const error = { errorCode: int16 }
+/** Flat lists come back grouped by topic, so they are made that way. */
+const partitions = <T extends object>(fields: { [Key in keyof T]: fc.Arbitrary<T[Key]> }) =>
+  fc
+    .uniqueArray(
+      fc.tuple(text, fc.array(fc.record({ partition: int32, ...fields } as never), { minLength: 1, maxLength: 3 })),
+      {
+        maxLength: 3,
+        selector: ([topic]) => topic,
+      },
+    )
+    .map((topics) =>
+      topics.flatMap(([topic, items]) => items.map((item) => ({ topic, ...(item as object) }))),
+    ) as fc.Arbitrary<(T & { topic: string; partition: number })[]>
+const bytes = fc.uint8Array({ maxLength: 20 }).map((array) => Buffer.from(array))
+const subscription = fc.oneof(
+  fc.record({
+    version: fc.constant(0),
+    topics: fc.array(text),
+    userData: orNull(bytes),
+    ownedPartitions: fc.constant([]),
+  }),
+  fc.record({
+    version: fc.integer({ min: 1, max: 3 }),
+    topics: fc.array(text),
+    userData: orNull(bytes),
+    ownedPartitions: partitions<object>({}),
+  }),
+)
+const namedErrors = fc.array(fc.record({ name: text, errorCode: int16, errorMessage: orNull(text) }), { maxLength: 3 })
+
+const answers: { [Name in ApiName]: fc.Arbitrary<Apis[Name]['answer']> } = {
+  metadata: fc.record({
+    ...throttled,
+    brokers: fc.array(fc.record({ nodeId: int32, host: text, port: int32, rack: orNull(text) }), { maxLength: 3 }),
+    clusterId: orNull(text),
+    controllerId: int32,
+    topics: fc.array(
+      fc.record({
+        ...error,
+        name: text,
+        isInternal: fc.boolean(),
+        partitions: fc.array(
+          fc.record({
+            ...error,
+            partition: int32,
+            leader: int32,
+            leaderEpoch: int32,
+            replicas: fc.array(int32, { maxLength: 3 }),
+            isr: fc.array(int32, { maxLength: 3 }),
+          }),
+          { maxLength: 3 },
+        ),
+      }),
+      { maxLength: 3 },
+    ),
+  }),
+  produce: fc.record({
+    ...throttled,
+    partitions: partitions({ ...error, baseOffset: int64, logAppendTime: int64, logStartOffset: int64 }),
+  }),
+  initProducerId: fc.record({ ...throttled, ...error, producerId: int64, producerEpoch: int16 }),
+  fetch: fc.record({
+    ...throttled,
+    ...error,
+    partitions: partitions({
+      ...error,
+      highWatermark: int64,
+      lastStableOffset: int64,
+      logStartOffset: int64,
+      abortedTransactions: fc.array(fc.record({ producerId: int64, firstOffset: int64 }), { maxLength: 3 }),
+      batches: fc.constant([]),
+      corrupt: fc.constant(null),
+      sizeBytes: fc.constant(0),
+    }),
+  }),
+  listOffsets: fc.record({ ...throttled, partitions: partitions({ ...error, timestamp: int64, offset: int64 }) }),
+  findCoordinator: fc.record({ ...throttled, ...error, nodeId: int32, host: text, port: int32 }),
+  joinGroup: fc.record({
+    ...throttled,
+    ...error,
+    generationId: int32,
+    protocolName: text,
+    leader: text,
+    memberId: text,
+    members: fc.array(fc.record({ memberId: text, groupInstanceId: orNull(text), subscription }), { maxLength: 3 }),
+  }),
+  syncGroup: fc.record({
+    ...throttled,
+    ...error,
+    assignment: fc.record({ partitions: partitions<object>({}), userData: orNull(bytes) }),
+  }),
+  heartbeat: fc.record({ ...throttled, ...error }),
+  leaveGroup: fc.record({ ...throttled, ...error }),
+  offsetCommit: fc.record({ ...throttled, partitions: partitions({ ...error }) }),
+  offsetFetch: fc.record({
+    ...throttled,
+    ...error,
+    partitions: partitions({ ...error, offset: int64, leaderEpoch: int32, metadata: orNull(text) }),
+  }),
+  createTopics: fc.record({ ...throttled, topics: namedErrors }),
+  deleteTopics: fc.record({
+    ...throttled,
+    topics: fc.array(fc.record({ name: text, errorCode: int16, errorMessage: fc.constant(null) }), { maxLength: 3 }),
+  }),
+  createPartitions: fc.record({ ...throttled, topics: namedErrors }),
+  describeConfigs: fc.record({
+    ...throttled,
+    resources: fc.array(
+      fc.record({
+        name: text,
+        errorCode: int16,
+        errorMessage: orNull(text),
+        type: fc.constantFrom('topic' as const, 'broker' as const),
+        entries: fc.array(fc.record({ name: text, value: orNull(text), isDefault: fc.boolean() }), { maxLength: 3 }),
+      }),
+      { maxLength: 3 },
+    ),
+  }),
+}
+
+const versionsOf = (api: ApiName) =>
+  Array.from({ length: apis[api].max - apis[api].min + 1 }, (_, i) => apis[api].min + i)
+/** Decoding looks at nothing of the request but its api. */
+const requestOf = (api: ApiName) => ({ api }) as Request
+
+describe('answers', () => {
+  describe.each(names)('%s', (api) => {
+    it('come back as they were written, in every version', async () => {
+      for (const version of versionsOf(api)) {
+        await fc.assert(
+          fc.asyncProperty(answers[api], async (answer) => {
+            const frame = encodeAnswer(api, answer, version, 42)
+            expect(correlationIdOf(frame)).toBe(42)
+            const wanted =
+              api === 'metadata' && version < 7
+                ? JSON.parse(JSON.stringify(answer), (key, value: unknown) => (key === 'leaderEpoch' ? -1 : value))
+                : answer
+            expect(await decodeAnswer(requestOf(api), version, frame, builtInCodecs)).toEqual(wanted)
+          }),
+          { numRuns: 40 },
+        )
+      }
+    })
+
+    it('that are cut off or too long are an error, wherever the cut is', () => {
+      for (const version of versionsOf(api)) {
+        fc.assert(
+          fc.property(answers[api], fc.nat(), (answer, position) => {
+            const frame = encodeAnswer(api, answer, version)
+            const decode = (bad: Buffer) => () => decodeAnswer(requestOf(api), version, bad, builtInCodecs)
+            expect(decode(frame.subarray(0, 4 + (position % (frame.length - 4))))).toThrow(WireError)
+            expect(decode(Buffer.concat([frame, Buffer.alloc(1)]))).toThrow(/1 bytes are left/)
+          }),
+          { numRuns: 40 },
+        )
+      }
+    })
+
+    it('of any bytes are an answer or an error, never a hang', async () => {
+      await fc.assert(
+        fc.asyncProperty(answers[api], fc.nat(), fc.integer({ min: 1, max: 255 }), async (answer, position, mask) => {
+          const version = apis[api].max
+          const frame = encodeAnswer(api, answer, version)
+          frame[4 + (position % (frame.length - 4))]! ^= mask
+          try {
+            await decodeAnswer(requestOf(api), version, frame, builtInCodecs)
+          } catch (caught) {
+            expect(caught).toBeInstanceOf(WireError)
+          }
+        }),
+        { numRuns: 100 },
+      )
+    })
+  })
+
+  it('of fetch carry the records of each partition, and one corrupt partition spoils no other', async () => {
+    const good = await encode(batchOf([{ value: Buffer.from('good') }], { compression: 'gzip' }))
+    const bad = Buffer.from(good)
+    bad[70]! ^= 1
+    const empty = { errorCode: 0, highWatermark: 1, lastStableOffset: 1, logStartOffset: 0, abortedTransactions: [] }
+    const partition = (topic: string, number: number) =>
+      ({ topic, partition: number, ...empty, batches: [], corrupt: null, sizeBytes: 0 }) as const
+    const frame = encodeAnswer(
+      'fetch',
+      { throttleTimeMs: 0, errorCode: 0, partitions: [partition('a', 0), partition('a', 1), partition('b', 0)] },
+      11,
+      1,
+      new Map([
+        ['a-0', bad],
+        ['a-1', good],
+        ['b-0', good],
+      ]),
+    )
+    const answer = (await decodeAnswer(requestOf('fetch'), 11, frame, builtInCodecs)) as Apis['fetch']['answer']
+    expect(
+      answer.partitions.map(({ topic, partition: number, batches, corrupt, sizeBytes }) => [
+        `${topic}-${number}`,
+        batches[0]?.records[0]?.value?.toString(),
+        corrupt !== null,
+        sizeBytes,
+      ]),
+    ).toEqual([
+      ['a-0', undefined, true, bad.length],
+      ['a-1', 'good', false, good.length],
+      ['b-0', 'good', false, good.length],
+    ])
+  })
+})
+
+type KafkajsRequest = (fields: object) => { encode: () => Promise<{ buffer: Buffer }> }
+const identity = { groupId: 'group', generationId: 5, memberId: 'member', groupInstanceId: 'static' }
+
+describe('requests', () => {
+  const kafkajsRequest = (path: string) => require(`kafkajs/src/protocol/requests/${path}/request.js`) as KafkajsRequest
+  const body = async (request: Request, version: number) => {
+    const batches = await encodeBatches(request, builtInCodecs)
+    const frame = Buffer.concat(encodeRequest(request, version, 99, 'client', batches))
+    expect(frame.readInt32BE(0)).toBe(frame.length - 4)
+    expect(frame.subarray(4, 20)).toEqual(
+      Buffer.concat([Buffer.from([0, apis[request.api].key, 0, version, 0, 0, 0, 99, 0, 6]), Buffer.from('client')]),
+    )
+    return frame.subarray(20)
+  }
+  const subscription = { version: 0, topics: ['t'], userData: Buffer.alloc(0), ownedPartitions: [] }
+  const { MemberAssignment, MemberMetadata } = require('kafkajs/src/consumer/assignerProtocol.js') as {
+    MemberMetadata: { encode(fields: object): Buffer }
+    MemberAssignment: { encode(fields: object): Buffer }
+  }
+
+  it.each<[Request, number, string, object]>([
+    [{ api: 'metadata', topics: ['t', 'ü'] }, 6, 'metadata/v6', { topics: ['t', 'ü'], allowAutoTopicCreation: false }],
+    [
+      { api: 'initProducerId', transactionalId: 'x', transactionTimeoutMs: 9 },
+      1,
+      'initProducerId/v1',
+      { transactionalId: 'x', transactionTimeout: 9 },
+    ],
+    [
+      {
+        api: 'fetch',
+        maxWaitMs: 1,
+        minBytes: 2,
+        maxBytes: 3,
+        isolation: 'read-committed',
+        partitions: [
+          { topic: 't', partition: 4, currentLeaderEpoch: -1, fetchOffset: 5_000_000_000, partitionMaxBytes: 6 },
+        ],
+      },
+      11,
+      'fetch/v11',
+      {
+        replicaId: -1,
+        maxWaitTime: 1,
+        minBytes: 2,
+        maxBytes: 3,
+        isolationLevel: 1,
+        topics: [{ topic: 't', partitions: [{ partition: 4, fetchOffset: 5_000_000_000, maxBytes: 6 }] }],
+      },
+    ],
+    [
+      { api: 'listOffsets', isolation: 'read-uncommitted', partitions: [{ topic: 't', partition: 4, timestamp: -2 }] },
+      3,
+      'listOffsets/v3',
+      { replicaId: -1, isolationLevel: 0, topics: [{ topic: 't', partitions: [{ partition: 4, timestamp: -2 }] }] },
+    ],
+    [
+      { api: 'findCoordinator', key: 'g', keyType: 'transaction' },
+      2,
+      'findCoordinator/v2',
+      { coordinatorKey: 'g', coordinatorType: 1 },
+    ],
+    [
+      {
+        api: 'joinGroup',
+        groupId: 'g',
+        sessionTimeoutMs: 1,
+        rebalanceTimeoutMs: 2,
+        memberId: '',
+        groupInstanceId: 'i',
+        protocols: [{ name: 'range', subscription }],
+      },
+      5,
+      'joinGroup/v5',
+      {
+        groupId: 'g',
+        sessionTimeout: 1,
+        rebalanceTimeout: 2,
+        memberId: '',
+        groupInstanceId: 'i',
+        protocolType: 'consumer',
+        groupProtocols: [{ name: 'range', metadata: MemberMetadata.encode({ version: 0, topics: ['t'] }) }],
+      },
+    ],
+    [
+      {
+        api: 'syncGroup',
+        ...identity,
+        assignments: [
+          {
+            memberId: 'm',
+            assignment: {
+              partitions: [
+                { topic: 't', partition: 1 },
+                { topic: 't', partition: 2 },
+              ],
+              userData: Buffer.alloc(0),
+            },
+          },
+        ],
+      },
+      3,
+      'syncGroup/v3',
+      {
+        ...identity,
+        groupAssignment: [
+          { memberId: 'm', memberAssignment: MemberAssignment.encode({ version: 0, assignment: { t: [1, 2] } }) },
+        ],
+      },
+    ],
+    [{ api: 'heartbeat', ...identity }, 3, 'heartbeat/v3', { ...identity, groupGenerationId: 5 }],
+    [
+      { api: 'leaveGroup', groupId: 'g', memberId: 'm', groupInstanceId: null },
+      3,
+      'leaveGroup/v3',
+      { groupId: 'g', members: [{ memberId: 'm', groupInstanceId: null }] },
+    ],
+    [
+      { api: 'deleteTopics', topics: ['a', 'b'], timeoutMs: 5 },
+      1,
+      'deleteTopics/v1',
+      { topics: ['a', 'b'], timeout: 5 },
+    ],
+    [
+      { api: 'createPartitions', topics: [{ name: 'a', count: 3 }], timeoutMs: 5 },
+      1,
+      'createPartitions/v1',
+      { topicPartitions: [{ topic: 'a', count: 3 }], timeout: 5 },
+    ],
+    [
+      {
+        api: 'describeConfigs',
+        resources: [
+          { type: 'topic', name: 'a' },
+          { type: 'broker', name: '1' },
+        ],
+      },
+      2,
+      'describeConfigs/v2',
+      {
+        resources: [
+          { type: 2, name: 'a' },
+          { type: 4, name: '1' },
+        ],
+        includeSynonyms: false,
+      },
+    ],
+  ])('of %o are the bytes kafkajs sends', async (request, version, path, fields) => {
+    const { buffer } = await kafkajsRequest(path)(fields).encode()
+    expect((await body(request, version)).toString('hex')).toBe(buffer.toString('hex'))
+  })
+
+  it('of produce hold each partition under its topic with the bytes of its batch', async () => {
+    const batches = [
+      batchOf([{ value: Buffer.alloc(5_000, 1) }], { topic: 'a', partition: 1 }),
+      batchOf([{ value: Buffer.from('b') }], { topic: 'b', partition: 0 }),
+      batchOf([{ value: Buffer.from('a') }], { topic: 'a', partition: 0, compression: 'gzip' }),
+    ]
+    const [a1, b0, a0] = await Promise.all(batches.map(encode))
+    const wanted = new Writer()
+    wanted.nullableString(null)
+    wanted.int16(-1)
+    wanted.int32(1_500)
+    wanted.array(['a', 'b'], (topic) => {
+      wanted.string(topic)
+      wanted.array(topic === 'a' ? [1, 0] : [0], (partition) => {
+        wanted.int32(partition)
+        wanted.bytes([topic === 'b' ? b0! : partition === 1 ? a1! : a0!])
+      })
+    })
+    const request: Request = { api: 'produce', acks: -1, timeoutMs: 1_500, transactionalId: null, batches }
+    expect(await body(request, 7)).toEqual(Buffer.concat(wanted.finish()))
+  })
+
+  it('of OffsetFetch 7 are flexible and ask for stable offsets', async () => {
+    const request = { api: 'offsetFetch', groupId: 'g', requireStable: true } as const
+    const some = await body({ ...request, partitions: [{ topic: 't', partition: 1 }] }, 7)
+    expect(some.toString('hex')).toBe('00' + '0267' + '02' + '0274' + '02' + '00000001' + '00' + '01' + '00')
+    expect((await body({ ...request, partitions: null }, 7)).toString('hex')).toBe('00' + '0267' + '00' + '01' + '00')
+    expect((await body({ ...request, partitions: null }, 5)).toString('hex')).toBe('000167' + 'ffffffff')
+  })
+})
+
+describe('versions', () => {
+  it('are the newest that both sides know', () => {
+    expect(negotiate('produce', { min: 0, max: 7 })).toBe(7)
+    expect(negotiate('produce', { min: 3, max: 13 })).toBe(8)
+    expect(negotiate('offsetFetch', { min: 1, max: 5 })).toBe(5)
+  })
+
+  it('that do not meet are an error that names the api, what is offered and the Kafka it takes', () => {
+    expect(() => negotiate('produce', { min: 0, max: 5 })).toThrow(
+      'the broker offers produce in versions 0 to 5; tidemark needs versions 7 to 8: Kafka 2.4 or newer',
+    )
+    expect(() => negotiate('fetch', { min: 12, max: 17 })).toThrow(
+      /fetch in versions 12 to 17; tidemark needs version 11/,
+    )
+    expect(() => negotiate('joinGroup', undefined)).toThrow(/does not offer joinGroup/)
+  })
+
+  it('of OffsetFetch too old to wait for transactions are refused only to those who ask for that', () => {
+    const versions = new Map([[9, { min: 1, max: 6 }]])
+    const request = { api: 'offsetFetch', groupId: 'g', partitions: null } as const
+    expect(versionFor({ ...request, requireStable: false }, versions)).toBe(6)
+    expect(() => versionFor({ ...request, requireStable: true }, versions)).toThrow(/tidemark needs version 7/)
+  })
+
+  const offered = (errorCode: number, ranges: readonly [number, number, number][]) => {
+    const writer = new Writer()
+    writer.int16(errorCode)
+    writer.array(ranges, ([key, min, max]) => {
+      writer.int16(key)
+      writer.int16(min)
+      writer.int16(max)
+    })
+    if (errorCode === 0) writer.int32(0)
+    return Buffer.concat(writer.finish())
+  }
+
+  it('are asked for in a form every broker understands', () => {
+    expect(Buffer.concat(encodeApiVersions(1, 'c')).toString('hex')).toBe(
+      '0000000b' + '0012' + '0002' + '00000001' + '000163',
+    )
+    expect(
+      decodeApiVersions(
+        offered(0, [
+          [18, 0, 4],
+          [0, 0, 9],
+        ]),
+      ).get(0),
+    ).toEqual({ min: 0, max: 9 })
+  })
+
+  it('of a broker older than Kafka 2.4 are a clear error', () => {
+    expect(() => decodeApiVersions(offered(0, [[18, 0, 2]]))).toThrow(/too old: .* tidemark needs Kafka 2.4 or newer/)
+    expect(() => decodeApiVersions(offered(35, []))).toThrow(/too old: .* tidemark needs Kafka 2.4 or newer/)
+  })
+})

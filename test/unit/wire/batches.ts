@@ -1,0 +1,64 @@
+import fc from 'fast-check'
+import type { ProduceBatch } from '../../../src/connection/requests.js'
+import type { OutgoingRecord } from '../../../src/message/record.js'
+import { builtInCodecs } from '../../../src/wire/compression.js'
+import { decodeRecordBatches, type DecodedBatches } from '../../../src/wire/record-batch-decoder.js'
+import { encodeRecordBatch } from '../../../src/wire/record-batch-encoder.js'
+
+const bytes = fc.uint8Array({ maxLength: 200 }).map((array) => Buffer.from(array))
+const bytesOrNull = fc.option(bytes, { nil: null })
+const header = fc.tuple(fc.string({ unit: 'grapheme', maxLength: 20 }), bytesOrNull)
+const timestamp = fc.oneof(fc.integer({ min: -1, max: 4_000_000_000_000 }), fc.constantFrom(-1, 0, 2 ** 51))
+
+export const anyRecord: fc.Arbitrary<OutgoingRecord> = fc.record({
+  key: bytesOrNull,
+  value: bytesOrNull,
+  headers: fc.array(header, { maxLength: 4 }),
+  timestamp,
+})
+
+export const anyBatch: fc.Arbitrary<ProduceBatch> = fc.record({
+  topic: fc.constant('orders'),
+  partition: fc.nat(50),
+  producerId: fc.oneof(fc.constant(-1), fc.maxSafeNat()),
+  producerEpoch: fc.integer({ min: -1, max: 32_767 }),
+  baseSequence: fc.integer({ min: -1, max: 2_147_483_647 }),
+  isTransactional: fc.boolean(),
+  compression: fc.constantFrom('none', 'gzip'),
+  records: fc.array(anyRecord, { minLength: 1, maxLength: 30 }),
+})
+
+export function batchOf(records: readonly Partial<OutgoingRecord>[], fields: Partial<ProduceBatch> = {}): ProduceBatch {
+  return {
+    topic: 'orders',
+    partition: 0,
+    producerId: -1,
+    producerEpoch: -1,
+    baseSequence: -1,
+    isTransactional: false,
+    compression: 'none',
+    records: records.map((record) => ({
+      key: null,
+      value: null,
+      headers: [],
+      timestamp: 1_700_000_000_000,
+      ...record,
+    })),
+    ...fields,
+  }
+}
+
+export async function encode(batch: ProduceBatch): Promise<Buffer> {
+  return encodeRecordBatch(batch, builtInCodecs)
+}
+
+export async function decode(bytesOfBatches: Buffer): Promise<DecodedBatches> {
+  return decodeRecordBatches(bytesOfBatches, builtInCodecs)
+}
+
+/** What a broker does to a batch it stores: it sets the offset of the first record, which the CRC does not cover. */
+export function storedAt(batch: Buffer, baseOffset: number): Buffer {
+  const stored = Buffer.from(batch)
+  stored.writeBigInt64BE(BigInt(baseOffset), 0)
+  return stored
+}
