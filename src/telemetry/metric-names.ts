@@ -86,6 +86,12 @@ export const metricNames = {
     labels: ['kind'],
     meaning: 'Partitions taken away: revoked (drained) or lost.',
   },
+  tidemark_consumer_position_jumps_total: {
+    kind: 'counter',
+    unit: 'jumps',
+    labels: ['topic', 'to'],
+    meaning: 'Positions that lay outside the log and were moved by onOutOfRange: earliest or latest.',
+  },
   tidemark_consumer_paused_partitions: {
     kind: 'gauge',
     unit: 'partitions',

@@ -1,0 +1,339 @@
+import { brokerCode, brokerCodeName, brokerError } from '../connection/broker-error.js'
+import { RequestError } from '../connection/request-error.js'
+import type { FetchAnswer, FetchedPartition, FetchRequest } from '../connection/requests.js'
+import type { AssignedPartition, ConsumerSettings, FetchedRecords } from '../driver/consumer.js'
+import { DriverError, TidemarkError } from '../errors.js'
+import { partitionKey, type TopicPartition } from '../message/topic-partition.js'
+import { exponential } from '../runtime/backoff.js'
+import type { Runtime } from '../runtime/runtime.js'
+import { WorkLoop } from '../runtime/work-loop.js'
+import type { Cluster } from './cluster.js'
+import { FetchPartition } from './fetch-partition.js'
+import { judgeFetchCode } from './fetch-codes.js'
+import { readableRecords } from './readable-records.js'
+
+export interface FetcherEvents {
+  records(fetched: FetchedRecords): void
+  /** The broker refused the position. The partition waits for `seek` or `fail`. */
+  outOfRange(partition: AssignedPartition, position: number): void
+  /** The partition is not fetched any more, until `seek`. */
+  partitionFailed(partition: AssignedPartition, error: TidemarkError): void
+  /** The cluster refuses this client altogether. */
+  refused(error: TidemarkError): void
+}
+
+export type FetcherSettings = Pick<ConsumerSettings, 'fetch' | 'isolation' | 'requestTimeoutMs' | 'logger'>
+
+/** What was asked of one partition: the answer counts only while nobody has set the position meanwhile. */
+interface Asked {
+  readonly partition: FetchPartition
+  readonly token: number
+}
+
+const backoff = exponential({ initialMs: 50, maxMs: 1_000 })
+
+/** One fetch in flight per broker; no broker waits for another. */
+export class Fetcher {
+  readonly #cluster: Cluster
+  readonly #runtime: Runtime
+  readonly #settings: FetcherSettings
+  readonly #events: FetcherEvents
+  /** In the order in which they are asked for: what just gave records goes to the end, so a byte limit starves nobody. */
+  readonly #partitions = new Map<string, FetchPartition>()
+  readonly #loops = new Map<number, WorkLoop>()
+  readonly #closed = new AbortController()
+  readonly #stopWatching: () => void
+  #lastFetchAt: number | null = null
+
+  constructor(cluster: Cluster, runtime: Runtime, settings: FetcherSettings, events: FetcherEvents) {
+    this.#cluster = cluster
+    this.#runtime = runtime
+    this.#settings = settings
+    this.#events = events
+    this.#stopWatching = cluster.onChange(() => this.#leadersMayHaveMoved())
+  }
+
+  /** When a broker last answered; `null` = never. */
+  get lastFetchAt(): number | null {
+    return this.#lastFetchAt
+  }
+
+  /** Takes partitions in without asking for them yet; pause and seek already count. */
+  hold(assigned: readonly AssignedPartition[]): void {
+    for (const partition of assigned) {
+      this.#partitions.set(partitionKey(partition.topic, partition.partition), new FetchPartition(partition))
+    }
+  }
+
+  /** Fetching of held partitions begins. */
+  release(assigned: readonly AssignedPartition[]): void {
+    for (const at of assigned) {
+      const partition = this.#find(at)
+      if (partition?.assigned.epoch !== at.epoch || partition.health.kind !== 'held') continue
+      partition.becomeReady()
+      this.#wakeLeaderOf(partition)
+    }
+  }
+
+  remove(partitions: readonly TopicPartition[]): void {
+    for (const { topic, partition } of partitions) {
+      const key = partitionKey(topic, partition)
+      this.#partitions.get(key)?.become({ kind: 'gone' })
+      this.#partitions.delete(key)
+    }
+  }
+
+  pause(at: TopicPartition): void {
+    const partition = this.#find(at)
+    if (partition) partition.intake = 'paused'
+  }
+
+  resume(at: TopicPartition): void {
+    const partition = this.#find(at)
+    if (!partition) return
+    partition.intake = 'open'
+    this.#wakeLeaderOf(partition)
+  }
+
+  /** Also takes up a failed partition again. */
+  seek(at: TopicPartition, offset: number): void {
+    const partition = this.#find(at)
+    if (!partition) return
+    partition.moveTo(offset)
+    if (partition.health.kind === 'held') return
+    partition.becomeReady()
+    this.#wakeLeaderOf(partition)
+  }
+
+  /** Stops a partition visibly. */
+  fail(at: TopicPartition, error: TidemarkError): void {
+    const partition = this.#find(at)
+    if (partition) this.#fail(partition, error)
+  }
+
+  position(at: TopicPartition): number | undefined {
+    return this.#find(at)?.position
+  }
+
+  /** No event comes after this. */
+  close(): void {
+    this.#closed.abort(new DriverError('closed', 'the consumer was closed'))
+    this.#stopWatching()
+    for (const partition of this.#partitions.values()) partition.become({ kind: 'gone' })
+    this.#partitions.clear()
+  }
+
+  #find({ topic, partition }: TopicPartition): FetchPartition | undefined {
+    return this.#partitions.get(partitionKey(topic, partition))
+  }
+
+  #leaderOf({ assigned }: FetchPartition): number {
+    return this.#cluster.partition(assigned.topic, assigned.partition)?.leader ?? -1
+  }
+
+  #wakeAll(): void {
+    for (const partition of this.#partitions.values()) this.#wakeLeaderOf(partition)
+  }
+
+  #wakeLeaderOf(partition: FetchPartition): void {
+    if (!partition.isDue || this.#closed.signal.aborted) return
+    const leader = this.#leaderOf(partition)
+    if (leader < 0) {
+      partition.become({ kind: 'awaiting-leader' })
+      this.#cluster.noteStale(partition.assigned.topic)
+      return
+    }
+    this.#loopOf(leader).wake()
+  }
+
+  #loopOf(node: number): WorkLoop {
+    let loop = this.#loops.get(node)
+    if (!loop) {
+      loop = new WorkLoop(() => this.#fetchFrom(node))
+      this.#loops.set(node, loop)
+    }
+    return loop
+  }
+
+  #leadersMayHaveMoved(): void {
+    for (const partition of this.#partitions.values()) {
+      if (partition.health.kind === 'awaiting-leader' && this.#leaderOf(partition) >= 0) partition.becomeReady()
+    }
+    this.#wakeAll()
+  }
+
+  /** One fetch; the loop goes round again as long as there is something to ask for. */
+  async #fetchFrom(node: number): Promise<void> {
+    const asked = this.#dueAt(node)
+    if (asked.size === 0 || this.#closed.signal.aborted) return
+    let answer: FetchAnswer
+    try {
+      const { fetch, requestTimeoutMs } = this.#settings
+      const deadline = this.#runtime.clock.now() + fetch.maxWaitMs + requestTimeoutMs
+      const request = this.#requestFor(asked)
+      answer = await this.#cluster.connection.request(node, 'fetch', request, deadline, this.#closed.signal)
+    } catch (failure) {
+      this.#requestFailed(node, asked, failure)
+      return
+    }
+    if (this.#closed.signal.aborted) return
+    this.#lastFetchAt = this.#runtime.clock.now()
+    if (answer.errorCode === brokerCode.NONE) this.#take(asked, answer)
+    else for (const { partition } of asked.values()) this.#backOff(partition, brokerCodeName(answer.errorCode))
+    this.#loopOf(node).wake()
+  }
+
+  #dueAt(node: number): Map<string, Asked> {
+    const asked = new Map<string, Asked>()
+    for (const [key, partition] of this.#partitions) {
+      if (!partition.isDue) continue
+      if (this.#leaderOf(partition) === node) asked.set(key, { partition, token: partition.token })
+    }
+    return asked
+  }
+
+  #requestFor(asked: ReadonlyMap<string, Asked>): FetchRequest {
+    const { maxWaitMs, minBytes, maxBytes, partitionMaxBytes } = this.#settings.fetch
+    const partitions: FetchRequest['partitions'][number][] = []
+    for (const { partition } of asked.values()) {
+      const { topic, partition: number } = partition.assigned
+      partitions.push({
+        topic,
+        partition: number,
+        currentLeaderEpoch: this.#cluster.partition(topic, number)?.leaderEpoch ?? -1,
+        fetchOffset: partition.position,
+        partitionMaxBytes,
+      })
+    }
+    return { api: 'fetch', maxWaitMs, minBytes, maxBytes, isolation: this.#settings.isolation, partitions }
+  }
+
+  #requestFailed(node: number, asked: ReadonlyMap<string, Asked>, failure: unknown): void {
+    if (this.#closed.signal.aborted) return
+    if (failure instanceof RequestError && (failure.failure === 'refused' || failure.failure === 'unsupported')) {
+      this.#events.refused(failure)
+      return
+    }
+    const reason = failure instanceof RequestError ? failure.failure : String(failure)
+    this.#settings.logger.debug({ node, reason }, 'fetch failed; the leaders are looked up again')
+    for (const { partition } of asked.values()) if (this.#isCurrent(partition)) this.#backOff(partition, reason)
+  }
+
+  #take(asked: ReadonlyMap<string, Asked>, answer: FetchAnswer): void {
+    for (const fetched of answer.partitions) {
+      const key = partitionKey(fetched.topic, fetched.partition)
+      const question = asked.get(key)
+      if (!question) continue
+      const { partition, token } = question
+      const isWanted = this.#partitions.get(key) === partition && partition.token === token && partition.isDue
+      if (!isWanted) continue
+      if (fetched.errorCode === brokerCode.NONE) this.#hand(key, partition, fetched)
+      else this.#refusedPartition(partition, fetched.errorCode)
+    }
+  }
+
+  #hand(key: string, partition: FetchPartition, fetched: FetchedPartition): void {
+    partition.failures = 0
+    const before = partition.position
+    const { records, nextOffset } = readableRecords(fetched, before, this.#settings.isolation)
+    if (nextOffset !== before) {
+      // Moved before it is told, so that a seek made by the listener has the last word.
+      partition.position = nextOffset
+      this.#partitions.delete(key)
+      this.#partitions.set(key, partition)
+      this.#tell(partition, {
+        topic: fetched.topic,
+        partition: fetched.partition,
+        epoch: partition.assigned.epoch,
+        records,
+        nextOffset,
+        highWatermark: fetched.highWatermark,
+        lastStableOffset: fetched.lastStableOffset,
+        sizeBytes: fetched.sizeBytes,
+      })
+    }
+    if (fetched.corrupt !== null && this.#isCurrent(partition) && partition.position === nextOffset) {
+      this.#corrupt(partition, fetched.corrupt)
+    }
+  }
+
+  #tell(partition: FetchPartition, fetched: FetchedRecords): void {
+    try {
+      this.#events.records(fetched)
+    } catch (cause) {
+      const { topic, partition: number } = partition.assigned
+      this.#fail(
+        partition,
+        new DriverError('listener-threw', `the consumer's own code threw on records of ${topic}-${number}: a defect`, {
+          cause,
+          topic,
+          partition: number,
+        }),
+      )
+    }
+  }
+
+  #corrupt(partition: FetchPartition, reason: string): void {
+    if (partition.corruptAt !== partition.position) {
+      partition.corruptAt = partition.position
+      this.#backOff(partition, 'corrupt')
+      return
+    }
+    const { topic, partition: number } = partition.assigned
+    const offset = partition.position
+    this.#fail(
+      partition,
+      new DriverError(
+        'corrupt-record',
+        `the records of ${topic}-${number} at offset ${offset} cannot be read (${reason}), also when fetched again; ` +
+          'restore the partition from a replica, or seek past the damage and accept the loss',
+        { topic, partition: number, offset },
+      ),
+    )
+  }
+
+  #refusedPartition(partition: FetchPartition, code: number): void {
+    const { topic, partition: number } = partition.assigned
+    switch (judgeFetchCode(code)) {
+      case 'out-of-range':
+        partition.become({ kind: 'out-of-range' })
+        this.#events.outOfRange(partition.assigned, partition.position)
+        return
+      case 'corrupt':
+        this.#corrupt(partition, brokerCodeName(code))
+        return
+      case 'look-up-again':
+        this.#backOff(partition, brokerCodeName(code))
+        return
+      case 'fail':
+        this.#fail(
+          partition,
+          brokerError(code, `fetching ${topic}-${number}`, { topic, partition: number, offset: partition.position }),
+        )
+    }
+  }
+
+  #fail(partition: FetchPartition, error: TidemarkError): void {
+    if (!this.#isCurrent(partition)) return
+    partition.become({ kind: 'failed' })
+    this.#events.partitionFailed(partition.assigned, error)
+  }
+
+  #backOff(partition: FetchPartition, reason: string): void {
+    if (!this.#isCurrent(partition) || partition.health.kind !== 'ready') return
+    const { topic, partition: number } = partition.assigned
+    partition.failures += 1
+    const delayMs = backoff(partition.failures, this.#runtime.random)
+    this.#settings.logger.debug({ topic, partition: number, reason, delayMs }, 'partition is fetched again later')
+    this.#cluster.noteStale(topic)
+    const timer = this.#runtime.clock.setTimer(delayMs, () => {
+      partition.becomeReady()
+      this.#wakeLeaderOf(partition)
+    })
+    partition.become({ kind: 'backing-off', timer })
+  }
+
+  #isCurrent(partition: FetchPartition): boolean {
+    return this.#find(partition.assigned) === partition
+  }
+}
