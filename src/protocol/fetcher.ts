@@ -2,7 +2,8 @@ import { brokerCode, brokerCodeName, brokerError } from '../connection/broker-er
 import { RequestError } from '../connection/request-error.js'
 import type { FetchAnswer, FetchedPartition, FetchRequest } from '../connection/requests.js'
 import type { AssignedPartition, ConsumerSettings, FetchedRecords } from '../driver/consumer.js'
-import { DriverError, TidemarkError } from '../errors.js'
+import type { TidemarkError } from '../errors.js'
+import { DriverError } from '../errors.js'
 import { partitionKey, type TopicPartition } from '../message/topic-partition.js'
 import { exponential } from '../runtime/backoff.js'
 import type { Runtime } from '../runtime/runtime.js'
@@ -111,8 +112,14 @@ export class Fetcher {
     if (partition) this.#fail(partition, error)
   }
 
-  position(at: TopicPartition): number | undefined {
-    return this.#find(at)?.position
+  /** Does the partition, still under that epoch, wait at the refused `position`? */
+  isOutOfRange(at: AssignedPartition, position: number): boolean {
+    const partition = this.#find(at)
+    return (
+      partition?.assigned.epoch === at.epoch &&
+      partition.health.kind === 'out-of-range' &&
+      partition.position === position
+    )
   }
 
   /** No event comes after this. */

@@ -2,7 +2,7 @@ import { brokerCode, brokerCodeName, brokerError } from '../connection/broker-er
 import { RequestError } from '../connection/request-error.js'
 import type { IsolationLevel, ListOffsetsRequest } from '../connection/requests.js'
 import type { StartPosition } from '../driver/consumer.js'
-import { DriverError } from '../errors.js'
+import type { DriverError } from '../errors.js'
 import { partitionKey, type TopicPartition } from '../message/topic-partition.js'
 import type { Runtime } from '../runtime/runtime.js'
 import type { Cluster } from './cluster.js'
@@ -87,9 +87,7 @@ async function askLeaders(
   }
   const findings = new Map<string, OffsetFinding>()
   const rounds = [...byLeader].map(([leader, mates]) =>
-    leader < 0
-      ? noLeader(context, mates, findings)
-      : askLeader(context, leader, mates, findings, deadline, signal),
+    leader < 0 ? noLeader(context, mates, findings) : askLeader(context, leader, mates, findings, deadline, signal),
   )
   await Promise.all(rounds)
   return questions.map(({ topic, partition }) => findings.get(partitionKey(topic, partition)) ?? notYet('no answer'))
@@ -143,7 +141,8 @@ async function askLeader(
     const answer = await cluster.connection.request(leader, 'main', request, attemptDeadline, signal)
     for (const { topic, partition, errorCode, offset } of answer.partitions) {
       if (errorCode === brokerCode.NONE) findings.set(partitionKey(topic, partition), { kind: 'found', offset })
-      else if (final.includes(errorCode)) findings.set(partitionKey(topic, partition), refused(errorCode, { topic, partition }))
+      else if (final.includes(errorCode))
+        findings.set(partitionKey(topic, partition), refused(errorCode, { topic, partition }))
       else {
         cluster.noteStale(topic)
         findings.set(partitionKey(topic, partition), notYet(brokerCodeName(errorCode)))
@@ -165,5 +164,8 @@ function notYet(reason: string): OffsetFinding {
 }
 
 function refused(code: number, { topic, partition }: TopicPartition): OffsetFinding {
-  return { kind: 'refused', error: brokerError(code, `looking up offsets of ${topic}-${partition}`, { topic, partition }) }
+  return {
+    kind: 'refused',
+    error: brokerError(code, `looking up offsets of ${topic}-${partition}`, { topic, partition }),
+  }
 }

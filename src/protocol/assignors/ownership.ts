@@ -24,7 +24,8 @@ export function decodeOwnership(userData: Buffer | null): Ownership {
   } catch {
     return nothing // Foreign bytes: stickiness is a wish, so the member starts from nothing.
   }
-  if (!isRecord(data) || data['v'] !== version || !Number.isSafeInteger(data['g']) || !isRecord(data['p'])) return nothing
+  if (!isRecord(data) || data['v'] !== version || !Number.isSafeInteger(data['g']) || !isRecord(data['p']))
+    return nothing
   const partitions: TopicPartition[] = []
   for (const [topic, numbers] of Object.entries(data['p'])) {
     if (!Array.isArray(numbers)) return nothing

@@ -154,7 +154,7 @@ function chainTo(
 ): Chain {
   const members = [last]
   const topics: string[] = []
-  for (let member = last; member !== first; ) {
+  for (let member = last; member !== first;) {
     const step = cameFrom.get(member)
     if (!step) break
     members.unshift(step.member)

@@ -1,0 +1,207 @@
+import type { Connection } from '../connection/connection.js'
+import type {
+  AssignedPartition,
+  CommitOutcome,
+  ConsumerFacts,
+  ConsumerListener,
+  ConsumerSettings,
+  DriverConsumer,
+  OffsetToCommit,
+} from '../driver/consumer.js'
+import { DriverError, StateError, TimeoutError, type TidemarkError } from '../errors.js'
+import type { TopicPartition } from '../message/topic-partition.js'
+import type { Runtime } from '../runtime/runtime.js'
+import { StateMachine, type Moves } from '../runtime/state-machine.js'
+import { AllPartitions } from './all-partitions.js'
+import { Assignments } from './assignments.js'
+import { Cluster } from './cluster.js'
+import { deferred } from './deferred.js'
+import { Fetcher } from './fetcher.js'
+import { GroupMember } from './group-member.js'
+import { ListenerGate } from './listener-gate.js'
+import type { Membership, MembershipEvents } from './membership.js'
+import { OffsetCommitter } from './offset-commit.js'
+import { OutOfRangePolicy } from './out-of-range.js'
+
+/**
+ * A consumer over any connection. What goes wrong before the first assignment makes `start` reject and ends the consumer
+ * without a call of `listener.failed`; what goes wrong later is told there, after `listener.lost` for what was held.
+ */
+export function createProtocolConsumer(
+  connection: Connection,
+  runtime: Runtime,
+  settings: ConsumerSettings,
+  listener: ConsumerListener,
+): DriverConsumer {
+  return new ProtocolConsumer(connection, runtime, settings, listener)
+}
+
+type ConsumerState = 'new' | 'starting' | 'running' | 'stopping' | 'failed' | 'stopped'
+
+const moves: Moves<ConsumerState> = {
+  new: ['starting', 'stopped'],
+  starting: ['running', 'stopping', 'failed'],
+  running: ['stopping', 'failed'],
+  stopping: ['stopped'],
+  failed: ['stopping'],
+  stopped: [],
+}
+
+type FirstNews = { readonly kind: 'assigned' } | { readonly kind: 'failed'; readonly error: TidemarkError }
+
+class ProtocolConsumer implements DriverConsumer {
+  readonly #runtime: Runtime
+  readonly #listener: ListenerGate
+  readonly #cluster: Cluster
+  readonly #fetcher: Fetcher
+  readonly #assignments: Assignments
+  readonly #membership: Membership
+  readonly #committer: OffsetCommitter
+  readonly #outOfRange: OutOfRangePolicy
+  readonly #machine = new StateMachine<ConsumerState>('the consumer', 'new', moves)
+  readonly #firstNews = deferred<FirstNews>()
+  #stopped: Promise<void> | null = null
+
+  constructor(connection: Connection, runtime: Runtime, settings: ConsumerSettings, listener: ConsumerListener) {
+    this.#runtime = runtime
+    const gate = new ListenerGate(listener, (defect) => this.#defect(defect))
+    this.#listener = gate
+    this.#cluster = new Cluster(connection, runtime, settings)
+    this.#fetcher = new Fetcher(this.#cluster, runtime, settings, {
+      records: (fetched) => gate.records(fetched),
+      partitionFailed: (partition, error) => gate.partitionFailed(partition, error),
+      outOfRange: (partition, position) => {
+        this.#outOfRange.decide(partition, position).catch((defect: unknown) => this.#defect(defect))
+      },
+      refused: (error) => this.#membership.fail(error),
+    })
+    this.#assignments = new Assignments(this.#cluster, runtime, settings, gate, this.#fetcher)
+    const events = this.#membershipEvents()
+    this.#membership =
+      settings.groupId === null
+        ? new AllPartitions(this.#cluster, runtime, settings, events)
+        : new GroupMember(this.#cluster, runtime, settings, settings.groupId, events)
+    this.#committer = new OffsetCommitter(this.#cluster, runtime, settings, {
+      isCurrent: (at, epoch) => this.#assignments.isCurrent(at, epoch),
+      identity: () => this.#membership.identity(),
+      refused: (code, generationId) => this.#membership.commitRefused(code, generationId),
+    })
+    this.#outOfRange = new OutOfRangePolicy(this.#cluster, runtime, settings, gate, this.#fetcher, this.#assignments)
+  }
+
+  async start(deadline: number): Promise<void> {
+    this.#machine.require('start', 'new')
+    this.#machine.to('starting')
+    try {
+      await this.#cluster.connect(deadline)
+      if (this.#machine.is('starting')) this.#membership.start()
+      await this.#firstAssignment(deadline)
+    } catch (failure) {
+      await this.#end(this.#runtime.clock.now())
+      throw failure
+    }
+  }
+
+  commit(offsets: readonly OffsetToCommit[], deadline: number): Promise<readonly CommitOutcome[]> {
+    return this.#committer.commit(offsets, deadline)
+  }
+
+  pause(partition: TopicPartition): void {
+    this.#fetcher.pause(partition)
+  }
+
+  resume(partition: TopicPartition): void {
+    this.#fetcher.resume(partition)
+  }
+
+  seek(partition: TopicPartition, offset: number): void {
+    this.#fetcher.seek(partition, offset)
+  }
+
+  assignment(): readonly AssignedPartition[] {
+    return this.#assignments.all()
+  }
+
+  facts(): ConsumerFacts {
+    return { ...this.#membership.facts(), lastFetchAt: this.#fetcher.lastFetchAt }
+  }
+
+  async stop(deadline: number): Promise<void> {
+    await this.#end(deadline)
+  }
+
+  #membershipEvents(): MembershipEvents {
+    return {
+      assigned: (partitions, from) => {
+        this.#assignments
+          .take(partitions, from, () => this.#delivered())
+          .catch((defect: unknown) => this.#defect(defect))
+      },
+      revoked: (deadline) => this.#assignments.revoke(deadline),
+      lost: () => this.#assignments.lose(),
+      failed: (error) => this.#failed(error),
+    }
+  }
+
+  #delivered(): void {
+    if (this.#machine.is('starting')) this.#machine.to('running')
+    this.#firstNews.resolve({ kind: 'assigned' })
+  }
+
+  #failed(error: TidemarkError): void {
+    this.#fetcher.close()
+    this.#firstNews.resolve({ kind: 'failed', error })
+    const wasRunning = this.#machine.is('running')
+    if (this.#machine.is('starting', 'running')) this.#machine.to('failed')
+    if (wasRunning) this.#listener.failed(error)
+  }
+
+  /** Code of ours or of the listener threw where nothing may be thrown: better stopped and seen than half alive. */
+  #defect(cause: unknown): void {
+    const message = `the consumer met a defect and has stopped: ${String(cause)}; report it with its cause`
+    this.#membership.fail(new DriverError('defect', message, { cause }))
+  }
+
+  async #firstAssignment(deadline: number): Promise<void> {
+    const timer = new AbortController()
+    const late = this.#runtime.clock.sleep(Math.max(0, deadline - this.#runtime.clock.now()), timer.signal).then(
+      () => ({ kind: 'late' }) as const,
+      () => ({ kind: 'late' }) as const, // cancelled below, when nobody listens any more
+    )
+    const news = await Promise.race([this.#firstNews.promise, late])
+    timer.abort()
+    if (news.kind === 'failed') throw news.error
+    if (news.kind === 'late') {
+      const { state } = this.#membership.facts()
+      throw new TimeoutError(
+        'start-timeout',
+        `the consumer had no assignment before its deadline (it is ${state}); ` +
+          'check that the brokers are reachable, or allow more time: a join may take up to the rebalance timeout',
+        { retriable: true },
+      )
+    }
+  }
+
+  /** The first call decides the deadline; the others wait for the same end. */
+  #end(deadline: number): Promise<void> {
+    this.#stopped ??= this.#endOnce(deadline)
+    return this.#stopped
+  }
+
+  async #endOnce(deadline: number): Promise<void> {
+    if (this.#machine.is('new')) this.#machine.to('stopped')
+    else this.#machine.to('stopping')
+    const error = new StateError('stopped', 'the consumer was stopped before it had an assignment')
+    this.#firstNews.resolve({ kind: 'failed', error })
+    const timer = new AbortController()
+    const late = this.#runtime.clock
+      .sleep(Math.max(0, deadline - this.#runtime.clock.now()), timer.signal)
+      .catch(() => undefined) // cancelled below, when nobody listens any more
+    await Promise.race([this.#membership.stop(deadline), late])
+    timer.abort()
+    this.#fetcher.close()
+    this.#listener.close()
+    await this.#cluster.close()
+    if (this.#machine.is('stopping')) this.#machine.to('stopped')
+  }
+}

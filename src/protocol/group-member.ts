@@ -1,0 +1,269 @@
+import { brokerCodeName } from '../connection/broker-error.js'
+import type { GroupMemberIdentity } from '../connection/requests.js'
+import type { ConsumerSettings } from '../driver/consumer.js'
+import { DriverError, StateError, type TidemarkError } from '../errors.js'
+import { exponential } from '../runtime/backoff.js'
+import type { Runtime } from '../runtime/runtime.js'
+import { StateMachine, type Moves } from '../runtime/state-machine.js'
+import type { Ownership } from './assignors/assignor.js'
+import type { Cluster } from './cluster.js'
+import { deferred } from './deferred.js'
+import { Generation, type GenerationEnd } from './generation.js'
+import { fatalGroupError, judgeGroupCode } from './group-codes.js'
+import { GroupEntry, type EntryStep, type Joined, type LeaderDuty, type Synced } from './group-entry.js'
+import { keepAlive } from './heartbeat.js'
+import type { Membership, MembershipEvents, MembershipFacts } from './membership.js'
+import { partitionCountsChanged } from './topic-watch.js'
+
+type GroupState =
+  | 'unjoined'
+  | 'finding-coordinator'
+  | 'joining'
+  | 'syncing'
+  /** A member with an assignment, heartbeats on. */
+  | 'stable'
+  /** Still a member, giving the assignment up; heartbeats on. */
+  | 'draining'
+  | 'leaving'
+  | 'stopped'
+  | 'failed'
+
+const moves: Moves<GroupState> = {
+  unjoined: ['finding-coordinator', 'leaving', 'failed'],
+  'finding-coordinator': ['joining', 'unjoined', 'failed'],
+  joining: ['syncing', 'unjoined', 'failed'],
+  syncing: ['stable', 'unjoined', 'failed'],
+  stable: ['draining', 'unjoined', 'failed'],
+  draining: ['unjoined', 'failed'],
+  leaving: ['stopped'],
+  stopped: [],
+  failed: ['stopped'],
+}
+
+const backoff = exponential({ initialMs: 50, maxMs: 1_000 })
+
+/** Part of the rebalance timeout that a drain may use; the rest is for rejoining. */
+const drainShare = 0.6
+
+/** Part of the time to stop that is kept for LeaveGroup. */
+const leaveShare = 0.2
+
+/** A member of a group by the classic protocol, eager: every rebalance gives everything up and takes everything anew. */
+export class GroupMember implements Membership {
+  readonly #cluster: Cluster
+  readonly #runtime: Runtime
+  readonly #settings: ConsumerSettings
+  readonly #events: MembershipEvents
+  readonly #entry: GroupEntry
+  readonly #machine = new StateMachine<GroupState>('the group member', 'unjoined', moves)
+  /** Aborts everything that waits outside a generation. */
+  readonly #ending = new AbortController()
+  readonly #stopAsked = deferred<{ readonly kind: 'stop' }>()
+  #stopDeadline = Infinity
+  #failure: TidemarkError | null = null
+  #running: Promise<void> | null = null
+
+  #memberId = ''
+  #generation: Generation | null = null
+  /** What the sticky assignor tells the leader at the next join. */
+  #owned: Ownership = { generationId: -1, partitions: [] }
+  #lastHeartbeatAt: number | null = null
+
+  constructor(
+    cluster: Cluster,
+    runtime: Runtime,
+    settings: ConsumerSettings,
+    groupId: string,
+    events: MembershipEvents,
+  ) {
+    this.#cluster = cluster
+    this.#runtime = runtime
+    this.#settings = settings
+    this.#events = events
+    this.#entry = new GroupEntry(cluster, runtime, settings, groupId)
+  }
+
+  start(): void {
+    this.#running ??= this.#run().catch((defect: unknown) => this.#crashed(defect))
+  }
+
+  async stop(deadline: number): Promise<void> {
+    this.#stopDeadline = Math.min(this.#stopDeadline, deadline)
+    this.#stopAsked.resolve({ kind: 'stop' })
+    this.#ending.abort(new StateError('stopped', 'the consumer was stopped'))
+    await this.#running
+  }
+
+  fail(error: TidemarkError): void {
+    this.#failure ??= error
+    this.#generation?.end({ kind: 'failed', error })
+    this.#ending.abort(error)
+  }
+
+  identity(): GroupMemberIdentity | null {
+    return this.#generation?.identity ?? null
+  }
+
+  commitRefused(code: number, generationId: number): void {
+    const generation = this.#generation
+    if (generation?.identity.generationId !== generationId) return
+    const verdict = judgeGroupCode(code)
+    if (verdict === 'member-gone' || verdict === 'generation-gone') {
+      const reason = `the group answered a commit with ${brokerCodeName(code)}`
+      generation.end({ kind: 'lost', forgetMemberId: verdict === 'member-gone', reason })
+    } else if (verdict === 'rebalance') generation.wantRebalance()
+    else if (verdict === 'fatal') {
+      generation.end({ kind: 'failed', error: fatalGroupError(code, 'committing offsets', this.#settings) })
+    }
+  }
+
+  facts(): MembershipFacts {
+    return {
+      state: this.#machine.current,
+      memberId: this.#memberId === '' ? null : this.#memberId,
+      generationId: this.#generation?.identity.generationId ?? -1,
+      lastHeartbeatAt: this.#lastHeartbeatAt,
+    }
+  }
+
+  async #run(): Promise<void> {
+    for (let attempt = 1; !this.#ending.signal.aborted;) {
+      const step = await this.#enter()
+      if (step.kind === 'done') {
+        attempt = 1
+        await this.#belong(step.value.joined, step.value.synced)
+        continue
+      }
+      this.#machine.to('unjoined')
+      if (step.kind === 'failed') this.#failure ??= step.error
+      if (step.kind === 'failed') break
+      if (step.kind === 'again') this.#memberId = step.memberId
+      // The first "again" is the normal way to a member id; only a row of them is slowed down.
+      if (step.kind === 'later' || attempt > 1) await this.#pause(attempt, step)
+      attempt += 1
+    }
+    await this.#finish()
+  }
+
+  async #enter(): Promise<EntryStep<{ readonly joined: Joined; readonly synced: Synced }>> {
+    const signal = this.#ending.signal
+    this.#machine.to('finding-coordinator')
+    const coordinator = await this.#entry.findCoordinator(signal)
+    if (coordinator.kind !== 'done') return coordinator
+
+    this.#machine.to('joining')
+    const joined = await this.#entry.join(this.#memberId, this.#owned, signal)
+    if (joined.kind !== 'done') return joined
+    this.#memberId = joined.value.answer.memberId
+
+    this.#machine.to('syncing')
+    const synced = await this.#entry.sync(joined.value, signal)
+    if (synced.kind !== 'done') return synced
+    return { kind: 'done', value: { joined: joined.value, synced: synced.value } }
+  }
+
+  async #pause(attempt: number, step: EntryStep<unknown>): Promise<void> {
+    const delayMs = backoff(attempt, this.#runtime.random)
+    const reason = step.kind === 'later' ? step.reason : step.kind
+    this.#settings.logger.debug({ group: this.#entry.groupId, reason, delayMs }, 'not in the group yet')
+    await this.#runtime.clock.sleep(delayMs, this.#ending.signal).catch(() => undefined) // ended: the loop sees it
+  }
+
+  /** The life of one generation: from its assignment until everything is given up or gone. */
+  async #belong({ answer }: Joined, { partitions, duty }: Synced): Promise<void> {
+    const { groupInstanceId, from } = this.#settings
+    const { memberId, generationId } = answer
+    const generation = new Generation({ groupId: this.#entry.groupId, generationId, memberId, groupInstanceId })
+    this.#generation = generation
+    this.#owned = { generationId, partitions }
+    this.#lastHeartbeatAt = this.#runtime.clock.now()
+    this.#machine.to('stable')
+    this.#beat(generation).catch((defect: unknown) => generation.end({ kind: 'failed', error: crash(defect) }))
+    if (duty) void this.#watchTopics(generation, duty)
+    if (this.#failure) generation.end({ kind: 'failed', error: this.#failure })
+    this.#events.assigned(partitions, from)
+
+    const first = await Promise.race([generation.ended, generation.rebalance, this.#stopAsked.promise])
+    if (first.kind === 'lost' || first.kind === 'failed') this.#gone(first)
+    else await this.#drain(generation)
+    generation.leave()
+    this.#generation = null
+    if (this.#machine.is('stable', 'draining')) this.#machine.to('unjoined')
+  }
+
+  async #drain(generation: Generation): Promise<void> {
+    this.#machine.to('draining')
+    const drained = this.#events.revoked(this.#drainDeadline()).then(() => ({ kind: 'drained' }) as const)
+    const first = await Promise.race([generation.ended, drained])
+    if (first.kind !== 'drained') this.#gone(first)
+  }
+
+  #drainDeadline(): number {
+    const now = this.#runtime.clock.now()
+    const { rebalanceTimeoutMs, heartbeatIntervalMs } = this.#settings
+    const share = now + Math.max(0, rebalanceTimeoutMs * drainShare - heartbeatIntervalMs)
+    const stop = this.#stopDeadline === Infinity ? Infinity : now + (this.#stopDeadline - now) * (1 - leaveShare)
+    return Math.max(now, Math.min(share, stop))
+  }
+
+  #gone(end: GenerationEnd): void {
+    const group = this.#entry.groupId
+    this.#events.lost()
+    if (end.kind === 'failed') {
+      this.#failure ??= end.error
+      this.#ending.abort(end.error)
+      return
+    }
+    this.#settings.logger.warn({ group, reason: end.reason }, 'membership of the group was lost; joining again')
+    if (end.forgetMemberId) this.#memberId = ''
+  }
+
+  async #beat(generation: Generation): Promise<void> {
+    const line = {
+      send: (deadline: number) => this.#entry.ask({ api: 'heartbeat', ...generation.identity }, deadline),
+      coordinatorLost: () => this.#entry.coordinatorLost(),
+      beaten: (at: number) => {
+        this.#lastHeartbeatAt = at
+      },
+    }
+    await keepAlive(generation, line, this.#runtime, this.#settings)
+  }
+
+  /** The leader answers for the division: it has it made anew when partitions are added or a missing topic appears. */
+  async #watchTopics(generation: Generation, { topics, counts }: LeaderDuty): Promise<void> {
+    try {
+      await partitionCountsChanged(this.#cluster, this.#runtime, this.#settings, topics, counts, generation.over)
+      this.#settings.logger.info({ group: this.#entry.groupId, topics }, 'partitions changed; the group is rebalanced')
+      generation.wantRebalance()
+    } catch (failure) {
+      if (!generation.over.aborted) this.#settings.logger.error({ error: String(failure) }, 'watching topics failed')
+    }
+  }
+
+  #crashed(defect: unknown): void {
+    this.#events.lost()
+    this.#events.failed(crash(defect))
+  }
+
+  async #finish(): Promise<void> {
+    if (this.#failure !== null) {
+      this.#machine.to('failed')
+      this.#events.failed(this.#failure)
+      return
+    }
+    this.#machine.to('leaving')
+    const isKnown = this.#memberId !== '' && this.#settings.groupInstanceId === null
+    if (isKnown) {
+      const { requestTimeoutMs } = this.#settings
+      const deadline = Math.min(this.#stopDeadline, this.#runtime.clock.now() + requestTimeoutMs)
+      await this.#entry.leave(this.#memberId, deadline)
+    }
+    this.#machine.to('stopped')
+  }
+}
+
+function crash(cause: unknown): DriverError {
+  return new DriverError('defect', `the group member met a defect: ${String(cause)}; report it with its cause`, {
+    cause,
+  })
+}
