@@ -1,0 +1,75 @@
+import { hidden } from './hide-when-printed.js'
+import { isSecretPath } from './secrets.js'
+
+export type ConfigSource = 'user' | 'environment' | 'profile' | 'default'
+
+/** One source of values, with the names it gave them. */
+export interface ConfigLayer {
+  readonly from: ConfigSource
+  readonly values: object
+}
+
+export interface ExplainedValue {
+  /** Dotted path. */
+  readonly path: string
+  /** As text; secrets as `***`. */
+  readonly value: string
+  /** The strongest source that has this path; `default` when none has. */
+  readonly from: ConfigSource
+}
+
+/**
+ * Each value of resolved options and where it came from. `layers` begin with the strongest, for example user,
+ * environment, profile.
+ */
+export function explainConfig(resolved: object, layers: readonly ConfigLayer[]): readonly ExplainedValue[] {
+  return leaves(resolved, []).map(({ path, value }) => ({
+    path: path.join('.'),
+    value: isSecretPath(path.join('.')) && value !== undefined && value !== null ? hidden : shown(value),
+    from: layers.find((layer) => has(layer.values, path))?.from ?? 'default',
+  }))
+}
+
+/** The explanation as a table of text. */
+export function formatExplanation(explained: readonly ExplainedValue[]): string {
+  const width = (column: 'path' | 'value') => Math.max(0, ...explained.map((row) => row[column].length))
+  const [paths, values] = [width('path'), width('value')]
+  return explained.map((row) => `${row.path.padEnd(paths)}  ${row.value.padEnd(values)}  ${row.from}`).join('\n')
+}
+
+interface Leaf {
+  readonly path: readonly string[]
+  readonly value: unknown
+}
+
+function leaves(value: unknown, path: readonly string[]): readonly Leaf[] {
+  if (!isBranch(value)) return [{ path, value }]
+  return Object.entries(value).flatMap(([name, field]) => leaves(field, [...path, name]))
+}
+
+/** Only plain objects are options; a driver, a logger or a schema is one value. */
+function isBranch(value: unknown): value is object {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
+  const prototype: unknown = Object.getPrototypeOf(value)
+  const plain = prototype === Object.prototype || prototype === null
+  return plain && Object.keys(value).length > 0 && !Object.values(value).some((field) => typeof field === 'function')
+}
+
+/** A layer that has a value above the path (`commit: 'each'` above `commit.everyMs`) decided what is below it. */
+function has(values: object, path: readonly string[]): boolean {
+  let current: unknown = values
+  for (const name of path) {
+    if (typeof current !== 'object' || current === null) return current !== undefined
+    current = (current as Record<string, unknown>)[name]
+  }
+  return current !== undefined
+}
+
+function shown(value: unknown): string {
+  if (typeof value === 'string') return value
+  if (typeof value === 'function') return 'a function'
+  if (Array.isArray(value)) return value.map(shown).join(', ')
+  if (typeof value !== 'object' || value === null) return String(value)
+  const { name } = value as { name?: unknown }
+  return typeof name === 'string' ? name : Object.keys(value).length === 0 ? '{}' : 'an object'
+}
