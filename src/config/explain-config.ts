@@ -43,16 +43,17 @@ interface Leaf {
 }
 
 function leaves(value: unknown, path: readonly string[]): readonly Leaf[] {
-  if (!isBranch(value)) return [{ path, value }]
-  return Object.entries(value).flatMap(([name, field]) => leaves(field, [...path, name]))
+  if (path.length > 0 && !isBranch(value)) return [{ path, value }]
+  return Object.entries(value as object).flatMap(([name, field]) => leaves(field, [...path, name]))
 }
 
-/** Only plain objects are options; a driver, a logger or a schema is one value. */
+/** Plain objects are groups of options, but a driver, a logger or a schema (several functions) is one value. */
 function isBranch(value: unknown): value is object {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
   const prototype: unknown = Object.getPrototypeOf(value)
-  const plain = prototype === Object.prototype || prototype === null
-  return plain && Object.keys(value).length > 0 && !Object.values(value).some((field) => typeof field === 'function')
+  if (prototype !== Object.prototype && prototype !== null) return false
+  const fields: readonly unknown[] = Object.values(value)
+  return fields.length > 0 && fields.filter((field) => typeof field === 'function').length < 2
 }
 
 /** A layer that has a value above the path (`commit: 'each'` above `commit.everyMs`) decided what is below it. */
