@@ -1,0 +1,138 @@
+import type { KafkaConfig } from 'kafkajs'
+import type { Connection, ConnectionFactory, Lane as LaneName, Node } from '../../connection/connection.js'
+import { RequestError } from '../../connection/request-error.js'
+import type { AnswerTo, Request } from '../../connection/requests.js'
+import { systemRuntime, type Runtime } from '../../runtime/runtime.js'
+import { silentLogger, type Logger } from '../../telemetry/logger.js'
+import { Addresses, unknownNode } from './addresses.js'
+import { kafkajsCodecs } from './codecs.js'
+import { checkConfig } from './config.js'
+import { loadInternals } from './internals.js'
+import { Lane } from './lane.js'
+import { kafkajsLogger } from './logging.js'
+import { createOpener } from './opener.js'
+import { secretMask } from './secrets.js'
+import type { SessionSettings } from './session-settings.js'
+
+export interface KafkajsOptions {
+  /** Where lines about connections go, kafkajs's own among them unless `config.logCreator` is set. Default: nowhere. */
+  readonly logger?: Logger
+}
+
+/** kafkajs's defaults. */
+const CONNECTION_TIMEOUT_MS = 1_000
+const AUTHENTICATION_TIMEOUT_MS = 10_000
+
+/**
+ * Connections with the sockets, TLS and authentication of kafkajs, configured as kafkajs is.
+ *
+ * @throws ConfigError with every problem of the configuration that can be seen without a broker.
+ */
+export function kafkajsConnections(
+  config: KafkaConfig,
+  { logger = silentLogger }: KafkajsOptions = {},
+  runtime: Runtime = systemRuntime,
+): ConnectionFactory {
+  checkConfig(config)
+  return {
+    name: 'kafkajs',
+    open: (owner) => new KafkajsConnection(config, owner, logger, runtime),
+  }
+}
+
+class KafkajsConnection implements Connection {
+  readonly #config: KafkaConfig
+  readonly #owner: string
+  readonly #clientId: string
+  readonly #logger: Logger
+  readonly #runtime: Runtime
+  readonly #addresses: Addresses
+  readonly #settings: () => Promise<SessionSettings>
+  readonly #lanes = new Map<string, Lane>()
+  #state: 'open' | 'closed' = 'open'
+
+  constructor(config: KafkaConfig, owner: string, logger: Logger, runtime: Runtime) {
+    this.#config = config
+    this.#owner = owner
+    this.#clientId = config.clientId ?? owner
+    this.#logger = logger
+    this.#runtime = runtime
+    this.#addresses = new Addresses(config.brokers, runtime.random)
+    let settings: Promise<SessionSettings> | undefined
+    this.#settings = () => (settings ??= sessionSettings(config, this.#clientId, logger, runtime))
+  }
+
+  request<R extends Request>(
+    node: Node,
+    lane: LaneName,
+    request: R,
+    deadline: number,
+    signal?: AbortSignal,
+  ): Promise<AnswerTo<R>> {
+    const refusal = this.#refusal(node, request, deadline, signal)
+    return refusal === null ? this.#lane(node, lane).request(request, deadline, signal) : Promise.reject(refusal)
+  }
+
+  close(): Promise<void> {
+    this.#state = 'closed'
+    for (const lane of this.#lanes.values()) lane.close()
+    this.#lanes.clear()
+    return Promise.resolve()
+  }
+
+  /** What can be said before anything is done. */
+  #refusal(node: Node, { api }: Request, deadline: number, signal: AbortSignal | undefined): RequestError | null {
+    if (this.#state === 'closed')
+      return new RequestError('closed', 'never', `the connection of ${this.#owner} is closed`)
+    if (!this.#addresses.knows(node)) return unknownNode(node)
+    if (signal?.aborted) return new RequestError('aborted', 'never', `${api} was aborted before it was sent`)
+    if (deadline > this.#runtime.clock.now()) return null
+    return new RequestError('timed-out', 'never', `the deadline of ${api} had passed before it was sent`)
+  }
+
+  #lane(node: Node, name: LaneName): Lane {
+    const key = `${node}/${name}`
+    const known = this.#lanes.get(key)
+    if (known !== undefined) return known
+    const { clock } = this.#runtime
+    const lane = new Lane({
+      name: node === 'bootstrap' ? 'the bootstrap broker' : `broker ${node}`,
+      clientId: this.#clientId,
+      opener: createOpener(this.#settings, () => this.#addresses.find(node), clock),
+      codecs: kafkajsCodecs,
+      clock,
+      hintAtRefusal: this.#config.sasl ? '' : '; does this listener need config.sasl?',
+      onAnswer: (request, answer) => this.#learn(request, answer),
+      onLost: (error) => this.#logger.info({ owner: this.#owner, node, lane: name }, error.message),
+    })
+    this.#lanes.set(key, lane)
+    return lane
+  }
+
+  #learn<R extends Request>(request: R, answer: AnswerTo<R>): void {
+    for (const node of this.#addresses.learn(request, answer)) {
+      for (const [key, lane] of this.#lanes) if (key.startsWith(`${node}/`)) lane.moved()
+    }
+  }
+}
+
+async function sessionSettings(
+  config: KafkaConfig,
+  clientId: string,
+  logger: Logger,
+  { clock }: Runtime,
+): Promise<SessionSettings> {
+  const internals = await loadInternals()
+  const mask = secretMask(config.sasl)
+  return {
+    config,
+    clientId,
+    clock,
+    connectionTimeoutMs: config.connectionTimeout ?? CONNECTION_TIMEOUT_MS,
+    authenticationTimeoutMs: config.authenticationTimeout ?? AUTHENTICATION_TIMEOUT_MS,
+    internals,
+    socketFactory: config.socketFactory ?? internals.createSocketFactory(),
+    kafkajsLogger: kafkajsLogger(config, logger, internals, mask),
+    mask,
+  }
+}

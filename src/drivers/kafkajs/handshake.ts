@@ -1,0 +1,151 @@
+import type { Socket } from 'node:net'
+import type { ISocketFactory, KafkaConfig } from 'kafkajs'
+import { RequestError } from '../../connection/request-error.js'
+import { decodeApiVersions, encodeApiVersions, type BrokerVersions } from '../../wire/api-versions.js'
+import { addressText, type Address } from './addresses.js'
+import { authenticate, type Authenticated } from './authentication.js'
+import { Session } from './session.js'
+import type { SessionSettings } from './session-settings.js'
+
+/** A session that may carry requests. */
+export interface OpenSession extends Authenticated {
+  readonly session: Session
+  readonly versions: BrokerVersions
+  readonly address: Address
+}
+
+/**
+ * Opens a socket, asks for the broker's versions, authenticates. Bounded by `connectionTimeout` for each of the first two
+ * and `authenticationTimeout`; a failure leaves no socket behind and is a `RequestError` with `sent: 'never'`.
+ */
+export async function openSession(
+  address: Address,
+  settings: SessionSettings,
+  signal: AbortSignal,
+  onLost: (error: RequestError) => void,
+): Promise<OpenSession> {
+  signal.throwIfAborted()
+  const session = await connect(address, settings, signal, onLost)
+  const abort = () => session.destroy(signal.reason as RequestError)
+  signal.addEventListener('abort', abort, { once: true })
+  if (signal.aborted) abort()
+  try {
+    const versions = await askVersions(session, settings)
+    const authenticated = await authenticate(session, address, versions, settings)
+    session.allowLargeFrames()
+    return { session, versions, address, ...authenticated }
+  } catch (error) {
+    const failure = asFailureToConnect(error as Error, address, settings)
+    session.destroy(failure)
+    throw failure
+  } finally {
+    signal.removeEventListener('abort', abort)
+  }
+}
+
+function connect(
+  address: Address,
+  settings: SessionSettings,
+  signal: AbortSignal,
+  onLost: (error: RequestError) => void,
+): Promise<Session> {
+  const { clock, config, connectionTimeoutMs } = settings
+  return new Promise((resolve, reject) => {
+    const name = `broker ${addressText(address)}`
+    let state: 'connecting' | 'connected' | 'failed' = 'connecting'
+    const fail = (error: RequestError) => {
+      if (state !== 'connecting') return
+      state = 'failed'
+      settle()
+      session?.destroy(error)
+      reject(asFailureToConnect(error, address, settings))
+    }
+    const abort = () => fail(signal.reason as RequestError)
+    const timer = clock.setTimer(connectionTimeoutMs, () =>
+      fail(new RequestError('cannot-connect', 'never', `no connection within ${connectionTimeoutMs} ms`)),
+    )
+    const settle = () => {
+      timer.cancel()
+      signal.removeEventListener('abort', abort)
+    }
+    const onConnect = () => {
+      if (state !== 'connecting') return
+      state = 'connected'
+      settle()
+      // A factory may call back before it has returned the socket.
+      queueMicrotask(() => resolve(session!))
+    }
+    let session: Session | undefined
+    signal.addEventListener('abort', abort, { once: true })
+    try {
+      // As kafkajs calls it: `ssl: true` means TLS with Node's defaults.
+      const ssl = config.ssl as Parameters<ISocketFactory>[0]['ssl']
+      const socket = settings.socketFactory({ host: address.host, port: address.port, ssl, onConnect })
+      sendAtOnce(socket)
+      session = new Session(socket, name, (error) => (state === 'connecting' ? fail(error) : onLost(error)))
+    } catch (error) {
+      fail(
+        new RequestError('cannot-connect', 'never', `the socket could not be made: ${(error as Error).message}`, error),
+      )
+    }
+  })
+}
+
+/** Requests are whole when they are written; waiting for more (Nagle) only delays them. */
+function sendAtOnce(socket: Partial<Pick<Socket, 'setNoDelay'>>): void {
+  socket.setNoDelay?.(true)
+}
+
+async function askVersions(session: Session, settings: SessionSettings): Promise<BrokerVersions> {
+  const { clock, clientId, connectionTimeoutMs } = settings
+  const timer = clock.setTimer(connectionTimeoutMs, () =>
+    session.destroy(
+      new RequestError(
+        'cannot-connect',
+        'never',
+        `it took the connection, but did not answer within ${connectionTimeoutMs} ms; is this the port of a Kafka listener, ` +
+          `and ${settings.config.ssl ? 'does it speak TLS' : 'does it need config.ssl'}?`,
+      ),
+    ),
+  )
+  try {
+    const frame = await session.exchange((correlationId) => encodeApiVersions(correlationId, clientId))
+    return decodeApiVersions(frame.subarray(4))
+  } catch (error) {
+    if (error instanceof RequestError) throw error
+    const { code, message } = error as { code?: string; message: string }
+    throw new RequestError(code === 'unsupported' ? 'unsupported' : 'cannot-connect', 'never', message, error)
+  } finally {
+    timer.cancel()
+  }
+}
+
+/** Node's codes for a certificate that was looked at and not accepted. */
+const certificateRefused =
+  /^(CERT_|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_|ERR_TLS_CERT_ALTNAME_INVALID|HOSTNAME_MISMATCH)/
+
+/** Nothing of the request was sent yet, whatever happened to the socket. */
+function asFailureToConnect(error: Error, address: Address, { config, mask }: SessionSettings): RequestError {
+  if (error instanceof RequestError && (error.failure === 'closed' || error.failure === 'refused')) return error
+  const place = `cannot connect to broker ${addressText(address)}`
+  const text = mask(error.message)
+  const code = (error.cause as { code?: unknown } | undefined)?.code
+  if (typeof code === 'string' && certificateRefused.test(code)) {
+    const fix =
+      'set config.ssl.ca to the authority that signed the broker certificate, and broker names it is made out to'
+    return new RequestError('refused', 'never', `${place}: its certificate is not trusted (${code}); ${fix}`, error)
+  }
+  if (error instanceof RequestError && error.failure === 'unsupported') {
+    return new RequestError('unsupported', 'never', `${place}: ${text}`, error)
+  }
+  const hint = error instanceof RequestError && error.failure === 'connection-lost' ? hintAt(code, config) : ''
+  return new RequestError('cannot-connect', 'never', `${place}: ${text}${hint}`, error)
+}
+
+function hintAt(code: unknown, config: KafkaConfig): string {
+  if (code === 'ECONNREFUSED') return '; is a broker listening there?'
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return '; is the name right?'
+  if (config.ssl && typeof code === 'string' && /SSL|EPROTO|TLS/.test(code)) return '; does this listener speak TLS?'
+  if (code === undefined && !config.ssl) return '; does this listener need config.ssl?'
+  return ''
+}

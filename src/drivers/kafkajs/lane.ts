@@ -1,0 +1,282 @@
+import { RequestError, type RequestFailure } from '../../connection/request-error.js'
+import type { AnswerTo, Request } from '../../connection/requests.js'
+import type { Clock, Timer } from '../../runtime/clock.js'
+import { StateMachine } from '../../runtime/state-machine.js'
+import type { CodecRegistry } from '../../wire/compression.js'
+import { decodeAnswer, encodeBatches, encodeRequest, versionFor } from '../../wire/message.js'
+import type { OpenSession } from './handshake.js'
+import type { Opener } from './opener.js'
+import { PendingRequest } from './pending-request.js'
+import type { Session, Waiter } from './session.js'
+
+/** `renewing`: authenticating again; nothing else may be on the wire meanwhile. */
+const moves = {
+  idle: ['connecting', 'closed'],
+  connecting: ['open', 'idle', 'closed'],
+  open: ['renewing', 'idle', 'closed'],
+  renewing: ['open', 'idle', 'closed'],
+  closed: [],
+} as const satisfies Record<string, readonly string[]>
+type State = keyof typeof moves
+
+export interface LaneOptions {
+  /** Of the node, for messages: `broker 2`. */
+  readonly name: string
+  readonly clientId: string
+  readonly opener: Opener
+  readonly codecs: CodecRegistry
+  readonly clock: Clock
+  /** Appended when a broker hangs up before its first answer: what may be missing in the configuration. */
+  readonly hintAtRefusal: string
+  readonly onAnswer: <R extends Request>(request: R, answer: AnswerTo<R>) => void
+  readonly onLost: (error: RequestError) => void
+}
+
+/** The requests of one lane to one node: in order, over one socket at a time, which is opened when there is one to send. */
+export class Lane {
+  readonly #options: LaneOptions
+  readonly #machine: StateMachine<State>
+  readonly #queue: PendingRequest[] = []
+  readonly #closing = new AbortController()
+  #open: OpenSession | null = null
+  #silentUntil = 0
+  #silence: Timer | null = null
+
+  constructor(options: LaneOptions) {
+    this.#options = options
+    this.#machine = new StateMachine<State>(`the lane to ${options.name}`, 'idle', moves)
+  }
+
+  request<R extends Request>(request: R, deadline: number, signal: AbortSignal | undefined): Promise<AnswerTo<R>> {
+    return new Promise((resolve, reject) => {
+      const { clock } = this.#options
+      const onGivenUp = (given: PendingRequest, why: 'timed-out' | 'aborted') => this.#giveUp(given, why)
+      const pending = new PendingRequest<R>({ request, deadline, signal, clock, resolve, reject, onGivenUp })
+      this.#enqueue(pending as unknown as PendingRequest)
+    })
+  }
+
+  /** The node is said to be elsewhere, so the socket to its old address is of no use. */
+  moved(): void {
+    this.#discard('moved to another address')
+  }
+
+  /** Destroys the socket and fails every request. Idempotent. */
+  close(): void {
+    if (this.#machine.is('closed')) return
+    this.#machine.to('closed')
+    this.#silence?.cancel()
+    this.#closing.abort(this.#error('closed', 'never', 'was closed while connecting'))
+    this.#open?.session.destroy(this.#error('closed', 'maybe', 'was closed before the answer came'))
+    this.#open = null
+    this.#failQueued(this.#error('closed', 'never', 'was closed before this was sent'))
+  }
+
+  #enqueue(pending: PendingRequest): void {
+    this.#queue.push(pending)
+    try {
+      // At once, so that compression overlaps with connecting and with the requests ahead.
+      const batches = encodeBatches(pending.request, this.#options.codecs)
+      if (!(batches instanceof Promise)) return this.#encoded(pending, batches)
+      void batches.then(
+        (done) => this.#encoded(pending, done),
+        (error: Error) => this.#refuse(pending, error),
+      )
+    } catch (error) {
+      this.#refuse(pending, error as Error)
+    }
+  }
+
+  #encoded(pending: PendingRequest, batches: readonly Buffer[]): void {
+    pending.encoded(batches)
+    this.#pump()
+  }
+
+  /** Sends what can be sent, in order. Everything that may change what can be sent calls this. */
+  #pump(): void {
+    while (this.#queue.length > 0) {
+      if (this.#machine.is('idle')) this.#connect()
+      if (this.#open === null || !this.#machine.is('open')) return
+      if (this.#mustBeSilent() || this.#mustRenew(this.#open)) return
+      const head = this.#queue[0]!
+      if (head.state === 'encoding') return
+      this.#queue.shift()
+      this.#write(head, this.#open)
+    }
+  }
+
+  // ── The session ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #connect(): void {
+    this.#machine.to('connecting')
+    void this.#options.opener
+      .open(this.#closing.signal, (error) => this.#lost(error))
+      .then(
+        (open) => this.#opened(open),
+        (error: RequestError) => this.#notOpened(error),
+      )
+  }
+
+  #opened(open: OpenSession): void {
+    if (this.#machine.is('closed')) return open.session.destroy(this.#error('closed', 'never', 'was closed'))
+    const { ended } = open.session
+    if (ended !== null) return this.#notOpened(new RequestError('cannot-connect', 'never', ended.message, ended))
+    this.#open = open
+    this.#machine.to('open')
+    this.#pump()
+  }
+
+  /** Whoever waited for this session hears why there is none; a later request tries again. */
+  #notOpened(error: RequestError): void {
+    if (this.#machine.is('closed')) return
+    this.#open = null
+    this.#machine.to('idle')
+    this.#failQueued(error)
+  }
+
+  /** What was out on it has been told. What waits goes over a new session. */
+  #lost(error: RequestError): void {
+    if (!this.#machine.is('open', 'renewing')) return
+    this.#open = null
+    this.#machine.to('idle')
+    this.#options.onLost(error)
+    this.#pump()
+  }
+
+  /** Destroys the socket: what is out on it fails, what waits goes over a new one. */
+  #discard(why: string): void {
+    if (this.#open === null) return
+    const error = this.#error('connection-lost', 'maybe', why)
+    this.#open.session.destroy(error)
+    this.#lost(error)
+  }
+
+  /** A session about to expire is renewed when nothing is out on it: the broker takes no other request meanwhile. */
+  #mustRenew(open: OpenSession): boolean {
+    if (this.#options.clock.now() < open.reauthenticateAt) return false
+    if (open.session.pending === 0) this.#renew(open)
+    return true
+  }
+
+  #renew(open: OpenSession): void {
+    this.#machine.to('renewing')
+    void this.#options.opener.renew(open).then(
+      (renewed) => {
+        if (this.#open === open) this.#opened(renewed)
+      },
+      (error: RequestError) => {
+        if (this.#open === open) this.#notOpened(error)
+      },
+    )
+  }
+
+  #mustBeSilent(): boolean {
+    const forMs = this.#silentUntil - this.#options.clock.now()
+    if (forMs <= 0) return false
+    this.#silence?.cancel()
+    this.#silence = this.#options.clock.setTimer(forMs, () => this.#pump())
+    return true
+  }
+
+  // ── One request ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #write(pending: PendingRequest, { session, versions }: OpenSession): void {
+    const { request } = pending
+    const correlationId = session.nextCorrelationId()
+    let version: number
+    let frame: Buffer[]
+    try {
+      version = versionFor(request, versions)
+      frame = encodeRequest(request, version, correlationId, this.#options.clientId, pending.batches)
+    } catch (error) {
+      return this.#refuse(pending, error as Error)
+    }
+    pending.wasWritten(correlationId)
+    const waiter: Waiter = {
+      answered: (answer) => this.#answered(pending, version, answer, session),
+      lost: (error) => pending.fail(this.#lossOf(session, error)),
+    }
+    if (request.api !== 'produce' || request.acks !== 0) return session.write(frame, correlationId, waiter)
+    session.writeUnanswered(frame, correlationId, waiter, () => {
+      pending.succeed({ throttleTimeMs: 0, partitions: [] })
+      this.#pump()
+    })
+  }
+
+  /** A listener that wants more than it was given hangs up on the first request after the handshake. */
+  #lossOf(session: Session, error: RequestError): RequestError {
+    const { failure, sent, message, cause } = error
+    if (failure !== 'connection-lost' || session.answers > 1 || !this.#machine.is('open')) return error
+    return new RequestError(failure, sent, `${message}${this.#options.hintAtRefusal}`, cause)
+  }
+
+  #answered(pending: PendingRequest, version: number, frame: Buffer, session: Session): void {
+    pending.wasAnswered()
+    try {
+      const answer = decodeAnswer(pending.request, version, frame, this.#options.codecs)
+      if (!(answer instanceof Promise)) return this.#succeed(pending, answer)
+      void answer.then(
+        (done) => this.#succeed(pending, done),
+        (error: Error) => this.#unreadable(pending, session, error),
+      )
+    } catch (error) {
+      this.#unreadable(pending, session, error as Error)
+    }
+  }
+
+  #succeed(pending: PendingRequest, answer: AnswerTo<Request>): void {
+    const { now } = this.#options.clock
+    if (answer.throttleTimeMs > 0) this.#silentUntil = Math.max(this.#silentUntil, now() + answer.throttleTimeMs)
+    this.#options.onAnswer(pending.request, answer)
+    pending.succeed(answer)
+    this.#pump()
+  }
+
+  /** If one answer is not what we take it for, the others on that socket cannot be trusted either. */
+  #unreadable(pending: PendingRequest, session: Session, error: Error): void {
+    if (this.#open?.session === session) this.#discard(`gave an answer to ${pending.request.api} that cannot be read`)
+    const text = `gave an answer to ${pending.request.api} that cannot be read: ${error.message}`
+    pending.fail(this.#error('unreadable-answer', 'maybe', text, error))
+  }
+
+  #giveUp(pending: PendingRequest, why: 'timed-out' | 'aborted'): void {
+    const { api } = pending.request
+    const how = why === 'aborted' ? 'was aborted' : 'passed its deadline'
+    if (pending.state === 'written') {
+      // The culprit hears its own reason, after its socket is gone.
+      this.#open?.session.forget(pending.correlationId)
+      this.#discard(`: the connection was destroyed because a request (${api}) ${how}`)
+      return pending.fail(this.#error(why, 'maybe', `did not answer ${api} before it ${how}`))
+    }
+    this.#drop(pending)
+    pending.fail(this.#error(why, 'never', `: ${api} ${how} ${this.#whyWaiting()}`))
+    this.#pump()
+  }
+
+  #whyWaiting(): string {
+    if (this.#silentUntil > this.#options.clock.now()) return 'while the broker asked for silence (quota)'
+    return this.#machine.is('open') ? 'while it waited for its turn' : 'while connecting'
+  }
+
+  /** It will never be better: too old a broker, or a value that has no bytes. */
+  #refuse(pending: PendingRequest, error: Error): void {
+    this.#drop(pending)
+    const failure = (error as { code?: unknown }).code === 'unsupported' ? 'unsupported' : 'refused'
+    pending.fail(this.#error(failure, 'never', `: ${pending.request.api} cannot be sent: ${error.message}`, error))
+    this.#pump()
+  }
+
+  #drop(pending: PendingRequest): void {
+    const at = this.#queue.indexOf(pending)
+    if (at !== -1) this.#queue.splice(at, 1)
+  }
+
+  #failQueued(error: RequestError): void {
+    for (const pending of this.#queue.splice(0)) pending.fail(error)
+  }
+
+  #error(failure: RequestFailure, sent: 'never' | 'maybe', text: string, cause?: unknown): RequestError {
+    const join = text.startsWith(':') ? '' : ' '
+    return new RequestError(failure, sent, `${this.#options.name}${join}${text}`, cause)
+  }
+}

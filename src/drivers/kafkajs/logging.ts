@@ -1,0 +1,33 @@
+import kafkajs, { type KafkaConfig, type LogEntry, type Logger as KafkajsLogger } from 'kafkajs'
+import type { Logger } from '../../telemetry/logger.js'
+import type { KafkajsInternals } from './internals.js'
+
+/** kafkajs's own logger: its lines go to `config.logCreator` where there is one, else to `logger`, without secrets. */
+export function kafkajsLogger(
+  config: KafkaConfig,
+  logger: Logger,
+  internals: KafkajsInternals,
+  mask: (text: string) => string,
+): KafkajsLogger {
+  const level = config.logLevel ?? kafkajs.logLevel.INFO
+  const write = config.logCreator?.(level) ?? ((entry: LogEntry) => forward(entry, logger))
+  return internals.createLogger({ level, logCreator: () => (entry) => write(masked(entry, mask)) })
+}
+
+function masked(entry: LogEntry, mask: (text: string) => string): LogEntry {
+  const fields = Object.entries(entry.log).map(([name, value]) => [
+    name,
+    typeof value === 'string' ? mask(value) : value,
+  ])
+  return { ...entry, log: Object.fromEntries(fields) as LogEntry['log'] }
+}
+
+function forward({ level, namespace, log }: LogEntry, logger: Logger): void {
+  const { message, ...fields } = log
+  const text = namespace ? `[${namespace}] ${message}` : message
+  const { ERROR, WARN, INFO } = kafkajs.logLevel
+  if (level === ERROR) logger.error(fields, text)
+  else if (level === WARN) logger.warn(fields, text)
+  else if (level === INFO) logger.info(fields, text)
+  else logger.debug(fields, text)
+}

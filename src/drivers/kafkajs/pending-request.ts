@@ -1,0 +1,98 @@
+import type { RequestError } from '../../connection/request-error.js'
+import type { AnswerTo, Request } from '../../connection/requests.js'
+import type { Clock, Timer } from '../../runtime/clock.js'
+import { StateMachine } from '../../runtime/state-machine.js'
+
+/** `answered`: its answer is here and being read; no deadline can change its fate any more. */
+const moves = {
+  encoding: ['queued', 'settled'],
+  queued: ['written', 'settled'],
+  written: ['answered', 'settled'],
+  answered: ['settled'],
+  settled: [],
+} as const satisfies Record<string, readonly string[]>
+type State = keyof typeof moves
+
+/** Node's timers fire at once when they are set for longer. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1
+
+export interface PendingRequestOptions<R extends Request> {
+  readonly request: R
+  readonly deadline: number
+  readonly signal: AbortSignal | undefined
+  readonly clock: Clock
+  readonly resolve: (answer: AnswerTo<R>) => void
+  readonly reject: (error: RequestError) => void
+  /** Called at the deadline or abort, once, unless it was answered before. */
+  readonly onGivenUp: (pending: PendingRequest, why: 'timed-out' | 'aborted') => void
+}
+
+/** One request from the call to its last word. Settles once; what comes later is ignored. */
+export class PendingRequest<R extends Request = Request> {
+  readonly request: R
+  readonly deadline: number
+  /** Bytes of its record batches once they are encoded. */
+  batches: readonly Buffer[] = []
+  correlationId = -1
+  readonly #machine: StateMachine<State>
+  readonly #options: PendingRequestOptions<R>
+  readonly #timer: Timer
+  readonly #onAbort = () => this.#giveUp('aborted')
+
+  constructor(options: PendingRequestOptions<R>) {
+    this.request = options.request
+    this.deadline = options.deadline
+    this.#options = options
+    this.#machine = new StateMachine<State>(`a ${options.request.api} request`, 'encoding', moves)
+    this.#timer = options.clock.setTimer(
+      Math.min(LONGEST_TIMER_MS, Math.max(0, options.deadline - options.clock.now())),
+      () => this.#giveUp('timed-out'),
+    )
+    options.signal?.addEventListener('abort', this.#onAbort, { once: true })
+  }
+
+  get state(): State {
+    return this.#machine.current
+  }
+
+  encoded(batches: readonly Buffer[]): void {
+    if (this.#machine.is('settled')) return
+    this.batches = batches
+    this.#machine.to('queued')
+  }
+
+  wasWritten(correlationId: number): void {
+    this.correlationId = correlationId
+    this.#machine.to('written')
+  }
+
+  wasAnswered(): void {
+    if (this.#machine.is('settled')) return
+    this.#machine.to('answered')
+    this.#disarm()
+  }
+
+  succeed(answer: AnswerTo<R>): void {
+    if (this.#settle()) this.#options.resolve(answer)
+  }
+
+  fail(error: RequestError): void {
+    if (this.#settle()) this.#options.reject(error)
+  }
+
+  #settle(): boolean {
+    if (this.#machine.is('settled')) return false
+    this.#machine.to('settled')
+    this.#disarm()
+    return true
+  }
+
+  #disarm(): void {
+    this.#timer.cancel()
+    this.#options.signal?.removeEventListener('abort', this.#onAbort)
+  }
+
+  #giveUp(why: 'timed-out' | 'aborted'): void {
+    if (!this.#machine.is('answered', 'settled')) this.#options.onGivenUp(this as unknown as PendingRequest, why)
+  }
+}

@@ -1,0 +1,16 @@
+import type { ISocketFactory, KafkaConfig, Logger as KafkajsLogger } from 'kafkajs'
+import type { Clock } from '../../runtime/clock.js'
+import type { KafkajsInternals } from './internals.js'
+
+/** Everything a connection needs that is the same for all of them. */
+export interface SessionSettings {
+  readonly config: KafkaConfig
+  readonly clientId: string
+  readonly clock: Clock
+  readonly connectionTimeoutMs: number
+  readonly authenticationTimeoutMs: number
+  readonly internals: KafkajsInternals
+  readonly socketFactory: ISocketFactory
+  readonly kafkajsLogger: KafkajsLogger
+  readonly mask: (text: string) => string
+}

@@ -1,0 +1,485 @@
+import { createServer, type Server, type Socket } from 'node:net'
+import type { AddressInfo } from 'node:net'
+import type { KafkaConfig } from 'kafkajs'
+import { afterEach, describe, expect, it } from 'vitest'
+import type { Connection } from '../../../../src/connection/connection.js'
+import { RequestError } from '../../../../src/connection/request-error.js'
+import type { MetadataAnswer, ProduceRequest, Request } from '../../../../src/connection/requests.js'
+import { kafkajsConnections } from '../../../../src/drivers/kafkajs/connections.js'
+import { batchOf } from '../../wire/batches.js'
+import { eventually, ScriptedBroker, type Seen } from './scripted-broker.js'
+
+const cleanups: (() => Promise<unknown>)[] = []
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
+})
+
+async function start(script?: (request: Seen, broker: ScriptedBroker) => void): Promise<ScriptedBroker> {
+  const broker = await ScriptedBroker.start(script)
+  cleanups.push(() => broker.stop())
+  return broker
+}
+
+function open(broker: ScriptedBroker | string, config: Partial<KafkaConfig> = {}): Connection {
+  const brokers = [typeof broker === 'string' ? broker : broker.address]
+  const connection = kafkajsConnections({ brokers, ...config }).open('test')
+  cleanups.push(() => connection.close())
+  return connection
+}
+
+async function portOf(server: Server): Promise<string> {
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  cleanups.push(() => new Promise((resolve) => server.close(resolve)))
+  return `127.0.0.1:${(server.address() as AddressInfo).port}`
+}
+
+const within = (ms: number) => Date.now() + ms
+const failure = (promise: Promise<unknown>): Promise<RequestError> =>
+  promise.then(
+    () => {
+      throw new Error('expected it to fail')
+    },
+    (error: RequestError) => {
+      expect(error).toBeInstanceOf(RequestError)
+      return error
+    },
+  )
+
+const metadata: Request = { api: 'metadata', topics: [] }
+const heartbeat: Request = { api: 'heartbeat', groupId: 'g', generationId: 1, memberId: 'm', groupInstanceId: null }
+const cluster = (...ports: number[]): MetadataAnswer => ({
+  throttleTimeMs: 0,
+  brokers: ports.map((port, index) => ({ nodeId: index + 1, host: '127.0.0.1', port, rack: null })),
+  clusterId: 'c',
+  controllerId: 1,
+  topics: [],
+})
+const ok = { throttleTimeMs: 0, errorCode: 0 }
+const produce = (acks: -1 | 0 = -1): ProduceRequest => ({
+  api: 'produce',
+  acks,
+  timeoutMs: 500,
+  transactionalId: null,
+  batches: [batchOf([{ value: Buffer.from('v') }])],
+})
+
+describe('requests', () => {
+  it('are answered, over one socket for each node and lane', async () => {
+    const broker = await start((request, self) => {
+      if (request.api === 'metadata') self.answer<'metadata'>(request, cluster(self.port))
+      if (request.api === 'heartbeat') self.answer<'heartbeat'>(request, ok)
+    })
+    const connection = open(broker, { clientId: 'me' })
+    expect(await connection.request('bootstrap', 'main', metadata, within(2_000))).toEqual(cluster(broker.port))
+    const answers = await Promise.all([
+      connection.request(1, 'group', heartbeat, within(2_000)),
+      connection.request(1, 'group', heartbeat, within(2_000)),
+      connection.request(1, 'main', metadata, within(2_000)),
+    ])
+    expect(answers[0]).toEqual(ok)
+    expect(broker.sockets).toHaveLength(3)
+    expect(new Set(broker.seen.map(({ clientId }) => clientId))).toEqual(new Set(['me']))
+  })
+
+  it('of one lane are written in the order of the calls, also when some take long to encode', async () => {
+    const broker = await start((request, self) => {
+      if (request.api === 'produce') self.answer<'produce'>(request, { throttleTimeMs: 0, partitions: [] })
+      if (request.api === 'heartbeat') self.answer<'heartbeat'>(request, ok)
+    })
+    const connection = open(broker)
+    const packed = { ...produce(), batches: [batchOf([{ value: Buffer.alloc(500_000, 3) }], { compression: 'gzip' })] }
+    await Promise.all([
+      connection.request('bootstrap', 'main', heartbeat, within(2_000)),
+      connection.request('bootstrap', 'main', packed, within(2_000)),
+      connection.request('bootstrap', 'main', produce(), within(2_000)),
+      connection.request('bootstrap', 'main', heartbeat, within(2_000)),
+    ])
+    expect(broker.requests.map(({ api }) => api)).toEqual(['heartbeat', 'produce', 'produce', 'heartbeat'])
+    expect(broker.requests[1]!.body.length).not.toBe(broker.requests[2]!.body.length)
+  })
+
+  it('that come while the socket is being opened share that one', async () => {
+    const broker = await start((request, self) => {
+      if (request.api === 'heartbeat') self.answer<'heartbeat'>(request, ok)
+    })
+    const connection = open(broker)
+    const all = Array.from({ length: 20 }, () => connection.request('bootstrap', 'main', heartbeat, within(2_000)))
+    await Promise.all(all)
+    expect(broker.sockets).toHaveLength(1)
+  })
+
+  it('are matched with their answers by correlation id, whatever the order', async () => {
+    const held: Seen[] = []
+    const broker = await start((request, self) => {
+      if (request.api !== 'heartbeat') return
+      held.push(request)
+      if (held.length === 3) {
+        held.reverse().forEach((each) => self.answer<'heartbeat'>(each, { ...ok, errorCode: each.correlationId }))
+      }
+    })
+    const connection = open(broker)
+    const answers = await Promise.all(
+      [1, 2, 3].map(() => connection.request('bootstrap', 'main', heartbeat, within(2_000))),
+    )
+    expect(answers.map((answer) => (answer as typeof ok).errorCode)).toEqual(
+      held.map(({ correlationId }) => correlationId).sort((a, b) => a - b),
+    )
+  })
+
+  it('with acks 0 resolve when the bytes are written, without an answer', async () => {
+    const broker = await start()
+    const connection = open(broker)
+    expect(await connection.request('bootstrap', 'main', produce(0), within(2_000))).toEqual({
+      throttleTimeMs: 0,
+      partitions: [],
+    })
+    await eventually(() => broker.requests.length === 1, 'the broker sees the request')
+  })
+
+  it('to a node nobody has named are refused unsent', async () => {
+    const broker = await start()
+    expect(await failure(open(broker).request(7, 'main', metadata, within(1_000)))).toMatchObject({
+      failure: 'unknown-node',
+      sent: 'never',
+    })
+  })
+
+  it('go to where the answers say the nodes are', async () => {
+    const second = await start((request, self) => {
+      if (request.api === 'heartbeat') self.answer<'heartbeat'>(request, { ...ok, errorCode: 42 })
+    })
+    const first = await start((request, self) => {
+      if (request.api === 'metadata') self.answer<'metadata'>(request, cluster(self.port))
+      if (request.api === 'findCoordinator') {
+        self.answer<'findCoordinator'>(request, { ...ok, nodeId: 2, host: '127.0.0.1', port: second.port })
+      }
+    })
+    const connection = open(first)
+    await connection.request('bootstrap', 'main', metadata, within(1_000))
+    await connection.request(1, 'main', { api: 'findCoordinator', key: 'g', keyType: 'group' }, within(1_000))
+    expect(await connection.request(2, 'group', heartbeat, within(1_000))).toMatchObject({ errorCode: 42 })
+  })
+
+  it('follow a node that moved to another address', async () => {
+    const second = await start((request, self) => {
+      if (request.api === 'heartbeat') self.answer<'heartbeat'>(request, ok)
+    })
+    let moved = false
+    const first = await start((request, self) => {
+      if (request.api === 'metadata') self.answer<'metadata'>(request, cluster(moved ? second.port : self.port))
+      if (request.api === 'heartbeat') self.answer<'heartbeat'>(request, ok)
+    })
+    const connection = open(first)
+    await connection.request('bootstrap', 'main', metadata, within(1_000))
+    await connection.request(1, 'group', heartbeat, within(1_000))
+    moved = true
+    await connection.request('bootstrap', 'main', metadata, within(1_000))
+    await connection.request(1, 'group', heartbeat, within(1_000))
+    expect(second.requests).toHaveLength(1)
+  })
+
+  it('wait out the silence a broker asks for, and only of that lane', async () => {
+    const broker = await start((request, self) => {
+      if (request.api === 'heartbeat') self.answer<'heartbeat'>(request, { throttleTimeMs: 300, errorCode: 0 })
+    })
+    const connection = open(broker)
+    const startedAt = Date.now()
+    await connection.request('bootstrap', 'main', heartbeat, within(2_000))
+    const late = await failure(connection.request('bootstrap', 'main', heartbeat, within(50)))
+    expect(late).toMatchObject({ failure: 'timed-out', sent: 'never' })
+    expect(late.message).toMatch(/asked for silence/)
+    await connection.request('bootstrap', 'group', heartbeat, within(2_000))
+    expect(Date.now() - startedAt).toBeLessThan(280)
+    await connection.request('bootstrap', 'main', heartbeat, within(2_000))
+    expect(Date.now() - startedAt).toBeGreaterThanOrEqual(290)
+    expect(broker.sockets).toHaveLength(2)
+  })
+})
+
+describe('a request past its deadline', () => {
+  it('has its socket destroyed before it rejects; the others on it may have been carried out', async () => {
+    const broker = await start()
+    const connection = open(broker)
+    const other = failure(connection.request('bootstrap', 'main', heartbeat, within(5_000)))
+    const late = await failure(connection.request('bootstrap', 'main', heartbeat, within(150)))
+    expect(late).toMatchObject({ failure: 'timed-out', sent: 'maybe' })
+    await eventually(() => broker.live === 0, 'the socket is gone')
+    expect(await other).toMatchObject({ failure: 'connection-lost', sent: 'maybe' })
+  })
+
+  it('and not yet written is told so, and never written later', async () => {
+    const broker = await start()
+    broker.silentHandshake = true
+    const connection = open(broker, { connectionTimeout: 300 })
+    expect(await failure(connection.request('bootstrap', 'main', heartbeat, within(50)))).toMatchObject({
+      failure: 'timed-out',
+      sent: 'never',
+    })
+    await eventually(() => broker.live === 0, 'the attempt to connect ends by itself')
+    expect(broker.requests).toHaveLength(0)
+  })
+
+  it('ends like that by its signal too', async () => {
+    const broker = await start()
+    const connection = open(broker)
+    const abort = new AbortController()
+    const aborted = failure(connection.request('bootstrap', 'main', heartbeat, within(5_000), abort.signal))
+    await eventually(() => broker.requests.length === 1, 'the request is out')
+    abort.abort()
+    expect(await aborted).toMatchObject({ failure: 'aborted', sent: 'maybe' })
+    expect(
+      await failure(connection.request('bootstrap', 'main', heartbeat, within(5_000), abort.signal)),
+    ).toMatchObject({ failure: 'aborted', sent: 'never' })
+    await eventually(() => broker.live === 0, 'the socket is gone')
+  })
+
+  it('leaves a lane that works again with the next request', async () => {
+    let silent = true
+    const broker = await start((request, self) => {
+      if (request.api === 'heartbeat' && !silent) self.answer<'heartbeat'>(request, ok)
+    })
+    const connection = open(broker)
+    await failure(connection.request('bootstrap', 'main', heartbeat, within(100)))
+    silent = false
+    expect(await connection.request('bootstrap', 'main', heartbeat, within(2_000))).toEqual(ok)
+    expect(broker.sockets).toHaveLength(2)
+  })
+})
+
+describe('a connection that is lost', () => {
+  it('fails what was out on it as maybe carried out, and is opened once by those who come next', async () => {
+    let kill = true
+    const broker = await start((request, self) => {
+      if (request.api !== 'heartbeat') return
+      if (kill) request.socket.destroy()
+      else self.answer<'heartbeat'>(request, ok)
+    })
+    const connection = open(broker)
+    const lost = await Promise.all(
+      [1, 2, 3].map(() => failure(connection.request('bootstrap', 'main', heartbeat, within(2_000)))),
+    )
+    for (const error of lost)
+      expect(error).toMatchObject({ failure: 'connection-lost', sent: 'maybe', retriable: true })
+    expect(lost[0]!.message).toMatch(/does this listener need config.sasl/)
+    kill = false
+    await Promise.all([1, 2, 3].map(() => connection.request('bootstrap', 'main', heartbeat, within(2_000))))
+    expect(broker.sockets).toHaveLength(2)
+  })
+
+  it('takes another of the given brokers the next time', async () => {
+    const brokers = await Promise.all([start(), start()])
+    const connection = kafkajsConnections({ brokers: brokers.map(({ address }) => address) }).open('test')
+    cleanups.push(() => connection.close())
+    for (let attempt = 0; attempt < 2; attempt++) {
+      await failure(connection.request('bootstrap', 'main', heartbeat, within(100)))
+    }
+    expect(brokers.map(({ sockets }) => sockets.length)).toEqual([1, 1])
+  })
+})
+
+describe('an answer', () => {
+  it.each<[string, (request: Seen, broker: ScriptedBroker) => void]>([
+    ['that is too short', (request, broker) => broker.reply(request, withId(request, Buffer.alloc(3)))],
+    ['that is too long', (request, broker) => broker.reply(request, withId(request, Buffer.alloc(7)))],
+    ['to a request nobody sent', (request, broker) => broker.reply(request, Buffer.from([0x7f, 0, 0, 0, 0, 0]))],
+    ['of a length below zero', ({ socket }) => socket.write(Buffer.from([0xff, 0xff, 0xff, 0xff]))],
+    ['of two gigabytes', ({ socket }) => socket.write(Buffer.from([0x7f, 0xff, 0xff, 0xff]))],
+  ])('%s destroys its socket and fails everything on it', async (_name, script) => {
+    const broker = await start((request, self) => {
+      if (request.api === 'heartbeat') script(request, self)
+    })
+    const connection = open(broker)
+    const silent = failure(connection.request('bootstrap', 'main', metadata, within(5_000)))
+    const error = await failure(connection.request('bootstrap', 'main', heartbeat, within(5_000)))
+    expect(error).toMatchObject({ failure: 'unreadable-answer', sent: 'maybe' })
+    expect((await silent).sent).toBe('maybe')
+    await eventually(() => broker.live === 0, 'the socket is gone')
+  })
+
+  it('in many small pieces, and many answers in one piece, are put together', async () => {
+    const answer = cluster(...Array.from({ length: 2_000 }, (_, index) => index + 1))
+    const broker = await start((request) => {
+      if (request.api !== 'metadata') return
+      const broker2 = { write: [] as Buffer[] }
+      const whole = frameOf(request, answer)
+      const twice = Buffer.concat([whole, frameOf({ ...request, correlationId: request.correlationId + 1 }, answer)])
+      if (request.correlationId % 2 === 1) return
+      for (let at = 0; at < twice.length; at += 777) broker2.write.push(twice.subarray(at, at + 777))
+      void trickle(request.socket, broker2.write)
+    })
+    const connection = open(broker)
+    const both = await Promise.all([1, 2].map(() => connection.request('bootstrap', 'main', metadata, within(5_000))))
+    expect(both).toEqual([answer, answer])
+  })
+})
+
+function withId({ correlationId }: Seen, body: Buffer): Buffer {
+  const id = Buffer.alloc(4)
+  id.writeInt32BE(correlationId)
+  return Buffer.concat([id, body])
+}
+
+function frameOf(request: Seen, answer: MetadataAnswer): Buffer {
+  const written: Buffer[] = []
+  const socket = { write: (bytes: Buffer) => written.push(bytes) } as unknown as Socket
+  ScriptedBroker.prototype.answer<'metadata'>({ ...request, socket }, answer)
+  return Buffer.concat(written)
+}
+
+async function trickle(socket: Socket, parts: readonly Buffer[]): Promise<void> {
+  for (const part of parts) {
+    socket.write(part)
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+}
+
+describe('whoever is at the port', () => {
+  const bounded = async (connection: Connection) => {
+    const startedAt = Date.now()
+    const error = await failure(connection.request('bootstrap', 'main', metadata, within(5_000)))
+    expect(Date.now() - startedAt).toBeLessThan(1_500)
+    expect(error).toMatchObject({ sent: 'never' })
+    return error
+  }
+  const server = async (serve: (socket: Socket) => void) => {
+    const sockets: Socket[] = []
+    const address = await portOf(
+      createServer((socket) => {
+        sockets.push(socket)
+        socket.on('error', () => {})
+        socket.resume()
+        serve(socket)
+      }),
+    )
+    cleanups.push(async () => sockets.forEach((socket) => socket.destroy()))
+    return { address, sockets }
+  }
+
+  it('nobody: says so', async () => {
+    const broker = await ScriptedBroker.start()
+    const { address } = broker
+    await broker.stop()
+    const error = await bounded(open(address))
+    expect(error.failure).toBe('cannot-connect')
+    expect(error.message).toMatch(new RegExp(`cannot connect to broker ${address}: .*ECONNREFUSED.*listening there`))
+  })
+
+  it('an HTTP server: is called one, and nothing of the size its text would mean is allocated', async () => {
+    const { address, sockets } = await server((socket) => socket.write('HTTP/1.1 400 Bad Request\r\n\r\n'))
+    const error = await bounded(open(address))
+    expect(error.failure).toBe('cannot-connect')
+    expect(error.message).toMatch(/the port speaks HTTP/)
+    await eventually(() => sockets.every((socket) => socket.destroyed), 'the socket is gone')
+  })
+
+  it('a TLS listener: config.ssl is named', async () => {
+    const { address } = await server((socket) => socket.write(Buffer.from('15030300020246', 'hex')))
+    expect((await bounded(open(address))).message).toMatch(/speaks TLS; set config.ssl/)
+  })
+
+  it('somebody who hangs up: config.ssl is named', async () => {
+    const { address } = await server((socket) => socket.end())
+    expect((await bounded(open(address))).message).toMatch(/closed the connection; does this listener need config.ssl/)
+  })
+
+  it('somebody silent: ends after connectionTimeout and leaves no socket', async () => {
+    const { address, sockets } = await server(() => {})
+    const error = await bounded(open(address, { connectionTimeout: 200 }))
+    expect(error.failure).toBe('cannot-connect')
+    expect(error.message).toMatch(/did not answer within 200 ms; is this the port of a Kafka listener/)
+    await eventually(() => sockets.every((socket) => socket.destroyed), 'the socket is gone')
+  })
+
+  it('a plain text listener while config.ssl is set: is named', async () => {
+    const { address } = await server((socket) => socket.write('HTTP/1.1 400 Bad Request\r\n\r\n'))
+    const error = await bounded(open(address, { ssl: true }))
+    expect(error.message).toMatch(/does this listener speak TLS/)
+  })
+
+  it('a broker older than Kafka 2.4: is told apart from one that cannot be reached', async () => {
+    const broker = await start((request, self) => self.answerVersions(request, 2))
+    const error = await bounded(open(broker))
+    expect(error).toMatchObject({ failure: 'unsupported', retriable: false })
+    expect(error.message).toMatch(/too old.*Kafka 2.4 or newer/)
+  })
+})
+
+describe('close', () => {
+  it('destroys every socket at once, whatever is out, and fails what was pending', async () => {
+    const broker = await start()
+    const slow = await start()
+    slow.silentHandshake = true
+    const connection = open(broker)
+    const connecting = open(slow)
+    const out = failure(connection.request('bootstrap', 'main', heartbeat, within(5_000)))
+    const waiting = failure(connecting.request('bootstrap', 'main', heartbeat, within(5_000)))
+    await eventually(() => broker.requests.length === 1 && slow.seen.length === 1, 'both are on their way')
+    await Promise.all([connection.close(), connecting.close()])
+    expect(await out).toMatchObject({ failure: 'closed', sent: 'maybe' })
+    expect(await waiting).toMatchObject({ failure: 'closed', sent: 'never' })
+    expect(await failure(connection.request('bootstrap', 'main', heartbeat, within(5_000)))).toMatchObject({
+      failure: 'closed',
+      sent: 'never',
+    })
+    await eventually(() => broker.live === 0 && slow.live === 0, 'the sockets are gone')
+    await connection.close()
+  })
+})
+
+describe('what the configuration of kafkajs means', () => {
+  it('brokers may be a function, asked for each connection', async () => {
+    const broker = await start()
+    let calls = 0
+    const connection = kafkajsConnections({ brokers: () => (calls++, Promise.resolve([broker.address])) }).open('test')
+    cleanups.push(() => connection.close())
+    await failure(connection.request('bootstrap', 'main', heartbeat, within(100)))
+    await failure(connection.request('bootstrap', 'main', heartbeat, within(100)))
+    expect(calls).toBe(2)
+  })
+
+  it('a function that throws, hangs or gives nonsense is a clear and bounded error', async () => {
+    const ask = async (brokers: KafkaConfig['brokers']) => {
+      const connection = kafkajsConnections({ brokers, connectionTimeout: 100 }).open('test')
+      const error = await failure(connection.request('bootstrap', 'main', metadata, within(2_000)))
+      await connection.close()
+      return error
+    }
+    expect((await ask(() => Promise.reject(new Error('no registry')))).message).toMatch(
+      /config.brokers threw: no registry/,
+    )
+    expect((await ask(() => new Promise(() => {}))).message).toMatch(/gave no list within 100 ms/)
+    expect((await ask(() => ['nonsense'])).message).toMatch(/expected a list of 'host:port', got "nonsense"/)
+    expect((await ask(() => [])).message).toMatch(/got an empty list/)
+  })
+
+  it('the socketFactory makes every socket', async () => {
+    const { connect } = await import('node:net')
+    const broker = await start((request, self) => {
+      if (request.api === 'heartbeat') self.answer<'heartbeat'>(request, ok)
+    })
+    const made: string[] = []
+    const connection = open(broker, {
+      socketFactory: ({ host, port, onConnect }) => {
+        made.push(`${host}:${port}`)
+        return connect({ host, port }, onConnect)
+      },
+    })
+    await connection.request('bootstrap', 'main', heartbeat, within(2_000))
+    expect(made).toEqual([broker.address])
+  })
+
+  it('everything wrong with it is said at once', () => {
+    const config = { brokers: ['no-port', 'ok:1'], sasl: { mechanism: 'magic' }, connectionTimeout: -1 }
+    expect(() => kafkajsConnections(config as unknown as KafkaConfig)).toThrow(
+      /3 invalid[\s\S]*brokers.0[\s\S]*sasl.mechanism[\s\S]*connectionTimeout/,
+    )
+    expect(() => kafkajsConnections({ brokers: [] })).toThrow(/expected a list of brokers/)
+  })
+
+  it('IPv6 brokers in brackets are understood', async () => {
+    const connection = open('[::1]:1')
+    expect((await failure(connection.request('bootstrap', 'main', metadata, within(2_000)))).message).toMatch(
+      /cannot connect to broker \[::1\]:1/,
+    )
+  })
+})
