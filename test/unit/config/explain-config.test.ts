@@ -18,6 +18,11 @@ const layers = [
 ] as const
 
 describe('explainConfig', () => {
+  it.each(['password', 'db.passphrase', 'apiToken', 'sasl.anything', 'ssl.key', 'clientSecret'])('hides %s', (path) => {
+    const value = path.split('.').reduceRight<unknown>((inner, name) => ({ [name]: inner }), 'hunter2')
+    expect(explainConfig(value as object, [])).toEqual([{ path, value: '***', from: 'default' }])
+  })
+
   const rows = explainConfig(resolved, layers)
   const row = (path: string) => rows.find((one) => one.path === path)
 

@@ -65,6 +65,15 @@ describe('murmur2', () => {
     }
   })
 
+  it('leaves a partition that is there no more', () => {
+    const chosen = Array.from({ length: 50 }, (_, seed) => {
+      const choose = murmur2().create(seededRandom(seed))
+      choose(record({ partitionCount: 60 }))
+      return choose(record({ partitionCount: 2 }))
+    })
+    expect(new Set(chosen)).toEqual(new Set([0, 1]))
+  })
+
   it('gives every partition its share of keyless records over time', () => {
     const chosen = choices(murmur2({ stickyBytes: 100 }).create(seededRandom(3)), 8_000)
     for (let partition = 0; partition < 8; partition++) {

@@ -1,0 +1,27 @@
+import type { Driver } from '../driver/driver.js'
+import { ConfigError, type ConfigIssue } from '../errors.js'
+import type { Profile } from './profiles.js'
+
+/** Throws `ConfigError` when a driver cannot do what a profile needs. */
+export function checkCapabilities(profile: Profile, driver: Pick<Driver, 'name' | 'capabilities'>): void {
+  const { acks, idempotent, transactional } = profile.producer
+  const { capabilities } = driver
+  const missing = [
+    ...(capabilities.acks.includes(acks) ? [] : [`acks ${acks}`]),
+    ...(idempotent && !capabilities.idempotence ? ['idempotence'] : []),
+    ...(transactional && !capabilities.transactions ? ['transactions'] : []),
+  ]
+  if (missing.length === 0) return
+  throw new ConfigError(
+    `profile ${profile.name}`,
+    missing.map((need) => missingIssue(need, driver.name)),
+  )
+}
+
+function missingIssue(need: string, driverName: string): ConfigIssue {
+  return {
+    path: 'profile',
+    message: `needs ${need}, which the driver ${driverName} does not have`,
+    fix: 'choose another driver, or a profile that does without',
+  }
+}

@@ -1,0 +1,94 @@
+import { z } from 'zod'
+import type { Driver } from '../driver/driver.js'
+import { silentLogger, type Logger } from '../telemetry/logger.js'
+import { noMetrics, type Metrics } from '../telemetry/metrics.js'
+import { checkCapabilities } from './check-capabilities.js'
+import { profileOf } from './define-profile.js'
+import { profiles, type Profile, type ProfileName } from './profiles.js'
+import { resolveOptions } from './resolve-options.js'
+
+/** Options of `createMessaging`. */
+export interface MessagingOptions {
+  /** The way to Kafka: `kafkajs({ brokers })`, or `memory()`. */
+  readonly driver: Driver
+  /** Name of this client in broker logs and quotas. Default `tidemark`. */
+  readonly clientId?: string | undefined
+  /** What is promised: `ap`, `cp`, `transactional`, or a profile made by `defineProfile`. Default `cp`. */
+  readonly profile?: ProfileName | Profile | undefined
+  /** What to do when the cluster cannot keep the promise. Default: as the profile says. */
+  readonly durability?: Profile['durability'] | undefined
+  /** Default: silent. */
+  readonly logger?: Logger | undefined
+  /** Default: measurements go nowhere. */
+  readonly metrics?: Metrics | undefined
+  /** How long `close` may drain, commit and flush before it ends what is left. Default 30,000. */
+  readonly closeTimeoutMs?: number | undefined
+}
+
+/** The same with defaults filled in; `profile` already carries `durability`. */
+export interface ResolvedMessagingOptions {
+  readonly driver: Driver
+  readonly clientId: string
+  readonly profile: Profile
+  readonly logger: Logger
+  readonly metrics: Metrics
+  readonly closeTimeoutMs: number
+}
+
+const profileNames = Object.keys(profiles) as [ProfileName, ...ProfileName[]]
+
+/** Checks, defaults and descriptions of {@link MessagingOptions}. */
+export const messagingOptionsSchema = z.strictObject({
+  driver: service<Driver>(['createProducer', 'createConsumer', 'createAdmin'], 'a driver').describe(
+    'the way to Kafka: kafkajs({ brokers }) or memory()',
+  ),
+  clientId: z.string().min(1).max(249).default('tidemark').describe('name of this client in broker logs and quotas'),
+  profile: z
+    .union([z.enum(profileNames), z.custom<Profile>(isProfile, 'a profile made by defineProfile')])
+    .default('cp')
+    .describe('what is promised'),
+  durability: z.enum(['refuse', 'warn', 'off']).optional().describe('when the cluster cannot keep the promise'),
+  logger: service<Logger>(['debug', 'info', 'warn', 'error'], 'a logger')
+    .default(() => silentLogger)
+    .describe('where log lines go: consoleLogger() or one shaped like pino'),
+  metrics: service<Metrics>(['count', 'gauge', 'observe'], 'a metrics adapter')
+    .default(() => noMetrics)
+    .describe('where measurements go'),
+  closeTimeoutMs: z
+    .int()
+    .min(0)
+    .max(2_147_483_647)
+    .default(30_000)
+    .describe('how long close may drain, commit and flush, in milliseconds'),
+}) satisfies z.ZodType<unknown, MessagingOptions>
+
+/** Throws `ConfigError` with every problem, and when the driver cannot do what the profile needs. */
+export function resolveMessagingOptions(options: MessagingOptions): ResolvedMessagingOptions {
+  const { durability, profile: chosen, ...rest } = resolveOptions('createMessaging', messagingOptionsSchema, options)
+  const base = profileOf(chosen)
+  const profile = durability === undefined ? base : Object.freeze({ ...base, durability })
+  checkCapabilities(profile, rest.driver)
+  return { ...rest, profile }
+}
+
+/** Something that has these methods; the object itself is kept, never copied. */
+function service<Service extends object>(methods: readonly string[], expected: string) {
+  return z.custom<Service>(
+    (value) =>
+      typeof value === 'object' &&
+      value !== null &&
+      methods.every((method) => typeof (value as Record<string, unknown>)[method] === 'function'),
+    `${expected} with ${methods.join(', ')}`,
+  )
+}
+
+function isProfile(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  const { name, producer, consumer, durability } = value as Partial<Profile>
+  return (
+    typeof name === 'string' &&
+    typeof producer === 'object' &&
+    typeof consumer === 'object' &&
+    typeof durability === 'string'
+  )
+}
