@@ -1,23 +1,12 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { checkKeys } from './json-keys.js'
+import { checkJsonOptions, type JsonOptions } from './json-options.js'
 import { findUnwritable } from './json-unwritable.js'
 import { firstSyntaxError } from './json-syntax.js'
 import { schemaCheck, type SchemaCheck } from './schema-check.js'
 import type { Serde } from './serde.js'
 import { SerdeError } from './serde-error.js'
 import { decodeUtf8 } from './utf8.js'
-
-export interface JsonOptions {
-  /** Larger values are refused before they are parsed, and after they are written. Default: no limit of its own. */
-  readonly maxBytes?: number
-  /** Some agents end a text with NUL bytes, as C does: `trim` cuts them off. Default `refuse`, because they are not JSON. */
-  readonly trailingNul?: 'refuse' | 'trim'
-  /**
-   * Check values against the schema before they are written, too. Default true. Turn it off for a schema that does not
-   * accept its own output (one that turns text into a Date); values are then trusted when written.
-   */
-  readonly checkOnEncode?: boolean
-}
 
 /**
  * JSON as UTF-8. With a schema (zod, valibot, ArkType, any Standard Schema) the value is checked both ways; a decoded
@@ -35,6 +24,7 @@ export function json<Value = unknown>(options?: JsonOptions): Serde<Value>
 export function json(schemaOrOptions?: StandardSchemaV1 | JsonOptions, maybeOptions?: JsonOptions): Serde<unknown> {
   const schema = isSchema(schemaOrOptions) ? schemaOrOptions : undefined
   const options = (schema === undefined ? (schemaOrOptions as JsonOptions | undefined) : maybeOptions) ?? {}
+  checkJsonOptions(options)
   return jsonSerde(schema === undefined ? null : schemaCheck(schema), options)
 }
 

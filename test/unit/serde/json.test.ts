@@ -251,3 +251,22 @@ describe('json with a schema', () => {
     expect(error.message).not.toContain('secret')
   })
 })
+
+describe('options of json', () => {
+  it.each<[string, unknown, string]>([
+    ['a schema without the standard interface', new (class OldSchema {})(), 'schema'],
+    ['a function', () => true, 'schema'],
+    ['an unknown name', { maxByte: 5 }, 'maxByte'],
+    ['an impossible limit', { maxBytes: NaN }, 'maxBytes'],
+    ['an impossible word', { trailingNul: true }, 'trailingNul'],
+  ])('refuse %s instead of checking nothing', (_, options, path) => {
+    expect(() => json(options as never)).toThrow(
+      expect.objectContaining({ issues: [expect.objectContaining({ path })] }),
+    )
+  })
+
+  it('come second with a schema', () => {
+    expect(() => json(z.string(), { maxBytes: 0 })).toThrow(ConfigError)
+    expect(json(z.string(), { maxBytes: 5 }).decode(text('"abc"'))).toBe('abc')
+  })
+})
