@@ -22,11 +22,12 @@ export const kafkajsCodecs: CodecRegistry = (compression) => {
   let codec: KafkajsCodec
   try {
     codec = factories[types[compression]]!()
-  } catch {
+  } catch (cause) {
     // What kafkajs ships for the three is a factory that throws.
     throw new WireError(
       'no-codec',
       `no codec for ${compression} compression; put one into CompressionCodecs of kafkajs, for example ${packages[compression]}`,
+      { cause },
     )
   }
   return adapted(codec)

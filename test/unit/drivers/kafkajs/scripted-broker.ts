@@ -1,4 +1,5 @@
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
+import { createServer as createTlsServer, type TlsOptions } from 'node:tls'
 import type { ApiName, Apis } from '../../../../src/connection/requests.js'
 import { apis } from '../../../../src/wire/apis.js'
 import { apiVersions } from '../../../../src/wire/api-versions.js'
@@ -32,14 +33,19 @@ export class ScriptedBroker {
   readonly #server: Server
   readonly #script: (request: Seen, broker: ScriptedBroker) => void
 
-  private constructor(script: (request: Seen, broker: ScriptedBroker) => void) {
+  private constructor(script: (request: Seen, broker: ScriptedBroker) => void, tls: TlsOptions | undefined) {
     this.#script = script
-    this.#server = createServer((socket) => this.#serve(socket))
+    this.#server = tls
+      ? createTlsServer(tls, (socket) => this.#serve(socket))
+      : createServer((socket) => this.#serve(socket))
   }
 
   /** Answers ApiVersions by itself unless the script does; everything else is the script's. */
-  static async start(script: (request: Seen, broker: ScriptedBroker) => void = () => {}): Promise<ScriptedBroker> {
-    const broker = new ScriptedBroker(script)
+  static async start(
+    script: (request: Seen, broker: ScriptedBroker) => void = () => {},
+    tls?: TlsOptions,
+  ): Promise<ScriptedBroker> {
+    const broker = new ScriptedBroker(script, tls)
     await new Promise<void>((resolve) => broker.#server.listen(0, '127.0.0.1', resolve))
     return broker
   }
@@ -88,6 +94,29 @@ export class ScriptedBroker {
       writer.int16(max)
     })
     writer.int32(0)
+    this.reply(request, Buffer.concat(writer.finish()))
+  }
+
+  answerSaslHandshake(request: Seen, mechanisms: readonly string[]): void {
+    this.#write(request, (writer) => {
+      writer.int16(mechanisms.length > 0 ? 0 : 33)
+      writer.array(mechanisms, (mechanism) => writer.string(mechanism))
+    })
+  }
+
+  answerSaslAuthenticate(request: Seen, errorCode: number, bytes = Buffer.alloc(0), sessionLifetimeMs = 0): void {
+    this.#write(request, (writer) => {
+      writer.int16(errorCode)
+      writer.nullableString(errorCode === 0 ? null : 'Authentication failed: Invalid username or password')
+      writer.nullableBytes(bytes)
+      writer.int64(sessionLifetimeMs)
+    })
+  }
+
+  #write(request: Seen, write: (writer: Writer) => void): void {
+    const writer = new Writer()
+    writer.int32(request.correlationId)
+    write(writer)
     this.reply(request, Buffer.concat(writer.finish()))
   }
 
