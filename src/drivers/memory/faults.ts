@@ -1,0 +1,174 @@
+import { StateError } from '../../errors.js'
+import type { ClusterState } from './cluster-state.js'
+import { HeldRequest, type FaultRules, type Interference, type RandomFaults, type RequestMatch } from './fault-rules.js'
+import type { GroupCoordinators } from './group-coordinators.js'
+import type { Network } from './network.js'
+
+export type FaultKind =
+  | Exclude<Interference['kind'], 'none'>
+  | 'silence'
+  | 'stop-broker'
+  | 'move-leader'
+  | 'kill-member'
+  | 'move-coordinator'
+  | 'pause-replication'
+
+/** Counts what was done to the cluster, so that a run can prove that it was tested at all. */
+export class FaultCounter {
+  readonly #counts = new Map<FaultKind, number>()
+
+  note(kind: FaultKind): void {
+    this.#counts.set(kind, (this.#counts.get(kind) ?? 0) + 1)
+  }
+
+  get counts(): Readonly<Partial<Record<FaultKind, number>>> {
+    return Object.fromEntries(this.#counts)
+  }
+}
+
+/** Everything that can go wrong, on demand. Rules apply to requests written after them; each one is used up by one request. */
+export class Faults {
+  constructor(
+    private readonly cluster: ClusterState,
+    private readonly groups: GroupCoordinators,
+    private readonly network: Network,
+    private readonly rules: FaultRules,
+    private readonly counter: FaultCounter,
+  ) {}
+
+  /** The request never reaches the broker, and its connection breaks. */
+  loseNextRequest(match: RequestMatch = {}): void {
+    this.rules.add(match, { kind: 'lose-request' })
+  }
+
+  /** The request has its effect, and its connection breaks instead of the answer. */
+  loseNextAnswer(match: RequestMatch = {}): void {
+    this.rules.add(match, { kind: 'lose-answer' })
+  }
+
+  /** The broker refuses everything in the request with this code, without any effect. */
+  failNext(match: RequestMatch, errorCode: number): void {
+    this.rules.add(match, { kind: 'refuse', errorCode })
+  }
+
+  /** The request arrives later by `delayMs`, and so does what follows it on its connection. */
+  delayNext(match: RequestMatch, delayMs: number): void {
+    this.rules.add(match, { kind: 'delay', delayMs })
+  }
+
+  /** The answer asks the client to stay silent for `throttleMs`. */
+  throttleNext(match: RequestMatch, throttleMs: number): void {
+    this.rules.add(match, { kind: 'throttle', throttleMs })
+  }
+
+  /** The request is kept on its way until `release`, and arrives then even when its client has given up on it. */
+  holdRequest(match: RequestMatch = {}): HeldRequest {
+    const held = new HeldRequest()
+    this.rules.add(match, { kind: 'hold', held })
+    return held
+  }
+
+  /** Faults by chance for every request from now on; `null` ends them. */
+  random(chances: RandomFaults | null): void {
+    this.rules.setRandom(chances)
+  }
+
+  /** Forgets all rules that have not been used and ends random faults. What is held stays held. */
+  clear(): void {
+    this.rules.clear()
+  }
+
+  /**
+   * The broker takes connections and requests and answers nothing, as a stopped process does, for `forMs` or until
+   * `endSilence`. Then it carries out what it was asked meanwhile. It keeps its partitions and groups.
+   */
+  silence(node: number, forMs?: number): void {
+    this.counter.note('silence')
+    this.network.silence(node)
+    if (forMs !== undefined) this.network.clock.setTimer(forMs, () => this.endSilence(node))
+  }
+
+  endSilence(node: number): void {
+    this.network.endSilence(node)
+  }
+
+  /** The broker dies: connections break; after the failover time others lead its partitions and coordinate its groups. */
+  stopBroker(node: number): void {
+    if (!this.cluster.isUp(node)) return
+    this.counter.note('stop-broker')
+    this.cluster.kill(node)
+    this.network.brokerGone(node)
+    const { failoverMs } = this.cluster.settings
+    if (failoverMs === 0) this.#failOver(node)
+    else this.network.clock.setTimer(failoverMs, () => this.#failOver(node))
+  }
+
+  /** The broker comes back with what it had, copies what it lacks and rejoins the in-sync replicas. */
+  startBroker(node: number): void {
+    this.network.endSilence(node)
+    if (this.cluster.isUp(node)) return
+    this.#failOver(node)
+    this.cluster.revive(node)
+  }
+
+  /**
+   * Another replica leads the partition: `toNode`, else the next in-sync one. What the new leader has not copied is lost.
+   * @throws StateError when that replica does not exist or is down, or when no other is in sync.
+   */
+  moveLeader(topic: string, partition: number, toNode?: number): void {
+    const found = this.cluster.partition(topic, partition)
+    if (found === undefined) throw new StateError('unknown-partition', `there is no partition ${topic}-${partition}`)
+    const target = toNode ?? found.successors()[0]
+    if (target === undefined) {
+      throw new StateError('no-successor', `${topic}-${partition} has no other in-sync replica that is up`)
+    }
+    if (!found.replicas.includes(target) || !this.cluster.isUp(target)) {
+      throw new StateError('no-replica', `broker ${target} has no running replica of ${topic}-${partition}`)
+    }
+    this.counter.note('move-leader')
+    found.moveLeaderTo(target)
+  }
+
+  /** Followers on this broker stop copying; they stay in sync by name until `dropFollower`. */
+  pauseReplication(node: number): void {
+    this.counter.note('pause-replication')
+    this.cluster.setCopying(node, false)
+  }
+
+  resumeReplication(node: number): void {
+    this.cluster.setCopying(node, true)
+  }
+
+  /** The controller takes a follower that does not keep up out of the in-sync replicas of every partition. */
+  dropFollower(node: number): void {
+    for (const partition of this.cluster.allPartitions()) partition.dropFromIsr(node)
+  }
+
+  /** Throws a member out of its group, `'any'` the first one; false when there is none. */
+  killMember(groupId: string, memberId: string): boolean {
+    const members = this.groups.facts(groupId)?.members ?? []
+    const victim = memberId === 'any' ? members[0]?.memberId : memberId
+    if (victim === undefined || !members.some((member) => member.memberId === victim)) return false
+    this.counter.note('kill-member')
+    this.groups.kick(groupId, victim)
+    return true
+  }
+
+  /** Another broker coordinates the group; a rebalance under way is forgotten, as the old coordinator had not stored it. */
+  moveCoordinator(groupId: string, toNode?: number): void {
+    this.counter.note('move-coordinator')
+    this.groups.move(groupId, toNode)
+  }
+
+  /** How often each kind of fault was injected. */
+  injected(): Readonly<Partial<Record<FaultKind, number>>> {
+    return this.counter.counts
+  }
+
+  #failOver(node: number): void {
+    // It may have been started again meanwhile, or this death was noticed already.
+    if (this.cluster.isUp(node) || !this.cluster.registeredNodes.includes(node)) return
+    this.cluster.noticeDeath(node)
+    this.groups.leaveBroker(node)
+  }
+}

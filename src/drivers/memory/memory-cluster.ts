@@ -1,0 +1,231 @@
+import { brokerError } from '../../connection/broker-error.js'
+import type { ConnectionFactory } from '../../connection/connection.js'
+import type { CommittedPartition } from '../../connection/requests.js'
+import { StateError } from '../../errors.js'
+import type { OutgoingRecord, ReceivedRecord } from '../../message/record.js'
+import { systemRuntime, type Runtime } from '../../runtime/runtime.js'
+import { createTopic } from './administration.js'
+import { Broker } from './broker.js'
+import { ClusterState } from './cluster-state.js'
+import { FaultRules } from './fault-rules.js'
+import { FaultCounter, Faults } from './faults.js'
+import { GroupCoordinators, type GroupFacts } from './group-coordinators.js'
+import { MemoryConnection } from './memory-connection.js'
+import { Network } from './network.js'
+import type { Partition, PartitionFacts } from './partition.js'
+import type { StoredBatch } from './stored-batch.js'
+
+export interface MemoryClusterOptions {
+  /** Default 3, numbered from 0. */
+  readonly brokers?: number
+  /** Time and chance. Default the system's. */
+  readonly runtime?: Runtime
+  /** Round trip between client and broker, or the bounds it is drawn from. Default 0: the next turn of the event loop. */
+  readonly latencyMs?: number | readonly [min: number, max: number]
+  /** Default 2, with one broker 1. */
+  readonly minInsyncReplicas?: number
+  /** Of topics that do not say. Default 3, or as many as there are brokers. */
+  readonly replicationFactor?: number
+  /** Of topics that do not say. Default 1. */
+  readonly partitions?: number
+  /** Largest record batch. Default 1 MiB. */
+  readonly maxMessageBytes?: number
+  /** Longest metadata text of a committed offset. Default 4096. */
+  readonly offsetMetadataMaxBytes?: number
+  /** How long followers take to copy. Default 0: they have a record as soon as their leader has it. */
+  readonly replicationDelayMs?: number
+  /** From a broker's death until others take over. Default 0. */
+  readonly failoverMs?: number
+  /** How long the first rebalance of an empty group waits for more members. Default 0 (Kafka's is 3000). */
+  readonly initialRebalanceDelayMs?: number
+  /** Shortest session timeout that is accepted. Default 6000, as Kafka's. */
+  readonly minSessionTimeoutMs?: number
+}
+
+export interface TopicOptions {
+  readonly partitions?: number
+  readonly replicationFactor?: number
+  /** Kafka's topic settings by name. */
+  readonly configs?: Readonly<Record<string, string>>
+}
+
+/** A record in a log with what is known of its producer. */
+export interface StoredRecord extends ReceivedRecord {
+  /** -1 without idempotence. */
+  readonly producerId: number
+  readonly producerEpoch: number
+  readonly isTransactional: boolean
+}
+
+/** An in-process Kafka cluster that answers typed requests. Topics are never created by asking for them. */
+export class MemoryCluster {
+  readonly faults: Faults
+  readonly runtime: Runtime
+  readonly #cluster: ClusterState
+  readonly #groups: GroupCoordinators
+  readonly #network: Network
+  readonly #connections = new Set<MemoryConnection>()
+
+  constructor(options: MemoryClusterOptions = {}) {
+    const brokers = options.brokers ?? 3
+    const latencyMs = options.latencyMs ?? 0
+    this.runtime = options.runtime ?? systemRuntime
+    this.#cluster = new ClusterState(
+      {
+        brokers,
+        minInsyncReplicas: options.minInsyncReplicas ?? Math.min(2, brokers),
+        replicationFactor: options.replicationFactor ?? Math.min(3, brokers),
+        partitions: options.partitions ?? 1,
+        maxMessageBytes: options.maxMessageBytes ?? 1_048_576,
+        offsetMetadataMaxBytes: options.offsetMetadataMaxBytes ?? 4_096,
+        replicationDelayMs: options.replicationDelayMs ?? 0,
+        failoverMs: options.failoverMs ?? 0,
+        initialRebalanceDelayMs: options.initialRebalanceDelayMs ?? 0,
+        minSessionTimeoutMs: options.minSessionTimeoutMs ?? 6_000,
+        maxSessionTimeoutMs: 1_800_000,
+      },
+      this.runtime,
+    )
+    this.#groups = new GroupCoordinators(this.#cluster)
+    const rules = new FaultRules(this.runtime.random)
+    const counter = new FaultCounter()
+    this.#network = new Network(
+      this.#cluster,
+      this.#cluster.nodes.map((node) => new Broker(node, this.#cluster, this.#groups)),
+      rules,
+      typeof latencyMs === 'number' ? [latencyMs, latencyMs] : latencyMs,
+      (kind) => counter.note(kind),
+    )
+    this.faults = new Faults(this.#cluster, this.#groups, this.#network, rules, counter)
+  }
+
+  connectionFactory(): ConnectionFactory {
+    return {
+      name: 'memory',
+      open: (owner) => {
+        const connection: MemoryConnection = new MemoryConnection(this.#network, owner, () =>
+          this.#connections.delete(connection),
+        )
+        this.#connections.add(connection)
+        return connection
+      },
+    }
+  }
+
+  // ── Topics ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** @throws DriverError with the broker's code when the topic exists or its settings are wrong. */
+  createTopic(name: string, { partitions = -1, replicationFactor = -1, configs = {} }: TopicOptions = {}): void {
+    const outcome = createTopic(this.#cluster, { name, partitions, replicationFactor, configs }, false)
+    if (outcome.errorCode === 0) return
+    const doing = `creating topic ${name} (${outcome.errorMessage ?? 'no reason given'})`
+    throw brokerError(outcome.errorCode, doing, { topic: name })
+  }
+
+  /** With all its records, and what groups have committed of it. */
+  deleteTopic(name: string): void {
+    this.#cluster.removeTopic(name)
+    this.#groups.forgetTopic(name)
+  }
+
+  /** Grows a topic to `count` partitions. */
+  addPartitions(name: string, count: number): void {
+    const topic = this.#cluster.topics.get(name)
+    if (topic === undefined) throw new StateError('unknown-topic', `there is no topic ${name}`)
+    this.#cluster.addPartitions(topic, count)
+  }
+
+  topicNames(): readonly string[] {
+    return [...this.#cluster.topics.keys()]
+  }
+
+  // ── Logs ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Every record in the leader's log, also those above the high watermark and of aborted transactions. */
+  records(topic: string, partition: number): readonly StoredRecord[] {
+    return this.batches(topic, partition).flatMap(({ records, producerId, producerEpoch, isTransactional }) =>
+      records.map((record) => ({ ...record, producerId, producerEpoch, isTransactional })),
+    )
+  }
+
+  batches(topic: string, partition: number): readonly StoredBatch[] {
+    return this.#partition(topic, partition).log.batches
+  }
+
+  partitionFacts(topic: string, partition: number): PartitionFacts {
+    return this.#partition(topic, partition).facts
+  }
+
+  /** Takes out the records that `keep` refuses; their offsets become holes. */
+  compact(topic: string, partition: number, keep: (record: ReceivedRecord) => boolean): void {
+    this.#partition(topic, partition).log.compact(keep)
+  }
+
+  /** The log starts at `offset` from now on. */
+  deleteRecordsBefore(topic: string, partition: number, offset: number): void {
+    this.#partition(topic, partition).log.deleteBefore(offset)
+  }
+
+  /** Forgets producer ids, epochs and sequences, as a broker does when they expire. */
+  expireProducers(topic: string, partition: number): void {
+    this.#partition(topic, partition).log.ledger.clear()
+  }
+
+  /**
+   * Appends a transaction's records and its marker, as a transactional producer would have; `'open'` leaves the marker
+   * out, so that the last stable offset stays before it until `endTransaction`.
+   */
+  appendTransaction(
+    topic: string,
+    partition: number,
+    records: readonly OutgoingRecord[],
+    outcome: 'commit' | 'abort' | 'open',
+  ): { readonly producerId: number; readonly firstOffset: number } {
+    const target = this.#partition(topic, partition)
+    const producerId = this.#cluster.takeProducerId()
+    const origin = { producerId, producerEpoch: 0, baseSequence: 0, isTransactional: true }
+    const { baseOffset } = target.append(records, origin)
+    if (outcome !== 'open') target.appendMarker(outcome, producerId, 0)
+    return { producerId, firstOffset: baseOffset }
+  }
+
+  /** Ends a transaction that `appendTransaction` left open. */
+  endTransaction(topic: string, partition: number, producerId: number, outcome: 'commit' | 'abort'): void {
+    this.#partition(topic, partition).appendMarker(outcome, producerId, 0)
+  }
+
+  // ── Groups ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  committed(groupId: string): readonly CommittedPartition[] {
+    return this.#groups.committed(groupId)
+  }
+
+  /** `undefined` when nobody has used the group. */
+  group(groupId: string): GroupFacts | undefined {
+    return this.#groups.facts(groupId)
+  }
+
+  groupIds(): readonly string[] {
+    return this.#groups.groupIds()
+  }
+
+  coordinatorOf(groupId: string): number {
+    return this.#groups.coordinatorOf(groupId)
+  }
+
+  /** Closes every connection and cancels every timer, so that nothing keeps the process alive. */
+  async close(): Promise<void> {
+    for (const connection of [...this.#connections]) await connection.close()
+    this.#groups.close()
+  }
+
+  #partition(topic: string, partition: number): Partition {
+    const found = this.#cluster.partition(topic, partition)
+    if (found === undefined) throw new StateError('unknown-partition', `there is no partition ${topic}-${partition}`)
+    return found
+  }
+}
+
+export function createMemoryCluster(options: MemoryClusterOptions = {}): MemoryCluster {
+  return new MemoryCluster(options)
+}
