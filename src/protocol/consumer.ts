@@ -47,6 +47,9 @@ const moves: Moves<ConsumerState> = {
   stopped: [],
 }
 
+/** A start that failed still says goodbye, so that the group does not wait a session timeout for a member that is none. */
+const leaveGraceMs = 1_000
+
 type FirstNews = { readonly kind: 'assigned' } | { readonly kind: 'failed'; readonly error: TidemarkError }
 
 class ProtocolConsumer implements DriverConsumer {
@@ -97,7 +100,7 @@ class ProtocolConsumer implements DriverConsumer {
       if (this.#machine.is('starting')) this.#membership.start()
       await this.#firstAssignment(deadline)
     } catch (failure) {
-      await this.#end(this.#runtime.clock.now())
+      await this.#end(this.#runtime.clock.now() + leaveGraceMs)
       throw failure
     }
   }

@@ -164,7 +164,10 @@ export class Fetcher {
 
   #leadersMayHaveMoved(): void {
     for (const partition of this.#partitions.values()) {
-      if (partition.health.kind === 'awaiting-leader' && this.#leaderOf(partition) >= 0) partition.becomeReady()
+      if (partition.health.kind !== 'awaiting-leader') continue
+      if (this.#leaderOf(partition) >= 0) partition.becomeReady()
+      // The background refresh gives up on topics that nobody complains about any more.
+      else this.#cluster.noteStale(partition.assigned.topic)
     }
     this.#wakeAll()
   }

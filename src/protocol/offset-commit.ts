@@ -46,7 +46,8 @@ export class OffsetCommitter {
   /** One outcome for each offset, in order. Never rejects. */
   async commit(offsets: readonly OffsetToCommit[], deadline: number): Promise<readonly CommitOutcome[]> {
     const turn = this.#last.then(async () => this.#commitNow(offsets, deadline))
-    this.#last = turn
+    const passOn = () => undefined
+    this.#last = turn.then(passOn, passOn)
     return turn
   }
 

@@ -119,10 +119,11 @@ describe('joining', () => {
   })
 
   it('rejects start at its deadline, closed, when the group never lets it in', async () => {
-    cluster.on('joinGroup', () => 'silence')
+    cluster.on('joinGroup', ({ memberId }) => (memberId === '' ? 'usual' : 'silence'))
     const harness = new ConsumerHarness(cluster, clock)
     await expect(harness.start(3_000)).rejects.toMatchObject({ code: 'start-timeout' })
     expect(cluster.closed).toBe(true)
+    expect(cluster.requests('leaveGroup')).toHaveLength(1)
     expect(harness.news).toEqual([])
   })
 
