@@ -1,0 +1,251 @@
+import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { freePorts } from './free-ports.js'
+import { startFaultProxy, type FaultProxy } from './fault-proxy.js'
+import { kafkaInstallation, kafkaVersion, type KafkaInstallation } from './kafka-jars.js'
+import { kafkaNode, NodeDied, type KafkaNode } from './kafka-node.js'
+import { nodeProperties, plaintext, type ClientListener, type NodeAddresses } from './kafka-properties.js'
+import * as raw from './raw-requests.js'
+import type { ClusterState, PartitionState, TopicSpec } from './raw-requests.js'
+import { noLongerRemove, removeWithUs } from './reaper.js'
+import { until } from './waiting.js'
+
+export interface ClusterOptions {
+  /** Brokers, each also a controller. Default 1. */
+  readonly nodes?: number
+  /** Default `KAFKA_VERSION`, or the newest one the promises are proven on. */
+  readonly version?: string
+  /** Clients reach the brokers only through fault proxies. Default false. */
+  readonly proxies?: boolean
+  /** Broker properties that replace or add to those of the harness. */
+  readonly properties?: Readonly<Record<string, string | number>>
+  /** How clients speak to the brokers. Default plain text. */
+  readonly listener?: ClientListener
+  /** Default: small heap, serial collector, first compiler only: quick to start. Give others to measure speed. */
+  readonly jvmFlags?: readonly string[]
+}
+
+export interface KafkaCluster extends AsyncDisposable {
+  readonly version: string
+  readonly installation: KafkaInstallation
+  /** Addresses for the client under test; the proxies' addresses when there are proxies. */
+  readonly brokers: readonly string[]
+  /** Addresses past the proxies, for the harness and for second readers. */
+  readonly internalBrokers: readonly string[]
+  readonly nodes: readonly KafkaNode[]
+  /** One per node in the same order; empty without `proxies`. */
+  readonly proxies: readonly FaultProxy[]
+  /** By broker id, counted from 1. */
+  node(id: number): KafkaNode
+  /** The proxy before a broker, by broker id. */
+  proxy(id: number): FaultProxy
+  /** The folder with the data of one node, for `DumpLogSegments`. */
+  dataFolder(id: number): string
+  /** Resolved when every partition has a leader and a full in-sync set. */
+  createTopic(name: string, options?: TopicOptions): Promise<void>
+  /** Resolved when no live broker knows the topic any more. */
+  deleteTopic(name: string): Promise<void>
+  createPartitions(topic: string, count: number): Promise<void>
+  state(topics: readonly string[]): Promise<ClusterState>
+  leaderOf(topic: string, partition: number): Promise<number>
+  isr(topic: string, partition: number): Promise<readonly number[]>
+  /** Makes `nodeId`, one of its replicas, the leader; resolved when every live broker says so. */
+  moveLeader(topic: string, partition: number, nodeId: number): Promise<void>
+  /** Resolved when every live broker sees all replicas in sync. */
+  waitForFullIsr(topic: string, timeoutMs?: number): Promise<void>
+  /** The node whose controller is active. */
+  controllerId(): Promise<number>
+  coordinatorOf(group: string): Promise<number>
+  transactionCoordinatorOf(transactionalId: string): Promise<number>
+  /** Kills the nodes by pid and removes the data. */
+  stop(): Promise<void>
+}
+
+export interface TopicOptions {
+  readonly partitions?: number
+  readonly replicationFactor?: number
+  readonly configs?: Readonly<Record<string, string | number>>
+}
+
+export const quickStart = ['-Xms128m', '-Xmx384m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'] as const
+
+/** A real Kafka of its own: processes, ports from the system, data in the temporary folder, gone with this process. */
+export async function startCluster(options: ClusterOptions = {}): Promise<KafkaCluster> {
+  const installation = await kafkaInstallation(options.version ?? kafkaVersion())
+  for (let attempt = 1; ; attempt++) {
+    const cluster = await buildCluster(installation, options)
+    try {
+      for (const node of cluster.nodes) node.start()
+      await Promise.all(cluster.nodes.map((node) => node.ready(cluster.nodes.length)))
+      return cluster
+    } catch (error) {
+      await cluster.stop()
+      // Somebody may have taken a port between our asking for it and Kafka's listening on it.
+      const portTaken = error instanceof NodeDied && /Address already in use|BindException/.test(error.message)
+      if (!portTaken || attempt === 3) throw error
+    }
+  }
+}
+
+async function buildCluster(installation: KafkaInstallation, options: ClusterOptions): Promise<KafkaCluster> {
+  const count = options.nodes ?? 1
+  const folder = await mkdtemp(join(tmpdir(), 'tidemark-kafka-'))
+  removeWithUs(folder)
+  const addresses = await chooseAddresses(count)
+  const proxies = options.proxies === true ? await Promise.all(addresses.map(proxyBefore)) : []
+  const advertised = addresses.map((address, index) => ({ ...address, advertisedPort: proxies[index]?.port ?? address.clientPort }))
+  const nodes: KafkaNode[] = []
+  for (const address of advertised) {
+    const nodeFolder = join(folder, String(address.id))
+    await prepareNode(nodeFolder, address, advertised, installation, options)
+    nodes.push(
+      kafkaNode({
+        id: address.id,
+        installation,
+        folder: nodeFolder,
+        clientAddress: `127.0.0.1:${address.advertisedPort}`,
+        internalAddress: `127.0.0.1:${address.internalPort}`,
+        jvmFlags: options.jvmFlags ?? quickStart,
+      }),
+    )
+  }
+  return controls(installation, folder, advertised, nodes, proxies)
+}
+
+async function chooseAddresses(count: number): Promise<NodeAddresses[]> {
+  const ports = await freePorts(count * 3)
+  return Array.from({ length: count }, (_, index) => {
+    const [clientPort = 0, internalPort = 0, controllerPort = 0] = ports.slice(index * 3)
+    return { id: index + 1, clientPort, advertisedPort: clientPort, internalPort, controllerPort }
+  })
+}
+
+const proxyBefore = ({ clientPort }: NodeAddresses): Promise<FaultProxy> => startFaultProxy({ host: '127.0.0.1', port: clientPort })
+
+async function prepareNode(
+  folder: string,
+  address: NodeAddresses,
+  all: readonly NodeAddresses[],
+  installation: KafkaInstallation,
+  { listener = plaintext, properties = {} }: ClusterOptions,
+): Promise<void> {
+  const data = join(folder, 'data')
+  await mkdir(data, { recursive: true })
+  await writeFile(join(folder, 'node.properties'), nodeProperties(address, all, data, listener, properties))
+  // What `StorageTool format` would write, without a JVM run for each node.
+  await writeFile(join(data, 'meta.properties'), `version=1\ncluster.id=dGlkZW1hcmtfY2x1c3Rlcg\nnode.id=${address.id}\n`)
+  await cp(installation.bootstrapCheckpoint, join(data, 'bootstrap.checkpoint'))
+}
+
+function controls(
+  installation: KafkaInstallation,
+  folder: string,
+  addresses: readonly NodeAddresses[],
+  nodes: readonly KafkaNode[],
+  proxies: readonly FaultProxy[],
+): KafkaCluster {
+  const byId = <T>(list: readonly T[], id: number, what: string): T => {
+    const found = list[id - 1]
+    if (found === undefined) throw new Error(`no ${what} ${id}: they are counted from 1 to ${list.length}`)
+    return found
+  }
+  const live = () => nodes.filter((node) => node.running)
+
+  /** Asks live brokers in turn: one of them may be paused, dying or still starting. */
+  async function ask<T>(question: (address: string) => Promise<T>): Promise<T> {
+    const failures: unknown[] = []
+    for (const node of live()) {
+      try {
+        return await question(node.internalAddress)
+      } catch (error) {
+        failures.push(error)
+      }
+    }
+    throw new AggregateError(failures, `no live broker of ${nodes.length} answered: ${failures.map(String).join('; ')}`)
+  }
+
+  async function partitionOf(topic: string, partition: number): Promise<PartitionState> {
+    const state = (await ask((address) => raw.metadata(address, [topic]))).topics.get(topic)?.partitions[partition]
+    if (state === undefined) throw new Error(`${topic} has no partition ${partition}`)
+    return state
+  }
+
+  const everyLiveBroker = async (topic: string, holds: (partitions: readonly PartitionState[]) => boolean): Promise<boolean> => {
+    const states = await Promise.all(live().map((node) => raw.metadata(node.internalAddress, [topic])))
+    return states.length > 0 && states.every((state) => holds(state.topics.get(topic)?.partitions ?? []))
+  }
+
+  const allInSync = (partitions: readonly PartitionState[]) =>
+    partitions.length > 0 && partitions.every(({ leader, isr, replicas }) => leader > 0 && isr.length === replicas.length)
+
+  const cluster: KafkaCluster = {
+    version: installation.version,
+    installation,
+    brokers: addresses.map(({ advertisedPort }) => `127.0.0.1:${advertisedPort}`),
+    internalBrokers: nodes.map((node) => node.internalAddress),
+    nodes,
+    proxies,
+    node: (id) => byId(nodes, id, 'node'),
+    proxy: (id) => byId(proxies, id, 'proxy'),
+    dataFolder: (id) => join(folder, String(id), 'data'),
+    async createTopic(name, { partitions = 1, replicationFactor = Math.min(3, nodes.length), configs = {} } = {}) {
+      const text = Object.fromEntries(Object.entries(configs).map(([key, value]) => [key, String(value)]))
+      const spec: TopicSpec = { name, partitions, replicationFactor, configs: text }
+      await ask((address) => raw.createTopic(address, spec))
+      await until(`topic ${name} ready`, () =>
+        everyLiveBroker(name, (states) => states.length === partitions && allInSync(states)),
+      )
+    },
+    async deleteTopic(name) {
+      await ask((address) => raw.deleteTopic(address, name))
+      await until(`topic ${name} deleted`, () => everyLiveBroker(name, (states) => states.length === 0))
+    },
+    async createPartitions(topic, count) {
+      await ask((address) => raw.createPartitions(address, topic, count))
+      await until(`${topic} has ${count} partitions`, () =>
+        everyLiveBroker(topic, (states) => states.length === count && allInSync(states)),
+      )
+    },
+    state: (topics) => ask((address) => raw.metadata(address, topics)),
+    leaderOf: async (topic, partition) => (await partitionOf(topic, partition)).leader,
+    isr: async (topic, partition) => (await partitionOf(topic, partition)).isr,
+    async moveLeader(topic, partition, nodeId) {
+      const { replicas } = await partitionOf(topic, partition)
+      if (!replicas.includes(nodeId)) throw new Error(`node ${nodeId} holds no replica of ${topic}-${partition}: ${replicas.join(', ')}`)
+      await ask((address) => raw.reassign(address, topic, partition, [nodeId, ...replicas.filter((id) => id !== nodeId)]))
+      await until(
+        `node ${nodeId} leads ${topic}-${partition}`,
+        async () => {
+          await ask((address) => raw.electPreferredLeader(address, topic, partition))
+          return everyLiveBroker(topic, (states) => states[partition]?.leader === nodeId)
+        },
+        { everyMs: 20 },
+      )
+    },
+    waitForFullIsr: (topic, timeoutMs = 30_000) =>
+      until(`${topic} fully in sync`, () => everyLiveBroker(topic, allInSync), { timeoutMs }),
+    controllerId: () => ask(raw.activeController),
+    coordinatorOf: (group) => coordinator(group, 'group'),
+    transactionCoordinatorOf: (transactionalId) => coordinator(transactionalId, 'transaction'),
+    async stop() {
+      await Promise.all(proxies.map((proxy) => proxy.close()))
+      await Promise.all(nodes.map((node) => node.kill()))
+      await rm(folder, { recursive: true, force: true })
+      noLongerRemove(folder)
+    },
+    [Symbol.asyncDispose]: () => cluster.stop(),
+  }
+
+  /** The first question makes the broker create the coordinators' own topic, so the answer may take a moment. */
+  async function coordinator(key: string, kind: 'group' | 'transaction'): Promise<number> {
+    let found = -1
+    await until(`coordinator of ${kind} ${key}`, async () => {
+      found = await ask((address) => raw.findCoordinator(address, key, kind))
+      return found > 0
+    })
+    return found
+  }
+
+  return cluster
+}

@@ -1,0 +1,340 @@
+import { connect } from 'node:net'
+
+/**
+ * Admin requests of the harness in raw bytes, one connection each, so that what prepares and watches a cluster
+ * shares no code with what is tested on it.
+ */
+export interface PartitionState {
+  readonly partition: number
+  readonly leader: number
+  readonly replicas: readonly number[]
+  readonly isr: readonly number[]
+}
+
+export interface ClusterState {
+  readonly brokers: readonly number[]
+  readonly topics: ReadonlyMap<string, { readonly errorCode: number; readonly partitions: readonly PartitionState[] }>
+}
+
+export interface TopicSpec {
+  readonly name: string
+  readonly partitions: number
+  readonly replicationFactor: number
+  readonly configs: Readonly<Record<string, string>>
+}
+
+export async function metadata(address: string, topics: readonly string[]): Promise<ClusterState> {
+  const answer = await request(address, 3, 5, new Bytes().array(topics, (bytes, topic) => bytes.string(topic)).int8(0))
+  answer.int32()
+  const brokers = answer.array(() => {
+    const id = answer.int32()
+    answer.string()
+    answer.int32()
+    answer.string()
+    return id
+  })
+  answer.string()
+  answer.int32()
+  const found = answer.array(() => {
+    const errorCode = answer.int16()
+    const name = answer.string() ?? ''
+    answer.int8()
+    const partitions = answer.array(() => {
+      answer.int16()
+      const partition = answer.int32()
+      const leader = answer.int32()
+      const replicas = answer.array(() => answer.int32())
+      const isr = answer.array(() => answer.int32())
+      answer.array(() => answer.int32())
+      return { partition, leader, replicas, isr }
+    })
+    return [name, { errorCode, partitions: partitions.sort((a, b) => a.partition - b.partition) }] as const
+  })
+  return { brokers, topics: new Map(found) }
+}
+
+export async function createTopic(address: string, topic: TopicSpec): Promise<void> {
+  const body = new Bytes()
+    .array([topic], (bytes, { name, partitions, replicationFactor, configs }) =>
+      bytes
+        .string(name)
+        .int32(partitions)
+        .int16(replicationFactor)
+        .array([], () => undefined)
+        .array(Object.entries(configs), (inner, [key, value]) => inner.string(key).string(value)),
+    )
+    .int32(30_000)
+    .int8(0)
+  const answer = await request(address, 19, 2, body)
+  answer.int32()
+  answer.array(() => {
+    answer.string()
+    refuse(`createTopic ${topic.name}`, answer.int16(), answer.string())
+  })
+}
+
+export async function deleteTopic(address: string, name: string): Promise<void> {
+  const answer = await request(address, 20, 1, new Bytes().array([name], (bytes, topic) => bytes.string(topic)).int32(30_000))
+  answer.int32()
+  answer.array(() => {
+    answer.string()
+    refuse(`deleteTopic ${name}`, answer.int16(), null)
+  })
+}
+
+export async function createPartitions(address: string, topic: string, count: number): Promise<void> {
+  const body = new Bytes().array([topic], (bytes, name) => bytes.string(name).int32(count).int32(-1)).int32(30_000).int8(0)
+  const answer = await request(address, 37, 1, body)
+  answer.int32()
+  answer.array(() => {
+    answer.string()
+    refuse(`createPartitions ${topic}`, answer.int16(), answer.string())
+  })
+}
+
+export async function reassign(address: string, topic: string, partition: number, replicas: readonly number[]): Promise<void> {
+  const body = new Bytes()
+    .int32(30_000)
+    .compactArray([topic], (topics, name) =>
+      topics
+        .compactString(name)
+        .compactArray([partition], (partitions, index) =>
+          partitions
+            .int32(index)
+            .compactArray(replicas, (list, id) => list.int32(id))
+            .noTags(),
+        )
+        .noTags(),
+    )
+    .noTags()
+  const answer = await request(address, 45, 0, body, 'flexible')
+  answer.int32()
+  refuse(`reassign ${topic}-${partition}`, answer.int16(), answer.compactString())
+  answer.compactArray(() => {
+    answer.compactString()
+    answer.compactArray(() => {
+      answer.int32()
+      refuse(`reassign ${topic}-${partition}`, answer.int16(), answer.compactString())
+      answer.tags()
+    })
+    answer.tags()
+  })
+}
+
+const electionNotNeeded = 84
+
+export async function electPreferredLeader(address: string, topic: string, partition: number): Promise<void> {
+  const body = new Bytes()
+    .int8(0)
+    .array([topic], (bytes, name) => bytes.string(name).array([partition], (list, index) => list.int32(index)))
+    .int32(30_000)
+  const answer = await request(address, 43, 1, body)
+  answer.int32()
+  refuse(`elect ${topic}-${partition}`, answer.int16(), null)
+  answer.array(() => {
+    answer.string()
+    answer.array(() => {
+      answer.int32()
+      const code = answer.int16()
+      const message = answer.string()
+      if (code !== electionNotNeeded) refuse(`elect ${topic}-${partition}`, code, message)
+    })
+  })
+}
+
+export async function findCoordinator(address: string, key: string, kind: 'group' | 'transaction'): Promise<number> {
+  const answer = await request(address, 10, 1, new Bytes().string(key).int8(kind === 'group' ? 0 : 1))
+  answer.int32()
+  refuse(`findCoordinator of ${kind} ${key}`, answer.int16(), answer.string())
+  return answer.int32()
+}
+
+/** The node that leads the controllers' own log, which metadata answers do not tell. */
+export async function activeController(address: string): Promise<number> {
+  const body = new Bytes()
+    .compactArray(['__cluster_metadata'], (topics, name) =>
+      topics
+        .compactString(name)
+        .compactArray([0], (partitions, index) => partitions.int32(index).noTags())
+        .noTags(),
+    )
+    .noTags()
+  const answer = await request(address, 55, 0, body, 'flexible')
+  refuse('describeQuorum', answer.int16(), null)
+  let leader = -1
+  answer.compactArray(() => {
+    answer.compactString()
+    // Only the first partition's head is read, so the rest of the answer is left unread.
+    if (answer.uvarint() > 1) {
+      answer.int32()
+      refuse('describeQuorum', answer.int16(), null)
+      leader = answer.int32()
+    }
+  })
+  return leader
+}
+
+function refuse(what: string, code: number, message: string | null): void {
+  if (code !== 0) throw new Error(`${what}: broker error ${code}${message === null ? '' : ` (${message})`}`)
+}
+
+async function request(
+  address: string,
+  apiKey: number,
+  version: number,
+  body: Bytes,
+  header: 'plain' | 'flexible' = 'plain',
+): Promise<Answer> {
+  const head = new Bytes().int16(apiKey).int16(version).int32(1).string('harness')
+  if (header === 'flexible') head.noTags()
+  const frame = Buffer.concat([head.done(), body.done()])
+  const answer = new Answer(await exchange(address, new Bytes().int32(frame.length).raw(frame).done()))
+  answer.int32()
+  if (header === 'flexible') answer.tags()
+  return answer
+}
+
+function exchange(address: string, frame: Buffer): Promise<Buffer> {
+  const [host, port] = address.split(':')
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host: host ?? '', port: Number(port) })
+    let received = Buffer.alloc(0)
+    socket.setTimeout(35_000, () => socket.destroy(new Error(`${address} did not answer the harness within 35 s`)))
+    socket.on('error', reject)
+    socket.on('close', () => reject(new Error(`${address} closed the harness's connection`)))
+    socket.on('data', (chunk) => {
+      received = Buffer.concat([received, chunk])
+      if (received.length < 4 || received.length < 4 + received.readInt32BE(0)) return
+      resolve(received.subarray(4))
+      socket.destroy()
+    })
+    socket.write(frame)
+  })
+}
+
+class Bytes {
+  readonly #parts: Buffer[] = []
+
+  int8(value: number): this {
+    this.#parts.push(Buffer.of(value & 0xff))
+    return this
+  }
+
+  int16(value: number): this {
+    const part = Buffer.alloc(2)
+    part.writeInt16BE(value)
+    return this.raw(part)
+  }
+
+  int32(value: number): this {
+    const part = Buffer.alloc(4)
+    part.writeInt32BE(value)
+    return this.raw(part)
+  }
+
+  string(value: string): this {
+    const text = Buffer.from(value)
+    return this.int16(text.length).raw(text)
+  }
+
+  array<T>(items: readonly T[], write: (bytes: this, item: T) => unknown): this {
+    this.int32(items.length)
+    for (const item of items) write(this, item)
+    return this
+  }
+
+  compactString(value: string): this {
+    const text = Buffer.from(value)
+    return this.uvarint(text.length + 1).raw(text)
+  }
+
+  compactArray<T>(items: readonly T[], write: (bytes: this, item: T) => unknown): this {
+    this.uvarint(items.length + 1)
+    for (const item of items) write(this, item)
+    return this
+  }
+
+  noTags(): this {
+    return this.uvarint(0)
+  }
+
+  raw(part: Buffer): this {
+    this.#parts.push(part)
+    return this
+  }
+
+  uvarint(value: number): this {
+    let rest = value
+    while (rest >= 0x80) {
+      this.int8((rest & 0x7f) | 0x80)
+      rest >>>= 7
+    }
+    return this.int8(rest)
+  }
+
+  done(): Buffer {
+    return Buffer.concat(this.#parts)
+  }
+}
+
+class Answer {
+  #at = 0
+
+  constructor(private readonly bytes: Buffer) {}
+
+  int8(): number {
+    return this.bytes.readInt8(this.#advance(1))
+  }
+
+  int16(): number {
+    return this.bytes.readInt16BE(this.#advance(2))
+  }
+
+  int32(): number {
+    return this.bytes.readInt32BE(this.#advance(4))
+  }
+
+  string(): string | null {
+    return this.#text(this.int16())
+  }
+
+  array<T>(read: () => T): T[] {
+    return Array.from({ length: Math.max(0, this.int32()) }, read)
+  }
+
+  compactString(): string | null {
+    return this.#text(this.uvarint() - 1)
+  }
+
+  compactArray<T>(read: () => T): T[] {
+    return Array.from({ length: Math.max(0, this.uvarint() - 1) }, read)
+  }
+
+  tags(): void {
+    for (let left = this.uvarint(); left > 0; left--) {
+      this.uvarint()
+      this.#advance(this.uvarint())
+    }
+  }
+
+  uvarint(): number {
+    let value = 0
+    for (let shift = 0; ; shift += 7) {
+      const byte = this.bytes.readUInt8(this.#advance(1))
+      value |= (byte & 0x7f) << shift
+      if (byte < 0x80) return value
+    }
+  }
+
+  #text(length: number): string | null {
+    if (length < 0) return null
+    const start = this.#advance(length)
+    return this.bytes.toString('utf8', start, start + length)
+  }
+
+  #advance(by: number): number {
+    const start = this.#at
+    this.#at += by
+    return start
+  }
+}
