@@ -135,7 +135,10 @@ class HeapClock implements VirtualClock {
 
   async #exclusively(action: string, run: () => Promise<void>): Promise<void> {
     if (this.#running) {
-      throw new StateError('already-running', `${action} was called while the virtual clock runs; await the former call`)
+      throw new StateError(
+        'already-running',
+        `${action} was called while the virtual clock runs; await the former call`,
+      )
     }
     this.#running = true
     try {

@@ -134,7 +134,9 @@ export function describeConfigs(
     resources: request.resources.map(({ type, name }) => {
       if (type === 'broker') {
         const isMe = name === String(node)
-        const outcome = isMe ? succeeded(name) : failed(name, brokerCode.INVALID_REQUEST, `this broker is ${node} and tells its own settings only`)
+        const outcome = isMe
+          ? succeeded(name)
+          : failed(name, brokerCode.INVALID_REQUEST, `this broker is ${node} and tells its own settings only`)
         return { ...outcome, type, entries: isMe ? brokerEntries(cluster) : [] }
       }
       const topic = cluster.topics.get(name)

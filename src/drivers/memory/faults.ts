@@ -1,4 +1,5 @@
 import { StateError } from '../../errors.js'
+import type { Timer } from '../../runtime/clock.js'
 import type { ClusterState } from './cluster-state.js'
 import { HeldRequest, type FaultRules, type Interference, type RandomFaults, type RequestMatch } from './fault-rules.js'
 import type { GroupCoordinators } from './group-coordinators.js'
@@ -28,6 +29,9 @@ export class FaultCounter {
 
 /** Everything that can go wrong, on demand. Rules apply to requests written after them; each one is used up by one request. */
 export class Faults {
+  /** Deaths that the controller has not noticed yet, by broker. */
+  readonly #unnoticed = new Map<number, Timer>()
+
   constructor(
     private readonly cluster: ClusterState,
     private readonly groups: GroupCoordinators,
@@ -100,7 +104,11 @@ export class Faults {
     this.network.brokerGone(node)
     const { failoverMs } = this.cluster.settings
     if (failoverMs === 0) this.#failOver(node)
-    else this.network.clock.setTimer(failoverMs, () => this.#failOver(node))
+    else
+      this.#unnoticed.set(
+        node,
+        this.network.clock.setTimer(failoverMs, () => this.#failOver(node)),
+      )
   }
 
   /** The broker comes back with what it had, copies what it lacks and rejoins the in-sync replicas. */
@@ -166,8 +174,8 @@ export class Faults {
   }
 
   #failOver(node: number): void {
-    // It may have been started again meanwhile, or this death was noticed already.
-    if (this.cluster.isUp(node) || !this.cluster.registeredNodes.includes(node)) return
+    this.#unnoticed.get(node)?.cancel()
+    this.#unnoticed.delete(node)
     this.cluster.noticeDeath(node)
     this.groups.leaveBroker(node)
   }

@@ -67,8 +67,7 @@ function read(cluster: ClusterState, node: number, request: FetchRequest): Fetch
   const partitions: FetchedPartition[] = []
   for (const asked of request.partitions) {
     const partition = cluster.partition(asked.topic, asked.partition)
-    const problem =
-      partition === undefined ? brokerCode.UNKNOWN_TOPIC_OR_PARTITION : problemOf(partition, node, asked)
+    const problem = partition === undefined ? brokerCode.UNKNOWN_TOPIC_OR_PARTITION : problemOf(partition, node, asked)
     if (partition === undefined || problem !== brokerCode.NONE) {
       partitions.push(refused(asked, problem))
       continue

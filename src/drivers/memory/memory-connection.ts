@@ -54,7 +54,8 @@ export class MemoryConnection implements Connection {
     signal: AbortSignal | undefined,
   ): MemorySocket | RequestError {
     if (this.#closed) return new RequestError('closed', 'never', `${api}: the connection of ${this.owner} is closed`)
-    if (signal?.aborted) return new RequestError('aborted', 'never', `${api}: aborted before it was sent`, signal.reason)
+    if (signal?.aborted)
+      return new RequestError('aborted', 'never', `${api}: aborted before it was sent`, signal.reason)
     if (deadline <= this.network.clock.now()) {
       return new RequestError('timed-out', 'never', `${api}: the deadline had passed before it was sent`)
     }

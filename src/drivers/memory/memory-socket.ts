@@ -120,7 +120,7 @@ export class MemorySocket implements ServedSocket {
   /** One timer for all: it is left alone when requests are answered, and looks again when it fires. */
   #armDeadline(time: number): void {
     this.#deadline?.timer.cancel()
-    const delayMs = time - this.network.clock.now()
+    const delayMs = Math.min(time - this.network.clock.now(), longestTimerMs)
     this.#deadline = { time, timer: this.network.clock.setTimer(delayMs, () => this.#checkDeadlines()) }
   }
 
@@ -193,7 +193,9 @@ export class MemorySocket implements ServedSocket {
     this.#release(exchange)
     const sent = exchange.written ? 'maybe' : 'never'
     const { api } = exchange.request
-    exchange.reject(new RequestError(failure, sent, `${api} to broker ${this.node}: ${explanations[failure] ?? failure}`))
+    exchange.reject(
+      new RequestError(failure, sent, `${api} to broker ${this.node}: ${explanations[failure] ?? failure}`),
+    )
   }
 
   #release(exchange: Exchange): void {
@@ -255,6 +257,9 @@ export class MemorySocket implements ServedSocket {
     if (answer.partitions.some(({ errorCode }) => errorCode !== 0)) this.#sever()
   }
 }
+
+/** Node fires longer timers at once. */
+const longestTimerMs = 2 ** 31 - 1
 
 const unanswered: ProduceAnswer = { throttleTimeMs: 0, partitions: [] }
 

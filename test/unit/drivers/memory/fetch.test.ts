@@ -11,7 +11,10 @@ describe('fetching from the memory cluster', () => {
     const fetched = await fetch('t', 1)
     expect(valuesOf(fetched)).toEqual(['a', 'b', 'c', 'd'])
     expect(fetched).toMatchObject({ highWatermark: 4, lastStableOffset: 4, logStartOffset: 0, corrupt: null })
-    expect(fetched.batches.map(({ baseOffset, lastOffset }) => [baseOffset, lastOffset])).toEqual([[0, 2], [3, 3]])
+    expect(fetched.batches.map(({ baseOffset, lastOffset }) => [baseOffset, lastOffset])).toEqual([
+      [0, 2],
+      [3, 3],
+    ])
     expect(valuesOf(await fetch('t', 4))).toEqual([])
   })
 
@@ -103,7 +106,9 @@ describe('fetching from the memory cluster', () => {
     await produce({ topic: 't', producerId: 1, producerEpoch: 0, baseSequence: 0, records: records('e') })
     cluster.compact('t', 0, ({ value }) => ['b'].includes(String(value)))
     const fetched = await fetch('t', 0)
-    expect(fetched.batches.map(({ baseOffset, lastOffset, records: left }) => [baseOffset, lastOffset, left.length])).toEqual([
+    expect(
+      fetched.batches.map(({ baseOffset, lastOffset, records: left }) => [baseOffset, lastOffset, left.length]),
+    ).toEqual([
       [0, 2, 1],
       [4, 4, 0],
     ])

@@ -7,7 +7,10 @@ describe('producing to the memory cluster', () => {
     const { cluster, produce } = await setUp()
     cluster.createTopic('t')
     await produce({ topic: 't', records: records('a', 'b') })
-    const headers = [['h', Buffer.from('1')], ['h', null]] as const
+    const headers = [
+      ['h', Buffer.from('1')],
+      ['h', null],
+    ] as const
     const answer = await produce({ topic: 't', records: [record('', { value: null, headers, timestamp: 77 })] })
     expect(answer).toMatchObject({ errorCode: 0, baseOffset: 2, logAppendTime: -1, logStartOffset: 0 })
     expect(cluster.records('t', 0)[2]).toMatchObject({ offset: 2, timestamp: 77, key: null, value: null, headers })
@@ -31,7 +34,9 @@ describe('producing to the memory cluster', () => {
     cluster.createTopic('t')
     await produce({ topic: 't', producerId: 9, producerEpoch: 0, baseSequence: 0 })
     cluster.expireProducers('t', 0)
-    expect(await produce({ topic: 't', producerId: 9, producerEpoch: 0, baseSequence: 55 })).toMatchObject({ errorCode: 0 })
+    expect(await produce({ topic: 't', producerId: 9, producerEpoch: 0, baseSequence: 55 })).toMatchObject({
+      errorCode: 0,
+    })
   })
 
   it.each([
@@ -129,7 +134,9 @@ describe('producing to the memory cluster', () => {
     const waiting = send(0, produceRequest([produceBatch({ topic: 't', records: records('waiting') })]))
     await clock.advance(1)
     cluster.faults.moveLeader('t', 0, 1)
-    expect((await clock.runUntil(waiting)).partitions[0]).toMatchObject({ errorCode: brokerCode.NOT_LEADER_OR_FOLLOWER })
+    expect((await clock.runUntil(waiting)).partitions[0]).toMatchObject({
+      errorCode: brokerCode.NOT_LEADER_OR_FOLLOWER,
+    })
     expect(cluster.records('t', 0).map(({ value }) => String(value))).toEqual(['safe'])
     expect(cluster.partitionFacts('t', 0)).toMatchObject({ leader: 1, leaderEpoch: 1 })
     const atOldLeader = await ask(0, produceRequest([produceBatch({ topic: 't' })]))
@@ -175,6 +182,20 @@ describe('producing to the memory cluster', () => {
     expect(cluster.partitionFacts('t', 0).leader).toBe(0)
     await clock.advance(500)
     expect(cluster.partitionFacts('t', 0)).toMatchObject({ leader: 1, isr: [1, 2] })
+  })
+
+  it('counts the failover time from the latest death of a broker', async () => {
+    const { clock, cluster } = await setUp({ failoverMs: 500 })
+    cluster.createTopic('t')
+    cluster.faults.stopBroker(0)
+    await clock.advance(300)
+    cluster.faults.startBroker(0)
+    cluster.faults.moveLeader('t', 0, 0)
+    cluster.faults.stopBroker(0)
+    await clock.advance(499)
+    expect(cluster.partitionFacts('t', 0).leader).toBe(0)
+    await clock.advance(1)
+    expect(cluster.partitionFacts('t', 0).leader).toBe(1)
   })
 
   it('drops the oldest batches of a topic that is limited in size', async () => {
