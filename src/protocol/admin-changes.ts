@@ -12,7 +12,7 @@ export interface ChangeContext {
   readonly requestTimeoutMs: number
 }
 
-export interface TopicChange<Item> {
+interface TopicChange<Item> {
   /** Completes "while … "name"". */
   readonly doing: string
   /** What to change, by topic. */

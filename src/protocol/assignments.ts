@@ -6,7 +6,7 @@ import type { Cluster } from './cluster.js'
 import type { Fetcher } from './fetcher.js'
 import { findStartingPoints, type StartingPoint } from './offset-start.js'
 
-export type AssignmentSettings = Pick<ConsumerSettings, 'groupId' | 'isolation' | 'requestTimeoutMs' | 'logger'>
+type AssignmentSettings = Pick<ConsumerSettings, 'groupId' | 'isolation' | 'requestTimeoutMs' | 'logger'>
 
 /**
  * What is ours now, and under which epoch. Hands partitions to the listener and the fetcher, and takes them back: after

@@ -1,7 +1,7 @@
 import { brokerCode } from '../connection/broker-error.js'
 
 /** What an error code of one partition in a fetch answer calls for. */
-export type FetchVerdict = 'out-of-range' | 'corrupt' | 'look-up-again' | 'fail'
+type FetchVerdict = 'out-of-range' | 'corrupt' | 'look-up-again' | 'fail'
 
 const verdicts: ReadonlyMap<number, FetchVerdict> = new Map([
   [brokerCode.OFFSET_OUT_OF_RANGE, 'out-of-range'],

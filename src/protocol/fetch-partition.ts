@@ -2,7 +2,7 @@ import type { AssignedPartition } from '../driver/consumer.js'
 import type { Timer } from '../runtime/clock.js'
 
 /** Can this partition be asked for, as far as the cluster is concerned? */
-export type FetchHealth =
+type FetchHealth =
   /** Assigned, but its reader is not ready for records yet. */
   | { readonly kind: 'held' }
   | { readonly kind: 'ready' }

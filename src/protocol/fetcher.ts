@@ -13,7 +13,7 @@ import { FetchPartition } from './fetch-partition.js'
 import { judgeFetchCode } from './fetch-codes.js'
 import { readableRecords } from './readable-records.js'
 
-export interface FetcherEvents {
+interface FetcherEvents {
   records(fetched: FetchedRecords): void
   /** The broker refused the position. The partition waits for `seek` or `fail`. */
   outOfRange(partition: AssignedPartition, position: number): void
@@ -23,7 +23,7 @@ export interface FetcherEvents {
   refused(error: TidemarkError): void
 }
 
-export type FetcherSettings = Pick<ConsumerSettings, 'fetch' | 'isolation' | 'requestTimeoutMs' | 'logger'>
+type FetcherSettings = Pick<ConsumerSettings, 'fetch' | 'isolation' | 'requestTimeoutMs' | 'logger'>
 
 /** What was asked of one partition: the answer counts only while nobody has set the position meanwhile. */
 interface Asked {
@@ -107,9 +107,9 @@ export class Fetcher {
   }
 
   /** Stops a partition visibly. */
-  fail(at: TopicPartition, error: TidemarkError): void {
+  fail(at: AssignedPartition, error: TidemarkError): void {
     const partition = this.#find(at)
-    if (partition) this.#fail(partition, error)
+    if (partition?.assigned.epoch === at.epoch) this.#fail(partition, error)
   }
 
   /** Does the partition, still under that epoch, wait at the refused `position`? */

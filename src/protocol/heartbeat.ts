@@ -7,7 +7,7 @@ import type { Runtime } from '../runtime/runtime.js'
 import type { Generation } from './generation.js'
 import { fatalGroupError, judgeGroupCode } from './group-codes.js'
 
-export type HeartbeatSettings = Pick<
+type HeartbeatSettings = Pick<
   ConsumerSettings,
   | 'groupId'
   | 'groupInstanceId'
@@ -18,7 +18,7 @@ export type HeartbeatSettings = Pick<
   | 'logger'
 >
 
-export interface HeartbeatLine {
+interface HeartbeatLine {
   /** Sends one heartbeat to the coordinator. */
   send(deadline: number): Promise<HeartbeatAnswer>
   /** The coordinator did not answer, or is another one now. */

@@ -5,7 +5,7 @@ import { partitionKey, type TopicPartition } from '../message/topic-partition.js
 import type { Runtime } from '../runtime/runtime.js'
 import type { Cluster } from './cluster.js'
 
-export interface CommitGround {
+interface CommitGround {
   /** Is this still the assignment that the offset was read under? */
   isCurrent(at: TopicPartition, epoch: number): boolean
   /** Who we are in the group; `null` = no member. */
@@ -14,7 +14,7 @@ export interface CommitGround {
   refused(code: number, generationId: number): void
 }
 
-export type CommitSettings = Pick<ConsumerSettings, 'requestTimeoutMs' | 'logger' | 'groupId'>
+type CommitSettings = Pick<ConsumerSettings, 'requestTimeoutMs' | 'logger' | 'groupId'>
 
 const membershipCodes: readonly number[] = [
   brokerCode.UNKNOWN_MEMBER_ID,

@@ -7,14 +7,14 @@ import type { Runtime } from '../runtime/runtime.js'
 import type { Cluster } from './cluster.js'
 
 /** What is known about a group's commit of one partition after one question. */
-export type CommitFinding =
+type CommitFinding =
   | { readonly kind: 'committed'; readonly committed: CommittedPartition }
   | { readonly kind: 'nothing' }
   /** The coordinator is moving or loading, or a transaction with offsets is open. */
   | { readonly kind: 'not-yet'; readonly reason: string }
   | { readonly kind: 'refused'; readonly error: DriverError }
 
-export interface OffsetFetchContext {
+interface OffsetFetchContext {
   readonly cluster: Cluster
   readonly runtime: Runtime
   readonly groupId: string

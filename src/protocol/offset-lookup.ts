@@ -17,12 +17,12 @@ export type OffsetFinding =
   | { readonly kind: 'not-yet'; readonly reason: string }
   | { readonly kind: 'refused'; readonly error: DriverError }
 
-export interface OffsetQuestion extends TopicPartition {
+interface OffsetQuestion extends TopicPartition {
   /** -2 earliest, -1 latest, else the first offset at or after that time. */
   readonly timestamp: number
 }
 
-export interface LookUpContext {
+interface LookUpContext {
   readonly cluster: Cluster
   readonly runtime: Runtime
   readonly isolation: IsolationLevel

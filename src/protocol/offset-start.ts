@@ -14,7 +14,7 @@ export type StartingPoint = Pick<AssignedPartition, 'topic' | 'partition' | 'pos
   readonly error: DriverError | null
 }
 
-export interface StartingPointSettings {
+interface StartingPointSettings {
   /** `null`: there is no group, every partition starts at `from`. */
   readonly groupId: string | null
   readonly isolation: IsolationLevel

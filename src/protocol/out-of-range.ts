@@ -7,7 +7,7 @@ import type { Cluster } from './cluster.js'
 import type { Fetcher } from './fetcher.js'
 import { earliest, latest, lookUpOffsets, type OffsetFinding } from './offset-lookup.js'
 
-export type OutOfRangeSettings = Pick<ConsumerSettings, 'onOutOfRange' | 'requestTimeoutMs' | 'logger' | 'metrics'>
+type OutOfRangeSettings = Pick<ConsumerSettings, 'onOutOfRange' | 'requestTimeoutMs' | 'logger' | 'metrics'>
 
 const backoff = exponential({ initialMs: 50, maxMs: 1_000 })
 

@@ -2,7 +2,7 @@ import type { FetchedBatch, FetchedPartition, IsolationLevel } from '../connecti
 import type { ReceivedRecord } from '../message/record.js'
 
 /** What of an answer a reader may see, and where it goes on. */
-export interface ReadableRecords {
+interface ReadableRecords {
   readonly records: readonly ReceivedRecord[]
   /** One after the last offset covered, whether or not a record was left at it. */
   readonly nextOffset: number

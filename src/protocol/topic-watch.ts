@@ -5,7 +5,7 @@ import type { Cluster } from './cluster.js'
 /** While a subscribed topic does not exist it is looked for more often. */
 const missingTopicCheckMs = 2_000
 
-export interface TopicWatchSettings {
+interface TopicWatchSettings {
   readonly logger: Logger
   readonly requestTimeoutMs: number
   readonly metadataMaxAgeMs: number

@@ -137,6 +137,17 @@ describe('joining', () => {
     expect(harness.offsets('later', 0)).toEqual([0, 1])
   })
 
+  it('does not read topics it never asked for, though a foreign leader assigns them', async () => {
+    const partitions = ['t', 'foreign'].map((topic) => ({ topic, partition: 0 }))
+    cluster.append('foreign', 0, 1)
+    cluster.on('syncGroup', () => ({ ...throttle, errorCode: 0, assignment: { partitions, userData: null } }))
+    const harness = new ConsumerHarness(cluster, clock)
+    await harness.start()
+    await clock.advance(500)
+    expect(harness.held()).toEqual(['t-0'])
+    expect(harness.offsets('foreign', 0)).toEqual([])
+  })
+
   it('has the group rebalanced when partitions are added', async () => {
     const harness = new ConsumerHarness(cluster, clock, { metadataMaxAgeMs: 5_000 })
     await harness.start()

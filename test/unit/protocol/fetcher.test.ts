@@ -144,6 +144,24 @@ describe('fetching', () => {
     expect(harness.offsets('t', 0)).toEqual([2])
   })
 
+  it('drops the answer that was under way when a seek goes back', async () => {
+    const harness = await reading()
+    await clock.advance(100)
+    cluster.append('t', 0, 2)
+    cluster.on('fetch', async (_, node) => {
+      if (node === 1) await clock.sleep(50)
+      return 'usual' as const
+    })
+    await clock.runUntil(() => fetchesOf(0).at(-1)?.fetchOffset === 3)
+    await clock.advance(200)
+    const seen = harness.offsets('t', 0).length
+    cluster.append('t', 0, 1)
+    await clock.runUntil(() => fetchesOf(0).at(-1)?.fetchOffset === 5)
+    harness.consumer.seek(t0, 1)
+    await clock.advance(1_000)
+    expect(harness.offsets('t', 0).slice(seen)[0]).toBe(1)
+  })
+
   it('follows a seek that the listener makes while it takes records in', async () => {
     const harness = await reading()
     let repeats = 0

@@ -310,6 +310,8 @@ describe('under faults by chance', () => {
           }
         }
       }
+      const injected = Object.values(cluster.faults.injected()).reduce((sum, count) => sum + count, 0)
+      expect(injected).toBeGreaterThanOrEqual(20)
       cluster.faults.clear()
       cluster.faults.random(null)
       await clock.advance(60_000)

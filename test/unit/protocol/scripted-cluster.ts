@@ -14,7 +14,7 @@ import { noHeaders } from '../../../src/message/record.js'
 import { partitionKey } from '../../../src/message/topic-partition.js'
 import type { Clock } from '../../../src/runtime/clock.js'
 
-export type Script<Api extends ApiName> = (
+type Script<Api extends ApiName> = (
   request: Apis[Api]['request'],
   node: Node,
   lane: Lane,
@@ -30,7 +30,7 @@ interface Sent {
 }
 
 /** A log of one partition that a test writes by hand. */
-export interface ScriptedLog {
+interface ScriptedLog {
   leader: number
   start: number
   end: number
