@@ -1,0 +1,133 @@
+import type { Connection } from '../connection/connection.js'
+import { RequestError } from '../connection/request-error.js'
+import type { ProduceAnswer, ProduceBatch, ProducedPartition, ProduceRequest } from '../connection/requests.js'
+import type { Clock } from '../runtime/clock.js'
+import type { AttemptEnd } from './produce-decision.js'
+
+/** A batch in an outbox. */
+export interface OutboxItem {
+  readonly batch: ProduceBatch
+  readonly sizeBytes: number
+  readonly deadline: number
+  /** Its request is about to be written. */
+  sent(): void
+  ended(end: AttemptEnd): void
+}
+
+export interface OutboxSettings {
+  readonly acks: -1 | 0 | 1
+  readonly maxRequestBytes: number
+  readonly requestTimeoutMs: number
+}
+
+/**
+ * Requests out to one broker at a time. Partitions never depend on each other, so several may be out: the broker works
+ * on one while the next is on its way. More would only make batches smaller.
+ */
+const maxRequestsOut = 4
+
+/** The broker's own time limit ends this much before ours, so that it tells us the outcome instead of our clock. */
+const answerMarginMs = 500
+
+/** Batches for the partitions that one broker leads. What is handed over in one go shares requests. */
+export class BrokerOutbox {
+  readonly #node: number
+  readonly #connection: Connection
+  readonly #clock: Clock
+  readonly #settings: OutboxSettings
+  #waiting: OutboxItem[] = []
+  #requestsOut = 0
+  #flushScheduled = false
+
+  constructor(node: number, connection: Connection, clock: Clock, settings: OutboxSettings) {
+    this.#node = node
+    this.#connection = connection
+    this.#clock = clock
+    this.#settings = settings
+  }
+
+  add(item: OutboxItem): void {
+    this.#waiting.push(item)
+    this.#scheduleFlush()
+  }
+
+  /** Only before `sent`. */
+  remove(item: OutboxItem): void {
+    const index = this.#waiting.indexOf(item)
+    if (index >= 0) this.#waiting.splice(index, 1)
+  }
+
+  /** One microtask later: whatever else is handed over in the same turn travels along. */
+  #scheduleFlush(): void {
+    if (this.#flushScheduled) return
+    this.#flushScheduled = true
+    queueMicrotask(() => {
+      this.#flushScheduled = false
+      while (this.#waiting.length > 0 && this.#requestsOut < maxRequestsOut) void this.#send(this.#takeOneRequest())
+    })
+  }
+
+  /** As many as fit; the first always does. */
+  #takeOneRequest(): readonly OutboxItem[] {
+    const waiting = this.#waiting
+    let sizeBytes = 0
+    let count = 0
+    for (const item of waiting) {
+      sizeBytes += item.sizeBytes
+      if (count > 0 && sizeBytes > this.#settings.maxRequestBytes) break
+      count += 1
+    }
+    this.#waiting = waiting.slice(count)
+    return count === waiting.length ? waiting : waiting.slice(0, count)
+  }
+
+  async #send(items: readonly OutboxItem[]): Promise<void> {
+    const now = this.#clock.now()
+    const deadline = Math.min(now + this.#settings.requestTimeoutMs, latestDeadline(items))
+    for (const item of items) item.sent()
+    this.#requestsOut += 1
+    try {
+      const answer = await this.#connection.request(this.#node, 'main', this.#request(items, deadline - now), deadline)
+      if (this.#settings.acks === 0) for (const item of items) item.ended({ kind: 'written' })
+      else items.forEach((item, index) => item.ended(answerFor(item.batch, answer, index)))
+    } catch (failure) {
+      const error = asRequestError(failure)
+      for (const item of items) item.ended({ kind: 'failed', error })
+    } finally {
+      this.#requestsOut -= 1
+      this.#scheduleFlush()
+    }
+  }
+
+  #request(items: readonly OutboxItem[], limitMs: number): ProduceRequest {
+    return {
+      api: 'produce',
+      acks: this.#settings.acks,
+      timeoutMs: Math.max(1, Math.floor(Math.max(limitMs - answerMarginMs, limitMs / 2))),
+      transactionalId: null,
+      batches: items.map((item) => item.batch),
+    }
+  }
+}
+
+/**
+ * The latest, not the earliest: a request past its deadline takes its socket with it, and one batch that runs out of
+ * time must not put the others into doubt. Its own deadline ends it all the same.
+ */
+function latestDeadline(items: readonly OutboxItem[]): number {
+  return items.reduce((latest, item) => Math.max(latest, item.deadline), 0)
+}
+
+function answerFor({ topic, partition }: ProduceBatch, { partitions }: ProduceAnswer, index: number): AttemptEnd {
+  const isOurs = (candidate: ProducedPartition | undefined) =>
+    candidate !== undefined && candidate.partition === partition && candidate.topic === topic
+  const likely = partitions[index]
+  const answer = isOurs(likely) ? likely : partitions.find(isOurs)
+  return answer === undefined ? { kind: 'missing' } : { kind: 'answered', answer }
+}
+
+/** A connection that fails in any other way than it promised has told nothing, so nothing is claimed. */
+function asRequestError(failure: unknown): RequestError {
+  if (failure instanceof RequestError) return failure
+  return new RequestError('unreadable-answer', 'maybe', `a Produce request failed: ${String(failure)}`, failure)
+}
