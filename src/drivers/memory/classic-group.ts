@@ -1,26 +1,25 @@
 import { brokerCode } from '../../connection/broker-error.js'
 import type {
   GroupMemberIdentity,
-  JoinGroupAnswer,
   JoinGroupRequest,
   LeaveGroupRequest,
-  SyncGroupAnswer,
   SyncGroupRequest,
 } from '../../connection/requests.js'
 import type { Timer } from '../../runtime/clock.js'
 import type { Runtime } from '../../runtime/runtime.js'
 import { StateMachine } from '../../runtime/state-machine.js'
 import type { ClusterSettings } from './cluster-state.js'
+import { answerJoin, answerSync, joinAnswered, joinRefused, syncAnswered, syncRefused } from './group-answers.js'
 import {
   emptyAssignment,
   haveCommonProtocol,
   offersTheSame,
   selectProtocol,
-  subscriptionFor,
   type GroupMember,
   type JoinReply,
   type SyncReply,
 } from './group-member.js'
+import { GroupMembers } from './group-members.js'
 
 export type GroupState = 'Empty' | 'PreparingRebalance' | 'CompletingRebalance' | 'Stable' | 'Dead'
 
@@ -44,11 +43,7 @@ export class ClassicGroup {
     Stable: ['PreparingRebalance', 'Dead'],
     Dead: [],
   })
-  /** In the order they joined. */
-  readonly #members = new Map<string, GroupMember>()
-  readonly #memberOfInstance = new Map<string, string>()
-  /** Ids given out by MEMBER_ID_REQUIRED that have not joined yet. */
-  readonly #pendingIds = new Map<string, Timer>()
+  readonly #members = new GroupMembers()
   #generationId = 0
   #protocolName = ''
   #leaderId: string | null = null
@@ -83,17 +78,13 @@ export class ClassicGroup {
   }
 
   get members(): readonly GroupMember[] {
-    return [...this.#members.values()]
-  }
-
-  get pendingMemberIds(): readonly string[] {
-    return [...this.#pendingIds.keys()]
+    return this.#members.all()
   }
 
   // ── Requests ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
   join(request: JoinGroupRequest, clientId: string, reply: JoinReply): void {
-    if (request.protocols.length === 0 || !haveCommonProtocol(this.#members.values(), request.protocols)) {
+    if (request.protocols.length === 0 || !haveCommonProtocol(this.members, request.protocols)) {
       reply(joinRefused(request.memberId, brokerCode.INCONSISTENT_GROUP_PROTOCOL))
     } else if (request.memberId === '') {
       this.#joinUnknown(request, clientId, reply)
@@ -130,22 +121,19 @@ export class ClassicGroup {
     return this.#state.is('PreparingRebalance') ? brokerCode.REBALANCE_IN_PROGRESS : brokerCode.NONE
   }
 
-  leave(request: LeaveGroupRequest): number {
-    const instanceMember =
-      request.groupInstanceId === null ? undefined : this.#memberOfInstance.get(request.groupInstanceId)
-    if (request.groupInstanceId !== null) {
-      if (instanceMember === undefined) return brokerCode.UNKNOWN_MEMBER_ID
-      if (request.memberId !== '' && request.memberId !== instanceMember) return brokerCode.FENCED_INSTANCE_ID
-      this.#remove(instanceMember)
-      return brokerCode.NONE
-    }
-    if (this.#pendingIds.has(request.memberId)) {
-      this.#forgetPending(request.memberId)
+  leave({ memberId, groupInstanceId }: LeaveGroupRequest): number {
+    if (this.#members.forgetPendingId(memberId)) {
       this.#completeJoinIfAllJoined()
       return brokerCode.NONE
     }
-    if (!this.#members.has(request.memberId)) return brokerCode.UNKNOWN_MEMBER_ID
-    this.#remove(request.memberId)
+    // A static member may be named by its instance alone.
+    const member = this.#members.ofInstance(groupInstanceId) ?? this.#members.get(memberId)
+    const problem = this.#members.identityProblem(
+      memberId === '' ? (member?.memberId ?? '') : memberId,
+      groupInstanceId,
+    )
+    if (member === undefined || problem !== brokerCode.NONE) return problem
+    this.#remove(member)
     return brokerCode.NONE
   }
 
@@ -166,18 +154,18 @@ export class ClassicGroup {
 
   /** Removes a member as if its session had expired. */
   kick(memberId: string): void {
-    if (this.#members.has(memberId)) this.#remove(memberId)
+    const member = this.#members.get(memberId)
+    if (member !== undefined) this.#remove(member)
   }
 
   /** This coordinator gives the group away: parked requests are answered, and what was written down is returned. */
   unload(): GroupSnapshot {
-    for (const member of this.#members.values()) {
+    for (const member of this.members) {
       member.session?.cancel()
-      this.#answerJoin(member, joinRefused(member.memberId, brokerCode.NOT_COORDINATOR))
-      this.#answerSync(member, syncRefused(brokerCode.NOT_COORDINATOR))
+      answerJoin(member, joinRefused(member.memberId, brokerCode.NOT_COORDINATOR))
+      answerSync(member, syncRefused(brokerCode.NOT_COORDINATOR))
     }
-    for (const timer of this.#pendingIds.values()) timer.cancel()
-    this.#pendingIds.clear()
+    this.#members.forgetPendingIds()
     this.#joinTimer?.cancel()
     this.#stopSyncTimer()
     this.#state.to('Dead')
@@ -192,7 +180,7 @@ export class ClassicGroup {
     this.#leaderId = snapshot.leaderId
     for (const kept of snapshot.members) {
       const member = { ...kept, session: null }
-      this.#add(member)
+      this.#members.add(member)
       this.#restartSession(member)
     }
     if (snapshot.members.length > 0) this.#state.to('Stable')
@@ -203,29 +191,28 @@ export class ClassicGroup {
   #joinUnknown(request: JoinGroupRequest, clientId: string, reply: JoinReply): void {
     const { groupInstanceId } = request
     const memberId = `${groupInstanceId ?? clientId}-${this.runtime.random.uuid()}`
-    const predecessor = groupInstanceId === null ? undefined : this.#memberOfInstance.get(groupInstanceId)
+    const predecessor = this.#members.ofInstance(groupInstanceId)
     if (predecessor !== undefined) {
-      this.#replaceStatic(this.#members.get(predecessor)!, memberId, request, reply)
+      this.#replaceStatic(predecessor, memberId, request, reply)
     } else if (groupInstanceId !== null) {
       this.#addAndRebalance(memberId, request, reply)
     } else {
       const expire = () => {
-        this.#forgetPending(memberId)
+        this.#members.forgetPendingId(memberId)
         this.#completeJoinIfAllJoined()
       }
-      this.#pendingIds.set(memberId, this.runtime.clock.setTimer(request.sessionTimeoutMs, expire))
+      this.#members.addPendingId(memberId, this.runtime.clock.setTimer(request.sessionTimeoutMs, expire))
       reply(joinRefused(memberId, brokerCode.MEMBER_ID_REQUIRED))
     }
   }
 
   #joinKnown(request: JoinGroupRequest, reply: JoinReply): void {
     const { memberId } = request
-    if (this.#pendingIds.has(memberId)) {
-      this.#forgetPending(memberId)
+    if (this.#members.forgetPendingId(memberId)) {
       this.#addAndRebalance(memberId, request, reply)
       return
     }
-    const problem = this.#identityProblem(memberId, request.groupInstanceId)
+    const problem = this.#members.identityProblem(memberId, request.groupInstanceId)
     if (problem !== brokerCode.NONE) {
       reply(joinRefused(memberId, problem))
       return
@@ -236,7 +223,7 @@ export class ClassicGroup {
       // A leader that joins a stable group asks for a rebalance: it saw the topics change.
       (this.#state.is('CompletingRebalance') || (this.#state.is('Stable') && memberId !== this.#leaderId))
     if (nothingNew) {
-      reply(this.#joinAnswer(member))
+      reply(joinAnswered(member, this, this.members))
       return
     }
     this.#takeOffer(member, request, reply)
@@ -258,7 +245,7 @@ export class ClassicGroup {
       session: null,
     }
     if (this.#initialDelay !== null) this.#initialDelay.sawNewMember = true
-    this.#add(member)
+    this.#members.add(member)
     this.#leaderId ??= memberId
     this.#restartSession(member, newMemberTimeoutMs)
     this.#prepareRebalance()
@@ -268,18 +255,18 @@ export class ClassicGroup {
   #replaceStatic(old: GroupMember, memberId: string, request: JoinGroupRequest, reply: JoinReply): void {
     const currentLeader = this.#leaderId
     old.session?.cancel()
-    this.#answerJoin(old, joinRefused(old.memberId, brokerCode.FENCED_INSTANCE_ID))
-    this.#answerSync(old, syncRefused(brokerCode.FENCED_INSTANCE_ID))
+    answerJoin(old, joinRefused(old.memberId, brokerCode.FENCED_INSTANCE_ID))
+    answerSync(old, syncRefused(brokerCode.FENCED_INSTANCE_ID))
     const member: GroupMember = { ...old, memberId, session: null }
-    this.#replaceInPlace(old, member)
+    this.#members.replace(old, member)
     if (this.#leaderId === old.memberId) this.#leaderId = memberId
     this.#takeOffer(member, request, reply)
     this.#restartSession(member)
 
-    if (this.#state.is('Stable') && selectProtocol(this.#members.values()) === this.#protocolName) {
+    if (this.#state.is('Stable') && selectProtocol(this.members) === this.#protocolName) {
       this.#writeDown()
       // With the old leader's id the returning leader takes itself for a follower and does not assign anew.
-      this.#answerJoin(member, { ...this.#joinAnswer(member), leader: currentLeader ?? '', members: [] })
+      answerJoin(member, { ...joinAnswered(member, this, this.members), leader: currentLeader ?? '', members: [] })
       return
     }
     this.#prepareRebalance()
@@ -297,23 +284,26 @@ export class ClassicGroup {
       this.#completeJoinIfAllJoined()
       return
     }
-    for (const member of this.#members.values()) {
+    for (const member of this.members) {
       member.assignment = this.#state.is('CompletingRebalance') ? emptyAssignment : member.assignment
-      if (this.#answerSync(member, syncRefused(brokerCode.REBALANCE_IN_PROGRESS))) this.#restartSession(member)
+      if (answerSync(member, syncRefused(brokerCode.REBALANCE_IN_PROGRESS))) this.#restartSession(member)
     }
     this.#stopSyncTimer()
     const wasEmpty = this.#state.is('Empty')
     this.#state.to('PreparingRebalance')
     if (wasEmpty) this.#waitForFirstMembers()
     else {
-      this.#startJoinTimer(this.#rebalanceTimeoutMs(), () => this.#completeJoin())
+      this.#startJoinTimer(this.#members.longestRebalanceTimeoutMs(), () => this.#completeJoin())
       this.#completeJoinIfAllJoined()
     }
   }
 
   #waitForFirstMembers(): void {
     const delayMs = this.settings.initialRebalanceDelayMs
-    this.#initialDelay = { remainingMs: Math.max(this.#rebalanceTimeoutMs() - delayMs, 0), sawNewMember: false }
+    this.#initialDelay = {
+      remainingMs: Math.max(this.#members.longestRebalanceTimeoutMs() - delayMs, 0),
+      sawNewMember: false,
+    }
     this.#startJoinTimer(delayMs, () => this.#endInitialDelay())
   }
 
@@ -330,7 +320,7 @@ export class ClassicGroup {
   }
 
   #completeJoinIfAllJoined(): void {
-    if (!this.#state.is('PreparingRebalance') || this.#initialDelay !== null || this.#pendingIds.size > 0) return
+    if (!this.#state.is('PreparingRebalance') || this.#initialDelay !== null || this.#members.hasPendingIds) return
     if (this.members.every((member) => member.join !== null)) this.#completeJoin()
   }
 
@@ -343,7 +333,7 @@ export class ClassicGroup {
     }
     if (this.#members.size > 0 && !this.#electLeader()) {
       // Only static members are left and none came: their sessions decide.
-      this.#startJoinTimer(this.#rebalanceTimeoutMs(), () => this.#completeJoin())
+      this.#startJoinTimer(this.#members.longestRebalanceTimeoutMs(), () => this.#completeJoin())
       return
     }
     this.#generationId += 1
@@ -359,20 +349,22 @@ export class ClassicGroup {
   }
 
   #beginGeneration(): void {
-    this.#protocolName = selectProtocol(this.#members.values())
+    this.#protocolName = selectProtocol(this.members)
     this.#state.to('CompletingRebalance')
     for (const member of this.members) {
       member.hasSynced = false
       member.isNew = false
       this.#restartSession(member)
-      this.#answerJoin(member, this.#joinAnswer(member))
+      answerJoin(member, joinAnswered(member, this, this.members))
     }
     const generationId = this.#generationId
-    this.#syncTimer = this.runtime.clock.setTimer(this.#rebalanceTimeoutMs(), () => this.#expireSync(generationId))
+    this.#syncTimer = this.runtime.clock.setTimer(this.#members.longestRebalanceTimeoutMs(), () =>
+      this.#expireSync(generationId),
+    )
   }
 
   #electLeader(): boolean {
-    const leader = this.#leaderId === null ? undefined : this.#members.get(this.#leaderId)
+    const leader = this.#members.get(this.#leaderId)
     if (leader?.join) return true
     const next = this.members.find((member) => member.join !== null)
     if (next === undefined) return false
@@ -388,7 +380,7 @@ export class ClassicGroup {
     for (const member of this.members) {
       member.assignment = byMember.get(member.memberId) ?? emptyAssignment
       // A session that ran out while the member waited here did not count, so it starts again.
-      if (this.#answerSync(member, syncAnswered(member))) this.#restartSession(member)
+      if (answerSync(member, syncAnswered(member))) this.#restartSession(member)
     }
     this.#writeDown()
   }
@@ -405,18 +397,9 @@ export class ClassicGroup {
   // ── Members ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #problemWith(identity: GroupMemberIdentity): number {
-    const problem = this.#identityProblem(identity.memberId, identity.groupInstanceId)
+    const problem = this.#members.identityProblem(identity.memberId, identity.groupInstanceId)
     if (problem !== brokerCode.NONE) return problem
     return identity.generationId === this.#generationId ? brokerCode.NONE : brokerCode.ILLEGAL_GENERATION
-  }
-
-  #identityProblem(memberId: string, instanceId: string | null): number {
-    if (instanceId !== null) {
-      const owner = this.#memberOfInstance.get(instanceId)
-      if (owner === undefined) return brokerCode.UNKNOWN_MEMBER_ID
-      if (owner !== memberId) return brokerCode.FENCED_INSTANCE_ID
-    }
-    return this.#members.has(memberId) ? brokerCode.NONE : brokerCode.UNKNOWN_MEMBER_ID
   }
 
   #restartSession(member: GroupMember, timeoutMs = member.sessionTimeoutMs): void {
@@ -427,44 +410,21 @@ export class ClassicGroup {
   #expireSession(member: GroupMember): void {
     // A member whose request is parked here is alive; its session starts again with the answer.
     if (!member.isNew && (member.join !== null || member.sync !== null)) return
-    this.#remove(member.memberId)
+    this.#remove(member)
   }
 
-  #remove(memberId: string): void {
-    const member = this.#members.get(memberId)!
+  #remove(member: GroupMember): void {
     this.#delete(member)
     if (this.#state.is('Stable', 'CompletingRebalance')) this.#prepareRebalance()
     else this.#completeJoinIfAllJoined()
   }
 
-  #add(member: GroupMember): void {
-    this.#members.set(member.memberId, member)
-    if (member.instanceId !== null) this.#memberOfInstance.set(member.instanceId, member.memberId)
-  }
-
   #delete(member: GroupMember): void {
     member.session?.cancel()
-    this.#answerJoin(member, joinRefused('', brokerCode.UNKNOWN_MEMBER_ID))
-    this.#answerSync(member, syncRefused(brokerCode.UNKNOWN_MEMBER_ID))
-    this.#members.delete(member.memberId)
-    if (member.instanceId !== null) this.#memberOfInstance.delete(member.instanceId)
+    answerJoin(member, joinRefused('', brokerCode.UNKNOWN_MEMBER_ID))
+    answerSync(member, syncRefused(brokerCode.UNKNOWN_MEMBER_ID))
+    this.#members.delete(member)
     if (this.#leaderId === member.memberId) this.#leaderId = this.members[0]?.memberId ?? null
-  }
-
-  /** Keeps the place of the old one, so that the order of members does not change. */
-  #replaceInPlace(old: GroupMember, member: GroupMember): void {
-    const members = this.members.map((each) => (each === old ? member : each))
-    this.#members.clear()
-    for (const each of members) this.#add(each)
-  }
-
-  #forgetPending(memberId: string): void {
-    this.#pendingIds.get(memberId)?.cancel()
-    this.#pendingIds.delete(memberId)
-  }
-
-  #rebalanceTimeoutMs(): number {
-    return this.members.reduce((longest, member) => Math.max(longest, member.rebalanceTimeoutMs), 0)
   }
 
   #startJoinTimer(delayMs: number, callback: () => void): void {
@@ -492,49 +452,4 @@ export class ClassicGroup {
       })),
     }
   }
-
-  // ── Answers ───────────────────────────────────────────────────────────────────────────────────────────────────────
-
-  #answerJoin(member: GroupMember, answer: JoinGroupAnswer): boolean {
-    const reply = member.join
-    member.join = null
-    reply?.(answer)
-    return reply !== null
-  }
-
-  #answerSync(member: GroupMember, answer: SyncGroupAnswer): boolean {
-    const reply = member.sync
-    member.sync = null
-    reply?.(answer)
-    return reply !== null
-  }
-
-  #joinAnswer(member: GroupMember): JoinGroupAnswer {
-    const members = this.members.map((each) => ({
-      memberId: each.memberId,
-      groupInstanceId: each.instanceId,
-      subscription: subscriptionFor(each, this.#protocolName),
-    }))
-    return {
-      throttleTimeMs: 0,
-      errorCode: brokerCode.NONE,
-      generationId: this.#generationId,
-      protocolName: this.#protocolName,
-      leader: this.#leaderId ?? '',
-      memberId: member.memberId,
-      members: member.memberId === this.#leaderId ? members : [],
-    }
-  }
-}
-
-export function joinRefused(memberId: string, errorCode: number): JoinGroupAnswer {
-  return { throttleTimeMs: 0, errorCode, generationId: -1, protocolName: '', leader: '', memberId, members: [] }
-}
-
-export function syncRefused(errorCode: number): SyncGroupAnswer {
-  return { throttleTimeMs: 0, errorCode, assignment: emptyAssignment }
-}
-
-function syncAnswered(member: GroupMember): SyncGroupAnswer {
-  return { throttleTimeMs: 0, errorCode: brokerCode.NONE, assignment: member.assignment }
 }

@@ -3,8 +3,8 @@ import type { NamedError, Request } from '../../connection/requests.js'
 import type { TopicPartition } from '../../message/topic-partition.js'
 import { describeMetadata } from './administration.js'
 import type { AnyAnswer } from './broker.js'
-import { joinRefused, syncRefused } from './classic-group.js'
 import type { ClusterState } from './cluster-state.js'
+import { joinRefused, syncRefused } from './group-answers.js'
 
 /** The answer of a broker that refuses everything a request asks with one code. */
 export function refuse(cluster: ClusterState, request: Request, errorCode: number): AnyAnswer {
