@@ -120,6 +120,13 @@ async function askVersions(session: Session, settings: SessionSettings): Promise
   }
 }
 
+/** What the socket said, where it was the socket that failed. */
+function causeOf(error: Error): Error {
+  return error instanceof RequestError && error.failure === 'connection-lost' && error.cause instanceof Error
+    ? error.cause
+    : error
+}
+
 /** Node's codes for a certificate that was looked at and not accepted. */
 const certificateRefused =
   /^(CERT_|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_|ERR_TLS_CERT_ALTNAME_INVALID|HOSTNAME_MISMATCH)/
@@ -128,7 +135,7 @@ const certificateRefused =
 function asFailureToConnect(error: Error, address: Address, { config, mask }: SessionSettings): RequestError {
   if (error instanceof RequestError && (error.failure === 'closed' || error.failure === 'refused')) return error
   const place = `cannot connect to broker ${addressText(address)}`
-  const text = mask(error.message)
+  const text = mask(causeOf(error).message)
   const code = (error.cause as { code?: unknown } | undefined)?.code
   if (typeof code === 'string' && certificateRefused.test(code)) {
     const fix =

@@ -1,0 +1,261 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { RequestError } from '../../../src/connection/request-error.js'
+import { startCluster, type KafkaCluster } from '../../support/kafka-cluster.js'
+import { batchOf } from '../../unit/wire/batches.js'
+import { typedClient, untilReady, type TypedClient } from './typed-client.js'
+
+let cluster: KafkaCluster
+let client: TypedClient
+beforeAll(async () => {
+  cluster = await startCluster()
+  client = await typedClient(cluster)
+}, 120_000)
+afterAll(async () => {
+  await client?.connection.close()
+  await cluster?.stop()
+})
+
+describe('every typed request on a real broker', () => {
+  it('metadata: brokers, topics one by one, missing topics by their code', async () => {
+    await cluster.createTopic('described', { partitions: 3 })
+    const answer = await client.ask({ api: 'metadata', topics: ['described', 'missing'] })
+    expect(answer.brokers).toEqual([
+      { nodeId: 1, host: '127.0.0.1', port: Number(cluster.brokers[0]!.split(':')[1]), rack: null },
+    ])
+    expect(answer.controllerId).toBe(1)
+    const byName = new Map(answer.topics.map((topic) => [topic.name, topic]))
+    expect(byName.get('missing')).toMatchObject({ errorCode: 3, partitions: [] })
+    expect(
+      byName
+        .get('described')!
+        .partitions.map(({ partition }) => partition)
+        .sort(),
+    ).toEqual([0, 1, 2])
+    expect(byName.get('described')!.partitions[0]).toMatchObject({ leader: 1, leaderEpoch: 0, replicas: [1], isr: [1] })
+    expect((await client.ask({ api: 'metadata', topics: [] })).topics).toEqual([])
+    const all = await client.ask({ api: 'metadata', topics: null })
+    expect(all.topics.map(({ name }) => name)).toContain('described')
+    expect(all.topics.map(({ name }) => name)).not.toContain('missing')
+  })
+
+  it('createTopics, createPartitions, describeConfigs, deleteTopics', async () => {
+    const topic = { name: 'made', partitions: -1, replicationFactor: -1, configs: { 'retention.ms': '12345' } }
+    const bad = { ...topic, name: 'bad', configs: { 'retention.ms': 'long' } }
+    const create = { api: 'createTopics', topics: [topic, bad], timeoutMs: 5_000, validateOnly: false } as const
+    const created = new Map((await client.ask(create)).topics.map((each) => [each.name, each]))
+    expect(created.get('made')).toEqual({ name: 'made', errorCode: 0, errorMessage: null })
+    expect(created.get('bad')).toMatchObject({ errorCode: 40 })
+    expect(created.get('bad')!.errorMessage).toMatch(/retention.ms/)
+    const grow = { api: 'createPartitions', topics: [{ name: 'made', count: 4 }], timeoutMs: 5_000 } as const
+    expect((await client.ask(grow)).topics).toMatchObject([{ name: 'made', errorCode: 0 }])
+    const resources = [
+      { type: 'topic', name: 'made' },
+      { type: 'broker', name: '1' },
+      { type: 'topic', name: 'missing' },
+    ] as const
+    const described = await client.ask({ api: 'describeConfigs', resources })
+    const [made, broker, missing] = resources.map(({ type, name }) =>
+      described.resources.find((resource) => resource.type === type && resource.name === name),
+    )
+    expect(made!.entries).toContainEqual({ name: 'retention.ms', value: '12345', isDefault: false })
+    expect(made!.entries.find(({ name }) => name === 'cleanup.policy')).toMatchObject({
+      value: 'delete',
+      isDefault: true,
+    })
+    expect(broker!.entries.find(({ name }) => name === 'node.id')).toMatchObject({ value: '1' })
+    expect(missing).toMatchObject({ errorCode: 3 })
+    const remove = { api: 'deleteTopics', topics: ['made', 'missing'], timeoutMs: 5_000 } as const
+    const removed = new Map((await client.ask(remove)).topics.map(({ name, errorCode }) => [name, errorCode]))
+    expect(removed).toEqual(
+      new Map([
+        ['made', 0],
+        ['missing', 3],
+      ]),
+    )
+  })
+
+  it('initProducerId and produce: sequences, repeats, gaps, and each partition its own answer', async () => {
+    await cluster.createTopic('sequenced', { partitions: 2 })
+    const init = { api: 'initProducerId', transactionalId: null, transactionTimeoutMs: 60_000 } as const
+    const id = await untilReady(() => client.ask(init))
+    expect(id).toMatchObject({ errorCode: 0, producerEpoch: 0 })
+    const batch = (partition: number, baseSequence: number) =>
+      batchOf([{ value: Buffer.from('a') }, { value: null }], {
+        topic: 'sequenced',
+        partition,
+        baseSequence,
+        producerId: id.producerId,
+        producerEpoch: id.producerEpoch,
+      })
+    const answer = async (...batches: ReturnType<typeof batch>[]) =>
+      (await client.produce(...batches)).partitions
+        .toSorted((a, b) => a.partition - b.partition)
+        .map(({ partition, errorCode, baseOffset }) => [partition, errorCode, baseOffset])
+    expect(await answer(batch(0, 0), batch(1, 0))).toEqual([
+      [0, 0, 0],
+      [1, 0, 0],
+    ])
+    expect(await answer(batch(0, 0), batch(1, 2))).toEqual([
+      [0, 0, 0],
+      [1, 0, 2],
+    ])
+    expect(await answer(batch(0, 9), batch(1, 4))).toEqual([
+      [0, 45, -1],
+      [1, 0, 4],
+    ])
+  })
+
+  it('produce with acks 0: nothing is answered and the record is there', async () => {
+    await cluster.createTopic('unanswered')
+    const batches = [batchOf([{ value: Buffer.from('a') }], { topic: 'unanswered' })]
+    await client.ask({ api: 'produce', acks: 0, timeoutMs: 5_000, transactionalId: null, batches })
+    const { batches: fetched } = await client.fetch('unanswered', 0)
+    expect(fetched[0]!.records[0]!.value!.toString()).toBe('a')
+    expect((await client.ask({ api: 'metadata', topics: [] })).brokers).toHaveLength(1)
+  })
+
+  it('fetch: waits, begins before the asked offset inside a batch, tells what is out of range', async () => {
+    await cluster.createTopic('fetched')
+    const startedAt = Date.now()
+    expect(await client.fetch('fetched', 0)).toMatchObject({
+      errorCode: 0,
+      batches: [],
+      highWatermark: 0,
+      corrupt: null,
+    })
+    expect(Date.now() - startedAt).toBeGreaterThan(400)
+    await client.produce(batchOf([{}, {}, {}], { topic: 'fetched' }))
+    const middle = await client.fetch('fetched', 2)
+    expect(middle.batches).toHaveLength(1)
+    expect(middle.batches[0]).toMatchObject({ baseOffset: 0, lastOffset: 2 })
+    expect(middle).toMatchObject({ highWatermark: 3, lastStableOffset: 3, logStartOffset: 0 })
+    expect(middle.sizeBytes).toBeGreaterThan(61)
+    expect(await client.fetch('fetched', 99)).toMatchObject({ errorCode: 1 })
+  })
+
+  it('listOffsets: earliest, latest, and by time', async () => {
+    await cluster.createTopic('listed')
+    await client.produce(
+      batchOf([{ timestamp: 1_000 }, { timestamp: 2_000 }, { timestamp: 3_000 }], { topic: 'listed' }),
+    )
+    const at = async (timestamp: number) => {
+      const partitions = [{ topic: 'listed', partition: 0, timestamp }]
+      const answer = await client.ask({ api: 'listOffsets', isolation: 'read-committed', partitions })
+      return answer.partitions[0]
+    }
+    expect(await at(-2)).toMatchObject({ errorCode: 0, offset: 0 })
+    expect(await at(-1)).toMatchObject({ errorCode: 0, offset: 3 })
+    expect(await at(1_500)).toMatchObject({ errorCode: 0, offset: 1, timestamp: 2_000 })
+    expect(await at(9_000)).toMatchObject({ errorCode: 0, offset: -1 })
+  })
+
+  it('the group requests: join in two steps, sync, heartbeat, commit with metadata, fetch the commit, leave', async () => {
+    await cluster.createTopic('grouped', { partitions: 2 })
+    const coordinator = await untilReady(() => client.ask({ api: 'findCoordinator', key: 'group', keyType: 'group' }))
+    expect(coordinator).toMatchObject({ errorCode: 0, nodeId: 1, host: '127.0.0.1' })
+    const ownedPartitions = [{ topic: 'grouped', partition: 1 }]
+    const subscription = { version: 1, topics: ['grouped'], userData: Buffer.from('mine'), ownedPartitions }
+    const join = (memberId: string) =>
+      client.ask(
+        {
+          api: 'joinGroup',
+          groupId: 'group',
+          sessionTimeoutMs: 6_000,
+          rebalanceTimeoutMs: 3_000,
+          memberId,
+          groupInstanceId: null,
+          protocols: [{ name: 'range', subscription }],
+        },
+        'group',
+      )
+    const first = await untilReady(() => join(''))
+    expect(first.errorCode).toBe(79)
+    const joined = await join(first.memberId)
+    expect(joined).toMatchObject({ errorCode: 0, protocolName: 'range', leader: first.memberId })
+    expect(joined.members).toEqual([{ memberId: first.memberId, groupInstanceId: null, subscription }])
+    const { memberId, generationId } = joined
+    const identity = { groupId: 'group', generationId, memberId, groupInstanceId: null }
+    const assignment = { partitions: [0, 1].map((partition) => ({ topic: 'grouped', partition })), userData: null }
+    const synced = await client.ask({ api: 'syncGroup', ...identity, assignments: [{ memberId, assignment }] }, 'group')
+    expect(synced).toMatchObject({ errorCode: 0, assignment })
+    expect((await client.ask({ api: 'heartbeat', ...identity }, 'group')).errorCode).toBe(0)
+    expect((await client.ask({ api: 'heartbeat', ...identity, generationId: 99 }, 'group')).errorCode).toBe(22)
+    const committed = {
+      topic: 'grouped',
+      partition: 0,
+      offset: 5_000_000_000,
+      leaderEpoch: -1,
+      metadata: 'my metadata',
+    }
+    const commit = await client.ask({ api: 'offsetCommit', ...identity, partitions: [committed] }, 'group')
+    expect(commit.partitions).toEqual([{ topic: 'grouped', partition: 0, errorCode: 0 }])
+    for (const requireStable of [true, false]) {
+      const request = { api: 'offsetFetch', groupId: 'group', requireStable } as const
+      expect((await client.ask({ ...request, partitions: null })).partitions).toEqual([{ ...committed, errorCode: 0 }])
+      const other = await client.ask({ ...request, partitions: [{ topic: 'grouped', partition: 1 }] })
+      expect(other.partitions).toMatchObject([{ partition: 1, offset: -1, errorCode: 0 }])
+    }
+    const leave = { api: 'leaveGroup', groupId: 'group', memberId, groupInstanceId: null } as const
+    expect((await client.ask(leave, 'group')).errorCode).toBe(0)
+    expect((await client.ask(leave, 'group')).errorCode).toBe(25)
+  })
+
+  it('a static member keeps its instance id through join, sync, heartbeat and leave', async () => {
+    const groupInstanceId = 'instance-1'
+    const subscription = { version: 0, topics: ['grouped'], userData: null, ownedPartitions: [] }
+    const protocols = [{ name: 'range', subscription }]
+    const group = { groupId: 'static', sessionTimeoutMs: 6_000, rebalanceTimeoutMs: 3_000 }
+    const join = () => client.ask({ api: 'joinGroup', ...group, memberId: '', groupInstanceId, protocols }, 'group')
+    const first = await untilReady(join)
+    expect(first).toMatchObject({ errorCode: 0, members: [{ groupInstanceId }] })
+    const identity = (memberId: string, generationId: number) => ({
+      groupId: 'static',
+      memberId,
+      generationId,
+      groupInstanceId,
+    })
+    const sync = (memberId: string, generationId: number) =>
+      client.ask({ api: 'syncGroup', ...identity(memberId, generationId), assignments: [] }, 'group')
+    expect((await sync(first.memberId, first.generationId)).errorCode).toBe(0)
+    const second = await join()
+    expect(second.errorCode).toBe(0)
+    expect(second.memberId).not.toBe(first.memberId)
+    const fenced = await client.ask({ api: 'heartbeat', ...identity(first.memberId, first.generationId) }, 'group')
+    expect(fenced.errorCode).toBe(82)
+    const leave = { api: 'leaveGroup', groupId: 'static', memberId: '', groupInstanceId } as const
+    expect((await client.ask(leave, 'group')).errorCode).toBe(0)
+  })
+
+  it('a broker that is killed fails what is out, and answers again over a new socket when it is back', async () => {
+    await cluster.createTopic('restarted')
+    const parked = client.ask(
+      {
+        api: 'fetch',
+        maxWaitMs: 8_000,
+        minBytes: 1,
+        maxBytes: 1_000,
+        isolation: 'read-committed',
+        partitions: [
+          { topic: 'restarted', partition: 0, currentLeaderEpoch: -1, fetchOffset: 0, partitionMaxBytes: 1_000 },
+        ],
+      },
+      'fetch',
+    )
+    const lost = parked.then(
+      () => null,
+      (error: unknown) => error,
+    )
+    await client.ask({ api: 'metadata', topics: [] })
+    await cluster.node(1).kill()
+    expect(await lost).toMatchObject({ failure: 'connection-lost', sent: 'maybe' })
+    const refused = await client.ask({ api: 'metadata', topics: [] }).then(
+      () => null,
+      (error: unknown) => error,
+    )
+    expect(refused).toBeInstanceOf(RequestError)
+    expect(refused).toMatchObject({ failure: 'cannot-connect', sent: 'never' })
+    cluster.node(1).start()
+    await cluster.node(1).ready(1)
+    expect((await client.ask({ api: 'metadata', topics: [] })).brokers).toHaveLength(1)
+  })
+})
