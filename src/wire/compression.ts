@@ -13,7 +13,7 @@ export interface CompressionCodec {
 export type CodecRegistry = (compression: Exclude<Compression, 'none'>) => CompressionCodec
 
 /** A batch that claims to unpack to more is refused, so a few bytes cannot fill the memory. */
-export const MAX_UNPACKED_BYTES = 256 * 1024 * 1024
+const MAX_UNPACKED_BYTES = 256 * 1024 * 1024
 /** Below this the hand-over to a thread costs more than the work. */
 const SYNCHRONOUS_BELOW_BYTES = 4_096
 
@@ -22,7 +22,7 @@ const gunzipAsync = promisify<Buffer, { maxOutputLength: number }, Buffer>(gunzi
 
 const limit = { maxOutputLength: MAX_UNPACKED_BYTES }
 
-export const gzipCodec: CompressionCodec = {
+const gzipCodec: CompressionCodec = {
   compress: (bytes) => (bytes.length < SYNCHRONOUS_BELOW_BYTES ? gzipSync(bytes) : gzipAsync(bytes)),
   decompress: (bytes) =>
     bytes.length < SYNCHRONOUS_BELOW_BYTES ? gunzipSync(bytes, limit) : gunzipAsync(bytes, limit),

@@ -1,7 +1,7 @@
 import { malformed } from '../../wire/wire-error.js'
 
 /** Handshake answers are small; whatever claims more is not a Kafka broker. */
-export const MAX_HANDSHAKE_FRAME_BYTES = 1024 * 1024
+const MAX_HANDSHAKE_FRAME_BYTES = 1024 * 1024
 /** Beyond every fetch answer a broker gives; a length above it is a broken stream. */
 export const MAX_FRAME_BYTES = 512 * 1024 * 1024
 

@@ -135,7 +135,9 @@ const certificateRefused =
 function asFailureToConnect(error: Error, address: Address, { config, mask }: SessionSettings): RequestError {
   if (error instanceof RequestError && (error.failure === 'closed' || error.failure === 'refused')) return error
   const place = `cannot connect to broker ${addressText(address)}`
-  const text = mask(causeOf(error).message)
+  const said = causeOf(error)
+  // A name with several addresses gives an error of several, which has no message of its own.
+  const text = mask(said.message || String((said as { code?: unknown }).code))
   const code = (error.cause as { code?: unknown } | undefined)?.code
   if (typeof code === 'string' && certificateRefused.test(code)) {
     const fix =

@@ -26,7 +26,7 @@ export interface KafkajsSaslConnection {
 
 export type KafkajsVersions = Readonly<Record<number, { readonly minVersion: number; readonly maxVersion: number }>>
 
-export interface KafkajsAuthenticator {
+interface KafkajsAuthenticator {
   authenticate(): Promise<void>
   /** Milliseconds as text; `0` for a session without an end. */
   readonly sessionLifetime: string

@@ -63,19 +63,13 @@ export class Session {
 
   /** Writes one frame whose answer goes to `waiter`. */
   write(frame: readonly Buffer[], correlationId: number, waiter: Waiter): void {
-    if (this.#end !== null) {
-      waiter.lost(this.#end)
-      return
-    }
-    this.#waiting.set(correlationId, waiter)
-    this.#put(frame)
+    this.#put(frame, correlationId, waiter)
   }
 
-  /** Writes one frame that has no answer; `flushed` is called when the socket has taken it, `waiter.lost` if it cannot. */
+  /** Writes one frame that has no answer; `flushed` is called when the system has taken it, `waiter.lost` if it cannot. */
   writeUnanswered(frame: readonly Buffer[], correlationId: number, waiter: Waiter, flushed: () => void): void {
-    this.write(frame, correlationId, waiter)
-    this.#socket.write('', () => {
-      if (this.#waiting.delete(correlationId)) flushed()
+    this.#put(frame, correlationId, waiter, (error) => {
+      if (!error && this.#waiting.delete(correlationId)) flushed()
     })
   }
 
@@ -108,9 +102,18 @@ export class Session {
     this.#onLost(error)
   }
 
-  #put(frame: readonly Buffer[]): void {
+  #put(
+    frame: readonly Buffer[],
+    correlationId: number,
+    waiter: Waiter,
+    flushed?: (error?: Error | null) => void,
+  ): void {
+    if (this.#end !== null) return waiter.lost(this.#end)
+    this.#waiting.set(correlationId, waiter)
+    const last = frame.length - 1
     this.#socket.cork()
-    for (const part of frame) this.#socket.write(part)
+    for (let index = 0; index < last; index++) this.#socket.write(frame[index]!)
+    this.#socket.write(frame[last]!, flushed)
     this.#socket.uncork()
   }
 
@@ -138,7 +141,7 @@ export class Session {
   }
 }
 
-export function unreadable(message: string, cause?: unknown): RequestError {
+function unreadable(message: string, cause?: unknown): RequestError {
   return new RequestError('unreadable-answer', 'maybe', message, cause)
 }
 

@@ -5,7 +5,7 @@ import type { Reader } from '../reader.js'
 import type { Writer } from '../writer.js'
 
 /** What an encoder may need beside the request. */
-export interface EncodeContext {
+interface EncodeContext {
   /** Bytes of the request's record batches, in order; filled for `produce` only. */
   readonly batches: readonly Buffer[]
 }

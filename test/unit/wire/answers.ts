@@ -9,7 +9,7 @@ type Encoders = {
   [Name in ApiName]: (answer: Apis[Name]['answer'], version: number, writer: Writer, batches: RecordBytes) => void
 }
 /** Record bytes of a fetch answer, by `topic-partition`. */
-export type RecordBytes = ReadonlyMap<string, Buffer>
+type RecordBytes = ReadonlyMap<string, Buffer>
 
 const namedErrors = (answer: Apis['createTopics']['answer'], writer: Writer) => {
   writer.int32(answer.throttleTimeMs)

@@ -364,6 +364,17 @@ describe('whoever is at the port', () => {
     expect(error.message).toMatch(new RegExp(`cannot connect to broker ${address}: .*ECONNREFUSED.*listening there`))
   })
 
+  it('nobody, at a name with several addresses: says so', async () => {
+    const error = await bounded(open('localhost:1'))
+    expect(error.message).toMatch(/cannot connect to broker localhost:1: .*ECONNREFUSED.*listening there/)
+  })
+
+  it('nobody, because the name does not exist: says so', async () => {
+    const error = await bounded(open('no-such-broker.invalid:9092'))
+    expect(error).toMatchObject({ failure: 'cannot-connect' })
+    expect(error.message).toMatch(/no-such-broker.invalid:9092/)
+  })
+
   it('an HTTP server: is called one, and nothing of the size its text would mean is allocated', async () => {
     const { address, sockets } = await server((socket) => socket.write('HTTP/1.1 400 Bad Request\r\n\r\n'))
     const error = await bounded(open(address))
