@@ -93,7 +93,7 @@ logger.controller.name=org.apache.kafka.controller
 logger.controller.level=INFO
 appender.file.type=File
 appender.file.name=file
-appender.file.fileName=\${sys:tidemark.log}
+appender.file.fileName=\${sys:tidemark.log:-/dev/null}
 appender.file.layout.type=PatternLayout
 appender.file.layout.pattern=%d{HH:mm:ss.SSS} %p %m (%c)%n
 `
