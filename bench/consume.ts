@@ -17,19 +17,39 @@ export async function runConsume(): Promise<void> {
   const results: Measured[] = []
   try {
     await cluster.createTopic('bench-consume', { partitions, replicationFactor: 1 })
-    await producerPerformance(cluster, { topic: 'bench-consume', records, recordBytes: 200, properties: { acks: 'all' } })
+    await producerPerformance(cluster, {
+      topic: 'bench-consume',
+      records,
+      recordBytes: 200,
+      properties: { acks: 'all' },
+    })
     for (let round = 1; round <= rounds; round += 1) {
       process.stderr.write(`consume: round ${round} of ${rounds}\n`)
       results.push(await tidemarkReads(cluster, 'tidemark handleBatch', { handleBatch: () => undefined }))
       results.push(await tidemarkReads(cluster, 'tidemark by message, order by partition', { handle: () => undefined }))
-      results.push(await tidemarkReads(cluster, 'tidemark by message, by key, 64 lanes', { order: 'key', concurrency: 64, handle: () => undefined }))
+      results.push(
+        await tidemarkReads(cluster, 'tidemark by message, by key, 64 lanes', {
+          order: 'key',
+          concurrency: 64,
+          handle: () => undefined,
+        }),
+      )
       results.push(await kafkajsReads(cluster, 'eachBatch'))
       results.push(await kafkajsReads(cluster, 'eachMessage'))
       const java = await consumerPerformance(cluster, { topic: 'bench-consume', records })
-      results.push({ name: 'Java ConsumerPerformance', perSecond: java.recordsPerSecond, seconds: java.seconds, count: records, cores: Number.NaN })
+      results.push({
+        name: 'Java ConsumerPerformance',
+        perSecond: java.recordsPerSecond,
+        seconds: java.seconds,
+        count: records,
+        cores: Number.NaN,
+      })
     }
     results.push(...(await slowHandlers(cluster)))
-    printTable(`consume: Kafka ${cluster.version}, 1 node, ${partitions} partitions, 200-byte values, ${records.toLocaleString('en-US')} records`, results)
+    printTable(
+      `consume: Kafka ${cluster.version}, 1 node, ${partitions} partitions, 200-byte values, ${records.toLocaleString('en-US')} records`,
+      results,
+    )
     printRatios(results, [
       { ours: 'tidemark handleBatch', theirs: 'kafkajs eachBatch', atLeast: 2.5 },
       { ours: 'tidemark handleBatch', theirs: 'Java ConsumerPerformance', atLeast: 1 },
@@ -47,15 +67,26 @@ const freshGroup = () => `bench-${process.pid}-${(groups += 1)}`
 
 type Way = Pick<ConsumerOptions, 'order' | 'concurrency'> & { handle?: () => unknown; handleBatch?: () => unknown }
 
-async function tidemarkReads(cluster: KafkaCluster, name: string, way: Way, topicName = 'bench-consume', total = records): Promise<Measured> {
+async function tidemarkReads(
+  cluster: KafkaCluster,
+  name: string,
+  way: Way,
+  topicName = 'bench-consume',
+  total = records,
+): Promise<Measured> {
   const messaging = createMessaging({
     driver: kafkajs({ brokers: [...cluster.brokers], logLevel: logLevel.NOTHING }),
     profile: 'cp',
-    durability: 'off',
   })
   const topic = defineTopic({ name: topicName, value: bytes() })
   const handled = countTo(total)
-  const shared = { group: freshGroup(), topics: [topic], from: 'earliest' as const, ...(way.order && { order: way.order }), ...(way.concurrency && { concurrency: way.concurrency }) }
+  const shared = {
+    group: freshGroup(),
+    topics: [topic],
+    from: 'earliest' as const,
+    ...(way.order && { order: way.order }),
+    ...(way.concurrency && { concurrency: way.concurrency }),
+  }
   const consumer =
     way.handleBatch === undefined
       ? messaging.consumer({
@@ -79,7 +110,14 @@ async function tidemarkReads(cluster: KafkaCluster, name: string, way: Way, topi
   }
 }
 
-async function kafkajsReads(cluster: KafkaCluster, way: 'eachBatch' | 'eachMessage', name = `kafkajs ${way}`, topic = 'bench-consume', total = records, work?: () => Promise<unknown>): Promise<Measured> {
+async function kafkajsReads(
+  cluster: KafkaCluster,
+  way: 'eachBatch' | 'eachMessage',
+  name = `kafkajs ${way}`,
+  topic = 'bench-consume',
+  total = records,
+  work?: () => Promise<unknown>,
+): Promise<Measured> {
   const kafka = new Kafka({ brokers: [...cluster.brokers], logLevel: logLevel.NOTHING })
   const consumer = kafka.consumer({ groupId: freshGroup(), maxWaitTimeInMs: 250 })
   const handled = countTo(total)
@@ -109,19 +147,32 @@ async function kafkajsReads(cluster: KafkaCluster, way: 'eachBatch' | 'eachMessa
 
 /** Handlers that wait 5 ms: what concurrency by key is for. kafkajs gets fewer records, or it would take minutes. */
 async function slowHandlers(cluster: KafkaCluster): Promise<readonly Measured[]> {
-  const messaging = createMessaging({ driver: kafkajs({ brokers: [...cluster.brokers], logLevel: logLevel.NOTHING }), profile: 'cp', durability: 'off' })
+  const messaging = createMessaging({
+    driver: kafkajs({ brokers: [...cluster.brokers], logLevel: logLevel.NOTHING }),
+    profile: 'cp',
+  })
   const fill = async (name: string, count: number) => {
     await cluster.createTopic(name, { partitions, replicationFactor: 1 })
     const topic = defineTopic({ name, value: bytes() })
     const producer = messaging.producer()
-    await Promise.all(Array.from({ length: count }, (_, index) => producer.send(topic, Buffer.alloc(200), { key: `key-${index % 2_048}` })))
+    await Promise.all(
+      Array.from({ length: count }, (_, index) =>
+        producer.send(topic, Buffer.alloc(200), { key: `key-${index % 2_048}` }),
+      ),
+    )
   }
   await fill('bench-slow', 60_000)
   await fill('bench-slow-kafkajs', 4_000)
   await messaging.close()
   const work = () => sleep(5)
   return [
-    await tidemarkReads(cluster, 'tidemark 5 ms handlers, by key, 256 lanes', { order: 'key', concurrency: 256, handle: work }, 'bench-slow', 60_000),
+    await tidemarkReads(
+      cluster,
+      'tidemark 5 ms handlers, by key, 256 lanes',
+      { order: 'key', concurrency: 256, handle: work },
+      'bench-slow',
+      60_000,
+    ),
     await kafkajsReads(cluster, 'eachMessage', 'kafkajs 5 ms handlers', 'bench-slow-kafkajs', 4_000, work),
   ]
 }

@@ -18,7 +18,10 @@ export async function runCore(): Promise<void> {
     results.push(await consume('handled one by one, by key, 64 lanes', 'key', 64))
     results.push(await consumeBatches())
   }
-  printTable(`core: ${records.toLocaleString('en-US')} records of ${value.length} bytes, 8 partitions, in process`, results)
+  printTable(
+    `core: ${records.toLocaleString('en-US')} records of ${value.length} bytes, 8 partitions, in process`,
+    results,
+  )
   await whereTheTimeGoes()
 }
 
@@ -37,7 +40,9 @@ async function withCluster<T>(work: (messaging: ReturnType<typeof createMessagin
 
 async function fill(messaging: ReturnType<typeof createMessaging>): Promise<void> {
   const producer = messaging.producer()
-  await keepInFlight(records, 4_096, (index) => producer.send(topic, value, { key: keys[index % keys.length] as string }))
+  await keepInFlight(records, 4_096, (index) =>
+    producer.send(topic, value, { key: keys[index % keys.length] as string }),
+  )
 }
 
 function produceSingles(inFlight: number): Promise<Measured> {
@@ -122,5 +127,6 @@ async function whereTheTimeGoes(): Promise<void> {
   }
   process.stdout.write('\nwhere the time goes (self time, single sends and handling by key)\n')
   const rows = [...hits].sort((a, b) => b[1] - a[1]).slice(0, 14)
-  for (const [file, count] of rows) process.stdout.write(`  ${((100 * count) / all).toFixed(1).padStart(5)} %  ${file}\n`)
+  for (const [file, count] of rows)
+    process.stdout.write(`  ${((100 * count) / all).toFixed(1).padStart(5)} %  ${file}\n`)
 }

@@ -23,7 +23,11 @@ export async function measure(name: string, work: () => Promise<number>): Promis
 }
 
 /** Keeps `inFlight` calls of `send` out until `total` were made; rejects with the first failure. */
-export async function keepInFlight(total: number, inFlight: number, send: (index: number) => Promise<unknown>): Promise<number> {
+export async function keepInFlight(
+  total: number,
+  inFlight: number,
+  send: (index: number) => Promise<unknown>,
+): Promise<number> {
   let next = 0
   const worker = async () => {
     while (next < total) {
@@ -37,7 +41,12 @@ export async function keepInFlight(total: number, inFlight: number, send: (index
 }
 
 /** Percentiles of the time each call takes, beside the rate. */
-export async function measureLatency(name: string, total: number, inFlight: number, send: (index: number) => Promise<unknown>): Promise<Measured> {
+export async function measureLatency(
+  name: string,
+  total: number,
+  inFlight: number,
+  send: (index: number) => Promise<unknown>,
+): Promise<Measured> {
   const times = new Float64Array(total)
   const measured = await measure(name, () =>
     keepInFlight(total, inFlight, async (index) => {

@@ -25,7 +25,10 @@ export async function runProduce(): Promise<void> {
       if (confluent !== null) results.push(...(await confluentRound(cluster, confluent)))
       results.push(await javaRound(cluster))
     }
-    printTable(`produce: Kafka ${cluster.version}, 1 node, ${partitions} partitions, ${value.length}-byte values, acks=all, idempotent`, results)
+    printTable(
+      `produce: Kafka ${cluster.version}, 1 node, ${partitions} partitions, ${value.length}-byte values, acks=all, idempotent`,
+      results,
+    )
     printRatios(results, [
       { ours: 'tidemark singles, 4096 in flight', theirs: 'kafkajs singles, 4096 in flight', atLeast: 60 },
       { ours: 'tidemark singles, 1024 in flight', theirs: 'kafkajs sendBatch of 1000', atLeast: 2 },
@@ -53,7 +56,6 @@ async function tidemarkRound(cluster: KafkaCluster): Promise<readonly Measured[]
   const messaging = createMessaging({
     driver: kafkajs({ brokers: [...cluster.brokers], logLevel: logLevel.NOTHING }),
     profile: 'cp',
-    durability: 'off',
   })
   const topic = defineTopic({ name: await freshTopic(cluster), value: bytes() })
   const producer = messaging.producer()
@@ -63,7 +65,11 @@ async function tidemarkRound(cluster: KafkaCluster): Promise<readonly Measured[]
     await keepInFlight(20_000, 1_024, () => producer.send(topic, value))
     results.push(await measureLatency('tidemark awaited one by one', 2_000, 1, () => producer.send(topic, value)))
     for (const inFlight of [256, 1_024, 4_096]) {
-      results.push(await measure(`tidemark singles, ${inFlight} in flight`, () => keepInFlight(singles, inFlight, () => producer.send(topic, value))))
+      results.push(
+        await measure(`tidemark singles, ${inFlight} in flight`, () =>
+          keepInFlight(singles, inFlight, () => producer.send(topic, value)),
+        ),
+      )
     }
     results.push(
       await measure('tidemark sendMany of 1000, 8 in flight', async () => {
@@ -79,17 +85,26 @@ async function tidemarkRound(cluster: KafkaCluster): Promise<readonly Measured[]
 
 async function kafkajsRound(cluster: KafkaCluster): Promise<readonly Measured[]> {
   const kafka = new Kafka({ brokers: [...cluster.brokers], logLevel: logLevel.NOTHING })
-  const producer = kafka.producer({ idempotent: true, maxInFlightRequests: 1, createPartitioner: Partitioners.DefaultPartitioner })
+  const producer = kafka.producer({
+    idempotent: true,
+    maxInFlightRequests: 1,
+    createPartitioner: Partitioners.DefaultPartitioner,
+  })
   const topic = await freshTopic(cluster)
   const messages = Array.from({ length: 1_000 }, () => ({ value }))
   await producer.connect()
   try {
     await producer.send({ topic, messages })
     return [
-      await measureLatency('kafkajs awaited one by one', 2_000, 1, () => producer.send({ topic, messages: [{ value }] })),
-      await measure('kafkajs singles, 4096 in flight', () => keepInFlight(16_000, 4_096, () => producer.send({ topic, messages: [{ value }] }))),
+      await measureLatency('kafkajs awaited one by one', 2_000, 1, () =>
+        producer.send({ topic, messages: [{ value }] }),
+      ),
+      await measure('kafkajs singles, 4096 in flight', () =>
+        keepInFlight(16_000, 4_096, () => producer.send({ topic, messages: [{ value }] })),
+      ),
       await measure('kafkajs sendBatch of 1000', async () => {
-        for (let sent = 0; sent < singles; sent += 1_000) await producer.sendBatch({ topicMessages: [{ topic, messages }] })
+        for (let sent = 0; sent < singles; sent += 1_000)
+          await producer.sendBatch({ topicMessages: [{ topic, messages }] })
         return singles
       }),
     ]
@@ -101,7 +116,9 @@ async function kafkajsRound(cluster: KafkaCluster): Promise<readonly Measured[]>
 async function confluentRound(cluster: KafkaCluster, peer: ConfluentPeer): Promise<readonly Measured[]> {
   const topic = await freshTopic(cluster)
   return [
-    await measure('confluent singles, 4096 in flight', () => keepInFlight(100_000, 4_096, () => peer.send(topic, value))),
+    await measure('confluent singles, 4096 in flight', () =>
+      keepInFlight(100_000, 4_096, () => peer.send(topic, value)),
+    ),
   ]
 }
 
@@ -119,9 +136,17 @@ async function javaRound(cluster: KafkaCluster): Promise<Measured> {
 /** What compression and batch size do to the rate; values here are text that compresses about as JSON does. */
 async function sweeps(cluster: KafkaCluster): Promise<void> {
   const results: Measured[] = []
-  const text = Buffer.from(JSON.stringify({ bk_biz_id: 2, event_type: 'metric', raw_data: { load: 1.38, host: '10.0.0.1' } }).padEnd(200, ' #'))
+  const text = Buffer.from(
+    JSON.stringify({ bk_biz_id: 2, event_type: 'metric', raw_data: { load: 1.38, host: '10.0.0.1' } }).padEnd(
+      200,
+      ' #',
+    ),
+  )
   const variants = [
-    ...(['none', 'gzip'] as const).map((compression) => ({ name: `compression ${compression}`, producer: { compression } })),
+    ...(['none', 'gzip'] as const).map((compression) => ({
+      name: `compression ${compression}`,
+      producer: { compression },
+    })),
     ...[16, 64, 256, 1_000].map((kib) => ({ name: `batchBytes ${kib} KiB`, producer: { batchBytes: kib * 1_024 } })),
     ...[0, 1, 5].map((lingerMs) => ({ name: `linger ${lingerMs} ms`, producer: { lingerMs } })),
   ]
@@ -129,7 +154,6 @@ async function sweeps(cluster: KafkaCluster): Promise<void> {
     const messaging = createMessaging({
       driver: kafkajs({ brokers: [...cluster.brokers], logLevel: logLevel.NOTHING }),
       profile: defineProfile('cp', variant.producer),
-      durability: 'off',
     })
     const topic = defineTopic({ name: await freshTopic(cluster), value: bytes() })
     const producer = messaging.producer()

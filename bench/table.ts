@@ -11,7 +11,8 @@ export function printTable(title: string, rounds: readonly Measured[]): void {
     const own = rounds.filter((round) => round.name === name)
     const rate = count.format(median(own.map((round) => round.perSecond))).padStart(12)
     const cores = median(own.map((round) => round.cores)).toFixed(2)
-    const p99 = own[0]?.p99Ms === undefined ? '' : ` · p50 ${own[0].p50Ms?.toFixed(2)} ms · p99 ${own[0].p99Ms.toFixed(2)} ms`
+    const p99 =
+      own[0]?.p99Ms === undefined ? '' : ` · p50 ${own[0].p50Ms?.toFixed(2)} ms · p99 ${own[0].p99Ms.toFixed(2)} ms`
     const each = own.map((round) => count.format(round.perSecond)).join(' · ')
     process.stdout.write(`  ${name.padEnd(width)} ${rate}/s · ${cores} cores${p99}   (${each})\n`)
   }

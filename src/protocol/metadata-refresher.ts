@@ -145,11 +145,13 @@ export class MetadataRefresher {
     if (tooOld || (!complainedSince && isWell(this.#cache.topic(topic)))) this.#stale.delete(topic)
   }
 
+  /** Runs by its own, whatever else is asked: complaints about one topic must not keep the others from being looked at. */
   #armAgeTimer(): void {
-    if (this.#closed.signal.aborted) return
-    this.#ageTimer?.cancel()
+    if (this.#ageTimer !== null || this.#closed.signal.aborted) return
     this.#ageTimer = this.#runtime.clock.setTimer(this.#maxAgeMs, () => {
+      this.#ageTimer = null
       for (const topic of this.#cache.topicNames()) this.noteStale(topic)
+      this.#armAgeTimer()
     })
   }
 }

@@ -70,7 +70,8 @@ describe('floors', () => {
     for (const file of files) {
       for (const specifier of importsOf(file)) {
         const owners = packages[specifier.split('/')[0] as string]
-        if (owners !== undefined && !owners.some((owner) => file.startsWith(owner))) broken.push(`${file} → ${specifier}`)
+        if (owners !== undefined && !owners.some((owner) => file.startsWith(owner)))
+          broken.push(`${file} → ${specifier}`)
       }
     }
     expect(broken).toEqual([])
