@@ -1,0 +1,65 @@
+import { createHash } from 'node:crypto'
+
+/**
+ * Every id is a function of the input alone: a replay after a crash makes the same ids, so whoever reads twice can see it.
+ *
+ * Parts are length-prefixed before hashing, or `('ab', 'c')` and `('a', 'bc')` would be one id.
+ */
+function digest(algorithm: 'sha256' | 'md5', parts: readonly (string | number)[]): string {
+  const hash = createHash(algorithm)
+  for (const part of parts) {
+    const text = String(part)
+    hash.update(`${Buffer.byteLength(text)}:${text}`)
+  }
+  return hash.digest('hex')
+}
+
+/** Key and value stay together and keys are sorted: `{src: A, dst: B}` and `{src: B, dst: A}` must not meet in one id. */
+function pairs(dimensions: Readonly<Record<string, string>>): string[] {
+  return Object.keys(dimensions)
+    .sort()
+    .flatMap((name) => [name, dimensions[name] ?? ''])
+}
+
+/** One input row: the source and its place in it, not its time, since real data repeats times. */
+export function rawEventId(source: string, row: number): string {
+  return digest('sha256', ['raw_event', source, row])
+}
+
+/** One time series: 32 hex characters. */
+export function seriesId(bizId: number, metric: string, dimensions: Readonly<Record<string, string>>): string {
+  return digest('md5', [bizId, metric, ...pairs(dimensions)])
+}
+
+/** One point of a series. */
+export function recordId(series: string, timeSeconds: number): string {
+  return `${series}.${timeSeconds}`
+}
+
+/** One verdict on a point. */
+export function anomalyId(record: string, strategyId: number, itemId: number, level: number): string {
+  return `${record}.${strategyId}.${itemId}.${level}`
+}
+
+/** One event on the `alerts` topic. */
+export function alertEventId(anomaly: string, status: string): string {
+  return digest('sha256', [anomaly, status])
+}
+
+/** What an alert is about; all its events carry this key, so they share a partition and keep their order. */
+export function alertKey(identity: {
+  readonly tenantId: string
+  readonly bizId: number
+  readonly strategyId: number
+  readonly targetType: string
+  readonly target: string
+  readonly dimensions: Readonly<Record<string, string>>
+}): string {
+  const { tenantId, bizId, strategyId, targetType, target, dimensions } = identity
+  return digest('sha256', [tenantId, bizId, strategyId, targetType, target, ...pairs(dimensions)])
+}
+
+/** One alert: the n-th time its key went wrong. */
+export function alertId(key: string, generation: number): string {
+  return `${key.slice(0, 32)}.${generation}`
+}

@@ -1,0 +1,24 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+
+const firstWaitMs = 100
+const longestWaitMs = 5_000
+
+/**
+ * Repeats `work` until it succeeds or the partition is taken away. A database or a broker that is down is not the
+ * batch's fault: it waits in place instead of filling the dead-letter topic with good records. Work must be repeatable.
+ */
+export async function keepTrying(
+  work: () => Promise<void>,
+  signal: AbortSignal,
+  onTrouble: (error: unknown, waitMs: number) => void,
+): Promise<void> {
+  for (let waitMs = firstWaitMs; ; waitMs = Math.min(waitMs * 2, longestWaitMs)) {
+    signal.throwIfAborted()
+    try {
+      return await work()
+    } catch (error) {
+      onTrouble(error, waitMs)
+      await sleep(waitMs, undefined, { signal })
+    }
+  }
+}

@@ -1,0 +1,107 @@
+import { readFile } from 'node:fs/promises'
+import { rawEventId } from './ids.js'
+import type { RawEvent } from './topics.js'
+
+/** A real series of the Numenta Anomaly Benchmark (see data/README.md); each NAB folder plays one tenant. */
+export interface Source {
+  readonly file: string
+  readonly folder: string
+  readonly bizId: number
+  readonly metric: string
+  readonly dimensions: Readonly<Record<string, string>>
+  readonly priority: 1 | 2 | 3
+}
+
+export const sources: readonly Source[] = [
+  {
+    file: 'machine_temperature_system_failure.csv',
+    folder: 'realKnownCause',
+    bizId: 2,
+    metric: 'machine.temperature',
+    dimensions: { component: 'machine' },
+    priority: 1,
+  },
+  {
+    file: 'ec2_request_latency_system_failure.csv',
+    folder: 'realKnownCause',
+    bizId: 2,
+    metric: 'ec2.request_latency',
+    dimensions: { instance: 'ec2' },
+    priority: 2,
+  },
+  {
+    file: 'rds_cpu_utilization_cc0c53.csv',
+    folder: 'realAWSCloudwatch',
+    bizId: 3,
+    metric: 'rds.cpu_utilization',
+    dimensions: { instance: 'cc0c53' },
+    priority: 2,
+  },
+  {
+    file: 'elb_request_count_8c0756.csv',
+    folder: 'realAWSCloudwatch',
+    bizId: 3,
+    metric: 'elb.request_count',
+    dimensions: { balancer: '8c0756' },
+    priority: 2,
+  },
+  {
+    file: 'exchange-3_cpc_results.csv',
+    folder: 'realAdExchange',
+    bizId: 4,
+    metric: 'exchange.cost_per_click',
+    dimensions: { exchange: '3' },
+    priority: 3,
+  },
+]
+
+/** The name a source has in `event_source` and in access's checkpoints. */
+export function sourceName(source: Source): string {
+  return `nab/${source.folder}/${source.file}`
+}
+
+const dataFolder = new URL('./data/', import.meta.url)
+
+/** The file's rows as events, in file order, which is the order of arrival. */
+export async function readSource(source: Source): Promise<RawEvent[]> {
+  const text = await readFile(new URL(source.file, dataFolder), 'utf8')
+  const [, ...lines] = text.trimEnd().split(/\r?\n/)
+  return lines.map((line, index) => toRawEvent(source, line, index + 1))
+}
+
+function toRawEvent(source: Source, line: string, row: number): RawEvent {
+  const [time = '', value = ''] = line.split(',')
+  return {
+    event_id: rawEventId(sourceName(source), row),
+    event_type: 'metric',
+    raw_data: { metric: source.metric, value: Number(value), dimensions: { ...source.dimensions } },
+    timestamp: utcSeconds(time),
+    bk_biz_id: source.bizId,
+    event_source: sourceName(source),
+    priority: source.priority,
+  }
+}
+
+export interface LabelledWindow {
+  readonly fromSeconds: number
+  readonly toSeconds: number
+}
+
+/** The windows in which people who knew the machines say something was wrong, by file. */
+export async function readLabels(): Promise<Map<string, LabelledWindow[]>> {
+  const text = await readFile(new URL('labels.json', dataFolder), 'utf8')
+  const labels = JSON.parse(text) as Record<string, { readonly windows: readonly (readonly [string, string])[] }>
+  return new Map(
+    Object.entries(labels).map(([file, { windows }]) => [
+      file,
+      windows.map(([from, to]) => ({ fromSeconds: utcSeconds(from), toSeconds: utcSeconds(to) })),
+    ]),
+  )
+}
+
+/** `2013-12-02 21:15:00`, with or without a fraction; the files name no zone and mean UTC. */
+function utcSeconds(text: string): number {
+  const milliseconds = Date.parse(`${text.trim().slice(0, 19).replace(' ', 'T')}Z`)
+  if (Number.isNaN(milliseconds)) throw new Error(`expected a time as YYYY-MM-DD HH:MM:SS, got ${JSON.stringify(text)}`)
+  return milliseconds / 1000
+}
