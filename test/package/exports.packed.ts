@@ -1,0 +1,82 @@
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdtempSync, rmSync, writeFileSync, mkdirSync, readFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const run = (command: string, args: readonly string[], cwd: string) =>
+  execFileSync(command, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
+
+const subpaths = ['tidemark', 'tidemark/memory', 'tidemark/testing', 'tidemark/kafkajs']
+
+/** The package as npm would publish it, installed beside its dependencies. */
+describe('the packed package', () => {
+  let folder: string
+
+  beforeAll(() => {
+    if (!existsSync(join(root, 'dist/index.js'))) run('npm', ['run', '--silent', 'build'], root)
+    folder = mkdtempSync(join(tmpdir(), 'tidemark-package-'))
+    const packed = JSON.parse(
+      run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', folder], root),
+    ) as [{ filename: string }]
+    const home = join(folder, 'node_modules/tidemark')
+    mkdirSync(home, { recursive: true })
+    run('tar', ['xzf', join(folder, packed[0].filename), '-C', home, '--strip-components=1'], folder)
+    for (const dependency of ['zod', '@standard-schema/spec', 'kafkajs']) {
+      mkdirSync(join(folder, 'node_modules', dependency, '..'), { recursive: true })
+      run('cp', ['-r', join(root, 'node_modules', dependency), join(folder, 'node_modules', dependency)], folder)
+    }
+    writeFileSync(join(folder, 'package.json'), '{}')
+  }, 180_000)
+
+  afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+  it.each(subpaths)('%s loads as an ES module and as CommonJS, with the same names', (subpath) => {
+    const print =
+      "console.log(Object.keys(it).filter((name) => name !== 'default' && name !== '__esModule').sort().join())"
+    const esm = run('node', ['--input-type=module', '-e', `import * as it from '${subpath}'; ${print}`], folder)
+    const cjs = run('node', ['--input-type=commonjs', '-e', `const it = require('${subpath}'); ${print}`], folder)
+    expect(esm.trim().length).toBeGreaterThan(0)
+    expect(cjs).toBe(esm)
+  })
+
+  it('needs no Kafka client until one is asked for', () => {
+    rmSync(join(folder, 'node_modules/kafkajs'), { recursive: true })
+    expect(
+      run(
+        'node',
+        ['--input-type=module', '-e', "import 'tidemark'; import 'tidemark/memory'; console.log('ok')"],
+        folder,
+      ),
+    ).toBe('ok\n')
+    run('cp', ['-r', join(root, 'node_modules/kafkajs'), join(folder, 'node_modules/kafkajs')], folder)
+  })
+
+  it('has types that resolve from every module system', () => {
+    const report = run('npx', ['attw', '--pack', root, '--profile', 'node16', '--format', 'json'], root)
+    const { problems } = JSON.parse(report) as { problems?: Record<string, unknown> }
+    expect(problems ?? {}).toEqual({})
+  }, 120_000)
+
+  it('is a package that publint finds nothing wrong with', () => {
+    expect(run('npx', ['publint', '--strict'], root)).toMatch(/All good/)
+  }, 120_000)
+
+  it('ships no sources, tests or data', () => {
+    const files = run('tar', ['tzf', join(folder, readPackedName())], folder).split('\n')
+    const outside = files.filter(
+      (file) => file !== '' && !/^package\/(dist\/|package\.json|README\.md|LICENSE|CHANGELOG\.md)/.test(file),
+    )
+    expect(outside).toEqual([])
+  })
+
+  function readPackedName(): string {
+    const { name, version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+      name: string
+      version: string
+    }
+    return `${name}-${version}.tgz`
+  }
+})
