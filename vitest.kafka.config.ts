@@ -1,0 +1,13 @@
+import { defineConfig } from 'vitest/config'
+import shared from './vitest.config.js'
+
+export default defineConfig({
+  ...(shared.resolve === undefined ? {} : { resolve: shared.resolve }),
+  test: {
+    include: ['test/kafka/**/*.test.ts'],
+    globalSetup: ['test/kafka/support/shared-cluster.ts'],
+    fileParallelism: false,
+    testTimeout: 120_000,
+    hookTimeout: 180_000,
+  },
+})
