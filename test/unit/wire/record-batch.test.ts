@@ -97,6 +97,43 @@ describe('record batches', () => {
     expect(batches[0]!.records.map((record) => record.timestamp)).toEqual([1_700_000_000_000, 0, 2 ** 51, -1])
   })
 
+  it('hold every difference at which a number takes one more byte', async () => {
+    const edges = Array.from({ length: 7 }, (_, index) => 2 ** (6 + 7 * index)).flatMap((edge) => [
+      edge - 1,
+      edge,
+      edge + 1,
+    ])
+    const times = [2 ** 50, ...edges.map((edge) => 2 ** 50 + edge), ...edges.map((edge) => 2 ** 50 - edge)]
+    const { batches, corrupt } = await decode(await encode(batchOf(times.map((timestamp) => ({ timestamp })))))
+    expect(corrupt).toBe(null)
+    expect(batches[0]!.records.map((record) => record.timestamp)).toEqual(times)
+  })
+
+  it('hold keys, values and headers at every length that takes one more byte', async () => {
+    const records = [0, 1, 63, 64, 8_191, 8_192, 1_048_575, 1_048_576].map((length) => ({
+      key: Buffer.alloc(Math.min(length, 9_000), 1),
+      value: Buffer.alloc(length, 2),
+      headers: [['h'.repeat(Math.min(length, 9_000)), Buffer.alloc(Math.min(length, 9_000), 3)]] as [string, Buffer][],
+    }))
+    const batch = batchOf(records)
+    expect(await decode(await encode(batch))).toEqual({ batches: [expected(batch, 0)], corrupt: null })
+  })
+
+  it('say the newest time of all their records', async () => {
+    const bytes = await encode(batchOf([{ timestamp: 5 }, { timestamp: 9 }, { timestamp: 7 }]))
+    expect([bytes.readBigInt64BE(27), bytes.readBigInt64BE(35)]).toEqual([5n, 9n])
+  })
+
+  it('with a record that is longer or shorter than it says are corrupt', async () => {
+    const bytes = await encode(batchOf([{ value: Buffer.from('abc') }, { value: Buffer.from('def') }]))
+    for (const difference of [-2, 2]) {
+      const bad = altered(bytes, (copy) => {
+        copy[61]! += difference
+      })
+      expect((await decode(bad)).corrupt).toMatch(/not as long as it says/)
+    }
+  })
+
   it('refuse a timestamp that is not a whole number of milliseconds', () => {
     expect(() => encodeRecordBatch(batchOf([{ timestamp: Number.NaN }]), builtInCodecs)).toThrow(/whole milliseconds/)
     expect(() => encodeRecordBatch(batchOf([{ timestamp: 1.5 }]), builtInCodecs)).toThrow(/whole milliseconds/)
