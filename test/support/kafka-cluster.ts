@@ -22,6 +22,8 @@ export interface ClusterOptions {
   readonly properties?: Readonly<Record<string, string | number>>
   /** How clients speak to the brokers. Default plain text. */
   readonly listener?: ClientListener
+  /** Listeners beside the clients' own, by name in capitals; never behind proxies. `brokersOf` tells their addresses. */
+  readonly moreListeners?: Readonly<Record<string, ClientListener>>
   /** Default: small heap, serial collector, first compiler only: quick to start. Give others to measure speed. */
   readonly jvmFlags?: readonly string[]
 }
@@ -33,6 +35,8 @@ export interface KafkaCluster extends AsyncDisposable {
   readonly brokers: readonly string[]
   /** Addresses past the proxies, for the harness and for second readers. */
   readonly internalBrokers: readonly string[]
+  /** Addresses of one of `moreListeners`. */
+  brokersOf(listener: string): readonly string[]
   readonly nodes: readonly KafkaNode[]
   /** One per node in the same order; empty without `proxies`. */
   readonly proxies: readonly FaultProxy[]
@@ -92,7 +96,7 @@ async function buildCluster(installation: KafkaInstallation, options: ClusterOpt
   const count = options.nodes ?? 1
   const folder = await mkdtemp(join(tmpdir(), 'tidemark-kafka-'))
   removeWithUs(folder)
-  const addresses = await chooseAddresses(count)
+  const addresses = await chooseAddresses(count, Object.keys(options.moreListeners ?? {}))
   const proxies = options.proxies === true ? await Promise.all(addresses.map(proxyBefore)) : []
   const advertised = addresses.map((address, index) => ({ ...address, advertisedPort: proxies[index]?.port ?? address.clientPort }))
   const nodes: KafkaNode[] = []
@@ -113,11 +117,13 @@ async function buildCluster(installation: KafkaInstallation, options: ClusterOpt
   return controls(installation, folder, advertised, nodes, proxies)
 }
 
-async function chooseAddresses(count: number): Promise<NodeAddresses[]> {
-  const ports = await freePorts(count * 3)
+async function chooseAddresses(count: number, moreListeners: readonly string[]): Promise<NodeAddresses[]> {
+  const perNode = 3 + moreListeners.length
+  const ports = await freePorts(count * perNode)
   return Array.from({ length: count }, (_, index) => {
-    const [clientPort = 0, internalPort = 0, controllerPort = 0] = ports.slice(index * 3)
-    return { id: index + 1, clientPort, advertisedPort: clientPort, internalPort, controllerPort }
+    const [clientPort = 0, internalPort = 0, controllerPort = 0, ...more] = ports.slice(index * perNode)
+    const morePorts = Object.fromEntries(moreListeners.map((name, at) => [name, more[at] ?? 0]))
+    return { id: index + 1, clientPort, advertisedPort: clientPort, internalPort, controllerPort, morePorts }
   })
 }
 
@@ -128,11 +134,11 @@ async function prepareNode(
   address: NodeAddresses,
   all: readonly NodeAddresses[],
   installation: KafkaInstallation,
-  { listener = plaintext, properties = {} }: ClusterOptions,
+  { listener = plaintext, moreListeners = {}, properties = {} }: ClusterOptions,
 ): Promise<void> {
   const data = join(folder, 'data')
   await mkdir(data, { recursive: true })
-  await writeFile(join(folder, 'node.properties'), nodeProperties(address, all, data, listener, properties))
+  await writeFile(join(folder, 'node.properties'), nodeProperties(address, all, data, listener, moreListeners, properties))
   // What `StorageTool format` would write, without a JVM run for each node.
   await writeFile(join(data, 'meta.properties'), `version=1\ncluster.id=dGlkZW1hcmtfY2x1c3Rlcg\nnode.id=${address.id}\n`)
   await cp(installation.bootstrapCheckpoint, join(data, 'bootstrap.checkpoint'))
@@ -149,6 +155,11 @@ function controls(
     const found = list[id - 1]
     if (found === undefined) throw new Error(`no ${what} ${id}: they are counted from 1 to ${list.length}`)
     return found
+  }
+  const byName = (ports: Readonly<Record<string, number>>, name: string): number => {
+    const port = ports[name]
+    if (port === undefined) throw new Error(`no listener ${name}: there are ${Object.keys(ports).join(', ') || 'none beside CLIENT'}`)
+    return port
   }
   const live = () => nodes.filter((node) => node.running)
 
@@ -184,6 +195,7 @@ function controls(
     installation,
     brokers: addresses.map(({ advertisedPort }) => `127.0.0.1:${advertisedPort}`),
     internalBrokers: nodes.map((node) => node.internalAddress),
+    brokersOf: (listener) => addresses.map(({ morePorts }) => `127.0.0.1:${byName(morePorts, listener)}`),
     nodes,
     proxies,
     node: (id) => byId(nodes, id, 'node'),

@@ -6,12 +6,14 @@ export interface NodeAddresses {
   readonly advertisedPort: number
   readonly internalPort: number
   readonly controllerPort: number
+  /** Of listeners beside CLIENT, by name. */
+  readonly morePorts: Readonly<Record<string, number>>
 }
 
-/** How clients have to speak to the CLIENT listener. */
+/** How clients have to speak to a listener. */
 export interface ClientListener {
   readonly protocol: 'PLAINTEXT' | 'SSL' | 'SASL_PLAINTEXT' | 'SASL_SSL'
-  /** Added as they are; keys of the listener begin with `listener.name.client.`. */
+  /** Added as they are; keys of one listener begin with `listener.name.` and its name in lower case, as in `listener.name.client.`. */
   readonly properties: Readonly<Record<string, string>>
 }
 
@@ -23,17 +25,20 @@ export function nodeProperties(
   all: readonly NodeAddresses[],
   dataFolder: string,
   listener: ClientListener,
+  more: Readonly<Record<string, ClientListener>>,
   extra: Readonly<Record<string, string | number>>,
 ): string {
   const replicas = Math.min(3, all.length)
+  const moreAddresses = Object.entries(node.morePorts).map(([name, port]) => `,${name}://127.0.0.1:${port}`).join('')
+  const moreProtocols = Object.entries(more).map(([name, { protocol }]) => `,${name}:${protocol}`).join('')
   const properties: Record<string, string | number | boolean> = {
     'process.roles': 'broker,controller',
     'node.id': node.id,
     'controller.quorum.voters': all.map(({ id, controllerPort }) => `${id}@127.0.0.1:${controllerPort}`).join(','),
     'controller.listener.names': 'CONTROLLER',
-    listeners: `CLIENT://127.0.0.1:${node.clientPort},INTERNAL://127.0.0.1:${node.internalPort},CONTROLLER://127.0.0.1:${node.controllerPort}`,
-    'advertised.listeners': `CLIENT://127.0.0.1:${node.advertisedPort},INTERNAL://127.0.0.1:${node.internalPort}`,
-    'listener.security.protocol.map': `CLIENT:${listener.protocol},INTERNAL:PLAINTEXT,CONTROLLER:PLAINTEXT`,
+    listeners: `CLIENT://127.0.0.1:${node.clientPort},INTERNAL://127.0.0.1:${node.internalPort},CONTROLLER://127.0.0.1:${node.controllerPort}${moreAddresses}`,
+    'advertised.listeners': `CLIENT://127.0.0.1:${node.advertisedPort},INTERNAL://127.0.0.1:${node.internalPort}${moreAddresses}`,
+    'listener.security.protocol.map': `CLIENT:${listener.protocol},INTERNAL:PLAINTEXT,CONTROLLER:PLAINTEXT${moreProtocols}`,
     'inter.broker.listener.name': 'INTERNAL',
     'log.dirs': dataFolder,
 
@@ -67,6 +72,7 @@ export function nodeProperties(
     'num.io.threads': 2,
     'background.threads': 2,
     ...listener.properties,
+    ...Object.fromEntries(Object.values(more).flatMap(({ properties: own }) => Object.entries(own))),
     ...extra,
   }
   return Object.entries(properties)
