@@ -39,7 +39,7 @@ export class TidemarkError extends Error {
  * - `unknown`: the broker may have it; send again only with an `id` that the reader de-duplicates.
  */
 export class SendError extends TidemarkError {
-  override readonly name = 'SendError'
+  override readonly name: string = 'SendError'
   constructor(
     code: string,
     readonly outcome: 'not-stored' | 'unknown',

@@ -29,6 +29,7 @@ export async function loadTopic(
   { clock, random }: Runtime,
   name: string,
   deadline: number,
+  closed: AbortSignal,
 ): Promise<number> {
   let deniedSince: number | null = null
   for (let attempt = 1; ; attempt += 1) {
@@ -51,7 +52,7 @@ export async function loadTopic(
         ? unknownTopic(name)
         : brokerError(errorCode, `asking for topic ${name}`, { topic: name, retriable: true })
     }
-    await clock.sleep(pauseMs)
+    await clock.sleep(pauseMs, closed)
   }
 }
 

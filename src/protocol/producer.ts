@@ -30,6 +30,7 @@ class ProtocolProducer implements DriverProducer, DeliveryContext {
   readonly #partitions = new Map<string, PartitionState[]>()
   readonly #deliveries = new Set<Delivery>()
   readonly #stopListening: () => void
+  readonly #closed = new AbortController()
   #closing: Promise<void> | null = null
 
   constructor(connection: Connection, runtime: Runtime, settings: ProducerSettings) {
@@ -54,7 +55,7 @@ class ProtocolProducer implements DriverProducer, DeliveryContext {
   }
 
   async loadTopic(topic: string, deadline: number): Promise<number> {
-    return loadTopic(this.cluster, this.runtime, topic, deadline)
+    return loadTopic(this.cluster, this.runtime, topic, deadline, this.#closed.signal)
   }
 
   produce(batch: OutgoingBatch, deadline: number): Promise<BatchOutcome> {
@@ -88,6 +89,7 @@ class ProtocolProducer implements DriverProducer, DeliveryContext {
   }
 
   async #close(): Promise<void> {
+    this.#closed.abort(new DriverError('closed', 'the producer was closed'))
     this.#stopListening()
     for (const delivery of [...this.#deliveries]) delivery.close()
     this.ids.close()

@@ -1,0 +1,125 @@
+import type { Clock, Timer } from '../runtime/clock.js'
+import type { OutgoingRecord } from '../message/record.js'
+import { PartitionQueue } from './partition-queue.js'
+import type { ReceiptSink } from './receipt.js'
+import type { RecordBatch } from './record-batch.js'
+
+export interface AccumulatorSettings {
+  readonly batchBytes: number
+  readonly lingerMs: number
+}
+
+/**
+ * Groups records by partition and says when a batch may go.
+ *
+ * Batches go at the next turn of the event loop, not at once: everything that was sent in this turn, and by everyone
+ * whose promises were resolved in it, goes together.
+ */
+export class Accumulator {
+  readonly #clock: Clock
+  readonly #settings: AccumulatorSettings
+  readonly #handOver: (queue: PartitionQueue) => void
+  readonly #queues = new Map<string, PartitionQueue[]>()
+  #ready: PartitionQueue[] = []
+  readonly #lingering = new Set<PartitionQueue>()
+  #lingerTimer: Timer | null = null
+  #flushScheduled = false
+
+  /** @param handOver takes the oldest batch of a queue that has one; nothing of that queue is handed over until `release`. */
+  constructor(clock: Clock, settings: AccumulatorSettings, handOver: (queue: PartitionQueue) => void) {
+    this.#clock = clock
+    this.#settings = settings
+    this.#handOver = handOver
+  }
+
+  queue(topic: string, partition: number): PartitionQueue {
+    let queues = this.#queues.get(topic)
+    if (queues === undefined) this.#queues.set(topic, (queues = []))
+    return (queues[partition] ??= new PartitionQueue(topic, partition, this.#settings.batchBytes))
+  }
+
+  add(
+    queue: PartitionQueue,
+    record: OutgoingRecord,
+    sizeBytes: number,
+    sentAt: number,
+    sink: ReceiptSink,
+    slot: number,
+  ): void {
+    queue.add(record, sizeBytes, sentAt, sink, slot)
+    if (queue.state === 'empty') this.#makeReady(queue)
+    else if (queue.state === 'lingering' && queue.isDue(sentAt, this.#settings.lingerMs)) this.#makeReady(queue)
+  }
+
+  /** The batch that was out has ended; the queue is free for the next. */
+  release(queue: PartitionQueue): void {
+    queue.state = 'empty'
+    if (queue.oldest !== undefined) this.#makeReady(queue)
+  }
+
+  /** Nothing that waits now lingers any longer. Returns the newest batch of each queue: when these have ended, all has. */
+  seal(): readonly RecordBatch[] {
+    const newest: RecordBatch[] = []
+    for (const queue of this.#allQueues()) {
+      const batch = queue.newest
+      if (batch === undefined) continue
+      batch.sealed = true
+      newest.push(batch)
+      if (queue.state === 'lingering') this.#makeReady(queue)
+    }
+    return newest
+  }
+
+  /** Takes out every batch that is not with the driver. */
+  takeUnsent(): readonly RecordBatch[] {
+    this.#lingerTimer?.cancel()
+    this.#lingering.clear()
+    this.#ready = []
+    return this.#allQueues().flatMap((queue) => queue.batches.splice(queue.state === 'out' ? 1 : 0))
+  }
+
+  #allQueues(): PartitionQueue[] {
+    // A topic's list has holes where a partition was never written.
+    return [...this.#queues.values()].flatMap((queues) => queues.filter((queue) => queue !== undefined))
+  }
+
+  #makeReady(queue: PartitionQueue): void {
+    this.#lingering.delete(queue)
+    queue.state = 'ready'
+    this.#ready.push(queue)
+    if (this.#flushScheduled) return
+    this.#flushScheduled = true
+    this.#clock.defer(() => {
+      this.#flushScheduled = false
+      this.#flush()
+    })
+  }
+
+  #flush(): void {
+    const queues = this.#ready
+    this.#ready = []
+    const now = this.#clock.now()
+    for (const queue of queues) {
+      if (queue.isDue(now, this.#settings.lingerMs)) this.#handOver(queue)
+      else this.#linger(queue, now)
+    }
+  }
+
+  #linger(queue: PartitionQueue, now: number): void {
+    if (queue.oldest === undefined) {
+      queue.state = 'empty'
+      return
+    }
+    queue.state = 'lingering'
+    this.#lingering.add(queue)
+    // Every queue lingers equally long, so the first that came is due first.
+    this.#lingerTimer ??= this.#clock.setTimer(queue.oldest.firstSentAt + this.#settings.lingerMs - now, () =>
+      this.#endLinger(),
+    )
+  }
+
+  #endLinger(): void {
+    this.#lingerTimer = null
+    for (const queue of this.#lingering) this.#makeReady(queue)
+  }
+}

@@ -1,0 +1,126 @@
+import type { Clock, Timer } from '../runtime/clock.js'
+
+/** Somebody who waits for memory. */
+export interface MemoryWaiter {
+  /** How much it needs next. */
+  readonly bytes: number
+  /** There is room and it was taken. Says whether it waits for more, at the same place in the line. */
+  enter(): 'done' | 'waits-for-more'
+  /** It waited too long, or the producer closes. */
+  turnedAway(reason: 'too-long' | 'closed'): void
+}
+
+interface Place {
+  readonly waiter: MemoryWaiter
+  /** What it needed when it came. */
+  readonly bytes: number
+  timer: Timer
+}
+
+/**
+ * A bounded amount of memory with a waiting line. Whoever comes while others wait joins the end of the line, even if
+ * there were room for it: that keeps the order of sends.
+ */
+export class BufferMemory {
+  readonly #capacityBytes: number
+  readonly #maxBlockMs: number
+  readonly #clock: Clock
+  readonly #line = new Set<Place>()
+  /** For each who waits for the line to pass: the places that were before them. */
+  readonly #watchers = new Set<{ readonly before: Set<Place>; readonly passed: () => void }>()
+  #usedBytes = 0
+  #waitingBytes = 0
+
+  constructor(capacityBytes: number, maxBlockMs: number, clock: Clock) {
+    this.#capacityBytes = capacityBytes
+    this.#maxBlockMs = maxBlockMs
+    this.#clock = clock
+  }
+
+  get usedBytes(): number {
+    return this.#usedBytes
+  }
+
+  get waiting(): number {
+    return this.#line.size
+  }
+
+  tryTake(bytes: number): boolean {
+    if (this.#line.size > 0 || !this.#fits(bytes)) return false
+    this.#usedBytes += bytes
+    return true
+  }
+
+  /** Joins the line for at most `maxBlockMs`. False when the line itself holds as much again as the buffer may. */
+  wait(waiter: MemoryWaiter): boolean {
+    const { bytes } = waiter
+    if (this.#line.size > 0 && this.#waitingBytes + bytes > this.#capacityBytes) return false
+    const place: Place = { waiter, bytes, timer: this.#limit(() => this.#turnAway(place)) }
+    this.#waitingBytes += bytes
+    this.#line.add(place)
+    return true
+  }
+
+  release(bytes: number): void {
+    this.#usedBytes -= bytes
+    this.#letIn()
+  }
+
+  /** Resolves when everyone who waits now is in or was turned away. */
+  async linePassed(): Promise<void> {
+    if (this.#line.size === 0) return
+    await new Promise<void>((passed) => {
+      this.#watchers.add({ before: new Set(this.#line), passed })
+    })
+  }
+
+  turnAllAway(): void {
+    for (const place of [...this.#line]) {
+      this.#leave(place)
+      place.waiter.turnedAway('closed')
+    }
+  }
+
+  #letIn(): void {
+    for (const place of this.#line) {
+      while (this.#line.has(place)) {
+        if (!this.#fits(place.waiter.bytes)) return
+        this.#usedBytes += place.waiter.bytes
+        if (place.waiter.enter() === 'done') this.#leave(place)
+        else this.#renew(place)
+      }
+    }
+  }
+
+  /** One that is too large for the whole buffer still passes when it is alone. */
+  #fits(bytes: number): boolean {
+    return this.#usedBytes === 0 || this.#usedBytes + bytes <= this.#capacityBytes
+  }
+
+  #renew(place: Place): void {
+    place.timer.cancel()
+    place.timer = this.#limit(() => this.#turnAway(place))
+  }
+
+  #turnAway(place: Place): void {
+    this.#leave(place)
+    place.waiter.turnedAway('too-long')
+    this.#letIn()
+  }
+
+  #leave(place: Place): void {
+    place.timer.cancel()
+    this.#line.delete(place)
+    this.#waitingBytes -= place.bytes
+    for (const watcher of this.#watchers) {
+      watcher.before.delete(place)
+      if (watcher.before.size > 0) continue
+      this.#watchers.delete(watcher)
+      watcher.passed()
+    }
+  }
+
+  #limit(action: () => void): Timer {
+    return this.#clock.setTimer(this.#maxBlockMs, action)
+  }
+}

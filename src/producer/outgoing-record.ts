@@ -1,0 +1,115 @@
+import { SendError, TidemarkError } from '../errors.js'
+import { encodeHeaders, tdHeader, textHeader, type HeadersInput } from '../message/headers.js'
+import { noHeaders, type Header, type OutgoingRecord } from '../message/record.js'
+import type { Clock } from '../runtime/clock.js'
+import type { Topic } from '../topic/topic.js'
+
+/** What a single send may say about its record. */
+export interface SendOptions {
+  /** Instead of the topic's own key: text as UTF-8, numbers as decimal text, `null` for none. */
+  readonly key?: string | number | Buffer | null | undefined
+  /** In order; names may repeat when given as pairs. */
+  readonly headers?: HeadersInput | undefined
+  /** Instead of the topic's partitioner: an integer from 0 below the partition count. */
+  readonly partition?: number | undefined
+  /** Milliseconds since the Unix epoch. Default: now. */
+  readonly timestamp?: number | undefined
+  /** Identity by which a reader de-duplicates; travels in the header `td-id`. */
+  readonly id?: string | undefined
+}
+
+export const noSendOptions: SendOptions = Object.freeze({})
+
+/** Value, key and headers as bytes. Throws `SendError` `not-stored` on whatever cannot be sent. */
+export function encodeRecord<Value>(
+  topic: Topic<Value>,
+  value: Value,
+  options: SendOptions,
+  clock: Clock,
+): OutgoingRecord {
+  if (typeof topic?.keyOf !== 'function') {
+    throw new SendError('invalid-topic', 'not-stored', `${typeof topic} is not a topic; give what defineTopic returned`)
+  }
+  return {
+    key: options.key === undefined ? encodeTopicKey(topic, value) : encodeKey(topic, options.key),
+    value: encodeValue(topic, value),
+    headers: options.headers === undefined && options.id === undefined ? noHeaders : headersOf(topic, options),
+    timestamp: options.timestamp === undefined ? clock.now() : checkTimestamp(topic, options.timestamp),
+  }
+}
+
+export function refuse(code: string, topic: string, message: string, cause?: unknown): SendError {
+  return new SendError(code, 'not-stored', message, { topic, cause })
+}
+
+function encodeValue<Value>(topic: Topic<Value>, value: Value): Buffer | null {
+  let bytes: unknown
+  try {
+    bytes = topic.value.encode(value)
+  } catch (cause) {
+    throw refuse('invalid-value', topic.name, `a value for topic ${topic.name} ${cannotBe('encoded', cause)}`, cause)
+  }
+  if (bytes === null || Buffer.isBuffer(bytes)) return bytes
+  throw refuse(
+    'invalid-value',
+    topic.name,
+    `serde ${topic.value.name} of topic ${topic.name} made ${typeof bytes} of a value; encode must return a Buffer or null`,
+  )
+}
+
+function encodeTopicKey<Value>(topic: Topic<Value>, value: Value): Buffer | null {
+  try {
+    return topic.keyOf(value)
+  } catch (cause) {
+    throw refuse(
+      'invalid-key',
+      topic.name,
+      `no key for a value of topic ${topic.name}: ${cannotBe('read', cause)}`,
+      cause,
+    )
+  }
+}
+
+function encodeKey(topic: Topic, key: unknown): Buffer | null {
+  if (key === null || Buffer.isBuffer(key)) return key
+  if (typeof key === 'string') return Buffer.from(key, 'utf8')
+  if (typeof key === 'number' && Number.isFinite(key)) return Buffer.from(String(key), 'utf8')
+  throw refuse(
+    'invalid-key',
+    topic.name,
+    `the key option of a send to ${topic.name} is ${typeof key === 'number' ? key : typeof key}; give text, a finite number, a Buffer or null`,
+  )
+}
+
+function headersOf(topic: Topic, { headers, id }: SendOptions): readonly Header[] {
+  let pairs: readonly Header[] = noHeaders
+  try {
+    if (headers !== undefined) pairs = encodeHeaders(headers)
+  } catch (cause) {
+    throw refuse('invalid-headers', topic.name, `headers of a send to ${topic.name}: ${cannotBe('used', cause)}`, cause)
+  }
+  if (id === undefined) return pairs
+  if (typeof id !== 'string' || id === '') {
+    throw refuse(
+      'invalid-id',
+      topic.name,
+      `the id option of a send to ${topic.name} is not text; give a non-empty string`,
+    )
+  }
+  return [...pairs, textHeader(tdHeader.id, id)]
+}
+
+function checkTimestamp(topic: Topic, timestamp: unknown): number {
+  if (Number.isSafeInteger(timestamp) && (timestamp as number) >= 0) return timestamp as number
+  throw refuse(
+    'invalid-timestamp',
+    topic.name,
+    `the timestamp of a send to ${topic.name} is ${typeof timestamp === 'number' ? timestamp : typeof timestamp}; give milliseconds since 1970 as an integer of at least 0`,
+  )
+}
+
+/** Our own errors never show content; other people's may, so only their class is told and the rest is in `cause`. */
+function cannotBe(done: string, cause: unknown): string {
+  if (cause instanceof TidemarkError) return cause.message
+  return `cannot be ${done}: ${cause instanceof Error ? cause.constructor.name : typeof cause} (see cause)`
+}

@@ -1,0 +1,69 @@
+import type { OutgoingRecord } from '../message/record.js'
+import type { ReceiptSink } from './receipt.js'
+import { RecordBatch } from './record-batch.js'
+
+/**
+ * Records of one partition in the order they were sent, in batches. The oldest batch leaves first, alone, and the next
+ * only after its last word.
+ *
+ * | state     | meaning                                                  |
+ * |-----------|----------------------------------------------------------|
+ * | empty     | nothing waits, nothing is out                            |
+ * | ready     | looked at at the next flush                              |
+ * | lingering | its only batch waits for more records                    |
+ * | out       | its oldest batch is with the driver; the others grow     |
+ */
+export class PartitionQueue {
+  readonly topic: string
+  readonly partition: number
+  /** Oldest first; the first is the one that is out. */
+  readonly batches: RecordBatch[] = []
+  state: 'empty' | 'ready' | 'lingering' | 'out' = 'empty'
+  readonly #batchBytes: number
+  /** What one `add` may fill up to; a record that is larger than `batchBytes` has a batch of its own. */
+  #open: RecordBatch | null = null
+
+  constructor(topic: string, partition: number, batchBytes: number) {
+    this.topic = topic
+    this.partition = partition
+    this.#batchBytes = batchBytes
+  }
+
+  add(record: OutgoingRecord, sizeBytes: number, sentAt: number, sink: ReceiptSink, slot: number): void {
+    let batch = this.#open
+    if (batch === null || batch.sealed || batch.sizeBytes + sizeBytes > this.#batchBytes) {
+      batch = new RecordBatch(this.topic, this.partition, sentAt)
+      this.#open = batch
+      this.batches.push(batch)
+    }
+    batch.add(record, sizeBytes, sink, slot)
+  }
+
+  get oldest(): RecordBatch | undefined {
+    return this.batches[0]
+  }
+
+  get newest(): RecordBatch | undefined {
+    return this.batches.at(-1)
+  }
+
+  /** May the oldest batch go, or is it worth waiting for more records? */
+  isDue(now: number, lingerMs: number): boolean {
+    const batch = this.batches[0]
+    if (batch === undefined) return false
+    return lingerMs === 0 || batch.sealed || this.batches.length > 1 || now - batch.firstSentAt >= lingerMs
+  }
+
+  /** The oldest batch leaves the queue's open end, so that nothing is added to it while it is out. */
+  handOver(): RecordBatch | undefined {
+    const batch = this.batches[0]
+    if (batch === this.#open) this.#open = null
+    this.state = 'out'
+    return batch
+  }
+
+  /** Puts others in the place of the oldest batch, or nothing. */
+  replaceOldest(...replacements: readonly RecordBatch[]): void {
+    this.batches.splice(0, 1, ...replacements)
+  }
+}

@@ -1,0 +1,211 @@
+import type { DriverProducer } from '../driver/producer.js'
+import { StateError, type SendError, TimeoutError } from '../errors.js'
+import type { Timer } from '../runtime/clock.js'
+import type { Runtime } from '../runtime/runtime.js'
+import { StateMachine } from '../runtime/state-machine.js'
+import type { Metrics } from '../telemetry/metrics.js'
+import type { Topic } from '../topic/topic.js'
+import { Intake } from './intake.js'
+import { encodeRecord, noSendOptions, type SendOptions } from './outgoing-record.js'
+import type { ResolvedProducerOptions } from './producer-options.js'
+import { SingleSend, type FailureCounts, type Receipt } from './receipt.js'
+import { SendMany, type SendManyOptions } from './send-many.js'
+import { Sender } from './sender.js'
+import { bufferFull, closedUnsent, WaitingSend } from './waiting-send.js'
+
+/** What became of the records that were not stored when the producer closed. */
+export interface CloseSummary {
+  /** Records that ended `not-stored` since `close` was called. */
+  readonly unsent: number
+  /** Records that ended `unknown` since `close` was called: the broker may have them. */
+  readonly unknown: number
+}
+
+/** A producer at this moment, for health and metrics. */
+export interface ProducerFacts {
+  readonly state: ProducerState
+  /** Memory held by records that wait or are out. */
+  readonly bufferedBytes: number
+  /** Sends that wait for memory. */
+  readonly waitingSends: number
+  readonly batchesOut: number
+  readonly loadingTopics: number
+}
+
+type ProducerState = 'open' | 'closing' | 'closed'
+
+export interface ProducerParts {
+  readonly driver: DriverProducer
+  readonly runtime: Runtime
+  readonly metrics: Metrics
+  readonly options: ResolvedProducerOptions
+}
+
+/**
+ * Sends records. A send ends in one of three ways: its promise resolves to a receipt (stored), or rejects with a
+ * `SendError` whose `outcome` is `not-stored` (certainly; safe to send again) or `unknown` (the broker may have it).
+ *
+ * Records of one partition are stored in the order of the calls.
+ *
+ * @example
+ * const receipt = await producer.send(rawEvents, event)
+ */
+export class Producer {
+  readonly #driver: DriverProducer
+  readonly #runtime: Runtime
+  readonly #metrics: Metrics
+  readonly #options: ResolvedProducerOptions
+  readonly #sender: Sender
+  readonly #intake: Intake
+  readonly #failures: FailureCounts = { notStored: 0, unknown: 0 }
+  readonly #state = new StateMachine<ProducerState>('the producer', 'open', {
+    open: ['closing'],
+    closing: ['closed'],
+    closed: [],
+  })
+  #closing: Promise<CloseSummary> | null = null
+
+  constructor({ driver, runtime, metrics, options }: ProducerParts) {
+    this.#driver = driver
+    this.#runtime = runtime
+    this.#metrics = metrics
+    this.#options = options
+    this.#sender = new Sender(driver, runtime.clock, metrics, options, (bytes) => this.#release(bytes))
+    this.#intake = new Intake(driver, runtime, options, this.#sender.accumulator)
+  }
+
+  /** Finds the cluster, so that a wrong address shows now and not at the first send. Rejects after `maxBlockMs`. */
+  async connect(): Promise<void> {
+    await this.#driver.connect(this.#runtime.clock.now() + this.#options.maxBlockMs)
+  }
+
+  /**
+   * Sends one record. It has its place in its partition when the call returns; the promise tells how it ended.
+   *
+   * Rejects with `SendError`: `invalid-value`, `invalid-key`, `invalid-partition`, `record-too-large` and other bad input;
+   * `unknown-topic`; `buffer-full` after `maxBlockMs`; `delivery-timeout` after `deliveryTimeoutMs`; a broker's refusal by
+   * its name. With `StateError` after `close`.
+   */
+  send<Value>(topic: Topic<Value>, value: Value, options: SendOptions = noSendOptions): Promise<Receipt> {
+    if (this.#closing !== null) return Promise.reject(this.#refusal('send'))
+    const sink = new SingleSend(this.#failures)
+    try {
+      const record = encodeRecord(topic, value, options, this.#runtime.clock)
+      const submission = this.#intake.prepare(topic as Topic, value, record, options.partition, sink, 0)
+      if (!this.#intake.tryAccept(submission) && !this.#intake.memory.wait(new WaitingSend(submission, this.#intake))) {
+        throw bufferFull(topic.name, 'and as much again waiting')
+      }
+    } catch (error) {
+      sink.failed(0, error as SendError)
+    }
+    return sink.promise
+  }
+
+  /**
+   * Sends values in order; one receipt each, in the same order.
+   *
+   * Rejects with `SendManyError` when not all were stored; its `results` tell what became of each. With `StateError`
+   * after `close`.
+   */
+  sendMany<Value>(
+    topic: Topic<Value>,
+    values: readonly Value[],
+    options: SendManyOptions = noSendOptions,
+  ): Promise<readonly Receipt[]> {
+    if (this.#closing !== null) return Promise.reject(this.#refusal('sendMany'))
+    const sending = new SendMany(topic, values, options, this.#intake, this.#runtime.clock, this.#failures)
+    sending.start()
+    return sending.promise
+  }
+
+  /**
+   * Resolves when everything sent before this call has its outcome, good or bad; nothing lingers meanwhile.
+   *
+   * @param deadline absolute time in milliseconds; without it the records' own deadlines bound the wait.
+   * @throws TimeoutError `flush-timeout` at the deadline; what was sent goes on.
+   */
+  async flush(deadline?: number): Promise<void> {
+    const flushed = this.#flush()
+    await (deadline === undefined ? flushed : this.#until(deadline, flushed))
+  }
+
+  /**
+   * Takes no more sends, flushes for at most `deadlineMs` (default `closeTimeoutMs`), then ends what is left: each record
+   * with its own outcome. Idempotent.
+   */
+  close({ deadlineMs = this.#options.closeTimeoutMs }: { readonly deadlineMs?: number } = {}): Promise<CloseSummary> {
+    this.#closing ??= this.#close(this.#runtime.clock.now() + deadlineMs)
+    return this.#closing
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  facts(): ProducerFacts {
+    return {
+      state: this.#state.current,
+      bufferedBytes: this.#intake.memory.usedBytes,
+      waitingSends: this.#intake.memory.waiting,
+      batchesOut: this.#sender.batchesOut,
+      loadingTopics: this.#intake.loadingTopics,
+    }
+  }
+
+  /** Records pass the line for memory, then their topic's load, then their queue: each is waited for in that order. */
+  async #flush(): Promise<void> {
+    this.#sender.accumulator.seal()
+    await this.#intake.memory.linePassed()
+    await this.#intake.topicsLoaded()
+    await this.#sender.flush()
+  }
+
+  async #close(deadline: number): Promise<CloseSummary> {
+    this.#state.to('closing')
+    const before = { ...this.#failures }
+    await this.#until(deadline, this.#flush()).catch(ignoreTimeout)
+    this.#dropWhatWaits()
+    await this.#driver.close()
+    // Batches that were out learn their outcome from the driver's close; this waits for their senders to have told it.
+    await this.#sender.flush()
+    this.#state.to('closed')
+    return {
+      unsent: this.#failures.notStored - before.notStored,
+      unknown: this.#failures.unknown - before.unknown,
+    }
+  }
+
+  #dropWhatWaits(): void {
+    this.#intake.memory.turnAllAway()
+    this.#intake.dropWaiting(({ topic }) => closedUnsent(topic.name))
+    this.#sender.dropUnsent(({ topic, partition }) => closedUnsent(topic, partition))
+  }
+
+  #release(bytes: number): void {
+    this.#intake.memory.release(bytes)
+    this.#metrics.gauge('tidemark_producer_buffer_bytes', {}, this.#intake.memory.usedBytes)
+  }
+
+  async #until(deadline: number, work: Promise<void>): Promise<void> {
+    const { clock } = this.#runtime
+    let timer: Timer | undefined
+    const late = new Promise<never>((_, reject) => {
+      timer = clock.setTimer(Math.max(0, deadline - clock.now()), () => {
+        reject(new TimeoutError('flush-timeout', 'records were still on their way at the deadline of flush'))
+      })
+    })
+    try {
+      await Promise.race([work, late])
+    } finally {
+      timer?.cancel()
+    }
+  }
+
+  #refusal(action: string): StateError {
+    return new StateError('closed', `${action} was called on a producer that is ${this.#state.current}; make a new one`)
+  }
+}
+
+function ignoreTimeout(error: unknown): void {
+  if (!(error instanceof TimeoutError)) throw error
+}

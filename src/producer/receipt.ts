@@ -1,0 +1,56 @@
+import type { SendError } from '../errors.js'
+
+/** Where a record was stored. */
+export interface Receipt {
+  readonly topic: string
+  readonly partition: number
+  /**
+   * `null` when it is stored but the broker did not tell where: with acks=0, and when it knew the batch only as a repeat
+   * of one whose answer was lost.
+   */
+  readonly offset: number | null
+  /** Milliseconds since the Unix epoch, as stored: the broker's time when the topic uses LogAppendTime. */
+  readonly timestamp: number
+}
+
+/** Who is told how a record's send ended; `slot` is the number the record was given with. Called exactly once a record. */
+export interface ReceiptSink {
+  stored(slot: number, receipt: Receipt): void
+  failed(slot: number, error: SendError): void
+}
+
+/** Counts of records whose send failed, shared by all sends of one producer. */
+export interface FailureCounts {
+  notStored: number
+  unknown: number
+}
+
+export function countFailure(counts: FailureCounts, error: SendError): void {
+  if (error.outcome === 'unknown') counts.unknown += 1
+  else counts.notStored += 1
+}
+
+/** The promise of one send. */
+export class SingleSend implements ReceiptSink {
+  readonly promise: Promise<Receipt>
+  readonly #failures: FailureCounts
+  #resolve!: (receipt: Receipt) => void
+  #reject!: (error: SendError) => void
+
+  constructor(failures: FailureCounts) {
+    this.#failures = failures
+    this.promise = new Promise((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+    })
+  }
+
+  stored(_slot: number, receipt: Receipt): void {
+    this.#resolve(receipt)
+  }
+
+  failed(_slot: number, error: SendError): void {
+    countFailure(this.#failures, error)
+    this.#reject(error)
+  }
+}

@@ -1,0 +1,144 @@
+import type { BatchOutcome, DriverProducer } from '../driver/producer.js'
+import { SendError } from '../errors.js'
+import type { Clock } from '../runtime/clock.js'
+import type { Metrics } from '../telemetry/metrics.js'
+import { Accumulator, type AccumulatorSettings } from './accumulator.js'
+import type { PartitionQueue } from './partition-queue.js'
+import type { RecordBatch } from './record-batch.js'
+import { recordSizeBytes } from './record-size.js'
+
+export interface SenderSettings extends AccumulatorSettings {
+  readonly deliveryTimeoutMs: number
+}
+
+/** Hands one batch of a partition at a time to the driver, waits for its last word, and tells everyone who waits for it. */
+export class Sender {
+  readonly accumulator: Accumulator
+  readonly #driver: DriverProducer
+  readonly #clock: Clock
+  readonly #metrics: Metrics
+  readonly #deliveryTimeoutMs: number
+  readonly #releaseMemory: (bytes: number) => void
+  #batchesOut = 0
+
+  constructor(
+    driver: DriverProducer,
+    clock: Clock,
+    metrics: Metrics,
+    settings: SenderSettings,
+    releaseMemory: (bytes: number) => void,
+  ) {
+    this.#driver = driver
+    this.#clock = clock
+    this.#metrics = metrics
+    this.#deliveryTimeoutMs = settings.deliveryTimeoutMs
+    this.#releaseMemory = releaseMemory
+    this.accumulator = new Accumulator(clock, settings, (queue) => this.#handOver(queue))
+  }
+
+  get batchesOut(): number {
+    return this.#batchesOut
+  }
+
+  /** Resolves when everything that waits now has its outcome. */
+  async flush(): Promise<void> {
+    const ends = this.accumulator.seal().map((batch) => new Promise<void>((resolve) => batch.onEnded.push(resolve)))
+    await Promise.all(ends)
+  }
+
+  /** Ends every batch that is not with the driver. */
+  dropUnsent(error: (batch: RecordBatch) => SendError): void {
+    for (const batch of this.accumulator.takeUnsent()) this.#failBatch(batch, error(batch))
+  }
+
+  #handOver(queue: PartitionQueue): void {
+    const batch = queue.handOver()
+    if (batch === undefined) return this.accumulator.release(queue)
+    const now = this.#clock.now()
+    const deadline = batch.firstSentAt + this.#deliveryTimeoutMs
+    if (now >= deadline) {
+      queue.replaceOldest()
+      this.#failBatch(batch, expired(batch, this.#deliveryTimeoutMs))
+      return this.accumulator.release(queue)
+    }
+    this.#batchesOut += 1
+    this.#metrics.observe('tidemark_producer_batch_bytes', { topic: batch.topic }, batch.sizeBytes)
+    // The driver promises never to reject.
+    void this.#driver.produce(batch, deadline).then((outcome) => this.#ended(queue, batch, outcome, now))
+  }
+
+  #ended(queue: PartitionQueue, batch: RecordBatch, outcome: BatchOutcome, handedOverAt: number): void {
+    this.#batchesOut -= 1
+    const seconds = (this.#clock.now() - handedOverAt) / 1_000
+    this.#metrics.observe('tidemark_producer_send_seconds', { topic: batch.topic }, seconds)
+    if (isTooLargeTogether(batch, outcome)) {
+      queue.replaceOldest(...batch.split(recordSizeBytes))
+    } else {
+      queue.replaceOldest()
+      this.#settle(batch, outcome)
+    }
+    this.accumulator.release(queue)
+  }
+
+  #settle(batch: RecordBatch, outcome: BatchOutcome): void {
+    if (outcome.outcome === 'stored') this.#resolveBatch(batch, outcome)
+    else this.#failBatch(batch, sendError(batch, outcome))
+  }
+
+  #resolveBatch(batch: RecordBatch, { baseOffset, logAppendTime }: BatchOutcome & { outcome: 'stored' }): void {
+    const { topic, partition, records, sinks, slots } = batch
+    for (let index = 0; index < records.length; index += 1) {
+      const offset = baseOffset === null ? null : baseOffset + index
+      const timestamp = logAppendTime ?? records[index]?.timestamp ?? 0
+      sinks[index]?.stored(slots[index] ?? 0, { topic, partition, offset, timestamp })
+    }
+    this.#close(batch, 'stored')
+  }
+
+  #failBatch(batch: RecordBatch, error: SendError): void {
+    const { sinks, slots } = batch
+    for (let index = 0; index < sinks.length; index += 1) sinks[index]?.failed(slots[index] ?? 0, error)
+    this.#close(batch, error.outcome)
+  }
+
+  #close(batch: RecordBatch, outcome: BatchOutcome['outcome']): void {
+    const labels = { topic: batch.topic, outcome }
+    this.#metrics.count('tidemark_producer_records_total', labels, batch.records.length)
+    this.#metrics.count('tidemark_producer_batches_total', labels)
+    this.#releaseMemory(batch.memoryBytes)
+    for (const ended of batch.onEnded) ended()
+  }
+}
+
+/**
+ * The topic allows less than we put together. Nothing was stored, so the halves may go instead, in order, until they fit
+ * or a single record is too large.
+ */
+function isTooLargeTogether(batch: RecordBatch, outcome: BatchOutcome): boolean {
+  if (outcome.outcome !== 'not-stored' || batch.records.length < 2) return false
+  return outcome.error.code === 'message-too-large' || outcome.error.code === 'record-list-too-large'
+}
+
+function sendError(batch: RecordBatch, outcome: Exclude<BatchOutcome, { outcome: 'stored' }>): SendError {
+  const { topic, partition } = batch
+  const { error } = outcome
+  const isUnknown = outcome.outcome === 'unknown'
+  const verdict = isUnknown
+    ? 'unknown, the broker may have it; send it again only with an id that the reader de-duplicates'
+    : 'not stored, it is safe to send again'
+  return new SendError(error.code, outcome.outcome, `${error.message}; outcome: ${verdict}`, {
+    topic,
+    partition,
+    cause: error,
+    retriable: !isUnknown && error.retriable,
+  })
+}
+
+function expired({ topic, partition }: RecordBatch, deliveryTimeoutMs: number): SendError {
+  return new SendError(
+    'delivery-timeout',
+    'not-stored',
+    `a record for ${topic} partition ${partition} waited ${deliveryTimeoutMs} ms (deliveryTimeoutMs) behind others and was never sent; send it again, or send less at once`,
+    { topic, partition, retriable: true },
+  )
+}
