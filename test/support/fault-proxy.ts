@@ -66,6 +66,8 @@ export interface FaultProxy {
   /** Accepts and swallows everything, until `heal` resets what swallowed. */
   blackHole(): void
   heal(): void
+  /** Forgets traps that have not struck. */
+  disarm(): void
   /** Faults drawn from a seed until the returned function is called. */
   random(faults: RandomFaults): () => void
   /** Keeps what brokers confirmed in Produce answers from now on, heard by the client or not. */
@@ -133,6 +135,10 @@ export async function startFaultProxy(target: { readonly host: string; readonly 
     heal: () => {
       knobs.swallowing = false
       for (const connection of [...open]) if (connection.hasSwallowed) connection.cut()
+    },
+    disarm: () => {
+      knobs.lossTraps.clear()
+      knobs.holdTraps.clear()
     },
     random: ({ seed, loseAnswers = 0, apis, cutEveryMs, latencyMs = 0 }) => {
       const next = seededRandom(seed)
