@@ -1,11 +1,12 @@
 import type { Message, Messaging } from 'tidemark'
 import { keepTrying } from '../keep-trying.js'
+import { totalLag } from '../lag.js'
 import type { Rule } from '../rules.js'
 import type { Service, ServiceReports } from '../service.js'
 import { PartitionClaims } from '../store/partition-claims.js'
 import type { Store } from '../store/store.js'
 import { alerts, rawEvents, rawEventsDeadLetters, type RawEvent } from '../topics.js'
-import { judgeBatch, type BatchCounts } from './judge-batch.js'
+import { judgeBatch, type BatchCounts, type JudgedBatch } from './judge-batch.js'
 
 const group = 'detect'
 
@@ -63,4 +64,13 @@ export function detect({ messaging, store, rules, onTrouble, onStopped }: Detect
   })
 
   return { start: () => consumer.start(), counts: () => totals, lag: () => totalLag(consumer) }
+}
+
+function add(totals: DetectCounts, received: number, batch: JudgedBatch): void {
+  totals.received += received
+  totals.sent += batch.events.length
+  totals.accepted += batch.counts.accepted
+  totals.repeated += batch.counts.repeated
+  totals.conflicts += batch.counts.conflicts
+  totals.filtered += batch.counts.filtered
 }

@@ -100,9 +100,14 @@ class WasmSqliteConnection implements DatabaseConnection {
   async executeQuery<Row>(query: CompiledQuery): Promise<QueryResult<Row>> {
     const statement = this.#prepare(query.sql)
     const values = query.parameters as sqlite.JSValue[]
-    if (returnsRows(query.sql)) return { rows: statement.all(values) as Row[] }
-    const { changes } = statement.run(values)
-    return { rows: [], numAffectedRows: BigInt(changes) }
+    try {
+      if (returnsRows(query.sql)) return { rows: statement.all(values) as Row[] }
+      const { changes } = statement.run(values)
+      return { rows: [], numAffectedRows: BigInt(changes) }
+    } catch (error) {
+      this.#discardFailed(query.sql, statement)
+      throw error
+    }
   }
 
   // eslint-disable-next-line require-yield -- the port demands a generator
@@ -123,6 +128,16 @@ class WasmSqliteConnection implements DatabaseConnection {
     this.#statements.set(sql, statement)
     if (this.#statements.size > keptStatements) this.#dropOldest()
     return statement
+  }
+
+  /** A statement that failed says so once more when it is finalized; the caller has heard it. */
+  #discardFailed(sql: string, statement: sqlite.Statement): void {
+    this.#statements.delete(sql)
+    try {
+      statement.finalize()
+    } catch (error) {
+      if (!statement.isFinalized) throw error
+    }
   }
 
   #dropOldest(): void {

@@ -1,0 +1,111 @@
+import type { Kysely } from 'kysely'
+import { seriesId } from './ids.js'
+import type { Rule } from './rules.js'
+import { readLabels, readSource, type Source } from './sources.js'
+import type { Schema } from './store/schema.js'
+
+/** One line of the closing table. */
+export interface SeriesReport {
+  readonly name: string
+  readonly rows: number
+  readonly accepted: number
+  readonly anomalies: number
+  readonly triggers: number
+  readonly alerts: number
+  readonly openAlerts: number
+  readonly windows: number
+  /** Labelled windows that overlap an alert's time from its begin to its newest anomaly. */
+  readonly windowsHit: number
+}
+
+export interface ReportInput {
+  readonly sources: readonly Source[]
+  readonly rules: readonly Rule[]
+  readonly detectDb: Kysely<Schema>
+  readonly alertDb: Kysely<Schema>
+}
+
+/** Reads the figures from the databases, not from counters: what stands there is what survived. */
+export async function readReport({ sources, rules, detectDb, alertDb }: ReportInput): Promise<SeriesReport[]> {
+  const labels = await readLabels()
+  const lines: SeriesReport[] = []
+  for (const source of sources) {
+    const series = seriesId(source.bizId, source.metric, source.dimensions)
+    const rule = rules.find((one) => one.bizId === source.bizId && one.metric === source.metric)
+    const windows = labels.get(source.file) ?? []
+    const found = await alertDb
+      .selectFrom('alert')
+      .select(['begin_time', 'latest_time', 'open_marker'])
+      .where('strategy_id', '=', rule?.strategyId ?? -1)
+      .execute()
+    const hit = windows.filter((window) =>
+      found.some((alert) => alert.begin_time <= window.toSeconds && alert.latest_time >= window.fromSeconds),
+    )
+    lines.push({
+      name: rule?.name ?? source.metric,
+      rows: (await readSource(source)).length,
+      accepted: await countPoints(detectDb, series),
+      ...(await countVerdicts(detectDb, series)),
+      alerts: found.length,
+      openAlerts: found.filter((alert) => alert.open_marker === 1).length,
+      windows: windows.length,
+      windowsHit: hit.length,
+    })
+  }
+  return lines
+}
+
+async function countPoints(db: Kysely<Schema>, series: string): Promise<number> {
+  const row = await db
+    .selectFrom('metric_point')
+    .select((select) => select.fn.countAll<number>().as('n'))
+    .where('series', '=', series)
+    .executeTakeFirstOrThrow()
+  return row.n
+}
+
+async function countVerdicts(db: Kysely<Schema>, series: string): Promise<{ anomalies: number; triggers: number }> {
+  const row = await db
+    .selectFrom('check_result')
+    .select((select) => [select.fn.countAll<number>().as('n'), select.fn.sum<number | null>('triggered').as('triggered')])
+    .where('series', '=', series)
+    .executeTakeFirstOrThrow()
+  return { anomalies: row.n, triggers: row.triggered ?? 0 }
+}
+
+const headings = ['rule', 'rows in', 'accepted', 'anomalies', 'triggers', 'alerts', 'open at end', 'windows hit']
+
+/** The table as text, a total line last. */
+export function formatReport(lines: readonly SeriesReport[]): string {
+  const rows = [...lines.map(cells), cells(total(lines))]
+  const widths = headings.map((heading, column) =>
+    Math.max(heading.length, ...rows.map((row) => row[column]?.length ?? 0)),
+  )
+  const format = (row: readonly string[]): string =>
+    row
+      .map((cell, column) => (column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0)))
+      .join('  ')
+  const rule = widths.map((width) => '-'.repeat(width)).join('  ')
+  return [format(headings), rule, ...rows.slice(0, -1).map(format), rule, format(rows.at(-1) ?? [])].join('\n')
+}
+
+function cells(line: SeriesReport): string[] {
+  const { rows, accepted, anomalies, triggers, alerts, openAlerts } = line
+  const numbers = [rows, accepted, anomalies, triggers, alerts, openAlerts].map((n) => n.toLocaleString('en-US'))
+  return [line.name, ...numbers, `${line.windowsHit} of ${line.windows}`]
+}
+
+function total(lines: readonly SeriesReport[]): SeriesReport {
+  const sum = (pick: (line: SeriesReport) => number): number => lines.reduce((all, line) => all + pick(line), 0)
+  return {
+    name: 'all',
+    rows: sum((line) => line.rows),
+    accepted: sum((line) => line.accepted),
+    anomalies: sum((line) => line.anomalies),
+    triggers: sum((line) => line.triggers),
+    alerts: sum((line) => line.alerts),
+    openAlerts: sum((line) => line.openAlerts),
+    windows: sum((line) => line.windows),
+    windowsHit: sum((line) => line.windowsHit),
+  }
+}

@@ -1,0 +1,102 @@
+import { mkdtempSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { applyEvent, type EventFate } from '../../../examples/alarm/alert/apply-event.js'
+import { judgeBatch, type JudgedBatch } from '../../../examples/alarm/detect/judge-batch.js'
+import { rules } from '../../../examples/alarm/rules.js'
+import { PartitionClaims } from '../../../examples/alarm/store/partition-claims.js'
+import type { Schema } from '../../../examples/alarm/store/schema.js'
+import { openStore, type Store } from '../../../examples/alarm/store/store.js'
+import type { AlertEvent, RawEvent } from '../../../examples/alarm/topics.js'
+
+export function freshFolder(): string {
+  return mkdtempSync(join(tmpdir(), 'tidemark-alarm-'))
+}
+
+/** detect and alert without Kafka between them: the same transactions, batch by batch. */
+export interface Pipeline {
+  readonly detectStore: Store
+  readonly alertStore: Store
+  /** Judges, hands the events on and stores, as one batch of detect. */
+  run(batch: readonly RawEvent[]): Promise<AlertEvent[]>
+  /** The same, dying after the acknowledgement and before the transaction of detect. */
+  runAndDieBeforeStoring(batch: readonly RawEvent[]): Promise<AlertEvent[]>
+  apply(events: readonly AlertEvent[]): Promise<EventFate[]>
+  close(): Promise<void>
+}
+
+export async function openPipeline(folder: string): Promise<Pipeline> {
+  const detectStore = await openStore(join(folder, 'detect.db'))
+  const alertStore = await openStore(join(folder, 'alert.db'))
+  const detectClaims = new PartitionClaims('detect')
+  const alertClaims = new PartitionClaims('alert')
+  let rawOffset = 0
+  let alertOffset = 0
+
+  const apply = async (events: readonly AlertEvent[]): Promise<EventFate[]> => {
+    const fates: EventFate[] = []
+    alertOffset += events.length
+    await alertClaims.write(alertStore.db, { topic: 'alerts', part: 0, nextOffset: alertOffset }, async (tx) => {
+      for (const event of events) fates.push(await applyEvent(tx, event))
+    })
+    return fates
+  }
+  const judgeAndSend = async (batch: readonly RawEvent[]): Promise<JudgedBatch> => {
+    const judged = await judgeBatch(detectStore.db, rules, batch)
+    if (judged.events.length > 0) await apply(judged.events)
+    return judged
+  }
+  return {
+    detectStore,
+    alertStore,
+    apply,
+    runAndDieBeforeStoring: async (batch) => [...(await judgeAndSend(batch)).events],
+    run: async (batch) => {
+      const judged = await judgeAndSend(batch)
+      rawOffset += batch.length
+      await detectClaims.write(detectStore.db, { topic: 'raw_events', part: 0, nextOffset: rawOffset }, (tx) =>
+        judged.save(tx),
+      )
+      return [...judged.events]
+    },
+    close: async () => {
+      await detectStore.close()
+      await alertStore.close()
+    },
+  }
+}
+
+export function batches<T>(items: readonly T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, index) =>
+    items.slice(index * size, (index + 1) * size),
+  )
+}
+
+/** What two runs over the same input must agree on; offsets and epochs count tries and are left out. */
+export async function readTables({ detectStore, alertStore }: Pipeline): Promise<Record<string, unknown[]>> {
+  return {
+    metric_point: await detectStore.db.selectFrom('metric_point').selectAll().orderBy('series').orderBy('ts').execute(),
+    check_result: await detectStore.db
+      .selectFrom('check_result')
+      .selectAll()
+      .orderBy('strategy_id')
+      .orderBy('severity')
+      .orderBy('ts')
+      .execute(),
+    rule_state: await detectStore.db.selectFrom('rule_state').selectAll().orderBy('strategy_id').execute(),
+    ...(await readAlertTables(alertStore)),
+  }
+}
+
+export async function readAlertTables({ db }: Store): Promise<Record<string, unknown[]>> {
+  return {
+    event_inbox: await db.selectFrom('event_inbox').selectAll().orderBy('event_id').execute(),
+    alert_series: await db.selectFrom('alert_series').selectAll().orderBy('alert_key').execute(),
+    alert: await readAlerts(db),
+    alert_log: await db.selectFrom('alert_log').selectAll().orderBy('alert_id').orderBy('version').execute(),
+  }
+}
+
+export function readAlerts(db: Store['db']): Promise<Schema['alert'][]> {
+  return db.selectFrom('alert').selectAll().orderBy('alert_id').execute() as unknown as Promise<Schema['alert'][]>
+}

@@ -1,0 +1,137 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { existsSync, writeFileSync } from 'node:fs'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { sql } from 'kysely'
+import { afterEach, describe, expect, it } from 'vitest'
+import { FencedWriterError } from '../../../examples/alarm/store/consumer-offset.js'
+import { PartitionClaims } from '../../../examples/alarm/store/partition-claims.js'
+import { openStore } from '../../../examples/alarm/store/store.js'
+import { freshFolder } from './pipeline.js'
+
+const writer = fileURLToPath(new URL('./store-writer.ts', import.meta.url))
+
+describe('a database file', () => {
+  const children: ChildProcess[] = []
+  afterEach(async () => {
+    for (const child of children.splice(0)) await kill(child)
+  })
+
+  /** A process that writes whole generations of rows, one transaction each, until it is killed. */
+  async function startWriter(path: string): Promise<ChildProcess> {
+    const child = spawn(process.execPath, ['--import', 'tsx', writer, path], { stdio: ['ignore', 'pipe', 'inherit'] })
+    children.push(child)
+    if (!child.stdout) throw new Error('no stdout')
+    await once(child.stdout, 'data')
+    return child
+  }
+
+  async function kill(child: ChildProcess): Promise<void> {
+    if (child.exitCode !== null || child.signalCode !== null) return
+    const ended = once(child, 'exit')
+    child.kill('SIGKILL')
+    await ended
+  }
+
+  it('opens after its owner was killed in mid-transaction, with whole transactions only', async () => {
+    const path = join(freshFolder(), 'alert.db')
+    for (let round = 0; round < 3; round++) {
+      await kill(await startWriter(path))
+      expect(existsSync(`${path}.lock`)).toBe(true)
+
+      const store = await openStore(path)
+      const rows = await store.db.selectFrom('metric_point').select(['series', 'value']).execute()
+      expect(rows).toHaveLength(2_000)
+      expect(new Set(rows.map((row) => row.value)).size).toBe(1)
+      const { rows: checked } = await sql<{ integrity_check: string }>`pragma integrity_check`.execute(store.db)
+      expect(checked).toEqual([{ integrity_check: 'ok' }])
+      await store.close()
+    }
+  })
+
+  it('is refused while another living process has it, with its pid and what to do', async () => {
+    const path = join(freshFolder(), 'alert.db')
+    const child = await startWriter(path)
+    await expect(openStore(path)).rejects.toThrow(
+      new RegExp(`only process that opens .*alert\\.db, but process ${child.pid ?? 0} has it open; stop that process`),
+    )
+    await kill(child)
+    await (await openStore(path)).close()
+  })
+
+  it('is refused to the process that has it open already', async () => {
+    const path = join(freshFolder(), 'alert.db')
+    const store = await openStore(path)
+    await expect(openStore(path)).rejects.toThrow(/has it open/)
+    await store.close()
+    await (await openStore(path)).close()
+  })
+
+  it('is free again when its owner number belongs to a later process', async () => {
+    const path = join(freshFolder(), 'alert.db')
+    writeFileSync(`${path}.owner`, JSON.stringify({ pid: process.pid, startTick: '1' }))
+    await (await openStore(path)).close()
+  })
+
+  it('is free again when its owner died while it wrote its name', async () => {
+    const path = join(freshFolder(), 'alert.db')
+    writeFileSync(`${path}.owner`, '{"pid":')
+    await (await openStore(path)).close()
+  })
+
+  it('keeps its rows over a close', async () => {
+    const path = join(freshFolder(), 'alert.db')
+    const first = await openStore(path)
+    await first.db.insertInto('metric_point').values({ series: 's', ts: 1, value: 0.5 }).execute()
+    await first.close()
+    expect(existsSync(`${path}.owner`)).toBe(false)
+    const second = await openStore(path)
+    expect(await second.db.selectFrom('metric_point').selectAll().execute()).toEqual([{ series: 's', ts: 1, value: 0.5 }])
+    await second.close()
+  })
+})
+
+describe('a partition claim', () => {
+  const end = (nextOffset: number) => ({ topic: 'alerts', part: 0, nextOffset })
+  const point = (ts: number) => ({ series: 's', ts, value: 1 })
+
+  it('fences the writer that had the partition before, and rolls its work back', async () => {
+    const store = await openStore(join(freshFolder(), 'alert.db'))
+    const zombie = new PartitionClaims('alert')
+    const owner = new PartitionClaims('alert')
+    const write = (claims: PartitionClaims, ts: number) =>
+      claims.write(store.db, end(ts), async (tx) => {
+        await tx.insertInto('metric_point').values(point(ts)).execute()
+      })
+    await write(zombie, 1)
+    await write(owner, 2)
+    await expect(write(zombie, 3)).rejects.toThrow(FencedWriterError)
+    expect(await store.db.selectFrom('metric_point').select('ts').orderBy('ts').execute()).toEqual([{ ts: 1 }, { ts: 2 }])
+
+    zombie.release()
+    await write(zombie, 4)
+    expect(await store.db.selectFrom('consumer_offset').select(['next_offset', 'epoch']).execute()).toEqual([
+      { next_offset: 4, epoch: 3 },
+    ])
+    await store.close()
+  })
+
+  it('never moves the stored offset back', async () => {
+    const store = await openStore(join(freshFolder(), 'alert.db'))
+    const claims = new PartitionClaims('alert')
+    await claims.write(store.db, end(10), async () => undefined)
+    await claims.write(store.db, end(5), async () => undefined)
+    expect(await store.db.selectFrom('consumer_offset').select('next_offset').execute()).toEqual([{ next_offset: 10 }])
+    await store.close()
+  })
+
+  it('survives work of its first batch that failed', async () => {
+    const store = await openStore(join(freshFolder(), 'alert.db'))
+    const claims = new PartitionClaims('alert')
+    await expect(claims.write(store.db, end(1), () => Promise.reject(new Error('disk full')))).rejects.toThrow('disk full')
+    await claims.write(store.db, end(1), async () => undefined)
+    expect(await store.db.selectFrom('consumer_offset').select('next_offset').execute()).toEqual([{ next_offset: 1 }])
+    await store.close()
+  })
+})
