@@ -1,0 +1,21 @@
+import type { Driver } from '../driver/driver.js'
+import type { TopicPartition } from '../message/topic-partition.js'
+import type { Logger } from '../telemetry/logger.js'
+import type { Metrics } from '../telemetry/metrics.js'
+import type { DeadLetterRoute } from './failed-record.js'
+import type { ContextSend, Middleware } from './handler.js'
+
+/** What a consumer is connected to. */
+export interface ConsumerDependencies {
+  readonly driver: Pick<Driver, 'createConsumer' | 'runtime'>
+  readonly clientId: string
+  readonly logger: Logger
+  readonly metrics: Metrics
+  /** Around every delivery; the first is the outermost. */
+  readonly middleware: readonly Middleware[]
+  /** Where failed records go; `null`: their partition stops. */
+  readonly deadLetter: DeadLetterRoute | null
+  readonly send: ContextSend
+  /** The first offset at or after a time (absolute ms), or the end of the partition. */
+  readonly offsetAt: (partition: TopicPartition, timestampMs: number) => Promise<number>
+}

@@ -1,0 +1,246 @@
+import type { StartPosition } from '../driver/consumer.js'
+import type { DriverConsumer } from '../driver/consumer.js'
+import { ConfigError, DriverError, TidemarkError } from '../errors.js'
+import type { TopicPartition } from '../message/topic-partition.js'
+import { StateMachine } from '../runtime/state-machine.js'
+import type { ConsumerDependencies } from './consumer-dependencies.js'
+import type { ConsumerFacts } from './consumer-facts.js'
+import type { ResolvedConsumerOptions } from './consumer-schema.js'
+import { Ownership } from './ownership.js'
+
+export type ConsumerState = 'idle' | 'starting' | 'running' | 'stopping' | 'stopped' | 'failed'
+
+const moves = {
+  idle: ['starting', 'stopped'],
+  starting: ['running', 'stopping', 'failed'],
+  running: ['stopping', 'failed'],
+  stopping: ['stopped'],
+  stopped: [],
+  /** It finishes what runs, commits and leaves by itself; `stop` waits for that. */
+  failed: [],
+} as const satisfies Record<ConsumerState, readonly ConsumerState[]>
+
+export interface StartOptions {
+  /** Most time until the first assignment. Default 60,000. */
+  readonly deadlineMs?: number
+}
+
+export interface StopOptions {
+  /** Most time for everything: running handlers, commit, leaving. Default `drainMs` + 5 s. */
+  readonly deadlineMs?: number
+  /** Give everything up at once, without a commit; may be called while a stop is under way. */
+  readonly force?: boolean
+}
+
+/** Where to go on: an offset, or the first record at or after a time (absolute ms). */
+export type SeekTarget = number | { readonly timestamp: number }
+
+const startDeadlineMs = 60_000
+const leaveMs = 5_000
+/** Part of a stop's time that is kept for leaving the group. */
+const leaveShare = 0.1
+
+/**
+ * Reads topics and hands every record to the handler at least once. Commits only what is done; a failed record goes to
+ * the dead-letter topic or stops its partition, visibly, while the others go on.
+ */
+export class Consumer implements AsyncDisposable {
+  readonly #options: ResolvedConsumerOptions
+  readonly #dependencies: ConsumerDependencies
+  readonly #state = new StateMachine<ConsumerState>('the consumer', 'idle', moves)
+  readonly #ownership: Ownership
+  #driver: DriverConsumer | null = null
+  #closing: Promise<void> | null = null
+  #error: TidemarkError | null = null
+
+  /** @param options resolved by `consumerSchema` */
+  constructor(options: ResolvedConsumerOptions, dependencies: ConsumerDependencies) {
+    this.#options = options
+    this.#dependencies = dependencies
+    this.#ownership = new Ownership(
+      options,
+      dependencies,
+      () => this.#requireDriver(),
+      (error) => this.#fail(error),
+    )
+  }
+
+  get state(): ConsumerState {
+    return this.#state.current
+  }
+
+  /**
+   * Joins the group and resolves when the first assignment is there; handling may begin before.
+   *
+   * @throws DriverError when the cluster or group cannot be reached in time; the consumer is then failed for good
+   */
+  async start({ deadlineMs = startDeadlineMs }: StartOptions = {}): Promise<void> {
+    this.#state.require('start', 'idle')
+    this.#state.to('starting')
+    const driver = this.#dependencies.driver.createConsumer(this.#settings(), this.#ownership)
+    this.#driver = driver
+    try {
+      await driver.start(this.#now() + deadlineMs)
+    } catch (cause) {
+      const error = asTidemarkError(cause)
+      if (this.#state.is('starting')) this.#fail(error)
+      throw error
+    }
+    if (this.#state.is('starting')) this.#state.to('running')
+  }
+
+  /**
+   * Takes nothing new, lets running handlers finish, commits what is settled, leaves the group. Bounded by `deadlineMs`:
+   * handlers that have not finished see their signal abort, and their records are reported as possible duplicates.
+   * Idempotent.
+   */
+  stop({ deadlineMs = this.#options.drainMs + leaveMs, force = false }: StopOptions = {}): Promise<void> {
+    if (force) this.#force()
+    this.#closing ??= this.#stop(deadlineMs)
+    return this.#closing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop()
+  }
+
+  /** Neither fetches nor starts handlers for these partitions (default: all) until `resume`; what runs goes on. A rebalance ends it. */
+  pause(partitions: readonly TopicPartition[] = this.assignment()): void {
+    this.#state.require('pause', 'starting', 'running')
+    this.#ownership.pause(partitions)
+  }
+
+  resume(partitions: readonly TopicPartition[] = this.assignment()): void {
+    this.#state.require('resume', 'starting', 'running')
+    this.#ownership.resume(partitions)
+  }
+
+  /**
+   * Goes on at another place, backwards too, and starts a stopped partition again. What waits is dropped; handlers of the
+   * partition that run may finish within `drainMs` before the new place is read, so do not await it inside one of them.
+   */
+  async seek(topic: string, partition: number, target: SeekTarget): Promise<void> {
+    this.#state.require('seek', 'starting', 'running')
+    const place = { topic, partition }
+    this.#ownership.require(place)
+    const offset = typeof target === 'number' ? target : await this.#dependencies.offsetAt(place, target.timestamp)
+    if (!Number.isSafeInteger(offset) || offset < 0) throw badOffset(offset)
+    await this.#ownership.seek(place, offset)
+  }
+
+  /** Next offset to fetch. */
+  position(topic: string, partition: number): number {
+    return this.#ownership.require({ topic, partition }).tracker.end
+  }
+
+  assignment(): readonly TopicPartition[] {
+    return this.#ownership.assignment()
+  }
+
+  /** Records between what is settled and the end of the log, over all partitions, as of their last fetches. */
+  lag(): number {
+    return this.facts().partitions.reduce((sum, { lag }) => sum + lag, 0)
+  }
+
+  facts(): ConsumerFacts {
+    return {
+      state: this.#state.current,
+      driver: this.#driver?.facts() ?? null,
+      ...this.#ownership.facts(),
+      error: this.#error,
+    }
+  }
+
+  async #stop(deadlineMs: number): Promise<void> {
+    if (this.#state.is('idle')) {
+      this.#state.to('stopped')
+      this.#ownership.close()
+      return
+    }
+    this.#state.to('stopping')
+    await this.#close(deadlineMs)
+    this.#state.to('stopped')
+  }
+
+  async #close(deadlineMs: number): Promise<void> {
+    const deadline = this.#now() + deadlineMs
+    const leave = Math.min(leaveMs, deadlineMs * leaveShare)
+    try {
+      await this.#ownership.release(deadline - leave)
+      await this.#driver?.stop(deadline)
+    } catch (error) {
+      this.#dependencies.logger.error({ error }, 'the consumer did not stop in order')
+    } finally {
+      this.#ownership.close()
+    }
+  }
+
+  #force(): void {
+    this.#ownership.abandonAll()
+    const stopped = this.#driver?.stop(this.#now())
+    void stopped?.catch((error: unknown) => {
+      this.#dependencies.logger.error({ error }, 'the consumer did not stop in order')
+    })
+  }
+
+  #fail(error: TidemarkError): void {
+    if (!this.#state.is('starting', 'running')) {
+      this.#dependencies.logger.error({ error }, 'the consumer met an error while stopping')
+      return
+    }
+    this.#state.to('failed')
+    this.#error = error
+    this.#dependencies.logger.error({ error }, 'the consumer failed')
+    this.#closing ??= this.#close(this.#options.drainMs + leaveMs)
+    try {
+      this.#options.onFailed?.(error)
+    } catch (thrown) {
+      this.#dependencies.logger.error({ error: thrown }, 'a listener of the consumer threw')
+    }
+  }
+
+  #settings() {
+    const { options, dependencies } = { options: this.#options, dependencies: this.#dependencies }
+    return {
+      clientId: dependencies.clientId,
+      logger: dependencies.logger,
+      metrics: dependencies.metrics,
+      groupId: options.group,
+      groupInstanceId: options.groupInstanceId,
+      topics: options.topics.map((topic) => topic.name),
+      assignors: options.assignors,
+      sessionTimeoutMs: options.sessionTimeoutMs,
+      rebalanceTimeoutMs: options.rebalanceTimeoutMs,
+      heartbeatIntervalMs: options.heartbeatIntervalMs,
+      requestTimeoutMs: options.requestTimeoutMs,
+      isolation: options.isolation,
+      from: startPosition(options.from),
+      onOutOfRange: options.onOutOfRange,
+      fetch: options.fetch,
+      metadataMaxAgeMs: options.metadataMaxAgeMs,
+    }
+  }
+
+  #requireDriver(): DriverConsumer {
+    if (this.#driver === null) throw new TidemarkError('internal-defect', 'the driver was used before the start')
+    return this.#driver
+  }
+
+  #now(): number {
+    return this.#dependencies.driver.runtime.clock.now()
+  }
+}
+
+function startPosition(from: 'earliest' | 'latest' | Date): StartPosition {
+  return from instanceof Date ? { timestamp: from.getTime() } : from
+}
+
+function asTidemarkError(cause: unknown): TidemarkError {
+  if (cause instanceof TidemarkError) return cause
+  return new DriverError('start-failed', 'the consumer could not start', { cause })
+}
+
+function badOffset(offset: number): ConfigError {
+  const fix = 'give an offset as a whole number from 0, or { timestamp }'
+  return new ConfigError('seek', [{ path: 'target', message: `${offset} is not an offset`, fix }])
+}

@@ -1,0 +1,116 @@
+import { KeyedLanes, type LaneGroup } from '../runtime/keyed-lanes.js'
+import type { Clock } from '../runtime/clock.js'
+import type { Metrics } from '../telemetry/metrics.js'
+import type { BackPressure } from './back-pressure.js'
+import type { Committer } from './committer.js'
+import type { OwnedPartition } from './owned-partition.js'
+import type { Delivery, Settlement, Work } from './work.js'
+
+export type Order = 'partition' | 'key' | 'none'
+
+export interface DispatchOptions {
+  readonly order: Order
+  /** Most deliveries at the same time. */
+  readonly concurrency: number
+  readonly delivery: Delivery
+  readonly committer: Committer
+  readonly backPressure: BackPressure
+  readonly metrics: Metrics
+  readonly clock: Clock
+  /** A record failed and has nowhere to go. */
+  readonly stopPartition: (partition: OwnedPartition, error: Error) => void
+  readonly onDefect: (error: unknown) => void
+}
+
+/** Gives deliveries to their lanes and settles what comes back. */
+export class Dispatch {
+  readonly #options: DispatchOptions
+  readonly #lanes: KeyedLanes<Work>
+  #late = 0
+
+  constructor(options: DispatchOptions) {
+    this.#options = options
+    this.#lanes = new KeyedLanes<Work>({
+      concurrency: options.concurrency,
+      run: (work) => this.#run(work),
+      onDefect: options.onDefect,
+      clock: options.clock,
+    })
+  }
+
+  /** Records whose handling ended after their partition was gone: refused. */
+  get late(): number {
+    return this.#late
+  }
+
+  get running(): number {
+    return this.#lanes.running
+  }
+
+  lanesOfPartition(): LaneGroup<Work> {
+    return this.#lanes.group()
+  }
+
+  push(partition: OwnedPartition, deliveries: readonly Work[]): void {
+    const { order } = this.#options
+    for (const work of deliveries) partition.lanes.push(laneKey(order, work), work)
+    this.#lanes.wake()
+  }
+
+  #run(work: Work): Promise<void> | undefined {
+    work.partition.tracker.start(work.ticket, work.count)
+    const settlement = this.#options.delivery.deliver(work)
+    if (settlement instanceof Promise) return this.#settleLater(work, settlement)
+    if (settlement === 'split') return this.#runSplit(work)
+    this.#settle(work, settlement)
+    return undefined
+  }
+
+  async #settleLater(work: Work, pending: Promise<Settlement>): Promise<void> {
+    const settlement = await pending
+    if (settlement === 'split') await this.#runSplit(work)
+    else this.#settle(work, settlement)
+  }
+
+  /** In the place of the batch, so nothing of its partition overtakes. */
+  async #runSplit(work: Work): Promise<void> {
+    for (const single of work.split()) {
+      const settlement = await this.#options.delivery.deliver(single)
+      this.#settle(single, settlement)
+      if (typeof settlement === 'object' || settlement === 'late') return
+    }
+  }
+
+  #settle(work: Work, settlement: Settlement): void {
+    const { partition } = work
+    if (partition.isGone || settlement === 'late') this.#countLate(work)
+    else if (typeof settlement === 'object') this.#options.stopPartition(partition, settlement.stoppedBy)
+    else this.#settled(work, settlement)
+  }
+
+  #settled(work: Work, settlement: Settlement): void {
+    const { partition, count } = work
+    const { backPressure, committer, metrics, clock } = this.#options
+    partition.tracker.settle(work.ticket, count)
+    partition.lastProgressAt = clock.now()
+    metrics.count('tidemark_consumer_records_total', labelsOf(partition, settlement), count)
+    backPressure.settled(partition, count, work.sizeBytes)
+    committer.settled(partition, count)
+  }
+
+  #countLate({ partition, count }: Work): void {
+    this.#late += count
+    this.#options.metrics.count('tidemark_consumer_records_total', { topic: partition.topic, outcome: 'late' }, count)
+  }
+}
+
+function laneKey(order: Order, work: Work): string | null {
+  if (order === 'partition') return ''
+  // One byte of the key is one character, so different keys are different lanes.
+  return order === 'key' ? (work.firstRecord.key?.toString('latin1') ?? null) : null
+}
+
+function labelsOf({ labels }: OwnedPartition, settlement: Settlement) {
+  if (settlement === 'handled') return labels.handled
+  return settlement === 'dead-lettered' ? labels.deadLettered : labels.discarded
+}

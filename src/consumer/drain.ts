@@ -1,0 +1,169 @@
+import type { TopicPartition } from '../message/topic-partition.js'
+import { parseCommitMetadata } from '../offsets/commit-metadata.js'
+import { completedRangesSection, parseCompletedRanges } from '../offsets/completed-ranges.js'
+import { mergeRanges, subtractRanges, type OffsetRange } from '../offsets/offset-range.js'
+import { TidemarkError } from '../errors.js'
+import type { Clock } from '../runtime/clock.js'
+import type { Committer } from './committer.js'
+import type { OwnedPartition } from './owned-partition.js'
+import type { RunningHandlers } from './running-handlers.js'
+
+/** Why partitions were given up. `lost` and `forced` commit nothing. */
+export type DrainReason = 'revoked' | 'stopped' | 'lost' | 'forced'
+
+export interface DrainedRange extends TopicPartition, OffsetRange {}
+
+export interface DrainedOffset extends TopicPartition {
+  /** Next offset the group reads. */
+  readonly offset: number
+}
+
+/** What became of the work when partitions were given up. */
+export interface DrainReport {
+  readonly reason: DrainReason
+  readonly partitions: readonly TopicPartition[]
+  /** Records whose handling ended while draining. */
+  readonly drained: number
+  /** Records whose handling had begun and had not ended in time. */
+  readonly abandoned: number
+  /** What the group has stored, by acknowledged commits. */
+  readonly committed: readonly DrainedOffset[]
+  /** Records that were handled, wholly or in part, and that the next owner reads again. */
+  readonly possibleDuplicates: readonly DrainedRange[]
+  readonly tookMs: number
+}
+
+export interface DrainTools {
+  readonly clock: Clock
+  readonly committer: Committer
+  readonly running: RunningHandlers
+}
+
+/** Part of the time that is kept for the commit, and its bounds. */
+const commitShare = 0.2
+const commitLeastMs = 100
+const commitMostMs = 5_000
+
+/**
+ * Gives partitions up in order: nothing new starts, what runs may finish, what is settled is committed, and from then on
+ * nothing of them counts. All of it ends by `deadline`; handlers that have not finished see their signal abort.
+ *
+ * @param finishMs most time for running handlers
+ */
+export async function drain(
+  partitions: readonly OwnedPartition[],
+  reason: 'revoked' | 'stopped',
+  finishMs: number,
+  deadline: number,
+  tools: DrainTools,
+): Promise<DrainReport> {
+  const startedAt = tools.clock.now()
+  for (const partition of partitions) startDraining(partition)
+  const unfinished = new Map(partitions.map((partition) => [partition, partition.tracker.startedRecords()]))
+  await allIdle(partitions, finishUntil(startedAt, finishMs, deadline), tools.clock)
+  const left = partitions.filter((partition) => !partition.isGone)
+  for (const partition of left) abortHandlers(partition, reason, tools.running)
+  await tools.committer.flush(left, deadline)
+  // What went lost meanwhile was reported by that.
+  const ended = left.filter((partition) => !partition.isGone)
+  const before = ended.reduce((sum, partition) => sum + (unfinished.get(partition) ?? 0), 0)
+  return report(ended, reason, startedAt, before, tools.clock)
+}
+
+/** Gives partitions up at once: nothing is awaited, nothing committed. */
+export function abandon(
+  partitions: readonly OwnedPartition[],
+  reason: 'lost' | 'forced',
+  { clock, running }: DrainTools,
+): DrainReport {
+  const unfinished = startedRecords(partitions)
+  for (const partition of partitions) abortHandlers(partition, reason, running)
+  return report(partitions, reason, clock.now(), unfinished, clock)
+}
+
+function startDraining(partition: OwnedPartition): void {
+  partition.state.to('draining')
+  partition.lanes.close()
+}
+
+/** Leaves room for the commit before the deadline. */
+function finishUntil(now: number, finishMs: number, deadline: number): number {
+  const roomMs = Math.max(0, deadline - now)
+  const commitMs = Math.min(commitMostMs, Math.max(commitLeastMs, roomMs * commitShare))
+  return Math.min(now + finishMs, deadline - commitMs)
+}
+
+/** Until nothing runs, all partitions are gone, or the time is over. */
+async function allIdle(partitions: readonly OwnedPartition[], until: number, clock: Clock): Promise<void> {
+  const idle = Promise.all(partitions.map((partition) => Promise.race([partition.lanes.whenIdle(), gone(partition)])))
+  await new Promise<void>((resolve) => {
+    const timer = clock.setTimer(Math.max(0, until - clock.now()), resolve)
+    void idle.then(() => {
+      timer.cancel()
+      resolve()
+    })
+  })
+}
+
+function gone({ signal }: OwnedPartition): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+}
+
+function abortHandlers(partition: OwnedPartition, reason: DrainReason, running: RunningHandlers): void {
+  const { topic, partition: number } = partition
+  const error = new TidemarkError(
+    'partition-gone',
+    `${topic}-${number} was ${reason} before the handler ended; its record will be handled again`,
+    { topic, partition: number },
+  )
+  running.abort(partition, error)
+}
+
+function report(
+  partitions: readonly OwnedPartition[],
+  reason: DrainReason,
+  startedAt: number,
+  unfinishedBefore: number,
+  clock: Clock,
+): DrainReport {
+  const abandoned = startedRecords(partitions)
+  const result: DrainReport = {
+    reason,
+    partitions: partitions.map(({ topic, partition }) => ({ topic, partition })),
+    drained: unfinishedBefore - abandoned,
+    abandoned,
+    committed: partitions.flatMap(committedOffset),
+    possibleDuplicates: partitions.flatMap(possibleDuplicates),
+    tookMs: clock.now() - startedAt,
+  }
+  for (const partition of partitions) partition.leave()
+  return result
+}
+
+function startedRecords(partitions: readonly OwnedPartition[]): number {
+  return partitions.reduce((sum, { tracker }) => sum + tracker.startedRecords(), 0)
+}
+
+function committedOffset({ topic, partition, acknowledged }: OwnedPartition): DrainedOffset[] {
+  return acknowledged === null ? [] : [{ topic, partition, offset: acknowledged.offset }]
+}
+
+/** Everything that was touched, less what the group is known to have as done. */
+function possibleDuplicates({ topic, partition, tracker, acknowledged, startedAt }: OwnedPartition): DrainedRange[] {
+  const from = acknowledged?.offset ?? startedAt
+  const touched = mergeRanges([
+    { from, to: tracker.touchedEnd },
+    ...tracker.completedRanges(),
+    ...tracker.startedRanges(),
+  ])
+  return subtractRanges(touched, knownAsDone(acknowledged)).map((range) => ({ topic, partition, ...range }))
+}
+
+function knownAsDone(acknowledged: OwnedPartition['acknowledged']): readonly OffsetRange[] {
+  if (acknowledged === null) return []
+  const section = parseCommitMetadata(acknowledged.metadata).get(completedRangesSection)
+  return parseCompletedRanges(section, acknowledged.offset)
+}

@@ -1,0 +1,23 @@
+import type { TopicPartition } from '../message/topic-partition.js'
+import type { ReceivedRecord } from '../message/record.js'
+
+export type DeadLetterReason = 'undecodable' | 'invalid' | 'rejected' | 'exhausted' | 'timeout'
+
+/** A record that could not be handled, with its original bytes. */
+export interface FailedRecord extends TopicPartition {
+  readonly record: ReceivedRecord
+  readonly group: string | null
+  readonly reason: DeadLetterReason
+  readonly error: unknown
+  /** Attempts made by this consumer. */
+  readonly attempt: number
+  /** Absolute ms. */
+  readonly firstFailedAt: number
+  readonly lastFailedAt: number
+}
+
+/**
+ * Puts a failed record where it will be kept. Resolves only when that is acknowledged; on a rejection the consumer tries
+ * again with backoff while the partition waits, until `signal` aborts because the partition is no longer ours.
+ */
+export type DeadLetterRoute = (failed: FailedRecord, signal: AbortSignal) => Promise<void>

@@ -1,0 +1,108 @@
+import type { AssignedPartition } from '../driver/consumer.js'
+import type { TidemarkError } from '../errors.js'
+import type { TopicPartition } from '../message/topic-partition.js'
+import type { OffsetRange } from '../offsets/offset-range.js'
+import { OffsetTracker } from '../offsets/offset-tracker.js'
+import type { LaneGroup } from '../runtime/keyed-lanes.js'
+import { StateMachine } from '../runtime/state-machine.js'
+import type { Labels } from '../telemetry/metrics.js'
+import type { Work } from './work.js'
+
+export type PartitionState = 'active' | 'stopped' | 'draining' | 'gone'
+
+const moves = {
+  active: ['stopped', 'draining', 'gone'],
+  /** A record failed and had nowhere to go: what runs may finish, nothing new starts. */
+  stopped: ['draining', 'gone'],
+  draining: ['gone'],
+  gone: [],
+} as const satisfies Record<PartitionState, readonly PartitionState[]>
+
+export type PauseReason = 'user' | 'marks' | 'stopped' | 'seek'
+
+/** What the group is known to have stored for the partition. */
+export interface Acknowledged {
+  readonly offset: number
+  readonly metadata: string
+}
+
+export interface PartitionStart {
+  readonly position: number
+  readonly completed: readonly OffsetRange[]
+  readonly acknowledged: Acknowledged | null
+}
+
+/** A partition while it is ours: one object for each assignment epoch, and a new one after a seek. */
+export class OwnedPartition implements TopicPartition {
+  readonly topic: string
+  readonly partition: number
+  readonly epoch: number
+  readonly startedAt: number
+  readonly state: StateMachine<PartitionState>
+  readonly tracker: OffsetTracker
+  readonly labels: { readonly handled: Labels; readonly deadLettered: Labels; readonly discarded: Labels }
+  readonly pauses = new Set<PauseReason>()
+  acknowledged: Acknowledged | null
+  /** Room for commit metadata; shrinks when the broker takes less than it should. */
+  metadataMaxBytes: number
+  /** Something changed since the last commit that was sent. */
+  uncommitted = false
+  unsettled = 0
+  unsettledBytes = 0
+  highWatermark: number
+  lastStableOffset: number
+  /** Absolute ms of the last settled record, or of the receipt of the first after idleness. */
+  lastProgressAt: number
+  stoppedBy: TidemarkError | null = null
+  /** Failed attempts, in a row, to put a record on the dead-letter topic. */
+  deadLetterFailures = 0
+  #abandoned: AbortController | null = null
+
+  constructor(
+    readonly assigned: AssignedPartition,
+    start: PartitionStart,
+    readonly lanes: LaneGroup<Work>,
+    now: number,
+    metadataMaxBytes: number,
+  ) {
+    this.topic = assigned.topic
+    this.partition = assigned.partition
+    this.epoch = assigned.epoch
+    this.startedAt = start.position
+    this.state = new StateMachine<PartitionState>(`partition ${assigned.topic}-${assigned.partition}`, 'active', moves)
+    this.tracker = new OffsetTracker(start.position, start.completed)
+    this.acknowledged = start.acknowledged
+    this.metadataMaxBytes = metadataMaxBytes
+    this.highWatermark = start.position
+    this.lastStableOffset = start.position
+    this.lastProgressAt = now
+    const labels = (outcome: string) => ({ topic: assigned.topic, outcome })
+    this.labels = {
+      handled: labels('handled'),
+      deadLettered: labels('dead-lettered'),
+      discarded: labels('discarded'),
+    }
+  }
+
+  get isGone(): boolean {
+    return this.state.current === 'gone'
+  }
+
+  /** Aborts when the partition is gone, so that waits on its behalf end. */
+  get signal(): AbortSignal {
+    if (this.#abandoned === null) {
+      this.#abandoned = new AbortController()
+      if (this.isGone) this.#abandoned.abort()
+    }
+    return this.#abandoned.signal
+  }
+
+  /** From now on nothing of this object counts. Returns false when that was so already. */
+  leave(): boolean {
+    if (this.isGone) return false
+    this.state.to('gone')
+    this.lanes.close()
+    this.#abandoned?.abort()
+    return true
+  }
+}

@@ -1,0 +1,377 @@
+import type { AssignedPartition, ConsumerListener, DriverConsumer, FetchedRecords } from '../driver/consumer.js'
+import { StateError, TidemarkError } from '../errors.js'
+import type { TopicPartition } from '../message/topic-partition.js'
+import { commitMetadataMaxBytes, parseCommitMetadata } from '../offsets/commit-metadata.js'
+import { completedRangesSection, parseCompletedRanges } from '../offsets/completed-ranges.js'
+import { Assignment } from './assignment.js'
+import { AtLeastOnce, type Handling } from './at-least-once.js'
+import { BackPressure } from './back-pressure.js'
+import { Committer } from './committer.js'
+import type { ConsumerDependencies } from './consumer-dependencies.js'
+import { partitionFacts, type ConsumerFacts } from './consumer-facts.js'
+import type { ResolvedConsumerOptions } from './consumer-schema.js'
+import { Dispatch } from './dispatch.js'
+import { abandon, drain, type DrainReport, type DrainTools } from './drain.js'
+import { Failures } from './failures.js'
+import { Intake } from './intake.js'
+import { OwnedPartition, type PartitionStart } from './owned-partition.js'
+import { RunningHandlers } from './running-handlers.js'
+
+/** Share of the rebalance timeout that handlers may use; the rest is for commit and rejoin. */
+const rebalanceShare = 0.6
+
+/** What the partitions that are ours go through, from assignment to release. Implements the driver's listener. */
+export class Ownership implements ConsumerListener {
+  readonly #options: ResolvedConsumerOptions
+  readonly #dependencies: ConsumerDependencies
+  readonly #driver: () => DriverConsumer
+  readonly #onFailed: (error: TidemarkError) => void
+  readonly #assignment = new Assignment()
+  readonly #intake: Intake
+  readonly #backPressure: BackPressure
+  readonly #running: RunningHandlers
+  readonly #committer: Committer
+  readonly #dispatch: Dispatch
+  readonly #tools: DrainTools
+  #lastDrain: DrainReport | null = null
+  #state: 'open' | 'closed' = 'open'
+
+  constructor(
+    options: ResolvedConsumerOptions,
+    dependencies: ConsumerDependencies,
+    driver: () => DriverConsumer,
+    onFailed: (error: TidemarkError) => void,
+  ) {
+    this.#options = options
+    this.#dependencies = dependencies
+    this.#driver = driver
+    this.#onFailed = onFailed
+    const { runtime } = dependencies.driver
+    const { clock } = runtime
+    const { logger, metrics } = dependencies
+    const handling = handlingOf(options)
+    const onDefect = (error: unknown) => onFailed(defect(error))
+    this.#intake = new Intake(options.topics, handling.kind === 'batch' ? options.batchMessages : null)
+    this.#backPressure = new BackPressure(options.highMark, options.lowMark, driver)
+    this.#running = new RunningHandlers(clock)
+    this.#committer = new Committer({
+      policy: options.commit,
+      partitions: () => this.#assignment.all(),
+      driver,
+      runtime,
+      logger,
+      metrics,
+      onLost: (partition) => this.lost([partition.assigned]),
+      onDefect,
+    })
+    if (options.group === null) this.#committer.close()
+    this.#dispatch = new Dispatch({
+      order: options.order,
+      concurrency: options.concurrency,
+      delivery: new AtLeastOnce({
+        handling,
+        middleware: dependencies.middleware,
+        failures: new Failures({ group: options.group, deadLetter: dependencies.deadLetter, runtime, logger }),
+        running: this.#running,
+        send: dependencies.send,
+        handlerTimeoutMs: options.handlerTimeoutMs,
+        clock,
+        metrics,
+      }),
+      committer: this.#committer,
+      backPressure: this.#backPressure,
+      metrics,
+      clock,
+      stopPartition: (partition, error) => this.#stopPartition(partition, error),
+      onDefect,
+    })
+    this.#tools = { clock, committer: this.#committer, running: this.#running }
+  }
+
+  // ── What the driver tells ─────────────────────────────────────────────────────────────────────────────────────────
+
+  assigned(partitions: readonly AssignedPartition[]): Promise<void> {
+    if (this.#state === 'closed') return Promise.resolve()
+    for (const assigned of partitions) this.#take(assigned)
+    this.#shareMarks()
+    return Promise.resolve()
+  }
+
+  records(fetched: FetchedRecords): void {
+    const partition = this.#assignment.ofEpoch(fetched)
+    if (partition === undefined || partition.state.current !== 'active') return
+    try {
+      this.#receive(partition, fetched)
+    } catch (error) {
+      this.#stopPartition(partition, defect(error))
+    }
+  }
+
+  async revoked(partitions: readonly AssignedPartition[], deadline: number): Promise<void> {
+    const { drainMs, rebalanceTimeoutMs, heartbeatIntervalMs } = this.#options
+    const budgetMs = Math.max(0, rebalanceTimeoutMs * rebalanceShare - heartbeatIntervalMs)
+    await this.#drain(this.#owned(partitions), 'revoked', Math.min(drainMs, budgetMs), deadline)
+  }
+
+  lost(partitions: readonly AssignedPartition[]): void {
+    this.#abandon(this.#owned(partitions), 'lost')
+  }
+
+  partitionFailed(assigned: AssignedPartition, error: TidemarkError): void {
+    const partition = this.#assignment.ofEpoch(assigned)
+    if (partition !== undefined) this.#stopPartition(partition, error)
+  }
+
+  failed(error: TidemarkError): void {
+    this.#onFailed(error)
+  }
+
+  // ── What the user asks ────────────────────────────────────────────────────────────────────────────────────────────
+
+  assignment(): readonly TopicPartition[] {
+    return this.#assignment.all().map(({ topic, partition }) => ({ topic, partition }))
+  }
+
+  require({ topic, partition }: TopicPartition): OwnedPartition {
+    const owned = this.#assignment.get(topic, partition)
+    if (owned !== undefined) return owned
+    throw new StateError('not-assigned', `${topic}-${partition} is not assigned to this consumer; see assignment()`, {
+      topic,
+      partition,
+    })
+  }
+
+  pause(partitions: readonly TopicPartition[]): void {
+    for (const owned of partitions.map((partition) => this.require(partition))) {
+      if (owned.pauses.has('user')) continue
+      this.#backPressure.pause(owned, 'user')
+      owned.lanes.hold()
+    }
+    this.#gauges()
+  }
+
+  resume(partitions: readonly TopicPartition[]): void {
+    for (const owned of partitions.map((partition) => this.require(partition))) {
+      if (!owned.pauses.has('user')) continue
+      this.#backPressure.resume(owned, 'user')
+      owned.lanes.release()
+    }
+    this.#gauges()
+  }
+
+  /** Drops what waits, lets what runs end (bounded), and starts again at `offset` with nothing settled. */
+  async seek(place: TopicPartition, offset: number): Promise<void> {
+    const owned = this.require(place)
+    this.#backPressure.pause(owned, 'seek')
+    owned.lanes.close()
+    await this.#idle(owned)
+    if (this.#assignment.get(owned.topic, owned.partition) !== owned || owned.state.is('draining', 'gone')) {
+      throw new StateError('not-assigned', `${owned.topic}-${owned.partition} was taken away during the seek`, place)
+    }
+    const userPaused = owned.pauses.has('user')
+    owned.leave()
+    const fresh = this.#own(owned.assigned, { position: offset, completed: [], acknowledged: null })
+    if (userPaused) {
+      fresh.pauses.add('user')
+      fresh.lanes.hold()
+    }
+    this.#driver().seek(fresh.assigned, offset)
+    if (!userPaused) this.#driver().resume(fresh.assigned)
+  }
+
+  facts(): Omit<ConsumerFacts, 'state' | 'driver' | 'error'> {
+    const now = this.#tools.clock.now()
+    const readsCommitted = this.#options.isolation === 'read-committed'
+    return {
+      partitions: this.#assignment.all().map((partition) => partitionFacts(partition, readsCommitted, now)),
+      running: this.#dispatch.running,
+      oldestHandlerStartedAt: this.#running.oldestStartedAt,
+      late: this.#dispatch.late,
+      commits: this.#committer.counts,
+      lastDrain: this.#lastDrain,
+    }
+  }
+
+  // ── Giving up ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Takes no further partition, finishes and commits what there is. */
+  async release(deadline: number): Promise<void> {
+    this.#state = 'closed'
+    await this.#drain(this.#assignment.all(), 'stopped', Infinity, deadline)
+  }
+
+  /** Gives everything up at once, without a commit. */
+  abandonAll(): void {
+    this.#state = 'closed'
+    this.#committer.close()
+    this.#abandon(this.#assignment.all(), 'forced')
+  }
+
+  /** No timer is left. */
+  close(): void {
+    this.#committer.close()
+    this.#running.close()
+  }
+
+  async #drain(
+    partitions: readonly OwnedPartition[],
+    reason: 'revoked' | 'stopped',
+    finishMs: number,
+    deadline: number,
+  ): Promise<void> {
+    const fresh = partitions.filter((partition) => partition.state.is('active', 'stopped'))
+    const draining = partitions.filter((partition) => partition.state.is('draining'))
+    if (fresh.length > 0) this.#note(await drain(fresh, reason, finishMs, deadline, this.#tools))
+    // Another drain has them: its own deadline bounds it, ours bounds the wait.
+    await this.#allGone(draining, deadline)
+  }
+
+  #abandon(partitions: readonly OwnedPartition[], reason: 'lost' | 'forced'): void {
+    const left = partitions.filter((partition) => !partition.isGone)
+    if (left.length > 0) this.#note(abandon(left, reason, this.#tools))
+  }
+
+  #note(report: DrainReport): void {
+    const { metrics, logger } = this.#dependencies
+    for (const { topic, partition } of report.partitions) {
+      const owned = this.#assignment.get(topic, partition)
+      if (owned?.isGone === true) this.#assignment.remove(owned)
+    }
+    this.#lastDrain = report
+    this.#shareMarks()
+    this.#gauges()
+    metrics.count('tidemark_consumer_rebalances_total', { kind: report.reason })
+    if (report.abandoned > 0 || report.possibleDuplicates.length > 0) {
+      logger.warn({ drain: report }, 'partitions were given up; some records may be handled twice')
+    } else {
+      logger.info({ drain: report }, 'partitions were given up')
+    }
+    this.#tell(() => this.#options.onDrained?.(report))
+  }
+
+  async #allGone(partitions: readonly OwnedPartition[], deadline: number): Promise<void> {
+    if (partitions.length === 0) return
+    const { clock } = this.#tools
+    const gone = Promise.all(partitions.map((partition) => aborted(partition.signal)))
+    const late = new AbortController()
+    await Promise.race([gone, clock.sleep(Math.max(0, deadline - clock.now()), late.signal).catch(() => undefined)])
+    late.abort(new StateError('not-needed', 'the wait has ended'))
+  }
+
+  // ── Inside ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #take(assigned: AssignedPartition): void {
+    // Assigned again without a revoke: whatever the old epoch still does must not count.
+    const former = this.#assignment.get(assigned.topic, assigned.partition)
+    if (former !== undefined) this.#abandon([former], 'lost')
+    const owned = this.#own(assigned, startOf(assigned))
+    const mayMoveOn = this.#options.group !== null && this.#options.from !== 'earliest'
+    // A start that is not the beginning must be on record at once: a crash before the first commit would start at a later one.
+    if (owned.acknowledged === null && mayMoveOn) this.#committer.commitSoon(owned)
+  }
+
+  #own(assigned: AssignedPartition, start: PartitionStart): OwnedPartition {
+    const lanes = this.#dispatch.lanesOfPartition()
+    const owned = new OwnedPartition(assigned, start, lanes, this.#tools.clock.now(), commitMetadataMaxBytes)
+    this.#assignment.put(owned)
+    return owned
+  }
+
+  #owned(partitions: readonly AssignedPartition[]): OwnedPartition[] {
+    return partitions.flatMap((partition) => this.#assignment.ofEpoch(partition) ?? [])
+  }
+
+  #receive(partition: OwnedPartition, fetched: FetchedRecords): void {
+    partition.highWatermark = fetched.highWatermark
+    partition.lastStableOffset = fetched.lastStableOffset
+    if (partition.unsettled === 0) partition.lastProgressAt = this.#tools.clock.now()
+    const deliveries = this.#intake.take(partition, fetched)
+    if (deliveries.length === 0) {
+      this.#committer.moved(partition)
+      return
+    }
+    let records = 0
+    let bytes = 0
+    for (const work of deliveries) {
+      records += work.count
+      bytes += work.sizeBytes
+    }
+    this.#backPressure.received(partition, records, bytes)
+    this.#gauges()
+    this.#dispatch.push(partition, deliveries)
+  }
+
+  #stopPartition(partition: OwnedPartition, cause: Error): void {
+    const error = cause instanceof TidemarkError ? cause : defect(cause)
+    const { topic, partition: number } = partition
+    this.#dependencies.logger.error({ topic, partition: number, offset: error.offset, error }, 'partition stopped')
+    partition.stoppedBy ??= error
+    if (partition.state.current !== 'active') return
+    partition.state.to('stopped')
+    partition.lanes.close()
+    this.#backPressure.pause(partition, 'stopped')
+    this.#gauges()
+    this.#tell(() => this.#options.onPartitionStopped?.({ topic, partition: number }, error))
+  }
+
+  async #idle(owned: OwnedPartition): Promise<void> {
+    const { clock } = this.#tools
+    const ended = new AbortController()
+    const timeUp = clock.sleep(this.#options.drainMs, ended.signal).catch(() => undefined)
+    await Promise.race([owned.lanes.whenIdle(), aborted(owned.signal), timeUp])
+    ended.abort(new StateError('not-needed', 'the wait has ended'))
+  }
+
+  #shareMarks(): void {
+    this.#backPressure.share(this.#assignment.size)
+  }
+
+  #gauges(): void {
+    const { metrics } = this.#dependencies
+    let inFlight = 0
+    let paused = 0
+    for (const partition of this.#assignment.all()) {
+      inFlight += partition.unsettled
+      if (partition.pauses.size > 0) paused += 1
+    }
+    metrics.gauge('tidemark_consumer_in_flight', {}, inFlight)
+    metrics.gauge('tidemark_consumer_paused_partitions', {}, paused)
+  }
+
+  /** A listener of the user that throws must not disturb the consumer. */
+  #tell(call: () => void): void {
+    try {
+      call()
+    } catch (error) {
+      this.#dependencies.logger.error({ error }, 'a listener of the consumer threw')
+    }
+  }
+}
+
+function handlingOf({ handle, handleBatch }: ResolvedConsumerOptions): Handling {
+  if (handle !== undefined) return { kind: 'each', handle }
+  if (handleBatch !== undefined) return { kind: 'batch', handleBatch }
+  throw new StateError('no-handler', 'a consumer needs handle or handleBatch')
+}
+
+/** Completed ranges count only beside the offset they were committed with. */
+function startOf({ position, committed }: AssignedPartition): PartitionStart {
+  if (committed === null) return { position, completed: [], acknowledged: null }
+  const section = parseCommitMetadata(committed.metadata).get(completedRangesSection)
+  const completed = position === committed.offset ? parseCompletedRanges(section, committed.offset) : []
+  return { position, completed, acknowledged: { offset: committed.offset, metadata: committed.metadata ?? '' } }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+}
+
+function defect(cause: unknown): TidemarkError {
+  if (cause instanceof TidemarkError) return cause
+  return new TidemarkError('internal-defect', 'the consumer met something it cannot explain; please report it', {
+    cause,
+  })
+}

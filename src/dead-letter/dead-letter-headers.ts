@@ -1,0 +1,57 @@
+import type { FailedRecord } from '../consumer/failed-record.js'
+import { tdHeader, textHeader } from '../message/headers.js'
+import type { Header } from '../message/record.js'
+
+const stackMaxBytes = 4096
+const messageMaxBytes = 1024
+
+/**
+ * The record's own headers as they are, without those of this library that tell about the failure, and then these anew.
+ * What a redrive or an earlier consumer wrote once stays: where the record first came from, when it first failed, its id and hops.
+ */
+export function deadLetterHeaders(failed: FailedRecord): readonly Header[] {
+  const { record } = failed
+  const ours = [...originHeaders(failed), ...failureHeaders(failed)]
+  const kept = record.headers.filter(([name]) => !ours.some(([replaced]) => replaced === name))
+  return [...kept, ...ours]
+}
+
+function originHeaders({ topic, partition, record }: FailedRecord): readonly Header[] {
+  if (record.headers.some(([name]) => name === tdHeader.originTopic)) return []
+  return [
+    textHeader(tdHeader.originTopic, topic),
+    textHeader(tdHeader.originPartition, String(partition)),
+    textHeader(tdHeader.originOffset, String(record.offset)),
+    textHeader(tdHeader.originTimestamp, isoTime(record.timestamp)),
+  ]
+}
+
+function failureHeaders(failed: FailedRecord): readonly Header[] {
+  const { error, group, record } = failed
+  const firstFailed = record.headers.some(([name]) => name === tdHeader.firstFailedAt)
+  return [
+    textHeader(tdHeader.reason, failed.reason),
+    textHeader(tdHeader.attempt, String(failed.attempt)),
+    ...(group === null ? [] : [textHeader(tdHeader.group, group)]),
+    textHeader(tdHeader.errorClass, error instanceof Error ? error.name : typeof error),
+    textHeader(tdHeader.errorMessage, cut(error instanceof Error ? error.message : '', messageMaxBytes)),
+    textHeader(tdHeader.errorStack, cut(error instanceof Error ? (error.stack ?? '') : '', stackMaxBytes)),
+    ...(firstFailed ? [] : [textHeader(tdHeader.firstFailedAt, isoTime(failed.firstFailedAt))]),
+    textHeader(tdHeader.lastFailedAt, isoTime(failed.lastFailedAt)),
+  ]
+}
+
+/** A record may carry any number as its time, also -1 for none and what no calendar knows. */
+function isoTime(timestamp: number): string {
+  const time = new Date(timestamp)
+  return Number.isNaN(time.getTime()) ? String(timestamp) : time.toISOString()
+}
+
+/** At most so many bytes of UTF-8, never half a character. */
+function cut(text: string, maxBytes: number): string {
+  const bytes = Buffer.from(text, 'utf8')
+  if (bytes.length <= maxBytes) return text
+  let end = maxBytes
+  while (end > 0 && ((bytes[end] as number) & 0xc0) === 0x80) end -= 1
+  return bytes.toString('utf8', 0, end)
+}
