@@ -46,6 +46,8 @@ export async function describeGroup(
     members: Object.fromEntries(of('member').map(([, client = '', memberId = '']) => [client, memberId])),
     holds: byClient('holds'),
     expected: byClient('expected'),
-    committed: new Map(of('committed').map(([, topic, partition, offset]) => [`${topic}-${partition}`, Number(offset)])),
+    committed: new Map(
+      of('committed').map(([, topic, partition, offset]) => [`${topic}-${partition}`, Number(offset)]),
+    ),
   }
 }

@@ -104,7 +104,10 @@ export function tidemarkMember(driver: Driver, settings: Partial<ConsumerSetting
 }
 
 /** Lets a test see the answers to JoinGroup, which tell who leads. */
-export function watchJoins(connections: ConnectionFactory, joined: (answer: JoinGroupAnswer) => void): ConnectionFactory {
+export function watchJoins(
+  connections: ConnectionFactory,
+  joined: (answer: JoinGroupAnswer) => void,
+): ConnectionFactory {
   const watched = (connection: Connection): Connection => ({
     async request<R extends Request>(...call: Parameters<typeof connection.request<R>>): Promise<AnswerTo<R>> {
       const answer = await connection.request<R>(...call)

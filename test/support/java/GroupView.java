@@ -28,7 +28,9 @@ public final class GroupView {
         try (Admin admin = Admin.create(Map.of("bootstrap.servers", args[0]))) {
             ConsumerGroupDescription group =
                 admin.describeConsumerGroups(List.of(args[1])).all().get(30, TimeUnit.SECONDS).get(args[1]);
-            System.out.println("group\t" + group.state() + "\t" + group.partitionAssignor());
+            @SuppressWarnings("removal") // groupState() is not in 3.9
+            String state = group.state().toString();
+            System.out.println("group\t" + state + "\t" + group.partitionAssignor());
             for (MemberDescription member : group.members()) {
                 System.out.println("member\t" + member.clientId() + "\t" + member.consumerId());
                 print("holds", member.clientId(), member.assignment().topicPartitions());
