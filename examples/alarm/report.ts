@@ -67,7 +67,10 @@ async function countPoints(db: Kysely<Schema>, series: string): Promise<number> 
 async function countVerdicts(db: Kysely<Schema>, series: string): Promise<{ anomalies: number; triggers: number }> {
   const row = await db
     .selectFrom('check_result')
-    .select((select) => [select.fn.countAll<number>().as('n'), select.fn.sum<number | null>('triggered').as('triggered')])
+    .select((select) => [
+      select.fn.countAll<number>().as('n'),
+      select.fn.sum<number | null>('triggered').as('triggered'),
+    ])
     .where('series', '=', series)
     .executeTakeFirstOrThrow()
   return { anomalies: row.n, triggers: row.triggered ?? 0 }

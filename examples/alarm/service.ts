@@ -3,8 +3,8 @@ export interface Service<Counts> {
   start(): Promise<void>
   /** What was done since the start, repeats included. */
   counts(): Readonly<Counts>
-  /** Records of its topic it has not handled yet. */
-  lag(): Promise<number>
+  /** Records of its topic it has not handled yet, as of its last look at the log. */
+  lag(): number
 }
 
 export interface ServiceReports {

@@ -1,6 +1,5 @@
 import type { Message, Messaging } from 'tidemark'
 import { keepTrying } from '../keep-trying.js'
-import { totalLag } from '../lag.js'
 import type { Service, ServiceReports } from '../service.js'
 import { PartitionClaims } from '../store/partition-claims.js'
 import type { Store } from '../store/store.js'
@@ -54,5 +53,5 @@ export function alert({ messaging, store, onTrouble, onStopped }: AlertOptions):
     onFailed: (error) => onStopped?.(error),
   })
 
-  return { start: () => consumer.start(), counts: () => totals, lag: () => totalLag(consumer) }
+  return { start: () => consumer.start(), counts: () => totals, lag: () => consumer.lag() }
 }

@@ -60,6 +60,7 @@ export function nextStep(state: KeyState, event: AlertEvent): Step {
     if (event.time < open.latestTime) return { do: 'drop', reason: 'severer, but from before the newest anomaly' }
     return { do: 'escalate' }
   }
-  if (lastEndTime !== null && event.time < lastEndTime) return { do: 'drop', reason: 'belongs to an alert that is over' }
+  if (lastEndTime !== null && event.time < lastEndTime)
+    return { do: 'drop', reason: 'belongs to an alert that is over' }
   return { do: 'merge' }
 }

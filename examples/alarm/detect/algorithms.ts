@@ -84,11 +84,7 @@ function holds({ method, threshold }: Term, value: number): boolean {
   }
 }
 
-function judgeBand(
-  band: Band & { readonly fetchType: 'avg' | 'last' },
-  value: number,
-  history: History,
-): Verdict {
+function judgeBand(band: Band & { readonly fetchType: 'avg' | 'last' }, value: number, history: History): Verdict {
   const sides: Verdict[] = []
   if (band.floor) {
     const past = summarise(band.fetchType, history, band.floorInterval)

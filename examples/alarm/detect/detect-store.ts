@@ -50,14 +50,12 @@ export async function loadRuleState(
     .where('series', '=', series)
     .executeTakeFirst()
   return {
-    anomalies: anomalies.map(
-      (row): Anomaly => ({
-        severity: row.severity as Severity,
-        time: row.ts,
-        value: row.value,
-        triggered: row.triggered === 1,
-      }),
-    ),
+    anomalies: anomalies.map((row): Anomaly => ({
+      severity: row.severity as Severity,
+      time: row.ts,
+      value: row.value,
+      triggered: row.triggered === 1,
+    })),
     firing:
       state?.firing_severity == null || state.last_trigger_ts === null
         ? null

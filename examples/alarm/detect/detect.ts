@@ -1,6 +1,5 @@
 import type { Message, Messaging } from 'tidemark'
 import { keepTrying } from '../keep-trying.js'
-import { totalLag } from '../lag.js'
 import type { Rule } from '../rules.js'
 import type { Service, ServiceReports } from '../service.js'
 import { PartitionClaims } from '../store/partition-claims.js'
@@ -63,7 +62,7 @@ export function detect({ messaging, store, rules, onTrouble, onStopped }: Detect
     onFailed: (error) => onStopped?.(error),
   })
 
-  return { start: () => consumer.start(), counts: () => totals, lag: () => totalLag(consumer) }
+  return { start: () => consumer.start(), counts: () => totals, lag: () => consumer.lag() }
 }
 
 function add(totals: DetectCounts, received: number, batch: JudgedBatch): void {

@@ -28,7 +28,6 @@ export class SeriesPoints {
     return 'new'
   }
 
-
   /** What the store does not have yet. */
   added(): readonly Point[] {
     return this.#added

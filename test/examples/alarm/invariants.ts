@@ -29,7 +29,11 @@ async function expectEveryTriggerShownOnce({ detectStore, alertStore }: Database
     .select('event_id')
     .where('op_type', 'in', ['CREATE', 'CONVERGE', 'EVENT_DROP'])
     .execute()
-  const recovered = await alertStore.db.selectFrom('alert_log').select('event_id').where('op_type', '=', 'RECOVER').execute()
+  const recovered = await alertStore.db
+    .selectFrom('alert_log')
+    .select('event_id')
+    .where('op_type', '=', 'RECOVER')
+    .execute()
   const sorted = (rows: readonly { event_id: string | null }[]) => rows.map((row) => row.event_id).sort()
   expect(sorted(log)).toEqual([...ids].sort())
   expect(sorted(inbox)).toEqual([...sorted(log), ...sorted(recovered)].sort())
@@ -60,7 +64,9 @@ async function expectContiguousLogs({ db }: Store): Promise<void> {
   const byAlert = groupBy(log, (row) => row.alert_id)
   for (const alert of await readAlerts(db)) {
     const entries = byAlert.get(alert.alert_id) ?? []
-    expect(entries.map((entry) => entry.version)).toEqual(Array.from({ length: alert.version }, (_, index) => index + 1))
+    expect(entries.map((entry) => entry.version)).toEqual(
+      Array.from({ length: alert.version }, (_, index) => index + 1),
+    )
     expect(entries.map((entry) => entry.op_type === 'CREATE')).toEqual(entries.map((_, index) => index === 0))
     const states = entries.map((entry) => entry.status)
     expect(states.slice(0, -1).every((state) => state === 'ABNORMAL')).toBe(true)

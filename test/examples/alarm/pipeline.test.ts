@@ -31,7 +31,13 @@ describe('detect and alert over the five series', () => {
   it('stores the alerts of the independent simulation, with begin, latest and end', async () => {
     await runAll(await interleaved())
 
-    for (const [strategyId, name] of [[11, 'machine'], [12, 'latency'], [13, 'rds'], [14, 'elb'], [15, 'adCost']] as const) {
+    for (const [strategyId, name] of [
+      [11, 'machine'],
+      [12, 'latency'],
+      [13, 'rds'],
+      [14, 'elb'],
+      [15, 'adCost'],
+    ] as const) {
       const stored = await pipeline.alertStore.db
         .selectFrom('alert')
         .select(['begin_time', 'latest_time', 'end_time', 'event_count'])

@@ -66,7 +66,10 @@ export function simulate(one: ReferenceCase): ReferenceResult {
       }
     }
   }
-  const labels = JSON.parse(readFileSync(new URL('labels.json', data), 'utf8')) as Record<string, { windows: [string, string][] }>
+  const labels = JSON.parse(readFileSync(new URL('labels.json', data), 'utf8')) as Record<
+    string,
+    { windows: [string, string][] }
+  >
   const windows = labels[one.file]?.windows ?? []
   const hit = windows.filter(([from, to]) =>
     alerts.some((alert) => alert.beginTime <= seconds(to) && alert.latestTime >= seconds(from)),

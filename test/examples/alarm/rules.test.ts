@@ -37,7 +37,9 @@ const table: readonly [keyof typeof cases, Rule, readonly number[]][] = [
 ]
 
 /** Runs the example's own rule over the file in order of arrival, in one piece. */
-async function judgeFile(rule: Rule): Promise<{ accepted: number; anomalies: readonly Anomaly[]; findings: Finding[] }> {
+async function judgeFile(
+  rule: Rule,
+): Promise<{ accepted: number; anomalies: readonly Anomaly[]; findings: Finding[] }> {
   const source = sources.find((one) => one.bizId === rule.bizId && one.metric === rule.metric)
   if (!source) throw new Error(`no source for ${rule.name}`)
   const points = new SeriesPoints([])
@@ -113,7 +115,11 @@ describe('a rule over a series', () => {
 
   it('lets the severest level that fires speak alone', () => {
     const severe = { ...rule.levels[0], severity: 1, trigger: { window: 1, count: 1 } } as Level
-    const mild: Level = { ...severe, severity: 2, algorithms: [{ type: 'Threshold', groups: [[{ method: 'lt', threshold: 70 }]] }] }
+    const mild: Level = {
+      ...severe,
+      severity: 2,
+      algorithms: [{ type: 'Threshold', groups: [[{ method: 'lt', threshold: 70 }]] }],
+    }
     const state = new RuleState({ ...rule, levels: [severe, mild] }, 'series', [], {
       anomalies: [],
       firing: null,

@@ -87,7 +87,9 @@ describe('a database file', () => {
     await first.close()
     expect(existsSync(`${path}.owner`)).toBe(false)
     const second = await openStore(path)
-    expect(await second.db.selectFrom('metric_point').selectAll().execute()).toEqual([{ series: 's', ts: 1, value: 0.5 }])
+    expect(await second.db.selectFrom('metric_point').selectAll().execute()).toEqual([
+      { series: 's', ts: 1, value: 0.5 },
+    ])
     await second.close()
   })
 })
@@ -107,7 +109,10 @@ describe('a partition claim', () => {
     await write(zombie, 1)
     await write(owner, 2)
     await expect(write(zombie, 3)).rejects.toThrow(FencedWriterError)
-    expect(await store.db.selectFrom('metric_point').select('ts').orderBy('ts').execute()).toEqual([{ ts: 1 }, { ts: 2 }])
+    expect(await store.db.selectFrom('metric_point').select('ts').orderBy('ts').execute()).toEqual([
+      { ts: 1 },
+      { ts: 2 },
+    ])
 
     zombie.release()
     await write(zombie, 4)
@@ -129,7 +134,9 @@ describe('a partition claim', () => {
   it('survives work of its first batch that failed', async () => {
     const store = await openStore(join(freshFolder(), 'alert.db'))
     const claims = new PartitionClaims('alert')
-    await expect(claims.write(store.db, end(1), () => Promise.reject(new Error('disk full')))).rejects.toThrow('disk full')
+    await expect(claims.write(store.db, end(1), () => Promise.reject(new Error('disk full')))).rejects.toThrow(
+      'disk full',
+    )
     await claims.write(store.db, end(1), async () => undefined)
     expect(await store.db.selectFrom('consumer_offset').select('next_offset').execute()).toEqual([{ next_offset: 1 }])
     await store.close()

@@ -1,0 +1,31 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+
+/** What to watch of a service. */
+export interface Watched {
+  readonly lag: () => number
+  readonly received: () => number
+}
+
+const lookEveryMs = 25
+
+/**
+ * Resolves when the service has read at least `expected` records, is behind by none and has read nothing new for
+ * `quietMs`: its view of the log is as old as its last fetch, so one look is not enough.
+ */
+export async function drained(
+  service: Watched,
+  { expected = 0, quietMs, signal }: { expected?: number; quietMs: number; signal: AbortSignal },
+): Promise<void> {
+  let received = -1
+  let quietSince = 0
+  for (;;) {
+    const now = performance.now()
+    if (service.received() !== received || service.lag() > 0 || service.received() < expected) {
+      received = service.received()
+      quietSince = now
+    } else if (now - quietSince >= quietMs) {
+      return
+    }
+    await sleep(lookEveryMs, undefined, { signal })
+  }
+}
