@@ -63,8 +63,7 @@ export interface HazardResult {
   readonly report: Report
 }
 
-export async function runHazards(names: readonly string[], onResult: (result: HazardResult) => void): Promise<void> {
-  const chosen = names.length === 0 ? hazards : hazards.filter(({ name }) => names.includes(name))
+export async function runHazards(chosen: readonly Hazard[], onResult: (result: HazardResult) => void): Promise<void> {
   await using cluster = await startCluster({ nodes: 3, proxies: true })
   for (const hazard of chosen) onResult(await showHazard(cluster, hazard))
 }

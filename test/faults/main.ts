@@ -1,0 +1,78 @@
+import { parseArgs } from 'node:util'
+import { fullMatrix, shortMatrix } from './cells.js'
+import { hazards, runHazards } from './hazards.js'
+import { openKafkajs } from './kafkajs-workload.js'
+import { cellLine, runMatrix } from './matrix.js'
+import { openTidemark } from './tidemark-workload.js'
+
+const help = `npm run test:faults [-- [what] [--client tidemark|kafkajs] [--full] [--seed n]]
+
+what:  nothing      the hazards of bare kafkajs, then the matrix
+       hazards      only those;  D1 … D4: only one
+       matrix       only the matrix
+       cp/sigkill   the cells whose name has this in it
+--client kafkajs    runs the cells over bare kafkajs, which must be caught
+--full              more and longer cells
+--list              names everything and runs nothing
+`
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    client: { type: 'string', default: 'tidemark' },
+    full: { type: 'boolean', default: false },
+    list: { type: 'boolean', default: false },
+    seed: { type: 'string', default: '1' },
+    help: { type: 'boolean', default: false },
+  },
+})
+
+const workloads = { tidemark: openTidemark, kafkajs: openKafkajs }
+
+async function main(): Promise<void> {
+  const open = workloads[values.client as keyof typeof workloads]
+  if (open === undefined) throw new Error(`--client takes ${Object.keys(workloads).join(' or ')}, not ${values.client}`)
+  const cells = chosen(values.full ? fullMatrix : shortMatrix, 'matrix')
+  const shown = chosen(hazards, 'hazards')
+  if (cells.length + shown.length === 0) throw new Error(`nothing is called ${positionals.join(' or ')}; see --list`)
+  if (values.list) {
+    for (const { name } of [...shown, ...cells]) console.log(name)
+    return
+  }
+  let passed = 0
+  let failed = 0
+  const count = (ok: boolean) => (ok ? passed++ : failed++)
+  const startedAt = performance.now()
+  if (shown.length > 0) {
+    await runHazards(shown, ({ hazard, shown: ok, tries, report }) => {
+      count(ok)
+      const { lost, doubled } = report.broken
+      console.log(`${ok ? 'ok    ' : 'FAILED'} ${hazard.name.padEnd(15)} ${hazard.title}: acknowledged ${report.acknowledged}  lost ${lost}  doubled ${doubled}  (try ${tries} of ${hazard.tries})`)
+    })
+  }
+  if (cells.length > 0) {
+    console.log(`${cells.length} cells over ${values.client}, seed ${values.seed}`)
+    await runMatrix(cells, open, Number(values.seed), (result) => {
+      count(result.failures.length === 0)
+      console.log(cellLine(result))
+    })
+  }
+  console.log(`${Math.round((performance.now() - startedAt) / 1_000)} s`)
+  console.log(`${passed} passed, ${failed} failed`)
+  process.exitCode = failed === 0 ? 0 : 1
+}
+
+/** All when nothing was asked for, all of a section by its name, else those with the asked text in their name. */
+function chosen<T extends { readonly name: string }>(all: readonly T[], section: string): readonly T[] {
+  if (positionals.length === 0 || positionals.includes(section)) return all
+  return all.filter(({ name }) => positionals.some((text) => name.toLowerCase().includes(text.toLowerCase())))
+}
+
+if (values.help) console.log(help)
+else {
+  await main().catch((error: unknown) => {
+    console.error(error instanceof Error ? error.stack : error)
+    console.log('0 passed, 1 failed')
+    process.exitCode = 1
+  })
+}

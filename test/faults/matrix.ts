@@ -1,0 +1,183 @@
+import { Checker, violations, type Report, type Violation } from '../support/checker.js'
+import { scanTopic } from '../support/java-client.js'
+import { startCluster, type KafkaCluster } from '../support/kafka-cluster.js'
+import { Ledger } from '../support/ledger.js'
+import { delay } from '../support/waiting.js'
+import type { Cell } from './cells.js'
+import { ConfirmedByBrokers } from './confirmed.js'
+import { FirstAcknowledgements } from './first-acknowledgement.js'
+import { Load, type LoadOptions } from './load.js'
+import { battlefield, injectedByProxies, nemeses, type Nemesis } from './nemesis.js'
+import type { OpenWorkload } from './workload.js'
+
+export interface CellResult {
+  readonly cell: Cell
+  readonly report: Report
+  readonly injections: number
+  readonly injectedByProxies: number
+  readonly seconds: number
+  readonly worstFirstAckMs: number | undefined
+  readonly failures: readonly string[]
+}
+
+const partitions = 6
+const producers = 2
+const load: LoadOptions = { perSecond: 2_500, inFlight: 2_000, keys: 48, valueBytes: 100 }
+/** Longer than any record's own delivery deadline: what has no outcome then never gets one. */
+const outcomeWithinMs = 45_000
+/** Kafka's own time to see that a broker died (`broker.session.timeout.ms`), and two seconds for the client. */
+const firstAckWithinMs = 2_000 + 2_000
+const closedWithinMs = 2_000
+
+/** Runs cells one after another; neighbours of one version share a cluster. */
+export async function runMatrix(
+  cells: readonly Cell[],
+  open: OpenWorkload,
+  seed: number,
+  onResult: (result: CellResult) => void,
+): Promise<void> {
+  let cluster: KafkaCluster | undefined
+  try {
+    for (const cell of cells) {
+      if (cluster !== undefined && !(await isReusable(cluster, cell.version))) {
+        await cluster.stop()
+        cluster = undefined
+      }
+      cluster ??= await startCluster({ nodes: 3, version: cell.version, proxies: true })
+      onResult(await runCell(cluster, cell, open, seed))
+    }
+  } finally {
+    await cluster?.stop()
+  }
+}
+
+async function isReusable(cluster: KafkaCluster, version: string): Promise<boolean> {
+  return cluster.version === version && cluster.nodes.every((node) => node.running)
+}
+
+async function runCell(cluster: KafkaCluster, cell: Cell, open: OpenWorkload, seed: number): Promise<CellResult> {
+  const startedAt = performance.now()
+  const topic = `${cell.profile}-${cell.nemesis}-${Math.round(startedAt)}`
+  await cluster.createTopic(topic, { partitions })
+  const ledger = new Ledger(topic)
+  const firstAcks = new FirstAcknowledgements()
+  const confirmed = new ConfirmedByBrokers(cluster, topic)
+  const field = battlefield(cluster, topic, seed, (led) => firstAcks.leaderKilled(led))
+  const proxyFaultsBefore = injectedByProxies(cluster)
+  const failures: string[] = []
+
+  const workloads = await Promise.all(
+    Array.from({ length: producers }, () => open({ brokers: cluster.brokers, topic, profile: cell.profile })),
+  )
+  const loads = workloads.map(
+    (workload, producer) => new Load(workload, ledger, producer, load, (outcome, sentAt) => firstAcks.outcome(outcome, sentAt)),
+  )
+  const injections = await injectUntilEnough(cell, nemeses[cell.nemesis], field, () => ledger.counts.stored).catch((error: unknown) => {
+    failures.push(`the fault could not be injected: ${String(error)}`)
+    return 0
+  })
+  await heal(cluster, topic).catch((error: unknown) => failures.push(`the cluster did not recover: ${String(error)}`))
+  await Promise.all(loads.map((running) => running.stop(outcomeWithinMs)))
+  await Promise.all(workloads.map((workload) => workload.close()))
+  const socketsLeft = await socketsAfterClose(cluster)
+
+  const checker = new Checker(ledger)
+  await scanTopic(cluster, topic, (record) => checker.record(record))
+  const report = checker.report()
+  const result: CellResult = {
+    cell,
+    report,
+    injections,
+    injectedByProxies: injectedByProxies(cluster) - proxyFaultsBefore,
+    seconds: (performance.now() - startedAt) / 1_000,
+    worstFirstAckMs: firstAcks.worstMs,
+    failures,
+  }
+  failures.push(...didLess(result), ...brokenPromises(cell, report), ...unexplained(checker, confirmed))
+  if (socketsLeft > 0) failures.push(`${socketsLeft} sockets open after close`)
+  await cluster.deleteTopic(topic)
+  return result
+}
+
+async function injectUntilEnough(
+  cell: Cell,
+  nemesis: Nemesis,
+  field: Parameters<Nemesis['inject']>[0],
+  acknowledged: () => number,
+): Promise<number> {
+  await delay(1_000)
+  const giveUpAt = performance.now() + cell.withinMs
+  const stopBackground = nemesis.background?.(field)
+  let injections = 0
+  try {
+    const enough = () => injections >= cell.injectionsAtLeast && acknowledged() >= cell.acknowledgedAtLeast
+    while (!enough() && performance.now() < giveUpAt) injections += await nemesis.inject(field)
+  } finally {
+    stopBackground?.()
+  }
+  return injections
+}
+
+async function heal(cluster: KafkaCluster, topic: string): Promise<void> {
+  for (const proxy of cluster.proxies) {
+    proxy.heal()
+    proxy.delay(0)
+    proxy.disarm()
+  }
+  for (const node of cluster.nodes) {
+    node.resume()
+    if (!node.running) await node.restart(cluster.nodes.length)
+  }
+  await cluster.waitForFullIsr(topic)
+}
+
+async function socketsAfterClose(cluster: KafkaCluster): Promise<number> {
+  const open = () => cluster.proxies.reduce((sum, proxy) => sum + proxy.openConnections, 0)
+  const giveUpAt = performance.now() + closedWithinMs
+  while (open() > 0 && performance.now() < giveUpAt) await delay(50)
+  return open()
+}
+
+function didLess({ cell, report, injections, worstFirstAckMs }: CellResult): string[] {
+  const failures: string[] = []
+  if (report.acknowledged < cell.acknowledgedAtLeast) failures.push(`acknowledged fewer than ${cell.acknowledgedAtLeast}`)
+  if (injections < cell.injectionsAtLeast) failures.push(`injected fewer than ${cell.injectionsAtLeast}`)
+  if (cell.nemesis === 'sigkill') {
+    if (worstFirstAckMs === undefined) failures.push('no first acknowledgement was measured')
+    else if (worstFirstAckMs > firstAckWithinMs) failures.push(`first acknowledgement after ${Math.round(worstFirstAckMs)} ms`)
+  }
+  return failures
+}
+
+/** acks 1 promises neither that a record survives its leader nor that it is there once or in order. */
+const promisedByAp: readonly Violation[] = ['notStoredButPresent', 'unsettled', 'foreign']
+
+function brokenPromises(cell: Cell, { broken, examples }: Report): string[] {
+  const promised = cell.profile === 'ap' ? promisedByAp : violations
+  return promised.filter((name) => broken[name] > 0).map((name) => `${broken[name]} ${name}: ${examples[name].slice(0, 3).join('; ')}`)
+}
+
+function unexplained(checker: Checker, confirmed: ConfirmedByBrokers): string[] {
+  const byClient = checker.lost.filter((place) => !confirmed.covers(place))
+  return byClient.length === 0 ? [] : [`${byClient.length} of the lost were never confirmed by any broker`]
+}
+
+/** One line for people and logs. */
+export function cellLine({ cell, report, injections, injectedByProxies: byProxies, seconds, worstFirstAckMs, failures }: CellResult): string {
+  const { broken } = report
+  const numbers = [
+    `acknowledged ${report.acknowledged}`,
+    `unknown ${report.unknown} (${report.unknownPresent} present)`,
+    `not stored ${report.notStored}`,
+    `lost ${broken.lost}`,
+    `doubled ${broken.doubled}`,
+    `out of order ${broken.outOfOrder}`,
+    `injections ${injections}`,
+    `proxy faults ${byProxies}`,
+    `${seconds.toFixed(1)} s`,
+    ...(worstFirstAckMs === undefined ? [] : [`first ack ≤ ${Math.round(worstFirstAckMs)} ms`]),
+  ]
+  const verdict = failures.length === 0 ? 'ok    ' : 'FAILED'
+  return [`${verdict} ${cell.name.padEnd(28)} ${numbers.join('  ')}`, ...failures.map((failure) => `       ${failure}`)].join('\n')
+}
+
