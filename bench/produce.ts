@@ -1,5 +1,5 @@
 import { Kafka, logLevel, Partitioners } from 'kafkajs'
-import { bytes, createMessaging, defineTopic, defineProfile } from 'tidemark'
+import { bytes, createMessaging, defineTopic } from 'tidemark'
 import { kafkajs } from 'tidemark/kafkajs'
 import { startCluster, type KafkaCluster } from '../test/support/kafka-cluster.js'
 import { keepInFlight, measure, measureLatency, type Measured } from './measure.js'
@@ -153,10 +153,10 @@ async function sweeps(cluster: KafkaCluster): Promise<void> {
   for (const variant of variants) {
     const messaging = createMessaging({
       driver: kafkajs({ brokers: [...cluster.brokers], logLevel: logLevel.NOTHING }),
-      profile: defineProfile('cp', variant.producer),
+      profile: 'cp',
     })
     const topic = defineTopic({ name: await freshTopic(cluster), value: bytes() })
-    const producer = messaging.producer()
+    const producer = messaging.producer(variant.producer)
     await keepInFlight(10_000, 1_024, () => producer.send(topic, text))
     results.push(await measureLatency(variant.name, 150_000, 4_096, () => producer.send(topic, text)))
     await messaging.close()

@@ -1,0 +1,42 @@
+import type { Messaging } from './messaging.js'
+
+export interface CloseOnSignalOptions {
+  /** Default SIGTERM and SIGINT. */
+  readonly signals?: readonly NodeJS.Signals[]
+  /** Most time for the close. Default: as the messaging says. */
+  readonly deadlineMs?: number
+  /** End the process when closed: with 0, or 1 when something could not be closed in order. Default true. */
+  readonly exit?: boolean
+}
+
+/**
+ * Closes in order at the first signal. A second signal ends the process at once, without commits: what was not committed
+ * is handled again by whoever takes over. Returns how to stop listening.
+ */
+export function closeOnSignal(messaging: Messaging, options: CloseOnSignalOptions = {}): () => void {
+  const { signals = ['SIGTERM', 'SIGINT'], deadlineMs, exit = true } = options
+  let received = 0
+  const onSignal = () => {
+    received += 1
+    if (received === 1) void closeInOrder()
+    else void closeByForce()
+  }
+  const closeInOrder = async () => {
+    try {
+      await messaging.close(deadlineMs === undefined ? {} : { deadlineMs })
+      if (exit) process.exit(0)
+    } catch (error) {
+      process.exitCode = 1
+      if (exit) process.exit(1)
+      throw error
+    }
+  }
+  const closeByForce = async () => {
+    await messaging.close({ force: true }).catch(() => undefined)
+    process.exit(1)
+  }
+  for (const signal of signals) process.on(signal, onSignal)
+  return () => {
+    for (const signal of signals) process.off(signal, onSignal)
+  }
+}

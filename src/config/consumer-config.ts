@@ -1,0 +1,45 @@
+import { z } from 'zod'
+import type { ConsumerOptions } from '../consumer/consumer-options.js'
+import { checkTogether, consumerShape, type ResolvedConsumerOptions } from '../consumer/consumer-schema.js'
+import type { Topic } from '../topic/topic.js'
+import { profileOf } from './define-profile.js'
+import type { Profile, ProfileName } from './profiles.js'
+import { resolveOptions } from './resolve-options.js'
+
+/** Options of `messaging.consumer`. */
+export type MessagingConsumerOptions<Topics extends readonly Topic[] = readonly Topic[]> = ConsumerOptions<Topics> & {
+  /**
+   * Topic that takes records whose handling failed, with their bytes as they were and headers that say why. Without it
+   * such a record stops its partition, visibly. It must exist.
+   */
+  readonly deadLetter?: string
+  /** Default: the profile of the messaging it is made by. */
+  readonly profile?: ProfileName | Profile
+}
+
+const schema = z
+  .strictObject({
+    ...consumerShape,
+    deadLetter: z.string().min(1).max(249).optional().describe('name of a topic that takes failed records'),
+  })
+  .superRefine(checkTogether)
+
+/** What the parts of a consumer are made from. */
+export interface ConsumerConfig {
+  readonly profile: Profile
+  readonly options: ResolvedConsumerOptions
+  readonly deadLetter: string | null
+}
+
+/** The profile's settings, overridden by the options. Throws `ConfigError` with every problem. */
+export function resolveConsumerOptions<Topics extends readonly Topic[]>(
+  { profile, ...options }: MessagingConsumerOptions<Topics>,
+  inherited: Profile,
+): ConsumerConfig {
+  const chosen = profile === undefined ? inherited : profileOf(profile)
+  const { isolation, onOutOfRange, commitEveryMs } = chosen.consumer
+  const settled = { isolation, onOutOfRange, commit: { everyMs: commitEveryMs } }
+  const subject = typeof options.group === 'string' ? `consumer "${options.group}"` : 'consumer'
+  const { deadLetter = null, ...resolved } = resolveOptions(subject, schema, { ...settled, ...options })
+  return { profile: chosen, options: resolved, deadLetter }
+}

@@ -1,0 +1,197 @@
+import { checkCapabilities } from './config/check-capabilities.js'
+import { resolveConsumerOptions, type ConsumerConfig, type MessagingConsumerOptions } from './config/consumer-config.js'
+import {
+  resolveMessagingOptions,
+  type MessagingOptions,
+  type ResolvedMessagingOptions,
+} from './config/messaging-options.js'
+import { resolveProducerOptions, type MessagingProducerOptions } from './config/producer-config.js'
+import { profiles, type Profile } from './config/profiles.js'
+import type { ConsumerFacts } from './consumer/consumer-facts.js'
+import { Consumer } from './consumer/consumer.js'
+import type { DeadLetterRoute } from './consumer/failed-record.js'
+import { deadLetterTopic } from './dead-letter/dead-letter-topic.js'
+import { deadLetterTo } from './dead-letter/dead-letter.js'
+import { StateError } from './errors.js'
+import { Admin } from './operations/admin.js'
+import { Producer, type ProducerFacts } from './producer/producer.js'
+import type { ResolvedProducerOptions } from './producer/producer-options.js'
+import type { Topic } from './topic/topic.js'
+
+export interface CloseOptions {
+  /** Most time for everything. Default `closeTimeoutMs` of the messaging. */
+  readonly deadlineMs?: number
+  /** Give everything up at once: nothing is drained or committed. May be called while a close is under way. */
+  readonly force?: boolean
+}
+
+/** What runs, for health and metrics. */
+export interface MessagingFacts {
+  readonly producers: readonly ProducerFacts[]
+  readonly consumers: readonly ConsumerFacts[]
+}
+
+/** Part of a close that consumers may take: they send while they drain, so producers close after them. */
+const consumersShare = 0.7
+
+/**
+ * The way to one Kafka cluster under one profile. Makes producers and consumers, and closes them in order.
+ *
+ * @example
+ * const messaging = createMessaging({ driver: kafkajs({ brokers: ['localhost:9092'] }), profile: 'cp' })
+ */
+export class Messaging implements AsyncDisposable {
+  readonly #options: ResolvedMessagingOptions
+  readonly #producers = new Set<Producer>()
+  readonly #consumers = new Set<Consumer>()
+  /** Producers that consumers send with: one for each profile. */
+  readonly #shared = new Map<Profile, Producer>()
+  #admin: Admin | null = null
+  #closing: Promise<void> | null = null
+
+  constructor(options: ResolvedMessagingOptions) {
+    this.#options = options
+  }
+
+  /** A producer of its own, with its own connections. Throws `ConfigError` with every problem of the options. */
+  producer(options: MessagingProducerOptions = {}): Producer {
+    this.#requireOpen('producer')
+    const config = resolveProducerOptions(options, this.#options.profile)
+    checkCapabilities(config.profile, this.#options.driver)
+    return this.#makeProducer(config.options)
+  }
+
+  /** A consumer; call its `start`. Throws `ConfigError` with every problem of the options. */
+  consumer<const Topics extends readonly Topic[]>(options: MessagingConsumerOptions<Topics>): Consumer {
+    this.#requireOpen('consumer')
+    const config = resolveConsumerOptions(options, this.#options.profile)
+    checkCapabilities(config.profile, this.#options.driver)
+    return this.#makeConsumer(config)
+  }
+
+  /** Creates what `defineTopic` describes and the cluster does not have; resolves to the names created. */
+  async ensureTopics(topics: readonly Topic[], options?: { readonly timeoutMs?: number }): Promise<readonly string[]> {
+    return this.admin.createTopics(
+      topics.map(({ name, partitions, replicationFactor, configs }) => ({
+        name,
+        partitions,
+        replicationFactor,
+        configs,
+      })),
+      options,
+    )
+  }
+
+  get admin(): Admin {
+    this.#requireOpen('admin')
+    const { driver, clientId, logger, metrics } = this.#options
+    this.#admin ??= new Admin(driver.createAdmin({ clientId, logger, metrics }), driver.runtime.clock)
+    return this.#admin
+  }
+
+  facts(): MessagingFacts {
+    return {
+      producers: [...this.#producers].map((producer) => producer.facts()),
+      consumers: [...this.#consumers].map((consumer) => consumer.facts()),
+    }
+  }
+
+  /** Consumers drain, commit and leave; then producers flush; then connections close. Bounded. Idempotent. */
+  close({ deadlineMs = this.#options.closeTimeoutMs, force = false }: CloseOptions = {}): Promise<void> {
+    if (force) this.#force()
+    this.#closing ??= this.#close(force ? 0 : deadlineMs)
+    return this.#closing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #close(deadlineMs: number): Promise<void> {
+    const { clock } = this.#options.driver.runtime
+    const deadline = clock.now() + deadlineMs
+    const stops = [...this.#consumers].map((consumer) => consumer.stop({ deadlineMs: deadlineMs * consumersShare }))
+    const stopped = await Promise.allSettled(stops)
+    const left = Math.max(0, deadline - clock.now())
+    const flushed = await Promise.allSettled(
+      [...this.#producers].map((producer) => producer.close({ deadlineMs: left })),
+    )
+    await this.#admin?.close()
+    const failures = [...stopped, ...flushed]
+      .filter((end) => end.status === 'rejected')
+      .map((end) => end.reason as unknown)
+    if (failures.length > 0) throw new AggregateError(failures, 'not everything could be closed in order')
+  }
+
+  #force(): void {
+    const ends: Promise<unknown>[] = [
+      ...[...this.#consumers].map((consumer) => consumer.stop({ deadlineMs: 0, force: true })),
+      ...[...this.#producers].map((producer) => producer.close({ deadlineMs: 0 })),
+    ]
+    // Whoever forces a close does not wait for how it ends; the promise of the close tells.
+    void Promise.allSettled(ends)
+  }
+
+  #makeProducer(options: ResolvedProducerOptions): Producer {
+    const { driver, clientId, logger, metrics } = this.#options
+    const producer = new Producer({
+      driver: driver.createProducer({ clientId, logger, metrics, ...options }),
+      runtime: driver.runtime,
+      metrics,
+      options,
+    })
+    this.#producers.add(producer)
+    return producer
+  }
+
+  #makeConsumer({ profile, options, deadLetter }: ConsumerConfig): Consumer {
+    const { driver, clientId, logger, metrics } = this.#options
+    const consumer = new Consumer(options, {
+      driver,
+      clientId,
+      logger,
+      metrics,
+      middleware: [],
+      deadLetter: deadLetter === null ? null : this.#deadLetterRoute(deadLetter, options.topics),
+      send: (topic, value, sendOptions) => this.#sharedProducer(profile).send(topic, value, sendOptions),
+      offsetAt: async (partition, timestamp) => {
+        const [offset] = await this.admin.listOffsets([partition], { timestamp })
+        return offset as number
+      },
+    })
+    this.#consumers.add(consumer)
+    return consumer
+  }
+
+  /** Dead letters go with acks=all and idempotence whatever the profile: they are what is left of a record. */
+  #deadLetterRoute(target: string, sources: readonly Topic[]): DeadLetterRoute {
+    const topic = deadLetterTopic(target)
+    return deadLetterTo({
+      target,
+      sources: sources.map(({ name }) => name),
+      publish: async (record, _target, originPartition) => {
+        const { headers } = record
+        const time = record.timestamp >= 0 ? { timestamp: record.timestamp } : {}
+        await this.#sharedProducer(profiles.cp).send(topic, { record, originPartition }, { headers, ...time })
+      },
+    })
+  }
+
+  #sharedProducer(profile: Profile): Producer {
+    const known = this.#shared.get(profile)
+    if (known !== undefined) return known
+    const producer = this.#makeProducer(resolveProducerOptions({}, profile).options)
+    this.#shared.set(profile, producer)
+    return producer
+  }
+
+  #requireOpen(action: string): void {
+    if (this.#closing === null) return
+    throw new StateError('closed', `${action} was called on a messaging that is closing or closed; make a new one`)
+  }
+}
+
+/** Connects driver, profile and options. Nothing is opened yet. Throws `ConfigError` with every problem. */
+export function createMessaging(options: MessagingOptions): Messaging {
+  return new Messaging(resolveMessagingOptions(options))
+}
