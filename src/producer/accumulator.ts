@@ -18,6 +18,8 @@ export interface AccumulatorSettings {
 export class Accumulator {
   readonly #clock: Clock
   readonly #settings: AccumulatorSettings
+  /** Somebody waits for memory that lingering records hold. */
+  readonly #isPressed: () => boolean
   readonly #handOver: (queue: PartitionQueue) => void
   readonly #queues = new Map<string, PartitionQueue[]>()
   #ready: PartitionQueue[] = []
@@ -26,9 +28,15 @@ export class Accumulator {
   #flushScheduled = false
 
   /** @param handOver takes the oldest batch of a queue that has one; nothing of that queue is handed over until `release`. */
-  constructor(clock: Clock, settings: AccumulatorSettings, handOver: (queue: PartitionQueue) => void) {
+  constructor(
+    clock: Clock,
+    settings: AccumulatorSettings,
+    isPressed: () => boolean,
+    handOver: (queue: PartitionQueue) => void,
+  ) {
     this.#clock = clock
     this.#settings = settings
+    this.#isPressed = isPressed
     this.#handOver = handOver
   }
 
@@ -70,6 +78,11 @@ export class Accumulator {
     return newest
   }
 
+  /** Memory ran out: what lingers goes now, to make room. */
+  hurry(): void {
+    for (const queue of this.#lingering) this.#makeReady(queue)
+  }
+
   /** Takes out every batch that is not with the driver. */
   takeUnsent(): readonly RecordBatch[] {
     this.#lingerTimer?.cancel()
@@ -99,8 +112,9 @@ export class Accumulator {
     const queues = this.#ready
     this.#ready = []
     const now = this.#clock.now()
+    const lingerMs = this.#isPressed() ? 0 : this.#settings.lingerMs
     for (const queue of queues) {
-      if (queue.isDue(now, this.#settings.lingerMs)) this.#handOver(queue)
+      if (queue.isDue(now, lingerMs)) this.#handOver(queue)
       else this.#linger(queue, now)
     }
   }
@@ -120,6 +134,6 @@ export class Accumulator {
 
   #endLinger(): void {
     this.#lingerTimer = null
-    for (const queue of this.#lingering) this.#makeReady(queue)
+    this.hurry()
   }
 }

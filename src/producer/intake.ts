@@ -5,7 +5,7 @@ import type { Runtime } from '../runtime/runtime.js'
 import type { ChoosePartition, Partitioner } from '../topic/partitioner.js'
 import type { Topic } from '../topic/topic.js'
 import type { Accumulator } from './accumulator.js'
-import { BufferMemory } from './buffer-memory.js'
+import type { BufferMemory, MemoryWaiter } from './buffer-memory.js'
 import { refuse } from './outgoing-record.js'
 import type { PartitionQueue } from './partition-queue.js'
 import type { ReceiptSink } from './receipt.js'
@@ -27,7 +27,6 @@ export interface Submission {
 
 export interface IntakeSettings {
   readonly maxRequestBytes: number
-  readonly bufferBytes: number
   readonly maxBlockMs: number
   readonly deliveryTimeoutMs: number
 }
@@ -43,19 +42,25 @@ interface TopicState {
 
 /** Brings records to their place: room in memory, then the topic's partitions, then the queue of the partition chosen. */
 export class Intake {
-  readonly memory: BufferMemory
+  readonly #memory: BufferMemory
   readonly #driver: DriverProducer
   readonly #runtime: Runtime
   readonly #settings: IntakeSettings
   readonly #accumulator: Accumulator
   readonly #topics = new Map<string, TopicState>()
 
-  constructor(driver: DriverProducer, runtime: Runtime, settings: IntakeSettings, accumulator: Accumulator) {
+  constructor(
+    driver: DriverProducer,
+    runtime: Runtime,
+    settings: IntakeSettings,
+    memory: BufferMemory,
+    accumulator: Accumulator,
+  ) {
     this.#driver = driver
     this.#runtime = runtime
     this.#settings = settings
     this.#accumulator = accumulator
-    this.memory = new BufferMemory(settings.bufferBytes, settings.maxBlockMs, runtime.clock)
+    this.#memory = memory
   }
 
   get loadingTopics(): number {
@@ -83,8 +88,15 @@ export class Intake {
 
   /** Takes the record in at once, if there is room for it and nobody waits. */
   tryAccept(submission: Submission): boolean {
-    if (!this.memory.tryTake(memoryBytes(submission.sizeBytes))) return false
+    if (!this.#memory.tryTake(memoryBytes(submission.sizeBytes))) return false
     this.place(submission)
+    return true
+  }
+
+  /** Joins the line for memory; false when the line is full too. */
+  waitForRoom(waiter: MemoryWaiter): boolean {
+    if (!this.#memory.wait(waiter)) return false
+    this.#accumulator.hurry()
     return true
   }
 
@@ -145,7 +157,7 @@ export class Intake {
 
   #fail({ sizeBytes, sink, slot }: Submission, error: SendError): void {
     sink.failed(slot, error)
-    this.memory.release(memoryBytes(sizeBytes))
+    this.#memory.release(memoryBytes(sizeBytes))
   }
 
   #chooseAndEnqueue(state: TopicState, submission: Submission): void {

@@ -5,6 +5,7 @@ import type { Runtime } from '../runtime/runtime.js'
 import { StateMachine } from '../runtime/state-machine.js'
 import type { Metrics } from '../telemetry/metrics.js'
 import type { Topic } from '../topic/topic.js'
+import { BufferMemory } from './buffer-memory.js'
 import { Intake } from './intake.js'
 import { encodeRecord, noSendOptions, type SendOptions } from './outgoing-record.js'
 import type { ResolvedProducerOptions } from './producer-options.js'
@@ -53,8 +54,8 @@ export interface ProducerParts {
 export class Producer {
   readonly #driver: DriverProducer
   readonly #runtime: Runtime
-  readonly #metrics: Metrics
   readonly #options: ResolvedProducerOptions
+  readonly #memory: BufferMemory
   readonly #sender: Sender
   readonly #intake: Intake
   readonly #failures: FailureCounts = { notStored: 0, unknown: 0 }
@@ -68,10 +69,10 @@ export class Producer {
   constructor({ driver, runtime, metrics, options }: ProducerParts) {
     this.#driver = driver
     this.#runtime = runtime
-    this.#metrics = metrics
     this.#options = options
-    this.#sender = new Sender(driver, runtime.clock, metrics, options, (bytes) => this.#release(bytes))
-    this.#intake = new Intake(driver, runtime, options, this.#sender.accumulator)
+    this.#memory = new BufferMemory(options.bufferBytes, options.maxBlockMs, runtime.clock)
+    this.#sender = new Sender(driver, runtime.clock, metrics, options, this.#memory)
+    this.#intake = new Intake(driver, runtime, options, this.#memory, this.#sender.accumulator)
   }
 
   /** Finds the cluster, so that a wrong address shows now and not at the first send. Rejects after `maxBlockMs`. */
@@ -92,7 +93,7 @@ export class Producer {
     try {
       const record = encodeRecord(topic, value, options, this.#runtime.clock)
       const submission = this.#intake.prepare(topic as Topic, value, record, options.partition, sink, 0)
-      if (!this.#intake.tryAccept(submission) && !this.#intake.memory.wait(new WaitingSend(submission, this.#intake))) {
+      if (!this.#intake.tryAccept(submission) && !this.#intake.waitForRoom(new WaitingSend(submission, this.#intake))) {
         throw bufferFull(topic.name, 'and as much again waiting')
       }
     } catch (error) {
@@ -145,8 +146,8 @@ export class Producer {
   facts(): ProducerFacts {
     return {
       state: this.#state.current,
-      bufferedBytes: this.#intake.memory.usedBytes,
-      waitingSends: this.#intake.memory.waiting,
+      bufferedBytes: this.#memory.usedBytes,
+      waitingSends: this.#memory.waiting,
       batchesOut: this.#sender.batchesOut,
       loadingTopics: this.#intake.loadingTopics,
     }
@@ -155,7 +156,7 @@ export class Producer {
   /** Records pass the line for memory, then their topic's load, then their queue: each is waited for in that order. */
   async #flush(): Promise<void> {
     this.#sender.accumulator.seal()
-    await this.#intake.memory.linePassed()
+    await this.#memory.linePassed()
     await this.#intake.topicsLoaded()
     await this.#sender.flush()
   }
@@ -176,14 +177,9 @@ export class Producer {
   }
 
   #dropWhatWaits(): void {
-    this.#intake.memory.turnAllAway()
+    this.#memory.turnAllAway()
     this.#intake.dropWaiting(({ topic }) => closedUnsent(topic.name))
     this.#sender.dropUnsent(({ topic, partition }) => closedUnsent(topic, partition))
-  }
-
-  #release(bytes: number): void {
-    this.#intake.memory.release(bytes)
-    this.#metrics.gauge('tidemark_producer_buffer_bytes', {}, this.#intake.memory.usedBytes)
   }
 
   async #until(deadline: number, work: Promise<void>): Promise<void> {

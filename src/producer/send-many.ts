@@ -58,7 +58,7 @@ export class SendMany<Value> implements ReceiptSink, MemoryWaiter {
   start(): void {
     if (this.#values.length === 0) this.#resolve([])
     this.#advance()
-    if (this.#blocked === null || this.#intake.memory.wait(this)) return
+    if (this.#blocked === null || this.#intake.waitForRoom(this)) return
     this.#failRest(() => bufferFull(this.#topic.name, 'and as much again waiting'))
   }
 

@@ -3,6 +3,7 @@ import { SendError } from '../errors.js'
 import type { Clock } from '../runtime/clock.js'
 import type { Metrics } from '../telemetry/metrics.js'
 import { Accumulator, type AccumulatorSettings } from './accumulator.js'
+import type { BufferMemory } from './buffer-memory.js'
 import type { PartitionQueue } from './partition-queue.js'
 import type { RecordBatch } from './record-batch.js'
 import { recordSizeBytes } from './record-size.js'
@@ -18,22 +19,21 @@ export class Sender {
   readonly #clock: Clock
   readonly #metrics: Metrics
   readonly #deliveryTimeoutMs: number
-  readonly #releaseMemory: (bytes: number) => void
+  readonly #memory: BufferMemory
   #batchesOut = 0
 
-  constructor(
-    driver: DriverProducer,
-    clock: Clock,
-    metrics: Metrics,
-    settings: SenderSettings,
-    releaseMemory: (bytes: number) => void,
-  ) {
+  constructor(driver: DriverProducer, clock: Clock, metrics: Metrics, settings: SenderSettings, memory: BufferMemory) {
     this.#driver = driver
     this.#clock = clock
     this.#metrics = metrics
     this.#deliveryTimeoutMs = settings.deliveryTimeoutMs
-    this.#releaseMemory = releaseMemory
-    this.accumulator = new Accumulator(clock, settings, (queue) => this.#handOver(queue))
+    this.#memory = memory
+    this.accumulator = new Accumulator(
+      clock,
+      settings,
+      () => memory.waiting > 0,
+      (queue) => this.#handOver(queue),
+    )
   }
 
   get batchesOut(): number {
@@ -105,7 +105,8 @@ export class Sender {
     const labels = { topic: batch.topic, outcome }
     this.#metrics.count('tidemark_producer_records_total', labels, batch.records.length)
     this.#metrics.count('tidemark_producer_batches_total', labels)
-    this.#releaseMemory(batch.memoryBytes)
+    this.#memory.release(batch.memoryBytes)
+    this.#metrics.gauge('tidemark_producer_buffer_bytes', {}, this.#memory.usedBytes)
     for (const ended of batch.onEnded) ended()
   }
 }
