@@ -1,0 +1,161 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { KeyedLanes } from '../../../src/runtime/keyed-lanes.js'
+import { virtualClock } from '../../../src/testing/virtual-clock.js'
+
+interface Task {
+  next: Task | null
+  readonly key: string | null
+  readonly number: number
+  readonly durationMs: number
+}
+
+const task = (key: string | null, number: number, durationMs = 0): Task => ({ next: null, key, number, durationMs })
+
+function setUp(concurrency: number) {
+  const clock = virtualClock()
+  const log: string[] = []
+  const running = new Set<Task>()
+  let mostRunning = 0
+  const defects: unknown[] = []
+  const lanes = new KeyedLanes<Task>({
+    concurrency,
+    clock,
+    onDefect: (error) => defects.push(error),
+    run: (one) => {
+      for (const other of running) if (one.key !== null) expect(other.key).not.toBe(one.key)
+      running.add(one)
+      mostRunning = Math.max(mostRunning, running.size)
+      log.push(`${one.key}${one.number}`)
+      if (one.durationMs < 0) {
+        running.delete(one)
+        throw new Error('defect')
+      }
+      if (one.durationMs === 0) {
+        running.delete(one)
+        return undefined
+      }
+      return clock.sleep(one.durationMs).then(() => {
+        running.delete(one)
+      })
+    },
+  })
+  return { clock, log, lanes, defects, most: () => mostRunning }
+}
+
+describe('keyed lanes', () => {
+  it('run tasks of a key one after another and in order, whatever their durations', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.tuple(fc.constantFrom('a', 'b', 'c'), fc.nat(5)), { maxLength: 60 }),
+        fc.integer({ min: 1, max: 5 }),
+        async (list, concurrency) => {
+          const { clock, lanes, log, most } = setUp(concurrency)
+          const group = lanes.group()
+          for (const [number, [key, durationMs]] of list.entries()) group.push(key, task(key, number, durationMs))
+          await clock.runUntilIdle()
+          expect(log.length).toBe(list.length)
+          expect(most()).toBeLessThanOrEqual(concurrency)
+          for (const key of ['a', 'b', 'c']) {
+            const numbers = log.filter((entry) => entry.startsWith(key)).map((entry) => Number(entry.slice(1)))
+            expect(numbers).toEqual([...numbers].sort((left, right) => left - right))
+          }
+        },
+      ),
+      { numRuns: 60 },
+    )
+  })
+
+  it('run different keys, and tasks without a key, side by side up to the limit', async () => {
+    const { clock, lanes, most } = setUp(4)
+    const group = lanes.group()
+    for (let number = 0; number < 6; number++) group.push(null, task(null, number, 10))
+    group.push('a', task('a', 0, 10))
+    await clock.runUntilIdle()
+    expect(most()).toBe(4)
+  })
+
+  it('give groups with work their turns, so a busy one starves no other', async () => {
+    const { clock, lanes, log } = setUp(1)
+    const busy = lanes.group()
+    const quiet = lanes.group()
+    for (let number = 0; number < 1000; number++) busy.push(`k${number}`, task('busy', number, 1))
+    quiet.push('q', task('quiet', 0, 1))
+    await clock.runUntilIdle()
+    expect(log.indexOf('quiet0')).toBeLessThan(3)
+  })
+
+  it('never share a lane between equal keys of two groups', async () => {
+    const { clock, lanes, log } = setUp(2)
+    lanes.group().push('a', { ...task(null, 1, 100) })
+    lanes.group().push('a', { ...task(null, 2, 100) })
+    await clock.advance(1)
+    expect(log).toEqual(['null1', 'null2'])
+  })
+
+  it('leave nothing behind of 100,000 keys', async () => {
+    const { clock, lanes, log } = setUp(64)
+    const group = lanes.group()
+    for (let number = 0; number < 100_000; number++) group.push(`k${number}`, task(null, number))
+    expect(group.lanes).toBe(100_000)
+    await clock.runUntilIdle()
+    expect(log.length).toBe(100_000)
+    expect(group.lanes).toBe(0)
+    expect(group.queued).toBe(0)
+  })
+
+  it('start nothing while a group is held, and go on when every hold is released', async () => {
+    const { clock, lanes, log } = setUp(2)
+    const group = lanes.group()
+    group.push('a', task('a', 0))
+    group.hold()
+    group.hold()
+    group.push('b', task('b', 0))
+    group.release()
+    await clock.runUntilIdle()
+    expect(log).toEqual([])
+    group.release()
+    await clock.runUntilIdle()
+    expect(log).toEqual(['a0', 'b0'])
+  })
+
+  it('drop what waits when a group closes, and tell when what runs has ended', async () => {
+    const { clock, lanes, log } = setUp(1)
+    const group = lanes.group()
+    for (let number = 0; number < 3; number++) group.push('a', task('a', number, 10))
+    await clock.advance(5)
+    expect(group.close()).toBe(2)
+    group.push('a', task('a', 9))
+    let idle = false
+    void group.whenIdle().then(() => {
+      idle = true
+    })
+    await clock.advance(4)
+    expect(idle).toBe(false)
+    await clock.advance(2)
+    expect(idle).toBe(true)
+    expect(log).toEqual(['a0'])
+  })
+
+  it('go on after a task that threw, and report it', async () => {
+    const { clock, lanes, log, defects } = setUp(1)
+    const group = lanes.group()
+    group.push('a', task('a', 0, -1))
+    group.push('a', task('a', 1))
+    await clock.runUntilIdle()
+    expect(log).toEqual(['a0', 'a1'])
+    expect(defects.length).toBe(1)
+  })
+
+  it('let timers and sockets have their turn between many tasks that end at once', async () => {
+    const { clock, lanes, log } = setUp(1)
+    const group = lanes.group()
+    for (let number = 0; number < 5_000; number++) group.push('a', task('a', number))
+    let seen = -1
+    clock.defer(() => clock.defer(() => (seen = log.length)))
+    await clock.runUntilIdle()
+    expect(log.length).toBe(5_000)
+    expect(seen).toBeGreaterThan(0)
+    expect(seen).toBeLessThan(5_000)
+  })
+})
