@@ -1,0 +1,14 @@
+/** Subpath `tidemark/memory`: an in-process Kafka for tests, examples and embedded use. */
+export { memory, type MemoryOptions } from './drivers/memory/memory.js'
+export {
+  createMemoryCluster,
+  type MemoryCluster,
+  type MemoryClusterOptions,
+  type StoredRecord,
+  type TopicOptions,
+} from './drivers/memory/memory-cluster.js'
+export type { FaultKind, Faults } from './drivers/memory/faults.js'
+export type { HeldRequest, RandomFaults, RequestMatch } from './drivers/memory/fault-rules.js'
+export type { GroupFacts } from './drivers/memory/group-coordinators.js'
+export type { PartitionFacts } from './drivers/memory/partition.js'
+export type { StoredBatch } from './drivers/memory/stored-batch.js'

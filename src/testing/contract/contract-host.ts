@@ -1,0 +1,53 @@
+import type { Driver } from '../../driver/driver.js'
+import type { OutgoingRecord } from '../../message/record.js'
+
+/**
+ * What a host can do to its cluster beyond what a client can. A case that needs one which the host lacks is not run
+ * there; the runner names it.
+ */
+export interface ContractAbilities {
+  /** Kills every broker once and starts it again; resolves when all serve again. */
+  bounceBrokers(): Promise<void>
+  /** The next Produce request takes effect, and its answer is lost with the connection. */
+  loseNextProduceAnswer(): void
+  /** A transaction's records and its marker, as a transactional producer stores them. */
+  appendTransaction(
+    topic: string,
+    partition: number,
+    records: readonly OutgoingRecord[],
+    outcome: 'commit' | 'abort',
+  ): Promise<void>
+  /** A transaction without its marker yet; the result writes that. */
+  openTransaction(
+    topic: string,
+    partition: number,
+    records: readonly OutgoingRecord[],
+  ): Promise<(outcome: 'commit' | 'abort') => Promise<void>>
+  /** A compacted topic of one partition with offsets 0 to `count` - 1, of which only `kept` are left; the last two are among them. */
+  topicWithHoles(topic: string, count: number, kept: readonly number[]): Promise<void>
+  /** The log starts at `offset` from now on. */
+  deleteRecordsBefore(topic: string, partition: number, offset: number): Promise<void>
+  /** Until the result is called, who sends more than 20 KB to `topic` is throttled for a second or more. */
+  throttleProducing(topic: string): Promise<() => Promise<void>>
+  /** The client's connections end as if its process had died: nothing more reaches a broker. */
+  killClient(clientId: string): void
+  /** Takes the member out of its group, as an administrator does. */
+  expelMember(groupId: string, memberId: string): Promise<void>
+}
+
+export type ContractAbility = keyof ContractAbilities
+
+export interface HostTopic {
+  readonly partitions: number
+  readonly configs: Readonly<Record<string, string>>
+}
+
+/** A driver under test and the cluster behind it. */
+export interface ContractHost {
+  readonly driver: Driver
+  readonly abilities: Partial<ContractAbilities>
+  /** What the machine may add to times that the contract bounds, in ms: little under a virtual clock, seconds on a busy machine. */
+  readonly slackMs: number
+  /** Not by way of the driver under test. Resolves when all partitions have leaders. */
+  createTopic(name: string, topic: HostTopic): Promise<void>
+}

@@ -1,0 +1,26 @@
+import { describe, expect, it } from 'vitest'
+import { casesFor, runContractCase } from '../../src/testing/contract/contract-case.js'
+import { driverContract } from '../../src/testing/driver-contract.js'
+import { memoryHost } from './memory-host.js'
+
+const { offered, notOffered } = casesFor(driverContract, memoryHost().host.abilities)
+
+describe('the driver contract on the in-process cluster', () => {
+  it('has at least 60 cases with names of their own, and memory offers what all of them need', () => {
+    expect(driverContract.length).toBeGreaterThanOrEqual(60)
+    expect(new Set(driverContract.map(({ name }) => name)).size).toBe(driverContract.length)
+    expect(notOffered).toEqual([])
+  })
+
+  for (const group of new Set(offered.map((each) => each.group))) {
+    describe(group, () => {
+      for (const contractCase of offered.filter((each) => each.group === group)) {
+        it(contractCase.name, async () => {
+          const { host, clock, close } = memoryHost()
+          await clock.runUntil(runContractCase(contractCase, host))
+          await close()
+        })
+      }
+    })
+  }
+})
