@@ -56,8 +56,9 @@ class HeapClock implements VirtualClock {
     return this.#timers.size
   }
 
+  /** Whole milliseconds, as every clock shows them; timers keep their fractions, so none fires early. */
   now(): number {
-    return this.#now
+    return Math.floor(this.#now)
   }
 
   setTimer(delayMs: number, callback: () => void) {

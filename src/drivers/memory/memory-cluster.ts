@@ -139,6 +139,11 @@ export class MemoryCluster {
     return [...this.#cluster.topics.keys()]
   }
 
+  /** 0 when there is no such topic. */
+  partitionCount(topic: string): number {
+    return this.#cluster.topics.get(topic)?.partitions.length ?? 0
+  }
+
   // ── Logs ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Every record in the leader's log, also those above the high watermark and of aborted transactions. */

@@ -1,0 +1,83 @@
+import type { DrainReport } from '../../src/consumer/drain.js'
+import { defineProfile } from '../../src/config/define-profile.js'
+import type { Driver } from '../../src/driver/driver.js'
+import type { TidemarkError } from '../../src/errors.js'
+import type { Message } from '../../src/message/message.js'
+import type { TopicPartition } from '../../src/message/topic-partition.js'
+import { createMessaging, type Messaging } from '../../src/messaging.js'
+import type { Producer } from '../../src/producer/producer.js'
+import { string } from '../../src/serde/string.js'
+import { defineTopic } from '../../src/topic/define-topic.js'
+import type { Topic } from '../../src/topic/topic.js'
+import type { Plan } from './plan.js'
+
+export const deadLetters = 'dead-letters'
+
+export function topicNamed(name: string): Topic<string> {
+  return defineTopic({ name, value: string() })
+}
+
+export function makeProducer(driver: Driver, clientId: string, plan: Plan): { messaging: Messaging; producer: Producer } {
+  const messaging = messagingOf(driver, clientId, plan)
+  const producer = messaging.producer({
+    requestTimeoutMs: plan.requestTimeoutMs,
+    maxBlockMs: plan.deliveryTimeoutMs,
+    batchBytes: plan.batchBytes,
+    lingerMs: plan.lingerMs,
+  })
+  return { messaging, producer }
+}
+
+export interface ConsumerCallbacks {
+  handle(message: Message<string>): void | Promise<void>
+  drained(report: DrainReport): void
+  partitionStopped(partition: TopicPartition, error: TidemarkError): void
+  failed(error: TidemarkError): void
+}
+
+export interface RunningConsumer {
+  start(): Promise<void>
+  stop(): Promise<void>
+  facts(): object
+}
+
+export function makeConsumer(
+  driver: Driver,
+  clientId: string,
+  group: string,
+  plan: Plan,
+  callbacks: ConsumerCallbacks,
+): RunningConsumer {
+  const messaging = messagingOf(driver, clientId, plan)
+  const consumer = messaging.consumer({
+    group,
+    topics: plan.topics.map(({ name }) => topicNamed(name)),
+    order: plan.order,
+    concurrency: plan.concurrency,
+    commit: plan.commit,
+    isolation: plan.isolation,
+    sessionTimeoutMs: plan.sessionTimeoutMs,
+    rebalanceTimeoutMs: plan.rebalanceTimeoutMs,
+    heartbeatIntervalMs: plan.heartbeatIntervalMs,
+    requestTimeoutMs: plan.requestTimeoutMs,
+    metadataMaxAgeMs: plan.metadataMaxAgeMs,
+    highMark: { records: plan.highMarkRecords },
+    lowMark: { records: Math.ceil(plan.highMarkRecords / 2) },
+    fetch: { maxWaitMs: plan.fetchMaxWaitMs, partitionMaxBytes: plan.partitionMaxBytes },
+    deadLetter: deadLetters,
+    handle: callbacks.handle,
+    onDrained: callbacks.drained,
+    onPartitionStopped: callbacks.partitionStopped,
+    onFailed: callbacks.failed,
+  })
+  return {
+    start: async () => consumer.start({ deadlineMs: 15_000 }),
+    stop: async () => messaging.close({ deadlineMs: 20_000 }),
+    facts: () => consumer.facts(),
+  }
+}
+
+function messagingOf(driver: Driver, clientId: string, plan: Plan): Messaging {
+  const profile = defineProfile(plan.profile, { deliveryTimeoutMs: plan.deliveryTimeoutMs })
+  return createMessaging({ driver, clientId, profile })
+}

@@ -1,0 +1,108 @@
+import { seededRandom, type Random } from '../../src/runtime/random.js'
+import { allDisturbances, type Disturbance, type NemesisOptions } from '../../src/testing/simulate-nemesis.js'
+import type { MemoryClusterOptions } from '../../src/drivers/memory/memory-cluster.js'
+
+/** What a seed decides before anything runs. */
+export interface Plan {
+  readonly seed: number
+  readonly profile: 'cp' | 'ap'
+  readonly isolation: 'read-committed' | 'read-uncommitted'
+  readonly order: 'partition' | 'key'
+  readonly concurrency: number
+  readonly cluster: Omit<MemoryClusterOptions, 'runtime'> & { readonly brokers: number }
+  readonly topics: readonly { readonly name: string; readonly partitions: number }[]
+  readonly keys: number
+  readonly records: number
+  readonly producers: number
+  readonly groups: readonly { readonly name: string; readonly consumers: number }[]
+  /** Virtual time over which records are sent. */
+  readonly sendingMs: number
+  /** Chance that a record cannot be handled. */
+  readonly poison: number
+  /** Chance that a handler takes seconds. */
+  readonly slowHandlers: number
+  readonly maxHandlerMs: number
+  readonly consumerChanges: boolean
+  readonly producerCrashes: boolean
+  readonly commit: { readonly everyMs: number; readonly everyMessages: number }
+  readonly requestTimeoutMs: number
+  readonly deliveryTimeoutMs: number
+  readonly sessionTimeoutMs: number
+  readonly rebalanceTimeoutMs: number
+  readonly heartbeatIntervalMs: number
+  readonly fetchMaxWaitMs: number
+  readonly partitionMaxBytes: number
+  readonly metadataMaxAgeMs: number
+  readonly highMarkRecords: number
+  readonly batchBytes: number
+  readonly lingerMs: number
+  readonly nemesis: NemesisOptions & { readonly disturbances: readonly Disturbance[] }
+}
+
+export function planOf(seed: number): Plan {
+  const random = seededRandom(seed ^ 0x3c6ef372)
+  // The first draws of neighbouring seeds are alike.
+  for (let skipped = 0; skipped < 3; skipped += 1) random.next()
+  const profile = chance(random, 0.85) ? 'cp' : 'ap'
+  const topics = between(random, 1, 3)
+  const brokers = chance(random, 0.9) ? 3 : 1
+  const disturbances = allDisturbances.filter(() => chance(random, 0.55))
+  return {
+    seed,
+    profile,
+    isolation: chance(random, 0.5) ? 'read-committed' : 'read-uncommitted',
+    order: chance(random, 0.5) ? 'partition' : 'key',
+    concurrency: between(random, 1, 16),
+    cluster: {
+      brokers,
+      latencyMs: [1, between(random, 2, 40)],
+      replicationDelayMs: chance(random, 0.5) ? 0 : between(random, 1, 60),
+      failoverMs: chance(random, 0.5) ? 0 : between(random, 50, 800),
+      minInsyncReplicas: brokers === 1 ? 1 : 2,
+    },
+    topics: Array.from({ length: topics }, (_, index) => ({
+      name: `topic-${index}`,
+      partitions: between(random, 1, topics === 1 ? 6 : 3),
+    })),
+    keys: between(random, 3, 40),
+    records: between(random, 200, 500),
+    producers: between(random, 1, 3),
+    groups: Array.from({ length: chance(random, 0.75) ? 1 : 2 }, (_, index) => ({
+      name: `group-${index}`,
+      consumers: between(random, 1, 3),
+    })),
+    sendingMs: between(random, 5_000, 15_000),
+    poison: chance(random, 0.5) ? 0.02 : 0,
+    slowHandlers: chance(random, 0.3) ? 0.005 : 0,
+    maxHandlerMs: between(random, 1, 60),
+    consumerChanges: chance(random, 0.7),
+    producerCrashes: chance(random, 0.25),
+    commit: { everyMs: between(random, 100, 2_000), everyMessages: between(random, 1, 50) },
+    requestTimeoutMs: between(random, 500, 2_000),
+    deliveryTimeoutMs: between(random, 2_000, 8_000),
+    sessionTimeoutMs: between(random, 2_500, 5_000),
+    rebalanceTimeoutMs: between(random, 3_000, 6_000),
+    heartbeatIntervalMs: between(random, 300, 800),
+    fetchMaxWaitMs: between(random, 200, 800),
+    partitionMaxBytes: chance(random, 0.5) ? 1_048_576 : between(random, 200, 3_000),
+    metadataMaxAgeMs: between(random, 2_000, 10_000),
+    highMarkRecords: chance(random, 0.5) ? 10_000 : between(random, 4, 100),
+    batchBytes: chance(random, 0.5) ? 1_048_576 : between(random, 100, 2_000),
+    lingerMs: chance(random, 0.5) ? 0 : between(random, 1, 50),
+    nemesis: {
+      disturbances: disturbances.length === 0 ? allDisturbances : disturbances,
+      pauseMs: [20, between(random, 200, 1_500)],
+      requestFaults: chance(random, 0.4) ? 0.01 : 0,
+      maxDown: chance(random, 0.1) ? 2 : 1,
+    },
+  }
+}
+
+export function chance(random: Random, probability: number): boolean {
+  return random.next() < probability
+}
+
+/** An integer from `min` to `max`, both included. */
+export function between(random: Random, min: number, max: number): number {
+  return min + Math.floor(random.next() * (max - min + 1))
+}

@@ -1,0 +1,80 @@
+import { simulate, SimulationError } from '../../src/testing/simulate.js'
+import { InvariantBroken } from './invariant.js'
+import { planOf, type Plan } from './plan.js'
+import { Scenario } from './scenario.js'
+import type { SentCounts } from './sent-ledger.js'
+
+export type SeedResult =
+  | {
+      readonly outcome: 'passed'
+      readonly seed: number
+      readonly hash: string
+      readonly events: number
+      readonly virtualMs: number
+      readonly disturbances: number
+      readonly sent: SentCounts
+      readonly handled: number
+      readonly repeated: number
+      readonly commits: number
+    }
+  | {
+      readonly outcome: 'failed'
+      readonly seed: number
+      readonly hash: string
+      readonly invariant: string
+      readonly detail: string
+      readonly lastEvents: readonly string[]
+    }
+
+/** Never rejects. */
+export async function runSeed(seed: number, plan: Plan = planOf(seed)): Promise<SeedResult> {
+  let scenario: Scenario | null = null
+  let figures: Awaited<ReturnType<Scenario['run']>> | null = null
+  try {
+    const report = await simulate(
+      seed,
+      async (simulation) => {
+        scenario = new Scenario(plan, simulation)
+        figures = await scenario.run()
+      },
+      {
+        cluster: plan.cluster,
+        nemesis: plan.nemesis,
+        limitMs: 600_000,
+        observer: {
+          asked: (client, request) => {
+            if (request.api !== 'offsetCommit') return
+            const at = scenario?.ledgerOf(client)
+            at?.ledger.commitAsked(at.consumer, request)
+          },
+          answered: (client, request, answer) => {
+            const at = scenario?.ledgerOf(client)
+            at?.ledger.answered(at.consumer, request, answer)
+          },
+        },
+      },
+    )
+    return { outcome: 'passed', ...report, ...(figures as unknown as Awaited<ReturnType<Scenario['run']>>) }
+  } catch (failure) {
+    if (!(failure instanceof SimulationError)) throw failure
+    const { cause } = failure
+    const invariant = cause instanceof InvariantBroken ? cause.invariant : cause instanceof Error ? cause.name : 'error'
+    const detail = cause instanceof InvariantBroken ? cause.message : cause instanceof Error ? (cause.stack ?? '') : ''
+    return { outcome: 'failed', seed, hash: failure.hash, invariant, detail, lastEvents: failure.lastEvents }
+  }
+}
+
+export function replayLine(seed: number): string {
+  return `npm run test:simulation -- --seed ${seed}`
+}
+
+/** What a person needs: what broke, the last of what happened, and how to see it again. */
+export function describeFailure(result: Extract<SeedResult, { outcome: 'failed' }>): string {
+  return [
+    `seed ${result.seed} broke: ${result.invariant}`,
+    result.detail,
+    'last events:',
+    ...result.lastEvents.map((event) => `  ${event}`),
+    `replay: ${replayLine(result.seed)}`,
+  ].join('\n')
+}

@@ -1,0 +1,111 @@
+import type { MemoryCluster } from '../../src/drivers/memory/memory-cluster.js'
+import type { Report } from './invariant.js'
+import { partitionsOf } from './stored-log.js'
+
+export interface SentRecord {
+  readonly id: number
+  readonly producer: string
+  readonly topic: string
+  readonly key: string
+  outcome: 'pending' | 'stored' | 'not-stored' | 'unknown'
+  partition: number
+  offset: number | null
+  /** Leader epochs of the topic's partitions when it was sent. */
+  readonly leaderEpochs: readonly number[]
+}
+
+export interface SentCounts {
+  readonly stored: number
+  readonly notStored: number
+  readonly unknown: number
+  readonly lost: number
+  readonly doubled: number
+}
+
+/** What producers were told about each record, held against what the logs say in the end. */
+export class SentLedger {
+  readonly records: SentRecord[] = []
+
+  constructor(private readonly cluster: MemoryCluster) {}
+
+  send(producer: string, topic: string, key: string): SentRecord {
+    const leaderEpochs = Array.from(
+      { length: this.cluster.partitionCount(topic) },
+      (_, partition) => this.cluster.partitionFacts(topic, partition).leaderEpoch,
+    )
+    const id = this.records.length
+    const record: SentRecord = { id, producer, topic, key, outcome: 'pending', partition: -1, offset: null, leaderEpochs }
+    this.records.push(record)
+    return record
+  }
+
+  check(profile: 'cp' | 'ap', report: Report): SentCounts {
+    const places = this.#places(profile, report)
+    let lost = 0
+    let doubled = 0
+    for (const record of this.records) {
+      const found = places.get(record.id) ?? []
+      const what = describe(record, found)
+      if (found.length > 1) doubled += 1
+      if (record.outcome === 'not-stored' && found.length > 0) report('not stored means absent', what)
+      if (profile === 'cp' && found.length > 1) report('nothing is stored twice in cp', what)
+      if (record.outcome !== 'stored') continue
+      if (found.length === 0) {
+        lost += 1
+        if (profile === 'cp') report('nothing acknowledged is lost in cp', what)
+        else if (!this.#leaderChanged(record)) report('a loss in ap needs a leader change', what)
+        continue
+      }
+      const { partition, offset } = record
+      if (offset === null || found.some((place) => place.partition === partition && place.offset === offset)) continue
+      if (profile === 'cp' || !this.#leaderChanged(record)) report('a receipt names the place of its record', what)
+    }
+    const count = (outcome: SentRecord['outcome']) => this.records.filter((record) => record.outcome === outcome).length
+    return { stored: count('stored'), notStored: count('not-stored'), unknown: count('unknown'), lost, doubled }
+  }
+
+  /** Where each record lies; the order of a key and a producer is checked on the way. */
+  #places(profile: 'cp' | 'ap', report: Report): Map<number, { partition: number; offset: number }[]> {
+    const places = new Map<number, { partition: number; offset: number }[]>()
+    for (const { topic, partition } of partitionsOf(this.cluster)) {
+      const lastOf = new Map<string, number>()
+      for (const { value, offset } of this.cluster.records(topic, partition)) {
+        const id = idOf(value)
+        const record = id === null ? undefined : this.records[id]
+        if (id === null || record === undefined || record.topic !== topic) continue
+        const line = `${record.producer} ${record.key}`
+        const last = lastOf.get(line) ?? -1
+        if (profile === 'cp' && id < last) {
+          const detail = `${topic}-${partition}@${offset} holds record ${id} of ${line} after record ${last}`
+          report('order per key and producer follows the sends in cp', detail)
+        }
+        lastOf.set(line, Math.max(last, id))
+        const found = places.get(id)
+        if (found === undefined) places.set(id, [{ partition, offset }])
+        else found.push({ partition, offset })
+      }
+    }
+    return places
+  }
+
+  #leaderChanged({ topic, partition, leaderEpochs }: SentRecord): boolean {
+    const before = leaderEpochs[partition]
+    return before === undefined || before !== this.cluster.partitionFacts(topic, partition).leaderEpoch
+  }
+}
+
+/** The id in a value that `valueOf` made; `null` for what others wrote. */
+export function idOf(value: Buffer | null): number | null {
+  const text = value?.toString() ?? ''
+  return text.startsWith('record ') ? Number(text.slice(7)) : null
+}
+
+export function valueOf(id: number): string {
+  return `record ${id}`
+}
+
+function describe(record: SentRecord, found: readonly { partition: number; offset: number }[]): string {
+  const at = found.map(({ partition, offset }) => `${partition}@${offset}`).join(', ')
+  const { id, producer, topic, key, outcome, partition, offset } = record
+  return `record ${id} (${topic}, ${key}, ${producer}) ended ${outcome} ${partition}@${String(offset)}; in the log at [${at}]`
+}

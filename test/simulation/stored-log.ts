@@ -1,0 +1,37 @@
+import type { MemoryCluster } from '../../src/drivers/memory/memory-cluster.js'
+import type { ReceivedRecord } from '../../src/message/record.js'
+import type { IsolationLevel } from '../../src/connection/requests.js'
+
+/** Every partition of the cluster's topics. */
+export function* partitionsOf(cluster: MemoryCluster): Generator<{ topic: string; partition: number }> {
+  for (const topic of cluster.topicNames()) {
+    for (let partition = 0; partition < cluster.partitionCount(topic); partition += 1) yield { topic, partition }
+  }
+}
+
+/**
+ * The records in [from, until) that a reader must be given, by this file's own reading of the markers. Open transactions
+ * are nobody's.
+ */
+export function readable(
+  cluster: MemoryCluster,
+  topic: string,
+  partition: number,
+  isolation: IsolationLevel,
+  from = 0,
+  until = Infinity,
+): ReceivedRecord[] {
+  const batches = cluster.batches(topic, partition)
+  const committed = new Set<number>()
+  if (isolation === 'read-committed') {
+    for (const batch of batches) if (batch.control === 'commit') committed.add(batch.producerId)
+  }
+  const found: ReceivedRecord[] = []
+  for (const batch of batches) {
+    if (batch.lastOffset < from || batch.control !== 'none') continue
+    if (batch.baseOffset >= until) break
+    if (isolation === 'read-committed' && batch.isTransactional && !committed.has(batch.producerId)) continue
+    for (const record of batch.records) if (record.offset >= from && record.offset < until) found.push(record)
+  }
+  return found
+}
