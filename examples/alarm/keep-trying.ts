@@ -3,6 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 const firstWaitMs = 100
 const longestWaitMs = 5_000
 
+/** For `handlerTimeoutMs`: a handler that sits an outage out has not failed. A day is longer than anybody lets one last. */
+export const outageLimitMs = 86_400_000
+
 /**
  * Repeats `work` until it succeeds or the partition is taken away. A database or a broker that is down is not the
  * batch's fault: it waits in place instead of filling the dead-letter topic with good records. Work must be repeatable.

@@ -1,5 +1,5 @@
 import type { Message, Messaging } from 'tidemark'
-import { keepTrying } from '../keep-trying.js'
+import { keepTrying, outageLimitMs } from '../keep-trying.js'
 import type { Service, ServiceReports } from '../service.js'
 import { PartitionClaims } from '../store/partition-claims.js'
 import type { Store } from '../store/store.js'
@@ -42,6 +42,7 @@ export function alert({ messaging, store, onTrouble, onStopped }: AlertOptions):
   const consumer = messaging.consumer({
     group,
     topics: [alerts],
+    handlerTimeoutMs: outageLimitMs,
     handleBatch: (messages, context) =>
       keepTrying(
         () => handle(messages),
@@ -49,7 +50,7 @@ export function alert({ messaging, store, onTrouble, onStopped }: AlertOptions):
         (error, waitMs) => onTrouble?.(error, waitMs),
       ),
     onDrained: () => claims.release(),
-    onPartitionStopped: ({ error }) => onStopped?.(error),
+    onPartitionStopped: (_partition, error) => onStopped?.(error),
     onFailed: (error) => onStopped?.(error),
   })
 

@@ -1,5 +1,5 @@
 import type { Message, Messaging } from 'tidemark'
-import { keepTrying } from '../keep-trying.js'
+import { keepTrying, outageLimitMs } from '../keep-trying.js'
 import type { Rule } from '../rules.js'
 import type { Service, ServiceReports } from '../service.js'
 import { PartitionClaims } from '../store/partition-claims.js'
@@ -51,6 +51,7 @@ export function detect({ messaging, store, rules, onTrouble, onStopped }: Detect
     group,
     topics: [rawEvents],
     deadLetter: rawEventsDeadLetters.name,
+    handlerTimeoutMs: outageLimitMs,
     handleBatch: (messages, context) =>
       keepTrying(
         () => handle(messages),
@@ -58,7 +59,7 @@ export function detect({ messaging, store, rules, onTrouble, onStopped }: Detect
         (error, waitMs) => onTrouble?.(error, waitMs),
       ),
     onDrained: () => claims.release(),
-    onPartitionStopped: ({ error }) => onStopped?.(error),
+    onPartitionStopped: (_partition, error) => onStopped?.(error),
     onFailed: (error) => onStopped?.(error),
   })
 
