@@ -40,6 +40,8 @@ export class Committer {
   #settledSinceCommit = 0
   #timer: Timer | null = null
   #failures = 0
+  /** After a failure the timer decides, else every settled record would ask a coordinator that is in trouble. */
+  #pace: 'by-policy' | 'backing-off' = 'by-policy'
   #oneAtATime: Promise<void> = Promise.resolve()
   #state: 'open' | 'closed' = 'open'
   readonly #counts: Record<CommitOutcome, number> = { committed: 0, lost: 0, pending: 0, 'metadata-too-large': 0 }
@@ -99,19 +101,21 @@ export class Committer {
   }
 
   #request(): void {
-    // After a failure the timer decides, else every record would ask a coordinator that is in trouble.
-    if (this.#failures === 0) this.#loop.wake()
+    if (this.#pace === 'by-policy') this.#loop.wake()
   }
 
   #armTimer(delayMs: number): void {
     if (this.#timer !== null || this.#state === 'closed') return
     this.#timer = this.#options.runtime.clock.setTimer(delayMs, () => {
       this.#timer = null
+      this.#pace = 'by-policy'
       this.#loop.wake()
     })
   }
 
   async #round(): Promise<void> {
+    // A wake may have come while the commit that failed was out.
+    if (this.#pace === 'backing-off') return
     const deadline = this.#options.runtime.clock.now() + commitTimeoutMs
     try {
       await this.#exclusively(() => this.#commit(this.#options.partitions(), deadline), deadline)
@@ -183,6 +187,7 @@ export class Committer {
   #retryLater(): void {
     this.#timer?.cancel()
     this.#timer = null
+    this.#pace = 'backing-off'
     this.#armTimer(retryBackoff(this.#failures, this.#options.runtime.random))
     if (this.#failures === 1) this.#options.logger.info({}, 'commit is pending and will be tried again')
   }

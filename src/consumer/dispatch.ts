@@ -74,18 +74,31 @@ export class Dispatch {
 
   /** In the place of the batch, so nothing of its partition overtakes. */
   async #runSplit(work: Work): Promise<void> {
-    for (const single of work.split()) {
+    const singles = work.split()
+    for (const [index, single] of singles.entries()) {
       const settlement = await this.#options.delivery.deliver(single)
       this.#settle(single, settlement)
-      if (typeof settlement === 'object' || settlement === 'late') return
+      if (settlement === 'late') return
+      if (typeof settlement === 'object') {
+        // The rest had its turn with the batch and gets none alone.
+        work.partition.failed += singles.length - index - 1
+        return
+      }
     }
   }
 
   #settle(work: Work, settlement: Settlement): void {
     const { partition } = work
     if (partition.isGone || settlement === 'late') this.#countLate(work)
-    else if (typeof settlement === 'object') this.#options.stopPartition(partition, settlement.stoppedBy)
+    else if (typeof settlement === 'object') this.#failed(work, settlement.stoppedBy)
     else this.#settled(work, settlement)
+  }
+
+  #failed({ partition, count }: Work, error: Error): void {
+    partition.failed += count
+    const labels = { topic: partition.topic, outcome: 'failed' }
+    this.#options.metrics.count('tidemark_consumer_records_total', labels, count)
+    this.#options.stopPartition(partition, error)
   }
 
   #settled(work: Work, settlement: Settlement): void {

@@ -59,7 +59,7 @@ export async function drain(
 ): Promise<DrainReport> {
   const startedAt = tools.clock.now()
   for (const partition of partitions) startDraining(partition)
-  const unfinished = new Map(partitions.map((partition) => [partition, partition.tracker.startedRecords()]))
+  const unfinished = new Map(partitions.map((partition) => [partition, runningRecords(partition)]))
   await allIdle(partitions, finishUntil(startedAt, finishMs, deadline), tools.clock)
   const left = partitions.filter((partition) => !partition.isGone)
   for (const partition of left) abortHandlers(partition, reason, tools.running)
@@ -76,7 +76,7 @@ export function abandon(
   reason: 'lost' | 'forced',
   { clock, running }: DrainTools,
 ): DrainReport {
-  const unfinished = startedRecords(partitions)
+  const unfinished = partitions.reduce((sum, partition) => sum + runningRecords(partition), 0)
   for (const partition of partitions) abortHandlers(partition, reason, running)
   return report(partitions, reason, clock.now(), unfinished, clock)
 }
@@ -129,7 +129,7 @@ function report(
   unfinishedBefore: number,
   clock: Clock,
 ): DrainReport {
-  const abandoned = startedRecords(partitions)
+  const abandoned = partitions.reduce((sum, partition) => sum + runningRecords(partition), 0)
   const result: DrainReport = {
     reason,
     partitions: partitions.map(({ topic, partition }) => ({ topic, partition })),
@@ -143,8 +143,8 @@ function report(
   return result
 }
 
-function startedRecords(partitions: readonly OwnedPartition[]): number {
-  return partitions.reduce((sum, { tracker }) => sum + tracker.startedRecords(), 0)
+function runningRecords({ tracker, failed }: OwnedPartition): number {
+  return tracker.startedRecords() - failed
 }
 
 function committedOffset({ topic, partition, acknowledged }: OwnedPartition): DrainedOffset[] {

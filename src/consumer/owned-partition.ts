@@ -53,6 +53,8 @@ export class OwnedPartition implements TopicPartition {
   lastStableOffset: number
   /** Absolute ms of the last settled record, or of the receipt of the first after idleness. */
   lastProgressAt: number
+  /** Records whose handling ended without a way to settle them. */
+  failed = 0
   stoppedBy: TidemarkError | null = null
   /** Failed attempts, in a row, to put a record on the dead-letter topic. */
   deadLetterFailures = 0

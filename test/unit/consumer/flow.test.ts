@@ -1,0 +1,150 @@
+import { describe, expect, it } from 'vitest'
+import { StateError } from '../../../src/errors.js'
+import { records } from './fake-driver.js'
+import { ManualHandler, setUp } from './consumer-setup.js'
+
+const marks = { highMark: { records: 20 }, lowMark: { records: 10 } }
+
+describe('back-pressure', () => {
+  it('pauses a partition over its share of the high mark and resumes it at the low mark', async () => {
+    const handler = new ManualHandler()
+    const { clock, driver, consumer } = setUp({ handle: handler.handle, ...marks })
+    await consumer.start()
+    const [one] = [await driver.assign('t', 0), await driver.assign('t', 1)]
+    driver.deliver(one, records(0, 10))
+    expect(driver.calls).toEqual([])
+    driver.deliver(one, records(10, 12))
+    expect(driver.calls).toEqual(['pause t-0'])
+    await clock.advance(0)
+    for (let offset = 0; offset < 7; offset++) {
+      expect(driver.calls).toEqual(['pause t-0'])
+      handler.end(offset)
+      await clock.advance(0)
+    }
+    expect(driver.calls).toEqual(['pause t-0', 'resume t-0'])
+  })
+
+  it('counts bytes as well', async () => {
+    const { driver, consumer } = setUp({
+      handle: new ManualHandler().handle,
+      highMark: { bytes: 500 },
+      lowMark: { bytes: 100 },
+    })
+    await consumer.start()
+    const assigned = await driver.assign('t', 0)
+    driver.deliver(assigned, records(0, 5))
+    expect(driver.calls).toEqual([])
+    driver.deliver(assigned, records(5, 6))
+    expect(driver.calls).toEqual(['pause t-0'])
+  })
+
+  it('a stalled partition is paused alone; the others go on at full speed', async () => {
+    let handled = 0
+    const { clock, driver, consumer } = setUp({
+      ...marks,
+      handle: ({ partition }) => {
+        if (partition === 0) return new Promise<void>(() => undefined)
+        handled += 1
+        return undefined
+      },
+    })
+    await consumer.start()
+    const [one, two] = [await driver.assign('t', 0), await driver.assign('t', 1)]
+    driver.deliver(one, records(0, 15))
+    for (let at = 0; at < 60_000; at += 1_000) {
+      driver.deliver(two, records(at, at + 10))
+      await clock.advance(1_000)
+    }
+    expect(driver.calls).toEqual(['pause t-0'])
+    expect(handled).toBe(600)
+    const [stalled, fine] = consumer.facts().partitions
+    expect(stalled).toMatchObject({ unsettled: 15, stalledMs: 60_000, running: 1, pausedBy: ['marks'] })
+    expect(fine).toMatchObject({ unsettled: 0, stalledMs: 0 })
+  })
+})
+
+describe('pause and resume', () => {
+  it('start no handler and fetch nothing in between', async () => {
+    const handled: number[] = []
+    const { clock, driver, consumer } = setUp({ handle: ({ offset }) => void handled.push(offset) })
+    await consumer.start()
+    const assigned = await driver.assign('t', 0)
+    driver.deliver(assigned, records(0, 2))
+    consumer.pause()
+    consumer.pause()
+    await clock.advance(100)
+    expect(handled).toEqual([])
+    consumer.resume()
+    await clock.advance(0)
+    expect(handled).toEqual([0, 1])
+    expect(driver.calls).toEqual(['pause t-0', 'resume t-0'])
+  })
+
+  it('refuse a partition that is not assigned, by name', async () => {
+    const { consumer } = setUp()
+    await consumer.start()
+    expect(() => consumer.pause([{ topic: 't', partition: 9 }])).toThrow(/t-9 is not assigned/)
+  })
+})
+
+describe('seek', () => {
+  it('drops what waits, lets what runs end, and starts anew; the old result counts no more', async () => {
+    const handler = new ManualHandler()
+    const { clock, driver, consumer } = setUp({ handle: handler.handle, commit: 'each' })
+    await consumer.start()
+    const assigned = await driver.assign('t', 0, { committed: { offset: 50, metadata: null } })
+    driver.deliver(assigned, records(50, 60))
+    await clock.advance(0)
+    const sought = consumer.seek('t', 0, 10)
+    await clock.advance(10)
+    expect(driver.calls).toEqual(['pause t-0'])
+    handler.end(50)
+    await clock.runUntil(sought)
+    expect(driver.calls).toEqual(['pause t-0', 'seek t-0 10', 'resume t-0'])
+    expect(consumer.position('t', 0)).toBe(10)
+    driver.deliver(assigned, records(10, 12))
+    await clock.advance(0)
+    handler.end(10)
+    await clock.advance(0)
+    expect(handler.offsets()).toEqual([50, 10, 11])
+    expect(driver.committed('t', 0)?.nextOffset).toBe(11)
+  })
+
+  it('by time asks for the offset', async () => {
+    const { clock, driver, consumer } = setUp({}, { offsetAt: (_, timestamp) => Promise.resolve(timestamp / 1000) })
+    await consumer.start()
+    await driver.assign('t', 0)
+    await clock.runUntil(consumer.seek('t', 0, { timestamp: 77_000 }))
+    expect(driver.calls).toContain('seek t-0 77')
+  })
+
+  it('keeps a pause of the user', async () => {
+    const { clock, driver, consumer } = setUp()
+    await consumer.start()
+    await driver.assign('t', 0)
+    consumer.pause()
+    await clock.runUntil(consumer.seek('t', 0, 5))
+    expect(driver.calls).toEqual(['pause t-0', 'seek t-0 5'])
+    consumer.resume()
+    expect(driver.calls.at(-1)).toBe('resume t-0')
+  })
+
+  it('says so when the partition is taken away meanwhile', async () => {
+    const { clock, driver, consumer } = setUp({ handle: new ManualHandler().handle })
+    await consumer.start()
+    const assigned = await driver.assign('t', 0)
+    driver.deliver(assigned, records(0, 2))
+    await clock.advance(0)
+    const sought = consumer.seek('t', 0, 5)
+    driver.lose(assigned)
+    await expect(sought).rejects.toBeInstanceOf(StateError)
+    expect(driver.calls.filter((call) => call.startsWith('seek'))).toEqual([])
+  })
+
+  it('refuses what is no offset', async () => {
+    const { driver, consumer } = setUp()
+    await consumer.start()
+    await driver.assign('t', 0)
+    await expect(consumer.seek('t', 0, -1)).rejects.toMatchObject({ code: 'invalid-config' })
+  })
+})

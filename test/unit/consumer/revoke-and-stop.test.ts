@@ -1,0 +1,255 @@
+import { describe, expect, it } from 'vitest'
+import { DriverError, StateError } from '../../../src/errors.js'
+import { records } from './fake-driver.js'
+import { ManualHandler, setUp } from './consumer-setup.js'
+
+async function running(options: Parameters<typeof setUp>[0] = {}) {
+  const handler = new ManualHandler()
+  const all = setUp({ handle: handler.handle, order: 'none', concurrency: 3, ...options })
+  await all.consumer.start()
+  const assigned = await all.driver.assign('t', 0)
+  all.driver.deliver(assigned, records(0, 6))
+  await all.clock.advance(0)
+  return { ...all, handler, assigned }
+}
+
+describe('revoke', () => {
+  it('starts nothing new, lets what runs finish, then commits it', async () => {
+    const { clock, driver, handler, assigned, drains } = await running()
+    const revoked = driver.revoke(assigned, 60_000)
+    await clock.advance(100)
+    expect(driver.commits).toEqual([])
+    for (const offset of [0, 1, 2]) handler.end(offset)
+    await clock.runUntil(revoked)
+    expect(handler.offsets()).toEqual([0, 1, 2])
+    expect(driver.committed('t', 0)?.nextOffset).toBe(3)
+    expect(drains).toMatchObject([
+      {
+        reason: 'revoked',
+        drained: 3,
+        abandoned: 0,
+        committed: [{ topic: 't', partition: 0, offset: 3 }],
+        possibleDuplicates: [],
+        tookMs: 100,
+      },
+    ])
+  })
+
+  it('aborts what does not finish in time, commits what did, and reports the rest as possible duplicates', async () => {
+    const { clock, driver, handler, assigned, drains, consumer } = await running({ drainMs: 1_000 })
+    const revoked = driver.revoke(assigned, 60_000)
+    handler.end(0)
+    handler.end(2)
+    await clock.runUntil(revoked)
+    expect(handler.signals.get(1)?.aborted).toBe(true)
+    expect(drains[0]).toMatchObject({
+      drained: 2,
+      abandoned: 1,
+      committed: [{ offset: 1 }],
+      possibleDuplicates: [{ topic: 't', partition: 0, from: 1, to: 2 }],
+      tookMs: 1_000,
+    })
+    expect(consumer.assignment()).toEqual([])
+  })
+
+  it('takes at most 60 % of the rebalance timeout less a heartbeat, whatever drainMs says', async () => {
+    const { clock, driver, assigned, drains } = await running({ drainMs: 100_000, rebalanceTimeoutMs: 10_000 })
+    await clock.runUntil(driver.revoke(assigned, 10_000))
+    expect(drains[0]?.tookMs).toBe(5_000)
+  })
+
+  it('ends by the deadline also when the commit gets no answer', async () => {
+    const { clock, driver, handler, assigned, drains } = await running()
+    driver.commitMs = 3_600_000
+    const begun = clock.now()
+    const revoked = driver.revoke(assigned, 2_000)
+    handler.end(0)
+    await clock.runUntil(revoked)
+    expect(clock.now() - begun).toBeLessThanOrEqual(2_000)
+    expect(drains[0]?.possibleDuplicates).toEqual([{ topic: 't', partition: 0, from: 0, to: 3 }])
+  })
+
+  it('reports what was handled as possible duplicates when its commit stays pending', async () => {
+    const { clock, driver, handler, assigned, drains } = await running()
+    driver.outcomes.push(...Array.from({ length: 100 }, () => 'pending' as const))
+    const revoked = driver.revoke(assigned, 5_000)
+    for (const offset of [0, 1, 2]) handler.end(offset)
+    await clock.runUntil(revoked)
+    expect(driver.commits.length).toBeGreaterThan(1)
+    expect(drains[0]).toMatchObject({ committed: [], possibleDuplicates: [{ from: 0, to: 3 }] })
+  })
+
+  it('refuses and counts what ends after it, also when the partition is ours again', async () => {
+    const { clock, driver, handler, assigned, consumer } = await running({ drainMs: 100, commit: 'each' })
+    await clock.runUntil(driver.revoke(assigned, 10_000))
+    const commits = driver.commits.length
+    await driver.assign('t', 0, { committed: { offset: 0, metadata: null } })
+    for (const offset of [0, 1, 2]) handler.end(offset)
+    await clock.advance(10_000)
+    expect(consumer.facts().late).toBe(3)
+    expect(driver.commits.length).toBe(commits)
+    expect(consumer.facts().partitions[0]?.settled).toBe(0)
+  })
+
+  it('does not take in records of an epoch that is over', async () => {
+    const { clock, driver, handler, assigned } = await running({ drainMs: 100 })
+    await clock.runUntil(driver.revoke(assigned, 10_000))
+    await driver.assign('t', 0)
+    driver.deliver(assigned, records(100, 105))
+    await clock.advance(0)
+    expect(handler.offsets()).toEqual([0, 1, 2])
+  })
+
+  it('of an idle, a paused and a stopped partition ends at once', async () => {
+    const { clock, driver, consumer, drains } = setUp({
+      commit: 'each',
+      handle: ({ partition, offset }) => {
+        if (partition === 2 && offset === 1) throw new Error('no')
+      },
+    })
+    await consumer.start()
+    const assigned = [await driver.assign('t', 0), await driver.assign('t', 1), await driver.assign('t', 2)]
+    consumer.pause([{ topic: 't', partition: 1 }])
+    for (const one of assigned) driver.deliver(one, records(0, 3))
+    await clock.advance(0)
+    const begun = clock.now()
+    await clock.runUntil(driver.listener.revoked(assigned, begun + 10_000))
+    expect(clock.now()).toBe(begun)
+    expect(drains[0]).toMatchObject({
+      abandoned: 0,
+      committed: [
+        { partition: 0, offset: 3 },
+        { partition: 1, offset: 0 },
+        { partition: 2, offset: 1 },
+      ],
+    })
+  })
+
+  it('while the consumer stops is one drain, not two', async () => {
+    const { clock, driver, handler, assigned, consumer, drains } = await running()
+    const stopped = consumer.stop()
+    const revoked = driver.revoke(assigned, 10_000)
+    await clock.advance(10)
+    for (const offset of [0, 1, 2]) handler.end(offset)
+    await clock.runUntil(Promise.all([stopped, revoked]))
+    expect(drains).toHaveLength(1)
+    expect(driver.committed('t', 0)?.nextOffset).toBe(3)
+  })
+
+  it('a partition assigned again without a revoke counts as lost before', async () => {
+    const { driver, handler, drains } = await running()
+    await driver.assign('t', 0)
+    expect(handler.signals.get(0)?.aborted).toBe(true)
+    expect(drains).toMatchObject([{ reason: 'lost', abandoned: 3 }])
+  })
+})
+
+describe('lost', () => {
+  it('aborts at once and commits nothing', async () => {
+    const { clock, driver, handler, assigned, drains } = await running({ commit: { everyMs: 1_000 } })
+    handler.end(0)
+    await clock.advance(0)
+    driver.lose(assigned)
+    expect(handler.signals.get(1)?.aborted).toBe(true)
+    handler.end(1)
+    await clock.advance(10_000)
+    expect(driver.commits).toEqual([])
+    expect(drains).toMatchObject([{ reason: 'lost', abandoned: 3, possibleDuplicates: [{ from: 0, to: 4 }] }])
+  })
+
+  it('in the middle of a drain ends it without a commit', async () => {
+    const { clock, driver, handler, assigned, drains } = await running()
+    const revoked = driver.revoke(assigned, 60_000)
+    handler.end(0)
+    await clock.advance(10)
+    driver.lose(assigned)
+    const begun = clock.now()
+    await clock.runUntil(revoked)
+    expect(clock.now()).toBe(begun)
+    expect(driver.commits).toEqual([])
+    expect(drains.filter(({ partitions }) => partitions.length > 0)).toHaveLength(1)
+  })
+})
+
+describe('stop', () => {
+  it('drains, commits, then leaves', async () => {
+    const { clock, driver, handler, consumer, drains } = await running()
+    const stopped = consumer.stop({ deadlineMs: 10_000 })
+    await clock.advance(10)
+    expect(driver.calls).not.toContain('stop')
+    for (const offset of [0, 1, 2]) handler.end(offset)
+    await clock.runUntil(stopped)
+    expect(driver.committed('t', 0)?.nextOffset).toBe(3)
+    expect(driver.calls.at(-1)).toBe('stop')
+    expect(drains[0]?.reason).toBe('stopped')
+    expect(consumer.state).toBe('stopped')
+    await clock.advance(0)
+    expect(clock.pendingTimers).toBe(0)
+  })
+
+  it('is over by its deadline although a handler never ends', async () => {
+    const { clock, consumer, handler } = await running()
+    const begun = clock.now()
+    await clock.runUntil(consumer.stop({ deadlineMs: 3_000 }))
+    expect(clock.now() - begun).toBeLessThanOrEqual(3_000)
+    expect(handler.signals.get(0)?.aborted).toBe(true)
+  })
+
+  it('by force gives up at once without a commit, also while an orderly stop is under way', async () => {
+    const { clock, driver, handler, consumer, drains } = await running()
+    handler.end(0)
+    await clock.advance(0)
+    const stopped = consumer.stop()
+    await clock.advance(10)
+    const begun = clock.now()
+    await clock.runUntil(consumer.stop({ force: true }))
+    await clock.runUntil(stopped)
+    expect(clock.now()).toBe(begun)
+    expect(driver.commits).toEqual([])
+    expect(drains[0]?.reason).toBe('forced')
+    expect(consumer.state).toBe('stopped')
+  })
+
+  it('may be asked for in every state, and twice', async () => {
+    const idle = setUp()
+    await idle.consumer.stop()
+    await idle.consumer.stop()
+    expect(idle.consumer.state).toBe('stopped')
+    await expect(idle.consumer.start()).rejects.toBeInstanceOf(StateError)
+
+    const { clock, consumer, driver } = setUp()
+    await consumer.start()
+    await clock.runUntil(Promise.all([consumer.stop(), consumer.stop()]))
+    expect(driver.calls.filter((call) => call === 'stop')).toHaveLength(1)
+  })
+})
+
+describe('a consumer that cannot go on', () => {
+  it('that cannot start says so, and frees what it took', async () => {
+    const { clock, consumer, driver, failures } = setUp()
+    driver.startError = new DriverError('no-broker', 'no broker answered')
+    await expect(consumer.start()).rejects.toMatchObject({ code: 'no-broker' })
+    expect(failures).toHaveLength(1)
+    await clock.runUntil(consumer.stop())
+    expect(consumer.state).toBe('failed')
+    expect(driver.calls).toContain('stop')
+  })
+
+  it('finishes what runs, commits and leaves when the driver gives up', async () => {
+    const { clock, driver, handler, consumer, failures } = await running()
+    driver.listener.failed(new DriverError('not-authorised', 'no'))
+    for (const offset of [0, 1, 2]) handler.end(offset)
+    await clock.runUntil(() => driver.calls.includes('stop'))
+    expect(failures).toHaveLength(1)
+    expect(driver.committed('t', 0)?.nextOffset).toBe(3)
+    expect(consumer.facts()).toMatchObject({ state: 'failed', error: { code: 'not-authorised' } })
+  })
+
+  it('stops one partition alone when the driver cannot read it', async () => {
+    const { driver, assigned, consumer, stopped } = await running()
+    await driver.assign('t', 1)
+    driver.listener.partitionFailed(assigned, new DriverError('offset-out-of-range', 'gone'))
+    expect(stopped).toMatchObject([{ partition: 0, error: { code: 'offset-out-of-range' } }])
+    expect(consumer.facts().partitions.map(({ state }) => state)).toEqual(['stopped', 'active'])
+  })
+})
