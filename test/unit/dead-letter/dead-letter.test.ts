@@ -1,0 +1,123 @@
+import { describe, expect, it } from 'vitest'
+import type { FailedRecord } from '../../../src/consumer/failed-record.js'
+import { deadLetterPartition, deadLetterRecord, deadLetterTo } from '../../../src/dead-letter/dead-letter.js'
+import { messageHeaders } from '../../../src/message/headers.js'
+import type { Header, OutgoingRecord } from '../../../src/message/record.js'
+
+const header = (name: string, text: string): Header => [name, Buffer.from(text)]
+
+function failed(headers: readonly Header[] = [], error: unknown = new TypeError('x is undefined')): FailedRecord {
+  return {
+    topic: 'orders',
+    partition: 5,
+    record: { offset: 99, timestamp: Date.UTC(2026, 0, 2), key: Buffer.from([0xff]), value: Buffer.from('v'), headers },
+    group: 'billing',
+    reason: 'exhausted',
+    error,
+    attempt: 4,
+    firstFailedAt: Date.UTC(2026, 0, 3),
+    lastFailedAt: Date.UTC(2026, 0, 4),
+  }
+}
+
+const textOf = (record: OutgoingRecord) => (name: string) => messageHeaders(record.headers).get(name)
+
+describe('a dead letter', () => {
+  it('has the original key, value and time, untouched', () => {
+    const source = failed()
+    const letter = deadLetterRecord(source)
+    expect(letter.key).toBe(source.record.key)
+    expect(letter.value).toBe(source.record.value)
+    expect(letter.timestamp).toBe(source.record.timestamp)
+  })
+
+  it('tells where it came from, who failed, why, how often and when', () => {
+    const text = textOf(deadLetterRecord(failed()))
+    const told = {
+      'td-origin-topic': 'orders',
+      'td-origin-partition': '5',
+      'td-origin-offset': '99',
+      'td-origin-timestamp': '2026-01-02T00:00:00.000Z',
+      'td-group': 'billing',
+      'td-reason': 'exhausted',
+      'td-attempt': '4',
+      'td-error-class': 'TypeError',
+      'td-error-message': 'x is undefined',
+      'td-first-failed-at': '2026-01-03T00:00:00.000Z',
+      'td-last-failed-at': '2026-01-04T00:00:00.000Z',
+    }
+    for (const [name, value] of Object.entries(told)) expect([name, text(name)]).toEqual([name, value])
+    expect(text('td-error-stack')).toContain('dead-letter.test')
+  })
+
+  it('keeps foreign headers in order with their repeats and nulls, and replaces ours instead of adding to them', () => {
+    const own = [header('trace', 'a'), header('td-reason', 'timeout'), ['empty', null], header('trace', 'b')] as const
+    const { headers } = deadLetterRecord(failed(own))
+    expect(headers.slice(0, 3).map(([name, value]) => [name, value?.toString() ?? null])).toEqual([
+      ['trace', 'a'],
+      ['empty', null],
+      ['trace', 'b'],
+    ])
+    expect(headers.filter(([name]) => name === 'td-reason')).toHaveLength(1)
+  })
+
+  it('keeps what was written once: first origin, first failure, id and hops', () => {
+    const own = [
+      header('td-origin-topic', 'first'),
+      header('td-origin-partition', '1'),
+      header('td-origin-offset', '2'),
+      header('td-origin-timestamp', 'then'),
+      header('td-first-failed-at', 'earlier'),
+      header('td-id', 'i'),
+      header('td-hop', '2'),
+    ]
+    const letter = deadLetterRecord(failed(own))
+    const text = textOf(letter)
+    for (const [name, value] of own) {
+      expect(text(name)).toBe(value?.toString())
+      expect(letter.headers.filter(([other]) => other === name)).toHaveLength(1)
+    }
+  })
+
+  it('cuts a long stack to 4 KiB without breaking a character', () => {
+    const error = new Error('no')
+    error.stack = 'x' + 'ü'.repeat(5_000)
+    const bytes = messageHeaders(deadLetterRecord(failed([], error)).headers).bytes('td-error-stack') as Buffer
+    expect(bytes.length).toBeLessThanOrEqual(4096)
+    expect(bytes.length).toBeGreaterThan(4000)
+    expect(bytes.toString()).not.toContain('\ufffd')
+  })
+
+  it('can be made of anything that was thrown and of times no calendar knows', () => {
+    const odd = failed([], 'a string')
+    const text = textOf(deadLetterRecord({ ...odd, record: { ...odd.record, timestamp: 9e15 } }))
+    expect(text('td-error-class')).toBe('string')
+    expect(text('td-origin-timestamp')).toBe('9000000000000000')
+  })
+})
+
+describe('the dead-letter route', () => {
+  it('hands the record over with its target and origin partition, and ends as the write does', async () => {
+    const published: unknown[] = []
+    const route = deadLetterTo({
+      target: 'orders.dlq',
+      sources: ['orders'],
+      publish: (record, target, partition) => {
+        published.push([record.value?.toString(), target, partition])
+        return Promise.reject(new Error('no broker'))
+      },
+    })
+    await expect(route(failed(), new AbortController().signal)).rejects.toThrow('no broker')
+    expect(published).toEqual([['v', 'orders.dlq', 5]])
+  })
+
+  it('refuses to send records back to a topic they come from', () => {
+    expect(() =>
+      deadLetterTo({ target: 'orders', sources: ['users', 'orders'], publish: () => Promise.resolve() }),
+    ).toThrow(/deadLetter: orders is also a topic of this consumer.*orders\.dlq/)
+  })
+
+  it('keeps the partition, modulo what the target has', () => {
+    expect([0, 5, 8, 13].map((partition) => deadLetterPartition(partition, 8))).toEqual([0, 5, 0, 5])
+  })
+})
