@@ -17,7 +17,8 @@ const floors: readonly (readonly string[])[] = [
   ['retry/', 'dead-letter/', 'dedupe/', 'reorder/', 'transaction/', 'outbox/', 'operations/'],
   ['config/'],
   ['messaging.ts'],
-  ['index.ts', 'memory.ts', 'testing.ts', 'kafkajs.ts', 'close-on-signal.ts', 'testing/', 'cli/'],
+  ['close-on-signal.ts'],
+  ['index.ts', 'memory.ts', 'testing.ts', 'kafkajs.ts', 'testing/', 'cli/'],
 ]
 
 /** Packages that one folder alone may name. */

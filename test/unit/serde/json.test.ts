@@ -26,7 +26,9 @@ const deep = (levels: number) => {
 describe('json without a schema', () => {
   it('gives back every JSON value it wrote', () => {
     const serde = json()
-    const written = fc.jsonValue().filter((value) => value !== null)
+    // Keys that reach a prototype are refused on the way in; that has tests of its own.
+    const isHarmless = (value: unknown) => !/"(?:__proto__|constructor)"/.test(JSON.stringify(value))
+    const written = fc.jsonValue().filter((value) => value !== null && isHarmless(value))
     fc.assert(
       fc.property(written, (value) => {
         expect(serde.decode(serde.encode(value))).toEqual(JSON.parse(JSON.stringify(value)))
