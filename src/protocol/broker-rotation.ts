@@ -13,6 +13,8 @@ export class BrokerRotation {
   readonly #runtime: Runtime
   readonly #knownBrokers: () => readonly number[]
   #turn: number
+  /** Since a broker last answered. */
+  #lastFailure: RequestError | undefined
 
   constructor(connection: Connection, runtime: Runtime, knownBrokers: () => readonly number[]) {
     this.#connection = connection
@@ -33,21 +35,38 @@ export class BrokerRotation {
     signal?: AbortSignal,
   ): Promise<AnswerTo<R>> {
     const { clock, random } = this.#runtime
-    let lastFailure: RequestError | undefined
     for (let round = 1; ; round += 1) {
       for (const node of this.#nodesOfRound()) {
         const now = clock.now()
-        if (now >= deadline) throw unreachable(request.api, lastFailure)
+        if (now >= deadline) throw this.unreachable(request.api)
         try {
-          return await this.#connection.request(node, 'main', request, Math.min(deadline, now + attemptMs), signal)
+          const attemptDeadline = Math.min(deadline, now + attemptMs)
+          const answer = await this.#connection.request(node, 'main', request, attemptDeadline, signal)
+          this.#lastFailure = undefined
+          return answer
         } catch (failure) {
           if (!(failure instanceof RequestError) || !failure.retriable) throw failure
-          lastFailure = failure
+          // An attempt that the caller's deadline cut short says less than any other.
+          const cutShort = failure.failure === 'timed-out' && now + attemptMs > deadline
+          if (!cutShort || this.#lastFailure === undefined) this.#lastFailure = failure
         }
       }
       const pause = Math.min(betweenRounds(round, random), deadline - clock.now())
       if (pause > 0) await clock.sleep(pause, signal)
     }
+  }
+
+  /** What to tell a caller whose time is up. */
+  unreachable(api: string): DriverError {
+    const cause = this.#lastFailure
+    const reason =
+      cause === undefined
+        ? 'none has refused either; check the addresses of the brokers'
+        : `last failure: ${cause.message}`
+    return new DriverError('cluster-unreachable', `no broker answered ${api} in time; ${reason}`, {
+      cause,
+      retriable: true,
+    })
   }
 
   /** Every known broker once, beginning with another one each time, and then an address the user gave. */
@@ -57,12 +76,4 @@ export class BrokerRotation {
     const first = brokers.length === 0 ? 0 : this.#turn % brokers.length
     return [...brokers.slice(first), ...brokers.slice(0, first), 'bootstrap']
   }
-}
-
-function unreachable(api: string, cause: RequestError | undefined): DriverError {
-  const reason = cause === undefined ? 'the deadline had passed' : cause.message
-  return new DriverError('cluster-unreachable', `no broker answered ${api} in time; last failure: ${reason}`, {
-    cause,
-    retriable: true,
-  })
 }

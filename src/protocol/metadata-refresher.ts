@@ -1,6 +1,6 @@
 import { brokerCode } from '../connection/broker-error.js'
 import type { TopicMetadata } from '../connection/requests.js'
-import { DriverError, TimeoutError } from '../errors.js'
+import { DriverError } from '../errors.js'
 import { exponential } from '../runtime/backoff.js'
 import type { Timer } from '../runtime/clock.js'
 import type { Runtime } from '../runtime/runtime.js'
@@ -102,11 +102,7 @@ export class MetadataRefresher {
     const { clock } = this.#runtime
     let timer: Timer | undefined
     const late = new Promise<never>((_, reject) => {
-      timer = clock.setTimer(Math.max(0, deadline - clock.now()), () =>
-        reject(
-          new TimeoutError('metadata-timeout', 'no broker answered metadata before the deadline', { retriable: true }),
-        ),
-      )
+      timer = clock.setTimer(Math.max(0, deadline - clock.now()), () => reject(this.#rotation.unreachable('metadata')))
     })
     try {
       await Promise.race([done, late])

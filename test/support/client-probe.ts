@@ -71,10 +71,12 @@ export const openSockets = (): number =>
  * Lets a producer, a consumer and an admin client meet the same trouble. Checks what holds for any trouble: each fails
  * within its time, nothing tells a secret, no socket is left. Gives their errors.
  */
-export async function failuresOf(config: KafkaConfig, { withinMs, secrets }: FailureOptions): Promise<readonly Failure[]> {
+export async function failuresOf(
+  config: KafkaConfig,
+  { withinMs, secrets }: FailureOptions,
+): Promise<readonly Failure[]> {
   const socketsBefore = openSockets()
-  const failures: Failure[] = []
-  for (const role of roles) {
+  const meet = async (role: Role): Promise<Failure> => {
     const probe = await probedDriver(config)
     const startedAt = Date.now()
     const error = await attempts[role](probe, startedAt + withinMs)
@@ -84,8 +86,9 @@ export async function failuresOf(config: KafkaConfig, { withinMs, secrets }: Fai
     const left = probe.sockets.filter(({ destroyed }) => !destroyed).length
     expect(left, `sockets of the ${role} that are not destroyed`).toBe(0)
     expectNoSecret([error, probe.lines], secrets)
-    failures.push({ role, error: error!, elapsedMs })
+    return { role, error: error!, elapsedMs }
   }
+  const failures = await Promise.all(roles.map(meet))
   await until('every socket is closed', () => openSockets() <= socketsBefore, { timeoutMs: 2_000, everyMs: 10 })
   return failures
 }
@@ -123,7 +126,10 @@ export function expectNoSecret(things: readonly unknown[], secrets: readonly str
   for (const secret of secrets) {
     for (const text of [secret, Buffer.from(secret).toString('base64')]) {
       // The comparison must not print the secret's surroundings by the megabyte.
-      expect([shown, ...said].some((place) => place.includes(text)), 'a secret is told').toBe(false)
+      expect(
+        [shown, ...said].some((place) => place.includes(text)),
+        'a secret is told',
+      ).toBe(false)
     }
   }
 }

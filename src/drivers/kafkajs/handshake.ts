@@ -35,7 +35,8 @@ export async function openSession(
     session.allowLargeFrames()
     return { session, versions, address, ...authenticated }
   } catch (error) {
-    const failure = asFailureToConnect(error as Error, address, settings)
+    const hint = settings.config.ssl || session.answers > 0 ? '' : NEEDS_TLS
+    const failure = asFailureToConnect(error as Error, address, settings, hint)
     session.destroy(failure)
     throw failure
   } finally {
@@ -58,11 +59,17 @@ function connect(
       state = 'failed'
       settle()
       session?.destroy(error)
-      reject(asFailureToConnect(error, address, settings))
+      reject(asFailureToConnect(error, address, settings, hintAtEnd(config)))
     }
     const abort = () => fail(signal.reason as RequestError)
     const timer = clock.setTimer(connectionTimeoutMs, () =>
-      fail(new RequestError('cannot-connect', 'never', `no connection within ${connectionTimeoutMs} ms`)),
+      fail(
+        new RequestError(
+          'cannot-connect',
+          'never',
+          `no connection within ${connectionTimeoutMs} ms${hintAtSilence(config)}`,
+        ),
+      ),
     )
     const settle = () => {
       timer.cancel()
@@ -131,8 +138,17 @@ function causeOf(error: Error): Error {
 const certificateRefused =
   /^(CERT_|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_|ERR_TLS_CERT_ALTNAME_INVALID|HOSTNAME_MISMATCH)/
 
-/** Nothing of the request was sent yet, whatever happened to the socket. */
-function asFailureToConnect(error: Error, address: Address, { config, mask }: SessionSettings): RequestError {
+/**
+ * Nothing of the request was sent yet, whatever happened to the socket.
+ *
+ * @param hintAtHangingUp what to think of when the socket ended without an error of its own.
+ */
+function asFailureToConnect(
+  error: Error,
+  address: Address,
+  { config, mask }: SessionSettings,
+  hintAtHangingUp: string,
+): RequestError {
   if (error instanceof RequestError && (error.failure === 'closed' || error.failure === 'refused')) return error
   const place = `cannot connect to broker ${addressText(address)}`
   const said = causeOf(error)
@@ -147,14 +163,27 @@ function asFailureToConnect(error: Error, address: Address, { config, mask }: Se
   if (error instanceof RequestError && error.failure === 'unsupported') {
     return new RequestError('unsupported', 'never', `${place}: ${text}`, error)
   }
-  const hint = error instanceof RequestError && error.failure === 'connection-lost' ? hintAt(code, config) : ''
+  const hint =
+    error instanceof RequestError && error.failure === 'connection-lost' ? hintAt(code, config, hintAtHangingUp) : ''
   return new RequestError('cannot-connect', 'never', `${place}: ${text}${hint}`, error)
 }
 
-function hintAt(code: unknown, config: KafkaConfig): string {
+const NEEDS_TLS = '; does this listener need config.ssl?'
+const SPEAKS_NO_TLS = '; does this listener speak TLS?'
+
+/** With TLS a connection counts only when TLS is up, so a listener in plain text is silent or hangs up. */
+function hintAtSilence(config: KafkaConfig): string {
+  return config.ssl ? '; is the address right, and does this listener speak TLS?' : '; is the address right?'
+}
+
+function hintAtEnd(config: KafkaConfig): string {
+  return config.ssl ? SPEAKS_NO_TLS : NEEDS_TLS
+}
+
+function hintAt(code: unknown, config: KafkaConfig, hintAtHangingUp: string): string {
+  if (code === undefined) return hintAtHangingUp
   if (code === 'ECONNREFUSED') return '; is a broker listening there?'
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return '; is the name right?'
-  if (config.ssl && typeof code === 'string' && /SSL|EPROTO|TLS/.test(code)) return '; does this listener speak TLS?'
-  if (code === undefined && !config.ssl) return '; does this listener need config.ssl?'
+  if (config.ssl && typeof code === 'string' && /SSL|EPROTO|TLS/.test(code)) return SPEAKS_NO_TLS
   return ''
 }

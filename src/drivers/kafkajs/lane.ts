@@ -39,6 +39,8 @@ export class Lane {
   readonly #queue: PendingRequest[] = []
   readonly #closing = new AbortController()
   #open: OpenSession | null = null
+  /** Why the last attempt to connect failed, until one succeeds. */
+  #notConnected: RequestError | null = null
   #silentUntil = 0
   #silence: Timer | null = null
 
@@ -122,6 +124,7 @@ export class Lane {
     const { ended } = open.session
     if (ended !== null) return this.#notOpened(new RequestError('cannot-connect', 'never', ended.message, ended))
     this.#open = open
+    this.#notConnected = null
     this.#machine.to('open')
     this.#pump()
   }
@@ -130,6 +133,7 @@ export class Lane {
   #notOpened(error: RequestError): void {
     if (this.#machine.is('closed')) return
     this.#open = null
+    this.#notConnected = error
     this.#machine.to('idle')
     this.#failQueued(error)
   }
@@ -249,13 +253,16 @@ export class Lane {
       return pending.fail(this.#error(why, 'maybe', `did not answer ${api} before it ${how}`))
     }
     this.#drop(pending)
-    pending.fail(this.#error(why, 'never', `: ${api} ${how} ${this.#whyWaiting()}`))
+    pending.fail(this.#error(why, 'never', `: ${api} ${how} ${this.#whyWaiting()}`, this.#notConnected ?? undefined))
     this.#pump()
   }
 
   #whyWaiting(): string {
     if (this.#silentUntil > this.#options.clock.now()) return 'while the broker asked for silence (quota)'
-    return this.#machine.is('open') ? 'while it waited for its turn' : 'while connecting'
+    if (this.#machine.is('open')) return 'while it waited for its turn'
+    return this.#notConnected === null
+      ? 'while connecting'
+      : `while connecting; before that: ${this.#notConnected.message}`
   }
 
   /** It will never be better: too old a broker, or a value that has no bytes. */
