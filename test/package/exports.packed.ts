@@ -56,8 +56,10 @@ describe('the packed package', () => {
 
   it('has types that resolve from every module system', () => {
     const report = run('npx', ['attw', '--pack', root, '--profile', 'node16', '--format', 'json'], root)
-    const { problems } = JSON.parse(report) as { problems?: Record<string, unknown> }
-    expect(problems ?? {}).toEqual({})
+    // Node 10 knows no subpath exports, and nobody here runs it.
+    const { problems = {} } = JSON.parse(report) as { problems?: Record<string, { resolutionKind?: string }[]> }
+    const found = Object.values(problems).flat()
+    expect(found.filter(({ resolutionKind }) => resolutionKind !== 'node10')).toEqual([])
   }, 120_000)
 
   it('is a package that publint finds nothing wrong with', () => {

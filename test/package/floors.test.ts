@@ -17,8 +17,8 @@ const floors: readonly (readonly string[])[] = [
   ['retry/', 'dead-letter/', 'dedupe/', 'reorder/', 'transaction/', 'outbox/', 'operations/'],
   ['config/'],
   ['messaging.ts'],
-  ['close-on-signal.ts'],
-  ['index.ts', 'memory.ts', 'testing.ts', 'kafkajs.ts', 'testing/', 'cli/'],
+  ['close-on-signal.ts', 'testing/', 'cli/'],
+  ['index.ts', 'memory.ts', 'testing.ts', 'kafkajs.ts'],
 ]
 
 /** Packages that one folder alone may name. */
