@@ -16,6 +16,8 @@ export interface SimulationOptions {
   readonly nemesis?: NemesisOptions
   /** Virtual time after which the scenario counts as stuck. Default one hour. */
   readonly limitMs?: number
+  /** Told of every line of the trace, with its virtual time. */
+  readonly onEvent?: (event: string) => void
   /** Told of every request and answer, besides the trace. */
   readonly observer?: Partial<ProcessObserver>
 }
@@ -85,7 +87,11 @@ export async function simulate(
   const runtime: Runtime = { clock, random: seededRandom(seed) }
   const brokers = options.cluster?.brokers ?? 3
   const cluster = new MemoryCluster({ brokers, latencyMs: [1, 10], minSessionTimeoutMs: 1, ...options.cluster, runtime })
-  const note = (event: string) => trace.note(`${Math.round((clock.now() - start) * 100) / 100} ${event}`)
+  const note = (event: string) => {
+    const line = `${clock.now() - start} ${event}`
+    trace.note(line)
+    options.onEvent?.(line)
+  }
   const nemesis = new Nemesis(cluster, brokers, seededRandom(seed ^ 0x5bd1e995), options.nemesis ?? {}, note)
   const observer = tracing(note, options.observer ?? {})
   const processes: SimulatedProcess[] = []

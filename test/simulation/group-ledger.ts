@@ -17,6 +17,8 @@ interface Tenure extends TopicPartition {
   state: 'held' | 'draining' | 'over'
   crashed: boolean
   lastCommit: number
+  /** The lowest offset of a commit that got no answer: it may land late, after a newer one, and take the group back. */
+  doubtfulCommit: number
   readonly drains: DrainReport[]
   readonly running: Set<Execution>
   /** Last offset started, by lane (the partition, or the key). */
@@ -29,6 +31,8 @@ export interface Execution extends TopicPartition {
   readonly text: string
   readonly lane: string
   readonly tenure: Tenure | null
+  /** Who else held the partition when it started without knowing that the group had given it away. */
+  readonly besides: readonly Tenure[]
   end: 'running' | 'done' | 'failed'
 }
 
@@ -45,6 +49,8 @@ export class GroupLedger {
   readonly #settledUpTo = new Map<string, number>()
   handled = 0
   repeated = 0
+  /** Repeats that a late commit explains: Kafka takes it as long as its generation lasts. */
+  takenBack = 0
   commits = 0
 
   constructor(
@@ -73,15 +79,29 @@ export class GroupLedger {
       const key = partitionKey(topic, partition)
       const what = `${consumer} commits ${key}@${offset} in generation ${generationId}`
       if (given?.has(key) !== true) this.report('commits only what the generation gave', what)
-      this.#checkCommittedInTenure(consumer, key, generationId, offset, what)
+      this.#checkCommittedInTenure(this.#tenureIn(consumer, generationId, { topic, partition }), offset, what)
       this.#checkSettled({ topic, partition }, offset, what)
     }
   }
 
-  #checkCommittedInTenure(consumer: string, key: string, generation: number, offset: number, what: string): void {
-    const tenure = this.#allTenures.findLast(
-      (each) => each.consumer === consumer && each.generation === generation && partitionKey(each.topic, each.partition) === key,
+  commitFailed(consumer: string, { generationId, partitions }: OffsetCommitRequest): void {
+    for (const place of partitions) {
+      const tenure = this.#tenureIn(consumer, generationId, place)
+      if (tenure !== undefined) tenure.doubtfulCommit = Math.min(tenure.doubtfulCommit, place.offset)
+    }
+  }
+
+  #tenureIn(consumer: string, generation: number, { topic, partition }: TopicPartition): Tenure | undefined {
+    return this.#allTenures.findLast(
+      (each) =>
+        each.consumer === consumer &&
+        each.generation === generation &&
+        each.topic === topic &&
+        each.partition === partition,
     )
+  }
+
+  #checkCommittedInTenure(tenure: Tenure | undefined, offset: number, what: string): void {
     if (tenure === undefined) {
       this.report('commits only what was assigned', what)
       return
@@ -132,6 +152,7 @@ export class GroupLedger {
         state: 'held',
         crashed: false,
         lastCommit: -1,
+        doubtfulCommit: Infinity,
         drains: [],
         running: new Set(),
         lastStarted: new Map(),
@@ -186,7 +207,10 @@ export class GroupLedger {
     const { topic, partition } = place
     const tenure = this.#tenureOf(consumer, place) ?? null
     const lane = this.plan.order === 'partition' ? '' : key
-    const execution: Execution = { topic, partition, offset, text, lane, tenure, end: 'running' }
+    const besides = this.#executionsAt(place, offset).flatMap(({ tenure: other }) =>
+      other !== null && other !== tenure && other.state !== 'over' ? [other] : [],
+    )
+    const execution: Execution = { topic, partition, offset, text, lane, tenure, besides, end: 'running' }
     const what = `${consumer} starts ${topic}-${partition}@${offset}`
     if (tenure === null || tenure.state === 'over') this.report('handlers start only while the partition is ours', what)
     else this.#checkOrder(tenure, execution, what)
@@ -263,17 +287,23 @@ export class GroupLedger {
     }
   }
 
-  #checkRepeat({ tenure: before, offset, topic, partition }: Execution, { tenure: after }: Execution): void {
+  #checkRepeat({ tenure: before, offset, topic, partition }: Execution, { tenure: after, besides }: Execution): void {
     this.repeated += 1
-    if (before === null || before.crashed) return
-    const covered = before.drains.some(({ possibleDuplicates }) =>
-      possibleDuplicates.some(
-        (range) => range.topic === topic && range.partition === partition && range.from <= offset && offset < range.to,
-      ),
-    )
-    if (covered) return
+    if (before === null || after === null || before.crashed) return
+    const isReported = ({ drains }: Tenure) =>
+      drains.some(({ possibleDuplicates }) =>
+        possibleDuplicates.some(
+          (range) => range.topic === topic && range.partition === partition && range.from <= offset && offset < range.to,
+        ),
+      )
+    // Of two that held the partition at the same time, the one that had lost it says so.
+    if (before.doubtfulCommit <= offset) {
+      this.takenBack += 1
+      return
+    }
+    if (isReported(before) || (besides.includes(before) && (isReported(after) || after.crashed))) return
     const reports = JSON.stringify(before.drains.map(({ reason, possibleDuplicates }) => ({ reason, possibleDuplicates })))
-    const detail = `${topic}-${partition}@${offset} was handled by ${before.consumer} (epoch ${before.epoch}) and again by ${after?.consumer ?? '?'}; reported: ${reports}`
+    const detail = `${topic}-${partition}@${offset} was handled by ${before.consumer} (epoch ${before.epoch}) and again by ${after.consumer} (epoch ${after.epoch}); reported: ${reports}`
     this.report('repeats lie in reported ranges', detail)
   }
 

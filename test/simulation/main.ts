@@ -1,4 +1,4 @@
-/** Runs many seeds: `--seeds 2000`, `--from 1`, `--seed 4711` (one, with its plan and figures), `--fail-fast`. */
+/** Runs many seeds: `--seeds 2000`, `--from 1`, `--seed 4711` (one, with its plan and figures), `--fail-fast`, `--trace` (all events of one). */
 import { parseArgs } from 'node:util'
 import { describeFailure, runSeed } from './run-seed.js'
 import { planOf } from './plan.js'
@@ -8,13 +8,15 @@ const { values } = parseArgs({
     'seeds': { type: 'string', default: '2000' },
     'from': { type: 'string', default: '1' },
     'seed': { type: 'string' },
+    'trace': { type: 'boolean', default: false },
     'fail-fast': { type: 'boolean', default: false },
   },
 })
 
-async function runOne(seed: number): Promise<number> {
-  console.log(JSON.stringify(planOf(seed), null, 2))
-  const result = await runSeed(seed)
+async function runOne(seed: number, trace: boolean): Promise<number> {
+  const plan = planOf(seed)
+  console.log(JSON.stringify(plan, null, 2))
+  const result = await runSeed(seed, plan, trace ? (event) => console.log(event) : undefined)
   console.log(result.outcome === 'passed' ? result : describeFailure(result))
   return result.outcome === 'passed' ? 0 : 1
 }
@@ -44,8 +46,9 @@ async function runMany(from: number, count: number, failFast: boolean): Promise<
     if ((passed + failed.length) % 100 === 0) console.log(`${passed + failed.length} of ${count} seeds`)
   }
   const seconds = Number(process.hrtime.bigint() - startedAt) / 1e9
+  const { user, system } = process.cpuUsage()
   console.log(JSON.stringify(totals))
-  console.log(`${seconds.toFixed(1)} s, ${((seconds * 1000) / (passed + failed.length)).toFixed(0)} ms a seed`)
+  console.log(`${seconds.toFixed(1)} s, ${((user + system) / 1000 / (passed + failed.length)).toFixed(0)} ms of CPU a seed`)
   if (failed.length > 0) console.log(`failed seeds: ${failed.join(' ')}`)
   console.log(`${passed} passed, ${failed.length} failed`)
   return failed.length === 0 ? 0 : 1
@@ -54,4 +57,4 @@ async function runMany(from: number, count: number, failFast: boolean): Promise<
 process.exitCode =
   values.seed === undefined
     ? await runMany(Number(values.from), Number(values.seeds), values['fail-fast'])
-    : await runOne(Number(values.seed))
+    : await runOne(Number(values.seed), values.trace)

@@ -27,7 +27,11 @@ export type SeedResult =
     }
 
 /** Never rejects. */
-export async function runSeed(seed: number, plan: Plan = planOf(seed)): Promise<SeedResult> {
+export async function runSeed(
+  seed: number,
+  plan: Plan = planOf(seed),
+  onEvent: (event: string) => void = () => undefined,
+): Promise<SeedResult> {
   let scenario: Scenario | null = null
   let figures: Awaited<ReturnType<Scenario['run']>> | null = null
   try {
@@ -41,11 +45,17 @@ export async function runSeed(seed: number, plan: Plan = planOf(seed)): Promise<
         cluster: plan.cluster,
         nemesis: plan.nemesis,
         limitMs: 600_000,
+        onEvent,
         observer: {
           asked: (client, request) => {
             if (request.api !== 'offsetCommit') return
             const at = scenario?.ledgerOf(client)
             at?.ledger.commitAsked(at.consumer, request)
+          },
+          failed: (client, request) => {
+            if (request.api !== 'offsetCommit') return
+            const at = scenario?.ledgerOf(client)
+            at?.ledger.commitFailed(at.consumer, request)
           },
           answered: (client, request, answer) => {
             const at = scenario?.ledgerOf(client)

@@ -239,7 +239,21 @@ export class Scenario {
     const isSync = chance(random, 0.2)
     const durationMs = isSlow ? between(random, 500, 8_000) : between(random, 0, maxHandlerMs)
     if (isSync) return this.#endHandler(ledger, execution)
-    return process.clock.sleep(durationMs).then(() => this.#endHandler(ledger, execution))
+    return this.#endLater(process, ledger, execution, durationMs)
+  }
+
+  /** A handler that is given up goes on; one whose process crashed never ends. */
+  #endLater(process: SimulatedProcess, ledger: GroupLedger, execution: Execution, durationMs: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#simulation.clock.setTimer(durationMs, () => {
+        if (process.state === 'crashed') return
+        try {
+          resolve(this.#endHandler(ledger, execution))
+        } catch (error) {
+          reject(error as Error)
+        }
+      })
+    })
   }
 
   #endHandler(ledger: GroupLedger, execution: Execution): void {
@@ -254,9 +268,11 @@ export class Scenario {
   async #catchUp(): Promise<void> {
     const { clock } = this.#simulation
     const until = clock.now() + catchUpLimitMs
+    // What was held at random is still on its way.
+    const settledAt = clock.now() + ((this.#plan.nemesis.requestFaults ?? 0) > 0 ? 8_500 : 500)
     for (;;) {
       const missing = this.#groups.flatMap((ledger) => ledger.unfinished())
-      if (missing.length === 0) return
+      if (missing.length === 0 && clock.now() >= settledAt) return
       if (clock.now() > until) {
         this.#report('everything is handled and committed in time', `${missing.join('; ')}\n${this.#dump()}`)
         return
@@ -279,7 +295,8 @@ export class Scenario {
   #isDeadLettered(group: string, { topic, partition }: TopicPartition, offset: number): boolean {
     const { cluster } = this.#simulation
     const origin = `${group} ${topic} ${partition} ${offset}`
-    return [0, 1].some((lettered) =>
+    const partitions = Array.from({ length: cluster.partitionCount(deadLetters) }, (_, index) => index)
+    return partitions.some((lettered) =>
       cluster.records(deadLetters, lettered).some(({ headers }) => {
         const text = (name: string) => headers.find((header) => header[0] === name)?.[1]?.toString() ?? ''
         const place = `${text(tdHeader.originTopic)} ${text(tdHeader.originPartition)} ${text(tdHeader.originOffset)}`
