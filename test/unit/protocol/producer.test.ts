@@ -439,6 +439,21 @@ describe('brokers', () => {
     expect(await outcomeOf(script, neighbour)).toMatchObject({ outcome: 'stored' })
   })
 
+  test('a few requests are out to a broker at a time; the next goes with the first answer', async () => {
+    const script = await startScript()
+    script.connection.leaders = [1, 1, 1, 1, 1, 1]
+    await script.clock.runUntil(script.producer.loadTopic('t', script.clock.now() + second))
+    for (const partition of [0, 1, 2, 3, 4, 5]) {
+      void send(script, partition)
+      await script.run()
+    }
+    expect(script.connection.produced).toHaveLength(4)
+    script.connection.produced[2]?.answerAll({})
+    await script.run()
+    expect(script.connection.produced).toHaveLength(5)
+    expect(script.connection.last.request.batches.map(({ partition }) => partition)).toEqual([4, 5])
+  })
+
   test('batches that wait for a broker move on when another takes over their partition', async () => {
     const script = await startScript()
     script.connection.leaders = [1, 1, 1, 1, 1, 1]
@@ -488,6 +503,8 @@ describe('brokers', () => {
     await script.run()
     expect(script.connection.produced).toHaveLength(1)
     expect(await outcomeOf(script, short)).toMatchObject({ outcome: 'unknown' })
+    await script.run(second)
+    expect(script.connection.produced).toHaveLength(1)
     script.connection.last.answerAll({ baseOffset: 3 })
     expect(await outcomeOf(script, long)).toMatchObject({ outcome: 'stored', baseOffset: 3 })
   })
