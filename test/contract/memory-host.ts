@@ -27,7 +27,11 @@ export function memoryHost(): { readonly host: ContractHost; readonly clock: Vir
           await clock.sleep(100)
         }
       },
-      loseNextProduceAnswer: () => cluster.faults.loseNextAnswer({ api: 'produce' }),
+      loseNextProduceAnswer() {
+        const before = cluster.faults.injected()['lose-answer'] ?? 0
+        cluster.faults.loseNextAnswer({ api: 'produce' })
+        return () => (cluster.faults.injected()['lose-answer'] ?? 0) > before
+      },
       async appendTransaction(topic, partition, records, outcome) {
         cluster.appendTransaction(topic, partition, records, outcome)
       },

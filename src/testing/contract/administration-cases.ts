@@ -188,7 +188,7 @@ export const administrationCases: readonly ContractCase[] = [
     async run(world) {
       const topic = await world.topic(3)
       const consumer = world.consumer(topic)
-      await consumer.start()
+      await world.startHolding(consumer, 3)
       assert.equal(await consumer.commit(topic, 0, 0, 'zero'), 'committed')
       assert.equal(await consumer.commit(topic, 2, 0, 'two'), 'committed')
       const groupId = consumer.settings.groupId ?? ''

@@ -20,7 +20,7 @@ export const brokerCases: readonly ContractCase[] = [
       const topic = await world.topic(2)
       const producer = await world.producer()
       const consumer = world.consumer(topic, patient)
-      await consumer.start()
+      await world.startHolding(consumer, 2)
       await world.store(producer, topic, 0, ['before'])
       await world.until('it is read', () => consumer.count() >= 1)
       await world.use('bounceBrokers')()

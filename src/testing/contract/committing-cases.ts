@@ -60,12 +60,12 @@ export const committingCases: readonly ContractCase[] = [
       const groupId = world.name('group')
       const text = '{"ranges":[[4,9]]} ✓ größer'
       const first = world.consumer(topic, { groupId })
-      await first.start()
+      await world.startHolding(first, 2)
       assert.equal(await first.commit(topic, 0, 0, text), 'committed')
       assert.equal(await first.commit(topic, 1, 0, ''), 'committed')
       await first.stop()
       const second = world.consumer(topic, { groupId })
-      await second.start()
+      await world.startHolding(second, 2)
       assert.deepEqual(second.assignmentOf(topic, 0).committed, { offset: 0, metadata: text })
       assert.equal(second.assignmentOf(topic, 1).committed?.metadata ?? '', '')
     },
@@ -76,7 +76,7 @@ export const committingCases: readonly ContractCase[] = [
     async run(world) {
       const topic = await world.topic(2)
       const consumer = world.consumer(topic)
-      await consumer.start()
+      await world.startHolding(consumer, 2)
       const groupId = consumer.settings.groupId ?? ''
       assert.equal(await consumer.commit(topic, 0, 0, 'short'), 'committed')
       const [large, small] = await consumer.driver.commit(
@@ -100,7 +100,7 @@ export const committingCases: readonly ContractCase[] = [
     async run(world) {
       const topic = await world.topic(3)
       const consumer = world.consumer(topic)
-      await consumer.start()
+      await world.startHolding(consumer, 3)
       const [zero, one, two] = [0, 1, 2].map((partition) => consumer.assignmentOf(topic, partition))
       assert.ok(zero && one && two)
       const outcomes = await consumer.driver.commit(

@@ -8,8 +8,8 @@ import type { OutgoingRecord } from '../../message/record.js'
 export interface ContractAbilities {
   /** Kills every broker once and starts it again; resolves when all serve again. */
   bounceBrokers(): Promise<void>
-  /** The next Produce request takes effect, and its answer is lost with the connection. */
-  loseNextProduceAnswer(): void
+  /** The next Produce request takes effect, and its answer is lost with the connection. The result tells whether that has happened. */
+  loseNextProduceAnswer(): () => boolean
   /** A transaction's records and its marker, as a transactional producer stores them. */
   appendTransaction(
     topic: string,

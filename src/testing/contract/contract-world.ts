@@ -27,6 +27,8 @@ export interface ContractWorld {
   consumer(topics: string | readonly string[], settings?: Partial<ConsumerSettings>): RecordingConsumer
   /** Started, without a group, from the earliest offset. */
   reader(topics: string | readonly string[], settings?: Partial<ConsumerSettings>): Promise<RecordingConsumer>
+  /** Starts a consumer and waits until it holds so many partitions: a start resolves with the first of them. */
+  startHolding(consumer: RecordingConsumer, partitions: number): Promise<void>
   admin(): DriverAdmin
   /** Hands over one batch; resolves to its fate. */
   produce(
@@ -152,6 +154,11 @@ export class CaseWorld implements ContractWorld {
     const consumer = this.consumer(topics, { groupId: null, ...settings })
     await consumer.start()
     return consumer
+  }
+
+  async startHolding(consumer: RecordingConsumer, partitions: number): Promise<void> {
+    await consumer.start()
+    await this.until(`it holds ${partitions} partitions`, () => consumer.held().length === partitions)
   }
 
   admin(): DriverAdmin {

@@ -51,7 +51,7 @@ async function firstAndSecond(world: ContractWorld, partitions: number, settings
   const topic = await world.topic(partitions)
   const groupId = world.name('group')
   const first = world.consumer(topic, { groupId, heartbeatIntervalMs, ...settings })
-  await first.start()
+  await world.startHolding(first, partitions)
   const second = world.consumer(topic, { groupId, heartbeatIntervalMs, ...settings })
   return { topic, groupId, first, second }
 }

@@ -1,0 +1,125 @@
+import { Kafka, logLevel } from 'kafkajs'
+import { kafkajsConnections } from '../../src/drivers/kafkajs/connections.js'
+import type { OutgoingRecord } from '../../src/message/record.js'
+import { createProtocolDriver } from '../../src/protocol/driver.js'
+import { systemRuntime } from '../../src/runtime/runtime.js'
+import type { ContractHost } from '../../src/testing/contract/contract-host.js'
+import { CaseWorld, record } from '../../src/testing/contract/contract-world.js'
+import { mortalConnections } from '../../src/testing/contract/mortal-connections.js'
+import { java } from '../support/java.js'
+import { startCluster, type KafkaCluster } from '../support/kafka-cluster.js'
+import { until } from '../support/waiting.js'
+
+/** Real Kafka, one node behind a fault proxy, through kafkajs's sockets. What the harness does goes past the proxy. */
+export async function kafkaHost(): Promise<{ readonly host: ContractHost; close(): Promise<void> }> {
+  const cluster = await startCluster({ proxies: true, properties: { 'log.cleaner.backoff.ms': 200 } })
+  const connections = mortalConnections(kafkajsConnections({ brokers: [...cluster.brokers] }))
+  const harness = new Kafka({ brokers: [...cluster.internalBrokers], logLevel: logLevel.NOTHING })
+  const host: ContractHost = {
+    driver: createProtocolDriver(connections.factory, systemRuntime),
+    slackMs: 3_000,
+    createTopic: (name, topic) => cluster.createTopic(name, topic),
+    abilities: {
+      async bounceBrokers() {
+        await cluster.node(1).kill()
+        await cluster.node(1).restart()
+      },
+      loseNextProduceAnswer() {
+        const trap = cluster.proxy(1).loseAnswer({ api: 'Produce' })
+        return () => trap.hasStruck
+      },
+      async appendTransaction(topic, partition, records, outcome) {
+        const end = await openTransaction(harness, topic, partition, records)
+        await end(outcome)
+      },
+      openTransaction: (topic, partition, records) => openTransaction(harness, topic, partition, records),
+      topicWithHoles: (topic, count, kept) => topicWithHoles(cluster, host, topic, count, kept),
+      async deleteRecordsBefore(topic, partition, offset) {
+        const admin = harness.admin()
+        await admin.connect()
+        // kafkajs learns where the partitions are only from this.
+        await admin.fetchTopicOffsets(topic)
+        await admin.deleteTopicRecords({ topic, partitions: [{ partition, offset: String(offset) }] })
+        await admin.disconnect()
+      },
+      async throttleProducing() {
+        // Kafka measures over ten seconds: the first 20,000 bytes are free, what goes beyond costs a second for each 2,000.
+        await clientQuota(cluster, ['--add-config', 'producer_byte_rate=2000'])
+        return () => clientQuota(cluster, ['--delete-config', 'producer_byte_rate'])
+      },
+      killClient: (clientId) => connections.kill(clientId),
+      expelMember: (groupId, memberId) => expelMember(cluster, groupId, memberId),
+    },
+  }
+  return { host, close: () => cluster.stop() }
+}
+
+async function openTransaction(
+  harness: Kafka,
+  topic: string,
+  partition: number,
+  records: readonly OutgoingRecord[],
+): Promise<(outcome: 'commit' | 'abort') => Promise<void>> {
+  const transactionalId = `contract-${systemRuntime.random.uuid()}`
+  const producer = harness.producer({ transactionalId, idempotent: true, maxInFlightRequests: 1 })
+  await producer.connect()
+  const transaction = await producer.transaction()
+  const messages = records.map(({ key, value, timestamp }) => {
+    return { key, value, partition, timestamp: String(timestamp) }
+  })
+  await transaction.send({ topic, messages })
+  return async (outcome) => {
+    if (outcome === 'commit') await transaction.commit()
+    else await transaction.abort()
+    await producer.disconnect()
+  }
+}
+
+/** Every record that is to go has the key of the last but one; the last one begins a new segment, so that the rest is compacted. */
+async function topicWithHoles(
+  cluster: KafkaCluster,
+  host: ContractHost,
+  topic: string,
+  count: number,
+  kept: readonly number[],
+): Promise<void> {
+  const configs = { 'cleanup.policy': 'compact', 'segment.ms': 60_000, 'min.cleanable.dirty.ratio': 0.01 }
+  await cluster.createTopic(topic, { partitions: 1, configs })
+  const world = new CaseWorld(host)
+  const now = world.now()
+  const records = Array.from({ length: count }, (_, offset) => {
+    const ownKey = kept.includes(offset) && offset !== count - 2
+    return record(`${offset}`, {
+      key: Buffer.from(ownKey ? `kept ${offset}` : 'overwritten'),
+      timestamp: offset === count - 1 ? now : now - 7_200_000,
+    })
+  })
+  for (let at = 0; at < count - 1; at += 4) await world.write(topic, 0, records.slice(at, Math.min(at + 4, count - 1)))
+  await world.write(topic, 0, records.slice(-1))
+  await until(`${topic} is compacted`, async () => {
+    const reader = await world.reader(topic)
+    await until('it is read', () => reader.fetched.at(-1)?.nextOffset === count)
+    await reader.stop()
+    return reader.count() === kept.length
+  })
+  await world.end()
+}
+
+/** The quota of every client that has none of its own. */
+async function clientQuota(cluster: KafkaCluster, change: readonly string[]): Promise<void> {
+  await java(cluster.installation, 'kafka.admin.ConfigCommand', [
+    ...['--bootstrap-server', cluster.internalBrokers[0] ?? ''],
+    ...['--alter', '--entity-type', 'clients', '--entity-default'],
+    ...change,
+  ])
+}
+
+async function expelMember(cluster: KafkaCluster, groupId: string, memberId: string): Promise<void> {
+  const connection = kafkajsConnections({ brokers: [...cluster.internalBrokers] }).open('contract-harness')
+  const deadline = Date.now() + 10_000
+  const find = { api: 'findCoordinator', key: groupId, keyType: 'group' } as const
+  const { nodeId } = await connection.request('bootstrap', 'main', find, deadline)
+  const leave = { api: 'leaveGroup', groupId, memberId, groupInstanceId: null } as const
+  await connection.request(nodeId, 'group', leave, deadline)
+  await connection.close()
+}
