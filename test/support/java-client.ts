@@ -187,6 +187,8 @@ export async function startJavaMember(
       case 'lost':
         for (const name of partitionNames(fields)) assigned.delete(name)
         break
+      default:
+        errors = (errors + text).slice(-2_000)
     }
   })
   await until(`Java member of ${group} assigned`, () => {

@@ -14,7 +14,7 @@ async function world() {
   await messaging.ensureTopics([readings, alerts, failed])
   const close = async () => {
     await messaging.close()
-    cluster.close()
+    await cluster.close()
   }
   return { cluster, messaging, close }
 }
@@ -52,7 +52,7 @@ describe('messaging', () => {
     await until(() => second.length > 0)
     expect(second).toEqual([4])
     await again.close()
-    cluster.close()
+    await cluster.close()
   })
 
   it('puts what cannot be decoded or handled on the dead-letter topic and goes on with the next record', async () => {
@@ -152,6 +152,6 @@ describe('messaging', () => {
     await messaging.close({ force: true })
     expect(aborted).toBe(true)
     expect(cluster.committed('g').filter(({ offset }) => offset > 0)).toEqual([])
-    cluster.close()
+    await cluster.close()
   })
 })
