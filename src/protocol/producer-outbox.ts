@@ -82,20 +82,26 @@ export class BrokerOutbox {
   }
 
   async #send(items: readonly OutboxItem[]): Promise<void> {
-    const now = this.#clock.now()
-    const deadline = Math.min(now + this.#settings.requestTimeoutMs, latestDeadline(items))
     for (const item of items) item.sent()
     this.#requestsOut += 1
+    await this.#attempt(items)
+    this.#requestsOut -= 1
+    this.#scheduleFlush()
+  }
+
+  /** Never rejects: every item is told how its attempt ended. */
+  async #attempt(items: readonly OutboxItem[]): Promise<void> {
+    const now = this.#clock.now()
+    const deadline = Math.min(now + this.#settings.requestTimeoutMs, latestDeadline(items))
     try {
       const answer = await this.#connection.request(this.#node, 'main', this.#request(items, deadline - now), deadline)
       if (this.#settings.acks === 0) for (const item of items) item.ended({ kind: 'written' })
       else items.forEach((item, index) => item.ended(answerFor(item.batch, answer, index)))
     } catch (failure) {
       const error = asRequestError(failure)
-      for (const item of items) item.ended({ kind: 'failed', error })
-    } finally {
-      this.#requestsOut -= 1
-      this.#scheduleFlush()
+      // One batch that cannot be encoded must not end the others that happened to travel with it.
+      if (items.length > 1 && isNotWorthRepeating(error)) await Promise.all(items.map((item) => this.#attempt([item])))
+      else for (const item of items) item.ended({ kind: 'failed', error })
     }
   }
 
@@ -124,6 +130,10 @@ function answerFor({ topic, partition }: ProduceBatch, { partitions }: ProduceAn
   const likely = partitions[index]
   const answer = isOurs(likely) ? likely : partitions.find(isOurs)
   return answer === undefined ? { kind: 'missing' } : { kind: 'answered', answer }
+}
+
+function isNotWorthRepeating({ failure, sent }: RequestError): boolean {
+  return sent === 'never' && (failure === 'refused' || failure === 'unsupported')
 }
 
 /** A connection that fails in any other way than it promised has told nothing, so nothing is claimed. */

@@ -14,7 +14,7 @@ import type { Topic } from '../../../src/topic/topic.js'
 import { CountingMetrics } from './counting-metrics.js'
 
 /** A batch that the producer handed over and that waits for the test's word. */
-export interface HandedOver {
+interface HandedOver {
   readonly batch: OutgoingBatch
   readonly values: readonly string[]
   readonly at: number
@@ -25,7 +25,7 @@ export interface HandedOver {
 }
 
 /** A driver that keeps every batch until the test says what became of it. */
-export class ScriptedDriver implements DriverProducer {
+class ScriptedDriver implements DriverProducer {
   readonly handedOver: HandedOver[] = []
   partitions: number | undefined = 3
   /** What `loadTopic` waits for. */
@@ -95,7 +95,7 @@ export class ScriptedDriver implements DriverProducer {
   }
 }
 
-export const text: Serde<string> = {
+const text: Serde<string> = {
   name: 'text',
   encode: (value) => Buffer.from(value),
   decode: (bytes) => String(bytes),

@@ -439,6 +439,21 @@ describe('brokers', () => {
     expect(await outcomeOf(script, neighbour)).toMatchObject({ outcome: 'stored' })
   })
 
+  test('a batch that the connection refuses to write does not end the others in its request', async () => {
+    const script = await startScript()
+    const bad = send(script, 0)
+    const good = send(script, 1)
+    await script.run()
+    script.connection.last.fail('refused', 'never')
+    await script.run()
+    const [, alone, neighbour] = script.connection.produced
+    alone?.fail('refused', 'never')
+    neighbour?.answerAll({ baseOffset: 8 })
+    expect(await outcomeOf(script, bad)).toMatchObject({ outcome: 'not-stored', error: { code: 'refused' } })
+    expect(await outcomeOf(script, good)).toMatchObject({ outcome: 'stored', baseOffset: 8 })
+    expect(script.connection.produced).toHaveLength(3)
+  })
+
   test('a few requests are out to a broker at a time; the next goes with the first answer', async () => {
     const script = await startScript()
     script.connection.leaders = [1, 1, 1, 1, 1, 1]
