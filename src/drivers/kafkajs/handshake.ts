@@ -6,6 +6,7 @@ import { addressText, type Address } from './addresses.js'
 import { authenticate, type Authenticated } from './authentication.js'
 import { Session } from './session.js'
 import type { SessionSettings } from './session-settings.js'
+import { hintAtTls, tlsFailure } from './tls-failure.js'
 
 /** A session that may carry requests. */
 export interface OpenSession extends Authenticated {
@@ -134,10 +135,6 @@ function causeOf(error: Error): Error {
     : error
 }
 
-/** Node's codes for a certificate that was looked at and not accepted. */
-const certificateRefused =
-  /^(CERT_|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_|ERR_TLS_CERT_ALTNAME_INVALID|HOSTNAME_MISMATCH)/
-
 /**
  * Nothing of the request was sent yet, whatever happened to the socket.
  *
@@ -153,12 +150,12 @@ function asFailureToConnect(
   const place = `cannot connect to broker ${addressText(address)}`
   const said = causeOf(error)
   // A name with several addresses gives an error of several, which has no message of its own.
-  const text = mask(said.message || String((said as { code?: unknown }).code))
+  const text = mask((said.message || String((said as { code?: unknown }).code)).trim())
   const code = (error.cause as { code?: unknown } | undefined)?.code
-  if (typeof code === 'string' && certificateRefused.test(code)) {
-    const fix =
-      'set config.ssl.ca to the authority that signed the broker certificate, and broker names it is made out to'
-    return new RequestError('refused', 'never', `${place}: its certificate is not trusted (${code}); ${fix}`, error)
+  const tls = config.ssl ? tlsFailure(code) : null
+  if (tls !== null) {
+    const cause = tls.isSecret ? undefined : error
+    return new RequestError('refused', 'never', `${place}: ${tls.what}; ${tls.fix}`, cause)
   }
   if (error instanceof RequestError && error.failure === 'unsupported') {
     return new RequestError('unsupported', 'never', `${place}: ${text}`, error)
@@ -184,6 +181,5 @@ function hintAt(code: unknown, config: KafkaConfig, hintAtHangingUp: string): st
   if (code === undefined) return hintAtHangingUp
   if (code === 'ECONNREFUSED') return '; is a broker listening there?'
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return '; is the name right?'
-  if (config.ssl && typeof code === 'string' && /SSL|EPROTO|TLS/.test(code)) return SPEAKS_NO_TLS
-  return ''
+  return config.ssl && typeof code === 'string' ? hintAtTls(code) : ''
 }

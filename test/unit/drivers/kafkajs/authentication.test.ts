@@ -292,6 +292,19 @@ describe('TLS', () => {
     expect((await failure(ask(connection))).message).toMatch(/ERR_TLS_CERT_ALTNAME_INVALID/)
   })
 
+  it.each([
+    ['that is no key', { key: 'rubbish', cert: pem('server.pem') }],
+    ['that belongs to another certificate', { key: pem('server.key'), cert: pem('ca.pem') }],
+    ['of a type that Node quotes', { key: pem('server.key'), cert: pem('server.pem'), passphrase: 271_828 as never }],
+  ])('with a key %s is refused, and nothing of it is told', async (_what, ssl) => {
+    const { connection } = open(await startTls(), { ssl })
+    const error = await failure(ask(connection))
+    expect(error).toMatchObject({ failure: 'refused', sent: 'never' })
+    expect(error.cause).toBeUndefined()
+    expect(error.message).toMatch(/config\.ssl cannot be used \(ERR_\w+\); check that ca, cert and key/)
+    expect(error.message).not.toMatch(/rubbish|271828/)
+  })
+
   it('without config.ssl against a TLS listener ends at once or at connectionTimeout, and config.ssl is named', async () => {
     const { connection } = open(await startTls(), { connectionTimeout: 300 })
     const error = await failure(ask(connection))

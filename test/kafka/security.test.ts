@@ -1,0 +1,248 @@
+import type { KafkaConfig } from 'kafkajs'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { noMetrics } from '../../src/telemetry/metrics.js'
+import { expectNoSecret, failuresOf, openSockets, probedDriver, type ProbedDriver } from '../support/client-probe.js'
+import {
+  password,
+  reauthenticationMs,
+  startSecuredCluster,
+  user,
+  type SecuredCluster,
+} from '../support/secured-cluster.js'
+import { tidemarkMember } from '../support/tidemark-member.js'
+import { connectedProducer, store } from '../support/test-records.js'
+import { certificateAuthority, type CertificateAuthority, type IssuedCertificate } from '../support/tls.js'
+import { delay, until } from '../support/waiting.js'
+
+const passphrase = 'the-passphrase-of-the-client-key'
+const wrongPassword = 'a-password-that-is-wrong'
+
+let secured: SecuredCluster
+let stranger: CertificateAuthority
+let client: IssuedCertificate
+let encrypted: IssuedCertificate
+let strangersClient: IssuedCertificate
+let topics = 0
+
+beforeAll(async () => {
+  stranger = await certificateAuthority('another-authority')
+  secured = await startSecuredCluster()
+  client = await secured.authority.issue('client')
+  encrypted = await secured.authority.issue('encrypted', { passphrase })
+  strangersClient = await stranger.issue('client')
+})
+afterAll(async () => {
+  await secured?.stop()
+  await stranger?.remove()
+})
+
+type Listener = 'CLIENT' | 'TLS' | 'OTHERNAME' | 'MTLS' | 'SASL' | 'SASLTLS'
+type Mechanism = 'plain' | 'scram-sha-512'
+
+const brokersOf = (listener: Listener): string[] => [
+  ...(listener === 'CLIENT' ? secured.cluster.brokers : secured.cluster.brokersOf(listener)),
+]
+const trusting = () => ({ ca: [secured.authority.certificate] })
+const sasl = (mechanism: Mechanism, { username = user, secret = password } = {}) =>
+  ({ mechanism, username, password: secret }) as NonNullable<KafkaConfig['sasl']>
+const secrets = () => [password, wrongPassword, passphrase, ...[client, encrypted, strangersClient].map(bodyOf)]
+/** One line of a key is enough to find it. */
+const bodyOf = ({ key }: IssuedCertificate) => key.split('\n')[1]!
+
+/** Creates a topic, stores records, reads them as a group, describes them; then looks for alarms, secrets and sockets. */
+async function expectAllWorks(config: KafkaConfig): Promise<void> {
+  const socketsBefore = openSockets()
+  const probe = await probedDriver(config)
+  const topic = `secured-${(topics += 1)}`
+  const settings = { clientId: 'tidemark', logger: probe.logger, metrics: noMetrics }
+  const admin = probe.driver.createAdmin(settings)
+  const spec = { name: topic, partitions: 2, replicationFactor: 1, configs: {} } as const
+  expect(await admin.createTopics([spec], Date.now() + 10_000)).toEqual([topic])
+
+  const producer = await connectedProducer(probe.driver, [topic], settings)
+  const values = Array.from({ length: 50 }, (_, at) => `value ${at}`)
+  await store(producer, { topic, partition: 1 }, values)
+
+  const member = tidemarkMember(probe.driver, { ...settings, groupId: topic, topics: [topic] })
+  await member.start()
+  await until('every record is read', () => member.records.length >= values.length)
+  expect(member.records.map(({ value }) => value)).toEqual(values)
+  await member.stop()
+  expect(await admin.committedOffsets(topic, [{ topic, partition: 1 }], Date.now() + 10_000)).toMatchObject([
+    { topic, partition: 1, offset: values.length },
+  ])
+
+  await producer.close()
+  await admin.close()
+  expect([...member.problems, ...member.commitFailures, ...probe.alarms()]).toEqual([])
+  expectNoSecret([probe.lines], secrets())
+  await expectNoSocketLeft(probe, socketsBefore)
+}
+
+async function expectNoSocketLeft({ sockets }: ProbedDriver, before: number): Promise<void> {
+  expect(sockets.filter(({ destroyed }) => !destroyed)).toHaveLength(0)
+  await until('every socket is closed', () => openSockets() <= before, { timeoutMs: 2_000, everyMs: 10 })
+}
+
+describe('a listener lets in', () => {
+  it('a client that trusts its authority', () => expectAllWorks({ brokers: brokersOf('TLS'), ssl: trusting() }))
+
+  it('a client with a certificate it trusts', async () => {
+    const ssl = { ...trusting(), key: client.key, cert: client.certificate }
+    await expectAllWorks({ brokers: brokersOf('MTLS'), ssl })
+  })
+
+  it('a client whose key has a passphrase', async () => {
+    const ssl = { ...trusting(), key: encrypted.key, cert: encrypted.certificate, passphrase }
+    await expectAllWorks({ brokers: brokersOf('MTLS'), ssl })
+  })
+
+  it.each(['plain', 'scram-sha-512'] as const)('a user by %s, in plain text', (mechanism) =>
+    expectAllWorks({ brokers: brokersOf('SASL'), sasl: sasl(mechanism) }),
+  )
+
+  it.each(['plain', 'scram-sha-512'] as const)('a user by %s, over TLS', (mechanism) =>
+    expectAllWorks({ brokers: brokersOf('SASLTLS'), ssl: trusting(), sasl: sasl(mechanism) }),
+  )
+})
+
+/** What no second attempt could better: told at once, by every kind of client. */
+async function expectRefused(listener: Listener, config: Partial<KafkaConfig>, ...said: readonly (string | RegExp)[]) {
+  const brokers = brokersOf(listener)
+  const failures = await failuresOf({ ...config, brokers }, { withinMs: 10_000, secrets: secrets() })
+  for (const { role, error, elapsedMs } of failures) {
+    expect(error, role).toMatchObject({ name: 'RequestError', code: 'refused', retriable: false })
+    for (const text of [brokers[0]!, ...said]) expect(error.message, role).toMatch(text)
+    expect(elapsedMs, role).toBeLessThan(3_000)
+  }
+}
+
+/** What may be the network or a broker that starts: tried until the caller's time is up. */
+async function expectUnreachable(listener: Listener, config: Partial<KafkaConfig>, said: RegExp): Promise<void> {
+  const brokers = brokersOf(listener)
+  const failures = await failuresOf({ ...config, brokers }, { withinMs: 2_600, secrets: secrets() })
+  for (const { role, error } of failures) {
+    expect(error, role).toMatchObject({ name: 'DriverError', code: 'cluster-unreachable', retriable: true })
+    expect(error.message, role).toContain(brokers[0]!)
+    expect(error.message, role).toMatch(said)
+  }
+}
+
+const notAccepted =
+  /did not accept the certificate of this client \(ERR_SSL_.+\); set config\.ssl\.cert and config\.ssl\.key/
+
+describe('a client is told what to change when a listener refuses', () => {
+  it.each(['plain', 'scram-sha-512'] as const)('a wrong password by %s', (mechanism) =>
+    expectRefused(
+      'SASLTLS',
+      { ssl: trusting(), sasl: sasl(mechanism, { secret: wrongPassword }) },
+      /refused the authentication: .*; check config\.sasl \(mechanism, user name, password\)/,
+      `has this user for ${mechanism.toUpperCase()}`,
+    ),
+  )
+
+  it.each(['plain', 'scram-sha-512'] as const)('a wrong password by %s in plain text', (mechanism) =>
+    expectRefused('SASL', { sasl: sasl(mechanism, { secret: wrongPassword }) }, /refused the authentication: /),
+  )
+
+  it.each(['plain', 'scram-sha-512'] as const)('a user by %s that it does not know', (mechanism) =>
+    expectRefused('SASL', { sasl: sasl(mechanism, { username: 'mallory' }) }, /check config\.sasl/),
+  )
+
+  it('a mechanism that it does not offer', () =>
+    expectRefused(
+      'SASL',
+      { sasl: { mechanism: 'scram-sha-256', username: user, password } },
+      /refused the authentication: .*SCRAM-SHA-256/,
+    ))
+
+  it('an authority that did not sign its certificate', () =>
+    expectRefused(
+      'TLS',
+      { ssl: { ca: [stranger.certificate] } },
+      /certificate is not trusted \(.+\); set config\.ssl\.ca/,
+    ))
+
+  it('an authority that nobody named', () =>
+    expectRefused('TLS', { ssl: true }, /certificate is not trusted \(.+\); set config\.ssl\.ca/))
+
+  it('an address that its certificate is not made out to', () =>
+    expectRefused('OTHERNAME', { ssl: trusting() }, /ERR_TLS_CERT_ALTNAME_INVALID/))
+
+  it('a password over TLS whose authority is wrong, before the password is sent', () =>
+    expectRefused(
+      'SASLTLS',
+      { ssl: { ca: [stranger.certificate] }, sasl: sasl('plain') },
+      /certificate is not trusted/,
+    ))
+
+  it('a client without the certificate it wants', () => expectRefused('MTLS', { ssl: trusting() }, notAccepted))
+
+  it('a client with a certificate of an authority it does not trust', () =>
+    expectRefused(
+      'MTLS',
+      { ssl: { ...trusting(), key: strangersClient.key, cert: strangersClient.certificate } },
+      notAccepted,
+    ))
+
+  it('a key whose passphrase is wrong', () =>
+    expectRefused(
+      'MTLS',
+      { ssl: { ...trusting(), key: encrypted.key, cert: encrypted.certificate, passphrase: wrongPassword } },
+      /config\.ssl cannot be used \(ERR_OSSL_BAD_DECRYPT\); .*passphrase/,
+    ))
+
+  it('plain text where it speaks TLS', () => expectUnreachable('TLS', {}, /config\.ssl/))
+  it('TLS where it speaks plain text', () =>
+    expectUnreachable('CLIENT', { ssl: trusting() }, /does this listener speak TLS\?/))
+  it('no user where it wants one', () => expectUnreachable('SASL', {}, /does this listener need config\.sasl\?/))
+  it('a user where it wants none', () => expectRefused('CLIENT', { sasl: sasl('plain') }, /config\.sasl/))
+})
+
+describe('a session that ends every five seconds', () => {
+  it('is renewed under producers and consumers: nothing fails, is doubled or connects again', async () => {
+    const socketsBefore = openSockets()
+    await Promise.all((['plain', 'scram-sha-512'] as const).map(streamForAWhile))
+    await until('every socket is closed', () => openSockets() <= socketsBefore, { timeoutMs: 2_000, everyMs: 10 })
+  })
+})
+
+/** Longer than three sessions. */
+const STREAM_MS = 3 * reauthenticationMs + 2_000
+
+async function streamForAWhile(mechanism: Mechanism): Promise<void> {
+  const probe = await probedDriver({ brokers: brokersOf('SASLTLS'), ssl: trusting(), sasl: sasl(mechanism) })
+  const topic = `renewed-${mechanism}`
+  await secured.cluster.createTopic(topic, { partitions: 2 })
+  const producer = await connectedProducer(probe.driver, [topic], { logger: probe.logger })
+  const member = tidemarkMember(probe.driver, { logger: probe.logger, groupId: topic, topics: [topic] })
+  await member.start()
+
+  const stored: string[] = []
+  const endAt = Date.now() + STREAM_MS
+  const stream = async (partition: number) => {
+    for (let at = 0; Date.now() < endAt; at++) {
+      const value = `${partition}/${at}`
+      await store(producer, { topic, partition }, [value])
+      stored.push(value)
+      await delay(5)
+    }
+  }
+  const settled = delay(2_000).then(() => probe.sockets.length)
+  await Promise.all([stream(0), stream(1)])
+  await until('every record is read', () => member.records.length >= stored.length)
+  await delay(500)
+
+  expect(stored.length).toBeGreaterThan(500)
+  const read = member.records.map(({ value }) => value)
+  for (const partition of ['0/', '1/']) {
+    const own = (values: readonly string[]) => values.filter((value) => value.startsWith(partition))
+    expect(own(read), 'once, in order').toEqual(own(stored))
+  }
+  expect(probe.sockets.length, 'sockets opened, also after two seconds').toBe(await settled)
+  expect([...member.problems, ...member.commitFailures, ...probe.alarms()]).toEqual([])
+  await member.stop()
+  await producer.close()
+  expect(probe.sockets.filter(({ destroyed }) => !destroyed)).toHaveLength(0)
+  expectNoSecret([probe.lines], secrets())
+}
