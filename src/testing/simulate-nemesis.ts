@@ -150,9 +150,10 @@ const disturbances = {
     if (group === null || !cluster.faults.killMember(group, 'any')) return ''
     return `throws a member out of ${group}`
   },
-  'add-partitions': ({ cluster, random }: Scene) => {
+  'add-partitions': ({ cluster, random, down }: Scene) => {
     const topic = pickOrNull(random, cluster.topicNames())
-    if (topic === null) return ''
+    // With too few brokers for its replicas the cluster would refuse.
+    if (topic === null || down.size > 0) return ''
     const count = cluster.partitionCount(topic)
     if (count >= 8) return ''
     cluster.addPartitions(topic, count + 1)

@@ -45,6 +45,8 @@ export class GroupLedger {
   readonly #generationOf = new Map<string, number>()
   /** What the group gave a member, by consumer and generation. */
   readonly #given = new Map<string, ReadonlySet<string>>()
+  /** The highest commit that was answered, by partition: a late older one may take the group's own record of it back. */
+  readonly #acknowledged = new Map<string, number>()
   /** Everything readable below is settled, by partition. */
   readonly #settledUpTo = new Map<string, number>()
   handled = 0
@@ -64,6 +66,7 @@ export class GroupLedger {
   // ── What passes the connection ────────────────────────────────────────────────────────────────────────────────────
 
   answered(consumer: string, request: Request, answer: AnswerTo<Request>): void {
+    if (request.api === 'offsetCommit') this.#noteAcknowledged(request, answer as AnswerTo<typeof request>)
     if (request.api !== 'syncGroup') return
     const { errorCode, assignment } = answer as AnswerTo<typeof request>
     if (errorCode !== 0) return
@@ -81,6 +84,14 @@ export class GroupLedger {
       if (given?.has(key) !== true) this.report('commits only what the generation gave', what)
       this.#checkCommittedInTenure(this.#tenureIn(consumer, generationId, { topic, partition }), offset, what)
       this.#checkSettled({ topic, partition }, offset, what)
+    }
+  }
+
+  #noteAcknowledged({ partitions }: OffsetCommitRequest, answer: AnswerTo<OffsetCommitRequest>): void {
+    for (const [index, { errorCode, topic, partition }] of answer.partitions.entries()) {
+      if (errorCode !== 0) continue
+      const key = partitionKey(topic, partition)
+      this.#acknowledged.set(key, Math.max(this.#acknowledged.get(key) ?? 0, partitions[index]?.offset ?? 0))
     }
   }
 
@@ -244,7 +255,7 @@ export class GroupLedger {
     for (const { topic, partition } of partitionsOf(this.cluster)) {
       if (!this.plan.topics.some(({ name }) => name === topic)) continue
       const key = partitionKey(topic, partition)
-      const from = committed.get(key) ?? 0
+      const from = Math.max(committed.get(key) ?? 0, this.#acknowledged.get(key) ?? 0)
       const left = readable(this.cluster, topic, partition, this.plan.isolation, from)
       if (left.length > 0) missing.push(`${this.group} has ${left.length} record(s) of ${key} from ${from} left`)
     }

@@ -153,6 +153,8 @@ export class Partition {
   /** A follower that is up but did not keep up leaves the in-sync replicas. */
   dropFromIsr(node: number): void {
     if (node === this.#leader || !this.#isr.includes(node)) return
+    // Without a leader nobody shrinks the list, and its last replica alone may lead again.
+    if (this.#leader === -1) return
     this.#isr = this.#isr.filter((replica) => replica !== node)
     this.#changed()
   }

@@ -25,6 +25,19 @@ describe('virtual clock', () => {
     expect(seen.at(-1)).toBe('c@20')
   })
 
+  it('shows whole milliseconds, as every clock does, and fires no timer early', async () => {
+    const clock = virtualClock({ start: 0 })
+    const seen: number[] = []
+    clock.setTimer(0.7, () => {
+      const from = clock.now()
+      clock.setTimer(10, () => seen.push(from, clock.now()))
+    })
+    await clock.advance(10.5)
+    expect([seen, clock.now()]).toEqual([[], 10])
+    await clock.advance(0.5)
+    expect(seen).toEqual([0, 10])
+  })
+
   it('lets a long chain of promises happen before the next timer', async () => {
     const clock = virtualClock()
     const seen: string[] = []

@@ -113,6 +113,16 @@ describe('producing to the memory cluster', () => {
     expect(cluster.partitionFacts('t', 0).isr).toEqual([0, 1, 2])
   })
 
+  it('keeps the last in-sync replica of a partition without a leader, so that it leads again when its broker is back', async () => {
+    const { cluster } = await setUp()
+    cluster.createTopic('t', { replicationFactor: 1 })
+    cluster.faults.stopBroker(0)
+    cluster.faults.dropFollower(0)
+    expect(cluster.partitionFacts('t', 0)).toMatchObject({ leader: -1, isr: [0] })
+    cluster.faults.startBroker(0)
+    expect(cluster.partitionFacts('t', 0)).toMatchObject({ leader: 0, isr: [0] })
+  })
+
   it('answers NOT_ENOUGH_REPLICAS_AFTER_APPEND when replicas fall out while it waits', async () => {
     const { clock, cluster, send } = await setUp({ replicationDelayMs: 100 })
     cluster.createTopic('t')
