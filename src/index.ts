@@ -18,6 +18,7 @@ export { SerdeError } from './serde/serde-error.js'
 
 export { Producer, type CloseSummary, type ProducerFacts } from './producer/producer.js'
 export type { SendOptions } from './producer/outgoing-record.js'
+export type { SendManyOptions } from './producer/send-many.js'
 export type { Receipt } from './producer/receipt.js'
 export { SendManyError } from './producer/send-many-error.js'
 

@@ -39,7 +39,7 @@ export interface DriverProducer {
   connect(deadline: number): Promise<void>
   /** From memory; `undefined` until `loadTopic` succeeded. May grow while sending. */
   partitionCount(topic: string): number | undefined
-  /** Resolves to the partition count; rejects with code `unknown-topic` when the cluster says so until `deadline`. */
+  /** Resolves to the partition count. Rejects with code `unknown-topic` when brokers go on to deny it for two seconds, or until `deadline`. */
   loadTopic(topic: string, deadline: number): Promise<number>
   /**
    * Stores one batch. The caller hands over at most one batch of a partition at a time and in order; batches of several

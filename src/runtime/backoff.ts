@@ -22,7 +22,3 @@ export function exponential({ initialMs, maxMs, factor = 2 }: ExponentialOptions
     return ceiling / 2 + (ceiling / 2) * random.next()
   }
 }
-
-export function fixed(delayMs: number): Backoff {
-  return () => delayMs
-}
