@@ -24,9 +24,20 @@ export async function kafkaHost(): Promise<{ readonly host: ContractHost; close(
         await cluster.node(1).kill()
         await cluster.node(1).restart()
       },
+      async silenceBrokers() {
+        cluster.node(1).pause()
+        return async () => {
+          cluster.node(1).resume()
+          await cluster.node(1).ready()
+        }
+      },
       loseNextProduceAnswer() {
         const trap = cluster.proxy(1).loseAnswer({ api: 'Produce' })
         return () => trap.hasStruck
+      },
+      holdNextProduceRequest() {
+        const held = cluster.proxy(1).hold({ api: 'Produce' })
+        return { isHeld: () => held.hasStruck, release: () => held.release() }
       },
       async appendTransaction(topic, partition, records, outcome) {
         const end = await openTransaction(harness, topic, partition, records)

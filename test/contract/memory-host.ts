@@ -27,10 +27,20 @@ export function memoryHost(): { readonly host: ContractHost; readonly clock: Vir
           await clock.sleep(100)
         }
       },
+      async silenceBrokers() {
+        for (const node of [0, 1, 2]) cluster.faults.silence(node)
+        return async () => {
+          for (const node of [0, 1, 2]) cluster.faults.endSilence(node)
+        }
+      },
       loseNextProduceAnswer() {
         const before = cluster.faults.injected()['lose-answer'] ?? 0
         cluster.faults.loseNextAnswer({ api: 'produce' })
         return () => (cluster.faults.injected()['lose-answer'] ?? 0) > before
+      },
+      holdNextProduceRequest() {
+        const held = cluster.faults.holdRequest({ api: 'produce' })
+        return { isHeld: () => held.state === 'held', release: () => held.release() }
       },
       async appendTransaction(topic, partition, records, outcome) {
         cluster.appendTransaction(topic, partition, records, outcome)

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { TidemarkError } from '../../errors.js'
 import type { ContractCase } from './contract-case.js'
 import { record } from './contract-world.js'
 
@@ -82,6 +83,54 @@ export const brokerCases: readonly ContractCase[] = [
           restartMs,
         )
       }
+    },
+  },
+  {
+    group,
+    name: 'while brokers are silent every call ends by its deadline and claims nothing; afterwards all goes on',
+    needs: ['silenceBrokers'],
+    async run(world) {
+      const topic = await world.topic()
+      const producer = await world.producer()
+      const consumer = world.consumer(topic)
+      await world.startHolding(consumer, 1)
+      await world.store(producer, topic, 0, ['before'])
+      const late = world.driver.createProducer(world.producerSettings())
+      const admin = world.admin()
+      await admin.describeTopics([topic], world.deadline())
+      const limitMs = 1_500
+      const endSilence = await world.use('silenceBrokers')()
+      try {
+        const began = world.now()
+        const bounded = async <T>(what: string, call: Promise<T>) => {
+          const result = await call
+          assert.ok(world.now() - began <= limitMs + world.slackMs, `${what} took ${world.now() - began} ms`)
+          return result
+        }
+        const [fate, commit] = await Promise.all([
+          bounded('a batch', world.produce(producer, topic, 0, ['in silence'], limitMs)),
+          bounded('a commit', consumer.commit(topic, 0, 0, '', limitMs)),
+          bounded(
+            'a description',
+            assert.rejects(admin.describeTopics([topic], world.deadline(limitMs)), TidemarkError),
+          ),
+          bounded('connecting', assert.rejects(late.connect(world.deadline(limitMs)), TidemarkError)),
+        ])
+        assert.equal(fate.outcome, 'unknown')
+        assert.equal(commit, 'pending')
+        const stopping = world.now()
+        await Promise.all([consumer.stop(limitMs), late.close()])
+        assert.ok(world.now() - stopping <= limitMs + world.slackMs, `a stop took ${world.now() - stopping} ms`)
+      } finally {
+        await endSilence()
+      }
+      const fate = await world.produce(producer, topic, 0, ['after'], restartMs)
+      assert.equal(fate.outcome, 'stored')
+      const reader = await world.reader(topic)
+      await world.until('the last is read', () => reader.values().includes('after'))
+      const silent = reader.values().filter((value) => value === 'in silence').length
+      assert.ok(silent <= 1, 'what was unknown is absent or there once')
+      assert.equal(reader.values().at(-1), 'after')
     },
   },
   {

@@ -8,8 +8,12 @@ import type { OutgoingRecord } from '../../message/record.js'
 export interface ContractAbilities {
   /** Kills every broker once and starts it again; resolves when all serve again. */
   bounceBrokers(): Promise<void>
+  /** Brokers take connections and requests and answer nothing; the result ends that, and resolves when they answer again. */
+  silenceBrokers(): Promise<() => Promise<void>>
   /** The next Produce request takes effect, and its answer is lost with the connection. The result tells whether that has happened. */
   loseNextProduceAnswer(): () => boolean
+  /** The next Produce request, with all that its connection sends after it, is kept from the broker until it is released. */
+  holdNextProduceRequest(): HeldProduce
   /** A transaction's records and its marker, as a transactional producer stores them. */
   appendTransaction(
     topic: string,
@@ -33,6 +37,12 @@ export interface ContractAbilities {
   killClient(clientId: string): void
   /** Takes the member out of its group, as an administrator does. */
   expelMember(groupId: string, memberId: string): Promise<void>
+}
+
+export interface HeldProduce {
+  isHeld(): boolean
+  /** It arrives now, also when its sender has given it up. */
+  release(): void
 }
 
 export type ContractAbility = keyof ContractAbilities

@@ -21,6 +21,8 @@ export interface ContractWorld {
   name(what: string): string
   /** Creates a topic of its own name. */
   topic(partitions?: number, configs?: HostTopic['configs']): Promise<string>
+  /** Of an idempotent producer with a name of its own, unless given otherwise. */
+  producerSettings(settings?: Partial<ProducerSettings>): ProducerSettings
   /** Connected. */
   producer(settings?: Partial<ProducerSettings>): Promise<DriverProducer>
   /** Not started; a group of its own unless given. */
@@ -105,8 +107,8 @@ export class CaseWorld implements ContractWorld {
     return name
   }
 
-  async producer(settings: Partial<ProducerSettings> = {}): Promise<DriverProducer> {
-    const producer = this.driver.createProducer({
+  producerSettings(settings: Partial<ProducerSettings> = {}): ProducerSettings {
+    return {
       clientId: this.name('producer'),
       logger: silentLogger,
       metrics: noMetrics,
@@ -117,7 +119,11 @@ export class CaseWorld implements ContractWorld {
       maxRequestBytes: 4 * 1024 * 1024,
       requestTimeoutMs: 5_000,
       ...settings,
-    })
+    }
+  }
+
+  async producer(settings: Partial<ProducerSettings> = {}): Promise<DriverProducer> {
+    const producer = this.driver.createProducer(this.producerSettings(settings))
     this.#closings.push(() => producer.close())
     await producer.connect(this.deadline())
     return producer

@@ -4,6 +4,9 @@ import { record } from './contract-world.js'
 
 const group = 'transactions and holes'
 
+/** Written in batches of four, so there are holes at the end of a batch, in its midst, and at its beginning. */
+const kept = [0, 2, 5, 10, 11]
+
 export const logCases: readonly ContractCase[] = [
   {
     group,
@@ -11,7 +14,6 @@ export const logCases: readonly ContractCase[] = [
     needs: ['topicWithHoles'],
     async run(world) {
       const topic = world.name('topic')
-      const kept = [0, 3, 7, 10, 11]
       await world.use('topicWithHoles')(topic, 12, kept)
       const reader = await world.reader(topic)
       await world.until('what is left is read', () => reader.count() >= kept.length)
@@ -25,7 +27,7 @@ export const logCases: readonly ContractCase[] = [
     needs: ['topicWithHoles'],
     async run(world) {
       const topic = world.name('topic')
-      await world.use('topicWithHoles')(topic, 12, [0, 3, 7, 10, 11])
+      await world.use('topicWithHoles')(topic, 12, kept)
       const groupId = world.name('group')
       const first = world.consumer(topic, { groupId })
       await first.start()
@@ -34,7 +36,7 @@ export const logCases: readonly ContractCase[] = [
       const second = world.consumer(topic, { groupId })
       await second.start()
       await world.until('the rest is read', () => second.count() >= 3)
-      assert.deepEqual(second.offsets(), [7, 10, 11])
+      assert.deepEqual(second.offsets(), [5, 10, 11])
     },
   },
   {

@@ -380,6 +380,47 @@ export const producingCases: readonly ContractCase[] = [
   },
   {
     group,
+    name: 'a batch that was sent again because its first attempt was late is stored once, in its place',
+    needs: ['holdNextProduceRequest'],
+    async run(world) {
+      const topic = await world.topic()
+      const producer = await world.producer({ requestTimeoutMs: 500 })
+      await world.store(producer, topic, 0, ['first'])
+      const late = world.use('holdNextProduceRequest')()
+      await world.store(producer, topic, 0, ['second'])
+      assert.ok(late.isHeld(), 'the first attempt was held')
+      late.release()
+      await world.sleep(300)
+      await world.store(producer, topic, 0, ['third'])
+      const reader = await world.reader(topic)
+      await world.until('all records are read', () => reader.count() >= 3)
+      assert.deepEqual(reader.values(), ['first', 'second', 'third'])
+    },
+  },
+  {
+    group,
+    name: 'a batch that died in doubt is unknown, and never lands behind newer records',
+    needs: ['holdNextProduceRequest'],
+    async run(world) {
+      const topic = await world.topic()
+      const producer = await world.producer()
+      await world.store(producer, topic, 0, ['first'])
+      const straggler = world.use('holdNextProduceRequest')()
+      const began = world.now()
+      assert.equal((await world.produce(producer, topic, 0, ['straggler'], 1_000)).outcome, 'unknown')
+      assert.ok(world.now() - began <= 1_000 + world.slackMs, 'within its deadline')
+      assert.ok(straggler.isHeld(), 'it was held')
+      await world.store(producer, topic, 0, ['second'])
+      straggler.release()
+      await world.sleep(500)
+      await world.store(producer, topic, 0, ['third'])
+      const reader = await world.reader(topic)
+      await world.until('all records are read', () => reader.values().includes('third'))
+      assert.deepEqual(reader.values(), ['first', 'second', 'third'])
+    },
+  },
+  {
+    group,
     name: 'twenty-four partitions at once each keep their own order',
     async run(world) {
       const topic = await world.topic(24)

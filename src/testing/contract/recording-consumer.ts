@@ -65,8 +65,14 @@ export class RecordingConsumer implements ConsumerListener {
   }
 
   /** Commits under the present assignment. */
-  async commit(topic: string, partition: number, nextOffset: number, metadata = ''): Promise<CommitOutcome> {
-    return this.commitAs(this.assignmentOf(topic, partition), nextOffset, metadata)
+  async commit(
+    topic: string,
+    partition: number,
+    nextOffset: number,
+    metadata = '',
+    withinMs = 5_000,
+  ): Promise<CommitOutcome> {
+    return this.commitAs(this.assignmentOf(topic, partition), nextOffset, metadata, withinMs)
   }
 
   /** Commits under the assignment given. */
@@ -74,8 +80,12 @@ export class RecordingConsumer implements ConsumerListener {
     { topic, partition, epoch }: AssignedPartition,
     nextOffset: number,
     metadata = '',
+    withinMs = 5_000,
   ): Promise<CommitOutcome> {
-    const [outcome] = await this.driver.commit([{ topic, partition, epoch, nextOffset, metadata }], this.#now() + 5_000)
+    const [outcome] = await this.driver.commit(
+      [{ topic, partition, epoch, nextOffset, metadata }],
+      this.#now() + withinMs,
+    )
     if (outcome === undefined) throw new Error('commit gave no outcome for its offset')
     return outcome
   }
