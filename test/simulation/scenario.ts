@@ -68,7 +68,8 @@ export class Scenario {
   async run(): Promise<{ readonly sent: SentCounts; readonly handled: number; readonly repeated: number; readonly commits: number }> {
     await Promise.race([this.#run(), this.#whenBroken])
     if (this.#broken !== null) throw this.#broken
-    const sent = this.#sent.check(this.#plan.profile, (invariant, detail) => this.#report(invariant, detail))
+    const created = new Map(this.#plan.topics.map(({ name, partitions }) => [name, partitions]))
+    const sent = this.#sent.check(this.#plan.profile, created, (invariant, detail) => this.#report(invariant, detail))
     for (const ledger of this.#groups) ledger.checkEnd()
     if (this.#broken !== null) throw this.#broken as InvariantBroken
     const sum = (count: (ledger: GroupLedger) => number) => this.#groups.reduce((total, ledger) => total + count(ledger), 0)

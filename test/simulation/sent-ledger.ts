@@ -39,8 +39,10 @@ export class SentLedger {
     return record
   }
 
-  check(profile: 'cp' | 'ap', report: Report): SentCounts {
+  /** @param created partition counts the topics were created with */
+  check(profile: 'cp' | 'ap', created: ReadonlyMap<string, number>, report: Report): SentCounts {
     const places = this.#places(profile, report)
+    this.#checkKeys(places, created, report)
     let lost = 0
     let doubled = 0
     for (const record of this.records) {
@@ -86,6 +88,23 @@ export class SentLedger {
       }
     }
     return places
+  }
+
+  /** As long as no partition is added, a key has one partition. */
+  #checkKeys(
+    places: ReadonlyMap<number, readonly { partition: number }[]>,
+    created: ReadonlyMap<string, number>,
+    report: Report,
+  ): void {
+    const partitionOf = new Map<string, number>()
+    for (const { id, topic, key } of this.records) {
+      if (this.cluster.partitionCount(topic) !== created.get(topic)) continue
+      for (const { partition } of places.get(id) ?? []) {
+        const known = partitionOf.get(`${topic} ${key}`) ?? partition
+        partitionOf.set(`${topic} ${key}`, known)
+        if (known !== partition) report('a key has one partition', `record ${id} of ${topic} ${key} lies in ${partition}, others in ${known}`)
+      }
+    }
   }
 
   #leaderChanged({ topic, partition, leaderEpochs }: SentRecord): boolean {
