@@ -4,8 +4,10 @@ import { existsSync } from 'node:fs'
 import { readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { requireCommand, type KafkaInstallation, withLock } from './kafka-jars.js'
+import { withLock } from './file-lock.js'
+import type { KafkaInstallation } from './kafka-jars.js'
 import { dieWithUs } from './reaper.js'
+import { requireCommand } from './run-command.js'
 
 const toolSource = fileURLToPath(new URL('./java/KafkaTool.java', import.meta.url))
 const jvmFlags = ['-Xmx512m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Dtidemark.log=/dev/null']
@@ -76,7 +78,7 @@ export async function withKafkaTool(installation: KafkaInstallation): Promise<Ka
   const hash = createHash('sha256').update(await readFile(toolSource)).digest('hex').slice(0, 12)
   const classes = join(installation.folder, `tool-${hash}`)
   if (!existsSync(classes)) await withLock(`${classes}.lock`, () => compile(installation, classes))
-  return { ...installation, classpath: `${classes}:${installation.classpath}` }
+  return { ...installation, classpath: `${installation.classpath}:${classes}` }
 }
 
 async function compile(installation: KafkaInstallation, classes: string): Promise<void> {

@@ -72,8 +72,6 @@ export interface TopicOptions {
   readonly configs?: Readonly<Record<string, string | number>>
 }
 
-export const quickStart = ['-Xms128m', '-Xmx384m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'] as const
-
 /** A real Kafka of its own: processes, ports from the system, data in the temporary folder, gone with this process. */
 export async function startCluster(options: ClusterOptions = {}): Promise<KafkaCluster> {
   const installation = await kafkaInstallation(options.version ?? kafkaVersion())
@@ -110,7 +108,7 @@ async function buildCluster(installation: KafkaInstallation, options: ClusterOpt
         folder: nodeFolder,
         clientAddress: `127.0.0.1:${address.advertisedPort}`,
         internalAddress: `127.0.0.1:${address.internalPort}`,
-        jvmFlags: options.jvmFlags ?? quickStart,
+        jvmFlags: options.jvmFlags ?? installation.quickStartFlags,
       }),
     )
   }

@@ -1,12 +1,11 @@
-import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { cp, mkdir, open, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { promisify } from 'node:util'
-import { delay } from './waiting.js'
-
-const run = promisify(execFile)
+import { writeClassArchive } from './class-archive.js'
+import { withLock } from './file-lock.js'
+import { writeLoggingJar } from './kafka-logging.js'
+import { requireCommand, run } from './run-command.js'
 
 /** The versions the promises are proven on; `KAFKA_VERSION` chooses another. */
 export const newestKafka = '4.2.0'
@@ -17,11 +16,16 @@ export const kafkaVersion = (): string => process.env['KAFKA_VERSION'] ?? newest
 export interface KafkaInstallation {
   readonly version: string
   readonly folder: string
-  /** What `java -cp` takes: the folder of logging settings, then every jar. */
+  /** What `java -cp` takes. */
   readonly classpath: string
   /** The feature levels that `StorageTool format` chooses for a new cluster; every node's data folder gets a copy. */
   readonly bootstrapCheckpoint: string
+  /** JVM flags by which a broker starts in two thirds of the time: its classes as the JVM keeps them in memory. */
+  readonly quickStartFlags: readonly string[]
 }
+
+/** Raised when what an installation holds changes. */
+const layout = 2
 
 const cacheRoot = (): string =>
   process.env['TIDEMARK_KAFKA_CACHE'] ??
@@ -29,17 +33,20 @@ const cacheRoot = (): string =>
 
 /** Jars of one Kafka version, fetched from Maven Central on first use. Two processes may ask at once. */
 export async function kafkaInstallation(version: string = kafkaVersion()): Promise<KafkaInstallation> {
-  const folder = join(cacheRoot(), version)
+  const folder = join(cacheRoot(), `${version}-${layout}`)
   if (!existsSync(folder)) await installOnce(version, folder)
   return describe(version, folder)
 }
+
+const quickJvm = ['-Xms128m', '-Xmx384m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1']
 
 function describe(version: string, folder: string): KafkaInstallation {
   return {
     version,
     folder,
-    classpath: `${join(folder, 'conf')}:${join(folder, 'lib')}/*`,
+    classpath: `${join(folder, 'lib')}/*`,
     bootstrapCheckpoint: join(folder, 'bootstrap.checkpoint'),
+    quickStartFlags: [...quickJvm, `-XX:SharedArchiveFile=${join(folder, 'classes.jsa')}`],
   }
 }
 
@@ -51,52 +58,27 @@ async function installOnce(version: string, folder: string): Promise<void> {
     await rm(staging, { recursive: true, force: true })
     await install(version, staging)
     await rename(staging, folder)
+    await writeClassArchive(describe(version, folder), quickJvm, join(folder, 'classes.jsa'))
   })
 }
 
 async function install(version: string, folder: string): Promise<void> {
   await requireCommand('java', ['-version'])
   await requireCommand('mvn', ['-version'])
-  await mkdir(join(folder, 'conf'), { recursive: true })
+  await mkdir(folder, { recursive: true })
   await copyDependencies(folder, [`org.apache.kafka:kafka_2.13:${version}`, `org.apache.kafka:kafka-tools:${version}`])
   await bindLogging(folder)
+  await writeLoggingJar(folder)
   await writeBootstrapCheckpoint(version, folder)
 }
 
-/** Kafka's jars come without a logging set-up: 3.x needs its properties file, 4.x also the bridge from slf4j to log4j 2. */
+/** Kafka 4.x brings log4j 2 without the bridge from slf4j, and would log nothing. */
 async function bindLogging(folder: string): Promise<void> {
   const log4j2 = (await readdir(join(folder, 'lib'))).find((jar) => /^log4j-core-.*\.jar$/.test(jar))
-  if (log4j2 === undefined) {
-    await writeFile(join(folder, 'conf', 'log4j.properties'), log4jProperties)
-    return
-  }
+  if (log4j2 === undefined) return
   const version = log4j2.slice('log4j-core-'.length, -'.jar'.length)
   await copyDependencies(folder, [`org.apache.logging.log4j:log4j-slf4j-impl:${version}`])
-  await writeFile(join(folder, 'conf', 'log4j2.properties'), log4j2Properties)
 }
-
-const log4jProperties = `log4j.rootLogger=WARN, file
-log4j.logger.kafka.server=INFO
-log4j.logger.kafka.controller=INFO
-log4j.logger.org.apache.kafka.controller=INFO
-log4j.appender.file=org.apache.log4j.FileAppender
-log4j.appender.file.File=\${tidemark.log}
-log4j.appender.file.layout=org.apache.log4j.PatternLayout
-log4j.appender.file.layout.ConversionPattern=%d{HH:mm:ss.SSS} %p %m (%c)%n
-`
-
-const log4j2Properties = `rootLogger.level=WARN
-rootLogger.appenderRef.file.ref=file
-logger.server.name=kafka.server
-logger.server.level=INFO
-logger.controller.name=org.apache.kafka.controller
-logger.controller.level=INFO
-appender.file.type=File
-appender.file.name=file
-appender.file.fileName=\${sys:tidemark.log:-/dev/null}
-appender.file.layout.type=PatternLayout
-appender.file.layout.pattern=%d{HH:mm:ss.SSS} %p %m (%c)%n
-`
 
 async function copyDependencies(folder: string, coordinates: readonly string[]): Promise<void> {
   const dependencies = coordinates.map((coordinate) => {
@@ -138,53 +120,4 @@ log.dirs=${data}
   await run('java', [log, '-cp', classpath, 'kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', properties])
   await cp(join(data, 'bootstrap.checkpoint'), bootstrapCheckpoint)
   await rm(data, { recursive: true })
-}
-
-/** Ends with one clear line when a command is missing. */
-export async function requireCommand(command: string, args: readonly string[]): Promise<void> {
-  await run(command, args).catch((cause: unknown) => {
-    throw new Error(
-      `The Kafka tests need ${command === 'mvn' ? 'Maven (mvn)' : `Java 17 (${command})`}, which was not found: ` +
-        'install Java 17 and Maven (Debian: apt-get install openjdk-17-jdk-headless maven), ' +
-        'or run only what needs neither: npm test.',
-      { cause },
-    )
-  })
-}
-
-/** Runs `work` while no other process on this machine holds the lock; a lock whose owner died is taken over. */
-export async function withLock(path: string, work: () => Promise<void>): Promise<void> {
-  const giveUpAt = Date.now() + 300_000
-  while (!(await tryLock(path))) {
-    if (Date.now() > giveUpAt) throw new Error(`${path} is held by another process for 300 s; remove it if that one is gone`)
-    await delay(200)
-  }
-  try {
-    await work()
-  } finally {
-    await rm(path, { force: true })
-  }
-}
-
-async function tryLock(path: string): Promise<boolean> {
-  try {
-    const file = await open(path, 'wx')
-    await file.writeFile(String(process.pid))
-    await file.close()
-    return true
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-  }
-  const owner = Number(await readFile(path, 'utf8').catch(() => ''))
-  if (owner > 0 && !isAlive(owner)) await rm(path, { force: true })
-  return false
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch {
-    return false
-  }
 }

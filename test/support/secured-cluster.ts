@@ -12,6 +12,8 @@ export interface SecuredCluster {
   readonly cluster: KafkaCluster
   /** Signed the brokers' certificates, and is whom MTLS trusts. */
   readonly authority: CertificateAuthority
+  /** Creates a user for SCRAM-SHA-512, or changes its password. */
+  setPassword(username: string, secret: string): Promise<void>
   stop(): Promise<void>
 }
 
@@ -42,17 +44,20 @@ export async function startSecuredCluster(): Promise<SecuredCluster> {
     await cluster.stop()
     await authority.remove()
   }
-  try {
-    // The broker of PLAIN has its users in its properties, the one of SCRAM in the cluster's metadata.
+  const setPassword = async (username: string, secret: string) => {
     await java(cluster.installation, 'kafka.admin.ConfigCommand', [
       ...['--bootstrap-server', cluster.internalBrokers.join(','), '--alter'],
-      ...['--entity-type', 'users', '--entity-name', user, '--add-config', `SCRAM-SHA-512=[password=${password}]`],
+      ...['--entity-type', 'users', '--entity-name', username, '--add-config', `SCRAM-SHA-512=[password=${secret}]`],
     ])
+  }
+  try {
+    // The users of PLAIN are in the broker's properties, those of SCRAM in the cluster's metadata.
+    await setPassword(user, password)
   } catch (error) {
     await stop()
     throw error
   }
-  return { cluster, authority, stop }
+  return { cluster, authority, setPassword, stop }
 }
 
 const sasl = {
