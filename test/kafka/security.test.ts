@@ -207,6 +207,44 @@ describe('a session that ends every five seconds', () => {
   })
 })
 
+describe('a password that is changed at the broker while its user is connected', () => {
+  it('ends producer and consumer with the reason when their session is renewed', async () => {
+    const socketsBefore = openSockets()
+    const topic = 'password-changed'
+    await secured.setPassword('bob', password)
+    await secured.cluster.createTopic(topic)
+    const bob = sasl('scram-sha-512', { username: 'bob' })
+    const probe = await probedDriver({ brokers: brokersOf('SASLTLS'), ssl: trusting(), sasl: bob })
+    const producer = await connectedProducer(probe.driver, [topic], { logger: probe.logger })
+    const member = tidemarkMember(probe.driver, { logger: probe.logger, groupId: topic, topics: [topic] })
+    await member.start()
+    await store(producer, { topic, partition: 0 }, ['before'])
+    await until('it is read', () => member.records.length === 1)
+
+    await secured.setPassword('bob', wrongPassword)
+    const failing = async () => {
+      for (;;) {
+        await store(producer, { topic, partition: 0 }, ['after'])
+        await delay(50)
+      }
+    }
+    const bound = { timeoutMs: reauthenticationMs + 5_000 }
+    const errors: unknown[] = []
+    failing().catch((error: unknown) => errors.push(error))
+    await until('the producer is refused', () => errors.length > 0, bound)
+    await until('the consumer is refused', () => member.problems.length > 0, bound)
+    for (const error of [...errors, ...member.problems]) {
+      expect(error).toMatchObject({ name: 'RequestError', code: 'refused', retriable: false })
+      expect((error as Error).message).toMatch(/127\.0\.0\.1:\d+ refused the authentication: .*; check config\.sasl/)
+    }
+    expect(member.assigned, 'what others may own by now').toEqual([])
+    await member.stop()
+    await producer.close()
+    expectNoSecret([errors, member.problems, probe.lines], secrets())
+    await expectNoSocketLeft(probe, socketsBefore)
+  })
+})
+
 /** Longer than three sessions. */
 const STREAM_MS = 3 * reauthenticationMs + 2_000
 
