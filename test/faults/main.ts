@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util'
 import { fullMatrix, shortMatrix } from './cells.js'
+import { consumingCells, consumingLine, runConsumingCells } from './consuming-cells.js'
 import { hazards, runHazards } from './hazards.js'
 import { openKafkajs } from './kafkajs-workload.js'
 import { cellLine, runMatrix } from './matrix.js'
@@ -7,9 +8,10 @@ import { openTidemark } from './tidemark-workload.js'
 
 const help = `npm run test:faults [-- [what] [--client tidemark|kafkajs] [--full] [--seed n]]
 
-what:  nothing      the hazards of bare kafkajs, then the matrix
+what:  nothing      the hazards of bare kafkajs, then the matrix, then the consuming cells
        hazards      only those;  D1 … D4: only one
        matrix       only the matrix
+       consuming    only the consuming cells
        cp/sigkill   the cells whose name has this in it
 --client kafkajs    runs the cells over bare kafkajs, which must be caught
 --full              more and longer cells
@@ -34,9 +36,11 @@ async function main(): Promise<void> {
   if (open === undefined) throw new Error(`--client takes ${Object.keys(workloads).join(' or ')}, not ${values.client}`)
   const cells = chosen(values.full ? fullMatrix : shortMatrix, 'matrix')
   const shown = chosen(hazards, 'hazards')
-  if (cells.length + shown.length === 0) throw new Error(`nothing is called ${positionals.join(' or ')}; see --list`)
+  // A group's promises are tidemark's alone: bare kafkajs makes none that could be checked.
+  const consuming = values.client === 'tidemark' ? chosen(consumingCells, 'consuming') : []
+  if (cells.length + shown.length + consuming.length === 0) throw new Error(`nothing is called ${positionals.join(' or ')}; see --list`)
   if (values.list) {
-    for (const { name } of [...shown, ...cells]) console.log(name)
+    for (const { name } of [...shown, ...cells, ...consuming]) console.log(name)
     return
   }
   let passed = 0
@@ -55,6 +59,12 @@ async function main(): Promise<void> {
     await runMatrix(cells, open, Number(values.seed), (result) => {
       count(result.failures.length === 0)
       console.log(cellLine(result))
+    })
+  }
+  if (consuming.length > 0) {
+    await runConsumingCells(consuming, Number(values.seed), (result) => {
+      count(result.failures.length === 0)
+      console.log(consumingLine(result))
     })
   }
   console.log(`${Math.round((performance.now() - startedAt) / 1_000)} s`)

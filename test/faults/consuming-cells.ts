@@ -1,0 +1,219 @@
+import { newestKafka } from '../support/kafka-jars.js'
+import { startCluster, type KafkaCluster } from '../support/kafka-cluster.js'
+import { seededRandom } from '../support/seeded-random.js'
+import { until } from '../support/waiting.js'
+import { churn, killBrokers, stopAndContinue, type Injections } from './consuming-nemesis.js'
+import { ConsumingChecker, promises, type ConsumingReport } from './consuming-checker.js'
+import { historyOf } from './consuming-history.js'
+import { ConsumingLoad } from './consuming-load.js'
+import { CommitSampler } from './consuming-samples.js'
+import type { MemberOptions } from './member-log.js'
+import { monotonicMs } from './member-log.js'
+import { MemberProgram } from './member-process.js'
+import { Crew } from './member-crew.js'
+
+export interface ConsumingCell {
+  readonly name: string
+  readonly nodes: number
+  readonly members: number
+  readonly partitions: number
+  readonly records: number
+  readonly forMs: number
+  readonly handlerMs: number
+  readonly long: { readonly share: number; readonly ms: number } | null
+  readonly options: MemberOptions
+  /** Disturbs until the time is up; resolved when everything runs again. */
+  readonly nemesis: (field: ConsumingField) => Promise<Injections>
+  /** Least number of each; a cell that did less fails. */
+  readonly atLeast: Injections
+  /** Least number of commits that the group refused because their sender was no member any more. */
+  readonly refusedCommitsAtLeast: number
+  readonly lateEndsAtLeast: number
+}
+
+export interface ConsumingField {
+  readonly cluster: KafkaCluster
+  readonly crew: Crew
+  readonly topic: string
+  readonly group: string
+  readonly random: () => number
+  readonly until: number
+}
+
+export interface ConsumingResult {
+  readonly cell: ConsumingCell
+  readonly report: ConsumingReport
+  readonly injections: Injections
+  readonly seconds: number
+  readonly failures: readonly string[]
+}
+
+const options: MemberOptions = {
+  order: 'key',
+  concurrency: 64,
+  sessionTimeoutMs: 3_000,
+  rebalanceTimeoutMs: 10_000,
+  heartbeatIntervalMs: 300,
+  drainMs: 5_000,
+  commit: { everyMs: 200, everyMessages: 500 },
+  fetch: { maxWaitMs: 100, partitionMaxBytes: 65_536 },
+}
+
+export const consumingCells: readonly ConsumingCell[] = [
+  {
+    name: 'consume-storm',
+    nodes: 1,
+    members: 6,
+    partitions: 12,
+    records: 100_000,
+    forMs: 60_000,
+    handlerMs: 20,
+    long: null,
+    options,
+    nemesis: churn,
+    atLeast: { kills: 8, leaves: 8, joins: 16 },
+    refusedCommitsAtLeast: 0,
+    lateEndsAtLeast: 0,
+  },
+  {
+    name: 'consume-coordinator',
+    nodes: 3,
+    members: 4,
+    partitions: 12,
+    records: 50_000,
+    forMs: 35_000,
+    handlerMs: 20,
+    long: null,
+    options: { ...options, sessionTimeoutMs: 10_000 },
+    nemesis: killBrokers,
+    atLeast: { coordinators: 3, leaders: 3 },
+    refusedCommitsAtLeast: 0,
+    lateEndsAtLeast: 0,
+  },
+  {
+    name: 'consume-zombie',
+    nodes: 1,
+    members: 3,
+    partitions: 6,
+    records: 20_000,
+    forMs: 30_000,
+    handlerMs: 20,
+    long: { share: 0.02, ms: 1_000 },
+    options,
+    nemesis: stopAndContinue,
+    atLeast: { stops: 3 },
+    refusedCommitsAtLeast: 1,
+    lateEndsAtLeast: 3,
+  },
+]
+
+const caughtUpWithinMs = 60_000
+const samplesPerSecondAtLeast = 2
+
+/** Runs cells one after another, each on a cluster of its own. */
+export async function runConsumingCells(
+  cells: readonly ConsumingCell[],
+  seed: number,
+  onResult: (result: ConsumingResult) => void,
+): Promise<void> {
+  await using program = await MemberProgram.compile()
+  for (const cell of cells) {
+    await using cluster = await startCluster({ nodes: cell.nodes, version: newestKafka })
+    onResult(await runCell(cell, cluster, program, seed))
+  }
+}
+
+async function runCell(
+  cell: ConsumingCell,
+  cluster: KafkaCluster,
+  program: MemberProgram,
+  seed: number,
+): Promise<ConsumingResult> {
+  const topic = cell.name
+  const group = cell.name
+  const failures: string[] = []
+  await cluster.createTopic(topic, { partitions: cell.partitions })
+  const startedAt = monotonicMs()
+  const sampler = new CommitSampler(cluster.internalBrokers, group, topic)
+  const { handlerMs, long, options: memberOptions } = cell
+  await using crew = new Crew(
+    program,
+    { brokers: cluster.brokers, topic, group, handlerMs, long, closeMs: 10_000, options: memberOptions },
+    seed,
+  )
+  for (let member = 0; member < cell.members; member++) crew.join()
+  await crew.allJoined()
+  sampler.start()
+  const load = new ConsumingLoad(cluster.brokers, topic, cell.records, cell.forMs * 0.9)
+  const field = { cluster, crew, topic, group, random: seededRandom(seed), until: monotonicMs() + cell.forMs }
+  const injections = await cell.nemesis(field).catch((error: unknown): Injections => {
+    failures.push(`the fault could not be injected: ${String(error)}`)
+    return {}
+  })
+  await load.done.catch((error: unknown) => failures.push(`producing failed: ${String(error)}`))
+  const ends = await sampler.endOffsets()
+  const caughtUp = () =>
+    ends.every((end, partition) => end === 0 || sampler.last?.offsets.get(partition)?.offset === end)
+  await until('everything is committed', caughtUp, { timeoutMs: caughtUpWithinMs }).catch((error: unknown) => {
+    const at = ends.map(
+      (end, partition) => `${partition}: ${sampler.last?.offsets.get(partition)?.offset ?? 'nothing'} of ${end}`,
+    )
+    failures.push(`${String(error)}: committed ${at.join(', ')}`)
+  })
+  await crew.allLeave()
+  await sampler.stop()
+  const members = await Promise.all(crew.everyone.map(historyOf))
+  const report = new ConsumingChecker({ startedAt, members, samples: sampler.samples, ends }).report()
+  const seconds = (monotonicMs() - startedAt) / 1_000
+  failures.push(...didLess(cell, report, injections, seconds), ...brokenPromises(report))
+  for (const { name, errors } of crew.everyone)
+    if (errors !== '') failures.push(`${name} wrote to its standard error: ${errors}`)
+  return { cell, report, injections, seconds, failures }
+}
+
+function didLess(cell: ConsumingCell, report: ConsumingReport, injections: Injections, seconds: number): string[] {
+  const failures: string[] = []
+  const need = (what: string, done: number, atLeast: number) => {
+    if (done < atLeast) failures.push(`${what}: ${done}, fewer than ${atLeast}`)
+  }
+  need('records', report.records, cell.records)
+  need('samples', report.samples, Math.floor(seconds * samplesPerSecondAtLeast))
+  for (const [kind, atLeast] of Object.entries(cell.atLeast)) need(kind, injections[kind] ?? 0, atLeast)
+  need('commits of a lost member', report.refusedCommits, cell.refusedCommitsAtLeast)
+  need('handlers that outlived their assignment', report.lateEnds, cell.lateEndsAtLeast)
+  return failures
+}
+
+function brokenPromises({ broken, examples }: ConsumingReport): string[] {
+  return promises
+    .filter((name) => broken[name] > 0)
+    .map((name) => `${broken[name]} ${name}: ${examples[name].join('; ')}`)
+}
+
+/** One line for people and logs. */
+export function consumingLine({ cell, report, injections, seconds, failures }: ConsumingResult): string {
+  const numbers = [
+    `records ${report.records}`,
+    `handled ${report.runs}`,
+    `repeated ${report.repeats} (${report.repeatsReported} reported, ${report.repeatsAfterKill} after a kill)`,
+    `missed ${report.broken.missed}`,
+    `out of order ${report.broken.outOfOrder}`,
+    `committed ahead ${report.broken.committedAhead + report.broken.handledBelowCommit}`,
+    `samples ${report.samples}`,
+    `late ${report.lateEnds}`,
+    `abandoned ${report.abandoned}`,
+    `refused commits ${report.refusedCommits}`,
+    `given up: ${Object.entries(report.drains)
+      .map(([reason, count]) => `${reason} ${count}`)
+      .join(', ')}`,
+    Object.entries(injections)
+      .map(([kind, count]) => `${kind} ${count}`)
+      .join(', '),
+    `${seconds.toFixed(1)} s`,
+  ]
+  const verdict = failures.length === 0 ? 'ok    ' : 'FAILED'
+  return [
+    `${verdict} ${cell.name.padEnd(28)} ${numbers.join('  ')}`,
+    ...failures.map((failure) => `       ${failure}`),
+  ].join('\n')
+}

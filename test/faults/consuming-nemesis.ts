@@ -1,0 +1,80 @@
+import { delay, until } from '../support/waiting.js'
+import type { ConsumingField } from './consuming-cells.js'
+import { monotonicMs } from './member-log.js'
+import type { MemberProcess } from './member-process.js'
+
+/** How often what was done, by kind. */
+export type Injections = Readonly<Record<string, number>>
+
+const mostMembers = 6
+const fewestMembers = 3
+
+/** A member joins, leaves or is killed, every two seconds at the latest. */
+export async function churn({ crew, random, until: endsAt }: ConsumingField): Promise<Injections> {
+  const counts = { joins: 0, leaves: 0, kills: 0 }
+  while (monotonicMs() < endsAt) {
+    const nextAt = monotonicMs() + 1_000 + random() * 1_000
+    const { active } = crew
+    const member = pick(active, random)
+    if (member === undefined || active.length <= fewestMembers || (active.length < mostMembers && random() < 0.6)) {
+      crew.join()
+      counts.joins++
+    } else if (random() < 0.5) {
+      crew.leave(member)
+      counts.leaves++
+    } else {
+      await member.kill()
+      counts.kills++
+    }
+    await delay(Math.max(0, nextAt - monotonicMs()))
+  }
+  return counts
+}
+
+/** The group's coordinator and a leader of the topic in turn: SIGKILL, new leaders, restart. */
+export async function killBrokers({
+  cluster,
+  topic,
+  group,
+  random,
+  until: endsAt,
+}: ConsumingField): Promise<Injections> {
+  const counts = { coordinators: 0, leaders: 0 }
+  const leaders = async () =>
+    [...((await cluster.state([topic])).topics.get(topic)?.partitions ?? [])].map(({ leader }) => leader)
+  while (monotonicMs() < endsAt) {
+    const isCoordinator = counts.coordinators <= counts.leaders
+    const coordinator = await cluster.coordinatorOf(group)
+    const others = (await leaders()).filter((id) => id !== coordinator)
+    const victim = isCoordinator ? coordinator : (pick(others, random) ?? coordinator)
+    await cluster.node(victim).kill()
+    if (isCoordinator) counts.coordinators++
+    else counts.leaders++
+    await until('the partitions have new leaders', async () => (await leaders()).every((id) => id > 0 && id !== victim))
+    await delay(1_000)
+    await cluster.node(victim).restart(cluster.nodes.length)
+    await cluster.waitForFullIsr(topic)
+    await cluster.waitForFullIsr('__consumer_offsets')
+  }
+  return counts
+}
+
+/** A member is stopped until the group has given its partitions away and others work on them, then goes on. */
+export async function stopAndContinue({ crew, random, until: endsAt }: ConsumingField): Promise<Injections> {
+  let stops = 0
+  await delay(1_000)
+  while (monotonicMs() < endsAt) {
+    const member = pick(crew.active, random) as MemberProcess
+    const { sessionTimeoutMs } = member.task.options
+    member.pause()
+    await delay(sessionTimeoutMs + 2_000)
+    member.resume()
+    stops++
+    await delay(3_000)
+  }
+  return { stops }
+}
+
+function pick<T>(list: readonly T[], random: () => number): T | undefined {
+  return list[Math.floor(random() * list.length)]
+}

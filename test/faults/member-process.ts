@@ -1,0 +1,124 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { mkdir, readFile, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { build } from 'tsup'
+import { dieWithUs, noLongerRemove, removeWithUs } from '../support/reaper.js'
+import { delay } from '../support/waiting.js'
+import { monotonicMs, parseLog, type MemberEvent, type MemberTask } from './member-log.js'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+
+/** The member program as one file, so that a process is up in a moment; inside the project, where it finds its packages. */
+export class MemberProgram implements AsyncDisposable {
+  private constructor(readonly folder: string) {}
+
+  static async compile(): Promise<MemberProgram> {
+    const folder = join(root, 'node_modules', '.cache', `tidemark-member-${process.pid}`)
+    await mkdir(folder, { recursive: true })
+    removeWithUs(folder)
+    await build({
+      entry: [join(root, 'test/faults/member.ts')],
+      outDir: folder,
+      format: ['esm'],
+      target: 'node20',
+      outExtension: () => ({ js: '.mjs' }),
+      config: false,
+      silent: true,
+      dts: false,
+      clean: false,
+    })
+    return new MemberProgram(folder)
+  }
+
+  start(task: Omit<MemberTask, 'logFile'>): MemberProcess {
+    const logFile = join(this.folder, `${task.group}-${task.name}.log`)
+    return new MemberProcess({ ...task, logFile }, join(this.folder, 'member.mjs'))
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await rm(this.folder, { recursive: true, force: true })
+    noLongerRemove(this.folder)
+  }
+}
+
+/** How a member came to its end, as far as it has. */
+export type MemberFate =
+  | { readonly kind: 'running' }
+  | { readonly kind: 'told-to-leave'; readonly at: number }
+  | { readonly kind: 'killed'; readonly at: number }
+
+export class MemberProcess {
+  readonly #child: ChildProcess
+  readonly #gone: Promise<void>
+  readonly pauses: { readonly from: number; to: number }[] = []
+  fate: MemberFate = { kind: 'running' }
+  exitCode: number | null = null
+  #errors = ''
+
+  constructor(
+    readonly task: MemberTask,
+    program: string,
+  ) {
+    const child = spawn(process.execPath, [program, JSON.stringify(task)], { stdio: ['ignore', 'ignore', 'pipe'] })
+    dieWithUs(child)
+    child.stderr
+      .setEncoding('utf8')
+      .on('data', (chunk: string) => (this.#errors = (this.#errors + chunk).slice(-2_000)))
+    this.#gone = new Promise((resolve) =>
+      child.once('exit', (code) => {
+        this.exitCode = code
+        resolve()
+      }),
+    )
+    this.#child = child
+  }
+
+  get name(): string {
+    return this.task.name
+  }
+
+  /** What it wrote to its standard error: nothing, when all is well. */
+  get errors(): string {
+    return this.#errors
+  }
+
+  get isRunning(): boolean {
+    return this.#child.exitCode === null && this.#child.signalCode === null
+  }
+
+  /** SIGTERM: drains, commits, leaves the group. False when it had to be killed because it did not end in time. */
+  async leave(withinMs: number): Promise<boolean> {
+    this.fate = { kind: 'told-to-leave', at: monotonicMs() }
+    this.#child.kill('SIGTERM')
+    if (await Promise.race([this.#gone.then(() => true), delay(withinMs).then(() => false)])) return true
+    this.#child.kill('SIGKILL')
+    await this.#gone
+    return false
+  }
+
+  /** SIGKILL; resolved when it is gone. */
+  async kill(): Promise<void> {
+    if (!this.isRunning) return
+    this.#child.kill('SIGKILL')
+    await this.#gone
+    if (this.fate.kind === 'running') this.fate = { kind: 'killed', at: monotonicMs() }
+  }
+
+  /** SIGSTOP. */
+  pause(): void {
+    this.pauses.push({ from: monotonicMs(), to: Infinity })
+    this.#child.kill('SIGSTOP')
+  }
+
+  /** SIGCONT. */
+  resume(): void {
+    const pause = this.pauses.at(-1)
+    if (pause !== undefined) pause.to = monotonicMs()
+    this.#child.kill('SIGCONT')
+  }
+
+  async events(): Promise<MemberEvent[]> {
+    return parseLog(await readFile(this.task.logFile, 'utf8').catch(() => ''))
+  }
+}
