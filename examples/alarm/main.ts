@@ -6,7 +6,7 @@ import { detect } from './detect/detect.js'
 import { drained } from './drained.js'
 import { openDriver } from './driver.js'
 import { rules } from './rules.js'
-import type { Service, ServiceReports } from './service.js'
+import { instanceId, type Service, type ServiceMembership, type ServiceReports } from './service.js'
 import { sources } from './sources.js'
 import type { Store } from './store/store.js'
 import { openServiceStore, type ServiceName } from './stores.js'
@@ -17,17 +17,22 @@ const help = `Runs one service of the alarm pipeline as a process of its own.
   npm run alarm -- access|detect|alert --brokers host:port[,host:port] [options]
 
   --data-dir folder  where the service's database is (default .demo)
+  --instance name    what the group knows this process by (default 1); keep it over restarts, and the next process has
+                     the partitions at once, after kill -9 too
   --until-idle       end when nothing was left to read for 3 s (access ends by itself when its sources are replayed)
   --help             this text
 
-SIGTERM or SIGINT: finish what runs, commit, leave the group, exit.
+SIGTERM or SIGINT: finish what runs, commit, exit.
 `
 
 const idleMs = 3_000
+const lookEveryMs = 100
+const tellEveryMs = 1_000
 
 interface Run {
   readonly messaging: Messaging
   readonly store: Store
+  readonly groupInstanceId: string
   readonly untilIdle: boolean
   /** Aborted by a signal (without an error) or by a service that cannot go on (with one). */
   readonly stop: AbortController
@@ -39,6 +44,7 @@ async function main(): Promise<void> {
     options: {
       brokers: { type: 'string' },
       'data-dir': { type: 'string', default: '.demo' },
+      instance: { type: 'string', default: '1' },
       'until-idle': { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
@@ -58,7 +64,8 @@ async function main(): Promise<void> {
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort(signal))
   try {
     await messaging.ensureTopics([rawEvents, rawEventsDeadLetters, alerts])
-    await run(service, { messaging, store, untilIdle: values['until-idle'], stop })
+    const groupInstanceId = instanceId(service, values.instance)
+    await run(service, { messaging, store, groupInstanceId, untilIdle: values['until-idle'], stop })
   } finally {
     await messaging.close()
     await store.close()
@@ -70,8 +77,9 @@ function toServiceName([name, ...rest]: readonly string[]): ServiceName {
   throw new Error(`expected one of access, detect, alert; got ${[name ?? 'nothing', ...rest].join(' ')}\n\n${help}`)
 }
 
-async function run(service: ServiceName, { messaging, store, untilIdle, stop }: Run): Promise<void> {
-  const reports: ServiceReports = {
+async function run(service: ServiceName, { messaging, store, groupInstanceId, untilIdle, stop }: Run): Promise<void> {
+  const member: ServiceMembership & ServiceReports = {
+    groupInstanceId,
     onTrouble: (error, waitMs) => print(`trying again in ${waitMs} ms: ${describe(error)}`),
     onStopped: (error) => stop.abort(error),
   }
@@ -88,9 +96,9 @@ async function run(service: ServiceName, { messaging, store, untilIdle, stop }: 
       return
     }
     case 'detect':
-      return serve(service, detect({ messaging, store, rules, ...reports }), untilIdle, stop.signal)
+      return serve(service, detect({ messaging, store, rules, ...member }), untilIdle, stop.signal)
     case 'alert':
-      return serve(service, alert({ messaging, store, ...reports }), untilIdle, stop.signal)
+      return serve(service, alert({ messaging, store, ...member }), untilIdle, stop.signal)
   }
 }
 
@@ -102,6 +110,7 @@ async function serve<Counts extends { received: number }>(
 ): Promise<void> {
   await service.start()
   print(`${name}: running`)
+  const ticker = tellOfProgress(name, () => service.counts().received)
   try {
     await drained(
       { lag: service.lag, received: () => service.counts().received },
@@ -111,8 +120,20 @@ async function serve<Counts extends { received: number }>(
     if (!signal.aborted) throw error
     if (signal.reason instanceof Error) throw signal.reason
   } finally {
+    clearInterval(ticker)
     print(`${name}: ${JSON.stringify(service.counts())}`)
   }
+}
+
+/** A line when there is news, at most one a second. */
+function tellOfProgress(name: ServiceName, received: () => number): NodeJS.Timeout {
+  let told = { received: 0, at: -Infinity }
+  return setInterval(() => {
+    const now = performance.now()
+    if (received() === told.received || now - told.at < tellEveryMs) return
+    told = { received: received(), at: now }
+    print(`${name}: ${told.received} records stored`)
+  }, lookEveryMs)
 }
 
 function print(line: string): void {

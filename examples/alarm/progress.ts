@@ -1,43 +1,38 @@
 import type { WriteStream } from 'node:tty'
 
 const barWidth = 30
-const redrawEveryMs = 100
-const lineEveryMs = 1_000
+const percentPerLine = 5
 
-/** A bar that redraws itself on a terminal, and a line each second where output is kept (a file, CI). */
+/** A bar that redraws itself on a terminal, and a line each 5 % where output is kept (a file, CI). */
 export class Progress {
-  #shownAt = -Infinity
-  readonly #everyMs: number
+  #shownPercent = -Infinity
+  #last = ''
 
   constructor(
     private readonly total: number,
     private readonly output: WriteStream = process.stderr,
-  ) {
-    this.#everyMs = output.isTTY ? redrawEveryMs : lineEveryMs
-  }
+  ) {}
 
   show(done: number, note: string): void {
-    const now = performance.now()
-    if (now - this.#shownAt < this.#everyMs) return
-    this.#shownAt = now
-    this.#write(done, note)
+    const share = this.total === 0 ? 1 : Math.min(1, done / this.total)
+    const percent = Math.floor(share * 100)
+    const text = `${`${percent}%`.padStart(4)}  ${done.toLocaleString('en-US')} of ${this.total.toLocaleString('en-US')} rows, ${note}`
+    const full = Math.round(share * barWidth)
+    this.#last = this.output.isTTY ? `${'█'.repeat(full)}${'░'.repeat(barWidth - full)} ${text}` : text
+    if (!this.output.isTTY && percent < this.#shownPercent + percentPerLine) return
+    this.#shownPercent = percent
+    this.#write()
   }
 
-  end(done: number, note: string): void {
-    this.#write(done, note)
+  /** What was shown last stays. */
+  end(): void {
+    if (this.#last === '') return
+    this.#write()
     if (this.output.isTTY) this.output.write('\n')
   }
 
-  #write(done: number, note: string): void {
-    const share = this.total === 0 ? 1 : Math.min(1, done / this.total)
-    const percent = `${Math.floor(share * 100)}%`.padStart(4)
-    const text = `${percent}  ${done.toLocaleString('en-US')} of ${this.total.toLocaleString('en-US')} rows, ${note}`
-    if (!this.output.isTTY) {
-      this.output.write(`${text}\n`)
-      return
-    }
-    const full = Math.round(share * barWidth)
+  #write(): void {
     // \r and "clear to the end of the line" redraw in place.
-    this.output.write(`\r${'█'.repeat(full)}${'░'.repeat(barWidth - full)} ${text}\u001b[K`)
+    this.output.write(this.output.isTTY ? `\r${this.#last}\u001b[K` : `${this.#last}\n`)
   }
 }

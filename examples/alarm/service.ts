@@ -7,6 +7,20 @@ export interface Service<Counts> {
   lag(): number
 }
 
+/** How a service that reads a topic is a member of its group. */
+export interface ServiceMembership {
+  /**
+   * Name that this instance keeps over restarts (static membership): its next process has its partitions at once, even
+   * after kill -9. Without one the group waits for a dead process until its session times out.
+   */
+  readonly groupInstanceId?: string
+}
+
+/** What the group knows an instance of a service by; one database, one instance. */
+export function instanceId(service: string, instance = '1'): string {
+  return `${service}-${instance}`
+}
+
 export interface ServiceReports {
   /** Something is down; the service tries again after `waitMs`. */
   readonly onTrouble?: (error: unknown, waitMs: number) => void

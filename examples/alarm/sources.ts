@@ -10,6 +10,8 @@ export interface Source {
   readonly metric: string
   readonly dimensions: Readonly<Record<string, string>>
   readonly priority: 1 | 2 | 3
+  /** Rows to read from the begin of the file. Default all. */
+  readonly rows?: number
 }
 
 export const sources: readonly Source[] = [
@@ -55,6 +57,11 @@ export const sources: readonly Source[] = [
   },
 ]
 
+/** The same series, each cut after `rows` rows. */
+export function firstRows(all: readonly Source[], rows: number): Source[] {
+  return all.map((source) => ({ ...source, rows }))
+}
+
 /** The name a source has in `event_source` and in access's checkpoints. */
 export function sourceName(source: Source): string {
   return `nab/${source.folder}/${source.file}`
@@ -66,7 +73,7 @@ const dataFolder = new URL('./data/', import.meta.url)
 export async function readSource(source: Source): Promise<RawEvent[]> {
   const text = await readFile(new URL(source.file, dataFolder), 'utf8')
   const [, ...lines] = text.trimEnd().split(/\r?\n/)
-  return lines.map((line, index) => toRawEvent(source, line, index + 1))
+  return lines.slice(0, source.rows).map((line, index) => toRawEvent(source, line, index + 1))
 }
 
 function toRawEvent(source: Source, line: string, row: number): RawEvent {

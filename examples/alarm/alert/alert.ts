@@ -1,6 +1,6 @@
 import type { Message, Messaging } from 'tidemark'
 import { keepTrying, outageLimitMs } from '../keep-trying.js'
-import type { Service, ServiceReports } from '../service.js'
+import type { Service, ServiceMembership, ServiceReports } from '../service.js'
 import { PartitionClaims } from '../store/partition-claims.js'
 import type { Store } from '../store/store.js'
 import { alerts, type AlertEvent } from '../topics.js'
@@ -8,7 +8,7 @@ import { applyEvent, type EventFate } from './apply-event.js'
 
 const group = 'alert'
 
-export interface AlertOptions extends ServiceReports {
+export interface AlertOptions extends ServiceReports, ServiceMembership {
   readonly messaging: Messaging
   readonly store: Store
 }
@@ -23,7 +23,7 @@ export type AlertCounts = { received: number } & Record<EventFate, number>
  * topic on purpose: `alerts` holds what detect wrote, so one that cannot be read is our own fault and must stop the
  * partition where everybody sees it.
  */
-export function alert({ messaging, store, onTrouble, onStopped }: AlertOptions): Service<AlertCounts> {
+export function alert({ messaging, store, groupInstanceId, onTrouble, onStopped }: AlertOptions): Service<AlertCounts> {
   const claims = new PartitionClaims(group)
   const totals: AlertCounts = { received: 0, open: 0, merge: 0, escalate: 0, end: 0, drop: 0, ignore: 0, repeated: 0 }
 
@@ -41,6 +41,7 @@ export function alert({ messaging, store, onTrouble, onStopped }: AlertOptions):
 
   const consumer = messaging.consumer({
     group,
+    groupInstanceId: groupInstanceId ?? null,
     topics: [alerts],
     handlerTimeoutMs: outageLimitMs,
     handleBatch: (messages, context) =>

@@ -1,7 +1,7 @@
 import type { Message, Messaging } from 'tidemark'
 import { keepTrying, outageLimitMs } from '../keep-trying.js'
 import type { Rule } from '../rules.js'
-import type { Service, ServiceReports } from '../service.js'
+import type { Service, ServiceMembership, ServiceReports } from '../service.js'
 import { PartitionClaims } from '../store/partition-claims.js'
 import type { Store } from '../store/store.js'
 import { alerts, rawEvents, rawEventsDeadLetters, type RawEvent } from '../topics.js'
@@ -9,7 +9,7 @@ import { judgeBatch, type BatchCounts, type JudgedBatch } from './judge-batch.js
 
 const group = 'detect'
 
-export interface DetectOptions extends ServiceReports {
+export interface DetectOptions extends ServiceReports, ServiceMembership {
   readonly messaging: Messaging
   readonly store: Store
   readonly rules: readonly Rule[]
@@ -28,7 +28,14 @@ export interface DetectCounts extends BatchCounts {
  * one transaction, and only then let the consumer commit. A death before the transaction judges the batch again and
  * sends the same ids; one after it finds every point known and sends nothing.
  */
-export function detect({ messaging, store, rules, onTrouble, onStopped }: DetectOptions): Service<DetectCounts> {
+export function detect({
+  messaging,
+  store,
+  rules,
+  groupInstanceId,
+  onTrouble,
+  onStopped,
+}: DetectOptions): Service<DetectCounts> {
   const claims = new PartitionClaims(group)
   const producer = messaging.producer()
   const totals: DetectCounts = { received: 0, accepted: 0, repeated: 0, conflicts: 0, filtered: 0, sent: 0 }
@@ -49,6 +56,7 @@ export function detect({ messaging, store, rules, onTrouble, onStopped }: Detect
 
   const consumer = messaging.consumer({
     group,
+    groupInstanceId: groupInstanceId ?? null,
     topics: [rawEvents],
     deadLetter: rawEventsDeadLetters.name,
     handlerTimeoutMs: outageLimitMs,

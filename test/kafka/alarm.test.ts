@@ -1,0 +1,170 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { createMessaging, type Messaging, type Topic } from 'tidemark'
+import { kafkajs } from 'tidemark/kafkajs'
+import { memory } from 'tidemark/memory'
+import { runPipeline } from '../../examples/alarm/run-pipeline.js'
+import { sources } from '../../examples/alarm/sources.js'
+import { openStore } from '../../examples/alarm/store/store.js'
+import { closeAll, openAllStores, type ServiceName } from '../../examples/alarm/stores.js'
+import { alerts, rawEvents } from '../../examples/alarm/topics.js'
+import { expectAlertInvariants } from '../examples/alarm/invariants.js'
+import { freshFolder, readAlertTables } from '../examples/alarm/pipeline.js'
+import { startCluster, type KafkaCluster } from '../support/kafka-cluster.js'
+import { dieWithUs } from '../support/reaper.js'
+import { until } from '../support/waiting.js'
+
+const main = fileURLToPath(new URL('../../examples/alarm/main.ts', import.meta.url))
+/** Each takes some seconds; the limit is for machines that do much else. */
+const serviceMs = 60_000
+
+type Tables = Readonly<Record<string, unknown[]>>
+
+/** A service as a process of its own. */
+interface ServiceProcess {
+  readonly output: () => string
+  kill(): Promise<void>
+  /** Asks it to end; resolved when it did, with 0. */
+  stop(): Promise<void>
+  /** Resolved when it ended by itself, with 0. */
+  end(): Promise<void>
+}
+
+const running = new Set<ServiceProcess>()
+let cluster: KafkaCluster
+let embedded: Tables
+let messaging: Messaging
+
+// The topics have fixed names, so the example gets a cluster of its own.
+beforeAll(async () => {
+  ;[cluster, embedded] = await Promise.all([startCluster(), runEmbedded(freshFolder())])
+  messaging = createMessaging({ driver: kafkajs({ brokers: [...cluster.brokers] }) })
+})
+afterEach(async () => {
+  for (const service of running) await service.kill()
+})
+afterAll(async () => {
+  await messaging?.close()
+  await cluster?.stop()
+})
+
+async function runEmbedded(folder: string): Promise<Tables> {
+  const stores = await openAllStores(folder)
+  try {
+    await runPipeline({ driver: memory(), stores, sources })
+  } finally {
+    await closeAll(Object.values(stores))
+  }
+  return readAlerts(folder)
+}
+
+/** Alerts, their log, inbox and series, each in the order of its key. */
+async function readAlerts(folder: string): Promise<Tables> {
+  const detectStore = await openStore(join(folder, 'detect.db'))
+  const alertStore = await openStore(join(folder, 'alert.db'))
+  try {
+    await expectAlertInvariants({ detectStore, alertStore })
+    return await readAlertTables(alertStore)
+  } finally {
+    await closeAll([detectStore, alertStore])
+  }
+}
+
+/** What a killed process left behind: no promise about what is still to come. */
+async function readUnfinishedAlerts(folder: string): Promise<Tables> {
+  const store = await openStore(join(folder, 'alert.db'))
+  try {
+    return await readAlertTables(store)
+  } finally {
+    await store.close()
+  }
+}
+
+function start(service: ServiceName, folder: string, ...options: readonly string[]): ServiceProcess {
+  const args = ['--import', 'tsx', main, service, '--brokers', cluster.brokers.join(','), '--data-dir', folder]
+  const child: ChildProcess = spawn(process.execPath, [...args, ...options], { stdio: ['ignore', 'pipe', 'pipe'] })
+  dieWithUs(child)
+  let output = ''
+  const take = (chunk: Buffer): void => void (output += chunk.toString())
+  child.stdout?.on('data', take)
+  child.stderr?.on('data', take)
+  const closed = new Promise<void>((resolve) => child.once('close', () => resolve()))
+  const hasEnded = (): boolean => child.exitCode !== null || child.signalCode !== null
+  const ended = async (): Promise<void> => {
+    await until(`${service} ended; it said:\n${output}`, hasEnded, { timeoutMs: serviceMs })
+    await closed
+    running.delete(started)
+  }
+  const endedInOrder = async (): Promise<void> => {
+    await ended()
+    expect(child.exitCode, `${service} said:\n${output}`).toBe(0)
+  }
+  const started: ServiceProcess = {
+    output: () => output,
+    kill: async () => {
+      child.kill('SIGKILL')
+      await ended()
+    },
+    stop: async () => {
+      child.kill('SIGTERM')
+      await endedInOrder()
+    },
+    end: endedInOrder,
+  }
+  running.add(started)
+  return started
+}
+
+/** The group has handled everything the topic holds. */
+async function untilCommittedToTheEnd(group: string, topic: Pick<Topic, 'name' | 'partitions'>): Promise<void> {
+  const partitions = Array.from({ length: topic.partitions }, (_, partition) => ({ topic: topic.name, partition }))
+  const ends = await messaging.admin.listOffsets(partitions, 'latest')
+  await until(
+    `${group} has committed ${topic.name} to the end`,
+    async () => {
+      const committed = await messaging.admin.committedOffsets(group, partitions)
+      const at = new Map(committed.map(({ partition, offset }) => [partition, offset]))
+      return ends.every((end, partition) => (at.get(partition) ?? 0) >= end)
+    },
+    { timeoutMs: serviceMs },
+  )
+}
+
+describe('the alarm pipeline as three processes on real Kafka', () => {
+  it('stores the alerts of the embedded run', async () => {
+    const folder = freshFolder()
+    await start('access', folder).end()
+    await start('detect', folder, '--until-idle').end()
+    await start('alert', folder, '--until-idle').end()
+    expect(await readAlerts(folder)).toEqual(embedded)
+    expect(embedded['alert']).toHaveLength(48)
+  })
+
+  it('stores the same when alert is killed in mid-run and started again', async () => {
+    const folder = freshFolder()
+    const alert = start('alert', folder)
+    const detect = start('detect', folder)
+    await until('both run', () => [alert, detect].every((one) => one.output().includes(': running')))
+    const access = start('access', folder)
+
+    await until('alert stored something', () => alert.output().includes('records stored'), { everyMs: 10 })
+    await alert.kill()
+    const left = await readUnfinishedAlerts(folder)
+    expect(left['alert_log']?.length).toBeGreaterThan(0)
+    expect(left['alert_log']?.length).toBeLessThan(embedded['alert_log']?.length ?? 0)
+
+    const again = start('alert', folder)
+    const sessionMs = 45_000
+    await until('alert has its partitions again', () => again.output().includes(': running'), {
+      timeoutMs: sessionMs - 10_000,
+    })
+    await access.end()
+    await untilCommittedToTheEnd('detect', rawEvents)
+    await untilCommittedToTheEnd('alert', alerts)
+    await detect.stop()
+    await again.stop()
+    expect(await readAlerts(folder)).toEqual(embedded)
+  })
+})
