@@ -18,11 +18,15 @@ export interface ConsumingCell {
   readonly members: number
   readonly partitions: number
   readonly records: number
+  /** The load and the faults last at least so long, */
   readonly forMs: number
+  /** and longer on a slow machine, which needs longer to do enough; at most so long. */
+  readonly withinMs: number
   readonly handlerMs: number
   readonly long: { readonly share: number; readonly ms: number } | null
   readonly options: MemberOptions
-  /** Disturbs until the time is up; resolved when everything runs again. */
+  readonly samplesPerSecondAtLeast: number
+  /** Resolved when everything runs again. */
   readonly nemesis: (field: ConsumingField) => Promise<Injections>
   /** Least number of each; a cell that did less fails. */
   readonly atLeast: Injections
@@ -37,7 +41,8 @@ export interface ConsumingField {
   readonly topic: string
   readonly group: string
   readonly random: () => number
-  readonly until: number
+  /** Until the time is up and enough was done; not for ever. */
+  readonly goesOn: (done: Injections) => boolean
 }
 
 export interface ConsumingResult {
@@ -67,11 +72,13 @@ export const consumingCells: readonly ConsumingCell[] = [
     partitions: 12,
     records: 100_000,
     forMs: 60_000,
+    withinMs: 60_000,
+    samplesPerSecondAtLeast: 2,
     handlerMs: 20,
     long: null,
     options,
     nemesis: churn,
-    atLeast: { kills: 8, leaves: 8, joins: 16 },
+    atLeast: { kills: 7, leaves: 7, joins: 15 },
     refusedCommitsAtLeast: 0,
     lateEndsAtLeast: 0,
   },
@@ -82,6 +89,9 @@ export const consumingCells: readonly ConsumingCell[] = [
     partitions: 12,
     records: 50_000,
     forMs: 35_000,
+    withinMs: 120_000,
+    // While a coordinator is dead nobody tells what is committed.
+    samplesPerSecondAtLeast: 1,
     handlerMs: 20,
     long: null,
     options: { ...options, sessionTimeoutMs: 10_000 },
@@ -97,6 +107,8 @@ export const consumingCells: readonly ConsumingCell[] = [
     partitions: 6,
     records: 20_000,
     forMs: 30_000,
+    withinMs: 45_000,
+    samplesPerSecondAtLeast: 2,
     handlerMs: 20,
     long: { share: 0.02, ms: 1_000 },
     options,
@@ -108,7 +120,6 @@ export const consumingCells: readonly ConsumingCell[] = [
 ]
 
 const caughtUpWithinMs = 60_000
-const samplesPerSecondAtLeast = 2
 
 /** Runs cells one after another, each on a cluster of its own. */
 export async function runConsumingCells(
@@ -144,13 +155,19 @@ async function runCell(
   for (let member = 0; member < cell.members; member++) crew.join()
   await crew.allJoined()
   sampler.start()
-  const load = new ConsumingLoad(cluster.brokers, topic, cell.records, cell.forMs * 0.9)
-  const field = { cluster, crew, topic, group, random: seededRandom(seed), until: monotonicMs() + cell.forMs }
+  const load = new ConsumingLoad(cluster.brokers, topic, cell.records, cell.forMs)
+  const disturbedSince = monotonicMs()
+  const goesOn = (done: Injections) => {
+    const forMs = monotonicMs() - disturbedSince
+    const enough = Object.entries(cell.atLeast).every(([kind, atLeast]) => (done[kind] ?? 0) >= atLeast)
+    return forMs < cell.forMs || (!enough && forMs < cell.withinMs)
+  }
+  const field = { cluster, crew, topic, group, random: seededRandom(seed), goesOn }
   const injections = await cell.nemesis(field).catch((error: unknown): Injections => {
     failures.push(`the fault could not be injected: ${String(error)}`)
     return {}
   })
-  await load.done.catch((error: unknown) => failures.push(`producing failed: ${String(error)}`))
+  await load.stop().catch((error: unknown) => failures.push(`producing failed: ${String(error)}`))
   const ends = await sampler.endOffsets()
   const caughtUp = () =>
     ends.every((end, partition) => end === 0 || sampler.last?.offsets.get(partition)?.offset === end)
@@ -177,7 +194,7 @@ function didLess(cell: ConsumingCell, report: ConsumingReport, injections: Injec
     if (done < atLeast) failures.push(`${what}: ${done}, fewer than ${atLeast}`)
   }
   need('records', report.records, cell.records)
-  need('samples', report.samples, Math.floor(seconds * samplesPerSecondAtLeast))
+  need('samples', report.samples, Math.floor(seconds * cell.samplesPerSecondAtLeast))
   for (const [kind, atLeast] of Object.entries(cell.atLeast)) need(kind, injections[kind] ?? 0, atLeast)
   need('commits of a lost member', report.refusedCommits, cell.refusedCommitsAtLeast)
   need('handlers that outlived their assignment', report.lateEnds, cell.lateEndsAtLeast)

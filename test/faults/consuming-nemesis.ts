@@ -6,20 +6,18 @@ import type { MemberProcess } from './member-process.js'
 /** How often what was done, by kind. */
 export type Injections = Readonly<Record<string, number>>
 
-const mostMembers = 6
-const fewestMembers = 3
+const churnEveryMs = [800, 1_700] as const
 
-/** A member joins, leaves or is killed, every two seconds at the latest. */
-export async function churn({ crew, random, until: endsAt }: ConsumingField): Promise<Injections> {
+/** Every two seconds at the latest a member leaves, or joins in the place of one that left, or is killed. */
+export async function churn({ crew, random, goesOn }: ConsumingField): Promise<Injections> {
   const counts = { joins: 0, leaves: 0, kills: 0 }
-  while (monotonicMs() < endsAt) {
-    const nextAt = monotonicMs() + 1_000 + random() * 1_000
-    const { active } = crew
-    const member = pick(active, random)
-    if (member === undefined || active.length <= fewestMembers || (active.length < mostMembers && random() < 0.6)) {
+  for (let turn = 0; goesOn(counts); turn++) {
+    const nextAt = monotonicMs() + churnEveryMs[0] + random() * (churnEveryMs[1] - churnEveryMs[0])
+    const member = pick(crew.active, random)
+    if (turn % 2 === 1 || member === undefined) {
       crew.join()
       counts.joins++
-    } else if (random() < 0.5) {
+    } else if (turn % 4 === 0) {
       crew.leave(member)
       counts.leaves++
     } else {
@@ -32,17 +30,11 @@ export async function churn({ crew, random, until: endsAt }: ConsumingField): Pr
 }
 
 /** The group's coordinator and a leader of the topic in turn: SIGKILL, new leaders, restart. */
-export async function killBrokers({
-  cluster,
-  topic,
-  group,
-  random,
-  until: endsAt,
-}: ConsumingField): Promise<Injections> {
+export async function killBrokers({ cluster, topic, group, random, goesOn }: ConsumingField): Promise<Injections> {
   const counts = { coordinators: 0, leaders: 0 }
   const leaders = async () =>
     [...((await cluster.state([topic])).topics.get(topic)?.partitions ?? [])].map(({ leader }) => leader)
-  while (monotonicMs() < endsAt) {
+  while (goesOn(counts)) {
     const isCoordinator = counts.coordinators <= counts.leaders
     const coordinator = await cluster.coordinatorOf(group)
     const others = (await leaders()).filter((id) => id !== coordinator)
@@ -60,19 +52,19 @@ export async function killBrokers({
 }
 
 /** A member is stopped until the group has given its partitions away and others work on them, then goes on. */
-export async function stopAndContinue({ crew, random, until: endsAt }: ConsumingField): Promise<Injections> {
-  let stops = 0
+export async function stopAndContinue({ crew, random, goesOn }: ConsumingField): Promise<Injections> {
+  const counts = { stops: 0 }
   await delay(1_000)
-  while (monotonicMs() < endsAt) {
+  while (goesOn(counts)) {
     const member = pick(crew.active, random) as MemberProcess
     const { sessionTimeoutMs } = member.task.options
     member.pause()
     await delay(sessionTimeoutMs + 2_000)
     member.resume()
-    stops++
+    counts.stops++
     await delay(3_000)
   }
-  return { stops }
+  return counts
 }
 
 function pick<T>(list: readonly T[], random: () => number): T | undefined {

@@ -1,27 +1,48 @@
 import type { Outcome } from '../support/ledger.js'
 
-/** How long after a leader's death its partitions take the first record that was sent after it. */
+export interface FirstAcknowledgement {
+  /** From the leader's death to the first acknowledged record that was sent after it. */
+  readonly afterDeathMs: number
+  /** How much of it went by after Kafka had new leaders: the client's own part. */
+  readonly afterNewLeaderMs: number
+}
+
+/** How long after a leader's death its partitions take records again. */
 export class FirstAcknowledgements {
-  readonly #waits: number[] = []
-  #watched: { readonly partitions: ReadonlySet<number>; readonly since: number } | undefined
+  readonly #found: FirstAcknowledgement[] = []
+  #partitions: ReadonlySet<number> = new Set()
+  #diedAt = 0
+  #acknowledgedAt: number | undefined
+  #newLeadersAt: number | undefined
 
-  get waitsMs(): readonly number[] {
-    return this.#waits
-  }
-
-  get worstMs(): number | undefined {
-    return this.#waits.length === 0 ? undefined : Math.max(...this.#waits)
+  get worst(): FirstAcknowledgement | undefined {
+    return this.#found.toSorted((a, b) => b.afterDeathMs - a.afterDeathMs)[0]
   }
 
   leaderKilled(partitions: ReadonlySet<number>): void {
-    if (partitions.size > 0) this.#watched = { partitions, since: performance.now() }
+    this.#partitions = partitions
+    this.#diedAt = performance.now()
+    this.#acknowledgedAt = undefined
+    this.#newLeadersAt = undefined
+  }
+
+  newLeaders(): void {
+    this.#newLeadersAt = performance.now()
+    this.#note()
   }
 
   outcome(outcome: Outcome, sentAt: number): void {
-    const watched = this.#watched
-    if (watched === undefined || outcome.kind !== 'stored' || sentAt < watched.since) return
-    if (!watched.partitions.has(outcome.partition)) return
-    this.#waits.push(performance.now() - watched.since)
-    this.#watched = undefined
+    if (outcome.kind !== 'stored' || sentAt < this.#diedAt || !this.#partitions.has(outcome.partition)) return
+    this.#partitions = new Set()
+    this.#acknowledgedAt = performance.now()
+    this.#note()
+  }
+
+  #note(): void {
+    if (this.#acknowledgedAt === undefined || this.#newLeadersAt === undefined) return
+    this.#found.push({
+      afterDeathMs: this.#acknowledgedAt - this.#diedAt,
+      afterNewLeaderMs: Math.max(0, this.#acknowledgedAt - this.#newLeadersAt),
+    })
   }
 }

@@ -130,7 +130,11 @@ async function concurrentSendsShareASequence(
     cluster.proxy(await cluster.leaderOf(topic, 0)).loseAnswer({ api: 'Produce' })
     const sends = Array.from({ length: 6 }, async () => {
       const id = ledger.invoke(0, '')
-      const outcome = await sendOne(transaction ?? producer, { topic, acks: -1, messages: [{ value: ledger.value(id) }] })
+      const outcome = await sendOne(transaction ?? producer, {
+        topic,
+        acks: -1,
+        messages: [{ value: ledger.value(id) }],
+      })
       ledger.settle(id, outcome)
     })
     await Promise.all(sends)
@@ -145,7 +149,8 @@ async function nextSendRepeatsTheSequence(cluster: KafkaCluster, topic: string):
   await withProducer(cluster, { ...safest, retry: { retries: 1 } }, async (producer) => {
     const leader = await cluster.leaderOf(topic, 0)
     for (let count = 0; count < 9; count++) {
-      if (count % 3 === 1) for (let attempt = 0; attempt < 2; attempt++) cluster.proxy(leader).loseAnswer({ api: 'Produce' })
+      if (count % 3 === 1)
+        for (let attempt = 0; attempt < 2; attempt++) cluster.proxy(leader).loseAnswer({ api: 'Produce' })
       const id = ledger.invoke(0, '')
       ledger.settle(id, await sendOne(producer, { topic, acks: -1, messages: [{ value: ledger.value(id) }] }))
     }
@@ -158,7 +163,10 @@ async function withProducer(
   config: Parameters<ReturnType<typeof kafkajsClient>['producer']>[0],
   work: (producer: Producer) => Promise<void>,
 ): Promise<void> {
-  const producer = kafkajsClient(cluster.brokers).producer({ createPartitioner: Partitioners.DefaultPartitioner, ...config })
+  const producer = kafkajsClient(cluster.brokers).producer({
+    createPartitioner: Partitioners.DefaultPartitioner,
+    ...config,
+  })
   await producer.connect()
   try {
     await work(producer)

@@ -6,7 +6,13 @@ import type { OpenWorkload } from './workload.js'
 export const safest: ProducerConfig = { idempotent: true, maxInFlightRequests: 1 }
 
 export function kafkajsClient(brokers: readonly string[]): Kafka {
-  return new Kafka({ clientId: 'bare', brokers: [...brokers], logLevel: logLevel.NOTHING, requestTimeout: 5_000, connectionTimeout: 2_000 })
+  return new Kafka({
+    clientId: 'bare',
+    brokers: [...brokers],
+    logLevel: logLevel.NOTHING,
+    requestTimeout: 5_000,
+    connectionTimeout: 2_000,
+  })
 }
 
 export const openKafkajs: OpenWorkload = async ({ brokers, topic, profile }) => {

@@ -38,7 +38,8 @@ async function main(): Promise<void> {
   const shown = chosen(hazards, 'hazards')
   // A group's promises are tidemark's alone: bare kafkajs makes none that could be checked.
   const consuming = values.client === 'tidemark' ? chosen(consumingCells, 'consuming') : []
-  if (cells.length + shown.length + consuming.length === 0) throw new Error(`nothing is called ${positionals.join(' or ')}; see --list`)
+  if (cells.length + shown.length + consuming.length === 0)
+    throw new Error(`nothing is called ${positionals.join(' or ')}; see --list`)
   if (values.list) {
     for (const { name } of [...shown, ...cells, ...consuming]) console.log(name)
     return
@@ -51,7 +52,9 @@ async function main(): Promise<void> {
     await runHazards(shown, ({ hazard, shown: ok, tries, report }) => {
       count(ok)
       const { lost, doubled } = report.broken
-      console.log(`${ok ? 'ok    ' : 'FAILED'} ${hazard.name.padEnd(15)} ${hazard.title}: acknowledged ${report.acknowledged}  lost ${lost}  doubled ${doubled}  (try ${tries} of ${hazard.tries})`)
+      console.log(
+        `${ok ? 'ok    ' : 'FAILED'} ${hazard.name.padEnd(15)} ${hazard.title}: acknowledged ${report.acknowledged}  lost ${lost}  doubled ${doubled}  (try ${tries} of ${hazard.tries})`,
+      )
     })
   }
   if (cells.length > 0) {

@@ -1,5 +1,5 @@
-import { seededRandom } from '../support/seeded-random.js'
 import type { KafkaCluster } from '../support/kafka-cluster.js'
+import type { PartitionState } from '../support/raw-requests.js'
 import { delay, until } from '../support/waiting.js'
 
 /** What a fault works on. */
@@ -7,8 +7,9 @@ export interface Battlefield {
   readonly cluster: KafkaCluster
   readonly topic: string
   readonly random: () => number
-  /** Told at the moment when the leader of these partitions is killed. */
+  /** Told at the moment when the leader of these partitions is killed, and when Kafka has given all of them new ones. */
   readonly onLeaderKilled: (partitions: ReadonlySet<number>) => void
+  readonly onNewLeaders: () => void
 }
 
 /** Injects once, lets the cluster recover, and tells how many faults that were. */
@@ -17,45 +18,61 @@ type Inject = (field: Battlefield) => Promise<number>
 export interface Nemesis {
   /** Faults that go on in the background while the others are injected. */
   readonly background?: (field: Battlefield) => () => void
+  /** Many faults a second. */
+  readonly dense?: boolean
   readonly inject: Inject
 }
 
-export const nemeses = {
+export type NemesisName =
+  | 'sigkill'
+  | 'sigterm-rolling'
+  | 'sigstop'
+  | 'controller-kill'
+  | 'lost-answers'
+  | 'cut'
+  | 'black-hole'
+  | 'latency'
+  | 'mixed'
+
+export const nemeses: Readonly<Record<NemesisName, Nemesis>> = {
   sigkill: { inject: killALeader },
   'sigterm-rolling': { inject: rollingRestart() },
   sigstop: { inject: (field) => pauseALeader(field, 5_000) },
   'controller-kill': { inject: killTheController },
-  'lost-answers': { background: loseAnswers, inject: countFor(1_000) },
-  cut: { background: cutConnections, inject: countFor(1_000) },
+  'lost-answers': { dense: true, background: loseAnswers, inject: countFor(1_000) },
+  cut: { dense: true, background: cutConnections, inject: countFor(1_000) },
   'black-hole': { inject: (field) => blackHoleABroker(field, 4_000) },
-  latency: { inject: slowEverything },
+  latency: { dense: true, inject: slowEverything },
   mixed: { background: loseAndCut, inject: oneOfMany() },
-} satisfies Record<string, Nemesis>
-export type NemesisName = keyof typeof nemeses
+}
 
+/** A leader that is not the active controller as well: without one, electing a controller comes before electing a leader. */
 async function killALeader(field: Battlefield): Promise<number> {
-  const { cluster, topic } = field
-  const victim = await cluster.leaderOf(topic, Math.floor(field.random() * (await partitionCount(field))))
-  const led = await partitionsLedBy(field, victim)
-  field.onLeaderKilled(led)
-  await cluster.node(victim).kill()
-  await until(`partitions of node ${victim} have new leaders`, async () => {
-    const { topics } = await cluster.state([topic])
-    return topics.get(topic)?.partitions.every(({ leader }) => leader > 0 && leader !== victim) === true
-  })
-  await delay(700)
-  await bringBack(field, victim)
+  const controller = await field.cluster.controllerId()
+  const leaders = [...new Set((await partitionsOf(field)).map(({ leader }) => leader))].filter(
+    (id) => id !== controller,
+  )
+  await killAndBringBack(field, leaders[Math.floor(field.random() * leaders.length)] ?? controller)
   return 1
 }
 
 async function killTheController(field: Battlefield): Promise<number> {
-  const { cluster } = field
-  const victim = await cluster.controllerId()
-  await cluster.node(victim).kill()
-  await until('another controller is active', async () => (await cluster.controllerId()) !== victim)
+  await killAndBringBack(field, await field.cluster.controllerId())
+  return 1
+}
+
+async function killAndBringBack(field: Battlefield, victim: number): Promise<void> {
+  const led = (await partitionsOf(field)).filter(({ leader }) => leader === victim)
+  field.onLeaderKilled(new Set(led.map(({ partition }) => partition)))
+  await field.cluster.node(victim).kill()
+  await until(
+    `partitions of node ${victim} have new leaders`,
+    async () => (await partitionsOf(field)).every(({ leader }) => leader > 0 && leader !== victim),
+    { everyMs: 20 },
+  )
+  field.onNewLeaders()
   await delay(700)
   await bringBack(field, victim)
-  return 1
 }
 
 function rollingRestart(): Inject {
@@ -71,7 +88,7 @@ function rollingRestart(): Inject {
 
 async function pauseALeader(field: Battlefield, pauseMs: number): Promise<number> {
   const { cluster, topic } = field
-  const node = cluster.node(await cluster.leaderOf(topic, Math.floor(field.random() * (await partitionCount(field)))))
+  const node = cluster.node((await anyPartition(field)).leader)
   node.pause()
   await delay(pauseMs)
   node.resume()
@@ -97,9 +114,8 @@ async function slowEverything({ cluster }: Battlefield): Promise<number> {
 }
 
 async function moveALeader(field: Battlefield): Promise<number> {
-  const { cluster, topic, random } = field
-  const partition = Math.floor(random() * (await partitionCount(field)))
-  const leader = await cluster.leaderOf(topic, partition)
+  const { cluster, topic } = field
+  const { partition, leader } = await anyPartition(field)
   await cluster.moveLeader(topic, partition, (leader % cluster.nodes.length) + 1)
   await delay(500)
   return 1
@@ -135,7 +151,6 @@ function loseAndCut(field: Battlefield): () => void {
   return randomOnAll(field, { loseAnswers: 0.02, cutEveryMs: [500, 1_500] })
 }
 
-
 function randomOnAll(
   { cluster, random }: Battlefield,
   faults: { readonly loseAnswers?: number; readonly cutEveryMs?: readonly [number, number] },
@@ -163,18 +178,13 @@ async function bringBack({ cluster, topic }: Battlefield, id: number): Promise<v
   await cluster.waitForFullIsr(topic)
 }
 
-async function partitionCount({ cluster, topic }: Battlefield): Promise<number> {
-  return (await cluster.state([topic])).topics.get(topic)?.partitions.length ?? 1
+async function partitionsOf({ cluster, topic }: Battlefield): Promise<readonly PartitionState[]> {
+  return (await cluster.state([topic])).topics.get(topic)?.partitions ?? []
 }
 
-async function partitionsLedBy({ cluster, topic }: Battlefield, node: number): Promise<ReadonlySet<number>> {
-  const partitions = (await cluster.state([topic])).topics.get(topic)?.partitions ?? []
-  return new Set(partitions.filter(({ leader }) => leader === node).map(({ partition }) => partition))
+async function anyPartition(field: Battlefield): Promise<PartitionState> {
+  const partitions = await partitionsOf(field)
+  const chosen = partitions[Math.floor(field.random() * partitions.length)]
+  if (chosen === undefined) throw new Error(`topic ${field.topic} has no partitions`)
+  return chosen
 }
-
-export const battlefield = (
-  cluster: KafkaCluster,
-  topic: string,
-  seed: number,
-  onLeaderKilled: Battlefield['onLeaderKilled'],
-): Battlefield => ({ cluster, topic, random: seededRandom(seed), onLeaderKilled })

@@ -39,7 +39,10 @@ export class Checker {
   readonly #places: Map<number, { partition: number; offset: number }>[] = []
   readonly #keys = new Map<string, { partition: number; lastSequence: number }>()
   readonly #broken = Object.fromEntries(violations.map((name) => [name, 0])) as Record<Violation, number>
-  readonly #examples = Object.fromEntries(violations.map((name) => [name, [] as string[]])) as Record<Violation, string[]>
+  readonly #examples = Object.fromEntries(violations.map((name) => [name, [] as string[]])) as Record<
+    Violation,
+    string[]
+  >
   readonly #lost: { readonly partition: number; readonly offset: number }[] = []
   #inLog = 0
 
@@ -77,7 +80,10 @@ export class Checker {
     } else if (last.partition !== partition) {
       this.#note('outOfOrder', `${name(id)} in partition ${partition}, its key in ${last.partition} before`)
     } else if (id.sequence < last.lastSequence) {
-      this.#note('outOfOrder', `${name(id)} at ${partition}@${offset}, behind ${name({ ...id, sequence: last.lastSequence })}`)
+      this.#note(
+        'outOfOrder',
+        `${name(id)} at ${partition}@${offset}, behind ${name({ ...id, sequence: last.lastSequence })}`,
+      )
     } else {
       last.lastSequence = id.sequence
     }
@@ -115,7 +121,10 @@ export class Checker {
           this.#lost.push(said)
           this.#note('lost', `${name(id)} said to be at ${said.partition}@${said.offset}`)
         } else if (this.#seen[id.producer]?.[id.sequence] === 1 && !samePlace(place, said)) {
-          this.#note('misplaced', `${name(id)} said to be at ${said.partition}@${said.offset}, is at ${place.partition}@${place.offset}`)
+          this.#note(
+            'misplaced',
+            `${name(id)} said to be at ${said.partition}@${said.offset}, is at ${place.partition}@${place.offset}`,
+          )
         }
         break
       }
@@ -139,6 +148,3 @@ export class Checker {
 const name = ({ producer, sequence }: RecordId): string => `record ${producer}/${sequence}`
 const samePlace = (a: { partition: number; offset: number }, b: { partition: number; offset: number }): boolean =>
   a.partition === b.partition && a.offset === b.offset
-
-/** How many violations in all. */
-export const brokenInAll = ({ broken }: Report): number => Object.values(broken).reduce((sum, count) => sum + count, 0)

@@ -12,7 +12,11 @@ import { until } from './waiting.js'
  * Runs a broker once and has the JVM write the classes that it loaded to a file, which later brokers map into memory.
  * Without that file a JVM starts as usual, so whatever goes wrong here costs only time.
  */
-export async function writeClassArchive(installation: KafkaInstallation, jvmFlags: readonly string[], archive: string): Promise<void> {
+export async function writeClassArchive(
+  installation: KafkaInstallation,
+  jvmFlags: readonly string[],
+  archive: string,
+): Promise<void> {
   const work = join(installation.folder, 'archive-run')
   const [clientPort = 0, internalPort = 0, controllerPort = 0] = await freePorts(3)
   const address = { id: 1, clientPort, advertisedPort: clientPort, internalPort, controllerPort, morePorts: {} }
@@ -22,9 +26,13 @@ export async function writeClassArchive(installation: KafkaInstallation, jvmFlag
   await writeFile(join(data, 'meta.properties'), 'version=1\ncluster.id=dGlkZW1hcmtfX2Zvcm1hdA\nnode.id=1\n')
   await writeFile(join(work, 'node.properties'), nodeProperties(address, [address], data, plaintext, {}, {}))
   const flags = [...jvmFlags, `-XX:ArchiveClassesAtExit=${archive}.part`, `-Dtidemark.log=${join(work, 'log')}`]
-  const broker = spawn('java', [...flags, '-cp', installation.classpath, 'kafka.Kafka', join(work, 'node.properties')], {
-    stdio: 'ignore',
-  })
+  const broker = spawn(
+    'java',
+    [...flags, '-cp', installation.classpath, 'kafka.Kafka', join(work, 'node.properties')],
+    {
+      stdio: 'ignore',
+    },
+  )
   dieWithUs(broker)
   const ended = new Promise((resolve) => broker.once('close', resolve))
   const timer = setTimeout(() => broker.kill('SIGKILL'), 60_000)

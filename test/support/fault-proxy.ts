@@ -144,7 +144,8 @@ export async function startFaultProxy(target: { readonly host: string; readonly 
       const next = seededRandom(seed)
       const keys = apis === undefined ? undefined : new Set<number>(apis.map((api) => apiKeys[api]))
       knobs.randomLoss = (key) => (keys === undefined || keys.has(key)) && next() < loseAnswers
-      knobs.lifetimeMs = cutEveryMs === undefined ? undefined : () => cutEveryMs[0] + next() * (cutEveryMs[1] - cutEveryMs[0])
+      knobs.lifetimeMs =
+        cutEveryMs === undefined ? undefined : () => cutEveryMs[0] + next() * (cutEveryMs[1] - cutEveryMs[0])
       knobs.delayMs = latencyMs
       for (const connection of open) connection.limitLifetime()
       return () => {
@@ -235,6 +236,7 @@ class ProxiedConnection {
   #letPassOnce = false
   #clientGone = false
   #answerBeingRead: { readonly version: number; readonly parts: Buffer[]; left: number } | undefined
+  #losing = false
   #lifetime: NodeJS.Timeout | undefined
   hasSwallowed = false
 
@@ -333,9 +335,10 @@ class ProxiedConnection {
       return
     }
     if (this.#answerBeingRead !== undefined) this.#readOn(chunk)
+    if (this.#losing) return this.#endOfLost()
     const { pass, stopped } = this.#answers.scan(chunk)
     this.#toClient.write(pass)
-    if (stopped !== undefined) this.#loseRest()
+    if (stopped !== undefined) this.#lose()
   }
 
   #onAnswer(data: Buffer, at: number, frameBytes: number): 'pass' | 'stop' {
@@ -349,7 +352,9 @@ class ProxiedConnection {
       this.#answerBeingRead = { version: request.version, parts: [], left: frameBytes - 4 }
       this.#readOn(data.subarray(at + answerHeaderBytes))
     }
-    const lost = firstThatStrikes(this.knobs.lossTraps, request.apiKey) !== undefined || this.knobs.randomLoss?.(request.apiKey) === true
+    const lost =
+      firstThatStrikes(this.knobs.lossTraps, request.apiKey) !== undefined ||
+      this.knobs.randomLoss?.(request.apiKey) === true
     return lost ? 'stop' : 'pass'
   }
 
@@ -365,8 +370,15 @@ class ProxiedConnection {
     for (const batch of confirmedBatches(Buffer.concat(reading.parts), reading.version)) this.knobs.onConfirmed?.(batch)
   }
 
-  #loseRest(): void {
+  #lose(): void {
     this.knobs.counts.answersLost++
+    this.#losing = true
+    this.#endOfLost()
+  }
+
+  /** What the broker confirmed is noted to its end before the connection ends. */
+  #endOfLost(): void {
+    if (this.#answerBeingRead !== undefined) return
     this.#upstream.destroy()
     this.#toClient.end()
   }

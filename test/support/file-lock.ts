@@ -5,7 +5,8 @@ import { delay } from './waiting.js'
 export async function withLock(path: string, work: () => Promise<void>): Promise<void> {
   const giveUpAt = Date.now() + 300_000
   while (!(await tryLock(path))) {
-    if (Date.now() > giveUpAt) throw new Error(`${path} is held by another process for 300 s; remove it if that one is gone`)
+    if (Date.now() > giveUpAt)
+      throw new Error(`${path} is held by another process for 300 s; remove it if that one is gone`)
     await delay(200)
   }
   try {

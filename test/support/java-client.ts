@@ -77,7 +77,8 @@ function parseRecord(fields: readonly string[]): JavaRecord {
 
 const toText = (bytes: Buffer | string | null | undefined): string =>
   bytes === null || bytes === undefined ? '-' : Buffer.from(bytes as Buffer).toString('base64')
-const fromText = (text: string | undefined): Buffer | null => (text === undefined || text === '-' ? null : Buffer.from(text, 'base64'))
+const fromText = (text: string | undefined): Buffer | null =>
+  text === undefined || text === '-' ? null : Buffer.from(text, 'base64')
 
 export interface JavaSend {
   readonly topic: string
@@ -107,9 +108,14 @@ export async function writeRecords(
   properties: Readonly<Record<string, string | number>> = {},
 ): Promise<Stored[]> {
   const settings = Object.entries(properties).map(([name, value]) => `${name}=${value}`)
-  const output = await java(await withKafkaTool(target.installation), kafkaTool, ['write', bootstrap(target), ...settings], {
-    input: steps.map((step) => `${line(step)}\n`).join(''),
-  })
+  const output = await java(
+    await withKafkaTool(target.installation),
+    kafkaTool,
+    ['write', bootstrap(target), ...settings],
+    {
+      input: steps.map((step) => `${line(step)}\n`).join(''),
+    },
+  )
   return output
     .split('\n')
     .filter((text) => text.startsWith('stored\t'))

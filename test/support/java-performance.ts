@@ -29,7 +29,16 @@ export async function producerPerformance(
     target.installation,
     'org.apache.kafka.tools.ProducerPerformance',
     [
-      ...['--topic', topic, '--num-records', String(records), '--record-size', String(recordBytes), '--throughput', '-1'],
+      ...[
+        '--topic',
+        topic,
+        '--num-records',
+        String(records),
+        '--record-size',
+        String(recordBytes),
+        '--throughput',
+        '-1',
+      ],
       '--producer-props',
       ...Object.entries(settings).map(([name, value]) => `${name}=${value}`),
     ],
@@ -52,7 +61,16 @@ export async function consumerPerformance(target: JavaTarget, { topic, records }
   const output = await java(
     target.installation,
     'org.apache.kafka.tools.ConsumerPerformance',
-    ['--bootstrap-server', target.internalBrokers.join(','), '--topic', topic, '--messages', String(records), '--timeout', '30000'],
+    [
+      '--bootstrap-server',
+      target.internalBrokers.join(','),
+      '--topic',
+      topic,
+      '--messages',
+      String(records),
+      '--timeout',
+      '30000',
+    ],
     { jvmFlags: fastJvm, timeoutMs: 300_000 },
   )
   const lines = output.trim().split('\n')
@@ -65,5 +83,10 @@ export async function consumerPerformance(target: JavaTarget, { topic, records }
   }
   const read = field('data.consumed.in.nMsg')
   const seconds = field('fetch.time.ms') / 1_000
-  return { records: read, seconds, recordsPerSecond: read / seconds, megabytesPerSecond: field('data.consumed.in.MB') / seconds }
+  return {
+    records: read,
+    seconds,
+    recordsPerSecond: read / seconds,
+    megabytesPerSecond: field('data.consumed.in.MB') / seconds,
+  }
 }

@@ -10,7 +10,11 @@ import { dieWithUs } from './reaper.js'
 import { requireCommand } from './run-command.js'
 
 const toolSource = fileURLToPath(new URL('./java/KafkaTool.java', import.meta.url))
-const jvmFlags = ['-Xmx512m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Dtidemark.log=/dev/null']
+const quickStart = ({ quickStartFlags }: KafkaInstallation) => [
+  ...quickStartFlags,
+  '-Xmx512m',
+  '-Dtidemark.log=/dev/null',
+]
 
 export interface JavaRun {
   readonly input?: string
@@ -27,9 +31,9 @@ export async function java(
   installation: KafkaInstallation,
   mainClass: string,
   args: readonly string[],
-  { input = '', timeoutMs = 120_000, jvmFlags: flags = jvmFlags, onLine }: JavaRun = {},
+  { input = '', timeoutMs = 120_000, jvmFlags = quickStart(installation), onLine }: JavaRun = {},
 ): Promise<string> {
-  const child = startJava(installation, mainClass, args, flags)
+  const child = startJava(installation, mainClass, args, jvmFlags)
   const timer = setTimeout(() => child.kill('SIGKILL'), timeoutMs)
   child.stdin.on('error', () => undefined)
   child.stdin.end(input)
@@ -50,9 +54,9 @@ export function startJava(
   installation: KafkaInstallation,
   mainClass: string,
   args: readonly string[],
-  flags: readonly string[] = jvmFlags,
+  jvmFlags: readonly string[] = quickStart(installation),
 ): ChildProcessWithoutNullStreams {
-  const child = spawn('java', [...flags, '-cp', installation.classpath, mainClass, ...args])
+  const child = spawn('java', [...jvmFlags, '-cp', installation.classpath, mainClass, ...args])
   dieWithUs(child)
   return child
 }
@@ -75,7 +79,10 @@ const ended = (child: ChildProcessWithoutNullStreams) =>
 
 /** The same installation with the tests' own Java program on its class path, compiled once for each version. */
 export async function withKafkaTool(installation: KafkaInstallation): Promise<KafkaInstallation> {
-  const hash = createHash('sha256').update(await readFile(toolSource)).digest('hex').slice(0, 12)
+  const hash = createHash('sha256')
+    .update(await readFile(toolSource))
+    .digest('hex')
+    .slice(0, 12)
   const classes = join(installation.folder, `tool-${hash}`)
   if (!existsSync(classes)) await withLock(`${classes}.lock`, () => compile(installation, classes))
   return { ...installation, classpath: `${installation.classpath}:${classes}` }

@@ -96,7 +96,10 @@ async function buildCluster(installation: KafkaInstallation, options: ClusterOpt
   removeWithUs(folder)
   const addresses = await chooseAddresses(count, Object.keys(options.moreListeners ?? {}))
   const proxies = options.proxies === true ? await Promise.all(addresses.map(proxyBefore)) : []
-  const advertised = addresses.map((address, index) => ({ ...address, advertisedPort: proxies[index]?.port ?? address.clientPort }))
+  const advertised = addresses.map((address, index) => ({
+    ...address,
+    advertisedPort: proxies[index]?.port ?? address.clientPort,
+  }))
   const nodes: KafkaNode[] = []
   for (const address of advertised) {
     const nodeFolder = join(folder, String(address.id))
@@ -125,7 +128,8 @@ async function chooseAddresses(count: number, moreListeners: readonly string[]):
   })
 }
 
-const proxyBefore = ({ clientPort }: NodeAddresses): Promise<FaultProxy> => startFaultProxy({ host: '127.0.0.1', port: clientPort })
+const proxyBefore = ({ clientPort }: NodeAddresses): Promise<FaultProxy> =>
+  startFaultProxy({ host: '127.0.0.1', port: clientPort })
 
 async function prepareNode(
   folder: string,
@@ -136,9 +140,15 @@ async function prepareNode(
 ): Promise<void> {
   const data = join(folder, 'data')
   await mkdir(data, { recursive: true })
-  await writeFile(join(folder, 'node.properties'), nodeProperties(address, all, data, listener, moreListeners, properties))
+  await writeFile(
+    join(folder, 'node.properties'),
+    nodeProperties(address, all, data, listener, moreListeners, properties),
+  )
   // What `StorageTool format` would write, without a JVM run for each node.
-  await writeFile(join(data, 'meta.properties'), `version=1\ncluster.id=dGlkZW1hcmtfY2x1c3Rlcg\nnode.id=${address.id}\n`)
+  await writeFile(
+    join(data, 'meta.properties'),
+    `version=1\ncluster.id=dGlkZW1hcmtfY2x1c3Rlcg\nnode.id=${address.id}\n`,
+  )
   await cp(installation.bootstrapCheckpoint, join(data, 'bootstrap.checkpoint'))
 }
 
@@ -156,7 +166,8 @@ function controls(
   }
   const byName = (ports: Readonly<Record<string, number>>, name: string): number => {
     const port = ports[name]
-    if (port === undefined) throw new Error(`no listener ${name}: there are ${Object.keys(ports).join(', ') || 'none beside CLIENT'}`)
+    if (port === undefined)
+      throw new Error(`no listener ${name}: there are ${Object.keys(ports).join(', ') || 'none beside CLIENT'}`)
     return port
   }
   const live = () => nodes.filter((node) => node.running)
@@ -180,13 +191,17 @@ function controls(
     return state
   }
 
-  const everyLiveBroker = async (topic: string, holds: (partitions: readonly PartitionState[]) => boolean): Promise<boolean> => {
+  const everyLiveBroker = async (
+    topic: string,
+    holds: (partitions: readonly PartitionState[]) => boolean,
+  ): Promise<boolean> => {
     const states = await Promise.all(live().map((node) => raw.metadata(node.internalAddress, [topic])))
     return states.length > 0 && states.every((state) => holds(state.topics.get(topic)?.partitions ?? []))
   }
 
   const allInSync = (partitions: readonly PartitionState[]) =>
-    partitions.length > 0 && partitions.every(({ leader, isr, replicas }) => leader > 0 && isr.length === replicas.length)
+    partitions.length > 0 &&
+    partitions.every(({ leader, isr, replicas }) => leader > 0 && isr.length === replicas.length)
 
   const cluster: KafkaCluster = {
     version: installation.version,
@@ -222,8 +237,11 @@ function controls(
     isr: async (topic, partition) => (await partitionOf(topic, partition)).isr,
     async moveLeader(topic, partition, nodeId) {
       const { replicas } = await partitionOf(topic, partition)
-      if (!replicas.includes(nodeId)) throw new Error(`node ${nodeId} holds no replica of ${topic}-${partition}: ${replicas.join(', ')}`)
-      await ask((address) => raw.reassign(address, topic, partition, [nodeId, ...replicas.filter((id) => id !== nodeId)]))
+      if (!replicas.includes(nodeId))
+        throw new Error(`node ${nodeId} holds no replica of ${topic}-${partition}: ${replicas.join(', ')}`)
+      await ask((address) =>
+        raw.reassign(address, topic, partition, [nodeId, ...replicas.filter((id) => id !== nodeId)]),
+      )
       await until(
         `node ${nodeId} leads ${topic}-${partition}`,
         async () => {

@@ -64,7 +64,8 @@ export class FrameScanner {
         this.#opaque = true
         return { pass: data }
       }
-      if (this.onFrame(data, at, frameBytes) === 'stop') return { pass: data.subarray(0, at), stopped: data.subarray(at) }
+      if (this.onFrame(data, at, frameBytes) === 'stop')
+        return { pass: data.subarray(0, at), stopped: data.subarray(at) }
       this.#bodyLeft = 4 + frameBytes
     }
   }

@@ -95,7 +95,9 @@ async function copyDependencies(folder: string, coordinates: readonly string[]):
   const target = `-DoutputDirectory=${join(folder, 'lib')}`
   await run('mvn', ['-q', '-B', '-f', pom, 'dependency:copy-dependencies', target]).catch((cause: unknown) => {
     const output = (cause as { stdout?: string }).stdout ?? ''
-    throw new Error(`Maven could not fetch ${coordinates.join(', ')}; is Maven Central reachable?\n${output}`, { cause })
+    throw new Error(`Maven could not fetch ${coordinates.join(', ')}; is Maven Central reachable?\n${output}`, {
+      cause,
+    })
   })
 }
 

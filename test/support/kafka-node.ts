@@ -77,7 +77,8 @@ export function kafkaNode(settings: NodeSettings): KafkaNode {
     const giveUpAt = Date.now() + 60_000
     while (!(await answers(liveBrokers))) {
       if (!running()) throw new NodeDied(id, await lastLines(logFile, output))
-      if (Date.now() > giveUpAt) throw new Error(`Kafka node ${id} did not answer within 60 s:\n${await lastLines(logFile, output)}`)
+      if (Date.now() > giveUpAt)
+        throw new Error(`Kafka node ${id} did not answer within 60 s:\n${await lastLines(logFile, output)}`)
       await delay(30)
     }
   }

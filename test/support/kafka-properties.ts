@@ -29,8 +29,12 @@ export function nodeProperties(
   extra: Readonly<Record<string, string | number>>,
 ): string {
   const replicas = Math.min(3, all.length)
-  const moreAddresses = Object.entries(node.morePorts).map(([name, port]) => `,${name}://127.0.0.1:${port}`).join('')
-  const moreProtocols = Object.entries(more).map(([name, { protocol }]) => `,${name}:${protocol}`).join('')
+  const moreAddresses = Object.entries(node.morePorts)
+    .map(([name, port]) => `,${name}://127.0.0.1:${port}`)
+    .join('')
+  const moreProtocols = Object.entries(more)
+    .map(([name, { protocol }]) => `,${name}:${protocol}`)
+    .join('')
   const properties: Record<string, string | number | boolean> = {
     'process.roles': 'broker,controller',
     'node.id': node.id,

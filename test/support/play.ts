@@ -29,7 +29,9 @@ async function play(): Promise<void> {
     const [name = '', partitions = '1'] = topic.split(':')
     await cluster.createTopic(name, { partitions: Number(partitions) })
   }
-  console.log(`Ready after ${((performance.now() - startedAt) / 1_000).toFixed(1)} s. Brokers:\n\n  ${cluster.brokers.join(',')}\n\nCtrl-C stops it.`)
+  console.log(
+    `Ready after ${((performance.now() - startedAt) / 1_000).toFixed(1)} s. Brokers:\n\n  ${cluster.brokers.join(',')}\n\nCtrl-C stops it.`,
+  )
   await stopAsked
   await cluster.stop()
   console.log('Stopped.')

@@ -74,7 +74,12 @@ export async function createTopic(address: string, topic: TopicSpec): Promise<vo
 }
 
 export async function deleteTopic(address: string, name: string): Promise<void> {
-  const answer = await request(address, 20, 1, new Bytes().array([name], (bytes, topic) => bytes.string(topic)).int32(30_000))
+  const answer = await request(
+    address,
+    20,
+    1,
+    new Bytes().array([name], (bytes, topic) => bytes.string(topic)).int32(30_000),
+  )
   answer.int32()
   answer.array(() => {
     answer.string()
@@ -83,7 +88,10 @@ export async function deleteTopic(address: string, name: string): Promise<void> 
 }
 
 export async function createPartitions(address: string, topic: string, count: number): Promise<void> {
-  const body = new Bytes().array([topic], (bytes, name) => bytes.string(name).int32(count).int32(-1)).int32(30_000).int8(0)
+  const body = new Bytes()
+    .array([topic], (bytes, name) => bytes.string(name).int32(count).int32(-1))
+    .int32(30_000)
+    .int8(0)
   const answer = await request(address, 37, 1, body)
   answer.int32()
   answer.array(() => {
@@ -92,7 +100,12 @@ export async function createPartitions(address: string, topic: string, count: nu
   })
 }
 
-export async function reassign(address: string, topic: string, partition: number, replicas: readonly number[]): Promise<void> {
+export async function reassign(
+  address: string,
+  topic: string,
+  partition: number,
+  replicas: readonly number[],
+): Promise<void> {
   const body = new Bytes()
     .int32(30_000)
     .compactArray([topic], (topics, name) =>
