@@ -8,7 +8,7 @@ import { CaseWorld, record } from '../../src/testing/contract/contract-world.js'
 import { mortalConnections } from '../../src/testing/contract/mortal-connections.js'
 import { java } from '../support/java.js'
 import { startCluster, type KafkaCluster } from '../support/kafka-cluster.js'
-import { until } from '../support/waiting.js'
+import { delay, until } from '../support/waiting.js'
 
 /** Real Kafka, one node behind a fault proxy, through kafkajs's sockets. What the harness does goes past the proxy. */
 export async function kafkaHost(): Promise<{ readonly host: ContractHost; close(): Promise<void> }> {
@@ -26,6 +26,8 @@ export async function kafkaHost(): Promise<{ readonly host: ContractHost; close(
       },
       async silenceBrokers() {
         cluster.node(1).pause()
+        // The signal reaches the broker's threads one after the other: some may still answer for a moment.
+        await delay(250)
         return async () => {
           cluster.node(1).resume()
           await cluster.node(1).ready()

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import type { BatchOutcome } from '../../driver/producer.js'
 import { DriverError } from '../../errors.js'
 import type { OutgoingRecord } from '../../message/record.js'
+import { noMetrics, type Metrics } from '../../telemetry/metrics.js'
 import type { ContractCase } from './contract-case.js'
 import { record, type ContractWorld } from './contract-world.js'
 
@@ -376,6 +377,22 @@ export const producingCases: readonly ContractCase[] = [
       await world.store(producer, topic, 0, ['first'])
       world.use('loseNextProduceAnswer')()
       assert.equal(await world.store(producer, topic, 0, ['second']), 2)
+    },
+  },
+  {
+    group,
+    name: 'while nothing goes wrong no batch is sent a second time, whatever the sizes of those before it',
+    async run(world) {
+      const topic = await world.topic(2)
+      const counted: string[] = []
+      const metrics: Metrics = { ...noMetrics, count: (name) => counted.push(name) }
+      const producer = await world.producer({ metrics })
+      for (const partition of [0, 1]) await world.store(producer, topic, partition, ['found its leader'])
+      counted.length = 0
+      for (const size of [3, 1, 7, 2]) {
+        await Promise.all([0, 1].map((partition) => world.store(producer, topic, partition, numbers(size))))
+      }
+      assert.deepEqual(counted, [])
     },
   },
   {
