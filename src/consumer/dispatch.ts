@@ -76,9 +76,10 @@ export class Dispatch {
   async #runSplit(work: Work): Promise<void> {
     const singles = work.split()
     for (const [index, single] of singles.entries()) {
+      // Gone meanwhile: the rest belongs to the next owner.
+      if (work.partition.isGone) return
       const settlement = await this.#options.delivery.deliver(single)
       this.#settle(single, settlement)
-      if (settlement === 'late') return
       if (typeof settlement === 'object') {
         // The rest had its turn with the batch and gets none alone.
         work.partition.failed += singles.length - index - 1

@@ -69,7 +69,7 @@ const disturbances = {
     cluster.faults.loseNextRequest({ api })
     return `loses the next ${api}`
   },
-  'straggler': (scene: Scene) => {
+  straggler: (scene: Scene) => {
     const { cluster, random, clock, held } = scene
     const api = random.next() < 0.6 ? 'produce' : pick(random, apis)
     const request = cluster.faults.holdRequest({ api })
@@ -81,24 +81,24 @@ const disturbances = {
     })
     return `holds the next ${api} for at most ${forMs} ms`
   },
-  'delay': ({ cluster, random }: Scene) => {
+  delay: ({ cluster, random }: Scene) => {
     const api = pick(random, apis)
     const delayMs = Math.floor(random.next() * 1_500)
     cluster.faults.delayNext({ api }, delayMs)
     return `delays the next ${api} by ${delayMs} ms`
   },
-  'refuse': ({ cluster, random }: Scene) => {
+  refuse: ({ cluster, random }: Scene) => {
     const api = random.next() < 0.4 ? 'produce' : pick(random, apis)
     const code = pick(random, retriableCodes[api] ?? [])
     cluster.faults.failNext({ api }, code)
     return `refuses the next ${api} with ${code}`
   },
-  'throttle': ({ cluster, random }: Scene) => {
+  throttle: ({ cluster, random }: Scene) => {
     const api = pick(random, apis)
     cluster.faults.throttleNext({ api }, 300)
     return `throttles the next ${api}`
   },
-  'silence': ({ cluster, random, brokers, down }: Scene) => {
+  silence: ({ cluster, random, brokers, down }: Scene) => {
     const node = draw(random, brokers)
     if (down.has(node)) return ''
     const forMs = 200 + Math.floor(random.next() * 4_000)
@@ -159,7 +159,7 @@ const disturbances = {
     cluster.addPartitions(topic, count + 1)
     return `adds partition ${count} to ${topic}`
   },
-  'transaction': (scene: Scene) => {
+  transaction: (scene: Scene) => {
     const { cluster, random, openTransactions, clock } = scene
     const at = anyPartition(cluster, random)
     if (at === null || cluster.partitionFacts(at.topic, at.partition).leader < 0) return ''
@@ -182,7 +182,7 @@ const disturbances = {
     cluster.endTransaction(open.topic, open.partition, open.producerId, outcome)
     return `ends the transaction in ${open.topic}-${open.partition} (${outcome})`
   },
-  'compact': ({ cluster, random }: Scene) => {
+  compact: ({ cluster, random }: Scene) => {
     const at = anyPartition(cluster, random)
     if (at === null) return ''
     const { highWatermark } = cluster.partitionFacts(at.topic, at.partition)
@@ -206,7 +206,13 @@ export class Nemesis {
   #done = 0
 
   /** @param note is told everything that is done. */
-  constructor(cluster: MemoryCluster, brokers: number, random: Random, options: NemesisOptions, note: (event: string) => void) {
+  constructor(
+    cluster: MemoryCluster,
+    brokers: number,
+    random: Random,
+    options: NemesisOptions,
+    note: (event: string) => void,
+  ) {
     const { clock } = cluster.runtime
     const { maxDown = 1, disturbances: kinds = allDisturbances, pauseMs = [50, 1_000], requestFaults = 0 } = options
     this.#scene = {

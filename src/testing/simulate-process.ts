@@ -40,7 +40,7 @@ export class SimulatedProcess {
   }
 
   get state(): 'alive' | 'crashed' {
-    return this.#clock.state === 'running' ? 'alive' : 'crashed'
+    return this.#clock.state === 'stopped' ? 'crashed' : 'alive'
   }
 
   /** Stops with the process. */
@@ -55,6 +55,16 @@ export class SimulatedProcess {
 
   get pendingTimers(): number {
     return this.#clock.pendingTimers
+  }
+
+  /** Nothing happens in it for a while, as in a process that was stopped by a signal; then it goes on with what has come. */
+  freeze(forMs: number): void {
+    this.#clock.freeze(forMs)
+  }
+
+  /** Runs `action` now, after the freeze, or, when it has crashed, never. */
+  run(action: () => void): void {
+    this.#clock.run(action)
   }
 
   crash(): void {
@@ -72,16 +82,16 @@ export class SimulatedProcess {
           const request = asked[2]
           this.#observer.asked(owner, request)
           inner.request(...asked).then(
-            (answer) => {
-              if (this.state === 'crashed') return
-              this.#observer.answered(owner, request, answer)
-              resolve(answer as AnswerTo<R>)
-            },
-            (error: RequestError) => {
-              if (this.state === 'crashed') return
-              this.#observer.failed(owner, request, error)
-              reject(error)
-            },
+            (answer) =>
+              this.run(() => {
+                this.#observer.answered(owner, request, answer)
+                resolve(answer as AnswerTo<R>)
+              }),
+            (error: RequestError) =>
+              this.run(() => {
+                this.#observer.failed(owner, request, error)
+                reject(error)
+              }),
           )
         }),
       close: async () => {
@@ -96,13 +106,15 @@ export class SimulatedProcess {
 class ProcessClock implements Clock {
   readonly #clock: Clock
   readonly #timers = new Set<Timer>()
-  #state: 'running' | 'stopped' = 'running'
+  #state: 'running' | 'frozen' | 'stopped' = 'running'
+  /** What became due while frozen. */
+  #backlog: (() => void)[] = []
 
   constructor(clock: Clock) {
     this.#clock = clock
   }
 
-  get state(): 'running' | 'stopped' {
+  get state(): 'running' | 'frozen' | 'stopped' {
     return this.#state
   }
 
@@ -110,8 +122,27 @@ class ProcessClock implements Clock {
     return this.#timers.size
   }
 
+  run(action: () => void): void {
+    if (this.#state === 'running') action()
+    else if (this.#state === 'frozen') this.#backlog.push(action)
+  }
+
+  freeze(forMs: number): void {
+    if (this.#state !== 'running') return
+    this.#state = 'frozen'
+    this.#clock.setTimer(forMs, () => this.#thaw())
+  }
+
+  #thaw(): void {
+    if (this.#state !== 'frozen') return
+    this.#state = 'running'
+    // Each in a turn of its own, as an event loop takes them up.
+    for (const action of this.#backlog.splice(0)) this.defer(action)
+  }
+
   stop(): void {
     this.#state = 'stopped'
+    this.#backlog = []
     for (const timer of this.#timers) timer.cancel()
     this.#timers.clear()
   }
@@ -123,8 +154,10 @@ class ProcessClock implements Clock {
   setTimer(delayMs: number, callback: () => void): Timer {
     if (this.#state === 'stopped') return neverFiring
     const inner = this.#clock.setTimer(delayMs, () => {
-      this.#timers.delete(timer)
-      callback()
+      this.run(() => {
+        // Cancelled while it was frozen.
+        if (this.#timers.delete(timer)) callback()
+      })
     })
     const timer = {
       cancel: () => {
@@ -137,9 +170,7 @@ class ProcessClock implements Clock {
   }
 
   defer(callback: () => void): void {
-    this.#clock.defer(() => {
-      if (this.#state === 'running') callback()
-    })
+    this.#clock.defer(() => this.run(callback))
   }
 
   sleep(delayMs: number, signal?: AbortSignal): Promise<void> {

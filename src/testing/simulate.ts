@@ -86,7 +86,13 @@ export async function simulate(
   const trace = new SimulationTrace(lastEventsTold)
   const runtime: Runtime = { clock, random: seededRandom(seed) }
   const brokers = options.cluster?.brokers ?? 3
-  const cluster = new MemoryCluster({ brokers, latencyMs: [1, 10], minSessionTimeoutMs: 1, ...options.cluster, runtime })
+  const cluster = new MemoryCluster({
+    brokers,
+    latencyMs: [1, 10],
+    minSessionTimeoutMs: 1,
+    ...options.cluster,
+    runtime,
+  })
   const note = (event: string) => {
     const line = `${clock.now() - start} ${event}`
     trace.note(line)
@@ -132,7 +138,10 @@ const settleMs = 50
 
 function requireNothingLeft({ name, openConnections, pendingTimers }: SimulatedProcess): void {
   if (openConnections > 0) {
-    throw new TidemarkError('connections-left', `${openConnections} connection(s) of ${name} are still open after the end`)
+    throw new TidemarkError(
+      'connections-left',
+      `${openConnections} connection(s) of ${name} are still open after the end`,
+    )
   }
   if (pendingTimers > 0) {
     throw new TidemarkError('timers-left', `${pendingTimers} timer(s) of ${name} are still set after the end`)

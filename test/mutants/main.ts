@@ -41,7 +41,10 @@ async function judge(mutant: Mutant, folder: string): Promise<Verdict> {
     return { kind: 'not-applied', reason: `its text occurs ${occurrences} times in ${mutant.file}, not once` }
   }
   // A function, because "$" means something in a replacement text.
-  await writeFile(path, original.replace(mutant.find, () => mutant.replace))
+  await writeFile(
+    path,
+    original.replace(mutant.find, () => mutant.replace),
+  )
   try {
     return await simulate(folder)
   } finally {
@@ -90,8 +93,8 @@ async function main(): Promise<number> {
       const verdict = await judge(mutant, folder)
       if (verdict.kind === 'caught') passed += 1
       const told = {
-        'caught': () => `caught by ${(verdict as { by: string }).by}`,
-        'missed': () => `MISSED in ${values.seeds} seeds: ${mutant.why}`,
+        caught: () => `caught by ${(verdict as { by: string }).by}`,
+        missed: () => `MISSED in ${values.seeds} seeds: ${mutant.why}`,
         'not-applied': () => `NOT APPLIED: ${(verdict as { reason: string }).reason}`,
       }[verdict.kind]()
       console.log(`${mutant.name} (${mutant.file}): ${told}`)

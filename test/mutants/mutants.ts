@@ -55,8 +55,9 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a leader change while in flight sends the batch again at once',
     file: 'src/protocol/producer-delivery.ts',
-    find: "ended(end: AttemptEnd): void {",
-    replace: "ended(end: AttemptEnd): void {\n    if (end.kind === 'failed') return this.#finish({ outcome: 'stored', baseOffset: null, logAppendTime: null })",
+    find: 'ended(end: AttemptEnd): void {',
+    replace:
+      "ended(end: AttemptEnd): void {\n    if (end.kind === 'failed') return this.#finish({ outcome: 'stored', baseOffset: null, logAppendTime: null })",
     why: 'a send resolves although nothing is known of the record',
   },
   {

@@ -17,7 +17,11 @@ export function topicNamed(name: string): Topic<string> {
   return defineTopic({ name, value: string() })
 }
 
-export function makeProducer(driver: Driver, clientId: string, plan: Plan): { messaging: Messaging; producer: Producer } {
+export function makeProducer(
+  driver: Driver,
+  clientId: string,
+  plan: Plan,
+): { messaging: Messaging; producer: Producer } {
   const messaging = messagingOf(driver, clientId, plan)
   const producer = messaging.producer({
     requestTimeoutMs: plan.requestTimeoutMs,
@@ -29,7 +33,8 @@ export function makeProducer(driver: Driver, clientId: string, plan: Plan): { me
 }
 
 export interface ConsumerCallbacks {
-  handle(message: Message<string>): void | Promise<void>
+  /** One message, or a batch of one partition. */
+  handle(messages: readonly Message<string>[]): void | Promise<void>
   drained(report: DrainReport): void
   partitionStopped(partition: TopicPartition, error: TidemarkError): void
   failed(error: TidemarkError): void
@@ -53,6 +58,7 @@ export function makeConsumer(
     group,
     topics: plan.topics.map(({ name }) => topicNamed(name)),
     order: plan.order,
+    ...handlerOf(plan, callbacks),
     concurrency: plan.concurrency,
     commit: plan.commit,
     isolation: plan.isolation,
@@ -65,7 +71,6 @@ export function makeConsumer(
     lowMark: { records: Math.ceil(plan.highMarkRecords / 2) },
     fetch: { maxWaitMs: plan.fetchMaxWaitMs, partitionMaxBytes: plan.partitionMaxBytes },
     deadLetter: deadLetters,
-    handle: callbacks.handle,
     onDrained: callbacks.drained,
     onPartitionStopped: callbacks.partitionStopped,
     onFailed: callbacks.failed,
@@ -75,6 +80,12 @@ export function makeConsumer(
     stop: async () => messaging.close({ deadlineMs: 20_000 }),
     facts: () => consumer.facts(),
   }
+}
+
+function handlerOf({ handling, batchMessages }: Plan, { handle }: ConsumerCallbacks) {
+  if (handling === 'batch')
+    return { handleBatch: (messages: readonly Message<string>[]) => handle(messages), batchMessages }
+  return { handle: (message: Message<string>) => handle([message]) }
 }
 
 function messagingOf(driver: Driver, clientId: string, plan: Plan): Messaging {

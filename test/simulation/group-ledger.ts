@@ -2,6 +2,7 @@ import type { AnswerTo, OffsetCommitRequest, Request } from '../../src/connectio
 import type { DrainReport } from '../../src/consumer/drain.js'
 import type { AssignedPartition, FetchedRecords } from '../../src/driver/consumer.js'
 import type { MemoryCluster } from '../../src/drivers/memory/memory-cluster.js'
+import type { Message } from '../../src/message/message.js'
 import { partitionKey, type TopicPartition } from '../../src/message/topic-partition.js'
 import type { Report } from './invariant.js'
 import type { Plan } from './plan.js'
@@ -29,7 +30,10 @@ interface Tenure extends TopicPartition {
 export interface Execution extends TopicPartition {
   readonly offset: number
   readonly text: string
+  /** What is handled one after another: the partition, the key, or this record alone. */
   readonly lane: string
+  /** Records of one call share it. */
+  readonly call: number
   readonly tenure: Tenure | null
   /** Who else held the partition when it started without knowing that the group had given it away. */
   readonly besides: readonly Tenure[]
@@ -49,6 +53,7 @@ export class GroupLedger {
   readonly #acknowledged = new Map<string, number>()
   /** Everything readable below is settled, by partition. */
   readonly #settledUpTo = new Map<string, number>()
+  #calls = 0
   handled = 0
   repeated = 0
   /** Repeats that a late commit explains: Kafka takes it as long as its generation lasts. */
@@ -124,7 +129,8 @@ export class GroupLedger {
       this.report('a commit never goes back within a generation', `${what} after ${tenure.lastCommit}`)
     }
     for (const { offset: running } of tenure.running) {
-      if (running < offset) this.report('committed never past unsettled work', `${what} while ${running} is being handled`)
+      if (running < offset)
+        this.report('committed never past unsettled work', `${what} while ${running} is being handled`)
     }
     tenure.lastCommit = offset
   }
@@ -191,11 +197,12 @@ export class GroupLedger {
   drained(consumer: string, report: DrainReport): void {
     let running = 0
     for (const place of report.partitions) {
-      const tenure = this.#tenureOf(consumer, place)
-      if (tenure === undefined) continue
-      tenure.drains.push(report)
-      tenure.state = 'over'
-      running += tenure.running.size
+      // A consumer that stops may be given the partition anew while its drain of the former epoch goes on.
+      for (const tenure of this.#undrained(consumer, place)) {
+        tenure.drains.push(report)
+        tenure.state = 'over'
+        running += tenure.running.size
+      }
     }
     if (running > report.abandoned) {
       const detail = `${consumer} gave up partitions (${report.reason}) with ${running} handlers running and reported ${report.abandoned}`
@@ -203,10 +210,20 @@ export class GroupLedger {
     }
   }
 
+  #undrained(consumer: string, { topic, partition }: TopicPartition): Tenure[] {
+    return this.#allTenures.filter(
+      (tenure) =>
+        tenure.consumer === consumer &&
+        tenure.topic === topic &&
+        tenure.partition === partition &&
+        tenure.drains.length === 0,
+    )
+  }
+
   crashed(consumer: string): void {
-    for (const tenure of this.#tenures.values()) {
+    for (const tenure of this.#allTenures) {
       if (tenure.consumer !== consumer) continue
-      tenure.crashed = tenure.state !== 'over'
+      tenure.crashed = tenure.drains.length === 0
       tenure.state = 'over'
       tenure.running.clear()
     }
@@ -214,14 +231,21 @@ export class GroupLedger {
 
   // ── What the handler sees ─────────────────────────────────────────────────────────────────────────────────────────
 
-  started(consumer: string, place: TopicPartition, offset: number, key: string, text: string): Execution {
-    const { topic, partition } = place
+  /** Names a call of the handler. */
+  newCall(): number {
+    this.#calls += 1
+    return this.#calls
+  }
+
+  started(consumer: string, call: number, message: Message<string>): Execution {
+    const { topic, partition, offset, value: text } = message
+    const place = { topic, partition }
     const tenure = this.#tenureOf(consumer, place) ?? null
-    const lane = this.plan.order === 'partition' ? '' : key
+    const lane = this.#laneOf(message)
     const besides = this.#executionsAt(place, offset).flatMap(({ tenure: other }) =>
       other !== null && other !== tenure && other.state !== 'over' ? [other] : [],
     )
-    const execution: Execution = { topic, partition, offset, text, lane, tenure, besides, end: 'running' }
+    const execution: Execution = { topic, partition, offset, text, lane, call, tenure, besides, end: 'running' }
     const what = `${consumer} starts ${topic}-${partition}@${offset}`
     if (tenure === null || tenure.state === 'over') this.report('handlers start only while the partition is ours', what)
     else this.#checkOrder(tenure, execution, what)
@@ -231,18 +255,30 @@ export class GroupLedger {
     return execution
   }
 
+  #laneOf({ key, offset }: Message): string {
+    if (this.plan.order === 'partition') return ''
+    return this.plan.order === 'key' ? `key ${key?.toString() ?? ''}` : `offset ${offset}`
+  }
+
   ended(execution: Execution, end: 'done' | 'failed'): void {
     execution.end = end
     execution.tenure?.running.delete(execution)
   }
 
-  #checkOrder(tenure: Tenure, { offset, lane }: Execution, what: string): void {
+  #checkOrder(tenure: Tenure, { topic, partition, offset, lane, call }: Execution, what: string): void {
     const last = tenure.lastStarted.get(lane) ?? -1
-    if (offset <= last) this.report('order per key within an assignment epoch', `${what} after ${last}`)
+    // Records of a batch that failed come again, one by one.
+    const isAgain = this.#executionsAt({ topic, partition }, offset).some(
+      (before) => before.tenure === tenure && before.end === 'failed',
+    )
+    if (offset <= last && !isAgain) this.report('order per key within an assignment epoch', `${what} after ${last}`)
     tenure.lastStarted.set(lane, offset)
     for (const other of tenure.running) {
-      if (other.lane !== lane) continue
-      this.report("a key's next record starts when its former is done", `${what} while ${other.offset} is being handled`)
+      if (other.lane !== lane || other.call === call) continue
+      this.report(
+        "a key's next record starts when its former is done",
+        `${what} while ${other.offset} is being handled`,
+      )
     }
   }
 
@@ -250,7 +286,9 @@ export class GroupLedger {
 
   /** Partitions whose records the group has not all committed, with what is missing. */
   unfinished(): readonly string[] {
-    const committed = new Map(this.cluster.committed(this.group).map((at) => [partitionKey(at.topic, at.partition), at.offset]))
+    const committed = new Map(
+      this.cluster.committed(this.group).map((at) => [partitionKey(at.topic, at.partition), at.offset]),
+    )
     const missing: string[] = []
     for (const { topic, partition } of partitionsOf(this.cluster)) {
       if (!this.plan.topics.some(({ name }) => name === topic)) continue
@@ -276,7 +314,10 @@ export class GroupLedger {
     for (const { offset, value } of readable(this.cluster, topic, partition, this.plan.isolation)) {
       inLog.set(offset, value?.toString() ?? '')
       if (this.#isSettled(place, offset)) continue
-      this.report('every record is handled at least once', `${this.group} has not handled ${topic}-${partition}@${offset}`)
+      this.report(
+        'every record is handled at least once',
+        `${this.group} has not handled ${topic}-${partition}@${offset}`,
+      )
     }
     const stored = new Set(this.cluster.records(topic, partition).map(({ offset }) => offset))
     for (const [offset, [execution]] of this.#executions.get(partitionKey(topic, partition)) ?? []) {
@@ -293,18 +334,24 @@ export class GroupLedger {
   #checkRepeats(): void {
     for (const places of this.#executions.values()) {
       for (const executions of places.values()) {
-        for (let index = 1; index < executions.length; index += 1) this.#checkRepeat(executions[index - 1]!, executions[index]!)
+        for (let index = 1; index < executions.length; index += 1)
+          this.#checkRepeat(executions[index - 1]!, executions[index]!)
       }
     }
   }
 
-  #checkRepeat({ tenure: before, offset, topic, partition }: Execution, { tenure: after, besides }: Execution): void {
+  #checkRepeat(
+    { tenure: before, offset, topic, partition, end }: Execution,
+    { tenure: after, besides }: Execution,
+  ): void {
+    if (before === after && end === 'failed') return
     this.repeated += 1
     if (before === null || after === null || before.crashed) return
     const isReported = ({ drains }: Tenure) =>
       drains.some(({ possibleDuplicates }) =>
         possibleDuplicates.some(
-          (range) => range.topic === topic && range.partition === partition && range.from <= offset && offset < range.to,
+          (range) =>
+            range.topic === topic && range.partition === partition && range.from <= offset && offset < range.to,
         ),
       )
     // Of two that held the partition at the same time, the one that had lost it says so.
@@ -312,8 +359,11 @@ export class GroupLedger {
       this.takenBack += 1
       return
     }
-    if (isReported(before) || (besides.includes(before) && (isReported(after) || after.crashed))) return
-    const reports = JSON.stringify(before.drains.map(({ reason, possibleDuplicates }) => ({ reason, possibleDuplicates })))
+    const isLate = after.generation < before.generation || besides.includes(before)
+    if (isReported(before) || (isLate && (isReported(after) || after.crashed))) return
+    const reports = JSON.stringify(
+      before.drains.map(({ reason, possibleDuplicates }) => ({ reason, possibleDuplicates })),
+    )
     const detail = `${topic}-${partition}@${offset} was handled by ${before.consumer} (epoch ${before.epoch}) and again by ${after.consumer} (epoch ${after.epoch}); reported: ${reports}`
     this.report('repeats lie in reported ranges', detail)
   }

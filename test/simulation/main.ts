@@ -5,10 +5,10 @@ import { planOf } from './plan.js'
 
 const { values } = parseArgs({
   options: {
-    'seeds': { type: 'string', default: '2000' },
-    'from': { type: 'string', default: '1' },
-    'seed': { type: 'string' },
-    'trace': { type: 'boolean', default: false },
+    seeds: { type: 'string', default: '2000' },
+    from: { type: 'string', default: '1' },
+    seed: { type: 'string' },
+    trace: { type: 'boolean', default: false },
     'fail-fast': { type: 'boolean', default: false },
   },
 })
@@ -23,7 +23,16 @@ async function runOne(seed: number, trace: boolean): Promise<number> {
 
 async function runMany(from: number, count: number, failFast: boolean): Promise<number> {
   const startedAt = process.hrtime.bigint()
-  const totals = { stored: 0, unknown: 0, notStored: 0, lostInAp: 0, doubledInAp: 0, handled: 0, repeated: 0, disturbances: 0 }
+  const totals = {
+    stored: 0,
+    unknown: 0,
+    notStored: 0,
+    lostInAp: 0,
+    doubledInAp: 0,
+    handled: 0,
+    repeated: 0,
+    disturbances: 0,
+  }
   let passed = 0
   const failed: number[] = []
   for (let seed = from; seed < from + count; seed += 1) {
@@ -48,7 +57,9 @@ async function runMany(from: number, count: number, failFast: boolean): Promise<
   const seconds = Number(process.hrtime.bigint() - startedAt) / 1e9
   const { user, system } = process.cpuUsage()
   console.log(JSON.stringify(totals))
-  console.log(`${seconds.toFixed(1)} s, ${((user + system) / 1000 / (passed + failed.length)).toFixed(0)} ms of CPU a seed`)
+  console.log(
+    `${seconds.toFixed(1)} s, ${((user + system) / 1000 / (passed + failed.length)).toFixed(0)} ms of CPU a seed`,
+  )
   if (failed.length > 0) console.log(`failed seeds: ${failed.join(' ')}`)
   console.log(`${passed} passed, ${failed.length} failed`)
   return failed.length === 0 ? 0 : 1

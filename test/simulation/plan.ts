@@ -7,8 +7,10 @@ export interface Plan {
   readonly seed: number
   readonly profile: 'cp' | 'ap'
   readonly isolation: 'read-committed' | 'read-uncommitted'
-  readonly order: 'partition' | 'key'
+  readonly handling: 'each' | 'batch'
+  readonly order: 'partition' | 'key' | 'none'
   readonly concurrency: number
+  readonly batchMessages: number
   readonly cluster: Omit<MemoryClusterOptions, 'runtime'> & { readonly brokers: number }
   readonly topics: readonly { readonly name: string; readonly partitions: number }[]
   readonly keys: number
@@ -46,13 +48,17 @@ export function planOf(seed: number): Plan {
   const profile = chance(random, 0.85) ? 'cp' : 'ap'
   const topics = between(random, 1, 3)
   const brokers = chance(random, 0.9) ? 3 : 1
+  const handling = chance(random, 0.8) ? 'each' : 'batch'
+  const orders = handling === 'each' ? (['partition', 'key', 'key', 'none'] as const) : (['partition', 'none'] as const)
   const disturbances = allDisturbances.filter(() => chance(random, 0.55))
   return {
     seed,
     profile,
     isolation: chance(random, 0.5) ? 'read-committed' : 'read-uncommitted',
-    order: chance(random, 0.5) ? 'partition' : 'key',
+    handling,
+    order: orders[between(random, 0, orders.length - 1)] ?? 'partition',
     concurrency: between(random, 1, 16),
+    batchMessages: between(random, 1, 30),
     cluster: {
       brokers,
       latencyMs: [1, between(random, 2, 40)],

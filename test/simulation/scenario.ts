@@ -1,6 +1,7 @@
 import type { RunningConsumer } from './clients.js'
 import { SendError } from '../../src/errors.js'
 import { tdHeader } from '../../src/message/headers.js'
+import type { Message } from '../../src/message/message.js'
 import type { TopicPartition } from '../../src/message/topic-partition.js'
 import { partitionKey } from '../../src/message/topic-partition.js'
 import type { Producer } from '../../src/producer/producer.js'
@@ -65,14 +66,20 @@ export class Scenario {
     return member === undefined ? null : { ledger: member.ledger, consumer }
   }
 
-  async run(): Promise<{ readonly sent: SentCounts; readonly handled: number; readonly repeated: number; readonly commits: number }> {
+  async run(): Promise<{
+    readonly sent: SentCounts
+    readonly handled: number
+    readonly repeated: number
+    readonly commits: number
+  }> {
     await Promise.race([this.#run(), this.#whenBroken])
     if (this.#broken !== null) throw this.#broken
     const created = new Map(this.#plan.topics.map(({ name, partitions }) => [name, partitions]))
     const sent = this.#sent.check(this.#plan.profile, created, (invariant, detail) => this.#report(invariant, detail))
     for (const ledger of this.#groups) ledger.checkEnd()
     if (this.#broken !== null) throw this.#broken as InvariantBroken
-    const sum = (count: (ledger: GroupLedger) => number) => this.#groups.reduce((total, ledger) => total + count(ledger), 0)
+    const sum = (count: (ledger: GroupLedger) => number) =>
+      this.#groups.reduce((total, ledger) => total + count(ledger), 0)
     return {
       sent,
       handled: sum(({ handled }) => handled),
@@ -112,7 +119,7 @@ export class Scenario {
     const outcomes: Promise<void>[] = []
     let { messaging, producer, process } = this.#makeProducer(name)
     const pauseMs = (sendingMs / count) * 6
-    for (let left = count; left > 0; ) {
+    for (let left = count; left > 0;) {
       const burst = Math.min(left, between(random, 1, 10))
       for (let index = 0; index < burst; index += 1) outcomes.push(this.#send(process, producer, name))
       left -= burst
@@ -172,8 +179,9 @@ export class Scenario {
     const running = this.#runningOf(ledger)
     const some = running[between(random, 0, running.length - 1)]!
     const draw = random.next()
-    if (draw < 0.3 && running.length > 1) this.#crash(some)
-    else if (draw < 0.6 && running.length > 1) this.#stop(some)
+    if (draw < 0.2 && running.length > 1) this.#crash(some)
+    else if (draw < 0.4) this.#freeze(some)
+    else if (draw < 0.65 && running.length > 1) this.#stop(some)
     else if (running.length < 4) this.#join(ledger)
   }
 
@@ -185,7 +193,7 @@ export class Scenario {
     const name = `c${(this.#born += 1)}`
     const process = this.#simulation.process(name)
     const consumer = makeConsumer(watchedDriver(process.driver, name, ledger), name, ledger.group, this.#plan, {
-      handle: (message) => this.#handle(ledger, process, message, message.offset, message.key?.toString() ?? '', message.value),
+      handle: (messages) => this.#handle(ledger, process, messages),
       drained: (report) => {
         this.#simulation.note(`${name} drained ${JSON.stringify(report)}`)
         ledger.drained(name, report)
@@ -219,48 +227,65 @@ export class Scenario {
     member.ledger.crashed(member.name)
   }
 
+  #freeze(member: Member): void {
+    const forMs = between(this.#simulation.random, 100, 2 * this.#plan.sessionTimeoutMs)
+    this.#simulation.note(`${member.name} stands still for ${forMs} ms`)
+    member.process.freeze(forMs)
+  }
+
   #stop(member: Member): void {
     if (member.state !== 'running') return
     this.#simulation.note(`${member.name} stops`)
     member.state = 'stopping'
+    const stopped = new Promise<void>((resolve, reject) => {
+      member.process.run(() => void member.consumer.stop().then(resolve, reject))
+    })
     this.#stops.push(
-      member.consumer.stop().then(() => {
+      stopped.then(() => {
         member.state = 'gone'
         this.#simulation.note(`${member.name} has stopped`)
       }),
     )
   }
 
-  #handle(ledger: GroupLedger, process: SimulatedProcess, place: TopicPartition, offset: number, key: string, text: string) {
-    const { random } = this.#simulation
+  #handle(ledger: GroupLedger, process: SimulatedProcess, messages: readonly Message<string>[]) {
+    const { random, note } = this.#simulation
     const { maxHandlerMs, slowHandlers } = this.#plan
-    const execution = ledger.started(process.name, place, offset, key, text)
-    this.#simulation.note(`${process.name} handles ${partitionKey(place.topic, place.partition)}@${offset}`)
+    const call = ledger.newCall()
+    const executions = messages.map((message) => {
+      note(`${process.name} handles ${partitionKey(message.topic, message.partition)}@${message.offset}`)
+      return ledger.started(process.name, call, message)
+    })
     const isSlow = chance(random, slowHandlers)
     const isSync = chance(random, 0.2)
     const durationMs = isSlow ? between(random, 500, 8_000) : between(random, 0, maxHandlerMs)
-    if (isSync) return this.#endHandler(ledger, execution)
-    return this.#endLater(process, ledger, execution, durationMs)
+    if (isSync) return this.#endHandler(ledger, executions)
+    return this.#endLater(process, ledger, executions, durationMs)
   }
 
   /** A handler that is given up goes on; one whose process crashed never ends. */
-  #endLater(process: SimulatedProcess, ledger: GroupLedger, execution: Execution, durationMs: number): Promise<void> {
+  #endLater(
+    process: SimulatedProcess,
+    ledger: GroupLedger,
+    executions: readonly Execution[],
+    durationMs: number,
+  ): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#simulation.clock.setTimer(durationMs, () => {
-        if (process.state === 'crashed') return
+      const end = () => {
         try {
-          resolve(this.#endHandler(ledger, execution))
+          resolve(this.#endHandler(ledger, executions))
         } catch (error) {
           reject(error as Error)
         }
-      })
+      }
+      this.#simulation.clock.setTimer(durationMs, () => process.run(end))
     })
   }
 
-  #endHandler(ledger: GroupLedger, execution: Execution): void {
-    const isPoison = this.#poison.has(idOf(Buffer.from(execution.text)) ?? -1)
-    ledger.ended(execution, isPoison ? 'failed' : 'done')
-    if (isPoison) throw new Error('this record cannot be handled')
+  #endHandler(ledger: GroupLedger, executions: readonly Execution[]): void {
+    const isPoison = executions.some(({ text }) => this.#poison.has(idOf(Buffer.from(text)) ?? -1))
+    for (const execution of executions) ledger.ended(execution, isPoison ? 'failed' : 'done')
+    if (isPoison) throw new Error('this cannot be handled')
   }
 
   // ── The end ───────────────────────────────────────────────────────────────────────────────────────────────────────

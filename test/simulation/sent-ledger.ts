@@ -34,7 +34,16 @@ export class SentLedger {
       (_, partition) => this.cluster.partitionFacts(topic, partition).leaderEpoch,
     )
     const id = this.records.length
-    const record: SentRecord = { id, producer, topic, key, outcome: 'pending', partition: -1, offset: null, leaderEpochs }
+    const record: SentRecord = {
+      id,
+      producer,
+      topic,
+      key,
+      outcome: 'pending',
+      partition: -1,
+      offset: null,
+      leaderEpochs,
+    }
     this.records.push(record)
     return record
   }
@@ -102,7 +111,8 @@ export class SentLedger {
       for (const { partition } of places.get(id) ?? []) {
         const known = partitionOf.get(`${topic} ${key}`) ?? partition
         partitionOf.set(`${topic} ${key}`, known)
-        if (known !== partition) report('a key has one partition', `record ${id} of ${topic} ${key} lies in ${partition}, others in ${known}`)
+        if (known !== partition)
+          report('a key has one partition', `record ${id} of ${topic} ${key} lies in ${partition}, others in ${known}`)
       }
     }
   }

@@ -240,6 +240,29 @@ describe('handleBatch', () => {
     expect(driver.committed('t', 0)?.nextOffset).toBe(6)
   })
 
+  it('hands over nothing more of a failed batch once its partition is lost', async () => {
+    const { route } = routeFailing(0)
+    const batches: number[][] = []
+    const { clock, driver, consumer } = setUp(
+      {
+        batchMessages: 4,
+        handleBatch: async (messages) => {
+          batches.push(messages.map(({ offset }) => offset))
+          await clock.sleep(10)
+          if (messages.length > 1) throw new Error('no')
+        },
+      },
+      { deadLetter: route },
+    )
+    await consumer.start()
+    const assigned = await driver.assign('t', 0)
+    driver.deliver(assigned, records(0, 4))
+    await clock.advance(15)
+    driver.lose(assigned)
+    await clock.advance(100)
+    expect(batches).toEqual([[0, 1, 2, 3], [0]])
+  })
+
   it('never gets a record that cannot be decoded; it goes its own way, in its place', async () => {
     const { route, given } = routeFailing(0)
     const batches: number[][] = []
