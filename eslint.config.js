@@ -2,12 +2,21 @@ import tseslint from 'typescript-eslint'
 
 /** Time and chance enter only through runtime/ and drivers/; everything else gets them as a Runtime, so a simulation can repeat a run. */
 const nondeterminism = [
-  { selector: "CallExpression[callee.object.name='Date'][callee.property.name='now']", message: 'Use runtime.clock.now().' },
+  {
+    selector: "CallExpression[callee.object.name='Date'][callee.property.name='now']",
+    message: 'Use runtime.clock.now().',
+  },
   { selector: "NewExpression[callee.name='Date'][arguments.length=0]", message: 'Use runtime.clock.now().' },
-  { selector: "CallExpression[callee.name=/^set(Timeout|Interval|Immediate)$/]", message: 'Use runtime.clock.' },
-  { selector: "CallExpression[callee.object.name='Math'][callee.property.name='random']", message: 'Use runtime.random.' },
-  { selector: "CallExpression[callee.name=/^random(UUID|Bytes|Int)$/]", message: 'Use runtime.random.' },
-  { selector: "CallExpression[callee.object.name='crypto'][callee.property.name=/^random/]", message: 'Use runtime.random.' },
+  { selector: 'CallExpression[callee.name=/^set(Timeout|Interval|Immediate)$/]', message: 'Use runtime.clock.' },
+  {
+    selector: "CallExpression[callee.object.name='Math'][callee.property.name='random']",
+    message: 'Use runtime.random.',
+  },
+  { selector: 'CallExpression[callee.name=/^random(UUID|Bytes|Int)$/]', message: 'Use runtime.random.' },
+  {
+    selector: "CallExpression[callee.object.name='crypto'][callee.property.name=/^random/]",
+    message: 'Use runtime.random.',
+  },
   { selector: "MemberExpression[object.name='performance'][property.name='now']", message: 'Use runtime.clock.now().' },
 ]
 

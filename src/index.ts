@@ -36,7 +36,7 @@ export type { TopicPartition } from './message/topic-partition.js'
 export { profiles, type Profile, type ProfileName } from './config/profiles.js'
 export { defineProfile, type ProfileOverrides } from './config/define-profile.js'
 export { chooseProfile, type ProfileAnswers, type ProfileChoice } from './config/choose-profile.js'
-export { loadConfig, type LoadedConfig } from './config/load-config.js'
+export { environmentVariables, loadConfig, type LoadedConfig } from './config/load-config.js'
 export { explainConfig, formatExplanation } from './config/explain-config.js'
 
 export type { Driver } from './driver/driver.js'

@@ -1,4 +1,3 @@
-import type { z } from 'zod'
 import type { IsolationLevel } from '../connection/requests.js'
 import type { AssignorName } from '../driver/consumer.js'
 import type { TidemarkError } from '../errors.js'
@@ -7,7 +6,6 @@ import type { TopicPartition } from '../message/topic-partition.js'
 import type { CommitPolicy } from '../offsets/commit-policy.js'
 import type { Topic } from '../topic/topic.js'
 import type { Mark } from './back-pressure.js'
-import type { consumerSchema } from './consumer-schema.js'
 import type { Order } from './dispatch.js'
 import type { DrainReport } from './drain.js'
 import type { Handler } from './handler.js'
@@ -99,13 +97,3 @@ export interface HandleBatch<Topics extends readonly Topic[]> {
 /** What a consumer does, and how. Exactly one of `handle` and `handleBatch`. */
 export type ConsumerOptions<Topics extends readonly Topic[] = readonly Topic[]> = ConsumerSettingsOptions<Topics> &
   (HandleEach<Topics> | HandleBatch<Topics>)
-
-type SchemaInput = z.input<typeof consumerSchema>
-type OptionName = keyof ConsumerSettingsOptions | keyof HandleEach<[]> | keyof HandleBatch<[]>
-
-/** Does not compile when the interface and the schema name different options. */
-export const sameOptions: [OptionName] extends [keyof SchemaInput]
-  ? [keyof SchemaInput] extends [OptionName]
-    ? true
-    : never
-  : never = true

@@ -37,7 +37,10 @@ export class Admin {
   }
 
   /** Partitions, leaders and in-sync replicas; topics that do not exist are left out, `null` lists all. */
-  async describeTopics(topics: readonly string[] | null, options?: AdminCallOptions): Promise<readonly TopicMetadata[]> {
+  async describeTopics(
+    topics: readonly string[] | null,
+    options?: AdminCallOptions,
+  ): Promise<readonly TopicMetadata[]> {
     return this.#driver.describeTopics(topics, this.#deadline(options))
   }
 

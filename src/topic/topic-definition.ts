@@ -7,7 +7,7 @@ const maxInt32 = 2_147_483_647
 const known = ['name', 'value', 'key', 'partitioner', 'partitions', 'replicationFactor', 'configs']
 
 /** What is wrong with a topic's name by Kafka's own rules; `null` when it is legal. */
-export function topicNameProblem(name: unknown): string | null {
+function topicNameProblem(name: unknown): string | null {
   if (typeof name !== 'string') return `is ${name === null ? 'null' : typeof name}, not a string`
   if (name === '') return 'is empty'
   if (name === '.' || name === '..') return `is "${name}", which no topic may be called`

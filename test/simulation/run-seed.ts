@@ -74,7 +74,7 @@ export async function runSeed(
   }
 }
 
-export function replayLine(seed: number): string {
+function replayLine(seed: number): string {
   return `npm run test:simulation -- --seed ${seed}`
 }
 

@@ -29,7 +29,11 @@ describe('messaging', () => {
     const { messaging, close } = await world()
     const seen: Message<z.infer<typeof Reading>>[] = []
     const receipt = await messaging.producer().send(readings, { bk_biz_id: 2, value: 7 })
-    const consumer = messaging.consumer({ group: 'g', topics: [readings], handle: (message) => void seen.push(message) })
+    const consumer = messaging.consumer({
+      group: 'g',
+      topics: [readings],
+      handle: (message) => void seen.push(message),
+    })
     await consumer.start()
     await until(() => seen.length === 1)
     expect(seen[0]).toMatchObject({ topic: 'readings', partition: receipt.partition, offset: receipt.offset })
@@ -39,16 +43,23 @@ describe('messaging', () => {
 
   it('commits on close what was handled, so that the next consumer of the group goes on behind it', async () => {
     const { cluster, messaging } = await world()
-    await messaging.producer().sendMany(readings, [1, 2, 3].map((value) => ({ bk_biz_id: 1, value })))
+    await messaging.producer().sendMany(
+      readings,
+      [1, 2, 3].map((value) => ({ bk_biz_id: 1, value })),
+    )
     const first: number[] = []
-    await messaging.consumer({ group: 'g', topics: [readings], handle: ({ value }) => void first.push(value.value) }).start()
+    await messaging
+      .consumer({ group: 'g', topics: [readings], handle: ({ value }) => void first.push(value.value) })
+      .start()
     await until(() => first.length === 3)
     await messaging.close()
 
     const again = createMessaging({ driver: memory({ cluster }) })
     const second: number[] = []
     await again.producer().send(readings, { bk_biz_id: 1, value: 4 })
-    await again.consumer({ group: 'g', topics: [readings], handle: ({ value }) => void second.push(value.value) }).start()
+    await again
+      .consumer({ group: 'g', topics: [readings], handle: ({ value }) => void second.push(value.value) })
+      .start()
     await until(() => second.length > 0)
     expect(second).toEqual([4])
     await again.close()

@@ -9,7 +9,7 @@ interface Owner {
 }
 
 /** Another living process has the database open. */
-export class DatabaseInUseError extends Error {
+class DatabaseInUseError extends Error {
   override readonly name = 'DatabaseInUseError'
   constructor(
     readonly path: string,

@@ -23,7 +23,7 @@ export interface ContractCase {
 }
 
 /** How long a case may take before it counts as hanging. */
-export const caseLimitMs = 60_000
+const caseLimitMs = 60_000
 
 /** Runs one case in a world of its own and closes what it opened. Rejects when the promise is broken. */
 export async function runContractCase(contractCase: ContractCase, host: ContractHost): Promise<void> {

@@ -85,7 +85,7 @@ export function simulate(one: ReferenceCase): ReferenceResult {
   }
 }
 
-export function seconds(text: string): number {
+function seconds(text: string): number {
   return Date.parse(`${text.slice(0, 10)}T${text.slice(11, 19)}Z`) / 1000
 }
 
