@@ -1,38 +1,20 @@
-import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
+import { memory } from 'tidemark/memory'
+import { runPipeline } from '../../../examples/alarm/run-pipeline.js'
+import { firstRows, sources } from '../../../examples/alarm/sources.js'
 import { openStore } from '../../../examples/alarm/store/store.js'
+import { closeAll, openAllStores } from '../../../examples/alarm/stores.js'
+import { runExample, type Ended, type RunOptions } from '../run-example.js'
 import { expectAlertInvariants } from './invariants.js'
 import { freshFolder, readAlertTables } from './pipeline.js'
 
-const demo = fileURLToPath(new URL('../../../examples/alarm/demo.ts', import.meta.url))
 /** A run takes some 5 s of one core; the limit is for machines that do much else. */
 const runMs = 120_000
 
-interface Ended {
-  readonly code: number | null
-  readonly signal: NodeJS.Signals | null
-  readonly output: string
-}
-
-/** Runs the demo as a process; `killWhen` looks at what it has printed so far. */
-async function runDemo(args: readonly string[], killWhen: (output: string) => boolean = () => false): Promise<Ended> {
-  const child = spawn(process.execPath, ['--import', 'tsx', demo, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
-  let output = ''
-  const take = (chunk: Buffer): void => {
-    output += chunk.toString()
-    if (killWhen(output)) child.kill('SIGKILL')
-  }
-  child.stdout.on('data', take)
-  child.stderr.on('data', take)
-  const limit = setTimeout(() => child.kill('SIGKILL'), runMs)
-  const [code, signal] = await new Promise<[number | null, NodeJS.Signals | null]>((resolve) =>
-    child.once('close', (exitCode, exitSignal) => resolve([exitCode, exitSignal])),
-  )
-  clearTimeout(limit)
-  return { code, signal, output }
+function runDemo(args: readonly string[], options: RunOptions = {}): Promise<Ended> {
+  return runExample('alarm/demo.ts', { args, limitMs: runMs, ...options })
 }
 
 async function readDatabases(folder: string): Promise<Record<string, unknown[]>> {
@@ -42,8 +24,7 @@ async function readDatabases(folder: string): Promise<Record<string, unknown[]>>
     await expectAlertInvariants({ detectStore, alertStore })
     return await readAlertTables(alertStore)
   } finally {
-    await detectStore.close()
-    await alertStore.close()
+    await closeAll([detectStore, alertStore])
   }
 }
 
@@ -61,44 +42,49 @@ describe('npm run demo', () => {
     /^cost per click high +1,538 +1,538 +10 +10 +6 +0 +3 of 3$/,
   ]
 
-  const folder = freshFolder()
-  let first: Ended
-
-  beforeAll(async () => {
-    first = await runDemo(['--data-dir', folder])
-  }, runMs)
-
   it(
-    'ends with the reference figures, and run again onto its own alerts changes none',
+    'ends with the reference figures',
     async () => {
-      expect(first, first.output).toMatchObject({ code: 0 })
-      const [, ...lines] = tableOf(first.output)
+      const folder = freshFolder()
+      const ended = await runDemo(['--data-dir', folder])
+      expect(ended, ended.output).toMatchObject({ code: 0 })
+      const [, ...lines] = tableOf(ended.output)
       figures.forEach((figure, index) => expect(lines[index]).toMatch(figure))
-      const tables = await readDatabases(folder)
-
-      const second = await runDemo(['--data-dir', folder, '--keep'])
-      expect(second, second.output).toMatchObject({ code: 0 })
-      expect(second.output).toContain(' 0 alerts opened')
-      expect(tableOf(second.output)).toEqual(tableOf(first.output))
-      expect(await readDatabases(folder)).toEqual(tables)
+      await readDatabases(folder)
     },
-    3 * runMs,
+    runMs,
   )
 
   it(
-    'killed in the middle and started again ends with the same alerts',
+    'killed in the middle and started again ends with the alerts of a whole run, and run onto them changes none',
     async () => {
+      const rows = 4_000
+      const whole = freshFolder()
+      const stores = await openAllStores(whole)
+      await runPipeline({ driver: memory(), stores, sources: firstRows(sources, rows) })
+      await closeAll(Object.values(stores))
+      const expected = await readDatabases(whole)
+      expect(expected['alert']).toHaveLength(35)
+
       const cut = freshFolder()
-      const killed = await runDemo(['--data-dir', cut], (output) => / [1-9]\d* alerts opened/.test(output))
+      const args = ['--data-dir', cut, '--rows', String(rows)]
+      const killed = await runDemo(args, { killWhen: (output) => / [1-9]\d* alerts opened/.test(output) })
       expect(killed, killed.output).toMatchObject({ signal: 'SIGKILL' })
       expect(existsSync(join(cut, 'unfinished'))).toBe(true)
       expect(existsSync(join(cut, 'alert.db.lock'))).toBe(true)
 
-      const again = await runDemo(['--data-dir', cut])
+      const again = await runDemo(args)
       expect(again, again.output).toMatchObject({ code: 0 })
       expect(again.output).toContain('the last run did not finish')
-      expect(await readDatabases(cut)).toEqual(await readDatabases(folder))
+      expect(await readDatabases(cut)).toEqual(expected)
+
+      const onto = await runDemo([...args, '--keep'])
+      expect(onto, onto.output).toMatchObject({ code: 0 })
+      expect(onto.output).toContain(' 0 alerts opened')
+      expect(onto.output).not.toMatch(/ [1-9]\d* alerts opened/)
+      expect(tableOf(onto.output)).toEqual(tableOf(again.output))
+      expect(await readDatabases(cut)).toEqual(expected)
     },
-    3 * runMs,
+    4 * runMs,
   )
 })
