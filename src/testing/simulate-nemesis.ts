@@ -132,7 +132,8 @@ const disturbances = {
   },
   'lag-replication': ({ cluster, random, brokers, clock }: Scene) => {
     const node = draw(random, brokers)
-    const forMs = 100 + Math.floor(random.next() * 2_500)
+    // Now and then longer than a send may take.
+    const forMs = 100 + Math.floor(random.next() ** 3 * 12_000)
     cluster.faults.pauseReplication(node)
     const drop = random.next() < 0.3
     if (drop) cluster.faults.dropFollower(node)

@@ -46,18 +46,17 @@ export const mutants: readonly Mutant[] = [
     why: 'the broker cannot tell a repeat, and stores it twice',
   },
   {
-    name: 'NOT_LEADER counts as never appended',
+    name: 'REQUEST_TIMED_OUT counts as never appended',
     file: 'src/protocol/produce-codes.ts',
-    find: "NOT_LEADER_OR_FOLLOWER: { action: 'refresh', appended: 'maybe' }",
-    replace: "NOT_LEADER_OR_FOLLOWER: { action: 'refresh', appended: 'never' }",
-    why: 'a leader that wrote the batch and moved while it waited for followers has it all the same',
+    find: "REQUEST_TIMED_OUT: { action: 'retry', appended: 'maybe' }",
+    replace: "REQUEST_TIMED_OUT: { action: 'retry', appended: 'never' }",
+    why: 'the leader has the batch and only its followers were late: the caller sends again what is in the log',
   },
   {
-    name: 'a leader change while in flight sends the batch again at once',
-    file: 'src/protocol/producer-delivery.ts',
-    find: 'ended(end: AttemptEnd): void {',
-    replace:
-      "ended(end: AttemptEnd): void {\n    if (end.kind === 'failed') return this.#finish({ outcome: 'stored', baseOffset: null, logAppendTime: null })",
+    name: 'an attempt without an answer counts as stored',
+    file: 'src/protocol/produce-decision.ts',
+    find: "if (end.kind === 'written') return",
+    replace: "if (end.kind === 'written' || end.kind === 'failed') return",
     why: 'a send resolves although nothing is known of the record',
   },
   {

@@ -56,7 +56,9 @@ describe('simulate', () => {
   it('fails a scenario that leaves a client open', async () => {
     const failure = await failureOf(async ({ cluster, process }) => {
       cluster.createTopic('orders')
-      await createMessaging({ driver: process('shop').driver }).producer().send(orders, 'one')
+      await createMessaging({ driver: process('shop').driver })
+        .producer()
+        .send(orders, 'one')
     })
     expect(failure.reason).toContain('of shop are still open')
   })
