@@ -20,6 +20,12 @@ export interface NemesisOptions {
   readonly maxDown?: number
 }
 
+interface Transaction {
+  readonly topic: string
+  readonly partition: number
+  readonly producerId: number
+}
+
 interface Scene {
   readonly cluster: MemoryCluster
   readonly brokers: number
@@ -28,7 +34,9 @@ interface Scene {
   readonly clock: Clock
   readonly down: Set<number>
   readonly held: Set<HeldRequest>
-  readonly openTransactions: { topic: string; partition: number; producerId: number }[]
+  readonly openTransactions: Transaction[]
+  /** All of them: a new leader may lack the marker of one that was ended. */
+  readonly transactions: Transaction[]
   /** Of the values that the nemesis itself writes. */
   fillers: number
 }
@@ -172,6 +180,7 @@ const disturbances = {
       timestamp: clock.now(),
     }))
     const { producerId } = cluster.appendTransaction(at.topic, at.partition, records, outcome)
+    scene.transactions.push({ ...at, producerId })
     if (outcome === 'open') openTransactions.push({ ...at, producerId })
     return `writes a transaction (${outcome}) of ${records.length} to ${at.topic}-${at.partition}`
   },
@@ -225,6 +234,7 @@ export class Nemesis {
       down: new Set(),
       held: new Set(),
       openTransactions: [],
+      transactions: [],
       fillers: 0,
     }
     this.#kinds = kinds
@@ -257,7 +267,7 @@ export class Nemesis {
 
   /** Ends every disturbance: brokers up and heard, requests released, replication on, transactions ended. */
   heal(): void {
-    const { cluster, brokers, held, down, openTransactions } = this.#scene
+    const { cluster, brokers, held, down, openTransactions, transactions } = this.#scene
     this.#state = 'calm'
     this.#next?.cancel()
     cluster.faults.clear()
@@ -268,8 +278,11 @@ export class Nemesis {
       cluster.faults.resumeReplication(node)
       cluster.faults.startBroker(node)
     }
-    for (const { topic, partition, producerId } of openTransactions.splice(0)) {
-      cluster.endTransaction(topic, partition, producerId, 'abort')
+    openTransactions.length = 0
+    for (const { topic, partition, producerId } of transactions.splice(0)) {
+      const ours = cluster.batches(topic, partition).filter((batch) => batch.producerId === producerId)
+      const isOpen = ours.length > 0 && ours.every(({ control }) => control === 'none')
+      if (isOpen) cluster.endTransaction(topic, partition, producerId, 'abort')
     }
     this.#note('nemesis heals everything')
   }
