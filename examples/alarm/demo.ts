@@ -86,6 +86,7 @@ async function run(stores: Stores, sources: readonly Source[], brokers: string |
       stores,
       sources,
       signal: stop.signal,
+      continues: brokers !== undefined,
       onTrouble: (error, waitMs) =>
         print(`trying again in ${waitMs} ms: ${error instanceof Error ? error.message : String(error)}\n`),
       onProgress: ({ rows, events, opened }) => progress.show(rows, `${events} events, ${opened} alerts opened`),

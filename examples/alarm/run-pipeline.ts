@@ -4,7 +4,7 @@ import { alert } from './alert/alert.js'
 import { detect } from './detect/detect.js'
 import { drained } from './drained.js'
 import { rules } from './rules.js'
-import { instanceId, type ServiceReports } from './service.js'
+import { instanceId, type ServiceMembership, type ServiceReports } from './service.js'
 import type { Source } from './sources.js'
 import type { Stores } from './stores.js'
 import { alerts, rawEvents, rawEventsDeadLetters } from './topics.js'
@@ -24,6 +24,8 @@ export interface PipelineOptions {
   readonly sources: readonly Source[]
   /** Its reason is what the run then throws. */
   readonly signal?: AbortSignal
+  /** The Kafka outlives this process: the members keep their names, and the next run has their partitions at once. */
+  readonly continues?: boolean
   readonly onTrouble?: ServiceReports['onTrouble']
   /** Told some ten times a second, and once at the end. */
   readonly onProgress?: (progress: PipelineProgress) => void
@@ -41,6 +43,8 @@ export async function runPipeline({ driver, stores, sources, ...options }: Pipel
     onStopped: (error) => failed.abort(error),
     ...(options.onTrouble && { onTrouble: options.onTrouble }),
   }
+  const membership = (service: 'detect' | 'alert'): ServiceMembership =>
+    options.continues === true ? { groupInstanceId: instanceId(service) } : {}
   // One client a service, as if each ran in a process of its own.
   const clients = {
     access: createMessaging({ driver, clientId: 'access', profile: 'cp' }),
@@ -53,13 +57,13 @@ export async function runPipeline({ driver, stores, sources, ...options }: Pipel
       messaging: clients.detect,
       store: stores.detect,
       rules,
-      groupInstanceId: instanceId('detect'),
+      ...membership('detect'),
       ...reports,
     })
     const alerting = alert({
       messaging: clients.alert,
       store: stores.alert,
-      groupInstanceId: instanceId('alert'),
+      ...membership('alert'),
       ...reports,
     })
     await Promise.all([detecting.start(), alerting.start()])
