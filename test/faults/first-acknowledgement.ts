@@ -15,8 +15,9 @@ export class FirstAcknowledgements {
   #acknowledgedAt: number | undefined
   #newLeadersAt: number | undefined
 
-  get worst(): FirstAcknowledgement | undefined {
-    return this.#found.toSorted((a, b) => b.afterDeathMs - a.afterDeathMs)[0]
+  /** In the order of the deaths. */
+  get all(): readonly FirstAcknowledgement[] {
+    return this.#found
   }
 
   leaderKilled(partitions: ReadonlySet<number>): void {
