@@ -41,7 +41,7 @@ export const nemeses: Readonly<Record<NemesisName, Nemesis>> = {
   'controller-kill': { inject: killTheController },
   'lost-answers': { dense: true, background: loseAnswers, inject: countFor(1_000) },
   cut: { dense: true, background: cutConnections, inject: countFor(1_000) },
-  'black-hole': { inject: (field) => blackHoleABroker(field, 4_000) },
+  'black-hole': { inject: (field) => blackHoleABroker(field, 6_000) },
   latency: { dense: true, inject: slowEverything },
   mixed: { background: loseAndCut, inject: oneOfMany() },
 }
@@ -96,6 +96,7 @@ async function pauseALeader(field: Battlefield, pauseMs: number): Promise<number
   return 1
 }
 
+/** Longer than a client's own patience with one request, in the cell that is about nothing else. */
 async function blackHoleABroker(field: Battlefield, silentMs: number): Promise<number> {
   const proxy = field.cluster.proxy(1 + Math.floor(field.random() * field.cluster.nodes.length))
   proxy.blackHole()

@@ -4,11 +4,11 @@ import { kafkajs } from '../../src/kafkajs.js'
 import type { Outcome } from '../support/ledger.js'
 import type { OpenWorkload } from './workload.js'
 
-/** tidemark in one of its profiles as it is; only the silence that it bears is shorter, to fit a short cell. */
+/** tidemark in one of its profiles, with every setting as it comes. */
 export const openTidemark: OpenWorkload = async ({ brokers, topic: name, profile }) => {
   const driver = kafkajs({ brokers: [...brokers], logLevel: logLevel.NOTHING })
   const messaging = createMessaging({ driver, clientId: 'faults', profile })
-  const producer = messaging.producer({ requestTimeoutMs: 2_000 })
+  const producer = messaging.producer()
   const topic = defineTopic({ name, value: string() })
   await producer.connect()
   return {

@@ -68,6 +68,7 @@ export function nodeProperties(
     'controller.quorum.fetch.timeout.ms': 1_000,
     'controller.quorum.election.backoff.max.ms': 300,
     'replica.lag.time.max.ms': 2_000,
+    'replica.fetch.backoff.ms': 100,
     'transaction.abort.timed.out.transaction.cleanup.interval.ms': 500,
     'controlled.shutdown.retry.backoff.ms': 100,
     'log.initial.task.delay.ms': 100,
