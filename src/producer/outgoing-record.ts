@@ -47,7 +47,7 @@ function encodeValue<Value>(topic: Topic<Value>, value: Value): Buffer | null {
   try {
     bytes = topic.value.encode(value)
   } catch (cause) {
-    throw refuse('invalid-value', topic.name, `a value for topic ${topic.name} ${cannotBe('encoded', cause)}`, cause)
+    throw refuse('invalid-value', topic.name, `a value for topic ${topic.name}: ${cannotBe('encoded', cause)}`, cause)
   }
   if (bytes === null || Buffer.isBuffer(bytes)) return bytes
   throw refuse(
