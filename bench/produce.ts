@@ -3,6 +3,7 @@ import { bytes, createMessaging, defineTopic } from 'tidemark'
 import { kafkajs } from 'tidemark/kafkajs'
 import { startCluster, type KafkaCluster } from '../test/support/kafka-cluster.js'
 import { keepInFlight, measure, measureLatency, type Measured } from './measure.js'
+import { installedCodecs } from './codecs.js'
 import { openConfluent, type ConfluentPeer } from './confluent.js'
 import { producerPerformance } from '../test/support/java-performance.js'
 import { printRatios, printTable } from './table.js'
@@ -143,7 +144,7 @@ async function sweeps(cluster: KafkaCluster): Promise<void> {
     ),
   )
   const variants = [
-    ...(['none', 'gzip'] as const).map((compression) => ({
+    ...(['none', 'gzip', ...installedCodecs()] as const).map((compression) => ({
       name: `compression ${compression}`,
       producer: { compression },
     })),
