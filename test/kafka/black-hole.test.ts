@@ -1,6 +1,6 @@
 import { logLevel } from 'kafkajs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { bytes, createMessaging, defineTopic, SendError } from 'tidemark'
+import { bytes, createMessaging, defineTopic, type SendError } from 'tidemark'
 import { kafkajs } from 'tidemark/kafkajs'
 import { startCluster, type KafkaCluster } from '../support/kafka-cluster.js'
 import { delay } from '../support/waiting.js'
