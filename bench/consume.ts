@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Kafka, logLevel } from 'kafkajs'
-import { bytes, createMessaging, defineTopic, type ConsumerOptions } from 'tidemark'
-import { kafkajs } from 'tidemark/kafkajs'
+import { bytes, defineTopic, type ConsumerOptions } from 'tidemark'
 import { consumerPerformance, producerPerformance } from '../test/support/java-performance.js'
 import { startCluster, type KafkaCluster } from '../test/support/kafka-cluster.js'
 import { countTo, measure, type Measured } from './measure.js'
+import { openTidemark } from './open-tidemark.js'
 import { printRatios, printTable } from './table.js'
 
 const partitions = 8
@@ -74,10 +74,7 @@ async function tidemarkReads(
   topicName = 'bench-consume',
   total = records,
 ): Promise<Measured> {
-  const messaging = createMessaging({
-    driver: kafkajs({ brokers: [...cluster.brokers], logLevel: logLevel.NOTHING }),
-    profile: 'cp',
-  })
+  const messaging = openTidemark(cluster)
   const topic = defineTopic({ name: topicName, value: bytes() })
   const handled = countTo(total)
   const shared = {
@@ -148,10 +145,7 @@ async function kafkajsReads(
 
 /** Handlers that wait 5 ms: what concurrency by key is for. kafkajs gets fewer records, or it would take minutes. */
 async function slowHandlers(cluster: KafkaCluster): Promise<readonly Measured[]> {
-  const messaging = createMessaging({
-    driver: kafkajs({ brokers: [...cluster.brokers], logLevel: logLevel.NOTHING }),
-    profile: 'cp',
-  })
+  const messaging = openTidemark(cluster)
   const fill = async (name: string, count: number) => {
     await cluster.createTopic(name, { partitions, replicationFactor: 1 })
     const topic = defineTopic({ name, value: bytes() })

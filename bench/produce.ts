@@ -1,11 +1,11 @@
 import { Kafka, logLevel, Partitioners } from 'kafkajs'
-import { bytes, createMessaging, defineTopic } from 'tidemark'
-import { kafkajs } from 'tidemark/kafkajs'
+import { bytes, defineTopic } from 'tidemark'
 import { startCluster, type KafkaCluster } from '../test/support/kafka-cluster.js'
 import { keepInFlight, measure, measureLatency, type Measured } from './measure.js'
 import { installedCodecs } from './codecs.js'
 import { openConfluent, type ConfluentPeer } from './confluent.js'
 import { producerPerformance } from '../test/support/java-performance.js'
+import { openTidemark } from './open-tidemark.js'
 import { printRatios, printTable } from './table.js'
 
 const partitions = 8
@@ -54,10 +54,7 @@ async function freshTopic(cluster: KafkaCluster): Promise<string> {
 }
 
 async function tidemarkRound(cluster: KafkaCluster): Promise<readonly Measured[]> {
-  const messaging = createMessaging({
-    driver: kafkajs({ brokers: [...cluster.brokers], logLevel: logLevel.NOTHING }),
-    profile: 'cp',
-  })
+  const messaging = openTidemark(cluster)
   const topic = defineTopic({ name: await freshTopic(cluster), value: bytes() })
   const producer = messaging.producer()
   const thousand = Array.from({ length: 1_000 }, () => value)
@@ -152,10 +149,7 @@ async function sweeps(cluster: KafkaCluster): Promise<void> {
     ...[0, 1, 5].map((lingerMs) => ({ name: `linger ${lingerMs} ms`, producer: { lingerMs } })),
   ]
   for (const variant of variants) {
-    const messaging = createMessaging({
-      driver: kafkajs({ brokers: [...cluster.brokers], logLevel: logLevel.NOTHING }),
-      profile: 'cp',
-    })
+    const messaging = openTidemark(cluster)
     const topic = defineTopic({ name: await freshTopic(cluster), value: bytes() })
     const producer = messaging.producer(variant.producer)
     await keepInFlight(10_000, 1_024, () => producer.send(topic, text))
