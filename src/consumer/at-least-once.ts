@@ -59,6 +59,8 @@ export class AtLeastOnce implements Delivery {
       this.#measure(run)
       return 'handled'
     } catch (error) {
+      // Whoever gets the partition handles the record again: no attempt is spent, nothing is dead-lettered.
+      if (run.isCancelled) return 'late'
       return await failures.end(work, run, error)
     } finally {
       running.delete(run)

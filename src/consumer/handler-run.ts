@@ -7,6 +7,7 @@ export class HandlerRun implements MiddlewareContext {
   firstFailedAt: number | null = null
   #controller: AbortController | null = null
   #abortReason: Error | null = null
+  #end: 'open' | 'cancelled' | 'expired' = 'open'
   #expire: ((error: Error) => void) | null = null
 
   constructor(
@@ -27,19 +28,23 @@ export class HandlerRun implements MiddlewareContext {
     return this.#controller.signal
   }
 
-  get aborted(): boolean {
-    return this.#abortReason !== null
+  /** Told to end because its partition is given up: what it throws from now on is no failure of its record. */
+  get isCancelled(): boolean {
+    return this.#end === 'cancelled'
   }
 
-  abort(reason: Error): void {
-    if (this.#abortReason !== null) return
-    this.#abortReason = reason
-    this.#controller?.abort(reason)
+  cancel(reason: Error): void {
+    if (this.#end !== 'open') return
+    this.#end = 'cancelled'
+    this.#abort(reason)
   }
 
   /** The deadline passed: the run counts as failed although the handler may not have ended. */
   expire(error: Error): void {
-    this.abort(error)
+    if (this.#end === 'open') {
+      this.#end = 'expired'
+      this.#abort(error)
+    }
     this.#expire?.(error)
   }
 
@@ -49,5 +54,10 @@ export class HandlerRun implements MiddlewareContext {
       this.#expire = reject
       handled.then(resolve, reject)
     })
+  }
+
+  #abort(reason: Error): void {
+    this.#abortReason = reason
+    this.#controller?.abort(reason)
   }
 }

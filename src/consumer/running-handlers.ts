@@ -24,7 +24,7 @@ export class RunningHandlers {
 
   /** Tells the handlers of a partition that their result no longer counts. */
   abort(partition: OwnedPartition, reason: Error): void {
-    for (const run of this.#runs) if (run.partition === partition) run.abort(reason)
+    for (const run of this.#runs) if (run.partition === partition) run.cancel(reason)
   }
 
   /** Start of the oldest run, absolute ms. */
