@@ -4,10 +4,17 @@ import type { AnswerTo, Request } from './requests.js'
 export type Node = number | 'bootstrap'
 
 /**
- * Requests of one lane to one node share one socket and are answered in order, so a request that is parked at the broker
- * (Fetch, JoinGroup) delays only its own lane. Metadata and produce go by `main`, group requests by `group`.
+ * Requests of one lane to one node share one socket and are answered in order, and one that is given up takes its socket
+ * with it. So what waits long at the broker, and what is given up early, has a lane of its own:
+ *
+ * | lane     | what goes by it                                                            | may be parked for    |
+ * |----------|----------------------------------------------------------------------------|----------------------|
+ * | metadata | what any broker can tell: Metadata, FindCoordinator, InitProducerId, configs | not at all; given up after 1 s |
+ * | main     | what one broker must do: Produce, ListOffsets, changes of topics           | acks=all: the request timeout  |
+ * | fetch    | Fetch                                                                      | `maxWaitMs`          |
+ * | group    | joining, heartbeats, committed offsets                                     | JoinGroup: the rebalance timeout |
  */
-export type Lane = 'main' | 'fetch' | 'group'
+export type Lane = 'metadata' | 'main' | 'fetch' | 'group'
 
 /**
  * What Kafka's protocol needs from a network; everything about state (metadata, sequences, groups, retries) lives above.

@@ -1,8 +1,8 @@
 import type { DriverProducer } from '../driver/producer.js'
 import { StateError, type SendError, TimeoutError } from '../errors.js'
-import type { Timer } from '../runtime/clock.js'
 import type { Runtime } from '../runtime/runtime.js'
 import { StateMachine } from '../runtime/state-machine.js'
+import { withinDeadline } from '../runtime/within-deadline.js'
 import type { Metrics } from '../telemetry/metrics.js'
 import type { Topic } from '../topic/topic.js'
 import { BufferMemory } from './buffer-memory.js'
@@ -183,18 +183,13 @@ export class Producer {
   }
 
   async #until(deadline: number, work: Promise<void>): Promise<void> {
-    const { clock } = this.#runtime
-    let timer: Timer | undefined
-    const late = new Promise<never>((_, reject) => {
-      timer = clock.setTimer(Math.max(0, deadline - clock.now()), () => {
-        reject(new TimeoutError('flush-timeout', 'records were still on their way at the deadline of flush'))
-      })
+    await withinDeadline(work, {
+      clock: this.#runtime.clock,
+      deadline,
+      onLate: () => {
+        throw new TimeoutError('flush-timeout', 'records were still on their way at the deadline of flush')
+      },
     })
-    try {
-      await Promise.race([work, late])
-    } finally {
-      timer?.cancel()
-    }
   }
 
   #refusal(action: string): StateError {

@@ -41,7 +41,7 @@ export class BrokerRotation {
         if (now >= deadline) throw this.unreachable(request.api)
         try {
           const attemptDeadline = Math.min(deadline, now + attemptMs)
-          const answer = await this.#connection.request(node, 'main', request, attemptDeadline, signal)
+          const answer = await this.#connection.request(node, 'metadata', request, attemptDeadline, signal)
           this.#lastFailure = undefined
           return answer
         } catch (failure) {

@@ -4,6 +4,7 @@ import { DriverError } from '../errors.js'
 import { exponential } from '../runtime/backoff.js'
 import type { Timer } from '../runtime/clock.js'
 import type { Runtime } from '../runtime/runtime.js'
+import { withinDeadline } from '../runtime/within-deadline.js'
 import type { Logger } from '../telemetry/logger.js'
 import type { BrokerRotation } from './broker-rotation.js'
 import type { MetadataCache } from './metadata-cache.js'
@@ -62,7 +63,13 @@ export class MetadataRefresher {
     for (const topic of topics) ask.topics.add(topic)
     ask.deadline = Math.max(ask.deadline, deadline)
     if (this.#running === null) void this.#run()
-    await this.#withDeadline(ask.done, deadline)
+    await withinDeadline(ask.done, {
+      clock: this.#runtime.clock,
+      deadline,
+      onLate: () => {
+        throw this.#rotation.unreachable('metadata')
+      },
+    })
   }
 
   /** Someone met a leader that is none: ask in the background, again and again with backoff until every leader is known. */
@@ -96,19 +103,6 @@ export class MetadataRefresher {
       }
     }
     this.#running = null
-  }
-
-  async #withDeadline(done: Promise<void>, deadline: number): Promise<void> {
-    const { clock } = this.#runtime
-    let timer: Timer | undefined
-    const late = new Promise<never>((_, reject) => {
-      timer = clock.setTimer(Math.max(0, deadline - clock.now()), () => reject(this.#rotation.unreachable('metadata')))
-    })
-    try {
-      await Promise.race([done, late])
-    } finally {
-      timer?.cancel()
-    }
   }
 
   #scheduleStaleAsk(): void {
@@ -165,7 +159,5 @@ function newAsk(deadline: number): Ask {
   const done = new Promise<void>((resolve, reject) => {
     settle = (failure) => (failure === undefined ? resolve() : reject(failure as Error))
   })
-  // Everyone who waits races this promise against a deadline of their own; when all gave up, nobody is left to see it fail.
-  done.catch(() => undefined)
   return { topics: new Set(), deadline, done, settle }
 }

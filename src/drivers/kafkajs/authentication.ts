@@ -1,5 +1,6 @@
 import type { KafkaConfig } from 'kafkajs'
 import { RequestError } from '../../connection/request-error.js'
+import { withinDeadline } from '../../runtime/within-deadline.js'
 import type { BrokerVersions } from '../../wire/api-versions.js'
 import { Writer } from '../../wire/writer.js'
 import { addressText, type Address } from './addresses.js'
@@ -45,21 +46,16 @@ async function bounded(
   sasl: NonNullable<KafkaConfig['sasl']>,
   { clock, authenticationTimeoutMs }: SessionSettings,
 ): Promise<void> {
-  let cancel = () => {}
-  const timeout = new Promise<never>((_resolve, reject) => {
-    const timer = clock.setTimer(authenticationTimeoutMs, () => {
+  await withinDeadline(authentication, {
+    clock,
+    deadline: clock.now() + authenticationTimeoutMs,
+    onLate: () => {
       const message = `the ${mechanismOf(sasl)} authentication did not end within ${authenticationTimeoutMs} ms`
       const error = new RequestError('cannot-connect', 'never', message)
       session.destroy(error)
-      reject(error)
-    })
-    cancel = () => timer.cancel()
+      throw error
+    },
   })
-  try {
-    await Promise.race([authentication, timeout])
-  } finally {
-    cancel()
-  }
 }
 
 function renewalTime(startedAt: number, lifetimeMs: number, config: KafkaConfig): number {

@@ -24,6 +24,18 @@ const CONNECTION_TIMEOUT_MS = 1_000
 const AUTHENTICATION_TIMEOUT_MS = 10_000
 
 /**
+ * How long a socket may be of no use. Brokers close theirs after ten minutes (`connections.max.idle.ms`); we go first, or
+ * a batch could be written to a socket that is being closed, which would put it into doubt. Metadata is asked for at another broker each
+ * time and seldom, so its sockets would add up.
+ */
+const IDLE_LIMIT_MS: Readonly<Record<LaneName, number>> = {
+  metadata: 60_000,
+  main: 540_000,
+  fetch: 540_000,
+  group: 540_000,
+}
+
+/**
  * Connections with the sockets, TLS and authentication of kafkajs, configured as kafkajs is.
  *
  * @throws ConfigError with every problem of the configuration that can be seen without a broker.
@@ -101,6 +113,7 @@ class KafkajsConnection implements Connection {
       opener: createOpener(this.#settings, () => this.#addresses.find(node), clock),
       codecs: kafkajsCodecs,
       clock,
+      idleLimitMs: IDLE_LIMIT_MS[name],
       hintAtRefusal: this.#config.sasl ? '' : '; does this listener need config.sasl?',
       onAnswer: (request, answer) => this.#learn(request, answer),
       onLost: (error) => this.#logger.info({ owner: this.#owner, node, lane: name }, error.message),

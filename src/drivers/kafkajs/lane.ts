@@ -26,6 +26,8 @@ export interface LaneOptions {
   readonly opener: Opener
   readonly codecs: CodecRegistry
   readonly clock: Clock
+  /** A socket that carried nothing for this long is closed; the next request opens another. */
+  readonly idleLimitMs: number
   /** Appended when a broker hangs up before its first answer: what may be missing in the configuration. */
   readonly hintAtRefusal: string
   readonly onAnswer: <R extends Request>(request: R, answer: AnswerTo<R>) => void
@@ -43,6 +45,8 @@ export class Lane {
   #notConnected: RequestError | null = null
   #silentUntil = 0
   #silence: Timer | null = null
+  #usedAt = 0
+  #idleCheck: Timer | null = null
 
   constructor(options: LaneOptions) {
     this.#options = options
@@ -68,6 +72,7 @@ export class Lane {
     if (this.#machine.is('closed')) return
     this.#machine.to('closed')
     this.#silence?.cancel()
+    this.#idleCheck?.cancel()
     this.#closing.abort(this.#error('closed', 'never', 'was closed while connecting'))
     this.#open?.session.destroy(this.#error('closed', 'maybe', 'was closed before the answer came'))
     this.#open = null
@@ -126,6 +131,7 @@ export class Lane {
     this.#open = open
     this.#notConnected = null
     this.#machine.to('open')
+    this.#checkIdleIn(this.#options.idleLimitMs)
     this.#pump()
   }
 
@@ -153,6 +159,24 @@ export class Lane {
     const error = this.#error('connection-lost', 'maybe', why)
     this.#open.session.destroy(error)
     this.#lost(error)
+  }
+
+  #checkIdleIn(delayMs: number): void {
+    this.#idleCheck?.cancel()
+    this.#idleCheck = this.#options.clock.setTimer(delayMs, () => this.#closeIfIdle())
+  }
+
+  /** Looked at now and then instead of at every request: a busy lane pays one timer for a whole limit of time. */
+  #closeIfIdle(): void {
+    if (this.#open === null) return
+    const { clock, idleLimitMs } = this.#options
+    const { session } = this.#open
+    const isBusy = session.pending > 0 || this.#queue.length > 0 || !this.#machine.is('open')
+    const leftMs = isBusy ? idleLimitMs : this.#usedAt + idleLimitMs - clock.now()
+    if (leftMs > 0) return this.#checkIdleIn(leftMs)
+    this.#open = null
+    this.#machine.to('idle')
+    session.destroy(this.#error('connection-lost', 'never', 'was not needed any more'))
   }
 
   /** A session about to expire is renewed when nothing is out on it: the broker takes no other request meanwhile. */
@@ -196,6 +220,7 @@ export class Lane {
       return this.#refuse(pending, error as Error)
     }
     pending.wasWritten(correlationId)
+    this.#usedAt = this.#options.clock.now()
     const waiter: Waiter = {
       answered: (answer) => this.#answered(pending, version, answer, session),
       lost: (error) => pending.fail(this.#lossOf(session, error)),
@@ -229,8 +254,8 @@ export class Lane {
   }
 
   #succeed(pending: PendingRequest, answer: AnswerTo<Request>): void {
-    const { now } = this.#options.clock
-    if (answer.throttleTimeMs > 0) this.#silentUntil = Math.max(this.#silentUntil, now() + answer.throttleTimeMs)
+    this.#usedAt = this.#options.clock.now()
+    if (answer.throttleTimeMs > 0) this.#silentUntil = Math.max(this.#silentUntil, this.#usedAt + answer.throttleTimeMs)
     this.#options.onAnswer(pending.request, answer)
     pending.succeed(answer)
     this.#pump()

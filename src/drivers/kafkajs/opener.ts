@@ -1,5 +1,6 @@
 import { RequestError } from '../../connection/request-error.js'
 import type { Clock } from '../../runtime/clock.js'
+import { withinDeadline } from '../../runtime/within-deadline.js'
 import type { Address } from './addresses.js'
 import { authenticate } from './authentication.js'
 import { openSession, type OpenSession } from './handshake.js'
@@ -22,7 +23,17 @@ export function createOpener(
     async open(signal, onLost) {
       try {
         const known = await settings()
-        const address = await within(known.connectionTimeoutMs, findAddress(), clock, signal)
+        const { connectionTimeoutMs } = known
+        const address = await withinDeadline(findAddress(), {
+          clock,
+          deadline: clock.now() + connectionTimeoutMs,
+          signal,
+          onLate: () => {
+            // The user's function for the brokers may never return.
+            const message = `config.brokers gave no list within ${connectionTimeoutMs} ms`
+            throw new RequestError('cannot-connect', 'never', message)
+          },
+        })
         return await openSession(address, known, signal, onLost)
       } catch (error) {
         throw asRequestError(error as Error)
@@ -44,27 +55,4 @@ function asRequestError(error: Error): RequestError {
   return error instanceof RequestError && error.sent === 'never'
     ? error
     : new RequestError('cannot-connect', 'never', error.message, error)
-}
-
-/** The user's function for the brokers may never return. */
-function within<T>(limitMs: number, finding: Promise<T>, clock: Clock, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const abort = () => end(() => reject(signal.reason as RequestError))
-    const timer = clock.setTimer(limitMs, () =>
-      end(() =>
-        reject(new RequestError('cannot-connect', 'never', `config.brokers gave no list within ${limitMs} ms`)),
-      ),
-    )
-    const end = (settle: () => void) => {
-      timer.cancel()
-      signal.removeEventListener('abort', abort)
-      settle()
-    }
-    signal.addEventListener('abort', abort, { once: true })
-    finding.then(
-      (found) => end(() => resolve(found)),
-      (error: Error) => end(() => reject(error)),
-    )
-    if (signal.aborted) abort()
-  })
 }

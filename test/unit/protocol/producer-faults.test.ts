@@ -81,6 +81,21 @@ test('records of one partition are sent while the broker of another is silent', 
   expect(await lab.clock.runUntil(stuck)).toMatchObject({ partition: 0, offset: 1 })
 })
 
+test('metadata requests that are given up leave batches alone that wait for their in-sync replicas', async () => {
+  const lab = openLab(8)
+  const leader = lab.cluster.partitionFacts('t', 0).leader
+  await lab.clock.runUntil(lab.producer.send(topic, '0:first'))
+  const followers = [0, 1, 2].filter((node) => node !== leader)
+  for (const node of followers) lab.cluster.faults.pauseReplication(node)
+  const waiting = lab.producer.send(topic, '0:waits for its replicas')
+  for (let second = 0; second < 3; second += 1) {
+    await endOf(lab.clock.runUntil(lab.producer.send({ ...topic, name: `no topic ${second}` }, '0:asks for metadata')))
+  }
+  for (const node of followers) lab.cluster.faults.resumeReplication(node)
+  expect(await lab.clock.runUntil(waiting)).toMatchObject({ offset: 1 })
+  expect(lab.metrics.total('tidemark_producer_retries_total')).toBe(0)
+})
+
 test('writing goes on in a topic that was deleted and made anew, and nothing is an error on a stored record', async () => {
   const lab = openLab(4)
   for (let index = 0; index < 3; index += 1) await lab.clock.runUntil(lab.producer.send(topic, `0:old ${index}`))

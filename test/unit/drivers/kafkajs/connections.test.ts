@@ -2,10 +2,12 @@ import { createServer, type Server, type Socket } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import type { KafkaConfig } from 'kafkajs'
 import { afterEach, describe, expect, it } from 'vitest'
-import type { Connection } from '../../../../src/connection/connection.js'
+import type { Connection, Lane, Node } from '../../../../src/connection/connection.js'
 import { RequestError } from '../../../../src/connection/request-error.js'
 import type { MetadataAnswer, ProduceRequest, Request } from '../../../../src/connection/requests.js'
 import { kafkajsConnections } from '../../../../src/drivers/kafkajs/connections.js'
+import { systemClock, type Clock } from '../../../../src/runtime/clock.js'
+import { seededRandom } from '../../../../src/runtime/random.js'
 import { batchOf } from '../../wire/batches.js'
 import { eventually, ScriptedBroker, type Seen } from './scripted-broker.js'
 
@@ -274,6 +276,95 @@ describe('a connection that is lost', () => {
       await failure(connection.request('bootstrap', 'main', heartbeat, within(100)))
     }
     expect(brokers.map(({ sockets }) => sockets.length)).toEqual([1, 1])
+  })
+})
+
+describe('a socket that is not used', () => {
+  const longMs = 30_000
+
+  /** The system's clock, but long timers go off when the test says, and then the clock shows that they were long. */
+  function skippingClock() {
+    const long: { delayMs: number; callback: () => void }[] = []
+    let skippedMs = 0
+    const clock: Clock = {
+      ...systemClock,
+      now: () => Date.now() + skippedMs,
+      setTimer(delayMs, callback) {
+        if (delayMs < longMs) return systemClock.setTimer(delayMs, callback)
+        const timer = { delayMs, callback }
+        long.push(timer)
+        return { cancel: () => void (long.includes(timer) && long.splice(long.indexOf(timer), 1)) }
+      },
+    }
+    return {
+      clock,
+      waiting: () => long.map(({ delayMs }) => delayMs).sort((a, b) => a - b),
+      skip(ms: number) {
+        skippedMs += ms
+        for (const timer of [...long]) {
+          timer.delayMs -= ms
+          if (timer.delayMs > 0) continue
+          long.splice(long.indexOf(timer), 1)
+          timer.callback()
+        }
+      },
+    }
+  }
+
+  async function world(script: (request: Seen, self: ScriptedBroker) => void = () => undefined) {
+    const broker = await start((request, self) => {
+      if (request.api === 'metadata') self.answer<'metadata'>(request, cluster(self.port))
+      else if (request.api === 'heartbeat') script(request, self)
+    })
+    const time = skippingClock()
+    const runtime = { clock: time.clock, random: seededRandom(1) }
+    const connection = kafkajsConnections({ brokers: [broker.address] }, {}, runtime).open('test')
+    cleanups.push(() => connection.close())
+    const ask = (node: Node, lane: Lane, request: Request) =>
+      connection.request(node, lane, request, time.clock.now() + 5_000)
+    return { broker, time, connection, ask }
+  }
+  const beat = (request: Seen, self: ScriptedBroker) => self.answer<'heartbeat'>(request, ok)
+
+  it('is closed after a minute when it was for metadata, before ten minutes else, so that a quiet client keeps none', async () => {
+    const { broker, time, ask } = await world(beat)
+    await ask('bootstrap', 'metadata', metadata)
+    await ask(1, 'metadata', metadata)
+    await ask(1, 'main', heartbeat)
+    time.skip(59_000)
+    expect(broker.live).toBe(3)
+    time.skip(2_000)
+    await eventually(() => broker.live === 1, 'only the socket of main is left')
+    time.skip(9 * 60_000)
+    await eventually(() => broker.live === 0, 'none is left')
+    expect(time.waiting()).toEqual([])
+    expect(await ask(1, 'main', heartbeat)).toEqual(ok)
+    expect(broker.live).toBe(1)
+  })
+
+  it('stays while requests go over it, and while an answer is awaited', async () => {
+    const held: Seen[] = []
+    const { broker, time, ask } = await world((request) => void held.push(request))
+    await ask('bootstrap', 'metadata', metadata)
+    for (let round = 0; round < 5; round += 1) {
+      time.skip(40_000)
+      await ask('bootstrap', 'metadata', metadata)
+    }
+    expect(broker.sockets).toHaveLength(1)
+    const parked = ask('bootstrap', 'group', heartbeat)
+    await eventually(() => held.length === 1, 'it is out')
+    time.skip(20 * 60_000)
+    beat(held[0]!, broker)
+    expect(await parked).toEqual(ok)
+  })
+
+  it('leaves no timer behind when the connection is closed', async () => {
+    const { time, connection, ask } = await world(beat)
+    await ask('bootstrap', 'metadata', metadata)
+    await ask('bootstrap', 'main', heartbeat)
+    expect(time.waiting()).toHaveLength(2)
+    await connection.close()
+    expect(time.waiting()).toEqual([])
   })
 })
 

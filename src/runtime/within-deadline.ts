@@ -1,0 +1,55 @@
+import type { Clock, Timer } from './clock.js'
+
+export interface DeadlineOptions<Late> {
+  readonly clock: Clock
+  /** Absolute ms; `Infinity` for none. */
+  readonly deadline: number
+  /** Ends the wait early, with the signal's reason. */
+  readonly signal?: AbortSignal | undefined
+  /** What the wait ends with when the deadline comes first: returns a value, or throws. */
+  readonly onLate: () => Late
+}
+
+/** Node's timers fire at once when they are set for longer. */
+const longestTimerMs = 2 ** 31 - 1
+
+/**
+ * Settles as `work` does, or by `onLate` at the deadline, whichever is first; work that has settled already wins over a
+ * deadline that has passed already. Leaves no timer and no listener behind. Work that is waited for no longer goes on; its
+ * end is ignored, a rejection too.
+ */
+export function withinDeadline<Value, Late = never>(
+  work: Promise<Value>,
+  { clock, deadline, signal, onLate }: DeadlineOptions<Late>,
+): Promise<Value | Late> {
+  return new Promise((resolve, reject) => {
+    let timer: Timer | undefined
+    const end = (settle: () => void) => {
+      timer?.cancel()
+      signal?.removeEventListener('abort', abort)
+      settle()
+    }
+    const abort = () => end(() => reject(signal?.reason as Error))
+    const late = () => {
+      try {
+        const outcome = onLate()
+        end(() => resolve(outcome))
+      } catch (error) {
+        end(() => reject(error as Error))
+      }
+    }
+    const arm = () => {
+      const leftMs = deadline - clock.now()
+      timer = leftMs > longestTimerMs ? clock.setTimer(longestTimerMs, arm) : clock.setTimer(Math.max(0, leftMs), late)
+    }
+    if (signal?.aborted) abort()
+    else {
+      arm()
+      signal?.addEventListener('abort', abort, { once: true })
+    }
+    work.then(
+      (value) => end(() => resolve(value)),
+      (error: Error) => end(() => reject(error)),
+    )
+  })
+}
