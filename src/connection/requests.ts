@@ -3,7 +3,7 @@
  * in-process cluster answers them as they are. Fields follow the protocol's own names; partitions are listed flat.
  * Error codes are Kafka's numbers (`broker-error.ts` names them). Offsets and ids are safe integers.
  */
-import type { OutgoingRecord, ReceivedRecord } from '../message/record.js'
+import type { OutgoingRecord, RecordBatch } from '../message/record.js'
 import type { TopicPartition } from '../message/topic-partition.js'
 
 export type Compression = 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd'
@@ -111,8 +111,8 @@ export interface FetchRequest {
   readonly isolation: IsolationLevel
   readonly partitions: readonly FetchPartition[]
 }
-/** A record batch as stored. May begin before the asked offset; its records may have holes. */
-export interface FetchedBatch {
+/** A record batch as stored, its checksum verified. May begin before the asked offset; its records may have holes. */
+export interface FetchedBatch extends RecordBatch {
   readonly baseOffset: number
   /** Last offset the batch covers, even when compaction removed that record. The next fetch starts one after it. */
   readonly lastOffset: number
@@ -120,7 +120,6 @@ export interface FetchedBatch {
   readonly isTransactional: boolean
   /** What kind of control batch this is; `none` for ordinary records. Control batches have no records. */
   readonly control: 'none' | 'abort' | 'commit' | 'other'
-  readonly records: readonly ReceivedRecord[]
 }
 export interface FetchedPartition extends TopicPartition, WithError {
   readonly highWatermark: number

@@ -28,15 +28,13 @@ export class BackPressure {
     this.#partitions = Math.max(1, partitions)
   }
 
-  received(partition: OwnedPartition, records: number, bytes: number): void {
-    partition.unsettled += records
-    partition.unsettledBytes += bytes
+  /** The partition holds more than before. */
+  grown(partition: OwnedPartition): void {
     if (!partition.pauses.has('marks') && this.#above(this.#high, partition)) this.pause(partition, 'marks')
   }
 
-  settled(partition: OwnedPartition, records: number, bytes: number): void {
-    partition.unsettled -= records
-    partition.unsettledBytes -= bytes
+  /** The partition holds less than before. */
+  shrunk(partition: OwnedPartition): void {
     if (partition.pauses.has('marks') && !this.#above(this.#low, partition)) this.resume(partition, 'marks')
   }
 
@@ -51,7 +49,7 @@ export class BackPressure {
     this.#driver().resume(partition.assigned)
   }
 
-  #above(mark: Mark, { unsettled, unsettledBytes }: OwnedPartition): boolean {
-    return unsettled * this.#partitions > mark.records || unsettledBytes * this.#partitions > mark.bytes
+  #above(mark: Mark, { heldRecords, heldBytes }: OwnedPartition): boolean {
+    return heldRecords * this.#partitions > mark.records || heldBytes * this.#partitions > mark.bytes
   }
 }

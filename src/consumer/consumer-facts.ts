@@ -50,7 +50,7 @@ export function partitionFacts(partition: OwnedPartition, readsCommitted: boolea
   const { tracker, lanes } = partition
   const end = readsCommitted ? partition.lastStableOffset : partition.highWatermark
   const lag = Math.max(0, end - tracker.committable)
-  const hasWork = partition.unsettled > 0 || (lag > 0 && !partition.pauses.has('user'))
+  const hasWork = partition.heldRecords > 0 || (lag > 0 && !partition.pauses.has('user'))
   return {
     topic: partition.topic,
     partition: partition.partition,
@@ -61,8 +61,8 @@ export function partitionFacts(partition: OwnedPartition, readsCommitted: boolea
     committed: partition.acknowledged?.offset ?? null,
     end,
     lag,
-    unsettled: partition.unsettled,
-    unsettledBytes: Math.round(partition.unsettledBytes),
+    unsettled: partition.heldRecords,
+    unsettledBytes: Math.round(partition.heldBytes),
     running: lanes.running,
     queued: lanes.queued,
     pausedBy: [...partition.pauses],

@@ -3,6 +3,7 @@ import type { Clock } from '../runtime/clock.js'
 import type { Metrics } from '../telemetry/metrics.js'
 import type { BackPressure } from './back-pressure.js'
 import type { Committer } from './committer.js'
+import type { Intake } from './intake.js'
 import type { OwnedPartition } from './owned-partition.js'
 import type { Delivery, Settlement, Work } from './work.js'
 
@@ -12,6 +13,7 @@ export interface DispatchOptions {
   readonly order: Order
   /** Most deliveries at the same time. */
   readonly concurrency: number
+  readonly intake: Intake
   readonly delivery: Delivery
   readonly committer: Committer
   readonly backPressure: BackPressure
@@ -47,14 +49,33 @@ export class Dispatch {
     return this.#lanes.running
   }
 
-  lanesOfPartition(): LaneGroup<Work> {
-    return this.#lanes.group()
+  /** Lanes that fill themselves from the partition's backlog. */
+  lanesFor(partition: OwnedPartition): LaneGroup<Work> {
+    const { order } = this.#options
+    return this.#lanes.group({
+      // What is in the only lane must end first: looking further ahead would only make objects that wait.
+      canRefill: () => !partition.backlog.isEmpty && (order !== 'partition' || partition.lanes.lanes === 0),
+      refill: () => this.#refill(partition),
+    })
   }
 
-  push(partition: OwnedPartition, deliveries: readonly Work[]): void {
-    const { order } = this.#options
-    for (const work of deliveries) partition.lanes.push(laneKey(order, work), work)
-    this.#lanes.wake()
+  #refill(partition: OwnedPartition): void {
+    const { order, intake, backPressure, committer, stopPartition } = this.#options
+    let deliveries: readonly Work[]
+    try {
+      deliveries = intake.take(partition)
+    } catch (error) {
+      stopPartition(partition, error as Error)
+      return
+    }
+    for (const work of deliveries) {
+      partition.unsettledRecords += work.count
+      partition.unsettledBytes += work.sizeBytes
+      partition.lanes.push(laneKey(order, work), work)
+    }
+    // Records that were passed without a delivery free room, and so does an answer that counted more than it had.
+    backPressure.shrunk(partition)
+    if (deliveries.length === 0) committer.moved(partition)
   }
 
   #run(work: Work): Promise<void> | undefined {
@@ -106,9 +127,11 @@ export class Dispatch {
     const { partition, count } = work
     const { backPressure, committer, metrics, clock } = this.#options
     partition.tracker.settle(work.ticket, count)
+    partition.unsettledRecords -= count
+    partition.unsettledBytes -= work.sizeBytes
     partition.lastProgressAt = clock.now()
     metrics.count('tidemark_consumer_records_total', labelsOf(partition, settlement), count)
-    backPressure.settled(partition, count, work.sizeBytes)
+    backPressure.shrunk(partition)
     committer.settled(partition, count)
   }
 

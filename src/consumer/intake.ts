@@ -1,5 +1,4 @@
-import type { FetchedRecords } from '../driver/consumer.js'
-import { DecodeError } from '../errors.js'
+import { DecodeError, DriverError } from '../errors.js'
 import { messageHeaders } from '../message/headers.js'
 import type { Message } from '../message/message.js'
 import type { ReceivedRecord } from '../message/record.js'
@@ -7,7 +6,10 @@ import type { Topic } from '../topic/topic.js'
 import type { OwnedPartition } from './owned-partition.js'
 import { Work } from './work.js'
 
-/** Turns what was fetched into deliveries: each record is tracked, then decoded. What cannot be decoded goes on as failed. */
+/** Single messages made in one go: enough to spread the cost, few enough to die young. */
+const singlesAtOnce = 256
+
+/** Turns the backlog into deliveries: each record is tracked, then decoded. What cannot be decoded goes on as failed. */
 export class Intake {
   readonly #topics: ReadonlyMap<string, Topic>
   readonly #batchMessages: number | null
@@ -18,79 +20,140 @@ export class Intake {
     this.#batchMessages = batchMessages
   }
 
-  /** Deliveries in order of offset. */
-  take(partition: OwnedPartition, fetched: FetchedRecords): Work[] {
-    const topic = this.#topics.get(fetched.topic) as Topic
-    const recordBytes = fetched.records.length === 0 ? 0 : fetched.sizeBytes / fetched.records.length
-    const work =
-      this.#batchMessages === null
-        ? takeSingles(partition, topic, fetched.records, recordBytes)
-        : takeBatches(partition, topic, fetched.records, recordBytes, this.#batchMessages)
-    partition.tracker.receivedUpTo(fetched.nextOffset)
-    return work
+  /**
+   * The next deliveries, in order of offset; none when the backlog has nothing to handle.
+   *
+   * @throws DriverError when the next bytes are no records
+   */
+  take(partition: OwnedPartition): readonly Work[] {
+    const topic = this.#topics.get(partition.topic) as Topic
+    const deliveries =
+      this.#batchMessages === null ? new Singles(partition) : new Batches(partition, this.#batchMessages)
+    try {
+      fill(deliveries, partition, topic)
+    } catch (cause) {
+      // What was good before is handled first; the next call meets the bad batch again.
+      if (deliveries.isEmpty) throw noRecords(partition, cause)
+    }
+    return deliveries.end()
   }
 }
 
-function takeSingles(
-  partition: OwnedPartition,
-  topic: Topic,
-  records: readonly ReceivedRecord[],
-  recordBytes: number,
-): Work[] {
-  const work: Work[] = []
-  for (const record of records) {
-    const ticket = partition.tracker.receive(record.offset)
-    if (ticket === -1) continue
+/** Collects deliveries until there is enough. */
+interface Deliveries {
+  readonly isFull: boolean
+  readonly isEmpty: boolean
+  add(ticket: number, message: Message, record: ReceivedRecord, recordBytes: number): void
+  addFailed(ticket: number, record: ReceivedRecord, recordBytes: number, failure: DecodeError): void
+  /** The records before and after are not neighbours. */
+  gap(): void
+  end(): readonly Work[]
+}
+
+function fill(deliveries: Deliveries, partition: OwnedPartition, topic: Topic): void {
+  const { backlog, tracker } = partition
+  while (!deliveries.isFull) {
+    const record = backlog.next()
+    if (record === null) {
+      const nextOffset = backlog.pass()
+      if (nextOffset === null) return
+      tracker.receivedUpTo(nextOffset)
+      continue
+    }
+    const ticket = tracker.receive(record.offset)
+    if (ticket === -1) {
+      deliveries.gap()
+      continue
+    }
     const decoded = decode(partition, topic, record)
-    work.push(
-      decoded instanceof DecodeError
-        ? new Work(partition, ticket, rawMessage(partition, record), record, recordBytes, decoded)
-        : new Work(partition, ticket, decoded, record, recordBytes, null),
+    if (decoded instanceof DecodeError) deliveries.addFailed(ticket, record, backlog.recordBytes, decoded)
+    else deliveries.add(ticket, decoded, record, backlog.recordBytes)
+  }
+}
+
+class Singles implements Deliveries {
+  readonly #partition: OwnedPartition
+  readonly #work: Work[] = []
+
+  constructor(partition: OwnedPartition) {
+    this.#partition = partition
+  }
+
+  get isFull(): boolean {
+    return this.#work.length >= singlesAtOnce
+  }
+
+  get isEmpty(): boolean {
+    return this.#work.length === 0
+  }
+
+  add(ticket: number, message: Message, record: ReceivedRecord, recordBytes: number): void {
+    this.#work.push(new Work(this.#partition, ticket, message, record, recordBytes, null))
+  }
+
+  addFailed(ticket: number, record: ReceivedRecord, recordBytes: number, failure: DecodeError): void {
+    this.#work.push(
+      new Work(this.#partition, ticket, rawMessage(this.#partition, record), record, recordBytes, failure),
     )
   }
-  return work
+
+  gap(): void {
+    // Each stands alone.
+  }
+
+  end(): readonly Work[] {
+    return this.#work
+  }
 }
 
-/** A batch ends where a record cannot be decoded or is skipped, because its records have consecutive tickets. */
-function takeBatches(
-  partition: OwnedPartition,
-  topic: Topic,
-  records: readonly ReceivedRecord[],
-  recordBytes: number,
-  batchMessages: number,
-): Work[] {
-  const work: Work[] = []
-  let batch: Batch = { ticket: -1, messages: [], records: [] }
-  const close = () => {
-    const { ticket, messages, records: raw } = batch
-    if (raw.length > 0) work.push(new Work(partition, ticket, messages, raw, recordBytes * raw.length, null))
-    batch = { ticket: -1, messages: [], records: [] }
-  }
-  for (const record of records) {
-    const ticket = partition.tracker.receive(record.offset)
-    if (ticket === -1) {
-      close()
-      continue
-    }
-    const decoded = decode(partition, topic, record)
-    if (decoded instanceof DecodeError) {
-      close()
-      work.push(new Work(partition, ticket, [rawMessage(partition, record)], [record], recordBytes, decoded))
-      continue
-    }
-    if (batch.records.length === 0) batch.ticket = ticket
-    batch.messages.push(decoded)
-    batch.records.push(record)
-    if (batch.records.length >= batchMessages) close()
-  }
-  close()
-  return work
-}
+/** One batch, which ends early at a record that is skipped or cannot be decoded: its records have consecutive tickets. */
+class Batches implements Deliveries {
+  readonly #partition: OwnedPartition
+  readonly #most: number
+  readonly #work: Work[] = []
+  #ticket = -1
+  #messages: Message[] = []
+  #records: ReceivedRecord[] = []
+  #sizeBytes = 0
 
-interface Batch {
-  ticket: number
-  messages: Message[]
-  records: ReceivedRecord[]
+  constructor(partition: OwnedPartition, most: number) {
+    this.#partition = partition
+    this.#most = most
+  }
+
+  get isFull(): boolean {
+    return this.#work.length > 0 || this.#records.length >= this.#most
+  }
+
+  get isEmpty(): boolean {
+    return this.#work.length === 0 && this.#records.length === 0
+  }
+
+  add(ticket: number, message: Message, record: ReceivedRecord, recordBytes: number): void {
+    if (this.#records.length === 0) this.#ticket = ticket
+    this.#messages.push(message)
+    this.#records.push(record)
+    this.#sizeBytes += recordBytes
+  }
+
+  addFailed(ticket: number, record: ReceivedRecord, recordBytes: number, failure: DecodeError): void {
+    this.gap()
+    const messages = [rawMessage(this.#partition, record)]
+    this.#work.push(new Work(this.#partition, ticket, messages, [record], recordBytes, failure))
+  }
+
+  gap(): void {
+    if (this.#records.length === 0) return
+    this.#work.push(new Work(this.#partition, this.#ticket, this.#messages, this.#records, this.#sizeBytes, null))
+    this.#messages = []
+    this.#records = []
+    this.#sizeBytes = 0
+  }
+
+  end(): readonly Work[] {
+    this.gap()
+    return this.#work
+  }
 }
 
 function decode(partition: OwnedPartition, topic: Topic, record: ReceivedRecord): Message | DecodeError {
@@ -125,5 +188,15 @@ function notDecoded({ topic, partition }: OwnedPartition, offset: number, cause:
     refused ? 'invalid' : 'undecodable',
     `value of ${topic}-${partition} at offset ${offset} cannot be decoded: ${problem}`,
     { topic, partition, offset, cause },
+  )
+}
+
+function noRecords({ topic, partition, tracker }: OwnedPartition, cause: unknown): DriverError {
+  const problem = cause instanceof Error ? cause.message : String(cause)
+  return new DriverError(
+    'corrupt-record',
+    `the records of ${topic}-${partition} from offset ${tracker.end} cannot be read (${problem}), although their ` +
+      'checksum is right; seek past them and accept the loss, and look at what produced them',
+    { topic, partition, offset: tracker.end, cause },
   )
 }

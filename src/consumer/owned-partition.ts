@@ -6,6 +6,7 @@ import { OffsetTracker } from '../offsets/offset-tracker.js'
 import type { LaneGroup } from '../runtime/keyed-lanes.js'
 import { StateMachine } from '../runtime/state-machine.js'
 import type { Labels } from '../telemetry/metrics.js'
+import { Backlog } from './backlog.js'
 import type { Work } from './work.js'
 
 export type PartitionState = 'active' | 'stopped' | 'draining' | 'gone'
@@ -39,7 +40,10 @@ export class OwnedPartition implements TopicPartition {
   readonly epoch: number
   readonly startedAt: number
   readonly state: StateMachine<PartitionState>
+  /** Fetched and not taken up. */
+  readonly backlog = new Backlog()
   readonly tracker: OffsetTracker
+  readonly lanes: LaneGroup<Work>
   readonly labels: { readonly handled: Labels; readonly deadLettered: Labels; readonly discarded: Labels }
   readonly pauses = new Set<PauseReason>()
   acknowledged: Acknowledged | null
@@ -47,7 +51,8 @@ export class OwnedPartition implements TopicPartition {
   metadataMaxBytes: number
   /** Something changed since the last commit that was sent. */
   uncommitted = false
-  unsettled = 0
+  /** Taken up and not settled. */
+  unsettledRecords = 0
   unsettledBytes = 0
   highWatermark: number
   lastStableOffset: number
@@ -63,7 +68,7 @@ export class OwnedPartition implements TopicPartition {
   constructor(
     readonly assigned: AssignedPartition,
     start: PartitionStart,
-    readonly lanes: LaneGroup<Work>,
+    lanesFor: (partition: OwnedPartition) => LaneGroup<Work>,
     now: number,
     metadataMaxBytes: number,
   ) {
@@ -73,6 +78,7 @@ export class OwnedPartition implements TopicPartition {
     this.startedAt = start.position
     this.state = new StateMachine<PartitionState>(`partition ${assigned.topic}-${assigned.partition}`, 'active', moves)
     this.tracker = new OffsetTracker(start.position, start.completed)
+    this.lanes = lanesFor(this)
     this.acknowledged = start.acknowledged
     this.metadataMaxBytes = metadataMaxBytes
     this.highWatermark = start.position
@@ -84,6 +90,15 @@ export class OwnedPartition implements TopicPartition {
       deadLettered: labels('dead-lettered'),
       discarded: labels('discarded'),
     }
+  }
+
+  /** Records received and not settled. */
+  get heldRecords(): number {
+    return this.backlog.count + this.unsettledRecords
+  }
+
+  get heldBytes(): number {
+    return this.backlog.sizeBytes + this.unsettledBytes
   }
 
   get isGone(): boolean {

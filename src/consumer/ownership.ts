@@ -27,7 +27,6 @@ export class Ownership implements ConsumerListener {
   readonly #driver: () => DriverConsumer
   readonly #onFailed: (error: TidemarkError) => void
   readonly #assignment = new Assignment()
-  readonly #intake: Intake
   readonly #backPressure: BackPressure
   readonly #running: RunningHandlers
   readonly #committer: Committer
@@ -51,7 +50,6 @@ export class Ownership implements ConsumerListener {
     const { logger, metrics } = dependencies
     const handling = handlingOf(options)
     const onDefect = (error: unknown) => onFailed(defect(error))
-    this.#intake = new Intake(options.topics, handling.kind === 'batch' ? options.batchMessages : null)
     this.#backPressure = new BackPressure(options.highMark, options.lowMark, driver)
     this.#running = new RunningHandlers(clock)
     this.#committer = new Committer({
@@ -68,6 +66,7 @@ export class Ownership implements ConsumerListener {
     this.#dispatch = new Dispatch({
       order: options.order,
       concurrency: options.concurrency,
+      intake: new Intake(options.topics, handling.kind === 'batch' ? options.batchMessages : null),
       delivery: new AtLeastOnce({
         handling,
         middleware: dependencies.middleware,
@@ -271,8 +270,8 @@ export class Ownership implements ConsumerListener {
   }
 
   #own(assigned: AssignedPartition, start: PartitionStart): OwnedPartition {
-    const lanes = this.#dispatch.lanesOfPartition()
-    const owned = new OwnedPartition(assigned, start, lanes, this.#tools.clock.now(), commitMetadataMaxBytes)
+    const lanesFor = (partition: OwnedPartition) => this.#dispatch.lanesFor(partition)
+    const owned = new OwnedPartition(assigned, start, lanesFor, this.#tools.clock.now(), commitMetadataMaxBytes)
     this.#assignment.put(owned)
     return owned
   }
@@ -284,21 +283,11 @@ export class Ownership implements ConsumerListener {
   #receive(partition: OwnedPartition, fetched: FetchedRecords): void {
     partition.highWatermark = fetched.highWatermark
     partition.lastStableOffset = fetched.lastStableOffset
-    if (partition.unsettled === 0) partition.lastProgressAt = this.#tools.clock.now()
-    const deliveries = this.#intake.take(partition, fetched)
-    if (deliveries.length === 0) {
-      this.#committer.moved(partition)
-      return
-    }
-    let records = 0
-    let bytes = 0
-    for (const work of deliveries) {
-      records += work.count
-      bytes += work.sizeBytes
-    }
-    this.#backPressure.received(partition, records, bytes)
+    if (partition.heldRecords === 0) partition.lastProgressAt = this.#tools.clock.now()
+    partition.backlog.push(fetched)
+    this.#backPressure.grown(partition)
     this.#gauges()
-    this.#dispatch.push(partition, deliveries)
+    partition.lanes.supplied()
   }
 
   #stopPartition(partition: OwnedPartition, cause: Error): void {
@@ -331,7 +320,7 @@ export class Ownership implements ConsumerListener {
     let inFlight = 0
     let paused = 0
     for (const partition of this.#assignment.all()) {
-      inFlight += partition.unsettled
+      inFlight += partition.heldRecords
       if (partition.pauses.size > 0) paused += 1
     }
     metrics.gauge('tidemark_consumer_in_flight', {}, inFlight)

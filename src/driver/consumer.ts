@@ -1,6 +1,6 @@
 import type { IsolationLevel } from '../connection/requests.js'
 import type { TidemarkError } from '../errors.js'
-import type { ReceivedRecord } from '../message/record.js'
+import type { RecordBatch } from '../message/record.js'
 import type { TopicPartition } from '../message/topic-partition.js'
 import type { ClientSettings } from './driver.js'
 
@@ -46,10 +46,10 @@ export interface AssignedPartition extends TopicPartition {
   readonly committed: { readonly offset: number; readonly metadata: string | null } | null
 }
 
-/** Records of one partition, in order; offsets may have holes. */
+/** Records of one partition, in order; offsets may have holes. None is below the position that was asked for. */
 export interface FetchedRecords extends TopicPartition {
   readonly epoch: number
-  readonly records: readonly ReceivedRecord[]
+  readonly batches: readonly RecordBatch[]
   /** Where the next fetch starts: past holes, control batches and aborted records. May move with no record at all. */
   readonly nextOffset: number
   readonly highWatermark: number

@@ -19,4 +19,12 @@ export interface ReceivedRecord {
   readonly headers: readonly Header[]
 }
 
+/** Records that stay bytes until they are asked for: what waits costs no objects. */
+export interface RecordBatch {
+  /** At most so many records. */
+  readonly count: number
+  /** Makes the records, in order, anew at every call. Throws when the bytes are no records. */
+  decode(): readonly ReceivedRecord[]
+}
+
 export const noHeaders: readonly Header[] = Object.freeze([])

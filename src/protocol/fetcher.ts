@@ -11,7 +11,7 @@ import { WorkLoop } from '../runtime/work-loop.js'
 import type { Cluster } from './cluster.js'
 import { FetchPartition } from './fetch-partition.js'
 import { judgeFetchCode } from './fetch-codes.js'
-import { readableRecords } from './readable-records.js'
+import { readableBatches } from './readable-batches.js'
 
 interface FetcherEvents {
   records(fetched: FetchedRecords): void
@@ -245,7 +245,7 @@ export class Fetcher {
   #hand(key: string, partition: FetchPartition, fetched: FetchedPartition): void {
     partition.failures = 0
     const before = partition.position
-    const { records, nextOffset } = readableRecords(fetched, before, this.#settings.isolation)
+    const { batches, nextOffset } = readableBatches(fetched, before, this.#settings.isolation)
     if (nextOffset !== before) {
       // Moved before it is told, so that a seek made by the listener has the last word.
       partition.position = nextOffset
@@ -255,7 +255,7 @@ export class Fetcher {
         topic: fetched.topic,
         partition: fetched.partition,
         epoch: partition.assigned.epoch,
-        records,
+        batches,
         nextOffset,
         highWatermark: fetched.highWatermark,
         lastStableOffset: fetched.lastStableOffset,

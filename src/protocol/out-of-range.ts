@@ -98,7 +98,7 @@ export class OutOfRangePolicy {
       topic,
       partition: number,
       epoch: partition.epoch,
-      records: [],
+      batches: [],
       nextOffset: target,
       highWatermark: end,
       lastStableOffset: end,

@@ -15,6 +15,16 @@ export interface KeyedLanesOptions<Task> {
   readonly clock: Clock
 }
 
+/** Where further tasks of a group come from when none of those it has can start. */
+export interface LaneSupply {
+  /** Whether there is more, and pushing it now could let something start. Asked often: must be cheap. */
+  readonly canRefill: () => boolean
+  /** Pushes some more, or finds that there is none. Must not throw. */
+  readonly refill: () => void
+}
+
+const noSupply: LaneSupply = { canRefill: () => false, refill: () => undefined }
+
 /** Tasks started in one turn of the event loop, and the time they may take, before timers and sockets get their turn. */
 const tasksPerTurn = 1024
 const turnMs = 10
@@ -44,13 +54,8 @@ export class KeyedLanes<Task extends LaneTask<Task>> {
   }
 
   /** A set of lanes of its own: equal keys of two groups never share a lane. */
-  group(): LaneGroup<Task> {
-    return new LaneGroup<Task>((group) => this.#groupReady(group))
-  }
-
-  /** Starts what may run, in the next turn of the event loop. To be called once after a series of `push`. */
-  wake(): void {
-    this.#openTurn()
+  group(supply: LaneSupply = noSupply): LaneGroup<Task> {
+    return new LaneGroup<Task>(supply, (group) => this.#groupReady(group))
   }
 
   #groupReady(group: LaneGroup<Task>): void {
@@ -138,6 +143,7 @@ export class LaneGroup<Task extends LaneTask<Task>> {
   next: LaneGroup<Task> | null = null
   readonly #lanes = new Map<string, Lane<Task>>()
   readonly #readyLanes = new LinkedQueue<Lane<Task>>()
+  readonly #supply: LaneSupply
   readonly #onReady: (group: LaneGroup<Task>) => void
   #announced = false
   #holds = 0
@@ -146,7 +152,8 @@ export class LaneGroup<Task extends LaneTask<Task>> {
   #queued = 0
   #idleWaiters: (() => void)[] = []
 
-  constructor(onReady: (group: LaneGroup<Task>) => void) {
+  constructor(supply: LaneSupply, onReady: (group: LaneGroup<Task>) => void) {
+    this.#supply = supply
     this.#onReady = onReady
   }
 
@@ -173,6 +180,11 @@ export class LaneGroup<Task extends LaneTask<Task>> {
       if (key !== null) this.#lanes.set(key, lane)
     }
     if (lane.add(task)) this.#laneReady(lane)
+  }
+
+  /** The supply has more than when it was asked last. */
+  supplied(): void {
+    this.#announce()
   }
 
   /** Nothing new starts until every hold is released. */
@@ -206,7 +218,11 @@ export class LaneGroup<Task extends LaneTask<Task>> {
   takeLane(): Lane<Task> | null {
     this.#announced = false
     if (this.#holds > 0) return null
-    return this.#readyLanes.shift()
+    if (this.#readyLanes.isEmpty && this.#canRefill) this.#supply.refill()
+    const lane = this.#readyLanes.shift()
+    // In line again: a refill that started nothing is one of several turns, not a loop of its own.
+    if (lane === null) this.#announce()
+    return lane
   }
 
   begin(): void {
@@ -219,7 +235,12 @@ export class LaneGroup<Task extends LaneTask<Task>> {
     this.#running -= 1
     if (lane.rest()) this.#laneReady(lane)
     else if (lane.key !== null && this.#lanes.get(lane.key) === lane) this.#lanes.delete(lane.key)
+    this.#announce()
     if (this.#running === 0 && this.#idleWaiters.length > 0) this.#wakeIdleWaiters()
+  }
+
+  get #canRefill(): boolean {
+    return !this.#closed && this.#supply.canRefill()
   }
 
   #laneReady(lane: Lane<Task>): void {
@@ -228,7 +249,7 @@ export class LaneGroup<Task extends LaneTask<Task>> {
   }
 
   #announce(): void {
-    if (this.#announced || this.#holds > 0 || this.#readyLanes.isEmpty) return
+    if (this.#announced || this.#holds > 0 || (this.#readyLanes.isEmpty && !this.#canRefill)) return
     this.#announced = true
     this.#onReady(this)
   }

@@ -15,9 +15,10 @@ export interface DecodedBatches {
 const nothing: DecodedBatches = { batches: [], corrupt: null }
 
 /**
- * Reads the record batches of one partition's part of a fetch answer. A last batch that is cut off is left out, as the
- * protocol allows. What cannot be read ends the list with a text in `corrupt`; no wrong record is ever returned. The
- * answer is a promise only if a batch is compressed with a codec that works asynchronously.
+ * Reads the record batches of one partition's part of a fetch answer: headers and checksums here, the records when a
+ * batch is asked for them. A last batch that is cut off is left out, as the protocol allows. What cannot be read ends
+ * the list with a text in `corrupt`, or makes `decode` throw a `WireError`; no wrong record is ever returned. The answer
+ * is a promise only if a batch is compressed with a codec that works asynchronously.
  */
 export function decodeRecordBatches(
   bytes: Buffer | null,
@@ -48,7 +49,7 @@ function continueAt(
       checkOrder(header, batches.at(-1))
       const unpacked = unpack(bytes.subarray(at + layout.records, end), header, codecs)
       if (!Buffer.isBuffer(unpacked)) return later(unpacked, header, bytes, end, batches, codecs)
-      batches.push(readBatch(unpacked, header))
+      batches.push(batchOf(unpacked, header))
       at = end
     }
     return { batches, corrupt: null }
@@ -66,7 +67,7 @@ async function later(
   codecs: CodecRegistry,
 ): Promise<DecodedBatches> {
   try {
-    batches.push(readBatch(await unpacking, header))
+    batches.push(batchOf(await unpacking, header))
   } catch (error) {
     return { batches, corrupt: `the batch at offset ${header.baseOffset}: ${(error as Error).message}` }
   }
@@ -129,15 +130,50 @@ function unpack(packed: Buffer, header: BatchHeader, codecs: CodecRegistry): Buf
   return compression === 'none' ? packed : codecs(compression).decompress(packed)
 }
 
-function readBatch(records: Buffer, header: BatchHeader): FetchedBatch {
+function batchOf(records: Buffer, header: BatchHeader): FetchedBatch {
+  if (header.recordCount * MIN_RECORD_BYTES > records.length) {
+    throw malformed(
+      `the batch at offset ${header.baseOffset} claims ${header.recordCount} records in ${records.length} bytes`,
+    )
+  }
   const isControl = (header.attributes & attributeBits.control) !== 0
-  return {
-    baseOffset: header.baseOffset,
-    lastOffset: header.lastOffset,
-    producerId: header.producerId,
-    isTransactional: (header.attributes & attributeBits.transactional) !== 0,
-    control: isControl ? controlType(records, header) : 'none',
-    records: isControl ? [] : new RecordReader(records, header).all(),
+  return new EncodedBatch(header, isControl ? controlType(records, header) : 'none', records)
+}
+
+/** A batch whose checksum was right. Its records are made when somebody wants them, and not kept. */
+class EncodedBatch implements FetchedBatch {
+  readonly control: FetchedBatch['control']
+  readonly #header: BatchHeader
+  readonly #records: Buffer
+
+  constructor(header: BatchHeader, control: FetchedBatch['control'], records: Buffer) {
+    this.#header = header
+    this.control = control
+    this.#records = records
+  }
+
+  get baseOffset(): number {
+    return this.#header.baseOffset
+  }
+
+  get lastOffset(): number {
+    return this.#header.lastOffset
+  }
+
+  get producerId(): number {
+    return this.#header.producerId
+  }
+
+  get isTransactional(): boolean {
+    return (this.#header.attributes & attributeBits.transactional) !== 0
+  }
+
+  get count(): number {
+    return this.control === 'none' ? this.#header.recordCount : 0
+  }
+
+  decode(): ReceivedRecord[] {
+    return this.control === 'none' ? new RecordReader(this.#records, this.#header).all() : []
   }
 }
 
@@ -165,9 +201,6 @@ class RecordReader {
 
   all(): ReceivedRecord[] {
     const { recordCount, baseOffset, lastOffset } = this.#header
-    if (recordCount * MIN_RECORD_BYTES > this.#bytes.length) {
-      throw malformed(`the batch at offset ${baseOffset} claims ${recordCount} records in ${this.#bytes.length} bytes`)
-    }
     const records: ReceivedRecord[] = []
     let previous = baseOffset - 1
     for (let index = 0; index < recordCount; index++) {

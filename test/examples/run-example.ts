@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { dieWithUs } from '../support/reaper.js'
 
 export interface Ended {
   readonly code: number | null
@@ -27,6 +28,7 @@ export async function runExample(
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...inherited, ...env },
   })
+  dieWithUs(child)
   let output = ''
   const take = (chunk: Buffer): void => {
     output += chunk.toString()

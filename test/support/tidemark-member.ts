@@ -75,9 +75,11 @@ export function tidemarkMember(driver: Driver, settings: Partial<ConsumerSetting
 
   const listener: ConsumerListener = {
     assigned: () => Promise.resolve(),
-    records({ topic, partition, epoch, records: fetched, nextOffset }: FetchedRecords) {
+    records({ topic, partition, epoch, batches, nextOffset }: FetchedRecords) {
       const from = partitionKey(topic, partition)
-      for (const { offset, value } of fetched) records.push({ from, offset, value: String(value) })
+      for (const { offset, value } of batches.flatMap((batch) => batch.decode())) {
+        records.push({ from, offset, value: String(value) })
+      }
       toCommit.set(from, { topic, partition, epoch, nextOffset, metadata: '' })
       if (settings.groupId) void commitAll()
     },

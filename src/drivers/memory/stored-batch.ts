@@ -3,6 +3,7 @@ import type { Header, OutgoingRecord, ReceivedRecord } from '../../message/recor
 
 /** A batch in a log. It is handed to fetches as it is, so it never changes; compaction replaces it. */
 export interface StoredBatch extends FetchedBatch {
+  readonly records: readonly ReceivedRecord[]
   readonly producerEpoch: number
   /** -1 without idempotence. */
   readonly baseSequence: number
@@ -50,7 +51,7 @@ export function storeBatch(
     baseSequence: origin.baseSequence,
     isTransactional: origin.isTransactional,
     control: 'none',
-    records: stored,
+    ...holding(stored),
     recordCount: count,
     maxTimestamp,
     sizeBytes,
@@ -73,7 +74,7 @@ export function storeMarker(
     baseSequence: -1,
     isTransactional: true,
     control,
-    records: [],
+    ...holding([]),
     recordCount: 1,
     maxTimestamp: timestamp,
     sizeBytes: batchOverheadBytes + recordOverheadBytes + 10,
@@ -83,7 +84,11 @@ export function storeMarker(
 /** The batch without the records that compaction takes. It covers the same offsets. */
 export function withoutRecords(batch: StoredBatch, keep: (record: ReceivedRecord) => boolean): StoredBatch {
   const records = batch.records.filter(keep)
-  return records.length === batch.records.length ? batch : { ...batch, records, sizeBytes: sizeOf(records) }
+  return records.length === batch.records.length ? batch : { ...batch, ...holding(records), sizeBytes: sizeOf(records) }
+}
+
+function holding(records: readonly ReceivedRecord[]): Pick<StoredBatch, 'records' | 'count' | 'decode'> {
+  return { records, count: records.length, decode: () => records }
 }
 
 /** Encoded size without compression, near enough for limits. */

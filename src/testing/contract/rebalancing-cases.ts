@@ -219,9 +219,9 @@ export const rebalancingCases: readonly ContractCase[] = [
       const member = async () => {
         const consumer = world.consumer(topic, { groupId, heartbeatIntervalMs })
         const next = new Map<number, number>()
-        consumer.whenRecords = ({ partition, records, nextOffset }) => {
+        consumer.whenRecords = ({ partition, batches, nextOffset }) => {
           next.set(partition, nextOffset)
-          for (const { offset } of records) {
+          for (const { offset } of batches.flatMap((batch) => batch.decode())) {
             const place = `${partition}@${offset}`
             seen.set(place, (seen.get(place) ?? 0) + 1)
           }

@@ -99,7 +99,7 @@ export class RecordingConsumer implements ConsumerListener {
   received(topic?: string, partition?: number): readonly ReceivedRecord[] {
     return this.fetched
       .filter((part) => topic === undefined || (part.topic === topic && part.partition === (partition ?? 0)))
-      .flatMap(({ records }) => records)
+      .flatMap(({ batches }) => batches.flatMap((batch) => batch.decode()))
   }
 
   values(topic?: string, partition?: number): readonly string[] {
@@ -111,7 +111,7 @@ export class RecordingConsumer implements ConsumerListener {
   }
 
   count(): number {
-    return this.fetched.reduce((sum, { records }) => sum + records.length, 0)
+    return this.received().length
   }
 
   newsOf(...kinds: readonly News['kind'][]): readonly News[] {

@@ -1,5 +1,3 @@
-import { mkdtempSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { applyEvent, type EventFate } from '../../../examples/alarm/alert/apply-event.js'
 import { judgeBatch, type JudgedBatch } from '../../../examples/alarm/detect/judge-batch.js'
@@ -8,9 +6,10 @@ import { PartitionClaims } from '../../../examples/alarm/store/partition-claims.
 import type { Schema } from '../../../examples/alarm/store/schema.js'
 import { openStore, type Store } from '../../../examples/alarm/store/store.js'
 import type { AlertEvent, RawEvent } from '../../../examples/alarm/topics.js'
+import { temporaryFolder } from '../../support/temporary-folder.js'
 
 export function freshFolder(): string {
-  return mkdtempSync(join(tmpdir(), 'tidemark-alarm-'))
+  return temporaryFolder('alarm')
 }
 
 /** detect and alert without Kafka between them: the same transactions, batch by batch. */

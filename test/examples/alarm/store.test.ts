@@ -8,6 +8,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { FencedWriterError } from '../../../examples/alarm/store/consumer-offset.js'
 import { PartitionClaims } from '../../../examples/alarm/store/partition-claims.js'
 import { openStore } from '../../../examples/alarm/store/store.js'
+import { dieWithUs } from '../../support/reaper.js'
 import { freshFolder } from './pipeline.js'
 
 const writer = fileURLToPath(new URL('./store-writer.ts', import.meta.url))
@@ -21,6 +22,7 @@ describe('a database file', () => {
   /** A process that writes whole generations of rows, one transaction each, until it is killed. */
   async function startWriter(path: string): Promise<ChildProcess> {
     const child = spawn(process.execPath, ['--import', 'tsx', writer, path], { stdio: ['ignore', 'pipe', 'inherit'] })
+    dieWithUs(child)
     children.push(child)
     if (!child.stdout) throw new Error('no stdout')
     await once(child.stdout, 'data')

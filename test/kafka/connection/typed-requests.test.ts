@@ -110,7 +110,7 @@ describe('every typed request on a real broker', () => {
     const batches = [batchOf([{ value: Buffer.from('a') }], { topic: 'unanswered' })]
     await client.ask({ api: 'produce', acks: 0, timeoutMs: 5_000, transactionalId: null, batches })
     const { batches: fetched } = await client.fetch('unanswered', 0)
-    expect(fetched[0]!.records[0]!.value!.toString()).toBe('a')
+    expect(fetched[0]!.decode()[0]!.value!.toString()).toBe('a')
     expect((await client.ask({ api: 'metadata', topics: [] })).brokers).toHaveLength(1)
   })
 

@@ -128,7 +128,7 @@ describe('what Java writes', () => {
     for (let offset = 0; offset < 201;) {
       const { batches, corrupt } = await client.fetch(topic, offset)
       expect(corrupt).toBe(null)
-      for (const batch of batches) read.push(...batch.records)
+      for (const batch of batches) read.push(...batch.decode())
       offset = batches.at(-1)!.lastOffset + 1
     }
     expect(
@@ -188,12 +188,10 @@ describe('what the broker adds', () => {
     let fetched = await client.fetch('transacted', 0)
     while (fetched.lastStableOffset < 4 && Date.now() < deadline) fetched = await client.fetch('transacted', 0)
     expect(fetched).toMatchObject({ errorCode: 0, corrupt: null, highWatermark: 4, lastStableOffset: 4 })
-    const kinds = fetched.batches.map(({ control, isTransactional, baseOffset, records: read }) => [
-      baseOffset,
-      control,
-      isTransactional,
-      read.map(({ value }) => text(value)),
-    ])
+    const kinds = fetched.batches.map((batch) => {
+      const { control, isTransactional, baseOffset } = batch
+      return [baseOffset, control, isTransactional, batch.decode().map(({ value }) => text(value))]
+    })
     expect(kinds).toEqual([
       [0, 'none', true, ['abort']],
       [1, 'abort', true, []],
@@ -213,7 +211,7 @@ describe('what the broker adds', () => {
       ).partitions
       const { batches } = await client.fetch('stamped', answer!.baseOffset)
       expect(answer!.logAppendTime).toBeGreaterThan(1_700_000_000_000)
-      expect(batches[0]!.records.map(({ timestamp }) => timestamp)).toEqual([
+      expect(batches[0]!.decode().map(({ timestamp }) => timestamp)).toEqual([
         answer!.logAppendTime,
         answer!.logAppendTime,
       ])

@@ -58,7 +58,7 @@ export class FakeDriver implements DriverConsumer {
     const end = nextOffset ?? (records.at(-1)?.offset ?? assigned.position - 1) + 1
     this.listener.records({
       ...assigned,
-      records,
+      batches: [{ count: records.length, decode: () => records }],
       nextOffset: end,
       highWatermark: end,
       lastStableOffset: end,

@@ -76,7 +76,8 @@ export class ConsumerHarness implements ConsumerListener {
   offsets(topic = 't', partition = 0): number[] {
     return this.fetched
       .filter((part) => part.topic === topic && part.partition === partition)
-      .flatMap(({ records }) => records.map(({ offset }) => offset))
+      .flatMap(({ batches }) => batches.flatMap((batch) => batch.decode()))
+      .map(({ offset }) => offset)
   }
 
   held(): string[] {

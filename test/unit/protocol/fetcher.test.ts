@@ -4,7 +4,7 @@ import { RequestError } from '../../../src/connection/request-error.js'
 import type { Apis } from '../../../src/connection/requests.js'
 import { virtualClock, type VirtualClock } from '../../../src/testing/virtual-clock.js'
 import { ConsumerHarness } from './consumer-harness.js'
-import { ScriptedCluster, plainBatch } from './scripted-cluster.js'
+import { ScriptedCluster, held, plainBatch } from './scripted-cluster.js'
 
 const throttle = { throttleTimeMs: 0 }
 const t0 = { topic: 't', partition: 0 }
@@ -174,14 +174,15 @@ describe('fetching', () => {
 
   it('tells where it goes on past holes and control batches, with no record at all', async () => {
     const log = cluster.log('t', 0)
-    log.batches.push({ ...plainBatch(3, 3), control: 'commit', records: [] })
-    log.batches.push({ ...plainBatch(4, 9), records: [] })
+    log.batches.push({ ...plainBatch(3, 3), control: 'commit', ...held([]) })
+    log.batches.push({ ...plainBatch(4, 9), ...held([]) })
     log.end = 10
     const harness = await reading({ from: { timestamp: 1 } })
     harness.consumer.seek(t0, 3)
     await clock.advance(500)
     const last = harness.fetched.findLast(({ partition }) => partition === 0)
-    expect(last).toMatchObject({ records: [], nextOffset: 10 })
+    expect(last).toMatchObject({ nextOffset: 10 })
+    expect(last?.batches.flatMap((batch) => batch.decode())).toEqual([])
     expect(fetchesOf(0).at(-1)?.fetchOffset).toBe(10)
   })
 
@@ -312,7 +313,7 @@ describe('a position outside the log', () => {
     cluster.committed.set('t-0', { offset: 1, metadata: null })
     const harness = await reading({ groupId: 'g', onOutOfRange: 'earliest' })
     await clock.advance(2_000)
-    expect(harness.fetched.find(({ partition }) => partition === 0)).toMatchObject({ records: [], nextOffset: 3 })
+    expect(harness.fetched.find(({ partition }) => partition === 0)).toMatchObject({ batches: [], nextOffset: 3 })
     expect(harness.offsets('t', 0)).toEqual([3, 4])
   })
 

@@ -257,8 +257,8 @@ describe('under faults by chance', () => {
   /** Commits what it read, every second and at the drain, as far as it is still allowed to. */
   function committing(one: ConsumerHarness, handled: Set<string>): ConsumerHarness {
     const next = new Map<string, { epoch: number; partition: number; nextOffset: number }>()
-    one.whenRecords = ({ epoch, partition, records, nextOffset }) => {
-      for (const { offset } of records) handled.add(`${partition}-${offset}`)
+    one.whenRecords = ({ epoch, partition, batches, nextOffset }) => {
+      for (const { offset } of batches.flatMap((batch) => batch.decode())) handled.add(`${partition}-${offset}`)
       next.set(`${partition}`, { epoch, partition, nextOffset })
     }
     const commit = async (deadline: number) => {

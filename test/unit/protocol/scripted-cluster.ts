@@ -10,7 +10,7 @@ import type {
   FetchedPartition,
   Request,
 } from '../../../src/connection/requests.js'
-import { noHeaders } from '../../../src/message/record.js'
+import { noHeaders, type ReceivedRecord, type RecordBatch } from '../../../src/message/record.js'
 import { partitionKey } from '../../../src/message/topic-partition.js'
 import type { Clock } from '../../../src/runtime/clock.js'
 
@@ -37,19 +37,27 @@ interface ScriptedLog {
   batches: FetchedBatch[]
 }
 
+/** The record part of a batch. */
+export const held = (records: readonly ReceivedRecord[]): RecordBatch => ({
+  count: records.length,
+  decode: () => records,
+})
+
 export const plainBatch = (first: number, last: number): FetchedBatch => ({
   baseOffset: first,
   lastOffset: last,
   producerId: -1,
   isTransactional: false,
   control: 'none',
-  records: Array.from({ length: last - first + 1 }, (_, index) => ({
-    offset: first + index,
-    timestamp: 0,
-    key: null,
-    value: Buffer.from(`${first + index}`),
-    headers: noHeaders,
-  })),
+  ...held(
+    Array.from({ length: last - first + 1 }, (_, index) => ({
+      offset: first + index,
+      timestamp: 0,
+      key: null,
+      value: Buffer.from(`${first + index}`),
+      headers: noHeaders,
+    })),
+  ),
 })
 
 /** Two brokers, logs, and a group of one member. Every answer can be scripted; what is not is answered as usual. */

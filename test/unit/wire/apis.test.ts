@@ -218,7 +218,7 @@ describe('answers', () => {
     expect(
       answer.partitions.map(({ topic, partition: number, batches, corrupt, sizeBytes }) => [
         `${topic}-${number}`,
-        batches[0]?.records[0]?.value?.toString(),
+        batches[0]?.decode()[0]?.value?.toString(),
         corrupt !== null,
         sizeBytes,
       ]),

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
-import type { ProduceBatch } from '../../../src/connection/requests.js'
-import type { OutgoingRecord } from '../../../src/message/record.js'
+import type { FetchedBatch, ProduceBatch } from '../../../src/connection/requests.js'
+import type { OutgoingRecord, ReceivedRecord } from '../../../src/message/record.js'
 import { builtInCodecs } from '../../../src/wire/compression.js'
-import { decodeRecordBatches, type DecodedBatches } from '../../../src/wire/record-batch-decoder.js'
+import { decodeRecordBatches } from '../../../src/wire/record-batch-decoder.js'
 import { encodeRecordBatch } from '../../../src/wire/record-batch-encoder.js'
 
 const bytes = fc.uint8Array({ maxLength: 200 }).map((array) => Buffer.from(array))
@@ -52,8 +52,28 @@ export async function encode(batch: ProduceBatch): Promise<Buffer> {
   return encodeRecordBatch(batch, builtInCodecs)
 }
 
-export async function decode(bytesOfBatches: Buffer): Promise<DecodedBatches> {
-  return decodeRecordBatches(bytesOfBatches, builtInCodecs)
+/** A batch with its records made. */
+export type ReadBatch = Omit<FetchedBatch, 'count' | 'decode'> & { readonly records: readonly ReceivedRecord[] }
+
+/** Batches and their records; the first thing that cannot be read, here or there, ends the list. */
+export async function decode(
+  bytesOfBatches: Buffer,
+): Promise<{ readonly batches: readonly ReadBatch[]; readonly corrupt: string | null }> {
+  const { batches, corrupt } = await decodeRecordBatches(bytesOfBatches, builtInCodecs)
+  const read: ReadBatch[] = []
+  try {
+    for (const batch of batches) read.push(readBatch(batch))
+  } catch (error) {
+    return { batches: read, corrupt: (error as Error).message }
+  }
+  return { batches: read, corrupt }
+}
+
+export function readBatch(batch: FetchedBatch): ReadBatch {
+  const { baseOffset, lastOffset, producerId, isTransactional, control, count } = batch
+  const records = batch.decode()
+  if (records.length !== count) throw new Error(`${count} records were told, ${records.length} are there`)
+  return { baseOffset, lastOffset, producerId, isTransactional, control, records }
 }
 
 /** What a broker does to a batch it stores: it sets the offset of the first record, which the CRC does not cover. */

@@ -1,12 +1,12 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { FetchedBatch, ProduceBatch } from '../../../src/connection/requests.js'
+import type { ProduceBatch } from '../../../src/connection/requests.js'
 import { builtInCodecs } from '../../../src/wire/compression.js'
 import { crc32c } from '../../../src/wire/crc32c.js'
 import { encodeRecordBatch } from '../../../src/wire/record-batch-encoder.js'
-import { anyBatch, batchOf, decode, encode, storedAt } from './batches.js'
+import { anyBatch, batchOf, decode, encode, storedAt, type ReadBatch } from './batches.js'
 
-function expected(batch: ProduceBatch, baseOffset: number): FetchedBatch {
+function expected(batch: ProduceBatch, baseOffset: number): ReadBatch {
   return {
     baseOffset,
     lastOffset: baseOffset + batch.records.length - 1,
@@ -33,7 +33,7 @@ describe('record batches', () => {
         fc.nat(1_000_000),
         async (batches, first) => {
           const parts: Buffer[] = []
-          const wanted: FetchedBatch[] = []
+          const wanted: ReadBatch[] = []
           let offset = first
           for (const batch of batches) {
             parts.push(storedAt(await encode(batch), offset))

@@ -25,7 +25,7 @@ describe('compression', () => {
     expect(bytes.readInt16BE(21) & 7).toBe(3)
     const { batches, corrupt } = await decodeRecordBatches(bytes, kafkajsCodecs)
     expect(corrupt).toBe(null)
-    expect(batches[0]!.records.map(({ value }) => value!.toString())).toEqual(['a', 'b'])
+    expect(batches[0]!.decode().map(({ value }) => value!.toString())).toEqual(['a', 'b'])
   })
 
   it('without its codec says which package has one, when writing and when reading', async () => {

@@ -119,5 +119,5 @@ export function commitRequest(offset: number, request: Partial<OffsetCommitReque
 }
 
 export function valuesOf(fetched: FetchedPartition): readonly string[] {
-  return fetched.batches.flatMap((batch) => batch.records.map((each) => String(each.value)))
+  return fetched.batches.flatMap((batch) => batch.decode().map((each) => String(each.value)))
 }
