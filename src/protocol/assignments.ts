@@ -75,6 +75,7 @@ export class Assignments {
   /** Stops intake, then waits for the listener, at most until `deadline`. Never rejects. */
   async revoke(deadline: number): Promise<void> {
     this.#endTenure()
+    const after = this.#tenure
     const partitions = this.all()
     this.#fetcher.remove(partitions)
     const timer = new AbortController()
@@ -84,8 +85,10 @@ export class Assignments {
     )
     // The listener hears of the end of an assignment only after it has taken in its beginning.
     const begun = Promise.allSettled(this.#deliveries).then(() => 'begun' as const)
-    if ((await Promise.race([begun, late])) === 'late') this.lose()
-    else if (partitions.length > 0) await this.#drain(partitions, deadline, late)
+    if ((await Promise.race([begun, late])) === 'late') {
+      // Lost and assigned anew meanwhile: what is held now is none of this revoke's.
+      if (this.#tenure === after) this.lose()
+    } else if (partitions.length > 0) await this.#drain(partitions, deadline, late)
     timer.abort()
   }
 
