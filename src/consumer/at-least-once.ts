@@ -56,6 +56,8 @@ export class AtLeastOnce implements Delivery {
     running.add(run)
     try {
       await run.outcome(handled)
+      // It may have returned early because it was told to, with its work undone.
+      if (run.isCancelled) return 'late'
       this.#measure(run)
       return 'handled'
     } catch (error) {

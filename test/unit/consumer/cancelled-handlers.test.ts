@@ -79,4 +79,20 @@ describe('a handler that ends because its signal aborted', () => {
     expect(calls).toEqual([3])
     expect(given).toEqual([])
   })
+
+  it('and returns instead of throwing has handled nothing: its record is not committed', async () => {
+    const returning = (_: unknown, { signal }: HandlerContext): Promise<void> =>
+      new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+    const { clock, driver, consumer, drains } = setUp({ handle: returning, drainMs: 1_000 })
+    await consumer.start()
+    const assigned = await driver.assign('t', 0)
+    driver.deliver(assigned, records(0, 3))
+    await clock.advance(0)
+    driver.outcomes.push('pending')
+    driver.commitMs = 500
+    await clock.runUntil(driver.revoke(assigned, 60_000))
+    expect(driver.commits.length).toBeGreaterThan(1)
+    expect(driver.committed('t', 0)?.nextOffset ?? 0).toBe(0)
+    expect(drains[0]).toMatchObject({ abandoned: 1, possibleDuplicates: [{ from: 0, to: 1 }] })
+  })
 })
