@@ -185,6 +185,7 @@ const disturbances = {
     return `writes a transaction (${outcome}) of ${records.length} to ${at.topic}-${at.partition}`
   },
   'end-transaction': ({ cluster, random, openTransactions }: Scene) => {
+    while (openTransactions.length > 0 && !exists(cluster, openTransactions[0]!)) openTransactions.shift()
     const open = openTransactions[0]
     if (open === undefined || cluster.partitionFacts(open.topic, open.partition).leader < 0) return ''
     openTransactions.shift()
@@ -213,7 +214,7 @@ export class Nemesis {
   readonly #note: (event: string) => void
   #state: 'calm' | 'raging' = 'calm'
   #next: Timer | null = null
-  #done = 0
+  readonly #counts = new Map<Disturbance, number>()
 
   /** @param note is told everything that is done. */
   constructor(
@@ -245,7 +246,14 @@ export class Nemesis {
 
   /** How many disturbances there were. */
   get done(): number {
-    return this.#done
+    let sum = 0
+    for (const count of this.#counts.values()) sum += count
+    return sum
+  }
+
+  /** How many there were of each kind. */
+  get counts(): Readonly<Partial<Record<Disturbance, number>>> {
+    return Object.fromEntries(this.#counts)
   }
 
   start(): void {
@@ -279,7 +287,7 @@ export class Nemesis {
       cluster.faults.startBroker(node)
     }
     openTransactions.length = 0
-    for (const { topic, partition, producerId } of transactions.splice(0)) {
+    for (const { topic, partition, producerId } of transactions.splice(0).filter((each) => exists(cluster, each))) {
       const ours = cluster.batches(topic, partition).filter((batch) => batch.producerId === producerId)
       const isOpen = ours.length > 0 && ours.every(({ control }) => control === 'none')
       if (isOpen) cluster.endTransaction(topic, partition, producerId, 'abort')
@@ -295,12 +303,17 @@ export class Nemesis {
       const kind = pick(random, this.#kinds)
       const told = disturbances[kind](this.#scene)
       if (told !== '') {
-        this.#done += 1
+        this.#counts.set(kind, (this.#counts.get(kind) ?? 0) + 1)
         this.#note(`nemesis ${told}`)
       }
       this.#scheduleNext()
     })
   }
+}
+
+/** Its topic may have been deleted. */
+function exists(cluster: MemoryCluster, { topic, partition }: Transaction): boolean {
+  return partition < cluster.partitionCount(topic)
 }
 
 function draw(random: Random, count: number): number {
