@@ -1,6 +1,8 @@
 /** A timer that has not fired yet. Cancelling a fired timer does nothing. */
 export interface Timer {
   cancel(): void
+  /** The process need not stay alive for it. Missing where a clock has no process to keep alive. */
+  unref?(): void
 }
 
 /** The only source of time. The system clock runs in production, a virtual clock in simulations. */
@@ -39,7 +41,7 @@ export const systemClock: Clock = {
   now: () => Date.now(),
   setTimer(delayMs, callback) {
     const handle = setTimeout(callback, delayMs)
-    return { cancel: () => clearTimeout(handle) }
+    return { cancel: () => clearTimeout(handle), unref: () => handle.unref() }
   },
   defer(callback) {
     setImmediate(callback)

@@ -61,8 +61,7 @@ export function memoryHost(): { readonly host: ContractHost; readonly clock: Vir
         cluster.deleteRecordsBefore(topic, partition, offset)
       },
       async throttleProducing(topic) {
-        // Each is used up by one request; a rule counts only the requests that no rule before it took.
-        for (const nth of [5, 5, 5]) cluster.faults.throttleNext({ api: 'produce', topic, nth }, 500)
+        for (const nth of [5, 6, 7]) cluster.faults.throttleNext({ api: 'produce', topic, nth }, 500)
         return async () => cluster.faults.clear()
       },
       killClient: (clientId) => connections.kill(clientId),

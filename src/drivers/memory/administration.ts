@@ -70,7 +70,6 @@ export function createTopics(cluster: ClusterState, node: number, request: Creat
 export function createTopic(cluster: ClusterState, wanted: NewTopic, validateOnly: boolean): NamedError {
   const { name } = wanted
   const partitions = wanted.partitions === -1 ? cluster.settings.partitions : wanted.partitions
-  const living = cluster.nodes.filter((node) => cluster.isUp(node)).length
   const replicationFactor =
     wanted.replicationFactor === -1 ? cluster.settings.replicationFactor : wanted.replicationFactor
   const badName = nameProblem(name)
@@ -79,10 +78,8 @@ export function createTopic(cluster: ClusterState, wanted: NewTopic, validateOnl
   if (partitions < 1) {
     return failed(name, brokerCode.INVALID_PARTITIONS, `expected at least 1 partition, got ${partitions}`)
   }
-  if (replicationFactor < 1 || replicationFactor > living) {
-    const message = `replication factor ${replicationFactor} needs as many brokers, and ${living} are up`
-    return failed(name, brokerCode.INVALID_REPLICATION_FACTOR, message)
-  }
+  const noPlace = placementProblem(cluster, replicationFactor)
+  if (noPlace !== null) return failed(name, brokerCode.INVALID_REPLICATION_FACTOR, noPlace)
   const badConfig = configProblem(wanted.configs, cluster.settings)
   if (badConfig !== null) return failed(name, brokerCode.INVALID_CONFIG, badConfig)
   if (!validateOnly) cluster.addTopic(name, partitions, replicationFactor, wanted.configs)
@@ -110,18 +107,29 @@ export function createPartitions(
   node: number,
   request: CreatePartitionsRequest,
 ): CreatePartitionsAnswer {
-  const create = ({ name, count }: { readonly name: string; readonly count: number }): NamedError => {
-    if (node !== cluster.controller) return failed(name, brokerCode.NOT_CONTROLLER)
-    const topic = cluster.topics.get(name)
-    if (topic === undefined) return failed(name, brokerCode.UNKNOWN_TOPIC_OR_PARTITION)
-    if (count <= topic.partitions.length) {
-      const message = `topic ${name} has ${topic.partitions.length} partitions; expected more than that, got ${count}`
-      return failed(name, brokerCode.INVALID_PARTITIONS, message)
-    }
-    cluster.addPartitions(topic, count)
-    return succeeded(name)
-  }
+  const create = ({ name, count }: { readonly name: string; readonly count: number }): NamedError =>
+    node === cluster.controller ? growTopic(cluster, name, count) : failed(name, brokerCode.NOT_CONTROLLER)
   return { throttleTimeMs: 0, topics: request.topics.map(create) }
+}
+
+/** Grows one topic to `count` partitions, or says as a controller would why not. */
+export function growTopic(cluster: ClusterState, name: string, count: number): NamedError {
+  const topic = cluster.topics.get(name)
+  if (topic === undefined) return failed(name, brokerCode.UNKNOWN_TOPIC_OR_PARTITION, `there is no topic ${name}`)
+  if (count <= topic.partitions.length) {
+    const message = `topic ${name} has ${topic.partitions.length} partitions; expected more than that, got ${count}`
+    return failed(name, brokerCode.INVALID_PARTITIONS, message)
+  }
+  const noPlace = placementProblem(cluster, topic.replicationFactor)
+  if (noPlace !== null) return failed(name, brokerCode.INVALID_REPLICATION_FACTOR, noPlace)
+  cluster.addPartitions(topic, count)
+  return succeeded(name)
+}
+
+function placementProblem(cluster: ClusterState, replicationFactor: number): string | null {
+  const living = cluster.nodes.filter((node) => cluster.isUp(node)).length
+  if (replicationFactor >= 1 && replicationFactor <= living) return null
+  return `replication factor ${replicationFactor} needs as many brokers, and ${living} are up`
 }
 
 export function describeConfigs(

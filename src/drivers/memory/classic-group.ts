@@ -201,7 +201,7 @@ export class ClassicGroup {
         this.#members.forgetPendingId(memberId)
         this.#completeJoinIfAllJoined()
       }
-      this.#members.addPendingId(memberId, this.runtime.clock.setTimer(request.sessionTimeoutMs, expire))
+      this.#members.addPendingId(memberId, this.#timer(request.sessionTimeoutMs, expire))
       reply(joinRefused(memberId, brokerCode.MEMBER_ID_REQUIRED))
     }
   }
@@ -358,9 +358,7 @@ export class ClassicGroup {
       answerJoin(member, joinAnswered(member, this, this.members))
     }
     const generationId = this.#generationId
-    this.#syncTimer = this.runtime.clock.setTimer(this.#members.longestRebalanceTimeoutMs(), () =>
-      this.#expireSync(generationId),
-    )
+    this.#syncTimer = this.#timer(this.#members.longestRebalanceTimeoutMs(), () => this.#expireSync(generationId))
   }
 
   #electLeader(): boolean {
@@ -404,7 +402,7 @@ export class ClassicGroup {
 
   #restartSession(member: GroupMember, timeoutMs = member.sessionTimeoutMs): void {
     member.session?.cancel()
-    member.session = this.runtime.clock.setTimer(timeoutMs, () => this.#expireSession(member))
+    member.session = this.#timer(timeoutMs, () => this.#expireSession(member))
   }
 
   #expireSession(member: GroupMember): void {
@@ -427,9 +425,16 @@ export class ClassicGroup {
     if (this.#leaderId === member.memberId) this.#leaderId = this.members[0]?.memberId ?? null
   }
 
+  /** The group is a broker's: a member that said no goodbye must not keep the process of its client alive. */
+  #timer(delayMs: number, callback: () => void): Timer {
+    const timer = this.runtime.clock.setTimer(delayMs, callback)
+    timer.unref?.()
+    return timer
+  }
+
   #startJoinTimer(delayMs: number, callback: () => void): void {
     this.#joinTimer?.cancel()
-    this.#joinTimer = this.runtime.clock.setTimer(delayMs, callback)
+    this.#joinTimer = this.#timer(delayMs, callback)
   }
 
   #stopSyncTimer(): void {

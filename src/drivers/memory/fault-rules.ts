@@ -10,7 +10,10 @@ export interface RequestMatch {
   readonly groupId?: string
   /** The owner that the connection was opened for. */
   readonly client?: string
-  /** The n-th matching request from now on. Default 1, the next. */
+  /**
+   * The n-th matching request from now on, whatever other rules do to the ones before. Default 1, the next. Of two rules
+   * whose turn has come the older takes the request, and the other takes the next that matches.
+   */
   readonly nth?: number
 }
 
@@ -112,14 +115,14 @@ export class FaultRules {
   }
 
   #ruleDue(node: number, request: Request, client: string): Rule | undefined {
+    let due: Rule | undefined
     for (const rule of this.#rules) {
       if (!matches(rule.match, node, request, client)) continue
       rule.seen += 1
-      if (rule.seen < (rule.match.nth ?? 1)) continue
-      this.#rules = this.#rules.filter((other) => other !== rule)
-      return rule
+      if (rule.seen >= (rule.match.nth ?? 1)) due ??= rule
     }
-    return undefined
+    if (due !== undefined) this.#rules = this.#rules.filter((rule) => rule !== due)
+    return due
   }
 
   /** Always two draws, so that one request's fate does not shift the chances of the next. */

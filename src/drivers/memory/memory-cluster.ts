@@ -1,10 +1,10 @@
 import { brokerError } from '../../connection/broker-error.js'
 import type { ConnectionFactory } from '../../connection/connection.js'
-import type { CommittedPartition } from '../../connection/requests.js'
+import type { CommittedPartition, NamedError } from '../../connection/requests.js'
 import { StateError } from '../../errors.js'
 import type { OutgoingRecord, ReceivedRecord } from '../../message/record.js'
 import { systemRuntime, type Runtime } from '../../runtime/runtime.js'
-import { createTopic } from './administration.js'
+import { createTopic, growTopic } from './administration.js'
 import { Broker } from './broker.js'
 import { ClusterState } from './cluster-state.js'
 import { FaultRules } from './fault-rules.js'
@@ -65,6 +65,7 @@ export class MemoryCluster {
   readonly #groups: GroupCoordinators
   readonly #network: Network
   readonly #connections = new Set<MemoryConnection>()
+  readonly #transactionalIds = new Map<string, number>()
 
   constructor(options: MemoryClusterOptions = {}) {
     const brokers = options.brokers ?? 3
@@ -116,10 +117,7 @@ export class MemoryCluster {
 
   /** @throws DriverError with the broker's code when the topic exists or its settings are wrong. */
   createTopic(name: string, { partitions = -1, replicationFactor = -1, configs = {} }: TopicOptions = {}): void {
-    const outcome = createTopic(this.#cluster, { name, partitions, replicationFactor, configs }, false)
-    if (outcome.errorCode === 0) return
-    const doing = `creating topic ${name} (${outcome.errorMessage ?? 'no reason given'})`
-    throw brokerError(outcome.errorCode, doing, { topic: name })
+    throwRefusal('creating', createTopic(this.#cluster, { name, partitions, replicationFactor, configs }, false))
   }
 
   /** With all its records, and what groups have committed of it. */
@@ -128,11 +126,14 @@ export class MemoryCluster {
     this.#groups.forgetTopic(name)
   }
 
-  /** Grows a topic to `count` partitions. */
+  /**
+   * Grows a topic to `count` partitions.
+   *
+   * @throws DriverError with the broker's code when there is no such topic, it has as many partitions already, or fewer
+   * brokers are up than its replicas need.
+   */
   addPartitions(name: string, count: number): void {
-    const topic = this.#cluster.topics.get(name)
-    if (topic === undefined) throw new StateError('unknown-topic', `there is no topic ${name}`)
-    this.#cluster.addPartitions(topic, count)
+    throwRefusal('growing', growTopic(this.#cluster, name, count))
   }
 
   topicNames(): readonly string[] {
@@ -179,16 +180,21 @@ export class MemoryCluster {
   /**
    * Appends a transaction's records and its marker, as a transactional producer would have; `'open'` leaves the marker
    * out, so that the last stable offset stays before it until `endTransaction`.
+   *
+   * @param transactionalId one id keeps one producer id, as a producer does over its transactions; without it the producer
+   * is another each time.
    */
   appendTransaction(
     topic: string,
     partition: number,
     records: readonly OutgoingRecord[],
     outcome: 'commit' | 'abort' | 'open',
+    transactionalId?: string,
   ): { readonly producerId: number; readonly firstOffset: number } {
     const target = this.#partition(topic, partition)
-    const producerId = this.#cluster.takeProducerId()
-    const origin = { producerId, producerEpoch: 0, baseSequence: 0, isTransactional: true }
+    const producerId = this.#producerIdOf(transactionalId)
+    const baseSequence = target.log.ledger.nextSequenceOf(producerId)
+    const origin = { producerId, producerEpoch: 0, baseSequence, isTransactional: true }
     const { baseOffset } = target.append(records, origin)
     if (outcome !== 'open') target.appendMarker(outcome, producerId, 0)
     return { producerId, firstOffset: baseOffset }
@@ -224,11 +230,24 @@ export class MemoryCluster {
     this.#groups.close()
   }
 
+  #producerIdOf(transactionalId: string | undefined): number {
+    const known = transactionalId === undefined ? undefined : this.#transactionalIds.get(transactionalId)
+    if (known !== undefined) return known
+    const producerId = this.#cluster.takeProducerId()
+    if (transactionalId !== undefined) this.#transactionalIds.set(transactionalId, producerId)
+    return producerId
+  }
+
   #partition(topic: string, partition: number): Partition {
     const found = this.#cluster.partition(topic, partition)
     if (found === undefined) throw new StateError('unknown-partition', `there is no partition ${topic}-${partition}`)
     return found
   }
+}
+
+function throwRefusal(doing: string, { name, errorCode, errorMessage }: NamedError): void {
+  if (errorCode === 0) return
+  throw brokerError(errorCode, `${doing} topic ${name} (${errorMessage ?? 'no reason given'})`, { topic: name })
 }
 
 export function createMemoryCluster(options: MemoryClusterOptions = {}): MemoryCluster {

@@ -44,6 +44,7 @@ class ParkedProduce implements PartitionWatcher {
   park(cluster: ClusterState, timeoutMs: number): void {
     for (const fate of this.fates) if (!fate.settled) fate.partition?.watch(this)
     this.#timer = cluster.runtime.clock.setTimer(timeoutMs, () => this.#timeOut())
+    this.#timer.unref?.()
   }
 
   partitionChanged(): void {

@@ -56,6 +56,12 @@ export class ProducerLedger {
     return batch.baseSequence === expected ? append : refuse(brokerCode.OUT_OF_ORDER_SEQUENCE_NUMBER)
   }
 
+  /** The sequence with which a batch of the producer's present epoch continues; 0 when nothing is known of it. */
+  nextSequenceOf(producerId: number): number {
+    const state = this.#producers.get(producerId)
+    return state === undefined ? 0 : nextSequence(state)
+  }
+
   /** Takes in a batch that was appended. */
   note(batch: LedgerBatch, baseOffset: number): void {
     const state = this.#stateOf(batch.producerId, batch.producerEpoch)

@@ -77,6 +77,24 @@ describe('administration of the memory cluster', () => {
     expect(cluster.partitionFacts('t', 2).leader).toBeGreaterThanOrEqual(0)
   })
 
+  it('adds no partitions while fewer brokers are up than their replicas need, as it creates no such topic', async () => {
+    const { cluster, ask } = await setUp()
+    cluster.createTopic('t', { partitions: 1, replicationFactor: 3 })
+    cluster.faults.stopBroker(2)
+    const request = { api: 'createPartitions', topics: [{ name: 't', count: 2 }], timeoutMs: 1_000 } as const
+    expect((await ask(0, request)).topics[0]).toMatchObject({
+      errorCode: brokerCode.INVALID_REPLICATION_FACTOR,
+      errorMessage: 'replication factor 3 needs as many brokers, and 2 are up',
+    })
+    expect(() => cluster.addPartitions('t', 2)).toThrow(/INVALID_REPLICATION_FACTOR.*3 needs as many brokers/)
+    expect(() => cluster.addPartitions('t', 1)).toThrow(/INVALID_PARTITIONS/)
+    expect(() => cluster.addPartitions('nope', 1)).toThrow(/there is no topic nope/)
+    expect(cluster.partitionCount('t')).toBe(1)
+    cluster.faults.startBroker(2)
+    cluster.addPartitions('t', 2)
+    expect(cluster.partitionFacts('t', 1).replicas).toHaveLength(3)
+  })
+
   it('tells the settings of topics and brokers and which are defaults', async () => {
     const { cluster, ask } = await setUp()
     cluster.createTopic('t', { configs: { 'min.insync.replicas': '1' } })

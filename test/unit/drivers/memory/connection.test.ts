@@ -162,6 +162,22 @@ describe('faults on requests', () => {
     expect(cluster.faults.injected()).toEqual({ 'lose-answer': 1 })
   })
 
+  it('count every request that matches, also those that other rules take', async () => {
+    const { cluster, ask, stored } = await withTopic()
+    const { faults } = cluster
+    faults.failNext({ api: 'produce' }, brokerCode.NOT_ENOUGH_REPLICAS)
+    faults.failNext({ api: 'produce', nth: 3 }, brokerCode.KAFKA_STORAGE_ERROR)
+    faults.failNext({ api: 'produce', nth: 3 }, brokerCode.REQUEST_TIMED_OUT)
+    const codes: number[] = []
+    for (const value of ['a', 'b', 'c', 'd', 'e']) {
+      codes.push((await ask(0, produceTo(value))).partitions[0]?.errorCode as number)
+    }
+    const { NOT_ENOUGH_REPLICAS, KAFKA_STORAGE_ERROR, REQUEST_TIMED_OUT } = brokerCode
+    // Two rules for one request: the older takes it, the other takes the next.
+    expect(codes).toEqual([NOT_ENOUGH_REPLICAS, 0, KAFKA_STORAGE_ERROR, REQUEST_TIMED_OUT, 0])
+    expect(stored()).toEqual(['b', 'e'])
+  })
+
   it('refuse a request with a code and without an effect', async () => {
     const { cluster, ask, stored } = await withTopic()
     cluster.faults.failNext({ api: 'produce', partition: 0 }, brokerCode.KAFKA_STORAGE_ERROR)

@@ -134,6 +134,19 @@ describe('fetching from the memory cluster', () => {
     expect(later).toMatchObject({ lastStableOffset: 7, abortedTransactions: [{ firstOffset: 4 }] })
   })
 
+  it('keeps the producer id of a transactional id over its transactions, with sequences that go on', async () => {
+    const { cluster, fetch } = await setUp()
+    cluster.createTopic('t')
+    const mine = cluster.appendTransaction('t', 0, records('a', 'b'), 'abort', 'mine')
+    const other = cluster.appendTransaction('t', 0, records('c'), 'commit', 'other')
+    const again = cluster.appendTransaction('t', 0, records('d'), 'commit', 'mine')
+    expect(again.producerId).toBe(mine.producerId)
+    expect(other.producerId).not.toBe(mine.producerId)
+    expect(cluster.batches('t', 0).map(({ baseSequence }) => baseSequence)).toEqual([0, -1, 0, -1, 2, -1])
+    const committed = await fetch('t', 0, { isolation: 'read-committed' })
+    expect(committed.abortedTransactions).toEqual([{ producerId: mine.producerId, firstOffset: 0 }])
+  })
+
   it('wakes a read-committed fetch when the transaction ends', async () => {
     const { clock, cluster, send } = await setUp()
     cluster.createTopic('t')
