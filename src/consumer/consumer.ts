@@ -165,14 +165,13 @@ export class Consumer implements AsyncDisposable {
   async #close(deadlineMs: number): Promise<void> {
     const deadline = this.#now() + deadlineMs
     const leave = Math.min(leaveMs, deadlineMs * leaveShare)
-    try {
-      await this.#ownership.release(deadline - leave)
-      await this.#driver?.stop(deadline)
-    } catch (error) {
-      this.#dependencies.logger.error({ error }, 'the consumer did not stop in order')
-    } finally {
-      this.#ownership.close()
+    // At the same time, so that a member that stops hears of a rebalance meanwhile and is never made to join again.
+    const ends = await Promise.allSettled([this.#ownership.release(deadline - leave), this.#driver?.stop(deadline)])
+    for (const end of ends) {
+      if (end.status === 'fulfilled') continue
+      this.#dependencies.logger.error({ error: end.reason as unknown }, 'the consumer did not stop in order')
     }
+    this.#ownership.close()
   }
 
   #force(): void {

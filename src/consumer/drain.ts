@@ -5,6 +5,7 @@ import { mergeRanges, subtractRanges, type OffsetRange } from '../offsets/offset
 import { TidemarkError } from '../errors.js'
 import type { Clock } from '../runtime/clock.js'
 import type { Committer } from './committer.js'
+import type { DrainTime } from './drain-time.js'
 import type { OwnedPartition } from './owned-partition.js'
 import type { RunningHandlers } from './running-handlers.js'
 
@@ -39,31 +40,24 @@ export interface DrainTools {
   readonly running: RunningHandlers
 }
 
-/** Part of the time that is kept for the commit, and its bounds. */
-const commitShare = 0.2
-const commitLeastMs = 100
-const commitMostMs = 5_000
-
 /**
  * Gives partitions up in order: nothing new starts, what runs may finish, what is settled is committed, and from then on
- * nothing of them counts. All of it ends by `deadline`; handlers that have not finished see their signal abort.
- *
- * @param finishMs most time for running handlers
+ * nothing of them counts. All of it ends within `time`; handlers that have not finished see their signal abort.
  */
 export async function drain(
   partitions: readonly OwnedPartition[],
   reason: 'revoked' | 'stopped',
-  finishMs: number,
-  deadline: number,
+  time: DrainTime,
   tools: DrainTools,
 ): Promise<DrainReport> {
   const startedAt = tools.clock.now()
   for (const partition of partitions) startDraining(partition)
   const unfinished = new Map(partitions.map((partition) => [partition, runningRecords(partition)]))
-  await allIdle(partitions, finishUntil(startedAt, finishMs, deadline), tools.clock)
+  await Promise.race([allIdle(partitions), time.handlersTimeUp])
   const left = partitions.filter((partition) => !partition.isGone)
   for (const partition of left) abortHandlers(partition, reason, tools.running)
-  await tools.committer.flush(left, deadline)
+  // A flush that is cut short ends by itself, since its partitions are gone then.
+  if (left.length > 0) await Promise.race([tools.committer.flush(left, time.deadline), time.timeUp])
   // What went lost meanwhile was reported by that.
   const ended = left.filter((partition) => !partition.isGone)
   const before = ended.reduce((sum, partition) => sum + (unfinished.get(partition) ?? 0), 0)
@@ -86,23 +80,9 @@ function startDraining(partition: OwnedPartition): void {
   partition.lanes.close()
 }
 
-/** Leaves room for the commit before the deadline. */
-function finishUntil(now: number, finishMs: number, deadline: number): number {
-  const roomMs = Math.max(0, deadline - now)
-  const commitMs = Math.min(commitMostMs, Math.max(commitLeastMs, roomMs * commitShare))
-  return Math.min(now + finishMs, deadline - commitMs)
-}
-
-/** Until nothing runs, all partitions are gone, or the time is over. */
-async function allIdle(partitions: readonly OwnedPartition[], until: number, clock: Clock): Promise<void> {
-  const idle = Promise.all(partitions.map((partition) => Promise.race([partition.lanes.whenIdle(), gone(partition)])))
-  await new Promise<void>((resolve) => {
-    const timer = clock.setTimer(Math.max(0, until - clock.now()), resolve)
-    void idle.then(() => {
-      timer.cancel()
-      resolve()
-    })
-  })
+/** Until nothing runs or all partitions are gone. */
+async function allIdle(partitions: readonly OwnedPartition[]): Promise<void> {
+  await Promise.all(partitions.map((partition) => Promise.race([partition.lanes.whenIdle(), gone(partition)])))
 }
 
 function gone({ signal }: OwnedPartition): Promise<void> {

@@ -12,6 +12,7 @@ import { partitionFacts, type ConsumerFacts } from './consumer-facts.js'
 import type { ResolvedConsumerOptions } from './consumer-schema.js'
 import { Dispatch } from './dispatch.js'
 import { abandon, drain, type DrainReport, type DrainTools } from './drain.js'
+import { DrainTime } from './drain-time.js'
 import { Failures } from './failures.js'
 import { Intake } from './intake.js'
 import { OwnedPartition, type PartitionStart } from './owned-partition.js'
@@ -19,6 +20,12 @@ import { RunningHandlers } from './running-handlers.js'
 
 /** Share of the rebalance timeout that handlers may use; the rest is for commit and rejoin. */
 const rebalanceShare = 0.6
+
+interface RunningDrain {
+  readonly partitions: readonly OwnedPartition[]
+  readonly time: DrainTime
+  readonly ended: Promise<void>
+}
 
 /** What the partitions that are ours go through, from assignment to release. Implements the driver's listener. */
 export class Ownership implements ConsumerListener {
@@ -32,8 +39,10 @@ export class Ownership implements ConsumerListener {
   readonly #committer: Committer
   readonly #dispatch: Dispatch
   readonly #tools: DrainTools
+  readonly #drains = new Set<RunningDrain>()
   #lastDrain: DrainReport | null = null
-  #state: 'open' | 'closed' = 'open'
+  /** `releasing` takes no further partition; what there is may be drained and committed. */
+  #state: 'open' | 'releasing' | 'closed' = 'open'
 
   constructor(
     options: ResolvedConsumerOptions,
@@ -90,7 +99,7 @@ export class Ownership implements ConsumerListener {
   // ── What the driver tells ─────────────────────────────────────────────────────────────────────────────────────────
 
   assigned(partitions: readonly AssignedPartition[]): Promise<void> {
-    if (this.#state === 'closed') return Promise.resolve()
+    if (this.#state !== 'open') return Promise.resolve()
     for (const assigned of partitions) this.#take(assigned)
     this.#shareMarks()
     return Promise.resolve()
@@ -106,10 +115,13 @@ export class Ownership implements ConsumerListener {
     }
   }
 
+  /** A drain of these partitions that is under way ends by this deadline too. */
   async revoked(partitions: readonly AssignedPartition[], deadline: number): Promise<void> {
     const { drainMs, rebalanceTimeoutMs, heartbeatIntervalMs } = this.#options
     const budgetMs = Math.max(0, rebalanceTimeoutMs * rebalanceShare - heartbeatIntervalMs)
-    await this.#drain(this.#owned(partitions), 'revoked', Math.min(drainMs, budgetMs), deadline)
+    // A stop has said itself how long handlers may take.
+    const finishMs = this.#state === 'open' ? Math.min(drainMs, budgetMs) : Infinity
+    await this.#drain(this.#owned(partitions), 'revoked', finishMs, deadline)
   }
 
   lost(partitions: readonly AssignedPartition[]): void {
@@ -195,7 +207,7 @@ export class Ownership implements ConsumerListener {
 
   /** Takes no further partition, finishes and commits what there is. */
   async release(deadline: number): Promise<void> {
-    this.#state = 'closed'
+    if (this.#state === 'open') this.#state = 'releasing'
     await this.#drain(this.#assignment.all(), 'stopped', Infinity, deadline)
   }
 
@@ -208,6 +220,7 @@ export class Ownership implements ConsumerListener {
 
   /** No timer is left. */
   close(): void {
+    this.#state = 'closed'
     this.#committer.close()
     this.#running.close()
   }
@@ -219,10 +232,28 @@ export class Ownership implements ConsumerListener {
     deadline: number,
   ): Promise<void> {
     const fresh = partitions.filter((partition) => partition.state.is('active', 'stopped'))
-    const draining = partitions.filter((partition) => partition.state.is('draining'))
-    if (fresh.length > 0) this.#note(await drain(fresh, reason, finishMs, deadline, this.#tools))
-    // Another drain has them: its own deadline bounds it, ours bounds the wait.
-    await this.#allGone(draining, deadline)
+    const earlier = [...this.#drains].filter((drain) => drain.partitions.some((one) => partitions.includes(one)))
+    for (const { time } of earlier) time.shorten(finishMs, deadline)
+    await Promise.all([...earlier.map(({ ended }) => ended), this.#drainFresh(fresh, reason, finishMs, deadline)])
+  }
+
+  async #drainFresh(
+    partitions: readonly OwnedPartition[],
+    reason: 'revoked' | 'stopped',
+    finishMs: number,
+    deadline: number,
+  ): Promise<void> {
+    if (partitions.length === 0) return
+    const time = new DrainTime(this.#tools.clock, finishMs, deadline)
+    const ended = drain(partitions, reason, time, this.#tools).then((report) => this.#note(report))
+    const running = { partitions, time, ended }
+    this.#drains.add(running)
+    try {
+      await ended
+    } finally {
+      this.#drains.delete(running)
+      time.over()
+    }
   }
 
   #abandon(partitions: readonly OwnedPartition[], reason: 'lost' | 'forced'): void {
@@ -231,6 +262,8 @@ export class Ownership implements ConsumerListener {
   }
 
   #note(report: DrainReport): void {
+    // Everything went lost while it was drained, and that was noted.
+    if (report.partitions.length === 0) return
     const { metrics, logger } = this.#dependencies
     for (const { topic, partition } of report.partitions) {
       const owned = this.#assignment.get(topic, partition)
@@ -246,15 +279,6 @@ export class Ownership implements ConsumerListener {
       logger.info({ drain: report }, 'partitions were given up')
     }
     this.#tell(() => this.#options.onDrained?.(report))
-  }
-
-  async #allGone(partitions: readonly OwnedPartition[], deadline: number): Promise<void> {
-    if (partitions.length === 0) return
-    const { clock } = this.#tools
-    const gone = Promise.all(partitions.map((partition) => aborted(partition.signal)))
-    const late = new AbortController()
-    await Promise.race([gone, clock.sleep(Math.max(0, deadline - clock.now()), late.signal).catch(() => undefined)])
-    late.abort(new StateError('not-needed', 'the wait has ended'))
   }
 
   // ── Inside ────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -49,6 +49,7 @@ export class AllPartitions implements Membership {
   async stop(deadline: number): Promise<void> {
     this.#stopDeadline = Math.min(this.#stopDeadline, deadline)
     this.#ending.abort(new Error('the consumer was stopped'))
+    if (this.#machine.is('draining')) void this.#events.revoked(this.#stopDeadline) // waited for by the first call
     await this.#running
   }
 

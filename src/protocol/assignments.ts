@@ -1,12 +1,22 @@
 import type { AssignedPartition, ConsumerListener, ConsumerSettings, StartPosition } from '../driver/consumer.js'
 import { StateError } from '../errors.js'
 import { partitionKey, type TopicPartition } from '../message/topic-partition.js'
+import { Cutoff } from '../runtime/cutoff.js'
 import type { Runtime } from '../runtime/runtime.js'
+import { deferred } from './deferred.js'
 import type { Cluster } from './cluster.js'
 import type { Fetcher } from './fetcher.js'
 import { findStartingPoints, type StartingPoint } from './offset-start.js'
 
 type AssignmentSettings = Pick<ConsumerSettings, 'groupId' | 'isolation' | 'requestTimeoutMs' | 'logger'>
+
+/** Partitions on their way back to the group. */
+interface HandBack {
+  readonly cutoff: Cutoff
+  /** What the listener was asked to give up. */
+  told: readonly AssignedPartition[]
+  readonly ended: Promise<void>
+}
 
 /**
  * What is ours now, and under which epoch. Hands partitions to the listener and the fetcher, and takes them back: after
@@ -22,6 +32,7 @@ export class Assignments {
   /** Deliveries that are still looking for positions or wait for the listener. */
   readonly #deliveries = new Set<Promise<void>>()
   #tenure = new AbortController()
+  #handBack: HandBack | null = null
   #epoch = 0
 
   constructor(
@@ -72,29 +83,45 @@ export class Assignments {
     await this.#handOver([{ topic, partition: number, position, committed, error: null }], this.tenure)
   }
 
-  /** Stops intake, then waits for the listener, at most until `deadline`. Never rejects. */
-  async revoke(deadline: number): Promise<void> {
+  /**
+   * Stops intake, then waits for the listener, at most until `deadline`; called again meanwhile it ends by the earlier
+   * of both. Never rejects.
+   */
+  revoke(deadline: number): Promise<void> {
+    const handBack = this.#handBack
+    if (handBack === null) return this.#giveBack(deadline)
+    if (deadline < handBack.cutoff.at) {
+      handBack.cutoff.bringForward(deadline)
+      if (handBack.told.length > 0) void this.#listener.revoked(handBack.told, deadline) // never rejects; waited for below
+    }
+    return handBack.ended
+  }
+
+  async #giveBack(deadline: number): Promise<void> {
+    const { promise: ended, resolve: end } = deferred<void>()
+    const handBack: HandBack = { cutoff: new Cutoff(this.#runtime.clock, deadline), told: [], ended }
+    this.#handBack = handBack
     this.#endTenure()
-    const after = this.#tenure
     const partitions = this.all()
     this.#fetcher.remove(partitions)
-    const timer = new AbortController()
-    const late = this.#runtime.clock.sleep(Math.max(0, deadline - this.#runtime.clock.now()), timer.signal).then(
-      () => 'late' as const,
-      () => 'late' as const, // cancelled below, when nobody listens any more
-    )
+    const late = handBack.cutoff.reached.then(() => 'late' as const)
     // The listener hears of the end of an assignment only after it has taken in its beginning.
     const begun = Promise.allSettled(this.#deliveries).then(() => 'begun' as const)
     if ((await Promise.race([begun, late])) === 'late') {
       // Lost and assigned anew meanwhile: what is held now is none of this revoke's.
-      if (this.#tenure === after) this.lose()
-    } else if (partitions.length > 0) await this.#drain(partitions, deadline, late)
-    timer.abort()
+      if (this.#handBack === handBack) this.lose()
+    } else if (partitions.length > 0) await this.#drain(partitions, handBack, late)
+    handBack.cutoff.cancel()
+    if (this.#handBack === handBack) this.#handBack = null
+    end()
   }
 
-  async #drain(partitions: readonly AssignedPartition[], deadline: number, late: Promise<'late'>): Promise<void> {
-    const drained = this.#listener.revoked(partitions, deadline).then(() => 'drained' as const)
+  async #drain(partitions: readonly AssignedPartition[], handBack: HandBack, late: Promise<'late'>): Promise<void> {
+    handBack.told = partitions
+    const drained = this.#listener.revoked(partitions, handBack.cutoff.at).then(() => 'drained' as const)
     const end = await Promise.race([drained, late])
+    // What went lost meanwhile is somebody else's, and nobody waits for this any more.
+    if (this.#handBack !== handBack) return
     if (end === 'late') {
       this.#settings.logger.warn(
         { partitions: partitions.length },
@@ -106,6 +133,8 @@ export class Assignments {
 
   /** Everything is gone already. */
   lose(): void {
+    this.#handBack?.cutoff.bringForward(this.#runtime.clock.now())
+    this.#handBack = null
     this.#endTenure()
     const partitions = this.all()
     this.#fetcher.remove(partitions)

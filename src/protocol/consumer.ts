@@ -10,6 +10,7 @@ import type {
 } from '../driver/consumer.js'
 import { DriverError, StateError, TimeoutError, type TidemarkError } from '../errors.js'
 import type { TopicPartition } from '../message/topic-partition.js'
+import { Cutoff } from '../runtime/cutoff.js'
 import type { Runtime } from '../runtime/runtime.js'
 import { StateMachine, type Moves } from '../runtime/state-machine.js'
 import { AllPartitions } from './all-partitions.js'
@@ -63,7 +64,7 @@ class ProtocolConsumer implements DriverConsumer {
   readonly #outOfRange: OutOfRangePolicy
   readonly #machine = new StateMachine<ConsumerState>('the consumer', 'new', moves)
   readonly #firstNews = deferred<FirstNews>()
-  #stopped: Promise<void> | null = null
+  #stopping: { readonly cutoff: Cutoff; readonly ended: Promise<void> } | null = null
 
   constructor(connection: Connection, runtime: Runtime, settings: ConsumerSettings, listener: ConsumerListener) {
     this.#runtime = runtime
@@ -185,23 +186,25 @@ class ProtocolConsumer implements DriverConsumer {
     }
   }
 
-  /** The first call decides the deadline; the others wait for the same end. */
+  /** Of several deadlines the earliest counts; all callers wait for the same end. */
   #end(deadline: number): Promise<void> {
-    this.#stopped ??= this.#endOnce(deadline)
-    return this.#stopped
+    if (this.#stopping === null) {
+      const cutoff = new Cutoff(this.#runtime.clock, deadline)
+      this.#stopping = { cutoff, ended: this.#endOnce(cutoff) }
+    } else if (deadline < this.#stopping.cutoff.at) {
+      this.#stopping.cutoff.bringForward(deadline)
+      void this.#membership.stop(deadline) // never rejects; the first call waits for the same end
+    }
+    return this.#stopping.ended
   }
 
-  async #endOnce(deadline: number): Promise<void> {
+  async #endOnce(cutoff: Cutoff): Promise<void> {
     if (this.#machine.is('new')) this.#machine.to('stopped')
     else this.#machine.to('stopping')
     const error = new StateError('stopped', 'the consumer was stopped before it had an assignment')
     this.#firstNews.resolve({ kind: 'failed', error })
-    const timer = new AbortController()
-    const late = this.#runtime.clock
-      .sleep(Math.max(0, deadline - this.#runtime.clock.now()), timer.signal)
-      .catch(() => undefined) // cancelled below, when nobody listens any more
-    await Promise.race([this.#membership.stop(deadline), late])
-    timer.abort()
+    await Promise.race([this.#membership.stop(cutoff.at), cutoff.reached])
+    cutoff.cancel()
     this.#fetcher.close()
     this.#listener.close()
     await this.#cluster.close()

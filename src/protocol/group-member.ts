@@ -22,8 +22,10 @@ type GroupState =
   | 'syncing'
   /** A member with an assignment, heartbeats on. */
   | 'stable'
-  /** Still a member, giving the assignment up; heartbeats on. */
+  /** Still a member, giving the assignment up for a rebalance; heartbeats on. */
   | 'draining'
+  /** Still a member, giving the assignment up for good: whatever the group wants, it will not join again. */
+  | 'closing'
   | 'leaving'
   | 'stopped'
   | 'failed'
@@ -33,8 +35,9 @@ const moves: Moves<GroupState> = {
   'finding-coordinator': ['joining', 'unjoined', 'failed'],
   joining: ['syncing', 'unjoined', 'failed'],
   syncing: ['stable', 'unjoined', 'failed'],
-  stable: ['draining', 'unjoined', 'failed'],
-  draining: ['unjoined', 'failed'],
+  stable: ['draining', 'closing', 'unjoined', 'failed'],
+  draining: ['closing', 'unjoined', 'failed'],
+  closing: ['leaving', 'failed'],
   leaving: ['stopped'],
   stopped: [],
   failed: ['stopped'],
@@ -45,10 +48,25 @@ const backoff = exponential({ initialMs: 50, maxMs: 1_000 })
 /** Part of the rebalance timeout that a drain may use; the rest is for rejoining. */
 const drainShare = 0.6
 
-/** Part of the time to stop that is kept for LeaveGroup. */
-const leaveShare = 0.2
+/** Part of the time to stop that is kept for LeaveGroup, at most one request's time. */
+const leaveShare = 0.1
 
-/** A member of a group by the classic protocol, eager: every rebalance gives everything up and takes everything anew. */
+/** What makes a member give its assignment up, and the state it is in meanwhile. */
+const givingUp = { rebalance: 'draining', stop: 'closing' } as const
+
+/**
+ * A member of a group by the classic protocol, eager: every rebalance gives everything up and takes everything anew.
+ *
+ * | state    | news      | what follows |
+ * |----------|-----------|--------------|
+ * | stable   | rebalance | draining, by the rebalance's deadline; then it joins again |
+ * | stable   | stop      | closing, by the stop's deadline; then it leaves |
+ * | draining | stop      | closing, by the earlier of both deadlines |
+ * | closing  | rebalance | closing still, by the earlier of both; it commits under the old generation and leaves |
+ * | closing  | stop      | closing still, by the earlier of both |
+ * | stable, draining | lost | nothing is drained or committed; it joins again |
+ * | closing  | lost      | nothing more is committed; it leaves |
+ */
 export class GroupMember implements Membership {
   readonly #cluster: Cluster
   readonly #runtime: Runtime
@@ -91,6 +109,7 @@ export class GroupMember implements Membership {
     this.#stopDeadline = Math.min(this.#stopDeadline, deadline)
     this.#stopAsked.resolve({ kind: 'stop' })
     this.#ending.abort(new StateError('stopped', 'the consumer was stopped'))
+    if (this.#machine.is('closing')) void this.#events.revoked(this.#deadlineFor('stop')) // waited for by the first call
     await this.#running
   }
 
@@ -185,25 +204,31 @@ export class GroupMember implements Membership {
 
     const first = await Promise.race([generation.ended, generation.rebalance, this.#stopAsked.promise])
     if (first.kind === 'lost' || first.kind === 'failed') this.#gone(first)
-    else await this.#drain(generation)
+    else await this.#giveUp(generation, first.kind)
     generation.leave()
     this.#generation = null
     if (this.#machine.is('stable', 'draining')) this.#machine.to('unjoined')
   }
 
-  async #drain(generation: Generation): Promise<void> {
-    this.#machine.to('draining')
-    const drained = this.#events.revoked(this.#drainDeadline()).then(() => ({ kind: 'drained' }) as const)
-    const first = await Promise.race([generation.ended, drained])
-    if (first.kind !== 'drained') this.#gone(first)
+  async #giveUp(generation: Generation, reason: 'rebalance' | 'stop'): Promise<void> {
+    this.#machine.to(givingUp[reason])
+    const drained = this.#events.revoked(this.#deadlineFor(reason)).then(() => ({ kind: 'drained' }) as const)
+    const other = reason === 'rebalance' ? this.#stopAsked.promise : generation.rebalance
+    let first = await Promise.race([generation.ended, drained, other])
+    if (first.kind === 'stop' || first.kind === 'rebalance') {
+      if (first.kind === 'stop') this.#machine.to('closing')
+      void this.#events.revoked(this.#deadlineFor(first.kind)) // shortens the one that is waited for
+      first = await Promise.race([generation.ended, drained])
+    }
+    if (first.kind === 'lost' || first.kind === 'failed') this.#gone(first)
   }
 
-  #drainDeadline(): number {
+  #deadlineFor(reason: 'rebalance' | 'stop'): number {
     const now = this.#runtime.clock.now()
-    const { rebalanceTimeoutMs, heartbeatIntervalMs } = this.#settings
-    const share = now + Math.max(0, rebalanceTimeoutMs * drainShare - heartbeatIntervalMs)
-    const stop = this.#stopDeadline === Infinity ? Infinity : now + (this.#stopDeadline - now) * (1 - leaveShare)
-    return Math.max(now, Math.min(share, stop))
+    const { rebalanceTimeoutMs, heartbeatIntervalMs, requestTimeoutMs } = this.#settings
+    if (reason === 'rebalance') return now + Math.max(0, rebalanceTimeoutMs * drainShare - heartbeatIntervalMs)
+    const leftMs = Math.max(0, this.#stopDeadline - now)
+    return now + leftMs - Math.min(requestTimeoutMs, leftMs * leaveShare)
   }
 
   #gone(end: GenerationEnd): void {
@@ -214,7 +239,8 @@ export class GroupMember implements Membership {
       this.#ending.abort(end.error)
       return
     }
-    this.#settings.logger.warn({ group, reason: end.reason }, 'membership of the group was lost; joining again')
+    const next = this.#machine.is('closing') ? 'it was leaving' : 'joining again'
+    this.#settings.logger.warn({ group, reason: end.reason }, `membership of the group was lost; ${next}`)
     if (end.forgetMemberId) this.#memberId = ''
   }
 
@@ -233,6 +259,7 @@ export class GroupMember implements Membership {
   async #watchTopics(generation: Generation, { topics, counts }: LeaderDuty): Promise<void> {
     try {
       await partitionCountsChanged(this.#cluster, this.#runtime, this.#settings, topics, counts, generation.over)
+      if (!this.#machine.is('stable')) return
       this.#settings.logger.info({ group: this.#entry.groupId, topics }, 'partitions changed; the group is rebalanced')
       generation.wantRebalance()
     } catch (failure) {

@@ -6,7 +6,7 @@ import type { TopicPartition } from '../message/topic-partition.js'
 /** How a consumer comes by its partitions: as a member of a group, or as the reader of all of them. */
 export interface Membership {
   start(): void
-  /** Gives everything up (drained until `deadline`) and leaves. Never rejects. */
+  /** Gives everything up (drained until `deadline`) and leaves; of several deadlines the earliest counts. Never rejects. */
   stop(deadline: number): Promise<void>
   /** Ends it for a reason found elsewhere; `failed` is told. */
   fail(error: TidemarkError): void
@@ -28,7 +28,7 @@ export interface MembershipFacts {
 export interface MembershipEvents {
   /** These are ours now, besides those we have; read them from what is committed, else from `from`. */
   assigned(partitions: readonly TopicPartition[], from: StartPosition): void
-  /** Give everything up; resolves when done, at the latest at `deadline`. */
+  /** Give everything up; resolves when done, at the latest at `deadline`. Called again meanwhile: by the earlier of both. */
   revoked(deadline: number): Promise<void>
   /** Everything is gone already. */
   lost(): void

@@ -121,6 +121,7 @@ export class FakeDriver implements DriverConsumer {
     if (this.#stopped) return
     this.#stopped = true
     await this.listener.revoked(this.assignment(), deadline)
+    this.calls.push('left')
   }
 
   #forget({ topic, partition }: AssignedPartition): void {

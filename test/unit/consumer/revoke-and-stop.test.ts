@@ -136,6 +136,62 @@ describe('revoke', () => {
     expect(driver.committed('t', 0)?.nextOffset).toBe(3)
   })
 
+  it('while the consumer stops ends that drain by its own, earlier deadline, and what is done is committed', async () => {
+    const { clock, driver, handler, assigned, consumer, drains } = await running()
+    const stopped = consumer.stop({ deadlineMs: 60_000 })
+    await clock.advance(1_000)
+    handler.end(0)
+    const begun = clock.now()
+    await clock.runUntil(driver.revoke(assigned, 2_000))
+    expect(clock.now() - begun).toBeLessThanOrEqual(2_000)
+    expect(clock.now() - begun).toBeGreaterThanOrEqual(1_500)
+    expect(handler.signals.get(1)?.aborted).toBe(true)
+    expect(driver.committed('t', 0)?.nextOffset).toBe(1)
+    expect(drains).toMatchObject([{ reason: 'stopped', drained: 1, abandoned: 2, committed: [{ offset: 1 }] }])
+    await clock.runUntil(stopped)
+    expect(drains).toHaveLength(1)
+  })
+
+  it('that is repeated with an earlier deadline ends by that one', async () => {
+    const { clock, driver, assigned, drains } = await running()
+    const begun = clock.now()
+    const revoked = driver.revoke(assigned, 20_000)
+    await clock.advance(1_000)
+    const sooner = driver.revoke(assigned, 1_000)
+    await clock.runUntil(Promise.all([revoked, sooner]))
+    expect(clock.now() - begun).toBeLessThanOrEqual(2_000)
+    expect(drains).toHaveLength(1)
+  })
+
+  it('that is repeated with a later deadline keeps the first one', async () => {
+    const { clock, driver, assigned } = await running()
+    const begun = clock.now()
+    const revoked = driver.revoke(assigned, 2_000)
+    await clock.runUntil(Promise.all([revoked, driver.revoke(assigned, 60_000)]))
+    expect(clock.now() - begun).toBeLessThanOrEqual(2_000)
+  })
+
+  it('under way when the consumer must stop sooner ends by the deadline of the stop', async () => {
+    const { clock, driver, assigned, consumer, drains } = await running()
+    const begun = clock.now()
+    const revoked = driver.revoke(assigned, 30_000)
+    await clock.advance(1_000)
+    await clock.runUntil(consumer.stop({ deadlineMs: 2_000 }))
+    await clock.runUntil(revoked)
+    expect(clock.now() - begun).toBeLessThanOrEqual(3_000)
+    expect(drains).toMatchObject([{ reason: 'revoked', abandoned: 3 }])
+  })
+
+  it('leaves no timer behind', async () => {
+    const { clock, driver, assigned, handler } = await running({ commit: 'each' })
+    const before = clock.pendingTimers
+    const revoked = driver.revoke(assigned, 10_000)
+    for (const offset of [0, 1, 2]) handler.end(offset)
+    await clock.runUntil(revoked)
+    await clock.advance(0)
+    expect(clock.pendingTimers).toBeLessThanOrEqual(before)
+  })
+
   it('a partition assigned again without a revoke counts as lost before', async () => {
     const { driver, handler, drains } = await running()
     await driver.assign('t', 0)
@@ -158,7 +214,7 @@ describe('lost', () => {
   })
 
   it('in the middle of a drain ends it without a commit', async () => {
-    const { clock, driver, handler, assigned, drains } = await running()
+    const { clock, driver, handler, assigned, drains, consumer } = await running()
     const revoked = driver.revoke(assigned, 60_000)
     handler.end(0)
     await clock.advance(10)
@@ -167,7 +223,8 @@ describe('lost', () => {
     await clock.runUntil(revoked)
     expect(clock.now()).toBe(begun)
     expect(driver.commits).toEqual([])
-    expect(drains.filter(({ partitions }) => partitions.length > 0)).toHaveLength(1)
+    expect(drains).toMatchObject([{ reason: 'lost' }])
+    expect(consumer.facts().lastDrain?.reason).toBe('lost')
   })
 })
 
@@ -176,11 +233,11 @@ describe('stop', () => {
     const { clock, driver, handler, consumer, drains } = await running()
     const stopped = consumer.stop({ deadlineMs: 10_000 })
     await clock.advance(10)
-    expect(driver.calls).not.toContain('stop')
+    expect(driver.calls).not.toContain('left')
     for (const offset of [0, 1, 2]) handler.end(offset)
     await clock.runUntil(stopped)
     expect(driver.committed('t', 0)?.nextOffset).toBe(3)
-    expect(driver.calls.at(-1)).toBe('stop')
+    expect(driver.calls.at(-1)).toBe('left')
     expect(drains[0]?.reason).toBe('stopped')
     expect(consumer.state).toBe('stopped')
     await clock.advance(0)
