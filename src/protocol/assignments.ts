@@ -110,7 +110,7 @@ export class Assignments {
     if ((await Promise.race([begun, late])) === 'late') {
       // Lost and assigned anew meanwhile: what is held now is none of this revoke's.
       if (this.#handBack === handBack) this.lose()
-    } else if (partitions.length > 0) await this.#drain(partitions, handBack, late)
+    } else if (partitions.length > 0 && this.#handBack === handBack) await this.#drain(partitions, handBack, late)
     handBack.cutoff.cancel()
     if (this.#handBack === handBack) this.#handBack = null
     end()
