@@ -54,19 +54,14 @@ export class AtLeastOnce implements Delivery {
   async #whenHandled(work: Work, run: HandlerRun, handled: Promise<void>): Promise<Settlement> {
     const { running, failures } = this.#options
     running.add(run)
-    try {
-      await run.outcome(handled)
-      // It may have returned early because it was told to, with its work undone.
-      if (run.isCancelled) return 'late'
-      this.#measure(run)
-      return 'handled'
-    } catch (error) {
-      // Whoever gets the partition handles the record again: no attempt is spent, nothing is dead-lettered.
-      if (run.isCancelled) return 'late'
-      return await failures.end(work, run, error)
-    } finally {
-      running.delete(run)
-    }
+    const failure = await run.outcome(handled)
+    running.delete(run)
+    // Whoever gets the partition handles the record again: no attempt is spent, nothing is dead-lettered. A handler that
+    // returned may have done so because it was told to, with its work undone.
+    if (run.isCancelled) return 'late'
+    if (failure !== null) return failures.end(work, run, failure.error)
+    this.#measure(run)
+    return 'handled'
   }
 
   #measure({ partition, startedAt }: HandlerRun): void {

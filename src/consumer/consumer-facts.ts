@@ -39,6 +39,8 @@ export interface ConsumerFacts {
   readonly running: number
   /** Start of the handler call that has been running longest; `null` when none is. */
   readonly oldestHandlerStartedAt: number | null
+  /** Handlers that ignore that their time is over and their signal aborted; they are not part of `running`. */
+  readonly overrunning: number
   /** Records whose handling ended after their partition was gone. */
   readonly late: number
   readonly commits: Readonly<Record<CommitOutcome, number>>

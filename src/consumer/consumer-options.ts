@@ -31,7 +31,11 @@ export interface ConsumerSettingsOptions<Topics extends readonly Topic[] = reado
   readonly from?: 'earliest' | 'latest' | Date
   /** When the log no longer has the next offset. Default `stop`: the partition stops, with the lost range in the error. */
   readonly onOutOfRange?: 'stop' | 'earliest' | 'latest'
-  /** A handler that has not ended after this counts as failed and its signal aborts. Default 300,000. */
+  /**
+   * A handler that has not ended after this has failed (reason `timeout`), whatever it does later, and its signal aborts.
+   * Default 300,000. For up to 5 s more (at most this time once more) nothing else of its partition or key starts, so a
+   * handler that heeds its signal never runs beside the next one; one that does not is left behind and counted.
+   */
   readonly handlerTimeoutMs?: number
   /**
    * How long running handlers may finish when partitions are given up. Default 30,000; in a rebalance at most 60 % of

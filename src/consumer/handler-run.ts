@@ -1,6 +1,11 @@
 import type { ContextSend, MiddlewareContext } from './handler.js'
 import type { OwnedPartition } from './owned-partition.js'
 
+/** The handler threw, or did not end in time. */
+export interface HandlerFailure {
+  readonly error: unknown
+}
+
 /** One call of the handler. The abort controller is made only when somebody asks for the signal. */
 export class HandlerRun implements MiddlewareContext {
   attempt: number
@@ -8,7 +13,8 @@ export class HandlerRun implements MiddlewareContext {
   #controller: AbortController | null = null
   #abortReason: Error | null = null
   #end: 'open' | 'cancelled' | 'expired' = 'open'
-  #expire: ((error: Error) => void) | null = null
+  #handled: Promise<void> | null = null
+  #settle: ((failure: HandlerFailure) => void) | null = null
 
   constructor(
     readonly partition: OwnedPartition,
@@ -39,21 +45,33 @@ export class HandlerRun implements MiddlewareContext {
     this.#abort(reason)
   }
 
-  /** The deadline passed: the run counts as failed although the handler may not have ended. */
+  /** The deadline passed: the run has failed, whatever its handler does from now on. */
   expire(error: Error): void {
-    if (this.#end === 'open') {
-      this.#end = 'expired'
-      this.#abort(error)
-    }
-    this.#expire?.(error)
+    if (this.#end !== 'open') return
+    this.#end = 'expired'
+    this.#abort(error)
   }
 
-  /** Settles as the handler does, or rejects when the run expires. */
-  outcome(handled: Promise<void>): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#expire = reject
-      handled.then(resolve, reject)
+  /** Its end is waited for no longer. */
+  giveUp(): void {
+    this.#settle?.({ error: this.#abortReason })
+  }
+
+  /** Resolves when the handler ends, or is given up: with `null` when it did so in time and well. Never rejects. */
+  outcome(handled: Promise<void>): Promise<HandlerFailure | null> {
+    this.#handled = handled
+    return new Promise((resolve) => {
+      this.#settle = resolve
+      handled.then(
+        () => resolve(this.#end === 'expired' ? { error: this.#abortReason } : null),
+        (error: unknown) => resolve({ error: this.#end === 'expired' ? this.#abortReason : error }),
+      )
     })
+  }
+
+  /** Resolves when the handler itself has ended. */
+  async whenEnded(): Promise<void> {
+    await this.#handled?.then(undefined, () => undefined) // how it ended was told by `outcome`, or counts no more
   }
 
   #abort(reason: Error): void {

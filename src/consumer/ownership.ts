@@ -21,6 +21,9 @@ import { RunningHandlers } from './running-handlers.js'
 /** Share of the rebalance timeout that handlers may use; the rest is for commit and rejoin. */
 const rebalanceShare = 0.6
 
+/** How long a handler may take to heed its signal; never longer than it may take at all. */
+const handlerGraceMs = 5_000
+
 interface RunningDrain {
   readonly partitions: readonly OwnedPartition[]
   readonly time: DrainTime
@@ -60,7 +63,8 @@ export class Ownership implements ConsumerListener {
     const handling = handlingOf(options)
     const onDefect = (error: unknown) => onFailed(defect(error))
     this.#backPressure = new BackPressure(options.highMark, options.lowMark, driver)
-    this.#running = new RunningHandlers(clock)
+    const graceMs = Math.min(handlerGraceMs, options.handlerTimeoutMs)
+    this.#running = new RunningHandlers({ clock, graceMs, logger, metrics })
     this.#committer = new Committer({
       policy: options.commit,
       partitions: () => this.#assignment.all(),
@@ -197,6 +201,7 @@ export class Ownership implements ConsumerListener {
       partitions: this.#assignment.all().map((partition) => partitionFacts(partition, readsCommitted, now)),
       running: this.#dispatch.running,
       oldestHandlerStartedAt: this.#running.oldestStartedAt,
+      overrunning: this.#running.overrunning,
       late: this.#dispatch.late,
       commits: this.#committer.counts,
       lastDrain: this.#lastDrain,

@@ -74,6 +74,12 @@ export const metricNames = {
     labels: ['topic'],
     meaning: 'Time in the handler.',
   },
+  tidemark_consumer_handler_timeouts_total: {
+    kind: 'counter',
+    unit: 'handlers',
+    labels: ['topic'],
+    meaning: 'Handlers whose deadline passed before they ended.',
+  },
   tidemark_consumer_commits_total: {
     kind: 'counter',
     unit: 'offsets',

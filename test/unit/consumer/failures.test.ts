@@ -166,8 +166,9 @@ describe('with a dead-letter topic', () => {
     expect(given).toEqual([])
     expect(handler.signals.get(1)?.aborted).toBe(false)
     await clock.advance(200)
-    expect(given.map(({ record: { offset } }) => offset)).toEqual([1])
     expect(handler.signals.get(1)?.aborted).toBe(true)
+    await clock.advance(1_000)
+    expect(given.map(({ record: { offset } }) => offset)).toEqual([1])
   })
 
   it('a write that waits for a broker ends when the partition is taken away, and is not repeated', async () => {
