@@ -15,7 +15,7 @@ import { deadLetterTo } from './dead-letter/dead-letter.js'
 import { StateError } from './errors.js'
 import { Admin } from './operations/admin.js'
 import { Producer, type ProducerFacts } from './producer/producer.js'
-import type { ResolvedProducerOptions } from './producer/producer-options.js'
+import type { ProducerOptions, ResolvedProducerOptions } from './producer/producer-options.js'
 import type { Topic } from './topic/topic.js'
 
 export interface CloseOptions {
@@ -35,6 +35,16 @@ export interface MessagingFacts {
 const consumersShare = 0.7
 
 /**
+ * A dead letter is as large as what was read, so the topic alone decides what is too large; and what was stored compressed must
+ * fit again.
+ */
+const deadLetterProducer: Pick<ProducerOptions, 'maxRequestBytes' | 'bufferBytes' | 'compression'> = {
+  maxRequestBytes: 32 * 1_048_576,
+  bufferBytes: 64 * 1_048_576,
+  compression: 'gzip',
+}
+
+/**
  * The way to one Kafka cluster under one profile. Makes producers and consumers, and closes them in order.
  *
  * @example
@@ -44,10 +54,11 @@ export class Messaging implements AsyncDisposable {
   readonly #options: ResolvedMessagingOptions
   readonly #producers = new Set<Producer>()
   readonly #consumers = new Set<Consumer>()
-  /** Producers that consumers send with: one for each profile. */
-  readonly #shared = new Map<Profile, Producer>()
+  /** Producers that consumers send with: one for each profile, and one for dead letters. */
+  readonly #shared = new Map<Profile | 'dead letters', Producer>()
   #admin: Admin | null = null
   #closing: Promise<void> | null = null
+  #producersClosing = false
 
   constructor(options: ResolvedMessagingOptions) {
     this.#options = options
@@ -112,6 +123,8 @@ export class Messaging implements AsyncDisposable {
     const deadline = clock.now() + deadlineMs
     const stops = [...this.#consumers].map((consumer) => consumer.stop({ deadlineMs: deadlineMs * consumersShare }))
     const stopped = await Promise.allSettled(stops)
+    // A handler that outlived its consumer may still want to send; nobody would close what is made for it now.
+    this.#producersClosing = true
     const left = Math.max(0, deadline - clock.now())
     const flushed = await Promise.allSettled(
       [...this.#producers].map((producer) => producer.close({ deadlineMs: left })),
@@ -153,7 +166,7 @@ export class Messaging implements AsyncDisposable {
       metrics,
       middleware: [],
       deadLetter: deadLetter === null ? null : this.#deadLetterRoute(deadLetter, options.topics),
-      send: (topic, value, sendOptions) => this.#sharedProducer(profile).send(topic, value, sendOptions),
+      send: async (topic, value, sendOptions) => this.#sharedProducer(profile, profile).send(topic, value, sendOptions),
       offsetAt: async (partition, timestamp) => {
         const [offset] = await this.admin.listOffsets([partition], { timestamp })
         return offset as number
@@ -169,19 +182,25 @@ export class Messaging implements AsyncDisposable {
     return deadLetterTo({
       target,
       sources: sources.map(({ name }) => name),
-      publish: async (record, _target, originPartition) => {
+      publish: async (record, originPartition) => {
         const { headers } = record
         const time = record.timestamp >= 0 ? { timestamp: record.timestamp } : {}
-        await this.#sharedProducer(profiles.cp).send(topic, { record, originPartition }, { headers, ...time })
+        const producer = this.#sharedProducer('dead letters', profiles.cp, deadLetterProducer)
+        await producer.send(topic, { record, originPartition }, { headers, ...time })
       },
     })
   }
 
-  #sharedProducer(profile: Profile): Producer {
-    const known = this.#shared.get(profile)
+  #sharedProducer(
+    purpose: Profile | 'dead letters',
+    profile: Profile,
+    options: MessagingProducerOptions = {},
+  ): Producer {
+    const known = this.#shared.get(purpose)
     if (known !== undefined) return known
-    const producer = this.#makeProducer(resolveProducerOptions({}, profile).options)
-    this.#shared.set(profile, producer)
+    if (this.#producersClosing) throw new StateError('closed', 'a send was called on a messaging that is closed')
+    const producer = this.#makeProducer(resolveProducerOptions(options, profile).options)
+    this.#shared.set(purpose, producer)
     return producer
   }
 

@@ -3,7 +3,7 @@ import type { Backoff } from '../runtime/backoff.js'
 import { exponential } from '../runtime/backoff.js'
 import type { Runtime } from '../runtime/runtime.js'
 import type { Logger } from '../telemetry/logger.js'
-import type { DeadLetterReason, DeadLetterRoute, FailedRecord } from './failed-record.js'
+import { DeadLetterError, type DeadLetterReason, type DeadLetterRoute, type FailedRecord } from './failed-record.js'
 import { DeadLetter, Discard } from './fate.js'
 import type { OwnedPartition } from './owned-partition.js'
 import type { Settlement, Work } from './work.js'
@@ -58,6 +58,7 @@ export class Failures {
           partition.deadLetterFailures = 0
           return 'dead-lettered'
         }
+        if (error instanceof DeadLetterError) return { stoppedBy: error }
         if (!holding) partition.lanes.hold()
         holding = true
         partition.deadLetterFailures += 1

@@ -16,6 +16,11 @@ export function deadLetterHeaders(failed: FailedRecord): readonly Header[] {
   return [...kept, ...ours]
 }
 
+/** The same without what the error said, which is the only thing of ours that may be long. */
+export function withoutErrorText(headers: readonly Header[]): readonly Header[] {
+  return headers.filter(([name]) => name !== tdHeader.errorStack && name !== tdHeader.errorMessage)
+}
+
 function originHeaders({ topic, partition, record }: FailedRecord): readonly Header[] {
   if (record.headers.some(([name]) => name === tdHeader.originTopic)) return []
   return [

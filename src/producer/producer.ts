@@ -33,7 +33,7 @@ export interface ProducerFacts {
   readonly loadingTopics: number
 }
 
-type ProducerState = 'open' | 'closing' | 'closed'
+export type ProducerState = 'open' | 'closing' | 'closed'
 
 export interface ProducerParts {
   readonly driver: DriverProducer

@@ -6,6 +6,7 @@ import { createMemoryCluster, memory } from 'tidemark/memory'
 const Reading = z.object({ bk_biz_id: z.number(), value: z.number() })
 const readings = defineTopic({ name: 'readings', key: 'bk_biz_id', value: json(Reading), partitions: 4 })
 const alerts = defineTopic({ name: 'alerts', value: json(z.object({ of: z.number() })), partitions: 1 })
+const mebibyte = 1_048_576
 const failed = defineTopic({ name: 'readings.dlq', value: bytes(), partitions: 2 })
 
 async function world() {
@@ -93,6 +94,53 @@ describe('messaging', () => {
     await close()
   })
 
+  it('dead-letters what a producer of default settings could not send, where the topic allows it', async () => {
+    const cluster = createMemoryCluster({ brokers: 1, maxMessageBytes: 8 * mebibyte })
+    const messaging = createMessaging({ driver: memory({ cluster }) })
+    const large = defineTopic({ name: 'large', value: bytes() })
+    await messaging.ensureTopics([large, { ...failed, partitions: 1 }])
+    const value = Buffer.alloc(5 * mebibyte, 'x')
+    await messaging.producer({ maxRequestBytes: 8 * mebibyte }).send(large, value)
+    const handle = () => Promise.reject(new Error('no'))
+    await messaging.consumer({ group: 'g', topics: [large], deadLetter: 'readings.dlq', handle }).start()
+    await until(() => cluster.records('readings.dlq', 0).length > 0)
+    expect(cluster.records('readings.dlq', 0)[0]?.value?.equals(value)).toBe(true)
+    await messaging.close()
+    await cluster.close()
+  })
+
+  it('stops a partition, visibly, at a record that its dead-letter topic will never take, and goes on with others', async () => {
+    const { cluster, messaging, close } = await world()
+    cluster.createTopic('narrow', { configs: { 'max.message.bytes': '1000' } })
+    const raw = defineTopic({ name: 'readings', value: bytes() })
+    const producer = messaging.producer()
+    const refused = await producer.send(raw, Buffer.alloc(5_000, '{'), { partition: 1 })
+    await producer.send(raw, Buffer.from('{"bk_biz_id": 1, "value": 2}'), { partition: 1 })
+    await producer.send(raw, Buffer.from('{"bk_biz_id": 1, "value": 3}'), { partition: 2 })
+    const stopped: unknown[] = []
+    const handled: number[] = []
+    const consumer = messaging.consumer({
+      group: 'g',
+      topics: [readings],
+      commit: 'each',
+      deadLetter: 'narrow',
+      handle: ({ value }) => void handled.push(value.value),
+      onPartitionStopped: (partition, error) => stopped.push([partition, error]),
+    })
+    await consumer.start()
+    await until(() => stopped.length > 0 && handled.length > 0)
+    expect(stopped).toEqual([
+      [
+        { topic: 'readings', partition: 1 },
+        expect.objectContaining({ code: 'too-large', topic: 'readings', partition: 1, offset: refused.offset }),
+      ],
+    ])
+    expect(handled).toEqual([3])
+    await close()
+    expect(cluster.committed('g').find(({ partition }) => partition === 1)?.offset ?? 0).toBe(0)
+    expect(cluster.records('narrow', 0)).toEqual([])
+  })
+
   it('sends from within a handler before its record counts as handled', async () => {
     const { cluster, messaging, close } = await world()
     await messaging.producer().send(readings, { bk_biz_id: 1, value: 5 })
@@ -139,6 +187,33 @@ describe('messaging', () => {
     const { messaging, close } = await world()
     await close()
     expect(() => messaging.producer()).toThrow(StateError)
+  })
+
+  it('opens nothing for a handler that sends after its messaging was closed', async () => {
+    const { cluster, messaging } = await world()
+    await messaging.producer().send(readings, { bk_biz_id: 1, value: 1 })
+    let started = false
+    let finish: () => void = () => undefined
+    let sent: Promise<unknown> | undefined
+    const consumer = messaging.consumer({
+      group: 'g',
+      topics: [readings],
+      handle: async (_message, context) => {
+        started = true
+        await new Promise<void>((resolve) => (finish = resolve))
+        sent = context.send(alerts, { of: 1 })
+        await sent
+      },
+    })
+    await consumer.start()
+    await until(() => started)
+    const before = messaging.facts().producers.length
+    await messaging.close({ deadlineMs: 50 })
+    finish()
+    await until(() => sent !== undefined)
+    await expect(sent).rejects.toThrow(StateError)
+    expect(messaging.facts().producers).toHaveLength(before)
+    await cluster.close()
   })
 
   it('closes at once when forced, without a commit', async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { FailedRecord } from '../../../src/consumer/failed-record.js'
 import { deadLetterPartition, deadLetterRecord, deadLetterTo } from '../../../src/dead-letter/dead-letter.js'
+import { SendError } from '../../../src/errors.js'
 import { messageHeaders } from '../../../src/message/headers.js'
 import type { Header, OutgoingRecord } from '../../../src/message/record.js'
 
@@ -97,18 +98,63 @@ describe('a dead letter', () => {
 })
 
 describe('the dead-letter route', () => {
+  const { signal } = new AbortController()
+
   it('hands the record over with its target and origin partition, and ends as the write does', async () => {
     const published: unknown[] = []
     const route = deadLetterTo({
       target: 'orders.dlq',
       sources: ['orders'],
-      publish: (record, target, partition) => {
-        published.push([record.value?.toString(), target, partition])
+      publish: (record, partition) => {
+        published.push([record.value?.toString(), partition])
         return Promise.reject(new Error('no broker'))
       },
     })
-    await expect(route(failed(), new AbortController().signal)).rejects.toThrow('no broker')
-    expect(published).toEqual([['v', 'orders.dlq', 5]])
+    await expect(route(failed(), signal)).rejects.toThrow('no broker')
+    expect(published).toEqual([['v', 5]])
+  })
+
+  /** Takes letters below a size, counted as the topic would. */
+  function narrowRoute(maxHeaderBytes: number, code = 'message-too-large') {
+    const published: (readonly string[])[] = []
+    const route = deadLetterTo({
+      target: 'orders.dlq',
+      sources: ['orders'],
+      publish: (record) => {
+        published.push(record.headers.map(([name]) => name))
+        const bytes = record.headers.reduce((sum, [name, value]) => sum + name.length + (value?.length ?? 0), 0)
+        const error = new SendError(code, 'not-stored', 'MESSAGE_TOO_LARGE while storing')
+        return bytes > maxHeaderBytes ? Promise.reject(error) : Promise.resolve()
+      },
+    })
+    return { route, published }
+  }
+  const longWinded = failed([header('trace', 'a')], new Error('m'.repeat(2_000)))
+
+  it.each(['message-too-large', 'record-too-large', 'record-list-too-large'])(
+    'sends a letter that is too large (%s) again without message and stack, and with everything else',
+    async (code) => {
+      const { route, published } = narrowRoute(1_000, code)
+      await route(longWinded, signal)
+      expect(published).toHaveLength(2)
+      const [whole, trimmed] = published as [readonly string[], readonly string[]]
+      expect(whole).toEqual(expect.arrayContaining(['trace', 'td-error-message', 'td-error-stack']))
+      expect(trimmed).toEqual(whole.filter((name) => !['td-error-message', 'td-error-stack'].includes(name)))
+    },
+  )
+
+  it('ends with too-large, where and what to do, when a letter is too large without them too', async () => {
+    const { route, published } = narrowRoute(10)
+    await expect(route(longWinded, signal)).rejects.toMatchObject({
+      name: 'DeadLetterError',
+      code: 'too-large',
+      topic: 'orders',
+      partition: 5,
+      offset: 99,
+      message: expect.stringMatching(/offset 99 of orders-5 .*raise max.message.bytes of orders.dlq/) as string,
+      cause: { code: 'message-too-large' },
+    })
+    expect(published).toHaveLength(2)
   })
 
   it('refuses to send records back to a topic they come from', () => {
