@@ -13,5 +13,10 @@ export default defineConfig({
   test: {
     include: ['test/{unit,types,package,contract,simulation,examples}/**/*.test.ts'],
     testTimeout: 30_000,
+    setupFiles: ['test/support/equal-buffers.ts'],
+    // No file leaves anything behind in a module, so a worker loads each module once and not once a file.
+    isolate: false,
+    // Left to itself vitest keeps one core free: on two cores that is half the machine.
+    maxWorkers: '100%',
   },
 })

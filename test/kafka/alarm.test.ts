@@ -10,8 +10,8 @@ import { sources } from '../../examples/alarm/sources.js'
 import { openStore } from '../../examples/alarm/store/store.js'
 import { closeAll, openAllStores, type ServiceName } from '../../examples/alarm/stores.js'
 import { alerts, rawEvents } from '../../examples/alarm/topics.js'
-import { expectAlertInvariants } from '../examples/alarm/invariants.js'
 import { freshFolder, readAlertTables } from '../examples/alarm/pipeline.js'
+import { readDatabases } from '../examples/alarm/read-databases.js'
 import { startCluster, type KafkaCluster } from '../support/kafka-cluster.js'
 import { dieWithUs } from '../support/reaper.js'
 import { until } from '../support/waiting.js'
@@ -57,19 +57,7 @@ async function runEmbedded(folder: string): Promise<Tables> {
   } finally {
     await closeAll(Object.values(stores))
   }
-  return readAlerts(folder)
-}
-
-/** Alerts, their log, inbox and series, each in the order of its key. */
-async function readAlerts(folder: string): Promise<Tables> {
-  const detectStore = await openStore(join(folder, 'detect.db'))
-  const alertStore = await openStore(join(folder, 'alert.db'))
-  try {
-    await expectAlertInvariants({ detectStore, alertStore })
-    return await readAlertTables(alertStore)
-  } finally {
-    await closeAll([detectStore, alertStore])
-  }
+  return readDatabases(folder)
 }
 
 /** What a killed process left behind: no promise about what is still to come. */
@@ -138,7 +126,7 @@ describe('the alarm pipeline as three processes on real Kafka', () => {
     await start('access', folder).end()
     await start('detect', folder, '--until-idle').end()
     await start('alert', folder, '--until-idle').end()
-    expect(await readAlerts(folder)).toEqual(embedded)
+    expect(await readDatabases(folder)).toEqual(embedded)
     expect(embedded['alert']).toHaveLength(48)
   })
 
@@ -165,6 +153,6 @@ describe('the alarm pipeline as three processes on real Kafka', () => {
     await untilCommittedToTheEnd('alert', alerts)
     await detect.stop()
     await again.stop()
-    expect(await readAlerts(folder)).toEqual(embedded)
+    expect(await readDatabases(folder)).toEqual(embedded)
   })
 })

@@ -3,11 +3,11 @@
  * `--seeds 300` bounds the search, `--only text` takes the mutants whose name holds the text.
  */
 import { spawn } from 'node:child_process'
-import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { cp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { temporaryFolder } from '../support/temporary-folder.js'
 import { mutants, type Mutant } from './mutants.js'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -23,7 +23,7 @@ type Verdict =
   | { readonly kind: 'not-applied'; readonly reason: string }
 
 async function copySources(): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'tidemark-mutants-'))
+  const folder = temporaryFolder('mutants')
   await cp(join(root, 'src'), join(folder, 'src'), { recursive: true })
   await cp(join(root, 'test/simulation'), join(folder, 'test/simulation'), { recursive: true })
   for (const file of ['package.json', 'tsconfig.json']) await cp(join(root, file), join(folder, file))

@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdtempSync, rmSync, writeFileSync, mkdirSync, readFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, rmSync, writeFileSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { temporaryFolder } from '../support/temporary-folder.js'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const run = (command: string, args: readonly string[], cwd: string) =>
@@ -17,7 +17,7 @@ describe('the packed package', () => {
 
   beforeAll(() => {
     if (!existsSync(join(root, 'dist/index.js'))) run('npm', ['run', '--silent', 'build'], root)
-    folder = mkdtempSync(join(tmpdir(), 'tidemark-package-'))
+    folder = temporaryFolder('package')
     const packed = JSON.parse(
       run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', folder], root),
     ) as [{ filename: string }]

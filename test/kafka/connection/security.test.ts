@@ -1,18 +1,18 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { KafkaConfig } from 'kafkajs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { RequestError } from '../../../src/connection/request-error.js'
 import { kafkajsConnections } from '../../../src/drivers/kafkajs/connections.js'
 import { startCluster, type KafkaCluster } from '../../support/kafka-cluster.js'
+import { temporaryFolder } from '../../support/temporary-folder.js'
 import { configCommand, runJava } from '../wire/java-tools.js'
 import { typedClient, type TypedClient } from './typed-client.js'
 
 const pem = (name: string) => readFileSync(new URL(`../../unit/drivers/kafkajs/tls/${name}`, import.meta.url), 'utf8')
 const PASSWORD = 'alice-secret-password'
 const listener = 'listener.name.client'
-const folder = mkdtempSync(join(tmpdir(), 'tidemark-tls-'))
+const folder = temporaryFolder('tls')
 
 let cluster: KafkaCluster
 beforeAll(async () => {
@@ -38,10 +38,7 @@ beforeAll(async () => {
     ...['--entity-type', 'users', '--entity-name', 'alice'],
   ])
 }, 120_000)
-afterAll(async () => {
-  await cluster?.stop()
-  rmSync(folder, { recursive: true, force: true })
-})
+afterAll(() => cluster?.stop())
 
 const ssl = { ca: [pem('ca.pem')] }
 type Sasl = NonNullable<KafkaConfig['sasl']>

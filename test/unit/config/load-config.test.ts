@@ -1,11 +1,11 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
 import type { KafkaConfig } from 'kafkajs'
 import { describe, expect, expectTypeOf, it } from 'vitest'
 import { ConfigError } from '../../../src/errors.js'
 import { loadConfig, type LoadedConfig } from '../../../src/config/load-config.js'
+import { temporaryFolder } from '../../support/temporary-folder.js'
 
 const brokers = { KAFKA_BROKERS: 'a:9092' }
 const pem = '-----BEGIN CERTIFICATE-----\nabc\n-----END CERTIFICATE-----'
@@ -53,14 +53,10 @@ describe('loadConfig', () => {
   })
 
   it('reads certificates from files', () => {
-    const directory = mkdtempSync(join(tmpdir(), 'tidemark-'))
-    try {
-      writeFileSync(join(directory, 'ca.pem'), pem)
-      const config = loadConfig({ ...brokers, KAFKA_SSL_CA: join(directory, 'ca.pem') })
-      expect({ ...(config.kafka.ssl as object) }).toEqual({ ca: [pem] })
-    } finally {
-      rmSync(directory, { recursive: true })
-    }
+    const file = join(temporaryFolder('tls'), 'ca.pem')
+    writeFileSync(file, pem)
+    const config = loadConfig({ ...brokers, KAFKA_SSL_CA: file })
+    expect({ ...(config.kafka.ssl as object) }).toEqual({ ca: [pem] })
   })
 
   it.each([
