@@ -131,15 +131,21 @@ function committedOffset({ topic, partition, acknowledged }: OwnedPartition): Dr
   return acknowledged === null ? [] : [{ topic, partition, offset: acknowledged.offset }]
 }
 
+function possibleDuplicates(partition: OwnedPartition): DrainedRange[] {
+  const { topic, partition: number } = partition
+  return uncommittedRanges(partition).map((range) => ({ topic, partition: number, ...range }))
+}
+
 /** Everything that was touched, less what the group is known to have as done. */
-function possibleDuplicates({ topic, partition, tracker, acknowledged, startedAt }: OwnedPartition): DrainedRange[] {
+export function uncommittedRanges({ tracker, acknowledged, startedAt, leftBehind }: OwnedPartition): OffsetRange[] {
   const from = acknowledged?.offset ?? startedAt
   const touched = mergeRanges([
     { from, to: tracker.touchedEnd },
     ...tracker.completedRanges(),
     ...tracker.startedRanges(),
+    ...(acknowledged === null ? leftBehind : []),
   ])
-  return subtractRanges(touched, knownAsDone(acknowledged)).map((range) => ({ topic, partition, ...range }))
+  return subtractRanges(touched, knownAsDone(acknowledged))
 }
 
 function knownAsDone(acknowledged: OwnedPartition['acknowledged']): readonly OffsetRange[] {

@@ -31,6 +31,8 @@ export interface PartitionStart {
   readonly position: number
   readonly completed: readonly OffsetRange[]
   readonly acknowledged: Acknowledged | null
+  /** Handled before a seek and not known to be committed: until the new place is, the next owner reads it again. */
+  readonly leftBehind: readonly OffsetRange[]
 }
 
 /** A partition while it is ours: one object for each assignment epoch, and a new one after a seek. */
@@ -39,6 +41,7 @@ export class OwnedPartition implements TopicPartition {
   readonly partition: number
   readonly epoch: number
   readonly startedAt: number
+  readonly leftBehind: readonly OffsetRange[]
   readonly state: StateMachine<PartitionState>
   /** Fetched and not taken up. */
   readonly backlog = new Backlog()
@@ -76,6 +79,7 @@ export class OwnedPartition implements TopicPartition {
     this.partition = assigned.partition
     this.epoch = assigned.epoch
     this.startedAt = start.position
+    this.leftBehind = start.leftBehind
     this.state = new StateMachine<PartitionState>(`partition ${assigned.topic}-${assigned.partition}`, 'active', moves)
     this.tracker = new OffsetTracker(start.position, start.completed)
     this.lanes = lanesFor(this)

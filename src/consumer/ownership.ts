@@ -11,7 +11,7 @@ import type { ConsumerDependencies } from './consumer-dependencies.js'
 import { partitionFacts, type ConsumerFacts } from './consumer-facts.js'
 import type { ResolvedConsumerOptions } from './consumer-schema.js'
 import { Dispatch } from './dispatch.js'
-import { abandon, drain, type DrainReport, type DrainTools } from './drain.js'
+import { abandon, drain, uncommittedRanges, type DrainReport, type DrainTools } from './drain.js'
 import { DrainTime } from './drain-time.js'
 import { Failures } from './failures.js'
 import { Intake } from './intake.js'
@@ -184,8 +184,10 @@ export class Ownership implements ConsumerListener {
       throw new StateError('not-assigned', `${owned.topic}-${owned.partition} was taken away during the seek`, place)
     }
     const userPaused = owned.pauses.has('user')
+    const leftBehind = uncommittedRanges(owned)
+    this.#running.abort(owned, new StateError('sought-away', `${owned.topic}-${owned.partition} was sought elsewhere`))
     owned.leave()
-    const fresh = this.#own(owned.assigned, { position: offset, completed: [], acknowledged: null })
+    const fresh = this.#own(owned.assigned, { position: offset, completed: [], acknowledged: null, leftBehind })
     if (userPaused) {
       fresh.pauses.add('user')
       fresh.lanes.hold()
@@ -374,10 +376,11 @@ function handlingOf({ handle, handleBatch }: ResolvedConsumerOptions): Handling 
 
 /** Completed ranges count only beside the offset they were committed with. */
 function startOf({ position, committed }: AssignedPartition): PartitionStart {
-  if (committed === null) return { position, completed: [], acknowledged: null }
+  if (committed === null) return { position, completed: [], acknowledged: null, leftBehind: [] }
   const section = parseCommitMetadata(committed.metadata).get(completedRangesSection)
   const completed = position === committed.offset ? parseCompletedRanges(section, committed.offset) : []
-  return { position, completed, acknowledged: { offset: committed.offset, metadata: committed.metadata ?? '' } }
+  const acknowledged = { offset: committed.offset, metadata: committed.metadata ?? '' }
+  return { position, completed, acknowledged, leftBehind: [] }
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

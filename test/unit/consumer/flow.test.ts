@@ -110,6 +110,44 @@ describe('seek', () => {
     expect(driver.committed('t', 0)?.nextOffset).toBe(11)
   })
 
+  it('tells handlers that do not end in time that their result counts no more', async () => {
+    const handler = new ManualHandler()
+    const { clock, driver, consumer } = setUp({ handle: handler.handle, drainMs: 1_000 })
+    await consumer.start()
+    driver.deliver(await driver.assign('t', 0), records(0, 2))
+    await clock.advance(0)
+    const sought = consumer.seek('t', 0, 10)
+    await clock.advance(500)
+    expect(handler.signals.get(0)?.aborted).toBe(false)
+    await clock.runUntil(sought)
+    expect(handler.signals.get(0)?.aborted).toBe(true)
+  })
+
+  it('that was not committed leaves what was handled before it among the possible duplicates', async () => {
+    const { clock, driver, consumer, drains } = setUp({ commit: { everyMs: 60_000 } })
+    await consumer.start()
+    const assigned = await driver.assign('t', 0, { committed: { offset: 50, metadata: null } })
+    driver.deliver(assigned, records(50, 60))
+    await clock.advance(0)
+    await clock.runUntil(consumer.seek('t', 0, 70))
+    driver.lose(assigned)
+    expect(drains[0]?.possibleDuplicates).toEqual([{ topic: 't', partition: 0, from: 50, to: 60 }])
+  })
+
+  it('that was committed leaves no possible duplicates', async () => {
+    const { clock, driver, consumer, drains } = setUp({ commit: { everyMs: 1_000 } })
+    await consumer.start()
+    const assigned = await driver.assign('t', 0, { committed: { offset: 50, metadata: null } })
+    driver.deliver(assigned, records(50, 60))
+    await clock.advance(0)
+    await clock.runUntil(consumer.seek('t', 0, 70))
+    driver.deliver(assigned, records(70, 71))
+    await clock.advance(5_000)
+    expect(driver.committed('t', 0)?.nextOffset).toBe(71)
+    driver.lose(assigned)
+    expect(drains[0]?.possibleDuplicates).toEqual([])
+  })
+
   it('by time asks for the offset', async () => {
     const { clock, driver, consumer } = setUp({}, { offsetAt: (_, timestamp) => Promise.resolve(timestamp / 1000) })
     await consumer.start()
