@@ -36,10 +36,14 @@ export function sleepWith(setTimer: Clock['setTimer'], delayMs: number, signal?:
   })
 }
 
+/** Node fires a timer that is set for longer after one millisecond. */
+const longestTimerMs = 2_147_483_647
+
 /** Wall clock and Node timers. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   setTimer(delayMs, callback) {
+    if (delayMs > longestTimerMs) return longTimer(delayMs, callback)
     const handle = setTimeout(callback, delayMs)
     return { cancel: () => clearTimeout(handle), unref: () => handle.unref() }
   },
@@ -47,4 +51,29 @@ export const systemClock: Clock = {
     setImmediate(callback)
   },
   sleep: (delayMs, signal) => sleepWith((delay, callback) => systemClock.setTimer(delay, callback), delayMs, signal),
+}
+
+/** As many timers in a row as it takes. */
+function longTimer(delayMs: number, callback: () => void): Timer {
+  let leftMs = delayMs
+  let keepsProcess = true
+  const next = () => {
+    if (leftMs <= 0) {
+      callback()
+      return
+    }
+    const stepMs = Math.min(leftMs, longestTimerMs)
+    leftMs -= stepMs
+    handle = setTimeout(next, stepMs)
+    if (!keepsProcess) handle.unref()
+  }
+  let handle: NodeJS.Timeout
+  next()
+  return {
+    cancel: () => clearTimeout(handle),
+    unref: () => {
+      keepsProcess = false
+      handle.unref()
+    },
+  }
 }

@@ -1,0 +1,29 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { systemClock } from '../../../src/runtime/clock.js'
+
+describe('a timer of the system clock', () => {
+  beforeEach(() => vi.useFakeTimers())
+  afterEach(() => vi.useRealTimers())
+
+  const longestOfNode = 2_147_483_647
+
+  it('that is longer than Node can wait does not fire at once', () => {
+    let fired = 0
+    systemClock.setTimer(2 * longestOfNode + 10, () => (fired += 1))
+    vi.advanceTimersByTime(2 * longestOfNode + 9)
+    expect(fired).toBe(0)
+    vi.advanceTimersByTime(1)
+    expect(fired).toBe(1)
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  it('that never ends can be cancelled, also after it was armed again', () => {
+    let fired = 0
+    const timer = systemClock.setTimer(Infinity, () => (fired += 1))
+    vi.advanceTimersByTime(longestOfNode + 1)
+    expect(vi.getTimerCount()).toBe(1)
+    timer.cancel()
+    expect(vi.getTimerCount()).toBe(0)
+    expect(fired).toBe(0)
+  })
+})
