@@ -23,8 +23,8 @@ export class FetchPartition {
   readonly assigned: AssignedPartition
   /** Next offset to ask for. */
   position: number
-  /** Whether the reader wants records; independent of whether the cluster can give them. */
-  intake: 'open' | 'paused' = 'open'
+  /** Since when the reader wants no records (absolute ms); independent of whether the cluster can give them. */
+  pausedAt: number | null = null
   health: FetchHealth = { kind: 'held' }
   /** Raised whenever the position is set from outside: an answer to a question with an older token is dropped. */
   token = 0
@@ -39,7 +39,7 @@ export class FetchPartition {
   }
 
   get isDue(): boolean {
-    return this.intake === 'open' && this.health.kind === 'ready'
+    return this.pausedAt === null && this.health.kind === 'ready'
   }
 
   become(health: FetchHealth): void {

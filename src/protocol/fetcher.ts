@@ -86,13 +86,13 @@ export class Fetcher {
 
   pause(at: TopicPartition): void {
     const partition = this.#find(at)
-    if (partition) partition.intake = 'paused'
+    if (partition) partition.pausedAt ??= this.#runtime.clock.now()
   }
 
   resume(at: TopicPartition): void {
     const partition = this.#find(at)
     if (!partition) return
-    partition.intake = 'open'
+    partition.pausedAt = null
     this.#wakeLeaderOf(partition)
   }
 
@@ -178,9 +178,9 @@ export class Fetcher {
     if (asked.size === 0 || this.#closed.signal.aborted) return
     let answer: FetchAnswer
     try {
-      const { fetch, requestTimeoutMs } = this.#settings
-      const deadline = this.#runtime.clock.now() + fetch.maxWaitMs + requestTimeoutMs
-      const request = this.#requestFor(asked)
+      const maxWaitMs = this.#patience(node)
+      const deadline = this.#runtime.clock.now() + maxWaitMs + this.#settings.requestTimeoutMs
+      const request = this.#requestFor(asked, maxWaitMs)
       answer = await this.#cluster.connection.request(node, 'fetch', request, deadline, this.#closed.signal)
     } catch (failure) {
       this.#requestFailed(node, asked, failure)
@@ -202,8 +202,22 @@ export class Fetcher {
     return asked
   }
 
-  #requestFor(asked: ReadonlyMap<string, Asked>): FetchRequest {
-    const { maxWaitMs, minBytes, maxBytes, partitionMaxBytes } = this.#settings.fetch
+  /**
+   * How long the broker may wait for records. A paused partition cannot be asked for before the answer is there, so that
+   * is no longer than it has been paused already: a short pause is not made long, a long one costs few requests.
+   */
+  #patience(node: number): number {
+    const now = this.#runtime.clock.now()
+    let waitMs = this.#settings.fetch.maxWaitMs
+    for (const partition of this.#partitions.values()) {
+      if (partition.pausedAt === null || now - partition.pausedAt >= waitMs) continue
+      if (partition.health.kind === 'ready' && this.#leaderOf(partition) === node) waitMs = now - partition.pausedAt
+    }
+    return Math.max(1, waitMs)
+  }
+
+  #requestFor(asked: ReadonlyMap<string, Asked>, maxWaitMs: number): FetchRequest {
+    const { minBytes, maxBytes, partitionMaxBytes } = this.#settings.fetch
     const partitions: FetchRequest['partitions'][number][] = []
     for (const { partition } of asked.values()) {
       const { topic, partition: number } = partition.assigned

@@ -7,7 +7,7 @@ import type {
   OffsetToCommit,
 } from '../../../src/driver/consumer.js'
 import type { TidemarkError } from '../../../src/errors.js'
-import type { ReceivedRecord } from '../../../src/message/record.js'
+import type { ReceivedRecord, RecordBatch } from '../../../src/message/record.js'
 import { partitionKey, type TopicPartition } from '../../../src/message/topic-partition.js'
 import type { Runtime } from '../../../src/runtime/runtime.js'
 
@@ -56,13 +56,18 @@ export class FakeDriver implements DriverConsumer {
 
   deliver(assigned: AssignedPartition, records: readonly ReceivedRecord[], nextOffset?: number): void {
     const end = nextOffset ?? (records.at(-1)?.offset ?? assigned.position - 1) + 1
+    this.deliverBatches(assigned, [{ count: records.length, decode: () => records }], end)
+  }
+
+  /** An answer of 100 bytes for each record. */
+  deliverBatches(assigned: AssignedPartition, batches: readonly RecordBatch[], end: number): void {
     this.listener.records({
       ...assigned,
-      batches: [{ count: records.length, decode: () => records }],
+      batches,
       nextOffset: end,
       highWatermark: end,
       lastStableOffset: end,
-      sizeBytes: records.length * 100,
+      sizeBytes: batches.reduce((sum, { count }) => sum + count * 100, 0),
     })
   }
 

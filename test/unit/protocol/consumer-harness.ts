@@ -14,7 +14,7 @@ import { silentLogger } from '../../../src/telemetry/logger.js'
 import { noMetrics } from '../../../src/telemetry/metrics.js'
 import type { VirtualClock } from '../../../src/testing/virtual-clock.js'
 
-const consumerDefaults: ConsumerSettings = {
+export const consumerDefaults: ConsumerSettings = {
   clientId: 'test',
   logger: silentLogger,
   metrics: noMetrics,

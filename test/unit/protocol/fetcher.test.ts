@@ -3,7 +3,7 @@ import { brokerCode } from '../../../src/connection/broker-error.js'
 import { RequestError } from '../../../src/connection/request-error.js'
 import type { Apis } from '../../../src/connection/requests.js'
 import { virtualClock, type VirtualClock } from '../../../src/testing/virtual-clock.js'
-import { ConsumerHarness } from './consumer-harness.js'
+import { ConsumerHarness, consumerDefaults } from './consumer-harness.js'
 import { ScriptedCluster, held, plainBatch } from './scripted-cluster.js'
 
 const throttle = { throttleTimeMs: 0 }
@@ -85,6 +85,26 @@ describe('fetching', () => {
     expect(most).toBe(1)
     const lanes = cluster.sent.filter(({ request }) => request.api === 'fetch').map(({ lane }) => lane)
     expect(new Set(lanes)).toEqual(new Set(['fetch']))
+  })
+
+  it('lets a broker wait no longer than its paused partition has been paused, so a short pause stays short', async () => {
+    cluster.log('t', 1).leader = 1
+    const waits = () => cluster.requests('fetch').map(({ maxWaitMs }) => maxWaitMs)
+    const harness = await reading({ fetch: { ...consumerDefaults.fetch, maxWaitMs: 250 } })
+    await clock.advance(1_000)
+    harness.consumer.pause(t0)
+    const before = waits().length
+    await clock.advance(10_000)
+    // The answer that was under way, then doubling, then as long as ever: no more than a few requests for a long pause.
+    const first = waits().findIndex((wait, index) => index >= before && wait < 250)
+    const doubling = waits()
+      .slice(first)
+      .filter((wait) => wait < 250)
+    expect(doubling.length).toBeLessThan(12)
+    expect(waits().at(-1)).toBe(250)
+    harness.consumer.resume(t0)
+    await clock.advance(1_000)
+    expect(waits().slice(-2)).toEqual([250, 250])
   })
 
   it('asks first for the partitions that gave nothing last time, so a byte limit starves none', async () => {
