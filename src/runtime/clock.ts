@@ -1,3 +1,5 @@
+import { setMaxListeners } from 'node:events'
+
 /** A timer that has not fired yet. Cancelling a fired timer does nothing. */
 export interface Timer {
   cancel(): void
@@ -32,7 +34,10 @@ export function sleepWith(setTimer: Clock['setTimer'], delayMs: number, signal?:
       signal?.removeEventListener('abort', onAbort)
       resolve()
     })
-    signal?.addEventListener('abort', onAbort, { once: true })
+    if (signal === undefined) return
+    // Any number of waits may end with one partition or one assignment; Node would take the eleventh for a leak.
+    setMaxListeners(0, signal)
+    signal.addEventListener('abort', onAbort, { once: true })
   })
 }
 

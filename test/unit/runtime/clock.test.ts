@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { systemClock } from '../../../src/runtime/clock.js'
 
@@ -25,5 +26,25 @@ describe('a timer of the system clock', () => {
     timer.cancel()
     expect(vi.getTimerCount()).toBe(0)
     expect(fired).toBe(0)
+  })
+})
+
+describe('waits that end with one signal', () => {
+  it('may be many: no warning, and none leaves a listener behind', async () => {
+    const warnings: Error[] = []
+    const note = (warning: Error) => void warnings.push(warning)
+    process.on('warning', note)
+    const ending = new AbortController()
+    const over = Array.from({ length: 20 }, () => systemClock.sleep(1, ending.signal))
+    const ended = Array.from({ length: 20 }, () => systemClock.sleep(60_000, ending.signal))
+    await Promise.all(over)
+    expect(getEventListeners(ending.signal, 'abort').length).toBe(20)
+    const rejected = Promise.allSettled(ended)
+    ending.abort(new Error('over'))
+    expect((await rejected).every(({ status }) => status === 'rejected')).toBe(true)
+    expect(getEventListeners(ending.signal, 'abort').length).toBe(0)
+    await systemClock.sleep(5)
+    process.off('warning', note)
+    expect(warnings).toEqual([])
   })
 })
