@@ -86,10 +86,11 @@ export class Committer {
     for (const partition of partitions) partition.uncommitted = true
     for (let attempt = 1; ; attempt++) {
       await this.#exclusively(() => this.#commit(partitions, deadline), deadline)
-      const open = partitions.some((partition) => partition.uncommitted && !partition.isGone)
+      const open = partitions.filter((partition) => partition.uncommitted && !partition.isGone)
       const delayMs = retryBackoff(attempt, random)
-      if (!open || clock.now() + delayMs >= deadline) return
-      await clock.sleep(delayMs)
+      if (open.length === 0 || clock.now() + delayMs >= deadline) return
+      const someGone = AbortSignal.any(open.map(({ signal }) => signal))
+      await clock.sleep(delayMs, someGone).catch(() => undefined) // the next round leaves out what is gone
     }
   }
 

@@ -152,6 +152,18 @@ describe('revoke', () => {
     expect(drains).toHaveLength(1)
   })
 
+  it('whose partitions are lost while their commit waits for another try ends at once', async () => {
+    const { clock, driver, handler, assigned } = await running()
+    driver.outcomes.push(...Array.from({ length: 100 }, () => 'pending' as const))
+    const revoked = driver.revoke(assigned, 60_000)
+    for (const offset of [0, 1, 2]) handler.end(offset)
+    await clock.advance(10_000)
+    const begun = clock.now()
+    driver.lose(assigned)
+    await clock.runUntil(revoked)
+    expect(clock.now()).toBe(begun)
+  })
+
   it('that is repeated with an earlier deadline ends by that one', async () => {
     const { clock, driver, assigned, drains } = await running()
     const begun = clock.now()
