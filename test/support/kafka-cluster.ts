@@ -46,7 +46,7 @@ export interface KafkaCluster extends AsyncDisposable {
   proxy(id: number): FaultProxy
   /** The folder with the data of one node, for `DumpLogSegments`. */
   dataFolder(id: number): string
-  /** Resolved when every partition has a leader and a full in-sync set. */
+  /** Resolved when every partition has a full in-sync set and a leader that serves it. */
   createTopic(name: string, options?: TopicOptions): Promise<void>
   /** Resolved when no live broker knows the topic any more. */
   deleteTopic(name: string): Promise<void>
@@ -203,6 +203,13 @@ function controls(
     partitions.length > 0 &&
     partitions.every(({ leader, isr, replicas }) => leader > 0 && isr.length === replicas.length)
 
+  const isServed = async (topic: string, partitions: number): Promise<boolean> => {
+    const served = await Promise.all(
+      live().map((node) => raw.servedPartitions(node.internalAddress, topic, partitions)),
+    )
+    return new Set(served.flat()).size === partitions
+  }
+
   const cluster: KafkaCluster = {
     version: installation.version,
     installation,
@@ -221,6 +228,8 @@ function controls(
       await until(`topic ${name} ready`, () =>
         everyLiveBroker(name, (states) => states.length === partitions && allInSync(states)),
       )
+      // Metadata names a leader before that broker has opened the log.
+      await until(`topic ${name} served`, () => isServed(name, partitions))
     },
     async deleteTopic(name) {
       await ask((address) => raw.deleteTopic(address, name))

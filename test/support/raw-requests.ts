@@ -155,6 +155,28 @@ export async function electPreferredLeader(address: string, topic: string, parti
   })
 }
 
+/** The partitions of a topic that the broker at `address` serves as their leader. */
+export async function servedPartitions(address: string, topic: string, partitions: number): Promise<readonly number[]> {
+  const earliest = -2
+  const body = new Bytes().int32(-1).array([topic], (topics, name) =>
+    topics.string(name).array(
+      Array.from({ length: partitions }, (_, index) => index),
+      (bytes, index) => bytes.int32(index).int32(-1).int32(earliest),
+    ),
+  )
+  const answer = await request(address, 2, 1, body)
+  return answer
+    .array(() => {
+      answer.string()
+      return answer.array(() => {
+        const [partition, code] = [answer.int32(), answer.int16()]
+        for (let half = 0; half < 4; half++) answer.int32()
+        return code === 0 ? [partition] : []
+      })
+    })
+    .flat(2)
+}
+
 export async function findCoordinator(address: string, key: string, kind: 'group' | 'transaction'): Promise<number> {
   const answer = await request(address, 10, 1, new Bytes().string(key).int8(kind === 'group' ? 0 : 1))
   answer.int32()
