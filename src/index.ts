@@ -6,43 +6,96 @@ export type { MessagingConsumerOptions } from './config/consumer-config.js'
 
 export { defineTopic } from './topic/define-topic.js'
 export type { Topic, ValueOf } from './topic/topic.js'
+export type { KeyField, TopicDefinition } from './topic/define-topic.js'
 export type { ChoosePartition, Partitioner, PartitionInput } from './topic/partitioner.js'
-export { murmur2, roundRobin, spread } from './topic/partitioners.js'
+export {
+  murmur2,
+  roundRobin,
+  spread,
+  type SpreadOptions,
+  type StickyOptions,
+  type ValuePartitioner,
+} from './topic/partitioners.js'
 
 export type { Serde } from './serde/serde.js'
 export { json } from './serde/json.js'
+export type { JsonOptions } from './serde/json-options.js'
 export { string } from './serde/string.js'
 export { bytes } from './serde/bytes.js'
 export { nullable } from './serde/nullable.js'
-export { SerdeError } from './serde/serde-error.js'
+export { SerdeError, type ValueIssue } from './serde/serde-error.js'
 
-export { Producer, type CloseSummary, type ProducerFacts } from './producer/producer.js'
+export { Producer, type CloseSummary, type ProducerFacts, type ProducerState } from './producer/producer.js'
 export type { SendOptions } from './producer/outgoing-record.js'
 export type { SendManyOptions } from './producer/send-many.js'
 export type { Receipt } from './producer/receipt.js'
 export { SendManyError } from './producer/send-many-error.js'
 
-export { Consumer, type SeekTarget, type StartOptions, type StopOptions } from './consumer/consumer.js'
-export type { ConsumerOptions, MessageOf } from './consumer/consumer-options.js'
-export type { ConsumerFacts } from './consumer/consumer-facts.js'
-export type { DrainReport } from './consumer/drain.js'
-export type { Handler, HandlerContext } from './consumer/handler.js'
+export {
+  Consumer,
+  type ConsumerState,
+  type SeekTarget,
+  type StartOptions,
+  type StopOptions,
+} from './consumer/consumer.js'
+export type {
+  ConsumerOptions,
+  ConsumerSettingsOptions,
+  HandleBatch,
+  HandleEach,
+  MessageOf,
+} from './consumer/consumer-options.js'
+export type { ConsumerFacts, PartitionFacts } from './consumer/consumer-facts.js'
+export type { Mark } from './consumer/back-pressure.js'
+export type { Order } from './consumer/dispatch.js'
+export type { PartitionState, PauseReason } from './consumer/owned-partition.js'
+export type { DrainedOffset, DrainedRange, DrainReason, DrainReport } from './consumer/drain.js'
+export type { ContextReceipt, ContextSend, ContextSendOptions, Handler, HandlerContext } from './consumer/handler.js'
 export { DeadLetter, Discard } from './consumer/fate.js'
 
 export type { Message, MessageHeaders } from './message/message.js'
-export { tdHeader } from './message/headers.js'
+export { tdHeader, type HeadersInput } from './message/headers.js'
+export type { Header, OutgoingRecord, ReceivedRecord, RecordBatch } from './message/record.js'
 export type { TopicPartition } from './message/topic-partition.js'
 
-export { profiles, type Profile, type ProfileName } from './config/profiles.js'
+export {
+  profiles,
+  type BrokerNeeds,
+  type ConsumerProfile,
+  type ProducerProfile,
+  type Profile,
+  type ProfileName,
+} from './config/profiles.js'
 export { defineProfile, type ProfileOverrides } from './config/define-profile.js'
 export { chooseProfile, type ProfileAnswers, type ProfileChoice } from './config/choose-profile.js'
-export { environmentVariables, loadConfig, type LoadedConfig } from './config/load-config.js'
-export { explainConfig, formatExplanation } from './config/explain-config.js'
+export {
+  environmentVariables,
+  loadConfig,
+  type LoadConfigOptions,
+  type LoadedConfig,
+  type SaslFromEnvironment,
+  type TlsFromEnvironment,
+} from './config/load-config.js'
+export type { Environment } from './config/environment-reader.js'
+export {
+  explainConfig,
+  formatExplanation,
+  type ConfigLayer,
+  type ConfigSource,
+  type ExplainedValue,
+} from './config/explain-config.js'
 
-export type { Driver } from './driver/driver.js'
-export { Admin } from './operations/admin.js'
+export { Admin, type AdminCallOptions } from './operations/admin.js'
+export type {
+  CommittedPartition,
+  Compression,
+  IsolationLevel,
+  NewTopic,
+  PartitionMetadata,
+  TopicMetadata,
+} from './connection/requests.js'
 export { consoleLogger, type Logger } from './telemetry/logger.js'
-export type { Metrics } from './telemetry/metrics.js'
+export type { Labels, Metrics } from './telemetry/metrics.js'
 export { metricNames, type MetricName } from './telemetry/metric-names.js'
 
 export {
@@ -56,4 +109,25 @@ export {
   TidemarkError,
   TimeoutError,
   type ConfigIssue,
+  type ErrorDetails,
 } from './errors.js'
+
+// The port between tidemark and a Kafka client: for those who write a driver or read what one tells.
+export type { Capabilities, ClientSettings, Driver } from './driver/driver.js'
+export type { DriverAdmin } from './driver/admin.js'
+export type {
+  AssignedPartition,
+  AssignorName,
+  CommitOutcome,
+  ConsumerFacts as DriverConsumerFacts,
+  ConsumerListener,
+  ConsumerSettings,
+  DriverConsumer,
+  FetchedRecords,
+  OffsetToCommit,
+  StartPosition,
+} from './driver/consumer.js'
+export type { BatchOutcome, DriverProducer, OutgoingBatch, ProducerSettings } from './driver/producer.js'
+export type { Clock, Timer } from './runtime/clock.js'
+export type { Random } from './runtime/random.js'
+export type { Runtime } from './runtime/runtime.js'

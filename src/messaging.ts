@@ -60,6 +60,7 @@ export class Messaging implements AsyncDisposable {
   #closing: Promise<void> | null = null
   #producersClosing = false
 
+  /** @internal */
   constructor(options: ResolvedMessagingOptions) {
     this.#options = options
   }

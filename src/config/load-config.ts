@@ -13,12 +13,13 @@ export interface TlsFromEnvironment {
   readonly passphrase?: string
 }
 
-interface SaslOf<Mechanism extends string> {
-  readonly mechanism: Mechanism
-  readonly username: string
-  readonly password: string
-}
-export type SaslFromEnvironment = SaslOf<'plain'> | SaslOf<'scram-sha-256'> | SaslOf<'scram-sha-512'>
+export type SaslFromEnvironment = {
+  readonly [Mechanism in 'plain' | 'scram-sha-256' | 'scram-sha-512']: {
+    readonly mechanism: Mechanism
+    readonly username: string
+    readonly password: string
+  }
+}['plain' | 'scram-sha-256' | 'scram-sha-512']
 
 /** What the environment says, in the two halves it is used for: `createMessaging({ driver: kafkajs(kafka), ...messaging })`. */
 export interface LoadedConfig {

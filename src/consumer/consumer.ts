@@ -53,7 +53,7 @@ export class Consumer implements AsyncDisposable {
   #closing: Promise<void> | null = null
   #error: TidemarkError | null = null
 
-  /** @param options resolved by `consumerSchema` */
+  /** @internal @param options resolved by `consumerSchema` */
   constructor(options: ResolvedConsumerOptions, dependencies: ConsumerDependencies) {
     this.#options = options
     this.#dependencies = dependencies

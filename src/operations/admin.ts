@@ -17,6 +17,7 @@ export class Admin {
   readonly #driver: DriverAdmin
   readonly #clock: Clock
 
+  /** @internal */
   constructor(driver: DriverAdmin, clock: Clock) {
     this.#driver = driver
     this.#clock = clock

@@ -66,6 +66,7 @@ export class Producer {
   })
   #closing: Promise<CloseSummary> | null = null
 
+  /** @internal */
   constructor({ driver, runtime, metrics, options }: ProducerParts) {
     this.#driver = driver
     this.#runtime = runtime

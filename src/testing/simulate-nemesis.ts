@@ -7,7 +7,23 @@ import type { Clock, Timer } from '../runtime/clock.js'
 import type { Random } from '../runtime/random.js'
 
 /** The ways a simulated cluster is disturbed. */
-export type Disturbance = keyof typeof disturbances
+export type Disturbance =
+  | 'lose-answer'
+  | 'lose-request'
+  | 'straggler'
+  | 'delay'
+  | 'refuse'
+  | 'throttle'
+  | 'silence'
+  | 'move-leader'
+  | 'restart-broker'
+  | 'lag-replication'
+  | 'move-coordinator'
+  | 'kick-member'
+  | 'add-partitions'
+  | 'transaction'
+  | 'end-transaction'
+  | 'compact'
 
 export interface NemesisOptions {
   /** Which of them; default all that lose nothing which acks=all confirmed. */
@@ -66,7 +82,7 @@ const retriableCodes: Partial<Record<ApiName, readonly number[]>> = {
 const apis = Object.keys(retriableCodes) as ApiName[]
 
 /** Each does one thing to the cluster and tells what; an empty text means that there was nothing to do it to. */
-const disturbances = {
+const disturbances: Readonly<Record<Disturbance, (scene: Scene) => string>> = {
   'lose-answer': ({ cluster, random }: Scene) => {
     const api = pick(random, apis)
     cluster.faults.loseNextAnswer({ api })

@@ -100,6 +100,7 @@ export class MemoryCluster {
     this.faults = new Faults(this.#cluster, this.#groups, this.#network, rules, counter)
   }
 
+  /** @internal */
   connectionFactory(): ConnectionFactory {
     return {
       name: 'memory',

@@ -11,7 +11,7 @@ import type { TidemarkError } from '../../errors.js'
 import type { ReceivedRecord } from '../../message/record.js'
 import { partitionKey } from '../../message/topic-partition.js'
 
-type NewsBody =
+export type NewsBody =
   | { readonly kind: 'assigned' | 'revoked' | 'released' | 'lost'; readonly partitions: readonly AssignedPartition[] }
   | { readonly kind: 'partition-failed'; readonly partition: AssignedPartition; readonly error: TidemarkError }
   | { readonly kind: 'failed'; readonly error: TidemarkError }
