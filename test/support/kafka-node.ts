@@ -68,9 +68,9 @@ export function kafkaNode(settings: NodeSettings): KafkaNode {
     if (!running()) return
     ending.kill('SIGCONT')
     ending.kill(signal)
-    if (await Promise.race([gone.then(() => true), delay(timeoutMs).then(() => false)])) return
-    ending.kill('SIGKILL')
+    const timer = setTimeout(() => ending.kill('SIGKILL'), timeoutMs)
     await gone
+    clearTimeout(timer)
   }
 
   async function ready(liveBrokers = 1): Promise<void> {
