@@ -82,7 +82,8 @@ export interface ConsumerListener {
   records(fetched: FetchedRecords): void
   /**
    * These partitions are about to be given away: finish, commit (still possible here), release. The driver waits for
-   * the promise, at most until `deadline` (absolute ms), then rejoins whatever the state. Never rejects.
+   * the promise, at most until `deadline` (absolute ms), then rejoins whatever the state. May be called again meanwhile with
+   * an earlier deadline, which then counts; both promises resolve at the end. Never rejects.
    */
   revoked(partitions: readonly AssignedPartition[], deadline: number): Promise<void>
   /** These partitions are gone already: others may own them. Commit nothing. */
@@ -91,6 +92,13 @@ export interface ConsumerListener {
   partitionFailed(partition: AssignedPartition, error: TidemarkError): void
   /** The consumer cannot go on (fenced static id, no common assignor, not authorised). It has stopped fetching. */
   failed(error: TidemarkError): void
+}
+
+/** Where the log of a partition ended: of what may be read under the isolation level. */
+export interface KnownEnd {
+  readonly offset: number
+  /** When a broker said so, absolute ms. */
+  readonly at: number
 }
 
 /** Facts for health, metrics and the watchdog; times are absolute ms, `null` = never. */
@@ -113,10 +121,13 @@ export interface DriverConsumer {
   /** The next records handed over start here. Records of an older position are dropped. */
   seek(partition: TopicPartition, offset: number): void
   assignment(): readonly AssignedPartition[]
+  /** `null` while no broker has told it; a driver keeps it no older than some seconds, also while the partition is paused. */
+  endOf(partition: TopicPartition): KnownEnd | null
   facts(): ConsumerFacts
   /**
    * Revokes everything through the listener (awaited, at most until `deadline`), leaves the group (not with a static id)
-   * and destroys the sockets. Idempotent.
+   * and destroys the sockets. A rebalance meanwhile shortens the drain; the consumer does not join again. Called again, the
+   * earliest deadline counts.
    */
   stop(deadline: number): Promise<void>
 }

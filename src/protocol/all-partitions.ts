@@ -42,6 +42,7 @@ export class AllPartitions implements Membership {
   start(): void {
     this.#running ??= this.#run().catch((cause: unknown) => {
       const message = `the reader of all partitions met a defect: ${String(cause)}; report it with its cause`
+      this.#events.lost()
       this.#events.failed(new DriverError('defect', message, { cause }))
     })
   }

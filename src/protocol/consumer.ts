@@ -6,6 +6,7 @@ import type {
   ConsumerListener,
   ConsumerSettings,
   DriverConsumer,
+  KnownEnd,
   OffsetToCommit,
 } from '../driver/consumer.js'
 import { DriverError, StateError, TimeoutError, type TidemarkError } from '../errors.js'
@@ -17,6 +18,7 @@ import { AllPartitions } from './all-partitions.js'
 import { Assignments } from './assignments.js'
 import { Cluster } from './cluster.js'
 import { deferred } from './deferred.js'
+import { EndOffsets } from './end-offsets.js'
 import { Fetcher } from './fetcher.js'
 import { GroupMember } from './group-member.js'
 import { ListenerGate } from './listener-gate.js'
@@ -59,6 +61,7 @@ class ProtocolConsumer implements DriverConsumer {
   readonly #cluster: Cluster
   readonly #fetcher: Fetcher
   readonly #assignments: Assignments
+  readonly #ends: EndOffsets
   readonly #membership: Membership
   readonly #committer: OffsetCommitter
   readonly #outOfRange: OutOfRangePolicy
@@ -72,6 +75,7 @@ class ProtocolConsumer implements DriverConsumer {
     this.#listener = gate
     this.#cluster = new Cluster(connection, runtime, settings)
     this.#fetcher = new Fetcher(this.#cluster, runtime, settings, {
+      endSeen: (fetched) => this.#ends.seen(fetched),
       records: (fetched) => gate.records(fetched),
       partitionFailed: (partition, error) => gate.partitionFailed(partition, error),
       outOfRange: (partition, position) => {
@@ -80,6 +84,7 @@ class ProtocolConsumer implements DriverConsumer {
       refused: (error) => this.#membership.fail(error),
     })
     this.#assignments = new Assignments(this.#cluster, runtime, settings, gate, this.#fetcher)
+    this.#ends = new EndOffsets(this.#cluster, runtime, settings, () => this.#assignments.all())
     const events = this.#membershipEvents()
     this.#membership =
       settings.groupId === null
@@ -126,6 +131,10 @@ class ProtocolConsumer implements DriverConsumer {
     return this.#assignments.all()
   }
 
+  endOf(partition: TopicPartition): KnownEnd | null {
+    return this.#ends.of(partition)
+  }
+
   facts(): ConsumerFacts {
     return { ...this.#membership.facts(), lastFetchAt: this.#fetcher.lastFetchAt }
   }
@@ -140,6 +149,7 @@ class ProtocolConsumer implements DriverConsumer {
         this.#assignments
           .take(partitions, from, () => this.#delivered())
           .catch((defect: unknown) => this.#defect(defect))
+        if (partitions.length > 0) void this.#ends.follow(this.#assignments.tenure) // never rejects; ends with the tenure
       },
       revoked: (deadline) => this.#assignments.revoke(deadline),
       lost: () => this.#assignments.lose(),

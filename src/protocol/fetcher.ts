@@ -7,13 +7,15 @@ import { DriverError } from '../errors.js'
 import { partitionKey, type TopicPartition } from '../message/topic-partition.js'
 import { exponential } from '../runtime/backoff.js'
 import type { Runtime } from '../runtime/runtime.js'
-import { WorkLoop } from '../runtime/work-loop.js'
+import { SupervisedLoop } from '../runtime/supervised-loop.js'
 import type { Cluster } from './cluster.js'
 import { FetchPartition } from './fetch-partition.js'
 import { judgeFetchCode } from './fetch-codes.js'
 import { readableBatches } from './readable-batches.js'
 
 interface FetcherEvents {
+  /** A broker told where the log ends. */
+  endSeen(fetched: FetchedPartition): void
   records(fetched: FetchedRecords): void
   /** The broker refused the position. The partition waits for `seek` or `fail`. */
   outOfRange(partition: AssignedPartition, position: number): void
@@ -23,7 +25,7 @@ interface FetcherEvents {
   refused(error: TidemarkError): void
 }
 
-type FetcherSettings = Pick<ConsumerSettings, 'fetch' | 'isolation' | 'requestTimeoutMs' | 'logger'>
+type FetcherSettings = Pick<ConsumerSettings, 'fetch' | 'isolation' | 'requestTimeoutMs' | 'logger' | 'metrics'>
 
 /** What was asked of one partition: the answer counts only while nobody has set the position meanwhile. */
 interface Asked {
@@ -32,6 +34,8 @@ interface Asked {
 }
 
 const backoff = exponential({ initialMs: 50, maxMs: 1_000 })
+/** A defect will most likely be met again: no reason to hurry, and none to give up. */
+const crashBackoff = exponential({ initialMs: 500, maxMs: 30_000 })
 
 /** One fetch in flight per broker; no broker waits for another. */
 export class Fetcher {
@@ -41,7 +45,7 @@ export class Fetcher {
   readonly #events: FetcherEvents
   /** In the order in which they are asked for: what just gave records goes to the end, so a byte limit starves nobody. */
   readonly #partitions = new Map<string, FetchPartition>()
-  readonly #loops = new Map<number, WorkLoop>()
+  readonly #loops = new Map<number, SupervisedLoop>()
   readonly #closed = new AbortController()
   readonly #stopWatching: () => void
   #lastFetchAt: number | null = null
@@ -128,6 +132,7 @@ export class Fetcher {
     this.#stopWatching()
     for (const partition of this.#partitions.values()) partition.become({ kind: 'gone' })
     this.#partitions.clear()
+    for (const loop of this.#loops.values()) loop.close()
   }
 
   #find({ topic, partition }: TopicPartition): FetchPartition | undefined {
@@ -153,13 +158,23 @@ export class Fetcher {
     this.#loopOf(leader).wake()
   }
 
-  #loopOf(node: number): WorkLoop {
+  #loopOf(node: number): SupervisedLoop {
     let loop = this.#loops.get(node)
     if (!loop) {
-      loop = new WorkLoop(() => this.#fetchFrom(node))
+      loop = new SupervisedLoop(() => this.#fetchFrom(node), {
+        runtime: this.#runtime,
+        backoff: crashBackoff,
+        onCrash: (error, restartMs) => this.#crashed(node, error, restartMs),
+      })
       this.#loops.set(node, loop)
     }
     return loop
+  }
+
+  #crashed(node: number, error: unknown, restartMs: number): void {
+    const { logger, metrics } = this.#settings
+    metrics.count('tidemark_consumer_crashes_total', {})
+    logger.error({ node, error, restartMs }, 'the fetch loop met a defect and starts again; please report it')
   }
 
   #leadersMayHaveMoved(): void {
@@ -249,10 +264,22 @@ export class Fetcher {
       const question = asked.get(key)
       if (!question) continue
       const { partition, token } = question
+      if (fetched.errorCode === brokerCode.NONE) this.#events.endSeen(fetched)
       const isWanted = this.#partitions.get(key) === partition && partition.token === token && partition.isDue
       if (!isWanted) continue
-      if (fetched.errorCode === brokerCode.NONE) this.#hand(key, partition, fetched)
+      if (fetched.errorCode === brokerCode.NONE) this.#handOrFail(key, partition, fetched)
       else this.#refusedPartition(partition, fetched.errorCode)
+    }
+  }
+
+  /** A defect in one partition's answer must not keep the others from theirs. */
+  #handOrFail(key: string, partition: FetchPartition, fetched: FetchedPartition): void {
+    try {
+      this.#hand(key, partition, fetched)
+    } catch (cause) {
+      const { topic, partition: number } = partition.assigned
+      const message = `what was fetched of ${topic}-${number} met a defect; report it with its cause`
+      this.#fail(partition, new DriverError('defect', message, { cause, topic, partition: number }))
     }
   }
 

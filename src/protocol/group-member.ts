@@ -257,13 +257,20 @@ export class GroupMember implements Membership {
 
   /** The leader answers for the division: it has it made anew when partitions are added or a missing topic appears. */
   async #watchTopics(generation: Generation, { topics, counts }: LeaderDuty): Promise<void> {
-    try {
-      await partitionCountsChanged(this.#cluster, this.#runtime, this.#settings, topics, counts, generation.over)
-      if (!this.#machine.is('stable')) return
-      this.#settings.logger.info({ group: this.#entry.groupId, topics }, 'partitions changed; the group is rebalanced')
-      generation.wantRebalance()
-    } catch (failure) {
-      if (!generation.over.aborted) this.#settings.logger.error({ error: String(failure) }, 'watching topics failed')
+    const { clock, random } = this.#runtime
+    const { logger } = this.#settings
+    for (let attempt = 1; !generation.over.aborted; attempt += 1) {
+      try {
+        await partitionCountsChanged(this.#cluster, this.#runtime, this.#settings, topics, counts, generation.over)
+        if (!this.#machine.is('stable')) return
+        logger.info({ group: this.#entry.groupId, topics }, 'partitions changed; the group is rebalanced')
+        generation.wantRebalance()
+        return
+      } catch (failure) {
+        if (generation.over.aborted) return
+        logger.error({ error: String(failure) }, 'watching topics met a defect and starts again; please report it')
+        await clock.sleep(backoff(attempt, random), generation.over).catch(() => undefined) // over: the loop sees it
+      }
     }
   }
 

@@ -1,8 +1,5 @@
 import type { Clock, Timer } from './clock.js'
 
-/** Node's timers fire at once when they are set for longer. */
-const longestTimerMs = 2 ** 31 - 1
-
 /** A moment that can be brought forward and never put off. */
 export class Cutoff {
   readonly #clock: Clock
@@ -44,16 +41,9 @@ export class Cutoff {
   #arm(): void {
     this.#timer?.cancel()
     if (this.#at === Infinity) return
-    const leftMs = this.#at - this.#clock.now()
-    this.#timer = this.#clock.setTimer(Math.min(Math.max(0, leftMs), longestTimerMs), () => this.#onTimer())
-  }
-
-  #onTimer(): void {
-    if (this.#clock.now() < this.#at) {
-      this.#arm()
-      return
-    }
-    this.#state = 'reached'
-    this.#resolve()
+    this.#timer = this.#clock.setTimer(Math.max(0, this.#at - this.#clock.now()), () => {
+      this.#state = 'reached'
+      this.#resolve()
+    })
   }
 }

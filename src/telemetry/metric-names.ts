@@ -98,6 +98,12 @@ export const metricNames = {
     labels: ['topic', 'to'],
     meaning: 'Positions that lay outside the log and were moved by onOutOfRange: earliest or latest.',
   },
+  tidemark_consumer_crashes_total: {
+    kind: 'counter',
+    unit: 'crashes',
+    labels: [],
+    meaning: 'Times a background loop met a defect and was started again.',
+  },
   tidemark_consumer_paused_partitions: {
     kind: 'gauge',
     unit: 'partitions',

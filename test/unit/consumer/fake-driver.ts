@@ -4,6 +4,7 @@ import type {
   ConsumerListener,
   ConsumerSettings,
   DriverConsumer,
+  KnownEnd,
   OffsetToCommit,
 } from '../../../src/driver/consumer.js'
 import type { TidemarkError } from '../../../src/errors.js'
@@ -25,6 +26,9 @@ export class FakeDriver implements DriverConsumer {
   /** How long a commit takes. */
   commitMs = 0
   startError: TidemarkError | null = null
+  /** Where the logs end, by partition. */
+  readonly ends = new Map<string, KnownEnd>()
+  lastFetchAt: number | null = null
   listener!: ConsumerListener
   settings!: ConsumerSettings
   readonly #owned = new Map<string, AssignedPartition>()
@@ -56,6 +60,8 @@ export class FakeDriver implements DriverConsumer {
 
   deliver(assigned: AssignedPartition, records: readonly ReceivedRecord[], nextOffset?: number): void {
     const end = nextOffset ?? (records.at(-1)?.offset ?? assigned.position - 1) + 1
+    this.lastFetchAt = this.runtime.clock.now()
+    this.ends.set(partitionKey(assigned.topic, assigned.partition), { offset: end, at: this.lastFetchAt })
     this.deliverBatches(assigned, [{ count: records.length, decode: () => records }], end)
   }
 
@@ -117,8 +123,12 @@ export class FakeDriver implements DriverConsumer {
     return [...this.#owned.values()]
   }
 
+  endOf({ topic, partition }: TopicPartition): KnownEnd | null {
+    return this.ends.get(partitionKey(topic, partition)) ?? null
+  }
+
   facts() {
-    return { state: 'fake', memberId: null, generationId: 1, lastHeartbeatAt: null, lastFetchAt: null }
+    return { state: 'fake', memberId: null, generationId: 1, lastHeartbeatAt: null, lastFetchAt: this.lastFetchAt }
   }
 
   async stop(deadline: number): Promise<void> {
