@@ -275,6 +275,8 @@ export class GroupMember implements Membership {
   }
 
   #crashed(defect: unknown): void {
+    this.#generation?.leave()
+    this.#generation = null
     this.#events.lost()
     this.#events.failed(crash(defect))
   }
