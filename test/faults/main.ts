@@ -73,8 +73,20 @@ async function main(): Promise<void> {
     })
   }
   console.log(`${Math.round((performance.now() - startedAt) / 1_000)} s`)
-  console.log(`${passed} passed, ${failed} failed`)
   process.exitCode = failed === 0 ? 0 : 1
+  process.on('exit', () => console.log(`${passed} passed, ${failed} failed`))
+  refuseToLinger(() => count(false))
+}
+
+/** What was closed keeps nothing alive; what does is a leak, and would hold up whoever waits for this process. */
+function refuseToLinger(fail: () => void): void {
+  const lingersAfterMs = 20_000
+  const timer = setTimeout(() => {
+    fail()
+    console.log(`FAILED the process does not end: ${process.getActiveResourcesInfo().join(', ')}`)
+    process.exit(1)
+  }, lingersAfterMs)
+  timer.unref()
 }
 
 /** All when nothing was asked for, all of a section by its name, else those with the asked text in their name. */
