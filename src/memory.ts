@@ -9,7 +9,7 @@ export {
 } from './drivers/memory/memory-cluster.js'
 export type { FaultKind, Faults } from './drivers/memory/faults.js'
 export type { HeldRequest, Interference, RandomFaults, RequestMatch } from './drivers/memory/fault-rules.js'
-export type { GroupState } from './drivers/memory/classic-group.js'
+export type { GroupState } from './drivers/memory/group-rebalance.js'
 export type { GroupFacts } from './drivers/memory/group-coordinators.js'
 export type { PartitionFacts } from './drivers/memory/partition.js'
 export type { StoredBatch } from './drivers/memory/stored-batch.js'

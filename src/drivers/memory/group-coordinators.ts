@@ -16,11 +16,12 @@ import type {
 } from '../../connection/requests.js'
 import { StateError } from '../../errors.js'
 import { brokerAddress } from './administration.js'
-import { ClassicGroup, type GroupState } from './classic-group.js'
+import { ClassicGroup } from './classic-group.js'
 import type { ClusterState } from './cluster-state.js'
 import { joinRefused, syncRefused } from './group-answers.js'
 import type { JoinReply, SyncReply } from './group-member.js'
 import { GroupOffsets } from './group-offsets.js'
+import type { GroupState } from './group-rebalance.js'
 
 export interface GroupFacts {
   readonly state: GroupState
