@@ -1,13 +1,20 @@
 import type { Messaging } from './messaging.js'
+import { systemClock } from './runtime/clock.js'
 
 export interface CloseOnSignalOptions {
   /** Default SIGTERM and SIGINT. */
   readonly signals?: readonly NodeJS.Signals[]
   /** Most time for the close. Default: as the messaging says. */
   readonly deadlineMs?: number
-  /** End the process when closed: with 0, or 1 when something could not be closed in order. Default true. */
+  /**
+   * End the process when closed: with 0, or 1 when something could not be closed in order. Default true; with false the
+   * exit code is set all the same, and only a second signal ends the process.
+   */
   readonly exit?: boolean
 }
+
+/** Sockets close at once when forced; whatever hangs all the same is not waited for. */
+const forceMs = 500
 
 /**
  * Closes in order at the first signal. A second signal ends the process at once, without commits: what was not committed
@@ -25,14 +32,15 @@ export function closeOnSignal(messaging: Messaging, options: CloseOnSignalOption
     try {
       await messaging.close(deadlineMs === undefined ? {} : { deadlineMs })
       if (exit) process.exit(0)
-    } catch (error) {
+    } catch {
+      // Whoever calls `close` as well is told why: it is the same promise.
       process.exitCode = 1
       if (exit) process.exit(1)
-      throw error
     }
   }
   const closeByForce = async () => {
-    await messaging.close({ force: true }).catch(() => undefined)
+    const closed = messaging.close({ force: true }).catch(() => undefined)
+    await Promise.race([closed, systemClock.sleep(forceMs)])
     process.exit(1)
   }
   for (const signal of signals) process.on(signal, onSignal)
