@@ -37,6 +37,7 @@ export class AtLeastOnce implements Delivery {
 
   deliver(work: Work): Settlement | Promise<Settlement> {
     const { clock, handlerTimeoutMs, send, failures } = this.#options
+    if (work.partition.cancelled) return 'late'
     const now = clock.now()
     const run = new HandlerRun(work.partition, work.attempt, now, now + handlerTimeoutMs, send)
     if (work.failure !== null) return failures.end(work, run, work.failure)

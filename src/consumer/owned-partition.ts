@@ -54,6 +54,8 @@ export class OwnedPartition implements TopicPartition {
   metadataMaxBytes: number
   /** Something changed since the last commit that was sent. */
   uncommitted = false
+  /** Its handlers were told that their results count no more, so none may begin any more. */
+  cancelled = false
   /** Taken up and not settled. */
   unsettledRecords = 0
   unsettledBytes = 0

@@ -45,6 +45,7 @@ export class RunningHandlers {
 
   /** Tells the handlers of a partition that their result no longer counts. */
   abort(partition: OwnedPartition, reason: Error): void {
+    partition.cancelled = true
     for (const run of this.#inTime) if (run.partition === partition) run.cancel(reason)
   }
 

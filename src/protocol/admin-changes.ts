@@ -10,6 +10,8 @@ export interface ChangeContext {
   readonly cluster: Cluster
   readonly runtime: Runtime
   readonly requestTimeoutMs: number
+  /** Aborts when nobody waits any more. */
+  readonly closed: AbortSignal
 }
 
 interface TopicChange<Item> {
@@ -45,7 +47,7 @@ const fixes: ReadonlyMap<number, string> = new Map([
  * answer may have changed counts among them.
  */
 export async function changeTopics<Item>(
-  { cluster, runtime, requestTimeoutMs }: ChangeContext,
+  { cluster, runtime, requestTimeoutMs, closed }: ChangeContext,
   { doing, items, ask, alreadyDone, deadline }: TopicChange<Item>,
 ): Promise<readonly string[]> {
   const { clock, random } = runtime
@@ -57,7 +59,7 @@ export async function changeTopics<Item>(
     if (attempt > 1) {
       const pause = backoff(attempt - 1, random)
       if (clock.now() + pause >= deadline) throw changeTimeout(doing, [...open.keys()], trouble)
-      await clock.sleep(pause)
+      await clock.sleep(pause, closed)
       await cluster.refresh([], deadline)
     }
     try {

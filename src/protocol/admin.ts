@@ -5,7 +5,7 @@ import type { CommittedPartition, IsolationLevel, NamedError, NewTopic, TopicMet
 import type { DriverAdmin } from '../driver/admin.js'
 import type { StartPosition } from '../driver/consumer.js'
 import type { ClientSettings } from '../driver/driver.js'
-import { DriverError, TimeoutError } from '../errors.js'
+import { DriverError, StateError, TimeoutError } from '../errors.js'
 import { partitionKey, type TopicPartition } from '../message/topic-partition.js'
 import { exponential } from '../runtime/backoff.js'
 import type { Runtime } from '../runtime/runtime.js'
@@ -26,11 +26,12 @@ class ProtocolAdmin implements DriverAdmin {
   readonly #cluster: Cluster
   readonly #runtime: Runtime
   readonly #changes: ChangeContext
+  readonly #closed = new AbortController()
 
   constructor(connection: Connection, runtime: Runtime, { logger }: ClientSettings) {
     this.#runtime = runtime
     this.#cluster = new Cluster(connection, runtime, { logger, requestTimeoutMs, metadataMaxAgeMs })
-    this.#changes = { cluster: this.#cluster, runtime, requestTimeoutMs }
+    this.#changes = { cluster: this.#cluster, runtime, requestTimeoutMs, closed: this.#closed.signal }
   }
 
   async createTopics(topics: readonly NewTopic[], deadline: number): Promise<readonly string[]> {
@@ -148,7 +149,9 @@ class ProtocolAdmin implements DriverAdmin {
     return committed
   }
 
+  /** What is being asked ends now, with an error. */
   async close(): Promise<void> {
+    this.#closed.abort(new StateError('closed', 'the admin was closed before it had an answer'))
     await this.#cluster.close()
   }
 
@@ -167,13 +170,14 @@ class ProtocolAdmin implements DriverAdmin {
     for (let round = 1; ; round += 1) {
       const trouble = await attempt()
       if (trouble === null) return
+      this.#closed.signal.throwIfAborted()
       const pause = backoff(round, random)
       if (clock.now() + pause >= deadline) {
         throw new TimeoutError('admin-timeout', `no good answer before the deadline while ${trouble}`, {
           retriable: true,
         })
       }
-      await clock.sleep(pause)
+      await clock.sleep(pause, this.#closed.signal)
     }
   }
 

@@ -95,4 +95,31 @@ describe('a handler that ends because its signal aborted', () => {
     expect(driver.committed('t', 0)?.nextOffset ?? 0).toBe(0)
     expect(drains[0]).toMatchObject({ abandoned: 1, possibleDuplicates: [{ from: 0, to: 1 }] })
   })
+
+  it('in the drain of a batch that is tried one by one is the last that begins', async () => {
+    const calls: number[][] = []
+    const signals: AbortSignal[] = []
+    const { route } = routeFailing(0)
+    const { clock, driver, consumer } = setUp(
+      {
+        handleBatch: (messages: readonly Message[], context: HandlerContext) => {
+          calls.push(messages.map(({ offset }) => offset))
+          if (messages.length > 1) throw new Error('one of them')
+          signals.push(context.signal)
+          return obedient(messages, context)
+        },
+        drainMs: 1_000,
+      },
+      { deadLetter: route },
+    )
+    await consumer.start()
+    const assigned = await driver.assign('t', 0)
+    driver.deliver(assigned, records(0, 3))
+    await clock.advance(0)
+    driver.commitMs = 500
+    await clock.runUntil(driver.revoke(assigned, 60_000))
+    await clock.advance(10_000)
+    expect(calls).toEqual([[0, 1, 2], [0]])
+    expect(signals.every(({ aborted }) => aborted)).toBe(true)
+  })
 })

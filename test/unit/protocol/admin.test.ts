@@ -141,3 +141,19 @@ describe('offsets', () => {
     expect(found.map(({ name, partitions }) => [name, partitions.length])).toEqual([['t', 2]])
   })
 })
+
+describe('close', () => {
+  it('ends a call that waits for an answer, at once and with an error', async () => {
+    cluster.on('listOffsets', () => {
+      throw new RequestError('connection-lost', 'maybe', 'no answer')
+    })
+    const asked = admin.listOffsets([{ topic: 't', partition: 0 }], 'latest', 'read-uncommitted', soon())
+    asked.catch(() => undefined) // looked at below
+    await clock.advance(3_000)
+    const begun = clock.now()
+    await run(admin.close())
+    await expect(asked).rejects.toMatchObject({ code: 'closed' })
+    expect(clock.now()).toBe(begun)
+    expect(clock.pendingTimers).toBe(0)
+  })
+})
