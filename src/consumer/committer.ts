@@ -2,19 +2,21 @@ import type { CommitOutcome, DriverConsumer, OffsetToCommit } from '../driver/co
 import { encodeCommitMetadata } from '../offsets/commit-metadata.js'
 import { commitDelayMs, commitDue, type CommitPolicy } from '../offsets/commit-policy.js'
 import { completedRangesText } from '../offsets/completed-ranges.js'
+import type { Progress } from '../offsets/progress.js'
 import { exponential } from '../runtime/backoff.js'
 import type { Timer } from '../runtime/clock.js'
 import type { Runtime } from '../runtime/runtime.js'
 import { WorkLoop } from '../runtime/work-loop.js'
 import type { Logger } from '../telemetry/logger.js'
 import type { Metrics } from '../telemetry/metrics.js'
+import { CommitDoubts } from './commit-doubts.js'
 import type { Acknowledged, OwnedPartition } from './owned-partition.js'
 
 export interface CommitterOptions {
   readonly policy: CommitPolicy
   /** Partitions that may have something to commit. */
   readonly partitions: () => readonly OwnedPartition[]
-  readonly driver: () => Pick<DriverConsumer, 'commit'>
+  readonly driver: () => Pick<DriverConsumer, 'commit' | 'facts'>
   readonly runtime: Runtime
   readonly logger: Logger
   readonly metrics: Metrics
@@ -30,10 +32,16 @@ interface PendingCommit {
 
 const commitTimeoutMs = 10_000
 const retryBackoff = exponential({ initialMs: 100, maxMs: 5_000 })
+/** Between commits that are repeated because an earlier one may land late. */
+const repeatBackoff = exponential({ initialMs: 1_000, maxMs: 60_000 })
 /** Under this there is no room for a useful range. */
 const leastMetadataBytes = 64
 
-/** Commits what is settled, when the policy says so: one commit at a time, the next one carries the newest. */
+/**
+ * Commits what is settled, when the policy says so: one commit at a time, the next one carries the newest. While a commit
+ * without an answer may still land, the newest is repeated now and then, and once more when a partition is given up, so
+ * that the group does not stay behind.
+ */
 export class Committer {
   readonly #options: CommitterOptions
   readonly #loop: WorkLoop
@@ -43,17 +51,40 @@ export class Committer {
   /** After a failure the timer decides, else every settled record would ask a coordinator that is in trouble. */
   #pace: 'by-policy' | 'backing-off' = 'by-policy'
   #oneAtATime: Promise<void> = Promise.resolve()
+  readonly #doubts: CommitDoubts
+  #repeatTimer: Timer | null = null
+  #repeats = 0
+  /** Partitions that the cluster did not have when their last commit was tried. */
+  readonly #missing = new WeakSet<OwnedPartition>()
   #state: 'open' | 'closed' = 'open'
-  readonly #counts: Record<CommitOutcome, number> = { committed: 0, lost: 0, pending: 0, 'metadata-too-large': 0 }
+  readonly #counts: Record<CommitOutcome, number> = {
+    committed: 0,
+    lost: 0,
+    pending: 0,
+    'in-doubt': 0,
+    'no-partition': 0,
+    'metadata-too-large': 0,
+  }
 
   constructor(options: CommitterOptions) {
     this.#options = options
     this.#loop = new WorkLoop(() => this.#round())
+    this.#doubts = new CommitDoubts(() => generationName(options.driver()))
   }
 
   /** Offsets answered so far, by outcome. */
   get counts(): Readonly<Record<CommitOutcome, number>> {
     return this.#counts
+  }
+
+  /** What the next owner of the partition finds done at the least; `null` when that may be nothing. */
+  leastProgress(partition: OwnedPartition): Progress | null {
+    return this.#doubts.leastProgress(partition)
+  }
+
+  /** A commit of the partition that got no answer may still be carried out. */
+  isInDoubt(partition: OwnedPartition): boolean {
+    return this.#doubts.isOpen(partition)
   }
 
   /** Records of the partition were settled. */
@@ -77,8 +108,8 @@ export class Committer {
   }
 
   /**
-   * Commits what these partitions have settled and tries again while that is pending, until `deadline` (absolute ms).
-   * What could not be committed stays as it was.
+   * Commits what these partitions have settled and tries again while that is pending, until `deadline` (absolute ms). A
+   * partition that the cluster does not have any more is not waited for. What could not be committed stays as it was.
    */
   async flush(partitions: readonly OwnedPartition[], deadline: number): Promise<void> {
     const { clock, random } = this.#options.runtime
@@ -86,7 +117,7 @@ export class Committer {
     for (const partition of partitions) partition.uncommitted = true
     for (let attempt = 1; ; attempt++) {
       await this.#exclusively(() => this.#commit(partitions, deadline), deadline)
-      const open = partitions.filter((partition) => partition.uncommitted && !partition.isGone)
+      const open = partitions.filter((partition) => this.#isWorthATry(partition))
       const delayMs = retryBackoff(attempt, random)
       if (open.length === 0 || clock.now() + delayMs >= deadline) return
       const someGone = AbortSignal.any(open.map(({ signal }) => signal))
@@ -99,6 +130,12 @@ export class Committer {
     this.#state = 'closed'
     this.#timer?.cancel()
     this.#timer = null
+    this.#repeatTimer?.cancel()
+    this.#repeatTimer = null
+  }
+
+  #isWorthATry(partition: OwnedPartition): boolean {
+    return partition.uncommitted && !partition.isGone && !this.#missing.has(partition)
   }
 
   #request(): void {
@@ -141,19 +178,37 @@ export class Committer {
     if (this.#state === 'closed') return
     const pending = this.#choose(partitions)
     if (pending.length === 0) return
-    const outcomes = await this.#options.driver().commit(pending.map(toOffset), deadline)
+    const outcomes = await this.#send(pending, deadline)
     let failed = false
     let again = false
     for (const [index, commit] of pending.entries()) {
-      const outcome = outcomes[index] ?? 'pending'
+      const outcome = outcomes[index] as CommitOutcome
       this.#count(outcome)
       this.#apply(commit, outcome)
-      failed ||= outcome === 'pending'
+      failed ||= outcome === 'pending' || outcome === 'in-doubt' || outcome === 'no-partition'
       again ||= outcome === 'metadata-too-large'
     }
     this.#failures = failed ? this.#failures + 1 : 0
     if (failed) this.#retryLater()
+    this.#repeatLater(pending)
     if (again) await this.#commit(partitions, deadline)
+  }
+
+  /** From here on, until the answer, each of these may be what the group has. */
+  async #send(pending: readonly PendingCommit[], deadline: number): Promise<readonly CommitOutcome[]> {
+    const { clock } = this.#options.runtime
+    const sentAt = clock.now()
+    for (const { partition, state } of pending) this.#doubts.sent(partition, state)
+    let outcomes: readonly CommitOutcome[] = []
+    try {
+      outcomes = await this.#options.driver().commit(pending.map(toOffset), deadline)
+    } finally {
+      outcomes = pending.map(({ state }, index) => outcomeOf(outcomes[index], state))
+      for (const [index, { partition }] of pending.entries()) {
+        this.#doubts.ended(partition, outcomes[index] as CommitOutcome, sentAt, clock.now())
+      }
+    }
+    return outcomes
   }
 
   #choose(partitions: readonly OwnedPartition[]): PendingCommit[] {
@@ -163,17 +218,21 @@ export class Committer {
       if (!partition.uncommitted || partition.isGone) continue
       partition.uncommitted = false
       const state = stateOf(partition)
-      if (isNews(partition.acknowledged, state)) pending.push({ partition, state })
+      if (isNews(partition.acknowledged, state) || this.#doubts.isOpen(partition)) pending.push({ partition, state })
     }
     return pending
   }
 
   #apply({ partition, state }: PendingCommit, outcome: CommitOutcome): void {
+    if (outcome === 'no-partition') this.#missing.add(partition)
+    else this.#missing.delete(partition)
     switch (outcome) {
       case 'committed':
         partition.acknowledged = state
         return
       case 'pending':
+      case 'in-doubt':
+      case 'no-partition':
         partition.uncommitted = true
         return
       case 'metadata-too-large':
@@ -193,6 +252,23 @@ export class Committer {
     if (this.#failures === 1) this.#options.logger.info({}, 'commit is pending and will be tried again')
   }
 
+  #repeatLater(committed: readonly PendingCommit[]): void {
+    if (this.#state === 'closed' || !committed.some(({ partition }) => this.#doubts.isOpen(partition))) return
+    if (this.#failures > 0) this.#repeats = 0
+    if (this.#repeatTimer !== null) return
+    const { clock, random } = this.#options.runtime
+    this.#repeats += 1
+    this.#repeatTimer = clock.setTimer(repeatBackoff(this.#repeats, random), () => this.#repeat())
+  }
+
+  #repeat(): void {
+    this.#repeatTimer = null
+    for (const partition of this.#options.partitions()) {
+      if (this.#doubts.isOpen(partition)) partition.uncommitted = true
+    }
+    this.#request()
+  }
+
   #count(outcome: CommitOutcome): void {
     this.#counts[outcome] += 1
     this.#options.metrics.count('tidemark_consumer_commits_total', { outcome })
@@ -207,9 +283,20 @@ function stateOf(partition: OwnedPartition): Acknowledged {
   return { offset, metadata }
 }
 
+/** After a position was reset or sought, lower than what the group has is news too. */
 function isNews(acknowledged: Acknowledged | null, { offset, metadata }: Acknowledged): boolean {
-  if (acknowledged === null) return true
-  return offset > acknowledged.offset || (offset === acknowledged.offset && metadata !== acknowledged.metadata)
+  return acknowledged === null || offset !== acknowledged.offset || metadata !== acknowledged.metadata
+}
+
+/** No word is no answer; and a commit that is bare already cannot be tried with less. */
+function outcomeOf(told: CommitOutcome | undefined, { metadata }: Acknowledged): CommitOutcome {
+  if (told === undefined) return 'in-doubt'
+  return told === 'metadata-too-large' && metadata === '' ? 'pending' : told
+}
+
+function generationName(driver: Pick<DriverConsumer, 'facts'>): string {
+  const { memberId, generationId } = driver.facts()
+  return `${memberId}/${generationId}`
 }
 
 function toOffset({ partition, state }: PendingCommit): OffsetToCommit {

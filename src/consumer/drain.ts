@@ -1,7 +1,6 @@
 import type { TopicPartition } from '../message/topic-partition.js'
-import { parseCommitMetadata } from '../offsets/commit-metadata.js'
-import { completedRangesSection, parseCompletedRanges } from '../offsets/completed-ranges.js'
-import { mergeRanges, subtractRanges, type OffsetRange } from '../offsets/offset-range.js'
+import { mergeRanges, type OffsetRange } from '../offsets/offset-range.js'
+import { notDone } from '../offsets/progress.js'
 import { TidemarkError } from '../errors.js'
 import type { Clock } from '../runtime/clock.js'
 import type { Committer } from './committer.js'
@@ -27,9 +26,12 @@ export interface DrainReport {
   readonly drained: number
   /** Records whose handling had begun and had not ended in time. */
   readonly abandoned: number
-  /** What the group has stored, by acknowledged commits. */
+  /** What the group has stored, by the last commit that was answered; one without an answer may still take it back. */
   readonly committed: readonly DrainedOffset[]
-  /** Records that were handled, wholly or in part, and that the next owner reads again. */
+  /**
+   * Records that were handled, wholly or in part, and that the next owner reads again, or may read again because a commit
+   * that got no answer may yet take the group back.
+   */
   readonly possibleDuplicates: readonly DrainedRange[]
   readonly tookMs: number
 }
@@ -61,18 +63,18 @@ export async function drain(
   // What went lost meanwhile was reported by that.
   const ended = left.filter((partition) => !partition.isGone)
   const before = ended.reduce((sum, partition) => sum + (unfinished.get(partition) ?? 0), 0)
-  return report(ended, reason, startedAt, before, tools.clock)
+  return report(ended, reason, startedAt, before, tools)
 }
 
 /** Gives partitions up at once: nothing is awaited, nothing committed. */
 export function abandon(
   partitions: readonly OwnedPartition[],
   reason: 'lost' | 'forced',
-  { clock, running }: DrainTools,
+  tools: DrainTools,
 ): DrainReport {
   const unfinished = partitions.reduce((sum, partition) => sum + runningRecords(partition), 0)
-  for (const partition of partitions) abortHandlers(partition, reason, running)
-  return report(partitions, reason, clock.now(), unfinished, clock)
+  for (const partition of partitions) abortHandlers(partition, reason, tools.running)
+  return report(partitions, reason, tools.clock.now(), unfinished, tools)
 }
 
 function startDraining(partition: OwnedPartition): void {
@@ -107,7 +109,7 @@ function report(
   reason: DrainReason,
   startedAt: number,
   unfinishedBefore: number,
-  clock: Clock,
+  { clock, committer }: DrainTools,
 ): DrainReport {
   const abandoned = partitions.reduce((sum, partition) => sum + runningRecords(partition), 0)
   const result: DrainReport = {
@@ -116,7 +118,7 @@ function report(
     drained: unfinishedBefore - abandoned,
     abandoned,
     committed: partitions.flatMap(committedOffset),
-    possibleDuplicates: partitions.flatMap(possibleDuplicates),
+    possibleDuplicates: partitions.flatMap((partition) => possibleDuplicates(partition, committer)),
     tookMs: clock.now() - startedAt,
   }
   for (const partition of partitions) partition.leave()
@@ -131,25 +133,21 @@ function committedOffset({ topic, partition, acknowledged }: OwnedPartition): Dr
   return acknowledged === null ? [] : [{ topic, partition, offset: acknowledged.offset }]
 }
 
-function possibleDuplicates(partition: OwnedPartition): DrainedRange[] {
+function possibleDuplicates(partition: OwnedPartition, committer: Committer): DrainedRange[] {
   const { topic, partition: number } = partition
-  return uncommittedRanges(partition).map((range) => ({ topic, partition: number, ...range }))
+  return uncommittedRanges(partition, committer).map((range) => ({ topic, partition: number, ...range }))
 }
 
-/** Everything that was touched, less what the group is known to have as done. */
-export function uncommittedRanges({ tracker, acknowledged, startedAt, leftBehind }: OwnedPartition): OffsetRange[] {
-  const from = acknowledged?.offset ?? startedAt
+/** Everything that was touched, less what the next owner is sure to find done. */
+export function uncommittedRanges(partition: OwnedPartition, committer: Committer): OffsetRange[] {
+  const { tracker, acknowledged, startedAt, leftBehind } = partition
+  const mayGoBack = acknowledged === null || committer.isInDoubt(partition)
   const touched = mergeRanges([
-    { from, to: tracker.touchedEnd },
+    { from: startedAt, to: tracker.touchedEnd },
     ...tracker.completedRanges(),
     ...tracker.startedRanges(),
-    ...(acknowledged === null ? leftBehind : []),
+    ...(mayGoBack ? leftBehind : []),
   ])
-  return subtractRanges(touched, knownAsDone(acknowledged))
-}
-
-function knownAsDone(acknowledged: OwnedPartition['acknowledged']): readonly OffsetRange[] {
-  if (acknowledged === null) return []
-  const section = parseCommitMetadata(acknowledged.metadata).get(completedRangesSection)
-  return parseCompletedRanges(section, acknowledged.offset)
+  const least = committer.leastProgress(partition)
+  return least === null ? touched : notDone(touched, least)
 }

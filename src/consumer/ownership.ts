@@ -1,8 +1,8 @@
 import type { AssignedPartition, ConsumerListener, DriverConsumer, FetchedRecords } from '../driver/consumer.js'
 import { StateError, TidemarkError } from '../errors.js'
 import type { TopicPartition } from '../message/topic-partition.js'
-import { commitMetadataMaxBytes, parseCommitMetadata } from '../offsets/commit-metadata.js'
-import { completedRangesSection, parseCompletedRanges } from '../offsets/completed-ranges.js'
+import { commitMetadataMaxBytes } from '../offsets/commit-metadata.js'
+import { progressOf } from '../offsets/progress.js'
 import { Assignment } from './assignment.js'
 import { AtLeastOnce, type Handling } from './at-least-once.js'
 import { BackPressure } from './back-pressure.js'
@@ -184,7 +184,7 @@ export class Ownership implements ConsumerListener {
       throw new StateError('not-assigned', `${owned.topic}-${owned.partition} was taken away during the seek`, place)
     }
     const userPaused = owned.pauses.has('user')
-    const leftBehind = uncommittedRanges(owned)
+    const leftBehind = uncommittedRanges(owned, this.#committer)
     this.#running.abort(owned, new StateError('sought-away', `${owned.topic}-${owned.partition} was sought elsewhere`))
     owned.leave()
     const fresh = this.#own(owned.assigned, { position: offset, completed: [], acknowledged: null, leftBehind })
@@ -295,9 +295,11 @@ export class Ownership implements ConsumerListener {
     const former = this.#assignment.get(assigned.topic, assigned.partition)
     if (former !== undefined) this.#abandon([former], 'lost')
     const owned = this.#own(assigned, startOf(assigned))
-    const mayMoveOn = this.#options.group !== null && this.#options.from !== 'earliest'
-    // A start that is not the beginning must be on record at once: a crash before the first commit would start at a later one.
-    if (owned.acknowledged === null && mayMoveOn) this.#committer.commitSoon(owned)
+    // A start that the next process would not find again must be on record at once: by then `latest` lies further on, and
+    // an offset that was out of range may lie within it.
+    const wasReset = assigned.committed !== null && owned.acknowledged === null
+    const mayMoveOn = owned.acknowledged === null && this.#options.from !== 'earliest'
+    if (this.#options.group !== null && (wasReset || mayMoveOn)) this.#committer.commitSoon(owned)
   }
 
   #own(assigned: AssignedPartition, start: PartitionStart): OwnedPartition {
@@ -374,11 +376,11 @@ function handlingOf({ handle, handleBatch }: ResolvedConsumerOptions): Handling 
   throw new StateError('no-handler', 'a consumer needs handle or handleBatch')
 }
 
-/** Completed ranges count only beside the offset they were committed with. */
 function startOf({ position, committed }: AssignedPartition): PartitionStart {
   if (committed === null) return { position, completed: [], acknowledged: null, leftBehind: [] }
-  const section = parseCommitMetadata(committed.metadata).get(completedRangesSection)
-  const completed = position === committed.offset ? parseCompletedRanges(section, committed.offset) : []
+  // Reset because what is committed lay outside the log: it says nothing about the records of now.
+  if (position !== committed.offset) return { position, completed: [], acknowledged: null, leftBehind: [] }
+  const { completed } = progressOf(committed)
   const acknowledged = { offset: committed.offset, metadata: committed.metadata ?? '' }
   return { position, completed, acknowledged, leftBehind: [] }
 }

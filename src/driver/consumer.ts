@@ -70,8 +70,15 @@ export type CommitOutcome =
   | 'committed'
   /** The epoch is gone, or the group says the member is: the new owner decides; never try again. */
   | 'lost'
-  /** A rebalance is under way or the coordinator cannot be reached: keep it pending, try again. */
+  /** Not stored: a rebalance is under way or the coordinator cannot be reached. Keep it pending, try again. */
   | 'pending'
+  /**
+   * No answer came, yet the request may have reached the broker: it may be carried out at any time while the generation
+   * lasts, also after commits that were sent later. Keep it pending, try again.
+   */
+  | 'in-doubt'
+  /** Not stored: coordinator and metadata know no such partition. Keep it pending, but do not wait for it. */
+  | 'no-partition'
   /** The metadata text was too large for the broker: commit again with less. */
   | 'metadata-too-large'
 

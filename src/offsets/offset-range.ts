@@ -28,3 +28,8 @@ export function subtractRanges(ranges: readonly OffsetRange[], removed: readonly
   }
   return rest
 }
+
+/** What lies both in one of `ranges` and in one of `others`. */
+export function intersectRanges(ranges: readonly OffsetRange[], others: readonly OffsetRange[]): OffsetRange[] {
+  return subtractRanges(ranges, subtractRanges(ranges, others))
+}

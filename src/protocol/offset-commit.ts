@@ -1,4 +1,5 @@
 import { brokerCode, brokerCodeName } from '../connection/broker-error.js'
+import { RequestError } from '../connection/request-error.js'
 import type { GroupMemberIdentity, OffsetCommitAnswer } from '../connection/requests.js'
 import type { CommitOutcome, ConsumerSettings, OffsetToCommit } from '../driver/consumer.js'
 import { partitionKey, type TopicPartition } from '../message/topic-partition.js'
@@ -25,9 +26,13 @@ const membershipCodes: readonly number[] = [
 
 const coordinatorCodes: readonly number[] = [brokerCode.NOT_COORDINATOR, brokerCode.COORDINATOR_NOT_AVAILABLE]
 
+/** How long brokers may take to say whether a partition that the coordinator does not know exists. */
+const secondOpinionMs = 1_000
+
 /**
- * Commits one after the other, each with one attempt: what got no answer is `pending`, and its owner decides whether it
- * still wants to commit that. A missing permission is logged and `pending` too: nothing is lost by it but repeats.
+ * Commits one after the other, each with one attempt: what was not stored is `pending`, what got no answer is `in-doubt`,
+ * and its owner decides whether it still wants to commit that. A missing permission is logged and `pending` too: nothing
+ * is lost by it but repeats.
  */
 export class OffsetCommitter {
   readonly #cluster: Cluster
@@ -52,43 +57,87 @@ export class OffsetCommitter {
   }
 
   async #commitNow(offsets: readonly OffsetToCommit[], deadline: number): Promise<readonly CommitOutcome[]> {
+    const { groupId, logger, requestTimeoutMs } = this.#settings
+    if (groupId === null || !offsets.some((offset) => this.#isOurs(offset))) return offsets.map(() => 'lost')
+    const attemptDeadline = Math.min(deadline, this.#runtime.clock.now() + requestTimeoutMs)
+    let node: number
+    try {
+      node = await this.#cluster.coordinator(groupId, 'group', attemptDeadline)
+    } catch (failure) {
+      logger.debug({ group: groupId, error: String(failure) }, 'no coordinator to commit to')
+      return offsets.map((offset) => (this.#isOurs(offset) ? 'pending' : 'lost'))
+    }
+    // Judged only now: the look-up takes time, and what went away meanwhile must not be sent.
     const identity = this.#ground.identity()
-    const isCurrent = (offset: OffsetToCommit) => identity !== null && this.#ground.isCurrent(offset, offset.epoch)
-    const current = new Set(offsets.filter(isCurrent))
-    if (current.size === 0 || identity === null) return offsets.map(() => 'lost')
-    const codes = await this.#send(identity, [...current], deadline)
-    return offsets.map((offset) => {
-      if (!current.has(offset)) return 'lost'
-      return this.#outcome(offset, codes?.get(partitionKey(offset.topic, offset.partition)), identity)
-    })
+    const current = offsets.filter((offset) => this.#isOurs(offset))
+    if (identity === null || current.length === 0) return offsets.map(() => 'lost')
+    const outcomes = await this.#send(node, identity, current, attemptDeadline)
+    return offsets.map((offset) => outcomes.get(offset) ?? 'lost')
   }
 
-  /** Error codes by partition; `null` without an answer. */
+  #isOurs(offset: OffsetToCommit): boolean {
+    return this.#ground.identity() !== null && this.#ground.isCurrent(offset, offset.epoch)
+  }
+
   async #send(
+    node: number,
     identity: GroupMemberIdentity,
     offsets: readonly OffsetToCommit[],
     deadline: number,
-  ): Promise<ReadonlyMap<string, number> | null> {
-    const attemptDeadline = Math.min(deadline, this.#runtime.clock.now() + this.#settings.requestTimeoutMs)
+  ): Promise<ReadonlyMap<OffsetToCommit, CommitOutcome>> {
     const partitions = offsets.map(({ topic, partition, nextOffset, metadata }) => {
       return { topic, partition, offset: nextOffset, leaderEpoch: -1, metadata }
     })
     let answer: OffsetCommitAnswer
     try {
-      const node = await this.#cluster.coordinator(identity.groupId, 'group', attemptDeadline)
       const request = { api: 'offsetCommit', ...identity, partitions } as const
-      answer = await this.#cluster.connection.request(node, 'group', request, attemptDeadline)
+      answer = await this.#cluster.connection.request(node, 'group', request, deadline)
     } catch (failure) {
       this.#cluster.forgetCoordinator(identity.groupId, 'group')
       this.#settings.logger.debug({ group: identity.groupId, error: String(failure) }, 'commit got no answer')
-      return null
+      const neverSent = failure instanceof RequestError && failure.sent === 'never'
+      return new Map(offsets.map((offset) => [offset, neverSent ? 'pending' : 'in-doubt']))
     }
+    this.#takeNotice(answer, identity)
+    const codes = new Map(answer.partitions.map((at) => [partitionKey(at.topic, at.partition), at.errorCode]))
+    const codeOf = (offset: OffsetToCommit) => codes.get(partitionKey(offset.topic, offset.partition))
+    const unknown = offsets.filter((offset) => codeOf(offset) === brokerCode.UNKNOWN_TOPIC_OR_PARTITION)
+    const missing = await this.#missing(unknown, deadline)
+    return new Map(
+      offsets.map((offset) => {
+        const outcome = missing.has(offset) ? 'no-partition' : this.#outcome(offset, codeOf(offset), identity)
+        return [offset, outcome]
+      }),
+    )
+  }
+
+  #takeNotice(answer: OffsetCommitAnswer, { groupId, generationId }: GroupMemberIdentity): void {
     if (answer.partitions.some(({ errorCode }) => coordinatorCodes.includes(errorCode))) {
-      this.#cluster.forgetCoordinator(identity.groupId, 'group')
+      this.#cluster.forgetCoordinator(groupId, 'group')
     }
     const refusal = answer.partitions.find(({ errorCode }) => membershipCodes.includes(errorCode))
-    if (refusal) this.#ground.refused(refusal.errorCode, identity.generationId)
-    return new Map(answer.partitions.map((entry) => [partitionKey(entry.topic, entry.partition), entry.errorCode]))
+    if (refusal) this.#ground.refused(refusal.errorCode, generationId)
+  }
+
+  /**
+   * Which of these partitions the cluster does not have. The coordinator alone is no witness: just after a topic was made,
+   * or after its own restart, it may not know yet what the other brokers know.
+   */
+  async #missing(unknown: readonly OffsetToCommit[], deadline: number): Promise<ReadonlySet<OffsetToCommit>> {
+    if (unknown.length === 0) return new Set()
+    try {
+      const until = Math.min(deadline, this.#runtime.clock.now() + secondOpinionMs)
+      await this.#cluster.refresh([...new Set(unknown.map(({ topic }) => topic))], until)
+    } catch {
+      return new Set() // nobody contradicts or confirms: it is asked again with the next attempt
+    }
+    return new Set(unknown.filter((offset) => this.#isMissing(offset)))
+  }
+
+  #isMissing({ topic, partition }: TopicPartition): boolean {
+    const errorCode = this.#cluster.topic(topic)?.errorCode
+    if (errorCode === brokerCode.UNKNOWN_TOPIC_OR_PARTITION) return true
+    return errorCode === brokerCode.NONE && this.#cluster.partition(topic, partition) === undefined
   }
 
   #outcome(
@@ -113,6 +162,8 @@ export class OffsetCommitter {
           'committing is not authorised; grant READ on the group and its topics',
         )
         return 'pending'
+      case undefined:
+        return 'in-doubt'
       default:
         return 'pending'
     }

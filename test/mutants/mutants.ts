@@ -167,9 +167,23 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a drain does not report what it could not commit',
     file: 'src/consumer/drain.ts',
-    find: 'possibleDuplicates: partitions.flatMap(possibleDuplicates),',
+    find: 'possibleDuplicates: partitions.flatMap((partition) => possibleDuplicates(partition, committer)),',
     replace: 'possibleDuplicates: [],',
     why: 'nobody knows what may be handled twice',
+  },
+  {
+    name: 'a commit without an answer is forgotten once a newer one is answered',
+    file: 'src/consumer/commit-doubts.ts',
+    find: 'if (doubt !== null) least = commonProgress(least, doubt.least)',
+    replace: '',
+    why: 'it lands late and takes the group back, and the repeats are in no report',
+  },
+  {
+    name: 'a commit without an answer is not overwritten later',
+    file: 'src/consumer/committer.ts',
+    find: 'if (this.#doubts.isOpen(partition)) partition.uncommitted = true',
+    replace: '',
+    why: 'it lands late, and a group without new records stays behind for good',
   },
   {
     name: 'a paused partition is not resumed',

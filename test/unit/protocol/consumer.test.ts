@@ -337,12 +337,12 @@ describe('committing', () => {
     expect(await commit(harness, [commitOf(harness, 1, 1), commitOf(harness, 1, 0)])).toEqual(['committed', outcome])
   })
 
-  it('is pending when no answer comes, and the coordinator is looked up again', async () => {
+  it('is in doubt when no answer comes, and the coordinator is looked up again', async () => {
     const harness = new ConsumerHarness(cluster, clock)
     await harness.start()
     const lookUps = cluster.count('findCoordinator')
     cluster.once('offsetCommit', () => Promise.reject(new RequestError('connection-lost', 'maybe', 'lost')))
-    expect(await commit(harness, [commitOf(harness, 1)])).toEqual(['pending'])
+    expect(await commit(harness, [commitOf(harness, 1)])).toEqual(['in-doubt'])
     expect(await commit(harness, [commitOf(harness, 1)])).toEqual(['committed'])
     expect(cluster.count('findCoordinator')).toBeGreaterThan(lookUps)
   })
