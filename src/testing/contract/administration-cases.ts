@@ -1,16 +1,12 @@
 import assert from 'node:assert/strict'
 import { TidemarkError } from '../../errors.js'
 import type { ContractCase } from './contract-case.js'
-import { record } from './contract-world.js'
+import { numbers, record } from './contract-world.js'
 
 const group = 'administration'
 
 function newTopic(name: string, partitions = 1, configs: Readonly<Record<string, string>> = {}) {
   return { name, partitions, replicationFactor: -1, configs }
-}
-
-function numbers(count: number): readonly string[] {
-  return Array.from({ length: count }, (_, index) => `${index}`)
 }
 
 export const administrationCases: readonly ContractCase[] = [

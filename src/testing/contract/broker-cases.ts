@@ -1,16 +1,12 @@
 import assert from 'node:assert/strict'
 import { TidemarkError } from '../../errors.js'
 import type { ContractCase } from './contract-case.js'
-import { record } from './contract-world.js'
+import { numbers, record } from './contract-world.js'
 
 const group = 'brokers'
 /** A restart may take this long, so nobody's session may end meanwhile. */
 const patient = { sessionTimeoutMs: 25_000, rebalanceTimeoutMs: 30_000 }
 const restartMs = 45_000
-
-function numbers(count: number, prefix = ''): readonly string[] {
-  return Array.from({ length: count }, (_, index) => `${prefix}${index}`)
-}
 
 export const brokerCases: readonly ContractCase[] = [
   {

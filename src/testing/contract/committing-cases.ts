@@ -1,12 +1,8 @@
 import assert from 'node:assert/strict'
 import type { ContractCase } from './contract-case.js'
-import type { ContractWorld } from './contract-world.js'
+import { numbers, type ContractWorld } from './contract-world.js'
 
 const group = 'committing'
-
-function numbers(count: number): readonly string[] {
-  return Array.from({ length: count }, (_, index) => `${index}`)
-}
 
 async function committedOf(world: ContractWorld, groupId: string) {
   const committed = await world.admin().committedOffsets(groupId, null, world.deadline())
@@ -15,16 +11,22 @@ async function committedOf(world: ContractWorld, groupId: string) {
     .sort((a, b) => a.partition - b.partition)
 }
 
+/** A started consumer, the only member of its group, of a topic with one partition and so many records. */
+async function onlyMember(world: ContractWorld, records: number) {
+  const topic = await world.topic()
+  if (records > 0) await world.write(topic, 0, numbers(records))
+  const groupId = world.name('group')
+  const consumer = world.consumer(topic, { groupId })
+  await consumer.start()
+  return { topic, groupId, consumer }
+}
+
 export const committingCases: readonly ContractCase[] = [
   {
     group,
     name: 'a group resumes at the offset it committed',
     async run(world) {
-      const topic = await world.topic()
-      const groupId = world.name('group')
-      await world.write(topic, 0, numbers(10))
-      const first = world.consumer(topic, { groupId })
-      await first.start()
+      const { topic, groupId, consumer: first } = await onlyMember(world, 10)
       await world.until('all are read', () => first.count() >= 10)
       assert.equal(await first.commit(topic, 0, 6), 'committed')
       await first.stop()
@@ -123,8 +125,7 @@ export const committingCases: readonly ContractCase[] = [
     group,
     name: 'a commit of nothing has no outcomes',
     async run(world) {
-      const consumer = world.consumer(await world.topic())
-      await consumer.start()
+      const { consumer } = await onlyMember(world, 0)
       assert.deepEqual(await consumer.driver.commit([], world.deadline()), [])
     },
   },
@@ -132,15 +133,12 @@ export const committingCases: readonly ContractCase[] = [
     group,
     name: 'a commit after the stop is lost and changes nothing',
     async run(world) {
-      const topic = await world.topic()
-      await world.write(topic, 0, numbers(5))
-      const consumer = world.consumer(topic)
-      await consumer.start()
+      const { topic, groupId, consumer } = await onlyMember(world, 5)
       assert.equal(await consumer.commit(topic, 0, 2), 'committed')
       const held = consumer.assignmentOf(topic, 0)
       await consumer.stop()
       assert.equal(await consumer.commitAs(held, 5), 'lost')
-      const [committed] = await committedOf(world, consumer.settings.groupId ?? '')
+      const [committed] = await committedOf(world, groupId)
       assert.equal(committed?.offset, 2)
     },
   },
@@ -148,11 +146,7 @@ export const committingCases: readonly ContractCase[] = [
     group,
     name: 'a commit under an epoch that is gone is lost, also when the partition has come back',
     async run(world) {
-      const topic = await world.topic()
-      await world.write(topic, 0, numbers(5))
-      const groupId = world.name('group')
-      const first = world.consumer(topic, { groupId })
-      await first.start()
+      const { topic, groupId, consumer: first } = await onlyMember(world, 5)
       const old = first.assignmentOf(topic, 0)
       const second = world.consumer(topic, { groupId })
       await second.start()
@@ -170,11 +164,7 @@ export const committingCases: readonly ContractCase[] = [
     group,
     name: 'a commit within the revoke is accepted, and the next owner begins there',
     async run(world) {
-      const topic = await world.topic()
-      await world.write(topic, 0, numbers(5))
-      const groupId = world.name('group')
-      const first = world.consumer(topic, { groupId })
-      await first.start()
+      const { topic, groupId, consumer: first } = await onlyMember(world, 5)
       await world.until('all are read', () => first.count() >= 5)
       const outcomes: string[] = []
       first.whenRevoked = async (partitions) => {
@@ -193,17 +183,14 @@ export const committingCases: readonly ContractCase[] = [
     group,
     name: 'a commit within the revoke of a stop is accepted',
     async run(world) {
-      const topic = await world.topic()
-      await world.write(topic, 0, numbers(3))
-      const consumer = world.consumer(topic)
+      const { groupId, consumer } = await onlyMember(world, 3)
       let outcome = ''
       consumer.whenRevoked = async ([held]) => {
         if (held) outcome = await consumer.commitAs(held, 3)
       }
-      await consumer.start()
       await consumer.stop()
       assert.equal(outcome, 'committed')
-      const [committed] = await committedOf(world, consumer.settings.groupId ?? '')
+      const [committed] = await committedOf(world, groupId)
       assert.equal(committed?.offset, 3)
     },
   },
@@ -240,15 +227,12 @@ export const committingCases: readonly ContractCase[] = [
     group,
     name: 'commits one after another, not awaited, leave the last one standing',
     async run(world) {
-      const topic = await world.topic()
-      await world.write(topic, 0, numbers(20))
-      const consumer = world.consumer(topic)
-      await consumer.start()
+      const { topic, groupId, consumer } = await onlyMember(world, 20)
       const outcomes = await Promise.all(
         Array.from({ length: 20 }, (_, index) => consumer.commit(topic, 0, index + 1, `${index}`)),
       )
       assert.deepEqual(new Set(outcomes), new Set(['committed']))
-      const [committed] = await committedOf(world, consumer.settings.groupId ?? '')
+      const [committed] = await committedOf(world, groupId)
       assert.deepEqual(committed, { topic, partition: 0, offset: 20, metadata: '19' })
     },
   },

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { OutgoingRecord } from '../../message/record.js'
 import type { ContractCase } from './contract-case.js'
-import { record, type ContractWorld } from './contract-world.js'
+import { numbers, record, type ContractWorld } from './contract-world.js'
 
 const group = 'producing'
 
@@ -12,10 +12,6 @@ async function roundTrip(world: ContractWorld, records: readonly OutgoingRecord[
   const reader = await world.reader(topic)
   await world.until('all records are read', () => reader.count() >= records.length)
   return reader.received(topic, 0)
-}
-
-function numbers(count: number, prefix = ''): readonly string[] {
-  return Array.from({ length: count }, (_, index) => `${prefix}${index}`)
 }
 
 /** What is stored is what was handed over. */

@@ -67,6 +67,11 @@ export function record(value: string | Buffer | null, rest: Partial<OutgoingReco
   }
 }
 
+/** Values that tell their place. */
+export function numbers(count: number, prefix = ''): readonly string[] {
+  return Array.from({ length: count }, (_, index) => `${prefix}${index}`)
+}
+
 const patienceMs = 15_000
 const pollMs = 5
 

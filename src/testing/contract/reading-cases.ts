@@ -1,15 +1,11 @@
 import assert from 'node:assert/strict'
 import type { ContractCase } from './contract-case.js'
-import { record, type ContractWorld } from './contract-world.js'
+import { numbers, record, type ContractWorld } from './contract-world.js'
 import type { RecordingConsumer } from './recording-consumer.js'
 
 const group = 'reading'
 
 const hour = 3_600_000
-
-function numbers(count: number): readonly string[] {
-  return Array.from({ length: count }, (_, index) => `${index}`)
-}
 
 /** A started consumer whose group had committed `committed`, in a log of twenty that now starts at 10. */
 async function consumerOfShortenedLog(
