@@ -14,6 +14,8 @@ import { deadLetterTopic } from './dead-letter/dead-letter-topic.js'
 import { deadLetterTo } from './dead-letter/dead-letter.js'
 import { StateError } from './errors.js'
 import { Admin } from './operations/admin.js'
+import { deadlineProblem } from './producer/deadline-option.js'
+import { isTimestamp } from './producer/outgoing-record.js'
 import { Producer, type ProducerFacts } from './producer/producer.js'
 import type { ProducerOptions, ResolvedProducerOptions } from './producer/producer-options.js'
 import type { Topic } from './topic/topic.js'
@@ -110,6 +112,8 @@ export class Messaging implements AsyncDisposable {
 
   /** Consumers drain, commit and leave; then producers flush; then connections close. Bounded. Idempotent. */
   close({ deadlineMs = this.#options.closeTimeoutMs, force = false }: CloseOptions = {}): Promise<void> {
+    const problem = deadlineProblem('close', deadlineMs)
+    if (problem !== null) return Promise.reject(problem)
     if (force) this.#force()
     this.#closing ??= this.#close(force ? 0 : deadlineMs)
     return this.#closing
@@ -185,7 +189,7 @@ export class Messaging implements AsyncDisposable {
       sources: sources.map(({ name }) => name),
       publish: async (record, originPartition) => {
         const { headers } = record
-        const time = record.timestamp >= 0 ? { timestamp: record.timestamp } : {}
+        const time = isTimestamp(record.timestamp) ? { timestamp: record.timestamp } : {}
         const producer = this.#sharedProducer('dead letters', profiles.cp, deadLetterProducer)
         await producer.send(topic, { record, originPartition }, { headers, ...time })
       },

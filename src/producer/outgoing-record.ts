@@ -18,6 +18,14 @@ export interface SendOptions {
   readonly id?: string | undefined
 }
 
+/** Beyond it differences between timestamps cannot be written exactly; a calendar ends before it. */
+const latestTimestamp = 2 ** 51
+
+/** Can this be the time of a record? */
+export function isTimestamp(value: unknown): value is number {
+  return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= latestTimestamp
+}
+
 export const noSendOptions: SendOptions = Object.freeze({})
 
 /** Value, key and headers as bytes. Throws `SendError` `not-stored` on whatever cannot be sent. */
@@ -30,6 +38,13 @@ export function encodeRecord<Value>(
   if (typeof topic?.keyOf !== 'function') {
     throw new SendError('invalid-topic', 'not-stored', `${typeof topic} is not a topic; give what defineTopic returned`)
   }
+  if (typeof options !== 'object' || options === null) {
+    throw refuse(
+      'invalid-options',
+      topic.name,
+      `the options of a send to ${topic.name} are ${String(options)}; give an object`,
+    )
+  }
   return {
     key: options.key === undefined ? encodeTopicKey(topic, value) : encodeKey(topic, options.key),
     value: encodeValue(topic, value),
@@ -38,7 +53,7 @@ export function encodeRecord<Value>(
   }
 }
 
-export function refuse(code: string, topic: string, message: string, cause?: unknown): SendError {
+export function refuse(code: string, topic: string | undefined, message: string, cause?: unknown): SendError {
   return new SendError(code, 'not-stored', message, { topic, cause })
 }
 
@@ -100,11 +115,11 @@ function headersOf(topic: Topic, { headers, id }: SendOptions): readonly Header[
 }
 
 function checkTimestamp(topic: Topic, timestamp: unknown): number {
-  if (Number.isSafeInteger(timestamp) && (timestamp as number) >= 0) return timestamp as number
+  if (isTimestamp(timestamp)) return timestamp
   throw refuse(
     'invalid-timestamp',
     topic.name,
-    `the timestamp of a send to ${topic.name} is ${typeof timestamp === 'number' ? timestamp : typeof timestamp}; give milliseconds since 1970 as an integer of at least 0`,
+    `the timestamp of a send to ${topic.name} is ${typeof timestamp === 'number' ? timestamp : typeof timestamp}; give milliseconds since 1970 as an integer from 0 to 2^51`,
   )
 }
 

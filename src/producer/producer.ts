@@ -6,8 +6,9 @@ import { withinDeadline } from '../runtime/within-deadline.js'
 import type { Metrics } from '../telemetry/metrics.js'
 import type { Topic } from '../topic/topic.js'
 import { BufferMemory } from './buffer-memory.js'
+import { deadlineProblem, type DeadlineOption } from './deadline-option.js'
 import { Intake } from './intake.js'
-import { encodeRecord, noSendOptions, type SendOptions } from './outgoing-record.js'
+import { encodeRecord, noSendOptions, refuse, type SendOptions } from './outgoing-record.js'
 import type { ResolvedProducerOptions } from './producer-options.js'
 import { SingleSend, type FailureCounts, type Receipt } from './receipt.js'
 import { SendMany, type SendManyOptions } from './send-many.js'
@@ -115,6 +116,7 @@ export class Producer {
     options: SendManyOptions = noSendOptions,
   ): Promise<readonly Receipt[]> {
     if (this.#closing !== null) return Promise.reject(this.#refusal('sendMany'))
+    if (!Array.isArray(values)) return Promise.reject(notAList(topic, values))
     const sending = new SendMany(topic, values, options, this.#intake, this.#runtime.clock, this.#failures)
     sending.start()
     return sending.promise
@@ -123,19 +125,23 @@ export class Producer {
   /**
    * Resolves when everything sent before this call has its outcome, good or bad; nothing lingers meanwhile.
    *
-   * @param deadline absolute time in milliseconds; without it the records' own deadlines bound the wait.
-   * @throws TimeoutError `flush-timeout` at the deadline; what was sent goes on.
+   * Without `deadlineMs` the records' own deadlines bound the wait.
+   *
+   * @throws TimeoutError `flush-timeout` after `deadlineMs`; what was sent goes on.
    */
-  async flush(deadline?: number): Promise<void> {
-    const flushed = this.#flush()
-    await (deadline === undefined ? flushed : this.#until(deadline, flushed))
+  async flush({ deadlineMs = Infinity }: DeadlineOption = {}): Promise<void> {
+    const problem = deadlineProblem('flush', deadlineMs)
+    if (problem !== null) throw problem
+    await this.#until(this.#runtime.clock.now() + deadlineMs, this.#flush())
   }
 
   /**
    * Takes no more sends, flushes for at most `deadlineMs` (default `closeTimeoutMs`), then ends what is left: each record
    * with its own outcome. Idempotent.
    */
-  close({ deadlineMs = this.#options.closeTimeoutMs }: { readonly deadlineMs?: number } = {}): Promise<CloseSummary> {
+  close({ deadlineMs = this.#options.closeTimeoutMs }: DeadlineOption = {}): Promise<CloseSummary> {
+    const problem = deadlineProblem('close', deadlineMs)
+    if (problem !== null) return Promise.reject(problem)
     this.#closing ??= this.#close(this.#runtime.clock.now() + deadlineMs)
     return this.#closing
   }
@@ -196,6 +202,10 @@ export class Producer {
   #refusal(action: string): StateError {
     return new StateError('closed', `${action} was called on a producer that is ${this.#state.current}; make a new one`)
   }
+}
+
+function notAList(topic: Topic, values: unknown): SendError {
+  return refuse('invalid-values', topic?.name, `the values of a sendMany are ${typeof values}; give an array`)
 }
 
 function ignoreTimeout(error: unknown): void {

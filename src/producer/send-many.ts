@@ -19,7 +19,7 @@ export type SendManyOptions = Omit<SendOptions, 'id'>
 export class SendMany<Value> implements ReceiptSink, MemoryWaiter {
   readonly promise: Promise<readonly Receipt[]>
   readonly #topic: Topic<Value>
-  readonly #values: readonly Value[]
+  #values: readonly Value[]
   readonly #options: SendOptions
   readonly #intake: Intake
   readonly #clock: Clock
@@ -58,7 +58,10 @@ export class SendMany<Value> implements ReceiptSink, MemoryWaiter {
   start(): void {
     if (this.#values.length === 0) this.#resolve([])
     this.#advance()
-    if (this.#blocked === null || this.#intake.waitForRoom(this)) return
+    if (this.#blocked === null) return
+    // The caller may use the array for something else while the rest waits.
+    this.#values = [...this.#values]
+    if (this.#intake.waitForRoom(this)) return
     this.#failRest(() => bufferFull(this.#topic.name, 'and as much again waiting'))
   }
 

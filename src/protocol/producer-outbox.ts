@@ -1,7 +1,7 @@
 import type { Connection } from '../connection/connection.js'
 import { RequestError } from '../connection/request-error.js'
 import type { ProduceAnswer, ProduceBatch, ProducedPartition, ProduceRequest } from '../connection/requests.js'
-import type { Clock } from '../runtime/clock.js'
+import type { Clock, Timer } from '../runtime/clock.js'
 import type { AttemptEnd } from './produce-decision.js'
 
 /** A batch in an outbox. */
@@ -38,6 +38,12 @@ export class BrokerOutbox {
   #waiting: OutboxItem[] = []
   #requestsOut = 0
   #flushScheduled = false
+  /**
+   * Runs from the last answer while requests are out. A request may wait for the ones before it, which the broker takes up one by
+   * one, so its own age says nothing: only a broker that answers none of them is silent.
+   */
+  #silence: Timer | null = null
+  #out = new AbortController()
 
   constructor(node: number, connection: Connection, clock: Clock, settings: OutboxSettings) {
     this.#node = node
@@ -84,25 +90,51 @@ export class BrokerOutbox {
   async #send(items: readonly OutboxItem[]): Promise<void> {
     for (const item of items) item.sent()
     this.#requestsOut += 1
+    if (this.#requestsOut === 1) this.#listen()
     await this.#attempt(items)
     this.#requestsOut -= 1
+    if (this.#requestsOut === 0) this.#silence?.cancel()
+    else this.#listen()
     this.#scheduleFlush()
+  }
+
+  #listen(): void {
+    this.#silence?.cancel()
+    this.#silence = this.#clock.setTimer(this.#settings.requestTimeoutMs, () => {
+      const out = this.#out
+      this.#out = new AbortController()
+      out.abort()
+    })
   }
 
   /** Never rejects: every item is told how its attempt ended. */
   async #attempt(items: readonly OutboxItem[]): Promise<void> {
+    const { requestTimeoutMs } = this.#settings
     const now = this.#clock.now()
-    const deadline = Math.min(now + this.#settings.requestTimeoutMs, latestDeadline(items))
+    const request = this.#request(items, Math.min(requestTimeoutMs, latestDeadline(items) - now))
+    // Not the batches' own deadlines, which end them all the same: a request past its deadline takes its socket with it,
+    // and with that every other request.
+    const deadline = now + maxRequestsOut * requestTimeoutMs
     try {
-      const answer = await this.#connection.request(this.#node, 'main', this.#request(items, deadline - now), deadline)
+      const answer = await this.#connection.request(this.#node, 'main', request, deadline, this.#out.signal)
       if (this.#settings.acks === 0) for (const item of items) item.ended({ kind: 'written' })
       else items.forEach((item, index) => item.ended(answerFor(item.batch, answer, index)))
     } catch (failure) {
-      const error = asRequestError(failure)
+      const error = this.#asRequestError(failure)
       // One batch that cannot be encoded must not end the others that happened to travel with it.
       if (items.length > 1 && isNotWorthRepeating(error)) await Promise.all(items.map((item) => this.#attempt([item])))
       else for (const item of items) item.ended({ kind: 'failed', error })
     }
+  }
+
+  #asRequestError(failure: unknown): RequestError {
+    // A connection that fails in any other way than it promised has told nothing, so nothing is claimed.
+    if (!(failure instanceof RequestError)) {
+      return new RequestError('unreadable-answer', 'maybe', `a Produce request failed: ${String(failure)}`, failure)
+    }
+    if (failure.failure !== 'aborted') return failure
+    const message = `broker ${this.#node} answered no Produce request for ${this.#settings.requestTimeoutMs} ms`
+    return new RequestError('timed-out', failure.sent, message, failure)
   }
 
   #request(items: readonly OutboxItem[], limitMs: number): ProduceRequest {
@@ -116,10 +148,6 @@ export class BrokerOutbox {
   }
 }
 
-/**
- * The latest, not the earliest: a request past its deadline takes its socket with it, and one batch that runs out of
- * time must not put the others into doubt. Its own deadline ends it all the same.
- */
 function latestDeadline(items: readonly OutboxItem[]): number {
   return items.reduce((latest, item) => Math.max(latest, item.deadline), 0)
 }
@@ -134,10 +162,4 @@ function answerFor({ topic, partition }: ProduceBatch, { partitions }: ProduceAn
 
 function isNotWorthRepeating({ failure, sent }: RequestError): boolean {
   return sent === 'never' && (failure === 'refused' || failure === 'unsupported')
-}
-
-/** A connection that fails in any other way than it promised has told nothing, so nothing is claimed. */
-function asRequestError(failure: unknown): RequestError {
-  if (failure instanceof RequestError) return failure
-  return new RequestError('unreadable-answer', 'maybe', `a Produce request failed: ${String(failure)}`, failure)
 }

@@ -43,6 +43,7 @@ export class Lane {
   #open: OpenSession | null = null
   /** Why the last attempt to connect failed, until one succeeds. */
   #notConnected: RequestError | null = null
+  #movedMeanwhile = false
   #silentUntil = 0
   #silence: Timer | null = null
   #usedAt = 0
@@ -62,8 +63,9 @@ export class Lane {
     })
   }
 
-  /** The node is said to be elsewhere, so the socket to its old address is of no use. */
+  /** The node is said to be elsewhere, so a socket to its old address is of no use, nor is one that is being opened. */
   moved(): void {
+    this.#movedMeanwhile = this.#machine.is('connecting')
     this.#discard('moved to another address')
   }
 
@@ -116,6 +118,7 @@ export class Lane {
 
   #connect(): void {
     this.#machine.to('connecting')
+    this.#movedMeanwhile = false
     void this.#options.opener
       .open(this.#closing.signal, (error) => this.#lost(error))
       .then(
@@ -126,12 +129,20 @@ export class Lane {
 
   #opened(open: OpenSession): void {
     if (this.#machine.is('closed')) return open.session.destroy(this.#error('closed', 'never', 'was closed'))
+    if (this.#movedMeanwhile) return this.#openElsewhere(open.session)
     const { ended } = open.session
     if (ended !== null) return this.#notOpened(new RequestError('cannot-connect', 'never', ended.message, ended))
     this.#open = open
     this.#notConnected = null
     this.#machine.to('open')
     this.#checkIdleIn(this.#options.idleLimitMs)
+    this.#pump()
+  }
+
+  /** Who answers at the old address may be another broker by now. */
+  #openElsewhere(session: Session): void {
+    this.#machine.to('idle')
+    session.destroy(this.#error('connection-lost', 'never', 'moved to another address'))
     this.#pump()
   }
 
@@ -156,9 +167,13 @@ export class Lane {
   /** Destroys the socket: what is out on it fails, what waits goes over a new one. */
   #discard(why: string): void {
     if (this.#open === null) return
+    const { session } = this.#open
     const error = this.#error('connection-lost', 'maybe', why)
-    this.#open.session.destroy(error)
-    this.#lost(error)
+    this.#open = null
+    this.#machine.to('idle')
+    session.destroy(error)
+    this.#options.onLost(error)
+    this.#pump()
   }
 
   #checkIdleIn(delayMs: number): void {

@@ -226,6 +226,18 @@ describe('bad input', () => {
       'invalid-timestamp',
       '1.5',
     ],
+    [
+      'a timestamp beyond what can be written',
+      ({ producer }) => producer.send(topic, '1:x', { timestamp: 2 ** 51 + 1 }),
+      'invalid-timestamp',
+      '2251799813685249',
+    ],
+    [
+      'options that are none',
+      ({ producer }) => producer.send(topic, '1:x', null as never),
+      'invalid-options',
+      'give an object',
+    ],
     ['a key of NaN', ({ producer }) => producer.send(topic, '1:x', { key: NaN }), 'invalid-key', 'NaN'],
     ['an empty id', ({ producer }) => producer.send(topic, '1:x', { id: '' }), 'invalid-id', 'non-empty'],
     [
@@ -478,6 +490,29 @@ describe('sendMany', () => {
     expect(error.message).toContain('of 3 records 1 were stored, 1 not stored, 1 unknown')
   })
 
+  test('sends what the array held when it was called, also when the caller empties it while the rest waits', async () => {
+    const bench = await start({ bufferBytes: 1_200, maxRequestBytes: 1_024 })
+    const values = Array.from({ length: 10 }, (_, index) => `1:${index}`)
+    const many = bench.producer.sendMany(topic, values)
+    const all = [...values]
+    values.length = 0
+    for (let step = 0; step < 12; step += 1) {
+      await bench.run()
+      bench.driver.last.store(step)
+    }
+    expect(await many).toHaveLength(10)
+    expect(bench.driver.valuesOf(1)).toEqual(all)
+  })
+
+  test.each([undefined, null, 'text', new Set(['1:a']), { length: 1 }])('of %s is refused at once', async (values) => {
+    const bench = await start()
+    await expect(bench.producer.sendMany(topic, values as never)).rejects.toMatchObject({
+      code: 'invalid-values',
+      outcome: 'not-stored',
+      message: expect.stringMatching(/give an array/) as string,
+    })
+  })
+
   test('is not stored as a whole when none of its failures is in doubt', async () => {
     const bench = await start()
     const many = bench.producer.sendMany(topic, ['8:a', '9:b'])
@@ -537,10 +572,27 @@ describe('flush', () => {
     expect((await sent).map(({ offset }) => offset)).toEqual([0, 1])
   })
 
+  test.each([-1, Number.NaN, '5s', null])(
+    'and close refuse a limit of %s instead of taking it for none left',
+    async (limit) => {
+      const bench = await start()
+      const sent = bench.producer.send(topic, '1:a')
+      const refusal = {
+        name: 'ConfigError',
+        message: expect.stringMatching(/deadlineMs.*milliseconds from now/) as string,
+      }
+      await expect(bench.producer.flush({ deadlineMs: limit as number })).rejects.toMatchObject(refusal)
+      await expect(bench.producer.close({ deadlineMs: limit as number })).rejects.toMatchObject(refusal)
+      await bench.run()
+      bench.driver.last.store(1)
+      expect(await sent).toMatchObject({ offset: 1 })
+    },
+  )
+
   test('rejects at its deadline and lets the records go on', async () => {
     const bench = await start()
     const sent = bench.producer.send(topic, '1:a')
-    const flushed = bench.producer.flush(bench.clock.now() + 300)
+    const flushed = bench.producer.flush({ deadlineMs: 300 })
     await expect(ended(bench, flushed)).rejects.toMatchObject({ code: 'flush-timeout' })
     bench.driver.last.store(1)
     expect(await sent).toMatchObject({ offset: 1 })

@@ -44,7 +44,7 @@ async function endOf(sent: Promise<Receipt>): Promise<End> {
 }
 
 test('a straggler of a batch that died in doubt never lands behind newer records', async () => {
-  const lab = openLab(1, { deliveryTimeoutMs: 2_000 })
+  const lab = openLab(1, { deliveryTimeoutMs: 2_000, requestTimeoutMs: 2_000 })
   await lab.clock.runUntil(lab.producer.send(topic, '0:first'))
   const held = lab.cluster.faults.holdRequest({ api: 'produce' })
   const dying = endOf(lab.producer.send(topic, '0:dying'))

@@ -45,7 +45,13 @@ export class ScriptedConnection implements Connection {
     this.#clock = clock
   }
 
-  async request<R extends Request>(node: Node, _lane: Lane, request: R, deadline: number): Promise<AnswerTo<R>> {
+  async request<R extends Request>(
+    node: Node,
+    _lane: Lane,
+    request: R,
+    deadline: number,
+    signal?: AbortSignal,
+  ): Promise<AnswerTo<R>> {
     if (this.closed) throw new RequestError('closed', 'never', 'closed')
     switch (request.api) {
       case 'metadata':
@@ -55,7 +61,7 @@ export class ScriptedConnection implements Connection {
         this.initCalls += 1
         return this.#initProducerId() as AnswerTo<R>
       case 'produce':
-        return (await this.#produce(node, request, deadline)) as AnswerTo<R>
+        return (await this.#produce(node, request, deadline, signal)) as AnswerTo<R>
       default:
         throw new Error(`the script has no answer to ${request.api}`)
     }
@@ -63,6 +69,7 @@ export class ScriptedConnection implements Connection {
 
   async close(): Promise<void> {
     this.closed = true
+    for (const open of this.produced) open.fail('closed', 'maybe')
   }
 
   get last(): OpenRequest {
@@ -97,13 +104,21 @@ export class ScriptedConnection implements Connection {
     return { throttleTimeMs: 0, errorCode: 0, producerId: 100 * this.initCalls, producerEpoch: 0, ...answer }
   }
 
-  #produce(node: Node, request: ProduceRequest, deadline: number): Promise<ProduceAnswer> {
+  #produce(node: Node, request: ProduceRequest, deadline: number, signal?: AbortSignal): Promise<ProduceAnswer> {
     return new Promise((resolve, reject) => {
-      const timer = this.#clock.setTimer(deadline - this.#clock.now(), () =>
-        reject(new RequestError('timed-out', 'maybe', 'no answer in time')),
-      )
-      const answer = (given: ProduceAnswer) => {
+      const lose = (failure: RequestError['failure'], sent: 'never' | 'maybe') => {
+        end()
+        reject(new RequestError(failure, sent, `${failure}, sent ${sent}`))
+      }
+      const abort = () => lose('aborted', 'maybe')
+      const timer = this.#clock.setTimer(deadline - this.#clock.now(), () => lose('timed-out', 'maybe'))
+      const end = () => {
         timer.cancel()
+        signal?.removeEventListener('abort', abort)
+      }
+      signal?.addEventListener('abort', abort)
+      const answer = (given: ProduceAnswer) => {
+        end()
         resolve(given)
       }
       this.produced.push({
@@ -124,10 +139,7 @@ export class ScriptedConnection implements Connection {
               logStartOffset: 0,
             })),
           }),
-        fail: (failure, sent) => {
-          timer.cancel()
-          reject(new RequestError(failure, sent, `${failure}, sent ${sent}`))
-        },
+        fail: lose,
       })
     })
   }

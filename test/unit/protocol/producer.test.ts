@@ -502,13 +502,44 @@ describe('brokers', () => {
     expect(await outcomeOf(script, sent)).toMatchObject({ outcome: 'stored' })
   })
 
-  test("a request's deadline is the request timeout, and the broker's own limit lies before it", async () => {
+  test('a broker that is silent for the request timeout is asked again, and its own limit lies before that', async () => {
     const script = await startScript()
     void send(script)
     await script.run()
-    const { at, deadline, request } = script.connection.last
-    expect(deadline - at).toBe(5_000)
-    expect(request.timeoutMs).toBe(4_500)
+    expect(script.connection.last.request.timeoutMs).toBe(4_500)
+    await script.run(4_999)
+    expect(script.connection.produced).toHaveLength(1)
+    await script.run(afterBackoff)
+    expect(script.connection.produced).toHaveLength(2)
+    expect(script.metrics.labelled.get('tidemark_producer_retries_total t timed-out')).toBe(1)
+  })
+
+  test('a request that waits for the one before it is not given up while the broker answers', async () => {
+    const script = await startScript()
+    const first = send(script, 0)
+    await script.run()
+    const behind = send(script, 1)
+    await script.run(4_500)
+    // Parked for its replicas until the broker's own limit; only now the broker takes up the other.
+    script.connection.produced[0]!.answerAll({ errorCode: brokerCode.REQUEST_TIMED_OUT })
+    await script.run(4_000)
+    script.connection.produced[1]!.answerAll({ baseOffset: 7 })
+    expect(await outcomeOf(script, behind)).toMatchObject({ outcome: 'stored', baseOffset: 7 })
+    script.connection.last.answerAll({ baseOffset: 3 })
+    expect(await outcomeOf(script, first)).toMatchObject({ outcome: 'stored', baseOffset: 3 })
+    expect(script.connection.produced).toHaveLength(3)
+  })
+
+  test('a batch at its deadline does not take the socket from requests behind it', async () => {
+    const script = await startScript()
+    const short = send(script, 0, 1, second)
+    await script.run()
+    const long = send(script, 1, 1, 30 * second)
+    expect(await outcomeOf(script, short)).toMatchObject({ outcome: 'unknown' })
+    await script.run(3 * second)
+    expect(script.connection.produced).toHaveLength(2)
+    script.connection.produced[1]!.answerAll({ baseOffset: 3 })
+    expect(await outcomeOf(script, long)).toMatchObject({ outcome: 'stored', baseOffset: 3 })
   })
 
   test('a batch at its deadline does not take the socket from the others in its request', async () => {
@@ -646,7 +677,6 @@ describe('close', () => {
     expect(await script.producer.produce(batch(0), script.clock.now() + second)).toMatchObject({
       outcome: 'not-stored',
     })
-    // The scripted connection still holds the time limit of the request that was never answered.
-    expect(script.clock.pendingTimers).toBe(1)
+    expect(script.clock.pendingTimers).toBe(0)
   })
 })

@@ -83,6 +83,30 @@ describe('requests', () => {
     expect(new Set(broker.seen.map(({ clientId }) => clientId))).toEqual(new Set(['me']))
   })
 
+  it('never go to the address that their node had while the socket was being opened', async () => {
+    const handshakes: Seen[] = []
+    const before = await start((request) => {
+      if (request.api === 'apiVersions') handshakes.push(request)
+    })
+    before.silentHandshake = true
+    const now = await start((request, self) => {
+      if (request.api === 'heartbeat') self.answer<'heartbeat'>(request, ok)
+    })
+    const told = [before.port, now.port]
+    const seed = await start((request, self) => {
+      if (request.api === 'metadata') self.answer<'metadata'>(request, cluster(told.shift() as number))
+    })
+    const connection = open(seed)
+    await connection.request('bootstrap', 'metadata', metadata, within(2_000))
+    const sent = connection.request(1, 'group', heartbeat, within(5_000))
+    await eventually(() => handshakes.length === 1, 'the old address was dialled')
+    await connection.request('bootstrap', 'metadata', metadata, within(2_000))
+    before.answerVersions(handshakes[0]!)
+    expect(await sent).toEqual(ok)
+    expect(before.requests).toEqual([])
+    await eventually(() => before.live === 0, 'the socket to the old address is gone')
+  })
+
   it('of one lane are written in the order of the calls, also when some take long to encode', async () => {
     const broker = await start((request, self) => {
       if (request.api === 'produce') self.answer<'produce'>(request, { throttleTimeMs: 0, partitions: [] })
