@@ -1,9 +1,12 @@
+import type { SeekTarget } from '../../src/consumer/consumer.js'
 import type { DrainReport } from '../../src/consumer/drain.js'
+import type { HandlerContext } from '../../src/consumer/handler.js'
 import { defineProfile } from '../../src/config/define-profile.js'
 import type { Driver } from '../../src/driver/driver.js'
 import type { TidemarkError } from '../../src/errors.js'
 import type { Message } from '../../src/message/message.js'
 import type { TopicPartition } from '../../src/message/topic-partition.js'
+import { silentLogger, type Logger } from '../../src/telemetry/logger.js'
 import { createMessaging, type Messaging } from '../../src/messaging.js'
 import type { Producer } from '../../src/producer/producer.js'
 import { string } from '../../src/serde/string.js'
@@ -34,28 +37,40 @@ export function makeProducer(
 
 export interface ConsumerCallbacks {
   /** One message, or a batch of one partition. */
-  handle(messages: readonly Message<string>[]): void | Promise<void>
+  handle(messages: readonly Message<string>[], context: HandlerContext): void | Promise<void>
   drained(report: DrainReport): void
   partitionStopped(partition: TopicPartition, error: TidemarkError): void
   failed(error: TidemarkError): void
+  /** What it warns of. */
+  warned(fields: object, message: string): void
 }
 
 export interface RunningConsumer {
   start(): Promise<void>
   stop(): Promise<void>
-  facts(): object
+  facts(): { readonly late: number }
+  assignment(): readonly TopicPartition[]
+  pause(partitions: readonly TopicPartition[]): void
+  resume(partitions: readonly TopicPartition[]): void
+  seek(topic: string, partition: number, target: SeekTarget): Promise<void>
+  position(topic: string, partition: number): number
 }
 
 export function makeConsumer(
   driver: Driver,
   clientId: string,
-  group: string,
+  { group, instanceId }: { readonly group: string | null; readonly instanceId: string | null },
   plan: Plan,
   callbacks: ConsumerCallbacks,
 ): RunningConsumer {
-  const messaging = messagingOf(driver, clientId, plan)
+  const messaging = messagingOf(driver, clientId, plan, { ...silentLogger, warn: callbacks.warned })
   const consumer = messaging.consumer({
     group,
+    groupInstanceId: instanceId,
+    assignors: [plan.assignor],
+    onOutOfRange: plan.onOutOfRange,
+    handlerTimeoutMs: plan.handlerTimeoutMs,
+    drainMs: plan.drainMs,
     topics: plan.topics.map(({ name }) => topicNamed(name)),
     order: plan.order,
     ...handlerOf(plan, callbacks),
@@ -70,7 +85,7 @@ export function makeConsumer(
     highMark: { records: plan.highMarkRecords },
     lowMark: { records: Math.ceil(plan.highMarkRecords / 2) },
     fetch: { maxWaitMs: plan.fetchMaxWaitMs, partitionMaxBytes: plan.partitionMaxBytes },
-    deadLetter: deadLetters,
+    ...(plan.failing === 'stop' ? {} : { deadLetter: deadLetters }),
     onDrained: callbacks.drained,
     onPartitionStopped: callbacks.partitionStopped,
     onFailed: callbacks.failed,
@@ -79,16 +94,24 @@ export function makeConsumer(
     start: async () => consumer.start({ deadlineMs: 15_000 }),
     stop: async () => messaging.close({ deadlineMs: 20_000 }),
     facts: () => consumer.facts(),
+    assignment: () => consumer.assignment(),
+    pause: (partitions) => consumer.pause(partitions),
+    resume: (partitions) => consumer.resume(partitions),
+    seek: async (topic, partition, target) => consumer.seek(topic, partition, target),
+    position: (topic, partition) => consumer.position(topic, partition),
   }
 }
 
 function handlerOf({ handling, batchMessages }: Plan, { handle }: ConsumerCallbacks) {
   if (handling === 'batch')
-    return { handleBatch: (messages: readonly Message<string>[]) => handle(messages), batchMessages }
-  return { handle: (message: Message<string>) => handle([message]) }
+    return {
+      handleBatch: (messages: readonly Message<string>[], context: HandlerContext) => handle(messages, context),
+      batchMessages,
+    }
+  return { handle: (message: Message<string>, context: HandlerContext) => handle([message], context) }
 }
 
-function messagingOf(driver: Driver, clientId: string, plan: Plan): Messaging {
+function messagingOf(driver: Driver, clientId: string, plan: Plan, logger: Logger = silentLogger): Messaging {
   const profile = defineProfile(plan.profile, { deliveryTimeoutMs: plan.deliveryTimeoutMs })
-  return createMessaging({ driver, clientId, profile })
+  return createMessaging({ driver, clientId, profile, logger })
 }

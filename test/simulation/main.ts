@@ -1,12 +1,22 @@
-/** Runs many seeds: `--seeds 2000`, `--from 1`, `--seed 4711` (one, with its plan and figures), `--fail-fast`, `--trace` (all events of one). */
+/**
+ * Runs many seeds: `--seeds 2000`, `--from 1`, `--fail-fast`, `--jobs 2` (processes; default one for each processor),
+ * or one: `--seed 4711` (with its plan and figures), `--trace` (all its events).
+ */
+import { fork } from 'node:child_process'
+import { availableParallelism } from 'node:os'
+import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { describeFailure, runSeed } from './run-seed.js'
+import { coverageTable, shortfalls } from './coverage.js'
 import { planOf } from './plan.js'
+import { addTotals, noTotals, runSeeds, type Totals } from './run-many.js'
+import { describeFailure, runSeed } from './run-seed.js'
 
 const { values } = parseArgs({
   options: {
     seeds: { type: 'string', default: '2000' },
     from: { type: 'string', default: '1' },
+    step: { type: 'string', default: '1' },
+    jobs: { type: 'string', default: String(availableParallelism()) },
     seed: { type: 'string' },
     trace: { type: 'boolean', default: false },
     'fail-fast': { type: 'boolean', default: false },
@@ -21,51 +31,66 @@ async function runOne(seed: number, trace: boolean): Promise<number> {
   return result.outcome === 'passed' ? 0 : 1
 }
 
-async function runMany(from: number, count: number, failFast: boolean): Promise<number> {
-  const startedAt = process.hrtime.bigint()
-  const totals = {
-    stored: 0,
-    unknown: 0,
-    notStored: 0,
-    lostInAp: 0,
-    doubledInAp: 0,
-    handled: 0,
-    repeated: 0,
-    disturbances: 0,
-  }
-  let passed = 0
-  const failed: number[] = []
-  for (let seed = from; seed < from + count; seed += 1) {
-    const result = await runSeed(seed)
-    if (result.outcome === 'failed') {
-      failed.push(seed)
-      console.log(describeFailure(result))
-      if (failFast) break
-      continue
-    }
-    passed += 1
-    totals.stored += result.sent.stored
-    totals.unknown += result.sent.unknown
-    totals.notStored += result.sent.notStored
-    totals.lostInAp += result.sent.lost
-    totals.doubledInAp += result.sent.doubled
-    totals.handled += result.handled
-    totals.repeated += result.repeated
-    totals.disturbances += result.disturbances
-    if ((passed + failed.length) % 100 === 0) console.log(`${passed + failed.length} of ${count} seeds`)
-  }
-  const seconds = Number(process.hrtime.bigint() - startedAt) / 1e9
-  const { user, system } = process.cpuUsage()
-  console.log(JSON.stringify(totals))
-  console.log(
-    `${seconds.toFixed(1)} s, ${((user + system) / 1000 / (passed + failed.length)).toFixed(0)} ms of CPU a seed`,
-  )
-  if (failed.length > 0) console.log(`failed seeds: ${failed.join(' ')}`)
-  console.log(`${passed} passed, ${failed.length} failed`)
-  return failed.length === 0 ? 0 : 1
+function* row(from: number, until: number, step: number): Generator<number> {
+  for (let seed = from; seed < until; seed += step) yield seed
 }
 
-process.exitCode =
-  values.seed === undefined
-    ? await runMany(Number(values.from), Number(values.seeds), values['fail-fast'])
-    : await runOne(Number(values.seed), values.trace)
+async function runHere(): Promise<Totals> {
+  const from = Number(values.from)
+  return runSeeds(row(from, from + Number(values.seeds), Number(values.step)), (description) => {
+    console.log(description)
+    return values['fail-fast'] ? 'stop' : 'go-on'
+  })
+}
+
+/** Every job takes each n-th seed, so that all have alike to do. */
+async function runInProcesses(jobs: number): Promise<Totals> {
+  const from = Number(values.from)
+  const count = Number(values.seeds)
+  const parts = await Promise.all(
+    Array.from({ length: jobs }, async (_, job) => {
+      const range = [
+        '--from',
+        String(from + job),
+        '--seeds',
+        String(count - job),
+        '--step',
+        String(jobs),
+        '--jobs',
+        '1',
+      ]
+      const child = fork(fileURLToPath(import.meta.url), values['fail-fast'] ? [...range, '--fail-fast'] : range)
+      return new Promise<Totals>((resolve, reject) => {
+        child.once('message', (totals) => resolve(totals as Totals))
+        child.once('error', reject)
+        child.once('exit', (code) => reject(new Error(`job ${job} ended with ${code} before it told what it did`)))
+      })
+    }),
+  )
+  return parts.reduce(addTotals, noTotals)
+}
+
+async function runMany(): Promise<number> {
+  const startedAt = process.hrtime.bigint()
+  const jobs = Math.min(Number(values.jobs), Number(values.seeds))
+  const totals = jobs === 1 ? await runHere() : await runInProcesses(jobs)
+  if (process.send !== undefined) {
+    process.send(totals)
+    return 0
+  }
+  const { passed, failedSeeds, figures, coverage } = totals
+  const seeds = passed + failedSeeds.length
+  console.log(`what ${seeds} seeds met, by number:\n${coverageTable(coverage)}`)
+  console.log(JSON.stringify(figures))
+  const seconds = Number(process.hrtime.bigint() - startedAt) / 1e9
+  console.log(
+    `${seconds.toFixed(1)} s, ${((seconds * jobs * 1_000) / seeds).toFixed(0)} ms a seed in ${jobs} process(es)`,
+  )
+  const missing = shortfalls(coverage, passed)
+  for (const shortfall of missing) console.log(`too little was met: ${shortfall}`)
+  if (failedSeeds.length > 0) console.log(`failed seeds: ${failedSeeds.join(' ')}`)
+  console.log(`${passed} passed, ${failedSeeds.length} failed`)
+  return failedSeeds.length === 0 && missing.length === 0 ? 0 : 1
+}
+
+process.exitCode = values.seed === undefined ? await runMany() : await runOne(Number(values.seed), values.trace)

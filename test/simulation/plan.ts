@@ -1,5 +1,6 @@
 import { seededRandom, type Random } from '../../src/runtime/random.js'
 import { allDisturbances, type Disturbance, type NemesisOptions } from '../../src/testing/simulate-nemesis.js'
+import type { AssignorName } from '../../src/driver/consumer.js'
 import type { MemoryClusterOptions } from '../../src/drivers/memory/memory-cluster.js'
 
 /** What a seed decides before anything runs. */
@@ -16,15 +17,36 @@ export interface Plan {
   readonly keys: number
   readonly records: number
   readonly producers: number
-  readonly groups: readonly { readonly name: string; readonly consumers: number }[]
+  readonly groups: readonly {
+    /** `null` reads without a group. */
+    readonly name: string | null
+    readonly consumers: number
+    /** Its members have instance ids. */
+    readonly isStatic: boolean
+  }[]
   /** Virtual time over which records are sent. */
   readonly sendingMs: number
   /** Chance that a record cannot be handled. */
   readonly poison: number
+  /** What becomes of it: the handler throws an error, or Discard, or there is no dead-letter topic and the partition stops. */
+  readonly failing: 'dead-letter' | 'discard' | 'stop'
   /** Chance that a handler takes seconds. */
   readonly slowHandlers: number
   readonly maxHandlerMs: number
+  readonly handlerTimeoutMs: number
+  /** What a handler does when its signal aborts. */
+  readonly onAbort: 'goes-on' | 'returns' | 'throws'
+  readonly drainMs: number
   readonly consumerChanges: boolean
+  /** Users seek, and pause and resume. */
+  readonly seeks: boolean
+  readonly pauses: boolean
+  /** Retention deletes the beginning of logs while consumers lag. */
+  readonly retention: boolean
+  readonly onOutOfRange: 'stop' | 'earliest' | 'latest'
+  /** This topic is deleted on the way. */
+  readonly doomedTopic: string | null
+  readonly assignor: AssignorName
   readonly producerCrashes: boolean
   readonly commit: { readonly everyMs: number; readonly everyMessages: number }
   readonly requestTimeoutMs: number
@@ -50,6 +72,8 @@ export function planOf(seed: number): Plan {
   const brokers = chance(random, 0.9) ? 3 : 1
   const handling = chance(random, 0.8) ? 'each' : 'batch'
   const orders = handling === 'each' ? (['partition', 'key', 'key', 'none'] as const) : (['partition', 'none'] as const)
+  const doomed = chance(random, 0.12)
+  const names = Array.from({ length: topics }, (_, index) => `topic-${index}`)
   const disturbances = allDisturbances.filter(() => chance(random, 0.55))
   return {
     seed,
@@ -66,21 +90,28 @@ export function planOf(seed: number): Plan {
       failoverMs: chance(random, 0.5) ? 0 : between(random, 50, 800),
       minInsyncReplicas: brokers === 1 ? 1 : 2,
     },
-    topics: Array.from({ length: topics }, (_, index) => ({
-      name: `topic-${index}`,
+    topics: [...names, ...(doomed ? [doomedTopic] : [])].map((name) => ({
+      name,
       partitions: between(random, 1, topics === 1 ? 6 : 3),
     })),
+    doomedTopic: doomed ? doomedTopic : null,
     keys: between(random, 3, 40),
     records: between(random, 200, 500),
     producers: between(random, 1, 3),
-    groups: Array.from({ length: chance(random, 0.75) ? 1 : 2 }, (_, index) => ({
-      name: `group-${index}`,
-      consumers: between(random, 1, 3),
-    })),
+    groups: groupsOf(random),
     sendingMs: between(random, 5_000, 15_000),
     poison: chance(random, 0.5) ? 0.02 : 0,
-    slowHandlers: chance(random, 0.3) ? 0.005 : 0,
+    failing: (['dead-letter', 'dead-letter', 'discard', 'stop'] as const)[between(random, 0, 3)]!,
+    slowHandlers: chance(random, 0.35) ? 0.005 : 0,
     maxHandlerMs: between(random, 1, 60),
+    handlerTimeoutMs: chance(random, 0.4) ? between(random, 300, 3_000) : 300_000,
+    onAbort: (['goes-on', 'returns', 'throws'] as const)[between(random, 0, 2)]!,
+    drainMs: chance(random, 0.5) ? 30_000 : between(random, 100, 2_000),
+    seeks: chance(random, 0.25),
+    pauses: chance(random, 0.25),
+    retention: chance(random, 0.25),
+    onOutOfRange: (['stop', 'earliest', 'latest'] as const)[between(random, 0, 2)]!,
+    assignor: (['sticky', 'sticky', 'range', 'roundrobin', 'kafkajs-roundrobin'] as const)[between(random, 0, 4)]!,
     consumerChanges: chance(random, 0.7),
     producerCrashes: chance(random, 0.25),
     commit: { everyMs: between(random, 100, 2_000), everyMessages: between(random, 1, 50) },
@@ -102,6 +133,17 @@ export function planOf(seed: number): Plan {
       maxDown: chance(random, 0.1) ? 2 : 1,
     },
   }
+}
+
+const doomedTopic = 'doomed'
+
+function groupsOf(random: Random): Plan['groups'] {
+  const count = chance(random, 0.75) ? 1 : 2
+  const groups: Plan['groups'] = Array.from({ length: count }, (_, index) => {
+    const consumers = between(random, 1, 3)
+    return { name: `group-${index}`, consumers, isStatic: chance(random, 0.25) }
+  })
+  return chance(random, 0.15) ? [...groups, { name: null, consumers: 1, isStatic: false }] : groups
 }
 
 export function chance(random: Random, probability: number): boolean {

@@ -1,22 +1,17 @@
 import { simulate, SimulationError } from '../../src/testing/simulate.js'
 import { InvariantBroken } from './invariant.js'
 import { planOf, type Plan } from './plan.js'
-import { Scenario } from './scenario.js'
-import type { SentCounts } from './sent-ledger.js'
+import { Scenario, type ScenarioFigures } from './scenario.js'
 
 export type SeedResult =
-  | {
+  | ({
       readonly outcome: 'passed'
       readonly seed: number
       readonly hash: string
       readonly events: number
       readonly virtualMs: number
       readonly disturbances: number
-      readonly sent: SentCounts
-      readonly handled: number
-      readonly repeated: number
-      readonly commits: number
-    }
+    } & ScenarioFigures)
   | {
       readonly outcome: 'failed'
       readonly seed: number
@@ -33,7 +28,7 @@ export async function runSeed(
   onEvent: (event: string) => void = () => undefined,
 ): Promise<SeedResult> {
   let scenario: Scenario | null = null
-  let figures: Awaited<ReturnType<Scenario['run']>> | null = null
+  let figures: ScenarioFigures | null = null
   try {
     const report = await simulate(
       seed,
@@ -45,26 +40,18 @@ export async function runSeed(
         cluster: plan.cluster,
         nemesis: plan.nemesis,
         limitMs: 600_000,
-        onEvent,
+        onEvent: (event) => {
+          scenario?.heard(event)
+          onEvent(event)
+        },
         observer: {
-          asked: (client, request) => {
-            if (request.api !== 'offsetCommit') return
-            const at = scenario?.ledgerOf(client)
-            at?.ledger.commitAsked(at.consumer, request)
-          },
-          failed: (client, request) => {
-            if (request.api !== 'offsetCommit') return
-            const at = scenario?.ledgerOf(client)
-            at?.ledger.commitFailed(at.consumer, request)
-          },
-          answered: (client, request, answer) => {
-            const at = scenario?.ledgerOf(client)
-            at?.ledger.answered(at.consumer, request, answer)
-          },
+          asked: (client, request) => scenario?.asked(client, request),
+          failed: (client, request) => scenario?.failed(client, request),
+          answered: (client, request, answer) => scenario?.answered(client, request, answer),
         },
       },
     )
-    return { outcome: 'passed', ...report, ...(figures as unknown as Awaited<ReturnType<Scenario['run']>>) }
+    return { outcome: 'passed', ...report, ...(figures as unknown as ScenarioFigures) }
   } catch (failure) {
     if (!(failure instanceof SimulationError)) throw failure
     const { cause } = failure

@@ -1,30 +1,41 @@
-import type { RunningConsumer } from './clients.js'
+import type { AnswerTo, Request } from '../../src/connection/requests.js'
+import type { MemoryCluster } from '../../src/drivers/memory/memory-cluster.js'
 import { SendError } from '../../src/errors.js'
 import { tdHeader } from '../../src/message/headers.js'
-import type { Message } from '../../src/message/message.js'
 import type { TopicPartition } from '../../src/message/topic-partition.js'
-import { partitionKey } from '../../src/message/topic-partition.js'
 import type { Producer } from '../../src/producer/producer.js'
 import type { Simulation } from '../../src/testing/simulate.js'
 import type { SimulatedProcess } from '../../src/testing/simulate-process.js'
-import { deadLetters, makeConsumer, makeProducer, topicNamed } from './clients.js'
-import { GroupLedger, type Execution } from './group-ledger.js'
-import { InvariantBroken } from './invariant.js'
+import { deadLetters, makeProducer, topicNamed } from './clients.js'
+import { Coverage, type Counts } from './coverage.js'
+import { GroupLedger } from './group-ledger.js'
+import { InvariantBroken, type Report } from './invariant.js'
+import { LoneLedger } from './lone-ledger.js'
+import { Members, type Member, type ReadLedger } from './members.js'
 import { between, chance, type Plan } from './plan.js'
-import { idOf, SentLedger, valueOf, type SentCounts } from './sent-ledger.js'
-import { watchedDriver } from './watched-driver.js'
+import { Poison } from './poison.js'
+import { SentLedger, valueOf, type SentCounts } from './sent-ledger.js'
+import { partitionsOf } from './stored-log.js'
+import { Traffic } from './traffic.js'
+import { Users } from './users.js'
 
 /** All of this takes virtual time. */
 const sendingLimitMs = 60_000
 const catchUpLimitMs = 240_000
 const checkEveryMs = 250
 
-interface Member {
-  readonly name: string
-  readonly ledger: GroupLedger
-  readonly process: SimulatedProcess
-  readonly consumer: RunningConsumer
-  state: 'running' | 'failed' | 'stopping' | 'gone'
+interface Group {
+  readonly ledger: ReadLedger
+  readonly isStatic: boolean
+  readonly consumers: number
+}
+
+export interface ScenarioFigures {
+  readonly sent: SentCounts
+  readonly handled: number
+  readonly repeated: number
+  readonly commits: number
+  readonly coverage: Counts
 }
 
 /** One run: producers send and consumers handle while the cluster is disturbed; then all is healed, finished and checked. */
@@ -32,11 +43,13 @@ export class Scenario {
   readonly #plan: Plan
   readonly #simulation: Simulation
   readonly #sent: SentLedger
-  readonly #poison = new Set<number>()
-  readonly #groups: readonly GroupLedger[]
-  readonly #members: Member[] = []
-  readonly #stops: Promise<void>[] = []
-  #born = 0
+  readonly #coverage = new Coverage()
+  readonly #traffic = new Traffic()
+  readonly #poison: Poison
+  readonly #groups: readonly Group[]
+  readonly #members: Members
+  readonly #users: Users
+  readonly #coordinators = new Map<string, number>()
   #broken: InvariantBroken | null = null
   #break: (broken: InvariantBroken) => void = () => undefined
   readonly #whenBroken = new Promise<never>((_, reject) => {
@@ -47,45 +60,94 @@ export class Scenario {
     this.#plan = plan
     this.#simulation = simulation
     this.#sent = new SentLedger(simulation.cluster)
-    this.#groups = plan.groups.map(
-      ({ name }) =>
-        new GroupLedger(
-          name,
-          simulation.cluster,
-          plan,
-          (group, place, offset) => this.#isDeadLettered(group, place, offset),
-          (invariant, detail) => this.#report(invariant, detail),
-        ),
-    )
+    const report: Report = (invariant, detail) => this.#report(invariant, detail)
+    const common = { plan, simulation, coverage: this.#coverage, report }
+    this.#poison = new Poison(plan.failing === 'stop')
+    this.#members = new Members({ ...common, poison: this.#poison, traffic: this.#traffic })
+    this.#users = new Users({ ...common, members: this.#members, sent: this.#sent })
+    this.#groups = plan.groups.map(({ name, consumers, isStatic }) => {
+      return { ledger: this.#ledger(name, report), consumers, isStatic }
+    })
     this.#whenBroken.catch(() => undefined) // it is raced below
   }
 
-  ledgerOf(client: string): { readonly ledger: GroupLedger; readonly consumer: string } | null {
-    const consumer = client.slice(0, client.indexOf('-'))
-    const member = this.#members.find(({ name }) => name === consumer)
-    return member === undefined ? null : { ledger: member.ledger, consumer }
+  #ledger(name: string | null, report: Report): ReadLedger {
+    const { cluster } = this.#simulation
+    const isDeadLettered = (group: string | null, place: TopicPartition, offset: number) =>
+      this.#isDeadLettered(group, place, offset)
+    if (name !== null) return new GroupLedger(name, cluster, this.#plan, this.#coverage, isDeadLettered, report)
+    const readers = (): readonly string[] => this.#members.runningOf(ledger).map((reader) => reader.name)
+    const ledger = new LoneLedger(cluster, this.#plan, this.#coverage, isDeadLettered, readers, report)
+    return ledger
   }
 
-  async run(): Promise<{
-    readonly sent: SentCounts
-    readonly handled: number
-    readonly repeated: number
-    readonly commits: number
-  }> {
+  // ── What is heard of outside ──────────────────────────────────────────────────────────────────────────────────────
+
+  asked(client: string, request: Request): void {
+    const at = this.#consumerOf(client)
+    if (at === null) return
+    this.#traffic.asked(at.name, request)
+    if (request.api === 'offsetCommit') at.ledger.commitAsked(at.name, request)
+  }
+
+  answered(client: string, request: Request, answer: AnswerTo<Request>): void {
+    const at = this.#consumerOf(client)
+    if (at === null) return
+    this.#traffic.ended(at.name, request)
+    if (at.ledger.group !== null) at.ledger.answered(at.name, request, answer)
+  }
+
+  failed(client: string, request: Request): void {
+    const at = this.#consumerOf(client)
+    if (at === null) return
+    this.#traffic.ended(at.name, request)
+    if (at.ledger.group !== null && request.api === 'offsetCommit') at.ledger.commitFailed(at.name, request)
+  }
+
+  #consumerOf(client: string): Member | null {
+    return this.#members.named(client.slice(0, client.indexOf('-'))) ?? null
+  }
+
+  /** A line of the trace: whoever coordinated a group may have been stopped. */
+  heard(event: string): void {
+    if (!event.includes(' nemesis ')) return
+    const stopped = /nemesis stops broker (\d+)/.exec(event)
+    const { cluster } = this.#simulation
+    for (const { ledger } of this.#groups) {
+      const { group } = ledger
+      if (group === null) continue
+      if (stopped !== null && this.#coordinators.get(group) === Number(stopped[1]))
+        this.#coverage.met('coordinator stopped with its broker')
+      this.#coordinators.set(group, cluster.coordinatorOf(group))
+    }
+  }
+
+  async run(): Promise<ScenarioFigures> {
     await Promise.race([this.#run(), this.#whenBroken])
     if (this.#broken !== null) throw this.#broken
     const created = new Map(this.#plan.topics.map(({ name, partitions }) => [name, partitions]))
     const sent = this.#sent.check(this.#plan.profile, created, (invariant, detail) => this.#report(invariant, detail))
-    for (const ledger of this.#groups) ledger.checkEnd()
+    for (const { ledger } of this.#groups) ledger.checkEnd()
     if (this.#broken !== null) throw this.#broken as InvariantBroken
-    const sum = (count: (ledger: GroupLedger) => number) =>
-      this.#groups.reduce((total, ledger) => total + count(ledger), 0)
+    this.#countEnd()
+    const sum = (count: (ledger: ReadLedger) => number) =>
+      this.#groups.reduce((total, { ledger }) => total + count(ledger), 0)
     return {
       sent,
-      handled: sum(({ handled }) => handled),
+      handled: sum(({ tenures }) => tenures.handled),
       repeated: sum(({ repeated }) => repeated),
       commits: sum(({ commits }) => commits),
+      coverage: this.#coverage.counts,
     }
+  }
+
+  #countEnd(): void {
+    const { cluster, nemesis } = this.#simulation
+    for (const [kind, count] of Object.entries(nemesis.counts)) this.#coverage.met(`nemesis: ${kind}`, count)
+    for (const { consumer } of this.#members.all()) this.#coverage.met('late completion refused', consumer.facts().late)
+    for (const { ledger } of this.#groups) this.#coverage.met('repeat after a late commit', ledger.takenBack)
+    for (const { topic, partition } of partitionsOf(cluster))
+      this.#coverage.met('hole left by compaction', holesIn(cluster, topic, partition))
   }
 
   async #run(): Promise<void> {
@@ -94,14 +156,14 @@ export class Scenario {
     cluster.createTopic(deadLetters, { partitions: 2 })
     nemesis.start()
     const changing = new AbortController()
-    const changes = this.#changeMembers(changing.signal)
+    const changes = Promise.all([this.#changeMembers(changing.signal), this.#users.act(changing.signal)])
     await this.#within(sendingLimitMs, this.#sendAll(), 'every send ends by its deadline')
     changing.abort()
     await changes
     nemesis.heal()
     await this.#catchUp()
-    for (const member of [...this.#members]) this.#stop(member)
-    await this.#within(sendingLimitMs, Promise.all(this.#stops), 'every stop ends by its deadline')
+    for (const member of this.#members.all()) void this.#members.stop(member) // awaited on the next line
+    await this.#within(sendingLimitMs, this.#members.allStopped(), 'every stop ends by its deadline')
   }
 
   // ── Producers ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -162,130 +224,55 @@ export class Scenario {
 
   async #changeMembers(signal: AbortSignal): Promise<void> {
     const { random, clock } = this.#simulation
-    for (const [index, { consumers }] of this.#plan.groups.entries()) {
-      for (let count = 0; count < consumers; count += 1) this.#join(this.#groups[index]!)
+    for (const { ledger, consumers, isStatic } of this.#groups) {
+      for (let count = 0; count < consumers; count += 1) this.#members.join(ledger, isStatic)
     }
     while (!signal.aborted) {
       await clock.sleep(200 + 2_500 * random.next())
-      for (const ledger of this.#groups) {
-        if (!this.#runningOf(ledger).some(Boolean)) this.#join(ledger)
-        else if (this.#plan.consumerChanges && chance(random, 0.5)) this.#changeOne(ledger)
+      for (const group of this.#groups) {
+        if (this.#members.runningOf(group.ledger).length === 0) this.#members.join(group.ledger, group.isStatic)
+        else if (this.#plan.consumerChanges && chance(random, 0.5)) this.#changeOne(group, signal)
       }
     }
   }
 
-  #changeOne(ledger: GroupLedger): void {
+  #changeOne({ ledger, isStatic }: Group, signal: AbortSignal): void {
     const { random } = this.#simulation
-    const running = this.#runningOf(ledger)
+    const running = this.#members.runningOf(ledger)
     const some = running[between(random, 0, running.length - 1)]!
     const draw = random.next()
-    if (draw < 0.2 && running.length > 1) this.#crash(some)
-    else if (draw < 0.4) this.#freeze(some)
-    else if (draw < 0.65 && running.length > 1) this.#stop(some)
-    else if (running.length < 4) this.#join(ledger)
+    if (isStatic && draw < 0.45) this.#changeInstance(some, signal)
+    else if (draw < 0.2 && running.length > 1) this.#members.crash(some)
+    else if (draw < 0.4) this.#members.freeze(some)
+    else if (draw < 0.65 && running.length > 1)
+      void this.#members.stop(some) // its end is awaited with the others
+    else if (running.length < 4) this.#members.join(ledger, isStatic)
   }
 
-  #runningOf(ledger: GroupLedger): Member[] {
-    return this.#members.filter((member) => member.ledger === ledger && member.state === 'running')
-  }
-
-  #join(ledger: GroupLedger): void {
-    const name = `c${(this.#born += 1)}`
-    const process = this.#simulation.process(name)
-    const consumer = makeConsumer(watchedDriver(process.driver, name, ledger), name, ledger.group, this.#plan, {
-      handle: (messages) => this.#handle(ledger, process, messages),
-      drained: (report) => {
-        this.#simulation.note(`${name} drained ${JSON.stringify(report)}`)
-        ledger.drained(name, report)
-      },
-      partitionStopped: ({ topic, partition }, error) =>
-        this.#report('no partition stops by itself', `${name} stopped ${topic}-${partition}: ${error.message}`),
-      failed: (error) => this.#failed(member, error),
-    })
-    const member: Member = { name, ledger, process, consumer, state: 'running' }
-    this.#members.push(member)
-    this.#simulation.note(`${name} joins ${ledger.group}`)
-    consumer.start().catch((error: unknown) => {
-      this.#simulation.note(`${name} could not start: ${String(error)}`)
-      if (member.state !== 'running') return
-      member.state = 'failed'
-      this.#stops.push(consumer.stop())
-    })
-  }
-
-  #failed(member: Member, error: Error): void {
-    this.#simulation.note(`${member.name} failed: ${error.message}`)
-    // A start that takes too long may fail; after that only what does not pass may end a consumer.
-    if (member.state === 'running' && 'code' in error && error.code === 'start-timeout') return
-    this.#report('a fault that passes does not end a consumer', `${member.name}: ${error.message}`)
-  }
-
-  #crash(member: Member): void {
-    this.#simulation.note(`${member.name} crashes`)
-    member.state = 'gone'
-    member.process.crash()
-    member.ledger.crashed(member.name)
-  }
-
-  #freeze(member: Member): void {
-    const forMs = between(this.#simulation.random, 100, 2 * this.#plan.sessionTimeoutMs)
-    this.#simulation.note(`${member.name} stands still for ${forMs} ms`)
-    member.process.freeze(forMs)
-  }
-
-  #stop(member: Member): void {
-    if (member.state !== 'running') return
-    this.#simulation.note(`${member.name} stops`)
-    member.state = 'stopping'
-    const stopped = new Promise<void>((resolve, reject) => {
-      member.process.run(() => void member.consumer.stop().then(resolve, reject))
-    })
-    this.#stops.push(
-      stopped.then(() => {
-        member.state = 'gone'
-        this.#simulation.note(`${member.name} has stopped`)
-      }),
-    )
-  }
-
-  #handle(ledger: GroupLedger, process: SimulatedProcess, messages: readonly Message<string>[]) {
-    const { random, note } = this.#simulation
-    const { maxHandlerMs, slowHandlers } = this.#plan
-    const call = ledger.newCall()
-    const executions = messages.map((message) => {
-      note(`${process.name} handles ${partitionKey(message.topic, message.partition)}@${message.offset}`)
-      return ledger.started(process.name, call, message)
-    })
-    const isSlow = chance(random, slowHandlers)
-    const isSync = chance(random, 0.2)
-    const durationMs = isSlow ? between(random, 500, 8_000) : between(random, 0, maxHandlerMs)
-    if (isSync) return this.#endHandler(ledger, executions)
-    return this.#endLater(process, ledger, executions, durationMs)
-  }
-
-  /** A handler that is given up goes on; one whose process crashed never ends. */
-  #endLater(
-    process: SimulatedProcess,
-    ledger: GroupLedger,
-    executions: readonly Execution[],
-    durationMs: number,
-  ): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const end = () => {
-        try {
-          resolve(this.#endHandler(ledger, executions))
-        } catch (error) {
-          reject(error as Error)
-        }
-      }
-      this.#simulation.clock.setTimer(durationMs, () => process.run(end))
-    })
-  }
-
-  #endHandler(ledger: GroupLedger, executions: readonly Execution[]): void {
-    const isPoison = executions.some(({ text }) => this.#poison.has(idOf(Buffer.from(text)) ?? -1))
-    for (const execution of executions) ledger.ended(execution, isPoison ? 'failed' : 'done')
-    if (isPoison) throw new Error('this cannot be handled')
+  /** A process of the same instance id comes while the first one runs, or after it, within its session or later. */
+  #changeInstance(member: Member, signal: AbortSignal): void {
+    const { random, clock } = this.#simulation
+    const { sessionTimeoutMs } = this.#plan
+    const { ledger, instanceId } = member
+    const draw = random.next()
+    if (draw < 0.25) {
+      this.#coverage.met('second member of an instance id')
+      this.#members.join(ledger, true, instanceId)
+      return
+    }
+    const afterMs = between(random, 50, 2 * sessionTimeoutMs)
+    const comeAgain = () => {
+      clock.setTimer(afterMs, () => {
+        if (signal.aborted) return
+        const when = afterMs > sessionTimeoutMs ? 'beyond' : 'within'
+        this.#coverage.met(`instance id comes again ${when} its session`)
+        this.#members.join(ledger, true, instanceId)
+      })
+    }
+    if (draw < 0.65) {
+      this.#members.crash(member)
+      comeAgain()
+    } else this.#members.stop(member).then(comeAgain, () => undefined) // a stop that fails is reported by `allStopped`
   }
 
   // ── The end ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -297,13 +284,14 @@ export class Scenario {
     // What was held at random is still on its way.
     const settledAt = clock.now() + ((this.#plan.nemesis.requestFaults ?? 0) > 0 ? 8_500 : 500)
     for (;;) {
-      const missing = this.#groups.flatMap((ledger) => ledger.unfinished())
+      const missing = this.#groups.flatMap(({ ledger }) => ledger.unfinished())
       if (missing.length === 0 && clock.now() >= settledAt) return
       if (clock.now() > until) {
         this.#report('everything is handled and committed in time', `${missing.join('; ')}\n${this.#dump()}`)
         return
       }
-      for (const ledger of this.#groups) if (this.#runningOf(ledger).length === 0) this.#join(ledger)
+      for (const { ledger, isStatic } of this.#groups)
+        if (this.#members.runningOf(ledger).length === 0) this.#members.join(ledger, isStatic)
       await clock.sleep(checkEveryMs)
     }
   }
@@ -318,9 +306,9 @@ export class Scenario {
     waiting.abort(new Error('it ended'))
   }
 
-  #isDeadLettered(group: string, { topic, partition }: TopicPartition, offset: number): boolean {
+  #isDeadLettered(group: string | null, { topic, partition }: TopicPartition, offset: number): boolean {
     const { cluster } = this.#simulation
-    const origin = `${group} ${topic} ${partition} ${offset}`
+    const origin = `${group ?? ''} ${topic} ${partition} ${offset}`
     const partitions = Array.from({ length: cluster.partitionCount(deadLetters) }, (_, index) => index)
     return partitions.some((lettered) =>
       cluster.records(deadLetters, lettered).some(({ headers }) => {
@@ -341,6 +329,7 @@ export class Scenario {
   #dump(): string {
     const { cluster } = this.#simulation
     const members = this.#members
+      .all()
       .filter(({ state }) => state !== 'gone')
       .map(({ name, state, consumer }) => `${name} (${state}): ${JSON.stringify(consumer.facts())}`)
     const groups = cluster.groupIds().map((group) => `${group}: ${JSON.stringify(cluster.group(group))}`)
@@ -351,4 +340,12 @@ export class Scenario {
     )
     return [...members, ...groups, ...logs].join('\n')
   }
+}
+
+/** Offsets between the records that no record and no marker has. */
+function holesIn(cluster: MemoryCluster, topic: string, partition: number): number {
+  let holes = 0
+  for (const { control, recordCount, records } of cluster.batches(topic, partition))
+    if (control === 'none') holes += recordCount - records.length
+  return holes
 }

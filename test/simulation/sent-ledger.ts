@@ -1,6 +1,8 @@
 import type { MemoryCluster } from '../../src/drivers/memory/memory-cluster.js'
+import type { ReceivedRecord } from '../../src/message/record.js'
+import { partitionKey } from '../../src/message/topic-partition.js'
 import type { Report } from './invariant.js'
-import { partitionsOf } from './stored-log.js'
+import { partitionsOf, readable } from './stored-log.js'
 
 export interface SentRecord {
   readonly id: number
@@ -25,6 +27,9 @@ export interface SentCounts {
 /** What producers were told about each record, held against what the logs say in the end. */
 export class SentLedger {
   readonly records: SentRecord[] = []
+  /** What retention has deleted, by partition. */
+  readonly #deleted = new Map<string, ReceivedRecord[]>()
+  readonly #deletedTopics = new Set<string>()
 
   constructor(private readonly cluster: MemoryCluster) {}
 
@@ -48,6 +53,18 @@ export class SentLedger {
     return record
   }
 
+  /** Retention is about to delete a log's beginning: it was stored all the same. */
+  willBeDeleted(topic: string, partition: number, before: number): void {
+    const key = partitionKey(topic, partition)
+    const records = readable(this.cluster, topic, partition, 'read-uncommitted', 0, before)
+    this.#deleted.set(key, [...(this.#deleted.get(key) ?? []), ...records])
+  }
+
+  /** Nothing can be said of its records any more. */
+  topicDeleted(topic: string): void {
+    this.#deletedTopics.add(topic)
+  }
+
   /** @param created partition counts the topics were created with */
   check(profile: 'cp' | 'ap', created: ReadonlyMap<string, number>, report: Report): SentCounts {
     const places = this.#places(profile, report)
@@ -55,6 +72,7 @@ export class SentLedger {
     let lost = 0
     let doubled = 0
     for (const record of this.records) {
+      if (this.#deletedTopics.has(record.topic)) continue
       const found = places.get(record.id) ?? []
       const what = describe(record, found)
       if (found.length > 1) doubled += 1
@@ -80,7 +98,9 @@ export class SentLedger {
     const places = new Map<number, { partition: number; offset: number }[]>()
     for (const { topic, partition } of partitionsOf(this.cluster)) {
       const lastOf = new Map<string, number>()
-      for (const { value, offset } of this.cluster.records(topic, partition)) {
+      const deleted = this.#deleted.get(partitionKey(topic, partition)) ?? []
+      const left = readable(this.cluster, topic, partition, 'read-uncommitted')
+      for (const { value, offset } of [...deleted, ...left]) {
         const id = idOf(value)
         const record = id === null ? undefined : this.records[id]
         if (id === null || record === undefined || record.topic !== topic) continue

@@ -1,29 +1,55 @@
-import type { ConsumerListener } from '../../src/driver/consumer.js'
+import type { ConsumerListener, DriverConsumer } from '../../src/driver/consumer.js'
 import type { Driver } from '../../src/driver/driver.js'
 import type { GroupLedger } from './group-ledger.js'
+import type { LoneLedger } from './lone-ledger.js'
+import type { InFlight } from './tenures.js'
 
-/** The same driver; the ledger hears what it tells its consumers. */
-export function watchedDriver(driver: Driver, consumer: string, ledger: GroupLedger): Driver {
-  const watched = (listener: ConsumerListener): ConsumerListener => ({
+/** The same driver; the ledger hears what it tells its consumers, and where they seek. */
+export function watchedDriver(
+  driver: Driver,
+  consumer: string,
+  ledger: GroupLedger | LoneLedger,
+  inFlight: () => InFlight,
+): Driver {
+  const { tenures } = ledger
+  const watchedListener = (listener: ConsumerListener): ConsumerListener => ({
     assigned: async (partitions) => {
       ledger.assigned(consumer, partitions)
       await listener.assigned(partitions)
     },
     records: (fetched) => {
-      ledger.fetched(consumer, fetched)
+      tenures.fetched(consumer, fetched)
       listener.records(fetched)
     },
     revoked: async (partitions, deadline) => {
-      ledger.becomes(consumer, partitions, 'draining')
+      tenures.revoked(consumer, partitions, inFlight())
       await listener.revoked(partitions, deadline)
-      ledger.becomes(consumer, partitions, 'over')
+      tenures.over(consumer, partitions)
     },
     lost: (partitions) => {
+      tenures.willBeLost(consumer, partitions, inFlight())
       listener.lost(partitions)
-      ledger.becomes(consumer, partitions, 'over')
+      tenures.over(consumer, partitions)
     },
     partitionFailed: (partition, error) => listener.partitionFailed(partition, error),
     failed: (error) => listener.failed(error),
   })
-  return { ...driver, createConsumer: (settings, listener) => driver.createConsumer(settings, watched(listener)) }
+  const watchedConsumer = (inner: DriverConsumer): DriverConsumer => ({
+    start: async (deadline) => inner.start(deadline),
+    commit: async (offsets, deadline) => inner.commit(offsets, deadline),
+    pause: (partition) => inner.pause(partition),
+    resume: (partition) => inner.resume(partition),
+    seek: (partition, offset) => {
+      ledger.sought(consumer, partition, offset)
+      inner.seek(partition, offset)
+    },
+    assignment: () => inner.assignment(),
+    endOf: (partition) => inner.endOf(partition),
+    facts: () => inner.facts(),
+    stop: async (deadline) => inner.stop(deadline),
+  })
+  return {
+    ...driver,
+    createConsumer: (settings, listener) => watchedConsumer(driver.createConsumer(settings, watchedListener(listener))),
+  }
 }

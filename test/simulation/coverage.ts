@@ -1,0 +1,117 @@
+/** How often each thing that a run is meant to meet was met. */
+export type Counts = Readonly<Record<string, number>>
+
+export class Coverage {
+  readonly #counts = new Map<string, number>()
+
+  met(cell: string, times = 1): void {
+    this.#counts.set(cell, (this.#counts.get(cell) ?? 0) + times)
+  }
+
+  get counts(): Counts {
+    return Object.fromEntries(this.#counts)
+  }
+}
+
+export function addCounts(total: Record<string, number>, counts: Counts): void {
+  for (const [cell, count] of Object.entries(counts)) total[cell] = (total[cell] ?? 0) + count
+}
+
+/** What seeds must meet, by cell: least number in a thousand seeds. What is rare is asked of many seeds only. */
+export const leastInThousandSeeds: Counts = {
+  'revoked: handler idle, commit none, fetch none': 200,
+  'revoked: handler idle, commit none, fetch out': 8000,
+  'revoked: handler idle, commit out, fetch none': 6,
+  'revoked: handler idle, commit out, fetch out': 250,
+  'revoked: handler running, commit none, fetch none': 15,
+  'revoked: handler running, commit none, fetch out': 300,
+  'revoked: handler running, commit out, fetch none': 1,
+  'revoked: handler running, commit out, fetch out': 40,
+  'revoked while draining': 20,
+  'revoked while paused by the user': 200,
+  'lost: handler idle, commit none, fetch out': 2000,
+  'lost: handler idle, commit out, fetch out': 120,
+  'lost: handler running, commit none, fetch out': 150,
+  'lost: handler running, commit out, fetch out': 15,
+  'lost while draining': 100,
+  'lost while paused by the user': 150,
+  'drain: lost': 800,
+  'drain: revoked': 2000,
+  'drain: stopped': 1400,
+  'handlers abandoned by a drain: lost': 350,
+  'handlers abandoned by a drain: revoked': 90,
+  'handlers abandoned by a drain: stopped': 10,
+  'late completion refused': 350,
+  'handler ended after its partition was gone': 120,
+  'handler ended after its signal aborted, partition still ours': 250,
+  'handler returns when its signal aborts': 100,
+  'handler throws when its signal aborts': 100,
+  'handler failed: dead-letter': 1400,
+  'handler failed: discard': 600,
+  'handler failed: stop': 400,
+  'partition stopped: handler-failed': 400,
+  'partition stopped: offset-out-of-range': 80,
+  'jump out of range: earliest': 90,
+  'jump out of range: latest': 90,
+  'log truncated by retention': 450,
+  'log truncated in front of a reader': 180,
+  'commit without an answer': 900,
+  'commit refused: UNKNOWN_MEMBER_ID': 500,
+  'commit refused: NOT_COORDINATOR': 600,
+  'commit refused: REBALANCE_IN_PROGRESS': 30,
+  'commit refused: FENCED_INSTANCE_ID': 15,
+  'commit refused: COORDINATOR_LOAD_IN_PROGRESS': 15,
+  'coordinator stopped with its broker': 250,
+  'nemesis: restart-broker': 500,
+  'nemesis: move-coordinator': 1000,
+  'nemesis: kick-member': 800,
+  'nemesis: move-leader': 800,
+  'nemesis: add-partitions': 700,
+  'nemesis: lose-answer': 1000,
+  'nemesis: lose-request': 900,
+  'nemesis: straggler': 1000,
+  'nemesis: silence': 900,
+  'nemesis: transaction': 900,
+  'nemesis: compact': 900,
+  'aborted record skipped': 450,
+  'hole left by compaction': 90,
+  'member crashed': 280,
+  'member stopped': 1500,
+  'member stood still within its session': 180,
+  'member stood still past its session': 180,
+  'instance id comes again within its session': 40,
+  'instance id comes again beyond its session': 25,
+  'second member of an instance id': 40,
+  'member fenced': 40,
+  'seek backwards': 600,
+  'seek forwards': 200,
+  'seek by time': 100,
+  'repeat after a seek': 4000,
+  'partition paused by its user': 1500,
+  'partition of a reader without a group': 800,
+  'topic deleted': 40,
+  'each by partition': 40000,
+  'each by key': 80000,
+  'each by none': 50000,
+  'batch by partition': 9000,
+  'batch by none': 8000,
+}
+
+/** Cells that these seeds met less often than they must: a run that tests nothing is no proof. */
+export function shortfalls(counts: Counts, seeds: number): readonly string[] {
+  // Few seeds draw few plans, and one plan decides much.
+  const share = Math.max(0.1, 1 - 8 / Math.sqrt(seeds))
+  return Object.entries(leastInThousandSeeds).flatMap(([cell, least]) => {
+    const needed = Math.floor(((least * seeds) / 1_000) * share)
+    const met = counts[cell] ?? 0
+    return met < needed ? [`${cell}: ${met} times, fewer than ${needed}`] : []
+  })
+}
+
+/** A line for each cell, in the order of the table, then what has no minimum. */
+export function coverageTable(counts: Counts): string {
+  const others = Object.keys(counts).filter((cell) => !(cell in leastInThousandSeeds))
+  return [...Object.keys(leastInThousandSeeds), ...others.sort()]
+    .map((cell) => `${String(counts[cell] ?? 0).padStart(9)}  ${cell}`)
+    .join('\n')
+}

@@ -1,0 +1,111 @@
+import type { AssignedPartition } from '../../src/driver/consumer.js'
+import type { MemoryCluster } from '../../src/drivers/memory/memory-cluster.js'
+import { partitionKey, type TopicPartition } from '../../src/message/topic-partition.js'
+import type { OffsetRange } from '../../src/offsets/offset-range.js'
+import type { Coverage } from './coverage.js'
+import type { Report } from './invariant.js'
+import type { Plan } from './plan.js'
+import { partitionsOf, readable } from './stored-log.js'
+import { isTimedOut, placeOf, Tenures, type Execution } from './tenures.js'
+
+/** Everything that readers without a group did: each of them reads all there is, and commits nothing. */
+export class LoneLedger {
+  readonly group = null
+  readonly tenures: Tenures
+  /** What each reader was told to leave out. */
+  readonly #waived = new Map<string, OffsetRange[]>()
+  repeated = 0
+  readonly commits = 0
+  readonly takenBack = 0
+
+  constructor(
+    private readonly cluster: MemoryCluster,
+    private readonly plan: Plan,
+    private readonly coverage: Coverage,
+    private readonly isDeadLettered: (group: null, place: TopicPartition, offset: number) => boolean,
+    /** Readers that must have read everything in the end. */
+    private readonly readers: () => readonly string[],
+    private readonly report: Report,
+  ) {
+    this.tenures = new Tenures(plan, coverage, report)
+  }
+
+  commitAsked(consumer: string): void {
+    this.report('a reader without a group commits nothing', consumer)
+  }
+
+  assigned(consumer: string, partitions: readonly AssignedPartition[]): void {
+    this.coverage.met('partition of a reader without a group', partitions.length)
+    this.tenures.assigned(consumer, -1, partitions)
+  }
+
+  sought(consumer: string, place: TopicPartition, offset: number): void {
+    this.tenures.sought(consumer, place, offset)
+    this.jumped(consumer, place, { from: 0, to: offset })
+  }
+
+  jumped(consumer: string, { topic, partition }: TopicPartition, range: OffsetRange): void {
+    const key = `${consumer}/${partitionKey(topic, partition)}`
+    this.#waived.set(key, [...(this.#waived.get(key) ?? []), range])
+  }
+
+  unfinished(): readonly string[] {
+    return this.readers().flatMap((reader) =>
+      this.#partitions().flatMap((place) => {
+        const left = this.#unread(reader, place)
+        return left === null
+          ? []
+          : [`${reader} has not read ${partitionKey(place.topic, place.partition)} from ${left}`]
+      }),
+    )
+  }
+
+  checkEnd(): void {
+    for (const missing of this.unfinished()) this.report('a reader without a group reads everything', missing)
+    for (const place of this.#partitions()) this.#checkTexts(place)
+    for (const [, , executions] of this.tenures.places()) this.#checkRepeats(executions)
+  }
+
+  #partitions(): readonly TopicPartition[] {
+    return [...partitionsOf(this.cluster)].filter(({ topic }) => this.plan.topics.some(({ name }) => name === topic))
+  }
+
+  /** The first readable offset that the reader has not handled, of those it had to. */
+  #unread(reader: string, place: TopicPartition): number | null {
+    const key = `${reader}/${partitionKey(place.topic, place.partition)}`
+    const waived = this.#waived.get(key) ?? []
+    for (const { offset } of readable(this.cluster, place.topic, place.partition, this.plan.isolation)) {
+      if (waived.some(({ from, to }) => from <= offset && offset < to)) continue
+      const own = this.tenures.at(place, offset).filter(({ tenure }) => tenure?.consumer === reader)
+      if (own.some(({ end }) => end === 'done' || end === 'discarded')) continue
+      if (own.length > 0 && this.isDeadLettered(null, place, offset)) continue
+      return offset
+    }
+    return null
+  }
+
+  #checkTexts(place: TopicPartition): void {
+    const inLog = new Map<number, string>()
+    for (const { offset, value } of readable(this.cluster, place.topic, place.partition, this.plan.isolation))
+      inLog.set(offset, value?.toString() ?? '')
+    for (const [offset, text] of this.tenures.textsAt(place)) {
+      const inside = inLog.get(offset)
+      if (inside === undefined || inside === text) continue
+      const detail = `a reader handled ${place.topic}-${place.partition}@${offset} "${text}", the log has "${inside}"`
+      this.report('what is handled is what is in the log', detail)
+    }
+  }
+
+  /** One reader handles a record again only when it failed or was sought. */
+  #checkRepeats(executions: readonly Execution[]): void {
+    for (const [index, latter] of executions.entries()) {
+      const former = executions.slice(0, index).findLast(({ tenure }) => tenure?.consumer === latter.tenure?.consumer)
+      if (former === undefined) continue
+      if (former.tenure === latter.tenure && (former.end === 'failed' || isTimedOut(former))) continue
+      this.repeated += 1
+      if (this.tenures.isSoughtBetween(former, latter)) continue
+      const detail = `${placeOf(latter)} twice by ${latter.tenure?.consumer ?? 'nobody'}`
+      this.report('a reader without a group repeats only what is sought', detail)
+    }
+  }
+}

@@ -1,0 +1,277 @@
+import type { HandlerContext } from '../../src/consumer/handler.js'
+import type { SeekTarget } from '../../src/consumer/consumer.js'
+import { Discard } from '../../src/consumer/fate.js'
+import { FencedError, StateError, TidemarkError } from '../../src/errors.js'
+import type { Message } from '../../src/message/message.js'
+import { partitionKey, type TopicPartition } from '../../src/message/topic-partition.js'
+import type { Simulation } from '../../src/testing/simulate.js'
+import type { SimulatedProcess } from '../../src/testing/simulate-process.js'
+import { makeConsumer, type RunningConsumer } from './clients.js'
+import type { Coverage } from './coverage.js'
+import type { GroupLedger } from './group-ledger.js'
+import type { Report } from './invariant.js'
+import type { LoneLedger } from './lone-ledger.js'
+import { between, chance, type Plan } from './plan.js'
+import type { Poison } from './poison.js'
+import { idOf } from './sent-ledger.js'
+import type { Execution } from './tenures.js'
+import type { Traffic } from './traffic.js'
+import { watchedDriver } from './watched-driver.js'
+
+export type ReadLedger = GroupLedger | LoneLedger
+
+export interface Member {
+  readonly name: string
+  readonly ledger: ReadLedger
+  readonly instanceId: string | null
+  readonly process: SimulatedProcess
+  readonly consumer: RunningConsumer
+  state: 'running' | 'failed' | 'stopping' | 'gone'
+}
+
+/** What the warning of a jump tells. */
+interface Jump extends TopicPartition {
+  readonly position: number
+  readonly to: number
+}
+
+interface MembersTools {
+  readonly plan: Plan
+  readonly simulation: Simulation
+  readonly coverage: Coverage
+  readonly poison: Poison
+  readonly traffic: Traffic
+  readonly report: Report
+}
+
+/** The consumers of a run: they join, crash, stand still, stop and come again, and handle what they are given. */
+export class Members {
+  readonly #tools: MembersTools
+  readonly #all: Member[] = []
+  readonly #stops: Promise<void>[] = []
+  #born = 0
+
+  constructor(tools: MembersTools) {
+    this.#tools = tools
+  }
+
+  all(): readonly Member[] {
+    return this.#all
+  }
+
+  runningOf(ledger: ReadLedger): Member[] {
+    return this.#all.filter((member) => member.ledger === ledger && member.state === 'running')
+  }
+
+  named(name: string): Member | undefined {
+    return this.#all.find((member) => member.name === name)
+  }
+
+  /** Resolved when everyone who was told to stop has. */
+  async allStopped(): Promise<void> {
+    await Promise.all(this.#stops)
+  }
+
+  join(ledger: ReadLedger, isStatic: boolean, instanceId = isStatic ? `instance-${this.#born + 1}` : null): Member {
+    const { simulation, plan, traffic } = this.#tools
+    const name = `c${(this.#born += 1)}`
+    const process = simulation.process(name)
+    const driver = watchedDriver(process.driver, name, ledger, () => traffic.of(name))
+    const consumer = makeConsumer(driver, name, { group: ledger.group, instanceId }, plan, {
+      handle: (messages, context) => this.#handle(ledger, process, messages, context),
+      drained: (report) => {
+        simulation.note(`${name} drained ${JSON.stringify(report)}`)
+        ledger.tenures.drained(name, report)
+      },
+      partitionStopped: (place, error) => this.#partitionStopped(member, place, error),
+      failed: (error) => this.#failed(member, error),
+      warned: (fields) => this.#warned(member, fields),
+    })
+    const member: Member = { name, ledger, instanceId, process, consumer, state: 'running' }
+    this.#all.push(member)
+    simulation.note(`${name} joins ${String(ledger.group)}${instanceId === null ? '' : ` as ${instanceId}`}`)
+    consumer.start().catch((error: unknown) => {
+      simulation.note(`${name} could not start: ${String(error)}`)
+      if (member.state !== 'running') return
+      if (error instanceof FencedError) this.#fenced(member)
+      this.#end(member)
+    })
+    return member
+  }
+
+  crash(member: Member): void {
+    this.#tools.simulation.note(`${member.name} crashes`)
+    this.#tools.coverage.met('member crashed')
+    member.state = 'gone'
+    member.process.crash()
+    member.ledger.tenures.crashed(member.name)
+  }
+
+  freeze(member: Member): void {
+    const { simulation, plan, coverage } = this.#tools
+    const forMs = between(simulation.random, 100, 2 * plan.sessionTimeoutMs)
+    simulation.note(`${member.name} stands still for ${forMs} ms`)
+    coverage.met(`member stood still ${forMs > plan.sessionTimeoutMs ? 'past' : 'within'} its session`)
+    member.process.freeze(forMs)
+  }
+
+  async stop(member: Member): Promise<void> {
+    if (member.state !== 'running') return
+    this.#tools.simulation.note(`${member.name} stops`)
+    this.#tools.coverage.met('member stopped')
+    member.state = 'stopping'
+    const stopped = new Promise<void>((resolve, reject) => {
+      member.process.run(() => void member.consumer.stop().then(resolve, reject))
+    }).then(() => {
+      member.state = 'gone'
+      this.#tools.simulation.note(`${member.name} has stopped`)
+    })
+    this.#stops.push(stopped)
+    await stopped
+  }
+
+  /** By its user, when its process runs. What the consumer refuses because of its state is no fault. */
+  async seek(member: Member, { topic, partition }: TopicPartition, target: SeekTarget): Promise<boolean> {
+    const { simulation, coverage, report } = this.#tools
+    const to = typeof target === 'number' ? String(target) : `time ${target.timestamp}`
+    simulation.note(`${member.name} seeks ${topic}-${partition} to ${to}`)
+    try {
+      await member.consumer.seek(topic, partition, target)
+      return true
+    } catch (error) {
+      simulation.note(`${member.name} could not seek: ${String(error)}`)
+      const code = error instanceof TidemarkError ? error.code : String(error)
+      coverage.met(`seek refused: ${code}`)
+      const mayFail = error instanceof StateError || typeof target !== 'number'
+      if (!mayFail) report('a seek fails only with the assignment', `${member.name}: ${String(error)}`)
+      return false
+    }
+  }
+
+  // ── What consumers tell ───────────────────────────────────────────────────────────────────────────────────────────
+
+  #failed(member: Member, error: Error): void {
+    this.#tools.simulation.note(`${member.name} failed: ${error.message}`)
+    if (error instanceof FencedError) {
+      this.#fenced(member)
+      if (member.state === 'running') this.#end(member)
+      return
+    }
+    // A start that takes too long may fail; after that only what does not pass may end a consumer.
+    if (member.state === 'running' && 'code' in error && error.code === 'start-timeout') return
+    this.#tools.report('a fault that passes does not end a consumer', `${member.name}: ${error.message}`)
+  }
+
+  /**
+   * Only another one of the same instance id may do that, or a coordinator that took over and knows but the member id
+   * that this one had before.
+   */
+  #fenced({ name, instanceId }: Member): void {
+    this.#tools.coverage.met('member fenced')
+    const others = this.#all.filter((member) => member.instanceId === instanceId)
+    const { counts } = this.#tools.simulation.nemesis
+    const coordinatorsMoved = (counts['move-coordinator'] ?? 0) + (counts['restart-broker'] ?? 0) > 0
+    if (instanceId === null || (others.length < 2 && !coordinatorsMoved))
+      this.#tools.report('only a second member of an instance id fences the first', name)
+  }
+
+  #end(member: Member): void {
+    member.state = 'failed'
+    this.#stops.push(member.consumer.stop())
+  }
+
+  #partitionStopped(member: Member, place: TopicPartition, error: TidemarkError): void {
+    const { plan, simulation, coverage, report } = this.#tools
+    const { cluster, random, clock } = simulation
+    const { topic, partition } = place
+    simulation.note(`${member.name} stopped ${topic}-${partition}: ${error.message}`)
+    const isFailure = plan.failing === 'stop' && error.code === 'handler-failed'
+    const isOutOfRange = plan.onOutOfRange === 'stop' && plan.retention && error.code === 'offset-out-of-range'
+    if (!isFailure && !isOutOfRange) {
+      report('no partition stops by itself', `${member.name} stopped ${topic}-${partition}: ${error.message}`)
+      return
+    }
+    coverage.met(`partition stopped: ${error.code}`)
+    clock.setTimer(between(random, 0, 1_500), () =>
+      member.process.run(() => {
+        const start = cluster.partitionCount(topic) === 0 ? 0 : cluster.partitionFacts(topic, partition).logStartOffset
+        void this.seek(member, place, isFailure ? Math.max(start, error.offset ?? start) : start)
+      }),
+    )
+  }
+
+  /** A jump out of range is never silent. */
+  #warned(member: Member, fields: object): void {
+    if (!('logStart' in fields)) return
+    const jump = fields as unknown as Jump
+    const { topic, partition, position, to } = jump
+    this.#tools.coverage.met(`jump out of range: ${this.#tools.plan.onOutOfRange}`)
+    member.ledger.jumped(member.name, { topic, partition }, { from: position, to })
+  }
+
+  // ── What handlers do ──────────────────────────────────────────────────────────────────────────────────────────────
+
+  #handle(
+    ledger: ReadLedger,
+    process: SimulatedProcess,
+    messages: readonly Message<string>[],
+    context: HandlerContext,
+  ): void | Promise<void> {
+    const { simulation, plan, poison, coverage } = this.#tools
+    const { random, note } = simulation
+    const call = ledger.tenures.newCall()
+    coverage.met(`${plan.handling} by ${plan.order}`)
+    const executions = messages.map((message) => {
+      note(`${process.name} handles ${partitionKey(message.topic, message.partition)}@${message.offset}`)
+      return ledger.tenures.started(process.name, call, message, context)
+    })
+    const isSlow = chance(random, plan.slowHandlers)
+    const isSync = chance(random, 0.2)
+    const durationMs = isSlow ? between(random, 500, 8_000) : between(random, 0, plan.maxHandlerMs)
+    const ids = executions.map(({ text }) => idOf(Buffer.from(text)))
+    const fails = ids.some((id) => poison.strikes(ledger, id))
+    if (isSync) return this.#endHandler(ledger, executions, fails)
+    return this.#endLater(process, ledger, executions, fails, durationMs)
+  }
+
+  /** A handler that is given up goes on, unless it minds its signal; one whose process crashed never ends. */
+  #endLater(
+    process: SimulatedProcess,
+    ledger: ReadLedger,
+    executions: readonly Execution[],
+    fails: boolean,
+    durationMs: number,
+  ): Promise<void> {
+    const { simulation, plan, coverage } = this.#tools
+    const signal = executions[0]!.context.signal
+    return new Promise((resolve, reject) => {
+      const end = () => {
+        try {
+          resolve(this.#endHandler(ledger, executions, fails))
+        } catch (error) {
+          reject(error as Error)
+        }
+      }
+      const timer = simulation.clock.setTimer(durationMs, () => process.run(end))
+      if (plan.onAbort === 'goes-on') return
+      signal.addEventListener('abort', () => {
+        if (executions[0]!.end !== 'running') return
+        timer.cancel()
+        coverage.met(`handler ${plan.onAbort} when its signal aborts`)
+        for (const execution of executions) ledger.tenures.ended(execution, 'failed')
+        if (plan.onAbort === 'returns') resolve()
+        else reject(signal.reason as Error)
+      })
+    })
+  }
+
+  #endHandler(ledger: ReadLedger, executions: readonly Execution[], fails: boolean): void {
+    const { plan, coverage } = this.#tools
+    const isDiscarded = fails && plan.failing === 'discard' && executions.length === 1
+    for (const execution of executions)
+      ledger.tenures.ended(execution, isDiscarded ? 'discarded' : fails ? 'failed' : 'done')
+    if (!fails) return
+    coverage.met(`handler failed: ${plan.failing}`)
+    throw plan.failing === 'discard' ? new Discard('this is not wanted') : new Error('this cannot be handled')
+  }
+}
