@@ -14,6 +14,7 @@ import type { TopicPartition } from '../message/topic-partition.js'
 import { Cutoff } from '../runtime/cutoff.js'
 import type { Runtime } from '../runtime/runtime.js'
 import { StateMachine, type Moves } from '../runtime/state-machine.js'
+import { withinDeadline } from '../runtime/within-deadline.js'
 import { AllPartitions } from './all-partitions.js'
 import { Assignments } from './assignments.js'
 import { Cluster } from './cluster.js'
@@ -177,23 +178,24 @@ class ProtocolConsumer implements DriverConsumer {
   }
 
   async #firstAssignment(deadline: number): Promise<void> {
-    const timer = new AbortController()
-    const late = this.#runtime.clock.sleep(Math.max(0, deadline - this.#runtime.clock.now()), timer.signal).then(
-      () => ({ kind: 'late' }) as const,
-      () => ({ kind: 'late' }) as const, // cancelled below, when nobody listens any more
-    )
-    const news = await Promise.race([this.#firstNews.promise, late])
-    timer.abort()
+    const news = await withinDeadline(this.#firstNews.promise, {
+      clock: this.#runtime.clock,
+      deadline,
+      onLate: () => {
+        throw this.#startTimeout()
+      },
+    })
     if (news.kind === 'failed') throw news.error
-    if (news.kind === 'late') {
-      const { state } = this.#membership.facts()
-      throw new TimeoutError(
-        'start-timeout',
-        `the consumer had no assignment before its deadline (it is ${state}); ` +
-          'check that the brokers are reachable, or allow more time: a join may take up to the rebalance timeout',
-        { retriable: true },
-      )
-    }
+  }
+
+  #startTimeout(): TimeoutError {
+    const { state } = this.#membership.facts()
+    return new TimeoutError(
+      'start-timeout',
+      `the consumer had no assignment before its deadline (it is ${state}); ` +
+        'check that the brokers are reachable, or allow more time: a join may take up to the rebalance timeout',
+      { retriable: true },
+    )
   }
 
   /** Of several deadlines the earliest counts; all callers wait for the same end. */
