@@ -147,8 +147,22 @@ describe('commit', () => {
     await clock.advance(1)
     expect(driver.committed('t', 0)?.nextOffset).toBe(3)
     driver.deliver(assigned, records(3, 8))
-    await clock.advance(0)
+    await clock.advance(20)
     expect(driver.committed('t', 0)?.nextOffset).toBe(8)
+  })
+
+  it('sends at most one commit every 20 ms however fast records settle, and the last of them carries everything', async () => {
+    const { clock, driver, consumer } = setUp({ commit: { everyMs: 1000, everyMessages: 5 } })
+    await consumer.start()
+    const assigned = await driver.assign('t', 0)
+    for (let at = 0; at < 100; at++) {
+      driver.deliver(assigned, records(at * 50, at * 50 + 50))
+      await clock.advance(1)
+    }
+    await clock.advance(40)
+    expect(driver.commits.length).toBeGreaterThan(4)
+    expect(driver.commits.length).toBeLessThan(9)
+    expect(driver.committed('t', 0)?.nextOffset).toBe(5_000)
   })
 
   it('has one commit out at a time; the next one carries the newest', async () => {
