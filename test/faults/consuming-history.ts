@@ -35,7 +35,9 @@ export interface MemberHistory {
 }
 
 /** What a member's log says, put in order. */
-export async function historyOf(member: MemberProcess): Promise<MemberHistory> {
+export async function historyOf(
+  member: Pick<MemberProcess, 'name' | 'fate' | 'exitCode' | 'pauses' | 'events'>,
+): Promise<MemberHistory> {
   const events = await member.events()
   const tenures = new Map<string, Tenure>()
   const running = new Map<string, Run>()
