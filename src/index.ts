@@ -49,6 +49,7 @@ export type { ConsumerFacts, PartitionFacts } from './consumer/consumer-facts.js
 export type { Mark } from './consumer/back-pressure.js'
 export type { Order } from './consumer/dispatch.js'
 export type { PartitionState, PauseReason } from './consumer/owned-partition.js'
+export type { WaitsFor } from './consumer/partition-work.js'
 export type { DrainedOffset, DrainedRange, DrainReason, DrainReport } from './consumer/drain.js'
 export type { ContextReceipt, ContextSend, ContextSendOptions, Handler, HandlerContext } from './consumer/handler.js'
 export { DeadLetter, Discard } from './consumer/fate.js'
@@ -123,6 +124,7 @@ export type {
   ConsumerListener,
   ConsumerSettings,
   DriverConsumer,
+  KnownEnd,
   FetchedRecords,
   OffsetToCommit,
   StartPosition,

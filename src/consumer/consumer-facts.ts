@@ -1,23 +1,28 @@
-import type { CommitOutcome, ConsumerFacts as DriverFacts } from '../driver/consumer.js'
+import type { CommitOutcome, ConsumerFacts as DriverFacts, KnownEnd } from '../driver/consumer.js'
 import type { TidemarkError } from '../errors.js'
 import type { TopicPartition } from '../message/topic-partition.js'
 import type { DrainReport } from './drain.js'
 import type { OwnedPartition, PartitionState, PauseReason } from './owned-partition.js'
+import type { WaitsFor } from './partition-work.js'
+import type { Progress } from './stall-watch.js'
 
 /** One partition as it stands. Offsets are next offsets; times are absolute ms. */
 export interface PartitionFacts extends TopicPartition {
   readonly epoch: number
   readonly state: PartitionState
-  /** Next offset to fetch. */
+  /** Next offset to take up; what was fetched and waits begins here. */
   readonly position: number
   /** Everything below is settled. */
   readonly settled: number
   /** What the group is known to have stored. */
   readonly committed: number | null
-  /** End of the log at the last fetch: of what may be read under the isolation level. */
+  /** End of the log, of what may be read under the isolation level, as a broker told it at `endOffsetAt`. */
   readonly end: number
-  /** Records between `settled` and `end`. */
+  /** `null`: no broker has told it yet, and `end` is no more than what is known to be there. */
+  readonly endOffsetAt: number | null
+  /** Offsets between `settled` and `end`. */
   readonly lag: number
+  /** Received and not settled. */
   readonly unsettled: number
   readonly unsettledBytes: number
   readonly running: number
@@ -26,6 +31,8 @@ export interface PartitionFacts extends TopicPartition {
   readonly lastProgressAt: number
   /** How long there has been work without progress; 0 when there is no work. */
   readonly stalledMs: number
+  /** What that work waits for; `null` when there is none. */
+  readonly waitsFor: WaitsFor | null
   readonly stoppedBy: TidemarkError | null
   /** Failed writes, in a row, to the dead-letter topic. */
   readonly deadLetterFailures: number
@@ -36,11 +43,16 @@ export interface ConsumerFacts {
   readonly state: string
   readonly driver: DriverFacts | null
   readonly partitions: readonly PartitionFacts[]
+  /** Records received and not settled. */
+  readonly inFlight: number
+  /** Handlers, or batches, running now. */
   readonly running: number
   /** Start of the handler call that has been running longest; `null` when none is. */
   readonly oldestHandlerStartedAt: number | null
   /** Handlers that ignore that their time is over and their signal aborted; they are not part of `running`. */
   readonly overrunning: number
+  /** How long no fetch has been answered although there are partitions to fetch; 0 when there are none. */
+  readonly pollAgeMs: number
   /** Records whose handling ended after their partition was gone. */
   readonly late: number
   readonly commits: Readonly<Record<CommitOutcome, number>>
@@ -48,11 +60,13 @@ export interface ConsumerFacts {
   readonly error: TidemarkError | null
 }
 
-export function partitionFacts(partition: OwnedPartition, readsCommitted: boolean, now: number): PartitionFacts {
+export function partitionFacts(
+  partition: OwnedPartition,
+  known: KnownEnd | null,
+  { waitsFor, stalledMs }: Progress,
+): PartitionFacts {
   const { tracker, lanes } = partition
-  const end = readsCommitted ? partition.lastStableOffset : partition.highWatermark
-  const lag = Math.max(0, end - tracker.committable)
-  const hasWork = partition.heldRecords > 0 || (lag > 0 && !partition.pauses.has('user'))
+  const end = Math.max(known?.offset ?? 0, tracker.end)
   return {
     topic: partition.topic,
     partition: partition.partition,
@@ -62,14 +76,16 @@ export function partitionFacts(partition: OwnedPartition, readsCommitted: boolea
     settled: tracker.committable,
     committed: partition.acknowledged?.offset ?? null,
     end,
-    lag,
+    endOffsetAt: known?.at ?? null,
+    lag: Math.max(0, end - tracker.committable),
     unsettled: partition.heldRecords,
     unsettledBytes: Math.round(partition.heldBytes),
     running: lanes.running,
     queued: lanes.queued,
     pausedBy: [...partition.pauses],
     lastProgressAt: partition.lastProgressAt,
-    stalledMs: hasWork ? now - partition.lastProgressAt : 0,
+    stalledMs,
+    waitsFor,
     stoppedBy: partition.stoppedBy,
     deadLetterFailures: partition.deadLetterFailures,
   }

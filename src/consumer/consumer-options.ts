@@ -56,6 +56,11 @@ export interface ConsumerSettingsOptions<Topics extends readonly Topic[] = reado
   readonly requestTimeoutMs?: number
   /** How often new partitions are looked for. Default 60,000. */
   readonly metadataMaxAgeMs?: number
+  /**
+   * A partition that has work and settles nothing for so long is logged as stalled, with what it waits for, once, and so is
+   * the end of the stall. Default 30,000; 0 logs none.
+   */
+  readonly stallWarningMs?: number
   /** A name for static membership. Default none. */
   readonly groupInstanceId?: string | null
   /** In order of preference. Default `['sticky']`. */

@@ -73,6 +73,11 @@ const optionFields = {
   drainMs: positive()
     .default(30_000)
     .describe('how long running handlers may finish when partitions are given up, in ms'),
+  stallWarningMs: z
+    .int()
+    .min(0)
+    .default(30_000)
+    .describe('work without progress for so long is logged as a stall, in ms; 0 logs none'),
   highMark: markSchema(100_000, 67_108_864)
     .prefault({})
     .describe('received and unsettled records, shared equally by the partitions: over its share a partition is paused'),

@@ -128,7 +128,7 @@ export class Consumer implements AsyncDisposable {
     await this.#ownership.seek(place, offset)
   }
 
-  /** Next offset to fetch. */
+  /** Next offset to take up; what was fetched and waits begins there. */
   position(topic: string, partition: number): number {
     return this.#ownership.require({ topic, partition }).tracker.end
   }
@@ -137,7 +137,11 @@ export class Consumer implements AsyncDisposable {
     return this.#ownership.assignment()
   }
 
-  /** Records between what is settled and the end of the log, over all partitions, as of their last fetches. */
+  /**
+   * Offsets between what is settled and the ends of the logs, over all partitions. The ends are some seconds old at most,
+   * also while partitions are paused; `facts()` tells when each was learnt (`endOffsetAt`), which matters while a broker
+   * does not answer.
+   */
   lag(): number {
     return this.facts().partitions.reduce((sum, { lag }) => sum + lag, 0)
   }

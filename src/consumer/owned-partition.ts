@@ -59,8 +59,8 @@ export class OwnedPartition implements TopicPartition {
   /** Taken up and not settled. */
   unsettledRecords = 0
   unsettledBytes = 0
-  highWatermark: number
-  lastStableOffset: number
+  /** Absolute ms. */
+  readonly takenAt: number
   /** Absolute ms of the last settled record, or of the receipt of the first after idleness. */
   lastProgressAt: number
   /** Records whose handling ended without a way to settle them. */
@@ -87,8 +87,7 @@ export class OwnedPartition implements TopicPartition {
     this.lanes = lanesFor(this)
     this.acknowledged = start.acknowledged
     this.metadataMaxBytes = metadataMaxBytes
-    this.highWatermark = start.position
-    this.lastStableOffset = start.position
+    this.takenAt = now
     this.lastProgressAt = now
     const labels = (outcome: string) => ({ topic: assigned.topic, outcome })
     this.labels = {

@@ -8,7 +8,7 @@ import { AtLeastOnce, type Handling } from './at-least-once.js'
 import { BackPressure } from './back-pressure.js'
 import { Committer } from './committer.js'
 import type { ConsumerDependencies } from './consumer-dependencies.js'
-import { partitionFacts, type ConsumerFacts } from './consumer-facts.js'
+import { partitionFacts, type ConsumerFacts, type PartitionFacts } from './consumer-facts.js'
 import type { ResolvedConsumerOptions } from './consumer-schema.js'
 import { Dispatch } from './dispatch.js'
 import { abandon, drain, uncommittedRanges, type DrainReport, type DrainTools } from './drain.js'
@@ -17,6 +17,7 @@ import { Failures } from './failures.js'
 import { Intake } from './intake.js'
 import { OwnedPartition, type PartitionStart } from './owned-partition.js'
 import { RunningHandlers } from './running-handlers.js'
+import { StallWatch } from './stall-watch.js'
 
 /** Share of the rebalance timeout that handlers may use; the rest is for commit and rejoin. */
 const rebalanceShare = 0.6
@@ -41,6 +42,7 @@ export class Ownership implements ConsumerListener {
   readonly #running: RunningHandlers
   readonly #committer: Committer
   readonly #dispatch: Dispatch
+  readonly #stallWatch: StallWatch
   readonly #tools: DrainTools
   readonly #drains = new Set<RunningDrain>()
   #lastDrain: DrainReport | null = null
@@ -97,6 +99,16 @@ export class Ownership implements ConsumerListener {
       stopPartition: (partition, error) => this.#stopPartition(partition, error),
       onDefect,
     })
+    this.#stallWatch = new StallWatch({
+      warnAfterMs: options.stallWarningMs,
+      fetchMaxWaitMs: options.fetch.maxWaitMs,
+      partitions: () => this.#assignment.all(),
+      driver,
+      oldestHandlerStartedAt: () => this.#running.oldestStartedAt,
+      clock,
+      logger,
+      metrics,
+    })
     this.#tools = { clock, committer: this.#committer, running: this.#running }
   }
 
@@ -106,6 +118,7 @@ export class Ownership implements ConsumerListener {
     if (this.#state !== 'open') return Promise.resolve()
     for (const assigned of partitions) this.#take(assigned)
     this.#shareMarks()
+    if (partitions.length > 0) this.#stallWatch.wake()
     return Promise.resolve()
   }
 
@@ -197,13 +210,14 @@ export class Ownership implements ConsumerListener {
   }
 
   facts(): Omit<ConsumerFacts, 'state' | 'driver' | 'error'> {
-    const now = this.#tools.clock.now()
-    const readsCommitted = this.#options.isolation === 'read-committed'
+    const partitions = this.#assignment.all()
     return {
-      partitions: this.#assignment.all().map((partition) => partitionFacts(partition, readsCommitted, now)),
+      partitions: partitions.map((partition) => this.#factsOf(partition)),
+      inFlight: this.#inFlight(),
       running: this.#dispatch.running,
       oldestHandlerStartedAt: this.#running.oldestStartedAt,
       overrunning: this.#running.overrunning,
+      pollAgeMs: partitions.length === 0 ? 0 : this.#stallWatch.pollAgeMs(),
       late: this.#dispatch.late,
       commits: this.#committer.counts,
       lastDrain: this.#lastDrain,
@@ -230,6 +244,7 @@ export class Ownership implements ConsumerListener {
     this.#state = 'closed'
     this.#committer.close()
     this.#running.close()
+    this.#stallWatch.close()
   }
 
   async #drain(
@@ -314,8 +329,6 @@ export class Ownership implements ConsumerListener {
   }
 
   #receive(partition: OwnedPartition, fetched: FetchedRecords): void {
-    partition.highWatermark = fetched.highWatermark
-    partition.lastStableOffset = fetched.lastStableOffset
     if (partition.heldRecords === 0) partition.lastProgressAt = this.#tools.clock.now()
     partition.backlog.push(fetched)
     this.#backPressure.grown(partition)
@@ -344,20 +357,25 @@ export class Ownership implements ConsumerListener {
     ended.abort(new StateError('not-needed', 'the wait has ended'))
   }
 
+  #factsOf(partition: OwnedPartition): PartitionFacts {
+    return partitionFacts(partition, this.#driver().endOf(partition), this.#stallWatch.progressOf(partition))
+  }
+
   #shareMarks(): void {
     this.#backPressure.share(this.#assignment.size)
   }
 
   #gauges(): void {
     const { metrics } = this.#dependencies
-    let inFlight = 0
-    let paused = 0
-    for (const partition of this.#assignment.all()) {
-      inFlight += partition.heldRecords
-      if (partition.pauses.size > 0) paused += 1
-    }
-    metrics.gauge('tidemark_consumer_in_flight', {}, inFlight)
+    const paused = this.#assignment.all().filter(({ pauses }) => pauses.size > 0).length
+    metrics.gauge('tidemark_consumer_in_flight', {}, this.#inFlight())
     metrics.gauge('tidemark_consumer_paused_partitions', {}, paused)
+  }
+
+  #inFlight(): number {
+    let records = 0
+    for (const partition of this.#assignment.all()) records += partition.heldRecords
+    return records
   }
 
   /** A listener of the user that throws must not disturb the consumer. */

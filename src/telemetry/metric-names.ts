@@ -98,6 +98,31 @@ export const metricNames = {
     labels: ['topic', 'to'],
     meaning: 'Positions that lay outside the log and were moved by onOutOfRange: earliest or latest.',
   },
+  tidemark_consumer_stalls_total: {
+    kind: 'counter',
+    unit: 'stalls',
+    labels: ['topic', 'waits_for'],
+    meaning:
+      'Times a partition had work and settled nothing for stallWarningMs, by what it waited for: handler, place, dead-letter, seek, fetch.',
+  },
+  tidemark_consumer_stalled_partitions: {
+    kind: 'gauge',
+    unit: 'partitions',
+    labels: [],
+    meaning: 'Partitions in a stall that was told.',
+  },
+  tidemark_consumer_poll_age_seconds: {
+    kind: 'gauge',
+    unit: 'seconds',
+    labels: [],
+    meaning: 'How long no fetch has been answered although there are partitions to fetch.',
+  },
+  tidemark_consumer_oldest_handler_seconds: {
+    kind: 'gauge',
+    unit: 'seconds',
+    labels: [],
+    meaning: 'How long the oldest handler has been running.',
+  },
   tidemark_consumer_crashes_total: {
     kind: 'counter',
     unit: 'crashes',
