@@ -39,8 +39,8 @@ export class BrokerOutbox {
   #requestsOut = 0
   #flushScheduled = false
   /**
-   * Runs from the last answer while requests are out. A request may wait for the ones before it, which the broker takes up one by
-   * one, so its own age says nothing: only a broker that answers none of them is silent.
+   * Runs from the last answer while requests are out. A request may wait for the ones before it, which the broker takes
+   * up one by one, so its own age says nothing: only a broker that answers none of them is silent.
    */
   #silence: Timer | null = null
   #out = new AbortController()
@@ -93,18 +93,31 @@ export class BrokerOutbox {
     if (this.#requestsOut === 1) this.#listen()
     await this.#attempt(items)
     this.#requestsOut -= 1
-    if (this.#requestsOut === 0) this.#silence?.cancel()
-    else this.#listen()
+    if (this.#requestsOut > 0) this.#listen()
+    else this.#listenNoMore()
     this.#scheduleFlush()
   }
 
   #listen(): void {
-    this.#silence?.cancel()
-    this.#silence = this.#clock.setTimer(this.#settings.requestTimeoutMs, () => {
-      const out = this.#out
-      this.#out = new AbortController()
-      out.abort()
+    this.#listenNoMore()
+    const silence = this.#clock.setTimer(this.#settings.requestTimeoutMs, () => {
+      // Pending I/O first: it may have been this process that stood still, and the answer is here.
+      this.#clock.defer(() => {
+        if (this.#silence === silence) this.#giveUpAll()
+      })
     })
+    this.#silence = silence
+  }
+
+  #listenNoMore(): void {
+    this.#silence?.cancel()
+    this.#silence = null
+  }
+
+  #giveUpAll(): void {
+    const out = this.#out
+    this.#out = new AbortController()
+    out.abort()
   }
 
   /** Never rejects: every item is told how its attempt ended. */

@@ -47,7 +47,8 @@ export class PendingRequest<R extends Request = Request> {
     this.#machine = new StateMachine<State>(`a ${options.request.api} request`, 'encoding', moves)
     this.#timer = options.clock.setTimer(
       Math.min(LONGEST_TIMER_MS, Math.max(0, options.deadline - options.clock.now())),
-      () => this.#giveUp('timed-out'),
+      // Pending I/O first: it may have been this process that stood still, and the answer is here.
+      () => options.clock.defer(() => this.#giveUp('timed-out')),
     )
     if (options.signal === undefined) return
     // Node warns of a leak at eleven listeners; here each is a request that is out, and is removed with it.

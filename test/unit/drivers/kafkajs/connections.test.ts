@@ -124,6 +124,20 @@ describe('requests', () => {
     expect(broker.requests[1]!.body.length).not.toBe(broker.requests[2]!.body.length)
   })
 
+  it('whose answer came in time are answered, also when this process stood still past their deadline', async () => {
+    const standStillMs = 300
+    const broker = await start((request, self) => {
+      if (request.api !== 'heartbeat') return
+      self.answer<'heartbeat'>(request, ok)
+      const until = Date.now() + standStillMs
+      while (Date.now() < until);
+    })
+    const connection = open(broker)
+    await connection.request('bootstrap', 'main', heartbeat, within(2_000))
+    expect(await connection.request('bootstrap', 'main', heartbeat, within(standStillMs / 2))).toEqual(ok)
+    expect(broker.sockets).toHaveLength(1)
+  })
+
   it('that come while the socket is being opened share that one', async () => {
     const broker = await start((request, self) => {
       if (request.api === 'heartbeat') self.answer<'heartbeat'>(request, ok)
