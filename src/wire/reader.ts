@@ -14,6 +14,11 @@ export class Reader {
     this.flexible = flexible
   }
 
+  /** Bytes of the whole frame. */
+  get size(): number {
+    return this.#buffer.length
+  }
+
   get remaining(): number {
     return this.#buffer.length - this.#at
   }

@@ -51,7 +51,7 @@ function readPartition(
   const logStartOffset = reader.int64()
   const abortedTransactions = reader.array(() => ({ producerId: reader.int64(), firstOffset: reader.int64() }))
   reader.int32() // preferred_read_replica
-  const bytes = reader.nullableBytes()
+  const bytes = ownBytes(reader.nullableBytes(), reader.size)
   const complete = ({ batches, corrupt }: DecodedBatches): FetchedPartition => ({
     topic,
     partition,
@@ -66,6 +66,17 @@ function readPartition(
   })
   const decoded = decodeRecordBatches(bytes, codecs)
   return decoded instanceof Promise ? decoded.then(complete) : complete(decoded)
+}
+
+/** Most bytes that one byte of a record which waits may keep in memory. */
+const pinnedBytesPerByte = 10
+
+/** A view, unless it is a small part of the answer: records that wait would keep all the others' bytes in memory too. */
+function ownBytes(part: Buffer | null, answerBytes: number): Buffer | null {
+  if (part === null || part.length * pinnedBytesPerByte >= answerBytes) return part
+  const own = Buffer.allocUnsafeSlow(part.length)
+  part.copy(own)
+  return own
 }
 
 /** Stays synchronous, and so cheap, while nothing is a promise. */

@@ -196,6 +196,26 @@ describe('answers', () => {
     })
   })
 
+  it('of fetch whose records wait keep no more than ten times their own bytes in memory', async () => {
+    const stored = (bytes: number) => encode(batchOf([{ value: Buffer.alloc(bytes, 7) }]))
+    const part = (number: number) =>
+      ({
+        ...{ topic: 'a', partition: number, errorCode: 0, highWatermark: 1, lastStableOffset: 1, logStartOffset: 0 },
+        ...{ abortedTransactions: [], batches: [], corrupt: null, sizeBytes: 0 },
+      }) as const
+    const answer = { throttleTimeMs: 0, errorCode: 0, partitions: [part(0), part(1), part(2)] }
+    const contents = new Map([
+      ['a-0', await stored(100_000)],
+      ['a-1', await stored(30_000)],
+      ['a-2', await stored(500)],
+    ])
+    const frame = encodeAnswer('fetch', answer, 11, 1, contents)
+    const decoded = (await decodeAnswer(requestOf('fetch'), 11, frame, builtInCodecs)) as Apis['fetch']['answer']
+    const keeps = decoded.partitions.map(({ batches }) => batches[0]!.decode()[0]!.value!.buffer.byteLength)
+    expect(keeps.slice(0, 2)).toEqual([frame.buffer.byteLength, frame.buffer.byteLength])
+    expect(keeps[2]).toBe(contents.get('a-2')!.length)
+  })
+
   it('of fetch carry the records of each partition, and one corrupt partition spoils no other', async () => {
     const good = await encode(batchOf([{ value: Buffer.from('good') }], { compression: 'gzip' }))
     const bad = Buffer.from(good)
