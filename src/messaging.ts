@@ -7,6 +7,7 @@ import {
 } from './config/messaging-options.js'
 import { resolveProducerOptions, type MessagingProducerOptions } from './config/producer-config.js'
 import { profiles, type Profile } from './config/profiles.js'
+import { resolveTopics } from './config/topic-list.js'
 import type { ConsumerFacts } from './consumer/consumer-facts.js'
 import { Consumer } from './consumer/consumer.js'
 import type { DeadLetterRoute } from './consumer/failed-record.js'
@@ -85,8 +86,9 @@ export class Messaging implements AsyncDisposable {
 
   /** Creates what `defineTopic` describes and the cluster does not have; resolves to the names created. */
   async ensureTopics(topics: readonly Topic[], options?: { readonly timeoutMs?: number }): Promise<readonly string[]> {
+    const listed = resolveTopics('ensureTopics', topics)
     return this.admin.createTopics(
-      topics.map(({ name, partitions, replicationFactor, configs }) => ({
+      listed.map(({ name, partitions, replicationFactor, configs }) => ({
         name,
         partitions,
         replicationFactor,

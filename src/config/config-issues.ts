@@ -64,8 +64,8 @@ function cameAs(value: unknown, path: Path, showText: boolean): string {
 
 function fixOf(whole: Whole, path: Path, expectation: string): string {
   const description = descriptionOf(whole.schema, path)
-  const write = expectation === '' ? 'see its description' : `write ${expectation}`
-  return description === undefined ? write : `${write} (${description})`
+  if (expectation === '') return `write ${description ?? 'something else'}`
+  return description === undefined ? `write ${expectation}` : `write ${expectation} (${description})`
 }
 
 function expectationOf(issue: SchemaIssue): string {

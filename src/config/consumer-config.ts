@@ -1,10 +1,16 @@
 import { z } from 'zod'
 import type { ConsumerOptions } from '../consumer/consumer-options.js'
-import { checkTogether, consumerShape, type ResolvedConsumerOptions } from '../consumer/consumer-schema.js'
+import {
+  checkTogether,
+  consumerShape,
+  withDependentDefaults,
+  type ResolvedConsumerOptions,
+} from '../consumer/consumer-schema.js'
 import type { Topic } from '../topic/topic.js'
+import { isTopicName, topicNameRule } from '../topic/topic-definition.js'
 import { profileOf } from './define-profile.js'
 import type { Profile, ProfileName } from './profiles.js'
-import { resolveOptions } from './resolve-options.js'
+import { requireObject, resolveOptions } from './resolve-options.js'
 
 /** Options of `messaging.consumer`. */
 export type MessagingConsumerOptions<Topics extends readonly Topic[] = readonly Topic[]> = ConsumerOptions<Topics> & {
@@ -20,7 +26,10 @@ export type MessagingConsumerOptions<Topics extends readonly Topic[] = readonly 
 const schema = z
   .strictObject({
     ...consumerShape,
-    deadLetter: z.string().min(1).max(249).optional().describe('name of a topic that takes failed records'),
+    deadLetter: z
+      .custom<string>(isTopicName, 'the name of a topic: ' + topicNameRule)
+      .optional()
+      .describe('where failed records go; the topic must exist'),
   })
   .superRefine(checkTogether)
 
@@ -33,13 +42,19 @@ export interface ConsumerConfig {
 
 /** The profile's settings, overridden by the options. Throws `ConfigError` with every problem. */
 export function resolveConsumerOptions<Topics extends readonly Topic[]>(
-  { profile, ...options }: MessagingConsumerOptions<Topics>,
+  given: MessagingConsumerOptions<Topics>,
   inherited: Profile,
 ): ConsumerConfig {
+  requireObject('consumer', given)
+  const { profile, ...options } = given
   const chosen = profile === undefined ? inherited : profileOf(profile)
   const { isolation, onOutOfRange, commitEveryMs } = chosen.consumer
   const settled = { isolation, onOutOfRange, commit: { everyMs: commitEveryMs } }
   const subject = typeof options.group === 'string' ? `consumer "${options.group}"` : 'consumer'
-  const { deadLetter = null, ...resolved } = resolveOptions(subject, schema, { ...settled, ...options })
+  const { deadLetter = null, ...resolved } = resolveOptions(
+    subject,
+    schema,
+    withDependentDefaults({ ...settled, ...options }),
+  )
   return { profile: chosen, options: resolved, deadLetter }
 }

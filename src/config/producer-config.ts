@@ -6,7 +6,7 @@ import {
 } from '../producer/producer-options.js'
 import { profileOf } from './define-profile.js'
 import type { Profile, ProfileName } from './profiles.js'
-import { resolveOptions } from './resolve-options.js'
+import { requireObject, resolveOptions } from './resolve-options.js'
 
 /** What the promise rests on is the profile's to say. */
 type SettledByProfile = 'acks' | 'idempotent' | 'retryInDoubt'
@@ -21,9 +21,11 @@ const settledByProfile: readonly SettledByProfile[] = ['acks', 'idempotent', 're
 
 /** The profile's settings, overridden by the options. Throws `ConfigError` with every problem. */
 export function resolveProducerOptions(
-  { profile, ...options }: MessagingProducerOptions,
+  given: MessagingProducerOptions,
   inherited: Profile,
 ): { readonly profile: Profile; readonly options: ResolvedProducerOptions } {
+  requireObject('producer', given)
+  const { profile, ...options } = given
   const chosen = profile === undefined ? inherited : profileOf(profile)
   refuseWhatTheProfileSettles(options, chosen.name)
   const { acks, idempotent, retryInDoubt, deliveryTimeoutMs } = chosen.producer

@@ -1,4 +1,4 @@
-import type { z } from 'zod'
+import { z } from 'zod'
 import { ConfigError } from '../errors.js'
 import { configIssues } from './config-issues.js'
 
@@ -15,4 +15,11 @@ export function resolveOptions<Schema extends z.ZodType>(
   const result = schema.safeParse(input)
   if (result.success) return result.data
   throw new ConfigError(subject, configIssues(schema, input, result.error.issues))
+}
+
+const anyObject = z.looseObject({})
+
+/** Throws `ConfigError` unless the options are an object: before anything is read from them. */
+export function requireObject(subject: string, input: unknown): void {
+  resolveOptions(subject, anyObject, input)
 }

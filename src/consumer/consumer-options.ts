@@ -44,13 +44,13 @@ export interface ConsumerSettingsOptions<Topics extends readonly Topic[] = reado
   readonly drainMs?: number
   /** Received and unsettled records, shared equally by the partitions. Default 100,000 records, 64 MiB. */
   readonly highMark?: Partial<Mark>
-  /** Where a paused partition goes on. Default half of the high mark's default. */
+  /** Where a paused partition goes on. Default half of the high mark. */
   readonly lowMark?: Partial<Mark>
   /** Silence after which the group gives our partitions away. Default 45,000. */
   readonly sessionTimeoutMs?: number
   /** How long a rebalance waits for this member. Default 60,000. */
   readonly rebalanceTimeoutMs?: number
-  /** Default 1,000. */
+  /** Default 1,000, or a third of a `sessionTimeoutMs` below 3,000. */
   readonly heartbeatIntervalMs?: number
   /** One request to one broker. Default 5,000. */
   readonly requestTimeoutMs?: number

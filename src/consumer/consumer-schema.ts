@@ -3,11 +3,12 @@ import type { TidemarkError } from '../errors.js'
 import type { Message } from '../message/message.js'
 import type { TopicPartition } from '../message/topic-partition.js'
 import type { Topic } from '../topic/topic.js'
+import type { Mark } from './back-pressure.js'
 import type { DrainReport } from './drain.js'
 import type { Handler } from './handler.js'
 
 const isFunction = (value: unknown) => typeof value === 'function'
-const isTopic = (value: unknown) =>
+export const isTopic = (value: unknown) =>
   typeof value === 'object' && value !== null && 'name' in value && 'keyOf' in value && 'value' in value
 
 const positive = () => z.int().positive()
@@ -127,6 +128,31 @@ export const consumerShape = optionFields
 
 export type ResolvedConsumerOptions = z.output<typeof consumerSchema>
 
+/** The options with those defaults that follow from other options. */
+export function withDependentDefaults(options: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const { highMark, sessionTimeoutMs } = options
+  const dependent: Record<string, unknown> = {}
+  if (isMark(highMark)) dependent['lowMark'] = { ...halfOf(highMark), ...(options['lowMark'] ?? {}) }
+  if (typeof sessionTimeoutMs === 'number' && sessionTimeoutMs >= 3) {
+    dependent['heartbeatIntervalMs'] =
+      options['heartbeatIntervalMs'] ?? Math.min(1_000, Math.floor(sessionTimeoutMs / 3))
+  }
+  return { ...options, ...dependent }
+}
+
+function isMark(value: unknown): value is Partial<Mark> {
+  return typeof value === 'object' && value !== null
+}
+
+function halfOf({ records, bytes }: Partial<Mark>): Partial<Mark> {
+  const half = (amount: unknown) => (typeof amount === 'number' && amount >= 2 ? Math.floor(amount / 2) : undefined)
+  const [halfRecords, halfBytes] = [half(records), half(bytes)]
+  return {
+    ...(halfRecords !== undefined && { records: halfRecords }),
+    ...(halfBytes !== undefined && { bytes: halfBytes }),
+  }
+}
+
 interface Issues {
   addIssue(issue: { code: 'custom'; path: string[]; message: string }): void
 }
@@ -135,17 +161,21 @@ interface Issues {
 export function checkTogether(options: z.output<z.ZodObject<typeof optionFields>>, issues: Issues): void {
   const refuse = (path: string[], message: string) => issues.addIssue({ code: 'custom', path, message })
   const { handle, handleBatch, order, highMark, lowMark, topics } = options
-  if (handle === undefined && handleBatch === undefined) refuse(['handle'], 'handle or handleBatch is needed')
-  if (handle !== undefined && handleBatch !== undefined) refuse(['handleBatch'], 'give handle or handleBatch, not both')
+  if (handle === undefined && handleBatch === undefined) refuse(['handle'], 'handle or handleBatch')
+  if (handle !== undefined && handleBatch !== undefined) refuse(['handleBatch'], 'handle or handleBatch, not both')
   if (handleBatch !== undefined && order === 'key') {
-    refuse(['order'], "a batch is records of one partition: with handleBatch order is 'partition' or 'none'")
+    refuse(['order'], "'partition' or 'none': with handleBatch a batch is records of one partition")
   }
-  if (lowMark.records >= highMark.records) refuse(['lowMark', 'records'], 'must be below highMark.records')
-  if (lowMark.bytes >= highMark.bytes) refuse(['lowMark', 'bytes'], 'must be below highMark.bytes')
+  if (lowMark.records >= highMark.records)
+    refuse(['lowMark', 'records'], `less than highMark.records, ${highMark.records}`)
+  if (lowMark.bytes >= highMark.bytes) refuse(['lowMark', 'bytes'], `less than highMark.bytes, ${highMark.bytes}`)
   if (options.heartbeatIntervalMs * 3 > options.sessionTimeoutMs) {
-    refuse(['heartbeatIntervalMs'], 'must be at most a third of sessionTimeoutMs')
+    refuse(['heartbeatIntervalMs'], `at most a third of sessionTimeoutMs, ${options.sessionTimeoutMs}`)
   }
   const names = topics.map((topic) => topic.name)
   const twice = names.find((name, index) => names.indexOf(name) !== index)
-  if (twice !== undefined) refuse(['topics'], `topic ${twice} is listed twice`)
+  if (twice !== undefined) refuse(['topics'], `each topic once; ${twice} is there twice`)
+  if (options.group === null && options.groupInstanceId !== null) {
+    refuse(['groupInstanceId'], 'nothing: without a group there is no membership')
+  }
 }

@@ -21,6 +21,7 @@ const defaultStickyBytes = 16_384
  * without a key stick to a partition for a batch's worth of bytes.
  */
 export function murmur2({ stickyBytes = defaultStickyBytes }: StickyOptions = {}): Partitioner {
+  checkSticky(stickyBytes)
   return {
     name: 'murmur2',
     create(random) {
@@ -60,8 +61,8 @@ export interface SpreadOptions<Value> {
  * @example
  * spread({ over: 8, by: (event: RawEvent) => event.series })
  */
-export function spread<Value>({ over, by }: SpreadOptions<Value>): ValuePartitioner<Value> {
-  checkSpread(over, by)
+export function spread<Value>(options: SpreadOptions<Value>): ValuePartitioner<Value> {
+  const { over, by } = checkedSpread(options)
   const suffixes = Array.from({ length: over }, (_, index) => Buffer.from(`#${index}`))
   return {
     name: `spread over ${over}`,
@@ -76,7 +77,15 @@ export function spread<Value>({ over, by }: SpreadOptions<Value>): ValuePartitio
   }
 }
 
-function checkSpread(over: unknown, by: unknown): void {
+function checkSticky(stickyBytes: unknown): void {
+  if (typeof stickyBytes === 'number' && stickyBytes >= 1) return
+  const message = `is ${typeof stickyBytes === 'number' ? stickyBytes : typeof stickyBytes}`
+  throw new ConfigError('murmur2()', [{ path: 'stickyBytes', message, fix: 'write a number of at least 1' }])
+}
+
+function checkedSpread<Value>(options: SpreadOptions<Value>): SpreadOptions<Value> {
+  // Types may have been cast away.
+  const { over, by } = (options as Partial<SpreadOptions<Value>> | undefined) ?? {}
   const issues = []
   if (!Number.isInteger(over) || (over as number) < 1 || (over as number) > 10_000) {
     issues.push({ path: 'over', message: 'is not a count of sub-keys', fix: 'write an integer from 1 to 10000' })
@@ -89,4 +98,5 @@ function checkSpread(over: unknown, by: unknown): void {
     })
   }
   if (issues.length > 0) throw new ConfigError('spread()', issues)
+  return options
 }

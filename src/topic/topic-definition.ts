@@ -4,6 +4,7 @@ const legalName = /^[a-zA-Z0-9._-]+$/
 const maxNameLength = 249
 const maxInt16 = 32_767
 const maxInt32 = 2_147_483_647
+export const topicNameRule = `1 to ${maxNameLength} of the characters a–z A–Z 0–9 . _ -`
 const known = ['name', 'value', 'key', 'partitioner', 'partitions', 'replicationFactor', 'configs']
 
 /** What is wrong with a topic's name by Kafka's own rules; `null` when it is legal. */
@@ -16,17 +17,20 @@ function topicNameProblem(name: unknown): string | null {
   return null
 }
 
+export function isTopicName(name: unknown): boolean {
+  return topicNameProblem(name) === null
+}
+
 /** Throws `ConfigError` with every problem of a definition; types may have been cast away. */
 export function checkTopicDefinition(definition: object): void {
+  if (typeof definition !== 'object' || definition === null) {
+    const fix = 'write an object, for example { name, value: json(schema) }'
+    throw new ConfigError('defineTopic', [{ path: 'definition', message: `is ${String(definition)}`, fix }])
+  }
   const fields = definition as Readonly<Record<string, unknown>>
   const issues = [
     ...nameIssues(fields['name']),
-    ...shapeIssue(
-      'value',
-      hasMethods(fields['value'], ['encode', 'decode']),
-      'is not a serde',
-      'json(…), string() or bytes()',
-    ),
+    ...serdeIssues(fields['value']),
     ...keyIssues(fields['key']),
     ...optionalIssue(
       'partitioner',
@@ -62,8 +66,15 @@ export function checkTopicDefinition(definition: object): void {
 function nameIssues(name: unknown): ConfigIssue[] {
   const problem = topicNameProblem(name)
   if (problem === null) return []
-  const fix = `write 1 to ${maxNameLength} of the characters a–z A–Z 0–9 . _ -`
-  return [{ path: 'name', message: problem, fix }]
+  return [{ path: 'name', message: problem, fix: `write ${topicNameRule}` }]
+}
+
+function serdeIssues(value: unknown): ConfigIssue[] {
+  // Schemas of zod have methods of these names too, which do something else.
+  if (typeof value === 'object' && value !== null && '~standard' in value) {
+    return [{ path: 'value', message: 'is a schema, not a serde', fix: 'write json(schema)' }]
+  }
+  return shapeIssue('value', hasMethods(value, ['encode', 'decode']), 'is not a serde', 'json(…), string() or bytes()')
 }
 
 function keyIssues(key: unknown): ConfigIssue[] {

@@ -26,6 +26,12 @@ async function until(condition: () => boolean): Promise<void> {
 }
 
 describe('messaging', () => {
+  it.each([[['readings']], [readings], [undefined]])('refuses to ensure what are no topics (%#)', async (topics) => {
+    const { messaging, close } = await world()
+    await expect(messaging.ensureTopics(topics as never)).rejects.toThrow(ConfigError)
+    await close()
+  })
+
   it('carries a value from send to handle, typed, with a receipt that says where it is', async () => {
     const { messaging, close } = await world()
     const seen: Message<z.infer<typeof Reading>>[] = []

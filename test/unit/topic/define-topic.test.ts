@@ -99,6 +99,17 @@ describe('defineTopic', () => {
     },
   )
 
+  it('tells a schema from a serde, though both have encode and decode', () => {
+    const schema = { '~standard': {}, encode: () => '', decode: () => '' }
+    expect(issuesOf({ name: 't', value: schema })).toEqual([
+      { path: 'value', message: 'is a schema, not a serde', fix: 'write json(schema)' },
+    ])
+  })
+
+  it.each([undefined, null, 't'])('refuses %s as a whole', (definition) => {
+    expect(issuesOf(definition as never)).toMatchObject([{ path: 'definition', message: `is ${String(definition)}` }])
+  })
+
   it('lists every problem at once', () => {
     const wrong = {
       name: 'a b',

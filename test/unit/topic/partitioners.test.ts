@@ -57,6 +57,10 @@ describe('murmur2', () => {
     }
   })
 
+  it.each([0, -1, Number.NaN, '16384'])('refuses %o sticky bytes', (stickyBytes) => {
+    expect(() => murmur2({ stickyBytes: stickyBytes as number })).toThrow(/stickyBytes: is .*; write a number/)
+  })
+
   it('sticks to a partition for a batch of keyless bytes, then takes another', () => {
     const chosen = choices(murmur2({ stickyBytes: 1_000 }).create(seededRandom(7)), 100)
     for (let batch = 0; batch < 10; batch++) {
@@ -126,6 +130,10 @@ describe('spread', () => {
       seededRandom(1),
     )
     expect(() => choose(record({ key: Buffer.from('t1'), value: {} }))).toThrow(/spread\(\{ by \}\).*undefined/)
+  })
+
+  it('says what is missing when it is given nothing', () => {
+    expect(() => spread(undefined as never)).toThrow(/over: .*\n.*by: is undefined/)
   })
 
   it('reports all impossible options at once', () => {

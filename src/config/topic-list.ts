@@ -1,0 +1,15 @@
+import { z } from 'zod'
+import { isTopic } from '../consumer/consumer-schema.js'
+import type { Topic } from '../topic/topic.js'
+import { resolveOptions } from './resolve-options.js'
+
+const schema = z.strictObject({
+  topics: z
+    .array(z.custom<Topic>(isTopic).describe('a topic made by defineTopic'))
+    .describe('topics made by defineTopic'),
+})
+
+/** Throws `ConfigError` unless all are topics. */
+export function resolveTopics(subject: string, topics: readonly Topic[]): readonly Topic[] {
+  return resolveOptions(subject, schema, { topics }).topics
+}

@@ -1,0 +1,66 @@
+import { describe, expect, it } from 'vitest'
+import { resolveConsumerOptions } from '../../../src/config/consumer-config.js'
+import { resolveProducerOptions } from '../../../src/config/producer-config.js'
+import { profiles } from '../../../src/config/profiles.js'
+import { ConfigError } from '../../../src/errors.js'
+import { textTopic } from '../consumer/consumer-setup.js'
+
+const least = { group: 'g', topics: [textTopic('t')], handle: () => undefined }
+const resolve = (options: object) =>
+  resolveConsumerOptions({ ...least, ...options } as typeof least, profiles.cp).options
+
+function issuesOf(act: () => unknown) {
+  try {
+    act()
+  } catch (error) {
+    expect(error).toBeInstanceOf(ConfigError)
+    return (error as ConfigError).issues
+  }
+  throw new Error('expected a ConfigError')
+}
+
+describe('defaults that follow from other options', () => {
+  it('put the low mark at half of a high mark that is given', () => {
+    expect(resolve({ highMark: { records: 10 } })).toMatchObject({
+      highMark: { records: 10, bytes: 67_108_864 },
+      lowMark: { records: 5, bytes: 33_554_432 },
+    })
+    expect(resolve({ highMark: { bytes: 1_001 }, lowMark: { records: 7 } }).lowMark).toEqual({ records: 7, bytes: 500 })
+  })
+
+  it('send heartbeats often enough for a short session', () => {
+    expect(resolve({ sessionTimeoutMs: 1_500 }).heartbeatIntervalMs).toBe(500)
+    expect(resolve({ sessionTimeoutMs: 30_000 }).heartbeatIntervalMs).toBe(1_000)
+    expect(issuesOf(() => resolve({ sessionTimeoutMs: 1_500, heartbeatIntervalMs: 600 }))).toMatchObject([
+      {
+        path: 'heartbeatIntervalMs',
+        fix: expect.stringMatching(/^write at most a third of sessionTimeoutMs, 1500/) as string,
+      },
+    ])
+  })
+})
+
+describe('options that cannot work', () => {
+  it.each([
+    [{ lowMark: { records: 200_000 } }, 'lowMark.records', 'write less than highMark.records, 100000'],
+    [{ handle: undefined }, 'handle', 'write handle or handleBatch'],
+    [{ handleBatch: () => undefined }, 'handleBatch', 'write handle or handleBatch, not both'],
+    [{ topics: ['t'] }, 'topics.0', 'write a topic made by defineTopic'],
+    [{ topics: [...least.topics, ...least.topics] }, 'topics', 'write each topic once; t is there twice'],
+    [{ group: null, groupInstanceId: 'a' }, 'groupInstanceId', 'write nothing: without a group'],
+    [{ deadLetter: 'no topic' }, 'deadLetter', 'write the name of a topic: 1 to 249 of the characters'],
+    [{ deadLetter: '' }, 'deadLetter', 'write the name of a topic'],
+    [{ onDrained: 3 }, 'onDrained', 'write a function (report)'],
+  ])('%o', (options, path, fix) => {
+    const [issue, ...others] = issuesOf(() => resolve(options))
+    expect(others).toEqual([])
+    expect(issue?.path).toBe(path)
+    expect(issue?.fix.slice(0, fix.length)).toBe(fix)
+  })
+
+  it.each([null, undefined, 'text'])('are refused as a whole when they are %s', (options) => {
+    const expected = [{ path: 'options', fix: 'write an object' }]
+    expect(issuesOf(() => resolveConsumerOptions(options as never, profiles.cp))).toMatchObject(expected)
+    expect(issuesOf(() => resolveProducerOptions(options as never, profiles.cp))).toMatchObject(expected)
+  })
+})
