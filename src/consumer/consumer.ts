@@ -117,7 +117,8 @@ export class Consumer implements AsyncDisposable {
 
   /**
    * Goes on at another place, backwards too, and starts a stopped partition again. What waits is dropped; handlers of the
-   * partition that run may finish within `drainMs` before the new place is read, so do not await it inside one of them.
+   * partition that run may finish within `drainMs` before the new place is read, so do not await it inside one of them. The
+   * new place is committed as settled work is.
    */
   async seek(topic: string, partition: number, target: SeekTarget): Promise<void> {
     this.#state.require('seek', 'starting', 'running')

@@ -207,6 +207,8 @@ export class Ownership implements ConsumerListener {
     }
     this.#driver().seek(fresh.assigned, offset)
     if (!userPaused) this.#driver().resume(fresh.assigned)
+    // Nothing may come after the new place: it must be on record all the same.
+    this.#committer.moved(fresh)
   }
 
   facts(): Omit<ConsumerFacts, 'state' | 'driver' | 'error'> {

@@ -32,6 +32,8 @@ export interface Member {
 /** What the warning of a jump tells. */
 interface Jump extends TopicPartition {
   readonly position: number
+  readonly logStart: number
+  readonly logEnd: number
   readonly to: number
 }
 
@@ -158,7 +160,7 @@ export class Members {
       return
     }
     // A start that takes too long may fail; after that only what does not pass may end a consumer.
-    if (member.state === 'running' && 'code' in error && error.code === 'start-timeout') return
+    if ('code' in error && error.code === 'start-timeout') return
     this.#tools.report('a fault that passes does not end a consumer', `${member.name}: ${error.message}`)
   }
 
@@ -204,8 +206,11 @@ export class Members {
   #warned(member: Member, fields: object): void {
     if (!('logStart' in fields)) return
     const jump = fields as unknown as Jump
-    const { topic, partition, position, to } = jump
-    this.#tools.coverage.met(`jump out of range: ${this.#tools.plan.onOutOfRange}`)
+    const { topic, partition, position, logStart, logEnd, to } = jump
+    const { plan, coverage, report } = this.#tools
+    coverage.met(`jump out of range: ${plan.onOutOfRange}`)
+    const target = { earliest: logStart, latest: logEnd, stop: null }[plan.onOutOfRange]
+    if (to !== target) report('a jump out of range goes where the user said', `${member.name}: ${JSON.stringify(jump)}`)
     member.ledger.jumped(member.name, { topic, partition }, { from: position, to })
   }
 

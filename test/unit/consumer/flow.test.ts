@@ -134,6 +134,18 @@ describe('seek', () => {
     expect(drains[0]?.possibleDuplicates).toEqual([{ topic: 't', partition: 0, from: 50, to: 60 }])
   })
 
+  it('is committed also when nothing is read after it', async () => {
+    const { clock, driver, consumer } = setUp({ commit: { everyMs: 1_000 } })
+    await consumer.start()
+    await driver.assign('t', 0, { committed: { offset: 50, metadata: null } })
+    await clock.runUntil(consumer.seek('t', 0, 70))
+    await clock.advance(1_100)
+    expect(driver.committed('t', 0)?.nextOffset).toBe(70)
+    await clock.runUntil(consumer.seek('t', 0, 20))
+    await clock.advance(1_100)
+    expect(driver.committed('t', 0)?.nextOffset).toBe(20)
+  })
+
   it('that was committed leaves no possible duplicates', async () => {
     const { clock, driver, consumer, drains } = setUp({ commit: { everyMs: 1_000 } })
     await consumer.start()
