@@ -69,7 +69,7 @@ function read(cluster: ClusterState, node: number, request: FetchRequest): Fetch
     const partition = cluster.partition(asked.topic, asked.partition)
     const problem = partition === undefined ? brokerCode.UNKNOWN_TOPIC_OR_PARTITION : problemOf(partition, node, asked)
     if (partition === undefined || problem !== brokerCode.NONE) {
-      partitions.push(refused(asked, problem))
+      partitions.push(fetchRefused(asked, problem))
       continue
     }
     const limit = Math.min(asked.partitionMaxBytes, bytesLeft)
@@ -126,7 +126,8 @@ function answered(
   }
 }
 
-function refused({ topic, partition }: FetchPartition, errorCode: number): FetchedPartition {
+/** A partition that was not fetched. */
+export function fetchRefused({ topic, partition }: FetchPartition, errorCode: number): FetchedPartition {
   return {
     topic,
     partition,

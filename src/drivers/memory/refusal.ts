@@ -4,6 +4,7 @@ import type { TopicPartition } from '../../message/topic-partition.js'
 import { describeMetadata } from './administration.js'
 import type { AnyAnswer } from './broker.js'
 import type { ClusterState } from './cluster-state.js'
+import { fetchRefused } from './fetch.js'
 import { joinRefused, syncRefused } from './group-answers.js'
 
 /** The answer of a broker that refuses everything a request asks with one code. */
@@ -33,16 +34,7 @@ export function refuse(cluster: ClusterState, request: Request, errorCode: numbe
       return {
         throttleTimeMs,
         errorCode: 0,
-        partitions: request.partitions.map((asked) => ({
-          ...at(asked),
-          highWatermark: -1,
-          lastStableOffset: -1,
-          logStartOffset: -1,
-          abortedTransactions: [],
-          batches: [],
-          corrupt: null,
-          sizeBytes: 0,
-        })),
+        partitions: request.partitions.map((asked) => fetchRefused(asked, errorCode)),
       }
     case 'listOffsets':
       return {

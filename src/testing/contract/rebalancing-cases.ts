@@ -14,24 +14,15 @@ export const rebalancingCases: readonly ContractCase[] = [
       await share(world, member ? [member] : [], partitionsOf(topic, 5))
     },
   },
-  {
+  ...[2, 3].map((count): ContractCase => ({
     group,
-    name: 'two members hold every partition exactly once',
+    name: `${count === 2 ? 'two' : 'three'} members hold every partition exactly once`,
     async run(world) {
       const topic = await world.topic(6)
-      const members = await membersOf(world, topic, 2)
+      const members = await membersOf(world, topic, count)
       await share(world, members, partitionsOf(topic, 6), 4_000 + world.slackMs)
     },
-  },
-  {
-    group,
-    name: 'three members hold every partition exactly once',
-    async run(world) {
-      const topic = await world.topic(6)
-      const members = await membersOf(world, topic, 3)
-      await share(world, members, partitionsOf(topic, 6), 4_000 + world.slackMs)
-    },
-  },
+  })),
   {
     group,
     name: 'three members that start at the same moment hold every partition exactly once',
