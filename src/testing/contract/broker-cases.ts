@@ -113,7 +113,7 @@ export const brokerCases: readonly ContractCase[] = [
           bounded('connecting', assert.rejects(late.connect(world.deadline(limitMs)), TidemarkError)),
         ])
         assert.equal(fate.outcome, 'unknown')
-        assert.equal(commit, 'pending')
+        assert.ok(commit === 'in-doubt' || commit === 'pending', `the commit is ${commit}`)
         const stopping = world.now()
         await Promise.all([consumer.stop(limitMs), late.close()])
         assert.ok(world.now() - stopping <= limitMs + world.slackMs, `a stop took ${world.now() - stopping} ms`)
