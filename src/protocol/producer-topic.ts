@@ -18,7 +18,8 @@ const hopeless: ReadonlySet<number> = new Set([
 ])
 
 /**
- * Asks for a topic until it has partitions.
+ * Asks for a topic until it has partitions. What gets no answer in time is asked for in the background, so that a caller
+ * who waits for less than an answer takes finds the topic known the next time.
  *
  * @returns its partition count.
  * @throws DriverError `unknown-topic` when two answers at least `denialMs` apart, or the last one before `deadline`,
@@ -33,11 +34,18 @@ export async function loadTopic(
 ): Promise<number> {
   let deniedSince: number | null = null
   for (let attempt = 1; ; attempt += 1) {
-    await cluster.refresh([name], deadline)
+    const unanswered = await cluster.refresh([name], deadline).then(
+      () => null,
+      (failure: unknown) => ({ failure }),
+    )
     const topic = cluster.topic(name)
     const errorCode = topic?.errorCode ?? brokerCode.UNKNOWN_TOPIC_OR_PARTITION
     if (topic !== undefined && errorCode === brokerCode.NONE && topic.partitions.length > 0) {
       return topic.partitions.length
+    }
+    if (unanswered !== null) {
+      cluster.noteStale(name)
+      throw unanswered.failure
     }
 
     if (hopeless.has(errorCode)) throw brokerError(errorCode, `asking for topic ${name}`, { topic: name })

@@ -179,6 +179,8 @@ export class Lane {
   #checkIdleIn(delayMs: number): void {
     this.#idleCheck?.cancel()
     this.#idleCheck = this.#options.clock.setTimer(delayMs, () => this.#closeIfIdle())
+    // Its socket keeps the process alive, not the wish to close it.
+    this.#idleCheck.unref?.()
   }
 
   /** Looked at now and then instead of at every request: a busy lane pays one timer for a whole limit of time. */

@@ -119,6 +119,16 @@ test('a topic that is gone for good ends its sends unknown at the deadline, and 
   expect(await lab.clock.runUntil(gone)).toMatchObject({ code: 'delivery-timeout', outcome: 'unknown' })
 })
 
+test('a send that may wait for no metadata finds its topic known soon after', async () => {
+  const lab = openLab(9, { maxBlockMs: 0 })
+  expect(await lab.clock.runUntil(endOf(lab.producer.send(topic, '0:at once')))).toMatchObject({
+    outcome: 'not-stored',
+    code: 'cluster-unreachable',
+  })
+  await lab.clock.advance(100)
+  expect(await lab.clock.runUntil(endOf(lab.producer.send(topic, '0:soon')))).toMatchObject({ offset: 0 })
+})
+
 test('partitions that were added are written to', async () => {
   const lab = openLab(6)
   await lab.clock.runUntil(lab.producer.send(topic, '0:a'))
