@@ -342,6 +342,19 @@ describe('a group of tidemark and kafkajs', () => {
       secondReads: ['b'],
     }))
 
+  // docs/kafkajs-hazards.md; tidemark cannot mend what another leader hands out.
+  it('leaves a topic that kafkajs does not read to nobody, led by kafkajs', async () => {
+    const [a = '', b = ''] = await makeTopics(2)
+    const group = `mixed-${cases}`
+    const leader = await join('kafkajs', { group, topics: [a] }, 'kafkajs-roundrobin')
+    await untilHeld([leader], partitionsOf([a]))
+    const follower = await join('tidemark', { group, topics: [a, b] }, 'kafkajs-roundrobin')
+    await untilHeld([leader, follower], partitionsOf([a]))
+    const written = await write([a], 'together')
+    await until('both read what came', () => ofPhase('together', leader, follower).length >= written.length)
+    expect(follower.assigned.filter((partition) => partition.startsWith(b))).toEqual([])
+  })
+
   it.each([
     { first: 'tidemark', second: 'kafkajs' },
     { first: 'kafkajs', second: 'tidemark' },
