@@ -1,9 +1,11 @@
 /**
- * Puts each one-line bug into a copy of the sources and runs simulated seeds against it until one fails.
- * `--seeds 300` bounds the search, `--only text` takes the mutants whose name holds the text.
+ * Puts each one-line bug into a copy of the sources and runs simulated seeds against it until one fails, or the unit tests
+ * that it names. `--seeds 300` bounds the search, `--only text` takes the mutants whose name holds the text, `--jobs 2`
+ * judges so many at the same time (default one for each processor).
  */
 import { spawn } from 'node:child_process'
 import { cp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
@@ -14,7 +16,11 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 const limitMs = 240_000
 
 const { values } = parseArgs({
-  options: { seeds: { type: 'string', default: '300' }, only: { type: 'string', default: '' } },
+  options: {
+    seeds: { type: 'string', default: '300' },
+    only: { type: 'string', default: '' },
+    jobs: { type: 'string', default: String(availableParallelism()) },
+  },
 })
 
 type Verdict =
@@ -25,8 +31,10 @@ type Verdict =
 async function copySources(): Promise<string> {
   const folder = temporaryFolder('mutants')
   await cp(join(root, 'src'), join(folder, 'src'), { recursive: true })
-  await cp(join(root, 'test/simulation'), join(folder, 'test/simulation'), { recursive: true })
-  for (const file of ['package.json', 'tsconfig.json']) await cp(join(root, file), join(folder, file))
+  for (const tests of ['simulation', 'unit', 'support', 'vectors'])
+    await cp(join(root, 'test', tests), join(folder, 'test', tests), { recursive: true })
+  for (const file of ['package.json', 'tsconfig.json', 'vitest.config.ts'])
+    await cp(join(root, file), join(folder, file))
   await symlink(join(root, 'node_modules'), join(folder, 'node_modules'))
   return folder
 }
@@ -46,62 +54,89 @@ async function judge(mutant: Mutant, folder: string): Promise<Verdict> {
     original.replace(mutant.find, () => mutant.replace),
   )
   try {
-    return await simulate(folder)
+    return mutant.units === undefined ? await simulate(folder) : await runUnits(folder, mutant.units)
   } finally {
     await writeFile(path, original)
   }
 }
 
-function simulate(folder: string): Promise<Verdict> {
-  return new Promise((resolve, reject) => {
-    const program = join(folder, 'test/simulation/main.ts')
-    const child = spawn(process.execPath, ['--import', 'tsx', program, '--fail-fast', '--seeds', values.seeds], {
-      cwd: folder,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
-    let output = ''
-    let errors = ''
-    child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()))
-    child.stderr.on('data', (chunk: Buffer) => (errors += chunk.toString()))
-    let timedOut = false
-    const timer = setTimeout(() => {
-      timedOut = true
-      child.kill('SIGKILL')
-    }, limitMs)
-    child.on('error', reject)
-    child.on('close', (code) => {
-      clearTimeout(timer)
-      const broke = /^seed (\d+) broke: (.*)$/m.exec(output)
-      if (broke !== null) resolve({ kind: 'caught', by: `seed ${broke[1]}: ${broke[2]}` })
-      else if (timedOut) resolve({ kind: 'caught', by: `a run that did not end in ${limitMs / 1000} s` })
-      else if (code === 0) resolve({ kind: 'missed' })
-      else resolve({ kind: 'caught', by: `a crash: ${firstErrorLine(errors)}` })
-    })
-  })
+async function simulate(folder: string): Promise<Verdict> {
+  const program = join(folder, 'test/simulation/main.ts')
+  const search = ['--fail-fast', '--jobs', '1', '--seeds', values.seeds]
+  const { code, output, errors } = await run(folder, ['--import', 'tsx', program, ...search])
+  const broke = /^seed (\d+) broke: (.*)$/m.exec(output)
+  if (broke !== null) return { kind: 'caught', by: `seed ${broke[1]}: ${broke[2]}` }
+  const little = /^too little was met: (.*)$/m.exec(output)
+  if (little !== null) return { kind: 'caught', by: `what was not met: ${little[1]}` }
+  return verdictOf(code, errors)
+}
+
+async function runUnits(folder: string, tests: string): Promise<Verdict> {
+  const vitest = join(folder, 'node_modules/vitest/vitest.mjs')
+  const { code, output, errors } = await run(folder, [vitest, 'run', '--bail', '1', '--reporter', 'verbose', tests])
+  const failed = /FAIL\s+(.*)$/m.exec(output + errors)
+  if (code === 1 && failed !== null) return { kind: 'caught', by: failed[1] as string }
+  return verdictOf(code, errors)
+}
+
+function verdictOf(code: number | null, errors: string): Verdict {
+  if (code === 0) return { kind: 'missed' }
+  if (code === null) return { kind: 'caught', by: `a run that did not end in ${limitMs / 1000} s` }
+  return { kind: 'caught', by: `a crash: ${firstErrorLine(errors)}` }
+}
+
+/** `code` is null when it had to be killed. */
+function run(folder: string, args: readonly string[]) {
+  return new Promise<{ readonly code: number | null; readonly output: string; readonly errors: string }>(
+    (resolve, reject) => {
+      const env = { ...process.env, NO_COLOR: '1', FORCE_COLOR: '0' }
+      const child = spawn(process.execPath, args, { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'] })
+      let output = ''
+      let errors = ''
+      child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()))
+      child.stderr.on('data', (chunk: Buffer) => (errors += chunk.toString()))
+      const timer = setTimeout(() => child.kill('SIGKILL'), limitMs)
+      child.on('error', reject)
+      child.on('close', (code) => {
+        clearTimeout(timer)
+        resolve({ code, output, errors })
+      })
+    },
+  )
 }
 
 function firstErrorLine(errors: string): string {
   return errors.split('\n').find((line) => /Error/.test(line)) ?? 'without a message'
 }
 
+function told(mutant: Mutant, verdict: Verdict): string {
+  switch (verdict.kind) {
+    case 'caught':
+      return `caught by ${verdict.by}`
+    case 'missed':
+      return `MISSED by ${mutant.units ?? `${values.seeds} seeds`}: ${mutant.why}`
+    case 'not-applied':
+      return `NOT APPLIED: ${verdict.reason}`
+  }
+}
+
 async function main(): Promise<number> {
   const chosen = mutants.filter(({ name }) => name.includes(values.only))
-  const folder = await copySources()
+  const left = [...chosen]
   let passed = 0
-  try {
-    for (const mutant of chosen) {
-      const verdict = await judge(mutant, folder)
-      if (verdict.kind === 'caught') passed += 1
-      const told = {
-        caught: () => `caught by ${(verdict as { by: string }).by}`,
-        missed: () => `MISSED in ${values.seeds} seeds: ${mutant.why}`,
-        'not-applied': () => `NOT APPLIED: ${(verdict as { reason: string }).reason}`,
-      }[verdict.kind]()
-      console.log(`${mutant.name} (${mutant.file}): ${told}`)
+  const judgeAll = async () => {
+    const folder = await copySources()
+    try {
+      for (let mutant = left.shift(); mutant !== undefined; mutant = left.shift()) {
+        const verdict = await judge(mutant, folder)
+        if (verdict.kind === 'caught') passed += 1
+        console.log(`${mutant.name} (${mutant.file}): ${told(mutant, verdict)}`)
+      }
+    } finally {
+      await rm(folder, { recursive: true, force: true })
     }
-  } finally {
-    await rm(folder, { recursive: true, force: true })
   }
+  await Promise.all(Array.from({ length: Math.min(Number(values.jobs), chosen.length) }, judgeAll))
   const failed = chosen.length - passed
   console.log(`${passed} passed, ${failed} failed`)
   return failed === 0 ? 0 : 1

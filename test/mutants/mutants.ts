@@ -6,9 +6,11 @@ export interface Mutant {
   readonly replace: string
   /** What it does to users. */
   readonly why: string
+  /** The unit tests that must find it; without them simulation must. */
+  readonly units?: string
 }
 
-/** Bugs of the kind that people write. Each must be found by simulation. */
+/** Bugs of the kind that people write. Each must be found by simulation, or by the unit tests it names. */
 export const mutants: readonly Mutant[] = [
   {
     name: 'epoch is kept after doubt at the deadline',
@@ -75,7 +77,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'records of aborted transactions are handed over',
-    file: 'src/protocol/readable-records.ts',
+    file: 'src/protocol/readable-batches.ts',
     find: 'return !(batch.isTransactional && this.#open.has(batch.producerId))',
     replace: 'return true',
     why: 'readers act on what was taken back',
@@ -90,8 +92,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'rejoins without waiting for the drain',
     file: 'src/protocol/group-member.ts',
-    find: 'else await this.#drain(generation)',
-    replace: 'else void this.#drain(generation)',
+    find: 'else await this.#giveUp(generation, first.kind)',
+    replace: 'else void this.#giveUp(generation, first.kind)',
     why: 'the next owner starts while handlers still run, and what they finish cannot be committed',
   },
   {
@@ -125,8 +127,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a record is settled when its handler starts',
     file: 'src/consumer/at-least-once.ts',
-    find: 'await run.outcome(handled)',
-    replace: 'void run.outcome(handled).catch(() => undefined)',
+    find: 'const failure = await run.outcome(handled)',
+    replace: 'const failure = (void run.outcome(handled), null) as Awaited<ReturnType<HandlerRun["outcome"]>>',
     why: 'a crash loses what was being handled',
   },
   {
@@ -191,5 +193,171 @@ export const mutants: readonly Mutant[] = [
     find: "this.resume(partition, 'marks')",
     replace: "partition.pauses.delete('marks')",
     why: 'a partition that was too fast once is never read again',
+  },
+  {
+    name: 'what waits in its lane starts after the partition was given up',
+    file: 'src/runtime/keyed-lanes.ts',
+    find: '    for (const lane of this.#lanes.values()) lane.clear()\n',
+    replace: '',
+    why: 'handlers run for partitions that others own',
+  },
+  {
+    name: 'a held partition starts what was announced before',
+    file: 'src/runtime/keyed-lanes.ts',
+    find: 'if (this.#holds > 0) return null',
+    replace: 'if (this.#holds > 1) return null',
+    why: 'a handler starts although its user has paused the partition',
+  },
+  {
+    name: 'the end of a fetch is taken one offset too far',
+    file: 'src/offsets/offset-tracker.ts',
+    find: 'if (nextOffset > this.#end) this.#end = nextOffset',
+    replace: 'if (nextOffset > this.#end) this.#end = nextOffset + 1',
+    why: 'the record behind a hole is never handled',
+  },
+  {
+    name: 'what has begun counts as completed',
+    file: 'src/offsets/offset-tracker.ts',
+    find: 'const ranges = this.#rangesIn(settled)',
+    replace: 'const ranges = this.#rangesIn(started)',
+    why: 'after a crash the next owner passes over what nobody finished',
+  },
+  {
+    name: 'the completed ranges of the former owner are ignored',
+    file: 'src/offsets/offset-tracker.ts',
+    find: 'mergeRanges(completed.map(',
+    replace: 'mergeRanges(completed.slice(completed.length).map(',
+    why: 'what was handled and committed as completed is handled again',
+  },
+  {
+    name: 'a commit without an answer counts as committed',
+    file: 'src/consumer/committer.ts',
+    find: "      case 'no-partition':\n        partition.uncommitted = true\n        return",
+    replace: "      case 'no-partition':\n        partition.acknowledged = state\n        return",
+    why: 'records are handled again without any report of them',
+  },
+  {
+    name: 'the next offset to read is committed',
+    file: 'src/consumer/committer.ts',
+    find: 'const offset = partition.tracker.committable',
+    replace: 'const offset = partition.tracker.end',
+    why: 'a crash loses everything that was received',
+  },
+  {
+    name: 'handlers are not told that their time is over',
+    file: 'src/consumer/drain.ts',
+    find: '  for (const partition of left) abortHandlers(partition, reason, tools.running)\n',
+    replace: '',
+    why: 'a handler goes on for minutes with what another member handles too',
+  },
+  {
+    name: 'a drain does not wait for handlers',
+    file: 'src/consumer/drain.ts',
+    find: '  await Promise.race([allIdle(partitions), time.handlersTimeUp])\n',
+    replace: '',
+    why: 'every rebalance repeats what was being handled',
+    units: 'test/unit/consumer/revoke-and-stop.test.ts',
+  },
+  {
+    name: 'a cancelled handler counts',
+    file: 'src/consumer/at-least-once.ts',
+    find: "if (run.isCancelled) return 'late'",
+    replace: "if (run.startedAt < 0) return 'late'",
+    why: 'a handler that returns because its signal aborted is committed as done',
+  },
+  {
+    name: 'handlers begin after those of their partition were cancelled',
+    file: 'src/consumer/at-least-once.ts',
+    find: "if (work.partition.cancelled) return 'late'",
+    replace: "if (work.partition.isGone) return 'late'",
+    why: 'a handler of a partition that others own never hears of it',
+    units: 'test/unit/consumer/cancelled-handlers.test.ts',
+  },
+  {
+    name: 'a late completion counts',
+    file: 'src/consumer/dispatch.ts',
+    find: "if (partition.isGone || settlement === 'late') this.#countLate(work)",
+    replace: 'if (partition.isGone) this.#countLate(work)',
+    why: 'what a cancelled handler left undone is committed',
+  },
+  {
+    name: 'a discard drops its whole batch',
+    file: 'src/consumer/failures.ts',
+    find: "if (error instanceof Discard) return many ? 'split' : this.#discard(work, error)",
+    replace: 'if (error instanceof Discard) return this.#discard(work, error)',
+    why: 'one record that is not wanted takes others with it',
+  },
+  {
+    name: 'the place of a seek is not committed',
+    file: 'src/consumer/ownership.ts',
+    find: '    this.#committer.moved(fresh)\n',
+    replace: '',
+    why: 'after a restart the group reads what its user had passed over',
+  },
+  {
+    name: 'a seek forgets what was not committed before it',
+    file: 'src/consumer/ownership.ts',
+    find: 'const leftBehind = uncommittedRanges(owned, this.#committer)',
+    replace: 'const leftBehind: ReturnType<typeof uncommittedRanges> = []',
+    why: 'records are handled again without any report of them',
+  },
+  {
+    name: 'an answer from before a seek is taken',
+    file: 'src/protocol/fetch-partition.ts',
+    find: '    this.token += 1\n',
+    replace: '',
+    why: 'the reader jumps back to where it was, past what it was told to read',
+  },
+  {
+    name: 'a stopped partition out of range jumps to the end',
+    file: 'src/protocol/out-of-range.ts',
+    find: "if (onOutOfRange === 'stop') {",
+    replace: "if (onOutOfRange === ('never' as string)) {",
+    why: 'records are passed over though the user asked for a stop',
+  },
+  {
+    name: 'out of range the earliest offset is the latest',
+    file: 'src/protocol/out-of-range.ts',
+    find: "onOutOfRange === 'earliest' ? start : end",
+    replace: "onOutOfRange === 'latest' ? start : end",
+    why: 'records that are still in the log are passed over',
+  },
+  {
+    name: 'what was lost is not told',
+    file: 'src/protocol/group-member.ts',
+    find: "    this.#events.lost()\n    if (end.kind === 'failed') {",
+    replace: "    if (end.kind === 'failed') {",
+    why: 'handlers of partitions that others own go on as if nothing had happened',
+  },
+  {
+    name: 'a fenced member joins again',
+    file: 'src/protocol/group-codes.ts',
+    find: "[brokerCode.FENCED_INSTANCE_ID, 'fatal']",
+    replace: "[brokerCode.FENCED_INSTANCE_ID, 'member-gone']",
+    why: 'two processes of one instance id throw each other out for ever',
+    units: 'test/unit/protocol/group-member.test.ts',
+  },
+  {
+    name: 'every member gets the first partitions of a topic',
+    file: 'src/protocol/assignors/range.ts',
+    find: '        next = end\n',
+    replace: '',
+    why: 'members share partitions, and the rest is read by nobody',
+  },
+  {
+    name: 'one member gets every partition',
+    file: 'src/protocol/assignors/round-robin.ts',
+    find: 'turn = reader.index + 1',
+    replace: 'turn = reader.index',
+    why: 'one member does all the work',
+    units: 'test/unit/protocol/assignors.test.ts',
+  },
+  {
+    name: 'a fast partition is never paused',
+    file: 'src/consumer/back-pressure.ts',
+    find: "if (!partition.pauses.has('marks') && this.#above(this.#high, partition)) this.pause(partition, 'marks')",
+    replace: 'void this.#high',
+    why: 'a stalled handler fills the memory',
+    units: 'test/unit/consumer/flow.test.ts',
   },
 ]
