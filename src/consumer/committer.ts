@@ -228,6 +228,8 @@ export class Committer {
       if (!partition.uncommitted || partition.isGone) continue
       partition.uncommitted = false
       const state = stateOf(partition)
+      // Nobody could tell where the partition starts: what the group has may lie anywhere.
+      if (state.offset < 0) continue
       if (isNews(partition.acknowledged, state) || this.#doubts.isOpen(partition)) pending.push({ partition, state })
     }
     return pending

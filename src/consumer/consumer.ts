@@ -51,6 +51,8 @@ export class Consumer implements AsyncDisposable {
   readonly #ownership: Ownership
   #driver: DriverConsumer | null = null
   #closing: Promise<void> | null = null
+  /** Absolute ms; only ever brought forward. */
+  #stopBy = Infinity
   #error: TidemarkError | null = null
 
   /** @internal @param options resolved by `consumerSchema` */
@@ -96,6 +98,7 @@ export class Consumer implements AsyncDisposable {
    */
   stop({ deadlineMs = this.#options.drainMs + leaveMs, force = false }: StopOptions = {}): Promise<void> {
     if (force) this.#force()
+    else if (this.#closing !== null) void this.#giveUp(deadlineMs) // never rejects; the former call waits for the same end
     this.#closing ??= this.#stop(deadlineMs)
     return this.#closing
   }
@@ -168,7 +171,15 @@ export class Consumer implements AsyncDisposable {
   }
 
   async #close(deadlineMs: number): Promise<void> {
+    await this.#giveUp(deadlineMs)
+    this.#ownership.close()
+  }
+
+  /** Called again with less time, it shortens what the former call has begun. Never rejects. */
+  async #giveUp(deadlineMs: number): Promise<void> {
     const deadline = this.#now() + deadlineMs
+    if (deadline >= this.#stopBy) return
+    this.#stopBy = deadline
     const leave = Math.min(leaveMs, deadlineMs * leaveShare)
     // At the same time, so that a member that stops hears of a rebalance meanwhile and is never made to join again.
     const ends = await Promise.allSettled([this.#ownership.release(deadline - leave), this.#driver?.stop(deadline)])
@@ -176,7 +187,6 @@ export class Consumer implements AsyncDisposable {
       if (end.status === 'fulfilled') continue
       this.#dependencies.logger.error({ error: end.reason as unknown }, 'the consumer did not stop in order')
     }
-    this.#ownership.close()
   }
 
   #force(): void {

@@ -97,8 +97,8 @@ export class Dispatch {
   async #runSplit(work: Work): Promise<void> {
     const singles = work.split()
     for (const [index, single] of singles.entries()) {
-      // Gone meanwhile: the rest belongs to the next owner.
-      if (work.partition.isGone) return
+      // Paused: it waits. Given up, sought elsewhere or stopped: the rest belongs to whoever reads it next.
+      if (!(await work.partition.lanes.mayStart())) return
       const settlement = await this.#options.delivery.deliver(single)
       this.#settle(single, settlement)
       if (typeof settlement === 'object') {

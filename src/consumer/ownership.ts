@@ -31,6 +31,12 @@ interface RunningDrain {
   readonly ended: Promise<void>
 }
 
+/** On its way to another place. */
+interface Seek {
+  offset: number
+  ended: Promise<void>
+}
+
 /** What the partitions that are ours go through, from assignment to release. Implements the driver's listener. */
 export class Ownership implements ConsumerListener {
   readonly #options: ResolvedConsumerOptions
@@ -45,6 +51,7 @@ export class Ownership implements ConsumerListener {
   readonly #stallWatch: StallWatch
   readonly #tools: DrainTools
   readonly #drains = new Set<RunningDrain>()
+  readonly #seeks = new Map<OwnedPartition, Seek>()
   #lastDrain: DrainReport | null = null
   /** `releasing` takes no further partition; what there is may be drained and committed. */
   #state: 'open' | 'releasing' | 'closed' = 'open'
@@ -188,18 +195,35 @@ export class Ownership implements ConsumerListener {
   }
 
   /** Drops what waits, lets what runs end (bounded), and starts again at `offset` with nothing settled. */
-  async seek(place: TopicPartition, offset: number): Promise<void> {
+  seek(place: TopicPartition, offset: number): Promise<void> {
     const owned = this.require(place)
+    const underWay = this.#seeks.get(owned)
+    if (underWay !== undefined) {
+      // The last call says where to go on.
+      underWay.offset = offset
+      return underWay.ended
+    }
+    const seek: Seek = { offset, ended: Promise.resolve() }
+    this.#seeks.set(owned, seek)
+    seek.ended = this.#goElsewhere(owned, seek).finally(() => this.#seeks.delete(owned))
+    return seek.ended
+  }
+
+  async #goElsewhere(owned: OwnedPartition, seek: Seek): Promise<void> {
     this.#backPressure.pause(owned, 'seek')
     owned.lanes.close()
     await this.#idle(owned)
     if (this.#assignment.get(owned.topic, owned.partition) !== owned || owned.state.is('draining', 'gone')) {
-      throw new StateError('not-assigned', `${owned.topic}-${owned.partition} was taken away during the seek`, place)
+      throw new StateError('not-assigned', `${owned.topic}-${owned.partition} was taken away during the seek`, {
+        topic: owned.topic,
+        partition: owned.partition,
+      })
     }
     const userPaused = owned.pauses.has('user')
     const leftBehind = uncommittedRanges(owned, this.#committer)
     this.#running.abort(owned, new StateError('sought-away', `${owned.topic}-${owned.partition} was sought elsewhere`))
     owned.leave()
+    const { offset } = seek
     const fresh = this.#own(owned.assigned, { position: offset, completed: [], acknowledged: null, leftBehind })
     if (userPaused) {
       fresh.pauses.add('user')

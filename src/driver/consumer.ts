@@ -40,7 +40,7 @@ export interface AssignedPartition extends TopicPartition {
    * assigned again carries another epoch, so a late completion cannot be taken for a present one.
    */
   readonly epoch: number
-  /** Next offset to read. */
+  /** Next offset to read; -1 when nobody may or can tell: the partition fails at once and nothing of it is committed. */
   readonly position: number
   /** What the group had committed; `null` when nothing. */
   readonly committed: { readonly offset: number; readonly metadata: string | null } | null

@@ -1,8 +1,9 @@
 import { brokerCodeName } from '../connection/broker-error.js'
 import type { GroupMemberIdentity } from '../connection/requests.js'
-import type { ConsumerSettings } from '../driver/consumer.js'
+import type { ConsumerSettings, StartPosition } from '../driver/consumer.js'
 import { DriverError, StateError, type TidemarkError } from '../errors.js'
 import { exponential } from '../runtime/backoff.js'
+import type { TopicPartition } from '../message/topic-partition.js'
 import type { Runtime } from '../runtime/runtime.js'
 import { StateMachine, type Moves } from '../runtime/state-machine.js'
 import type { Ownership } from './assignors/assignor.js'
@@ -13,6 +14,7 @@ import { fatalGroupError, judgeGroupCode } from './group-codes.js'
 import { GroupEntry, type EntryStep, type Joined, type LeaderDuty, type Synced } from './group-entry.js'
 import { keepAlive } from './heartbeat.js'
 import type { Membership, MembershipEvents, MembershipFacts } from './membership.js'
+import { PartitionsAtFirst } from './partitions-at-first.js'
 import { partitionCountsChanged } from './topic-watch.js'
 
 type GroupState =
@@ -86,6 +88,7 @@ export class GroupMember implements Membership {
   /** What the sticky assignor tells the leader at the next join. */
   #owned: Ownership = { generationId: -1, partitions: [] }
   #lastHeartbeatAt: number | null = null
+  readonly #atFirst: PartitionsAtFirst
 
   constructor(
     cluster: Cluster,
@@ -99,6 +102,7 @@ export class GroupMember implements Membership {
     this.#settings = settings
     this.#events = events
     this.#entry = new GroupEntry(cluster, runtime, settings, groupId)
+    this.#atFirst = new PartitionsAtFirst(cluster, runtime, settings)
   }
 
   start(): void {
@@ -200,7 +204,7 @@ export class GroupMember implements Membership {
     this.#beat(generation).catch((defect: unknown) => generation.end({ kind: 'failed', error: crash(defect) }))
     if (duty) void this.#watchTopics(generation, duty)
     if (this.#failure) generation.end({ kind: 'failed', error: this.#failure })
-    this.#events.assigned(partitions, from)
+    this.#assign(partitions, from)
 
     const first = await Promise.race([generation.ended, generation.rebalance, this.#stopAsked.promise])
     if (first.kind === 'lost' || first.kind === 'failed') this.#gone(first)
@@ -253,6 +257,14 @@ export class GroupMember implements Membership {
       },
     }
     await keepAlive(generation, line, this.#runtime, this.#settings)
+  }
+
+  #assign(partitions: readonly TopicPartition[], from: StartPosition): void {
+    const added = partitions.filter((partition) => this.#atFirst.wasAdded(partition))
+    const known = added.length === 0 ? partitions : partitions.filter((partition) => !added.includes(partition))
+    this.#events.assigned(known, from)
+    if (added.length > 0) this.#events.assigned(added, 'earliest')
+    void this.#atFirst.learn() // never rejects
   }
 
   /** The leader answers for the division: it has it made anew when partitions are added or a missing topic appears. */

@@ -22,6 +22,9 @@ interface StartingPointSettings {
   readonly logger: Logger
 }
 
+/** Never committed: what the group has stored may lie anywhere. */
+const unknown = -1
+
 const backoff = exponential({ initialMs: 50, maxMs: 1_000 })
 
 /**
@@ -81,7 +84,7 @@ async function readCommits(
         uncommitted.push({ topic, partition })
         break
       case 'refused':
-        points.push({ topic, partition, position: 0, committed: null, error: finding.error })
+        points.push({ topic, partition, position: unknown, committed: null, error: finding.error })
         break
       case 'not-yet':
         logger.debug({ topic, partition, reason: finding.reason }, 'committed offset is not known yet')
@@ -108,7 +111,7 @@ async function lookUpStart(
     if (finding?.kind === 'found') {
       points.push({ topic, partition, position: finding.offset, committed: null, error: null })
     } else if (finding?.kind === 'refused') {
-      points.push({ topic, partition, position: 0, committed: null, error: finding.error })
+      points.push({ topic, partition, position: unknown, committed: null, error: finding.error })
     } else {
       logger.debug({ topic, partition, reason: finding?.reason }, 'first offset is not known yet')
       uncommitted.push({ topic, partition })

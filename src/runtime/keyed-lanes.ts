@@ -151,6 +151,7 @@ export class LaneGroup<Task extends LaneTask<Task>> {
   #running = 0
   #queued = 0
   #idleWaiters: (() => void)[] = []
+  #gateWaiters: (() => void)[] = []
 
   constructor(supply: LaneSupply, onReady: (group: LaneGroup<Task>) => void) {
     this.#supply = supply
@@ -187,6 +188,15 @@ export class LaneGroup<Task extends LaneTask<Task>> {
     this.#announce()
   }
 
+  /**
+   * For a task that starts something new of its own: resolves to true when the group would let a task start, to false
+   * when it is closed.
+   */
+  async mayStart(): Promise<boolean> {
+    while (this.#holds > 0 && !this.#closed) await new Promise<void>((resolve) => this.#gateWaiters.push(resolve))
+    return !this.#closed
+  }
+
   /** Nothing new starts until every hold is released. */
   hold(): void {
     this.#holds += 1
@@ -194,12 +204,14 @@ export class LaneGroup<Task extends LaneTask<Task>> {
 
   release(): void {
     this.#holds -= 1
+    if (this.#holds === 0) this.#openGate()
     this.#announce()
   }
 
   /** Drops everything that waits; what runs goes on. Returns how many tasks were dropped. */
   close(): number {
     this.#closed = true
+    this.#openGate()
     const dropped = this.#queued
     this.#queued = 0
     this.#readyLanes.clear()
@@ -252,6 +264,12 @@ export class LaneGroup<Task extends LaneTask<Task>> {
     if (this.#announced || this.#holds > 0 || (this.#readyLanes.isEmpty && !this.#canRefill)) return
     this.#announced = true
     this.#onReady(this)
+  }
+
+  #openGate(): void {
+    const waiters = this.#gateWaiters
+    this.#gateWaiters = []
+    for (const pass of waiters) pass()
   }
 
   #wakeIdleWaiters(): void {

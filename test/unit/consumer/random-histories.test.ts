@@ -246,7 +246,7 @@ function history(seed: number) {
     const call = [...running][draw(running.size)]
     if (call === undefined) return
     const fate = random.next()
-    call.end(batches || fate < 0.8 ? undefined : fate < 0.9 ? new Error('no') : new Discard('not wanted'))
+    call.end(fate < 0.8 ? undefined : fate < 0.9 ? new Error('no') : new Discard('not wanted'))
   }
 
   const run = async () => {
