@@ -3,6 +3,7 @@ import type { DriverAdmin } from '../driver/admin.js'
 import type { StartPosition } from '../driver/consumer.js'
 import type { TopicPartition } from '../message/topic-partition.js'
 import type { Clock } from '../runtime/clock.js'
+import { requireCount, requireNames, requireNewTopics, requireTimeout } from './admin-input.js'
 
 export interface AdminCallOptions {
   /** How long the call may take, in milliseconds. Default 30,000. */
@@ -25,15 +26,19 @@ export class Admin {
 
   /** Creates the topics that do not exist and resolves to their names; existing ones are left as they are. */
   async createTopics(topics: readonly NewTopic[], options?: AdminCallOptions): Promise<readonly string[]> {
+    requireNewTopics('createTopics', topics)
     return this.#driver.createTopics(topics, this.#deadline(options))
   }
 
   async deleteTopics(topics: readonly string[], options?: AdminCallOptions): Promise<void> {
+    requireNames('deleteTopics', topics)
     await this.#driver.deleteTopics(topics, this.#deadline(options))
   }
 
   /** Raises the number of partitions to `count`. Keys move to other partitions: their order starts anew. */
   async createPartitions(topic: string, count: number, options?: AdminCallOptions): Promise<void> {
+    requireNames('createPartitions', [topic])
+    requireCount('createPartitions', count)
     await this.#driver.createPartitions(topic, count, this.#deadline(options))
   }
 
@@ -42,6 +47,7 @@ export class Admin {
     topics: readonly string[] | null,
     options?: AdminCallOptions,
   ): Promise<readonly TopicMetadata[]> {
+    if (topics !== null) requireNames('describeTopics', topics)
     return this.#driver.describeTopics(topics, this.#deadline(options))
   }
 
@@ -77,6 +83,8 @@ export class Admin {
   }
 
   #deadline(options: AdminCallOptions | undefined): number {
-    return this.#clock.now() + (options?.timeoutMs ?? 30_000)
+    const timeoutMs = options?.timeoutMs ?? 30_000
+    requireTimeout('admin', timeoutMs)
+    return this.#clock.now() + timeoutMs
   }
 }
