@@ -179,6 +179,7 @@ export const mutants: readonly Mutant[] = [
     find: 'if (doubt !== null) least = commonProgress(least, doubt.least)',
     replace: '',
     why: 'it lands late and takes the group back, and the repeats are in no report',
+    units: 'test/unit/consumer/commit-doubts.test.ts',
   },
   {
     name: 'a commit without an answer is not overwritten later',
@@ -186,6 +187,7 @@ export const mutants: readonly Mutant[] = [
     find: 'if (this.#doubts.isOpen(partition)) partition.uncommitted = true',
     replace: '',
     why: 'it lands late, and a group without new records stays behind for good',
+    units: 'test/unit/consumer/commit-doubts.test.ts',
   },
   {
     name: 'a paused partition is not resumed',
@@ -200,6 +202,7 @@ export const mutants: readonly Mutant[] = [
     find: '    for (const lane of this.#lanes.values()) lane.clear()\n',
     replace: '',
     why: 'handlers run for partitions that others own',
+    units: 'test/unit/runtime/keyed-lanes.test.ts',
   },
   {
     name: 'a held partition starts what was announced before',
@@ -293,6 +296,7 @@ export const mutants: readonly Mutant[] = [
     find: '    this.#committer.moved(fresh)\n',
     replace: '',
     why: 'after a restart the group reads what its user had passed over',
+    units: 'test/unit/consumer/flow.test.ts',
   },
   {
     name: 'a seek forgets what was not committed before it',
