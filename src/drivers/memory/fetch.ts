@@ -1,6 +1,7 @@
 import { brokerCode } from '../../connection/broker-error.js'
 import type { FetchAnswer, FetchedPartition, FetchPartition, FetchRequest } from '../../connection/requests.js'
 import type { Timer } from '../../runtime/clock.js'
+import { setBrokerTimer } from './broker-timer.js'
 import type { ClusterState } from './cluster-state.js'
 import type { Partition, PartitionWatcher } from './partition.js'
 import type { StoredBatch } from './stored-batch.js'
@@ -28,7 +29,7 @@ class ParkedFetch implements PartitionWatcher {
   ) {}
 
   park(): void {
-    this.#timer = this.cluster.runtime.clock.setTimer(this.request.maxWaitMs, () => this.#finish())
+    this.#timer = setBrokerTimer(this.cluster.runtime.clock, this.request.maxWaitMs, () => this.#finish())
     this.#watched = this.request.partitions
       .map(({ topic, partition }) => this.cluster.partition(topic, partition))
       .filter((partition) => partition !== undefined)

@@ -1,6 +1,7 @@
 import { brokerCode } from '../../connection/broker-error.js'
 import type { ProduceAnswer, ProduceBatch, ProducedPartition, ProduceRequest } from '../../connection/requests.js'
 import type { Timer } from '../../runtime/clock.js'
+import { setBrokerTimer } from './broker-timer.js'
 import type { ClusterState } from './cluster-state.js'
 import type { Partition, PartitionWatcher } from './partition.js'
 import { sizeOf } from './stored-batch.js'
@@ -43,8 +44,7 @@ class ParkedProduce implements PartitionWatcher {
 
   park(cluster: ClusterState, timeoutMs: number): void {
     for (const fate of this.fates) if (!fate.settled) fate.partition?.watch(this)
-    this.#timer = cluster.runtime.clock.setTimer(timeoutMs, () => this.#timeOut())
-    this.#timer.unref?.()
+    this.#timer = setBrokerTimer(cluster.runtime.clock, timeoutMs, () => this.#timeOut())
   }
 
   partitionChanged(): void {
