@@ -2,6 +2,7 @@ import { DecodeError, DriverError } from '../errors.js'
 import { messageHeaders } from '../message/headers.js'
 import type { Message } from '../message/message.js'
 import type { ReceivedRecord } from '../message/record.js'
+import { SerdeError } from '../serde/serde-error.js'
 import type { Topic } from '../topic/topic.js'
 import type { OwnedPartition } from './owned-partition.js'
 import { Work } from './work.js'
@@ -182,13 +183,18 @@ function rawMessage(partition: OwnedPartition, record: ReceivedRecord): Message<
 }
 
 function notDecoded({ topic, partition }: OwnedPartition, offset: number, cause: unknown): DecodeError {
-  const refused = cause instanceof Error && 'kind' in cause && cause.kind === 'refused'
-  const problem = cause instanceof Error ? cause.message : 'the serde threw something that is not an Error'
+  const refused = cause instanceof SerdeError && cause.kind === 'refused'
+  // Another's text may quote the value; it stays in `cause`, for those who hold the error.
+  const problem = cause instanceof SerdeError ? cause.message : `its serde threw ${nameOf(cause)}`
   return new DecodeError(
     refused ? 'invalid' : 'undecodable',
     `value of ${topic}-${partition} at offset ${offset} cannot be decoded: ${problem}`,
     { topic, partition, offset, cause },
   )
+}
+
+function nameOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.name : `a ${typeof thrown}`
 }
 
 function noRecords({ topic, partition, tracker }: OwnedPartition, cause: unknown): DriverError {

@@ -3,7 +3,7 @@ import { DeadLetter, Discard } from '../../../src/consumer/fate.js'
 import { DecodeError, HandlerError } from '../../../src/errors.js'
 import type { Message } from '../../../src/message/message.js'
 import { record, records } from './fake-driver.js'
-import { ManualHandler, routeFailing, setUp } from './consumer-setup.js'
+import { ManualHandler, routeFailing, setUp, textTopic } from './consumer-setup.js'
 
 const failAt = (offset: number) => (message: Message) => {
   if (message.partition === 0 && message.offset === offset) throw new TypeError('no')
@@ -57,6 +57,21 @@ describe('without a dead-letter topic', () => {
     expect(stopped[0]?.error).toBeInstanceOf(DecodeError)
     expect(stopped[0]?.error).toMatchObject({ code: 'undecodable', offset: 1 })
     expect(driver.committed('t', 0)?.nextOffset).toBe(1)
+  })
+
+  it('an error of a serde that is not ours is quoted by its class alone, since its text may hold the value', async () => {
+    const secret = textTopic('t')
+    const decode = (bytes: Buffer | null) => {
+      throw new RangeError(`bad value ${String(bytes)}`)
+    }
+    const { clock, driver, consumer, stopped } = setUp({
+      topics: [{ ...secret, value: { ...secret.value, decode } }],
+    })
+    await consumer.start()
+    driver.deliver(await driver.assign('t', 0), [record(0, null, 'pin 1234')])
+    await clock.advance(0)
+    expect(stopped[0]?.error.message).toMatch(/t-0 at offset 0 cannot be decoded: its serde threw RangeError/)
+    expect(stopped[0]?.error.message).not.toContain('1234')
   })
 
   it('Discard drops the record and goes on', async () => {
