@@ -27,7 +27,7 @@ export const leastInThousandSeeds: Counts = {
   'revoked: handler running, commit none, fetch out': 300,
   'revoked: handler running, commit out, fetch none': 1,
   'revoked: handler running, commit out, fetch out': 40,
-  'revoked while draining': 20,
+  'revoked while draining': 4,
   'revoked while paused by the user': 200,
   'lost: handler idle, commit none, fetch out': 2000,
   'lost: handler idle, commit out, fetch out': 120,

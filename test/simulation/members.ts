@@ -52,6 +52,8 @@ export class Members {
   readonly #all: Member[] = []
   readonly #stops: Promise<void>[] = []
   #born = 0
+  /** How many seeks were asked for. */
+  seeksAsked = 0
 
   constructor(tools: MembersTools) {
     this.#tools = tools
@@ -135,6 +137,7 @@ export class Members {
   /** By its user, when its process runs. What the consumer refuses because of its state is no fault. */
   async seek(member: Member, { topic, partition }: TopicPartition, target: SeekTarget): Promise<boolean> {
     const { simulation, coverage, report } = this.#tools
+    this.seeksAsked += 1
     const to = typeof target === 'number' ? String(target) : `time ${target.timestamp}`
     simulation.note(`${member.name} seeks ${topic}-${partition} to ${to}`)
     try {

@@ -67,7 +67,10 @@ export class Users {
     const timestamp = records[between(random, Math.max(0, records.length - 60), records.length - 1)]?.timestamp
     if (timestamp === undefined) return
     const seek = async () => {
-      if (!(await members.seek(member, { topic, partition }, { timestamp }))) return
+      const sought = members.seek(member, { topic, partition }, { timestamp })
+      const asked = members.seeksAsked
+      // Another seek meanwhile may have gone elsewhere.
+      if (!(await sought) || members.seeksAsked !== asked) return
       coverage.met('seek by time')
       const position = member.ledger.tenures.of(member.name, { topic, partition })?.position ?? 0
       const passed = readable(cluster, topic, partition, 'read-uncommitted', 0, position)
