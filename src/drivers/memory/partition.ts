@@ -78,10 +78,9 @@ export class Partition {
     return this.#highWatermark
   }
 
-  /** High watermark, held back by the first open transaction. */
+  /** High watermark, held back by the first transaction whose end is not certain. */
   get lastStableOffset(): number {
-    const firstOpen = this.log.transactions.firstOpenOffset()
-    return firstOpen === undefined ? this.#highWatermark : Math.min(firstOpen, this.#highWatermark)
+    return Math.min(this.log.transactions.firstUnstableOffset(this.#highWatermark), this.#highWatermark)
   }
 
   /** Enough in-sync replicas for acks=all. */

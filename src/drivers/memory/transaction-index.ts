@@ -1,7 +1,10 @@
 import type { StoredBatch } from './stored-batch.js'
 
-export interface AbortedTransaction {
+export interface AbortedTransaction extends EndedTransaction {
   readonly producerId: number
+}
+
+interface EndedTransaction {
   readonly firstOffset: number
   /** Offset of its marker. */
   readonly lastOffset: number
@@ -12,6 +15,8 @@ export class TransactionIndex {
   /** First offset by producer, in the order they began. */
   readonly #open = new Map<number, number>()
   readonly #aborted: AbortedTransaction[] = []
+  /** Whose markers may not be below the high watermark yet. */
+  #lately: EndedTransaction[] = []
 
   note(batch: StoredBatch): void {
     if (!batch.isTransactional) return
@@ -21,14 +26,21 @@ export class TransactionIndex {
     }
     const firstOffset = this.#open.get(batch.producerId)
     this.#open.delete(batch.producerId)
-    if (batch.control !== 'abort' || firstOffset === undefined) return
+    if (firstOffset === undefined) return
+    this.#lately.push({ firstOffset, lastOffset: batch.baseOffset })
+    if (batch.control !== 'abort') return
     this.#aborted.push({ producerId: batch.producerId, firstOffset, lastOffset: batch.baseOffset })
   }
 
-  /** First offset that an open transaction holds back; `undefined` when none is open. */
-  firstOpenOffset(): number | undefined {
-    let first: number | undefined
-    for (const offset of this.#open.values()) if (first === undefined || offset < first) first = offset
+  /**
+   * First offset of a transaction that is open, or whose marker a change of the leader could still take away; `Infinity`
+   * when there is none.
+   */
+  firstUnstableOffset(highWatermark: number): number {
+    this.#lately = this.#lately.filter(({ lastOffset }) => lastOffset >= highWatermark)
+    let first = Infinity
+    for (const offset of this.#open.values()) if (offset < first) first = offset
+    for (const { firstOffset } of this.#lately) if (firstOffset < first) first = firstOffset
     return first
   }
 
@@ -47,5 +59,6 @@ export class TransactionIndex {
   clear(): void {
     this.#open.clear()
     this.#aborted.length = 0
+    this.#lately = []
   }
 }

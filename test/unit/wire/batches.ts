@@ -69,7 +69,7 @@ export async function decode(
   return { batches: read, corrupt }
 }
 
-export function readBatch(batch: FetchedBatch): ReadBatch {
+function readBatch(batch: FetchedBatch): ReadBatch {
   const { baseOffset, lastOffset, producerId, isTransactional, control, count } = batch
   const records = batch.decode()
   if (records.length !== count) throw new Error(`${count} records were told, ${records.length} are there`)

@@ -134,6 +134,23 @@ describe('fetching from the memory cluster', () => {
     expect(later).toMatchObject({ lastStableOffset: 7, abortedTransactions: [{ firstOffset: 4 }] })
   })
 
+  it('holds read-committed back until the marker is on the replicas too, since a new leader may not have it', async () => {
+    const { cluster, clock, fetch } = await setUp({ brokers: 3, replicationDelayMs: 50 })
+    cluster.createTopic('t')
+    const open = cluster.appendTransaction('t', 0, records('a'), 'open')
+    await clock.advance(200)
+    cluster.endTransaction('t', 0, open.producerId, 'commit')
+    expect(await fetch('t', 0, { isolation: 'read-committed' })).toMatchObject({
+      highWatermark: 1,
+      lastStableOffset: 0,
+    })
+    await clock.advance(200)
+    expect(await fetch('t', 0, { isolation: 'read-committed' })).toMatchObject({
+      highWatermark: 2,
+      lastStableOffset: 2,
+    })
+  })
+
   it('keeps the producer id of a transactional id over its transactions, with sequences that go on', async () => {
     const { cluster, fetch } = await setUp()
     cluster.createTopic('t')
