@@ -14,8 +14,8 @@ import type { DeadLetterRoute } from './consumer/failed-record.js'
 import { deadLetterTopic } from './dead-letter/dead-letter-topic.js'
 import { deadLetterTo } from './dead-letter/dead-letter.js'
 import { StateError } from './errors.js'
+import { flag, optionProblem, timeLimit, type Rules } from './input/option-rules.js'
 import { Admin } from './operations/admin.js'
-import { deadlineProblem } from './producer/deadline-option.js'
 import { isTimestamp } from './producer/outgoing-record.js'
 import { Producer, type ProducerFacts } from './producer/producer.js'
 import type { ProducerOptions, ResolvedProducerOptions } from './producer/producer-options.js'
@@ -27,6 +27,8 @@ export interface CloseOptions {
   /** Give everything up at once: nothing is drained or committed. May be called while a close is under way. */
   readonly force?: boolean
 }
+
+const closeRules: Rules<CloseOptions> = { deadlineMs: timeLimit, force: flag }
 
 /** What runs, for health and metrics. */
 export interface MessagingFacts {
@@ -113,9 +115,10 @@ export class Messaging implements AsyncDisposable {
   }
 
   /** Consumers drain, commit and leave; then producers flush; then connections close. Bounded. Idempotent. */
-  close({ deadlineMs = this.#options.closeTimeoutMs, force = false }: CloseOptions = {}): Promise<void> {
-    const problem = deadlineProblem('close', deadlineMs)
+  close(options: CloseOptions = {}): Promise<void> {
+    const problem = optionProblem('close', options, closeRules)
     if (problem !== null) return Promise.reject(problem)
+    const { deadlineMs = this.#options.closeTimeoutMs, force = false } = options
     if (force) this.#force()
     this.#closing ??= this.#close(force ? 0 : deadlineMs)
     return this.#closing

@@ -2,7 +2,7 @@ import type { z } from 'zod'
 import type { ConfigIssue } from '../errors.js'
 import { descriptionOf, optionNames, schemaAt } from './option-schema.js'
 import { isSecretPath } from './secrets.js'
-import { nearest } from './suggestion.js'
+import { nearest } from '../input/suggestion.js'
 
 type SchemaIssue = z.core.$ZodIssue
 type Path = readonly PropertyKey[]

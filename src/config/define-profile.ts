@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { ConfigError, type ConfigIssue } from '../errors.js'
 import { profiles, type ConsumerProfile, type ProducerProfile, type Profile, type ProfileName } from './profiles.js'
 import { resolveOptions } from './resolve-options.js'
-import { nearest } from './suggestion.js'
+import { nearest } from '../input/suggestion.js'
 
 type Settings = ProducerProfile & ConsumerProfile
 type Changes = { readonly [Name in keyof Settings]?: Settings[Name] | undefined }

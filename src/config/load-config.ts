@@ -4,7 +4,7 @@ import { parseBrokerAddress } from './broker-addresses.js'
 import { EnvironmentReader, type Environment } from './environment-reader.js'
 import { hideWhenPrinted } from './hide-when-printed.js'
 import { profiles, type Profile, type ProfileName } from './profiles.js'
-import { nearest } from './suggestion.js'
+import { nearest } from '../input/suggestion.js'
 
 export interface TlsFromEnvironment {
   readonly ca?: string[]

@@ -1,10 +1,12 @@
 import type { StartPosition } from '../driver/consumer.js'
 import type { DriverConsumer } from '../driver/consumer.js'
-import { ConfigError, DriverError, TidemarkError } from '../errors.js'
+import { DriverError, TidemarkError } from '../errors.js'
+import { flag, optionProblem, timeLimit, type Rules } from '../input/option-rules.js'
 import type { TopicPartition } from '../message/topic-partition.js'
 import { StateMachine } from '../runtime/state-machine.js'
 import type { ConsumerDependencies } from './consumer-dependencies.js'
 import type { ConsumerFacts } from './consumer-facts.js'
+import { requirePartitions, requireSeekTarget } from './consumer-input.js'
 import type { ResolvedConsumerOptions } from './consumer-schema.js'
 import { Ownership } from './ownership.js'
 
@@ -34,6 +36,9 @@ export interface StopOptions {
 
 /** Where to go on: an offset, or the first record at or after a time (absolute ms). */
 export type SeekTarget = number | { readonly timestamp: number }
+
+const startRules: Rules<StartOptions> = { deadlineMs: timeLimit }
+const stopRules: Rules<StopOptions> = { deadlineMs: timeLimit, force: flag }
 
 const startDeadlineMs = 60_000
 const leaveMs = 5_000
@@ -74,9 +79,13 @@ export class Consumer implements AsyncDisposable {
   /**
    * Joins the group and resolves when the first assignment is there; handling may begin before.
    *
+   * @throws ConfigError when the options cannot be used; the consumer is as it was
    * @throws DriverError when the cluster or group cannot be reached in time; the consumer is then failed for good
    */
-  async start({ deadlineMs = startDeadlineMs }: StartOptions = {}): Promise<void> {
+  async start(options: StartOptions = {}): Promise<void> {
+    const problem = optionProblem('start', options, startRules)
+    if (problem !== null) throw problem
+    const { deadlineMs = startDeadlineMs } = options
     this.#state.require('start', 'idle')
     this.#state.to('starting')
     const driver = this.#dependencies.driver.createConsumer(this.#settings(), this.#ownership)
@@ -96,7 +105,10 @@ export class Consumer implements AsyncDisposable {
    * handlers that have not finished see their signal abort, and their records are reported as possible duplicates.
    * Idempotent.
    */
-  stop({ deadlineMs = this.#options.drainMs + leaveMs, force = false }: StopOptions = {}): Promise<void> {
+  stop(options: StopOptions = {}): Promise<void> {
+    const problem = optionProblem('stop', options, stopRules)
+    if (problem !== null) return Promise.reject(problem)
+    const { deadlineMs = this.#options.drainMs + leaveMs, force = false } = options
     if (force) this.#force()
     else if (this.#closing !== null) void this.#giveUp(deadlineMs) // never rejects; the former call waits for the same end
     this.#closing ??= this.#stop(deadlineMs)
@@ -110,11 +122,13 @@ export class Consumer implements AsyncDisposable {
   /** Neither fetches nor starts handlers for these partitions (default: all) until `resume`; what runs goes on. A rebalance ends it. */
   pause(partitions: readonly TopicPartition[] = this.assignment()): void {
     this.#state.require('pause', 'starting', 'running')
+    requirePartitions('pause', partitions)
     this.#ownership.pause(partitions)
   }
 
   resume(partitions: readonly TopicPartition[] = this.assignment()): void {
     this.#state.require('resume', 'starting', 'running')
+    requirePartitions('resume', partitions)
     this.#ownership.resume(partitions)
   }
 
@@ -125,10 +139,11 @@ export class Consumer implements AsyncDisposable {
    */
   async seek(topic: string, partition: number, target: SeekTarget): Promise<void> {
     this.#state.require('seek', 'starting', 'running')
+    requireSeekTarget(target)
     const place = { topic, partition }
     this.#ownership.require(place)
     const offset = typeof target === 'number' ? target : await this.#dependencies.offsetAt(place, target.timestamp)
-    if (!Number.isSafeInteger(offset) || offset < 0) throw badOffset(offset)
+    if (offset < 0) throw noOffset(place)
     await this.#ownership.seek(place, offset)
   }
 
@@ -254,7 +269,7 @@ function asTidemarkError(cause: unknown): TidemarkError {
   return new DriverError('start-failed', 'the consumer could not start', { cause })
 }
 
-function badOffset(offset: number): ConfigError {
-  const fix = 'give an offset as a whole number from 0, or { timestamp }'
-  return new ConfigError('seek', [{ path: 'target', message: `${offset} is not an offset`, fix }])
+function noOffset(place: TopicPartition): DriverError {
+  const message = `the driver found no offset for the time to seek in ${place.topic}-${place.partition}; seek an offset`
+  return new DriverError('no-offset', message, place)
 }

@@ -1,12 +1,13 @@
 import type { DriverProducer } from '../driver/producer.js'
 import { StateError, type SendError, TimeoutError } from '../errors.js'
+import { optionProblem } from '../input/option-rules.js'
 import type { Runtime } from '../runtime/runtime.js'
 import { StateMachine } from '../runtime/state-machine.js'
 import { withinDeadline } from '../runtime/within-deadline.js'
 import type { Metrics } from '../telemetry/metrics.js'
 import type { Topic } from '../topic/topic.js'
 import { BufferMemory } from './buffer-memory.js'
-import { deadlineProblem, type DeadlineOption } from './deadline-option.js'
+import { deadlineRules, type DeadlineOption } from './deadline-option.js'
 import { Intake } from './intake.js'
 import { encodeRecord, noSendOptions, refuse, type SendOptions } from './outgoing-record.js'
 import type { ResolvedProducerOptions } from './producer-options.js'
@@ -129,9 +130,10 @@ export class Producer {
    *
    * @throws TimeoutError `flush-timeout` after `deadlineMs`; what was sent goes on.
    */
-  async flush({ deadlineMs = Infinity }: DeadlineOption = {}): Promise<void> {
-    const problem = deadlineProblem('flush', deadlineMs)
+  async flush(options: DeadlineOption = {}): Promise<void> {
+    const problem = optionProblem('flush', options, deadlineRules)
     if (problem !== null) throw problem
+    const { deadlineMs = Infinity } = options
     await this.#until(this.#runtime.clock.now() + deadlineMs, this.#flush())
   }
 
@@ -139,9 +141,10 @@ export class Producer {
    * Takes no more sends, flushes for at most `deadlineMs` (default `closeTimeoutMs`), then ends what is left: each record
    * with its own outcome. Idempotent.
    */
-  close({ deadlineMs = this.#options.closeTimeoutMs }: DeadlineOption = {}): Promise<CloseSummary> {
-    const problem = deadlineProblem('close', deadlineMs)
+  close(options: DeadlineOption = {}): Promise<CloseSummary> {
+    const problem = optionProblem('close', options, deadlineRules)
     if (problem !== null) return Promise.reject(problem)
+    const { deadlineMs = this.#options.closeTimeoutMs } = options
     this.#closing ??= this.#close(this.#runtime.clock.now() + deadlineMs)
     return this.#closing
   }

@@ -8,7 +8,7 @@ const src = fileURLToPath(new URL('../../src', import.meta.url))
 /** Lowest first. A file may import from its own folder and from lower floors, nothing else. */
 const floors: readonly (readonly string[])[] = [
   ['errors.ts'],
-  ['runtime/', 'message/', 'telemetry/'],
+  ['input/', 'runtime/', 'message/', 'telemetry/'],
   ['connection/', 'serde/'],
   ['driver/'],
   ['protocol/', 'wire/', 'topic/', 'offsets/'],
