@@ -38,13 +38,6 @@ export function encodeRecord<Value>(
   if (typeof topic?.keyOf !== 'function') {
     throw new SendError('invalid-topic', 'not-stored', `${typeof topic} is not a topic; give what defineTopic returned`)
   }
-  if (typeof options !== 'object' || options === null) {
-    throw refuse(
-      'invalid-options',
-      topic.name,
-      `the options of a send to ${topic.name} are ${String(options)}; give an object`,
-    )
-  }
   return {
     key: options.key === undefined ? encodeTopicKey(topic, value) : encodeKey(topic, options.key),
     value: encodeValue(topic, value),

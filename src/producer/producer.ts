@@ -9,9 +9,10 @@ import type { Topic } from '../topic/topic.js'
 import { BufferMemory } from './buffer-memory.js'
 import { deadlineRules, type DeadlineOption } from './deadline-option.js'
 import { Intake } from './intake.js'
-import { encodeRecord, noSendOptions, refuse, type SendOptions } from './outgoing-record.js'
+import { encodeRecord, noSendOptions, type SendOptions } from './outgoing-record.js'
 import type { ResolvedProducerOptions } from './producer-options.js'
 import { SingleSend, type FailureCounts, type Receipt } from './receipt.js'
+import { requireSendMany, requireSendOptions } from './send-input.js'
 import { SendMany, type SendManyOptions } from './send-many.js'
 import { Sender } from './sender.js'
 import { bufferFull, closedUnsent, WaitingSend } from './waiting-send.js'
@@ -78,8 +79,9 @@ export class Producer {
     this.#intake = new Intake(driver, runtime, options, this.#memory, this.#sender.accumulator)
   }
 
-  /** Finds the cluster, so that a wrong address shows now and not at the first send. Rejects after `maxBlockMs`. */
+  /** Finds the cluster, so that a wrong address shows now and not at the first send. Rejects after `maxBlockMs`; with `StateError` after `close`. */
   async connect(): Promise<void> {
+    if (this.#closing !== null) throw this.#refusal('connect')
     await this.#driver.connect(this.#runtime.clock.now() + this.#options.maxBlockMs)
   }
 
@@ -94,6 +96,7 @@ export class Producer {
     if (this.#closing !== null) return Promise.reject(this.#refusal('send'))
     const sink = new SingleSend(this.#failures)
     try {
+      requireSendOptions(topic, options)
       const record = encodeRecord(topic, value, options, this.#runtime.clock)
       const submission = this.#intake.prepare(topic as Topic, value, record, options.partition, sink, 0)
       if (!this.#intake.tryAccept(submission) && !this.#intake.waitForRoom(new WaitingSend(submission, this.#intake))) {
@@ -108,8 +111,8 @@ export class Producer {
   /**
    * Sends values in order; one receipt each, in the same order.
    *
-   * Rejects with `SendManyError` when not all were stored; its `results` tell what became of each. With `StateError`
-   * after `close`.
+   * Rejects with `SendManyError` when not all were stored; its `results` tell what became of each. With `SendError`
+   * `invalid-values` or `invalid-options` when the call makes no sense as a whole. With `StateError` after `close`.
    */
   sendMany<Value>(
     topic: Topic<Value>,
@@ -117,7 +120,11 @@ export class Producer {
     options: SendManyOptions = noSendOptions,
   ): Promise<readonly Receipt[]> {
     if (this.#closing !== null) return Promise.reject(this.#refusal('sendMany'))
-    if (!Array.isArray(values)) return Promise.reject(notAList(topic, values))
+    try {
+      requireSendMany(topic, values, options)
+    } catch (error) {
+      return Promise.reject(error as SendError)
+    }
     const sending = new SendMany(topic, values, options, this.#intake, this.#runtime.clock, this.#failures)
     sending.start()
     return sending.promise
@@ -205,10 +212,6 @@ export class Producer {
   #refusal(action: string): StateError {
     return new StateError('closed', `${action} was called on a producer that is ${this.#state.current}; make a new one`)
   }
-}
-
-function notAList(topic: Topic, values: unknown): SendError {
-  return refuse('invalid-values', topic?.name, `the values of a sendMany are ${typeof values}; give an array`)
 }
 
 function ignoreTimeout(error: unknown): void {

@@ -238,6 +238,12 @@ describe('bad input', () => {
       'invalid-options',
       'give an object',
     ],
+    [
+      'an option that is none',
+      ({ producer }) => producer.send(topic, '1:x', { partion: 1 } as never),
+      'invalid-options',
+      'partion is not an option; did you mean partition?',
+    ],
     ['a key of NaN', ({ producer }) => producer.send(topic, '1:x', { key: NaN }), 'invalid-key', 'NaN'],
     ['an empty id', ({ producer }) => producer.send(topic, '1:x', { id: '' }), 'invalid-id', 'non-empty'],
     [
@@ -513,6 +519,23 @@ describe('sendMany', () => {
     })
   })
 
+  test.each([
+    [null, 'options is null; give an object'],
+    [5, 'options is 5; give an object'],
+    [['1:b'], 'options is a list of 1; give an object'],
+    [{ header: {} }, 'header is not an option; did you mean headers?'],
+    [{ id: 'x' }, 'id would be the same for all; send each record'],
+  ])('with the options %j is refused at once', async (options, what) => {
+    const bench = await start()
+    for (const values of [[], ['1:a']]) {
+      await expect(bench.producer.sendMany(topic, values, options as never)).rejects.toMatchObject({
+        code: 'invalid-options',
+        outcome: 'not-stored',
+        message: expect.stringContaining(what) as string,
+      })
+    }
+  })
+
   test('is not stored as a whole when none of its failures is in doubt', async () => {
     const bench = await start()
     const many = bench.producer.sendMany(topic, ['8:a', '9:b'])
@@ -600,12 +623,13 @@ describe('flush', () => {
 })
 
 describe('close', () => {
-  test('refuses new sends, waits for those before, and says that nothing is left', async () => {
+  test('refuses to send and to connect, waits for sends before, and says that nothing is left', async () => {
     const bench = await start({ lingerMs: 60_000 })
     const sent = bench.producer.send(topic, '1:a')
     const closed = bench.producer.close()
     await expect(bench.producer.send(topic, '1:b')).rejects.toBeInstanceOf(StateError)
     await expect(bench.producer.sendMany(topic, ['1:b'])).rejects.toBeInstanceOf(StateError)
+    await expect(bench.producer.connect()).rejects.toBeInstanceOf(StateError)
     await bench.run()
     bench.driver.last.store(3)
     expect(await ended(bench, closed)).toEqual({ unsent: 0, unknown: 0 })
