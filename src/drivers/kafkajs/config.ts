@@ -1,20 +1,70 @@
 import type { KafkaConfig } from 'kafkajs'
 import { ConfigError, type ConfigIssue } from '../../errors.js'
+import { came } from '../../input/came.js'
+import {
+  anything,
+  flag,
+  optionIssues,
+  optionProblem,
+  withMethods,
+  type Rule,
+  type Rules,
+} from '../../input/option-rules.js'
 import { parseAddress } from './addresses.js'
+import type { KafkajsOptions } from './connections.js'
 
 const mechanisms = ['plain', 'scram-sha-256', 'scram-sha-512', 'aws', 'oauthbearer']
+const withPassword = ['plain', 'scram-sha-256', 'scram-sha-512']
+
+const duration: Rule = {
+  expected: 'milliseconds above 0, or leave it out for the default',
+  accepts: (value) => typeof value === 'number' && value > 0 && Number.isFinite(value),
+}
+const aFunction: Rule = { expected: 'a function', accepts: (value) => typeof value === 'function' }
+
+/** What kafkajs knows; `brokers` and `sasl` have checks of their own. */
+const configRules: Rules<KafkaConfig> = {
+  brokers: anything,
+  sasl: anything,
+  clientId: { expected: 'text that is not empty', accepts: isText },
+  ssl: {
+    expected: 'true, false, or the options of tls.connect: { ca, cert, key, … }',
+    accepts: (value) => typeof value === 'boolean' || value === null || isRecord(value),
+  },
+  connectionTimeout: duration,
+  authenticationTimeout: duration,
+  reauthenticationThreshold: duration,
+  requestTimeout: duration,
+  enforceRequestTimeout: flag,
+  retry: { expected: "kafkajs's retry options, or leave it out: it has no effect", accepts: isRecord },
+  socketFactory: aFunction,
+  logLevel: { expected: 'a logLevel of kafkajs', accepts: (value) => typeof value === 'number' },
+  logCreator: aFunction,
+}
+
+const optionRules: Rules<KafkajsOptions> = {
+  logger: withMethods('a logger with debug, info, warn, error', ['debug', 'info', 'warn', 'error']),
+}
 
 /** @throws ConfigError with every problem that can be seen without a broker. */
 export function checkConfig(config: KafkaConfig): void {
-  const issues = [...brokerIssues(config.brokers), ...saslIssues(config.sasl), ...timeoutIssues(config)]
+  const own = isRecord(config) ? [...brokerIssues(config.brokers), ...saslIssues(config.sasl)] : []
+  const issues = [...own, ...optionIssues(config, configRules)]
   if (issues.length > 0) throw new ConfigError('kafkajs(config)', issues)
 }
 
-function brokerIssues(brokers: KafkaConfig['brokers'] | undefined): ConfigIssue[] {
+/** @throws ConfigError with every problem of what is not kafkajs's own. */
+export function checkOptions(options: KafkajsOptions): void {
+  const problem = optionProblem('kafkajs(config, options)', options, optionRules)
+  if (problem !== null) throw problem
+}
+
+function brokerIssues(brokers: unknown): ConfigIssue[] {
   if (typeof brokers === 'function') return []
   const fix = "give at least one 'host:port'"
   if (!Array.isArray(brokers) || brokers.length === 0) {
-    return [{ path: 'brokers', message: 'expected a list of brokers or a function that gives one', fix }]
+    const message = `expected a list of brokers or a function that gives one, and it ${came(brokers)}`
+    return [{ path: 'brokers', message, fix }]
   }
   return brokers.flatMap((broker: unknown, index) =>
     parseAddress(broker) === undefined
@@ -23,28 +73,34 @@ function brokerIssues(brokers: KafkaConfig['brokers'] | undefined): ConfigIssue[
   )
 }
 
-function saslIssues(sasl: KafkaConfig['sasl']): ConfigIssue[] {
+function saslIssues(sasl: unknown): ConfigIssue[] {
   if (sasl === undefined || sasl === null) return []
-  const mechanism: unknown = sasl.mechanism
-  const known = typeof mechanism === 'string' && mechanisms.includes(mechanism.toLowerCase())
-  if (known || ('authenticationProvider' in sasl && typeof mechanism === 'string')) return []
+  if (!isRecord(sasl)) return [{ path: 'sasl', message: came(sasl), fix: 'write { mechanism, username, password }' }]
+  const { mechanism } = sasl
+  if (typeof mechanism === 'string' && 'authenticationProvider' in sasl) return []
+  const name = typeof mechanism === 'string' ? mechanism.toLowerCase() : ''
+  if (withPassword.includes(name)) {
+    return (['username', 'password'] as const).flatMap((part) =>
+      isText(sasl[part]) ? [] : [{ path: `sasl.${part}`, message: partCame(sasl[part]), fix: 'write it as text' }],
+    )
+  }
+  if (mechanisms.includes(name)) return []
   const message = `expected a mechanism that kafkajs knows, got ${JSON.stringify(mechanism)}`
   return [
     { path: 'sasl.mechanism', message, fix: `take one of ${mechanisms.join(', ')}, or add an authenticationProvider` },
   ]
 }
 
-function timeoutIssues(config: KafkaConfig): ConfigIssue[] {
-  const names = ['connectionTimeout', 'authenticationTimeout', 'reauthenticationThreshold'] as const
-  return names.flatMap((name) => {
-    const value: unknown = config[name]
-    if (value === undefined || (typeof value === 'number' && value > 0 && Number.isFinite(value))) return []
-    return [
-      {
-        path: name,
-        message: `expected milliseconds above 0, got ${String(value)}`,
-        fix: 'leave it out for the default',
-      },
-    ]
-  })
+/** A password of digits is still a secret. */
+function partCame(part: unknown): string {
+  if (part === '') return 'is empty'
+  return typeof part === 'number' ? 'is a number' : came(part)
+}
+
+function isText(value: unknown): boolean {
+  return typeof value === 'string' && value !== ''
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -6,7 +6,7 @@ import { systemRuntime, type Runtime } from '../../runtime/runtime.js'
 import { silentLogger, type Logger } from '../../telemetry/logger.js'
 import { Addresses, unknownNode } from './addresses.js'
 import { kafkajsCodecs } from './codecs.js'
-import { checkConfig } from './config.js'
+import { checkConfig, checkOptions } from './config.js'
 import { loadInternals } from './internals.js'
 import { Lane } from './lane.js'
 import { kafkajsLogger } from './logging.js'
@@ -42,10 +42,12 @@ const IDLE_LIMIT_MS: Readonly<Record<LaneName, number>> = {
  */
 export function kafkajsConnections(
   config: KafkaConfig,
-  { logger = silentLogger }: KafkajsOptions = {},
+  options: KafkajsOptions = {},
   runtime: Runtime = systemRuntime,
 ): ConnectionFactory {
   checkConfig(config)
+  checkOptions(options)
+  const { logger = silentLogger } = options
   return {
     name: 'kafkajs',
     open: (owner) => new KafkajsConnection(config, owner, logger, runtime),
