@@ -70,7 +70,7 @@ export interface ConsumerSettingsOptions<Topics extends readonly Topic[] = reado
     readonly maxWaitMs?: number
     /** Default 1. */
     readonly minBytes?: number
-    /** One answer. Default 16 MiB. */
+    /** One answer of one broker. Default 4 MiB: larger ones cost more memory and are no faster. */
     readonly maxBytes?: number
     /** One partition in an answer. Default 1 MiB. */
     readonly partitionMaxBytes?: number

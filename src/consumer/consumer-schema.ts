@@ -22,7 +22,7 @@ const markSchema = (records: number, bytes: number) =>
 const fetchSchema = z.strictObject({
   maxWaitMs: positive().default(250).describe('how long a broker may wait for minBytes before it answers, in ms'),
   minBytes: positive().default(1).describe('least bytes a broker collects before it answers'),
-  maxBytes: positive().default(16_777_216).describe('most bytes of one fetch answer'),
+  maxBytes: positive().default(4_194_304).describe('most bytes of one fetch answer'),
   partitionMaxBytes: positive().default(1_048_576).describe('most bytes of one partition in a fetch answer'),
 })
 

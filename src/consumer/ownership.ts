@@ -3,6 +3,8 @@ import { StateError, TidemarkError } from '../errors.js'
 import type { TopicPartition } from '../message/topic-partition.js'
 import { commitMetadataMaxBytes } from '../offsets/commit-metadata.js'
 import { progressOf } from '../offsets/progress.js'
+import type { Clock } from '../runtime/clock.js'
+import { withinDeadline } from '../runtime/within-deadline.js'
 import { Assignment } from './assignment.js'
 import { AtLeastOnce, type Handling } from './at-least-once.js'
 import { BackPressure } from './back-pressure.js'
@@ -11,8 +13,8 @@ import type { ConsumerDependencies } from './consumer-dependencies.js'
 import { partitionFacts, type ConsumerFacts, type PartitionFacts } from './consumer-facts.js'
 import type { ResolvedConsumerOptions } from './consumer-schema.js'
 import { Dispatch } from './dispatch.js'
-import { abandon, drain, uncommittedRanges, type DrainReport, type DrainTools } from './drain.js'
-import { DrainTime } from './drain-time.js'
+import { uncommittedRanges, type DrainReport } from './drain.js'
+import { Drains } from './drains.js'
 import { Failures } from './failures.js'
 import { Intake } from './intake.js'
 import { OwnedPartition, type PartitionStart } from './owned-partition.js'
@@ -24,12 +26,6 @@ const rebalanceShare = 0.6
 
 /** How long a handler may take to heed its signal; never longer than it may take at all. */
 const handlerGraceMs = 5_000
-
-interface RunningDrain {
-  readonly partitions: readonly OwnedPartition[]
-  readonly time: DrainTime
-  readonly ended: Promise<void>
-}
 
 /** On its way to another place. */
 interface Seek {
@@ -49,10 +45,9 @@ export class Ownership implements ConsumerListener {
   readonly #committer: Committer
   readonly #dispatch: Dispatch
   readonly #stallWatch: StallWatch
-  readonly #tools: DrainTools
-  readonly #drains = new Set<RunningDrain>()
+  readonly #clock: Clock
+  readonly #drains: Drains
   readonly #seeks = new Map<OwnedPartition, Seek>()
-  #lastDrain: DrainReport | null = null
   /** `releasing` takes no further partition; what there is may be drained and committed. */
   #state: 'open' | 'releasing' | 'closed' = 'open'
 
@@ -116,7 +111,9 @@ export class Ownership implements ConsumerListener {
       logger,
       metrics,
     })
-    this.#tools = { clock, committer: this.#committer, running: this.#running }
+    this.#clock = clock
+    const tools = { clock, committer: this.#committer, running: this.#running }
+    this.#drains = new Drains(tools, (report) => this.#drained(report))
   }
 
   // ── What the driver tells ─────────────────────────────────────────────────────────────────────────────────────────
@@ -145,11 +142,11 @@ export class Ownership implements ConsumerListener {
     const budgetMs = Math.max(0, rebalanceTimeoutMs * rebalanceShare - heartbeatIntervalMs)
     // A stop has said itself how long handlers may take.
     const finishMs = this.#state === 'open' ? Math.min(drainMs, budgetMs) : Infinity
-    await this.#drain(this.#owned(partitions), 'revoked', finishMs, deadline)
+    await this.#drains.drain(this.#owned(partitions), 'revoked', finishMs, deadline)
   }
 
   lost(partitions: readonly AssignedPartition[]): void {
-    this.#abandon(this.#owned(partitions), 'lost')
+    this.#drains.abandon(this.#owned(partitions), 'lost')
   }
 
   partitionFailed(assigned: AssignedPartition, error: TidemarkError): void {
@@ -246,7 +243,7 @@ export class Ownership implements ConsumerListener {
       pollAgeMs: partitions.length === 0 ? 0 : this.#stallWatch.pollAgeMs(),
       late: this.#dispatch.late,
       commits: this.#committer.counts,
-      lastDrain: this.#lastDrain,
+      lastDrain: this.#drains.last,
     }
   }
 
@@ -255,14 +252,14 @@ export class Ownership implements ConsumerListener {
   /** Takes no further partition, finishes and commits what there is. */
   async release(deadline: number): Promise<void> {
     if (this.#state === 'open') this.#state = 'releasing'
-    await this.#drain(this.#assignment.all(), 'stopped', Infinity, deadline)
+    await this.#drains.drain(this.#assignment.all(), 'stopped', Infinity, deadline)
   }
 
   /** Gives everything up at once, without a commit. */
   abandonAll(): void {
     this.#state = 'closed'
     this.#committer.close()
-    this.#abandon(this.#assignment.all(), 'forced')
+    this.#drains.abandon(this.#assignment.all(), 'forced')
   }
 
   /** No timer is left. */
@@ -273,68 +270,12 @@ export class Ownership implements ConsumerListener {
     this.#stallWatch.close()
   }
 
-  async #drain(
-    partitions: readonly OwnedPartition[],
-    reason: 'revoked' | 'stopped',
-    finishMs: number,
-    deadline: number,
-  ): Promise<void> {
-    const fresh = partitions.filter((partition) => partition.state.is('active', 'stopped'))
-    const earlier = [...this.#drains].filter((drain) => drain.partitions.some((one) => partitions.includes(one)))
-    for (const { time } of earlier) time.shorten(finishMs, deadline)
-    await Promise.all([...earlier.map(({ ended }) => ended), this.#drainFresh(fresh, reason, finishMs, deadline)])
-  }
-
-  async #drainFresh(
-    partitions: readonly OwnedPartition[],
-    reason: 'revoked' | 'stopped',
-    finishMs: number,
-    deadline: number,
-  ): Promise<void> {
-    if (partitions.length === 0) return
-    const time = new DrainTime(this.#tools.clock, finishMs, deadline)
-    const ended = drain(partitions, reason, time, this.#tools).then((report) => this.#note(report))
-    const running = { partitions, time, ended }
-    this.#drains.add(running)
-    try {
-      await ended
-    } finally {
-      this.#drains.delete(running)
-      time.over()
-    }
-  }
-
-  #abandon(partitions: readonly OwnedPartition[], reason: 'lost' | 'forced'): void {
-    const left = partitions.filter((partition) => !partition.isGone)
-    if (left.length > 0) this.#note(abandon(left, reason, this.#tools))
-  }
-
-  #note(report: DrainReport): void {
-    // Everything went lost while it was drained, and that was noted.
-    if (report.partitions.length === 0) return
-    const { metrics, logger } = this.#dependencies
-    for (const { topic, partition } of report.partitions) {
-      const owned = this.#assignment.get(topic, partition)
-      if (owned?.isGone === true) this.#assignment.remove(owned)
-    }
-    this.#lastDrain = report
-    this.#shareMarks()
-    this.#gauges()
-    metrics.count('tidemark_consumer_rebalances_total', { kind: report.reason })
-    if (report.abandoned > 0 || report.possibleDuplicates.length > 0) {
-      logger.warn({ drain: report }, 'partitions were given up; some records may be handled twice')
-    } else {
-      logger.info({ drain: report }, 'partitions were given up')
-    }
-    this.#tell(() => this.#options.onDrained?.(report))
-  }
-
   // ── Inside ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #take(assigned: AssignedPartition): void {
     // Assigned again without a revoke: whatever the old epoch still does must not count.
     const former = this.#assignment.get(assigned.topic, assigned.partition)
-    if (former !== undefined) this.#abandon([former], 'lost')
+    if (former !== undefined) this.#drains.abandon([former], 'lost')
     const owned = this.#own(assigned, startOf(assigned))
     // A start that the next process would not find again must be on record at once: by then `latest` lies further on, and
     // an offset that was out of range may lie within it.
@@ -345,7 +286,7 @@ export class Ownership implements ConsumerListener {
 
   #own(assigned: AssignedPartition, start: PartitionStart): OwnedPartition {
     const lanesFor = (partition: OwnedPartition) => this.#dispatch.lanesFor(partition)
-    const owned = new OwnedPartition(assigned, start, lanesFor, this.#tools.clock.now(), commitMetadataMaxBytes)
+    const owned = new OwnedPartition(assigned, start, lanesFor, this.#clock.now(), commitMetadataMaxBytes)
     this.#assignment.put(owned)
     return owned
   }
@@ -355,11 +296,28 @@ export class Ownership implements ConsumerListener {
   }
 
   #receive(partition: OwnedPartition, fetched: FetchedRecords): void {
-    if (partition.heldRecords === 0) partition.lastProgressAt = this.#tools.clock.now()
+    if (partition.heldRecords === 0) partition.lastProgressAt = this.#clock.now()
     partition.backlog.push(fetched)
     this.#backPressure.grown(partition)
     this.#gauges()
     partition.lanes.supplied()
+  }
+
+  #drained(report: DrainReport): void {
+    const { metrics, logger } = this.#dependencies
+    for (const { topic, partition } of report.partitions) {
+      const owned = this.#assignment.get(topic, partition)
+      if (owned?.isGone === true) this.#assignment.remove(owned)
+    }
+    this.#shareMarks()
+    this.#gauges()
+    metrics.count('tidemark_consumer_rebalances_total', { kind: report.reason })
+    if (report.abandoned > 0 || report.possibleDuplicates.length > 0) {
+      logger.warn({ drain: report }, 'partitions were given up; some records may be handled twice')
+    } else {
+      logger.info({ drain: report }, 'partitions were given up')
+    }
+    this.#tell(() => this.#options.onDrained?.(report))
   }
 
   #stopPartition(partition: OwnedPartition, cause: Error): void {
@@ -375,12 +333,13 @@ export class Ownership implements ConsumerListener {
     this.#tell(() => this.#options.onPartitionStopped?.({ topic, partition: number }, error))
   }
 
+  /** Until no handler of the partition runs, it is gone, or the time that handlers have is over. */
   async #idle(owned: OwnedPartition): Promise<void> {
-    const { clock } = this.#tools
-    const ended = new AbortController()
-    const timeUp = clock.sleep(this.#options.drainMs, ended.signal).catch(() => undefined)
-    await Promise.race([owned.lanes.whenIdle(), aborted(owned.signal), timeUp])
-    ended.abort(new StateError('not-needed', 'the wait has ended'))
+    await withinDeadline(Promise.race([owned.lanes.whenIdle(), aborted(owned.signal)]), {
+      clock: this.#clock,
+      deadline: this.#clock.now() + this.#options.drainMs,
+      onLate: () => undefined,
+    })
   }
 
   #factsOf(partition: OwnedPartition): PartitionFacts {

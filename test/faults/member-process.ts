@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'tsup'
 import { dieWithUs, noLongerRemove, removeWithUs } from '../support/reaper.js'
-import { delay } from '../support/waiting.js'
+import { delay, until } from '../support/waiting.js'
 import { monotonicMs, parseLog, type MemberEvent, type MemberTask } from './member-log.js'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -87,8 +87,13 @@ export class MemberProcess {
     return this.#child.exitCode === null && this.#child.signalCode === null
   }
 
-  /** SIGTERM: drains, commits, leaves the group. False when it had to be killed because it did not end in time. */
+  /**
+   * SIGTERM, once it has begun to work: drains, commits, leaves the group. Before that the signal ends it as it would any
+   * process. False when it had to be killed because it did not end in time.
+   */
   async leave(withinMs: number): Promise<boolean> {
+    this.fate = { kind: 'told-to-leave', at: monotonicMs() }
+    await until(`${this.name} works`, async () => !this.isRunning || (await this.events()).length > 0, { everyMs: 20 })
     this.fate = { kind: 'told-to-leave', at: monotonicMs() }
     this.#child.kill('SIGTERM')
     if (await Promise.race([this.#gone.then(() => true), delay(withinMs).then(() => false)])) return true
