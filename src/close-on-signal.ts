@@ -1,3 +1,7 @@
+import { constants } from 'node:os'
+import { ConfigError } from './errors.js'
+import { came } from './input/came.js'
+import { flag, optionIssues, timeLimit, withMethods, type Rules } from './input/option-rules.js'
 import type { Messaging } from './messaging.js'
 import { systemClock } from './runtime/clock.js'
 
@@ -13,14 +17,22 @@ export interface CloseOnSignalOptions {
   readonly exit?: boolean
 }
 
+const optionRules: Rules<CloseOnSignalOptions> = {
+  signals: { expected: "a list of signals: ['SIGTERM', 'SIGINT']", accepts: isSignals },
+  deadlineMs: timeLimit,
+  exit: flag,
+}
+
 /** Sockets close at once when forced; whatever hangs all the same is not waited for. */
 const forceMs = 500
 
 /**
  * Closes in order at the first signal. A second signal ends the process at once, without commits: what was not committed
- * is handled again by whoever takes over. Returns how to stop listening.
+ * is handled again by whoever takes over. Returns how to stop listening. Throws `ConfigError` before
+ * it listens when it could not close.
  */
 export function closeOnSignal(messaging: Messaging, options: CloseOnSignalOptions = {}): () => void {
+  requireCloseable(messaging, options)
   const { signals = ['SIGTERM', 'SIGINT'], deadlineMs, exit = true } = options
   let received = 0
   const onSignal = () => {
@@ -47,4 +59,19 @@ export function closeOnSignal(messaging: Messaging, options: CloseOnSignalOption
   return () => {
     for (const signal of signals) process.off(signal, onSignal)
   }
+}
+
+/** At the first signal it would be too late to tell. */
+function requireCloseable(messaging: unknown, options: unknown): void {
+  const closeable = withMethods('what createMessaging returned', ['close'])
+  const issues = optionIssues(options, optionRules)
+  if (!closeable.accepts(messaging)) {
+    issues.unshift({ path: 'messaging', message: came(messaging), fix: `give ${closeable.expected}` })
+  }
+  if (issues.length > 0) throw new ConfigError('closeOnSignal', issues)
+}
+
+function isSignals(value: unknown): boolean {
+  const known: readonly unknown[] = Object.keys(constants.signals)
+  return Array.isArray(value) && value.length > 0 && value.every((signal) => known.includes(signal))
 }

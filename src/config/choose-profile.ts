@@ -1,3 +1,4 @@
+import { flag, optionProblem, wholeNumber, type Rules } from '../input/option-rules.js'
 import { defineProfile, type ProfileOverrides } from './define-profile.js'
 import type { Profile, ProfileName } from './profiles.js'
 
@@ -28,8 +29,19 @@ export interface ProfileChoice {
   readonly cautions: readonly string[]
 }
 
-/** The decision tree of the guide: answers in, a profile with its reasons out. */
+const answerRules: Rules<ProfileAnswers> = {
+  lossTolerated: flag,
+  repeatsTolerated: flag,
+  atomicOutputs: flag,
+  effectsOutsideKafka: flag,
+  confirmationNeedless: flag,
+  replicationFactor: wholeNumber(1),
+}
+
+/** The decision tree of the guide: answers in, a profile with its reasons out. Throws `ConfigError` on what is no answer. */
 export function chooseProfile(answers: ProfileAnswers): ProfileChoice {
+  const problem = optionProblem('chooseProfile', answers, answerRules)
+  if (problem !== null) throw problem
   const decision = decide(answers)
   return {
     ...decision,

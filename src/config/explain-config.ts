@@ -1,3 +1,5 @@
+import { ConfigError, type ConfigIssue } from '../errors.js'
+import { came } from '../input/came.js'
 import { hidden } from './hide-when-printed.js'
 import { isSecretPath } from './secrets.js'
 
@@ -20,9 +22,11 @@ export interface ExplainedValue {
 
 /**
  * Each value of resolved options and where it came from. `layers` begin with the strongest, for example user,
- * environment, profile.
+ * environment, profile. Throws `ConfigError` on what is neither.
  */
 export function explainConfig(resolved: object, layers: readonly ConfigLayer[]): readonly ExplainedValue[] {
+  const issues = [...resolvedIssues(resolved), ...layerIssues(layers)]
+  if (issues.length > 0) throw new ConfigError('explainConfig', issues)
   return leaves(resolved, []).map(({ path, value }) => ({
     path: path.join('.'),
     value: isSecretPath(path.join('.')) && value !== undefined && value !== null ? hidden : shown(value),
@@ -32,9 +36,34 @@ export function explainConfig(resolved: object, layers: readonly ConfigLayer[]):
 
 /** The explanation as a table of text. */
 export function formatExplanation(explained: readonly ExplainedValue[]): string {
+  if (!Array.isArray(explained)) {
+    const fix = 'give what explainConfig returned'
+    throw new ConfigError('formatExplanation', [{ path: 'explained', message: came(explained), fix }])
+  }
   const width = (column: 'path' | 'value') => Math.max(0, ...explained.map((row) => row[column].length))
   const [paths, values] = [width('path'), width('value')]
   return explained.map((row) => `${row.path.padEnd(paths)}  ${row.value.padEnd(values)}  ${row.from}`).join('\n')
+}
+
+const sources: readonly unknown[] = ['user', 'environment', 'profile', 'default'] satisfies ConfigSource[]
+
+function resolvedIssues(resolved: unknown): ConfigIssue[] {
+  if (typeof resolved === 'object' && resolved !== null) return []
+  return [{ path: 'resolved', message: came(resolved), fix: 'give the options as an object' }]
+}
+
+function layerIssues(layers: unknown): ConfigIssue[] {
+  const fix = "write { from, values }: from is 'user', 'environment', 'profile' or 'default', values an object"
+  if (!Array.isArray(layers)) return [{ path: 'layers', message: came(layers), fix: `give a list; ${fix}` }]
+  return layers.flatMap((layer: unknown, index) =>
+    isLayer(layer) ? [] : [{ path: `layers.${index}`, message: 'is no layer', fix }],
+  )
+}
+
+function isLayer(layer: unknown): boolean {
+  if (typeof layer !== 'object' || layer === null) return false
+  const { from, values } = layer as Partial<ConfigLayer>
+  return sources.includes(from) && typeof values === 'object' && values !== null
 }
 
 interface Leaf {

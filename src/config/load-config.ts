@@ -1,10 +1,12 @@
 import { readFileSync } from 'node:fs'
 import { ConfigError } from '../errors.js'
+import { came } from '../input/came.js'
+import { optionProblem, type Rules } from '../input/option-rules.js'
+import { nearest } from '../input/suggestion.js'
 import { parseBrokerAddress } from './broker-addresses.js'
 import { EnvironmentReader, type Environment } from './environment-reader.js'
 import { hideWhenPrinted } from './hide-when-printed.js'
 import { profiles, type Profile, type ProfileName } from './profiles.js'
-import { nearest } from '../input/suggestion.js'
 
 export interface TlsFromEnvironment {
   readonly ca?: string[]
@@ -44,6 +46,10 @@ export interface LoadConfigOptions {
   readonly readFile?: (path: string) => string
 }
 
+const optionRules: Rules<LoadConfigOptions> = {
+  readFile: { expected: 'a function: (path) => text', accepts: (value) => typeof value === 'function' },
+}
+
 /** Every variable that `loadConfig` reads, and what it means. */
 export const environmentVariables = {
   KAFKA_BROKERS: 'brokers to begin with: host:port, separated by commas (required)',
@@ -64,10 +70,11 @@ export const environmentVariables = {
  * Typed configuration from environment variables (see {@link environmentVariables}). Throws `ConfigError` with all problems
  * at once; no message shows the content of a secret.
  */
-export function loadConfig(
-  environment: Environment = process.env,
-  { readFile = (path) => readFileSync(path, 'utf8') }: LoadConfigOptions = {},
-): LoadedConfig {
+export function loadConfig(environment: Environment = process.env, options: LoadConfigOptions = {}): LoadedConfig {
+  requireEnvironment(environment)
+  const problem = optionProblem('loadConfig', options, optionRules)
+  if (problem !== null) throw problem
+  const { readFile = (path) => readFileSync(path, 'utf8') } = options
   const read = new EnvironmentReader(environment)
   const clientId = read.text('KAFKA_CLIENT_ID')
   const brokers = readBrokers(read)
@@ -82,6 +89,12 @@ export function loadConfig(
     messaging: { ...named, ...messaging },
     warnings,
   }
+}
+
+function requireEnvironment(environment: unknown): void {
+  if (typeof environment === 'object' && environment !== null && !Array.isArray(environment)) return
+  const fix = 'give an object of variables, or leave it out for process.env'
+  throw new ConfigError('loadConfig', [{ path: 'environment', message: came(environment), fix }])
 }
 
 function readBrokers(read: EnvironmentReader): string[] {

@@ -1,7 +1,18 @@
+import { ConfigError } from '../errors.js'
+import { withMethods } from '../input/option-rules.js'
+import { came } from '../input/came.js'
 import type { Serde } from './serde.js'
+
+const aSerde = withMethods('a serde: string(), bytes(), json(…), or your own with encode and decode', [
+  'encode',
+  'decode',
+])
 
 /** The same serde, with `null` for a record without a value: a tombstone, which deletes its key in a compacted topic. */
 export function nullable<Value>(serde: Serde<Value>): Serde<Value | null> {
+  if (!aSerde.accepts(serde)) {
+    throw new ConfigError('nullable', [{ path: 'serde', message: came(serde), fix: `give ${aSerde.expected}` }])
+  }
   return {
     name: `nullable ${serde.name}`,
     encode: (value) => (value === null ? null : serde.encode(value)),

@@ -1,0 +1,68 @@
+import { describe, expect, it } from 'vitest'
+import {
+  chooseProfile,
+  closeOnSignal,
+  ConfigError,
+  consoleLogger,
+  explainConfig,
+  formatExplanation,
+  loadConfig,
+  nullable,
+} from 'tidemark'
+
+/** Types may have been cast away. */
+type Loose = (...given: readonly unknown[]) => unknown
+
+const closeable = { close: () => Promise.resolve() }
+const environment = { KAFKA_BROKERS: 'a:9092' }
+
+const refused: [name: string, call: unknown, given: readonly unknown[], what: string][] = [
+  ['chooseProfile', chooseProfile, [], 'options: is missing; write an object with any of lossTolerated'],
+  ['chooseProfile', chooseProfile, [{ lossTolerated: 'yes' }], 'lossTolerated: is a string; write true or false'],
+  ['chooseProfile', chooseProfile, [{ lossTolerance: true }], 'did you mean lossTolerated?'],
+  ['chooseProfile', chooseProfile, [{ replicationFactor: 0 }], 'replicationFactor: is 0; write a whole number from 1'],
+  ['explainConfig', explainConfig, [], 'resolved: is missing; give the options as an object'],
+  ['explainConfig', explainConfig, [{}], 'layers: is missing; give a list; write { from, values }'],
+  ['explainConfig', explainConfig, [{}, [{ from: 'me', values: {} }]], 'layers.0: is no layer; write { from, values }'],
+  ['explainConfig', explainConfig, [{}, [{ from: 'user', values: null }]], 'layers.0: is no layer'],
+  ['formatExplanation', formatExplanation, [], 'explained: is missing; give what explainConfig returned'],
+  ['loadConfig', loadConfig, [null], 'environment: is null; give an object of variables'],
+  ['loadConfig', loadConfig, ['prod'], 'environment: is a string; give an object of variables'],
+  ['loadConfig', loadConfig, [environment, null], 'options: is null; write an object with any of readFile'],
+  ['loadConfig', loadConfig, [environment, { readFile: 'a' }], 'readFile: is a string; write a function'],
+  ['nullable', nullable, [], 'serde: is missing; give a serde'],
+  ['nullable', nullable, [{ parse: () => 1 }], 'serde: is an object; give a serde'],
+  ['consoleLogger', consoleLogger, ['loud'], 'it takes none; take it out'],
+  ['closeOnSignal', closeOnSignal, [], 'messaging: is missing; give what createMessaging returned'],
+  ['closeOnSignal', closeOnSignal, [closeable, null], 'options: is null; write an object with any of signals'],
+  [
+    'closeOnSignal',
+    closeOnSignal,
+    [closeable, { signals: 'SIGTERM' }],
+    'signals: is a string; write a list of signals',
+  ],
+  [
+    'closeOnSignal',
+    closeOnSignal,
+    [closeable, { signals: ['TERM'] }],
+    'signals: is a list of 1; write a list of signals',
+  ],
+  ['closeOnSignal', closeOnSignal, [closeable, { deadlineMs: -1 }], 'deadlineMs: is -1; write milliseconds'],
+]
+
+describe('a public function that cannot use what it was given', () => {
+  it.each(refused)('says what came and what to give: %s (%#)', (name, call, given, what) => {
+    const listening = () => process.listenerCount('SIGTERM') + process.listenerCount('SIGINT')
+    const before = listening()
+    let failure: unknown
+    try {
+      ;(call as Loose)(...given)
+    } catch (error) {
+      failure = error
+    }
+    expect(failure).toBeInstanceOf(ConfigError)
+    expect((failure as ConfigError).message).toMatch(new RegExp(`^${name}: `))
+    expect((failure as ConfigError).message).toContain(what)
+    expect(listening()).toBe(before)
+  })
+})
