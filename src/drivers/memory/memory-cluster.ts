@@ -10,6 +10,7 @@ import { ClusterState } from './cluster-state.js'
 import { FaultRules } from './fault-rules.js'
 import { FaultCounter, Faults } from './faults.js'
 import { GroupCoordinators, type GroupFacts } from './group-coordinators.js'
+import { requireClusterOptions, requireTopicOptions } from './memory-input.js'
 import { MemoryConnection } from './memory-connection.js'
 import { Network } from './network.js'
 import type { Partition, PartitionFacts } from './partition.js'
@@ -57,6 +58,8 @@ export interface StoredRecord extends ReceivedRecord {
   readonly isTransactional: boolean
 }
 
+const defaultBrokers = 3
+
 /** An in-process Kafka cluster that answers typed requests. Topics are never created by asking for them. */
 export class MemoryCluster {
   readonly faults: Faults
@@ -68,7 +71,7 @@ export class MemoryCluster {
   readonly #transactionalIds = new Map<string, number>()
 
   constructor(options: MemoryClusterOptions = {}) {
-    const brokers = options.brokers ?? 3
+    const brokers = options.brokers ?? defaultBrokers
     const latencyMs = options.latencyMs ?? 0
     this.runtime = options.runtime ?? systemRuntime
     this.#cluster = new ClusterState(
@@ -116,8 +119,10 @@ export class MemoryCluster {
 
   // ── Topics ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** @throws DriverError with the broker's code when the topic exists or its settings are wrong. */
-  createTopic(name: string, { partitions = -1, replicationFactor = -1, configs = {} }: TopicOptions = {}): void {
+  /** @throws DriverError with the broker's code when the topic exists or the broker refuses its settings. */
+  createTopic(name: string, options: TopicOptions = {}): void {
+    requireTopicOptions(name, options)
+    const { partitions = -1, replicationFactor = -1, configs = {} } = options
     throwRefusal('creating', createTopic(this.#cluster, { name, partitions, replicationFactor, configs }, false))
   }
 
@@ -251,6 +256,8 @@ function throwRefusal(doing: string, { name, errorCode, errorMessage }: NamedErr
   throw brokerError(errorCode, `${doing} topic ${name} (${errorMessage ?? 'no reason given'})`, { topic: name })
 }
 
+/** Throws `ConfigError` with every problem of the options. */
 export function createMemoryCluster(options: MemoryClusterOptions = {}): MemoryCluster {
+  requireClusterOptions(options, defaultBrokers)
   return new MemoryCluster(options)
 }

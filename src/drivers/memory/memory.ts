@@ -2,6 +2,7 @@ import type { Driver } from '../../driver/driver.js'
 import { createProtocolDriver } from '../../protocol/driver.js'
 import type { Runtime } from '../../runtime/runtime.js'
 import { createMemoryCluster, type MemoryCluster } from './memory-cluster.js'
+import { requireMemoryOptions } from './memory-input.js'
 
 export interface MemoryOptions {
   /** Default: a new cluster, seen by the clients of this driver alone. */
@@ -11,7 +12,9 @@ export interface MemoryOptions {
 }
 
 /** An in-process Kafka under the client code that runs in production: nothing to install, nothing left behind. */
-export function memory({ cluster, runtime }: MemoryOptions = {}): Driver {
+export function memory(options: MemoryOptions = {}): Driver {
+  requireMemoryOptions(options)
+  const { cluster, runtime } = options
   const served = cluster ?? createMemoryCluster(runtime === undefined ? {} : { runtime })
   return createProtocolDriver(served.connectionFactory(), runtime ?? served.runtime)
 }
