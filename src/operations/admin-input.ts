@@ -1,4 +1,31 @@
 import { ConfigError } from '../errors.js'
+import type { IsolationLevel, NewTopic } from '../connection/requests.js'
+import { came } from '../input/came.js'
+import { optionProblem, timeLimit, wholeNumber, type Rule, type Rules } from '../input/option-rules.js'
+import type { AdminCallOptions } from './admin.js'
+
+const anyText: Rule = { expected: 'text that is not empty', accepts: isText }
+
+/** -1 is what the broker has for topics that do not say. */
+const countOrDefault: Rule = {
+  expected: 'a whole number from 1, or -1 for the default of the broker',
+  accepts: (value) => value === -1 || wholeNumber(1).accepts(value),
+}
+
+const topicRules: Rules<NewTopic> = {
+  name: anyText,
+  partitions: countOrDefault,
+  replicationFactor: countOrDefault,
+  configs: { expected: "Kafka's topic settings by name, as text", accepts: isRecord },
+}
+
+const callRules: Rules<AdminCallOptions & { readonly isolation?: IsolationLevel }> = {
+  timeoutMs: timeLimit,
+  isolation: {
+    expected: "'read-uncommitted' or 'read-committed'",
+    accepts: (value) => value === 'read-uncommitted' || value === 'read-committed',
+  },
+}
 
 /** Throws `ConfigError` unless all are text; a list that is none would reach the broker, or crash on the way. */
 export function requireNames(call: string, names: unknown): void {
@@ -14,19 +41,55 @@ export function requireNewTopics(call: string, topics: unknown): void {
     call,
     topics.map((topic: unknown) => (topic as { readonly name?: unknown } | null | undefined)?.name),
   )
+  for (const topic of topics as readonly NewTopic[]) {
+    const subject = `${call}: topic ${topic.name}`
+    const problem = optionProblem(subject, topic, topicRules)
+    if (problem !== null) throw problem
+    for (const [name, rule] of Object.entries(topicRules)) {
+      if (topic[name as keyof NewTopic] === undefined) throw refused(subject, name, undefined, rule.expected)
+    }
+  }
 }
 
 export function requireCount(call: string, count: unknown): void {
   if (!Number.isInteger(count) || (count as number) < 1) throw refused(call, 'count', count, 'a whole number from 1')
 }
 
-export function requireTimeout(call: string, timeoutMs: unknown): void {
-  if (typeof timeoutMs !== 'number' || !(timeoutMs >= 0)) {
-    throw refused(call, 'timeoutMs', timeoutMs, 'a number of milliseconds, at least 0')
-  }
+export function requireText(call: string, path: string, value: unknown): void {
+  if (!isText(value)) throw refused(call, path, value, anyText.expected)
+}
+
+export function requireResourceType(call: string, type: unknown): void {
+  if (type !== 'topic' && type !== 'broker') throw refused(call, 'type', type, "'topic' or 'broker'")
+}
+
+export function requirePlaces(call: string, places: unknown): void {
+  if (!Array.isArray(places)) throw refused(call, 'partitions', places, 'a list of { topic, partition }')
+  places.forEach((place: unknown, index) => {
+    if (isRecord(place) && isText(place['topic']) && wholeNumber(0).accepts(place['partition'])) return
+    throw refused(call, `partitions.${index}`, place, '{ topic, partition }: a name, and a whole number from 0')
+  })
+}
+
+export function requirePosition(call: string, position: unknown): void {
+  if (position === 'earliest' || position === 'latest') return
+  if (isRecord(position) && wholeNumber(0).accepts(position['timestamp'])) return
+  throw refused(call, 'position', position, "'earliest', 'latest' or { timestamp } in milliseconds since 1970")
+}
+
+export function requireCallOptions(call: string, options: unknown): void {
+  const problem = optionProblem(call, options, callRules)
+  if (problem !== null) throw problem
 }
 
 function refused(call: string, path: string, value: unknown, expected: string): ConfigError {
-  const came = typeof value === 'number' || value === null ? String(value) : typeof value
-  return new ConfigError(call, [{ path, message: `is ${came}`, fix: `write ${expected}` }])
+  return new ConfigError(call, [{ path, message: came(value), fix: `write ${expected}` }])
+}
+
+function isText(value: unknown): boolean {
+  return typeof value === 'string' && value !== ''
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -3,7 +3,16 @@ import type { DriverAdmin } from '../driver/admin.js'
 import type { StartPosition } from '../driver/consumer.js'
 import type { TopicPartition } from '../message/topic-partition.js'
 import type { Clock } from '../runtime/clock.js'
-import { requireCount, requireNames, requireNewTopics, requireTimeout } from './admin-input.js'
+import {
+  requireCallOptions,
+  requireCount,
+  requireNames,
+  requireNewTopics,
+  requirePlaces,
+  requirePosition,
+  requireResourceType,
+  requireText,
+} from './admin-input.js'
 
 export interface AdminCallOptions {
   /** How long the call may take, in milliseconds. Default 30,000. */
@@ -12,7 +21,7 @@ export interface AdminCallOptions {
 
 /**
  * Looks at the cluster and changes it. Every call is bounded and rejects with a `DriverError` that names the topic or
- * the group it was about.
+ * the group it was about; with a `ConfigError` when its input makes no sense.
  */
 export class Admin {
   readonly #driver: DriverAdmin
@@ -56,6 +65,8 @@ export class Admin {
     name: string,
     options?: AdminCallOptions,
   ): Promise<ReadonlyMap<string, string | null>> {
+    requireResourceType('describeConfig', type)
+    requireText('describeConfig', 'name', name)
     return this.#driver.describeConfig(type, name, this.#deadline(options))
   }
 
@@ -65,8 +76,10 @@ export class Admin {
     position: StartPosition,
     options?: AdminCallOptions & { readonly isolation?: IsolationLevel },
   ): Promise<readonly number[]> {
-    const isolation = options?.isolation ?? 'read-uncommitted'
-    return this.#driver.listOffsets(partitions, position, isolation, this.#deadline(options))
+    requirePlaces('listOffsets', partitions)
+    requirePosition('listOffsets', position)
+    const deadline = this.#deadline(options)
+    return this.#driver.listOffsets(partitions, position, options?.isolation ?? 'read-uncommitted', deadline)
   }
 
   /** What a group has committed; partitions without a commit are left out. */
@@ -75,6 +88,8 @@ export class Admin {
     partitions: readonly TopicPartition[] | null = null,
     options?: AdminCallOptions,
   ): Promise<readonly CommittedPartition[]> {
+    requireText('committedOffsets', 'groupId', groupId)
+    if (partitions !== null) requirePlaces('committedOffsets', partitions)
     return this.#driver.committedOffsets(groupId, partitions, this.#deadline(options))
   }
 
@@ -82,9 +97,8 @@ export class Admin {
     await this.#driver.close()
   }
 
-  #deadline(options: AdminCallOptions | undefined): number {
-    const timeoutMs = options?.timeoutMs ?? 30_000
-    requireTimeout('admin', timeoutMs)
-    return this.#clock.now() + timeoutMs
+  #deadline(options: AdminCallOptions = {}): number {
+    requireCallOptions('admin', options)
+    return this.#clock.now() + (options.timeoutMs ?? 30_000)
   }
 }

@@ -1,6 +1,6 @@
 import type { RequestError } from '../connection/request-error.js'
 import type { AnswerTo, Request } from '../connection/requests.js'
-import { MemoryCluster, type MemoryClusterOptions } from '../drivers/memory/memory-cluster.js'
+import { createMemoryCluster, type MemoryCluster, type MemoryClusterOptions } from '../drivers/memory/memory-cluster.js'
 import { TidemarkError } from '../errors.js'
 import { seededRandom, type Random } from '../runtime/random.js'
 import type { Runtime } from '../runtime/runtime.js'
@@ -86,7 +86,7 @@ export async function simulate(
   const trace = new SimulationTrace(lastEventsTold)
   const runtime: Runtime = { clock, random: seededRandom(seed) }
   const brokers = options.cluster?.brokers ?? 3
-  const cluster = new MemoryCluster({
+  const cluster = createMemoryCluster({
     brokers,
     latencyMs: [1, 10],
     minSessionTimeoutMs: 1,

@@ -6,9 +6,9 @@ import { virtualClock } from '../../../src/testing/virtual-clock.js'
 
 export const t = defineTopic({ name: 't', value: string() })
 
-export function world(options: MemoryClusterOptions & { partitions?: number; seed?: number } = {}) {
+export function world(options: MemoryClusterOptions = {}) {
   const clock = virtualClock()
-  const runtime = { clock, random: seededRandom(options.seed ?? 1) }
+  const runtime = { clock, random: seededRandom(1) }
   const cluster = createMemoryCluster({ runtime, latencyMs: 1, ...options })
   cluster.createTopic('t', { partitions: options.partitions ?? 1 })
   const open = (extra: object = {}): Messaging =>

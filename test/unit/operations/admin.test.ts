@@ -8,6 +8,31 @@ type Wrong = (admin: Admin, wrong: never) => Promise<unknown>
 describe('the admin', () => {
   const refused: [call: string, ask: Wrong, wrong: readonly unknown[]][] = [
     ['createTopics', (admin, topics) => admin.createTopics(topics), [undefined, 'orders', ['orders'], [{ name: '' }]]],
+    [
+      'createTopics: topic orders',
+      (admin, topic) => admin.createTopics([Object.assign({ name: 'orders' }, topic)]),
+      [{}, { partitions: 0 }, { partitions: Number.NaN }, { replicationFactor: '3' }, { configs: 'compact' }],
+    ],
+    ['describeConfig', (admin, type) => admin.describeConfig(type, 'orders'), [undefined, 'Topic', 3]],
+    ['describeConfig', (admin, name) => admin.describeConfig('topic', name), [undefined, '', 3]],
+    [
+      'listOffsets',
+      (admin, places) => admin.listOffsets(places, 'latest'),
+      [undefined, null, 'orders', ['orders'], [{ topic: 'orders' }], [{ topic: 'orders', partition: -1 }]],
+    ],
+    [
+      'listOffsets',
+      (admin, position) => admin.listOffsets([{ topic: 'orders', partition: 0 }], position),
+      [undefined, null, 'begin', 0, new Date(0), { timestamp: Number.NaN }, { timestamp: -2 }],
+    ],
+    ['committedOffsets', (admin, group) => admin.committedOffsets(group), [undefined, null, '', 3]],
+    ['committedOffsets', (admin, places) => admin.committedOffsets('g', places), ['orders', [null], {}]],
+    ['admin', (admin, options) => admin.describeTopics(null, options), [null, 5, { timeoutMs: null }]],
+    [
+      'admin',
+      (admin, isolation) => admin.listOffsets([{ topic: 'orders', partition: 0 }], 'latest', { isolation }),
+      ['committed'],
+    ],
     ['deleteTopics', (admin, topics) => admin.deleteTopics(topics), [undefined, 'orders', [3], ['']]],
     ['describeTopics', (admin, topics) => admin.describeTopics(topics), [undefined, 'orders', [null]]],
     ['createPartitions', (admin, count) => admin.createPartitions('orders', count), [Number.NaN, 0, 1.5, '3']],
@@ -22,6 +47,19 @@ describe('the admin', () => {
       expect(failure).toBeInstanceOf(ConfigError)
       expect((failure as ConfigError).message).toMatch(new RegExp(`^${call}: .*\\n.*is .*; write `))
     }
+    await messaging.close()
+    await cluster.close()
+  })
+
+  it('names the option that was meant, instead of going on without it', async () => {
+    const cluster = createMemoryCluster()
+    const messaging = createMessaging({ driver: memory({ cluster }) })
+    const orders = { name: 'orders', partitons: 3 }
+    await expect(messaging.admin.createTopics([orders as never])).rejects.toThrow('did you mean partitions?')
+    await expect(messaging.admin.describeTopics(null, { timeout: 5 } as never)).rejects.toThrow(
+      'did you mean timeoutMs?',
+    )
+    expect(cluster.topicNames()).toEqual([])
     await messaging.close()
     await cluster.close()
   })
