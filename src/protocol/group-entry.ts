@@ -8,6 +8,7 @@ import type { Runtime } from '../runtime/runtime.js'
 import type { AssignorMember, Ownership } from './assignors/assignor.js'
 import { assignorByName } from './assignors/by-name.js'
 import type { Cluster } from './cluster.js'
+import { decodeDivision, encodeDivision, tookLeadersPlace } from './division.js'
 import { fatalGroupError, judgeGroupCode, type GroupVerdict } from './group-codes.js'
 import { partitionCounts } from './topic-watch.js'
 
@@ -20,7 +21,7 @@ export type EntryStep<Value> =
   | { readonly kind: 'later'; readonly reason: string }
   | { readonly kind: 'failed'; readonly error: TidemarkError }
 
-/** What the leader watches after it has divided the partitions. */
+/** What the leader watches after the partitions were divided. */
 export interface LeaderDuty {
   readonly topics: readonly string[]
   readonly counts: ReadonlyMap<string, number>
@@ -112,7 +113,8 @@ export class GroupEntry {
       const verdict = judgeGroupCode(synced.errorCode)
       if (verdict !== 'ok') return this.#stepOf(verdict, synced.errorCode, 'taking the assignment', memberId)
       const partitions = this.#onlySubscribed(synced.assignment.partitions)
-      return { kind: 'done', value: { partitions, duty: divided?.duty ?? null } }
+      const duty = divided?.duty ?? this.#inheritedDuty(answer, synced.assignment.userData)
+      return { kind: 'done', value: { partitions, duty } }
     } catch (failure) {
       return stepOfFailure(failure)
     }
@@ -175,11 +177,20 @@ export class GroupEntry {
       userData: subscription.userData,
     }))
     const assignment = assignorByName[name].assign(views, counts)
+    const userData = encodeDivision(counts)
     const assignments = [...assignment].map(([memberId, partitions]) => ({
       memberId,
-      assignment: { partitions, userData: null },
+      assignment: { partitions, userData },
     }))
     return { assignments, duty: { topics, counts } }
+  }
+
+  /** A leader that came back is the leader still, although it is not told so. */
+  #inheritedDuty({ leader, memberId }: JoinGroupAnswer, userData: Buffer | null): LeaderDuty | null {
+    const { groupInstanceId, topics } = this.#settings
+    if (!tookLeadersPlace(leader, memberId, groupInstanceId)) return null
+    const counts = decodeDivision(userData) ?? partitionCounts(this.#cluster, topics)
+    return { topics: [...new Set([...topics, ...counts.keys()])], counts }
   }
 
   /** The members wait for the leader: better a division by what was known before than none. */

@@ -18,7 +18,7 @@ export function addCounts(total: Record<string, number>, counts: Counts): void {
 }
 
 /** What seeds must meet, by cell: least number in a thousand seeds. What is rare is asked of many seeds only. */
-export const leastInThousandSeeds: Counts = {
+const leastInThousandSeeds: Counts = {
   'revoked: handler idle, commit none, fetch none': 200,
   'revoked: handler idle, commit none, fetch out': 8000,
   'revoked: handler idle, commit out, fetch none': 6,

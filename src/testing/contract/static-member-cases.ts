@@ -32,6 +32,24 @@ export const staticMemberCases: readonly ContractCase[] = [
   })),
   {
     group,
+    name: 'partitions added while the static member that leads was away are handed out after it came back',
+    async run(world) {
+      const topic = await world.topic(2)
+      const settings = { groupId: world.name('group'), heartbeatIntervalMs, sessionTimeoutMs: 10_000 }
+      const leader = world.consumer(topic, { ...settings, groupInstanceId: 'a', metadataMaxAgeMs: 60_000 })
+      await leader.start()
+      const follower = world.consumer(topic, { ...settings, groupInstanceId: 'b', metadataMaxAgeMs: 300 })
+      await follower.start()
+      await share(world, [leader, follower], partitionsOf(topic, 2))
+      await leader.stop()
+      await world.admin().createPartitions(topic, 6, world.deadline())
+      const again = world.consumer(topic, { ...settings, groupInstanceId: 'a', metadataMaxAgeMs: 300 })
+      await again.start()
+      await share(world, [again, follower], partitionsOf(topic, 6))
+    },
+  },
+  {
+    group,
     name: 'a static id in use twice fences the first member, visibly',
     async run(world) {
       const topic = await world.topic(2)
