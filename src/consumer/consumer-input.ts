@@ -1,5 +1,6 @@
 import { ConfigError } from '../errors.js'
 import { came } from '../input/came.js'
+import { isRecord } from '../input/shapes.js'
 
 /** Throws `ConfigError` unless it is a list of partitions. */
 export function requirePartitions(call: string, partitions: unknown): void {
@@ -15,7 +16,7 @@ export function requirePartitions(call: string, partitions: unknown): void {
 
 /** Throws `ConfigError` unless it is an offset or a time. */
 export function requireSeekTarget(target: unknown): void {
-  const timestamp: unknown = isObject(target) && 'timestamp' in target ? target.timestamp : undefined
+  const timestamp: unknown = isRecord(target) ? target['timestamp'] : undefined
   if (isPosition(target) || isPosition(timestamp)) return
   const fix = 'write an offset as a whole number from 0, or { timestamp } in milliseconds since 1970'
   const issue =
@@ -26,19 +27,9 @@ export function requireSeekTarget(target: unknown): void {
 }
 
 function isPlace(place: unknown): boolean {
-  return (
-    isObject(place) &&
-    'topic' in place &&
-    typeof place.topic === 'string' &&
-    'partition' in place &&
-    typeof place.partition === 'number'
-  )
+  return isRecord(place) && typeof place['topic'] === 'string' && typeof place['partition'] === 'number'
 }
 
 function isPosition(value: unknown): boolean {
   return Number.isSafeInteger(value) && (value as number) >= 0
-}
-
-function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null
 }

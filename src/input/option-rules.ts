@@ -1,5 +1,6 @@
 import { ConfigError, type ConfigIssue } from '../errors.js'
 import { came } from './came.js'
+import { isRecord } from './shapes.js'
 import { nearest } from './suggestion.js'
 
 /** What one option must be. */
@@ -33,15 +34,14 @@ export function wholeNumber(from: number, to = Number.MAX_SAFE_INTEGER): Rule {
 export function withMethods(expected: string, methods: readonly string[]): Rule {
   return {
     expected,
-    accepts: (value) =>
-      isObject(value) && methods.every((method) => typeof (value as Record<string, unknown>)[method] === 'function'),
+    accepts: (value) => isRecord(value) && methods.every((method) => typeof value[method] === 'function'),
   }
 }
 
 /** Every problem of the options; an option that is `undefined` counts as left out. */
 export function optionIssues<Options>(options: unknown, rules: Rules<Options>): ConfigIssue[] {
   const names = Object.keys(rules)
-  if (!isObject(options) || Array.isArray(options)) {
+  if (!isRecord(options)) {
     return [{ path: 'options', message: came(options), fix: `write an object with any of ${names.join(', ')}` }]
   }
   return Object.entries(options).flatMap(([name, value]: [string, unknown]) => {
@@ -62,8 +62,4 @@ export function unknownOption(name: string, names: readonly string[]): ConfigIss
   const meant = nearest(name, names)
   const fix = meant === undefined ? `take it out; options are ${names.join(', ')}` : `did you mean ${meant}?`
   return { path: name, message: 'is not an option', fix }
-}
-
-function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null
 }

@@ -2,6 +2,7 @@ import { ConfigError } from '../errors.js'
 import type { IsolationLevel, NewTopic } from '../connection/requests.js'
 import { came } from '../input/came.js'
 import { optionProblem, timeLimit, wholeNumber, type Rule, type Rules } from '../input/option-rules.js'
+import { isRecord, isText } from '../input/shapes.js'
 import type { AdminCallOptions } from './admin.js'
 
 const anyText: Rule = { expected: 'text that is not empty', accepts: isText }
@@ -84,12 +85,4 @@ export function requireCallOptions(call: string, options: unknown): void {
 
 function refused(call: string, path: string, value: unknown, expected: string): ConfigError {
   return new ConfigError(call, [{ path, message: came(value), fix: `write ${expected}` }])
-}
-
-function isText(value: unknown): boolean {
-  return typeof value === 'string' && value !== ''
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

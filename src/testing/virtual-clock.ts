@@ -1,4 +1,5 @@
 import { StateError, TimeoutError } from '../errors.js'
+import { optionProblem, type Rules } from '../input/option-rules.js'
 import { sleepWith, systemClock, type Clock } from '../runtime/clock.js'
 import { TimerQueue } from './timer-queue.js'
 
@@ -34,11 +35,17 @@ export interface VirtualClock extends Clock {
 }
 
 const defaultStart = 1_767_225_600_000
+const clockRules: Rules<VirtualClockOptions> = {
+  start: { expected: 'milliseconds since 1970', accepts: (value) => Number.isFinite(value) },
+}
+
 const defaultLimitMs = 3_600_000
 /** So many timers without any time passing is a loop that would never end. */
 const maxFiredAtOneInstant = 1_000_000
 
 export function virtualClock(options: VirtualClockOptions = {}): VirtualClock {
+  const problem = optionProblem('virtualClock', options, clockRules)
+  if (problem !== null) throw problem
   return new HeapClock(options.start ?? defaultStart)
 }
 

@@ -1,4 +1,5 @@
 import { ConfigError } from '../errors.js'
+import { optionProblem, type Rules } from '../input/option-rules.js'
 import { keyBytes } from './key.js'
 import { murmur2 as murmur2Hash, murmur2Partition } from './murmur2.js'
 import type { Partitioner } from './partitioner.js'
@@ -16,12 +17,18 @@ export interface StickyOptions {
 
 const defaultStickyBytes = 16_384
 
+const stickyRules: Rules<StickyOptions> = {
+  stickyBytes: { expected: 'a number of at least 1', accepts: (value) => typeof value === 'number' && value >= 1 },
+}
+
 /**
  * The default: records with a key go where Java's default partitioner sends them, so both may write to one topic; records
  * without a key stick to a partition for a batch's worth of bytes.
  */
-export function murmur2({ stickyBytes = defaultStickyBytes }: StickyOptions = {}): Partitioner {
-  checkSticky(stickyBytes)
+export function murmur2(options: StickyOptions = {}): Partitioner {
+  const problem = optionProblem('murmur2()', options, stickyRules)
+  if (problem !== null) throw problem
+  const { stickyBytes = defaultStickyBytes } = options
   return {
     name: 'murmur2',
     create(random) {
@@ -75,12 +82,6 @@ export function spread<Value>(options: SpreadOptions<Value>): ValuePartitioner<V
         return murmur2Partition(Buffer.concat([key, suffixes[hash % over] as Buffer]), partitionCount)
       },
   }
-}
-
-function checkSticky(stickyBytes: unknown): void {
-  if (typeof stickyBytes === 'number' && stickyBytes >= 1) return
-  const message = `is ${typeof stickyBytes === 'number' ? stickyBytes : typeof stickyBytes}`
-  throw new ConfigError('murmur2()', [{ path: 'stickyBytes', message, fix: 'write a number of at least 1' }])
 }
 
 function checkedSpread<Value>(options: SpreadOptions<Value>): SpreadOptions<Value> {

@@ -7,8 +7,10 @@ import {
   explainConfig,
   formatExplanation,
   loadConfig,
+  murmur2,
   nullable,
 } from 'tidemark'
+import { virtualClock } from 'tidemark/testing'
 
 /** Types may have been cast away. */
 type Loose = (...given: readonly unknown[]) => unknown
@@ -32,6 +34,10 @@ const refused: [name: string, call: unknown, given: readonly unknown[], what: st
   ['loadConfig', loadConfig, [environment, { readFile: 'a' }], 'readFile: is a string; write a function'],
   ['nullable', nullable, [], 'serde: is missing; give a serde'],
   ['nullable', nullable, [{ parse: () => 1 }], 'serde: is an object; give a serde'],
+  ['murmur2', murmur2, [null], 'options: is null; write an object with any of stickyBytes'],
+  ['murmur2', murmur2, [{ stickybytes: 5 }], 'did you mean stickyBytes?'],
+  ['virtualClock', virtualClock, [null], 'options: is null; write an object with any of start'],
+  ['virtualClock', virtualClock, [{ start: new Date(0) }], 'start: is a Date; write milliseconds since 1970'],
   ['consoleLogger', consoleLogger, ['loud'], 'it takes none; take it out'],
   ['closeOnSignal', closeOnSignal, [], 'messaging: is missing; give what createMessaging returned'],
   ['closeOnSignal', closeOnSignal, [closeable, null], 'options: is null; write an object with any of signals'],
@@ -61,7 +67,7 @@ describe('a public function that cannot use what it was given', () => {
       failure = error
     }
     expect(failure).toBeInstanceOf(ConfigError)
-    expect((failure as ConfigError).message).toMatch(new RegExp(`^${name}: `))
+    expect((failure as ConfigError).message).toMatch(new RegExp(`^${name}(\\(\\))?: `))
     expect((failure as ConfigError).message).toContain(what)
     expect(listening()).toBe(before)
   })

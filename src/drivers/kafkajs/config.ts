@@ -10,6 +10,7 @@ import {
   type Rule,
   type Rules,
 } from '../../input/option-rules.js'
+import { isRecord, isText } from '../../input/shapes.js'
 import { parseAddress } from './addresses.js'
 import type { KafkajsOptions } from './connections.js'
 
@@ -95,12 +96,4 @@ function saslIssues(sasl: unknown): ConfigIssue[] {
 function partCame(part: unknown): string {
   if (part === '') return 'is empty'
   return typeof part === 'number' ? 'is a number' : came(part)
-}
-
-function isText(value: unknown): boolean {
-  return typeof value === 'string' && value !== ''
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -8,6 +8,7 @@ import {
   type Rule,
   type Rules,
 } from '../../input/option-rules.js'
+import { isRecord } from '../../input/shapes.js'
 import type { MemoryClusterOptions, TopicOptions } from './memory-cluster.js'
 import type { MemoryOptions } from './memory.js'
 
@@ -76,8 +77,4 @@ function isLatency(value: unknown): boolean {
   if (!Array.isArray(value)) return isDuration(value) && Number.isFinite(value)
   const [min, max]: readonly unknown[] = value
   return value.length === 2 && isDuration(min) && isDuration(max) && min <= max && Number.isFinite(max)
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
