@@ -1,7 +1,10 @@
 import type { RequestError } from '../connection/request-error.js'
 import type { AnswerTo, Request } from '../connection/requests.js'
 import { createMemoryCluster, type MemoryCluster, type MemoryClusterOptions } from '../drivers/memory/memory-cluster.js'
-import { TidemarkError } from '../errors.js'
+import { ConfigError, TidemarkError } from '../errors.js'
+import { came } from '../input/came.js'
+import { optionIssues, wholeNumber, type Rule, type Rules } from '../input/option-rules.js'
+import { isRecord } from '../input/shapes.js'
 import { seededRandom, type Random } from '../runtime/random.js'
 import type { Runtime } from '../runtime/runtime.js'
 import { Nemesis, type NemesisOptions } from './simulate-nemesis.js'
@@ -61,6 +64,16 @@ export class SimulationError extends TidemarkError {
 
 const lastEventsTold = 40
 
+const anObject: Rule = { expected: 'an object of options', accepts: isRecord }
+
+const optionRules: Rules<SimulationOptions> = {
+  cluster: anObject,
+  nemesis: anObject,
+  observer: anObject,
+  limitMs: { expected: 'milliseconds above 0', accepts: (value) => typeof value === 'number' && value > 0 },
+  onEvent: { expected: 'a function: (event) => …', accepts: (value) => typeof value === 'function' },
+}
+
 /**
  * Runs a scenario against an in-process cluster in virtual time. Everything that happens follows from the seed, so a run
  * that failed fails again in the same way. The scenario closes what it opens; what is left then is a failure.
@@ -75,12 +88,14 @@ const lastEventsTold = 40
  *   await messaging.close()
  * })
  * @throws SimulationError
+ * @throws ConfigError when it cannot be run
  */
 export async function simulate(
   seed: number,
   scenario: (simulation: Simulation) => Promise<void>,
   options: SimulationOptions = {},
 ): Promise<SimulationReport> {
+  requireRun(seed, scenario, options)
   const clock = virtualClock()
   const start = clock.now()
   const trace = new SimulationTrace(lastEventsTold)
@@ -186,4 +201,14 @@ function codesOf(answer: AnswerTo<Request>): string {
   if (!('partitions' in answer)) return own
   const codes = answer.partitions.map((partition) => ('errorCode' in partition ? partition.errorCode : ''))
   return `${own} [${codes.join(' ')}]`
+}
+
+function requireRun(seed: unknown, scenario: unknown, options: unknown): void {
+  const issues = optionIssues(options, optionRules)
+  const seeds = wholeNumber(0)
+  if (!seeds.accepts(seed)) issues.push({ path: 'seed', message: came(seed), fix: `write ${seeds.expected}` })
+  if (typeof scenario !== 'function') {
+    issues.push({ path: 'scenario', message: came(scenario), fix: 'write async ({ process, cluster }) => { … }' })
+  }
+  if (issues.length > 0) throw new ConfigError('simulate', issues)
 }

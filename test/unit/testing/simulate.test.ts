@@ -36,6 +36,22 @@ describe('simulate', () => {
     expect((await simulate(2, sendTen)).hash).not.toBe(first.hash)
   })
 
+  it.each([
+    [[], 'seed: is missing; write a whole number from 0'],
+    [[Number.NaN, sendTen], 'seed: is NaN; write a whole number from 0'],
+    [[1], 'scenario: is missing; write async ({ process, cluster }) => { … }'],
+    [[1, sendTen, null], 'options: is null; write an object with any of cluster, nemesis'],
+    [[1, sendTen, { limitMs: Number.NaN }], 'limitMs: is NaN; write milliseconds above 0'],
+    [[1, sendTen, { clusters: {} }], 'did you mean cluster?'],
+    [[1, sendTen, { cluster: { broker: 1 } }], 'did you mean brokers?'],
+  ])('says what it cannot run: %j', async (given, what) => {
+    const run = (simulate as (...given: readonly unknown[]) => Promise<unknown>)(...given)
+    await expect(run).rejects.toMatchObject({
+      code: 'invalid-config',
+      message: expect.stringContaining(what) as string,
+    })
+  })
+
   it('tells seed, reason and last events of a scenario that fails', async () => {
     const failure = await failureOf(({ note }) => {
       note('about to fail')
