@@ -8,7 +8,7 @@ import { openTidemark } from './open-tidemark.js'
 import { printRatios, printTable } from './table.js'
 
 const partitions = 8
-const records = 3_000_000
+const records = Number(process.env['BENCH_RECORDS'] ?? 1_000_000)
 const rounds = Number(process.env['BENCH_ROUNDS'] ?? 3)
 
 /** Reads on a real one-node Kafka with manual commit and CRC checked, every client in every round, in turn. */
