@@ -269,12 +269,12 @@ export const mutants: readonly Mutant[] = [
     why: 'a handler that returns because its signal aborted is committed as done',
   },
   {
-    name: 'handlers begin after those of their partition were cancelled',
-    file: 'src/consumer/at-least-once.ts',
-    find: "if (work.partition.cancelled) return 'late'",
-    replace: "if (work.partition.isGone) return 'late'",
-    why: 'a handler of a partition that others own never hears of it',
-    units: 'test/unit/consumer/cancelled-handlers.test.ts',
+    name: 'a failed batch goes on record by record while its partition drains',
+    file: 'src/consumer/dispatch.ts',
+    find: 'if (!(await work.partition.lanes.mayStart())) return',
+    replace: 'if (work.partition.isGone) return',
+    why: 'handlers begin after a drain has begun',
+    units: 'test/unit/consumer/seek-split-metadata.test.ts',
   },
   {
     name: 'a late completion counts',
