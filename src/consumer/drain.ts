@@ -84,14 +84,7 @@ function startDraining(partition: OwnedPartition): void {
 
 /** Until nothing runs or all partitions are gone. */
 async function allIdle(partitions: readonly OwnedPartition[]): Promise<void> {
-  await Promise.all(partitions.map((partition) => Promise.race([partition.lanes.whenIdle(), gone(partition)])))
-}
-
-function gone({ signal }: OwnedPartition): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve()
-    else signal.addEventListener('abort', () => resolve(), { once: true })
-  })
+  await Promise.all(partitions.map((partition) => partition.whenIdleOrGone()))
 }
 
 function abortHandlers(partition: OwnedPartition, reason: DrainReason, running: RunningHandlers): void {

@@ -119,6 +119,15 @@ export class OwnedPartition implements TopicPartition {
     return this.#abandoned.signal
   }
 
+  /** Resolves when none of its handlers runs, or it is gone. */
+  async whenIdleOrGone(): Promise<void> {
+    const gone = new Promise<void>((resolve) => {
+      if (this.signal.aborted) resolve()
+      else this.signal.addEventListener('abort', () => resolve(), { once: true })
+    })
+    await Promise.race([this.lanes.whenIdle(), gone])
+  }
+
   /** From now on nothing of this object counts. Returns false when that was so already. */
   leave(): boolean {
     if (this.isGone) return false

@@ -335,7 +335,7 @@ export class Ownership implements ConsumerListener {
 
   /** Until no handler of the partition runs, it is gone, or the time that handlers have is over. */
   async #idle(owned: OwnedPartition): Promise<void> {
-    await withinDeadline(Promise.race([owned.lanes.whenIdle(), aborted(owned.signal)]), {
+    await withinDeadline(owned.whenIdleOrGone(), {
       clock: this.#clock,
       deadline: this.#clock.now() + this.#options.drainMs,
       onLate: () => undefined,
@@ -386,13 +386,6 @@ function startOf({ position, committed }: AssignedPartition): PartitionStart {
   const { completed } = progressOf(committed)
   const acknowledged = { offset: committed.offset, metadata: committed.metadata ?? '' }
   return { position, completed, acknowledged, leftBehind: [] }
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve()
-    else signal.addEventListener('abort', () => resolve(), { once: true })
-  })
 }
 
 function defect(cause: unknown): TidemarkError {

@@ -10,9 +10,6 @@ export interface DeadlineOptions<Late> {
   readonly onLate: () => Late
 }
 
-/** Node's timers fire at once when they are set for longer. */
-const longestTimerMs = 2 ** 31 - 1
-
 /**
  * Settles as `work` does, or by `onLate` at the deadline, whichever is first; work that has settled already wins over a
  * deadline that has passed already. Leaves no timer and no listener behind. Work that is waited for no longer goes on; its
@@ -38,13 +35,9 @@ export function withinDeadline<Value, Late = never>(
         end(() => reject(error as Error))
       }
     }
-    const arm = () => {
-      const leftMs = deadline - clock.now()
-      timer = leftMs > longestTimerMs ? clock.setTimer(longestTimerMs, arm) : clock.setTimer(Math.max(0, leftMs), late)
-    }
     if (signal?.aborted) abort()
     else {
-      arm()
+      if (deadline !== Infinity) timer = clock.setTimer(Math.max(0, deadline - clock.now()), late)
       signal?.addEventListener('abort', abort, { once: true })
     }
     work.then(

@@ -14,9 +14,6 @@ const moves = {
 } as const satisfies Record<string, readonly string[]>
 type State = keyof typeof moves
 
-/** Node's timers fire at once when they are set for longer. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1
-
 export interface PendingRequestOptions<R extends Request> {
   readonly request: R
   readonly deadline: number
@@ -46,7 +43,7 @@ export class PendingRequest<R extends Request = Request> {
     this.#options = options
     this.#machine = new StateMachine<State>(`a ${options.request.api} request`, 'encoding', moves)
     this.#timer = options.clock.setTimer(
-      Math.min(LONGEST_TIMER_MS, Math.max(0, options.deadline - options.clock.now())),
+      Math.max(0, options.deadline - options.clock.now()),
       // Pending I/O first: it may have been this process that stood still, and the answer is here.
       () => options.clock.defer(() => this.#giveUp('timed-out')),
     )
