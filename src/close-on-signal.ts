@@ -9,7 +9,7 @@ export interface CloseOnSignalOptions {
   /** Default SIGTERM and SIGINT. */
   readonly signals?: readonly NodeJS.Signals[]
   /** Most time for the close. Default: as the messaging says. */
-  readonly deadlineMs?: number
+  readonly timeoutMs?: number
   /**
    * End the process when closed: with 0, or 1 when something could not be closed in order. Default true; with false the
    * exit code is set all the same, and only a second signal ends the process.
@@ -19,7 +19,7 @@ export interface CloseOnSignalOptions {
 
 const optionRules: Rules<CloseOnSignalOptions> = {
   signals: { expected: "a list of signals: ['SIGTERM', 'SIGINT']", accepts: isSignals },
-  deadlineMs: timeLimit,
+  timeoutMs: timeLimit,
   exit: flag,
 }
 
@@ -33,7 +33,7 @@ const forceMs = 500
  */
 export function closeOnSignal(messaging: Messaging, options: CloseOnSignalOptions = {}): () => void {
   requireCloseable(messaging, options)
-  const { signals = ['SIGTERM', 'SIGINT'], deadlineMs, exit = true } = options
+  const { signals = ['SIGTERM', 'SIGINT'], timeoutMs, exit = true } = options
   let received = 0
   const onSignal = () => {
     received += 1
@@ -42,7 +42,7 @@ export function closeOnSignal(messaging: Messaging, options: CloseOnSignalOption
   }
   const closeInOrder = async () => {
     try {
-      await messaging.close(deadlineMs === undefined ? {} : { deadlineMs })
+      await messaging.close(timeoutMs === undefined ? {} : { timeoutMs })
       if (exit) process.exit(0)
     } catch {
       // Whoever calls `close` as well is told why: it is the same promise.

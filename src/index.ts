@@ -26,7 +26,7 @@ export { nullable } from './serde/nullable.js'
 export { SerdeError, type ValueIssue } from './serde/serde-error.js'
 
 export { Producer, type CloseSummary, type ProducerFacts, type ProducerState } from './producer/producer.js'
-export type { DeadlineOption } from './producer/deadline-option.js'
+export type { TimeoutOption } from './producer/timeout-option.js'
 export type { SendOptions } from './producer/outgoing-record.js'
 export type { SendManyOptions } from './producer/send-many.js'
 export type { Receipt } from './producer/receipt.js'

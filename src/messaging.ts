@@ -23,12 +23,12 @@ import type { Topic } from './topic/topic.js'
 
 export interface CloseOptions {
   /** Most time for everything. Default `closeTimeoutMs` of the messaging. */
-  readonly deadlineMs?: number
+  readonly timeoutMs?: number
   /** Give everything up at once: nothing is drained or committed. May be called while a close is under way. */
   readonly force?: boolean
 }
 
-const closeRules: Rules<CloseOptions> = { deadlineMs: timeLimit, force: flag }
+const closeRules: Rules<CloseOptions> = { timeoutMs: timeLimit, force: flag }
 
 /** What runs, for health and metrics. */
 export interface MessagingFacts {
@@ -118,9 +118,9 @@ export class Messaging implements AsyncDisposable {
   close(options: CloseOptions = {}): Promise<void> {
     const problem = optionProblem('close', options, closeRules)
     if (problem !== null) return Promise.reject(problem)
-    const { deadlineMs = this.#options.closeTimeoutMs, force = false } = options
+    const { timeoutMs = this.#options.closeTimeoutMs, force = false } = options
     if (force) this.#force()
-    this.#closing ??= this.#close(force ? 0 : deadlineMs)
+    this.#closing ??= this.#close(force ? 0 : timeoutMs)
     return this.#closing
   }
 
@@ -128,16 +128,16 @@ export class Messaging implements AsyncDisposable {
     return this.close()
   }
 
-  async #close(deadlineMs: number): Promise<void> {
+  async #close(timeoutMs: number): Promise<void> {
     const { clock } = this.#options.driver.runtime
-    const deadline = clock.now() + deadlineMs
-    const stops = [...this.#consumers].map((consumer) => consumer.stop({ deadlineMs: deadlineMs * consumersShare }))
+    const deadline = clock.now() + timeoutMs
+    const stops = [...this.#consumers].map((consumer) => consumer.stop({ timeoutMs: timeoutMs * consumersShare }))
     const stopped = await Promise.allSettled(stops)
     // A handler that outlived its consumer may still want to send; nobody would close what is made for it now.
     this.#producersClosing = true
     const left = Math.max(0, deadline - clock.now())
     const flushed = await Promise.allSettled(
-      [...this.#producers].map((producer) => producer.close({ deadlineMs: left })),
+      [...this.#producers].map((producer) => producer.close({ timeoutMs: left })),
     )
     await this.#admin?.close()
     const failures = [...stopped, ...flushed]
@@ -148,8 +148,8 @@ export class Messaging implements AsyncDisposable {
 
   #force(): void {
     const ends: Promise<unknown>[] = [
-      ...[...this.#consumers].map((consumer) => consumer.stop({ deadlineMs: 0, force: true })),
-      ...[...this.#producers].map((producer) => producer.close({ deadlineMs: 0 })),
+      ...[...this.#consumers].map((consumer) => consumer.stop({ timeoutMs: 0, force: true })),
+      ...[...this.#producers].map((producer) => producer.close({ timeoutMs: 0 })),
     ]
     // Whoever forces a close does not wait for how it ends; the promise of the close tells.
     void Promise.allSettled(ends)

@@ -24,12 +24,12 @@ const moves = {
 
 export interface StartOptions {
   /** Most time until the first assignment. Default 60,000. */
-  readonly deadlineMs?: number
+  readonly timeoutMs?: number
 }
 
 export interface StopOptions {
   /** Most time for everything: running handlers, commit, leaving. Default `drainMs` + 5 s. */
-  readonly deadlineMs?: number
+  readonly timeoutMs?: number
   /** Give everything up at once, without a commit; may be called while a stop is under way. */
   readonly force?: boolean
 }
@@ -37,10 +37,10 @@ export interface StopOptions {
 /** Where to go on: an offset, or the first record at or after a time (absolute ms). */
 export type SeekTarget = number | { readonly timestamp: number }
 
-const startRules: Rules<StartOptions> = { deadlineMs: timeLimit }
-const stopRules: Rules<StopOptions> = { deadlineMs: timeLimit, force: flag }
+const startRules: Rules<StartOptions> = { timeoutMs: timeLimit }
+const stopRules: Rules<StopOptions> = { timeoutMs: timeLimit, force: flag }
 
-const startDeadlineMs = 60_000
+const startTimeoutMs = 60_000
 const leaveMs = 5_000
 /** Part of a stop's time that is kept for leaving the group. */
 const leaveShare = 0.1
@@ -85,13 +85,13 @@ export class Consumer implements AsyncDisposable {
   async start(options: StartOptions = {}): Promise<void> {
     const problem = optionProblem('start', options, startRules)
     if (problem !== null) throw problem
-    const { deadlineMs = startDeadlineMs } = options
+    const { timeoutMs = startTimeoutMs } = options
     this.#state.require('start', 'idle')
     this.#state.to('starting')
     const driver = this.#dependencies.driver.createConsumer(this.#settings(), this.#ownership)
     this.#driver = driver
     try {
-      await driver.start(this.#now() + deadlineMs)
+      await driver.start(this.#now() + timeoutMs)
     } catch (cause) {
       const error = asTidemarkError(cause)
       if (this.#state.is('starting')) this.#fail(error)
@@ -101,17 +101,17 @@ export class Consumer implements AsyncDisposable {
   }
 
   /**
-   * Takes nothing new, lets running handlers finish, commits what is settled, leaves the group. Bounded by `deadlineMs`:
+   * Takes nothing new, lets running handlers finish, commits what is settled, leaves the group. Bounded by `timeoutMs`:
    * handlers that have not finished see their signal abort, and their records are reported as possible duplicates.
    * Idempotent.
    */
   stop(options: StopOptions = {}): Promise<void> {
     const problem = optionProblem('stop', options, stopRules)
     if (problem !== null) return Promise.reject(problem)
-    const { deadlineMs = this.#options.drainMs + leaveMs, force = false } = options
+    const { timeoutMs = this.#options.drainMs + leaveMs, force = false } = options
     if (force) this.#force()
-    else if (this.#closing !== null) void this.#giveUp(deadlineMs) // never rejects; the former call waits for the same end
-    this.#closing ??= this.#stop(deadlineMs)
+    else if (this.#closing !== null) void this.#giveUp(timeoutMs) // never rejects; the former call waits for the same end
+    this.#closing ??= this.#stop(timeoutMs)
     return this.#closing
   }
 
@@ -174,28 +174,28 @@ export class Consumer implements AsyncDisposable {
     }
   }
 
-  async #stop(deadlineMs: number): Promise<void> {
+  async #stop(timeoutMs: number): Promise<void> {
     if (this.#state.is('idle')) {
       this.#state.to('stopped')
       this.#ownership.close()
       return
     }
     this.#state.to('stopping')
-    await this.#close(deadlineMs)
+    await this.#close(timeoutMs)
     this.#state.to('stopped')
   }
 
-  async #close(deadlineMs: number): Promise<void> {
-    await this.#giveUp(deadlineMs)
+  async #close(timeoutMs: number): Promise<void> {
+    await this.#giveUp(timeoutMs)
     this.#ownership.close()
   }
 
   /** Called again with less time, it shortens what the former call has begun. Never rejects. */
-  async #giveUp(deadlineMs: number): Promise<void> {
-    const deadline = this.#now() + deadlineMs
+  async #giveUp(timeoutMs: number): Promise<void> {
+    const deadline = this.#now() + timeoutMs
     if (deadline >= this.#stopBy) return
     this.#stopBy = deadline
-    const leave = Math.min(leaveMs, deadlineMs * leaveShare)
+    const leave = Math.min(leaveMs, timeoutMs * leaveShare)
     // At the same time, so that a member that stops hears of a rebalance meanwhile and is never made to join again.
     const ends = await Promise.allSettled([this.#ownership.release(deadline - leave), this.#driver?.stop(deadline)])
     for (const end of ends) {

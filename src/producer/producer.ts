@@ -7,7 +7,7 @@ import { withinDeadline } from '../runtime/within-deadline.js'
 import type { Metrics } from '../telemetry/metrics.js'
 import type { Topic } from '../topic/topic.js'
 import { BufferMemory } from './buffer-memory.js'
-import { deadlineRules, type DeadlineOption } from './deadline-option.js'
+import { timeoutRules, type TimeoutOption } from './timeout-option.js'
 import { Intake } from './intake.js'
 import { encodeRecord, noSendOptions, type SendOptions } from './outgoing-record.js'
 import type { ResolvedProducerOptions } from './producer-options.js'
@@ -133,26 +133,26 @@ export class Producer {
   /**
    * Resolves when everything sent before this call has its outcome, good or bad; nothing lingers meanwhile.
    *
-   * Without `deadlineMs` the records' own deadlines bound the wait.
+   * Without `timeoutMs` the records' own deadlines bound the wait.
    *
-   * @throws TimeoutError `flush-timeout` after `deadlineMs`; what was sent goes on.
+   * @throws TimeoutError `flush-timeout` after `timeoutMs`; what was sent goes on.
    */
-  async flush(options: DeadlineOption = {}): Promise<void> {
-    const problem = optionProblem('flush', options, deadlineRules)
+  async flush(options: TimeoutOption = {}): Promise<void> {
+    const problem = optionProblem('flush', options, timeoutRules)
     if (problem !== null) throw problem
-    const { deadlineMs = Infinity } = options
-    await this.#until(this.#runtime.clock.now() + deadlineMs, this.#flush())
+    const { timeoutMs = Infinity } = options
+    await this.#until(this.#runtime.clock.now() + timeoutMs, this.#flush())
   }
 
   /**
-   * Takes no more sends, flushes for at most `deadlineMs` (default `closeTimeoutMs`), then ends what is left: each record
+   * Takes no more sends, flushes for at most `timeoutMs` (default `closeTimeoutMs`), then ends what is left: each record
    * with its own outcome. Idempotent.
    */
-  close(options: DeadlineOption = {}): Promise<CloseSummary> {
-    const problem = optionProblem('close', options, deadlineRules)
+  close(options: TimeoutOption = {}): Promise<CloseSummary> {
+    const problem = optionProblem('close', options, timeoutRules)
     if (problem !== null) return Promise.reject(problem)
-    const { deadlineMs = this.#options.closeTimeoutMs } = options
-    this.#closing ??= this.#close(this.#runtime.clock.now() + deadlineMs)
+    const { timeoutMs = this.#options.closeTimeoutMs } = options
+    this.#closing ??= this.#close(this.#runtime.clock.now() + timeoutMs)
     return this.#closing
   }
 

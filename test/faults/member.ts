@@ -51,7 +51,7 @@ const messaging = createMessaging({
       note({ kind: 'warned', at: monotonicMs(), message: `error: ${message} ${text(fields)}` }),
   },
 })
-closeOnSignal(messaging, { deadlineMs: task.closeMs })
+closeOnSignal(messaging, { timeoutMs: task.closeMs })
 
 const consumer = messaging.consumer({
   group: task.group,
@@ -88,6 +88,6 @@ setInterval(() => {
   })
 }, 250).unref()
 
-await consumer.start({ deadlineMs: 60_000 }).catch((error: unknown) => {
+await consumer.start({ timeoutMs: 60_000 }).catch((error: unknown) => {
   note({ kind: 'not-started', at: monotonicMs(), message: String(error) })
 })

@@ -91,8 +91,8 @@ export function makeConsumer(
     onFailed: callbacks.failed,
   })
   return {
-    start: async () => consumer.start({ deadlineMs: 15_000 }),
-    stop: async () => messaging.close({ deadlineMs: 20_000 }),
+    start: async () => consumer.start({ timeoutMs: 15_000 }),
+    stop: async () => messaging.close({ timeoutMs: 20_000 }),
     facts: () => consumer.facts(),
     assignment: () => consumer.assignment(),
     pause: (partitions) => consumer.pause(partitions),

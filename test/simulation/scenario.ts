@@ -193,7 +193,7 @@ export class Scenario {
       ;({ messaging, producer, process } = this.#makeProducer(`${name}x`))
     }
     await Promise.all(outcomes)
-    await messaging.close({ deadlineMs: 5_000 })
+    await messaging.close({ timeoutMs: 5_000 })
   }
 
   #makeProducer(name: string) {

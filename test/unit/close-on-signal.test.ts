@@ -47,10 +47,10 @@ describe('closing on a signal', () => {
   }
 
   it('closes in order within the deadline, then ends the process with 0', async () => {
-    const { closes, signal, end } = listen({ deadlineMs: 2_000 })
+    const { closes, signal, end } = listen({ timeoutMs: 2_000 })
     signal()
     await turn()
-    expect(closes).toEqual([{ deadlineMs: 2_000 }])
+    expect(closes).toEqual([{ timeoutMs: 2_000 }])
     expect(exits).toEqual([])
     end()
     await turn()

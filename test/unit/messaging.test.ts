@@ -214,7 +214,7 @@ describe('messaging', () => {
     await consumer.start()
     await until(() => started)
     const before = messaging.facts().producers.length
-    await messaging.close({ deadlineMs: 50 })
+    await messaging.close({ timeoutMs: 50 })
     finish()
     await until(() => sent !== undefined)
     await expect(sent).rejects.toThrow(StateError)

@@ -53,7 +53,7 @@ const refused: [name: string, call: unknown, given: readonly unknown[], what: st
     [closeable, { signals: ['TERM'] }],
     'signals: is a list of 1; write a list of signals',
   ],
-  ['closeOnSignal', closeOnSignal, [closeable, { deadlineMs: -1 }], 'deadlineMs: is -1; write milliseconds'],
+  ['closeOnSignal', closeOnSignal, [closeable, { timeoutMs: -1 }], 'timeoutMs: is -1; write milliseconds'],
 ]
 
 describe('a public function that cannot use what it was given', () => {

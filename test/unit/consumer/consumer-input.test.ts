@@ -67,10 +67,10 @@ describe.each(['pause', 'resume'] as const)('%s', (call) => {
 
 describe('the options of start and stop', () => {
   const refused: [options: unknown, what: string][] = [
-    [{ deadlineMs: Number.NaN }, 'deadlineMs: is NaN; write milliseconds'],
-    [{ deadlineMs: -1 }, 'deadlineMs: is -1; write milliseconds'],
-    [{ deadlineMs: '5000' }, 'deadlineMs: is a string; write milliseconds'],
-    [{ deadline: 5_000 }, 'deadline: is not an option; did you mean deadlineMs?'],
+    [{ timeoutMs: Number.NaN }, 'timeoutMs: is NaN; write milliseconds'],
+    [{ timeoutMs: -1 }, 'timeoutMs: is -1; write milliseconds'],
+    [{ timeoutMs: '5000' }, 'timeoutMs: is a string; write milliseconds'],
+    [{ timeout: 5_000 }, 'timeout: is not an option; did you mean timeoutMs?'],
     [null, 'options: is null; write an object'],
     [5_000, 'options: is 5000; write an object'],
   ]
@@ -78,7 +78,7 @@ describe('the options of start and stop', () => {
   it.each(refused)('start says what is wrong with %j and can be called again', async (options, what) => {
     const { consumer } = setUp()
     expect((await refusal(() => consumer.start(wrong(options)))).message).toContain(what)
-    await consumer.start({ deadlineMs: 5_000 })
+    await consumer.start({ timeoutMs: 5_000 })
     expect(consumer.state).toBe('running')
   })
 

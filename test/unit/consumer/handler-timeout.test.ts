@@ -140,7 +140,7 @@ describe('a handler whose time is over', () => {
   it('leaves no timer behind once the consumer has stopped, even while it still runs', async () => {
     const { clock, consumer } = await timedOut()
     await clock.advance(5_000)
-    await clock.runUntil(consumer.stop({ deadlineMs: 1_000 }))
+    await clock.runUntil(consumer.stop({ timeoutMs: 1_000 }))
     await clock.advance(0)
     expect(clock.pendingTimers).toBe(0)
   })

@@ -288,7 +288,7 @@ function history(seed: number) {
     )
     if (missing.length > 0)
       problem(`never handled: ${missing.join(' ')} ${JSON.stringify(consumer.facts().partitions)}`)
-    const ended = consumer.stop({ deadlineMs: 5_000 })
+    const ended = consumer.stop({ timeoutMs: 5_000 })
     for (const place of places) if (place.state === 'ours') place.state = 'draining'
     await clock.runUntil(ended)
     await clock.advance(60_000)

@@ -138,7 +138,7 @@ describe('revoke', () => {
 
   it('while the consumer stops ends that drain by its own, earlier deadline, and what is done is committed', async () => {
     const { clock, driver, handler, assigned, consumer, drains } = await running()
-    const stopped = consumer.stop({ deadlineMs: 60_000 })
+    const stopped = consumer.stop({ timeoutMs: 60_000 })
     await clock.advance(1_000)
     handler.end(0)
     const begun = clock.now()
@@ -188,7 +188,7 @@ describe('revoke', () => {
     const begun = clock.now()
     const revoked = driver.revoke(assigned, 30_000)
     await clock.advance(1_000)
-    await clock.runUntil(consumer.stop({ deadlineMs: 2_000 }))
+    await clock.runUntil(consumer.stop({ timeoutMs: 2_000 }))
     await clock.runUntil(revoked)
     expect(clock.now() - begun).toBeLessThanOrEqual(3_000)
     expect(drains).toMatchObject([{ reason: 'revoked', abandoned: 3 }])
@@ -243,7 +243,7 @@ describe('lost', () => {
 describe('stop', () => {
   it('drains, commits, then leaves', async () => {
     const { clock, driver, handler, consumer, drains } = await running()
-    const stopped = consumer.stop({ deadlineMs: 10_000 })
+    const stopped = consumer.stop({ timeoutMs: 10_000 })
     await clock.advance(10)
     expect(driver.calls).not.toContain('left')
     for (const offset of [0, 1, 2]) handler.end(offset)
@@ -259,7 +259,7 @@ describe('stop', () => {
   it('is over by its deadline although a handler never ends', async () => {
     const { clock, consumer, handler } = await running()
     const begun = clock.now()
-    await clock.runUntil(consumer.stop({ deadlineMs: 3_000 }))
+    await clock.runUntil(consumer.stop({ timeoutMs: 3_000 }))
     expect(clock.now() - begun).toBeLessThanOrEqual(3_000)
     expect(handler.signals.get(0)?.aborted).toBe(true)
   })

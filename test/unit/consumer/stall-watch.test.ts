@@ -164,7 +164,7 @@ describe('a stall', () => {
     world.driver.deliver(again, records(0, 1))
     await hearOf(world, 15, 1)
     expect(world.told('warn', stall)).toHaveLength(1)
-    await world.clock.runUntil(world.consumer.stop({ deadlineMs: 1_000 }))
+    await world.clock.runUntil(world.consumer.stop({ timeoutMs: 1_000 }))
     await world.clock.advance(0)
     expect(world.clock.pendingTimers).toBe(0)
   })

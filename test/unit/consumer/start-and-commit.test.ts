@@ -75,7 +75,7 @@ describe('close', () => {
     await clock.advance(100)
     void one.stop()
     const begun = clock.now()
-    await clock.runUntil(messaging.close({ deadlineMs: 2_000 }))
+    await clock.runUntil(messaging.close({ timeoutMs: 2_000 }))
     expect(clock.now() - begun).toBeLessThanOrEqual(2_000)
   })
 })

@@ -2,14 +2,14 @@ import { describe, expect, it } from 'vitest'
 import { flag, optionIssues, timeLimit, wholeNumber, withMethods, type Rules } from '../../../src/input/option-rules.js'
 
 interface Options {
-  readonly deadlineMs?: number
+  readonly timeoutMs?: number
   readonly force?: boolean
   readonly partitions?: number
   readonly logger?: object
 }
 
 const rules: Rules<Options> = {
-  deadlineMs: timeLimit,
+  timeoutMs: timeLimit,
   force: flag,
   partitions: wholeNumber(1, 9),
   logger: withMethods('a logger', ['info']),
@@ -21,14 +21,14 @@ const told = (options: unknown) =>
 describe('the check of options', () => {
   it('lets through what fits, and what is undefined as left out', () => {
     const logger = { info: () => undefined }
-    expect(told({ deadlineMs: Infinity, force: false, partitions: 9, logger })).toEqual([])
-    expect(told({ deadlineMs: undefined })).toEqual([])
+    expect(told({ timeoutMs: Infinity, force: false, partitions: 9, logger })).toEqual([])
+    expect(told({ timeoutMs: undefined })).toEqual([])
     expect(told({})).toEqual([])
   })
 
   it('tells every problem at once: what came and what to write', () => {
-    expect(told({ deadlineMs: Number.NaN, force: 1, partitions: 10, logger: 'loud' })).toEqual([
-      'deadlineMs is NaN; write milliseconds from now, of at least 0, or leave it out',
+    expect(told({ timeoutMs: Number.NaN, force: 1, partitions: 10, logger: 'loud' })).toEqual([
+      'timeoutMs is NaN; write milliseconds from now, of at least 0, or leave it out',
       'force is 1; write true or false',
       'partitions is 10; write a whole number from 1 to 9',
       'logger is a string; write a logger',
@@ -36,15 +36,15 @@ describe('the check of options', () => {
   })
 
   it('names the option that was probably meant, or all there are', () => {
-    expect(told({ deadline: 5 })).toEqual(['deadline is not an option; did you mean deadlineMs?'])
+    expect(told({ timeout: 5 })).toEqual(['timeout is not an option; did you mean timeoutMs?'])
     expect(told({ colour: 5 })).toEqual([
-      'colour is not an option; take it out; options are deadlineMs, force, partitions, logger',
+      'colour is not an option; take it out; options are timeoutMs, force, partitions, logger',
     ])
     expect(told({ constructor: 5 })[0]).toContain('constructor is not an option')
   })
 
   it.each([null, 5, 'text', ['list'], () => undefined])('wants an object, not %s', (options) => {
-    expect(told(options)[0]).toMatch(/^options is .*; write an object with any of deadlineMs, /)
+    expect(told(options)[0]).toMatch(/^options is .*; write an object with any of timeoutMs, /)
   })
 
   it('never shows text that was given', () => {

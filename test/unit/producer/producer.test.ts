@@ -602,10 +602,10 @@ describe('flush', () => {
       const sent = bench.producer.send(topic, '1:a')
       const refusal = {
         name: 'ConfigError',
-        message: expect.stringMatching(/deadlineMs.*milliseconds from now/) as string,
+        message: expect.stringMatching(/timeoutMs.*milliseconds from now/) as string,
       }
-      await expect(bench.producer.flush({ deadlineMs: limit as number })).rejects.toMatchObject(refusal)
-      await expect(bench.producer.close({ deadlineMs: limit as number })).rejects.toMatchObject(refusal)
+      await expect(bench.producer.flush({ timeoutMs: limit as number })).rejects.toMatchObject(refusal)
+      await expect(bench.producer.close({ timeoutMs: limit as number })).rejects.toMatchObject(refusal)
       await bench.run()
       bench.driver.last.store(1)
       expect(await sent).toMatchObject({ offset: 1 })
@@ -615,7 +615,7 @@ describe('flush', () => {
   test('rejects at its deadline and lets the records go on', async () => {
     const bench = await start()
     const sent = bench.producer.send(topic, '1:a')
-    const flushed = bench.producer.flush({ deadlineMs: 300 })
+    const flushed = bench.producer.flush({ timeoutMs: 300 })
     await expect(ended(bench, flushed)).rejects.toMatchObject({ code: 'flush-timeout' })
     bench.driver.last.store(1)
     expect(await sent).toMatchObject({ offset: 1 })
@@ -646,7 +646,7 @@ describe('close', () => {
     const queued = watched(bench.producer.send(topic, '1:queued'))
     const other = watched(bench.producer.send(topic, '1:other'))
     const inLine = watched(bench.producer.send(topic, '1:in line'))
-    const summary = await ended(bench, bench.producer.close({ deadlineMs: 200 }))
+    const summary = await ended(bench, bench.producer.close({ timeoutMs: 200 }))
     expect(await out).toMatchObject({ outcome: 'unknown' })
     for (const error of [await queued, await other, await inLine]) {
       expect(error).toMatchObject({ code: 'closed', outcome: 'not-stored' })
@@ -660,7 +660,7 @@ describe('close', () => {
     const bench = startUnloaded()
     bench.driver.load = () => new Promise(() => undefined)
     const sent = watched(bench.producer.send(topic, '1:a'))
-    const summary = await ended(bench, bench.producer.close({ deadlineMs: 10 }))
+    const summary = await ended(bench, bench.producer.close({ timeoutMs: 10 }))
     expect(await sent).toMatchObject({ code: 'closed', outcome: 'not-stored' })
     expect(summary).toEqual({ unsent: 1, unknown: 0 })
   })

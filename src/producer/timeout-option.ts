@@ -1,9 +1,9 @@
 import { timeLimit, type Rules } from '../input/option-rules.js'
 
 /** What a bounded call may be told. */
-export interface DeadlineOption {
+export interface TimeoutOption {
   /** Most time it may take, in milliseconds from now; `Infinity` for no limit. */
-  readonly deadlineMs?: number
+  readonly timeoutMs?: number
 }
 
-export const deadlineRules: Rules<DeadlineOption> = { deadlineMs: timeLimit }
+export const timeoutRules: Rules<TimeoutOption> = { timeoutMs: timeLimit }
