@@ -52,7 +52,7 @@ export type { Order } from './consumer/dispatch.js'
 export type { PartitionState, PauseReason } from './consumer/owned-partition.js'
 export type { WaitsFor } from './consumer/partition-work.js'
 export type { DrainedOffset, DrainedRange, DrainReason, DrainReport } from './consumer/drain.js'
-export type { ContextReceipt, ContextSend, ContextSendOptions, Handler, HandlerContext } from './consumer/handler.js'
+export type { Handler, HandlerContext } from './consumer/handler.js'
 export { DeadLetter, Discard } from './consumer/fate.js'
 
 export type { Message, MessageHeaders } from './message/message.js'

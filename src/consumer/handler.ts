@@ -1,29 +1,7 @@
-import type { HeadersInput } from '../message/headers.js'
 import type { Message } from '../message/message.js'
+import type { SendOptions } from '../producer/outgoing-record.js'
+import type { Receipt } from '../producer/receipt.js'
 import type { Topic } from '../topic/topic.js'
-
-export interface ContextSendOptions {
-  readonly key?: string | number | Buffer | null
-  readonly headers?: HeadersInput
-  readonly partition?: number
-  /** Milliseconds since the Unix epoch. */
-  readonly timestamp?: number
-}
-
-export interface ContextReceipt {
-  readonly topic: string
-  readonly partition: number
-  /** `null` where the broker does not tell. */
-  readonly offset: number | null
-  readonly timestamp: number
-}
-
-/** Sends from within a handler; resolves when stored. */
-export type ContextSend = <Value>(
-  topic: Topic<Value>,
-  value: Value,
-  options?: ContextSendOptions,
-) => Promise<ContextReceipt>
 
 export interface HandlerContext {
   /**
@@ -35,9 +13,11 @@ export interface HandlerContext {
   readonly attempt: number
   /** Absolute ms when the attempt counts as failed; counted from its start, not from the receipt of the record. */
   readonly deadline: number
-  /** Await it: a record counts as handled when its handler has ended. */
-  readonly send: ContextSend
+  /** Sends from within a handler; resolves when stored. Await it: a record counts as handled when its handler has ended. */
+  readonly send: <Value>(topic: Topic<Value>, value: Value, options?: SendOptions) => Promise<Receipt>
 }
+
+export type ContextSend = HandlerContext['send']
 
 /**
  * Handles one message, or one batch. Returning means done, throwing means failed; `DeadLetter` and `Discard` choose the

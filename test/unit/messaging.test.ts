@@ -1,6 +1,16 @@
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { bytes, ConfigError, createMessaging, defineTopic, json, StateError, type Message } from 'tidemark'
+import {
+  bytes,
+  ConfigError,
+  createMessaging,
+  defineTopic,
+  json,
+  StateError,
+  type Message,
+  type Receipt,
+  type SendOptions,
+} from 'tidemark'
 import { createMemoryCluster, memory } from 'tidemark/memory'
 
 const Reading = z.object({ bk_biz_id: z.number(), value: z.number() })
@@ -161,6 +171,29 @@ describe('messaging', () => {
     await consumer.start()
     await until(() => cluster.committed('g').length > 0)
     expect(cluster.records('alerts', 0).map(({ value }) => value?.toString())).toEqual(['{"of":5}'])
+    await close()
+  })
+
+  it('takes in a handler all that a send of a producer takes, and gives the same receipt', async () => {
+    const { cluster, messaging, close } = await world()
+    await messaging.producer().send(readings, { bk_biz_id: 1, value: 5 })
+    const receipts: Receipt[] = []
+    const consumer = messaging.consumer({
+      group: 'g',
+      topics: [readings],
+      handle: async ({ value }, context) => {
+        const options: SendOptions = { id: 'r-5', key: 'k', headers: { a: 'b' }, partition: 0, timestamp: 7 }
+        receipts.push(await context.send(alerts, { of: value.value }, options))
+      },
+    })
+    await consumer.start()
+    await until(() => receipts.length === 1)
+    expect(receipts).toEqual([{ topic: 'alerts', partition: 0, offset: 0, timestamp: 7 }])
+    const [stored] = cluster.records('alerts', 0)
+    expect(stored?.headers.map(([name, value]) => [name, value?.toString()])).toEqual([
+      ['a', 'b'],
+      ['td-id', 'r-5'],
+    ])
     await close()
   })
 
