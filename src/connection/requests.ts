@@ -74,12 +74,22 @@ export interface ProduceRequest {
   readonly transactionalId: string | null
   readonly batches: readonly ProduceBatch[]
 }
+/** One record of a batch that a broker refused; the others of the batch are not stored either, though nothing is wrong with them. */
+export interface RefusedRecord {
+  /** Its place in the batch. */
+  readonly index: number
+  readonly message: string | null
+}
 export interface ProducedPartition extends TopicPartition, WithError {
   /** -1 when the broker does not know it (DUPLICATE_SEQUENCE_NUMBER of an old batch). */
   readonly baseOffset: number
   /** -1 unless the topic uses LogAppendTime. */
   readonly logAppendTime: number
   readonly logStartOffset: number
+  /** Which records made the broker refuse the batch. Empty when it does not tell, as brokers before Kafka 2.4 never do. */
+  readonly recordErrors: readonly RefusedRecord[]
+  /** What the broker says about the error, in its own words. */
+  readonly errorMessage: string | null
 }
 export interface ProduceAnswer extends Throttled {
   readonly partitions: readonly ProducedPartition[]

@@ -1,5 +1,12 @@
 import { brokerCode } from '../../connection/broker-error.js'
-import type { ProduceAnswer, ProduceBatch, ProducedPartition, ProduceRequest } from '../../connection/requests.js'
+import type {
+  ProduceAnswer,
+  ProduceBatch,
+  ProducedPartition,
+  ProduceRequest,
+  RefusedRecord,
+} from '../../connection/requests.js'
+import type { OutgoingRecord } from '../../message/record.js'
 import type { Timer } from '../../runtime/clock.js'
 import { setBrokerTimer } from './broker-timer.js'
 import type { ClusterState } from './cluster-state.js'
@@ -68,10 +75,10 @@ class ParkedProduce implements PartitionWatcher {
 
 function appendBatch(cluster: ClusterState, node: number, request: ProduceRequest, batch: ProduceBatch): BatchFate {
   const partition = cluster.partition(batch.topic, batch.partition)
-  if (partition === undefined) return refused(batch, brokerCode.UNKNOWN_TOPIC_OR_PARTITION)
+  if (partition === undefined) return refused(batch, wholeBatch(brokerCode.UNKNOWN_TOPIC_OR_PARTITION))
   const sizeBytes = sizeOf(batch.records)
   const problem = problemOf(cluster, node, partition, request, batch, sizeBytes)
-  if (problem !== brokerCode.NONE) return refused(batch, problem)
+  if (problem !== null) return refused(batch, problem)
 
   if (batch.producerId >= 0) {
     const judged = partition.log.ledger.judge({
@@ -80,11 +87,18 @@ function appendBatch(cluster: ClusterState, node: number, request: ProduceReques
       baseSequence: batch.baseSequence,
       recordCount: batch.records.length,
     })
-    if (judged.verdict === 'refuse') return refused(batch, judged.errorCode)
+    if (judged.verdict === 'refuse') return refused(batch, wholeBatch(judged.errorCode))
     if (judged.verdict === 'duplicate') return stored(partition, judged.baseOffset, batch.records.length)
   }
   const appended = partition.append(batch.records, batch, sizeBytes)
   return stored(partition, appended.baseOffset, batch.records.length)
+}
+
+/** Why a batch is not taken in, and which of its records are to blame. */
+type Problem = Pick<ProducedPartition, 'errorCode' | 'recordErrors' | 'errorMessage'>
+
+function wholeBatch(errorCode: number): Problem {
+  return { errorCode, recordErrors: [], errorMessage: null }
 }
 
 /** The checks before the append, in the order a broker makes them. */
@@ -95,27 +109,50 @@ function problemOf(
   request: ProduceRequest,
   batch: ProduceBatch,
   sizeBytes: number,
-): number {
+): Problem | null {
   // Transactions are not part of this cluster yet.
-  if (request.transactionalId !== null || batch.isTransactional) return brokerCode.UNSUPPORTED_VERSION
-  if (request.acks !== 0 && request.acks !== 1 && request.acks !== -1) return brokerCode.INVALID_REQUIRED_ACKS
-  if (partition.leader !== node) return brokerCode.NOT_LEADER_OR_FOLLOWER
-  if (request.acks === -1 && !partition.hasEnoughReplicas) return brokerCode.NOT_ENOUGH_REPLICAS
+  if (request.transactionalId !== null || batch.isTransactional) return wholeBatch(brokerCode.UNSUPPORTED_VERSION)
+  if (request.acks !== 0 && request.acks !== 1 && request.acks !== -1) {
+    return wholeBatch(brokerCode.INVALID_REQUIRED_ACKS)
+  }
+  if (partition.leader !== node) return wholeBatch(brokerCode.NOT_LEADER_OR_FOLLOWER)
+  if (request.acks === -1 && !partition.hasEnoughReplicas) return wholeBatch(brokerCode.NOT_ENOUGH_REPLICAS)
   return problemOfRecords(cluster.runtime.clock.now(), partition, batch, sizeBytes)
 }
 
-function problemOfRecords(now: number, partition: Partition, batch: ProduceBatch, sizeBytes: number): number {
-  const { records } = batch
+function problemOfRecords(
+  now: number,
+  partition: Partition,
+  { records }: ProduceBatch,
+  sizeBytes: number,
+): Problem | null {
   const { configs } = partition
-  if (records.length === 0) return brokerCode.INVALID_RECORD
-  if (sizeBytes > configs.maxMessageBytes) return brokerCode.MESSAGE_TOO_LARGE
-  if (configs.compacted && records.some((record) => record.key === null)) return brokerCode.INVALID_RECORD
-  if (configs.limitsTimestamps) {
-    const earliest = now - configs.maxBeforeMs
-    const latest = now + configs.maxAfterMs
-    if (records.some(({ timestamp }) => timestamp < earliest || timestamp > latest)) return brokerCode.INVALID_TIMESTAMP
+  if (records.length === 0) return wholeBatch(brokerCode.INVALID_RECORD)
+  if (sizeBytes > configs.maxMessageBytes) return wholeBatch(brokerCode.MESSAGE_TOO_LARGE)
+  const keyless = configs.compacted ? culprits(records, ({ key }) => key === null, 'a compacted topic needs a key') : []
+  const untimely = configs.limitsTimestamps
+    ? culprits(
+        records,
+        ({ timestamp }) => timestamp < now - configs.maxBeforeMs || timestamp > now + configs.maxAfterMs,
+        'its timestamp is too far from the time of the broker',
+      )
+    : []
+  if (keyless.length === 0 && untimely.length === 0) return null
+  return {
+    errorCode: untimely.length > 0 ? brokerCode.INVALID_TIMESTAMP : brokerCode.INVALID_RECORD,
+    recordErrors: [...keyless, ...untimely].sort((one, other) => one.index - other.index),
+    errorMessage: 'the batch holds records that this topic does not take',
   }
-  return brokerCode.NONE
+}
+
+function culprits(
+  records: readonly OutgoingRecord[],
+  isBad: (record: OutgoingRecord) => boolean,
+  message: string,
+): RefusedRecord[] {
+  const found: RefusedRecord[] = []
+  for (const [index, record] of records.entries()) if (isBad(record)) found.push({ index, message })
+  return found
 }
 
 function stored(partition: Partition, baseOffset: number, recordCount: number): BatchFate {
@@ -131,13 +168,15 @@ function stored(partition: Partition, baseOffset: number, recordCount: number): 
       baseOffset,
       logAppendTime: configs.appendTime ? log.timeOf(baseOffset) : -1,
       logStartOffset: log.startOffset,
+      recordErrors: [],
+      errorMessage: null,
     },
     settled: false,
   }
 }
 
-function refused({ topic, partition }: ProduceBatch, errorCode: number): BatchFate {
-  const answer = { topic, partition, errorCode, baseOffset: -1, logAppendTime: -1, logStartOffset: -1 }
+function refused({ topic, partition }: ProduceBatch, problem: Problem): BatchFate {
+  const answer = { topic, partition, ...problem, baseOffset: -1, logAppendTime: -1, logStartOffset: -1 }
   return { partition: null, leaderEpoch: -1, requiredOffset: -1, answer, settled: true }
 }
 

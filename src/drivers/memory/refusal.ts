@@ -26,6 +26,8 @@ export function refuse(cluster: ClusterState, request: Request, errorCode: numbe
           baseOffset: -1,
           logAppendTime: -1,
           logStartOffset: -1,
+          recordErrors: [],
+          errorMessage: null,
         })),
       }
     case 'initProducerId':

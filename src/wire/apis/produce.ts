@@ -1,3 +1,5 @@
+import type { RefusedRecord } from '../../connection/requests.js'
+import type { Reader } from '../reader.js'
 import { WireError } from '../wire-error.js'
 import { readByTopic, writeByTopic, type ApiCodec } from './codec.js'
 
@@ -23,20 +25,21 @@ export const produce: ApiCodec<'produce'> = {
   },
   decode(reader, version) {
     const partitions = readByTopic(reader, (topic) => {
-      const answer = {
+      return {
         topic,
         partition: reader.int32(),
         errorCode: reader.int16(),
         baseOffset: reader.int64(),
         logAppendTime: reader.int64(),
         logStartOffset: reader.int64(),
+        recordErrors: version >= 8 ? reader.array(() => readRefusedRecord(reader)) : [],
+        errorMessage: version >= 8 ? reader.nullableString() : null,
       }
-      if (version >= 8) {
-        reader.array(() => [reader.int32(), reader.nullableString()]) // record_errors
-        reader.nullableString() // error_message
-      }
-      return answer
     })
     return { partitions, throttleTimeMs: reader.int32() }
   },
+}
+
+function readRefusedRecord(reader: Reader): RefusedRecord {
+  return { index: reader.int32(), message: reader.nullableString() }
 }

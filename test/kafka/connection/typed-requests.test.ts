@@ -105,6 +105,16 @@ describe('every typed request on a real broker', () => {
     ])
   })
 
+  it('produce: the answer names the records for which the broker refused the batch', async () => {
+    await cluster.createTopic('choosy', { configs: { 'cleanup.policy': 'compact' } })
+    const key = Buffer.from('k')
+    const { partitions } = await client.produce(batchOf([{ key }, { key: null }, { key }], { topic: 'choosy' }))
+    expect(partitions[0]).toMatchObject({ errorCode: 87, baseOffset: -1 })
+    expect(partitions[0]!.recordErrors.map(({ index }) => index)).toEqual([1])
+    expect(partitions[0]!.recordErrors[0]!.message).toMatch(/key/)
+    expect(partitions[0]!.errorMessage).not.toBeNull()
+  })
+
   it('produce with acks 0: nothing is answered and the record is there', async () => {
     await cluster.createTopic('unanswered')
     const batches = [batchOf([{ value: Buffer.from('a') }], { topic: 'unanswered' })]

@@ -7,7 +7,15 @@ import { decide, mayHaveAppended, type AttemptEnd } from '../../../src/protocol/
 const place = { topic: 't', partition: 0 }
 const answered = (errorCode: number): AttemptEnd => ({
   kind: 'answered',
-  answer: { ...place, errorCode, baseOffset: -1, logAppendTime: -1, logStartOffset: 0 },
+  answer: {
+    ...place,
+    errorCode,
+    baseOffset: -1,
+    logAppendTime: -1,
+    logStartOffset: 0,
+    recordErrors: [],
+    errorMessage: null,
+  },
 })
 const failed = (failure: RequestError['failure'], sent: 'never' | 'maybe'): AttemptEnd => ({
   kind: 'failed',

@@ -137,6 +137,8 @@ export class ScriptedConnection implements Connection {
               baseOffset: errorCode === 0 ? baseOffset : -1,
               logAppendTime,
               logStartOffset: 0,
+              recordErrors: [],
+              errorMessage: null,
             })),
           }),
         fail: lose,

@@ -157,7 +157,16 @@ describe('outcomes', () => {
     await script.run()
     const [first] = script.connection.produced
     expect(first?.request.batches.map(({ partition }) => partition)).toEqual([0, 1])
-    const only = { topic: 't', partition: 1, errorCode: 0, baseOffset: 5, logAppendTime: -1, logStartOffset: 0 }
+    const only = {
+      topic: 't',
+      partition: 1,
+      errorCode: 0,
+      baseOffset: 5,
+      logAppendTime: -1,
+      logStartOffset: 0,
+      recordErrors: [],
+      errorMessage: null,
+    }
     first?.answer({ throttleTimeMs: 0, partitions: [only] })
     expect(await outcomeOf(script, right)).toMatchObject({ outcome: 'stored', baseOffset: 5 })
     await script.run(afterBackoff)
@@ -173,7 +182,16 @@ describe('outcomes', () => {
     const right = send(script, 1)
     await script.run()
     const part = (partition: number, errorCode: number, baseOffset: number) => ({
-      ...{ topic: 't', partition, errorCode, baseOffset, logAppendTime: -1, logStartOffset: 0 },
+      ...{
+        topic: 't',
+        partition,
+        errorCode,
+        baseOffset,
+        logAppendTime: -1,
+        logStartOffset: 0,
+        recordErrors: [],
+        errorMessage: null,
+      },
     })
     script.connection.last.answer({
       throttleTimeMs: 0,
@@ -234,7 +252,18 @@ describe('epochs', () => {
     const first = script.connection.last
     first.answer({
       throttleTimeMs: 0,
-      partitions: [{ topic: 't', partition: 1, errorCode: 0, baseOffset: 0, logAppendTime: -1, logStartOffset: 0 }],
+      partitions: [
+        {
+          topic: 't',
+          partition: 1,
+          errorCode: 0,
+          baseOffset: 0,
+          logAppendTime: -1,
+          logStartOffset: 0,
+          recordErrors: [],
+          errorMessage: null,
+        },
+      ],
     })
     expect(await outcomeOf(script, other)).toMatchObject({ outcome: 'stored' })
     expect(await outcomeOf(script, dying)).toMatchObject({ outcome: 'unknown' })

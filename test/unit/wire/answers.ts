@@ -60,11 +60,11 @@ const encoders: Encoders = {
       writer.int64(partition.logAppendTime)
       writer.int64(partition.logStartOffset)
       if (version >= 8) {
-        writer.array([0, 1], (index) => {
+        writer.array(partition.recordErrors, ({ index, message }) => {
           writer.int32(index)
-          writer.nullableString(null)
+          writer.nullableString(message)
         })
-        writer.nullableString('why')
+        writer.nullableString(partition.errorMessage)
       }
     })
     writer.int32(answer.throttleTimeMs)

@@ -68,6 +68,26 @@ describe('producing to the memory cluster', () => {
     expect(await produce({ topic: 't' })).toMatchObject({ errorCode: brokerCode.INVALID_RECORD })
   })
 
+  it('names the records for which it refuses a batch, and stores none of it', async () => {
+    const { cluster, clock, produce } = await setUp()
+    cluster.createTopic('t', { configs: { 'cleanup.policy': 'compact', 'message.timestamp.after.max.ms': '1000' } })
+    const key = Buffer.from('k')
+    const answer = await produce({
+      topic: 't',
+      records: [record('a', { key }), record('b'), record('c', { key, timestamp: clock.now() + 5_000 })],
+    })
+    expect(answer.errorCode).toBe(brokerCode.INVALID_TIMESTAMP)
+    expect(answer.recordErrors.map(({ index }) => index)).toEqual([1, 2])
+    expect(answer.recordErrors[0]!.message).toMatch(/needs a key/)
+    expect(answer.errorMessage).not.toBeNull()
+    expect(cluster.records('t', 0)).toEqual([])
+    expect(await produce({ topic: 't', records: [record('a', { key })] })).toMatchObject({
+      errorCode: 0,
+      recordErrors: [],
+      errorMessage: null,
+    })
+  })
+
   it('puts the broker’s time on records of a LogAppendTime topic', async () => {
     const { clock, cluster, produce } = await setUp()
     cluster.createTopic('t', { configs: { 'message.timestamp.type': 'LogAppendTime' } })
