@@ -20,6 +20,15 @@ interface Place {
 /**
  * A bounded amount of memory with a waiting line. Whoever comes while others wait joins the end of the line, even if
  * there were room for it: that keeps the order of sends.
+ *
+ * | line       | `tryTake`        | `release`                                  |
+ * |------------|------------------|--------------------------------------------|
+ * | empty      | if there is room | –                                          |
+ * | standing   | refused          | lets in the first ones, as far as they fit |
+ * | letting-in | refused          | is seen by the one who lets in             |
+ *
+ * Whoever enters may give memory back before it is in, or send more: it is still at its place, so nobody passes it, and
+ * nobody enters twice.
  */
 export class BufferMemory {
   readonly #capacityBytes: number
@@ -30,6 +39,7 @@ export class BufferMemory {
   readonly #watchers = new Set<{ readonly before: Set<Place>; readonly passed: () => void }>()
   #usedBytes = 0
   #waitingBytes = 0
+  #lettingIn = false
 
   constructor(capacityBytes: number, maxBlockMs: number, clock: Clock) {
     this.#capacityBytes = capacityBytes
@@ -82,14 +92,24 @@ export class BufferMemory {
   }
 
   #letIn(): void {
-    for (const place of this.#line) {
-      while (this.#line.has(place)) {
-        if (!this.#fits(place.waiter.bytes)) return
-        this.#usedBytes += place.waiter.bytes
-        if (place.waiter.enter() === 'done') this.#leave(place)
-        else this.#renew(place)
+    if (this.#lettingIn) return
+    this.#lettingIn = true
+    try {
+      for (const place of this.#line) {
+        while (this.#line.has(place)) {
+          if (!this.#fits(place.waiter.bytes)) return
+          this.#enter(place)
+        }
       }
+    } finally {
+      this.#lettingIn = false
     }
+  }
+
+  #enter(place: Place): void {
+    this.#usedBytes += place.waiter.bytes
+    if (place.waiter.enter() === 'done') this.#leave(place)
+    else this.#renew(place)
   }
 
   /** One that is too large for the whole buffer still passes when it is alone. */

@@ -31,13 +31,21 @@ export interface IntakeSettings {
   readonly deliveryTimeoutMs: number
 }
 
-/** What the producer knows of one topic. While it loads, its records wait in the order they came. */
+/**
+ * What the producer knows of one topic. While it loads, its records wait in the order they came; it is loaded only when
+ * all of them have their place, so nobody who comes meanwhile passes them.
+ */
 interface TopicState {
   readonly choosers: Map<Partitioner, ChoosePartition>
   phase:
     | { readonly name: 'unknown' }
     | { readonly name: 'loading'; readonly waiting: Submission[]; readonly ended: Promise<void> }
     | { readonly name: 'loaded' }
+}
+
+interface Refused {
+  readonly submission: Submission
+  readonly error: SendError
 }
 
 /** Brings records to their place: room in memory, then the topic's partitions, then the queue of the partition chosen. */
@@ -128,8 +136,11 @@ export class Intake {
       this.#topics.set(topic.name, state)
     }
     if (state.phase.name === 'loading') state.phase.waiting.push(submission)
-    else if (state.phase.name === 'loaded') this.#chooseAndEnqueue(state, submission)
-    else this.#load(topic.name, state, submission)
+    else if (state.phase.name === 'unknown') this.#load(topic.name, state, submission)
+    else {
+      const error = this.#chooseAndEnqueue(state, submission)
+      if (error !== null) this.#end([{ submission, error }])
+    }
   }
 
   #load(name: string, state: TopicState, first: Submission): void {
@@ -139,35 +150,54 @@ export class Intake {
 
   /** Never rejects. */
   async #loadAndPlace(name: string, state: TopicState, waiting: Submission[]): Promise<void> {
-    const { maxBlockMs, deliveryTimeoutMs } = this.#settings
-    const deadline = this.#runtime.clock.now() + Math.min(maxBlockMs, deliveryTimeoutMs)
-    try {
-      await this.#driver.loadTopic(name, deadline)
-      state.phase = { name: 'loaded' }
-      for (const submission of waiting.splice(0)) this.#chooseAndEnqueue(state, submission)
-    } catch (cause) {
+    const problem = await this.#loadProblem(name)
+    if (problem !== null) {
       state.phase = { name: 'unknown' }
-      this.#failAll(waiting.splice(0), () => notLoaded(name, cause))
+      this.#failAll(waiting.splice(0), () => problem)
+      return
+    }
+    const refused: Refused[] = []
+    // The partitioner may send more to this topic: that joins the end and is placed here too.
+    for (const submission of waiting) {
+      const error = this.#chooseAndEnqueue(state, submission)
+      if (error !== null) refused.push({ submission, error })
+    }
+    state.phase = { name: 'loaded' }
+    this.#end(refused)
+  }
+
+  async #loadProblem(name: string): Promise<SendError | null> {
+    const { maxBlockMs, deliveryTimeoutMs } = this.#settings
+    try {
+      await this.#driver.loadTopic(name, this.#runtime.clock.now() + Math.min(maxBlockMs, deliveryTimeoutMs))
+      return null
+    } catch (cause) {
+      return notLoaded(name, cause)
     }
   }
 
   #failAll(submissions: readonly Submission[], error: (submission: Submission) => SendError): void {
-    for (const submission of submissions) this.#fail(submission, error(submission))
+    this.#end(submissions.map((submission) => ({ submission, error: error(submission) })))
   }
 
-  #fail({ sizeBytes, sink, slot }: Submission, error: SendError): void {
-    sink.failed(slot, error)
-    this.#memory.release(memoryBytes(sizeBytes))
+  /** What their memory lets in comes after all of them. */
+  #end(refused: readonly Refused[]): void {
+    let bytes = 0
+    for (const { submission, error } of refused) {
+      bytes += memoryBytes(submission.sizeBytes)
+      submission.sink.failed(submission.slot, error)
+    }
+    if (bytes > 0) this.#memory.release(bytes)
   }
 
-  #chooseAndEnqueue(state: TopicState, submission: Submission): void {
+  #chooseAndEnqueue(state: TopicState, submission: Submission): SendError | null {
     try {
       submission.queue = this.#choose(state, submission)
     } catch (error) {
-      this.#fail(submission, error as SendError)
-      return
+      return error as SendError
     }
     this.#enqueue(submission, submission.queue)
+    return null
   }
 
   #enqueue({ record, sizeBytes, sentAt, sink, slot }: Submission, queue: PartitionQueue): void {

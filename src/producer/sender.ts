@@ -1,5 +1,5 @@
 import type { BatchOutcome, DriverProducer } from '../driver/producer.js'
-import { SendError } from '../errors.js'
+import { DriverError, SendError } from '../errors.js'
 import type { Clock } from '../runtime/clock.js'
 import type { Metrics } from '../telemetry/metrics.js'
 import { Accumulator, type AccumulatorSettings } from './accumulator.js'
@@ -12,7 +12,10 @@ export interface SenderSettings extends AccumulatorSettings {
   readonly deliveryTimeoutMs: number
 }
 
-/** Hands one batch of a partition at a time to the driver, waits for its last word, and tells everyone who waits for it. */
+/**
+ * Hands one batch of a partition at a time to the driver, waits for its last word, and tells everyone who waits for it:
+ * the queue first goes on to its next batch, then the sends end, and metrics come last.
+ */
 export class Sender {
   readonly accumulator: Accumulator
   readonly #driver: DriverProducer
@@ -58,26 +61,33 @@ export class Sender {
     const deadline = batch.firstSentAt + this.#deliveryTimeoutMs
     if (now >= deadline) {
       queue.replaceOldest()
-      this.#failBatch(batch, expired(batch, this.#deliveryTimeoutMs))
-      return this.accumulator.release(queue)
+      this.accumulator.release(queue)
+      return this.#failBatch(batch, expired(batch, this.#deliveryTimeoutMs))
     }
     this.#batchesOut += 1
+    void this.#produce(batch, deadline).then((outcome) => this.#ended(queue, batch, outcome, now))
     this.#metrics.observe('tidemark_producer_batch_bytes', { topic: batch.topic }, batch.sizeBytes)
-    // The driver promises never to reject.
-    void this.#driver.produce(batch, deadline).then((outcome) => this.#ended(queue, batch, outcome, now))
+  }
+
+  /** The driver promises never to fail; one that does has told nothing, so nothing is claimed. */
+  async #produce(batch: RecordBatch, deadline: number): Promise<BatchOutcome> {
+    try {
+      return await this.#driver.produce(batch, deadline)
+    } catch (cause) {
+      const { topic, partition } = batch
+      const message = `the driver failed to tell what became of a batch for ${topic} partition ${partition} (see cause)`
+      return { outcome: 'unknown', error: new DriverError('driver-failed', message, { topic, partition, cause }) }
+    }
   }
 
   #ended(queue: PartitionQueue, batch: RecordBatch, outcome: BatchOutcome, handedOverAt: number): void {
     this.#batchesOut -= 1
+    const isSplit = isTooLargeTogether(batch, outcome)
+    queue.replaceOldest(...(isSplit ? batch.split(recordSizeBytes) : []))
+    this.accumulator.release(queue)
+    if (!isSplit) this.#settle(batch, outcome)
     const seconds = (this.#clock.now() - handedOverAt) / 1_000
     this.#metrics.observe('tidemark_producer_send_seconds', { topic: batch.topic }, seconds)
-    if (isTooLargeTogether(batch, outcome)) {
-      queue.replaceOldest(...batch.split(recordSizeBytes))
-    } else {
-      queue.replaceOldest()
-      this.#settle(batch, outcome)
-    }
-    this.accumulator.release(queue)
   }
 
   #settle(batch: RecordBatch, outcome: BatchOutcome): void {
@@ -102,12 +112,12 @@ export class Sender {
   }
 
   #close(batch: RecordBatch, outcome: BatchOutcome['outcome']): void {
+    this.#memory.release(batch.memoryBytes)
+    for (const ended of batch.onEnded) ended()
     const labels = { topic: batch.topic, outcome }
     this.#metrics.count('tidemark_producer_records_total', labels, batch.records.length)
     this.#metrics.count('tidemark_producer_batches_total', labels)
-    this.#memory.release(batch.memoryBytes)
     this.#metrics.gauge('tidemark_producer_buffer_bytes', {}, this.#memory.usedBytes)
-    for (const ended of batch.onEnded) ended()
   }
 }
 
