@@ -1,0 +1,161 @@
+import { describe, expect, it } from 'vitest'
+import { brokerCode } from '../../../src/connection/broker-error.js'
+import { numbered, open, put, simulated, t } from './simulated.js'
+
+/** What ends a process: rejections that nobody took. Whoever else listens for them hears nothing meanwhile. */
+async function strayRejections(run: () => Promise<void>): Promise<unknown[]> {
+  const others = process.rawListeners('unhandledRejection')
+  const stray: unknown[] = []
+  process.removeAllListeners('unhandledRejection')
+  process.on('unhandledRejection', (reason) => stray.push(reason))
+  try {
+    await run()
+    await new Promise((resolve) => setImmediate(resolve))
+  } finally {
+    process.removeAllListeners('unhandledRejection')
+    for (const other of others) process.on('unhandledRejection', other as NodeJS.UnhandledRejectionListener)
+  }
+  return stray
+}
+
+describe('an async listener that rejects', () => {
+  it.fails.each(['onPartitionStopped', 'onDrained', 'onFailed'] as const)(
+    'leaves the process alive: %s',
+    async (name) => {
+      const stray = await strayRejections(() =>
+        simulated(async ({ cluster, clock, process }) => {
+          cluster.createTopic('t')
+          put(cluster, ['poison'])
+          const messaging = open(process('one'))
+          const consumer = messaging.consumer({
+            group: 'g',
+            topics: [t],
+            sessionTimeoutMs: 6_000,
+            drainMs: 100,
+            [name]: () => Promise.reject(new Error('no pager')),
+            handle: () => Promise.reject(new Error('poison')),
+          })
+          await consumer.start()
+          await clock.sleep(1_000)
+          if (name === 'onFailed') cluster.faults.failNext({ api: 'heartbeat' }, brokerCode.FENCED_INSTANCE_ID)
+          await clock.sleep(5_000)
+          cluster.faults.clear()
+          await messaging.close()
+        }),
+      )
+      expect(stray).toEqual([])
+    },
+  )
+})
+
+describe('a thenable that a handler returns', () => {
+  it.fails('runs once, also when it ends too late', () =>
+    simulated(async ({ cluster, clock, process }) => {
+      cluster.createTopic('t')
+      cluster.createTopic('t.dlq')
+      put(cluster, ['x'])
+      let runs = 0
+      const query: PromiseLike<void> = {
+        then(onDone, onFailed) {
+          runs += 1
+          return clock.sleep(60_000).then(onDone, onFailed)
+        },
+      }
+      const messaging = open(process('one'))
+      const consumer = messaging.consumer({
+        group: 'g',
+        topics: [t],
+        sessionTimeoutMs: 6_000,
+        handlerTimeoutMs: 1_000,
+        deadLetter: 't.dlq',
+        handle: () => query as Promise<void>,
+      })
+      await consumer.start()
+      await clock.sleep(70_000)
+      expect(runs).toBe(1)
+      await messaging.close()
+    }),
+  )
+
+  it.fails('and throws when it is waited for fails its record alone', () =>
+    simulated(async ({ cluster, clock, process }) => {
+      cluster.createTopic('t')
+      cluster.createTopic('t.dlq')
+      put(cluster, ['x', 'y'])
+      const broken = {
+        then() {
+          throw new Error('in then')
+        },
+      }
+      const messaging = open(process('one'))
+      const consumer = messaging.consumer({
+        group: 'g',
+        topics: [t],
+        sessionTimeoutMs: 6_000,
+        deadLetter: 't.dlq',
+        handle: () => broken as unknown as Promise<void>,
+      })
+      await consumer.start()
+      await clock.sleep(10_000)
+      expect(consumer.state).toBe('running')
+      expect(cluster.records('t.dlq', 0).length).toBe(2)
+      await messaging.close()
+    }),
+  )
+})
+
+describe('a record whose handler throws something odd', () => {
+  const odd = (properties: Record<string, unknown>) => Object.assign(new Error('x'), properties)
+  const oddities: readonly (readonly [string, () => unknown])[] = [
+    ['a message that is a list', () => odd({ message: ['name must not be empty'] })],
+    ['a message that is a number', () => odd({ message: 404 })],
+    ['a message that is an object', () => odd({ message: { code: 1 } })],
+    ['a message that is undefined', () => odd({ message: undefined })],
+    ['a name that is no text', () => odd({ name: 42 })],
+    ['a stack of call sites', () => odd({ stack: [{}, {}] })],
+    ['a message that throws', () => Object.defineProperty(new Error('x'), 'message', { get: throwing })],
+    ['a proxy that throws at everything', () => new Proxy(new Error('x'), { get: throwing, getPrototypeOf: throwing })],
+    ['a cause that throws', () => Object.defineProperty(new Error('x'), 'cause', { get: throwing })],
+    ['an object without a prototype', () => Object.create(null) as unknown],
+    ['nothing', () => undefined],
+    ['a frozen error', () => Object.freeze(new Error('frozen'))],
+    ['a symbol', () => Symbol('x')],
+  ]
+  const mended = ['list', 'call sites', 'cause', 'prototype', 'nothing', 'frozen', 'symbol']
+  const passing = oddities.filter(([what]) => mended.some((word) => what.includes(word)))
+  const failing = oddities.filter((oddity) => !passing.includes(oddity))
+
+  function throwing(): never {
+    throw new Error('odd')
+  }
+
+  function becomesADeadLetter(make: () => unknown): Promise<void> {
+    return simulated(async ({ cluster, clock, process }) => {
+      cluster.createTopic('t')
+      cluster.createTopic('t.dlq')
+      put(cluster, ['poison', ...numbered('good', 1)])
+      const handled: string[] = []
+      const messaging = open(process('one'))
+      const consumer = messaging.consumer({
+        group: 'g',
+        topics: [t],
+        deadLetter: 't.dlq',
+        sessionTimeoutMs: 6_000,
+        handle: ({ value }) => {
+          if (value === 'poison') throw make()
+          handled.push(value)
+        },
+      })
+      await consumer.start()
+      await clock.sleep(60_000)
+      expect({ handled, deadLetters: cluster.records('t.dlq', 0).length }).toEqual({
+        handled: ['good-0'],
+        deadLetters: 1,
+      })
+      await messaging.close()
+    })
+  }
+
+  it.fails.each(failing)('becomes a dead letter all the same: %s', (_, make) => becomesADeadLetter(make))
+  it.each(passing)('becomes a dead letter all the same: %s', (_, make) => becomesADeadLetter(make))
+})
