@@ -4,9 +4,16 @@ import tseslint from 'typescript-eslint'
 const nondeterminism = [
   {
     selector: "CallExpression[callee.object.name='Date'][callee.property.name='now']",
-    message: 'Use runtime.clock.now().',
+    message: 'Use runtime.clock.wallTime() for a timestamp, runtime.clock.now() for a wait.',
   },
-  { selector: "NewExpression[callee.name='Date'][arguments.length=0]", message: 'Use runtime.clock.now().' },
+  {
+    selector: "NewExpression[callee.name='Date'][arguments.length=0]",
+    message: 'Use runtime.clock.wallTime().',
+  },
+  {
+    selector: "Property[key.name=/[tT]imestamp$/] > CallExpression[callee.property.name='now']",
+    message: 'A timestamp is the wall time: use clock.wallTime().',
+  },
   { selector: 'CallExpression[callee.name=/^set(Timeout|Interval|Immediate)$/]', message: 'Use runtime.clock.' },
   {
     selector: "CallExpression[callee.object.name='Math'][callee.property.name='random']",

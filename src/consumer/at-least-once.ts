@@ -39,7 +39,7 @@ export class AtLeastOnce implements Delivery {
     const { clock, handlerTimeoutMs, send, failures } = this.#options
     if (work.partition.cancelled) return 'late'
     const now = clock.now()
-    const run = new HandlerRun(work.partition, work.attempt, now, now + handlerTimeoutMs, send)
+    const run = new HandlerRun(work.partition, work.attempt, clock, now, now + handlerTimeoutMs, send)
     if (work.failure !== null) return failures.end(work, run, work.failure)
     let handled: void | Promise<void>
     try {

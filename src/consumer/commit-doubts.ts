@@ -54,7 +54,7 @@ export class CommitDoubts {
     this.#standing(partition).out = progressOf(state)
   }
 
-  /** @param sentAt absolute ms */
+  /** @param sentAt by `clock.now()` */
   ended(partition: OwnedPartition, outcome: CommitOutcome, sentAt: number, now: number): void {
     const standing = this.#standing(partition)
     const { out, doubt } = standing

@@ -110,7 +110,7 @@ export class Committer {
   }
 
   /**
-   * Commits what these partitions have settled and tries again while that is pending, until `deadline` (absolute ms). A
+   * Commits what these partitions have settled and tries again while that is pending, until `deadline` (by `clock.now()`). A
    * partition that the cluster does not have any more is not waited for. What could not be committed stays as it was.
    */
   async flush(partitions: readonly OwnedPartition[], deadline: number): Promise<void> {

@@ -16,6 +16,6 @@ export interface ConsumerDependencies {
   /** Where failed records go; `null`: their partition stops. */
   readonly deadLetter: DeadLetterRoute | null
   readonly send: ContextSend
-  /** The first offset at or after a time (absolute ms), or the end of the partition. */
+  /** The first offset at or after a time (ms since the Unix epoch), or the end of the partition. */
   readonly offsetAt: (partition: TopicPartition, timestampMs: number) => Promise<number>
 }

@@ -1,12 +1,13 @@
 import type { CommitOutcome, ConsumerFacts as DriverFacts, KnownEnd } from '../driver/consumer.js'
 import type { TidemarkError } from '../errors.js'
 import type { TopicPartition } from '../message/topic-partition.js'
+import { wallTimeOf, type Clock } from '../runtime/clock.js'
 import type { DrainReport } from './drain.js'
 import type { OwnedPartition, PartitionState, PauseReason } from './owned-partition.js'
 import type { WaitsFor } from './partition-work.js'
 import type { Progress } from './stall-watch.js'
 
-/** One partition as it stands. Offsets are next offsets; times are absolute ms. */
+/** One partition as it stands. Offsets are next offsets; times are wall time, ms since the Unix epoch. */
 export interface PartitionFacts extends TopicPartition {
   readonly epoch: number
   readonly state: PartitionState
@@ -64,6 +65,7 @@ export function partitionFacts(
   partition: OwnedPartition,
   known: KnownEnd | null,
   { waitsFor, stalledMs }: Progress,
+  clock: Clock,
 ): PartitionFacts {
   const { tracker, lanes } = partition
   const end = Math.max(known?.offset ?? 0, tracker.end)
@@ -76,17 +78,27 @@ export function partitionFacts(
     settled: tracker.committable,
     committed: partition.acknowledged?.offset ?? null,
     end,
-    endOffsetAt: known?.at ?? null,
+    endOffsetAt: known === null ? null : wallTimeOf(clock, known.at),
     lag: Math.max(0, end - tracker.committable),
     unsettled: partition.heldRecords,
     unsettledBytes: Math.round(partition.heldBytes),
     running: lanes.running,
     queued: lanes.queued,
     pausedBy: [...partition.pauses],
-    lastProgressAt: partition.lastProgressAt,
+    lastProgressAt: wallTimeOf(clock, partition.lastProgressAt),
     stalledMs,
     waitsFor,
     stoppedBy: partition.stoppedBy,
     deadLetterFailures: partition.deadLetterFailures,
+  }
+}
+
+/** A driver tells moments of its clock; people read the time of day. */
+export function onWallClock(facts: DriverFacts, clock: Clock): DriverFacts {
+  const { lastHeartbeatAt, lastFetchAt } = facts
+  return {
+    ...facts,
+    lastHeartbeatAt: lastHeartbeatAt === null ? null : wallTimeOf(clock, lastHeartbeatAt),
+    lastFetchAt: lastFetchAt === null ? null : wallTimeOf(clock, lastFetchAt),
   }
 }

@@ -3,9 +3,10 @@ import type { DriverConsumer } from '../driver/consumer.js'
 import { DriverError, TidemarkError } from '../errors.js'
 import { flag, optionProblem, timeLimit, type Rules } from '../input/option-rules.js'
 import type { TopicPartition } from '../message/topic-partition.js'
+import type { Clock } from '../runtime/clock.js'
 import { StateMachine } from '../runtime/state-machine.js'
 import type { ConsumerDependencies } from './consumer-dependencies.js'
-import type { ConsumerFacts } from './consumer-facts.js'
+import { onWallClock, type ConsumerFacts } from './consumer-facts.js'
 import { requirePartitions, requireSeekTarget } from './consumer-input.js'
 import type { ResolvedConsumerOptions } from './consumer-schema.js'
 import { Ownership } from './ownership.js'
@@ -34,7 +35,7 @@ export interface StopOptions {
   readonly force?: boolean
 }
 
-/** Where to go on: an offset, or the first record at or after a time (absolute ms). */
+/** Where to go on: an offset, or the first record at or after a time (ms since the Unix epoch). */
 export type SeekTarget = number | { readonly timestamp: number }
 
 const startRules: Rules<StartOptions> = { timeoutMs: timeLimit }
@@ -168,7 +169,7 @@ export class Consumer implements AsyncDisposable {
   facts(): ConsumerFacts {
     return {
       state: this.#state.current,
-      driver: this.#driver?.facts() ?? null,
+      driver: this.#driver === null ? null : onWallClock(this.#driver.facts(), this.#clock),
       ...this.#ownership.facts(),
       error: this.#error,
     }
@@ -255,8 +256,12 @@ export class Consumer implements AsyncDisposable {
     return this.#driver
   }
 
+  get #clock(): Clock {
+    return this.#dependencies.driver.runtime.clock
+  }
+
   #now(): number {
-    return this.#dependencies.driver.runtime.clock.now()
+    return this.#clock.now()
   }
 }
 

@@ -14,7 +14,7 @@ export class DrainTime {
 
   /**
    * @param finishMs most time for running handlers
-   * @param deadline absolute ms, for everything
+   * @param deadline by `clock.now()`, for everything
    */
   constructor(clock: Clock, finishMs: number, deadline: number) {
     this.#clock = clock

@@ -29,7 +29,7 @@ export class Drains {
    * Gives partitions up in order. One that is drained already ends by the earlier of both deadlines.
    *
    * @param finishMs most time for running handlers
-   * @param deadline absolute ms for everything
+   * @param deadline by `clock.now()` for everything
    */
   async drain(
     partitions: readonly OwnedPartition[],

@@ -81,7 +81,7 @@ export class Failures {
   }
 
   #failedRecord(work: Work, { attempt, firstFailedAt }: FailedAttempt, error: unknown): FailedRecord {
-    const now = this.#options.runtime.clock.now()
+    const now = this.#options.runtime.clock.wallTime()
     return {
       topic: work.partition.topic,
       partition: work.partition.partition,

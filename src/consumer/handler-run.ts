@@ -1,3 +1,4 @@
+import { wallTimeOf, type Clock } from '../runtime/clock.js'
 import type { ContextSend, MiddlewareContext } from './handler.js'
 import type { OwnedPartition } from './owned-partition.js'
 
@@ -19,11 +20,17 @@ export class HandlerRun implements MiddlewareContext {
   constructor(
     readonly partition: OwnedPartition,
     attempt: number,
+    readonly clock: Clock,
     readonly startedAt: number,
-    readonly deadline: number,
+    /** When its time is over; `deadline` tells it to handlers as wall time. */
+    readonly endsAt: number,
     readonly send: ContextSend,
   ) {
     this.attempt = attempt
+  }
+
+  get deadline(): number {
+    return wallTimeOf(this.clock, this.endsAt)
   }
 
   get signal(): AbortSignal {

@@ -11,7 +11,10 @@ export interface HandlerContext {
   readonly signal: AbortSignal
   /** 1 for the first attempt of this consumer. */
   readonly attempt: number
-  /** Absolute ms when the attempt counts as failed; counted from its start, not from the receipt of the record. */
+  /**
+   * When the attempt counts as failed, as wall time (compare with `Date.now()`); counted from its start, not from the
+   * receipt of the record. Setting the clock of the machine moves this number, not the time that is left.
+   */
   readonly deadline: number
   /** Sends from within a handler; resolves when stored. Await it: a record counts as handled when its handler has ended. */
   readonly send: <Value>(topic: Topic<Value>, value: Value, options?: SendOptions) => Promise<Receipt>
@@ -28,7 +31,7 @@ export type Handler<Input> = (input: Input, context: HandlerContext) => void | P
 /** What middleware may change: a retry counts its attempts and remembers the first failure. */
 export interface MiddlewareContext extends HandlerContext {
   attempt: number
-  /** Absolute ms; `null` while nothing failed. */
+  /** Wall time, ms since the Unix epoch; `null` while nothing failed. */
   firstFailedAt: number | null
 }
 

@@ -3,7 +3,7 @@ import { StateError, TidemarkError } from '../errors.js'
 import type { TopicPartition } from '../message/topic-partition.js'
 import { commitMetadataMaxBytes } from '../offsets/commit-metadata.js'
 import { progressOf } from '../offsets/progress.js'
-import type { Clock } from '../runtime/clock.js'
+import { wallTimeOf, type Clock } from '../runtime/clock.js'
 import { withinDeadline } from '../runtime/within-deadline.js'
 import { Assignment } from './assignment.js'
 import { AtLeastOnce, type Handling } from './at-least-once.js'
@@ -234,11 +234,12 @@ export class Ownership implements ConsumerListener {
 
   facts(): Omit<ConsumerFacts, 'state' | 'driver' | 'error'> {
     const partitions = this.#assignment.all()
+    const { oldestStartedAt } = this.#running
     return {
       partitions: partitions.map((partition) => this.#factsOf(partition)),
       inFlight: this.#inFlight(),
       running: this.#dispatch.running,
-      oldestHandlerStartedAt: this.#running.oldestStartedAt,
+      oldestHandlerStartedAt: oldestStartedAt === null ? null : wallTimeOf(this.#clock, oldestStartedAt),
       overrunning: this.#running.overrunning,
       pollAgeMs: partitions.length === 0 ? 0 : this.#stallWatch.pollAgeMs(),
       late: this.#dispatch.late,
@@ -343,7 +344,8 @@ export class Ownership implements ConsumerListener {
   }
 
   #factsOf(partition: OwnedPartition): PartitionFacts {
-    return partitionFacts(partition, this.#driver().endOf(partition), this.#stallWatch.progressOf(partition))
+    const known = this.#driver().endOf(partition)
+    return partitionFacts(partition, known, this.#stallWatch.progressOf(partition), this.#clock)
   }
 
   #shareMarks(): void {

@@ -16,7 +16,7 @@ export type WaitsFor =
 
 /**
  * `null` when there is nothing to do, or the user paused it. A partition that wants records and whose end was last told
- * before `blindBefore` (absolute ms) may have work that nobody sees, so it counts as waiting for its broker.
+ * before `blindBefore` (by `clock.now()`) may have work that nobody sees, so it counts as waiting for its broker.
  */
 export function workOf(partition: OwnedPartition, end: KnownEnd | null, blindBefore: number): WaitsFor | null {
   const { state, lanes, pauses, tracker } = partition

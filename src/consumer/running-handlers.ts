@@ -49,7 +49,7 @@ export class RunningHandlers {
     for (const run of this.#inTime) if (run.partition === partition) run.cancel(reason)
   }
 
-  /** Start of the oldest run, absolute ms. */
+  /** Start of the oldest run, by `clock.now()`. */
   get oldestStartedAt(): number | null {
     for (const runs of [this.#overrunning, this.#expired, this.#inTime]) {
       for (const { startedAt } of runs) return startedAt
@@ -70,7 +70,7 @@ export class RunningHandlers {
   #arm(): void {
     const [oldest] = this.#inTime
     const [oldestExpired] = this.#expired
-    const at = Math.min(oldest?.deadline ?? Infinity, (oldestExpired?.deadline ?? Infinity) + this.#options.graceMs)
+    const at = Math.min(oldest?.endsAt ?? Infinity, (oldestExpired?.endsAt ?? Infinity) + this.#options.graceMs)
     if (at === Infinity) return
     const { clock } = this.#options
     this.#timer = clock.setTimer(Math.max(0, at - clock.now()), () => this.#onTimer())
@@ -80,11 +80,11 @@ export class RunningHandlers {
     this.#timer = null
     const now = this.#options.clock.now()
     for (const run of this.#inTime) {
-      if (run.deadline > now) break
+      if (run.endsAt > now) break
       this.#expire(run)
     }
     for (const run of this.#expired) {
-      if (run.deadline + this.#options.graceMs > now) break
+      if (run.endsAt + this.#options.graceMs > now) break
       this.#giveUp(run)
     }
     this.#arm()
@@ -102,7 +102,7 @@ export class RunningHandlers {
     this.#overrunning.add(run)
     const { topic, partition } = run.partition
     this.#options.logger.warn(
-      { topic, partition, startedAt: run.startedAt, deadline: run.deadline },
+      { topic, partition, runsForMs: this.#options.clock.now() - run.startedAt },
       'a handler goes on although its time is over and its signal aborted; later records are handled beside it',
     )
     run.giveUp()
@@ -110,10 +110,10 @@ export class RunningHandlers {
   }
 }
 
-function tooSlow({ partition: { topic, partition }, startedAt, deadline }: HandlerRun): TimeoutError {
+function tooSlow({ partition: { topic, partition }, startedAt, endsAt }: HandlerRun): TimeoutError {
   return new TimeoutError(
     'handler-timeout',
-    `the handler did not end within ${deadline - startedAt} ms; make it faster, or raise handlerTimeoutMs`,
+    `the handler did not end within ${endsAt - startedAt} ms; make it faster, or raise handlerTimeoutMs`,
     { topic, partition },
   )
 }

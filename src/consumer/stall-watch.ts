@@ -12,7 +12,7 @@ export interface StallWatchOptions {
   readonly fetchMaxWaitMs: number
   readonly partitions: () => readonly OwnedPartition[]
   readonly driver: () => Pick<DriverConsumer, 'endOf' | 'facts'>
-  /** Start of the oldest handler call, absolute ms. */
+  /** Start of the oldest handler call, by `clock.now()`. */
   readonly oldestHandlerStartedAt: () => number | null
   readonly clock: Clock
   readonly logger: Logger

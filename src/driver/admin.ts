@@ -2,7 +2,7 @@ import type { CommittedPartition, IsolationLevel, NewTopic, TopicMetadata } from
 import type { TopicPartition } from '../message/topic-partition.js'
 import type { StartPosition } from './consumer.js'
 
-/** Every method is bounded by `deadline` (absolute ms) and rejects with a `DriverError` that names the topic or group. */
+/** Every method is bounded by `deadline` (by `clock.now()`) and rejects with a `DriverError` that names the topic or group. */
 export interface DriverAdmin {
   /** Creates what is missing; resolves to the names created. Existing topics are left as they are. */
   createTopics(topics: readonly NewTopic[], deadline: number): Promise<readonly string[]>

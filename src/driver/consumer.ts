@@ -89,7 +89,7 @@ export interface ConsumerListener {
   records(fetched: FetchedRecords): void
   /**
    * These partitions are about to be given away: finish, commit (still possible here), release. The driver waits for
-   * the promise, at most until `deadline` (absolute ms), then rejoins whatever the state. May be called again meanwhile with
+   * the promise, at most until `deadline` (by `clock.now()`), then rejoins whatever the state. May be called again meanwhile with
    * an earlier deadline, which then counts; both promises resolve at the end. Never rejects.
    */
   revoked(partitions: readonly AssignedPartition[], deadline: number): Promise<void>
@@ -104,11 +104,11 @@ export interface ConsumerListener {
 /** Where the log of a partition ended: of what may be read under the isolation level. */
 export interface KnownEnd {
   readonly offset: number
-  /** When a broker said so, absolute ms. */
+  /** When a broker said so, by `clock.now()`. */
   readonly at: number
 }
 
-/** Facts for health, metrics and the watchdog; times are absolute ms, `null` = never. */
+/** Facts for health, metrics and the watchdog; times are of `clock.now()`, `null` = never. */
 export interface ConsumerFacts {
   readonly state: string
   readonly memberId: string | null

@@ -35,7 +35,7 @@ export type BatchOutcome =
   | { readonly outcome: 'unknown'; readonly error: DriverError | FencedError }
 
 export interface DriverProducer {
-  /** Finds the cluster. Rejects with a clear error when no broker answers before `deadline` (absolute ms). */
+  /** Finds the cluster. Rejects with a clear error when no broker answers before `deadline` (by `clock.now()`). */
   connect(deadline: number): Promise<void>
   /** From memory; `undefined` until `loadTopic` succeeded. May grow while sending. */
   partitionCount(topic: string): number | undefined
@@ -43,7 +43,7 @@ export interface DriverProducer {
   loadTopic(topic: string, deadline: number): Promise<number>
   /**
    * Stores one batch. The caller hands over at most one batch of a partition at a time and in order; batches of several
-   * partitions share requests. Retries by itself until `deadline` (absolute ms). Never rejects.
+   * partitions share requests. Retries by itself until `deadline` (by `clock.now()`). Never rejects.
    */
   produce(batch: OutgoingBatch, deadline: number): Promise<BatchOutcome>
   /** Ends everything: batches still out become `unknown` or `not-stored`, sockets are destroyed. Idempotent. */

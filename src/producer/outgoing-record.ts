@@ -42,7 +42,7 @@ export function encodeRecord<Value>(
     key: options.key === undefined ? encodeTopicKey(topic, value) : encodeKey(topic, options.key),
     value: encodeValue(topic, value),
     headers: options.headers === undefined && options.id === undefined ? noHeaders : headersOf(topic, options),
-    timestamp: options.timestamp === undefined ? clock.now() : checkTimestamp(topic, options.timestamp),
+    timestamp: options.timestamp === undefined ? clock.wallTime() : checkTimestamp(topic, options.timestamp),
   }
 }
 

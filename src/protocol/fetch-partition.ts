@@ -23,7 +23,7 @@ export class FetchPartition {
   readonly assigned: AssignedPartition
   /** Next offset to ask for. */
   position: number
-  /** Since when the reader wants no records (absolute ms); independent of whether the cluster can give them. */
+  /** Since when the reader wants no records (by `clock.now()`); independent of whether the cluster can give them. */
   pausedAt: number | null = null
   health: FetchHealth = { kind: 'held' }
   /** Raised whenever the position is set from outside: an answer to a question with an older token is dropped. */

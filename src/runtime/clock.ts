@@ -7,10 +7,16 @@ export interface Timer {
   unref?(): void
 }
 
-/** The only source of time. The system clock runs in production, a virtual clock in simulations. */
+/**
+ * The only source of time. The system clock runs in production, a virtual clock in simulations. It has two readings, since
+ * what a machine shows as the time of day is set now and then (by an administrator, by NTP): waits, deadlines and ages must
+ * not notice, timestamps must.
+ */
 export interface Clock {
-  /** Milliseconds since the Unix epoch. */
+  /** Whole milliseconds that only grow and that nobody sets, for waits, deadlines and ages. Compare them with each other only. */
   now(): number
+  /** What the wall clock shows: milliseconds since the Unix epoch, for timestamps only. May jump both ways. */
+  wallTime(): number
   /** Runs `callback` once after `delayMs`. */
   setTimer(delayMs: number, callback: () => void): Timer
   /** Runs `callback` after pending I/O, at the earliest in the next turn of the event loop. */
@@ -44,9 +50,21 @@ export function sleepWith(setTimer: Clock['setTimer'], delayMs: number, signal?:
 /** Node fires a timer that is set for longer after one millisecond. */
 const longestTimerMs = 2_147_483_647
 
-/** Wall clock and Node timers. */
+/** The wall time at which a moment of `clock.now()` was, or will be, as the wall clock stands now; for telling people. */
+export function wallTimeOf(clock: Clock, moment: number): number {
+  return moment + clock.wallTime() - clock.now()
+}
+
+/** Near the time of day, so that it reads well in a debugger. */
+const origin = performance.timeOrigin
+
+/**
+ * Node's timers run by the same monotonic clock. While the machine sleeps it stands still on Linux and goes on elsewhere:
+ * on Linux a deadline is counted in time awake, and what happened meanwhile (a group's session ran out) the brokers tell.
+ */
 export const systemClock: Clock = {
-  now: () => Date.now(),
+  now: () => Math.floor(origin + performance.now()),
+  wallTime: () => Date.now(),
   setTimer(delayMs, callback) {
     if (delayMs > longestTimerMs) return longTimer(delayMs, callback)
     const handle = setTimeout(callback, delayMs)

@@ -10,7 +10,7 @@ export class Cutoff {
   #timer: Timer | null = null
   #state: 'ahead' | 'reached' | 'cancelled' = 'ahead'
 
-  /** @param at absolute ms; `Infinity` never comes unless it is brought forward */
+  /** @param at by `clock.now()`; `Infinity` never comes unless it is brought forward */
   constructor(clock: Clock, at: number) {
     this.#clock = clock
     this.#at = at
@@ -20,7 +20,7 @@ export class Cutoff {
     this.#arm()
   }
 
-  /** Absolute ms. */
+  /** By `clock.now()`. */
   get at(): number {
     return this.#at
   }

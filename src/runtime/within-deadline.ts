@@ -2,7 +2,7 @@ import type { Clock, Timer } from './clock.js'
 
 export interface DeadlineOptions<Late> {
   readonly clock: Clock
-  /** Absolute ms; `Infinity` for none. */
+  /** By `clock.now()`; `Infinity` for none. */
   readonly deadline: number
   /** Ends the wait early, with the signal's reason. */
   readonly signal?: AbortSignal | undefined

@@ -3,8 +3,9 @@ import type { ApiName } from '../connection/requests.js'
 import type { HeldRequest } from '../drivers/memory/fault-rules.js'
 import type { MemoryCluster } from '../drivers/memory/memory-cluster.js'
 import { noHeaders } from '../message/record.js'
-import type { Clock, Timer } from '../runtime/clock.js'
+import type { Timer } from '../runtime/clock.js'
 import type { Random } from '../runtime/random.js'
+import type { VirtualClock } from './virtual-clock.js'
 
 /** The ways a simulated cluster is disturbed. */
 export type Disturbance =
@@ -24,6 +25,7 @@ export type Disturbance =
   | 'transaction'
   | 'end-transaction'
   | 'compact'
+  | 'set-clock'
 
 export interface NemesisOptions {
   /** Which of them; default all that lose nothing which acks=all confirmed. */
@@ -47,7 +49,7 @@ interface Scene {
   readonly brokers: number
   readonly maxDown: number
   readonly random: Random
-  readonly clock: Clock
+  readonly clock: VirtualClock
   readonly down: Set<number>
   readonly held: Set<HeldRequest>
   readonly openTransactions: Transaction[]
@@ -55,6 +57,7 @@ interface Scene {
   readonly transactions: Transaction[]
   /** Of the values that the nemesis itself writes. */
   fillers: number
+  wallTimeAheadMs: number
 }
 
 const retriableProduceCodes = [
@@ -80,6 +83,9 @@ const retriableCodes: Partial<Record<ApiName, readonly number[]>> = {
   offsetFetch: [brokerCode.COORDINATOR_LOAD_IN_PROGRESS, brokerCode.UNSTABLE_OFFSET_COMMIT],
 }
 const apis = Object.keys(retriableCodes) as ApiName[]
+
+/** Two settings apart stay within the hour by which brokers let a record be ahead of their clock. */
+const maxClockErrorMs = 25 * 60_000
 
 /** Each does one thing to the cluster and tells what; an empty text means that there was nothing to do it to. */
 const disturbances: Readonly<Record<Disturbance, (scene: Scene) => string>> = {
@@ -193,7 +199,7 @@ const disturbances: Readonly<Record<Disturbance, (scene: Scene) => string>> = {
       key: Buffer.from('filler'),
       value: Buffer.from(`filler ${(scene.fillers += 1)}`),
       headers: noHeaders,
-      timestamp: clock.now(),
+      timestamp: clock.wallTime(),
     }))
     const { producerId } = cluster.appendTransaction(at.topic, at.partition, records, outcome)
     scene.transactions.push({ ...at, producerId })
@@ -217,6 +223,14 @@ const disturbances: Readonly<Record<Disturbance, (scene: Scene) => string>> = {
     cluster.compact(at.topic, at.partition, ({ offset, value }) => offset >= highWatermark || !isFiller(value))
     return `compacts ${at.topic}-${at.partition}`
   },
+  'set-clock': (scene: Scene) => {
+    const { random, clock } = scene
+    const aheadMs = Math.floor((2 * random.next() - 1) * maxClockErrorMs)
+    const byMs = aheadMs - scene.wallTimeAheadMs
+    scene.wallTimeAheadMs = aheadMs
+    clock.shiftWallTime(byMs)
+    return `sets the wall clock ${byMs < 0 ? 'back' : 'forward'} by ${Math.abs(byMs)} ms`
+  },
 }
 
 export const allDisturbances = Object.keys(disturbances) as readonly Disturbance[]
@@ -235,12 +249,12 @@ export class Nemesis {
   /** @param note is told everything that is done. */
   constructor(
     cluster: MemoryCluster,
+    clock: VirtualClock,
     brokers: number,
     random: Random,
     options: NemesisOptions,
     note: (event: string) => void,
   ) {
-    const { clock } = cluster.runtime
     const { maxDown = 1, disturbances: kinds = allDisturbances, pauseMs = [50, 1_000], requestFaults = 0 } = options
     this.#scene = {
       cluster,
@@ -253,6 +267,7 @@ export class Nemesis {
       openTransactions: [],
       transactions: [],
       fillers: 0,
+      wallTimeAheadMs: 0,
     }
     this.#kinds = kinds
     this.#pauseMs = pauseMs

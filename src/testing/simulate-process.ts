@@ -151,6 +151,10 @@ class ProcessClock implements Clock {
     return this.#clock.now()
   }
 
+  wallTime(): number {
+    return this.#clock.wallTime()
+  }
+
   setTimer(delayMs: number, callback: () => void): Timer {
     if (this.#state === 'stopped') return neverFiring
     const inner = this.#clock.setTimer(delayMs, () => {

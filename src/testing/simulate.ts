@@ -113,7 +113,7 @@ export async function simulate(
     trace.note(line)
     options.onEvent?.(line)
   }
-  const nemesis = new Nemesis(cluster, brokers, seededRandom(seed ^ 0x5bd1e995), options.nemesis ?? {}, note)
+  const nemesis = new Nemesis(cluster, clock, brokers, seededRandom(seed ^ 0x5bd1e995), options.nemesis ?? {}, note)
   const observer = tracing(note, options.observer ?? {})
   const processes: SimulatedProcess[] = []
   const simulation: Simulation = {

@@ -30,6 +30,8 @@ export interface VirtualClock extends Clock {
   runUntil(goal: () => boolean, limit?: RunLimit): Promise<void>
   /** Runs until no timer is left. */
   runUntilIdle(limit?: RunLimit): Promise<void>
+  /** Sets the wall clock forward, or back when negative, as an administrator does; no timer notices. */
+  shiftWallTime(byMs: number): void
   /** How many timers wait to fire. */
   readonly pendingTimers: number
 }
@@ -51,6 +53,7 @@ export function virtualClock(options: VirtualClockOptions = {}): VirtualClock {
 
 class HeapClock implements VirtualClock {
   #now: number
+  #wallTimeAheadMs = 0
   readonly #timers = new TimerQueue()
   #running = false
   #firedAtThisInstant = 0
@@ -66,6 +69,14 @@ class HeapClock implements VirtualClock {
   /** Whole milliseconds, as every clock shows them; timers keep their fractions, so none fires early. */
   now(): number {
     return Math.floor(this.#now)
+  }
+
+  wallTime(): number {
+    return this.now() + this.#wallTimeAheadMs
+  }
+
+  shiftWallTime(byMs: number): void {
+    this.#wallTimeAheadMs += byMs
   }
 
   setTimer(delayMs: number, callback: () => void) {

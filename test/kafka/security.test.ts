@@ -13,6 +13,7 @@ import { tidemarkMember } from '../support/tidemark-member.js'
 import { connectedProducer, store } from '../support/test-records.js'
 import { certificateAuthority, type CertificateAuthority, type IssuedCertificate } from '../support/tls.js'
 import { delay, until } from '../support/waiting.js'
+import { systemClock } from '../../src/runtime/clock.js'
 
 const passphrase = 'the-passphrase-of-the-client-key'
 const wrongPassword = 'a-password-that-is-wrong'
@@ -57,7 +58,7 @@ async function expectAllWorks(config: KafkaConfig): Promise<void> {
   const settings = { clientId: 'tidemark', logger: probe.logger, metrics: noMetrics }
   const admin = probe.driver.createAdmin(settings)
   const spec = { name: topic, partitions: 2, replicationFactor: 1, configs: {} } as const
-  expect(await admin.createTopics([spec], Date.now() + 10_000)).toEqual([topic])
+  expect(await admin.createTopics([spec], systemClock.now() + 10_000)).toEqual([topic])
 
   const producer = await connectedProducer(probe.driver, [topic], settings)
   const values = Array.from({ length: 50 }, (_, at) => `value ${at}`)
@@ -68,7 +69,7 @@ async function expectAllWorks(config: KafkaConfig): Promise<void> {
   await until('every record is read', () => member.records.length >= values.length)
   expect(member.records.map(({ value }) => value)).toEqual(values)
   await member.stop()
-  expect(await admin.committedOffsets(topic, [{ topic, partition: 1 }], Date.now() + 10_000)).toMatchObject([
+  expect(await admin.committedOffsets(topic, [{ topic, partition: 1 }], systemClock.now() + 10_000)).toMatchObject([
     { topic, partition: 1, offset: values.length },
   ])
 

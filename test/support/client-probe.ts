@@ -9,6 +9,7 @@ import { noMetrics } from '../../src/telemetry/metrics.js'
 import { producerSettings } from './test-records.js'
 import { tidemarkMember } from './tidemark-member.js'
 import { until } from './waiting.js'
+import { systemClock } from '../../src/runtime/clock.js'
 
 interface LogLine {
   readonly level: keyof Logger
@@ -78,9 +79,9 @@ export async function failuresOf(
   const socketsBefore = openSockets()
   const meet = async (role: Role): Promise<Failure> => {
     const probe = await probedDriver(config)
-    const startedAt = Date.now()
+    const startedAt = systemClock.now()
     const error = await attempts[role](probe, startedAt + withinMs)
-    const elapsedMs = Date.now() - startedAt
+    const elapsedMs = systemClock.now() - startedAt
     expect(error, `the ${role} should have failed`).toBeInstanceOf(Error)
     expect(elapsedMs, `the ${role} took ${elapsedMs} ms: ${error?.message}`).toBeLessThan(withinMs + 1_000)
     const left = probe.sockets.filter(({ destroyed }) => !destroyed).length
@@ -110,7 +111,9 @@ const attempts: Record<Role, Attempt> = {
   },
   // A consumer that could not start has ended by itself.
   consumer: ({ driver, logger }, deadline) =>
-    failureOf(tidemarkMember(driver, { logger, groupId: 'failing', topics: ['t'] }).start(deadline - Date.now())),
+    failureOf(
+      tidemarkMember(driver, { logger, groupId: 'failing', topics: ['t'] }).start(deadline - systemClock.now()),
+    ),
   async admin({ driver, logger }, deadline) {
     const admin = driver.createAdmin({ clientId: 'tidemark', logger, metrics: noMetrics })
     const error = await failureOf(admin.describeTopics(null, deadline))

@@ -4,6 +4,7 @@ import type { TopicPartition } from '../../src/message/topic-partition.js'
 import { silentLogger } from '../../src/telemetry/logger.js'
 import { noMetrics } from '../../src/telemetry/metrics.js'
 import type { DriverProducer, ProducerSettings } from '../../src/driver/producer.js'
+import { systemClock } from '../../src/runtime/clock.js'
 
 export const producerSettings: ProducerSettings = {
   clientId: 'tidemark',
@@ -24,7 +25,7 @@ export async function connectedProducer(
   settings: Partial<ProducerSettings> = {},
 ): Promise<DriverProducer> {
   const producer = driver.createProducer({ ...producerSettings, ...settings })
-  const deadline = Date.now() + 20_000
+  const deadline = systemClock.now() + 20_000
   await producer.connect(deadline)
   for (const topic of topics) await producer.loadTopic(topic, deadline)
   return producer
@@ -35,6 +36,6 @@ export async function store(producer: DriverProducer, to: TopicPartition, values
   const timestamp = Date.now()
   const records = values.map((value) => ({ key: null, value: Buffer.from(value), headers: noHeaders, timestamp }))
   const sizeBytes = values.reduce((sum, value) => sum + value.length + 20, 0)
-  const outcome = await producer.produce({ ...to, records, sizeBytes }, Date.now() + 20_000)
+  const outcome = await producer.produce({ ...to, records, sizeBytes }, systemClock.now() + 20_000)
   if (outcome.outcome !== 'stored') throw outcome.error
 }

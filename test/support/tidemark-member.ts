@@ -14,6 +14,7 @@ import type { TidemarkError } from '../../src/errors.js'
 import { partitionKey } from '../../src/message/topic-partition.js'
 import { silentLogger } from '../../src/telemetry/logger.js'
 import { noMetrics } from '../../src/telemetry/metrics.js'
+import { systemClock } from '../../src/runtime/clock.js'
 
 const defaults: ConsumerSettings = {
   clientId: 'tidemark',
@@ -68,7 +69,7 @@ export function tidemarkMember(driver: Driver, settings: Partial<ConsumerSetting
     while (toCommit.size > 0) {
       const offsets = [...toCommit.values()]
       toCommit.clear()
-      const outcomes = await consumer.commit(offsets, Date.now() + 5_000)
+      const outcomes = await consumer.commit(offsets, systemClock.now() + 5_000)
       commitFailures.push(...outcomes.filter((outcome) => outcome !== 'committed'))
     }
   }
@@ -100,8 +101,8 @@ export function tidemarkMember(driver: Driver, settings: Partial<ConsumerSetting
     records,
     problems,
     commitFailures,
-    start: (withinMs = 20_000) => consumer.start(Date.now() + withinMs),
-    stop: (withinMs = 10_000) => consumer.stop(Date.now() + withinMs),
+    start: (withinMs = 20_000) => consumer.start(systemClock.now() + withinMs),
+    stop: (withinMs = 10_000) => consumer.stop(systemClock.now() + withinMs),
   }
 }
 

@@ -102,14 +102,14 @@ export class Partition {
   }
 
   append(records: readonly OutgoingRecord[], origin: BatchOrigin, sizeBytes = sizeOf(records)): StoredBatch {
-    const batch = this.log.append(records, origin, this.configs.appendTime ? this.clock.now() : null, sizeBytes)
+    const batch = this.log.append(records, origin, this.configs.appendTime ? this.clock.wallTime() : null, sizeBytes)
     if (this.configs.retentionBytes >= 0) this.log.retain(this.configs.retentionBytes)
     this.#replicate()
     return batch
   }
 
   appendMarker(control: 'abort' | 'commit', producerId: number, producerEpoch: number): StoredBatch {
-    const batch = this.log.appendMarker(control, producerId, producerEpoch, this.clock.now())
+    const batch = this.log.appendMarker(control, producerId, producerEpoch, this.clock.wallTime())
     this.#replicate()
     return batch
   }

@@ -117,7 +117,7 @@ function problemOf(
   }
   if (partition.leader !== node) return wholeBatch(brokerCode.NOT_LEADER_OR_FOLLOWER)
   if (request.acks === -1 && !partition.hasEnoughReplicas) return wholeBatch(brokerCode.NOT_ENOUGH_REPLICAS)
-  return problemOfRecords(cluster.runtime.clock.now(), partition, batch, sizeBytes)
+  return problemOfRecords(cluster.runtime.clock.wallTime(), partition, batch, sizeBytes)
 }
 
 function problemOfRecords(

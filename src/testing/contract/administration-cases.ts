@@ -149,7 +149,7 @@ export const administrationCases: readonly ContractCase[] = [
     name: 'the offset of a time is the first record at or after it; after the last record it is the end',
     async run(world) {
       const topic = await world.topic(2)
-      const start = world.now() - 1_000_000
+      const start = world.wallTime() - 1_000_000
       for (const step of [0, 10_000, 20_000]) {
         await world.write(topic, 0, [record('x', { timestamp: start + step })])
       }

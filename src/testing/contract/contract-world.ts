@@ -49,7 +49,10 @@ export interface ContractWorld {
   ): Promise<number>
   /** Stores one batch by a producer of the world's own. */
   write(topic: string, partition: number, records: readonly (OutgoingRecord | string)[]): Promise<number>
+  /** For waits and deadlines. */
   now(): number
+  /** For timestamps. */
+  wallTime(): number
   deadline(withinMs?: number): number
   sleep(ms: number): Promise<void>
   /** Fails the case, naming `what`, when the predicate does not hold in time. */
@@ -188,7 +191,7 @@ export class CaseWorld implements ContractWorld {
     records: readonly (OutgoingRecord | string)[],
     withinMs = patienceMs,
   ): Promise<BatchOutcome> {
-    return producer.produce(batchOf(topic, partition, records, this.now()), this.deadline(withinMs))
+    return producer.produce(batchOf(topic, partition, records, this.wallTime()), this.deadline(withinMs))
   }
 
   async store(
@@ -213,6 +216,10 @@ export class CaseWorld implements ContractWorld {
 
   now(): number {
     return this.runtime.clock.now()
+  }
+
+  wallTime(): number {
+    return this.runtime.clock.wallTime()
   }
 
   deadline(withinMs = patienceMs): number {

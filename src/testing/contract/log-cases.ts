@@ -46,7 +46,7 @@ export const logCases: readonly ContractCase[] = [
     async run(world) {
       const topic = await world.topic()
       await world.write(topic, 0, ['before'])
-      await world.use('appendTransaction')(topic, 0, [record('in', { timestamp: world.now() })], 'commit')
+      await world.use('appendTransaction')(topic, 0, [record('in', { timestamp: world.wallTime() })], 'commit')
       for (const isolation of ['read-committed', 'read-uncommitted'] as const) {
         const reader = await world.reader(topic, { isolation })
         await world.until('the marker is passed', () => reader.fetched.at(-1)?.nextOffset === 3)
@@ -62,7 +62,7 @@ export const logCases: readonly ContractCase[] = [
     async run(world) {
       const topic = await world.topic()
       const append = world.use('appendTransaction')
-      const at = world.now()
+      const at = world.wallTime()
       await world.write(topic, 0, ['before'])
       await append(topic, 0, [record('gone', { timestamp: at }), record('gone too', { timestamp: at })], 'abort')
       await append(topic, 0, [record('kept', { timestamp: at })], 'commit')
@@ -82,7 +82,7 @@ export const logCases: readonly ContractCase[] = [
     async run(world) {
       const topic = await world.topic()
       await world.write(topic, 0, ['before'])
-      await world.use('appendTransaction')(topic, 0, [record('gone', { timestamp: world.now() })], 'abort')
+      await world.use('appendTransaction')(topic, 0, [record('gone', { timestamp: world.wallTime() })], 'abort')
       const reader = await world.reader(topic, { isolation: 'read-committed' })
       await world.until('the position is at the end', () => reader.fetched.at(-1)?.nextOffset === 3)
       assert.deepEqual(reader.values(), ['before'])
@@ -99,7 +99,7 @@ export const logCases: readonly ContractCase[] = [
     async run(world) {
       const topic = await world.topic()
       await world.write(topic, 0, ['before'])
-      const end = await world.use('openTransaction')(topic, 0, [record('open', { timestamp: world.now() })])
+      const end = await world.use('openTransaction')(topic, 0, [record('open', { timestamp: world.wallTime() })])
       await world.write(topic, 0, ['behind it'])
       const committed = await world.reader(topic, { isolation: 'read-committed' })
       const everything = await world.reader(topic, { isolation: 'read-uncommitted' })
@@ -124,7 +124,7 @@ export const logCases: readonly ContractCase[] = [
     needs: ['openTransaction'],
     async run(world) {
       const topic = await world.topic()
-      const end = await world.use('openTransaction')(topic, 0, [record('open', { timestamp: world.now() })])
+      const end = await world.use('openTransaction')(topic, 0, [record('open', { timestamp: world.wallTime() })])
       await world.write(topic, 0, ['behind it'])
       const reader = await world.reader(topic, { isolation: 'read-committed' })
       await world.sleep(400)

@@ -59,7 +59,7 @@ export const readingCases: readonly ContractCase[] = [
     name: 'a time begins with the first record at or after it, each partition for itself',
     async run(world) {
       const topic = await world.topic(2)
-      const start = world.now() - 10 * hour
+      const start = world.wallTime() - 10 * hour
       const at = (hours: number) => record(`${hours}`, { timestamp: start + hours * hour })
       for (const hours of [0, 1, 2, 3]) await world.write(topic, 0, [at(hours)])
       for (const hours of [1, 5]) await world.write(topic, 1, [at(hours)])
@@ -75,8 +75,8 @@ export const readingCases: readonly ContractCase[] = [
     name: 'a time after the last record begins at the end',
     async run(world) {
       const topic = await world.topic()
-      await world.write(topic, 0, [record('old', { timestamp: world.now() - hour })])
-      const consumer = world.consumer(topic, { from: { timestamp: world.now() - 1_000 } })
+      await world.write(topic, 0, [record('old', { timestamp: world.wallTime() - hour })])
+      const consumer = world.consumer(topic, { from: { timestamp: world.wallTime() - 1_000 } })
       await consumer.start()
       assert.equal(consumer.assignmentOf(topic, 0).position, 1)
       await world.write(topic, 0, ['new'])

@@ -8,6 +8,7 @@ import { startCluster, type KafkaCluster } from '../../support/kafka-cluster.js'
 import { temporaryFolder } from '../../support/temporary-folder.js'
 import { configCommand, runJava } from '../wire/java-tools.js'
 import { typedClient, type TypedClient } from './typed-client.js'
+import { systemClock } from '../../../src/runtime/clock.js'
 
 const pem = (name: string) => readFileSync(new URL(`../../unit/drivers/kafkajs/tls/${name}`, import.meta.url), 'utf8')
 const PASSWORD = 'alice-secret-password'
@@ -49,7 +50,7 @@ async function refusal(config: Partial<KafkaConfig>): Promise<RequestError> {
   const startedAt = Date.now()
   const connection = kafkajsConnections({ brokers: [...cluster.brokers], ...config }).open('refused')
   const request = { api: 'metadata', topics: [] } as const
-  const error = await connection.request('bootstrap', 'main', request, Date.now() + 10_000).then(
+  const error = await connection.request('bootstrap', 'main', request, systemClock.now() + 10_000).then(
     () => new Error('expected it to be refused'),
     (caught: unknown) => caught,
   )

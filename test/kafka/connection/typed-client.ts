@@ -10,6 +10,7 @@ import type {
 } from '../../../src/connection/requests.js'
 import { kafkajsConnections } from '../../../src/drivers/kafkajs/connections.js'
 import type { KafkaCluster } from '../../support/kafka-cluster.js'
+import { systemClock } from '../../../src/runtime/clock.js'
 
 const LIMIT_MS = 10_000
 
@@ -25,7 +26,7 @@ export interface TypedClient {
 export async function typedClient(cluster: KafkaCluster, config: Partial<KafkaConfig> = {}): Promise<TypedClient> {
   const connection = kafkajsConnections({ brokers: [...cluster.brokers], ...config }).open('typed-client')
   const ask: TypedClient['ask'] = (request, lane = 'main', node = 1) =>
-    connection.request(node, lane, request, Date.now() + LIMIT_MS)
+    connection.request(node, lane, request, systemClock.now() + LIMIT_MS)
   await ask({ api: 'metadata', topics: [] }, 'main', 'bootstrap')
   return {
     connection,

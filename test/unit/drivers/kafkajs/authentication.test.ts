@@ -22,7 +22,7 @@ type Script = (request: Seen, broker: ScriptedBroker) => void
 const PASSWORD = 'correct horse battery'
 const sasl = { mechanism: 'plain', username: 'alice', password: PASSWORD } as const
 const heartbeat: Request = { api: 'heartbeat', groupId: 'g', generationId: 1, memberId: 'm', groupInstanceId: null }
-const within = (ms: number) => Date.now() + ms
+const within = (ms: number) => systemClock.now() + ms
 
 async function start(script: Script): Promise<ScriptedBroker> {
   const broker = await ScriptedBroker.start((request, self) => {
@@ -39,7 +39,7 @@ function open(broker: ScriptedBroker, config: Partial<KafkaConfig>) {
   const write = (fields: object, message: string) => lines.push(`${message} ${JSON.stringify(fields)}`)
   const logger: Logger = { debug: write, info: write, warn: write, error: write }
   const skew = { ms: 0 }
-  const runtime = { random: systemRandom, clock: { ...systemClock, now: () => Date.now() + skew.ms } }
+  const runtime = { random: systemRandom, clock: { ...systemClock, now: () => systemClock.now() + skew.ms } }
   const factory = kafkajsConnections({ brokers: [broker.address], logLevel: 5, ...config }, { logger }, runtime)
   const connection = factory.open('test')
   cleanups.push(() => connection.close())

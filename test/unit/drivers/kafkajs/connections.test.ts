@@ -35,7 +35,7 @@ async function portOf(server: Server): Promise<string> {
   return `127.0.0.1:${(server.address() as AddressInfo).port}`
 }
 
-const within = (ms: number) => Date.now() + ms
+const within = (ms: number) => systemClock.now() + ms
 const failure = (promise: Promise<unknown>): Promise<RequestError> =>
   promise.then(
     () => {
@@ -326,7 +326,7 @@ describe('a socket that is not used', () => {
     let skippedMs = 0
     const clock: Clock = {
       ...systemClock,
-      now: () => Date.now() + skippedMs,
+      now: () => systemClock.now() + skippedMs,
       setTimer(delayMs, callback) {
         if (delayMs < longMs) return systemClock.setTimer(delayMs, callback)
         const timer = { delayMs, callback }
