@@ -6,8 +6,8 @@ import { systemRuntime } from '../../src/runtime/runtime.js'
 import type { ContractHost } from '../../src/testing/contract/contract-host.js'
 import { CaseWorld, record } from '../../src/testing/contract/contract-world.js'
 import { mortalConnections } from '../../src/testing/contract/mortal-connections.js'
-import { java } from '../support/java.js'
 import { startCluster, type KafkaCluster } from '../support/kafka-cluster.js'
+import { defaultProducerQuota } from '../support/raw-requests.js'
 import { delay, until } from '../support/waiting.js'
 
 /** Real Kafka, one node behind a fault proxy, through kafkajs's sockets. What the harness does goes past the proxy. */
@@ -57,8 +57,9 @@ export async function kafkaHost(): Promise<{ readonly host: ContractHost; close(
       },
       async throttleProducing() {
         // Kafka measures over ten seconds: the first 20,000 bytes are free, what goes beyond costs a second for each 2,000.
-        await clientQuota(cluster, ['--add-config', 'producer_byte_rate=2000'])
-        return () => clientQuota(cluster, ['--delete-config', 'producer_byte_rate'])
+        const broker = cluster.internalBrokers[0] ?? ''
+        await defaultProducerQuota(broker, 2_000)
+        return () => defaultProducerQuota(broker, null)
       },
       killClient: (clientId) => connections.kill(clientId),
       expelMember: (groupId, memberId) => expelMember(cluster, groupId, memberId),
@@ -116,15 +117,6 @@ async function topicWithHoles(
     return reader.count() === kept.length
   })
   await world.end()
-}
-
-/** The quota of every client that has none of its own. */
-async function clientQuota(cluster: KafkaCluster, change: readonly string[]): Promise<void> {
-  await java(cluster.installation, 'kafka.admin.ConfigCommand', [
-    ...['--bootstrap-server', cluster.internalBrokers[0] ?? ''],
-    ...['--alter', '--entity-type', 'clients', '--entity-default'],
-    ...change,
-  ])
 }
 
 async function expelMember(cluster: KafkaCluster, groupId: string, memberId: string): Promise<void> {

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { cp, mkdir, rename, rm, writeFile } from 'node:fs/promises'
+import { cp, rename, rm, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { freePorts } from './free-ports.js'
@@ -21,8 +21,7 @@ export async function writeClassArchive(
   const [clientPort = 0, internalPort = 0, controllerPort = 0] = await freePorts(3)
   const address = { id: 1, clientPort, advertisedPort: clientPort, internalPort, controllerPort, morePorts: {} }
   const data = join(work, 'data')
-  await mkdir(data, { recursive: true })
-  await cp(installation.bootstrapCheckpoint, join(data, 'bootstrap.checkpoint'))
+  await cp(installation.formattedData, data, { recursive: true })
   await writeFile(join(data, 'meta.properties'), 'version=1\ncluster.id=dGlkZW1hcmtfX2Zvcm1hdA\nnode.id=1\n')
   await writeFile(join(work, 'node.properties'), nodeProperties(address, [address], data, plaintext, {}, {}))
   const flags = [...jvmFlags, `-XX:ArchiveClassesAtExit=${archive}.part`, `-Dtidemark.log=${join(work, 'log')}`]

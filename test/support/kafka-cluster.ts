@@ -1,4 +1,4 @@
-import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { freePorts } from './free-ports.js'
@@ -139,17 +139,16 @@ async function prepareNode(
   { listener = plaintext, moreListeners = {}, properties = {} }: ClusterOptions,
 ): Promise<void> {
   const data = join(folder, 'data')
-  await mkdir(data, { recursive: true })
+  await cp(installation.formattedData, data, { recursive: true })
   await writeFile(
     join(folder, 'node.properties'),
     nodeProperties(address, all, data, listener, moreListeners, properties),
   )
-  // What `StorageTool format` would write, without a JVM run for each node.
+  // What `StorageTool format` would write besides, without a JVM run for each node.
   await writeFile(
     join(data, 'meta.properties'),
     `version=1\ncluster.id=dGlkZW1hcmtfY2x1c3Rlcg\nnode.id=${address.id}\n`,
   )
-  await cp(installation.bootstrapCheckpoint, join(data, 'bootstrap.checkpoint'))
 }
 
 function controls(

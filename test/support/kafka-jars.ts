@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { cp, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { writeClassArchive } from './class-archive.js'
@@ -7,7 +7,7 @@ import { withLock } from './file-lock.js'
 import { writeLoggingJar } from './kafka-logging.js'
 import { requireCommand, run } from './run-command.js'
 
-/** The versions the promises are proven on; `KAFKA_VERSION` chooses another. */
+/** The versions the fault matrix runs on; `KAFKA_VERSION` chooses another. The driver contract runs on 4.4.0 too. */
 export const newestKafka = '4.2.0'
 export const oldestKafka = '3.9.1'
 export const kafkaVersion = (): string => process.env['KAFKA_VERSION'] ?? newestKafka
@@ -18,14 +18,14 @@ export interface KafkaInstallation {
   readonly folder: string
   /** What `java -cp` takes. */
   readonly classpath: string
-  /** The feature levels that `StorageTool format` chooses for a new cluster; every node's data folder gets a copy. */
-  readonly bootstrapCheckpoint: string
+  /** A data folder as `StorageTool format` leaves it, without `meta.properties`: the feature levels of a new cluster. */
+  readonly formattedData: string
   /** JVM flags by which a broker starts in two thirds of the time: its classes as the JVM keeps them in memory. */
   readonly quickStartFlags: readonly string[]
 }
 
 /** Raised when what an installation holds changes. */
-const layout = 2
+const layout = 3
 
 const cacheRoot = (): string =>
   process.env['TIDEMARK_KAFKA_CACHE'] ??
@@ -45,7 +45,7 @@ function describe(version: string, folder: string): KafkaInstallation {
     version,
     folder,
     classpath: `${join(folder, 'lib')}/*`,
-    bootstrapCheckpoint: join(folder, 'bootstrap.checkpoint'),
+    formattedData: join(folder, 'formatted'),
     quickStartFlags: [...quickJvm, `-XX:SharedArchiveFile=${join(folder, 'classes.jsa')}`],
   }
 }
@@ -69,7 +69,7 @@ async function install(version: string, folder: string): Promise<void> {
   await copyDependencies(folder, [`org.apache.kafka:kafka_2.13:${version}`, `org.apache.kafka:kafka-tools:${version}`])
   await bindLogging(folder)
   await writeLoggingJar(folder)
-  await writeBootstrapCheckpoint(version, folder)
+  await formatData(version, folder)
 }
 
 /** Kafka 4.x brings log4j 2 without the bridge from slf4j, and would log nothing. */
@@ -101,8 +101,9 @@ async function copyDependencies(folder: string, coordinates: readonly string[]):
   })
 }
 
-async function writeBootstrapCheckpoint(version: string, folder: string): Promise<void> {
-  const data = join(folder, 'format')
+/** Up to Kafka 4.3 this makes `bootstrap.checkpoint`, from 4.4 a first snapshot in `__cluster_metadata-0`. */
+async function formatData(version: string, folder: string): Promise<void> {
+  const { classpath, formattedData } = describe(version, folder)
   const properties = join(folder, 'format.properties')
   await writeFile(
     properties,
@@ -113,13 +114,11 @@ controller.listener.names=CONTROLLER
 listeners=CLIENT://127.0.0.1:9092,CONTROLLER://127.0.0.1:9093
 listener.security.protocol.map=CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT
 inter.broker.listener.name=CLIENT
-log.dirs=${data}
+log.dirs=${formattedData}
 `,
   )
-  const { classpath, bootstrapCheckpoint } = describe(version, folder)
   const log = `-Dtidemark.log=${join(folder, 'format.log')}`
   const clusterId = 'dGlkZW1hcmtfX2Zvcm1hdA'
   await run('java', [log, '-cp', classpath, 'kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', properties])
-  await cp(join(data, 'bootstrap.checkpoint'), bootstrapCheckpoint)
-  await rm(data, { recursive: true })
+  await rm(join(formattedData, 'meta.properties'))
 }
