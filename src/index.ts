@@ -45,15 +45,15 @@ export type {
   HandleBatch,
   HandleEach,
   MessageOf,
-} from './consumer/consumer-options.js'
-export type { ConsumerFacts, PartitionFacts } from './consumer/consumer-facts.js'
-export type { Mark } from './consumer/back-pressure.js'
-export type { Order } from './consumer/dispatch.js'
-export type { PartitionState, PauseReason } from './consumer/owned-partition.js'
-export type { WaitsFor } from './consumer/partition-work.js'
-export type { DrainedOffset, DrainedRange, DrainReason, DrainReport } from './consumer/drain.js'
-export type { Handler, HandlerContext } from './consumer/handler.js'
-export { DeadLetter, Discard } from './consumer/fate.js'
+} from './consumer/options/consumer-options.js'
+export type { ConsumerFacts, PartitionFacts } from './consumer/watch/facts.js'
+export type { Mark } from './consumer/partition/back-pressure.js'
+export type { Order } from './consumer/dispatch/dispatch.js'
+export type { PartitionState, PauseReason } from './consumer/partition/owned-partition.js'
+export type { WaitsFor } from './consumer/watch/waits-for.js'
+export type { DrainedOffset, DrainedRange, DrainReason, DrainReport } from './consumer/release/drain.js'
+export type { Handler, HandlerContext } from './consumer/handling/handler.js'
+export { DeadLetter, Discard } from './consumer/handling/fate.js'
 
 export type { Message, MessageHeaders } from './message/message.js'
 export { tdHeader, type HeadersInput } from './message/headers.js'
@@ -121,7 +121,7 @@ export type {
   AssignedPartition,
   AssignorName,
   CommitOutcome,
-  ConsumerFacts as DriverConsumerFacts,
+  DriverConsumerFacts,
   ConsumerListener,
   ConsumerSettings,
   DriverConsumer,

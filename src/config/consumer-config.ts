@@ -1,13 +1,13 @@
 import { z } from 'zod'
-import type { ConsumerOptions } from '../consumer/consumer-options.js'
+import type { ConsumerOptions } from '../consumer/options/consumer-options.js'
 import {
   checkTogether,
   consumerShape,
   withDependentDefaults,
   type ResolvedConsumerOptions,
-} from '../consumer/consumer-schema.js'
-import type { Topic } from '../topic/topic.js'
+} from '../consumer/options/consumer-schema.js'
 import { isTopicName, topicNameRule } from '../topic/topic-definition.js'
+import type { Topic } from '../topic/topic.js'
 import { profileOf } from './define-profile.js'
 import type { Profile, ProfileName } from './profiles.js'
 import { requireObject, resolveOptions } from './resolve-options.js'

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { isTopic } from '../consumer/consumer-schema.js'
+import { isTopic } from '../consumer/options/consumer-schema.js'
 import type { Topic } from '../topic/topic.js'
 import { resolveOptions } from './resolve-options.js'
 

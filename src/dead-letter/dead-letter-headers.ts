@@ -1,4 +1,4 @@
-import type { FailedRecord } from '../consumer/failed-record.js'
+import type { FailedRecord } from '../consumer/handling/failed-record.js'
 import { tdHeader, textHeader } from '../message/headers.js'
 import type { Header } from '../message/record.js'
 

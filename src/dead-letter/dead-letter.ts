@@ -1,4 +1,4 @@
-import { DeadLetterError, type DeadLetterRoute, type FailedRecord } from '../consumer/failed-record.js'
+import { DeadLetterError, type DeadLetterRoute, type FailedRecord } from '../consumer/handling/failed-record.js'
 import { ConfigError, TidemarkError } from '../errors.js'
 import type { OutgoingRecord } from '../message/record.js'
 import { deadLetterHeaders, withoutErrorText } from './dead-letter-headers.js'

@@ -109,7 +109,7 @@ export interface KnownEnd {
 }
 
 /** Facts for health, metrics and the watchdog; times are of `clock.now()`, `null` = never. */
-export interface ConsumerFacts {
+export interface DriverConsumerFacts {
   readonly state: string
   readonly memberId: string | null
   readonly generationId: number
@@ -130,7 +130,7 @@ export interface DriverConsumer {
   assignment(): readonly AssignedPartition[]
   /** `null` while no broker has told it; a driver keeps it no older than some seconds, also while the partition is paused. */
   endOf(partition: TopicPartition): KnownEnd | null
-  facts(): ConsumerFacts
+  facts(): DriverConsumerFacts
   /**
    * Revokes everything through the listener (awaited, at most until `deadline`), leaves the group (not with a static id)
    * and destroys the sockets. A rebalance meanwhile shortens the drain; the consumer does not join again. Called again, the

@@ -1,8 +1,8 @@
-import type { Clock, Timer } from '../runtime/clock.js'
 import type { OutgoingRecord } from '../message/record.js'
+import type { Clock, Timer } from '../runtime/clock.js'
+import type { GrowingBatch } from './growing-batch.js'
 import { PartitionQueue } from './partition-queue.js'
 import type { ReceiptSink } from './receipt.js'
-import type { RecordBatch } from './record-batch.js'
 
 export interface AccumulatorSettings {
   readonly batchBytes: number
@@ -66,8 +66,8 @@ export class Accumulator {
   }
 
   /** Nothing that waits now lingers any longer. Returns the newest batch of each queue: when these have ended, all has. */
-  seal(): readonly RecordBatch[] {
-    const newest: RecordBatch[] = []
+  seal(): readonly GrowingBatch[] {
+    const newest: GrowingBatch[] = []
     for (const queue of this.#allQueues()) {
       const batch = queue.newest
       if (batch === undefined) continue
@@ -84,7 +84,7 @@ export class Accumulator {
   }
 
   /** Takes out every batch that is not with the driver. */
-  takeUnsent(): readonly RecordBatch[] {
+  takeUnsent(): readonly GrowingBatch[] {
     this.#lingerTimer?.cancel()
     this.#lingering.clear()
     this.#ready = []

@@ -1,6 +1,6 @@
 import type { OutgoingRecord } from '../message/record.js'
+import { GrowingBatch } from './growing-batch.js'
 import type { ReceiptSink } from './receipt.js'
-import { RecordBatch } from './record-batch.js'
 
 /**
  * Records of one partition in the order they were sent, in batches. The oldest batch leaves first, alone, and the next
@@ -17,11 +17,11 @@ export class PartitionQueue {
   readonly topic: string
   readonly partition: number
   /** Oldest first; the first is the one that is out. */
-  readonly batches: RecordBatch[] = []
+  readonly batches: GrowingBatch[] = []
   state: 'empty' | 'ready' | 'lingering' | 'out' = 'empty'
   readonly #batchBytes: number
   /** What one `add` may fill up to; a record that is larger than `batchBytes` has a batch of its own. */
-  #open: RecordBatch | null = null
+  #open: GrowingBatch | null = null
 
   constructor(topic: string, partition: number, batchBytes: number) {
     this.topic = topic
@@ -32,18 +32,18 @@ export class PartitionQueue {
   add(record: OutgoingRecord, sizeBytes: number, sentAt: number, sink: ReceiptSink, slot: number): void {
     let batch = this.#open
     if (batch === null || batch.sealed || batch.sizeBytes + sizeBytes > this.#batchBytes) {
-      batch = new RecordBatch(this.topic, this.partition, sentAt)
+      batch = new GrowingBatch(this.topic, this.partition, sentAt)
       this.#open = batch
       this.batches.push(batch)
     }
     batch.add(record, sizeBytes, sink, slot)
   }
 
-  get oldest(): RecordBatch | undefined {
+  get oldest(): GrowingBatch | undefined {
     return this.batches[0]
   }
 
-  get newest(): RecordBatch | undefined {
+  get newest(): GrowingBatch | undefined {
     return this.batches.at(-1)
   }
 
@@ -55,7 +55,7 @@ export class PartitionQueue {
   }
 
   /** The oldest batch leaves the queue's open end, so that nothing is added to it while it is out. */
-  handOver(): RecordBatch | undefined {
+  handOver(): GrowingBatch | undefined {
     const batch = this.batches[0]
     if (batch === this.#open) this.#open = null
     this.state = 'out'
@@ -63,7 +63,7 @@ export class PartitionQueue {
   }
 
   /** Puts others in the place of the oldest batch, or nothing. */
-  replaceOldest(...replacements: readonly RecordBatch[]): void {
+  replaceOldest(...replacements: readonly GrowingBatch[]): void {
     this.batches.splice(0, 1, ...replacements)
   }
 }

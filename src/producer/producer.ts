@@ -7,14 +7,14 @@ import { withinDeadline } from '../runtime/within-deadline.js'
 import type { Metrics } from '../telemetry/metrics.js'
 import type { Topic } from '../topic/topic.js'
 import { BufferMemory } from './buffer-memory.js'
-import { timeoutRules, type TimeoutOption } from './timeout-option.js'
-import { Intake } from './intake.js'
 import { encodeRecord, noSendOptions, type SendOptions } from './outgoing-record.js'
+import { Placement } from './placement.js'
 import type { ResolvedProducerOptions } from './producer-options.js'
 import { SingleSend, type FailureCounts, type Receipt } from './receipt.js'
 import { requireSendMany, requireSendOptions } from './send-input.js'
 import { SendMany, type SendManyOptions } from './send-many.js'
 import { Sender } from './sender.js'
+import { timeoutRules, type TimeoutOption } from './timeout-option.js'
 import { bufferFull, closedUnsent, WaitingSend } from './waiting-send.js'
 
 /** What became of the records that were not stored when the producer closed. */
@@ -60,7 +60,7 @@ export class Producer {
   readonly #options: ResolvedProducerOptions
   readonly #memory: BufferMemory
   readonly #sender: Sender
-  readonly #intake: Intake
+  readonly #placement: Placement
   readonly #failures: FailureCounts = { notStored: 0, unknown: 0 }
   readonly #state = new StateMachine<ProducerState>('the producer', 'open', {
     open: ['closing'],
@@ -76,7 +76,7 @@ export class Producer {
     this.#options = options
     this.#memory = new BufferMemory(options.bufferBytes, options.maxBlockMs, runtime.clock)
     this.#sender = new Sender(driver, runtime.clock, metrics, options, this.#memory)
-    this.#intake = new Intake(driver, runtime, options, this.#memory, this.#sender.accumulator)
+    this.#placement = new Placement(driver, runtime, options, this.#memory, this.#sender.accumulator)
   }
 
   /** Finds the cluster, so that a wrong address shows now and not at the first send. Rejects after `maxBlockMs`; with `StateError` after `close`. */
@@ -98,8 +98,11 @@ export class Producer {
     try {
       requireSendOptions(topic, options)
       const record = encodeRecord(topic, value, options, this.#runtime.clock)
-      const submission = this.#intake.prepare(topic as Topic, value, record, options.partition, sink, 0)
-      if (!this.#intake.tryAccept(submission) && !this.#intake.waitForRoom(new WaitingSend(submission, this.#intake))) {
+      const submission = this.#placement.prepare(topic as Topic, value, record, options.partition, sink, 0)
+      if (
+        !this.#placement.tryAccept(submission) &&
+        !this.#placement.waitForRoom(new WaitingSend(submission, this.#placement))
+      ) {
         throw bufferFull(topic.name, 'and as much again waiting')
       }
     } catch (error) {
@@ -125,7 +128,7 @@ export class Producer {
     } catch (error) {
       return Promise.reject(error as SendError)
     }
-    const sending = new SendMany(topic, values, options, this.#intake, this.#runtime.clock, this.#failures)
+    const sending = new SendMany(topic, values, options, this.#placement, this.#runtime.clock, this.#failures)
     sending.start()
     return sending.promise
   }
@@ -166,7 +169,7 @@ export class Producer {
       bufferedBytes: this.#memory.usedBytes,
       waitingSends: this.#memory.waiting,
       batchesOut: this.#sender.batchesOut,
-      loadingTopics: this.#intake.loadingTopics,
+      loadingTopics: this.#placement.loadingTopics,
     }
   }
 
@@ -174,7 +177,7 @@ export class Producer {
   async #flush(): Promise<void> {
     this.#sender.accumulator.seal()
     await this.#memory.linePassed()
-    await this.#intake.topicsLoaded()
+    await this.#placement.topicsLoaded()
     await this.#sender.flush()
   }
 
@@ -195,7 +198,7 @@ export class Producer {
 
   #dropWhatWaits(): void {
     this.#memory.turnAllAway()
-    this.#intake.dropWaiting(({ topic }) => closedUnsent(topic.name))
+    this.#placement.dropWaiting(({ topic }) => closedUnsent(topic.name))
     this.#sender.dropUnsent(({ topic, partition }) => closedUnsent(topic, partition))
   }
 

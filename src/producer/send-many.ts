@@ -2,8 +2,8 @@ import type { SendError } from '../errors.js'
 import type { Clock } from '../runtime/clock.js'
 import type { Topic } from '../topic/topic.js'
 import type { MemoryWaiter } from './buffer-memory.js'
-import type { Intake, Submission } from './intake.js'
 import { encodeRecord, type SendOptions } from './outgoing-record.js'
+import type { Placement, Submission } from './placement.js'
 import { countFailure, type FailureCounts, type Receipt, type ReceiptSink } from './receipt.js'
 import { memoryBytes } from './record-size.js'
 import { SendManyError } from './send-many-error.js'
@@ -21,7 +21,7 @@ export class SendMany<Value> implements ReceiptSink, MemoryWaiter {
   readonly #topic: Topic<Value>
   #values: readonly Value[]
   readonly #options: SendOptions
-  readonly #intake: Intake
+  readonly #placement: Placement
   readonly #clock: Clock
   readonly #failures: FailureCounts
   readonly #results: (Receipt | SendError)[]
@@ -37,14 +37,14 @@ export class SendMany<Value> implements ReceiptSink, MemoryWaiter {
     topic: Topic<Value>,
     values: readonly Value[],
     options: SendOptions,
-    intake: Intake,
+    placement: Placement,
     clock: Clock,
     failures: FailureCounts,
   ) {
     this.#topic = topic
     this.#values = values
     this.#options = options
-    this.#intake = intake
+    this.#placement = placement
     this.#clock = clock
     this.#failures = failures
     this.#withoutResult = values.length
@@ -61,7 +61,7 @@ export class SendMany<Value> implements ReceiptSink, MemoryWaiter {
     if (this.#blocked === null) return
     // The caller may use the array for something else while the rest waits.
     this.#values = [...this.#values]
-    if (this.#intake.waitForRoom(this)) return
+    if (this.#placement.waitForRoom(this)) return
     this.#failRest(() => bufferFull(this.#topic.name, 'and as much again waiting'))
   }
 
@@ -70,7 +70,7 @@ export class SendMany<Value> implements ReceiptSink, MemoryWaiter {
   }
 
   enter(): 'done' | 'waits-for-more' {
-    if (this.#blocked !== null) this.#intake.place(this.#blocked)
+    if (this.#blocked !== null) this.#placement.place(this.#blocked)
     this.#blocked = null
     this.#prepareNext()
     return this.#blocked === null ? 'done' : 'waits-for-more'
@@ -95,7 +95,7 @@ export class SendMany<Value> implements ReceiptSink, MemoryWaiter {
   #advance(): void {
     for (;;) {
       this.#prepareNext()
-      if (this.#blocked === null || !this.#intake.tryAccept(this.#blocked)) return
+      if (this.#blocked === null || !this.#placement.tryAccept(this.#blocked)) return
       this.#blocked = null
     }
   }
@@ -108,7 +108,14 @@ export class SendMany<Value> implements ReceiptSink, MemoryWaiter {
       this.#next += 1
       try {
         const record = encodeRecord(this.#topic, value, this.#options, this.#clock)
-        this.#blocked = this.#intake.prepare(this.#topic as Topic, value, record, this.#options.partition, this, slot)
+        this.#blocked = this.#placement.prepare(
+          this.#topic as Topic,
+          value,
+          record,
+          this.#options.partition,
+          this,
+          slot,
+        )
         return
       } catch (error) {
         this.failed(slot, error as SendError)

@@ -4,8 +4,8 @@ import type { Clock } from '../runtime/clock.js'
 import type { Metrics } from '../telemetry/metrics.js'
 import { Accumulator, type AccumulatorSettings } from './accumulator.js'
 import type { BufferMemory } from './buffer-memory.js'
+import type { GrowingBatch } from './growing-batch.js'
 import type { PartitionQueue } from './partition-queue.js'
-import type { RecordBatch } from './record-batch.js'
 import { recordSizeBytes } from './record-size.js'
 
 export interface SenderSettings extends AccumulatorSettings {
@@ -50,7 +50,7 @@ export class Sender {
   }
 
   /** Ends every batch that is not with the driver. */
-  dropUnsent(error: (batch: RecordBatch) => SendError): void {
+  dropUnsent(error: (batch: GrowingBatch) => SendError): void {
     for (const batch of this.accumulator.takeUnsent()) this.#failBatch(batch, error(batch))
   }
 
@@ -70,7 +70,7 @@ export class Sender {
   }
 
   /** The driver promises never to fail; one that does has told nothing, so nothing is claimed. */
-  async #produce(batch: RecordBatch, deadline: number): Promise<BatchOutcome> {
+  async #produce(batch: GrowingBatch, deadline: number): Promise<BatchOutcome> {
     try {
       return await this.#driver.produce(batch, deadline)
     } catch (cause) {
@@ -80,7 +80,7 @@ export class Sender {
     }
   }
 
-  #ended(queue: PartitionQueue, batch: RecordBatch, outcome: BatchOutcome, handedOverAt: number): void {
+  #ended(queue: PartitionQueue, batch: GrowingBatch, outcome: BatchOutcome, handedOverAt: number): void {
     this.#batchesOut -= 1
     const isSplit = isTooLargeTogether(batch, outcome)
     queue.replaceOldest(...(isSplit ? batch.split(recordSizeBytes) : []))
@@ -90,12 +90,12 @@ export class Sender {
     this.#metrics.observe('tidemark_producer_send_seconds', { topic: batch.topic }, seconds)
   }
 
-  #settle(batch: RecordBatch, outcome: BatchOutcome): void {
+  #settle(batch: GrowingBatch, outcome: BatchOutcome): void {
     if (outcome.outcome === 'stored') this.#resolveBatch(batch, outcome)
     else this.#failBatch(batch, sendError(batch, outcome))
   }
 
-  #resolveBatch(batch: RecordBatch, { baseOffset, logAppendTime }: BatchOutcome & { outcome: 'stored' }): void {
+  #resolveBatch(batch: GrowingBatch, { baseOffset, logAppendTime }: BatchOutcome & { outcome: 'stored' }): void {
     const { topic, partition, records, sinks, slots } = batch
     for (let index = 0; index < records.length; index += 1) {
       const offset = baseOffset === null ? null : baseOffset + index
@@ -105,13 +105,13 @@ export class Sender {
     this.#close(batch, 'stored')
   }
 
-  #failBatch(batch: RecordBatch, error: SendError): void {
+  #failBatch(batch: GrowingBatch, error: SendError): void {
     const { sinks, slots } = batch
     for (let index = 0; index < sinks.length; index += 1) sinks[index]?.failed(slots[index] ?? 0, error)
     this.#close(batch, error.outcome)
   }
 
-  #close(batch: RecordBatch, outcome: BatchOutcome['outcome']): void {
+  #close(batch: GrowingBatch, outcome: BatchOutcome['outcome']): void {
     this.#memory.release(batch.memoryBytes)
     for (const ended of batch.onEnded) ended()
     const labels = { topic: batch.topic, outcome }
@@ -125,12 +125,12 @@ export class Sender {
  * The topic allows less than we put together. Nothing was stored, so the halves may go instead, in order, until they fit
  * or a single record is too large.
  */
-function isTooLargeTogether(batch: RecordBatch, outcome: BatchOutcome): boolean {
+function isTooLargeTogether(batch: GrowingBatch, outcome: BatchOutcome): boolean {
   if (outcome.outcome !== 'not-stored' || batch.records.length < 2) return false
   return outcome.error.code === 'message-too-large' || outcome.error.code === 'record-list-too-large'
 }
 
-function sendError(batch: RecordBatch, outcome: Exclude<BatchOutcome, { outcome: 'stored' }>): SendError {
+function sendError(batch: GrowingBatch, outcome: Exclude<BatchOutcome, { outcome: 'stored' }>): SendError {
   const { topic, partition } = batch
   const { error } = outcome
   const isUnknown = outcome.outcome === 'unknown'
@@ -145,7 +145,7 @@ function sendError(batch: RecordBatch, outcome: Exclude<BatchOutcome, { outcome:
   })
 }
 
-function expired({ topic, partition }: RecordBatch, deliveryTimeoutMs: number): SendError {
+function expired({ topic, partition }: GrowingBatch, deliveryTimeoutMs: number): SendError {
   return new SendError(
     'delivery-timeout',
     'not-stored',

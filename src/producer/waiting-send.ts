@@ -1,22 +1,22 @@
 import { SendError } from '../errors.js'
 import type { MemoryWaiter } from './buffer-memory.js'
-import type { Intake, Submission } from './intake.js'
+import type { Placement, Submission } from './placement.js'
 import { memoryBytes } from './record-size.js'
 
 /** One send that found the buffer full. */
 export class WaitingSend implements MemoryWaiter {
   readonly bytes: number
   readonly #submission: Submission
-  readonly #intake: Intake
+  readonly #placement: Placement
 
-  constructor(submission: Submission, intake: Intake) {
+  constructor(submission: Submission, placement: Placement) {
     this.#submission = submission
-    this.#intake = intake
+    this.#placement = placement
     this.bytes = memoryBytes(submission.sizeBytes)
   }
 
   enter(): 'done' {
-    this.#intake.place(this.#submission)
+    this.#placement.place(this.#submission)
     return 'done'
   }
 

@@ -1,9 +1,9 @@
 import type { ConnectionFactory } from '../connection/connection.js'
 import type { Capabilities, Driver } from '../driver/driver.js'
 import type { Runtime } from '../runtime/runtime.js'
-import { createProtocolAdmin } from './admin.js'
-import { createProtocolConsumer } from './consumer.js'
-import { createProtocolProducer } from './producer.js'
+import { createProtocolAdmin } from './admin/admin.js'
+import { createProtocolConsumer } from './consume/consumer.js'
+import { createProtocolProducer } from './produce/producer.js'
 
 const capabilities: Capabilities = {
   idempotence: true,

@@ -107,7 +107,7 @@ export class KeyedLanes<Task extends LaneTask<Task>> {
     return true
   }
 
-  #start(group: LaneGroup<Task>, lane: Lane<Task>): void {
+  #start(group: LaneGroup<Task>, lane: KeyLane<Task>): void {
     const task = lane.take()
     group.begin()
     this.#running += 1
@@ -121,7 +121,7 @@ export class KeyedLanes<Task extends LaneTask<Task>> {
     else void this.#finish(group, lane, end)
   }
 
-  async #finish(group: LaneGroup<Task>, lane: Lane<Task>, end: Promise<void>): Promise<void> {
+  async #finish(group: LaneGroup<Task>, lane: KeyLane<Task>, end: Promise<void>): Promise<void> {
     try {
       await end
     } catch (error) {
@@ -132,7 +132,7 @@ export class KeyedLanes<Task extends LaneTask<Task>> {
     this.#pump()
   }
 
-  #release(group: LaneGroup<Task>, lane: Lane<Task>): void {
+  #release(group: LaneGroup<Task>, lane: KeyLane<Task>): void {
     this.#running -= 1
     group.end(lane)
   }
@@ -141,8 +141,8 @@ export class KeyedLanes<Task extends LaneTask<Task>> {
 /** Lanes that belong together. It can be held (nothing new starts) and closed (nothing waits any more). */
 export class LaneGroup<Task extends LaneTask<Task>> {
   next: LaneGroup<Task> | null = null
-  readonly #lanes = new Map<string, Lane<Task>>()
-  readonly #readyLanes = new LinkedQueue<Lane<Task>>()
+  readonly #lanes = new Map<string, KeyLane<Task>>()
+  readonly #readyLanes = new LinkedQueue<KeyLane<Task>>()
   readonly #supply: LaneSupply
   readonly #onReady: (group: LaneGroup<Task>) => void
   #announced = false
@@ -177,7 +177,7 @@ export class LaneGroup<Task extends LaneTask<Task>> {
     this.#queued += 1
     let lane = key === null ? undefined : this.#lanes.get(key)
     if (lane === undefined) {
-      lane = new Lane<Task>(key)
+      lane = new KeyLane<Task>(key)
       if (key !== null) this.#lanes.set(key, lane)
     }
     if (lane.add(task)) this.#laneReady(lane)
@@ -227,7 +227,7 @@ export class LaneGroup<Task extends LaneTask<Task>> {
   }
 
   /** The next lane to serve; called by the lanes that own this group. */
-  takeLane(): Lane<Task> | null {
+  takeLane(): KeyLane<Task> | null {
     this.#announced = false
     if (this.#holds > 0) return null
     if (this.#readyLanes.isEmpty && this.#canRefill) this.#supply.refill()
@@ -243,7 +243,7 @@ export class LaneGroup<Task extends LaneTask<Task>> {
     this.#announce()
   }
 
-  end(lane: Lane<Task>): void {
+  end(lane: KeyLane<Task>): void {
     this.#running -= 1
     if (lane.rest()) this.#laneReady(lane)
     else if (lane.key !== null && this.#lanes.get(lane.key) === lane) this.#lanes.delete(lane.key)
@@ -255,7 +255,7 @@ export class LaneGroup<Task extends LaneTask<Task>> {
     return !this.#closed && this.#supply.canRefill()
   }
 
-  #laneReady(lane: Lane<Task>): void {
+  #laneReady(lane: KeyLane<Task>): void {
     this.#readyLanes.push(lane)
     this.#announce()
   }
@@ -280,8 +280,8 @@ export class LaneGroup<Task extends LaneTask<Task>> {
 }
 
 /** The tasks of one key: at most one runs. */
-class Lane<Task extends LaneTask<Task>> {
-  next: Lane<Task> | null = null
+class KeyLane<Task extends LaneTask<Task>> {
+  next: KeyLane<Task> | null = null
   readonly #tasks = new LinkedQueue<Task>()
   #state: 'empty' | 'ready' | 'running' = 'empty'
 

@@ -4,7 +4,7 @@ import { seededRandom } from '../../src/runtime/random.js'
 import type { ContractHost } from '../../src/testing/contract/contract-host.js'
 import { CaseWorld, record } from '../../src/testing/contract/contract-world.js'
 import { mortalConnections } from '../../src/testing/contract/mortal-connections.js'
-import { virtualClock, type VirtualClock } from '../../src/testing/virtual-clock.js'
+import { virtualClock, type VirtualClock } from '../../src/testing/time/virtual-clock.js'
 
 /** The in-process cluster under a virtual clock, with everything that can be done to it. */
 export function memoryHost(): { readonly host: ContractHost; readonly clock: VirtualClock; close(): Promise<void> } {

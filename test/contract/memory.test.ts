@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { casesFor, runContractCase } from '../../src/testing/contract/contract-case.js'
-import { driverContract } from '../../src/testing/driver-contract.js'
+import { driverContract } from '../../src/testing/contract/driver-contract.js'
 import { memoryHost } from './memory-host.js'
 
 const { offered, notOffered } = casesFor(driverContract, memoryHost().host.abilities)

@@ -1,4 +1,4 @@
-import type { DrainReport } from '../../src/consumer/drain.js'
+import type { DrainReport } from '../../src/consumer/release/drain.js'
 import type { MemberEvent } from './member-log.js'
 import type { MemberFate, MemberProcess } from './member-process.js'
 

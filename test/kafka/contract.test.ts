@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { casesFor, runContractCase } from '../../src/testing/contract/contract-case.js'
-import { driverContract } from '../../src/testing/driver-contract.js'
+import { driverContract } from '../../src/testing/contract/driver-contract.js'
 import { kafkaHost } from '../contract/kafka-host.js'
 
 let kafka: Awaited<ReturnType<typeof kafkaHost>>

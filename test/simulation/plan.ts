@@ -1,7 +1,7 @@
-import { seededRandom, type Random } from '../../src/runtime/random.js'
-import { allDisturbances, type Disturbance, type NemesisOptions } from '../../src/testing/simulate-nemesis.js'
 import type { AssignorName } from '../../src/driver/consumer.js'
 import type { MemoryClusterOptions } from '../../src/drivers/memory/memory-cluster.js'
+import { seededRandom, type Random } from '../../src/runtime/random.js'
+import { allDisturbances, type Disturbance, type NemesisOptions } from '../../src/testing/simulation/nemesis.js'
 
 /** What a seed decides before anything runs. */
 export interface Plan {

@@ -1,4 +1,4 @@
-import { simulate, SimulationError } from '../../src/testing/simulate.js'
+import { simulate, SimulationError } from '../../src/testing/simulation/simulate.js'
 import { InvariantBroken } from './invariant.js'
 import { planOf, type Plan } from './plan.js'
 import { Scenario, type ScenarioFigures } from './scenario.js'

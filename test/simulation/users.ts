@@ -1,6 +1,6 @@
 import { StateError } from '../../src/errors.js'
 import type { TopicPartition } from '../../src/message/topic-partition.js'
-import type { Simulation } from '../../src/testing/simulate.js'
+import type { Simulation } from '../../src/testing/simulation/simulate.js'
 import type { Coverage } from './coverage.js'
 import type { Report } from './invariant.js'
 import type { Member, Members } from './members.js'

@@ -1,7 +1,7 @@
 import { describe, expectTypeOf, it } from 'vitest'
 import type { z } from 'zod'
-import type { ConsumerSettingsOptions, HandleBatch, HandleEach } from '../../src/consumer/consumer-options.js'
-import type { consumerSchema } from '../../src/consumer/consumer-schema.js'
+import type { ConsumerSettingsOptions, HandleBatch, HandleEach } from '../../src/consumer/options/consumer-options.js'
+import type { consumerSchema } from '../../src/consumer/options/consumer-schema.js'
 import type { ProducerOptions, producerOptionsSchema } from '../../src/producer/producer-options.js'
 
 type ConsumerOptionName = keyof ConsumerSettingsOptions | keyof HandleEach<[]> | keyof HandleBatch<[]>

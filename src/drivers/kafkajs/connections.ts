@@ -8,11 +8,11 @@ import { Addresses, unknownNode } from './addresses.js'
 import { kafkajsCodecs } from './codecs.js'
 import { checkConfig, checkOptions } from './config.js'
 import { loadInternals } from './internals.js'
-import { Lane } from './lane.js'
 import { kafkajsLogger } from './logging.js'
 import { createOpener } from './opener.js'
 import { secretMask } from './secrets.js'
 import type { SessionSettings } from './session-settings.js'
+import { SocketLane } from './socket-lane.js'
 
 export interface KafkajsOptions {
   /** Where lines about connections go, kafkajs's own among them unless `config.logCreator` is set. Default: nowhere. */
@@ -62,7 +62,7 @@ class KafkajsConnection implements Connection {
   readonly #runtime: Runtime
   readonly #addresses: Addresses
   readonly #settings: () => Promise<SessionSettings>
-  readonly #lanes = new Map<string, Lane>()
+  readonly #lanes = new Map<string, SocketLane>()
   #state: 'open' | 'closed' = 'open'
 
   constructor(config: KafkaConfig, owner: string, logger: Logger, runtime: Runtime) {
@@ -104,12 +104,12 @@ class KafkajsConnection implements Connection {
     return new RequestError('timed-out', 'never', `the deadline of ${api} had passed before it was sent`)
   }
 
-  #lane(node: Node, name: LaneName): Lane {
+  #lane(node: Node, name: LaneName): SocketLane {
     const key = `${node}/${name}`
     const known = this.#lanes.get(key)
     if (known !== undefined) return known
     const { clock } = this.#runtime
-    const lane = new Lane({
+    const lane = new SocketLane({
       name: node === 'bootstrap' ? 'the bootstrap broker' : `broker ${node}`,
       clientId: this.#clientId,
       opener: createOpener(this.#settings, () => this.#addresses.find(node), clock),

@@ -1,9 +1,15 @@
 import { StateError } from '../../errors.js'
 import type { Timer } from '../../runtime/clock.js'
-import type { ClusterState } from './cluster-state.js'
-import { HeldRequest, type FaultRules, type Interference, type RandomFaults, type RequestMatch } from './fault-rules.js'
-import type { GroupCoordinators } from './group-coordinators.js'
-import type { Network } from './network.js'
+import type { ClusterState } from './cluster/cluster-state.js'
+import type { GroupCoordinators } from './group/group-coordinators.js'
+import {
+  HeldRequest,
+  type FaultRules,
+  type Interference,
+  type RandomFaults,
+  type RequestMatch,
+} from './network/fault-rules.js'
+import type { Network } from './network/network.js'
 
 export type FaultKind =
   | Exclude<Interference['kind'], 'none'>

@@ -4,17 +4,17 @@ import type { CommittedPartition, NamedError } from '../../connection/requests.j
 import { StateError } from '../../errors.js'
 import type { OutgoingRecord, ReceivedRecord } from '../../message/record.js'
 import { systemRuntime, type Runtime } from '../../runtime/runtime.js'
-import { createTopic, growTopic } from './administration.js'
-import { Broker } from './broker.js'
-import { ClusterState } from './cluster-state.js'
-import { FaultRules } from './fault-rules.js'
+import { createTopic, growTopic } from './broker/administration.js'
+import { Broker } from './broker/broker.js'
+import { ClusterState } from './cluster/cluster-state.js'
 import { FaultCounter, Faults } from './faults.js'
-import { GroupCoordinators, type GroupFacts } from './group-coordinators.js'
-import { requireClusterOptions, requireTopicOptions } from './memory-input.js'
-import { MemoryConnection } from './memory-connection.js'
-import { Network } from './network.js'
-import type { Partition, PartitionFacts } from './partition.js'
-import type { StoredBatch } from './stored-batch.js'
+import { GroupCoordinators, type GroupFacts } from './group/group-coordinators.js'
+import type { Partition, PartitionLogFacts } from './log/partition.js'
+import type { StoredBatch } from './log/stored-batch.js'
+import { requireClusterOptions, requireTopicOptions } from './memory-options.js'
+import { FaultRules } from './network/fault-rules.js'
+import { MemoryConnection } from './network/memory-connection.js'
+import { Network } from './network/network.js'
 
 export interface MemoryClusterOptions {
   /** Default 3, numbered from 0. */
@@ -164,7 +164,7 @@ export class MemoryCluster {
     return this.#partition(topic, partition).log.batches
   }
 
-  partitionFacts(topic: string, partition: number): PartitionFacts {
+  partitionFacts(topic: string, partition: number): PartitionLogFacts {
     return this.#partition(topic, partition).facts
   }
 

@@ -2,7 +2,7 @@ import type { Driver } from '../../driver/driver.js'
 import { createProtocolDriver } from '../../protocol/driver.js'
 import type { Runtime } from '../../runtime/runtime.js'
 import { createMemoryCluster, type MemoryCluster } from './memory-cluster.js'
-import { requireMemoryOptions } from './memory-input.js'
+import { requireMemoryOptions } from './memory-options.js'
 
 export interface MemoryOptions {
   /** Default: a new cluster, seen by the clients of this driver alone. */

@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest'
-import { Discard } from '../../../src/consumer/fate.js'
-import type { FailedRecord } from '../../../src/consumer/failed-record.js'
+import type { FailedRecord } from '../../../src/consumer/handling/failed-record.js'
+import { Discard } from '../../../src/consumer/handling/fate.js'
+import type { HandlerContext } from '../../../src/consumer/handling/handler.js'
 import type { AssignedPartition, CommitOutcome, OffsetToCommit } from '../../../src/driver/consumer.js'
 import type { Message } from '../../../src/message/message.js'
 import { parseCommitMetadata } from '../../../src/offsets/commit-metadata.js'
 import { completedRangesSection, parseCompletedRanges } from '../../../src/offsets/completed-ranges.js'
 import { seededRandom } from '../../../src/runtime/random.js'
-import type { HandlerContext } from '../../../src/consumer/handler.js'
-import { record } from './fake-driver.js'
 import { setUp, type Options } from './consumer-setup.js'
+import { record } from './fake-driver.js'
 
 const recordsOfPartition = 40
 const partitions = [0, 1, 2]

@@ -1,8 +1,8 @@
 import { createMessaging, defineTopic, string, type Messaging } from 'tidemark'
 import { createMemoryCluster, memory, type MemoryClusterOptions } from 'tidemark/memory'
-import { seededRandom } from '../../../src/runtime/random.js'
 import { noHeaders } from '../../../src/message/record.js'
-import { virtualClock } from '../../../src/testing/virtual-clock.js'
+import { seededRandom } from '../../../src/runtime/random.js'
+import { virtualClock } from '../../../src/testing/time/virtual-clock.js'
 
 export const t = defineTopic({ name: 't', value: string() })
 

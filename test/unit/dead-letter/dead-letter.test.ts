@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { FailedRecord } from '../../../src/consumer/failed-record.js'
+import type { FailedRecord } from '../../../src/consumer/handling/failed-record.js'
 import { deadLetterPartition, deadLetterRecord, deadLetterTo } from '../../../src/dead-letter/dead-letter.js'
 import { SendError } from '../../../src/errors.js'
 import { messageHeaders } from '../../../src/message/headers.js'

@@ -1,14 +1,14 @@
 import type { BatchOutcome, DriverProducer, OutgoingBatch } from '../../../src/driver/producer.js'
 import { DriverError } from '../../../src/errors.js'
-import { Producer } from '../../../src/producer/producer.js'
 import {
   producerOptionsSchema,
   type ProducerOptions,
   type ResolvedProducerOptions,
 } from '../../../src/producer/producer-options.js'
+import { Producer } from '../../../src/producer/producer.js'
 import { seededRandom } from '../../../src/runtime/random.js'
 import type { Serde } from '../../../src/serde/serde.js'
-import { virtualClock, type VirtualClock } from '../../../src/testing/virtual-clock.js'
+import { virtualClock, type VirtualClock } from '../../../src/testing/time/virtual-clock.js'
 import type { Partitioner } from '../../../src/topic/partitioner.js'
 import type { Topic } from '../../../src/topic/topic.js'
 import { CountingMetrics } from './counting-metrics.js'

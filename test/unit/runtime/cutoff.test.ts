@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { Cutoff } from '../../../src/runtime/cutoff.js'
-import { virtualClock } from '../../../src/testing/virtual-clock.js'
+import { virtualClock } from '../../../src/testing/time/virtual-clock.js'
 
 function watched(at: number) {
   const clock = virtualClock()

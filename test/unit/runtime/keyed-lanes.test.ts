@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { KeyedLanes } from '../../../src/runtime/keyed-lanes.js'
-import { virtualClock } from '../../../src/testing/virtual-clock.js'
+import { virtualClock } from '../../../src/testing/time/virtual-clock.js'
 
 interface Task {
   next: Task | null

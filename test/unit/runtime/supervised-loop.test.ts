@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { seededRandom } from '../../../src/runtime/random.js'
 import { SupervisedLoop } from '../../../src/runtime/supervised-loop.js'
-import { virtualClock } from '../../../src/testing/virtual-clock.js'
+import { virtualClock } from '../../../src/testing/time/virtual-clock.js'
 
 /** A loop whose runs crash as often as told; a crash is followed by 100 ms for each in a row. */
 function crashing(times: number) {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { withinDeadline } from '../../../src/runtime/within-deadline.js'
-import { virtualClock } from '../../../src/testing/virtual-clock.js'
+import { virtualClock } from '../../../src/testing/time/virtual-clock.js'
 
 const unhandled: unknown[] = []
 const note = (reason: unknown) => unhandled.push(reason)

@@ -13,7 +13,7 @@ import type {
 import { createMemoryCluster, type MemoryClusterOptions } from '../../../../src/drivers/memory/memory-cluster.js'
 import { noHeaders, type OutgoingRecord } from '../../../../src/message/record.js'
 import { seededRandom } from '../../../../src/runtime/random.js'
-import { virtualClock } from '../../../../src/testing/virtual-clock.js'
+import { virtualClock } from '../../../../src/testing/time/virtual-clock.js'
 
 /** A cluster under a virtual clock with one client that knows all brokers. */
 export async function setUp(options: MemoryClusterOptions = {}) {

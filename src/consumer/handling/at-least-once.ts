@@ -1,0 +1,88 @@
+import type { Message } from '../../message/message.js'
+import type { Clock } from '../../runtime/clock.js'
+import { noMetrics, type Metrics } from '../../telemetry/metrics.js'
+import type { Delivery, Settlement, Work } from '../partition/work.js'
+import type { Failures } from './fates.js'
+import { HandlerCall } from './handler-call.js'
+import { compose, type ContextSend, type Handler, type Middleware } from './handler.js'
+import type { RunningCalls } from './running-calls.js'
+
+/** What the user gave: one message at a time, or batches. */
+export type Handling =
+  | { readonly kind: 'each'; readonly handle: Handler<Message> }
+  | { readonly kind: 'batch'; readonly handleBatch: Handler<readonly Message[]> }
+
+export interface AtLeastOnceOptions {
+  readonly handling: Handling
+  readonly middleware: readonly Middleware[]
+  readonly failures: Failures
+  readonly running: RunningCalls
+  readonly send: ContextSend
+  readonly handlerTimeoutMs: number
+  readonly clock: Clock
+  readonly metrics: Metrics
+}
+
+type Invoke = (work: Work, call: HandlerCall) => void | Promise<void>
+
+/** The handler has ended before a record counts as done; a crash in between repeats it. */
+export class AtLeastOnce implements Delivery {
+  readonly #invoke: Invoke
+  readonly #options: AtLeastOnceOptions
+
+  constructor(options: AtLeastOnceOptions) {
+    this.#options = options
+    this.#invoke = invokeOf(options.handling, options.middleware)
+  }
+
+  deliver(work: Work): Settlement | Promise<Settlement> {
+    const { clock, handlerTimeoutMs, send, failures } = this.#options
+    if (work.partition.cancelled) return 'late'
+    const now = clock.now()
+    const call = new HandlerCall(work.partition, work.attempt, clock, now, now + handlerTimeoutMs, send)
+    if (work.failure !== null) return failures.end(work, call, work.failure)
+    let handled: void | Promise<void>
+    try {
+      handled = this.#invoke(work, call)
+    } catch (error) {
+      return failures.end(work, call, error)
+    }
+    if (isPromise(handled)) return this.#whenHandled(work, call, handled)
+    this.#measure(call)
+    return 'handled'
+  }
+
+  async #whenHandled(work: Work, call: HandlerCall, handled: Promise<void>): Promise<Settlement> {
+    const { running, failures } = this.#options
+    running.add(call)
+    const failure = await call.outcome(handled)
+    running.delete(call)
+    // Whoever gets the partition handles the record again: no attempt is spent, nothing is dead-lettered. A handler that
+    // returned may have done so because it was told to, with its work undone.
+    if (call.isCancelled) return 'late'
+    if (failure !== null) return failures.end(work, call, failure.error)
+    this.#measure(call)
+    return 'handled'
+  }
+
+  #measure({ partition, startedAt }: HandlerCall): void {
+    const { metrics, clock } = this.#options
+    if (metrics === noMetrics) return
+    const seconds = (clock.now() - startedAt) / 1000
+    metrics.observe('tidemark_consumer_handle_seconds', { topic: partition.topic }, seconds)
+  }
+}
+
+function invokeOf(handling: Handling, middleware: readonly Middleware[]): Invoke {
+  if (handling.kind === 'each') {
+    const handle = compose(middleware, handling.handle)
+    return (work, call) => handle(work.messages as Message, call)
+  }
+  const handleBatch = compose(middleware, handling.handleBatch)
+  return (work, call) => handleBatch(work.messages as readonly Message[], call)
+}
+
+/** Handlers may return any promise-like thing; what is not one means done. */
+function isPromise(value: void | Promise<void>): value is Promise<void> {
+  return typeof (value as { then?: unknown } | undefined)?.then === 'function'
+}

@@ -1,0 +1,63 @@
+import type { Message } from '../../message/message.js'
+import type { SendOptions } from '../../producer/outgoing-record.js'
+import type { Receipt } from '../../producer/receipt.js'
+import type { Topic } from '../../topic/topic.js'
+
+export interface HandlerContext {
+  /**
+   * Aborts when the result no longer counts: the deadline passed, the partition was taken away and the time to finish is
+   * over, or the consumer was stopped by force. Hand it to everything that waits.
+   */
+  readonly signal: AbortSignal
+  /** 1 for the first attempt of this consumer. */
+  readonly attempt: number
+  /**
+   * When the attempt counts as failed, as wall time (compare with `Date.now()`); counted from its start, not from the
+   * receipt of the record. Setting the clock of the machine moves this number, not the time that is left.
+   */
+  readonly deadline: number
+  /** Sends from within a handler; resolves when stored. Await it: a record counts as handled when its handler has ended. */
+  readonly send: <Value>(topic: Topic<Value>, value: Value, options?: SendOptions) => Promise<Receipt>
+}
+
+export type ContextSend = HandlerContext['send']
+
+/**
+ * Handles one message, or one batch. Returning means done, throwing means failed; `DeadLetter` and `Discard` choose the
+ * fate of the record. Called at least once for every record: make effects repeatable.
+ */
+export type Handler<Input> = (input: Input, context: HandlerContext) => void | Promise<void>
+
+/** What middleware may change: a retry counts its attempts and remembers the first failure. */
+export interface MiddlewareContext extends HandlerContext {
+  attempt: number
+  /** Wall time, ms since the Unix epoch; `null` while nothing failed. */
+  firstFailedAt: number | null
+}
+
+/**
+ * Wraps the handling of one delivery: its messages (one, or a batch of one partition) and `next`, which runs what is
+ * inside and may be called again. Throw to fail the delivery.
+ */
+export type Middleware = (
+  messages: readonly Message[],
+  context: MiddlewareContext,
+  next: () => void | Promise<void>,
+) => void | Promise<void>
+
+type Inner<Input> = (input: Input, context: MiddlewareContext) => void | Promise<void>
+
+/** The first middleware is the outermost. Without middleware the handler itself comes back, so it costs nothing. */
+export function compose<Input extends Message | readonly Message[]>(
+  middleware: readonly Middleware[],
+  handler: Handler<Input>,
+): Inner<Input> {
+  return middleware.reduceRight<Inner<Input>>(
+    (inner, wrap) => (input, context) => wrap(messagesOf(input), context, () => inner(input, context)),
+    handler,
+  )
+}
+
+function messagesOf(input: Message | readonly Message[]): readonly Message[] {
+  return Array.isArray(input) ? (input as readonly Message[]) : [input as Message]
+}

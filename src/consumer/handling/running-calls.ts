@@ -1,0 +1,119 @@
+import { TimeoutError } from '../../errors.js'
+import type { Clock, Timer } from '../../runtime/clock.js'
+import type { Logger } from '../../telemetry/logger.js'
+import type { Metrics } from '../../telemetry/metrics.js'
+import type { OwnedPartition } from '../partition/owned-partition.js'
+import type { HandlerCall } from './handler-call.js'
+
+export interface RunningCallsOptions {
+  readonly clock: Clock
+  /** How long a handler whose deadline passed may take to heed its signal, before its lane goes on without it. */
+  readonly graceMs: number
+  readonly logger: Logger
+  readonly metrics: Metrics
+}
+
+/**
+ * Handlers that have not ended. All have the same time to finish, so one timer serves them all:
+ *
+ * | a handler is | until                        | then |
+ * |--------------|------------------------------|------|
+ * | in time      | its deadline                 | it has failed and its signal aborts; the lane waits for it still |
+ * | expired      | it ends, or the grace is over | its lane goes on |
+ * | overrunning  | it ends                      | nothing: its record's fate is sealed |
+ */
+export class RunningCalls {
+  readonly #options: RunningCallsOptions
+  /** Each in the order of its deadlines. */
+  readonly #inTime = new Set<HandlerCall>()
+  readonly #expired = new Set<HandlerCall>()
+  readonly #overrunning = new Set<HandlerCall>()
+  #timer: Timer | null = null
+
+  constructor(options: RunningCallsOptions) {
+    this.#options = options
+  }
+
+  add(call: HandlerCall): void {
+    this.#inTime.add(call)
+    if (this.#timer === null) this.#arm()
+  }
+
+  delete(call: HandlerCall): void {
+    if (!this.#inTime.delete(call)) this.#expired.delete(call)
+  }
+
+  /** Tells the handlers of a partition that their result no longer counts. */
+  abort(partition: OwnedPartition, reason: Error): void {
+    partition.cancelled = true
+    for (const call of this.#inTime) if (call.partition === partition) call.cancel(reason)
+  }
+
+  /** Start of the oldest call, by `clock.now()`. */
+  get oldestStartedAt(): number | null {
+    for (const calls of [this.#overrunning, this.#expired, this.#inTime]) {
+      for (const { startedAt } of calls) return startedAt
+    }
+    return null
+  }
+
+  /** Handlers that ignored the end of their time and still call, beside what their lanes do now. */
+  get overrunning(): number {
+    return this.#overrunning.size
+  }
+
+  close(): void {
+    this.#timer?.cancel()
+    this.#timer = null
+  }
+
+  #arm(): void {
+    const [oldest] = this.#inTime
+    const [oldestExpired] = this.#expired
+    const at = Math.min(oldest?.endsAt ?? Infinity, (oldestExpired?.endsAt ?? Infinity) + this.#options.graceMs)
+    if (at === Infinity) return
+    const { clock } = this.#options
+    this.#timer = clock.setTimer(Math.max(0, at - clock.now()), () => this.#onTimer())
+  }
+
+  #onTimer(): void {
+    this.#timer = null
+    const now = this.#options.clock.now()
+    for (const call of this.#inTime) {
+      if (call.endsAt > now) break
+      this.#expire(call)
+    }
+    for (const call of this.#expired) {
+      if (call.endsAt + this.#options.graceMs > now) break
+      this.#giveUp(call)
+    }
+    this.#arm()
+  }
+
+  #expire(call: HandlerCall): void {
+    this.#inTime.delete(call)
+    this.#expired.add(call)
+    this.#options.metrics.count('tidemark_consumer_handler_timeouts_total', { topic: call.partition.topic })
+    call.expire(tooSlow(call))
+  }
+
+  #giveUp(call: HandlerCall): void {
+    this.#expired.delete(call)
+    this.#overrunning.add(call)
+    const { topic, partition } = call.partition
+    this.#options.logger.warn(
+      { topic, partition, runsForMs: this.#options.clock.now() - call.startedAt },
+      'a handler goes on although its time is over and its signal aborted; later records are handled beside it',
+    )
+    call.giveUp()
+    void call.whenEnded().then(() => this.#overrunning.delete(call)) // never rejects; nothing depends on it
+  }
+}
+
+function tooSlow({ partition: { topic, partition }, startedAt, endsAt }: HandlerCall): TimeoutError {
+  return new TimeoutError(
+    'handler-timeout',
+    `the handler did not end within ${endsAt - startedAt} ms; make it faster, or raise handlerTimeoutMs`,
+    { topic, partition },
+  )
+}

@@ -1,0 +1,108 @@
+import type { IsolationLevel } from '../../connection/requests.js'
+import type { AssignorName } from '../../driver/consumer.js'
+import type { TidemarkError } from '../../errors.js'
+import type { Message } from '../../message/message.js'
+import type { TopicPartition } from '../../message/topic-partition.js'
+import type { CommitPolicy } from '../../offsets/commit-policy.js'
+import type { Topic } from '../../topic/topic.js'
+import type { Order } from '../dispatch/dispatch.js'
+import type { Handler } from '../handling/handler.js'
+import type { Mark } from '../partition/back-pressure.js'
+import type { DrainReport } from '../release/drain.js'
+
+/** Messages of a topic; over a union of topics a union that `topic` tells apart. */
+export type MessageOf<T> = T extends Topic<infer Value, infer Name> ? Message<Value, Name> : never
+
+/** Options that every consumer has. */
+export interface ConsumerSettingsOptions<Topics extends readonly Topic[] = readonly Topic[]> {
+  /** Name of the consumer group; `null` reads every partition without a group and commits nothing. */
+  readonly group: string | null
+  readonly topics: Topics
+  /**
+   * What is handled one after another: records of a `partition` (default), of a `key` (records without key are not
+   * ordered), or nothing (`none`).
+   */
+  readonly order?: Order
+  /** Most handlers at the same time. Default 64. */
+  readonly concurrency?: number
+  /** When settled work is committed. Default every 5 s or 1,000 messages. */
+  readonly commit?: 'each' | Partial<Exclude<CommitPolicy, 'each'>>
+  /** Where to start when the group has committed nothing. Default `earliest`. */
+  readonly from?: 'earliest' | 'latest' | Date
+  /** When the log no longer has the next offset. Default `stop`: the partition stops, with the lost range in the error. */
+  readonly onOutOfRange?: 'stop' | 'earliest' | 'latest'
+  /**
+   * A handler that has not ended after this has failed (reason `timeout`), whatever it does later, and its signal aborts.
+   * Default 300,000. For up to 5 s more (at most this time once more) nothing else of its partition or key starts, so a
+   * handler that heeds its signal never runs beside the next one; one that does not is left behind and counted.
+   */
+  readonly handlerTimeoutMs?: number
+  /**
+   * How long running handlers may finish when partitions are given up. Default 30,000; in a rebalance at most 60 % of
+   * `rebalanceTimeoutMs` less one heartbeat interval.
+   */
+  readonly drainMs?: number
+  /** Received and unsettled records, shared equally by the partitions. Default 100,000 records, 64 MiB. */
+  readonly highMark?: Partial<Mark>
+  /** Where a paused partition goes on. Default half of the high mark. */
+  readonly lowMark?: Partial<Mark>
+  /** Silence after which the group gives our partitions away. Default 45,000. */
+  readonly sessionTimeoutMs?: number
+  /** How long a rebalance waits for this member. Default 60,000. */
+  readonly rebalanceTimeoutMs?: number
+  /** Default 1,000, or a third of a `sessionTimeoutMs` below 3,000. */
+  readonly heartbeatIntervalMs?: number
+  /** One request to one broker. Default 5,000. */
+  readonly requestTimeoutMs?: number
+  /** How often new partitions are looked for. Default 60,000. */
+  readonly metadataMaxAgeMs?: number
+  /**
+   * A partition that has work and settles nothing for so long is logged as stalled, with what it waits for, once, and so is
+   * the end of the stall. Default 30,000; 0 logs none.
+   */
+  readonly stallWarningMs?: number
+  /** A name for static membership. Default none. */
+  readonly groupInstanceId?: string | null
+  /** In order of preference. Default `['sticky']`. */
+  readonly assignors?: readonly AssignorName[]
+  readonly fetch?: {
+    /** How long a broker may wait for `minBytes`. Default 250. */
+    readonly maxWaitMs?: number
+    /** Default 1. */
+    readonly minBytes?: number
+    /** One answer of one broker. Default 4 MiB: larger ones cost more memory and are no faster. */
+    readonly maxBytes?: number
+    /** One partition in an answer. Default 1 MiB. */
+    readonly partitionMaxBytes?: number
+  }
+  /** Default `read-uncommitted`. */
+  readonly isolation?: IsolationLevel
+  /** A record failed and had nowhere to go: its partition stopped. The others go on; `seek` starts it again. */
+  readonly onPartitionStopped?: (partition: TopicPartition, error: TidemarkError) => void
+  /** Partitions were given up: what was finished, abandoned, committed, and what may be handled twice. */
+  readonly onDrained?: (report: DrainReport) => void
+  /** The consumer cannot go on; it finishes what runs, commits and leaves. */
+  readonly onFailed?: (error: TidemarkError) => void
+}
+
+export interface HandleEach<Topics extends readonly Topic[]> {
+  /** Handles one message; it is done when the handler has ended. */
+  readonly handle: Handler<MessageOf<Topics[number]>>
+  readonly handleBatch?: never
+}
+
+export interface HandleBatch<Topics extends readonly Topic[]> {
+  readonly handle?: never
+  /**
+   * Handles messages of one partition in order of offset; all are done when it has ended. When it throws and there is a
+   * dead-letter topic, its messages are handed over again one by one, and only those that fail alone go there; without
+   * one the partition stops at the first message of the batch.
+   */
+  readonly handleBatch: Handler<readonly MessageOf<Topics[number]>[]>
+  /** Most messages of one batch. Default 1,000. */
+  readonly batchMessages?: number
+}
+
+/** What a consumer does, and how. Exactly one of `handle` and `handleBatch`. */
+export type ConsumerOptions<Topics extends readonly Topic[] = readonly Topic[]> = ConsumerSettingsOptions<Topics> &
+  (HandleEach<Topics> | HandleBatch<Topics>)

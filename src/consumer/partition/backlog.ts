@@ -1,0 +1,80 @@
+import type { FetchedRecords } from '../../driver/consumer.js'
+import type { ReceivedRecord } from '../../message/record.js'
+
+const none: readonly ReceivedRecord[] = Object.freeze([])
+
+/** An answer in line. */
+interface Fetched {
+  readonly answer: FetchedRecords
+  /** At most so many records. */
+  readonly count: number
+  /** Of each of them, on average. */
+  readonly recordBytes: number
+}
+
+/**
+ * What of one partition was fetched and is not taken up yet, answer by answer. It waits as bytes: handlers that are
+ * slower than the broker then cost the garbage collector a few buffers, not a hundred thousand objects.
+ */
+export class Backlog {
+  readonly #waiting: Fetched[] = []
+  #count = 0
+  #sizeBytes = 0
+  /** The place in the first answer: its next batch, and what is left of the batch that is being taken up. */
+  #nextBatch = 0
+  #records = none
+  #nextRecord = 0
+  #taken = 0
+
+  /** Nothing is left, not even the end of an answer without records. */
+  get isEmpty(): boolean {
+    return this.#waiting.length === 0
+  }
+
+  /** At most so many records wait. */
+  get count(): number {
+    return this.#count - this.#taken
+  }
+
+  get sizeBytes(): number {
+    return this.#sizeBytes - this.#taken * this.recordBytes
+  }
+
+  /** Of each record of the first answer, on average. */
+  get recordBytes(): number {
+    return this.#waiting[0]?.recordBytes ?? 0
+  }
+
+  push(answer: FetchedRecords): void {
+    const count = answer.batches.reduce((sum, batch) => sum + batch.count, 0)
+    this.#waiting.push({ answer, count, recordBytes: count === 0 ? 0 : answer.sizeBytes / count })
+    this.#count += count
+    this.#sizeBytes += answer.sizeBytes
+  }
+
+  /** Takes the next record of the first answer; `null` when that has no more. Throws what its batch throws, every time. */
+  next(): ReceivedRecord | null {
+    while (this.#nextRecord >= this.#records.length) {
+      const batch = this.#waiting[0]?.answer.batches[this.#nextBatch]
+      if (batch === undefined) return null
+      this.#records = batch.decode()
+      this.#nextRecord = 0
+      this.#nextBatch += 1
+    }
+    this.#taken += 1
+    return this.#records[this.#nextRecord++] as ReceivedRecord
+  }
+
+  /** Lets go of the first answer and tells the next offset after it; `null` when there is none. */
+  pass(): number | null {
+    const first = this.#waiting.shift()
+    if (first === undefined) return null
+    this.#count -= first.count
+    this.#sizeBytes -= first.answer.sizeBytes
+    this.#nextBatch = 0
+    this.#records = none
+    this.#nextRecord = 0
+    this.#taken = 0
+    return first.answer.nextOffset
+  }
+}

@@ -1,0 +1,139 @@
+import type { AssignedPartition } from '../../driver/consumer.js'
+import type { TidemarkError } from '../../errors.js'
+import type { TopicPartition } from '../../message/topic-partition.js'
+import type { OffsetRange } from '../../offsets/offset-range.js'
+import { OffsetTracker } from '../../offsets/offset-tracker.js'
+import type { LaneGroup } from '../../runtime/keyed-lanes.js'
+import { StateMachine } from '../../runtime/state-machine.js'
+import type { Labels } from '../../telemetry/metrics.js'
+import { Backlog } from './backlog.js'
+import type { Work } from './work.js'
+
+export type PartitionState = 'active' | 'stopped' | 'draining' | 'gone'
+
+const moves = {
+  active: ['stopped', 'draining', 'gone'],
+  /** A record failed and had nowhere to go: what runs may finish, nothing new starts. */
+  stopped: ['draining', 'gone'],
+  draining: ['gone'],
+  gone: [],
+} as const satisfies Record<PartitionState, readonly PartitionState[]>
+
+export type PauseReason = 'user' | 'marks' | 'stopped' | 'seek'
+
+/** What the group is known to have stored for the partition. */
+export interface Acknowledged {
+  readonly offset: number
+  readonly metadata: string
+}
+
+export interface PartitionStart {
+  readonly position: number
+  readonly completed: readonly OffsetRange[]
+  readonly acknowledged: Acknowledged | null
+  /** Handled before a seek and not known to be committed: until the new place is, the next owner reads it again. */
+  readonly leftBehind: readonly OffsetRange[]
+}
+
+/** A partition while it is ours: one object for each assignment epoch, and a new one after a seek. */
+export class OwnedPartition implements TopicPartition {
+  readonly topic: string
+  readonly partition: number
+  readonly epoch: number
+  readonly startedAt: number
+  readonly leftBehind: readonly OffsetRange[]
+  readonly state: StateMachine<PartitionState>
+  /** Fetched and not taken up. */
+  readonly backlog = new Backlog()
+  readonly tracker: OffsetTracker
+  readonly lanes: LaneGroup<Work>
+  readonly labels: { readonly handled: Labels; readonly deadLettered: Labels; readonly discarded: Labels }
+  readonly pauses = new Set<PauseReason>()
+  acknowledged: Acknowledged | null
+  /** Room for commit metadata; shrinks when the broker takes less than it should. */
+  metadataMaxBytes: number
+  /** Something changed since the last commit that was sent. */
+  uncommitted = false
+  /** Its handlers were told that their results count no more, so none may begin any more. */
+  cancelled = false
+  /** Taken up and not settled. */
+  unsettledRecords = 0
+  unsettledBytes = 0
+  /** Absolute ms. */
+  readonly takenAt: number
+  /** Absolute ms of the last settled record, or of the receipt of the first after idleness. */
+  lastProgressAt: number
+  /** Records whose handling ended without a way to settle them. */
+  failed = 0
+  stoppedBy: TidemarkError | null = null
+  /** Failed attempts, in a row, to put a record on the dead-letter topic. */
+  deadLetterFailures = 0
+  #abandoned: AbortController | null = null
+
+  constructor(
+    readonly assigned: AssignedPartition,
+    start: PartitionStart,
+    lanesFor: (partition: OwnedPartition) => LaneGroup<Work>,
+    now: number,
+    metadataMaxBytes: number,
+  ) {
+    this.topic = assigned.topic
+    this.partition = assigned.partition
+    this.epoch = assigned.epoch
+    this.startedAt = start.position
+    this.leftBehind = start.leftBehind
+    this.state = new StateMachine<PartitionState>(`partition ${assigned.topic}-${assigned.partition}`, 'active', moves)
+    this.tracker = new OffsetTracker(start.position, start.completed)
+    this.lanes = lanesFor(this)
+    this.acknowledged = start.acknowledged
+    this.metadataMaxBytes = metadataMaxBytes
+    this.takenAt = now
+    this.lastProgressAt = now
+    const labels = (outcome: string) => ({ topic: assigned.topic, outcome })
+    this.labels = {
+      handled: labels('handled'),
+      deadLettered: labels('dead-lettered'),
+      discarded: labels('discarded'),
+    }
+  }
+
+  /** Records received and not settled. */
+  get heldRecords(): number {
+    return this.backlog.count + this.unsettledRecords
+  }
+
+  get heldBytes(): number {
+    return this.backlog.sizeBytes + this.unsettledBytes
+  }
+
+  get isGone(): boolean {
+    return this.state.current === 'gone'
+  }
+
+  /** Aborts when the partition is gone, so that waits on its behalf end. */
+  get signal(): AbortSignal {
+    if (this.#abandoned === null) {
+      this.#abandoned = new AbortController()
+      if (this.isGone) this.#abandoned.abort()
+    }
+    return this.#abandoned.signal
+  }
+
+  /** Resolves when none of its handlers runs, or it is gone. */
+  async whenIdleOrGone(): Promise<void> {
+    const gone = new Promise<void>((resolve) => {
+      if (this.signal.aborted) resolve()
+      else this.signal.addEventListener('abort', () => resolve(), { once: true })
+    })
+    await Promise.race([this.lanes.whenIdle(), gone])
+  }
+
+  /** From now on nothing of this object counts. Returns false when that was so already. */
+  leave(): boolean {
+    if (this.isGone) return false
+    this.state.to('gone')
+    this.lanes.close()
+    this.#abandoned?.abort()
+    return true
+  }
+}

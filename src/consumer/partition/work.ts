@@ -1,0 +1,72 @@
+import type { DecodeError } from '../../errors.js'
+import type { Message } from '../../message/message.js'
+import type { ReceivedRecord } from '../../message/record.js'
+import type { LaneTask } from '../../runtime/keyed-lanes.js'
+import type { OwnedPartition } from './owned-partition.js'
+
+/** One delivery: a message, or a batch of one partition, from its receipt until it is settled. */
+export class Work implements LaneTask<Work> {
+  next: Work | null = null
+  attempt = 1
+
+  constructor(
+    readonly partition: OwnedPartition,
+    /** Tracker's ticket of the first record; a batch has consecutive tickets. */
+    readonly ticket: number,
+    /** Never empty. A message that cannot be decoded comes alone, with its bytes as value. */
+    readonly messages: readonly Message[] | Message,
+    /** The same records as bytes. */
+    readonly records: readonly ReceivedRecord[] | ReceivedRecord,
+    readonly sizeBytes: number,
+    readonly failure: DecodeError | null,
+  ) {}
+
+  get count(): number {
+    return Array.isArray(this.records) ? this.records.length : 1
+  }
+
+  get firstRecord(): ReceivedRecord {
+    return Array.isArray(this.records) ? (this.records[0] as ReceivedRecord) : (this.records as ReceivedRecord)
+  }
+
+  /** The same records, each as a batch of its own and as another attempt. */
+  split(): Work[] {
+    const messages = this.messages as readonly Message[]
+    const records = this.records as readonly ReceivedRecord[]
+    return records.map((record, index) => {
+      const sizeBytes = this.sizeBytes / records.length
+      const single = new Work(
+        this.partition,
+        this.ticket + index,
+        [messages[index] as Message],
+        [record],
+        sizeBytes,
+        this.failure,
+      )
+      single.attempt = this.attempt + 1
+      return single
+    })
+  }
+}
+
+/** How a delivery ended. */
+export type Settlement =
+  | 'handled'
+  | 'dead-lettered'
+  | 'discarded'
+  /** The partition is no longer ours: nothing of it counts. */
+  | 'late'
+  /** A batch failed and each of its records must be tried alone. */
+  | 'split'
+  /** Nothing may be done with the record: the partition stops here. */
+  | StoppedAt
+
+export interface StoppedAt {
+  readonly stoppedBy: Error
+}
+
+/** The way of a delivery through its handler: at least once, or inside a transaction. */
+export interface Delivery {
+  /** Never throws or rejects. A handler that ends synchronously gives a settlement without a promise. */
+  deliver(work: Work): Settlement | Promise<Settlement>
+}

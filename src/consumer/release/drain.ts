@@ -1,0 +1,146 @@
+import { TidemarkError } from '../../errors.js'
+import type { TopicPartition } from '../../message/topic-partition.js'
+import { mergeRanges, type OffsetRange } from '../../offsets/offset-range.js'
+import { notDone } from '../../offsets/progress.js'
+import type { Clock } from '../../runtime/clock.js'
+import type { RunningCalls } from '../handling/running-calls.js'
+import type { OwnedPartition } from '../partition/owned-partition.js'
+import type { Committer } from '../settling/committer.js'
+import type { DrainTime } from './drain-time.js'
+
+/** Why partitions were given up. `lost` and `forced` commit nothing. */
+export type DrainReason = 'revoked' | 'stopped' | 'lost' | 'forced'
+
+export interface DrainedRange extends TopicPartition, OffsetRange {}
+
+export interface DrainedOffset extends TopicPartition {
+  /** Next offset the group reads. */
+  readonly offset: number
+}
+
+/** What became of the work when partitions were given up. */
+export interface DrainReport {
+  readonly reason: DrainReason
+  readonly partitions: readonly TopicPartition[]
+  /** Records whose handling ended while draining. */
+  readonly drained: number
+  /** Records whose handling had begun and had not ended in time. */
+  readonly abandoned: number
+  /** What the group has stored, by the last commit that was answered; one without an answer may still take it back. */
+  readonly committed: readonly DrainedOffset[]
+  /**
+   * Records that were handled, wholly or in part, and that the next owner reads again, or may read again because a commit
+   * that got no answer may yet take the group back.
+   */
+  readonly possibleDuplicates: readonly DrainedRange[]
+  readonly tookMs: number
+}
+
+export interface DrainTools {
+  readonly clock: Clock
+  readonly committer: Committer
+  readonly running: RunningCalls
+}
+
+/**
+ * Gives partitions up in order: nothing new starts, what runs may finish, what is settled is committed, and from then on
+ * nothing of them counts. All of it ends within `time`; handlers that have not finished see their signal abort.
+ */
+export async function drain(
+  partitions: readonly OwnedPartition[],
+  reason: 'revoked' | 'stopped',
+  time: DrainTime,
+  tools: DrainTools,
+): Promise<DrainReport> {
+  const startedAt = tools.clock.now()
+  for (const partition of partitions) startDraining(partition)
+  const unfinished = new Map(partitions.map((partition) => [partition, runningRecords(partition)]))
+  await Promise.race([allIdle(partitions), time.handlersTimeUp])
+  const left = partitions.filter((partition) => !partition.isGone)
+  for (const partition of left) abortHandlers(partition, reason, tools.running)
+  // A flush that is cut short ends by itself, since its partitions are gone then.
+  if (left.length > 0) await Promise.race([tools.committer.flush(left, time.deadline), time.timeUp])
+  // What went lost meanwhile was reported by that.
+  const ended = left.filter((partition) => !partition.isGone)
+  const before = ended.reduce((sum, partition) => sum + (unfinished.get(partition) ?? 0), 0)
+  return report(ended, reason, startedAt, before, tools)
+}
+
+/** Gives partitions up at once: nothing is awaited, nothing committed. */
+export function abandon(
+  partitions: readonly OwnedPartition[],
+  reason: 'lost' | 'forced',
+  tools: DrainTools,
+): DrainReport {
+  const unfinished = partitions.reduce((sum, partition) => sum + runningRecords(partition), 0)
+  for (const partition of partitions) abortHandlers(partition, reason, tools.running)
+  return report(partitions, reason, tools.clock.now(), unfinished, tools)
+}
+
+function startDraining(partition: OwnedPartition): void {
+  partition.state.to('draining')
+  partition.lanes.close()
+}
+
+/** Until nothing runs or all partitions are gone. */
+async function allIdle(partitions: readonly OwnedPartition[]): Promise<void> {
+  await Promise.all(partitions.map((partition) => partition.whenIdleOrGone()))
+}
+
+function abortHandlers(partition: OwnedPartition, reason: DrainReason, running: RunningCalls): void {
+  const { topic, partition: number } = partition
+  const error = new TidemarkError(
+    'partition-gone',
+    `${topic}-${number} was ${reason} before the handler ended; its record will be handled again`,
+    { topic, partition: number },
+  )
+  running.abort(partition, error)
+}
+
+function report(
+  partitions: readonly OwnedPartition[],
+  reason: DrainReason,
+  startedAt: number,
+  unfinishedBefore: number,
+  { clock, committer }: DrainTools,
+): DrainReport {
+  const abandoned = partitions.reduce((sum, partition) => sum + runningRecords(partition), 0)
+  const result: DrainReport = {
+    reason,
+    partitions: partitions.map(({ topic, partition }) => ({ topic, partition })),
+    drained: unfinishedBefore - abandoned,
+    abandoned,
+    committed: partitions.flatMap(committedOffset),
+    possibleDuplicates: partitions.flatMap((partition) => possibleDuplicates(partition, committer)),
+    tookMs: clock.now() - startedAt,
+  }
+  for (const partition of partitions) partition.leave()
+  return result
+}
+
+function runningRecords({ tracker, failed }: OwnedPartition): number {
+  return tracker.startedRecords() - failed
+}
+
+function committedOffset({ topic, partition, acknowledged }: OwnedPartition): DrainedOffset[] {
+  return acknowledged === null ? [] : [{ topic, partition, offset: acknowledged.offset }]
+}
+
+function possibleDuplicates(partition: OwnedPartition, committer: Committer): DrainedRange[] {
+  const { topic, partition: number } = partition
+  return uncommittedRanges(partition, committer).map((range) => ({ topic, partition: number, ...range }))
+}
+
+/** Everything that was touched, less what the next owner is sure to find done. */
+export function uncommittedRanges(partition: OwnedPartition, committer: Committer): OffsetRange[] {
+  const { tracker, acknowledged, startedAt, leftBehind } = partition
+  const mayGoBack = acknowledged === null || committer.isInDoubt(partition)
+  const touched = mergeRanges([
+    { from: startedAt, to: tracker.touchedEnd },
+    ...tracker.completedRanges(),
+    ...tracker.startedRanges(),
+    ...(mayGoBack ? leftBehind : []),
+  ])
+  const least = committer.leastProgress(partition)
+  return least === null ? touched : notDone(touched, least)
+}

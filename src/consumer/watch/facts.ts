@@ -1,0 +1,104 @@
+import type { CommitOutcome, DriverConsumerFacts as DriverFacts, KnownEnd } from '../../driver/consumer.js'
+import type { TidemarkError } from '../../errors.js'
+import type { TopicPartition } from '../../message/topic-partition.js'
+import { wallTimeOf, type Clock } from '../../runtime/clock.js'
+import type { OwnedPartition, PartitionState, PauseReason } from '../partition/owned-partition.js'
+import type { DrainReport } from '../release/drain.js'
+import type { Progress } from './stall-watch.js'
+import type { WaitsFor } from './waits-for.js'
+
+/** One partition as it stands. Offsets are next offsets; times are wall time, ms since the Unix epoch. */
+export interface PartitionFacts extends TopicPartition {
+  readonly epoch: number
+  readonly state: PartitionState
+  /** Next offset to take up; what was fetched and waits begins here. */
+  readonly position: number
+  /** Everything below is settled. */
+  readonly settled: number
+  /** What the group is known to have stored. */
+  readonly committed: number | null
+  /** End of the log, of what may be read under the isolation level, as a broker told it at `endOffsetAt`. */
+  readonly end: number
+  /** `null`: no broker has told it yet, and `end` is no more than what is known to be there. */
+  readonly endOffsetAt: number | null
+  /** Offsets between `settled` and `end`. */
+  readonly lag: number
+  /** Received and not settled. */
+  readonly unsettled: number
+  readonly unsettledBytes: number
+  readonly running: number
+  readonly queued: number
+  readonly pausedBy: readonly PauseReason[]
+  readonly lastProgressAt: number
+  /** How long there has been work without progress; 0 when there is no work. */
+  readonly stalledMs: number
+  /** What that work waits for; `null` when there is none. */
+  readonly waitsFor: WaitsFor | null
+  readonly stoppedBy: TidemarkError | null
+  /** Failed writes, in a row, to the dead-letter topic. */
+  readonly deadLetterFailures: number
+}
+
+/** A consumer as it stands, for health, metrics and watchdogs. */
+export interface ConsumerFacts {
+  readonly state: string
+  readonly driver: DriverFacts | null
+  readonly partitions: readonly PartitionFacts[]
+  /** Records received and not settled. */
+  readonly inFlight: number
+  /** Handlers, or batches, running now. */
+  readonly running: number
+  /** Start of the handler call that has been running longest; `null` when none is. */
+  readonly oldestHandlerStartedAt: number | null
+  /** Handlers that ignore that their time is over and their signal aborted; they are not part of `running`. */
+  readonly overrunning: number
+  /** How long no fetch has been answered although there are partitions to fetch; 0 when there are none. */
+  readonly pollAgeMs: number
+  /** Records whose handling ended after their partition was gone. */
+  readonly late: number
+  readonly commits: Readonly<Record<CommitOutcome, number>>
+  readonly lastDrain: DrainReport | null
+  readonly error: TidemarkError | null
+}
+
+export function partitionFacts(
+  partition: OwnedPartition,
+  known: KnownEnd | null,
+  { waitsFor, stalledMs }: Progress,
+  clock: Clock,
+): PartitionFacts {
+  const { tracker, lanes } = partition
+  const end = Math.max(known?.offset ?? 0, tracker.end)
+  return {
+    topic: partition.topic,
+    partition: partition.partition,
+    epoch: partition.epoch,
+    state: partition.state.current,
+    position: tracker.end,
+    settled: tracker.committable,
+    committed: partition.acknowledged?.offset ?? null,
+    end,
+    endOffsetAt: known === null ? null : wallTimeOf(clock, known.at),
+    lag: Math.max(0, end - tracker.committable),
+    unsettled: partition.heldRecords,
+    unsettledBytes: Math.round(partition.heldBytes),
+    running: lanes.running,
+    queued: lanes.queued,
+    pausedBy: [...partition.pauses],
+    lastProgressAt: wallTimeOf(clock, partition.lastProgressAt),
+    stalledMs,
+    waitsFor,
+    stoppedBy: partition.stoppedBy,
+    deadLetterFailures: partition.deadLetterFailures,
+  }
+}
+
+/** A driver tells moments of its clock; people read the time of day. */
+export function onWallClock(facts: DriverFacts, clock: Clock): DriverFacts {
+  const { lastHeartbeatAt, lastFetchAt } = facts
+  return {
+    ...facts,
+    lastHeartbeatAt: lastHeartbeatAt === null ? null : wallTimeOf(clock, lastHeartbeatAt),
+    lastFetchAt: lastFetchAt === null ? null : wallTimeOf(clock, lastFetchAt),
+  }
+}

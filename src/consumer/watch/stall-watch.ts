@@ -1,0 +1,187 @@
+import type { DriverConsumer } from '../../driver/consumer.js'
+import type { Clock, Timer } from '../../runtime/clock.js'
+import type { Logger } from '../../telemetry/logger.js'
+import type { Metrics } from '../../telemetry/metrics.js'
+import type { OwnedPartition } from '../partition/owned-partition.js'
+import { workOf, type WaitsFor } from './waits-for.js'
+
+export interface StallWatchOptions {
+  /** Work without progress for so long is a stall; 0 warns of none. */
+  readonly warnAfterMs: number
+  /** How long a broker may hold a fetch. */
+  readonly fetchMaxWaitMs: number
+  readonly partitions: () => readonly OwnedPartition[]
+  readonly driver: () => Pick<DriverConsumer, 'endOf' | 'facts'>
+  /** Start of the oldest handler call, by `clock.now()`. */
+  readonly oldestHandlerStartedAt: () => number | null
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly metrics: Metrics
+}
+
+/** How the work of a partition goes. */
+export interface Progress {
+  /** `null`: there is nothing to do. */
+  readonly waitsFor: WaitsFor | null
+  /** How long there has been work and nothing was settled. */
+  readonly stalledMs: number
+}
+
+const leastCheckMs = 250
+const mostCheckMs = 5_000
+/** A partition without any news of its end for so long, beside the time of a fetch, cannot be said to have no work. */
+const blindAfterMs = 15_000
+
+/**
+ * Looks every few seconds whether partitions that have work make progress, and whether fetches are answered; tells a
+ * stall once, and its end. Reads, changes nothing. No timer while nothing is owned.
+ *
+ * | a partition | at a look             | becomes |
+ * |-------------|-----------------------|---------|
+ * | at rest     | has work              | at work, since the last look without work or the last progress |
+ * | at work     | has none, or progress | at rest, or at work since then |
+ * | at work     | none for `warnAfterMs`| stalled: one warning, counted |
+ * | stalled     | progress, or no work  | at work or at rest: told |
+ * | stalled     | is no longer ours     | forgotten; the drain report tells about it |
+ */
+export class StallWatch {
+  readonly #options: StallWatchOptions
+  /** When a partition was last seen without work. */
+  readonly #atRestAt = new Map<OwnedPartition, number>()
+  /** The progress that a stall was told since. */
+  readonly #stalledSince = new Map<OwnedPartition, number>()
+  #nothingToFetchAt = -Infinity
+  #poll: 'answered' | 'unanswered' = 'answered'
+  #timer: Timer | null = null
+  #state: 'open' | 'closed' = 'open'
+
+  constructor(options: StallWatchOptions) {
+    this.#options = options
+  }
+
+  /** Partitions were taken. */
+  wake(): void {
+    if (this.#timer !== null || this.#state === 'closed') return
+    this.#nothingToFetchAt = this.#options.clock.now()
+    this.#arm()
+  }
+
+  /** No timer is left. */
+  close(): void {
+    this.#state = 'closed'
+    this.#timer?.cancel()
+    this.#timer = null
+  }
+
+  progressOf(partition: OwnedPartition): Progress {
+    const now = this.#options.clock.now()
+    const waitsFor = workOf(
+      partition,
+      this.#options.driver().endOf(partition),
+      now - blindAfterMs - this.#options.fetchMaxWaitMs,
+    )
+    const since = Math.max(partition.lastProgressAt, this.#atRestAt.get(partition) ?? partition.lastProgressAt)
+    return { waitsFor, stalledMs: waitsFor === null ? 0 : Math.max(0, now - since) }
+  }
+
+  /** How long no fetch was answered although there are partitions to fetch; 0 when there are none. */
+  pollAgeMs(): number {
+    const { clock, partitions, driver } = this.#options
+    if (!partitions().some((partition) => partition.state.current === 'active' && partition.pauses.size === 0)) return 0
+    const lastFetchAt = driver().facts().lastFetchAt ?? -Infinity
+    return Math.max(0, clock.now() - Math.max(lastFetchAt, this.#nothingToFetchAt, oldest(partitions())))
+  }
+
+  #arm(): void {
+    const { clock, warnAfterMs } = this.#options
+    const checkMs = warnAfterMs === 0 ? mostCheckMs : Math.min(mostCheckMs, Math.max(leastCheckMs, warnAfterMs / 4))
+    this.#timer = clock.setTimer(checkMs, () => {
+      this.#timer = null
+      this.#look()
+    })
+  }
+
+  #look(): void {
+    const partitions = this.#options.partitions()
+    this.#forgetGone(new Set(partitions))
+    for (const partition of partitions) this.#lookAt(partition)
+    this.#lookAtPoll()
+    this.#gauges()
+    if (partitions.length > 0) this.#arm()
+  }
+
+  #forgetGone(owned: ReadonlySet<OwnedPartition>): void {
+    for (const known of [this.#atRestAt, this.#stalledSince]) {
+      for (const partition of known.keys()) if (!owned.has(partition)) known.delete(partition)
+    }
+  }
+
+  #lookAt(partition: OwnedPartition): void {
+    const { clock, warnAfterMs } = this.#options
+    const { waitsFor, stalledMs } = this.progressOf(partition)
+    if (waitsFor === null) this.#atRestAt.set(partition, clock.now())
+    const told = this.#stalledSince.get(partition)
+    const since = clock.now() - stalledMs
+    if (told !== undefined && (waitsFor === null || since > told)) this.#tellEnd(partition, since - told)
+    const isStalled = warnAfterMs > 0 && waitsFor !== null && stalledMs >= warnAfterMs
+    if (isStalled && !this.#stalledSince.has(partition)) this.#tellStall(partition, waitsFor, stalledMs)
+  }
+
+  #tellStall(partition: OwnedPartition, waitsFor: WaitsFor, stalledMs: number): void {
+    const { clock, logger, metrics, driver } = this.#options
+    this.#stalledSince.set(partition, clock.now() - stalledMs)
+    metrics.count('tidemark_consumer_stalls_total', { topic: partition.topic, waits_for: waitsFor })
+    logger.warn(
+      {
+        topic: partition.topic,
+        partition: partition.partition,
+        offset: partition.tracker.committable,
+        waitsFor,
+        stalledMs,
+        running: partition.lanes.running,
+        unsettled: partition.heldRecords,
+        end: driver().endOf(partition)?.offset ?? null,
+      },
+      `a partition makes no progress: ${adviceOn[waitsFor]}`,
+    )
+  }
+
+  #tellEnd(partition: OwnedPartition, stalledMs: number): void {
+    this.#stalledSince.delete(partition)
+    const { topic, partition: number } = partition
+    const offset = partition.tracker.committable
+    this.#options.logger.info({ topic, partition: number, offset, stalledMs }, 'the partition makes progress again')
+  }
+
+  #lookAtPoll(): void {
+    const { clock, warnAfterMs, fetchMaxWaitMs, logger } = this.#options
+    const pollAgeMs = this.pollAgeMs()
+    if (pollAgeMs === 0) this.#nothingToFetchAt = clock.now()
+    const isLate = warnAfterMs > 0 && pollAgeMs >= warnAfterMs + fetchMaxWaitMs
+    if (isLate === (this.#poll === 'unanswered')) return
+    this.#poll = isLate ? 'unanswered' : 'answered'
+    if (isLate) logger.warn({ pollAgeMs }, 'no fetch was answered for long; check that the brokers are reachable')
+    else logger.info({}, 'fetches are answered again')
+  }
+
+  #gauges(): void {
+    const { metrics, clock, oldestHandlerStartedAt } = this.#options
+    const now = clock.now()
+    metrics.gauge('tidemark_consumer_stalled_partitions', {}, this.#stalledSince.size)
+    metrics.gauge('tidemark_consumer_poll_age_seconds', {}, this.pollAgeMs() / 1000)
+    metrics.gauge('tidemark_consumer_oldest_handler_seconds', {}, (now - (oldestHandlerStartedAt() ?? now)) / 1000)
+  }
+}
+
+const adviceOn: Readonly<Record<WaitsFor, string>> = {
+  handler: 'its handlers do not end; look at what they wait for',
+  place: 'handlers of other partitions take all places; raise concurrency or make them faster',
+  'dead-letter': 'its dead-letter topic cannot be written',
+  seek: 'it stopped at a record that could not be handled; mend the handler and seek, or set deadLetter',
+  fetch: 'its records are not fetched; check that its leader is reachable',
+}
+
+/** When the first of these partitions was taken: nothing could be fetched before. */
+function oldest(partitions: readonly OwnedPartition[]): number {
+  return Math.min(...partitions.map((partition) => partition.takenAt))
+}

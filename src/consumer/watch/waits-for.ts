@@ -1,0 +1,32 @@
+import type { KnownEnd } from '../../driver/consumer.js'
+import type { OwnedPartition } from '../partition/owned-partition.js'
+
+/** What the work of a partition waits for. */
+export type WaitsFor =
+  /** A handler that runs. */
+  | 'handler'
+  /** A free place among `concurrency`. */
+  | 'place'
+  /** Its dead-letter topic, which cannot be written. */
+  | 'dead-letter'
+  /** Somebody: it stopped at a record that failed and had nowhere to go. */
+  | 'seek'
+  /** Its broker. */
+  | 'fetch'
+
+/**
+ * `null` when there is nothing to do, or the user paused it. A partition that wants records and whose end was last told
+ * before `blindBefore` (by `clock.now()`) may have work that nobody sees, so it counts as waiting for its broker.
+ */
+export function workOf(partition: OwnedPartition, end: KnownEnd | null, blindBefore: number): WaitsFor | null {
+  const { state, lanes, pauses, tracker } = partition
+  if (state.is('draining', 'gone')) return null
+  if (partition.deadLetterFailures > 0) return 'dead-letter'
+  if (lanes.running > 0) return 'handler'
+  if (pauses.has('user')) return null
+  const isBehind = end !== null && end.offset > tracker.committable
+  if (state.is('stopped')) return partition.heldRecords > 0 || isBehind || partition.failed > 0 ? 'seek' : null
+  if (partition.heldRecords > 0) return 'place'
+  const isBlind = (end?.at ?? partition.takenAt) < blindBefore
+  return isBehind || isBlind ? 'fetch' : null
+}

@@ -1,0 +1,190 @@
+import { brokerCode, brokerCodeName } from '../../../connection/broker-error.js'
+import type {
+  Broker,
+  CreatePartitionsAnswer,
+  CreatePartitionsRequest,
+  CreateTopicsAnswer,
+  CreateTopicsRequest,
+  DeleteTopicsAnswer,
+  DeleteTopicsRequest,
+  DescribeConfigsAnswer,
+  DescribeConfigsRequest,
+  MetadataAnswer,
+  MetadataRequest,
+  NamedError,
+  NewTopic,
+  TopicMetadata,
+} from '../../../connection/requests.js'
+import type { ClusterState, Topic } from '../cluster/cluster-state.js'
+import { configProblem } from '../log/topic-configs.js'
+
+export function brokerAddress(node: number): Broker {
+  return { nodeId: node, host: `broker-${node}.memory`, port: 9092, rack: null }
+}
+
+export function describeMetadata(cluster: ClusterState, request: MetadataRequest): MetadataAnswer {
+  const names = request.topics ?? [...cluster.topics.keys()]
+  return {
+    throttleTimeMs: 0,
+    brokers: cluster.registeredNodes.map(brokerAddress),
+    clusterId: 'memory',
+    controllerId: cluster.controller,
+    topics: names.map((name) => describeTopic(cluster.topics.get(name), name)),
+  }
+}
+
+function describeTopic(topic: Topic | undefined, name: string): TopicMetadata {
+  if (topic === undefined) {
+    const errorCode =
+      nameProblem(name) === null ? brokerCode.UNKNOWN_TOPIC_OR_PARTITION : brokerCode.INVALID_TOPIC_EXCEPTION
+    return { name, isInternal: false, errorCode, partitions: [] }
+  }
+  return {
+    name,
+    isInternal: false,
+    errorCode: brokerCode.NONE,
+    partitions: topic.partitions.map((partition) => ({
+      partition: partition.index,
+      errorCode: partition.leader === -1 ? brokerCode.LEADER_NOT_AVAILABLE : brokerCode.NONE,
+      leader: partition.leader,
+      leaderEpoch: partition.leaderEpoch,
+      replicas: partition.replicas,
+      isr: [...partition.isr],
+    })),
+  }
+}
+
+export function createTopics(cluster: ClusterState, node: number, request: CreateTopicsRequest): CreateTopicsAnswer {
+  const names = request.topics.map((topic) => topic.name)
+  const create = (wanted: NewTopic): NamedError => {
+    if (node !== cluster.controller) return failed(wanted.name, brokerCode.NOT_CONTROLLER)
+    if (names.indexOf(wanted.name) !== names.lastIndexOf(wanted.name)) {
+      return failed(wanted.name, brokerCode.INVALID_REQUEST, 'the request names this topic twice')
+    }
+    return createTopic(cluster, wanted, request.validateOnly)
+  }
+  return { throttleTimeMs: 0, topics: request.topics.map(create) }
+}
+
+/** Creates one topic, or says as a controller would why not. */
+export function createTopic(cluster: ClusterState, wanted: NewTopic, validateOnly: boolean): NamedError {
+  const { name } = wanted
+  const partitions = wanted.partitions === -1 ? cluster.settings.partitions : wanted.partitions
+  const replicationFactor =
+    wanted.replicationFactor === -1 ? cluster.settings.replicationFactor : wanted.replicationFactor
+  const badName = nameProblem(name)
+  if (badName !== null) return failed(name, brokerCode.INVALID_TOPIC_EXCEPTION, badName)
+  if (cluster.topics.has(name)) return failed(name, brokerCode.TOPIC_ALREADY_EXISTS, `topic ${name} exists`)
+  if (partitions < 1) {
+    return failed(name, brokerCode.INVALID_PARTITIONS, `expected at least 1 partition, got ${partitions}`)
+  }
+  const noPlace = placementProblem(cluster, replicationFactor)
+  if (noPlace !== null) return failed(name, brokerCode.INVALID_REPLICATION_FACTOR, noPlace)
+  const badConfig = configProblem(wanted.configs, cluster.settings)
+  if (badConfig !== null) return failed(name, brokerCode.INVALID_CONFIG, badConfig)
+  if (!validateOnly) cluster.addTopic(name, partitions, replicationFactor, wanted.configs)
+  return succeeded(name)
+}
+
+export function deleteTopics(
+  cluster: ClusterState,
+  node: number,
+  request: DeleteTopicsRequest,
+  onDeleted: (name: string) => void,
+): DeleteTopicsAnswer {
+  const remove = (name: string): NamedError => {
+    if (node !== cluster.controller) return failed(name, brokerCode.NOT_CONTROLLER)
+    if (!cluster.topics.has(name)) return failed(name, brokerCode.UNKNOWN_TOPIC_OR_PARTITION)
+    cluster.removeTopic(name)
+    onDeleted(name)
+    return succeeded(name)
+  }
+  return { throttleTimeMs: 0, topics: request.topics.map(remove) }
+}
+
+export function createPartitions(
+  cluster: ClusterState,
+  node: number,
+  request: CreatePartitionsRequest,
+): CreatePartitionsAnswer {
+  const create = ({ name, count }: { readonly name: string; readonly count: number }): NamedError =>
+    node === cluster.controller ? growTopic(cluster, name, count) : failed(name, brokerCode.NOT_CONTROLLER)
+  return { throttleTimeMs: 0, topics: request.topics.map(create) }
+}
+
+/** Grows one topic to `count` partitions, or says as a controller would why not. */
+export function growTopic(cluster: ClusterState, name: string, count: number): NamedError {
+  const topic = cluster.topics.get(name)
+  if (topic === undefined) return failed(name, brokerCode.UNKNOWN_TOPIC_OR_PARTITION, `there is no topic ${name}`)
+  if (count <= topic.partitions.length) {
+    const message = `topic ${name} has ${topic.partitions.length} partitions; expected more than that, got ${count}`
+    return failed(name, brokerCode.INVALID_PARTITIONS, message)
+  }
+  const noPlace = placementProblem(cluster, topic.replicationFactor)
+  if (noPlace !== null) return failed(name, brokerCode.INVALID_REPLICATION_FACTOR, noPlace)
+  cluster.addPartitions(topic, count)
+  return succeeded(name)
+}
+
+function placementProblem(cluster: ClusterState, replicationFactor: number): string | null {
+  const living = cluster.nodes.filter((node) => cluster.isUp(node)).length
+  if (replicationFactor >= 1 && replicationFactor <= living) return null
+  return `replication factor ${replicationFactor} needs as many brokers, and ${living} are up`
+}
+
+export function describeConfigs(
+  cluster: ClusterState,
+  node: number,
+  request: DescribeConfigsRequest,
+): DescribeConfigsAnswer {
+  return {
+    throttleTimeMs: 0,
+    resources: request.resources.map(({ type, name }) => {
+      if (type === 'broker') {
+        const isMe = name === String(node)
+        const outcome = isMe
+          ? succeeded(name)
+          : failed(name, brokerCode.INVALID_REQUEST, `this broker is ${node} and tells its own settings only`)
+        return { ...outcome, type, entries: isMe ? brokerEntries(cluster) : [] }
+      }
+      const topic = cluster.topics.get(name)
+      return topic === undefined
+        ? { ...failed(name, brokerCode.UNKNOWN_TOPIC_OR_PARTITION), type, entries: [] }
+        : { ...succeeded(name), type, entries: topic.configs.entries }
+    }),
+  }
+}
+
+function brokerEntries({ settings }: ClusterState) {
+  const values: Readonly<Record<string, string>> = {
+    'auto.create.topics.enable': 'false',
+    'default.replication.factor': String(settings.replicationFactor),
+    'group.initial.rebalance.delay.ms': String(settings.initialRebalanceDelayMs),
+    'group.max.session.timeout.ms': String(settings.maxSessionTimeoutMs),
+    'group.min.session.timeout.ms': String(settings.minSessionTimeoutMs),
+    'message.max.bytes': String(settings.maxMessageBytes),
+    'min.insync.replicas': String(settings.minInsyncReplicas),
+    'num.partitions': String(settings.partitions),
+    'offset.metadata.max.bytes': String(settings.offsetMetadataMaxBytes),
+    'unclean.leader.election.enable': 'false',
+  }
+  return Object.entries(values).map(([name, value]) => ({ name, value, isDefault: true }))
+}
+
+function nameProblem(name: string): string | null {
+  if (name === '') return 'a topic name must not be empty'
+  if (name === '.' || name === '..') return `a topic must not be named ${name}`
+  if (name.length > 249) return 'a topic name has at most 249 characters'
+  if (!/^[a-zA-Z0-9._-]+$/.test(name)) {
+    return `a topic name has only letters, digits, dot, dash and underscore, unlike ${name}`
+  }
+  return null
+}
+
+function succeeded(name: string): NamedError {
+  return { name, errorCode: brokerCode.NONE, errorMessage: null }
+}
+
+function failed(name: string, errorCode: number, errorMessage: string = brokerCodeName(errorCode)): NamedError {
+  return { name, errorCode, errorMessage }
+}

@@ -1,0 +1,144 @@
+import { brokerCode } from '../../../connection/broker-error.js'
+import type { FetchAnswer, FetchedPartition, FetchPartition, FetchRequest } from '../../../connection/requests.js'
+import type { Timer } from '../../../runtime/clock.js'
+import { setBrokerTimer } from '../cluster/broker-timer.js'
+import type { ClusterState } from '../cluster/cluster-state.js'
+import type { Partition, PartitionWatcher } from '../log/partition.js'
+import type { StoredBatch } from '../log/stored-batch.js'
+
+/** Answers a fetch request at the broker `node`: at once when there is enough or something is wrong, else parked. */
+export function fetch(
+  cluster: ClusterState,
+  node: number,
+  request: FetchRequest,
+  reply: (answer: FetchAnswer) => void,
+): void {
+  if (request.maxWaitMs <= 0 || isReady(cluster, node, request)) reply(read(cluster, node, request))
+  else new ParkedFetch(cluster, node, request, reply).park()
+}
+
+class ParkedFetch implements PartitionWatcher {
+  #watched: readonly Partition[] = []
+  #timer: Timer | null = null
+
+  constructor(
+    private readonly cluster: ClusterState,
+    private readonly node: number,
+    private readonly request: FetchRequest,
+    private readonly reply: (answer: FetchAnswer) => void,
+  ) {}
+
+  park(): void {
+    this.#timer = setBrokerTimer(this.cluster.runtime.clock, this.request.maxWaitMs, () => this.#finish())
+    this.#watched = this.request.partitions
+      .map(({ topic, partition }) => this.cluster.partition(topic, partition))
+      .filter((partition) => partition !== undefined)
+    for (const partition of this.#watched) partition.watch(this)
+  }
+
+  partitionChanged(): void {
+    if (isReady(this.cluster, this.node, this.request)) this.#finish()
+  }
+
+  #finish(): void {
+    if (this.#timer === null) return
+    this.#timer.cancel()
+    this.#timer = null
+    for (const partition of this.#watched) partition.unwatch(this)
+    this.reply(read(this.cluster, this.node, this.request))
+  }
+}
+
+/** Enough bytes, or an error that the client should learn at once. */
+function isReady(cluster: ClusterState, node: number, request: FetchRequest): boolean {
+  let bytes = 0
+  for (const asked of request.partitions) {
+    const partition = cluster.partition(asked.topic, asked.partition)
+    if (partition === undefined || problemOf(partition, node, asked) !== brokerCode.NONE) return true
+    const enough = request.minBytes - bytes
+    bytes += partition.log.readableBytes(asked.fetchOffset, endFor(partition, request), Math.max(enough, 1))
+    if (bytes >= request.minBytes && bytes > 0) return true
+  }
+  return request.partitions.length === 0 || bytes >= request.minBytes
+}
+
+function read(cluster: ClusterState, node: number, request: FetchRequest): FetchAnswer {
+  let bytesLeft = request.maxBytes
+  let isEmptySoFar = true
+  const partitions: FetchedPartition[] = []
+  for (const asked of request.partitions) {
+    const partition = cluster.partition(asked.topic, asked.partition)
+    const problem = partition === undefined ? brokerCode.UNKNOWN_TOPIC_OR_PARTITION : problemOf(partition, node, asked)
+    if (partition === undefined || problem !== brokerCode.NONE) {
+      partitions.push(fetchRefused(asked, problem))
+      continue
+    }
+    const limit = Math.min(asked.partitionMaxBytes, bytesLeft)
+    const end = endFor(partition, request)
+    // Only the first batch of the whole answer may be larger than asked for, so that a large record cannot block for ever.
+    const batches = partition.log.read(asked.fetchOffset, end, limit, isEmptySoFar)
+    const sizeBytes = batches.reduce((bytes, batch) => bytes + batch.sizeBytes, 0)
+    if (sizeBytes > 0) isEmptySoFar = false
+    bytesLeft = Math.max(0, bytesLeft - sizeBytes)
+    partitions.push(answered(partition, asked, request, batches, sizeBytes))
+  }
+  return { throttleTimeMs: 0, errorCode: brokerCode.NONE, partitions }
+}
+
+function problemOf(partition: Partition, node: number, asked: FetchPartition): number {
+  if (partition.leader !== node) return brokerCode.NOT_LEADER_OR_FOLLOWER
+  if (asked.currentLeaderEpoch >= 0 && asked.currentLeaderEpoch < partition.leaderEpoch) {
+    return brokerCode.FENCED_LEADER_EPOCH
+  }
+  if (asked.currentLeaderEpoch > partition.leaderEpoch) return brokerCode.UNKNOWN_LEADER_EPOCH
+  if (asked.fetchOffset < partition.log.startOffset || asked.fetchOffset > partition.log.endOffset) {
+    return brokerCode.OFFSET_OUT_OF_RANGE
+  }
+  return brokerCode.NONE
+}
+
+function endFor(partition: Partition, request: FetchRequest): number {
+  return request.isolation === 'read-committed' ? partition.lastStableOffset : partition.highWatermark
+}
+
+function answered(
+  partition: Partition,
+  asked: FetchPartition,
+  request: FetchRequest,
+  batches: readonly StoredBatch[],
+  sizeBytes: number,
+): FetchedPartition {
+  const last = batches.at(-1)
+  const aborted =
+    request.isolation === 'read-committed' && last !== undefined
+      ? partition.log.transactions.abortedBetween(asked.fetchOffset, last.lastOffset + 1)
+      : []
+  return {
+    topic: asked.topic,
+    partition: asked.partition,
+    errorCode: brokerCode.NONE,
+    highWatermark: partition.highWatermark,
+    lastStableOffset: partition.lastStableOffset,
+    logStartOffset: partition.log.startOffset,
+    abortedTransactions: aborted.map(({ producerId, firstOffset }) => ({ producerId, firstOffset })),
+    batches,
+    corrupt: null,
+    sizeBytes,
+  }
+}
+
+/** A partition that was not fetched. */
+export function fetchRefused({ topic, partition }: FetchPartition, errorCode: number): FetchedPartition {
+  return {
+    topic,
+    partition,
+    errorCode,
+    highWatermark: -1,
+    lastStableOffset: -1,
+    logStartOffset: -1,
+    abortedTransactions: [],
+    batches: [],
+    corrupt: null,
+    sizeBytes: 0,
+  }
+}

@@ -1,0 +1,241 @@
+import { brokerCode } from '../../../connection/broker-error.js'
+import type {
+  CommittedPartition,
+  FindCoordinatorAnswer,
+  FindCoordinatorRequest,
+  HeartbeatAnswer,
+  HeartbeatRequest,
+  JoinGroupRequest,
+  LeaveGroupAnswer,
+  LeaveGroupRequest,
+  OffsetCommitAnswer,
+  OffsetCommitRequest,
+  OffsetFetchAnswer,
+  OffsetFetchRequest,
+  SyncGroupRequest,
+} from '../../../connection/requests.js'
+import { StateError } from '../../../errors.js'
+import { brokerAddress } from '../broker/administration.js'
+import type { ClusterState } from '../cluster/cluster-state.js'
+import { joinRefused, syncRefused } from './classic/answers.js'
+import { ClassicGroup } from './classic/classic-group.js'
+import type { JoinReply, SyncReply } from './classic/member.js'
+import type { GroupState } from './classic/rebalance.js'
+import { GroupOffsets } from './group-offsets.js'
+
+export interface GroupFacts {
+  readonly state: GroupState
+  readonly generationId: number
+  readonly protocolName: string
+  readonly leaderId: string | null
+  readonly coordinator: number
+  readonly members: readonly {
+    readonly memberId: string
+    readonly groupInstanceId: string | null
+    readonly assignment: readonly { readonly topic: string; readonly partition: number }[]
+  }[]
+}
+
+interface GroupRecord {
+  group: ClassicGroup
+  readonly offsets: GroupOffsets
+}
+
+/** Every group with its offsets, and which broker coordinates it. */
+export class GroupCoordinators {
+  readonly #groups = new Map<string, GroupRecord>()
+  /** Groups that were moved away from where their name puts them. */
+  readonly #movedTo = new Map<string, number>()
+
+  constructor(private readonly cluster: ClusterState) {}
+
+  find({ key, keyType }: FindCoordinatorRequest): FindCoordinatorAnswer {
+    const refuse = (errorCode: number) => ({ throttleTimeMs: 0, errorCode, nodeId: -1, host: '', port: -1 })
+    if (keyType === 'transaction') return refuse(brokerCode.UNSUPPORTED_VERSION)
+    if (key === '') return refuse(brokerCode.INVALID_GROUP_ID)
+    // A group that nobody asked for yet is given away only now when its broker is down.
+    if (!this.#isRegistered(this.coordinatorOf(key))) this.move(key)
+    const node = this.coordinatorOf(key)
+    if (!this.#isRegistered(node)) return refuse(brokerCode.COORDINATOR_NOT_AVAILABLE)
+    const { nodeId, host, port } = brokerAddress(node)
+    return { throttleTimeMs: 0, errorCode: brokerCode.NONE, nodeId, host, port }
+  }
+
+  join(node: number, request: JoinGroupRequest, clientId: string, reply: JoinReply): void {
+    const { groupId, memberId, sessionTimeoutMs } = request
+    const { minSessionTimeoutMs, maxSessionTimeoutMs } = this.cluster.settings
+    const problem = this.#problemAt(node, groupId)
+    if (problem !== brokerCode.NONE) reply(joinRefused(memberId, problem))
+    else if (sessionTimeoutMs < minSessionTimeoutMs || sessionTimeoutMs > maxSessionTimeoutMs) {
+      reply(joinRefused(memberId, brokerCode.INVALID_SESSION_TIMEOUT))
+    } else if (memberId !== '' && !this.#groups.has(groupId)) {
+      reply(joinRefused(memberId, brokerCode.UNKNOWN_MEMBER_ID))
+    } else this.#recordOf(groupId).group.join(request, clientId, reply)
+  }
+
+  sync(node: number, request: SyncGroupRequest, reply: SyncReply): void {
+    const problem = this.#problemAt(node, request.groupId)
+    const record = this.#groups.get(request.groupId)
+    if (problem !== brokerCode.NONE) reply(syncRefused(problem))
+    else if (record === undefined) reply(syncRefused(brokerCode.UNKNOWN_MEMBER_ID))
+    else record.group.sync(request, reply)
+  }
+
+  heartbeat(node: number, request: HeartbeatRequest): HeartbeatAnswer {
+    const errorCode =
+      this.#problemAt(node, request.groupId) ||
+      (this.#groups.get(request.groupId)?.group.heartbeat(request) ?? brokerCode.UNKNOWN_MEMBER_ID)
+    return { throttleTimeMs: 0, errorCode }
+  }
+
+  leave(node: number, request: LeaveGroupRequest): LeaveGroupAnswer {
+    const errorCode =
+      this.#problemAt(node, request.groupId) ||
+      (this.#groups.get(request.groupId)?.group.leave(request) ?? brokerCode.UNKNOWN_MEMBER_ID)
+    return { throttleTimeMs: 0, errorCode }
+  }
+
+  commit(node: number, request: OffsetCommitRequest): OffsetCommitAnswer {
+    const refused = this.#problemAt(node, request.groupId) || this.#allowCommit(request)
+    return {
+      throttleTimeMs: 0,
+      partitions: request.partitions.map((partition) => ({
+        topic: partition.topic,
+        partition: partition.partition,
+        errorCode: refused || this.#commitOne(request.groupId, partition),
+      })),
+    }
+  }
+
+  fetchOffsets(node: number, request: OffsetFetchRequest): OffsetFetchAnswer {
+    const errorCode = this.#problemAt(node, request.groupId)
+    if (errorCode !== brokerCode.NONE) return { throttleTimeMs: 0, errorCode, partitions: [] }
+    const offsets = this.#groups.get(request.groupId)?.offsets ?? new GroupOffsets()
+    const found = request.partitions?.map((partition) => offsets.of(partition)) ?? offsets.all()
+    return {
+      throttleTimeMs: 0,
+      errorCode,
+      partitions: found.map((committed) => ({ ...committed, errorCode: brokerCode.NONE })),
+    }
+  }
+
+  /** The broker that coordinates `groupId`, whether it is up or not. */
+  coordinatorOf(groupId: string): number {
+    return this.#movedTo.get(groupId) ?? hashOf(groupId) % this.cluster.settings.brokers
+  }
+
+  /** Gives a group to another broker: to `node`, else to the next that is up. */
+  move(groupId: string, node: number | undefined = this.#nextUp(this.coordinatorOf(groupId))): void {
+    if (node === undefined) return
+    this.#movedTo.set(groupId, node)
+    const record = this.#groups.get(groupId)
+    if (record === undefined) return
+    const snapshot = record.group.unload()
+    record.group = this.#newGroup(groupId)
+    record.group.load(snapshot)
+  }
+
+  /** Groups that a dead broker coordinated go to others. */
+  leaveBroker(node: number): void {
+    for (const groupId of this.#groups.keys()) if (this.coordinatorOf(groupId) === node) this.move(groupId)
+  }
+
+  forgetTopic(topic: string): void {
+    for (const record of this.#groups.values()) record.offsets.forgetTopic(topic)
+  }
+
+  committed(groupId: string): readonly CommittedPartition[] {
+    return this.#groups.get(groupId)?.offsets.all() ?? []
+  }
+
+  facts(groupId: string): GroupFacts | undefined {
+    const group = this.#groups.get(groupId)?.group
+    if (group === undefined) return undefined
+    return {
+      state: group.state,
+      generationId: group.generationId,
+      protocolName: group.protocolName,
+      leaderId: group.leaderId,
+      coordinator: this.coordinatorOf(groupId),
+      members: group.members.map(({ memberId, instanceId, assignment }) => ({
+        memberId,
+        groupInstanceId: instanceId,
+        assignment: assignment.partitions,
+      })),
+    }
+  }
+
+  groupIds(): readonly string[] {
+    return [...this.#groups.keys()]
+  }
+
+  kick(groupId: string, memberId: string): void {
+    const record = this.#groups.get(groupId)
+    if (record === undefined) throw new StateError('unknown-group', `there is no group ${groupId}`)
+    record.group.kick(memberId)
+  }
+
+  /** Cancels every timer. Nothing works afterwards. */
+  close(): void {
+    for (const record of this.#groups.values()) record.group.unload()
+    this.#groups.clear()
+  }
+
+  #problemAt(node: number, groupId: string): number {
+    if (groupId === '') return brokerCode.INVALID_GROUP_ID
+    if (this.coordinatorOf(groupId) === node) return brokerCode.NONE
+    return brokerCode.NOT_COORDINATOR
+  }
+
+  #allowCommit(request: OffsetCommitRequest): number {
+    const record = this.#groups.get(request.groupId)
+    if (record !== undefined) return record.group.allowCommit(request)
+    return request.generationId < 0 ? brokerCode.NONE : brokerCode.ILLEGAL_GENERATION
+  }
+
+  #commitOne(groupId: string, partition: CommittedPartition): number {
+    if (this.cluster.partition(partition.topic, partition.partition) === undefined) {
+      return brokerCode.UNKNOWN_TOPIC_OR_PARTITION
+    }
+    if ((partition.metadata?.length ?? 0) > this.cluster.settings.offsetMetadataMaxBytes) {
+      return brokerCode.OFFSET_METADATA_TOO_LARGE
+    }
+    this.#recordOf(groupId).offsets.store(partition)
+    return brokerCode.NONE
+  }
+
+  #recordOf(groupId: string): GroupRecord {
+    let record = this.#groups.get(groupId)
+    if (record === undefined) {
+      record = { group: this.#newGroup(groupId), offsets: new GroupOffsets() }
+      this.#groups.set(groupId, record)
+    }
+    return record
+  }
+
+  #newGroup(groupId: string): ClassicGroup {
+    return new ClassicGroup(groupId, this.cluster.runtime, this.cluster.settings)
+  }
+
+  #isRegistered(node: number): boolean {
+    return this.cluster.registeredNodes.includes(node)
+  }
+
+  #nextUp(from: number): number | undefined {
+    const { brokers } = this.cluster.settings
+    for (let step = 1; step < brokers; step += 1) {
+      const node = (from + step) % brokers
+      if (this.cluster.isUp(node)) return node
+    }
+    return undefined
+  }
+}
+
+/** Places groups on brokers; any stable spread does (FNV-1a). */
+function hashOf(text: string): number {
+  let hash = 0x811c9dc5
+  for (let index = 0; index < text.length; index += 1) {
+    hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193) >>> 0
+  }
+  return hash
+}

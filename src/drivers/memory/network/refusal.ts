@@ -1,0 +1,71 @@
+import { brokerCodeName } from '../../../connection/broker-error.js'
+import type { NamedError, Request } from '../../../connection/requests.js'
+import type { TopicPartition } from '../../../message/topic-partition.js'
+import { describeMetadata } from '../broker/administration.js'
+import type { AnyAnswer } from '../broker/broker.js'
+import { fetchRefused } from '../broker/fetch.js'
+import type { ClusterState } from '../cluster/cluster-state.js'
+import { joinRefused, syncRefused } from '../group/classic/answers.js'
+
+/** The answer of a broker that refuses everything a request asks with one code. */
+export function refuse(cluster: ClusterState, request: Request, errorCode: number): AnyAnswer {
+  const throttleTimeMs = 0
+  const at = ({ topic, partition }: TopicPartition) => ({ topic, partition, errorCode })
+  const named = (name: string): NamedError => ({ name, errorCode, errorMessage: brokerCodeName(errorCode) })
+  switch (request.api) {
+    case 'metadata':
+      return {
+        ...describeMetadata(cluster, { api: 'metadata', topics: [] }),
+        topics: (request.topics ?? []).map((name) => ({ name, errorCode, isInternal: false, partitions: [] })),
+      }
+    case 'produce':
+      return {
+        throttleTimeMs,
+        partitions: request.batches.map((batch) => ({
+          ...at(batch),
+          baseOffset: -1,
+          logAppendTime: -1,
+          logStartOffset: -1,
+          recordErrors: [],
+          errorMessage: null,
+        })),
+      }
+    case 'initProducerId':
+      return { throttleTimeMs, errorCode, producerId: -1, producerEpoch: -1 }
+    case 'fetch':
+      return {
+        throttleTimeMs,
+        errorCode: 0,
+        partitions: request.partitions.map((asked) => fetchRefused(asked, errorCode)),
+      }
+    case 'listOffsets':
+      return {
+        throttleTimeMs,
+        partitions: request.partitions.map((asked) => ({ ...at(asked), timestamp: -1, offset: -1 })),
+      }
+    case 'findCoordinator':
+      return { throttleTimeMs, errorCode, nodeId: -1, host: '', port: -1 }
+    case 'joinGroup':
+      return joinRefused(request.memberId, errorCode)
+    case 'syncGroup':
+      return syncRefused(errorCode)
+    case 'heartbeat':
+    case 'leaveGroup':
+      return { throttleTimeMs, errorCode }
+    case 'offsetCommit':
+      return { throttleTimeMs, partitions: request.partitions.map(at) }
+    case 'offsetFetch':
+      return { throttleTimeMs, errorCode, partitions: [] }
+    case 'createTopics':
+      return { throttleTimeMs, topics: request.topics.map(({ name }) => named(name)) }
+    case 'deleteTopics':
+      return { throttleTimeMs, topics: request.topics.map(named) }
+    case 'createPartitions':
+      return { throttleTimeMs, topics: request.topics.map(({ name }) => named(name)) }
+    case 'describeConfigs':
+      return {
+        throttleTimeMs,
+        resources: request.resources.map(({ type, name }) => ({ ...named(name), type, entries: [] })),
+      }
+  }
+}

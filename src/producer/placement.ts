@@ -1,0 +1,276 @@
+import type { DriverProducer } from '../driver/producer.js'
+import { SendError, TidemarkError } from '../errors.js'
+import type { OutgoingRecord } from '../message/record.js'
+import type { Runtime } from '../runtime/runtime.js'
+import type { ChoosePartition, Partitioner } from '../topic/partitioner.js'
+import type { Topic } from '../topic/topic.js'
+import type { Accumulator } from './accumulator.js'
+import type { BufferMemory, MemoryWaiter } from './buffer-memory.js'
+import { refuse } from './outgoing-record.js'
+import type { PartitionQueue } from './partition-queue.js'
+import type { ReceiptSink } from './receipt.js'
+import { batchOverheadBytes, memoryBytes, recordSizeBytes } from './record-size.js'
+
+/** A record on its way to its place in a queue, and who waits for it. */
+export interface Submission {
+  readonly topic: Topic
+  readonly value: unknown
+  readonly record: OutgoingRecord
+  readonly partition: number | undefined
+  readonly sentAt: number
+  readonly sizeBytes: number
+  readonly sink: ReceiptSink
+  readonly slot: number
+  /** `null` until the topic's partition count is known; then chosen once, for good. */
+  queue: PartitionQueue | null
+}
+
+export interface PlacementSettings {
+  readonly maxRequestBytes: number
+  readonly maxBlockMs: number
+  readonly deliveryTimeoutMs: number
+}
+
+/**
+ * What the producer knows of one topic. While it loads, its records wait in the order they came; it is loaded only when
+ * all of them have their place, so nobody who comes meanwhile passes them.
+ */
+interface TopicState {
+  readonly choosers: Map<Partitioner, ChoosePartition>
+  phase:
+    | { readonly name: 'unknown' }
+    | { readonly name: 'loading'; readonly waiting: Submission[]; readonly ended: Promise<void> }
+    | { readonly name: 'loaded' }
+}
+
+interface Refused {
+  readonly submission: Submission
+  readonly error: SendError
+}
+
+/** Brings records to their place: room in memory, then the topic's partitions, then the queue of the partition chosen. */
+export class Placement {
+  readonly #memory: BufferMemory
+  readonly #driver: DriverProducer
+  readonly #runtime: Runtime
+  readonly #settings: PlacementSettings
+  readonly #accumulator: Accumulator
+  readonly #topics = new Map<string, TopicState>()
+
+  constructor(
+    driver: DriverProducer,
+    runtime: Runtime,
+    settings: PlacementSettings,
+    memory: BufferMemory,
+    accumulator: Accumulator,
+  ) {
+    this.#driver = driver
+    this.#runtime = runtime
+    this.#settings = settings
+    this.#accumulator = accumulator
+    this.#memory = memory
+  }
+
+  get loadingTopics(): number {
+    return [...this.#topics.values()].filter(({ phase }) => phase.name === 'loading').length
+  }
+
+  /** Checks the size and chooses the partition, if the topic is known. Throws `SendError` `not-stored`. */
+  prepare(
+    topic: Topic,
+    value: unknown,
+    record: OutgoingRecord,
+    partition: number | undefined,
+    sink: ReceiptSink,
+    slot: number,
+  ): Submission {
+    const sizeBytes = recordSizeBytes(record)
+    if (sizeBytes + batchOverheadBytes > this.#settings.maxRequestBytes) throw this.#tooLarge(topic, sizeBytes)
+    const sentAt = this.#runtime.clock.now()
+    const submission: Submission = { topic, value, record, partition, sentAt, sizeBytes, sink, slot, queue: null }
+    const state = this.#topics.get(topic.name)
+    if (state?.phase.name === 'loaded') submission.queue = this.#choose(state, submission)
+    else if (partition !== undefined) checkInteger(topic, partition)
+    return submission
+  }
+
+  /** Takes the record in at once, if there is room for it and nobody waits. */
+  tryAccept(submission: Submission): boolean {
+    if (!this.#memory.tryTake(memoryBytes(submission.sizeBytes))) return false
+    this.place(submission)
+    return true
+  }
+
+  /** Joins the line for memory; false when the line is full too. */
+  waitForRoom(waiter: MemoryWaiter): boolean {
+    if (!this.#memory.wait(waiter)) return false
+    this.#accumulator.hurry()
+    return true
+  }
+
+  /** The memory for it was taken: to its queue, or to those who wait for its topic. */
+  place(submission: Submission): void {
+    if (submission.queue === null) this.#placeByTopic(submission)
+    else this.#enqueue(submission, submission.queue)
+  }
+
+  /** Resolves when every topic that loads now has its partitions, or was given up. */
+  async topicsLoaded(): Promise<void> {
+    await Promise.all(
+      [...this.#topics.values()].map(({ phase }) => (phase.name === 'loading' ? phase.ended : undefined)),
+    )
+  }
+
+  /** Ends every record that waits for its topic. */
+  dropWaiting(error: (submission: Submission) => SendError): void {
+    for (const state of this.#topics.values()) {
+      if (state.phase.name === 'loading') this.#failAll(state.phase.waiting.splice(0), error)
+    }
+  }
+
+  #placeByTopic(submission: Submission): void {
+    const { topic } = submission
+    let state = this.#topics.get(topic.name)
+    if (state === undefined) {
+      state = { choosers: new Map(), phase: { name: 'unknown' } }
+      this.#topics.set(topic.name, state)
+    }
+    if (state.phase.name === 'loading') state.phase.waiting.push(submission)
+    else if (state.phase.name === 'unknown') this.#load(topic.name, state, submission)
+    else {
+      const error = this.#chooseAndEnqueue(state, submission)
+      if (error !== null) this.#end([{ submission, error }])
+    }
+  }
+
+  #load(name: string, state: TopicState, first: Submission): void {
+    const waiting = [first]
+    state.phase = { name: 'loading', waiting, ended: this.#loadAndPlace(name, state, waiting) }
+  }
+
+  /** Never rejects. */
+  async #loadAndPlace(name: string, state: TopicState, waiting: Submission[]): Promise<void> {
+    const problem = await this.#loadProblem(name)
+    if (problem !== null) {
+      state.phase = { name: 'unknown' }
+      this.#failAll(waiting.splice(0), () => problem)
+      return
+    }
+    const refused: Refused[] = []
+    // The partitioner may send more to this topic: that joins the end and is placed here too.
+    for (const submission of waiting) {
+      const error = this.#chooseAndEnqueue(state, submission)
+      if (error !== null) refused.push({ submission, error })
+    }
+    state.phase = { name: 'loaded' }
+    this.#end(refused)
+  }
+
+  async #loadProblem(name: string): Promise<SendError | null> {
+    const { maxBlockMs, deliveryTimeoutMs } = this.#settings
+    try {
+      await this.#driver.loadTopic(name, this.#runtime.clock.now() + Math.min(maxBlockMs, deliveryTimeoutMs))
+      return null
+    } catch (cause) {
+      return notLoaded(name, cause)
+    }
+  }
+
+  #failAll(submissions: readonly Submission[], error: (submission: Submission) => SendError): void {
+    this.#end(submissions.map((submission) => ({ submission, error: error(submission) })))
+  }
+
+  /** What their memory lets in comes after all of them. */
+  #end(refused: readonly Refused[]): void {
+    let bytes = 0
+    for (const { submission, error } of refused) {
+      bytes += memoryBytes(submission.sizeBytes)
+      submission.sink.failed(submission.slot, error)
+    }
+    if (bytes > 0) this.#memory.release(bytes)
+  }
+
+  #chooseAndEnqueue(state: TopicState, submission: Submission): SendError | null {
+    try {
+      submission.queue = this.#choose(state, submission)
+    } catch (error) {
+      return error as SendError
+    }
+    this.#enqueue(submission, submission.queue)
+    return null
+  }
+
+  #enqueue({ record, sizeBytes, sentAt, sink, slot }: Submission, queue: PartitionQueue): void {
+    this.#accumulator.add(queue, record, sizeBytes, sentAt, sink, slot)
+  }
+
+  /** Once per record. Throws `SendError` `invalid-partition`. */
+  #choose(state: TopicState, { topic, value, record, partition, sizeBytes }: Submission): PartitionQueue {
+    const partitionCount = this.#driver.partitionCount(topic.name) ?? 0
+    if (partition !== undefined) {
+      checkRange(topic, partition, partitionCount, 'the partition option')
+      return this.#accumulator.queue(topic.name, partition)
+    }
+    const chosen = this.#ask(state, topic, { key: record.key, value, partitionCount, sizeBytes })
+    checkRange(topic, chosen, partitionCount, `partitioner ${topic.partitioner.name}`)
+    return this.#accumulator.queue(topic.name, chosen)
+  }
+
+  #ask(state: TopicState, { name, partitioner }: Topic, input: Parameters<ChoosePartition>[0]): number {
+    try {
+      let choose = state.choosers.get(partitioner)
+      if (choose === undefined) state.choosers.set(partitioner, (choose = partitioner.create(this.#runtime.random)))
+      return choose(input)
+    } catch (cause) {
+      throw refuse(
+        'invalid-partition',
+        name,
+        `partitioner ${partitioner.name} of topic ${name} failed (see cause)`,
+        cause,
+      )
+    }
+  }
+
+  #tooLarge({ name }: Topic, sizeBytes: number): SendError {
+    const { maxRequestBytes } = this.#settings
+    return refuse(
+      'record-too-large',
+      name,
+      `a record for topic ${name} takes about ${sizeBytes} bytes, at most ${maxRequestBytes - batchOverheadBytes} fit ` +
+        `(maxRequestBytes ${maxRequestBytes}); send less, or raise maxRequestBytes and the topic's max.message.bytes`,
+    )
+  }
+}
+
+function checkInteger({ name }: Topic, partition: unknown): void {
+  if (Number.isInteger(partition) && (partition as number) >= 0) return
+  throw refuse(
+    'invalid-partition',
+    name,
+    `the partition option of a send to ${name} is ${typeof partition === 'number' ? partition : typeof partition}; give an integer of at least 0`,
+  )
+}
+
+function checkRange({ name }: Topic, partition: unknown, partitionCount: number, chooser: string): void {
+  if (Number.isInteger(partition) && (partition as number) >= 0 && (partition as number) < partitionCount) return
+  throw refuse(
+    'invalid-partition',
+    name,
+    `${chooser} for topic ${name} gave ${typeof partition === 'number' ? partition : typeof partition}; partitions are integers from 0 to ${partitionCount - 1}`,
+  )
+}
+
+function notLoaded(name: string, cause: unknown): SendError {
+  const reason = cause instanceof TidemarkError ? cause : undefined
+  const message = reason?.message ?? 'the cluster did not tell its partitions (see cause)'
+  return new SendError(
+    reason?.code ?? 'metadata-failed',
+    'not-stored',
+    `nothing was sent to topic ${name}: ${message}`,
+    {
+      topic: name,
+      cause,
+      retriable: reason?.retriable ?? false,
+    },
+  )
+}

@@ -1,0 +1,216 @@
+import { brokerCode, brokerError } from '../../connection/broker-error.js'
+import type { Connection } from '../../connection/connection.js'
+import { RequestError } from '../../connection/request-error.js'
+import type {
+  CommittedPartition,
+  IsolationLevel,
+  NamedError,
+  NewTopic,
+  TopicMetadata,
+} from '../../connection/requests.js'
+import type { DriverAdmin } from '../../driver/admin.js'
+import type { StartPosition } from '../../driver/consumer.js'
+import type { ClientSettings } from '../../driver/driver.js'
+import { DriverError, StateError, TimeoutError } from '../../errors.js'
+import { partitionKey, type TopicPartition } from '../../message/topic-partition.js'
+import { exponential } from '../../runtime/backoff.js'
+import type { Runtime } from '../../runtime/runtime.js'
+import { Cluster } from '../cluster/cluster.js'
+import { fetchCommitted } from '../offsets/committed.js'
+import { lookUpOffsets, timestampOf } from '../offsets/look-up.js'
+import { changeTopics, type ChangeContext } from './topic-changes.js'
+
+const requestTimeoutMs = 5_000
+const metadataMaxAgeMs = 300_000
+const backoff = exponential({ initialMs: 50, maxMs: 1_000 })
+
+export function createProtocolAdmin(connection: Connection, runtime: Runtime, settings: ClientSettings): DriverAdmin {
+  return new ProtocolAdmin(connection, runtime, settings)
+}
+
+class ProtocolAdmin implements DriverAdmin {
+  readonly #cluster: Cluster
+  readonly #runtime: Runtime
+  readonly #changes: ChangeContext
+  readonly #closed = new AbortController()
+
+  constructor(connection: Connection, runtime: Runtime, { logger }: ClientSettings) {
+    this.#runtime = runtime
+    this.#cluster = new Cluster(connection, runtime, { logger, requestTimeoutMs, metadataMaxAgeMs })
+    this.#changes = { cluster: this.#cluster, runtime, requestTimeoutMs, closed: this.#closed.signal }
+  }
+
+  async createTopics(topics: readonly NewTopic[], deadline: number): Promise<readonly string[]> {
+    const created = await changeTopics(this.#changes, {
+      doing: 'creating topic',
+      items: new Map(topics.map((topic) => [topic.name, topic])),
+      ask: (missing, timeoutMs) => ({ api: 'createTopics', topics: missing, timeoutMs, validateOnly: false }),
+      alreadyDone: (code) => code === brokerCode.TOPIC_ALREADY_EXISTS,
+      deadline,
+    })
+    const isComplete = (name: string) => hasLeaders(this.#cluster.topic(name), 1)
+    await this.#until(created, isComplete, deadline, 'was created, but not all of its partitions had a leader')
+    return created
+  }
+
+  async deleteTopics(topics: readonly string[], deadline: number): Promise<void> {
+    const deleted = await changeTopics(this.#changes, {
+      doing: 'deleting topic',
+      items: new Map(topics.map((name) => [name, name])),
+      ask: (present, timeoutMs) => ({ api: 'deleteTopics', topics: present, timeoutMs }),
+      alreadyDone: (code) => code === brokerCode.UNKNOWN_TOPIC_OR_PARTITION,
+      deadline,
+    })
+    const isGone = (name: string) => this.#cluster.topic(name)?.errorCode === brokerCode.UNKNOWN_TOPIC_OR_PARTITION
+    await this.#until(deleted, isGone, deadline, 'was deleted, but was still listed')
+  }
+
+  async createPartitions(topic: string, count: number, deadline: number): Promise<void> {
+    await changeTopics(this.#changes, {
+      doing: `growing to ${count} partitions topic`,
+      items: new Map([[topic, { name: topic, count }]]),
+      ask: (topics, timeoutMs) => ({ api: 'createPartitions', topics, timeoutMs }),
+      // Only after an attempt without an answer: then it is that attempt which made them.
+      alreadyDone: (code, inDoubt) => inDoubt && code === brokerCode.INVALID_PARTITIONS,
+      deadline,
+    })
+    const hasGrown = (name: string) => hasLeaders(this.#cluster.topic(name), count)
+    await this.#until([topic], hasGrown, deadline, `did not have ${count} partitions with leaders`)
+  }
+
+  async describeTopics(topics: readonly string[] | null, deadline: number): Promise<readonly TopicMetadata[]> {
+    const answer = await this.#cluster.anyBroker({ api: 'metadata', topics }, deadline)
+    const refused = answer.topics.find(({ errorCode }) => errorCode === brokerCode.TOPIC_AUTHORIZATION_FAILED)
+    if (refused) {
+      const fix = 'grant this client DESCRIBE on it'
+      throw brokerError(refused.errorCode, `describing topic "${refused.name}"`, { topic: refused.name, fix })
+    }
+    const absent: readonly number[] = [brokerCode.UNKNOWN_TOPIC_OR_PARTITION, brokerCode.INVALID_TOPIC_EXCEPTION]
+    return answer.topics.filter(({ errorCode }) => !absent.includes(errorCode))
+  }
+
+  async describeConfig(
+    type: 'topic' | 'broker',
+    name: string,
+    deadline: number,
+  ): Promise<ReadonlyMap<string, string | null>> {
+    const request = { api: 'describeConfigs', resources: [{ type, name }] } as const
+    const answer =
+      type === 'topic'
+        ? await this.#cluster.anyBroker(request, deadline)
+        : await this.#cluster.connection.request(await this.#broker(name, deadline), 'main', request, deadline)
+    const resource: (NamedError & (typeof answer.resources)[number]) | undefined = answer.resources[0]
+    if (!resource || resource.errorCode !== brokerCode.NONE) {
+      const code = resource?.errorCode ?? brokerCode.UNKNOWN_SERVER_ERROR
+      const place = type === 'topic' ? { topic: name } : {}
+      throw brokerError(code, `reading the configuration of ${type} "${name}"`, place)
+    }
+    return new Map(resource.entries.map((entry) => [entry.name, entry.value]))
+  }
+
+  async listOffsets(
+    partitions: readonly TopicPartition[],
+    position: StartPosition,
+    isolation: IsolationLevel,
+    deadline: number,
+  ): Promise<readonly number[]> {
+    const context = { cluster: this.#cluster, runtime: this.#runtime, isolation, requestTimeoutMs }
+    const found = new Map<string, number>()
+    let open = partitions.map(({ topic, partition }) => ({ topic, partition, timestamp: timestampOf(position) }))
+    await this.#retry(deadline, async () => {
+      const findings = await lookUpOffsets(context, open, deadline)
+      const unknown: typeof open = []
+      let trouble = ''
+      for (const [index, question] of open.entries()) {
+        const finding = findings[index]
+        if (finding?.kind === 'refused') throw finding.error
+        if (finding?.kind === 'found') found.set(partitionKey(question.topic, question.partition), finding.offset)
+        else {
+          unknown.push(question)
+          trouble = `looking up the offset of ${question.topic}-${question.partition}: ${finding?.reason ?? 'no answer'}`
+        }
+      }
+      open = unknown
+      return unknown.length === 0 ? null : trouble
+    })
+    return partitions.map(({ topic, partition }) => found.get(partitionKey(topic, partition)) ?? -1)
+  }
+
+  async committedOffsets(
+    groupId: string,
+    partitions: readonly TopicPartition[] | null,
+    deadline: number,
+  ): Promise<readonly CommittedPartition[]> {
+    const context = { cluster: this.#cluster, runtime: this.#runtime, groupId, requestTimeoutMs }
+    let committed: readonly CommittedPartition[] = []
+    await this.#retry(deadline, async () => {
+      const { all, each } = await fetchCommitted(context, partitions, deadline)
+      const findings = all === null ? [...each.values()] : [all]
+      for (const finding of findings) if (finding.kind === 'refused') throw finding.error
+      const uncertain = findings.find((finding) => finding.kind === 'not-yet')
+      if (uncertain?.kind === 'not-yet') return `reading the commits of group "${groupId}": ${uncertain.reason}`
+      committed = findings.flatMap((finding) => (finding.kind === 'committed' ? [finding.committed] : []))
+      return null
+    })
+    return committed
+  }
+
+  /** What is being asked ends now, with an error. */
+  async close(): Promise<void> {
+    this.#closed.abort(new StateError('closed', 'the admin was closed before it had an answer'))
+    await this.#cluster.close()
+  }
+
+  async #broker(name: string, deadline: number): Promise<number> {
+    const node = Number(name)
+    if (!Number.isSafeInteger(node)) {
+      throw new DriverError('unknown-broker', `expected the number of a broker, got "${name}"`)
+    }
+    await this.#cluster.connect(deadline)
+    return node
+  }
+
+  /** Again and again with backoff; `attempt` resolves to what is still in the way, `null` when nothing is. */
+  async #retry(deadline: number, attempt: () => Promise<string | null>): Promise<void> {
+    const { clock, random } = this.#runtime
+    for (let round = 1; ; round += 1) {
+      const trouble = await attempt()
+      if (trouble === null) return
+      this.#closed.signal.throwIfAborted()
+      const pause = backoff(round, random)
+      if (clock.now() + pause >= deadline) {
+        throw new TimeoutError('admin-timeout', `no good answer before the deadline while ${trouble}`, {
+          retriable: true,
+        })
+      }
+      await clock.sleep(pause, this.#closed.signal)
+    }
+  }
+
+  async #until(
+    names: readonly string[],
+    isSo: (name: string) => boolean,
+    deadline: number,
+    otherwise: string,
+  ): Promise<void> {
+    if (names.length === 0) return
+    await this.#retry(deadline, async () => {
+      try {
+        await this.#cluster.refresh(names, deadline)
+      } catch (failure) {
+        if (!(failure instanceof TimeoutError || failure instanceof RequestError)) throw failure
+      }
+      const open = names.find((name) => !isSo(name))
+      return open === undefined ? null : `waiting: topic "${open}" ${otherwise}`
+    })
+  }
+}
+
+function hasLeaders(topic: TopicMetadata | undefined, atLeast: number): boolean {
+  return (
+    topic !== undefined &&
+    topic.errorCode === brokerCode.NONE &&
+    topic.partitions.length >= atLeast &&
+    topic.partitions.every(({ leader }) => leader >= 0)
+  )
+}

@@ -1,0 +1,97 @@
+import { brokerCode, brokerError } from '../../connection/broker-error.js'
+import { RequestError } from '../../connection/request-error.js'
+import type { CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest } from '../../connection/requests.js'
+import { TimeoutError } from '../../errors.js'
+import { exponential } from '../../runtime/backoff.js'
+import type { Runtime } from '../../runtime/runtime.js'
+import type { Cluster } from '../cluster/cluster.js'
+
+export interface ChangeContext {
+  readonly cluster: Cluster
+  readonly runtime: Runtime
+  readonly requestTimeoutMs: number
+  /** Aborts when nobody waits any more. */
+  readonly closed: AbortSignal
+}
+
+interface TopicChange<Item> {
+  /** Completes "while … "name"". */
+  readonly doing: string
+  /** What to change, by topic. */
+  readonly items: ReadonlyMap<string, Item>
+  ask(items: readonly Item[], timeoutMs: number): CreateTopicsRequest | DeleteTopicsRequest | CreatePartitionsRequest
+  /** Does this code say that there was nothing to do? `inDoubt`: an earlier attempt may have done it. */
+  alreadyDone(code: number, inDoubt: boolean): boolean
+  readonly deadline: number
+}
+
+const transient: readonly number[] = [
+  brokerCode.NOT_CONTROLLER,
+  brokerCode.REQUEST_TIMED_OUT,
+  brokerCode.THROTTLING_QUOTA_EXCEEDED,
+  brokerCode.NETWORK_EXCEPTION,
+  brokerCode.BROKER_NOT_AVAILABLE,
+]
+const backoff = exponential({ initialMs: 50, maxMs: 1_000 })
+
+const fixes: ReadonlyMap<number, string> = new Map([
+  [brokerCode.INVALID_REPLICATION_FACTOR, 'use a replication factor of at most the number of brokers'],
+  [brokerCode.TOPIC_AUTHORIZATION_FAILED, 'grant this client CREATE, ALTER and DELETE as needed'],
+  [brokerCode.CLUSTER_AUTHORIZATION_FAILED, 'grant this client CREATE on the cluster'],
+  [brokerCode.INVALID_TOPIC_EXCEPTION, 'use 1 to 249 of the characters a-z A-Z 0-9 . _ -'],
+  [brokerCode.TOPIC_DELETION_DISABLED, "set the broker's delete.topic.enable"],
+])
+
+/**
+ * Asks the controller until each topic was changed, and tells which were changed by us; one that an attempt without an
+ * answer may have changed counts among them.
+ */
+export async function changeTopics<Item>(
+  { cluster, runtime, requestTimeoutMs, closed }: ChangeContext,
+  { doing, items, ask, alreadyDone, deadline }: TopicChange<Item>,
+): Promise<readonly string[]> {
+  const { clock, random } = runtime
+  const open = new Map(items)
+  const changed: string[] = []
+  let inDoubt = false
+  let trouble = 'the deadline had passed'
+  for (let attempt = 1; open.size > 0; attempt += 1) {
+    if (attempt > 1) {
+      const pause = backoff(attempt - 1, random)
+      if (clock.now() + pause >= deadline) throw changeTimeout(doing, [...open.keys()], trouble)
+      await clock.sleep(pause, closed)
+      await cluster.refresh([], deadline)
+    }
+    try {
+      // The broker gives up before our own clock does, so that its answer tells what happened.
+      const timeoutMs = Math.max(1, Math.min(deadline - clock.now(), requestTimeoutMs) - 500)
+      const answer = await cluster.controller(ask([...open.values()], timeoutMs), deadline)
+      for (const { name, errorCode, errorMessage } of answer.topics) {
+        if (!open.has(name)) continue
+        if (errorCode === brokerCode.NONE || alreadyDone(errorCode, inDoubt)) {
+          if (errorCode === brokerCode.NONE || inDoubt) changed.push(name)
+          open.delete(name)
+        } else if (transient.includes(errorCode)) {
+          trouble = brokerError(errorCode, doing).message
+          if (errorCode === brokerCode.REQUEST_TIMED_OUT) inDoubt = true
+        } else {
+          const fix = fixes.get(errorCode) ?? errorMessage ?? 'see the error code in the Kafka protocol guide'
+          throw brokerError(errorCode, `${doing} "${name}"`, { topic: name, fix })
+        }
+      }
+    } catch (failure) {
+      if (!(failure instanceof RequestError) || !failure.retriable) throw failure
+      if (failure.sent === 'maybe') inDoubt = true
+      trouble = failure.message
+    }
+  }
+  return changed
+}
+
+function changeTimeout(doing: string, names: readonly string[], trouble: string): TimeoutError {
+  const topics = names.map((name) => `"${name}"`).join(', ')
+  return new TimeoutError('admin-timeout', `the deadline passed while ${doing} ${topics}; last trouble: ${trouble}`, {
+    retriable: true,
+    topic: names[0],
+  })
+}

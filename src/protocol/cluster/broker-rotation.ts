@@ -1,0 +1,79 @@
+import type { Connection, Node } from '../../connection/connection.js'
+import { RequestError } from '../../connection/request-error.js'
+import type { AnswerTo, Request } from '../../connection/requests.js'
+import { DriverError } from '../../errors.js'
+import { exponential } from '../../runtime/backoff.js'
+import type { Runtime } from '../../runtime/runtime.js'
+
+const betweenRounds = exponential({ initialMs: 50, maxMs: 1_000 })
+
+/** Asks brokers in turn until one answers. Only for requests that may be carried out twice. */
+export class BrokerRotation {
+  readonly #connection: Connection
+  readonly #runtime: Runtime
+  readonly #knownBrokers: () => readonly number[]
+  #turn: number
+  /** Since a broker last answered. */
+  #lastFailure: RequestError | undefined
+
+  constructor(connection: Connection, runtime: Runtime, knownBrokers: () => readonly number[]) {
+    this.#connection = connection
+    this.#runtime = runtime
+    this.#knownBrokers = knownBrokers
+    this.#turn = Math.floor(runtime.random.next() * 1_000)
+  }
+
+  /**
+   * @param attemptMs silence of one broker after which the next is asked.
+   * @throws DriverError `cluster-unreachable` when nobody answered until `deadline`; a RequestError that no other broker
+   * could better (authentication refused, broker too old, closed, aborted) at once.
+   */
+  async ask<R extends Request>(
+    request: R,
+    deadline: number,
+    attemptMs: number,
+    signal?: AbortSignal,
+  ): Promise<AnswerTo<R>> {
+    const { clock, random } = this.#runtime
+    for (let round = 1; ; round += 1) {
+      for (const node of this.#nodesOfRound()) {
+        const now = clock.now()
+        if (now >= deadline) throw this.unreachable(request.api)
+        try {
+          const attemptDeadline = Math.min(deadline, now + attemptMs)
+          const answer = await this.#connection.request(node, 'metadata', request, attemptDeadline, signal)
+          this.#lastFailure = undefined
+          return answer
+        } catch (failure) {
+          if (!(failure instanceof RequestError) || !failure.retriable) throw failure
+          // An attempt that the caller's deadline cut short says less than any other.
+          const cutShort = failure.failure === 'timed-out' && now + attemptMs > deadline
+          if (!cutShort || this.#lastFailure === undefined) this.#lastFailure = failure
+        }
+      }
+      const pause = Math.min(betweenRounds(round, random), deadline - clock.now())
+      if (pause > 0) await clock.sleep(pause, signal)
+    }
+  }
+
+  /** What to tell a caller whose time is up. */
+  unreachable(api: string): DriverError {
+    const cause = this.#lastFailure
+    const reason =
+      cause === undefined
+        ? 'none has refused either; check the addresses of the brokers'
+        : `last failure: ${cause.message}`
+    return new DriverError('cluster-unreachable', `no broker answered ${api} in time; ${reason}`, {
+      cause,
+      retriable: true,
+    })
+  }
+
+  /** Every known broker once, beginning with another one each time, and then an address the user gave. */
+  #nodesOfRound(): readonly Node[] {
+    const brokers = this.#knownBrokers()
+    this.#turn += 1
+    const first = brokers.length === 0 ? 0 : this.#turn % brokers.length
+    return [...brokers.slice(first), ...brokers.slice(0, first), 'bootstrap']
+  }
+}

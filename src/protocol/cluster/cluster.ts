@@ -1,0 +1,104 @@
+import type { Connection } from '../../connection/connection.js'
+import type {
+  AnswerTo,
+  FindCoordinatorRequest,
+  PartitionMetadata,
+  Request,
+  TopicMetadata,
+} from '../../connection/requests.js'
+import type { Runtime } from '../../runtime/runtime.js'
+import type { Logger } from '../../telemetry/logger.js'
+import { BrokerRotation } from './broker-rotation.js'
+import { Coordinators } from './coordinators.js'
+import { MetadataCache } from './metadata-cache.js'
+import { MetadataRefresher } from './metadata-refresher.js'
+
+export interface ClusterSettings {
+  readonly logger: Logger
+  /** Silence of one broker after which a request counts as lost. */
+  readonly requestTimeoutMs: number
+  readonly metadataMaxAgeMs: number
+}
+
+/** One client's view of the cluster over its own connection: who leads what, who coordinates whom, and whom to ask. */
+export class Cluster {
+  readonly connection: Connection
+  readonly #cache = new MetadataCache()
+  readonly #rotation: BrokerRotation
+  readonly #refresher: MetadataRefresher
+  readonly #coordinators: Coordinators
+  readonly #requestTimeoutMs: number
+  readonly #runtime: Runtime
+
+  constructor(connection: Connection, runtime: Runtime, settings: ClusterSettings) {
+    this.connection = connection
+    this.#runtime = runtime
+    this.#requestTimeoutMs = settings.requestTimeoutMs
+    this.#rotation = new BrokerRotation(connection, runtime, () => this.#cache.brokers)
+    this.#coordinators = new Coordinators(this.#rotation, runtime, settings.requestTimeoutMs)
+    this.#refresher = new MetadataRefresher(this.#cache, this.#rotation, runtime, {
+      logger: settings.logger,
+      maxAgeMs: settings.metadataMaxAgeMs,
+    })
+  }
+
+  /** Finds the brokers. */
+  async connect(deadline: number): Promise<void> {
+    await this.#refresher.refresh([], deadline)
+  }
+
+  /** As last told; check `errorCode`. `undefined` until asked for. */
+  topic(name: string): TopicMetadata | undefined {
+    return this.#cache.topic(name)
+  }
+
+  /** `leader` is -1 while there is none. */
+  partition(topic: string, partition: number): PartitionMetadata | undefined {
+    return this.#cache.partition(topic, partition)
+  }
+
+  /** Resolves once an answer asked for after this call was taken in. Rejects when no broker answered until `deadline`. */
+  async refresh(topics: readonly string[], deadline: number): Promise<void> {
+    await this.#refresher.refresh(topics, deadline)
+  }
+
+  /** Asks in the background until every leader of `topic` is known. */
+  noteStale(topic: string): void {
+    this.#refresher.noteStale(topic)
+  }
+
+  /** Called after every metadata answer; returns how to stop that. */
+  onChange(listener: () => void): () => void {
+    return this.#cache.onChange(listener)
+  }
+
+  /** Asks brokers in turn until one answers. Only for requests that may be carried out twice. */
+  async anyBroker<R extends Request>(request: R, deadline: number, signal?: AbortSignal): Promise<AnswerTo<R>> {
+    return this.#rotation.ask(request, deadline, this.#requestTimeoutMs, signal)
+  }
+
+  /** One attempt at the controller; NOT_CONTROLLER in the answer means `refresh([])` and ask again. */
+  async controller<R extends Request>(request: R, deadline: number, signal?: AbortSignal): Promise<AnswerTo<R>> {
+    if (this.#cache.controllerId < 0) await this.#refresher.refresh([], deadline)
+    const attemptDeadline = Math.min(deadline, this.#runtime.clock.now() + this.#requestTimeoutMs)
+    return this.connection.request(this.#cache.controllerId, 'main', request, attemptDeadline, signal)
+  }
+
+  async coordinator(
+    key: string,
+    keyType: FindCoordinatorRequest['keyType'],
+    deadline: number,
+    signal?: AbortSignal,
+  ): Promise<number> {
+    return this.#coordinators.find(key, keyType, deadline, signal)
+  }
+
+  forgetCoordinator(key: string, keyType: FindCoordinatorRequest['keyType']): void {
+    this.#coordinators.forget(key, keyType)
+  }
+
+  async close(): Promise<void> {
+    this.#refresher.close()
+    await this.connection.close()
+  }
+}

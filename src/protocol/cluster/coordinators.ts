@@ -1,0 +1,69 @@
+import { brokerCode, brokerError } from '../../connection/broker-error.js'
+import type { FindCoordinatorRequest } from '../../connection/requests.js'
+import { TimeoutError } from '../../errors.js'
+import { exponential } from '../../runtime/backoff.js'
+import type { Runtime } from '../../runtime/runtime.js'
+import type { BrokerRotation } from './broker-rotation.js'
+
+type KeyType = FindCoordinatorRequest['keyType']
+
+const betweenLookUps = exponential({ initialMs: 50, maxMs: 1_000 })
+
+/** The coordinator does not exist yet or is being elected; asking again helps. */
+const transient: readonly number[] = [
+  brokerCode.COORDINATOR_NOT_AVAILABLE,
+  brokerCode.COORDINATOR_LOAD_IN_PROGRESS,
+  brokerCode.NOT_COORDINATOR,
+  brokerCode.LEADER_NOT_AVAILABLE,
+  brokerCode.REQUEST_TIMED_OUT,
+  brokerCode.NETWORK_EXCEPTION,
+]
+
+/** Which node coordinates a group or a transactional id. */
+export class Coordinators {
+  readonly #rotation: BrokerRotation
+  readonly #runtime: Runtime
+  readonly #attemptMs: number
+  readonly #known = new Map<string, number>()
+
+  constructor(rotation: BrokerRotation, runtime: Runtime, attemptMs: number) {
+    this.#rotation = rotation
+    this.#runtime = runtime
+    this.#attemptMs = attemptMs
+  }
+
+  /** From memory, else asked for until `deadline`. */
+  async find(key: string, keyType: KeyType, deadline: number, signal?: AbortSignal): Promise<number> {
+    const { clock, random } = this.#runtime
+    const known = this.#known.get(nameOf(key, keyType))
+    if (known !== undefined) return known
+    for (let attempt = 1; ; attempt += 1) {
+      const request = { api: 'findCoordinator', key, keyType } as const
+      const answer = await this.#rotation.ask(request, deadline, this.#attemptMs, signal)
+      if (answer.errorCode === brokerCode.NONE) {
+        this.#known.set(nameOf(key, keyType), answer.nodeId)
+        return answer.nodeId
+      }
+      if (!transient.includes(answer.errorCode)) {
+        throw brokerError(answer.errorCode, `looking up the coordinator of ${keyType} "${key}"`)
+      }
+      const pause = betweenLookUps(attempt, random)
+      if (clock.now() + pause >= deadline) {
+        throw new TimeoutError(
+          'coordinator-timeout',
+          `${keyType} "${key}" had no coordinator before the deadline; is the cluster's internal topic available?`,
+          { retriable: true, cause: brokerError(answer.errorCode, 'looking it up') },
+        )
+      }
+      await clock.sleep(pause, signal)
+    }
+  }
+
+  forget(key: string, keyType: KeyType): void {
+    this.#known.delete(nameOf(key, keyType))
+  }
+}
+
+function nameOf(key: string, keyType: KeyType): string {
+  return `${keyType}:${key}`
+}

@@ -1,0 +1,163 @@
+import { brokerCode } from '../../connection/broker-error.js'
+import type { TopicMetadata } from '../../connection/requests.js'
+import { DriverError } from '../../errors.js'
+import { exponential } from '../../runtime/backoff.js'
+import type { Timer } from '../../runtime/clock.js'
+import type { Runtime } from '../../runtime/runtime.js'
+import { withinDeadline } from '../../runtime/within-deadline.js'
+import type { Logger } from '../../telemetry/logger.js'
+import type { BrokerRotation } from './broker-rotation.js'
+import type { MetadataCache } from './metadata-cache.js'
+
+/** A broker that is silent this long is passed over for the next one. */
+const silenceMs = 1_000
+/** A stale topic that nobody complains about any more is left alone after this time, even if it never got well. */
+const forgetStaleMs = 30_000
+const betweenBackgroundAsks = exponential({ initialMs: 50, maxMs: 1_000 })
+
+interface Ask {
+  readonly topics: Set<string>
+  /** The latest deadline of everyone who waits for it. */
+  deadline: number
+  readonly done: Promise<void>
+  readonly settle: (failure?: unknown) => void
+}
+
+/**
+ * Keeps the metadata cache fresh: asked for now (`refresh`), after a complaint (`noteStale`), and by age.
+ * One metadata request is out at a time; callers that come meanwhile share the next one.
+ */
+export class MetadataRefresher {
+  readonly #cache: MetadataCache
+  readonly #rotation: BrokerRotation
+  readonly #runtime: Runtime
+  readonly #logger: Logger
+  readonly #maxAgeMs: number
+  readonly #closed = new AbortController()
+
+  #running: Ask | null = null
+  #next: Ask | null = null
+
+  /** Topic → time of the last complaint. */
+  readonly #stale = new Map<string, number>()
+  #staleRound = 0
+  #staleTimer: Timer | null = null
+  #ageTimer: Timer | null = null
+
+  constructor(
+    cache: MetadataCache,
+    rotation: BrokerRotation,
+    runtime: Runtime,
+    settings: { readonly logger: Logger; readonly maxAgeMs: number },
+  ) {
+    this.#cache = cache
+    this.#rotation = rotation
+    this.#runtime = runtime
+    this.#logger = settings.logger
+    this.#maxAgeMs = settings.maxAgeMs
+  }
+
+  /** Resolves after an answer that was asked for after this call and covers `topics`. */
+  async refresh(topics: readonly string[], deadline: number): Promise<void> {
+    const ask = (this.#next ??= newAsk(deadline))
+    for (const topic of topics) ask.topics.add(topic)
+    ask.deadline = Math.max(ask.deadline, deadline)
+    if (this.#running === null) void this.#run()
+    await withinDeadline(ask.done, {
+      clock: this.#runtime.clock,
+      deadline,
+      onLate: () => {
+        throw this.#rotation.unreachable('metadata')
+      },
+    })
+  }
+
+  /** Someone met a leader that is none: ask in the background, again and again with backoff until every leader is known. */
+  noteStale(topic: string): void {
+    if (this.#closed.signal.aborted) return
+    this.#stale.set(topic, this.#runtime.clock.now())
+    this.#scheduleStaleAsk()
+  }
+
+  close(): void {
+    this.#closed.abort(new DriverError('closed', 'the client was closed'))
+    this.#staleTimer?.cancel()
+    this.#ageTimer?.cancel()
+    this.#stale.clear()
+  }
+
+  /** Runs asks one after the other until none waits. */
+  async #run(): Promise<void> {
+    while (this.#next !== null) {
+      const ask = this.#next
+      this.#next = null
+      this.#running = ask
+      try {
+        const request = { api: 'metadata', topics: [...ask.topics] } as const
+        const answer = await this.#rotation.ask(request, ask.deadline, silenceMs, this.#closed.signal)
+        this.#cache.take(answer)
+        this.#armAgeTimer()
+        ask.settle()
+      } catch (failure) {
+        ask.settle(failure)
+      }
+    }
+    this.#running = null
+  }
+
+  #scheduleStaleAsk(): void {
+    if (this.#staleTimer !== null || this.#stale.size === 0 || this.#closed.signal.aborted) return
+    this.#staleRound += 1
+    const delay = this.#staleRound === 1 ? 0 : betweenBackgroundAsks(this.#staleRound - 1, this.#runtime.random)
+    this.#staleTimer = this.#runtime.clock.setTimer(delay, () => void this.#askForStale())
+  }
+
+  /** The timer stays set while the ask is out, so complaints that come meanwhile join the next round. */
+  async #askForStale(): Promise<void> {
+    const { clock } = this.#runtime
+    const askedAt = clock.now()
+    const topics = [...this.#stale.keys()]
+    try {
+      await this.refresh(topics, askedAt + 10 * silenceMs)
+      for (const topic of topics) this.#judge(topic, askedAt)
+    } catch (failure) {
+      if (!this.#closed.signal.aborted) this.#logger.warn({ topics, error: String(failure) }, 'metadata refresh failed')
+    }
+    this.#staleTimer = null
+    if (this.#stale.size === 0) this.#staleRound = 0
+    this.#scheduleStaleAsk()
+  }
+
+  #judge(topic: string, askedAt: number): void {
+    const complainedAt = this.#stale.get(topic) ?? 0
+    const complainedSince = complainedAt > askedAt
+    const tooOld = askedAt - complainedAt > forgetStaleMs
+    if (tooOld || (!complainedSince && isWell(this.#cache.topic(topic)))) this.#stale.delete(topic)
+  }
+
+  /** Runs by its own, whatever else is asked: complaints about one topic must not keep the others from being looked at. */
+  #armAgeTimer(): void {
+    if (this.#ageTimer !== null || this.#closed.signal.aborted) return
+    this.#ageTimer = this.#runtime.clock.setTimer(this.#maxAgeMs, () => {
+      this.#ageTimer = null
+      for (const topic of this.#cache.topicNames()) this.noteStale(topic)
+      this.#armAgeTimer()
+    })
+  }
+}
+
+function isWell(topic: TopicMetadata | undefined): boolean {
+  return (
+    topic !== undefined &&
+    topic.errorCode === brokerCode.NONE &&
+    topic.partitions.every((partition) => partition.leader >= 0)
+  )
+}
+
+function newAsk(deadline: number): Ask {
+  let settle!: (failure?: unknown) => void
+  const done = new Promise<void>((resolve, reject) => {
+    settle = (failure) => (failure === undefined ? resolve() : reject(failure as Error))
+  })
+  return { topics: new Set(), deadline, done, settle }
+}

@@ -1,0 +1,58 @@
+import type { Runtime } from '../../runtime/runtime.js'
+import type { Logger } from '../../telemetry/logger.js'
+import type { Cluster } from './cluster.js'
+
+/** While a subscribed topic does not exist it is looked for more often. */
+const missingTopicCheckMs = 2_000
+
+interface TopicWatchSettings {
+  readonly logger: Logger
+  readonly requestTimeoutMs: number
+  readonly metadataMaxAgeMs: number
+}
+
+/** How many partitions each topic has, as far as it is known to exist. */
+export function partitionCounts(cluster: Cluster, topics: readonly string[]): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>()
+  for (const name of topics) {
+    const count = cluster.topic(name)?.partitions.length ?? 0
+    if (count > 0) counts.set(name, count)
+  }
+  return counts
+}
+
+/**
+ * Resolves when a topic has another number of partitions than in `known`, or was missing there and exists now. A topic
+ * that cannot be seen at the moment has not changed. Rejects when `signal` aborts.
+ */
+export async function partitionCountsChanged(
+  cluster: Cluster,
+  runtime: Runtime,
+  settings: TopicWatchSettings,
+  topics: readonly string[],
+  known: ReadonlyMap<string, number>,
+  signal: AbortSignal,
+): Promise<void> {
+  const { clock } = runtime
+  const differs = () => [...partitionCounts(cluster, topics)].some(([topic, count]) => known.get(topic) !== count)
+  const seen = new AbortController()
+  const stopWatching = cluster.onChange(() => {
+    if (differs()) seen.abort()
+  })
+  const either = AbortSignal.any([signal, seen.signal])
+  try {
+    while (!differs()) {
+      const isMissing = topics.some((topic) => !known.has(topic))
+      const pause = isMissing ? Math.min(missingTopicCheckMs, settings.metadataMaxAgeMs) : settings.metadataMaxAgeMs
+      await clock.sleep(pause, either).catch(() => undefined) // both ways to wake are looked at below
+      if (signal.aborted) throw signal.reason
+      if (differs()) return
+      await cluster.refresh(topics, clock.now() + settings.requestTimeoutMs).catch((failure: unknown) => {
+        settings.logger.warn({ topics, error: String(failure) }, 'looking for new partitions failed; tried again later')
+      })
+      if (signal.aborted) throw signal.reason
+    }
+  } finally {
+    stopWatching()
+  }
+}

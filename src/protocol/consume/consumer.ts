@@ -1,0 +1,223 @@
+import type { Connection } from '../../connection/connection.js'
+import type {
+  AssignedPartition,
+  CommitOutcome,
+  DriverConsumerFacts,
+  ConsumerListener,
+  ConsumerSettings,
+  DriverConsumer,
+  KnownEnd,
+  OffsetToCommit,
+} from '../../driver/consumer.js'
+import { DriverError, StateError, TimeoutError, type TidemarkError } from '../../errors.js'
+import type { TopicPartition } from '../../message/topic-partition.js'
+import { Cutoff } from '../../runtime/cutoff.js'
+import { deferred } from '../../runtime/deferred.js'
+import type { Runtime } from '../../runtime/runtime.js'
+import { StateMachine, type Moves } from '../../runtime/state-machine.js'
+import { withinDeadline } from '../../runtime/within-deadline.js'
+import { Cluster } from '../cluster/cluster.js'
+import { Fetcher } from '../fetch/fetcher.js'
+import { AllPartitions } from '../group/all-partitions.js'
+import { ClassicMember } from '../group/classic/member.js'
+import type { Membership, MembershipEvents } from '../group/membership.js'
+import { OffsetCommitter } from '../offsets/commit.js'
+import { EndOffsets } from '../offsets/end-offsets.js'
+import { HandOver } from './hand-over.js'
+import { ListenerGate } from './listener-gate.js'
+import { OutOfRangePolicy } from './out-of-range.js'
+
+/**
+ * A consumer over any connection. What goes wrong before the first assignment makes `start` reject and ends the consumer
+ * without a call of `listener.failed`; what goes wrong later is told there, after `listener.lost` for what was held.
+ */
+export function createProtocolConsumer(
+  connection: Connection,
+  runtime: Runtime,
+  settings: ConsumerSettings,
+  listener: ConsumerListener,
+): DriverConsumer {
+  return new ProtocolConsumer(connection, runtime, settings, listener)
+}
+
+type ConsumerState = 'new' | 'starting' | 'running' | 'stopping' | 'failed' | 'stopped'
+
+const moves: Moves<ConsumerState> = {
+  new: ['starting', 'stopped'],
+  starting: ['running', 'stopping', 'failed'],
+  running: ['stopping', 'failed'],
+  stopping: ['stopped'],
+  failed: ['stopping'],
+  stopped: [],
+}
+
+/** A start that failed still says goodbye, so that the group does not wait a session timeout for a member that is none. */
+const leaveGraceMs = 1_000
+
+type FirstNews = { readonly kind: 'assigned' } | { readonly kind: 'failed'; readonly error: TidemarkError }
+
+class ProtocolConsumer implements DriverConsumer {
+  readonly #runtime: Runtime
+  readonly #listener: ListenerGate
+  readonly #cluster: Cluster
+  readonly #fetcher: Fetcher
+  readonly #handOver: HandOver
+  readonly #ends: EndOffsets
+  readonly #membership: Membership
+  readonly #committer: OffsetCommitter
+  readonly #outOfRange: OutOfRangePolicy
+  readonly #machine = new StateMachine<ConsumerState>('the consumer', 'new', moves)
+  readonly #firstNews = deferred<FirstNews>()
+  #stopping: { readonly cutoff: Cutoff; readonly ended: Promise<void> } | null = null
+
+  constructor(connection: Connection, runtime: Runtime, settings: ConsumerSettings, listener: ConsumerListener) {
+    this.#runtime = runtime
+    const gate = new ListenerGate(listener, (defect) => this.#defect(defect))
+    this.#listener = gate
+    this.#cluster = new Cluster(connection, runtime, settings)
+    this.#fetcher = new Fetcher(this.#cluster, runtime, settings, {
+      endSeen: (fetched) => this.#ends.seen(fetched),
+      records: (fetched) => gate.records(fetched),
+      partitionFailed: (partition, error) => gate.partitionFailed(partition, error),
+      outOfRange: (partition, position) => {
+        this.#outOfRange.decide(partition, position).catch((defect: unknown) => this.#defect(defect))
+      },
+      refused: (error) => this.#membership.fail(error),
+    })
+    this.#handOver = new HandOver(this.#cluster, runtime, settings, gate, this.#fetcher)
+    this.#ends = new EndOffsets(this.#cluster, runtime, settings, () => this.#handOver.all())
+    const events = this.#membershipEvents()
+    this.#membership =
+      settings.groupId === null
+        ? new AllPartitions(this.#cluster, runtime, settings, events)
+        : new ClassicMember(this.#cluster, runtime, settings, settings.groupId, events)
+    this.#committer = new OffsetCommitter(this.#cluster, runtime, settings, {
+      isCurrent: (at, epoch) => this.#handOver.isCurrent(at, epoch),
+      identity: () => this.#membership.identity(),
+      refused: (code, generationId) => this.#membership.commitRefused(code, generationId),
+    })
+    this.#outOfRange = new OutOfRangePolicy(this.#cluster, runtime, settings, gate, this.#fetcher, this.#handOver)
+  }
+
+  async start(deadline: number): Promise<void> {
+    this.#machine.require('start', 'new')
+    this.#machine.to('starting')
+    try {
+      await this.#cluster.connect(deadline)
+      if (this.#machine.is('starting')) this.#membership.start()
+      await this.#firstAssignment(deadline)
+    } catch (failure) {
+      await this.#end(this.#runtime.clock.now() + leaveGraceMs)
+      throw failure
+    }
+  }
+
+  commit(offsets: readonly OffsetToCommit[], deadline: number): Promise<readonly CommitOutcome[]> {
+    return this.#committer.commit(offsets, deadline)
+  }
+
+  pause(partition: TopicPartition): void {
+    this.#fetcher.pause(partition)
+  }
+
+  resume(partition: TopicPartition): void {
+    this.#fetcher.resume(partition)
+  }
+
+  seek(partition: TopicPartition, offset: number): void {
+    this.#fetcher.seek(partition, offset)
+  }
+
+  assignment(): readonly AssignedPartition[] {
+    return this.#handOver.all()
+  }
+
+  endOf(partition: TopicPartition): KnownEnd | null {
+    return this.#ends.of(partition)
+  }
+
+  facts(): DriverConsumerFacts {
+    return { ...this.#membership.facts(), lastFetchAt: this.#fetcher.lastFetchAt }
+  }
+
+  async stop(deadline: number): Promise<void> {
+    await this.#end(deadline)
+  }
+
+  #membershipEvents(): MembershipEvents {
+    return {
+      assigned: (partitions, from) => {
+        this.#handOver.take(partitions, from, () => this.#delivered()).catch((defect: unknown) => this.#defect(defect))
+        if (partitions.length > 0) void this.#ends.follow(this.#handOver.tenure) // never rejects; ends with the tenure
+      },
+      revoked: (deadline) => this.#handOver.revoke(deadline),
+      lost: () => this.#handOver.lose(),
+      failed: (error) => this.#failed(error),
+    }
+  }
+
+  #delivered(): void {
+    if (this.#machine.is('starting')) this.#machine.to('running')
+    this.#firstNews.resolve({ kind: 'assigned' })
+  }
+
+  #failed(error: TidemarkError): void {
+    this.#fetcher.close()
+    this.#firstNews.resolve({ kind: 'failed', error })
+    const wasRunning = this.#machine.is('running')
+    if (this.#machine.is('starting', 'running')) this.#machine.to('failed')
+    if (wasRunning) this.#listener.failed(error)
+  }
+
+  /** Code of ours or of the listener threw where nothing may be thrown: better stopped and seen than half alive. */
+  #defect(cause: unknown): void {
+    const message = `the consumer met a defect and has stopped: ${String(cause)}; report it with its cause`
+    this.#membership.fail(new DriverError('defect', message, { cause }))
+  }
+
+  async #firstAssignment(deadline: number): Promise<void> {
+    const news = await withinDeadline(this.#firstNews.promise, {
+      clock: this.#runtime.clock,
+      deadline,
+      onLate: () => {
+        throw this.#startTimeout()
+      },
+    })
+    if (news.kind === 'failed') throw news.error
+  }
+
+  #startTimeout(): TimeoutError {
+    const { state } = this.#membership.facts()
+    return new TimeoutError(
+      'start-timeout',
+      `the consumer had no assignment before its deadline (it is ${state}); ` +
+        'check that the brokers are reachable, or allow more time: a join may take up to the rebalance timeout',
+      { retriable: true },
+    )
+  }
+
+  /** Of several deadlines the earliest counts; all callers wait for the same end. */
+  #end(deadline: number): Promise<void> {
+    if (this.#stopping === null) {
+      const cutoff = new Cutoff(this.#runtime.clock, deadline)
+      this.#stopping = { cutoff, ended: this.#endOnce(cutoff) }
+    } else if (deadline < this.#stopping.cutoff.at) {
+      this.#stopping.cutoff.bringForward(deadline)
+      void this.#membership.stop(deadline) // never rejects; the first call waits for the same end
+    }
+    return this.#stopping.ended
+  }
+
+  async #endOnce(cutoff: Cutoff): Promise<void> {
+    if (this.#machine.is('new')) this.#machine.to('stopped')
+    else this.#machine.to('stopping')
+    const error = new StateError('stopped', 'the consumer was stopped before it had an assignment')
+    this.#firstNews.resolve({ kind: 'failed', error })
+    await Promise.race([this.#membership.stop(cutoff.at), cutoff.reached])
+    cutoff.cancel()
+    this.#fetcher.close()
+    this.#listener.close()
+    await this.#cluster.close()
+    if (this.#machine.is('stopping')) this.#machine.to('stopped')
+  }
+}

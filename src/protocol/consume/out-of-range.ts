@@ -1,0 +1,126 @@
+import type { AssignedPartition, ConsumerListener, ConsumerSettings } from '../../driver/consumer.js'
+import { DriverError } from '../../errors.js'
+import { exponential } from '../../runtime/backoff.js'
+import type { Runtime } from '../../runtime/runtime.js'
+import type { Cluster } from '../cluster/cluster.js'
+import type { Fetcher } from '../fetch/fetcher.js'
+import { earliest, latest, lookUpOffsets, type OffsetFinding } from '../offsets/look-up.js'
+import type { HandOver } from './hand-over.js'
+
+type OutOfRangeSettings = Pick<ConsumerSettings, 'onOutOfRange' | 'requestTimeoutMs' | 'logger' | 'metrics'>
+
+const backoff = exponential({ initialMs: 50, maxMs: 1_000 })
+
+/** Decides where a partition goes on whose position lies outside its log, by the user's policy and never silently. */
+export class OutOfRangePolicy {
+  readonly #cluster: Cluster
+  readonly #runtime: Runtime
+  readonly #settings: OutOfRangeSettings
+  readonly #listener: ConsumerListener
+  readonly #fetcher: Fetcher
+  readonly #handOver: HandOver
+
+  constructor(
+    cluster: Cluster,
+    runtime: Runtime,
+    settings: OutOfRangeSettings,
+    listener: ConsumerListener,
+    fetcher: Fetcher,
+    assignments: HandOver,
+  ) {
+    this.#cluster = cluster
+    this.#runtime = runtime
+    this.#settings = settings
+    this.#listener = listener
+    this.#fetcher = fetcher
+    this.#handOver = assignments
+  }
+
+  /** Asks for the log's bounds until they are known, the reader seeks elsewhere, or the assignment is over. */
+  async decide(partition: AssignedPartition, position: number): Promise<void> {
+    const { clock, random } = this.#runtime
+    const over = this.#handOver.tenure
+    for (let attempt = 1; !over.aborted; attempt += 1) {
+      await clock.sleep(backoff(attempt, random), over).catch(() => undefined) // over: seen by the loop
+      const [start, end] = await this.#bounds(partition, over)
+      if (over.aborted || !this.#fetcher.isOutOfRange(partition, position)) return
+      const refusal = [start, end].find((finding) => finding?.kind === 'refused')
+      if (refusal?.kind === 'refused') {
+        this.#fetcher.fail(partition, refusal.error)
+        return
+      }
+      if (start?.kind !== 'found' || end?.kind !== 'found') continue
+      await this.#apply(partition, position, start.offset, end.offset)
+      return
+    }
+  }
+
+  async #bounds(partition: AssignedPartition, over: AbortSignal): Promise<readonly OffsetFinding[]> {
+    const context = {
+      cluster: this.#cluster,
+      runtime: this.#runtime,
+      isolation: 'read-uncommitted' as const,
+      requestTimeoutMs: this.#settings.requestTimeoutMs,
+    }
+    const { topic, partition: number } = partition
+    // One at a time: findings are told apart by partition.
+    const ask = (timestamp: number) => lookUpOffsets(context, [{ topic, partition: number, timestamp }], Infinity, over)
+    const [start, end] = await Promise.all([ask(earliest), ask(latest)])
+    return [...start, ...end]
+  }
+
+  async #apply(partition: AssignedPartition, position: number, start: number, end: number): Promise<void> {
+    const { topic, partition: number } = partition
+    if (position >= start && position <= end) {
+      // A leader that was behind has caught up, or another one answers now.
+      this.#fetcher.seek(partition, position)
+      return
+    }
+    const { onOutOfRange, logger, metrics } = this.#settings
+    if (onOutOfRange === 'stop') {
+      this.#fetcher.fail(partition, outOfRangeError(partition, position, start, end))
+      return
+    }
+    const target = onOutOfRange === 'earliest' ? start : end
+    const fields = { topic, partition: number, position, logStart: start, logEnd: end, to: target }
+    logger.warn(
+      fields,
+      `position out of range: going on at the ${onOutOfRange} offset; records were lost or are repeated`,
+    )
+    metrics.count('tidemark_consumer_position_jumps_total', { topic, to: onOutOfRange })
+    if (target < position) {
+      // The log was cut: offsets will come a second time, so nothing known about the old ones may count.
+      await this.#handOver.replace(partition, target)
+      return
+    }
+    this.#fetcher.seek(partition, target)
+    this.#listener.records({
+      topic,
+      partition: number,
+      epoch: partition.epoch,
+      batches: [],
+      nextOffset: target,
+      highWatermark: end,
+      lastStableOffset: end,
+      sizeBytes: 0,
+    })
+  }
+}
+
+function outOfRangeError(
+  { topic, partition }: AssignedPartition,
+  position: number,
+  start: number,
+  end: number,
+): DriverError {
+  const lost =
+    position < start
+      ? `records ${position} to ${start - 1} were deleted before they were read (retention is shorter than the lag)`
+      : `the log ends before it (records ${end} to ${position - 1} are gone: unclean leader election, or the topic was made anew)`
+  return new DriverError(
+    'offset-out-of-range',
+    `the position ${position} of ${topic}-${partition} lies outside its log, which starts at ${start} and ends at ${end}: ` +
+      `${lost}; seek to where reading should go on, or set onOutOfRange to 'earliest' or 'latest'`,
+    { topic, partition, offset: position },
+  )
+}

@@ -1,0 +1,141 @@
+import type { ConsumerSettings } from '../../driver/consumer.js'
+import { DriverError, TidemarkError } from '../../errors.js'
+import type { TopicPartition } from '../../message/topic-partition.js'
+import { exponential } from '../../runtime/backoff.js'
+import type { Runtime } from '../../runtime/runtime.js'
+import { StateMachine, type Moves } from '../../runtime/state-machine.js'
+import type { Cluster } from '../cluster/cluster.js'
+import { partitionCounts, partitionCountsChanged } from '../cluster/topic-watch.js'
+import type { Membership, MembershipEvents, MembershipFacts } from './membership.js'
+
+type ReaderState = 'looking' | 'reading' | 'draining' | 'stopped' | 'failed'
+
+const moves: Moves<ReaderState> = {
+  looking: ['reading', 'stopped', 'failed'],
+  reading: ['draining', 'failed'],
+  draining: ['stopped'],
+  stopped: [],
+  failed: [],
+}
+
+const backoff = exponential({ initialMs: 50, maxMs: 1_000 })
+
+/** Reads every partition of the topics without a group, also those that are added later. Commits nothing. */
+export class AllPartitions implements Membership {
+  readonly #cluster: Cluster
+  readonly #runtime: Runtime
+  readonly #settings: ConsumerSettings
+  readonly #events: MembershipEvents
+  readonly #machine = new StateMachine<ReaderState>('the reader of all partitions', 'looking', moves)
+  readonly #ending = new AbortController()
+  #failure: TidemarkError | null = null
+  #stopDeadline = Infinity
+  #running: Promise<void> | null = null
+
+  constructor(cluster: Cluster, runtime: Runtime, settings: ConsumerSettings, events: MembershipEvents) {
+    this.#cluster = cluster
+    this.#runtime = runtime
+    this.#settings = settings
+    this.#events = events
+  }
+
+  start(): void {
+    this.#running ??= this.#run().catch((cause: unknown) => {
+      const message = `the reader of all partitions met a defect: ${String(cause)}; report it with its cause`
+      this.#events.lost()
+      this.#events.failed(new DriverError('defect', message, { cause }))
+    })
+  }
+
+  async stop(deadline: number): Promise<void> {
+    this.#stopDeadline = Math.min(this.#stopDeadline, deadline)
+    this.#ending.abort(new Error('the consumer was stopped'))
+    if (this.#machine.is('draining')) void this.#events.revoked(this.#stopDeadline) // waited for by the first call
+    await this.#running
+  }
+
+  fail(error: TidemarkError): void {
+    this.#failure ??= error
+    this.#ending.abort(error)
+  }
+
+  identity(): null {
+    return null
+  }
+
+  commitRefused(): void {
+    // Without a group there are no commits to refuse.
+  }
+
+  facts(): MembershipFacts {
+    return { state: this.#machine.current, memberId: null, generationId: -1, lastHeartbeatAt: null }
+  }
+
+  async #run(): Promise<void> {
+    await this.#look()
+    if (!this.#ending.signal.aborted) await this.#read()
+    await this.#finish()
+  }
+
+  /** Until the cluster has told which of the topics there are. */
+  async #look(): Promise<void> {
+    const { clock, random } = this.#runtime
+    const { topics, requestTimeoutMs, logger } = this.#settings
+    for (let attempt = 1; !this.#ending.signal.aborted; attempt += 1) {
+      try {
+        await this.#cluster.refresh(topics, clock.now() + requestTimeoutMs)
+        return
+      } catch (failure) {
+        if (failure instanceof TidemarkError && !failure.retriable) this.fail(failure)
+        logger.debug({ topics, error: String(failure) }, 'topics are not known yet')
+        await clock.sleep(backoff(attempt, random), this.#ending.signal).catch(() => undefined) // the loop sees it
+      }
+    }
+  }
+
+  async #read(): Promise<void> {
+    const { topics, from, logger } = this.#settings
+    this.#machine.to('reading')
+    let known: ReadonlyMap<string, number> = new Map()
+    let start = from
+    while (!this.#ending.signal.aborted) {
+      const counts = partitionCounts(this.#cluster, topics)
+      const missing = topics.filter((topic) => !counts.has(topic))
+      if (missing.length > 0)
+        logger.warn({ topics: missing }, 'topics do not exist yet; they are read when they appear')
+      this.#events.assigned(added(known, counts), start)
+      known = new Map([...known, ...counts])
+      // What appears from now on was written while we were reading: nothing of it may be passed over.
+      start = 'earliest'
+      await partitionCountsChanged(
+        this.#cluster,
+        this.#runtime,
+        this.#settings,
+        topics,
+        known,
+        this.#ending.signal,
+      ).catch(() => undefined) // only `ending` makes it reject
+    }
+  }
+
+  async #finish(): Promise<void> {
+    if (this.#failure !== null) {
+      this.#events.lost()
+      this.#machine.to('failed')
+      this.#events.failed(this.#failure)
+      return
+    }
+    if (this.#machine.is('reading')) {
+      this.#machine.to('draining')
+      await this.#events.revoked(this.#stopDeadline)
+    }
+    this.#machine.to('stopped')
+  }
+}
+
+function added(known: ReadonlyMap<string, number>, counts: ReadonlyMap<string, number>): readonly TopicPartition[] {
+  return [...counts].flatMap(([topic, count]) => {
+    const first = known.get(topic) ?? 0
+    return Array.from({ length: Math.max(0, count - first) }, (_, index) => ({ topic, partition: first + index }))
+  })
+}

@@ -1,0 +1,183 @@
+import { partitionKey, type TopicPartition } from '../../../../message/topic-partition.js'
+import {
+  compareText,
+  emptyAssignment,
+  inJavaOrder,
+  partitionsOf,
+  subscribedTopics,
+  type Assignor,
+  type AssignorMember,
+  type GroupAssignment,
+} from './assignor.js'
+import { decodeHeldBefore, encodeHeldBefore } from './held-before.js'
+
+/**
+ * Balanced within one partition, and as few partitions as possible change hands. Eager members own nothing while they
+ * join, so what each held travels in its user data; two claims to one partition are settled by the higher generation.
+ */
+export const sticky: Assignor = {
+  name: 'sticky',
+  protocolName: 'tidemark-sticky',
+  userData: encodeHeldBefore,
+  assign(members, partitionCounts) {
+    const ordered = inJavaOrder(members)
+    const partitions = subscribedTopics(members, partitionCounts).flatMap((topic) =>
+      partitionsOf(topic, partitionCounts.get(topic) ?? 0),
+    )
+    const owners = previousOwners(ordered, partitions)
+    return subscriptionsAreEqual(ordered)
+      ? assignByQuota(ordered, partitions, owners)
+      : assignByLoad(ordered, partitions, owners)
+  },
+}
+
+/** The rightful owner of each partition that had one and may keep it. */
+function previousOwners(
+  ordered: readonly AssignorMember[],
+  partitions: readonly TopicPartition[],
+): ReadonlyMap<string, string> {
+  const exists = new Set(partitions.map(({ topic, partition }) => partitionKey(topic, partition)))
+  const claims = new Map<string, { memberId: string; generationId: number }>()
+  for (const member of ordered) {
+    const owned = decodeHeldBefore(member.userData)
+    for (const { topic, partition } of owned.partitions) {
+      const key = partitionKey(topic, partition)
+      if (!exists.has(key) || !member.topics.includes(topic)) continue
+      const rival = claims.get(key)
+      if (rival && rival.generationId >= owned.generationId) continue
+      claims.set(key, { memberId: member.memberId, generationId: owned.generationId })
+    }
+  }
+  return new Map([...claims].map(([key, { memberId }]) => [key, memberId]))
+}
+
+function subscriptionsAreEqual(members: readonly AssignorMember[]): boolean {
+  const subscription = (member: AssignorMember) => [...new Set(member.topics)].sort(compareText).join('\n')
+  return new Set(members.map(subscription)).size <= 1
+}
+
+/**
+ * Equal subscriptions: everyone gets the floor of the average, and the members that held most get the one more, because
+ * that keeps the sum of what stays as large as it can be.
+ */
+function assignByQuota(
+  ordered: readonly AssignorMember[],
+  partitions: readonly TopicPartition[],
+  owners: ReadonlyMap<string, string>,
+): GroupAssignment {
+  const assignment = emptyAssignment(ordered)
+  const held = new Map<string, number>(ordered.map((member) => [member.memberId, 0]))
+  for (const owner of owners.values()) held.set(owner, (held.get(owner) ?? 0) + 1)
+
+  const share = Math.floor(partitions.length / ordered.length)
+  const withOneMore = partitions.length % ordered.length
+  const byHeld = [...ordered].sort((left, right) => (held.get(right.memberId) ?? 0) - (held.get(left.memberId) ?? 0))
+  const quota = new Map(byHeld.map((member, index) => [member.memberId, share + (index < withOneMore ? 1 : 0)]))
+
+  const homeless: TopicPartition[] = []
+  for (const partition of partitions) {
+    const owner = owners.get(partitionKey(partition.topic, partition.partition))
+    const kept = owner === undefined ? undefined : assignment.get(owner)
+    if (owner !== undefined && kept && kept.length < (quota.get(owner) ?? 0)) kept.push(partition)
+    else homeless.push(partition)
+  }
+  for (const member of ordered) {
+    const mine = assignment.get(member.memberId) ?? []
+    const missing = (quota.get(member.memberId) ?? 0) - mine.length
+    mine.push(...homeless.splice(0, missing))
+  }
+  return assignment
+}
+
+/**
+ * Different subscriptions: keep what was held, give the rest to the least loaded reader, then shift partitions along
+ * chains of members from a loaded one to one with at least two fewer, until there is no such chain. Without such a chain
+ * the loads are as even as the subscriptions allow (Harvey, Ladner, Lovász, Tamir: "Semi-matchings for bipartite graphs
+ * and load balancing").
+ */
+function assignByLoad(
+  ordered: readonly AssignorMember[],
+  partitions: readonly TopicPartition[],
+  owners: ReadonlyMap<string, string>,
+): GroupAssignment {
+  const assignment = emptyAssignment(ordered)
+  const load = (member: AssignorMember) => assignment.get(member.memberId)?.length ?? 0
+  const homeless: TopicPartition[] = []
+  for (const partition of partitions) {
+    const owner = owners.get(partitionKey(partition.topic, partition.partition))
+    if (owner === undefined) homeless.push(partition)
+    else assignment.get(owner)?.push(partition)
+  }
+  for (const partition of homeless) {
+    const readers = ordered.filter((member) => member.topics.includes(partition.topic))
+    const least = readers.reduce((best, reader) => (load(reader) < load(best) ? reader : best))
+    assignment.get(least.memberId)?.push(partition)
+  }
+  for (;;) {
+    const chain = findChain(ordered, assignment)
+    if (!chain) return assignment
+    shiftAlong(chain, assignment, owners)
+  }
+}
+
+/** A way from a loaded member to one with at least two fewer; each step names a topic whose partition moves on. */
+interface Chain {
+  readonly members: readonly AssignorMember[]
+  readonly topics: readonly string[]
+}
+
+function findChain(ordered: readonly AssignorMember[], assignment: GroupAssignment): Chain | undefined {
+  const load = (member: AssignorMember) => assignment.get(member.memberId)?.length ?? 0
+  const byLoad = [...ordered].sort((left, right) => load(right) - load(left))
+  for (const from of byLoad) {
+    const cameFrom = new Map<AssignorMember, { member: AssignorMember; topic: string }>()
+    const queue: AssignorMember[] = [from]
+    for (let member = queue.shift(); member !== undefined; member = queue.shift()) {
+      if (load(member) <= load(from) - 2) return chainTo(member, from, cameFrom)
+      const topics = new Set(assignment.get(member.memberId)?.map((partition) => partition.topic))
+      for (const next of ordered) {
+        if (next === from || cameFrom.has(next)) continue
+        const topic = next.topics.find((name) => topics.has(name))
+        if (topic === undefined) continue
+        cameFrom.set(next, { member, topic })
+        queue.push(next)
+      }
+    }
+  }
+  return undefined
+}
+
+function chainTo(
+  last: AssignorMember,
+  first: AssignorMember,
+  cameFrom: ReadonlyMap<AssignorMember, { member: AssignorMember; topic: string }>,
+): Chain {
+  const members = [last]
+  const topics: string[] = []
+  for (let member = last; member !== first;) {
+    const step = cameFrom.get(member)
+    if (!step) break
+    members.unshift(step.member)
+    topics.unshift(step.topic)
+    member = step.member
+  }
+  return { members, topics }
+}
+
+function shiftAlong(chain: Chain, assignment: GroupAssignment, owners: ReadonlyMap<string, string>): void {
+  for (const [index, topic] of chain.topics.entries()) {
+    const giver = chain.members[index]?.memberId ?? ''
+    const taker = chain.members[index + 1]?.memberId ?? ''
+    const given = assignment.get(giver) ?? []
+    const movable = given.filter((partition) => partition.topic === topic)
+    const owner = (partition: TopicPartition) => owners.get(partitionKey(partition.topic, partition.partition))
+    // Best is one that goes home, then one that was not the giver's before; only then something is torn away.
+    const choice =
+      movable.find((partition) => owner(partition) === taker) ??
+      movable.find((partition) => owner(partition) !== giver) ??
+      movable.at(-1)
+    if (!choice) return
+    given.splice(given.indexOf(choice), 1)
+    assignment.get(taker)?.push(choice)
+  }
+}

@@ -1,0 +1,247 @@
+import { brokerCodeName } from '../../../connection/broker-error.js'
+import { RequestError } from '../../../connection/request-error.js'
+import type {
+  AnswerTo,
+  JoinGroupAnswer,
+  JoinGroupRequest,
+  Request,
+  SyncGroupRequest,
+} from '../../../connection/requests.js'
+import type { ConsumerSettings } from '../../../driver/consumer.js'
+import { DriverError, TidemarkError } from '../../../errors.js'
+import type { TopicPartition } from '../../../message/topic-partition.js'
+import type { Runtime } from '../../../runtime/runtime.js'
+import type { Cluster } from '../../cluster/cluster.js'
+import { partitionCounts } from '../../cluster/topic-watch.js'
+import { fatalGroupError, judgeGroupCode, type GroupVerdict } from '../codes.js'
+import type { AssignorMember, HeldBefore } from './assignors/assignor.js'
+import { assignorByName } from './assignors/by-name.js'
+import { decodeDivision, encodeDivision, tookLeadersPlace } from './division.js'
+
+/** How one step into the group ended. */
+export type EntryStep<Value> =
+  | { readonly kind: 'done'; readonly value: Value }
+  /** At once; the member id may be a new one. */
+  | { readonly kind: 'again'; readonly memberId: string }
+  /** After a pause. */
+  | { readonly kind: 'later'; readonly reason: string }
+  | { readonly kind: 'failed'; readonly error: TidemarkError }
+
+/** What the leader watches after the partitions were divided. */
+export interface LeaderDuty {
+  readonly topics: readonly string[]
+  readonly counts: ReadonlyMap<string, number>
+}
+
+export interface Joined {
+  readonly answer: JoinGroupAnswer
+  readonly leads: boolean
+}
+
+export interface Synced {
+  readonly partitions: readonly TopicPartition[]
+  readonly duty: LeaderDuty | null
+}
+
+/** The broker holds a JoinGroup until every member came or the rebalance timeout passed; its answer needs time too. */
+const graceMs = 5_000
+
+/** The requests that lead into a generation. Keeps no state but the settings. */
+export class GroupEntry {
+  readonly #cluster: Cluster
+  readonly #runtime: Runtime
+  readonly #settings: ConsumerSettings
+  readonly groupId: string
+
+  constructor(cluster: Cluster, runtime: Runtime, settings: ConsumerSettings, groupId: string) {
+    this.#cluster = cluster
+    this.#runtime = runtime
+    this.#settings = settings
+    this.groupId = groupId
+  }
+
+  /** One request to the coordinator; forgets a coordinator that does not answer. */
+  async ask<R extends Request>(request: R, deadline: number, signal?: AbortSignal): Promise<AnswerTo<R>> {
+    const lookUpDeadline = Math.min(deadline, this.#runtime.clock.now() + this.#settings.requestTimeoutMs)
+    const node = await this.#cluster.coordinator(this.groupId, 'group', lookUpDeadline, signal)
+    try {
+      return await this.#cluster.connection.request(node, 'group', request, deadline, signal)
+    } catch (failure) {
+      const wasAborted = failure instanceof RequestError && failure.failure === 'aborted'
+      if (!wasAborted) this.coordinatorLost()
+      throw failure
+    }
+  }
+
+  coordinatorLost(): void {
+    this.#cluster.forgetCoordinator(this.groupId, 'group')
+  }
+
+  async findCoordinator(signal: AbortSignal): Promise<EntryStep<number>> {
+    const deadline = this.#runtime.clock.now() + this.#settings.requestTimeoutMs
+    try {
+      return { kind: 'done', value: await this.#cluster.coordinator(this.groupId, 'group', deadline, signal) }
+    } catch (failure) {
+      return stepOfFailure(failure)
+    }
+  }
+
+  async join(memberId: string, owned: HeldBefore, signal: AbortSignal): Promise<EntryStep<Joined>> {
+    const { rebalanceTimeoutMs } = this.#settings
+    let answer: JoinGroupAnswer
+    try {
+      const deadline = this.#runtime.clock.now() + rebalanceTimeoutMs + graceMs
+      answer = await this.ask(this.#joinRequest(memberId, owned), deadline, signal)
+    } catch (failure) {
+      return stepOfFailure(failure)
+    }
+    const verdict = judgeGroupCode(answer.errorCode)
+    if (verdict === 'ok') return { kind: 'done', value: { answer, leads: answer.leader === answer.memberId } }
+    if (verdict === 'member-id-given') return { kind: 'again', memberId: answer.memberId }
+    return this.#stepOf(verdict, answer.errorCode, 'joining', memberId)
+  }
+
+  async sync({ answer, leads }: Joined, signal: AbortSignal): Promise<EntryStep<Synced>> {
+    const { groupInstanceId, rebalanceTimeoutMs } = this.#settings
+    const { memberId, generationId } = answer
+    try {
+      const divided = leads ? await this.#divide(answer) : null
+      const request: SyncGroupRequest = {
+        api: 'syncGroup',
+        groupId: this.groupId,
+        generationId,
+        memberId,
+        groupInstanceId,
+        assignments: divided?.assignments ?? [],
+      }
+      const deadline = this.#runtime.clock.now() + rebalanceTimeoutMs + graceMs
+      const synced = await this.ask(request, deadline, signal)
+      const verdict = judgeGroupCode(synced.errorCode)
+      if (verdict !== 'ok') return this.#stepOf(verdict, synced.errorCode, 'taking the assignment', memberId)
+      const partitions = this.#onlySubscribed(synced.assignment.partitions)
+      const duty = divided?.duty ?? this.#inheritedDuty(answer, synced.assignment.userData)
+      return { kind: 'done', value: { partitions, duty } }
+    } catch (failure) {
+      return stepOfFailure(failure)
+    }
+  }
+
+  /** Tells the group that we go. Nobody depends on the answer: without it the session times out. */
+  async leave(memberId: string, deadline: number): Promise<void> {
+    const { groupInstanceId, logger } = this.#settings
+    try {
+      await this.ask({ api: 'leaveGroup', groupId: this.groupId, memberId, groupInstanceId }, deadline)
+    } catch (failure) {
+      logger.debug(
+        { group: this.groupId, error: String(failure) },
+        'LeaveGroup got no answer; the session will time out',
+      )
+    }
+  }
+
+  #joinRequest(memberId: string, owned: HeldBefore): JoinGroupRequest {
+    const { sessionTimeoutMs, rebalanceTimeoutMs, groupInstanceId, topics } = this.#settings
+    const protocols = this.#settings.assignors.map((name) => {
+      const assignor = assignorByName[name]
+      // Version 0 is what every client reads; owned partitions (version 1) mean nothing under the eager protocol.
+      const subscription = { version: 0, topics, userData: assignor.userData(owned), ownedPartitions: [] }
+      return { name: assignor.protocolName, subscription }
+    })
+    return {
+      api: 'joinGroup',
+      groupId: this.groupId,
+      sessionTimeoutMs,
+      rebalanceTimeoutMs,
+      memberId,
+      groupInstanceId,
+      protocols,
+    }
+  }
+
+  async #divide({ members, protocolName }: JoinGroupAnswer) {
+    const name = this.#settings.assignors.find((candidate) => assignorByName[candidate].protocolName === protocolName)
+    if (name === undefined) {
+      const offered = this.#settings.assignors.join(', ')
+      throw new DriverError(
+        'unknown-assignor',
+        `the group chose the protocol "${protocolName}", but this member offered ${offered}; report this as a defect`,
+      )
+    }
+    const topics = [
+      ...new Set([...this.#settings.topics, ...members.flatMap(({ subscription }) => subscription.topics)]),
+    ]
+    await this.#learn(topics)
+    const counts = partitionCounts(this.#cluster, topics)
+    const missing = topics.filter((topic) => !counts.has(topic))
+    if (missing.length > 0) {
+      this.#settings.logger.warn({ group: this.groupId, topics: missing }, 'subscribed topics do not exist yet')
+    }
+    const views: AssignorMember[] = members.map(({ memberId, groupInstanceId, subscription }) => ({
+      memberId,
+      groupInstanceId,
+      topics: subscription.topics,
+      userData: subscription.userData,
+    }))
+    const assignment = assignorByName[name].assign(views, counts)
+    const userData = encodeDivision(counts)
+    const assignments = [...assignment].map(([memberId, partitions]) => ({
+      memberId,
+      assignment: { partitions, userData },
+    }))
+    return { assignments, duty: { topics, counts } }
+  }
+
+  /** A leader that came back is the leader still, although it is not told so. */
+  #inheritedDuty({ leader, memberId }: JoinGroupAnswer, userData: Buffer | null): LeaderDuty | null {
+    const { groupInstanceId, topics } = this.#settings
+    if (!tookLeadersPlace(leader, memberId, groupInstanceId)) return null
+    const counts = decodeDivision(userData) ?? partitionCounts(this.#cluster, topics)
+    return { topics: [...new Set([...topics, ...counts.keys()])], counts }
+  }
+
+  /** The members wait for the leader: better a division by what was known before than none. */
+  async #learn(topics: readonly string[]): Promise<void> {
+    try {
+      await this.#cluster.refresh(topics, this.#runtime.clock.now() + this.#settings.requestTimeoutMs)
+    } catch (failure) {
+      const fields = { group: this.groupId, error: String(failure) }
+      this.#settings.logger.warn(fields, 'no fresh metadata for the assignment; the last known is used')
+    }
+  }
+
+  /** Other clients' leaders may hand out topics that this member never asked for. */
+  #onlySubscribed(partitions: readonly TopicPartition[]): readonly TopicPartition[] {
+    const foreign = partitions.filter(({ topic }) => !this.#settings.topics.includes(topic))
+    if (foreign.length === 0) return partitions
+    this.#settings.logger.warn(
+      { group: this.groupId, topics: [...new Set(foreign.map(({ topic }) => topic))] },
+      "the group's leader assigned topics that this member did not subscribe to; nobody reads those partitions now",
+    )
+    return partitions.filter(({ topic }) => this.#settings.topics.includes(topic))
+  }
+
+  #stepOf(verdict: GroupVerdict, code: number, doing: string, memberId: string): EntryStep<never> {
+    switch (verdict) {
+      case 'fatal':
+        return { kind: 'failed', error: fatalGroupError(code, doing, this.#settings) }
+      case 'member-gone':
+        return { kind: 'again', memberId: '' }
+      case 'rebalance':
+      case 'generation-gone':
+        return { kind: 'again', memberId }
+      case 'coordinator-moved':
+        this.coordinatorLost()
+        return { kind: 'later', reason: brokerCodeName(code) }
+      default:
+        return { kind: 'later', reason: brokerCodeName(code) }
+    }
+  }
+}
+
+function stepOfFailure(failure: unknown): EntryStep<never> {
+  if (failure instanceof TidemarkError && !failure.retriable) {
+    const isEnded = failure instanceof RequestError && (failure.failure === 'aborted' || failure.failure === 'closed')
+    if (!isEnded) return { kind: 'failed', error: failure }
+  }
+  return { kind: 'later', reason: failure instanceof Error ? failure.message : String(failure) }
+}

@@ -1,0 +1,104 @@
+import { brokerCodeName } from '../../../connection/broker-error.js'
+import { RequestError } from '../../../connection/request-error.js'
+import type { HeartbeatAnswer } from '../../../connection/requests.js'
+import type { ConsumerSettings } from '../../../driver/consumer.js'
+import { exponential } from '../../../runtime/backoff.js'
+import type { Runtime } from '../../../runtime/runtime.js'
+import { fatalGroupError, judgeGroupCode } from '../codes.js'
+import type { Generation } from './generation.js'
+
+type HeartbeatSettings = Pick<
+  ConsumerSettings,
+  | 'groupId'
+  | 'groupInstanceId'
+  | 'assignors'
+  | 'sessionTimeoutMs'
+  | 'heartbeatIntervalMs'
+  | 'requestTimeoutMs'
+  | 'logger'
+>
+
+interface HeartbeatLine {
+  /** Sends one heartbeat to the coordinator. */
+  send(deadline: number): Promise<HeartbeatAnswer>
+  /** The coordinator did not answer, or is another one now. */
+  coordinatorLost(): void
+  /** The group confirmed us; `at` is when we asked. */
+  beaten(at: number): void
+}
+
+const backoff = exponential({ initialMs: 50, maxMs: 1_000 })
+
+/**
+ * Keeps us a member of `generation` until it is over, whatever the handlers do, and tells it the news. Without an answer
+ * for a whole session the group has given our partitions away, so we are out by our own clock too.
+ */
+export async function keepAlive(
+  generation: Generation,
+  line: HeartbeatLine,
+  runtime: Runtime,
+  settings: HeartbeatSettings,
+): Promise<void> {
+  const { clock, random } = runtime
+  const { sessionTimeoutMs, heartbeatIntervalMs, requestTimeoutMs, logger } = settings
+  let confirmedAt = clock.now()
+  let failures = 0
+  for (;;) {
+    const expiresAt = confirmedAt + sessionTimeoutMs
+    const pause = failures === 0 ? heartbeatIntervalMs : Math.min(heartbeatIntervalMs, backoff(failures, random))
+    await clock.sleep(Math.max(0, Math.min(pause, expiresAt - clock.now())), generation.over).catch(() => undefined) // over: seen in the next line
+    if (generation.over.aborted) return
+
+    const askedAt = clock.now()
+    if (askedAt >= expiresAt) {
+      const reason = `no heartbeat was answered for ${sessionTimeoutMs} ms, the session timeout`
+      generation.end({ kind: 'lost', forgetMemberId: false, reason })
+      return
+    }
+    const code = await beat(line, Math.min(askedAt + requestTimeoutMs, expiresAt), logger)
+    if (generation.over.aborted) return
+
+    const verdict = code === null ? 'coordinator-moved' : judgeGroupCode(code)
+    switch (verdict) {
+      case 'ok':
+      case 'rebalance':
+        confirmedAt = askedAt
+        failures = 0
+        line.beaten(askedAt)
+        if (verdict === 'rebalance') generation.wantRebalance()
+        break
+      case 'generation-gone':
+      case 'member-gone': {
+        const reason = `the group answered a heartbeat with ${brokerCodeName(code ?? 0)}`
+        generation.end({ kind: 'lost', forgetMemberId: verdict === 'member-gone', reason })
+        return
+      }
+      case 'fatal':
+        generation.end({ kind: 'failed', error: fatalGroupError(code ?? 0, 'sending a heartbeat', settings) })
+        return
+      case 'coordinator-moved':
+        failures += 1
+        line.coordinatorLost()
+        break
+      case 'member-id-given':
+      case 'wait':
+        failures += 1
+        logger.debug({ code: brokerCodeName(code ?? 0) }, 'heartbeat was not taken; it is sent again')
+    }
+  }
+}
+
+/** The answer's code; `null` when there was no answer. */
+async function beat(
+  line: HeartbeatLine,
+  deadline: number,
+  logger: HeartbeatSettings['logger'],
+): Promise<number | null> {
+  try {
+    return (await line.send(deadline)).errorCode
+  } catch (failure) {
+    const reason = failure instanceof RequestError ? failure.failure : String(failure)
+    logger.debug({ reason }, 'heartbeat got no answer; the coordinator is looked up again')
+    return null
+  }
+}

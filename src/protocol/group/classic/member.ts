@@ -1,0 +1,317 @@
+import { brokerCodeName } from '../../../connection/broker-error.js'
+import type { GroupMemberIdentity } from '../../../connection/requests.js'
+import type { ConsumerSettings, StartPosition } from '../../../driver/consumer.js'
+import { DriverError, StateError, type TidemarkError } from '../../../errors.js'
+import type { TopicPartition } from '../../../message/topic-partition.js'
+import { exponential } from '../../../runtime/backoff.js'
+import { deferred } from '../../../runtime/deferred.js'
+import type { Runtime } from '../../../runtime/runtime.js'
+import { StateMachine, type Moves } from '../../../runtime/state-machine.js'
+import type { Cluster } from '../../cluster/cluster.js'
+import { partitionCountsChanged } from '../../cluster/topic-watch.js'
+import { fatalGroupError, judgeGroupCode } from '../codes.js'
+import type { Membership, MembershipEvents, MembershipFacts } from '../membership.js'
+import { PartitionsAtFirst } from '../partitions-at-first.js'
+import type { HeldBefore } from './assignors/assignor.js'
+import { GroupEntry, type EntryStep, type Joined, type LeaderDuty, type Synced } from './entry.js'
+import { Generation, type GenerationEnd } from './generation.js'
+import { keepAlive } from './heartbeat.js'
+
+type ClassicState =
+  | 'unjoined'
+  | 'finding-coordinator'
+  | 'joining'
+  | 'syncing'
+  /** A member with an assignment, heartbeats on. */
+  | 'stable'
+  /** Still a member, giving the assignment up for a rebalance; heartbeats on. */
+  | 'draining'
+  /** Still a member, giving the assignment up for good: whatever the group wants, it will not join again. */
+  | 'closing'
+  | 'leaving'
+  | 'stopped'
+  | 'failed'
+
+const moves: Moves<ClassicState> = {
+  unjoined: ['finding-coordinator', 'leaving', 'failed'],
+  'finding-coordinator': ['joining', 'unjoined', 'failed'],
+  joining: ['syncing', 'unjoined', 'failed'],
+  syncing: ['stable', 'unjoined', 'failed'],
+  stable: ['draining', 'closing', 'unjoined', 'failed'],
+  draining: ['closing', 'unjoined', 'failed'],
+  closing: ['leaving', 'failed'],
+  leaving: ['stopped'],
+  stopped: [],
+  failed: ['stopped'],
+}
+
+const backoff = exponential({ initialMs: 50, maxMs: 1_000 })
+
+/** Part of the rebalance timeout that a drain may use; the rest is for rejoining. */
+const drainShare = 0.6
+
+/** Part of the time to stop that is kept for LeaveGroup, at most one request's time. */
+const leaveShare = 0.1
+
+/** What makes a member give its assignment up, and the state it is in meanwhile. */
+const givingUp = { rebalance: 'draining', stop: 'closing' } as const
+
+/**
+ * A member of a group by the classic protocol, eager: every rebalance gives everything up and takes everything anew.
+ *
+ * | state    | news      | what follows |
+ * |----------|-----------|--------------|
+ * | stable   | rebalance | draining, by the rebalance's deadline; then it joins again |
+ * | stable   | stop      | closing, by the stop's deadline; then it leaves |
+ * | draining | stop      | closing, by the earlier of both deadlines |
+ * | closing  | rebalance | closing still, by the earlier of both; it commits under the old generation and leaves |
+ * | closing  | stop      | closing still, by the earlier of both |
+ * | stable, draining | lost | nothing is drained or committed; it joins again |
+ * | closing  | lost      | nothing more is committed; it leaves |
+ */
+export class ClassicMember implements Membership {
+  readonly #cluster: Cluster
+  readonly #runtime: Runtime
+  readonly #settings: ConsumerSettings
+  readonly #events: MembershipEvents
+  readonly #entry: GroupEntry
+  readonly #machine = new StateMachine<ClassicState>('the group member', 'unjoined', moves)
+  /** Aborts everything that waits outside a generation. */
+  readonly #ending = new AbortController()
+  readonly #stopAsked = deferred<{ readonly kind: 'stop' }>()
+  #stopDeadline = Infinity
+  #failure: TidemarkError | null = null
+  #running: Promise<void> | null = null
+
+  #memberId = ''
+  #generation: Generation | null = null
+  /** What the sticky assignor tells the leader at the next join. */
+  #owned: HeldBefore = { generationId: -1, partitions: [] }
+  #lastHeartbeatAt: number | null = null
+  readonly #atFirst: PartitionsAtFirst
+
+  constructor(
+    cluster: Cluster,
+    runtime: Runtime,
+    settings: ConsumerSettings,
+    groupId: string,
+    events: MembershipEvents,
+  ) {
+    this.#cluster = cluster
+    this.#runtime = runtime
+    this.#settings = settings
+    this.#events = events
+    this.#entry = new GroupEntry(cluster, runtime, settings, groupId)
+    this.#atFirst = new PartitionsAtFirst(cluster, runtime, settings)
+  }
+
+  start(): void {
+    this.#running ??= this.#run().catch((defect: unknown) => this.#crashed(defect))
+  }
+
+  async stop(deadline: number): Promise<void> {
+    this.#stopDeadline = Math.min(this.#stopDeadline, deadline)
+    this.#stopAsked.resolve({ kind: 'stop' })
+    this.#ending.abort(new StateError('stopped', 'the consumer was stopped'))
+    if (this.#machine.is('closing')) void this.#events.revoked(this.#deadlineFor('stop')) // waited for by the first call
+    await this.#running
+  }
+
+  fail(error: TidemarkError): void {
+    this.#failure ??= error
+    this.#generation?.end({ kind: 'failed', error })
+    this.#ending.abort(error)
+  }
+
+  identity(): GroupMemberIdentity | null {
+    return this.#generation?.identity ?? null
+  }
+
+  commitRefused(code: number, generationId: number): void {
+    const generation = this.#generation
+    if (generation?.identity.generationId !== generationId) return
+    const verdict = judgeGroupCode(code)
+    if (verdict === 'member-gone' || verdict === 'generation-gone') {
+      const reason = `the group answered a commit with ${brokerCodeName(code)}`
+      generation.end({ kind: 'lost', forgetMemberId: verdict === 'member-gone', reason })
+    } else if (verdict === 'rebalance') generation.wantRebalance()
+    else if (verdict === 'fatal') {
+      generation.end({ kind: 'failed', error: fatalGroupError(code, 'committing offsets', this.#settings) })
+    }
+  }
+
+  facts(): MembershipFacts {
+    return {
+      state: this.#machine.current,
+      memberId: this.#memberId === '' ? null : this.#memberId,
+      generationId: this.#generation?.identity.generationId ?? -1,
+      lastHeartbeatAt: this.#lastHeartbeatAt,
+    }
+  }
+
+  async #run(): Promise<void> {
+    for (let attempt = 1; !this.#ending.signal.aborted;) {
+      const step = await this.#enter()
+      if (step.kind === 'done') {
+        attempt = 1
+        await this.#belong(step.value.joined, step.value.synced)
+        continue
+      }
+      this.#machine.to('unjoined')
+      if (step.kind === 'failed') this.#failure ??= step.error
+      if (step.kind === 'failed') break
+      if (step.kind === 'again') this.#memberId = step.memberId
+      // The first "again" is the normal way to a member id; only a row of them is slowed down.
+      if (step.kind === 'later' || attempt > 1) await this.#pause(attempt, step)
+      attempt += 1
+    }
+    await this.#finish()
+  }
+
+  async #enter(): Promise<EntryStep<{ readonly joined: Joined; readonly synced: Synced }>> {
+    const signal = this.#ending.signal
+    this.#machine.to('finding-coordinator')
+    const coordinator = await this.#entry.findCoordinator(signal)
+    if (coordinator.kind !== 'done') return coordinator
+
+    this.#machine.to('joining')
+    const joined = await this.#entry.join(this.#memberId, this.#owned, signal)
+    if (joined.kind !== 'done') return joined
+    this.#memberId = joined.value.answer.memberId
+
+    this.#machine.to('syncing')
+    const synced = await this.#entry.sync(joined.value, signal)
+    if (synced.kind !== 'done') return synced
+    return { kind: 'done', value: { joined: joined.value, synced: synced.value } }
+  }
+
+  async #pause(attempt: number, step: EntryStep<unknown>): Promise<void> {
+    const delayMs = backoff(attempt, this.#runtime.random)
+    const reason = step.kind === 'later' ? step.reason : step.kind
+    this.#settings.logger.debug({ group: this.#entry.groupId, reason, delayMs }, 'not in the group yet')
+    await this.#runtime.clock.sleep(delayMs, this.#ending.signal).catch(() => undefined) // ended: the loop sees it
+  }
+
+  /** The life of one generation: from its assignment until everything is given up or gone. */
+  async #belong({ answer }: Joined, { partitions, duty }: Synced): Promise<void> {
+    const { groupInstanceId, from } = this.#settings
+    const { memberId, generationId } = answer
+    const generation = new Generation({ groupId: this.#entry.groupId, generationId, memberId, groupInstanceId })
+    this.#generation = generation
+    this.#owned = { generationId, partitions }
+    this.#lastHeartbeatAt = this.#runtime.clock.now()
+    this.#machine.to('stable')
+    this.#beat(generation).catch((defect: unknown) => generation.end({ kind: 'failed', error: crash(defect) }))
+    if (duty) void this.#watchTopics(generation, duty)
+    if (this.#failure) generation.end({ kind: 'failed', error: this.#failure })
+    this.#assign(partitions, from)
+
+    const first = await Promise.race([generation.ended, generation.rebalance, this.#stopAsked.promise])
+    if (first.kind === 'lost' || first.kind === 'failed') this.#gone(first)
+    else await this.#giveUp(generation, first.kind)
+    generation.leave()
+    this.#generation = null
+    if (this.#machine.is('stable', 'draining')) this.#machine.to('unjoined')
+  }
+
+  async #giveUp(generation: Generation, reason: 'rebalance' | 'stop'): Promise<void> {
+    this.#machine.to(givingUp[reason])
+    const drained = this.#events.revoked(this.#deadlineFor(reason)).then(() => ({ kind: 'drained' }) as const)
+    const other = reason === 'rebalance' ? this.#stopAsked.promise : generation.rebalance
+    let first = await Promise.race([generation.ended, drained, other])
+    if (first.kind === 'stop' || first.kind === 'rebalance') {
+      if (first.kind === 'stop') this.#machine.to('closing')
+      void this.#events.revoked(this.#deadlineFor(first.kind)) // shortens the one that is waited for
+      first = await Promise.race([generation.ended, drained])
+    }
+    if (first.kind === 'lost' || first.kind === 'failed') this.#gone(first)
+  }
+
+  #deadlineFor(reason: 'rebalance' | 'stop'): number {
+    const now = this.#runtime.clock.now()
+    const { rebalanceTimeoutMs, heartbeatIntervalMs, requestTimeoutMs } = this.#settings
+    if (reason === 'rebalance') return now + Math.max(0, rebalanceTimeoutMs * drainShare - heartbeatIntervalMs)
+    const leftMs = Math.max(0, this.#stopDeadline - now)
+    return now + leftMs - Math.min(requestTimeoutMs, leftMs * leaveShare)
+  }
+
+  #gone(end: GenerationEnd): void {
+    const group = this.#entry.groupId
+    this.#events.lost()
+    if (end.kind === 'failed') {
+      this.#failure ??= end.error
+      this.#ending.abort(end.error)
+      return
+    }
+    const next = this.#machine.is('closing') ? 'it was leaving' : 'joining again'
+    this.#settings.logger.warn({ group, reason: end.reason }, `membership of the group was lost; ${next}`)
+    if (end.forgetMemberId) this.#memberId = ''
+  }
+
+  async #beat(generation: Generation): Promise<void> {
+    const line = {
+      send: (deadline: number) => this.#entry.ask({ api: 'heartbeat', ...generation.identity }, deadline),
+      coordinatorLost: () => this.#entry.coordinatorLost(),
+      beaten: (at: number) => {
+        this.#lastHeartbeatAt = at
+      },
+    }
+    await keepAlive(generation, line, this.#runtime, this.#settings)
+  }
+
+  #assign(partitions: readonly TopicPartition[], from: StartPosition): void {
+    const added = partitions.filter((partition) => this.#atFirst.wasAdded(partition))
+    const known = added.length === 0 ? partitions : partitions.filter((partition) => !added.includes(partition))
+    this.#events.assigned(known, from)
+    if (added.length > 0) this.#events.assigned(added, 'earliest')
+    void this.#atFirst.learn() // never rejects
+  }
+
+  /** The leader answers for the division: it has it made anew when partitions are added or a missing topic appears. */
+  async #watchTopics(generation: Generation, { topics, counts }: LeaderDuty): Promise<void> {
+    const { clock, random } = this.#runtime
+    const { logger } = this.#settings
+    for (let attempt = 1; !generation.over.aborted; attempt += 1) {
+      try {
+        await partitionCountsChanged(this.#cluster, this.#runtime, this.#settings, topics, counts, generation.over)
+        if (!this.#machine.is('stable')) return
+        logger.info({ group: this.#entry.groupId, topics }, 'partitions changed; the group is rebalanced')
+        generation.wantRebalance()
+        return
+      } catch (failure) {
+        if (generation.over.aborted) return
+        logger.error({ error: String(failure) }, 'watching topics met a defect and starts again; please report it')
+        await clock.sleep(backoff(attempt, random), generation.over).catch(() => undefined) // over: the loop sees it
+      }
+    }
+  }
+
+  #crashed(defect: unknown): void {
+    this.#generation?.leave()
+    this.#generation = null
+    this.#events.lost()
+    this.#events.failed(crash(defect))
+  }
+
+  async #finish(): Promise<void> {
+    if (this.#failure !== null) {
+      this.#machine.to('failed')
+      this.#events.failed(this.#failure)
+      return
+    }
+    this.#machine.to('leaving')
+    const isKnown = this.#memberId !== '' && this.#settings.groupInstanceId === null
+    if (isKnown) {
+      const { requestTimeoutMs } = this.#settings
+      const deadline = Math.min(this.#stopDeadline, this.#runtime.clock.now() + requestTimeoutMs)
+      await this.#entry.leave(this.#memberId, deadline)
+    }
+    this.#machine.to('stopped')
+  }
+}
+
+function crash(cause: unknown): DriverError {
+  return new DriverError('defect', `the group member met a defect: ${String(cause)}; report it with its cause`, {
+    cause,
+  })
+}

@@ -1,0 +1,80 @@
+import { brokerCode, brokerError } from '../../connection/broker-error.js'
+import type { ConsumerSettings } from '../../driver/consumer.js'
+import { FencedError, type TidemarkError } from '../../errors.js'
+
+/** What an answer of the coordinator means for a member. */
+export type GroupVerdict =
+  | 'ok'
+  /** The group rebalances: join again. */
+  | 'rebalance'
+  /** The group went on without us, but knows us. */
+  | 'generation-gone'
+  /** The group does not know us any more. */
+  | 'member-gone'
+  /** The answer carries the member id to join with. */
+  | 'member-id-given'
+  | 'coordinator-moved'
+  | 'wait'
+  | 'fatal'
+
+const verdicts: ReadonlyMap<number, GroupVerdict> = new Map([
+  [brokerCode.NONE, 'ok'],
+  [brokerCode.REBALANCE_IN_PROGRESS, 'rebalance'],
+  [brokerCode.ILLEGAL_GENERATION, 'generation-gone'],
+  [brokerCode.UNKNOWN_MEMBER_ID, 'member-gone'],
+  [brokerCode.MEMBER_ID_REQUIRED, 'member-id-given'],
+  [brokerCode.NOT_COORDINATOR, 'coordinator-moved'],
+  [brokerCode.COORDINATOR_NOT_AVAILABLE, 'coordinator-moved'],
+  [brokerCode.COORDINATOR_LOAD_IN_PROGRESS, 'wait'],
+  [brokerCode.FENCED_INSTANCE_ID, 'fatal'],
+  [brokerCode.INCONSISTENT_GROUP_PROTOCOL, 'fatal'],
+  [brokerCode.INVALID_GROUP_ID, 'fatal'],
+  [brokerCode.INVALID_SESSION_TIMEOUT, 'fatal'],
+  [brokerCode.GROUP_AUTHORIZATION_FAILED, 'fatal'],
+  [brokerCode.GROUP_MAX_SIZE_REACHED, 'fatal'],
+  [brokerCode.UNSUPPORTED_VERSION, 'fatal'],
+  [brokerCode.INVALID_REQUEST, 'fatal'],
+])
+
+/** A code that is not known to be final is waited out; the session timeout bounds that. */
+export function judgeGroupCode(code: number): GroupVerdict {
+  return verdicts.get(code) ?? 'wait'
+}
+
+type GroupIdentitySettings = Pick<ConsumerSettings, 'groupId' | 'groupInstanceId' | 'assignors' | 'sessionTimeoutMs'>
+
+/** The error of a `fatal` verdict, with what to do about it. */
+export function fatalGroupError(code: number, doing: string, settings: GroupIdentitySettings): TidemarkError {
+  const group = settings.groupId ?? ''
+  if (code === brokerCode.FENCED_INSTANCE_ID) {
+    return new FencedError(
+      'fenced-instance-id',
+      `another consumer joined group "${group}" with the instance id "${settings.groupInstanceId}" while ${doing}; ` +
+        'give every process an instance id of its own',
+    )
+  }
+  return brokerError(code, `${doing} of group "${group}"`, { fix: fixFor(code, settings) })
+}
+
+function fixFor(code: number, settings: GroupIdentitySettings): string {
+  switch (code) {
+    case brokerCode.INCONSISTENT_GROUP_PROTOCOL:
+      return (
+        `the other members know none of the assignors ${settings.assignors.join(', ')}; configure one in common ` +
+        "(Java's default is range, kafkajs has only kafkajs-roundrobin)"
+      )
+    case brokerCode.INVALID_SESSION_TIMEOUT:
+      return (
+        `${settings.sessionTimeoutMs} ms lies outside the broker's group.min.session.timeout.ms and ` +
+        'group.max.session.timeout.ms; choose a session timeout between them'
+      )
+    case brokerCode.GROUP_AUTHORIZATION_FAILED:
+      return 'grant this client READ on the group'
+    case brokerCode.GROUP_MAX_SIZE_REACHED:
+      return "the group is full: run fewer members or raise the broker's group.max.size"
+    case brokerCode.INVALID_GROUP_ID:
+      return 'choose a group id that is not empty'
+    default:
+      return 'check that the brokers are Kafka 2.4 or newer'
+  }
+}

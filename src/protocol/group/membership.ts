@@ -1,0 +1,36 @@
+import type { GroupMemberIdentity } from '../../connection/requests.js'
+import type { StartPosition } from '../../driver/consumer.js'
+import type { TidemarkError } from '../../errors.js'
+import type { TopicPartition } from '../../message/topic-partition.js'
+
+/** How a consumer comes by its partitions: as a member of a group, or as the reader of all of them. */
+export interface Membership {
+  start(): void
+  /** Gives everything up (drained until `deadline`) and leaves; of several deadlines the earliest counts. Never rejects. */
+  stop(deadline: number): Promise<void>
+  /** Ends it for a reason found elsewhere; `failed` is told. */
+  fail(error: TidemarkError): void
+  /** Who may commit what is assigned now; `null` while nobody may. */
+  identity(): GroupMemberIdentity | null
+  /** The group refused a commit of `generationId` with this code. */
+  commitRefused(code: number, generationId: number): void
+  facts(): MembershipFacts
+}
+
+export interface MembershipFacts {
+  readonly state: string
+  readonly memberId: string | null
+  readonly generationId: number
+  readonly lastHeartbeatAt: number | null
+}
+
+/** What the owner of the partitions is told. Calls come one after the other and never after `stop` has resolved. */
+export interface MembershipEvents {
+  /** These are ours now, besides those we have; read them from what is committed, else from `from`. */
+  assigned(partitions: readonly TopicPartition[], from: StartPosition): void
+  /** Give everything up; resolves when done, at the latest at `deadline`. Called again meanwhile: by the earlier of both. */
+  revoked(deadline: number): Promise<void>
+  /** Everything is gone already. */
+  lost(): void
+  failed(error: TidemarkError): void
+}

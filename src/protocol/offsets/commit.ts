@@ -1,0 +1,171 @@
+import { brokerCode, brokerCodeName } from '../../connection/broker-error.js'
+import { RequestError } from '../../connection/request-error.js'
+import type { GroupMemberIdentity, OffsetCommitAnswer } from '../../connection/requests.js'
+import type { CommitOutcome, ConsumerSettings, OffsetToCommit } from '../../driver/consumer.js'
+import { partitionKey, type TopicPartition } from '../../message/topic-partition.js'
+import type { Runtime } from '../../runtime/runtime.js'
+import type { Cluster } from '../cluster/cluster.js'
+
+interface CommitGround {
+  /** Is this still the assignment that the offset was read under? */
+  isCurrent(at: TopicPartition, epoch: number): boolean
+  /** Who we are in the group; `null` = no member. */
+  identity(): GroupMemberIdentity | null
+  /** The group refused the commit of this generation: membership is over or a rebalance is under way. */
+  refused(code: number, generationId: number): void
+}
+
+type CommitSettings = Pick<ConsumerSettings, 'requestTimeoutMs' | 'logger' | 'groupId'>
+
+const membershipCodes: readonly number[] = [
+  brokerCode.UNKNOWN_MEMBER_ID,
+  brokerCode.ILLEGAL_GENERATION,
+  brokerCode.FENCED_INSTANCE_ID,
+  brokerCode.REBALANCE_IN_PROGRESS,
+]
+
+const coordinatorCodes: readonly number[] = [brokerCode.NOT_COORDINATOR, brokerCode.COORDINATOR_NOT_AVAILABLE]
+
+/** How long brokers may take to say whether a partition that the coordinator does not know exists. */
+const secondOpinionMs = 1_000
+
+/**
+ * Commits one after the other, each with one attempt: what was not stored is `pending`, what got no answer is `in-doubt`,
+ * and its owner decides whether it still wants to commit that. A missing permission is logged and `pending` too: nothing
+ * is lost by it but repeats.
+ */
+export class OffsetCommitter {
+  readonly #cluster: Cluster
+  readonly #runtime: Runtime
+  readonly #settings: CommitSettings
+  readonly #ground: CommitGround
+  #last: Promise<unknown> = Promise.resolve()
+
+  constructor(cluster: Cluster, runtime: Runtime, settings: CommitSettings, ground: CommitGround) {
+    this.#cluster = cluster
+    this.#runtime = runtime
+    this.#settings = settings
+    this.#ground = ground
+  }
+
+  /** One outcome for each offset, in order. Never rejects. */
+  async commit(offsets: readonly OffsetToCommit[], deadline: number): Promise<readonly CommitOutcome[]> {
+    const turn = this.#last.then(async () => this.#commitNow(offsets, deadline))
+    const passOn = () => undefined
+    this.#last = turn.then(passOn, passOn)
+    return turn
+  }
+
+  async #commitNow(offsets: readonly OffsetToCommit[], deadline: number): Promise<readonly CommitOutcome[]> {
+    const { groupId, logger, requestTimeoutMs } = this.#settings
+    if (groupId === null || !offsets.some((offset) => this.#isOurs(offset))) return offsets.map(() => 'lost')
+    const attemptDeadline = Math.min(deadline, this.#runtime.clock.now() + requestTimeoutMs)
+    let node: number
+    try {
+      node = await this.#cluster.coordinator(groupId, 'group', attemptDeadline)
+    } catch (failure) {
+      logger.debug({ group: groupId, error: String(failure) }, 'no coordinator to commit to')
+      return offsets.map((offset) => (this.#isOurs(offset) ? 'pending' : 'lost'))
+    }
+    // Judged only now: the look-up takes time, and what went away meanwhile must not be sent.
+    const identity = this.#ground.identity()
+    const current = offsets.filter((offset) => this.#isOurs(offset))
+    if (identity === null || current.length === 0) return offsets.map(() => 'lost')
+    const outcomes = await this.#send(node, identity, current, attemptDeadline)
+    return offsets.map((offset) => outcomes.get(offset) ?? 'lost')
+  }
+
+  #isOurs(offset: OffsetToCommit): boolean {
+    return this.#ground.identity() !== null && this.#ground.isCurrent(offset, offset.epoch)
+  }
+
+  async #send(
+    node: number,
+    identity: GroupMemberIdentity,
+    offsets: readonly OffsetToCommit[],
+    deadline: number,
+  ): Promise<ReadonlyMap<OffsetToCommit, CommitOutcome>> {
+    const partitions = offsets.map(({ topic, partition, nextOffset, metadata }) => {
+      return { topic, partition, offset: nextOffset, leaderEpoch: -1, metadata }
+    })
+    let answer: OffsetCommitAnswer
+    try {
+      const request = { api: 'offsetCommit', ...identity, partitions } as const
+      answer = await this.#cluster.connection.request(node, 'group', request, deadline)
+    } catch (failure) {
+      this.#cluster.forgetCoordinator(identity.groupId, 'group')
+      this.#settings.logger.debug({ group: identity.groupId, error: String(failure) }, 'commit got no answer')
+      const neverSent = failure instanceof RequestError && failure.sent === 'never'
+      return new Map(offsets.map((offset) => [offset, neverSent ? 'pending' : 'in-doubt']))
+    }
+    this.#takeNotice(answer, identity)
+    const codes = new Map(answer.partitions.map((at) => [partitionKey(at.topic, at.partition), at.errorCode]))
+    const codeOf = (offset: OffsetToCommit) => codes.get(partitionKey(offset.topic, offset.partition))
+    const unknown = offsets.filter((offset) => codeOf(offset) === brokerCode.UNKNOWN_TOPIC_OR_PARTITION)
+    const missing = await this.#missing(unknown, deadline)
+    return new Map(
+      offsets.map((offset) => {
+        const outcome = missing.has(offset) ? 'no-partition' : this.#outcome(offset, codeOf(offset), identity)
+        return [offset, outcome]
+      }),
+    )
+  }
+
+  #takeNotice(answer: OffsetCommitAnswer, { groupId, generationId }: GroupMemberIdentity): void {
+    if (answer.partitions.some(({ errorCode }) => coordinatorCodes.includes(errorCode))) {
+      this.#cluster.forgetCoordinator(groupId, 'group')
+    }
+    const refusal = answer.partitions.find(({ errorCode }) => membershipCodes.includes(errorCode))
+    if (refusal) this.#ground.refused(refusal.errorCode, generationId)
+  }
+
+  /**
+   * Which of these partitions the cluster does not have. The coordinator alone is no witness: just after a topic was made,
+   * or after its own restart, it may not know yet what the other brokers know.
+   */
+  async #missing(unknown: readonly OffsetToCommit[], deadline: number): Promise<ReadonlySet<OffsetToCommit>> {
+    if (unknown.length === 0) return new Set()
+    try {
+      const until = Math.min(deadline, this.#runtime.clock.now() + secondOpinionMs)
+      await this.#cluster.refresh([...new Set(unknown.map(({ topic }) => topic))], until)
+    } catch {
+      return new Set() // nobody contradicts or confirms: it is asked again with the next attempt
+    }
+    return new Set(unknown.filter((offset) => this.#isMissing(offset)))
+  }
+
+  #isMissing({ topic, partition }: TopicPartition): boolean {
+    const errorCode = this.#cluster.topic(topic)?.errorCode
+    if (errorCode === brokerCode.UNKNOWN_TOPIC_OR_PARTITION) return true
+    return errorCode === brokerCode.NONE && this.#cluster.partition(topic, partition) === undefined
+  }
+
+  #outcome(
+    { topic, partition }: OffsetToCommit,
+    code: number | undefined,
+    { groupId }: GroupMemberIdentity,
+  ): CommitOutcome {
+    switch (code) {
+      case brokerCode.NONE:
+        return 'committed'
+      case brokerCode.UNKNOWN_MEMBER_ID:
+      case brokerCode.ILLEGAL_GENERATION:
+      case brokerCode.FENCED_INSTANCE_ID:
+        return 'lost'
+      case brokerCode.OFFSET_METADATA_TOO_LARGE:
+      case brokerCode.INVALID_COMMIT_OFFSET_SIZE:
+        return 'metadata-too-large'
+      case brokerCode.TOPIC_AUTHORIZATION_FAILED:
+      case brokerCode.GROUP_AUTHORIZATION_FAILED:
+        this.#settings.logger.error(
+          { group: groupId, topic, partition, code: brokerCodeName(code) },
+          'committing is not authorised; grant READ on the group and its topics',
+        )
+        return 'pending'
+      case undefined:
+        return 'in-doubt'
+      default:
+        return 'pending'
+    }
+  }
+}

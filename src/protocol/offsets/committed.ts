@@ -1,0 +1,89 @@
+import { brokerCode, brokerCodeName, brokerError } from '../../connection/broker-error.js'
+import { RequestError } from '../../connection/request-error.js'
+import type { CommittedPartition } from '../../connection/requests.js'
+import type { DriverError } from '../../errors.js'
+import { partitionKey, type TopicPartition } from '../../message/topic-partition.js'
+import type { Runtime } from '../../runtime/runtime.js'
+import type { Cluster } from '../cluster/cluster.js'
+
+/** What is known about a group's commit of one partition after one question. */
+type CommitFinding =
+  | { readonly kind: 'committed'; readonly committed: CommittedPartition }
+  | { readonly kind: 'nothing' }
+  /** The coordinator is moving or loading, or a transaction with offsets is open. */
+  | { readonly kind: 'not-yet'; readonly reason: string }
+  | { readonly kind: 'refused'; readonly error: DriverError }
+
+interface OffsetFetchContext {
+  readonly cluster: Cluster
+  readonly runtime: Runtime
+  readonly groupId: string
+  readonly requestTimeoutMs: number
+}
+
+const coordinatorElsewhere: readonly number[] = [brokerCode.NOT_COORDINATOR, brokerCode.COORDINATOR_NOT_AVAILABLE]
+const final: readonly number[] = [
+  brokerCode.GROUP_AUTHORIZATION_FAILED,
+  brokerCode.TOPIC_AUTHORIZATION_FAILED,
+  brokerCode.INVALID_GROUP_ID,
+  brokerCode.UNSUPPORTED_VERSION,
+]
+
+/**
+ * Asks the coordinator once; `null` asks for all the group has committed. `all` is one finding for the whole question,
+ * set when nothing is known about single partitions.
+ */
+export async function fetchCommitted(
+  { cluster, runtime, groupId, requestTimeoutMs }: OffsetFetchContext,
+  partitions: readonly TopicPartition[] | null,
+  deadline: number,
+  signal?: AbortSignal,
+): Promise<{ readonly all: CommitFinding | null; readonly each: ReadonlyMap<string, CommitFinding> }> {
+  const whole = (all: CommitFinding) => ({ all, each: new Map<string, CommitFinding>() })
+  try {
+    const attemptDeadline = Math.min(deadline, runtime.clock.now() + requestTimeoutMs)
+    const node = await cluster.coordinator(groupId, 'group', attemptDeadline, signal)
+    const request = { api: 'offsetFetch', groupId, partitions, requireStable: true } as const
+    const answer = await cluster.connection.request(node, 'group', request, attemptDeadline, signal)
+    if (coordinatorElsewhere.includes(answer.errorCode)) cluster.forgetCoordinator(groupId, 'group')
+    if (answer.errorCode !== brokerCode.NONE) return whole(findingOf(answer.errorCode, groupId, {}))
+    const each = new Map<string, CommitFinding>()
+    for (const entry of answer.partitions) {
+      if (coordinatorElsewhere.includes(entry.errorCode)) cluster.forgetCoordinator(groupId, 'group')
+      const { topic, partition, offset, leaderEpoch, metadata } = entry
+      const finding: CommitFinding =
+        entry.errorCode !== brokerCode.NONE
+          ? findingOf(entry.errorCode, groupId, entry)
+          : offset < 0
+            ? { kind: 'nothing' }
+            : { kind: 'committed', committed: { topic, partition, offset, leaderEpoch, metadata } }
+      each.set(partitionKey(topic, partition), finding)
+    }
+    return { all: null, each }
+  } catch (failure) {
+    return whole(findingOfFailure(failure, () => cluster.forgetCoordinator(groupId, 'group')))
+  }
+}
+
+function findingOf(code: number, groupId: string, at: Partial<TopicPartition>): CommitFinding {
+  if (!final.includes(code)) return { kind: 'not-yet', reason: brokerCodeName(code) }
+  const place = at.topic === undefined ? '' : ` for ${at.topic}-${at.partition}`
+  const error = brokerError(code, `reading the commits of group "${groupId}"${place}`, {
+    topic: at.topic,
+    partition: at.partition,
+    fix: 'grant READ on the group and its topics',
+  })
+  return { kind: 'refused', error }
+}
+
+function findingOfFailure(failure: unknown, forgetCoordinator: () => void): CommitFinding {
+  if (failure instanceof RequestError) {
+    const isFinal = failure.failure === 'refused' || failure.failure === 'unsupported'
+    if (isFinal) return { kind: 'refused', error: failure }
+    forgetCoordinator()
+    return { kind: 'not-yet', reason: failure.message }
+  }
+  const isBrokerRefusal = failure instanceof Error && 'brokerCode' in failure && failure.brokerCode !== undefined
+  if (isBrokerRefusal) return { kind: 'refused', error: failure as DriverError }
+  return { kind: 'not-yet', reason: String(failure) }
+}

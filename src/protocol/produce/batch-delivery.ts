@@ -1,0 +1,296 @@
+import type { ProduceBatch } from '../../connection/requests.js'
+import type { BatchOutcome, OutgoingBatch, ProducerSettings } from '../../driver/producer.js'
+import { DriverError, type FencedError } from '../../errors.js'
+import { exponential } from '../../runtime/backoff.js'
+import type { Timer } from '../../runtime/clock.js'
+import type { Runtime } from '../../runtime/runtime.js'
+import type { Cluster } from '../cluster/cluster.js'
+import type { BrokerQueue, BrokerQueueItem } from './broker-queue.js'
+import { decide, mayHaveAppended, type AttemptEnd, type Decision, type IdentityChange } from './decision.js'
+import { withoutIdempotence, type PartitionSequence, type ProducerIdentity, type Stamp } from './partition-sequence.js'
+import type { IdentityWaiter, ProducerIds } from './producer-id.js'
+
+/** What every delivery of one producer shares. */
+export interface BatchDeliveryParts {
+  readonly runtime: Runtime
+  readonly cluster: Cluster
+  readonly ids: ProducerIds
+  readonly settings: ProducerSettings
+  queue(node: number): BrokerQueue
+}
+
+/**
+ * Where a batch is.
+ *
+ * | state              | waits for                            | leaves to                                              |
+ * |--------------------|--------------------------------------|--------------------------------------------------------|
+ * | new                | –                                    | any but in-flight and backing-off                      |
+ * | waiting-for-id     | a producer id                        | waiting-for-leader, in-queue                           |
+ * | waiting-for-leader | metadata that names a leader         | waiting-for-leader (asks again), in-queue              |
+ * | in-queue           | room for a request to that broker    | in-flight; waiting-for-leader, in-queue (leader moved) |
+ * | in-flight          | the answer                           | backing-off                                            |
+ * | backing-off        | its delay; shorter for a new leader  | waiting-for-id, waiting-for-leader, in-queue           |
+ * | done               | –                                    | –                                                      |
+ *
+ * Every state leaves to `done` at the deadline and on close, and only in-flight can put the batch in doubt.
+ */
+type Place =
+  | { readonly state: 'new' | 'waiting-for-id' | 'done' }
+  | { readonly state: 'waiting-for-leader'; readonly askAgain: Timer }
+  | { readonly state: 'in-queue' | 'in-flight'; readonly node: number }
+  | { readonly state: 'backing-off'; readonly failedAt: number; readonly delay: Timer }
+
+const moves: Readonly<Record<Place['state'], readonly Place['state'][]>> = {
+  new: ['waiting-for-id', 'waiting-for-leader', 'in-queue', 'done'],
+  'waiting-for-id': ['waiting-for-leader', 'in-queue', 'done'],
+  'waiting-for-leader': ['waiting-for-leader', 'in-queue', 'done'],
+  'in-queue': ['in-flight', 'in-queue', 'waiting-for-leader', 'done'],
+  'in-flight': ['backing-off', 'done'],
+  'backing-off': ['backing-off', 'waiting-for-id', 'waiting-for-leader', 'in-queue', 'done'],
+  done: [],
+}
+
+const retryDelay = exponential({ initialMs: 30, maxMs: 1_000 })
+/** A complaint about missing leaders is forgotten after a while, so whoever still waits repeats it. */
+const repeatComplaintMs = 1_000
+
+/** One batch on its way into the log: from hand-over to its last word, over as many attempts as its deadline allows. */
+export class BatchDelivery implements BrokerQueueItem, IdentityWaiter {
+  readonly sizeBytes: number
+  readonly deadline: number
+  readonly #outgoing: OutgoingBatch
+  readonly #partition: PartitionSequence
+  readonly #parts: BatchDeliveryParts
+  readonly #finished: (delivery: BatchDelivery, outcome: BatchOutcome) => void
+  readonly #deadlineTimer: Timer
+  #batch: ProduceBatch | null = null
+  #place: Place = { state: 'new' }
+  #attempts = 0
+  /** An attempt may have put the batch into the log, and none has told that it did. */
+  #inDoubt = false
+  #lastProblem: DriverError | null = null
+
+  /** @param finished called once; the delivery does nothing afterwards. */
+  constructor(
+    outgoing: OutgoingBatch,
+    deadline: number,
+    partition: PartitionSequence,
+    parts: BatchDeliveryParts,
+    finished: (delivery: BatchDelivery, outcome: BatchOutcome) => void,
+  ) {
+    this.#outgoing = outgoing
+    this.sizeBytes = outgoing.sizeBytes
+    this.deadline = deadline
+    this.#partition = partition
+    this.#parts = parts
+    this.#finished = finished
+    const { clock } = parts.runtime
+    this.#deadlineTimer = clock.setTimer(Math.max(0, deadline - clock.now()), () => this.#runOutOfTime())
+  }
+
+  start(): void {
+    if (this.#parts.runtime.clock.now() >= this.deadline) this.#runOutOfTime()
+    else this.#dispatch()
+  }
+
+  /** As it goes out now. The same object for every attempt under one stamp, so its bytes are made once. */
+  get batch(): ProduceBatch {
+    return (this.#batch ??= this.#stamped())
+  }
+
+  // ── What may happen to it ───────────────────────────────────────────────────────────────────────────────────────
+
+  identityReady(identity: ProducerIdentity): void {
+    if (this.#place.state !== 'waiting-for-id') return
+    this.#partition.adopt(identity)
+    this.#dispatch()
+  }
+
+  identityRefused(problem: DriverError): void {
+    if (this.#place.state === 'waiting-for-id') this.#giveUp(problem, 'keep', problem.code)
+  }
+
+  identityDelayed(problem: DriverError): void {
+    this.#lastProblem = problem
+  }
+
+  /** Metadata was taken in. A batch in flight stays where it is: only its answer tells what became of it. */
+  leadersChanged(): void {
+    const place = this.#place
+    const leader = this.#leader()
+    switch (place.state) {
+      case 'waiting-for-leader':
+        if (leader >= 0) this.#dispatch()
+        break
+      case 'in-queue':
+        if (leader !== place.node) this.#dispatch()
+        break
+      case 'backing-off':
+        if (leader >= 0 && leader !== place.failedAt) this.#backOffShortly(leader)
+        break
+      case 'new':
+      case 'waiting-for-id':
+      case 'in-flight':
+      case 'done':
+    }
+  }
+
+  sent(): void {
+    if (this.#place.state !== 'in-queue') throw new Error(`a batch that is ${this.#place.state} was sent`)
+    this.#move({ state: 'in-flight', node: this.#place.node })
+    this.#attempts += 1
+  }
+
+  ended(end: AttemptEnd): void {
+    // An answer after the deadline changes nothing: the outcome was told, and the epoch was raised past this batch.
+    if (this.#place.state !== 'in-flight') return
+    const decision = decide(end, this.#inDoubt, this.#parts.settings, this.#outgoing)
+    if (mayHaveAppended(end)) this.#inDoubt = true
+    switch (decision.next) {
+      case 'stored':
+        this.#store(decision)
+        break
+      case 'send-again':
+        this.#backOff(decision, this.#place.node)
+        break
+      case 'give-up':
+        this.#giveUp(decision.problem, decision.identity, decision.reason)
+    }
+  }
+
+  close(): void {
+    this.#runOut('closed', 'the producer was closed')
+  }
+
+  // ── What it does then ───────────────────────────────────────────────────────────────────────────────────────────
+
+  #dispatch(): void {
+    const { cluster, ids, settings } = this.#parts
+    if (settings.idempotent && this.#partition.identity === null) {
+      if (ids.current === null) {
+        this.#move({ state: 'waiting-for-id' })
+        ids.wait(this)
+        return
+      }
+      this.#partition.adopt(ids.current)
+    }
+    const node = this.#leader()
+    if (node < 0) {
+      this.#move({ state: 'waiting-for-leader', askAgain: this.#after(repeatComplaintMs, () => this.#dispatch()) })
+      cluster.noteStale(this.#outgoing.topic)
+      return
+    }
+    this.#move({ state: 'in-queue', node })
+    this.#parts.queue(node).add(this)
+  }
+
+  #store({ baseOffset, logAppendTime }: Decision & { next: 'stored' }): void {
+    const { topic, partition, records } = this.#outgoing
+    const { logger, metrics } = this.#parts.settings
+    if (this.#batch !== null && this.#batch.producerId >= 0) this.#partition.stored(records.length)
+    if (baseOffset !== null && this.#partition.wentBack(baseOffset, records.length)) {
+      logger.warn({ topic, partition, offset: baseOffset }, 'offset went back: unclean leader election or new topic?')
+      metrics.count('tidemark_producer_offset_regressions_total', { topic })
+    }
+    this.#finish({ outcome: 'stored', baseOffset, logAppendTime })
+  }
+
+  #backOff({ refresh, identity, problem, reason }: Decision & { next: 'send-again' }, failedAt: number): void {
+    const { cluster, runtime, settings } = this.#parts
+    const { topic } = this.#outgoing
+    this.#lastProblem = problem
+    settings.metrics.count('tidemark_producer_retries_total', { topic, reason })
+    if (identity === 'raise-epoch') {
+      this.#changeIdentity(identity, reason)
+      this.#batch = null
+    }
+    const delayMs = retryDelay(this.#attempts, runtime.random)
+    this.#move({ state: 'backing-off', failedAt, delay: this.#after(delayMs, () => this.#dispatch()) })
+    if (refresh) cluster.noteStale(topic)
+  }
+
+  /** There is somebody else to ask. Not at once: two brokers that both deny the partition must not be asked in a loop. */
+  #backOffShortly(leader: number): void {
+    const delayMs = retryDelay(1, this.#parts.runtime.random)
+    this.#move({ state: 'backing-off', failedAt: leader, delay: this.#after(delayMs, () => this.#dispatch()) })
+  }
+
+  #giveUp(problem: DriverError | FencedError, identity: IdentityChange, reason: string): void {
+    this.#changeIdentity(identity, reason)
+    this.#finish({ outcome: this.#inDoubt ? 'unknown' : 'not-stored', error: problem })
+  }
+
+  #runOutOfTime(): void {
+    this.#runOut('delivery-timeout', 'its delivery deadline passed')
+  }
+
+  /** The rule that everything rests on: not stored only if no attempt can have stored it. */
+  #runOut(code: string, why: string): void {
+    if (this.#place.state === 'done') return
+    if (this.#place.state === 'in-flight') this.#inDoubt = true
+    this.#giveUp(this.#outOfTimeError(code, why), this.#inDoubt ? 'raise-epoch' : 'keep', code)
+  }
+
+  #outOfTimeError(code: string, why: string): DriverError {
+    const { topic, partition, records } = this.#outgoing
+    const what = `${records.length} record(s) for ${topic} partition ${partition}: ${why}`
+    const where = `while ${this.#place.state} after ${this.#attempts} attempt(s)`
+    const last = this.#lastProblem === null ? '' : `; last problem: ${this.#lastProblem.message}`
+    return new DriverError(code, `${what} ${where}${last}`, {
+      topic,
+      partition,
+      cause: this.#lastProblem ?? undefined,
+      retriable: code === 'delivery-timeout',
+    })
+  }
+
+  #changeIdentity(change: IdentityChange, reason: string): void {
+    const { ids, settings } = this.#parts
+    const { topic, partition } = this.#outgoing
+    const identity = this.#partition.identity
+    if (change === 'keep' || identity === null) return
+    if (change === 'new-id') {
+      ids.retire(identity.producerId)
+      this.#partition.dropIdentity()
+      return
+    }
+    this.#partition.raiseEpoch()
+    // Whoever takes the same id afresh would start at an epoch that this partition has left behind.
+    if (this.#partition.identity === null) ids.retire(identity.producerId)
+    settings.metrics.count('tidemark_producer_epoch_bumps_total', { topic, reason })
+    settings.logger.warn({ topic, partition, reason }, 'producer epoch raised for this partition')
+  }
+
+  #finish(outcome: BatchOutcome): void {
+    this.#move({ state: 'done' })
+    this.#deadlineTimer.cancel()
+    this.#finished(this, outcome)
+  }
+
+  /** The only place that changes `#place`; what the old place held is let go here. */
+  #move(to: Place): void {
+    const from = this.#place
+    if (!moves[from.state].includes(to.state)) throw new Error(`a batch cannot go from ${from.state} to ${to.state}`)
+    if (from.state === 'waiting-for-id') this.#parts.ids.stopWaiting(this)
+    if (from.state === 'waiting-for-leader') from.askAgain.cancel()
+    if (from.state === 'backing-off') from.delay.cancel()
+    if (from.state === 'in-queue' && to.state !== 'in-flight') this.#parts.queue(from.node).remove(this)
+    this.#place = to
+  }
+
+  #after(delayMs: number, action: () => void): Timer {
+    return this.#parts.runtime.clock.setTimer(delayMs, action)
+  }
+
+  #leader(): number {
+    const { topic, partition } = this.#outgoing
+    return this.#parts.cluster.partition(topic, partition)?.leader ?? -1
+  }
+
+  #stamped(): ProduceBatch {
+    const { topic, partition, records } = this.#outgoing
+    const { idempotent, compression } = this.#parts.settings
+    const stamp: Stamp = idempotent ? this.#partition.stamp() : withoutIdempotence
+    return { topic, partition, ...stamp, isTransactional: false, compression, records }
+  }
+}

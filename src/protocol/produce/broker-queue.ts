@@ -1,0 +1,178 @@
+import type { Connection } from '../../connection/connection.js'
+import { RequestError } from '../../connection/request-error.js'
+import type { ProduceAnswer, ProduceBatch, ProducedPartition, ProduceRequest } from '../../connection/requests.js'
+import type { Clock, Timer } from '../../runtime/clock.js'
+import type { AttemptEnd } from './decision.js'
+
+/** A batch that waits for a request to its broker, or travels in one. */
+export interface BrokerQueueItem {
+  readonly batch: ProduceBatch
+  readonly sizeBytes: number
+  readonly deadline: number
+  /** Its request is about to be written. */
+  sent(): void
+  ended(end: AttemptEnd): void
+}
+
+export interface BrokerQueueSettings {
+  readonly acks: -1 | 0 | 1
+  readonly maxRequestBytes: number
+  readonly requestTimeoutMs: number
+}
+
+/**
+ * Requests out to one broker at a time. Partitions never depend on each other, so several may be out: the broker works
+ * on one while the next is on its way. More would only make batches smaller.
+ */
+const maxRequestsOut = 4
+
+/** The broker's own time limit ends this much before ours, so that it tells us the outcome instead of our clock. */
+const answerMarginMs = 500
+
+/** Batches for the partitions that one broker leads. What is handed over in one go shares requests. */
+export class BrokerQueue {
+  readonly #node: number
+  readonly #connection: Connection
+  readonly #clock: Clock
+  readonly #settings: BrokerQueueSettings
+  #waiting: BrokerQueueItem[] = []
+  #requestsOut = 0
+  #flushScheduled = false
+  /**
+   * Runs from the last answer while requests are out. A request may wait for the ones before it, which the broker takes
+   * up one by one, so its own age says nothing: only a broker that answers none of them is silent.
+   */
+  #silence: Timer | null = null
+  #out = new AbortController()
+
+  constructor(node: number, connection: Connection, clock: Clock, settings: BrokerQueueSettings) {
+    this.#node = node
+    this.#connection = connection
+    this.#clock = clock
+    this.#settings = settings
+  }
+
+  add(item: BrokerQueueItem): void {
+    this.#waiting.push(item)
+    this.#scheduleFlush()
+  }
+
+  /** Only before `sent`. */
+  remove(item: BrokerQueueItem): void {
+    const index = this.#waiting.indexOf(item)
+    if (index >= 0) this.#waiting.splice(index, 1)
+  }
+
+  /** One microtask later: whatever else is handed over in the same turn travels along. */
+  #scheduleFlush(): void {
+    if (this.#flushScheduled) return
+    this.#flushScheduled = true
+    queueMicrotask(() => {
+      this.#flushScheduled = false
+      while (this.#waiting.length > 0 && this.#requestsOut < maxRequestsOut) void this.#send(this.#takeOneRequest())
+    })
+  }
+
+  /** As many as fit; the first always does. */
+  #takeOneRequest(): readonly BrokerQueueItem[] {
+    const waiting = this.#waiting
+    let sizeBytes = 0
+    let count = 0
+    for (const item of waiting) {
+      sizeBytes += item.sizeBytes
+      if (count > 0 && sizeBytes > this.#settings.maxRequestBytes) break
+      count += 1
+    }
+    this.#waiting = waiting.slice(count)
+    return count === waiting.length ? waiting : waiting.slice(0, count)
+  }
+
+  async #send(items: readonly BrokerQueueItem[]): Promise<void> {
+    for (const item of items) item.sent()
+    this.#requestsOut += 1
+    if (this.#requestsOut === 1) this.#listen()
+    await this.#attempt(items)
+    this.#requestsOut -= 1
+    if (this.#requestsOut > 0) this.#listen()
+    else this.#listenNoMore()
+    this.#scheduleFlush()
+  }
+
+  #listen(): void {
+    this.#listenNoMore()
+    const silence = this.#clock.setTimer(this.#settings.requestTimeoutMs, () => {
+      // Pending I/O first: it may have been this process that stood still, and the answer is here.
+      this.#clock.defer(() => {
+        if (this.#silence === silence) this.#giveUpAll()
+      })
+    })
+    this.#silence = silence
+  }
+
+  #listenNoMore(): void {
+    this.#silence?.cancel()
+    this.#silence = null
+  }
+
+  #giveUpAll(): void {
+    const out = this.#out
+    this.#out = new AbortController()
+    out.abort()
+  }
+
+  /** Never rejects: every item is told how its attempt ended. */
+  async #attempt(items: readonly BrokerQueueItem[]): Promise<void> {
+    const { requestTimeoutMs } = this.#settings
+    const now = this.#clock.now()
+    const request = this.#request(items, Math.min(requestTimeoutMs, latestDeadline(items) - now))
+    // Not the batches' own deadlines, which end them all the same: a request past its deadline takes its socket with it,
+    // and with that every other request.
+    const deadline = now + maxRequestsOut * requestTimeoutMs
+    try {
+      const answer = await this.#connection.request(this.#node, 'main', request, deadline, this.#out.signal)
+      if (this.#settings.acks === 0) for (const item of items) item.ended({ kind: 'written' })
+      else items.forEach((item, index) => item.ended(answerFor(item.batch, answer, index)))
+    } catch (failure) {
+      const error = this.#asRequestError(failure)
+      // One batch that cannot be encoded must not end the others that happened to travel with it.
+      if (items.length > 1 && isNotWorthRepeating(error)) await Promise.all(items.map((item) => this.#attempt([item])))
+      else for (const item of items) item.ended({ kind: 'failed', error })
+    }
+  }
+
+  #asRequestError(failure: unknown): RequestError {
+    // A connection that fails in any other way than it promised has told nothing, so nothing is claimed.
+    if (!(failure instanceof RequestError)) {
+      return new RequestError('unreadable-answer', 'maybe', `a Produce request failed: ${String(failure)}`, failure)
+    }
+    if (failure.failure !== 'aborted') return failure
+    const message = `broker ${this.#node} answered no Produce request for ${this.#settings.requestTimeoutMs} ms`
+    return new RequestError('timed-out', failure.sent, message, failure)
+  }
+
+  #request(items: readonly BrokerQueueItem[], limitMs: number): ProduceRequest {
+    return {
+      api: 'produce',
+      acks: this.#settings.acks,
+      timeoutMs: Math.max(1, Math.floor(Math.max(limitMs - answerMarginMs, limitMs / 2))),
+      transactionalId: null,
+      batches: items.map((item) => item.batch),
+    }
+  }
+}
+
+function latestDeadline(items: readonly BrokerQueueItem[]): number {
+  return items.reduce((latest, item) => Math.max(latest, item.deadline), 0)
+}
+
+function answerFor({ topic, partition }: ProduceBatch, { partitions }: ProduceAnswer, index: number): AttemptEnd {
+  const isOurs = (candidate: ProducedPartition | undefined) =>
+    candidate !== undefined && candidate.partition === partition && candidate.topic === topic
+  const likely = partitions[index]
+  const answer = isOurs(likely) ? likely : partitions.find(isOurs)
+  return answer === undefined ? { kind: 'missing' } : { kind: 'answered', answer }
+}
+
+function isNotWorthRepeating({ failure, sent }: RequestError): boolean {
+  return sent === 'never' && (failure === 'refused' || failure === 'unsupported')
+}

@@ -1,0 +1,104 @@
+import type { Connection } from '../../connection/connection.js'
+import type { BatchOutcome, DriverProducer, OutgoingBatch, ProducerSettings } from '../../driver/producer.js'
+import { DriverError } from '../../errors.js'
+import type { Runtime } from '../../runtime/runtime.js'
+import { Cluster } from '../cluster/cluster.js'
+import { BatchDelivery, type BatchDeliveryParts } from './batch-delivery.js'
+import { BrokerQueue } from './broker-queue.js'
+import { loadTopic } from './load-topic.js'
+import { PartitionSequence } from './partition-sequence.js'
+import { ProducerIds } from './producer-id.js'
+
+/** Partitions added to a topic are noticed after at most this time. */
+const metadataMaxAgeMs = 300_000
+
+/** A producer over any connection: it owns producer id, epochs, sequences, attempts and what their answers mean. */
+export function createProtocolProducer(
+  connection: Connection,
+  runtime: Runtime,
+  settings: ProducerSettings,
+): DriverProducer {
+  return new ProtocolProducer(connection, runtime, settings)
+}
+
+class ProtocolProducer implements DriverProducer, BatchDeliveryParts {
+  readonly runtime: Runtime
+  readonly settings: ProducerSettings
+  readonly cluster: Cluster
+  readonly ids: ProducerIds
+  readonly #queues = new Map<number, BrokerQueue>()
+  readonly #partitions = new Map<string, PartitionSequence[]>()
+  readonly #deliveries = new Set<BatchDelivery>()
+  readonly #stopListening: () => void
+  readonly #closed = new AbortController()
+  #closing: Promise<void> | null = null
+
+  constructor(connection: Connection, runtime: Runtime, settings: ProducerSettings) {
+    this.runtime = runtime
+    this.settings = settings
+    const { logger, requestTimeoutMs } = settings
+    this.cluster = new Cluster(connection, runtime, { logger, requestTimeoutMs, metadataMaxAgeMs })
+    // Time for every broker of a small cluster to be silent once.
+    this.ids = new ProducerIds(this.cluster, runtime, 3 * requestTimeoutMs)
+    this.#stopListening = this.cluster.onChange(() => {
+      for (const delivery of [...this.#deliveries]) delivery.leadersChanged()
+    })
+  }
+
+  async connect(deadline: number): Promise<void> {
+    await this.cluster.connect(deadline)
+  }
+
+  partitionCount(topic: string): number | undefined {
+    const count = this.cluster.topic(topic)?.partitions.length ?? 0
+    return count > 0 ? count : undefined
+  }
+
+  async loadTopic(topic: string, deadline: number): Promise<number> {
+    return loadTopic(this.cluster, this.runtime, topic, deadline, this.#closed.signal)
+  }
+
+  produce(batch: OutgoingBatch, deadline: number): Promise<BatchOutcome> {
+    return new Promise((resolve) => {
+      if (this.#closing !== null) {
+        const { topic, partition } = batch
+        const error = new DriverError('closed', 'the producer was closed', { topic, partition })
+        resolve({ outcome: 'not-stored', error })
+        return
+      }
+      const partition = this.#partition(batch.topic, batch.partition)
+      const delivery = new BatchDelivery(batch, deadline, partition, this, (finished, outcome) => {
+        this.#deliveries.delete(finished)
+        resolve(outcome)
+      })
+      this.#deliveries.add(delivery)
+      delivery.start()
+    })
+  }
+
+  async close(): Promise<void> {
+    await (this.#closing ??= this.#close())
+  }
+
+  queue(node: number): BrokerQueue {
+    const known = this.#queues.get(node)
+    if (known !== undefined) return known
+    const queue = new BrokerQueue(node, this.cluster.connection, this.runtime.clock, this.settings)
+    this.#queues.set(node, queue)
+    return queue
+  }
+
+  async #close(): Promise<void> {
+    this.#closed.abort(new DriverError('closed', 'the producer was closed'))
+    this.#stopListening()
+    for (const delivery of [...this.#deliveries]) delivery.close()
+    this.ids.close()
+    await this.cluster.close()
+  }
+
+  #partition(topic: string, partition: number): PartitionSequence {
+    let partitions = this.#partitions.get(topic)
+    if (partitions === undefined) this.#partitions.set(topic, (partitions = []))
+    return (partitions[partition] ??= new PartitionSequence())
+  }
+}

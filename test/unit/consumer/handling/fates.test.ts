@@ -1,0 +1,334 @@
+import { describe, expect, it } from 'vitest'
+import { DeadLetter, Discard } from '../../../../src/consumer/handling/fate.js'
+import { DecodeError, HandlerError } from '../../../../src/errors.js'
+import type { Message } from '../../../../src/message/message.js'
+import { ManualHandler, routeFailing, setUp, textTopic } from '../consumer-setup.js'
+import { record, records } from '../fake-driver.js'
+
+const failAt = (offset: number) => (message: Message) => {
+  if (message.partition === 0 && message.offset === offset) throw new TypeError('no')
+}
+
+describe('without a dead-letter topic', () => {
+  it('a handler that throws stops its partition, visibly, and no other', async () => {
+    const { clock, driver, consumer, stopped } = setUp({ handle: failAt(2), commit: 'each' })
+    await consumer.start()
+    const [one, two] = [await driver.assign('t', 0), await driver.assign('t', 1)]
+    driver.deliver(one, records(0, 5))
+    driver.deliver(two, records(0, 5))
+    await clock.advance(0)
+    driver.deliver(one, records(5, 8))
+    driver.deliver(two, records(5, 8))
+    await clock.advance(0)
+    expect(driver.committed('t', 0)?.nextOffset).toBe(2)
+    expect(driver.committed('t', 1)?.nextOffset).toBe(8)
+    expect(stopped).toHaveLength(1)
+    expect(stopped[0]?.error).toBeInstanceOf(HandlerError)
+    expect(stopped[0]?.error).toMatchObject({ topic: 't', partition: 0, offset: 2 })
+    expect(driver.calls).toContain('pause t-0')
+    expect(consumer.facts().partitions.map(({ state }) => state)).toEqual(['stopped', 'active'])
+  })
+
+  it('an asynchronous failure does the same; what runs beside it still finishes', async () => {
+    const handler = new ManualHandler()
+    const { clock, driver, consumer, stopped } = setUp({
+      handle: handler.handle,
+      order: 'none',
+      concurrency: 2,
+      commit: 'each',
+    })
+    await consumer.start()
+    driver.deliver(await driver.assign('t', 0), records(0, 4))
+    await clock.advance(0)
+    handler.fail(1, new Error('no'))
+    await clock.advance(0)
+    handler.end(0)
+    await clock.advance(0)
+    expect(handler.offsets()).toEqual([0, 1])
+    expect(driver.committed('t', 0)?.nextOffset).toBe(1)
+    expect(stopped.map(({ error }) => error.offset)).toEqual([1])
+  })
+
+  it('a record that cannot be decoded stops its partition with the reason', async () => {
+    const { clock, driver, consumer, stopped } = setUp({ commit: 'each' })
+    await consumer.start()
+    driver.deliver(await driver.assign('t', 0), [record(0), record(1, null, 'bad'), record(2)])
+    await clock.advance(0)
+    expect(stopped[0]?.error).toBeInstanceOf(DecodeError)
+    expect(stopped[0]?.error).toMatchObject({ code: 'undecodable', offset: 1 })
+    expect(driver.committed('t', 0)?.nextOffset).toBe(1)
+  })
+
+  it('an error of a serde that is not ours is quoted by its class alone, since its text may hold the value', async () => {
+    const secret = textTopic('t')
+    const decode = (bytes: Buffer | null) => {
+      throw new RangeError(`bad value ${String(bytes)}`)
+    }
+    const { clock, driver, consumer, stopped } = setUp({
+      topics: [{ ...secret, value: { ...secret.value, decode } }],
+    })
+    await consumer.start()
+    driver.deliver(await driver.assign('t', 0), [record(0, null, 'pin 1234')])
+    await clock.advance(0)
+    expect(stopped[0]?.error.message).toMatch(/t-0 at offset 0 cannot be decoded: its serde threw RangeError/)
+    expect(stopped[0]?.error.message).not.toContain('1234')
+  })
+
+  it('Discard drops the record and goes on', async () => {
+    const { clock, driver, consumer } = setUp({
+      commit: 'each',
+      handle: ({ offset }) => {
+        if (offset === 1) throw new Discard('old')
+      },
+    })
+    await consumer.start()
+    driver.deliver(await driver.assign('t', 0), records(0, 3))
+    await clock.advance(0)
+    expect(driver.committed('t', 0)?.nextOffset).toBe(3)
+  })
+
+  it('seek starts a stopped partition again', async () => {
+    let broken = true
+    const handled: number[] = []
+    const { clock, driver, consumer } = setUp({
+      commit: 'each',
+      handle: ({ offset }) => {
+        if (offset === 1 && broken) throw new Error('no')
+        handled.push(offset)
+      },
+    })
+    await consumer.start()
+    const assigned = await driver.assign('t', 0)
+    driver.deliver(assigned, records(0, 3))
+    await clock.advance(0)
+    broken = false
+    await clock.runUntil(consumer.seek('t', 0, 1))
+    expect(driver.calls.slice(-2)).toEqual(['seek t-0 1', 'resume t-0'])
+    driver.deliver(assigned, records(1, 3))
+    await clock.advance(0)
+    expect(handled).toEqual([0, 1, 2])
+    expect(driver.committed('t', 0)?.nextOffset).toBe(3)
+  })
+})
+
+describe('with a dead-letter topic', () => {
+  it('the dead letter is acknowledged before its offset is committed', async () => {
+    const { route, given, acknowledged } = routeFailing(2)
+    const { clock, driver, consumer } = setUp({ handle: failAt(1), commit: 'each' }, { deadLetter: route })
+    await consumer.start()
+    driver.deliver(await driver.assign('t', 0), records(0, 3))
+    await clock.advance(20)
+    expect(given.length).toBe(1)
+    expect(driver.committed('t', 0)?.nextOffset).toBe(1)
+    expect(consumer.facts().partitions[0]?.deadLetterFailures).toBe(1)
+    await clock.advance(5_000)
+    expect(acknowledged.map((failed) => failed.record.offset)).toEqual([1])
+    expect(driver.committed('t', 0)?.nextOffset).toBe(3)
+    expect(acknowledged[0]).toMatchObject({ topic: 't', partition: 0, group: 'g', reason: 'exhausted', attempt: 1 })
+  })
+
+  it('nothing of the partition starts while its dead letter cannot be written, other partitions go on', async () => {
+    const { route } = routeFailing(3)
+    const handled: string[] = []
+    const handle = (message: Message) => {
+      failAt(0)(message)
+      handled.push(`${message.partition}@${message.offset}`)
+    }
+    const { clock, driver, consumer } = setUp({ handle, order: 'none', concurrency: 8 }, { deadLetter: route })
+    await consumer.start()
+    const [one, two] = [await driver.assign('t', 0), await driver.assign('t', 1)]
+    driver.deliver(one, records(0, 1))
+    await clock.advance(0)
+    driver.deliver(one, records(1, 3))
+    driver.deliver(two, records(0, 2))
+    await clock.advance(10)
+    expect(handled).toEqual(['1@0', '1@1'])
+    await clock.advance(10_000)
+    expect(handled).toEqual(['1@0', '1@1', '0@1', '0@2'])
+  })
+
+  it('says why: undecodable, rejected, exhausted, timeout', async () => {
+    const { route, given } = routeFailing(0)
+    const handle = ({ offset }: Message) => {
+      if (offset === 1) throw new DeadLetter('not ours')
+      if (offset === 2) throw new Error('no')
+      if (offset === 3) return new Promise<void>(() => undefined)
+      return undefined
+    }
+    const { clock, driver, consumer } = setUp({ handle, handlerTimeoutMs: 1000, commit: 'each' }, { deadLetter: route })
+    await consumer.start()
+    driver.deliver(await driver.assign('t', 0), [record(0, null, 'bad'), ...records(1, 5)])
+    await clock.advance(2_000)
+    expect(given.map(({ reason, record: { offset } }) => [offset, reason])).toEqual([
+      [0, 'undecodable'],
+      [1, 'rejected'],
+      [2, 'exhausted'],
+      [3, 'timeout'],
+    ])
+    expect(given[0]?.record.value?.toString()).toBe('bad')
+    expect(driver.committed('t', 0)?.nextOffset).toBe(5)
+  })
+
+  it('the time to handle counts from the start of the handler, and its end aborts the signal', async () => {
+    const handler = new ManualHandler()
+    const { route, given } = routeFailing(0)
+    const { clock, driver, consumer } = setUp({ handle: handler.handle, handlerTimeoutMs: 1000 }, { deadLetter: route })
+    await consumer.start()
+    driver.deliver(await driver.assign('t', 0), records(0, 2))
+    await clock.advance(900)
+    handler.end(0)
+    await clock.advance(900)
+    expect(given).toEqual([])
+    expect(handler.signals.get(1)?.aborted).toBe(false)
+    await clock.advance(200)
+    expect(handler.signals.get(1)?.aborted).toBe(true)
+    await clock.advance(1_000)
+    expect(given.map(({ record: { offset } }) => offset)).toEqual([1])
+  })
+
+  it('a write that waits for a broker ends when the partition is taken away, and is not repeated', async () => {
+    const { route, given } = routeFailing(Infinity)
+    const { clock, driver, consumer, drains } = setUp({ handle: failAt(0), commit: 'each' }, { deadLetter: route })
+    await consumer.start()
+    const assigned = await driver.assign('t', 0)
+    driver.deliver(assigned, records(0, 2))
+    await clock.advance(50)
+    driver.lose(assigned)
+    const tries = given.length
+    await clock.advance(60_000)
+    expect(given.length).toBe(tries)
+    expect(driver.commits).toEqual([])
+    expect(drains[0]).toMatchObject({ abandoned: 1, possibleDuplicates: [{ from: 0, to: 1 }] })
+    expect(consumer.facts().late).toBe(1)
+  })
+})
+
+describe('handleBatch', () => {
+  it('hands over records of one partition, in order, and settles them together', async () => {
+    const batches: number[][] = []
+    const { clock, driver, consumer } = setUp({
+      commit: 'each',
+      batchMessages: 3,
+      handleBatch: (messages) => void batches.push(messages.map(({ offset }) => offset)),
+    })
+    await consumer.start()
+    driver.deliver(await driver.assign('t', 0), records(0, 7))
+    await clock.advance(0)
+    expect(batches).toEqual([[0, 1, 2], [3, 4, 5], [6]])
+    expect(driver.committed('t', 0)?.nextOffset).toBe(7)
+  })
+
+  it('that throws stops the partition at the first record of the batch', async () => {
+    const { clock, driver, consumer, stopped } = setUp({
+      commit: 'each',
+      batchMessages: 3,
+      handleBatch: (messages) => {
+        if (messages.some(({ offset }) => offset === 4)) throw new Error('no')
+      },
+    })
+    await consumer.start()
+    driver.deliver(await driver.assign('t', 0), records(0, 9))
+    await clock.advance(0)
+    expect(stopped.map(({ error }) => error.offset)).toEqual([3])
+    expect(driver.committed('t', 0)?.nextOffset).toBe(3)
+  })
+
+  it('that throws is repeated record by record when there is a dead-letter topic, in order', async () => {
+    const { route, given } = routeFailing(0)
+    const batches: number[][] = []
+    const { clock, driver, consumer } = setUp(
+      {
+        commit: 'each',
+        batchMessages: 3,
+        handleBatch: async (messages) => {
+          batches.push(messages.map(({ offset }) => offset))
+          await Promise.resolve()
+          if (messages.some(({ offset }) => offset === 1)) throw new Error('no')
+        },
+      },
+      { deadLetter: route },
+    )
+    await consumer.start()
+    driver.deliver(await driver.assign('t', 0), records(0, 6))
+    await clock.advance(0)
+    expect(batches).toEqual([[0, 1, 2], [0], [1], [2], [3, 4, 5]])
+    expect(given.map(({ record: { offset }, attempt }) => [offset, attempt])).toEqual([[1, 2]])
+    expect(driver.committed('t', 0)?.nextOffset).toBe(6)
+  })
+
+  it('hands over nothing more of a failed batch once its partition is lost', async () => {
+    const { route } = routeFailing(0)
+    const batches: number[][] = []
+    const { clock, driver, consumer } = setUp(
+      {
+        batchMessages: 4,
+        handleBatch: async (messages) => {
+          batches.push(messages.map(({ offset }) => offset))
+          await clock.sleep(10)
+          if (messages.length > 1) throw new Error('no')
+        },
+      },
+      { deadLetter: route },
+    )
+    await consumer.start()
+    const assigned = await driver.assign('t', 0)
+    driver.deliver(assigned, records(0, 4))
+    await clock.advance(15)
+    driver.lose(assigned)
+    await clock.advance(100)
+    expect(batches).toEqual([[0, 1, 2, 3], [0]])
+  })
+
+  it('never gets a record that cannot be decoded; it goes its own way, in its place', async () => {
+    const { route, given } = routeFailing(0)
+    const batches: number[][] = []
+    const { clock, driver, consumer } = setUp(
+      { handleBatch: (messages) => void batches.push(messages.map(({ offset }) => offset)), commit: 'each' },
+      { deadLetter: route },
+    )
+    await consumer.start()
+    driver.deliver(await driver.assign('t', 0), [record(0), record(1, null, 'bad'), record(2), record(3)])
+    await clock.advance(0)
+    expect(batches).toEqual([[0], [2, 3]])
+    expect(given.map(({ record: { offset } }) => offset)).toEqual([1])
+    expect(driver.committed('t', 0)?.nextOffset).toBe(4)
+  })
+})
+
+describe('middleware', () => {
+  it('wraps every delivery, the first outermost, and may run the handler again', async () => {
+    const log: string[] = []
+    let failures = 1
+    const { clock, driver, consumer, stopped } = setUp(
+      {
+        commit: 'each',
+        handle: (_, context) => {
+          log.push(`handle ${context.attempt}`)
+          if (failures-- > 0) throw new Error('once')
+        },
+      },
+      {
+        middleware: [
+          (messages, _, next) => {
+            log.push(`outer ${messages.map(({ offset }) => offset).join()}`)
+            return next()
+          },
+          async (_, context, next) => {
+            try {
+              await next()
+            } catch {
+              context.attempt += 1
+              await next()
+            }
+          },
+        ],
+      },
+    )
+    await consumer.start()
+    driver.deliver(await driver.assign('t', 0), records(0, 1))
+    await clock.advance(0)
+    expect(log).toEqual(['outer 0', 'handle 1', 'handle 2'])
+    expect(stopped).toEqual([])
+    expect(driver.committed('t', 0)?.nextOffset).toBe(1)
+  })
+})

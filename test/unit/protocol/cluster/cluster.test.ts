@@ -1,0 +1,86 @@
+import { describe, expect, it } from 'vitest'
+import { createMemoryCluster } from '../../../../src/drivers/memory/memory-cluster.js'
+import { Cluster } from '../../../../src/protocol/cluster/cluster.js'
+import { seededRandom } from '../../../../src/runtime/random.js'
+import { silentLogger } from '../../../../src/telemetry/logger.js'
+import { virtualClock } from '../../../../src/testing/time/virtual-clock.js'
+
+function world(metadataMaxAgeMs = 300_000) {
+  const clock = virtualClock()
+  const runtime = { clock, random: seededRandom(7) }
+  const memory = createMemoryCluster({ brokers: 3, runtime })
+  const connection = memory.connectionFactory().open('test')
+  const cluster = new Cluster(connection, runtime, { logger: silentLogger, requestTimeoutMs: 5_000, metadataMaxAgeMs })
+  return { clock, memory, cluster, in: (ms: number) => clock.now() + ms }
+}
+
+describe('cluster', () => {
+  it('knows leaders after a refresh and tells of a topic that does not exist', async () => {
+    const { clock, memory, cluster, in: within } = world()
+    memory.createTopic('a', { partitions: 2 })
+    await clock.runUntil(cluster.refresh(['a', 'nothing'], within(5_000)))
+    expect(cluster.partition('a', 1)?.leader).toBeGreaterThanOrEqual(0)
+    expect(cluster.topic('nothing')?.errorCode).toBe(3)
+    await cluster.close()
+  })
+
+  it('asks another broker after one second of silence', async () => {
+    const { clock, memory, cluster, in: within } = world()
+    memory.createTopic('a', { partitions: 1 })
+    await clock.runUntil(cluster.connect(within(5_000)))
+    const startedAt = clock.now()
+    memory.faults.silence(0)
+    memory.faults.silence(1)
+    await clock.runUntil(cluster.refresh(['a'], within(10_000)))
+    expect(clock.now() - startedAt).toBeLessThan(4_000)
+    await cluster.close()
+  })
+
+  it('rejects at the deadline when no broker answers, and says why', async () => {
+    const { clock, memory, cluster, in: within } = world()
+    for (const node of [0, 1, 2]) memory.faults.stopBroker(node)
+    const refused = expect(clock.runUntil(cluster.connect(within(3_000)))).rejects
+    await refused.toMatchObject({
+      code: 'cluster-unreachable',
+      message: expect.stringMatching(/no broker answered metadata in time; last failure: \S/) as string,
+      cause: expect.any(Error) as Error,
+    })
+    await cluster.close()
+  })
+
+  it('notices by age alone that partitions were added, however often another topic is complained about', async () => {
+    const { clock, memory, cluster, in: within } = world(10_000)
+    memory.createTopic('grows', { partitions: 1 })
+    memory.createTopic('other', { partitions: 1 })
+    await clock.runUntil(cluster.refresh(['grows', 'other'], within(5_000)))
+    memory.addPartitions('grows', 3)
+    for (let second = 0; second < 12; second += 1) {
+      cluster.noteStale('other')
+      await clock.advance(1_000)
+    }
+    expect(cluster.topic('grows')?.partitions).toHaveLength(3)
+    await cluster.close()
+  })
+
+  it('finds a leader again after a complaint, in the background', async () => {
+    const { clock, memory, cluster, in: within } = world()
+    memory.createTopic('a', { partitions: 1 })
+    await clock.runUntil(cluster.refresh(['a'], within(5_000)))
+    const before = cluster.partition('a', 0)?.leader as number
+    memory.faults.moveLeader('a', 0)
+    cluster.noteStale('a')
+    await clock.runUntil(() => cluster.partition('a', 0)?.leader !== before, { limitMs: 5_000 })
+    expect(cluster.partition('a', 0)?.leader).not.toBe(before)
+    await cluster.close()
+  })
+
+  it('remembers a coordinator until told to forget it', async () => {
+    const { clock, memory, cluster, in: within } = world()
+    const first = await clock.runUntil(cluster.coordinator('g', 'group', within(5_000)))
+    memory.faults.moveCoordinator('g', (first + 1) % 3)
+    expect(await clock.runUntil(cluster.coordinator('g', 'group', within(5_000)))).toBe(first)
+    cluster.forgetCoordinator('g', 'group')
+    expect(await clock.runUntil(cluster.coordinator('g', 'group', within(5_000)))).toBe((first + 1) % 3)
+    await cluster.close()
+  })
+})

@@ -1,0 +1,150 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import type { AssignedPartition, ConsumerSettings } from '../../../../src/driver/consumer.js'
+import { createMemoryCluster, type MemoryCluster } from '../../../../src/drivers/memory/memory-cluster.js'
+import { seededRandom } from '../../../../src/runtime/random.js'
+import { virtualClock, type VirtualClock } from '../../../../src/testing/time/virtual-clock.js'
+import { ConsumerHarness } from '../consume/consumer-harness.js'
+
+let clock: VirtualClock
+let cluster: MemoryCluster
+let opened: number
+
+beforeEach(() => {
+  clock = virtualClock()
+  cluster = createMemoryCluster({ runtime: { clock, random: seededRandom(1) }, latencyMs: 1, failoverMs: 500 })
+  cluster.createTopic('t', { partitions: 2 })
+  opened = 0
+})
+
+/** Heartbeat 1 s, session 10 s, rebalance 20 s: a rebalance leaves a drain 11 s. */
+const rebalanceDrainMs = 20_000 * 0.6 - 1_000
+
+function member(settings: Partial<ConsumerSettings> = {}) {
+  const connection = cluster.connectionFactory().open(`member-${(opened += 1)}`)
+  return new ConsumerHarness(connection, clock, settings)
+}
+
+/** A member whose drain goes on until the latest deadline it was given, then commits; with the deadlines it was given. */
+async function slowMember(settings: Partial<ConsumerSettings> = {}) {
+  const slow = member(settings)
+  const deadlines: number[] = []
+  const outcomes: string[] = []
+  slow.whenRevoked = async (partitions: readonly AssignedPartition[], deadline: number) => {
+    deadlines.push(deadline)
+    const isFirst = deadlines.length === 1
+    while (clock.now() < Math.min(...deadlines) - 100) await clock.sleep(10)
+    if (!isFirst) return
+    const offsets = partitions.map((at) => ({ ...at, nextOffset: at.position, metadata: 'drained' }))
+    outcomes.push(...(await slow.consumer.commit(offsets, Math.min(...deadlines))))
+  }
+  await slow.start()
+  return { slow, deadlines, outcomes }
+}
+
+describe('a member that stops', () => {
+  it('while the group rebalances ends its drain by the rebalance, commits under the old generation and never joins again', async () => {
+    const { slow, deadlines, outcomes } = await slowMember()
+    const stopped = slow.consumer.stop(clock.now() + 100_000)
+    await clock.advance(500)
+    const newcomer = member()
+    const begun = clock.now()
+    await newcomer.start()
+    expect(clock.now() - begun).toBeLessThan(rebalanceDrainMs + 1_500)
+    await clock.runUntil(stopped)
+    expect(deadlines).toHaveLength(2)
+    expect((deadlines[1] ?? Infinity) - begun).toBeLessThanOrEqual(rebalanceDrainMs + 1_100)
+    expect(outcomes).toEqual(['committed', 'committed'])
+    expect(slow.kinds()).toEqual(['assigned', 'revoked', 'revoked'])
+    expect(newcomer.held()).toEqual(['t-0', 't-1'])
+    expect(newcomer.last('assigned').map(({ committed }) => committed?.metadata)).toEqual(['drained', 'drained'])
+  })
+
+  it('while it drains for a rebalance leaves after that drain, by the earlier of both deadlines', async () => {
+    const { slow, deadlines, outcomes } = await slowMember()
+    const newcomer = member()
+    const joined = newcomer.consumer.start(clock.now() + 60_000)
+    await clock.runUntil(() => deadlines.length === 1)
+    const begun = clock.now()
+    await clock.runUntil(slow.consumer.stop(begun + 3_000))
+    expect(clock.now() - begun).toBeLessThanOrEqual(3_000)
+    await clock.runUntil(joined)
+    expect(outcomes).toEqual(['committed', 'committed'])
+    expect(slow.consumer.facts().state).toBe('stopped')
+    expect(newcomer.held()).toEqual(['t-0', 't-1'])
+    expect(clock.now() - begun).toBeLessThanOrEqual(4_200)
+  })
+
+  it('and is told to stop sooner does so', async () => {
+    const { slow, deadlines } = await slowMember()
+    const first = slow.consumer.stop(clock.now() + 100_000)
+    await clock.advance(1_000)
+    const begun = clock.now()
+    await clock.runUntil(slow.consumer.stop(begun + 2_000))
+    await clock.runUntil(first)
+    expect(clock.now() - begun).toBeLessThanOrEqual(2_000)
+    expect(deadlines).toHaveLength(2)
+    expect(cluster.committed('g')).toHaveLength(2)
+  })
+
+  it('and is told to stop at once while its drain never ends does so, without a timer left', async () => {
+    const slow = member()
+    slow.whenRevoked = () => new Promise(() => undefined)
+    await slow.start()
+    const first = slow.consumer.stop(clock.now() + 100_000)
+    await clock.advance(1_000)
+    const begun = clock.now()
+    await clock.runUntil(slow.consumer.stop(begun))
+    await clock.runUntil(first)
+    expect(clock.now() - begun).toBeLessThanOrEqual(1)
+    await clock.runUntilIdle()
+  })
+
+  it('and is thrown out of the group meanwhile loses everything at once and is gone', async () => {
+    const { slow, outcomes } = await slowMember()
+    const stopped = slow.consumer.stop(clock.now() + 100_000)
+    await clock.advance(500)
+    const begun = clock.now()
+    cluster.faults.killMember('g', slow.consumer.facts().memberId ?? '')
+    await clock.runUntil(stopped)
+    expect(clock.now() - begun).toBeLessThan(1_500)
+    expect(slow.kinds()).toEqual(['assigned', 'revoked', 'lost'])
+    expect(outcomes).toEqual([])
+    expect(slow.held()).toEqual([])
+  })
+
+  it('keeps its place by heartbeats for as long as its drain takes', async () => {
+    const { slow, outcomes } = await slowMember()
+    await clock.runUntil(slow.consumer.stop(clock.now() + 60_000))
+    expect(outcomes).toEqual(['committed', 'committed'])
+    expect(slow.kinds()).toEqual(['assigned', 'revoked'])
+  })
+
+  it('without a group is told to stop sooner as well', async () => {
+    const { slow, deadlines } = await slowMember({ groupId: null })
+    const first = slow.consumer.stop(clock.now() + 100_000)
+    await clock.advance(1_000)
+    const begun = clock.now()
+    await clock.runUntil(slow.consumer.stop(begun + 2_000))
+    await clock.runUntil(first)
+    expect(clock.now() - begun).toBeLessThanOrEqual(2_000)
+    expect(deadlines).toHaveLength(2)
+  })
+})
+
+describe('a member that lost its partitions in the middle of a drain', () => {
+  it('is not held up by that drain when it must give up what it was assigned since', async () => {
+    const slow = member()
+    slow.whenRevoked = () => new Promise(() => undefined)
+    await slow.start()
+    const second = member()
+    second.consumer.start(clock.now() + 60_000).catch(() => undefined)
+    await clock.runUntil(() => slow.kinds().includes('revoked'))
+    cluster.faults.killMember('g', slow.consumer.facts().memberId ?? '')
+    await clock.runUntil(() => slow.kinds().filter((kind) => kind === 'assigned').length === 2)
+    const revokes = () => slow.news.filter(({ kind }) => kind === 'revoked').length
+    const before = revokes()
+    slow.whenRevoked = () => Promise.resolve()
+    await clock.runUntil(slow.consumer.stop(clock.now() + 5_000))
+    expect(revokes()).toBe(before + 1)
+  })
+})

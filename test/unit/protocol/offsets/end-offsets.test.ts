@@ -1,0 +1,121 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import { brokerCode } from '../../../../src/connection/broker-error.js'
+import { virtualClock, type VirtualClock } from '../../../../src/testing/time/virtual-clock.js'
+import { ScriptedCluster } from '../cluster/scripted-cluster.js'
+import { ConsumerHarness } from '../consume/consumer-harness.js'
+
+const t0 = { topic: 't', partition: 0 }
+const t1 = { topic: 't', partition: 1 }
+const t2 = { topic: 't', partition: 2 }
+let clock: VirtualClock
+let cluster: ScriptedCluster
+
+/** Partitions 0 and 1 on broker 1, partition 2 on broker 2; three records each. */
+beforeEach(() => {
+  clock = virtualClock()
+  cluster = new ScriptedCluster(clock)
+  for (const partition of [0, 1, 2]) cluster.append('t', partition, 3)
+  cluster.log('t', 2).leader = 2
+})
+
+async function reading(settings: ConstructorParameters<typeof ConsumerHarness>[2] = {}) {
+  const harness = new ConsumerHarness(cluster, clock, { groupId: null, ...settings })
+  await harness.start()
+  await clock.advance(100)
+  return harness
+}
+
+const asked = () => cluster.count('listOffsets')
+const ageOf = (harness: ConsumerHarness, at: typeof t0) => clock.now() - (harness.consumer.endOf(at)?.at ?? 0)
+
+describe('the end of a log', () => {
+  it('is told by fetches, also by those that bring nothing, and then never asked for', async () => {
+    const { consumer } = await reading()
+    const before = asked()
+    expect(consumer.endOf(t0)?.offset).toBe(3)
+    await clock.advance(60_000)
+    expect(clock.now() - (consumer.endOf(t0)?.at ?? 0)).toBeLessThan(600)
+    cluster.append('t', 0, 2)
+    await clock.advance(600)
+    expect(consumer.endOf(t0)?.offset).toBe(5)
+    expect(asked()).toBe(before)
+  })
+
+  it('of paused partitions is asked for, each broker once, and is never older than ten seconds', async () => {
+    const harness = await reading()
+    for (const at of [t0, t1, t2]) harness.consumer.pause(at)
+    await clock.advance(1_000)
+    const before = asked()
+    for (const partition of [0, 1, 2]) cluster.append('t', partition, 1_000)
+    for (let second = 0; second < 60; second += 1) {
+      await clock.advance(1_000)
+      for (const at of [t0, t1, t2]) expect(ageOf(harness, at)).toBeLessThan(10_000)
+    }
+    for (const at of [t0, t1, t2]) expect(harness.consumer.endOf(at)?.offset).toBe(1_003)
+    expect(asked() - before).toBeGreaterThanOrEqual(2 * 6)
+    expect(asked() - before).toBeLessThanOrEqual(2 * 12)
+    harness.consumer.resume(t0)
+    await clock.advance(1_000)
+    expect(ageOf(harness, t0)).toBeLessThan(600)
+  })
+
+  it('that a broker does not tell shows its age; other brokers are not held up', async () => {
+    const harness = await reading()
+    cluster.on('fetch', (_, node) => (node === 2 ? 'silence' : 'usual'))
+    cluster.on('listOffsets', (_, node) => (node === 2 ? 'silence' : 'usual'))
+    await clock.advance(60_000)
+    expect(ageOf(harness, t2)).toBeGreaterThan(58_000)
+    expect(ageOf(harness, t0)).toBeLessThan(600)
+  })
+
+  it('under read-committed is the end of what may be read', async () => {
+    cluster.on('fetch', (request) => ({
+      throttleTimeMs: 0,
+      errorCode: 0,
+      partitions: request.partitions.map((at) => ({
+        topic: at.topic,
+        partition: at.partition,
+        errorCode: 0,
+        highWatermark: 10,
+        lastStableOffset: 4,
+        logStartOffset: 0,
+        abortedTransactions: [],
+        batches: [],
+        corrupt: null,
+        sizeBytes: 0,
+      })),
+    }))
+    const committed = await reading({ isolation: 'read-committed' })
+    const everything = await reading({ isolation: 'read-uncommitted' })
+    expect(committed.consumer.endOf(t0)?.offset).toBe(4)
+    expect(everything.consumer.endOf(t0)?.offset).toBe(10)
+  })
+
+  it('that was asked for does not take back what a fetch told meanwhile', async () => {
+    const harness = await reading()
+    harness.consumer.pause(t0)
+    const before = asked()
+    cluster.on('listOffsets', async ({ partitions }) => {
+      const old = partitions.map((at) => ({ ...at, errorCode: brokerCode.NONE, offset: 3 }))
+      await clock.sleep(3_000)
+      return { throttleTimeMs: 0, partitions: old }
+    })
+    await clock.runUntil(() => asked() > before)
+    cluster.append('t', 0, 5)
+    harness.consumer.resume(t0)
+    await clock.advance(1_000)
+    expect(harness.consumer.endOf(t0)?.offset).toBe(8)
+    harness.consumer.pause(t0)
+    await clock.advance(2_500)
+    expect(harness.consumer.endOf(t0)?.offset).toBe(8)
+  })
+
+  it('is asked for no more, and no timer is left, when nothing is held', async () => {
+    const harness = await reading({ groupId: 'g' })
+    harness.consumer.pause(t0)
+    await harness.stop()
+    const before = asked()
+    await clock.runUntilIdle()
+    expect(asked()).toBe(before)
+  })
+})
