@@ -1,4 +1,4 @@
-export { createMessaging, Messaging, type CloseOptions, type MessagingFacts } from './messaging.js'
+export { createMessaging, type CloseOptions, type Messaging, type MessagingFacts } from './messaging.js'
 export { closeOnSignal, type CloseOnSignalOptions } from './close-on-signal.js'
 export type { MessagingOptions } from './config/messaging-options.js'
 export type { MessagingProducerOptions } from './config/producer-config.js'
@@ -25,20 +25,14 @@ export { bytes } from './serde/bytes.js'
 export { nullable } from './serde/nullable.js'
 export { SerdeError, type ValueIssue } from './serde/serde-error.js'
 
-export { Producer, type CloseSummary, type ProducerFacts, type ProducerState } from './producer/producer.js'
+export type { CloseSummary, Producer, ProducerFacts, ProducerState } from './producer/producer.js'
 export type { TimeoutOption } from './producer/timeout-option.js'
 export type { SendOptions } from './producer/outgoing-record.js'
 export type { SendManyOptions } from './producer/send-many.js'
 export type { Receipt } from './producer/receipt.js'
 export { SendManyError } from './producer/send-many-error.js'
 
-export {
-  Consumer,
-  type ConsumerState,
-  type SeekTarget,
-  type StartOptions,
-  type StopOptions,
-} from './consumer/consumer.js'
+export type { Consumer, ConsumerState, SeekTarget, StartOptions, StopOptions } from './consumer/consumer.js'
 export type {
   ConsumerOptions,
   ConsumerSettingsOptions,
@@ -57,7 +51,6 @@ export { DeadLetter, Discard } from './consumer/handling/fate.js'
 
 export type { Message, MessageHeaders } from './message/message.js'
 export { tdHeader, type HeadersInput } from './message/headers.js'
-export type { Header, OutgoingRecord, ReceivedRecord, RecordBatch } from './message/record.js'
 export type { TopicPartition } from './message/topic-partition.js'
 
 export {
@@ -87,7 +80,7 @@ export {
   type ExplainedValue,
 } from './config/explain-config.js'
 
-export { Admin, type AdminCallOptions } from './operations/admin.js'
+export type { Admin, AdminCallOptions } from './operations/admin.js'
 export type {
   CommittedPartition,
   Compression,
@@ -114,23 +107,5 @@ export {
   type ErrorDetails,
 } from './errors.js'
 
-// The port between tidemark and a Kafka client: for those who write a driver or read what one tells.
-export type { Capabilities, ClientSettings, Driver } from './driver/driver.js'
-export type { DriverAdmin } from './driver/admin.js'
-export type {
-  AssignedPartition,
-  AssignorName,
-  CommitOutcome,
-  DriverConsumerFacts,
-  ConsumerListener,
-  ConsumerSettings,
-  DriverConsumer,
-  KnownEnd,
-  FetchedRecords,
-  OffsetToCommit,
-  StartPosition,
-} from './driver/consumer.js'
-export type { BatchOutcome, DriverProducer, OutgoingBatch, ProducerSettings } from './driver/producer.js'
-export type { Clock, Timer } from './runtime/clock.js'
-export type { Random } from './runtime/random.js'
-export type { Runtime } from './runtime/runtime.js'
+export type { Driver } from './driver/driver.js'
+export type { AssignorName, StartPosition } from './driver/consumer.js'

@@ -8,8 +8,9 @@ export {
   type TopicOptions,
 } from './drivers/memory/memory-cluster.js'
 export type { FaultKind, Faults } from './drivers/memory/faults.js'
-export type { HeldRequest, Interference, RandomFaults, RequestMatch } from './drivers/memory/network/fault-rules.js'
+export type { HeldRequest, RandomFaults, RequestMatch } from './drivers/memory/network/fault-rules.js'
 export type { GroupState } from './drivers/memory/group/classic/rebalance.js'
 export type { GroupFacts } from './drivers/memory/group/group-coordinators.js'
 export type { PartitionLogFacts } from './drivers/memory/log/partition.js'
 export type { StoredBatch } from './drivers/memory/log/stored-batch.js'
+export type { ApiName } from './connection/requests.js'

@@ -1,11 +1,12 @@
-/** Subpath `tidemark/testing`: time that moves when told, seeded simulations, and the contract every driver keeps. */
+/** Subpath `tidemark/testing`: time that moves when told, and simulations that repeat by their seed. */
 export {
   virtualClock,
   type RunLimit,
   type VirtualClock,
   type VirtualClockOptions,
 } from './testing/time/virtual-clock.js'
-export { seededRandom } from './runtime/random.js'
+export { seededRandom, type Random } from './runtime/random.js'
+export type { Runtime } from './runtime/runtime.js'
 export {
   simulate,
   SimulationError,
@@ -14,17 +15,4 @@ export {
   type SimulationReport,
 } from './testing/simulation/simulate.js'
 export type { Disturbance, Nemesis, NemesisOptions } from './testing/simulation/nemesis.js'
-export type { ProcessObserver, SimulatedProcess } from './testing/simulation/process.js'
-export type * from './connection/requests.js'
-export type { RequestError, RequestFailure } from './connection/request-error.js'
-export { driverContract } from './testing/contract/driver-contract.js'
-export { casesFor, runContractCase, type ContractCase, type ContractGroup } from './testing/contract/contract-case.js'
-export type {
-  ContractAbilities,
-  ContractAbility,
-  ContractHost,
-  HeldProduce,
-  HostTopic,
-} from './testing/contract/contract-host.js'
-export type { ContractWorld } from './testing/contract/contract-world.js'
-export type { News, NewsBody, RecordingConsumer } from './testing/contract/recording-consumer.js'
+export type { SimulatedProcess } from './testing/simulation/process.js'

@@ -332,6 +332,23 @@ export interface Apis {
   createPartitions: { request: CreatePartitionsRequest; answer: CreatePartitionsAnswer }
   describeConfigs: { request: DescribeConfigsRequest; answer: DescribeConfigsAnswer }
 }
-export type ApiName = keyof Apis
+/** Written out, so that a public type that names an API does not carry every request with it. */
+export type ApiName =
+  | 'metadata'
+  | 'produce'
+  | 'initProducerId'
+  | 'fetch'
+  | 'listOffsets'
+  | 'findCoordinator'
+  | 'joinGroup'
+  | 'syncGroup'
+  | 'heartbeat'
+  | 'leaveGroup'
+  | 'offsetCommit'
+  | 'offsetFetch'
+  | 'createTopics'
+  | 'deleteTopics'
+  | 'createPartitions'
+  | 'describeConfigs'
 export type Request = Apis[ApiName]['request']
 export type AnswerTo<R extends Request> = Apis[R['api']]['answer']

@@ -6,15 +6,13 @@ import { noHeaders, type Header } from './record.js'
 export type HeadersInput =
   Readonly<Record<string, string | Buffer | null>> | Iterable<readonly [name: string, value: string | Buffer | null]>
 
-/** Names of the headers this library writes on retries, dead letters and redrives. Text is UTF-8, times ISO 8601, numbers decimal. */
+/** Names of the headers this library writes, on sends with an `id` and on dead letters; more may come. Text is UTF-8, times ISO 8601, numbers decimal. */
 export const tdHeader = {
   /** Identity given by the caller; a reader's dedupe window goes by it. */
   id: 'td-id',
   /** Attempts made so far. */
   attempt: 'td-attempt',
-  /** Times a dead letter was sent back. */
-  hop: 'td-hop',
-  /** Why it is a dead letter: undecodable, invalid, rejected, exhausted, timeout, stale or too-large. */
+  /** Why it is a dead letter: undecodable, invalid, rejected, exhausted or timeout. */
   reason: 'td-reason',
   originTopic: 'td-origin-topic',
   originPartition: 'td-origin-partition',
@@ -28,13 +26,7 @@ export const tdHeader = {
   errorStack: 'td-error-stack',
   firstFailedAt: 'td-first-failed-at',
   lastFailedAt: 'td-last-failed-at',
-  /** A delayed retry must not run earlier. */
-  notBefore: 'td-not-before',
-  lane: 'td-lane',
-  redriveId: 'td-redrive-id',
 } as const
-
-export type TdHeaderName = (typeof tdHeader)[keyof typeof tdHeader]
 
 /** One header with UTF-8 text. */
 export function textHeader(name: string, text: string): Header {

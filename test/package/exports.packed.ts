@@ -9,7 +9,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 const run = (command: string, args: readonly string[], cwd: string) =>
   execFileSync(command, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
 
-const subpaths = ['tidemark', 'tidemark/memory', 'tidemark/testing', 'tidemark/kafkajs']
+const subpaths = ['tidemark', 'tidemark/memory', 'tidemark/testing', 'tidemark/driver', 'tidemark/kafkajs']
 
 /** The package as npm would publish it, installed beside its dependencies. */
 describe('the packed package', () => {

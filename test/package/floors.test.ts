@@ -18,7 +18,7 @@ const floors: readonly (readonly string[])[] = [
   ['config/'],
   ['messaging.ts'],
   ['close-on-signal.ts', 'testing/', 'cli/'],
-  ['index.ts', 'memory.ts', 'testing.ts', 'kafkajs.ts'],
+  ['index.ts', 'memory.ts', 'testing.ts', 'driver.ts', 'kafkajs.ts'],
 ]
 
 /** Packages that one folder alone may name. */

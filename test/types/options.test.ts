@@ -2,6 +2,7 @@ import { describe, expectTypeOf, it } from 'vitest'
 import { chooseProfile } from '../../src/config/choose-profile.js'
 import { defineProfile } from '../../src/config/define-profile.js'
 import { profiles, type Profile } from '../../src/config/profiles.js'
+import type { ApiName, Apis } from '../../src/connection/requests.js'
 import { encodeHeaders, messageHeaders, type HeadersInput } from '../../src/message/headers.js'
 import type { Message, MessageHeaders } from '../../src/message/message.js'
 import type { Header } from '../../src/message/record.js'
@@ -22,6 +23,12 @@ describe('types of headers', () => {
   it('refuse numbers and undefined as values', () => {
     expectTypeOf<{ retries: number }>().not.toExtend<HeadersInput>()
     expectTypeOf<{ id: string | undefined }>().not.toExtend<HeadersInput>()
+  })
+})
+
+describe('types of requests', () => {
+  it('have each API by name', () => {
+    expectTypeOf<ApiName>().toEqualTypeOf<keyof Apis>()
   })
 })
 

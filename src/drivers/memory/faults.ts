@@ -1,18 +1,19 @@
 import { StateError } from '../../errors.js'
 import type { Timer } from '../../runtime/clock.js'
 import type { ClusterState } from './cluster/cluster-state.js'
+import { HeldRequest, type FaultRules, type RandomFaults, type RequestMatch } from './network/fault-rules.js'
 import type { GroupCoordinators } from './group/group-coordinators.js'
-import {
-  HeldRequest,
-  type FaultRules,
-  type Interference,
-  type RandomFaults,
-  type RequestMatch,
-} from './network/fault-rules.js'
 import type { Network } from './network/network.js'
 
+/** More may come. */
 export type FaultKind =
-  | Exclude<Interference['kind'], 'none'>
+  | 'lose-request'
+  | 'lose-answer'
+  | 'refuse'
+  | 'throttle'
+  | 'delay'
+  | 'random-hold'
+  | 'hold'
   | 'silence'
   | 'stop-broker'
   | 'move-leader'
@@ -34,7 +35,52 @@ export class FaultCounter {
 }
 
 /** Everything that can go wrong, on demand. Rules apply to requests written after them; each one is used up by one request. */
-export class Faults {
+export interface Faults {
+  /** The request never reaches the broker, and its connection breaks. */
+  loseNextRequest(match?: RequestMatch): void
+  /** The request has its effect, and its connection breaks instead of the answer. */
+  loseNextAnswer(match?: RequestMatch): void
+  /** The broker refuses everything in the request with this code, without any effect. */
+  failNext(match: RequestMatch, errorCode: number): void
+  /** The request arrives later by `delayMs`, and so does what follows it on its connection. */
+  delayNext(match: RequestMatch, delayMs: number): void
+  /** The answer asks the client to stay silent for `throttleMs`. */
+  throttleNext(match: RequestMatch, throttleMs: number): void
+  /** The request is kept on its way until `release`, and arrives then even when its client has given up on it. */
+  holdRequest(match?: RequestMatch): HeldRequest
+  /** Faults by chance for every request from now on; `null` ends them. */
+  random(chances: RandomFaults | null): void
+  /** Forgets all rules that have not been used and ends random faults. What is held stays held. */
+  clear(): void
+  /**
+   * The broker takes connections and requests and answers nothing, as a stopped process does, for `forMs` or until
+   * `endSilence`. Then it carries out what it was asked meanwhile. It keeps its partitions and groups.
+   */
+  silence(node: number, forMs?: number): void
+  endSilence(node: number): void
+  /** The broker dies: connections break; after the failover time others lead its partitions and coordinate its groups. */
+  stopBroker(node: number): void
+  /** The broker comes back with what it had, copies what it lacks and rejoins the in-sync replicas. */
+  startBroker(node: number): void
+  /**
+   * Another replica leads the partition: `toNode`, else the next in-sync one. What the new leader has not copied is lost.
+   * @throws StateError when that replica does not exist or is down, or when no other is in sync.
+   */
+  moveLeader(topic: string, partition: number, toNode?: number): void
+  /** Followers on this broker stop copying; they stay in sync by name until `dropFollower`. */
+  pauseReplication(node: number): void
+  resumeReplication(node: number): void
+  /** The controller takes a follower that does not keep up out of the in-sync replicas of every partition. */
+  dropFollower(node: number): void
+  /** Throws a member out of its group, `'any'` the first one; false when there is none. */
+  killMember(groupId: string, memberId: string): boolean
+  /** Another broker coordinates the group; a rebalance under way is forgotten, as the old coordinator had not stored it. */
+  moveCoordinator(groupId: string, toNode?: number): void
+  /** How often each kind of fault was injected. */
+  injected(): Readonly<Partial<Record<FaultKind, number>>>
+}
+
+export class ClusterFaults implements Faults {
   /** Deaths that the controller has not noticed yet, by broker. */
   readonly #unnoticed = new Map<number, Timer>()
 
@@ -46,52 +92,40 @@ export class Faults {
     private readonly counter: FaultCounter,
   ) {}
 
-  /** The request never reaches the broker, and its connection breaks. */
   loseNextRequest(match: RequestMatch = {}): void {
     this.rules.add(match, { kind: 'lose-request' })
   }
 
-  /** The request has its effect, and its connection breaks instead of the answer. */
   loseNextAnswer(match: RequestMatch = {}): void {
     this.rules.add(match, { kind: 'lose-answer' })
   }
 
-  /** The broker refuses everything in the request with this code, without any effect. */
   failNext(match: RequestMatch, errorCode: number): void {
     this.rules.add(match, { kind: 'refuse', errorCode })
   }
 
-  /** The request arrives later by `delayMs`, and so does what follows it on its connection. */
   delayNext(match: RequestMatch, delayMs: number): void {
     this.rules.add(match, { kind: 'delay', delayMs })
   }
 
-  /** The answer asks the client to stay silent for `throttleMs`. */
   throttleNext(match: RequestMatch, throttleMs: number): void {
     this.rules.add(match, { kind: 'throttle', throttleMs })
   }
 
-  /** The request is kept on its way until `release`, and arrives then even when its client has given up on it. */
   holdRequest(match: RequestMatch = {}): HeldRequest {
     const held = new HeldRequest()
     this.rules.add(match, { kind: 'hold', held })
     return held
   }
 
-  /** Faults by chance for every request from now on; `null` ends them. */
   random(chances: RandomFaults | null): void {
     this.rules.setRandom(chances)
   }
 
-  /** Forgets all rules that have not been used and ends random faults. What is held stays held. */
   clear(): void {
     this.rules.clear()
   }
 
-  /**
-   * The broker takes connections and requests and answers nothing, as a stopped process does, for `forMs` or until
-   * `endSilence`. Then it carries out what it was asked meanwhile. It keeps its partitions and groups.
-   */
   silence(node: number, forMs?: number): void {
     this.counter.note('silence')
     this.network.silence(node)
@@ -102,7 +136,6 @@ export class Faults {
     this.network.endSilence(node)
   }
 
-  /** The broker dies: connections break; after the failover time others lead its partitions and coordinate its groups. */
   stopBroker(node: number): void {
     if (!this.cluster.isUp(node)) return
     this.counter.note('stop-broker')
@@ -117,7 +150,6 @@ export class Faults {
       )
   }
 
-  /** The broker comes back with what it had, copies what it lacks and rejoins the in-sync replicas. */
   startBroker(node: number): void {
     this.network.endSilence(node)
     if (this.cluster.isUp(node)) return
@@ -125,10 +157,6 @@ export class Faults {
     this.cluster.revive(node)
   }
 
-  /**
-   * Another replica leads the partition: `toNode`, else the next in-sync one. What the new leader has not copied is lost.
-   * @throws StateError when that replica does not exist or is down, or when no other is in sync.
-   */
   moveLeader(topic: string, partition: number, toNode?: number): void {
     const found = this.cluster.partition(topic, partition)
     if (found === undefined) throw new StateError('unknown-partition', `there is no partition ${topic}-${partition}`)
@@ -143,7 +171,6 @@ export class Faults {
     found.moveLeaderTo(target)
   }
 
-  /** Followers on this broker stop copying; they stay in sync by name until `dropFollower`. */
   pauseReplication(node: number): void {
     this.counter.note('pause-replication')
     this.cluster.setCopying(node, false)
@@ -153,12 +180,10 @@ export class Faults {
     this.cluster.setCopying(node, true)
   }
 
-  /** The controller takes a follower that does not keep up out of the in-sync replicas of every partition. */
   dropFollower(node: number): void {
     for (const partition of this.cluster.allPartitions()) partition.dropFromIsr(node)
   }
 
-  /** Throws a member out of its group, `'any'` the first one; false when there is none. */
   killMember(groupId: string, memberId: string): boolean {
     const members = this.groups.facts(groupId)?.members ?? []
     const victim = memberId === 'any' ? members[0]?.memberId : memberId
@@ -168,13 +193,11 @@ export class Faults {
     return true
   }
 
-  /** Another broker coordinates the group; a rebalance under way is forgotten, as the old coordinator had not stored it. */
   moveCoordinator(groupId: string, toNode?: number): void {
     this.counter.note('move-coordinator')
     this.groups.move(groupId, toNode)
   }
 
-  /** How often each kind of fault was injected. */
   injected(): Readonly<Partial<Record<FaultKind, number>>> {
     return this.counter.counts
   }

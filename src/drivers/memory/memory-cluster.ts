@@ -7,14 +7,14 @@ import { systemRuntime, type Runtime } from '../../runtime/runtime.js'
 import { createTopic, growTopic } from './broker/administration.js'
 import { Broker } from './broker/broker.js'
 import { ClusterState } from './cluster/cluster-state.js'
-import { FaultCounter, Faults } from './faults.js'
-import { GroupCoordinators, type GroupFacts } from './group/group-coordinators.js'
-import type { Partition, PartitionLogFacts } from './log/partition.js'
-import type { StoredBatch } from './log/stored-batch.js'
-import { requireClusterOptions, requireTopicOptions } from './memory-options.js'
 import { FaultRules } from './network/fault-rules.js'
+import { ClusterFaults, FaultCounter, type Faults } from './faults.js'
+import { GroupCoordinators, type GroupFacts } from './group/group-coordinators.js'
+import { requireClusterOptions, requireTopicOptions } from './memory-options.js'
 import { MemoryConnection } from './network/memory-connection.js'
 import { Network } from './network/network.js'
+import type { Partition, PartitionLogFacts } from './log/partition.js'
+import type { StoredBatch } from './log/stored-batch.js'
 
 export interface MemoryClusterOptions {
   /** Default 3, numbered from 0. */
@@ -70,6 +70,7 @@ export class MemoryCluster {
   readonly #connections = new Set<MemoryConnection>()
   readonly #transactionalIds = new Map<string, number>()
 
+  /** @internal */
   constructor(options: MemoryClusterOptions = {}) {
     const brokers = options.brokers ?? defaultBrokers
     const latencyMs = options.latencyMs ?? 0
@@ -100,7 +101,7 @@ export class MemoryCluster {
       typeof latencyMs === 'number' ? [latencyMs, latencyMs] : latencyMs,
       (kind) => counter.note(kind),
     )
-    this.faults = new Faults(this.#cluster, this.#groups, this.#network, rules, counter)
+    this.faults = new ClusterFaults(this.#cluster, this.#groups, this.#network, rules, counter)
   }
 
   /** @internal */

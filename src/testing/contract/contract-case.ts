@@ -18,7 +18,7 @@ export interface ContractCase {
   readonly name: string
   readonly group: ContractGroup
   readonly needs?: readonly ContractAbility[]
-  /** Rejects with an `AssertionError` when the driver breaks the promise. */
+  /** @internal Rejects with an `AssertionError` when the driver breaks the promise. */
   run(world: ContractWorld): Promise<void>
 }
 

@@ -246,7 +246,7 @@ export class Nemesis {
   #next: Timer | null = null
   readonly #counts = new Map<Disturbance, number>()
 
-  /** @param note is told everything that is done. */
+  /** @internal @param note is told everything that is done. */
   constructor(
     cluster: MemoryCluster,
     clock: VirtualClock,

@@ -24,6 +24,7 @@ export class SimulatedProcess {
   readonly #observer: ProcessObserver
   readonly #open = new Set<Connection>()
 
+  /** @internal */
   constructor(
     readonly name: string,
     connections: ConnectionFactory,

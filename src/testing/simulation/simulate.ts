@@ -25,7 +25,7 @@ export interface SimulationOptions {
   readonly limitMs?: number
   /** Told of every line of the trace, with its virtual time. */
   readonly onEvent?: (event: string) => void
-  /** Told of every request and answer, besides the trace. */
+  /** @internal Told of every request and answer, besides the trace. */
   readonly observer?: Partial<ProcessObserver>
 }
 

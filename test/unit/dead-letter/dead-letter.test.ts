@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { FailedRecord } from '../../../src/consumer/handling/failed-record.js'
 import { deadLetterPartition, deadLetterRecord, deadLetterTo } from '../../../src/dead-letter/dead-letter.js'
 import { SendError } from '../../../src/errors.js'
-import { messageHeaders } from '../../../src/message/headers.js'
+import { messageHeaders, tdHeader } from '../../../src/message/headers.js'
 import type { Header, OutgoingRecord } from '../../../src/message/record.js'
 
 const header = (name: string, text: string): Header => [name, Buffer.from(text)]
@@ -49,6 +49,11 @@ describe('a dead letter', () => {
     }
     for (const [name, value] of Object.entries(told)) expect([name, text(name)]).toEqual([name, value])
     expect(text('td-error-stack')).toContain('dead-letter.test')
+  })
+
+  it('has every header that tdHeader lists, but the id that the caller gives', () => {
+    const written = deadLetterRecord(failed()).headers.map(([name]) => name)
+    expect([...written, tdHeader.id].sort()).toEqual(Object.values(tdHeader).sort())
   })
 
   it('keeps foreign headers in order with their repeats and nulls, and replaces ours instead of adding to them', () => {

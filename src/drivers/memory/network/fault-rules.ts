@@ -69,7 +69,7 @@ export class HeldRequest {
     deliver?.()
   }
 
-  /** Called by the connection with how to deliver the request. */
+  /** @internal Called by the connection with how to deliver the request. */
   keep(deliver: () => void): void {
     if (this.#state === 'released') deliver()
     else {

@@ -1,0 +1,31 @@
+/** Subpath `tidemark/driver`: the port between tidemark and a Kafka client, and the contract that every driver keeps. */
+export type { Capabilities, ClientSettings, Driver } from './driver/driver.js'
+export type { DriverAdmin } from './driver/admin.js'
+export type {
+  AssignedPartition,
+  AssignorName,
+  CommitOutcome,
+  ConsumerListener,
+  ConsumerSettings,
+  DriverConsumer,
+  DriverConsumerFacts,
+  FetchedRecords,
+  KnownEnd,
+  OffsetToCommit,
+  StartPosition,
+} from './driver/consumer.js'
+export type { BatchOutcome, DriverProducer, OutgoingBatch, ProducerSettings } from './driver/producer.js'
+export type { Header, OutgoingRecord, ReceivedRecord, RecordBatch } from './message/record.js'
+export type { Clock, Timer } from './runtime/clock.js'
+export type { Random } from './runtime/random.js'
+export type { Runtime } from './runtime/runtime.js'
+
+export { driverContract } from './testing/contract/driver-contract.js'
+export { casesFor, runContractCase, type ContractCase, type ContractGroup } from './testing/contract/contract-case.js'
+export type {
+  ContractAbilities,
+  ContractAbility,
+  ContractHost,
+  HeldProduce,
+  HostTopic,
+} from './testing/contract/contract-host.js'
