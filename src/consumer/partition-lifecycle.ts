@@ -92,6 +92,7 @@ export class PartitionLifecycle implements ConsumerListener {
         send: dependencies.send,
         handlerTimeoutMs: options.handlerTimeoutMs,
         clock,
+        logger,
         metrics,
       }),
       committer: this.#committer,

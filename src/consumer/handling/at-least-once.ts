@@ -1,7 +1,9 @@
 import type { Message } from '../../message/message.js'
 import type { Clock } from '../../runtime/clock.js'
+import type { Logger } from '../../telemetry/logger.js'
 import { noMetrics, type Metrics } from '../../telemetry/metrics.js'
 import type { Delivery, Settlement, Work } from '../partition/work.js'
+import { SendGround } from './context-sends.js'
 import type { Failures } from './fates.js'
 import { HandlerCall } from './handler-call.js'
 import { compose, type ContextSend, type Handler, type Middleware } from './handler.js'
@@ -20,39 +22,46 @@ export interface AtLeastOnceOptions {
   readonly send: ContextSend
   readonly handlerTimeoutMs: number
   readonly clock: Clock
+  readonly logger: Logger
   readonly metrics: Metrics
 }
 
 type Invoke = (work: Work, call: HandlerCall) => void | Promise<void>
 
-/** The handler has ended before a record counts as done; a crash in between repeats it. */
+/** The handler has ended, and all that it sent is stored, before a record counts as done; a crash in between repeats it. */
 export class AtLeastOnce implements Delivery {
   readonly #invoke: Invoke
   readonly #options: AtLeastOnceOptions
+  readonly #sends: SendGround
 
   constructor(options: AtLeastOnceOptions) {
     this.#options = options
+    this.#sends = new SendGround(options.send, options.clock, options.logger)
     this.#invoke = invokeOf(options.handling, options.middleware)
   }
 
   deliver(work: Work): Settlement | Promise<Settlement> {
-    const { clock, handlerTimeoutMs, send, failures } = this.#options
+    const { clock, handlerTimeoutMs, failures } = this.#options
     if (work.partition.cancelled) return 'late'
     const now = clock.now()
-    const call = new HandlerCall(work.partition, work.attempt, clock, now, now + handlerTimeoutMs, send)
+    const call = new HandlerCall(work.partition, work.attempt, now, now + handlerTimeoutMs, this.#sends)
     if (work.failure !== null) return failures.end(work, call, work.failure)
     let handled: void | Promise<void>
     try {
       handled = this.#invoke(work, call)
+      if (isPromise(handled)) return this.#whenHandled(work, call, handled)
     } catch (error) {
+      if (call.maySend) return this.#whenHandled(work, call, Promise.reject(error as Error))
+      call.over()
       return failures.end(work, call, error)
     }
-    if (isPromise(handled)) return this.#whenHandled(work, call, handled)
+    if (call.maySend) return this.#whenHandled(work, call, Promise.resolve())
+    call.over()
     this.#measure(call)
     return 'handled'
   }
 
-  async #whenHandled(work: Work, call: HandlerCall, handled: Promise<void>): Promise<Settlement> {
+  async #whenHandled(work: Work, call: HandlerCall, handled: PromiseLike<void>): Promise<Settlement> {
     const { running, failures } = this.#options
     running.add(call)
     const failure = await call.outcome(handled)

@@ -113,15 +113,20 @@ function reasonOf(error: unknown): DeadLetterReason {
   return 'exhausted'
 }
 
+function isUnseenSend(cause: unknown): boolean {
+  return cause instanceof HandlerError && cause.code === 'send-failed'
+}
+
 function stopError({ partition, firstRecord, count }: Work, cause: unknown): Error {
   if (cause instanceof DecodeError) return cause
   const { topic, partition: number } = partition
   const { offset } = firstRecord
   const name = cause instanceof Error ? cause.name : typeof cause
+  const how = isUnseenSend(cause) ? 'a send of the handler failed unseen' : `the handler threw ${name}`
   const what = count > 1 ? `a batch of ${count} records from offset ${offset}` : `offset ${offset}`
   return new HandlerError(
     'handler-failed',
-    `the handler threw ${name} at ${topic}-${number}, ${what}, and there is no dead-letter topic, so the partition ` +
+    `${how} at ${topic}-${number}, ${what}, and there is no dead-letter topic, so the partition ` +
       'stops here; mend the handler, set deadLetter, or throw Discard to drop a record',
     { topic, partition: number, offset, cause },
   )

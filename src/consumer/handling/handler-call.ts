@@ -1,36 +1,40 @@
-import { wallTimeOf, type Clock } from '../../runtime/clock.js'
+import { wallTimeOf } from '../../runtime/clock.js'
 import type { OwnedPartition } from '../partition/owned-partition.js'
+import { ContextSends, type SendGround } from './context-sends.js'
 import type { ContextSend, MiddlewareContext } from './handler.js'
 
-/** The handler threw, or did not end in time. */
+/** The handler threw, a send of its failed unseen, or it did not end in time. */
 export interface HandlerFailure {
   readonly error: unknown
 }
 
-/** One call of the handler. The abort controller is made only when somebody asks for the signal. */
+/** One call of the handler. The abort controller and the sends are made only when somebody asks for them. */
 export class HandlerCall implements MiddlewareContext {
   attempt: number
   firstFailedAt: number | null = null
+  readonly #ground: SendGround
+  #sends: ContextSends | null = null
   #controller: AbortController | null = null
   #abortReason: Error | null = null
   #end: 'open' | 'cancelled' | 'expired' = 'open'
-  #handled: Promise<void> | null = null
-  #settle: ((failure: HandlerFailure) => void) | null = null
+  #settle: ((failure: HandlerFailure | null) => void) | null = null
+  #hasEnded = false
+  #onEnded: (() => void) | null = null
 
   constructor(
     readonly partition: OwnedPartition,
     attempt: number,
-    readonly clock: Clock,
     readonly startedAt: number,
     /** When its time is over; `deadline` tells it to handlers as wall time. */
     readonly endsAt: number,
-    readonly send: ContextSend,
+    ground: SendGround,
   ) {
     this.attempt = attempt
+    this.#ground = ground
   }
 
   get deadline(): number {
-    return wallTimeOf(this.clock, this.endsAt)
+    return wallTimeOf(this.#ground.clock, this.endsAt)
   }
 
   get signal(): AbortSignal {
@@ -39,6 +43,19 @@ export class HandlerCall implements MiddlewareContext {
       if (this.#abortReason !== null) this.#controller.abort(this.#abortReason)
     }
     return this.#controller.signal
+  }
+
+  get send(): ContextSend {
+    if (this.#sends === null) {
+      this.#sends = new ContextSends(this.#ground)
+      if (this.#hasEnded) this.#sends.close()
+    }
+    return this.#sends.send
+  }
+
+  /** It may have sent something, so its end is not enough. */
+  get maySend(): boolean {
+    return this.#sends !== null
   }
 
   /** Told to end because its partition is given up: what it throws from now on is no failure of its record. */
@@ -59,30 +76,59 @@ export class HandlerCall implements MiddlewareContext {
     this.#abort(error)
   }
 
+  /** The handler ended at once and had sent nothing. */
+  over(): void {
+    this.#hasEnded = true
+  }
+
   /** Its end is waited for no longer. */
   giveUp(): void {
     this.#settle?.({ error: this.#abortReason })
   }
 
-  /** Resolves when the handler ends, or is given up: with `null` when it did so in time and well. Never rejects. */
-  outcome(handled: Promise<void>): Promise<HandlerFailure | null> {
-    this.#handled = handled
+  /**
+   * Resolves when the handler and all its sends have ended, or it is given up: with `null` when they did so in time and
+   * well. Never rejects. Calls `then` once: of what only looks like a promise, each call may run it anew.
+   */
+  outcome(handled: PromiseLike<void>): Promise<HandlerFailure | null> {
     return new Promise((resolve) => {
       this.#settle = resolve
-      handled.then(
-        () => resolve(this.#end === 'expired' ? { error: this.#abortReason } : null),
-        (error: unknown) => resolve({ error: this.#end === 'expired' ? this.#abortReason : error }),
-      )
+      const end = (failure: HandlerFailure | null) => void this.#ended(failure)
+      try {
+        handled.then(
+          () => end(null),
+          (error: unknown) => end({ error }),
+        )
+      } catch (error) {
+        end({ error })
+      }
     })
   }
 
-  /** Resolves when the handler itself has ended. */
+  /** Resolves when the handler itself has ended, and its sends. */
   async whenEnded(): Promise<void> {
-    await this.#handled?.then(undefined, () => undefined) // how it ended was told by `outcome`, or counts no more
+    if (!this.#hasEnded) await new Promise<void>((resolve) => (this.#onEnded = resolve))
+  }
+
+  /** Never throws. */
+  #ended(failure: HandlerFailure | null): void | Promise<void> {
+    if (this.#sends !== null)
+      return this.#sends.whenEnded().then((unseen) => this.#conclude(failure ?? asFailure(unseen)))
+    return this.#conclude(failure)
+  }
+
+  #conclude(failure: HandlerFailure | null): void {
+    this.#hasEnded = true
+    this.#onEnded?.()
+    this.#settle?.(this.#end === 'expired' ? { error: this.#abortReason } : failure)
   }
 
   #abort(reason: Error): void {
     this.#abortReason = reason
     this.#controller?.abort(reason)
   }
+}
+
+function asFailure(error: Error | null): HandlerFailure | null {
+  return error === null ? null : { error }
 }

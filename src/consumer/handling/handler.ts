@@ -16,7 +16,11 @@ export interface HandlerContext {
    * receipt of the record. Setting the clock of the machine moves this number, not the time that is left.
    */
   readonly deadline: number
-  /** Sends from within a handler; resolves when stored. Await it: a record counts as handled when its handler has ended. */
+  /**
+   * Sends as `producer.send` does, under the profile of the consumer. A record counts as handled when its handler, all its
+   * sends and what was chained to them have ended; a send that fails, and whose rejection nobody takes, fails the record.
+   * Once all of that has ended it rejects with `StateError` `handler-ended`, and nothing is sent.
+   */
   readonly send: <Value>(topic: Topic<Value>, value: Value, options?: SendOptions) => Promise<Receipt>
 }
 

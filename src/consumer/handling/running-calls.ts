@@ -113,7 +113,7 @@ export class RunningCalls {
 function tooSlow({ partition: { topic, partition }, startedAt, endsAt }: HandlerCall): TimeoutError {
   return new TimeoutError(
     'handler-timeout',
-    `the handler did not end within ${endsAt - startedAt} ms; make it faster, or raise handlerTimeoutMs`,
+    `the handler and its sends did not end within ${endsAt - startedAt} ms; make it faster, or raise handlerTimeoutMs`,
     { topic, partition },
   )
 }

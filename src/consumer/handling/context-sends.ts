@@ -1,0 +1,149 @@
+import { HandlerError, StateError } from '../../errors.js'
+import type { Clock } from '../../runtime/clock.js'
+import type { Logger } from '../../telemetry/logger.js'
+import type { ContextSend } from './handler.js'
+
+/** What the sends of all calls of a consumer have in common. */
+export class SendGround {
+  readonly #logger: Logger
+  /** One line says what is wrong with the handler; at every record it would only be longer. */
+  #told = false
+
+  constructor(
+    readonly send: ContextSend,
+    readonly clock: Clock,
+    logger: Logger,
+  ) {
+    this.#logger = logger
+  }
+
+  /** A send came, or failed unseen, when the fate of its record was decided already. */
+  tellStray(error: unknown): void {
+    const level = this.#told ? 'debug' : 'warn'
+    this.#told = true
+    this.#logger[level](
+      { error },
+      'a send of a handler failed after the fate of its record was decided; await every send',
+    )
+  }
+}
+
+/**
+ * What one call of a handler sends. Its record may count as handled only when all of it is stored, else a crash loses what
+ * the committed offset says is done. So the promises that it hands out know whether anybody has taken their end:
+ *
+ * | a promise  | and                                      | then |
+ * |------------|------------------------------------------|------|
+ * | is pending | whatever                                 | its record waits |
+ * | has failed | somebody awaited it or chained to it     | what was chained answers for it: it is such a promise too |
+ * | has failed | nobody did until all of the call ended   | its record has failed |
+ * | has failed | the fate of its record is decided        | told once; it ends no process |
+ *
+ * Made at the first send: a handler that sends nothing pays nothing.
+ */
+export class ContextSends {
+  readonly #ground: SendGround
+  #pending = 0
+  readonly #unseen = new Map<SentPromise<unknown>, unknown>()
+  #state: 'open' | 'closed' = 'open'
+  #onEnded: (() => void) | null = null
+
+  constructor(ground: SendGround) {
+    this.#ground = ground
+  }
+
+  readonly send: ContextSend = (topic, value, options) => {
+    if (this.#state === 'closed') return SentPromise.of(Promise.reject(tooLate(topic.name)), this)
+    return SentPromise.of(this.#ground.send(topic, value, options), this)
+  }
+
+  /** Resolves when nothing is pending: with the failure of a send that nobody has seen, else `null`. None is taken after. */
+  async whenEnded(): Promise<HandlerError | null> {
+    while (this.#pending > 0) {
+      await new Promise<void>((resolve) => (this.#onEnded = resolve))
+      // Code that nobody waits for may be about to send the next one.
+      await new Promise<void>((resolve) => this.#ground.clock.defer(resolve))
+    }
+    this.close()
+    for (const failure of this.#unseen.values()) return unseenFailure(failure)
+    return null
+  }
+
+  /** The fate of the record is decided. */
+  close(): void {
+    this.#state = 'closed'
+  }
+
+  /** This and the following are for the promises. */
+  began(): void {
+    this.#pending += 1
+  }
+
+  ended(): void {
+    this.#pending -= 1
+    if (this.#pending === 0) this.#onEnded?.()
+  }
+
+  failed(promise: SentPromise<unknown>, error: unknown): void {
+    if (this.#state === 'closed') this.#ground.tellStray(error)
+    else this.#unseen.set(promise, error)
+    this.ended()
+  }
+
+  taken(promise: SentPromise<unknown>): void {
+    this.#unseen.delete(promise)
+  }
+}
+
+/** A promise that tells when it ends and whether somebody takes its end. It never is an unhandled rejection. */
+class SentPromise<Value> extends Promise<Value> {
+  #sends: ContextSends | null = null
+  #isTaken = false
+
+  static of<Value>(sent: Promise<Value>, sends: ContextSends): SentPromise<Value> {
+    const promise = new SentPromise<Value>((resolve, reject) => void sent.then(resolve, reject))
+    promise.#watch(sends)
+    return promise
+  }
+
+  /** `await`, `catch` and `finally` come here too. */
+  override then<Fulfilled = Value, Rejected = never>(
+    onFulfilled?: ((value: Value) => Fulfilled | PromiseLike<Fulfilled>) | null,
+    onRejected?: ((reason: unknown) => Rejected | PromiseLike<Rejected>) | null,
+  ): Promise<Fulfilled | Rejected> {
+    const chained = super.then(onFulfilled, onRejected) as SentPromise<Fulfilled | Rejected>
+    if (this.#sends === null) return chained
+    this.#isTaken = true
+    this.#sends.taken(this)
+    chained.#watch(this.#sends)
+    return chained
+  }
+
+  #watch(sends: ContextSends): void {
+    this.#sends = sends
+    sends.began()
+    void super.then(
+      () => sends.ended(),
+      (error: unknown) => (this.#isTaken ? sends.ended() : sends.failed(this, error)),
+    )
+  }
+}
+
+function unseenFailure(cause: unknown): HandlerError {
+  const name = cause instanceof Error ? cause.name : typeof cause
+  return new HandlerError(
+    'send-failed',
+    `a send of the handler failed (${name}), and the handler neither awaited it nor caught its rejection; await every ` +
+      'context.send, or catch the rejections that do not matter',
+    { cause },
+  )
+}
+
+function tooLate(topic: string): StateError {
+  return new StateError(
+    'handler-ended',
+    `context.send to ${topic} was called when the handler and all its sends had ended, so nothing was sent: its record ` +
+      'counts as done and would not be handled again; send before the handler ends, or with a producer',
+    { topic },
+  )
+}
