@@ -5,10 +5,10 @@ import { flag, optionProblem, timeLimit, type Rules } from '../input/option-rule
 import type { TopicPartition } from '../message/topic-partition.js'
 import type { Clock } from '../runtime/clock.js'
 import { StateMachine } from '../runtime/state-machine.js'
+import { assemble, type ConsumerParts } from './assemble.js'
 import type { ConsumerDependencies } from './consumer-dependencies.js'
 import { requirePartitions, requireSeekTarget } from './options/consumer-input.js'
 import type { ResolvedConsumerOptions } from './options/consumer-schema.js'
-import { PartitionLifecycle } from './partition-lifecycle.js'
 import { onWallClock, type ConsumerFacts } from './watch/facts.js'
 
 export type ConsumerState = 'idle' | 'starting' | 'running' | 'stopping' | 'stopped' | 'failed'
@@ -54,7 +54,7 @@ export class Consumer implements AsyncDisposable {
   readonly #options: ResolvedConsumerOptions
   readonly #dependencies: ConsumerDependencies
   readonly #state = new StateMachine<ConsumerState>('the consumer', 'idle', moves)
-  readonly #lifecycle: PartitionLifecycle
+  readonly #parts: ConsumerParts
   #driver: DriverConsumer | null = null
   #closing: Promise<void> | null = null
   /** Absolute ms; only ever brought forward. */
@@ -65,7 +65,7 @@ export class Consumer implements AsyncDisposable {
   constructor(options: ResolvedConsumerOptions, dependencies: ConsumerDependencies) {
     this.#options = options
     this.#dependencies = dependencies
-    this.#lifecycle = new PartitionLifecycle(
+    this.#parts = assemble(
       options,
       dependencies,
       () => this.#requireDriver(),
@@ -89,7 +89,7 @@ export class Consumer implements AsyncDisposable {
     const { timeoutMs = startTimeoutMs } = options
     this.#state.require('start', 'idle')
     this.#state.to('starting')
-    const driver = this.#dependencies.driver.createConsumer(this.#settings(), this.#lifecycle)
+    const driver = this.#dependencies.driver.createConsumer(this.#settings(), this.#parts.lifecycle)
     this.#driver = driver
     try {
       await driver.start(this.#now() + timeoutMs)
@@ -124,13 +124,13 @@ export class Consumer implements AsyncDisposable {
   pause(partitions: readonly TopicPartition[] = this.assignment()): void {
     this.#state.require('pause', 'starting', 'running')
     requirePartitions('pause', partitions)
-    this.#lifecycle.pause(partitions)
+    this.#parts.steering.pause(partitions)
   }
 
   resume(partitions: readonly TopicPartition[] = this.assignment()): void {
     this.#state.require('resume', 'starting', 'running')
     requirePartitions('resume', partitions)
-    this.#lifecycle.resume(partitions)
+    this.#parts.steering.resume(partitions)
   }
 
   /**
@@ -142,19 +142,19 @@ export class Consumer implements AsyncDisposable {
     this.#state.require('seek', 'starting', 'running')
     requireSeekTarget(target)
     const place = { topic, partition }
-    this.#lifecycle.require(place)
+    this.#parts.partitions.require(place)
     const offset = typeof target === 'number' ? target : await this.#dependencies.offsetAt(place, target.timestamp)
     if (offset < 0) throw noOffset(place)
-    await this.#lifecycle.seek(place, offset)
+    await this.#parts.steering.seek(place, offset)
   }
 
   /** Next offset to take up; what was fetched and waits begins there. */
   position(topic: string, partition: number): number {
-    return this.#lifecycle.require({ topic, partition }).tracker.end
+    return this.#parts.partitions.require({ topic, partition }).tracker.end
   }
 
   assignment(): readonly TopicPartition[] {
-    return this.#lifecycle.assignment()
+    return this.#parts.partitions.places()
   }
 
   /**
@@ -170,7 +170,7 @@ export class Consumer implements AsyncDisposable {
     return {
       state: this.#state.current,
       driver: this.#driver === null ? null : onWallClock(this.#driver.facts(), this.#clock),
-      ...this.#lifecycle.facts(),
+      ...this.#parts.facts(),
       error: this.#error,
     }
   }
@@ -178,7 +178,7 @@ export class Consumer implements AsyncDisposable {
   async #stop(timeoutMs: number): Promise<void> {
     if (this.#state.is('idle')) {
       this.#state.to('stopped')
-      this.#lifecycle.close()
+      this.#parts.close()
       return
     }
     this.#state.to('stopping')
@@ -188,7 +188,7 @@ export class Consumer implements AsyncDisposable {
 
   async #close(timeoutMs: number): Promise<void> {
     await this.#giveUp(timeoutMs)
-    this.#lifecycle.close()
+    this.#parts.close()
   }
 
   /** Called again with less time, it shortens what the former call has begun. Never rejects. */
@@ -198,7 +198,10 @@ export class Consumer implements AsyncDisposable {
     this.#stopBy = deadline
     const leave = Math.min(leaveMs, timeoutMs * leaveShare)
     // At the same time, so that a member that stops hears of a rebalance meanwhile and is never made to join again.
-    const ends = await Promise.allSettled([this.#lifecycle.release(deadline - leave), this.#driver?.stop(deadline)])
+    const ends = await Promise.allSettled([
+      this.#parts.lifecycle.release(deadline - leave),
+      this.#driver?.stop(deadline),
+    ])
     for (const end of ends) {
       if (end.status === 'fulfilled') continue
       this.#dependencies.logger.error({ error: end.reason as unknown }, 'the consumer did not stop in order')
@@ -206,7 +209,7 @@ export class Consumer implements AsyncDisposable {
   }
 
   #force(): void {
-    this.#lifecycle.abandonAll()
+    this.#parts.lifecycle.abandonAll()
     const stopped = this.#driver?.stop(this.#now())
     void stopped?.catch((error: unknown) => {
       this.#dependencies.logger.error({ error }, 'the consumer did not stop in order')

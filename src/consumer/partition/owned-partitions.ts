@@ -1,9 +1,22 @@
+import type { AssignedPartition } from '../../driver/consumer.js'
+import { StateError } from '../../errors.js'
 import { partitionKey, type TopicPartition } from '../../message/topic-partition.js'
-import type { OwnedPartition } from './owned-partition.js'
+import { commitMetadataMaxBytes } from '../../offsets/commit-metadata.js'
+import type { Clock } from '../../runtime/clock.js'
+import type { LaneGroup } from '../../runtime/keyed-lanes.js'
+import { OwnedPartition, type PartitionStart } from './owned-partition.js'
+import type { Work } from './work.js'
 
 /** The partitions that are ours now. */
 export class OwnedPartitions {
   readonly #owned = new Map<string, OwnedPartition>()
+  readonly #lanesFor: (partition: OwnedPartition) => LaneGroup<Work>
+  readonly #clock: Clock
+
+  constructor(lanesFor: (partition: OwnedPartition) => LaneGroup<Work>, clock: Clock) {
+    this.#lanesFor = lanesFor
+    this.#clock = clock
+  }
 
   get size(): number {
     return this.#owned.size
@@ -19,8 +32,21 @@ export class OwnedPartitions {
     return owned?.epoch === epoch ? owned : undefined
   }
 
-  put(owned: OwnedPartition): void {
+  require(place: TopicPartition): OwnedPartition {
+    const { topic, partition } = place
+    const owned = this.get(topic, partition)
+    if (owned !== undefined) return owned
+    throw new StateError('not-assigned', `${topic}-${partition} is not assigned to this consumer; see assignment()`, {
+      topic,
+      partition,
+    })
+  }
+
+  /** In place of what there was of the same partition. */
+  own(assigned: AssignedPartition, start: PartitionStart): OwnedPartition {
+    const owned = new OwnedPartition(assigned, start, this.#lanesFor, this.#clock.now(), commitMetadataMaxBytes)
     this.#owned.set(partitionKey(owned.topic, owned.partition), owned)
+    return owned
   }
 
   /** Removes this very object; one that was replaced meanwhile stays. */
@@ -31,5 +57,9 @@ export class OwnedPartitions {
 
   all(): OwnedPartition[] {
     return [...this.#owned.values()]
+  }
+
+  places(): TopicPartition[] {
+    return this.all().map(({ topic, partition }) => ({ topic, partition }))
   }
 }

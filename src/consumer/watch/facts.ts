@@ -1,4 +1,9 @@
-import type { CommitOutcome, DriverConsumerFacts as DriverFacts, KnownEnd } from '../../driver/consumer.js'
+import type {
+  CommitOutcome,
+  DriverConsumer,
+  DriverConsumerFacts as DriverFacts,
+  KnownEnd,
+} from '../../driver/consumer.js'
 import type { TidemarkError } from '../../errors.js'
 import type { TopicPartition } from '../../message/topic-partition.js'
 import { wallTimeOf, type Clock } from '../../runtime/clock.js'
@@ -61,7 +66,38 @@ export interface ConsumerFacts {
   readonly error: TidemarkError | null
 }
 
-export function partitionFacts(
+/** What the parts of a consumer tell of themselves. */
+export type PartsFacts = Omit<ConsumerFacts, 'state' | 'driver' | 'error'>
+
+interface FactsParts {
+  readonly partitions: readonly OwnedPartition[]
+  readonly driver: () => Pick<DriverConsumer, 'endOf'>
+  readonly dispatch: { readonly running: number; readonly late: number }
+  readonly running: { readonly oldestStartedAt: number | null; readonly overrunning: number }
+  readonly committer: { readonly counts: Readonly<Record<CommitOutcome, number>> }
+  readonly drains: { readonly last: DrainReport | null }
+  readonly stallWatch: { progressOf(partition: OwnedPartition): Progress; pollAgeMs(): number }
+  readonly gauges: { readonly inFlight: number }
+  readonly clock: Clock
+}
+
+export function partsFacts(parts: FactsParts): PartsFacts {
+  const { partitions, driver, dispatch, running, committer, drains, stallWatch, gauges, clock } = parts
+  const { oldestStartedAt } = running
+  return {
+    partitions: partitions.map((one) => partitionFacts(one, driver().endOf(one), stallWatch.progressOf(one), clock)),
+    inFlight: gauges.inFlight,
+    running: dispatch.running,
+    oldestHandlerStartedAt: oldestStartedAt === null ? null : wallTimeOf(clock, oldestStartedAt),
+    overrunning: running.overrunning,
+    pollAgeMs: partitions.length === 0 ? 0 : stallWatch.pollAgeMs(),
+    late: dispatch.late,
+    commits: committer.counts,
+    lastDrain: drains.last,
+  }
+}
+
+function partitionFacts(
   partition: OwnedPartition,
   known: KnownEnd | null,
   { waitsFor, stalledMs }: Progress,

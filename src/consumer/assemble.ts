@@ -1,0 +1,142 @@
+import type { DriverConsumer } from '../driver/consumer.js'
+import { StateError, type TidemarkError } from '../errors.js'
+import type { ConsumerDependencies } from './consumer-dependencies.js'
+import { defect } from './defect.js'
+import { Dispatch } from './dispatch/dispatch.js'
+import { AtLeastOnce, type Handling } from './handling/at-least-once.js'
+import { Failures } from './handling/fates.js'
+import { RunningCalls } from './handling/running-calls.js'
+import { Intake } from './intake/intake.js'
+import type { ResolvedConsumerOptions } from './options/consumer-schema.js'
+import { BackPressure } from './partition/back-pressure.js'
+import { OwnedPartitions } from './partition/owned-partitions.js'
+import { PartitionLifecycle } from './partition-lifecycle.js'
+import { RunningDrains } from './release/running-drains.js'
+import { Committer } from './settling/committer.js'
+import { Steering } from './steering.js'
+import { partsFacts, type PartsFacts } from './watch/facts.js'
+import { Gauges } from './watch/gauges.js'
+import { StallWatch } from './watch/stall-watch.js'
+
+/** How long a handler may take to heed its signal; never longer than it may take at all. */
+const handlerGraceMs = 5_000
+
+/** What a consumer is made of, as far as it deals with it. */
+export interface ConsumerParts {
+  readonly partitions: OwnedPartitions
+  readonly lifecycle: PartitionLifecycle
+  readonly steering: Steering
+  readonly facts: () => PartsFacts
+  /** No timer is left. */
+  readonly close: () => void
+}
+
+/**
+ * Makes the parts of a consumer and joins them; nothing is done before the driver tells of partitions.
+ *
+ * @param driver there from the start of the consumer on
+ * @param onFailed the consumer cannot go on
+ */
+export function assemble(
+  options: ResolvedConsumerOptions,
+  dependencies: ConsumerDependencies,
+  driver: () => DriverConsumer,
+  onFailed: (error: TidemarkError) => void,
+): ConsumerParts {
+  const { logger, metrics, middleware, deadLetter, send } = dependencies
+  const { runtime } = dependencies.driver
+  const { clock } = runtime
+  const { group, handlerTimeoutMs, topics } = options
+  const handling = handlingOf(options)
+  const onDefect = (error: unknown) => onFailed(defect(error))
+
+  const partitions: OwnedPartitions = new OwnedPartitions((partition) => dispatch.lanesFor(partition), clock)
+  const owned = () => partitions.all()
+  const backPressure = new BackPressure(options.highMark, options.lowMark, driver)
+  const running = new RunningCalls({ clock, graceMs: Math.min(handlerGraceMs, handlerTimeoutMs), logger, metrics })
+  const committer = new Committer({
+    policy: options.commit,
+    partitions: owned,
+    driver,
+    runtime,
+    logger,
+    metrics,
+    onLost: (partition) => lifecycle.lost([partition.assigned]),
+    onDefect,
+  })
+  if (group === null) committer.close()
+  const dispatch = new Dispatch({
+    order: options.order,
+    concurrency: options.concurrency,
+    intake: new Intake(topics, handling.kind === 'batch' ? options.batchMessages : null),
+    delivery: new AtLeastOnce({
+      handling,
+      middleware,
+      failures: new Failures({ group, deadLetter, runtime, logger }),
+      running,
+      send,
+      handlerTimeoutMs,
+      clock,
+      logger,
+      metrics,
+    }),
+    committer,
+    backPressure,
+    metrics,
+    clock,
+    stopPartition: (partition, error) => lifecycle.stop(partition, error),
+    onDefect,
+  })
+  const stallWatch = new StallWatch({
+    warnAfterMs: options.stallWarningMs,
+    fetchMaxWaitMs: options.fetch.maxWaitMs,
+    partitions: owned,
+    driver,
+    oldestHandlerStartedAt: () => running.oldestStartedAt,
+    clock,
+    logger,
+    metrics,
+  })
+  const drains = new RunningDrains({ clock, committer, running }, (report) => lifecycle.drained(report))
+  const gauges = new Gauges(owned, metrics)
+  const steering = new Steering(options.drainMs, {
+    partitions,
+    backPressure,
+    committer,
+    running,
+    gauges,
+    driver,
+    clock,
+  })
+  const lifecycle = new PartitionLifecycle(options, {
+    partitions,
+    backPressure,
+    committer,
+    drains,
+    stallWatch,
+    gauges,
+    clock,
+    logger,
+    metrics,
+    onPartitionStopped: options.onPartitionStopped,
+    onDrained: options.onDrained,
+    onFailed,
+  })
+  return {
+    partitions,
+    lifecycle,
+    steering,
+    facts: () =>
+      partsFacts({ partitions: owned(), driver, dispatch, running, committer, drains, stallWatch, gauges, clock }),
+    close: () => {
+      lifecycle.close()
+      running.close()
+    },
+  }
+}
+
+function handlingOf({ handle, handleBatch }: ResolvedConsumerOptions): Handling {
+  if (handle !== undefined) return { kind: 'each', handle }
+  if (handleBatch !== undefined) return { kind: 'batch', handleBatch }
+  throw new StateError('no-handler', 'a consumer needs handle or handleBatch')
+}

@@ -1,0 +1,117 @@
+import type { DriverConsumer } from '../driver/consumer.js'
+import { StateError } from '../errors.js'
+import type { TopicPartition } from '../message/topic-partition.js'
+import type { Clock } from '../runtime/clock.js'
+import { withinDeadline } from '../runtime/within-deadline.js'
+import type { RunningCalls } from './handling/running-calls.js'
+import type { BackPressure } from './partition/back-pressure.js'
+import type { OwnedPartition } from './partition/owned-partition.js'
+import type { OwnedPartitions } from './partition/owned-partitions.js'
+import { uncommittedRanges } from './release/drain.js'
+import type { Committer } from './settling/committer.js'
+import type { Gauges } from './watch/gauges.js'
+
+export interface SteeringParts {
+  readonly partitions: OwnedPartitions
+  readonly backPressure: BackPressure
+  readonly committer: Committer
+  readonly running: RunningCalls
+  readonly gauges: Gauges
+  readonly driver: () => Pick<DriverConsumer, 'seek' | 'resume'>
+  readonly clock: Clock
+}
+
+/** On its way to another place. */
+interface Seek {
+  offset: number
+  ended: Promise<void>
+}
+
+/** What the user asks of partitions that are ours: to rest, to go on, to go on elsewhere. */
+export class Steering {
+  /** How long running handlers may finish before a seek. */
+  readonly #drainMs: number
+  readonly #parts: SteeringParts
+  readonly #seeks = new Map<OwnedPartition, Seek>()
+
+  constructor(drainMs: number, parts: SteeringParts) {
+    this.#drainMs = drainMs
+    this.#parts = parts
+  }
+
+  pause(partitions: readonly TopicPartition[]): void {
+    for (const owned of partitions.map((partition) => this.#parts.partitions.require(partition))) {
+      if (owned.pauses.has('user')) continue
+      this.#parts.backPressure.pause(owned, 'user')
+      owned.lanes.hold()
+    }
+    this.#parts.gauges.changed()
+  }
+
+  resume(partitions: readonly TopicPartition[]): void {
+    for (const owned of partitions.map((partition) => this.#parts.partitions.require(partition))) {
+      if (!owned.pauses.has('user')) continue
+      this.#parts.backPressure.resume(owned, 'user')
+      owned.lanes.release()
+    }
+    this.#parts.gauges.changed()
+  }
+
+  /** Drops what waits, lets what runs end (bounded), and starts again at `offset` with nothing settled. */
+  seek(place: TopicPartition, offset: number): Promise<void> {
+    const owned = this.#parts.partitions.require(place)
+    const underWay = this.#seeks.get(owned)
+    if (underWay !== undefined) {
+      // The last call says where to go on.
+      underWay.offset = offset
+      return underWay.ended
+    }
+    const seek: Seek = { offset, ended: Promise.resolve() }
+    this.#seeks.set(owned, seek)
+    seek.ended = this.#goElsewhere(owned, seek).finally(() => this.#seeks.delete(owned))
+    return seek.ended
+  }
+
+  async #goElsewhere(owned: OwnedPartition, seek: Seek): Promise<void> {
+    this.#parts.backPressure.pause(owned, 'seek')
+    owned.lanes.close()
+    await this.#idle(owned)
+    if (this.#parts.partitions.get(owned.topic, owned.partition) !== owned || owned.state.is('draining', 'gone')) {
+      throw new StateError('not-assigned', `${owned.topic}-${owned.partition} was taken away during the seek`, {
+        topic: owned.topic,
+        partition: owned.partition,
+      })
+    }
+    const userPaused = owned.pauses.has('user')
+    const leftBehind = uncommittedRanges(owned, this.#parts.committer)
+    this.#parts.running.abort(
+      owned,
+      new StateError('sought-away', `${owned.topic}-${owned.partition} was sought elsewhere`),
+    )
+    owned.leave()
+    const { offset } = seek
+    const fresh = this.#parts.partitions.own(owned.assigned, {
+      position: offset,
+      completed: [],
+      acknowledged: null,
+      leftBehind,
+    })
+    if (userPaused) {
+      fresh.pauses.add('user')
+      fresh.lanes.hold()
+    }
+    this.#parts.driver().seek(fresh.assigned, offset)
+    if (!userPaused) this.#parts.driver().resume(fresh.assigned)
+    // Nothing may come after the new place: it must be on record all the same.
+    this.#parts.committer.moved(fresh)
+  }
+
+  /** Until no handler of the partition runs, it is gone, or the time that handlers have is over. */
+  async #idle(owned: OwnedPartition): Promise<void> {
+    await withinDeadline(owned.whenIdleOrGone(), {
+      clock: this.#parts.clock,
+      deadline: this.#parts.clock.now() + this.#drainMs,
+      onLate: () => undefined,
+    })
+  }
+}
