@@ -80,7 +80,8 @@ export {
   type ExplainedValue,
 } from './config/explain-config.js'
 
-export type { Admin, AdminCallOptions } from './operations/admin.js'
+export type { Admin } from './operations/admin.js'
+export type { AdminCallOptions } from './operations/admin-input.js'
 export type {
   CommittedPartition,
   Compression,

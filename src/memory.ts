@@ -1,12 +1,7 @@
 /** Subpath `tidemark/memory`: an in-process Kafka for tests, examples and embedded use. */
 export { memory, type MemoryOptions } from './drivers/memory/memory.js'
-export {
-  createMemoryCluster,
-  type MemoryCluster,
-  type MemoryClusterOptions,
-  type StoredRecord,
-  type TopicOptions,
-} from './drivers/memory/memory-cluster.js'
+export { createMemoryCluster, type MemoryCluster, type StoredRecord } from './drivers/memory/memory-cluster.js'
+export type { MemoryClusterOptions, TopicOptions } from './drivers/memory/memory-options.js'
 export type { FaultKind, Faults } from './drivers/memory/faults.js'
 export type { HeldRequest, RandomFaults, RequestMatch } from './drivers/memory/network/fault-rules.js'
 export type { GroupState } from './drivers/memory/group/classic/rebalance.js'

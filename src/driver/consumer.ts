@@ -2,7 +2,7 @@ import type { IsolationLevel } from '../connection/requests.js'
 import type { TidemarkError } from '../errors.js'
 import type { RecordBatch } from '../message/record.js'
 import type { TopicPartition } from '../message/topic-partition.js'
-import type { ClientSettings } from './driver.js'
+import type { ClientSettings } from './client-settings.js'
 
 /** Where to start when the group has committed nothing: by name, or the first record at or after a time (ms). */
 export type StartPosition = 'earliest' | 'latest' | { readonly timestamp: number }

@@ -1,7 +1,6 @@
 import type { Runtime } from '../runtime/runtime.js'
-import type { Logger } from '../telemetry/logger.js'
-import type { Metrics } from '../telemetry/metrics.js'
 import type { DriverAdmin } from './admin.js'
+import type { ClientSettings } from './client-settings.js'
 import type { ConsumerListener, ConsumerSettings, DriverConsumer } from './consumer.js'
 import type { DriverProducer, ProducerSettings } from './producer.js'
 
@@ -11,12 +10,6 @@ export interface Capabilities {
   readonly transactions: boolean
   readonly staticMembership: boolean
   readonly acks: readonly (-1 | 0 | 1)[]
-}
-
-export interface ClientSettings {
-  readonly clientId: string
-  readonly logger: Logger
-  readonly metrics: Metrics
 }
 
 /**

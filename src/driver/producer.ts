@@ -2,7 +2,7 @@ import type { Compression } from '../connection/requests.js'
 import type { DriverError, FencedError } from '../errors.js'
 import type { OutgoingRecord } from '../message/record.js'
 import type { TopicPartition } from '../message/topic-partition.js'
-import type { ClientSettings } from './driver.js'
+import type { ClientSettings } from './client-settings.js'
 
 export interface ProducerSettings extends ClientSettings {
   readonly acks: -1 | 0 | 1

@@ -3,7 +3,11 @@ import type { IsolationLevel, NewTopic } from '../connection/requests.js'
 import { came } from '../input/came.js'
 import { optionProblem, timeLimit, wholeNumber, type Rule, type Rules } from '../input/option-rules.js'
 import { isRecord, isText } from '../input/shapes.js'
-import type { AdminCallOptions } from './admin.js'
+
+export interface AdminCallOptions {
+  /** How long the call may take, in milliseconds. Default 30,000. */
+  readonly timeoutMs?: number
+}
 
 const anyText: Rule = { expected: 'text that is not empty', accepts: isText }
 

@@ -12,12 +12,8 @@ import {
   requirePosition,
   requireResourceType,
   requireText,
+  type AdminCallOptions,
 } from './admin-input.js'
-
-export interface AdminCallOptions {
-  /** How long the call may take, in milliseconds. Default 30,000. */
-  readonly timeoutMs?: number
-}
 
 /**
  * Looks at the cluster and changes it. Every call is bounded and rejects with a `DriverError` that names the topic or

@@ -1,5 +1,5 @@
 import type { AssignorName } from '../../src/driver/consumer.js'
-import type { MemoryClusterOptions } from '../../src/drivers/memory/memory-cluster.js'
+import type { MemoryClusterOptions } from '../../src/drivers/memory/memory-options.js'
 import { seededRandom, type Random } from '../../src/runtime/random.js'
 import { allDisturbances, type Disturbance, type NemesisOptions } from '../../src/testing/simulation/nemesis.js'
 

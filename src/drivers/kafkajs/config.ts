@@ -11,8 +11,13 @@ import {
   type Rules,
 } from '../../input/option-rules.js'
 import { isRecord, isText } from '../../input/shapes.js'
+import type { Logger } from '../../telemetry/logger.js'
 import { parseAddress } from './addresses.js'
-import type { KafkajsOptions } from './connections.js'
+
+export interface KafkajsOptions {
+  /** Where lines about connections go, kafkajs's own among them unless `config.logCreator` is set. Default: nowhere. */
+  readonly logger?: Logger
+}
 
 const mechanisms = ['plain', 'scram-sha-256', 'scram-sha-512', 'aws', 'oauthbearer']
 const withPassword = ['plain', 'scram-sha-256', 'scram-sha-512']

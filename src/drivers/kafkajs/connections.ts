@@ -6,18 +6,13 @@ import { systemRuntime, type Runtime } from '../../runtime/runtime.js'
 import { silentLogger, type Logger } from '../../telemetry/logger.js'
 import { Addresses, unknownNode } from './addresses.js'
 import { kafkajsCodecs } from './codecs.js'
-import { checkConfig, checkOptions } from './config.js'
+import { checkConfig, checkOptions, type KafkajsOptions } from './config.js'
 import { loadInternals } from './internals.js'
 import { kafkajsLogger } from './logging.js'
 import { createOpener } from './opener.js'
 import { secretMask } from './secrets.js'
 import type { SessionSettings } from './session-settings.js'
 import { SocketLane } from './socket-lane.js'
-
-export interface KafkajsOptions {
-  /** Where lines about connections go, kafkajs's own among them unless `config.logCreator` is set. Default: nowhere. */
-  readonly logger?: Logger
-}
 
 /** kafkajs's defaults. */
 const CONNECTION_TIMEOUT_MS = 1_000

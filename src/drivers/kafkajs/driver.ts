@@ -2,7 +2,8 @@ import type { KafkaConfig } from 'kafkajs'
 import type { Driver } from '../../driver/driver.js'
 import { createProtocolDriver } from '../../protocol/driver.js'
 import { systemRuntime } from '../../runtime/runtime.js'
-import { kafkajsConnections, type KafkajsOptions } from './connections.js'
+import type { KafkajsOptions } from './config.js'
+import { kafkajsConnections } from './connections.js'
 
 /**
  * A real Kafka, through the sockets, TLS and authentication of kafkajs. Takes what `new Kafka(config)` takes; `retry`,

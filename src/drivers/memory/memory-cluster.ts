@@ -10,45 +10,16 @@ import { ClusterState } from './cluster/cluster-state.js'
 import { FaultRules } from './network/fault-rules.js'
 import { ClusterFaults, FaultCounter, type Faults } from './faults.js'
 import { GroupCoordinators, type GroupFacts } from './group/group-coordinators.js'
-import { requireClusterOptions, requireTopicOptions } from './memory-options.js'
+import {
+  requireClusterOptions,
+  requireTopicOptions,
+  type MemoryClusterOptions,
+  type TopicOptions,
+} from './memory-options.js'
 import { MemoryConnection } from './network/memory-connection.js'
 import { Network } from './network/network.js'
 import type { Partition, PartitionLogFacts } from './log/partition.js'
 import type { StoredBatch } from './log/stored-batch.js'
-
-export interface MemoryClusterOptions {
-  /** Default 3, numbered from 0. */
-  readonly brokers?: number
-  /** Time and chance. Default the system's. */
-  readonly runtime?: Runtime
-  /** Round trip between client and broker, or the bounds it is drawn from. Default 0: the next turn of the event loop. */
-  readonly latencyMs?: number | readonly [min: number, max: number]
-  /** Default 2, with one broker 1. */
-  readonly minInsyncReplicas?: number
-  /** Of topics that do not say. Default 3, or as many as there are brokers. */
-  readonly replicationFactor?: number
-  /** Of topics that do not say. Default 1. */
-  readonly partitions?: number
-  /** Largest record batch. Default 1 MiB. */
-  readonly maxMessageBytes?: number
-  /** Longest metadata text of a committed offset. Default 4096. */
-  readonly offsetMetadataMaxBytes?: number
-  /** How long followers take to copy. Default 0: they have a record as soon as their leader has it. */
-  readonly replicationDelayMs?: number
-  /** From a broker's death until others take over. Default 0. */
-  readonly failoverMs?: number
-  /** How long the first rebalance of an empty group waits for more members. Default 0 (Kafka's is 3000). */
-  readonly initialRebalanceDelayMs?: number
-  /** Shortest session timeout that is accepted. Default 6000, as Kafka's. */
-  readonly minSessionTimeoutMs?: number
-}
-
-export interface TopicOptions {
-  readonly partitions?: number
-  readonly replicationFactor?: number
-  /** Kafka's topic settings by name. */
-  readonly configs?: Readonly<Record<string, string>>
-}
 
 /** A record in a log with what is known of its producer. */
 export interface StoredRecord extends ReceivedRecord {

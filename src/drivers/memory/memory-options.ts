@@ -1,32 +1,53 @@
 import { ConfigError } from '../../errors.js'
 import { came } from '../../input/came.js'
-import {
-  optionIssues,
-  optionProblem,
-  wholeNumber,
-  withMethods,
-  type Rule,
-  type Rules,
-} from '../../input/option-rules.js'
+import { optionIssues, wholeNumber, type Rule, type Rules } from '../../input/option-rules.js'
 import { isRecord } from '../../input/shapes.js'
-import type { MemoryClusterOptions, TopicOptions } from './memory-cluster.js'
-import type { MemoryOptions } from './memory.js'
+import type { Runtime } from '../../runtime/runtime.js'
+
+export interface MemoryClusterOptions {
+  /** Default 3, numbered from 0. */
+  readonly brokers?: number
+  /** Time and chance. Default the system's. */
+  readonly runtime?: Runtime
+  /** Round trip between client and broker, or the bounds it is drawn from. Default 0: the next turn of the event loop. */
+  readonly latencyMs?: number | readonly [min: number, max: number]
+  /** Default 2, with one broker 1. */
+  readonly minInsyncReplicas?: number
+  /** Of topics that do not say. Default 3, or as many as there are brokers. */
+  readonly replicationFactor?: number
+  /** Of topics that do not say. Default 1. */
+  readonly partitions?: number
+  /** Largest record batch. Default 1 MiB. */
+  readonly maxMessageBytes?: number
+  /** Longest metadata text of a committed offset. Default 4096. */
+  readonly offsetMetadataMaxBytes?: number
+  /** How long followers take to copy. Default 0: they have a record as soon as their leader has it. */
+  readonly replicationDelayMs?: number
+  /** From a broker's death until others take over. Default 0. */
+  readonly failoverMs?: number
+  /** How long the first rebalance of an empty group waits for more members. Default 0 (Kafka's is 3000). */
+  readonly initialRebalanceDelayMs?: number
+  /** Shortest session timeout that is accepted. Default 6000, as Kafka's. */
+  readonly minSessionTimeoutMs?: number
+}
+
+export interface TopicOptions {
+  readonly partitions?: number
+  readonly replicationFactor?: number
+  /** Kafka's topic settings by name. */
+  readonly configs?: Readonly<Record<string, string>>
+}
 
 const duration: Rule = { expected: 'milliseconds, of at least 0', accepts: isDuration }
 
-const runtime: Rule = {
+export const runtimeRule: Rule = {
   expected: 'a runtime: { clock, random }',
   accepts: (value) => isRecord(value) && isRecord(value['clock']) && isRecord(value['random']),
 }
 
-const memoryRules: Rules<MemoryOptions> = {
-  cluster: withMethods('what createMemoryCluster returned', ['connectionFactory', 'createTopic']),
-  runtime,
-}
-
 const clusterRules: Rules<MemoryClusterOptions> = {
   brokers: wholeNumber(1),
-  runtime,
+  runtime: runtimeRule,
   latencyMs: { expected: 'milliseconds, of at least 0, or [min, max] of them', accepts: isLatency },
   minInsyncReplicas: wholeNumber(1),
   replicationFactor: wholeNumber(1),
@@ -43,11 +64,6 @@ const topicRules: Rules<TopicOptions> = {
   partitions: wholeNumber(1),
   replicationFactor: wholeNumber(1),
   configs: { expected: "Kafka's topic settings by name, as text", accepts: isRecord },
-}
-
-export function requireMemoryOptions(options: MemoryOptions): void {
-  const problem = optionProblem('memory', options, memoryRules)
-  if (problem !== null) throw problem
 }
 
 /** @param brokers how many there are unless the options say */

@@ -10,7 +10,7 @@ import type {
 } from '../../connection/requests.js'
 import type { DriverAdmin } from '../../driver/admin.js'
 import type { StartPosition } from '../../driver/consumer.js'
-import type { ClientSettings } from '../../driver/driver.js'
+import type { ClientSettings } from '../../driver/client-settings.js'
 import { DriverError, StateError, TimeoutError } from '../../errors.js'
 import { partitionKey, type TopicPartition } from '../../message/topic-partition.js'
 import { exponential } from '../../runtime/backoff.js'

@@ -1,10 +1,7 @@
 import type { RequestError } from '../../connection/request-error.js'
 import type { AnswerTo, Request } from '../../connection/requests.js'
-import {
-  createMemoryCluster,
-  type MemoryCluster,
-  type MemoryClusterOptions,
-} from '../../drivers/memory/memory-cluster.js'
+import { createMemoryCluster, type MemoryCluster } from '../../drivers/memory/memory-cluster.js'
+import type { MemoryClusterOptions } from '../../drivers/memory/memory-options.js'
 import { ConfigError, TidemarkError } from '../../errors.js'
 import { came } from '../../input/came.js'
 import { optionIssues, wholeNumber, type Rule, type Rules } from '../../input/option-rules.js'

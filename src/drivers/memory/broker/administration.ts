@@ -1,6 +1,5 @@
 import { brokerCode, brokerCodeName } from '../../../connection/broker-error.js'
 import type {
-  Broker,
   CreatePartitionsAnswer,
   CreatePartitionsRequest,
   CreateTopicsAnswer,
@@ -15,12 +14,9 @@ import type {
   NewTopic,
   TopicMetadata,
 } from '../../../connection/requests.js'
+import { brokerAddress } from '../cluster/broker-address.js'
 import type { ClusterState, Topic } from '../cluster/cluster-state.js'
 import { configProblem } from '../log/topic-configs.js'
-
-export function brokerAddress(node: number): Broker {
-  return { nodeId: node, host: `broker-${node}.memory`, port: 9092, rack: null }
-}
 
 export function describeMetadata(cluster: ClusterState, request: MetadataRequest): MetadataAnswer {
   const names = request.topics ?? [...cluster.topics.keys()]

@@ -15,7 +15,7 @@ import type {
   SyncGroupRequest,
 } from '../../../connection/requests.js'
 import { StateError } from '../../../errors.js'
-import { brokerAddress } from '../broker/administration.js'
+import { brokerAddress } from '../cluster/broker-address.js'
 import type { ClusterState } from '../cluster/cluster-state.js'
 import { joinRefused, syncRefused } from './classic/answers.js'
 import { ClassicGroup } from './classic/classic-group.js'

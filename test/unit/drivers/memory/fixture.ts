@@ -10,7 +10,8 @@ import type {
   ProduceRequest,
   Request,
 } from '../../../../src/connection/requests.js'
-import { createMemoryCluster, type MemoryClusterOptions } from '../../../../src/drivers/memory/memory-cluster.js'
+import { createMemoryCluster } from '../../../../src/drivers/memory/memory-cluster.js'
+import type { MemoryClusterOptions } from '../../../../src/drivers/memory/memory-options.js'
 import { noHeaders, type OutgoingRecord } from '../../../../src/message/record.js'
 import { seededRandom } from '../../../../src/runtime/random.js'
 import { virtualClock } from '../../../../src/testing/time/virtual-clock.js'

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { brokerCode } from '../../../../../src/connection/broker-error.js'
 import type { JoinGroupAnswer, JoinGroupRequest } from '../../../../../src/connection/requests.js'
-import type { MemoryClusterOptions } from '../../../../../src/drivers/memory/memory-cluster.js'
+import type { MemoryClusterOptions } from '../../../../../src/drivers/memory/memory-options.js'
 import { commitRequest, joinRequest, setUp } from '../fixture.js'
 
 const assignmentOf = (partition: number) => ({ partitions: [{ topic: 't', partition }], userData: null })
