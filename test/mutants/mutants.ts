@@ -292,7 +292,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'the place of a seek is not committed',
-    file: 'src/consumer/steering.ts',
+    file: 'src/consumer/lifecycle/steering.ts',
     find: '    this.#parts.committer.moved(fresh)\n',
     replace: '',
     why: 'after a restart the group reads what its user had passed over',
@@ -300,7 +300,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a seek forgets what was not committed before it',
-    file: 'src/consumer/steering.ts',
+    file: 'src/consumer/lifecycle/steering.ts',
     find: 'const leftBehind = uncommittedRanges(owned, this.#parts.committer)',
     replace: 'const leftBehind: ReturnType<typeof uncommittedRanges> = []',
     why: 'records are handled again without any report of them',

@@ -30,10 +30,7 @@ const buildings: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['intake/', 'handling/', 'settling/'],
     ['dispatch/', 'release/'],
     ['watch/', 'options/'],
-    ['consumer-dependencies.ts'],
-    ['steering.ts'],
-    ['partition-lifecycle.ts'],
-    ['assemble.ts'],
+    ['lifecycle/'],
     ['consumer.ts'],
   ],
   'drivers/memory/': [
@@ -49,7 +46,7 @@ const buildings: Readonly<Record<string, readonly (readonly string[])[]>> = {
 }
 
 /** Folders whose top is to be taken in at one look. */
-const plain: readonly string[] = ['protocol/']
+const plain: readonly string[] = ['protocol/', 'consumer/']
 const mostRooms = 10
 
 const mostLines = 400

@@ -1,7 +1,7 @@
 import type { z } from 'zod'
-import type { ConsumerDependencies } from '../../../src/consumer/consumer-dependencies.js'
 import { Consumer } from '../../../src/consumer/consumer.js'
 import type { FailedRecord } from '../../../src/consumer/handling/failed-record.js'
+import type { ConsumerDependencies } from '../../../src/consumer/options/consumer-dependencies.js'
 import { consumerSchema } from '../../../src/consumer/options/consumer-schema.js'
 import type { DrainReport } from '../../../src/consumer/release/drain.js'
 import type { TidemarkError } from '../../../src/errors.js'

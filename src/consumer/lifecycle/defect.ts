@@ -1,4 +1,4 @@
-import { TidemarkError } from '../errors.js'
+import { TidemarkError } from '../../errors.js'
 
 /** What nobody can explain, told as an error of ours; what is one already stays as it is. */
 export function defect(cause: unknown): TidemarkError {

@@ -1,9 +1,9 @@
-import type { Driver } from '../driver/driver.js'
-import type { TopicPartition } from '../message/topic-partition.js'
-import type { Logger } from '../telemetry/logger.js'
-import type { Metrics } from '../telemetry/metrics.js'
-import type { DeadLetterRoute } from './handling/failed-record.js'
-import type { ContextSend, Middleware } from './handling/handler.js'
+import type { Driver } from '../../driver/driver.js'
+import type { TopicPartition } from '../../message/topic-partition.js'
+import type { Logger } from '../../telemetry/logger.js'
+import type { Metrics } from '../../telemetry/metrics.js'
+import type { DeadLetterRoute } from '../handling/failed-record.js'
+import type { ContextSend, Middleware } from '../handling/handler.js'
 
 /** What a consumer is connected to. */
 export interface ConsumerDependencies {
