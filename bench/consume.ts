@@ -1,39 +1,28 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Kafka, logLevel } from 'kafkajs'
-import { bytes, defineTopic, type ConsumerOptions } from 'tidemark'
-import { consumerPerformance, producerPerformance } from '../test/support/java-performance.js'
+import { consumerPerformance } from '../test/support/java-performance.js'
 import { startCluster, type KafkaCluster } from '../test/support/kafka-cluster.js'
-import { countTo, measure, type Measured } from './measure.js'
+import { freshGroup, tidemarkConsumes, tidemarkReads } from './consume-measures.js'
+import { sourceLibrary, type Library } from './library.js'
+import { countTo, elsewhere, measure, type Measured } from './measure.js'
 import { openTidemark } from './open-tidemark.js'
+import { partitions } from './produce-measures.js'
+import { fillKafka, recordsToConsume } from './suites.js'
 import { printRatios, printTable } from './table.js'
 
-const partitions = 8
-const records = Number(process.env['BENCH_RECORDS'] ?? 1_000_000)
+const records = recordsToConsume
 const rounds = Number(process.env['BENCH_ROUNDS'] ?? 3)
 
 /** Reads on a real one-node Kafka with manual commit and CRC checked, every client in every round, in turn. */
 export async function runConsume(): Promise<void> {
+  const library = await sourceLibrary()
   const cluster = await startCluster({ nodes: 1 })
   const results: Measured[] = []
   try {
-    await cluster.createTopic('bench-consume', { partitions, replicationFactor: 1 })
-    await producerPerformance(cluster, {
-      topic: 'bench-consume',
-      records,
-      recordBytes: 200,
-      properties: { acks: 'all' },
-    })
+    const filled = await fillKafka(cluster)
     for (let round = 1; round <= rounds; round += 1) {
       process.stderr.write(`consume: round ${round} of ${rounds}\n`)
-      results.push(await tidemarkReads(cluster, 'tidemark handleBatch', { handleBatch: () => undefined }))
-      results.push(await tidemarkReads(cluster, 'tidemark by message, order by partition', { handle: () => undefined }))
-      results.push(
-        await tidemarkReads(cluster, 'tidemark by message, by key, 64 lanes', {
-          order: 'key',
-          concurrency: 64,
-          handle: () => undefined,
-        }),
-      )
+      results.push(...(await tidemarkConsumes(library, filled)))
       results.push(await kafkajsReads(cluster, 'eachBatch'))
       results.push(await kafkajsReads(cluster, 'eachMessage'))
       const java = await consumerPerformance(cluster, { topic: 'bench-consume', records })
@@ -42,10 +31,10 @@ export async function runConsume(): Promise<void> {
         perSecond: java.recordsPerSecond,
         seconds: java.seconds,
         count: records,
-        cores: Number.NaN,
+        ...elsewhere,
       })
     }
-    results.push(...(await slowHandlers(cluster)))
+    results.push(...(await slowHandlers(library, cluster)))
     printTable(
       `consume: Kafka ${cluster.version}, 1 node, ${partitions} partitions, 200-byte values, ${records.toLocaleString('en-US')} records`,
       results,
@@ -59,51 +48,6 @@ export async function runConsume(): Promise<void> {
     ])
   } finally {
     await cluster.stop()
-  }
-}
-
-let groups = 0
-const freshGroup = () => `bench-${process.pid}-${(groups += 1)}`
-
-type Way = Pick<ConsumerOptions, 'order' | 'concurrency'> & { handle?: () => unknown; handleBatch?: () => unknown }
-
-async function tidemarkReads(
-  cluster: KafkaCluster,
-  name: string,
-  way: Way,
-  topicName = 'bench-consume',
-  total = records,
-): Promise<Measured> {
-  const messaging = openTidemark(cluster)
-  const topic = defineTopic({ name: topicName, value: bytes() })
-  const handled = countTo(total)
-  const shared = {
-    group: freshGroup(),
-    topics: [topic],
-    from: 'earliest' as const,
-    ...(way.order && { order: way.order }),
-    ...(way.concurrency && { concurrency: way.concurrency }),
-  }
-  const consumer =
-    way.handleBatch === undefined
-      ? messaging.consumer({
-          ...shared,
-          handle: () => {
-            const work = way.handle?.()
-            if (work instanceof Promise) return work.then(() => handled.add(1))
-            handled.add(1)
-            return undefined
-          },
-        })
-      : messaging.consumer({ ...shared, handleBatch: (messages) => handled.add(messages.length) })
-  try {
-    return await measure(name, async () => {
-      await consumer.start()
-      await handled.reached
-      return total
-    })
-  } finally {
-    await messaging.close()
   }
 }
 
@@ -144,8 +88,9 @@ async function kafkajsReads(
 }
 
 /** Handlers that wait 5 ms: what concurrency by key is for. kafkajs gets fewer records, or it would take minutes. */
-async function slowHandlers(cluster: KafkaCluster): Promise<readonly Measured[]> {
-  const messaging = openTidemark(cluster)
+async function slowHandlers(library: Library, cluster: KafkaCluster): Promise<readonly Measured[]> {
+  const messaging = openTidemark(library, cluster.brokers)
+  const { bytes, defineTopic } = library.tidemark
   const fill = async (name: string, count: number) => {
     await cluster.createTopic(name, { partitions, replicationFactor: 1 })
     const topic = defineTopic({ name, value: bytes() })
@@ -162,11 +107,10 @@ async function slowHandlers(cluster: KafkaCluster): Promise<readonly Measured[]>
   const work = () => sleep(5)
   return [
     await tidemarkReads(
-      cluster,
+      library,
+      { brokers: cluster.brokers, topic: 'bench-slow', records: 60_000 },
       'tidemark 5 ms handlers, by key, 256 lanes',
       { order: 'key', concurrency: 256, handle: work },
-      'bench-slow',
-      60_000,
     ),
     await kafkajsReads(
       cluster,

@@ -1,4 +1,11 @@
 import { performance } from 'node:perf_hooks'
+import { watchGarbage } from './garbage.js'
+
+/** One thing to measure; `run` makes a fresh world for it, of `records` records. */
+export interface Bench {
+  readonly name: string
+  readonly run: (records?: number) => Promise<Measured>
+}
 
 export interface Measured {
   readonly name: string
@@ -7,19 +14,25 @@ export interface Measured {
   readonly count: number
   /** CPU time over wall time of this process; 1 = one core full. */
   readonly cores: number
+  /** Bytes of objects and of buffers that were allocated for each record. */
+  readonly garbage: number
   readonly p50Ms?: number
   readonly p99Ms?: number
 }
 
+/** Of what runs in another process. */
+export const elsewhere = { cores: Number.NaN, garbage: Number.NaN } as const
+
 /** Runs `work`, which returns how many records it moved, and says how fast that was. */
 export async function measure(name: string, work: () => Promise<number>): Promise<Measured> {
+  const garbage = watchGarbage()
   const cpu = process.cpuUsage()
   const startedAt = performance.now()
   const count = await work()
   const seconds = (performance.now() - startedAt) / 1_000
   const used = process.cpuUsage(cpu)
   const cores = (used.user + used.system) / 1e6 / seconds
-  return { name, perSecond: count / seconds, seconds, count, cores }
+  return { name, perSecond: count / seconds, seconds, count, cores, garbage: garbage.allocated() / count }
 }
 
 /** Keeps `inFlight` calls of `send` out until `total` were made; rejects with the first failure. */

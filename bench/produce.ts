@@ -1,27 +1,27 @@
 import { Kafka, logLevel, Partitioners } from 'kafkajs'
 import { bytes, defineTopic } from 'tidemark'
 import { startCluster, type KafkaCluster } from '../test/support/kafka-cluster.js'
-import { keepInFlight, measure, measureLatency, type Measured } from './measure.js'
+import { sourceLibrary, type Library } from './library.js'
+import { elsewhere, keepInFlight, measure, measureLatency, type Measured } from './measure.js'
 import { installedCodecs } from './codecs.js'
 import { openConfluent, type ConfluentPeer } from './confluent.js'
 import { producerPerformance } from '../test/support/java-performance.js'
 import { openTidemark } from './open-tidemark.js'
+import { partitions, singles, tidemarkProduces, value } from './produce-measures.js'
 import { printRatios, printTable } from './table.js'
 
-const partitions = 8
-const value = Buffer.alloc(200, 'x')
 const rounds = Number(process.env['BENCH_ROUNDS'] ?? 3)
-const singles = 300_000
 
 /** Sends on a real one-node Kafka, acks=all and idempotent, every client in every round, in turn. */
 export async function runProduce(): Promise<void> {
+  const library = await sourceLibrary()
   const cluster = await startCluster({ nodes: 1 })
   const confluent = await openConfluent(cluster.brokers)
   const results: Measured[] = []
   try {
     for (let round = 1; round <= rounds; round += 1) {
       process.stderr.write(`produce: round ${round} of ${rounds}\n`)
-      results.push(...(await tidemarkRound(cluster)))
+      results.push(...(await tidemarkProduces(library, cluster.brokers)))
       results.push(...(await kafkajsRound(cluster)))
       if (confluent !== null) results.push(...(await confluentRound(cluster, confluent)))
       results.push(await javaRound(cluster))
@@ -39,7 +39,7 @@ export async function runProduce(): Promise<void> {
       { ours: 'tidemark sendMany of 1000, 8 in flight', theirs: 'tidemark singles, 4096 in flight', atLeast: 1 },
       { ours: 'tidemark awaited one by one', theirs: 'kafkajs awaited one by one', atLeast: 1 },
     ])
-    await sweeps(cluster)
+    await sweeps(library, cluster)
   } finally {
     await confluent?.close()
     await cluster.stop()
@@ -51,34 +51,6 @@ async function freshTopic(cluster: KafkaCluster): Promise<string> {
   const name = `bench-produce-${(topics += 1)}`
   await cluster.createTopic(name, { partitions, replicationFactor: 1 })
   return name
-}
-
-async function tidemarkRound(cluster: KafkaCluster): Promise<readonly Measured[]> {
-  const messaging = openTidemark(cluster)
-  const topic = defineTopic({ name: await freshTopic(cluster), value: bytes() })
-  const producer = messaging.producer()
-  const thousand = Array.from({ length: 1_000 }, () => value)
-  const results: Measured[] = []
-  try {
-    await keepInFlight(20_000, 1_024, () => producer.send(topic, value))
-    results.push(await measureLatency('tidemark awaited one by one', 2_000, 1, () => producer.send(topic, value)))
-    for (const inFlight of [256, 1_024, 4_096]) {
-      results.push(
-        await measure(`tidemark singles, ${inFlight} in flight`, () =>
-          keepInFlight(singles, inFlight, () => producer.send(topic, value)),
-        ),
-      )
-    }
-    results.push(
-      await measure('tidemark sendMany of 1000, 8 in flight', async () => {
-        await keepInFlight(singles / 1_000, 8, () => producer.sendMany(topic, thousand))
-        return singles
-      }),
-    )
-  } finally {
-    await messaging.close()
-  }
-  return results
 }
 
 async function kafkajsRound(cluster: KafkaCluster): Promise<readonly Measured[]> {
@@ -128,11 +100,11 @@ async function javaRound(cluster: KafkaCluster): Promise<Measured> {
     recordBytes: value.length,
     properties: { acks: 'all', 'enable.idempotence': 'true', 'linger.ms': '1' },
   })
-  return { name: 'Java ProducerPerformance', perSecond: recordsPerSecond, seconds, count: 1_000_000, cores: Number.NaN }
+  return { name: 'Java ProducerPerformance', perSecond: recordsPerSecond, seconds, count: 1_000_000, ...elsewhere }
 }
 
 /** What compression and batch size do to the rate; values here are text that compresses about as JSON does. */
-async function sweeps(cluster: KafkaCluster): Promise<void> {
+async function sweeps(library: Library, cluster: KafkaCluster): Promise<void> {
   const results: Measured[] = []
   const text = Buffer.from(
     JSON.stringify({ bk_biz_id: 2, event_type: 'metric', raw_data: { load: 1.38, host: '10.0.0.1' } }).padEnd(
@@ -149,7 +121,7 @@ async function sweeps(cluster: KafkaCluster): Promise<void> {
     ...[0, 1, 5].map((lingerMs) => ({ name: `linger ${lingerMs} ms`, producer: { lingerMs } })),
   ]
   for (const variant of variants) {
-    const messaging = openTidemark(cluster)
+    const messaging = openTidemark(library, cluster.brokers)
     const topic = defineTopic({ name: await freshTopic(cluster), value: bytes() })
     const producer = messaging.producer(variant.producer)
     await keepInFlight(10_000, 1_024, () => producer.send(topic, text))
