@@ -7,14 +7,14 @@ import { systemClock } from './runtime/clock.js'
 
 export interface CloseOnSignalOptions {
   /** Default SIGTERM and SIGINT. */
-  readonly signals?: readonly NodeJS.Signals[]
+  readonly signals?: readonly NodeJS.Signals[] | undefined
   /** Most time for the close. Default: as the messaging says. */
-  readonly timeoutMs?: number
+  readonly timeoutMs?: number | undefined
   /**
    * End the process when closed: with 0, or 1 when something could not be closed in order. Default true; with false the
    * exit code is set all the same, and only a second signal ends the process.
    */
-  readonly exit?: boolean
+  readonly exit?: boolean | undefined
 }
 
 const optionRules: Rules<CloseOnSignalOptions> = {
@@ -42,7 +42,7 @@ export function closeOnSignal(messaging: Messaging, options: CloseOnSignalOption
   }
   const closeInOrder = async () => {
     try {
-      await messaging.close(timeoutMs === undefined ? {} : { timeoutMs })
+      await messaging.close({ timeoutMs })
       if (exit) process.exit(0)
     } catch {
       // Whoever calls `close` as well is told why: it is the same promise.

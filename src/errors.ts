@@ -7,7 +7,7 @@ export interface ErrorPlace {
 
 export interface ErrorDetails extends ErrorPlace {
   readonly cause?: unknown
-  readonly retriable?: boolean
+  readonly retriable?: boolean | undefined
 }
 
 /** Root of every error this library throws. Match on `code`: codes are stable, messages are for people. */
@@ -89,7 +89,11 @@ export class FencedError extends TidemarkError {
 /** The cluster refused or could not be reached. `brokerCode` is Kafka's number where a broker answered. */
 export class DriverError extends TidemarkError {
   override readonly name: string = 'DriverError'
-  constructor(code: string, message: string, details: ErrorDetails & { readonly brokerCode?: number } = {}) {
+  constructor(
+    code: string,
+    message: string,
+    details: ErrorDetails & { readonly brokerCode?: number | undefined } = {},
+  ) {
     super(code, message, details)
     this.brokerCode = details.brokerCode
   }

@@ -41,7 +41,6 @@ export type {
   MessageOf,
 } from './consumer/options/consumer-options.js'
 export type { ConsumerFacts, PartitionFacts } from './consumer/watch/facts.js'
-export type { Mark } from './consumer/partition/back-pressure.js'
 export type { Order } from './consumer/dispatch/dispatch.js'
 export type { PartitionState, PauseReason } from './consumer/partition/owned-partition.js'
 export type { WaitsFor } from './consumer/watch/waits-for.js'

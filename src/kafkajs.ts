@@ -1,2 +1,2 @@
-export { kafkajs } from './drivers/kafkajs/driver.js'
+export { kafkajs, type KafkajsConfig } from './drivers/kafkajs/driver.js'
 export type { KafkajsOptions } from './drivers/kafkajs/config.js'

@@ -23,9 +23,9 @@ import type { Topic } from './topic/topic.js'
 
 export interface CloseOptions {
   /** Most time for everything. Default `closeTimeoutMs` of the messaging. */
-  readonly timeoutMs?: number
+  readonly timeoutMs?: number | undefined
   /** Give everything up at once: nothing is drained or committed. May be called while a close is under way. */
-  readonly force?: boolean
+  readonly force?: boolean | undefined
 }
 
 const closeRules: Rules<CloseOptions> = { timeoutMs: timeLimit, force: flag }
@@ -87,7 +87,10 @@ export class Messaging implements AsyncDisposable {
   }
 
   /** Creates what `defineTopic` describes and the cluster does not have; resolves to the names created. */
-  async ensureTopics(topics: readonly Topic[], options?: { readonly timeoutMs?: number }): Promise<readonly string[]> {
+  async ensureTopics(
+    topics: readonly Topic[],
+    options?: { readonly timeoutMs?: number | undefined },
+  ): Promise<readonly string[]> {
     const listed = resolveTopics('ensureTopics', topics)
     return this.admin.createTopics(
       listed.map(({ name, partitions, replicationFactor, configs }) => ({

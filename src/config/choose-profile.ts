@@ -5,17 +5,17 @@ import type { Profile, ProfileName } from './profiles.js'
 /** What must be known to choose. Where an answer is left out, the safer one is taken. */
 export interface ProfileAnswers {
   /** May a message that was confirmed be lost when a broker dies? Default: no. */
-  readonly lossTolerated?: boolean
+  readonly lossTolerated?: boolean | undefined
   /** May a message be stored twice, because its readers drop repeats or do not mind them? Default: no. */
-  readonly repeatsTolerated?: boolean
+  readonly repeatsTolerated?: boolean | undefined
   /** Must several outputs, or outputs and the consumed offsets, take effect together? Default: no. */
-  readonly atomicOutputs?: boolean
+  readonly atomicOutputs?: boolean | undefined
   /** Does handling a record change something outside Kafka, such as a database or a mailbox? Default: no. */
-  readonly effectsOutsideKafka?: boolean
+  readonly effectsOutsideKafka?: boolean | undefined
   /** Is it enough to hand messages over, without hearing that they arrived? Default: no. */
-  readonly confirmationNeedless?: boolean
+  readonly confirmationNeedless?: boolean | undefined
   /** Copies of each partition. Default: not known. */
-  readonly replicationFactor?: number
+  readonly replicationFactor?: number | undefined
 }
 
 export interface ProfileChoice {

@@ -7,6 +7,8 @@ import {
   type ResolvedConsumerOptions,
 } from '../consumer/options/consumer-schema.js'
 import { isTopicName, topicNameRule } from '../topic/topic-definition.js'
+import { given } from '../input/given.js'
+import { isRecord } from '../input/shapes.js'
 import type { Topic } from '../topic/topic.js'
 import { profileOf } from './define-profile.js'
 import type { Profile, ProfileName } from './profiles.js'
@@ -18,9 +20,9 @@ export type MessagingConsumerOptions<Topics extends readonly Topic[] = readonly 
    * Topic that takes records whose handling failed, with their bytes as they were and headers that say why. Without it
    * such a record stops its partition, visibly. It must exist.
    */
-  readonly deadLetter?: string
+  readonly deadLetter?: string | undefined
   /** Default: the profile of the messaging it is made by. */
-  readonly profile?: ProfileName | Profile
+  readonly profile?: ProfileName | Profile | undefined
 }
 
 const schema = z
@@ -42,19 +44,25 @@ export interface ConsumerConfig {
 
 /** The profile's settings, overridden by the options. Throws `ConfigError` with every problem. */
 export function resolveConsumerOptions<Topics extends readonly Topic[]>(
-  given: MessagingConsumerOptions<Topics>,
+  input: MessagingConsumerOptions<Topics>,
   inherited: Profile,
 ): ConsumerConfig {
-  requireObject('consumer', given)
-  const { profile, ...options } = given
+  requireObject('consumer', input)
+  const { profile, ...options } = given(input)
   const chosen = profile === undefined ? inherited : profileOf(profile)
   const { isolation, onOutOfRange, commitEveryMs } = chosen.consumer
-  const settled = { isolation, onOutOfRange, commit: { everyMs: commitEveryMs } }
+  const settled = { isolation, onOutOfRange }
   const subject = typeof options.group === 'string' ? `consumer "${options.group}"` : 'consumer'
   const { deadLetter = null, ...resolved } = resolveOptions(
     subject,
     schema,
-    withDependentDefaults({ ...settled, ...options }),
+    withDependentDefaults({ ...settled, ...options, commit: commitOf(options.commit, commitEveryMs) }),
   )
   return { profile: chosen, options: resolved, deadLetter }
+}
+
+/** How often the profile commits stays its own say where only the number of messages was given. */
+function commitOf(commit: unknown, everyMs: number): unknown {
+  if (commit === undefined) return { everyMs }
+  return isRecord(commit) ? { everyMs, ...given(commit) } : commit
 }

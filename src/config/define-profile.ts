@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { ConfigError, type ConfigIssue } from '../errors.js'
 import { profiles, type ConsumerProfile, type ProducerProfile, type Profile, type ProfileName } from './profiles.js'
 import { resolveOptions } from './resolve-options.js'
+import { given } from '../input/given.js'
 import { nearest } from '../input/suggestion.js'
 
 type Settings = ProducerProfile & ConsumerProfile
@@ -85,10 +86,6 @@ function withChanges(from: Profile, changes: Changes): Profile {
 function picked<Group extends object>(settings: Group, changes: object): Group {
   const fields = Object.entries(changes).filter(([name]) => name in settings)
   return { ...settings, ...Object.fromEntries(fields) }
-}
-
-function given<Fields extends object>(fields: Fields): Fields {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Fields
 }
 
 function settingOf(profile: Profile, key: keyof Settings): unknown {

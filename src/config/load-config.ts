@@ -43,7 +43,7 @@ export interface LoadedConfig {
 
 export interface LoadConfigOptions {
   /** Reads a file named by a `KAFKA_SSL_*` variable. Default: from disk. */
-  readonly readFile?: (path: string) => string
+  readonly readFile?: ((path: string) => string) | undefined
 }
 
 const optionRules: Rules<LoadConfigOptions> = {

@@ -1,4 +1,5 @@
 import { ConfigError } from '../errors.js'
+import { given } from '../input/given.js'
 import {
   producerOptionsSchema,
   type ProducerOptions,
@@ -21,11 +22,11 @@ const settledByProfile: readonly SettledByProfile[] = ['acks', 'idempotent', 're
 
 /** The profile's settings, overridden by the options. Throws `ConfigError` with every problem. */
 export function resolveProducerOptions(
-  given: MessagingProducerOptions,
+  input: MessagingProducerOptions,
   inherited: Profile,
 ): { readonly profile: Profile; readonly options: ResolvedProducerOptions } {
-  requireObject('producer', given)
-  const { profile, ...options } = given
+  requireObject('producer', input)
+  const { profile, ...options } = given(input)
   const chosen = profile === undefined ? inherited : profileOf(profile)
   refuseWhatTheProfileSettles(options, chosen.name)
   const { acks, idempotent, retryInDoubt, deliveryTimeoutMs } = chosen.producer
@@ -34,11 +35,11 @@ export function resolveProducerOptions(
 }
 
 function refuseWhatTheProfileSettles(options: object, profileName: string): void {
-  const given = settledByProfile.filter((name) => name in options)
-  if (given.length === 0) return
+  const settled = settledByProfile.filter((name) => name in options)
+  if (settled.length === 0) return
   throw new ConfigError(
     'producer',
-    given.map((name) => ({
+    settled.map((name) => ({
       path: name,
       message: `is settled by the profile ${profileName}`,
       fix: `choose another profile, or make one: defineProfile('…', { ${name}: … })`,

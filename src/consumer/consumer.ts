@@ -25,14 +25,14 @@ const moves = {
 
 export interface StartOptions {
   /** Most time until the first assignment. Default 60,000. */
-  readonly timeoutMs?: number
+  readonly timeoutMs?: number | undefined
 }
 
 export interface StopOptions {
   /** Most time for everything: running handlers, commit, leaving. Default `drainMs` + 5 s. */
-  readonly timeoutMs?: number
+  readonly timeoutMs?: number | undefined
   /** Give everything up at once, without a commit; may be called while a stop is under way. */
-  readonly force?: boolean
+  readonly force?: boolean | undefined
 }
 
 /** Where to go on: an offset, or the first record at or after a time (ms since the Unix epoch). */

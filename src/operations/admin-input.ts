@@ -6,7 +6,7 @@ import { isRecord, isText } from '../input/shapes.js'
 
 export interface AdminCallOptions {
   /** How long the call may take, in milliseconds. Default 30,000. */
-  readonly timeoutMs?: number
+  readonly timeoutMs?: number | undefined
 }
 
 const anyText: Rule = { expected: 'text that is not empty', accepts: isText }

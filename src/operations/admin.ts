@@ -70,7 +70,7 @@ export class Admin {
   async listOffsets(
     partitions: readonly TopicPartition[],
     position: StartPosition,
-    options?: AdminCallOptions & { readonly isolation?: IsolationLevel },
+    options?: AdminCallOptions & { readonly isolation?: IsolationLevel | undefined },
   ): Promise<readonly number[]> {
     requirePlaces('listOffsets', partitions)
     requirePosition('listOffsets', position)

@@ -4,7 +4,7 @@ import { setMaxListeners } from 'node:events'
 export interface Timer {
   cancel(): void
   /** The process need not stay alive for it. Missing where a clock has no process to keep alive. */
-  unref?(): void
+  unref?: (() => void) | undefined
 }
 
 /**

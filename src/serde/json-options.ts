@@ -3,14 +3,14 @@ import { describeType } from './serde-error.js'
 
 export interface JsonOptions {
   /** Larger values are refused before they are parsed, and after they are written. Default: no limit of its own. */
-  readonly maxBytes?: number
+  readonly maxBytes?: number | undefined
   /** Some agents end a text with NUL bytes, as C does: `trim` cuts them off. Default `refuse`, because they are not JSON. */
-  readonly trailingNul?: 'refuse' | 'trim'
+  readonly trailingNul?: 'refuse' | 'trim' | undefined
   /**
    * Check values against the schema before they are written, too. Default true. Turn it off for a schema that does not
    * accept its own output (one that turns text into a Date); values are then trusted when written.
    */
-  readonly checkOnEncode?: boolean
+  readonly checkOnEncode?: boolean | undefined
 }
 
 const checks: Readonly<Record<keyof JsonOptions, readonly [accepts: (value: unknown) => boolean, expected: string]>> = {

@@ -18,15 +18,15 @@ export interface TopicDefinition<Value, Name extends string = string> {
    * What orders records: those of one key stay in order on one partition. A field of the value, or a function; numbers
    * become decimal text, `null` is no key. Without it records have no key.
    */
-  readonly key?: NoInfer<KeyField<Value> | ((value: Value) => string | number | Buffer | null)>
+  readonly key?: NoInfer<KeyField<Value> | ((value: Value) => string | number | Buffer | null)> | undefined
   /** Default `murmur2()`. */
-  readonly partitioner?: NoInfer<ValuePartitioner<Value>>
+  readonly partitioner?: NoInfer<ValuePartitioner<Value>> | undefined
   /** Partitions `ensureTopics` creates. Default: what the broker is set to. */
-  readonly partitions?: number
+  readonly partitions?: number | undefined
   /** Copies of each partition `ensureTopics` asks for. Default: what the broker is set to. */
-  readonly replicationFactor?: number
+  readonly replicationFactor?: number | undefined
   /** Topic configuration for `ensureTopics`, for example `{ 'cleanup.policy': 'compact' }`. */
-  readonly configs?: Readonly<Record<string, string | number | boolean>>
+  readonly configs?: Readonly<Record<string, string | number | boolean>> | undefined
 }
 
 /**

@@ -7,12 +7,12 @@ import { stickyChooser } from './sticky.js'
 
 /** A partitioner that reads the value, so it fits only topics of that value. */
 export interface ValuePartitioner<Value> extends Partitioner {
-  readonly by?: (value: Value) => string | number
+  readonly by?: ((value: Value) => string | number) | undefined
 }
 
 export interface StickyOptions {
   /** Bytes of records without a key that go to one partition before the next is chosen. Default 16,384, as in Java. */
-  readonly stickyBytes?: number
+  readonly stickyBytes?: number | undefined
 }
 
 const defaultStickyBytes = 16_384

@@ -1,4 +1,6 @@
+import type { KafkaConfig } from 'kafkajs'
 import { describe, expectTypeOf, it } from 'vitest'
+import type { KafkajsConfig } from 'tidemark/kafkajs'
 import { chooseProfile } from '../../src/config/choose-profile.js'
 import { defineProfile } from '../../src/config/define-profile.js'
 import { profiles, type Profile } from '../../src/config/profiles.js'
@@ -63,5 +65,13 @@ describe('types of several topics', () => {
     }
     expectTypeOf(read).toBeFunction()
     expectTypeOf(topics).toExtend<readonly Topic[]>()
+  })
+})
+
+describe('types of the kafkajs driver', () => {
+  it('take undefined for what is left out', () => {
+    expectTypeOf<{ brokers: string[]; clientId: string | undefined; ssl: undefined }>().toExtend<KafkajsConfig>()
+    expectTypeOf<KafkaConfig>().toExtend<KafkajsConfig>()
+    expectTypeOf<{ clientId: string }>().not.toExtend<KafkajsConfig>()
   })
 })

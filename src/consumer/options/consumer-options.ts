@@ -3,11 +3,9 @@ import type { AssignorName } from '../../driver/consumer.js'
 import type { TidemarkError } from '../../errors.js'
 import type { Message } from '../../message/message.js'
 import type { TopicPartition } from '../../message/topic-partition.js'
-import type { CommitPolicy } from '../../offsets/commit-policy.js'
 import type { Topic } from '../../topic/topic.js'
 import type { Order } from '../dispatch/dispatch.js'
 import type { Handler } from '../handling/handler.js'
-import type { Mark } from '../partition/back-pressure.js'
 import type { DrainReport } from '../release/drain.js'
 
 /** Messages of a topic; over a union of topics a union that `topic` tells apart. */
@@ -22,77 +20,80 @@ export interface ConsumerSettingsOptions<Topics extends readonly Topic[] = reado
    * What is handled one after another: records of a `partition` (default), of a `key` (records without key are not
    * ordered), or nothing (`none`).
    */
-  readonly order?: Order
+  readonly order?: Order | undefined
   /** Most handlers at the same time. Default 64. */
-  readonly concurrency?: number
+  readonly concurrency?: number | undefined
   /** When settled work is committed. Default every 5 s or 1,000 messages. */
-  readonly commit?: 'each' | Partial<Exclude<CommitPolicy, 'each'>>
+  readonly commit?:
+    'each' | { readonly everyMs?: number | undefined; readonly everyMessages?: number | undefined } | undefined
   /** Where to start when the group has committed nothing. Default `earliest`. */
-  readonly from?: 'earliest' | 'latest' | Date
+  readonly from?: 'earliest' | 'latest' | Date | undefined
   /** When the log no longer has the next offset. Default `stop`: the partition stops, with the lost range in the error. */
-  readonly onOutOfRange?: 'stop' | 'earliest' | 'latest'
+  readonly onOutOfRange?: 'stop' | 'earliest' | 'latest' | undefined
   /**
    * A handler that has not ended after this has failed (reason `timeout`), whatever it does later, and its signal aborts.
    * Default 300,000. For up to 5 s more (at most this time once more) nothing else of its partition or key starts, so a
    * handler that heeds its signal never runs beside the next one; one that does not is left behind and counted.
    */
-  readonly handlerTimeoutMs?: number
+  readonly handlerTimeoutMs?: number | undefined
   /**
    * How long running handlers may finish when partitions are given up. Default 30,000; in a rebalance at most 60 % of
    * `rebalanceTimeoutMs` less one heartbeat interval.
    */
-  readonly drainMs?: number
+  readonly drainMs?: number | undefined
   /** Received and unsettled records, shared equally by the partitions. Default 100,000 records, 64 MiB. */
-  readonly highMark?: Partial<Mark>
+  readonly highMark?: { readonly records?: number | undefined; readonly bytes?: number | undefined } | undefined
   /** Where a paused partition goes on. Default half of the high mark. */
-  readonly lowMark?: Partial<Mark>
+  readonly lowMark?: { readonly records?: number | undefined; readonly bytes?: number | undefined } | undefined
   /** Silence after which the group gives our partitions away. Default 45,000. */
-  readonly sessionTimeoutMs?: number
+  readonly sessionTimeoutMs?: number | undefined
   /** How long a rebalance waits for this member. Default 60,000. */
-  readonly rebalanceTimeoutMs?: number
+  readonly rebalanceTimeoutMs?: number | undefined
   /** Default 1,000, or a third of a `sessionTimeoutMs` below 3,000. */
-  readonly heartbeatIntervalMs?: number
+  readonly heartbeatIntervalMs?: number | undefined
   /** One request to one broker. Default 5,000. */
-  readonly requestTimeoutMs?: number
+  readonly requestTimeoutMs?: number | undefined
   /** How often new partitions are looked for. Default 60,000. */
-  readonly metadataMaxAgeMs?: number
+  readonly metadataMaxAgeMs?: number | undefined
   /**
    * A partition that has work and settles nothing for so long is logged as stalled, with what it waits for, once, and so is
    * the end of the stall. Default 30,000; 0 logs none.
    */
-  readonly stallWarningMs?: number
+  readonly stallWarningMs?: number | undefined
   /** A name for static membership. Default none. */
-  readonly groupInstanceId?: string | null
+  readonly groupInstanceId?: string | null | undefined
   /** In order of preference. Default `['sticky']`. */
-  readonly assignors?: readonly AssignorName[]
-  readonly fetch?: {
-    /** How long a broker may wait for `minBytes`. Default 250. */
-    readonly maxWaitMs?: number
-    /** Default 1. */
-    readonly minBytes?: number
-    /** One answer of one broker. Default 4 MiB: larger ones cost more memory and are no faster. */
-    readonly maxBytes?: number
-    /** One partition in an answer. Default 1 MiB. */
-    readonly partitionMaxBytes?: number
-  }
+  readonly assignors?: readonly AssignorName[] | undefined
+  readonly fetch?:
+    | {
+        /** How long a broker may wait for `minBytes`. Default 250. */
+        readonly maxWaitMs?: number | undefined
+        /** Default 1. */
+        readonly minBytes?: number | undefined
+        /** One answer of one broker. Default 4 MiB: larger ones cost more memory and are no faster. */
+        readonly maxBytes?: number | undefined
+        /** One partition in an answer. Default 1 MiB. */
+        readonly partitionMaxBytes?: number | undefined
+      }
+    | undefined
   /** Default `read-uncommitted`. */
-  readonly isolation?: IsolationLevel
+  readonly isolation?: IsolationLevel | undefined
   /** A record failed and had nowhere to go: its partition stopped. The others go on; `seek` starts it again. */
-  readonly onPartitionStopped?: (partition: TopicPartition, error: TidemarkError) => void
+  readonly onPartitionStopped?: ((partition: TopicPartition, error: TidemarkError) => void) | undefined
   /** Partitions were given up: what was finished, abandoned, committed, and what may be handled twice. */
-  readonly onDrained?: (report: DrainReport) => void
+  readonly onDrained?: ((report: DrainReport) => void) | undefined
   /** The consumer cannot go on; it finishes what runs, commits and leaves. */
-  readonly onFailed?: (error: TidemarkError) => void
+  readonly onFailed?: ((error: TidemarkError) => void) | undefined
 }
 
 export interface HandleEach<Topics extends readonly Topic[]> {
   /** Handles one message; it is done when the handler has ended. */
   readonly handle: Handler<MessageOf<Topics[number]>>
-  readonly handleBatch?: never
+  readonly handleBatch?: undefined
 }
 
 export interface HandleBatch<Topics extends readonly Topic[]> {
-  readonly handle?: never
+  readonly handle?: undefined
   /**
    * Handles messages of one partition in order of offset; all are done when it has ended. When it throws and there is a
    * dead-letter topic, its messages are handed over again one by one, and only those that fail alone go there; without
@@ -100,7 +101,7 @@ export interface HandleBatch<Topics extends readonly Topic[]> {
    */
   readonly handleBatch: Handler<readonly MessageOf<Topics[number]>[]>
   /** Most messages of one batch. Default 1,000. */
-  readonly batchMessages?: number
+  readonly batchMessages?: number | undefined
 }
 
 /** What a consumer does, and how. Exactly one of `handle` and `handleBatch`. */

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { TidemarkError } from '../../errors.js'
+import { given } from '../../input/given.js'
 import type { Message } from '../../message/message.js'
 import type { TopicPartition } from '../../message/topic-partition.js'
 import type { Topic } from '../../topic/topic.js'
@@ -130,9 +131,9 @@ export type ResolvedConsumerOptions = z.output<typeof consumerSchema>
 
 /** The options with those defaults that follow from other options. */
 export function withDependentDefaults(options: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
-  const { highMark, sessionTimeoutMs } = options
+  const { highMark, lowMark = {}, sessionTimeoutMs } = options
   const dependent: Record<string, unknown> = {}
-  if (isMark(highMark)) dependent['lowMark'] = { ...halfOf(highMark), ...(options['lowMark'] ?? {}) }
+  if (isMark(highMark) && isMark(lowMark)) dependent['lowMark'] = { ...halfOf(highMark), ...given(lowMark) }
   if (typeof sessionTimeoutMs === 'number' && sessionTimeoutMs >= 3) {
     dependent['heartbeatIntervalMs'] =
       options['heartbeatIntervalMs'] ?? Math.min(1_000, Math.floor(sessionTimeoutMs / 3))

@@ -16,7 +16,7 @@ import { parseAddress } from './addresses.js'
 
 export interface KafkajsOptions {
   /** Where lines about connections go, kafkajs's own among them unless `config.logCreator` is set. Default: nowhere. */
-  readonly logger?: Logger
+  readonly logger?: Logger | undefined
 }
 
 const mechanisms = ['plain', 'scram-sha-256', 'scram-sha-512', 'aws', 'oauthbearer']

@@ -1,9 +1,16 @@
 import type { KafkaConfig } from 'kafkajs'
 import type { Driver } from '../../driver/driver.js'
+import { given } from '../../input/given.js'
+import { isRecord } from '../../input/shapes.js'
 import { createProtocolDriver } from '../../protocol/driver.js'
 import { systemRuntime } from '../../runtime/runtime.js'
 import type { KafkajsOptions } from './config.js'
 import { kafkajsConnections } from './connections.js'
+
+/** What `new Kafka(config)` takes; `undefined` counts as left out. */
+export type KafkajsConfig = Pick<KafkaConfig, 'brokers'> & {
+  readonly [Name in Exclude<keyof KafkaConfig, 'brokers'>]?: KafkaConfig[Name] | undefined
+}
 
 /**
  * A real Kafka, through the sockets, TLS and authentication of kafkajs. Takes what `new Kafka(config)` takes; `retry`,
@@ -11,6 +18,7 @@ import { kafkajsConnections } from './connections.js'
  *
  * @throws ConfigError with every problem of the configuration that can be seen without a broker.
  */
-export function kafkajs(config: KafkaConfig, options: KafkajsOptions = {}): Driver {
-  return createProtocolDriver(kafkajsConnections(config, options), systemRuntime)
+export function kafkajs(config: KafkajsConfig, options: KafkajsOptions = {}): Driver {
+  const written = (isRecord(config) ? given(config) : config) as KafkaConfig
+  return createProtocolDriver(kafkajsConnections(written, options), systemRuntime)
 }

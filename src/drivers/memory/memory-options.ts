@@ -6,36 +6,36 @@ import type { Runtime } from '../../runtime/runtime.js'
 
 export interface MemoryClusterOptions {
   /** Default 3, numbered from 0. */
-  readonly brokers?: number
+  readonly brokers?: number | undefined
   /** Time and chance. Default the system's. */
-  readonly runtime?: Runtime
+  readonly runtime?: Runtime | undefined
   /** Round trip between client and broker, or the bounds it is drawn from. Default 0: the next turn of the event loop. */
-  readonly latencyMs?: number | readonly [min: number, max: number]
+  readonly latencyMs?: number | readonly [min: number, max: number] | undefined
   /** Default 2, with one broker 1. */
-  readonly minInsyncReplicas?: number
+  readonly minInsyncReplicas?: number | undefined
   /** Of topics that do not say. Default 3, or as many as there are brokers. */
-  readonly replicationFactor?: number
+  readonly replicationFactor?: number | undefined
   /** Of topics that do not say. Default 1. */
-  readonly partitions?: number
+  readonly partitions?: number | undefined
   /** Largest record batch. Default 1 MiB. */
-  readonly maxMessageBytes?: number
+  readonly maxMessageBytes?: number | undefined
   /** Longest metadata text of a committed offset. Default 4096. */
-  readonly offsetMetadataMaxBytes?: number
+  readonly offsetMetadataMaxBytes?: number | undefined
   /** How long followers take to copy. Default 0: they have a record as soon as their leader has it. */
-  readonly replicationDelayMs?: number
+  readonly replicationDelayMs?: number | undefined
   /** From a broker's death until others take over. Default 0. */
-  readonly failoverMs?: number
+  readonly failoverMs?: number | undefined
   /** How long the first rebalance of an empty group waits for more members. Default 0 (Kafka's is 3000). */
-  readonly initialRebalanceDelayMs?: number
+  readonly initialRebalanceDelayMs?: number | undefined
   /** Shortest session timeout that is accepted. Default 6000, as Kafka's. */
-  readonly minSessionTimeoutMs?: number
+  readonly minSessionTimeoutMs?: number | undefined
 }
 
 export interface TopicOptions {
-  readonly partitions?: number
-  readonly replicationFactor?: number
+  readonly partitions?: number | undefined
+  readonly replicationFactor?: number | undefined
   /** Kafka's topic settings by name. */
-  readonly configs?: Readonly<Record<string, string>>
+  readonly configs?: Readonly<Record<string, string>> | undefined
 }
 
 const duration: Rule = { expected: 'milliseconds, of at least 0', accepts: isDuration }

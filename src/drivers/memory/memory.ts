@@ -7,9 +7,9 @@ import { runtimeRule } from './memory-options.js'
 
 export interface MemoryOptions {
   /** Default: a new cluster, seen by the clients of this driver alone. */
-  readonly cluster?: MemoryCluster
+  readonly cluster?: MemoryCluster | undefined
   /** Time and chance of the clients. Default the cluster's. */
-  readonly runtime?: Runtime
+  readonly runtime?: Runtime | undefined
 }
 
 const memoryRules: Rules<MemoryOptions> = {

@@ -17,7 +17,7 @@ export interface ContractCase {
   /** The promise that would break. */
   readonly name: string
   readonly group: ContractGroup
-  readonly needs?: readonly ContractAbility[]
+  readonly needs?: readonly ContractAbility[] | undefined
   /** @internal Rejects with an `AssertionError` when the driver breaks the promise. */
   run(world: ContractWorld): Promise<void>
 }

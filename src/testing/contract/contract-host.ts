@@ -55,7 +55,7 @@ export interface HostTopic {
 /** A driver under test and the cluster behind it. */
 export interface ContractHost {
   readonly driver: Driver
-  readonly abilities: Partial<ContractAbilities>
+  readonly abilities: { readonly [Name in ContractAbility]?: ContractAbilities[Name] | undefined }
   /** What the machine may add to times that the contract bounds, in ms: little under a virtual clock, seconds on a busy machine. */
   readonly slackMs: number
   /** Not by way of the driver under test. Resolves when all partitions have leaders. */

@@ -29,13 +29,13 @@ export type Disturbance =
 
 export interface NemesisOptions {
   /** Which of them; default all that lose nothing which acks=all confirmed. */
-  readonly disturbances?: readonly Disturbance[]
+  readonly disturbances?: readonly Disturbance[] | undefined
   /** Pause between two, drawn from these bounds. Default [50, 1000]. */
-  readonly pauseMs?: readonly [min: number, max: number]
+  readonly pauseMs?: readonly [min: number, max: number] | undefined
   /** Chance of each request to be lost, answered into a broken connection, delayed or held. Default 0. */
-  readonly requestFaults?: number
+  readonly requestFaults?: number | undefined
   /** How many brokers may be down at once. Default 1. */
-  readonly maxDown?: number
+  readonly maxDown?: number | undefined
 }
 
 interface Transaction {

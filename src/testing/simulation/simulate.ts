@@ -4,6 +4,7 @@ import { createMemoryCluster, type MemoryCluster } from '../../drivers/memory/me
 import type { MemoryClusterOptions } from '../../drivers/memory/memory-options.js'
 import { ConfigError, TidemarkError } from '../../errors.js'
 import { came } from '../../input/came.js'
+import { given } from '../../input/given.js'
 import { optionIssues, wholeNumber, type Rule, type Rules } from '../../input/option-rules.js'
 import { isRecord } from '../../input/shapes.js'
 import { seededRandom, type Random } from '../../runtime/random.js'
@@ -15,13 +16,13 @@ import { SimulationTrace } from './trace.js'
 
 export interface SimulationOptions {
   /** Default: three brokers, round trips of 1 to 10 ms, groups with short timeouts allowed. */
-  readonly cluster?: Omit<MemoryClusterOptions, 'runtime'>
+  readonly cluster?: Omit<MemoryClusterOptions, 'runtime'> | undefined
   /** How the cluster is disturbed once the scenario calls `nemesis.start()`. */
-  readonly nemesis?: NemesisOptions
+  readonly nemesis?: NemesisOptions | undefined
   /** Virtual time after which the scenario counts as stuck. Default one hour. */
-  readonly limitMs?: number
+  readonly limitMs?: number | undefined
   /** Told of every line of the trace, with its virtual time. */
-  readonly onEvent?: (event: string) => void
+  readonly onEvent?: ((event: string) => void) | undefined
   /** @internal Told of every request and answer, besides the trace. */
   readonly observer?: Partial<ProcessObserver>
 }
@@ -106,7 +107,7 @@ export async function simulate(
     brokers,
     latencyMs: [1, 10],
     minSessionTimeoutMs: 1,
-    ...options.cluster,
+    ...given(options.cluster ?? {}),
     runtime,
   })
   const note = (event: string) => {

@@ -5,12 +5,12 @@ import { TimerQueue } from './timer-queue.js'
 
 export interface VirtualClockOptions {
   /** What the clock shows at first, in ms since the Unix epoch. Default 2026-01-01T00:00:00Z. */
-  readonly start?: number
+  readonly start?: number | undefined
 }
 
 export interface RunLimit {
   /** Virtual time after which to give up. Default one hour. */
-  readonly limitMs?: number
+  readonly limitMs?: number | undefined
 }
 
 /**

@@ -3,36 +3,36 @@ import type { Random } from '../../../runtime/random.js'
 
 /** Which request a fault is meant for; what is left out matches anything. */
 export interface RequestMatch {
-  readonly api?: ApiName
-  readonly node?: number
-  readonly topic?: string
-  readonly partition?: number
-  readonly groupId?: string
+  readonly api?: ApiName | undefined
+  readonly node?: number | undefined
+  readonly topic?: string | undefined
+  readonly partition?: number | undefined
+  readonly groupId?: string | undefined
   /** The owner that the connection was opened for. */
-  readonly client?: string
+  readonly client?: string | undefined
   /**
    * The n-th matching request from now on, whatever other rules do to the ones before. Default 1, the next. Of two rules
    * whose turn has come the older takes the request, and the other takes the next that matches.
    */
-  readonly nth?: number
+  readonly nth?: number | undefined
 }
 
 /** Chances of a fault for each request, each in [0, 1]; they exclude one another, so their sum is at most 1. */
 export interface RandomFaults {
   /** Where chance comes from; default the cluster's runtime. */
-  readonly random?: Random
+  readonly random?: Random | undefined
   /** Default: every API. */
-  readonly apis?: readonly ApiName[]
+  readonly apis?: readonly ApiName[] | undefined
   /** The request never arrives; the connection breaks. */
-  readonly loseRequest?: number
+  readonly loseRequest?: number | undefined
   /** The request has its effect; the connection breaks instead of the answer. */
-  readonly loseAnswer?: number
+  readonly loseAnswer?: number | undefined
   /** The request arrives late, by up to `maxDelayMs`. */
-  readonly delay?: number
-  readonly maxDelayMs?: number
+  readonly delay?: number | undefined
+  readonly maxDelayMs?: number | undefined
   /** The request arrives so late (up to `maxHoldMs`) that its client has probably given up, and then has its effect. */
-  readonly hold?: number
-  readonly maxHoldMs?: number
+  readonly hold?: number | undefined
+  readonly maxHoldMs?: number | undefined
 }
 
 /** What happens to one request on its way. */
