@@ -336,8 +336,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a fenced member joins again',
     file: 'src/protocol/group/codes.ts',
-    find: "[brokerCode.FENCED_INSTANCE_ID, 'fatal']",
-    replace: "[brokerCode.FENCED_INSTANCE_ID, 'member-gone']",
+    find: "FENCED_INSTANCE_ID: 'fatal'",
+    replace: "FENCED_INSTANCE_ID: 'member-gone'",
     why: 'two processes of one instance id throw each other out for ever',
     units: 'test/unit/protocol/group/member.test.ts',
   },

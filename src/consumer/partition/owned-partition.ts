@@ -5,6 +5,7 @@ import type { OffsetRange } from '../../offsets/offset-range.js'
 import { OffsetTracker } from '../../offsets/offset-tracker.js'
 import type { LaneGroup } from '../../runtime/keyed-lanes.js'
 import { StateMachine } from '../../runtime/state-machine.js'
+import { whenAborted } from '../../runtime/when-aborted.js'
 import type { Labels } from '../../telemetry/metrics.js'
 import { Backlog } from './backlog.js'
 import type { Work } from './work.js'
@@ -121,11 +122,7 @@ export class OwnedPartition implements TopicPartition {
 
   /** Resolves when none of its handlers runs, or it is gone. */
   async whenIdleOrGone(): Promise<void> {
-    const gone = new Promise<void>((resolve) => {
-      if (this.signal.aborted) resolve()
-      else this.signal.addEventListener('abort', () => resolve(), { once: true })
-    })
-    await Promise.race([this.lanes.whenIdle(), gone])
+    await Promise.race([this.lanes.whenIdle(), whenAborted(this.signal)])
   }
 
   /** From now on nothing of this object counts. Returns false when that was so already. */

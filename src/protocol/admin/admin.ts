@@ -9,20 +9,20 @@ import type {
   TopicMetadata,
 } from '../../connection/requests.js'
 import type { DriverAdmin } from '../../driver/admin.js'
-import type { StartPosition } from '../../driver/consumer.js'
 import type { ClientSettings } from '../../driver/client-settings.js'
+import type { StartPosition } from '../../driver/consumer.js'
 import { DriverError, StateError, TimeoutError } from '../../errors.js'
 import { partitionKey, type TopicPartition } from '../../message/topic-partition.js'
-import { exponential } from '../../runtime/backoff.js'
 import type { Runtime } from '../../runtime/runtime.js'
+import { brokerBackoff } from '../cluster/broker-backoff.js'
 import { Cluster } from '../cluster/cluster.js'
+import { judgeTopicCode } from '../cluster/codes.js'
 import { fetchCommitted } from '../offsets/committed.js'
 import { lookUpOffsets, timestampOf } from '../offsets/look-up.js'
 import { changeTopics, type ChangeContext } from './topic-changes.js'
 
 const requestTimeoutMs = 5_000
 const metadataMaxAgeMs = 300_000
-const backoff = exponential({ initialMs: 50, maxMs: 1_000 })
 
 export function createProtocolAdmin(connection: Connection, runtime: Runtime, settings: ClientSettings): DriverAdmin {
   return new ProtocolAdmin(connection, runtime, settings)
@@ -61,7 +61,10 @@ class ProtocolAdmin implements DriverAdmin {
       alreadyDone: (code) => code === brokerCode.UNKNOWN_TOPIC_OR_PARTITION,
       deadline,
     })
-    const isGone = (name: string) => this.#cluster.topic(name)?.errorCode === brokerCode.UNKNOWN_TOPIC_OR_PARTITION
+    const isGone = (name: string) => {
+      const told = this.#cluster.topic(name)
+      return told !== undefined && judgeTopicCode(told.errorCode) === 'denied'
+    }
     await this.#until(deleted, isGone, deadline, 'was deleted, but was still listed')
   }
 
@@ -80,13 +83,13 @@ class ProtocolAdmin implements DriverAdmin {
 
   async describeTopics(topics: readonly string[] | null, deadline: number): Promise<readonly TopicMetadata[]> {
     const answer = await this.#cluster.anyBroker({ api: 'metadata', topics }, deadline)
-    const refused = answer.topics.find(({ errorCode }) => errorCode === brokerCode.TOPIC_AUTHORIZATION_FAILED)
+    const refused = answer.topics.find(({ errorCode }) => judgeTopicCode(errorCode) === 'forbidden')
     if (refused) {
       const fix = 'grant this client DESCRIBE on it'
       throw brokerError(refused.errorCode, `describing topic "${refused.name}"`, { topic: refused.name, fix })
     }
-    const absent: readonly number[] = [brokerCode.UNKNOWN_TOPIC_OR_PARTITION, brokerCode.INVALID_TOPIC_EXCEPTION]
-    return answer.topics.filter(({ errorCode }) => !absent.includes(errorCode))
+    const isThere = (code: number) => !['denied', 'impossible'].includes(judgeTopicCode(code))
+    return answer.topics.filter(({ errorCode }) => isThere(errorCode))
   }
 
   async describeConfig(
@@ -177,13 +180,13 @@ class ProtocolAdmin implements DriverAdmin {
       const trouble = await attempt()
       if (trouble === null) return
       this.#closed.signal.throwIfAborted()
-      const pause = backoff(round, random)
-      if (clock.now() + pause >= deadline) {
+      const pauseMs = brokerBackoff(round, random)
+      if (clock.now() + pauseMs >= deadline) {
         throw new TimeoutError('admin-timeout', `no good answer before the deadline while ${trouble}`, {
           retriable: true,
         })
       }
-      await clock.sleep(pause, this.#closed.signal)
+      await clock.sleep(pauseMs, this.#closed.signal)
     }
   }
 

@@ -1,10 +1,11 @@
-import { brokerCode, brokerError } from '../../connection/broker-error.js'
+import { brokerError } from '../../connection/broker-error.js'
 import { RequestError } from '../../connection/request-error.js'
 import type { CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest } from '../../connection/requests.js'
 import { TimeoutError } from '../../errors.js'
-import { exponential } from '../../runtime/backoff.js'
 import type { Runtime } from '../../runtime/runtime.js'
+import { brokerBackoff } from '../cluster/broker-backoff.js'
 import type { Cluster } from '../cluster/cluster.js'
+import { judgeTopicChangeCode } from './codes.js'
 
 export interface ChangeContext {
   readonly cluster: Cluster
@@ -25,23 +26,6 @@ interface TopicChange<Item> {
   readonly deadline: number
 }
 
-const transient: readonly number[] = [
-  brokerCode.NOT_CONTROLLER,
-  brokerCode.REQUEST_TIMED_OUT,
-  brokerCode.THROTTLING_QUOTA_EXCEEDED,
-  brokerCode.NETWORK_EXCEPTION,
-  brokerCode.BROKER_NOT_AVAILABLE,
-]
-const backoff = exponential({ initialMs: 50, maxMs: 1_000 })
-
-const fixes: ReadonlyMap<number, string> = new Map([
-  [brokerCode.INVALID_REPLICATION_FACTOR, 'use a replication factor of at most the number of brokers'],
-  [brokerCode.TOPIC_AUTHORIZATION_FAILED, 'grant this client CREATE, ALTER and DELETE as needed'],
-  [brokerCode.CLUSTER_AUTHORIZATION_FAILED, 'grant this client CREATE on the cluster'],
-  [brokerCode.INVALID_TOPIC_EXCEPTION, 'use 1 to 249 of the characters a-z A-Z 0-9 . _ -'],
-  [brokerCode.TOPIC_DELETION_DISABLED, "set the broker's delete.topic.enable"],
-])
-
 /**
  * Asks the controller until each topic was changed, and tells which were changed by us; one that an attempt without an
  * answer may have changed counts among them.
@@ -57,9 +41,9 @@ export async function changeTopics<Item>(
   let trouble = 'the deadline had passed'
   for (let attempt = 1; open.size > 0; attempt += 1) {
     if (attempt > 1) {
-      const pause = backoff(attempt - 1, random)
-      if (clock.now() + pause >= deadline) throw changeTimeout(doing, [...open.keys()], trouble)
-      await clock.sleep(pause, closed)
+      const pauseMs = brokerBackoff(attempt - 1, random)
+      if (clock.now() + pauseMs >= deadline) throw changeTimeout(doing, [...open.keys()], trouble)
+      await clock.sleep(pauseMs, closed)
       await cluster.refresh([], deadline)
     }
     try {
@@ -68,14 +52,16 @@ export async function changeTopics<Item>(
       const answer = await cluster.controller(ask([...open.values()], timeoutMs), deadline)
       for (const { name, errorCode, errorMessage } of answer.topics) {
         if (!open.has(name)) continue
-        if (errorCode === brokerCode.NONE || alreadyDone(errorCode, inDoubt)) {
-          if (errorCode === brokerCode.NONE || inDoubt) changed.push(name)
+        const verdict = judgeTopicChangeCode(errorCode)
+        const wasDone = verdict.end === 'done'
+        if (wasDone || alreadyDone(errorCode, inDoubt)) {
+          if (wasDone || inDoubt) changed.push(name)
           open.delete(name)
-        } else if (transient.includes(errorCode)) {
+        } else if (verdict.end === 'ask-again') {
           trouble = brokerError(errorCode, doing).message
-          if (errorCode === brokerCode.REQUEST_TIMED_OUT) inDoubt = true
+          if (verdict.inDoubt) inDoubt = true
         } else {
-          const fix = fixes.get(errorCode) ?? errorMessage ?? 'see the error code in the Kafka protocol guide'
+          const fix = verdict.fix ?? errorMessage ?? 'see the error code in the Kafka protocol guide'
           throw brokerError(errorCode, `${doing} "${name}"`, { topic: name, fix })
         }
       }

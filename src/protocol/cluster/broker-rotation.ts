@@ -2,10 +2,8 @@ import type { Connection, Node } from '../../connection/connection.js'
 import { RequestError } from '../../connection/request-error.js'
 import type { AnswerTo, Request } from '../../connection/requests.js'
 import { DriverError } from '../../errors.js'
-import { exponential } from '../../runtime/backoff.js'
 import type { Runtime } from '../../runtime/runtime.js'
-
-const betweenRounds = exponential({ initialMs: 50, maxMs: 1_000 })
+import { brokerBackoff } from './broker-backoff.js'
 
 /** Asks brokers in turn until one answers. Only for requests that may be carried out twice. */
 export class BrokerRotation {
@@ -51,8 +49,8 @@ export class BrokerRotation {
           if (!cutShort || this.#lastFailure === undefined) this.#lastFailure = failure
         }
       }
-      const pause = Math.min(betweenRounds(round, random), deadline - clock.now())
-      if (pause > 0) await clock.sleep(pause, signal)
+      const pauseMs = Math.min(brokerBackoff(round, random), deadline - clock.now())
+      if (pauseMs > 0) await clock.sleep(pauseMs, signal)
     }
   }
 

@@ -1,23 +1,12 @@
-import { brokerCode, brokerError } from '../../connection/broker-error.js'
+import { brokerError } from '../../connection/broker-error.js'
 import type { FindCoordinatorRequest } from '../../connection/requests.js'
 import { TimeoutError } from '../../errors.js'
-import { exponential } from '../../runtime/backoff.js'
 import type { Runtime } from '../../runtime/runtime.js'
+import { brokerBackoff } from './broker-backoff.js'
 import type { BrokerRotation } from './broker-rotation.js'
+import { judgeFindCoordinatorCode } from './codes.js'
 
 type KeyType = FindCoordinatorRequest['keyType']
-
-const betweenLookUps = exponential({ initialMs: 50, maxMs: 1_000 })
-
-/** The coordinator does not exist yet or is being elected; asking again helps. */
-const transient: readonly number[] = [
-  brokerCode.COORDINATOR_NOT_AVAILABLE,
-  brokerCode.COORDINATOR_LOAD_IN_PROGRESS,
-  brokerCode.NOT_COORDINATOR,
-  brokerCode.LEADER_NOT_AVAILABLE,
-  brokerCode.REQUEST_TIMED_OUT,
-  brokerCode.NETWORK_EXCEPTION,
-]
 
 /** Which node coordinates a group or a transactional id. */
 export class Coordinators {
@@ -40,22 +29,23 @@ export class Coordinators {
     for (let attempt = 1; ; attempt += 1) {
       const request = { api: 'findCoordinator', key, keyType } as const
       const answer = await this.#rotation.ask(request, deadline, this.#attemptMs, signal)
-      if (answer.errorCode === brokerCode.NONE) {
+      const verdict = judgeFindCoordinatorCode(answer.errorCode)
+      if (verdict === 'found') {
         this.#known.set(nameOf(key, keyType), answer.nodeId)
         return answer.nodeId
       }
-      if (!transient.includes(answer.errorCode)) {
+      if (verdict === 'refused') {
         throw brokerError(answer.errorCode, `looking up the coordinator of ${keyType} "${key}"`)
       }
-      const pause = betweenLookUps(attempt, random)
-      if (clock.now() + pause >= deadline) {
+      const pauseMs = brokerBackoff(attempt, random)
+      if (clock.now() + pauseMs >= deadline) {
         throw new TimeoutError(
           'coordinator-timeout',
           `${keyType} "${key}" had no coordinator before the deadline; is the cluster's internal topic available?`,
           { retriable: true, cause: brokerError(answer.errorCode, 'looking it up') },
         )
       }
-      await clock.sleep(pause, signal)
+      await clock.sleep(pauseMs, signal)
     }
   }
 

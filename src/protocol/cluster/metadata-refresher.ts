@@ -1,11 +1,11 @@
 import { brokerCode } from '../../connection/broker-error.js'
 import type { TopicMetadata } from '../../connection/requests.js'
 import { DriverError } from '../../errors.js'
-import { exponential } from '../../runtime/backoff.js'
 import type { Timer } from '../../runtime/clock.js'
 import type { Runtime } from '../../runtime/runtime.js'
 import { withinDeadline } from '../../runtime/within-deadline.js'
 import type { Logger } from '../../telemetry/logger.js'
+import { brokerBackoff } from './broker-backoff.js'
 import type { BrokerRotation } from './broker-rotation.js'
 import type { MetadataCache } from './metadata-cache.js'
 
@@ -13,7 +13,6 @@ import type { MetadataCache } from './metadata-cache.js'
 const silenceMs = 1_000
 /** A stale topic that nobody complains about any more is left alone after this time, even if it never got well. */
 const forgetStaleMs = 30_000
-const betweenBackgroundAsks = exponential({ initialMs: 50, maxMs: 1_000 })
 
 interface Ask {
   readonly topics: Set<string>
@@ -108,7 +107,7 @@ export class MetadataRefresher {
   #scheduleStaleAsk(): void {
     if (this.#staleTimer !== null || this.#stale.size === 0 || this.#closed.signal.aborted) return
     this.#staleRound += 1
-    const delay = this.#staleRound === 1 ? 0 : betweenBackgroundAsks(this.#staleRound - 1, this.#runtime.random)
+    const delay = this.#staleRound === 1 ? 0 : brokerBackoff(this.#staleRound - 1, this.#runtime.random)
     this.#staleTimer = this.#runtime.clock.setTimer(delay, () => void this.#askForStale())
   }
 

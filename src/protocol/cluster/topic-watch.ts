@@ -1,3 +1,4 @@
+import { pause } from '../../runtime/pause.js'
 import type { Runtime } from '../../runtime/runtime.js'
 import type { Logger } from '../../telemetry/logger.js'
 import type { Cluster } from './cluster.js'
@@ -43,8 +44,8 @@ export async function partitionCountsChanged(
   try {
     while (!differs()) {
       const isMissing = topics.some((topic) => !known.has(topic))
-      const pause = isMissing ? Math.min(missingTopicCheckMs, settings.metadataMaxAgeMs) : settings.metadataMaxAgeMs
-      await clock.sleep(pause, either).catch(() => undefined) // both ways to wake are looked at below
+      const { metadataMaxAgeMs } = settings
+      await pause(clock, isMissing ? Math.min(missingTopicCheckMs, metadataMaxAgeMs) : metadataMaxAgeMs, either)
       if (signal.aborted) throw signal.reason
       if (differs()) return
       await cluster.refresh(topics, clock.now() + settings.requestTimeoutMs).catch((failure: unknown) => {

@@ -1,15 +1,14 @@
 import type { AssignedPartition, ConsumerListener, ConsumerSettings } from '../../driver/consumer.js'
 import { DriverError } from '../../errors.js'
-import { exponential } from '../../runtime/backoff.js'
+import { pause } from '../../runtime/pause.js'
 import type { Runtime } from '../../runtime/runtime.js'
+import { brokerBackoff } from '../cluster/broker-backoff.js'
 import type { Cluster } from '../cluster/cluster.js'
 import type { Fetcher } from '../fetch/fetcher.js'
 import { earliest, latest, lookUpOffsets, type OffsetFinding } from '../offsets/look-up.js'
 import type { HandOver } from './hand-over.js'
 
 type OutOfRangeSettings = Pick<ConsumerSettings, 'onOutOfRange' | 'requestTimeoutMs' | 'logger' | 'metrics'>
-
-const backoff = exponential({ initialMs: 50, maxMs: 1_000 })
 
 /** Decides where a partition goes on whose position lies outside its log, by the user's policy and never silently. */
 export class OutOfRangePolicy {
@@ -41,7 +40,7 @@ export class OutOfRangePolicy {
     const { clock, random } = this.#runtime
     const over = this.#handOver.tenure
     for (let attempt = 1; !over.aborted; attempt += 1) {
-      await clock.sleep(backoff(attempt, random), over).catch(() => undefined) // over: seen by the loop
+      await pause(clock, brokerBackoff(attempt, random), over)
       const [start, end] = await this.#bounds(partition, over)
       if (over.aborted || !this.#fetcher.isOutOfRange(partition, position)) return
       const refusal = [start, end].find((finding) => finding?.kind === 'refused')

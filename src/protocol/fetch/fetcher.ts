@@ -8,6 +8,7 @@ import { partitionKey, type TopicPartition } from '../../message/topic-partition
 import { exponential } from '../../runtime/backoff.js'
 import type { Runtime } from '../../runtime/runtime.js'
 import { SupervisedLoop } from '../../runtime/supervised-loop.js'
+import { brokerBackoff } from '../cluster/broker-backoff.js'
 import type { Cluster } from '../cluster/cluster.js'
 import { judgeFetchCode } from './codes.js'
 import { FetchCursor } from './fetch-cursor.js'
@@ -33,7 +34,6 @@ interface Asked {
   readonly token: number
 }
 
-const backoff = exponential({ initialMs: 50, maxMs: 1_000 })
 /** A defect will most likely be met again: no reason to hurry, and none to give up. */
 const crashBackoff = exponential({ initialMs: 500, maxMs: 30_000 })
 
@@ -374,7 +374,7 @@ export class Fetcher {
     if (!this.#isCurrent(partition) || partition.health.kind !== 'ready') return
     const { topic, partition: number } = partition.assigned
     partition.failures += 1
-    const delayMs = backoff(partition.failures, this.#runtime.random)
+    const delayMs = brokerBackoff(partition.failures, this.#runtime.random)
     this.#settings.logger.debug({ topic, partition: number, reason, delayMs }, 'partition is fetched again later')
     this.#cluster.noteStale(topic)
     const timer = this.#runtime.clock.setTimer(delayMs, () => {

@@ -1,9 +1,10 @@
 import type { ConsumerSettings } from '../../driver/consumer.js'
 import { DriverError, TidemarkError } from '../../errors.js'
 import type { TopicPartition } from '../../message/topic-partition.js'
-import { exponential } from '../../runtime/backoff.js'
+import { pause } from '../../runtime/pause.js'
 import type { Runtime } from '../../runtime/runtime.js'
 import { StateMachine, type Moves } from '../../runtime/state-machine.js'
+import { brokerBackoff } from '../cluster/broker-backoff.js'
 import type { Cluster } from '../cluster/cluster.js'
 import { partitionCounts, partitionCountsChanged } from '../cluster/topic-watch.js'
 import type { Membership, MembershipEvents, MembershipFacts } from './membership.js'
@@ -17,8 +18,6 @@ const moves: Moves<ReaderState> = {
   stopped: [],
   failed: [],
 }
-
-const backoff = exponential({ initialMs: 50, maxMs: 1_000 })
 
 /** Reads every partition of the topics without a group, also those that are added later. Commits nothing. */
 export class AllPartitions implements Membership {
@@ -88,7 +87,7 @@ export class AllPartitions implements Membership {
       } catch (failure) {
         if (failure instanceof TidemarkError && !failure.retriable) this.fail(failure)
         logger.debug({ topics, error: String(failure) }, 'topics are not known yet')
-        await clock.sleep(backoff(attempt, random), this.#ending.signal).catch(() => undefined) // the loop sees it
+        await pause(clock, brokerBackoff(attempt, random), this.#ending.signal)
       }
     }
   }

@@ -1,4 +1,5 @@
 import { brokerCode, brokerError } from '../../connection/broker-error.js'
+import { judgeBy } from '../../connection/verdicts.js'
 import type { ConsumerSettings } from '../../driver/consumer.js'
 import { FencedError, type TidemarkError } from '../../errors.js'
 
@@ -17,29 +18,28 @@ export type GroupVerdict =
   | 'wait'
   | 'fatal'
 
-const verdicts: ReadonlyMap<number, GroupVerdict> = new Map([
-  [brokerCode.NONE, 'ok'],
-  [brokerCode.REBALANCE_IN_PROGRESS, 'rebalance'],
-  [brokerCode.ILLEGAL_GENERATION, 'generation-gone'],
-  [brokerCode.UNKNOWN_MEMBER_ID, 'member-gone'],
-  [brokerCode.MEMBER_ID_REQUIRED, 'member-id-given'],
-  [brokerCode.NOT_COORDINATOR, 'coordinator-moved'],
-  [brokerCode.COORDINATOR_NOT_AVAILABLE, 'coordinator-moved'],
-  [brokerCode.COORDINATOR_LOAD_IN_PROGRESS, 'wait'],
-  [brokerCode.FENCED_INSTANCE_ID, 'fatal'],
-  [brokerCode.INCONSISTENT_GROUP_PROTOCOL, 'fatal'],
-  [brokerCode.INVALID_GROUP_ID, 'fatal'],
-  [brokerCode.INVALID_SESSION_TIMEOUT, 'fatal'],
-  [brokerCode.GROUP_AUTHORIZATION_FAILED, 'fatal'],
-  [brokerCode.GROUP_MAX_SIZE_REACHED, 'fatal'],
-  [brokerCode.UNSUPPORTED_VERSION, 'fatal'],
-  [brokerCode.INVALID_REQUEST, 'fatal'],
-])
-
 /** A code that is not known to be final is waited out; the session timeout bounds that. */
-export function judgeGroupCode(code: number): GroupVerdict {
-  return verdicts.get(code) ?? 'wait'
-}
+export const judgeGroupCode = judgeBy<GroupVerdict>(
+  {
+    NONE: 'ok',
+    REBALANCE_IN_PROGRESS: 'rebalance',
+    ILLEGAL_GENERATION: 'generation-gone',
+    UNKNOWN_MEMBER_ID: 'member-gone',
+    MEMBER_ID_REQUIRED: 'member-id-given',
+    NOT_COORDINATOR: 'coordinator-moved',
+    COORDINATOR_NOT_AVAILABLE: 'coordinator-moved',
+    COORDINATOR_LOAD_IN_PROGRESS: 'wait',
+    FENCED_INSTANCE_ID: 'fatal',
+    INCONSISTENT_GROUP_PROTOCOL: 'fatal',
+    INVALID_GROUP_ID: 'fatal',
+    INVALID_SESSION_TIMEOUT: 'fatal',
+    GROUP_AUTHORIZATION_FAILED: 'fatal',
+    GROUP_MAX_SIZE_REACHED: 'fatal',
+    UNSUPPORTED_VERSION: 'fatal',
+    INVALID_REQUEST: 'fatal',
+  },
+  'wait',
+)
 
 type GroupIdentitySettings = Pick<ConsumerSettings, 'groupId' | 'groupInstanceId' | 'assignors' | 'sessionTimeoutMs'>
 

@@ -1,10 +1,12 @@
-import { brokerCode, brokerCodeName } from '../../connection/broker-error.js'
+import { brokerCodeName } from '../../connection/broker-error.js'
 import { RequestError } from '../../connection/request-error.js'
 import type { GroupMemberIdentity, OffsetCommitAnswer } from '../../connection/requests.js'
 import type { CommitOutcome, ConsumerSettings, OffsetToCommit } from '../../driver/consumer.js'
 import { partitionKey, type TopicPartition } from '../../message/topic-partition.js'
 import type { Runtime } from '../../runtime/runtime.js'
 import type { Cluster } from '../cluster/cluster.js'
+import { judgeTopicCode } from '../cluster/codes.js'
+import { judgeOffsetCommitCode } from './codes.js'
 
 interface CommitGround {
   /** Is this still the assignment that the offset was read under? */
@@ -16,15 +18,6 @@ interface CommitGround {
 }
 
 type CommitSettings = Pick<ConsumerSettings, 'requestTimeoutMs' | 'logger' | 'groupId'>
-
-const membershipCodes: readonly number[] = [
-  brokerCode.UNKNOWN_MEMBER_ID,
-  brokerCode.ILLEGAL_GENERATION,
-  brokerCode.FENCED_INSTANCE_ID,
-  brokerCode.REBALANCE_IN_PROGRESS,
-]
-
-const coordinatorCodes: readonly number[] = [brokerCode.NOT_COORDINATOR, brokerCode.COORDINATOR_NOT_AVAILABLE]
 
 /** How long brokers may take to say whether a partition that the coordinator does not know exists. */
 const secondOpinionMs = 1_000
@@ -101,7 +94,9 @@ export class OffsetCommitter {
     this.#takeNotice(answer, identity)
     const codes = new Map(answer.partitions.map((at) => [partitionKey(at.topic, at.partition), at.errorCode]))
     const codeOf = (offset: OffsetToCommit) => codes.get(partitionKey(offset.topic, offset.partition))
-    const unknown = offsets.filter((offset) => codeOf(offset) === brokerCode.UNKNOWN_TOPIC_OR_PARTITION)
+    const isUnknown = (code: number | undefined) =>
+      code !== undefined && judgeOffsetCommitCode(code) === 'unknown-partition'
+    const unknown = offsets.filter((offset) => isUnknown(codeOf(offset)))
     const missing = await this.#missing(unknown, deadline)
     return new Map(
       offsets.map((offset) => {
@@ -112,11 +107,13 @@ export class OffsetCommitter {
   }
 
   #takeNotice(answer: OffsetCommitAnswer, { groupId, generationId }: GroupMemberIdentity): void {
-    if (answer.partitions.some(({ errorCode }) => coordinatorCodes.includes(errorCode))) {
-      this.#cluster.forgetCoordinator(groupId, 'group')
+    let refusal: number | null = null
+    for (const { errorCode } of answer.partitions) {
+      const verdict = judgeOffsetCommitCode(errorCode)
+      if (verdict === 'coordinator-moved') this.#cluster.forgetCoordinator(groupId, 'group')
+      if (verdict === 'not-a-member' || verdict === 'rebalance') refusal ??= errorCode
     }
-    const refusal = answer.partitions.find(({ errorCode }) => membershipCodes.includes(errorCode))
-    if (refusal) this.#ground.refused(refusal.errorCode, generationId)
+    if (refusal !== null) this.#ground.refused(refusal, generationId)
   }
 
   /**
@@ -135,9 +132,10 @@ export class OffsetCommitter {
   }
 
   #isMissing({ topic, partition }: TopicPartition): boolean {
-    const errorCode = this.#cluster.topic(topic)?.errorCode
-    if (errorCode === brokerCode.UNKNOWN_TOPIC_OR_PARTITION) return true
-    return errorCode === brokerCode.NONE && this.#cluster.partition(topic, partition) === undefined
+    const told = this.#cluster.topic(topic)
+    if (told === undefined) return false
+    const verdict = judgeTopicCode(told.errorCode)
+    return verdict === 'denied' || (verdict === 'known' && this.#cluster.partition(topic, partition) === undefined)
   }
 
   #outcome(
@@ -145,25 +143,20 @@ export class OffsetCommitter {
     code: number | undefined,
     { groupId }: GroupMemberIdentity,
   ): CommitOutcome {
-    switch (code) {
-      case brokerCode.NONE:
+    if (code === undefined) return 'in-doubt'
+    switch (judgeOffsetCommitCode(code)) {
+      case 'stored':
         return 'committed'
-      case brokerCode.UNKNOWN_MEMBER_ID:
-      case brokerCode.ILLEGAL_GENERATION:
-      case brokerCode.FENCED_INSTANCE_ID:
+      case 'not-a-member':
         return 'lost'
-      case brokerCode.OFFSET_METADATA_TOO_LARGE:
-      case brokerCode.INVALID_COMMIT_OFFSET_SIZE:
+      case 'metadata-too-large':
         return 'metadata-too-large'
-      case brokerCode.TOPIC_AUTHORIZATION_FAILED:
-      case brokerCode.GROUP_AUTHORIZATION_FAILED:
+      case 'forbidden':
         this.#settings.logger.error(
           { group: groupId, topic, partition, code: brokerCodeName(code) },
           'committing is not authorised; grant READ on the group and its topics',
         )
         return 'pending'
-      case undefined:
-        return 'in-doubt'
       default:
         return 'pending'
     }

@@ -1,10 +1,11 @@
-import { brokerCode, brokerCodeName, brokerError } from '../../connection/broker-error.js'
+import { brokerCodeName, brokerError } from '../../connection/broker-error.js'
 import { RequestError } from '../../connection/request-error.js'
 import type { CommittedPartition } from '../../connection/requests.js'
 import type { DriverError } from '../../errors.js'
 import { partitionKey, type TopicPartition } from '../../message/topic-partition.js'
 import type { Runtime } from '../../runtime/runtime.js'
 import type { Cluster } from '../cluster/cluster.js'
+import { judgeOffsetFetchCode } from './codes.js'
 
 /** What is known about a group's commit of one partition after one question. */
 type CommitFinding =
@@ -20,14 +21,6 @@ interface OffsetFetchContext {
   readonly groupId: string
   readonly requestTimeoutMs: number
 }
-
-const coordinatorElsewhere: readonly number[] = [brokerCode.NOT_COORDINATOR, brokerCode.COORDINATOR_NOT_AVAILABLE]
-const final: readonly number[] = [
-  brokerCode.GROUP_AUTHORIZATION_FAILED,
-  brokerCode.TOPIC_AUTHORIZATION_FAILED,
-  brokerCode.INVALID_GROUP_ID,
-  brokerCode.UNSUPPORTED_VERSION,
-]
 
 /**
  * Asks the coordinator once; `null` asks for all the group has committed. `all` is one finding for the whole question,
@@ -45,14 +38,17 @@ export async function fetchCommitted(
     const node = await cluster.coordinator(groupId, 'group', attemptDeadline, signal)
     const request = { api: 'offsetFetch', groupId, partitions, requireStable: true } as const
     const answer = await cluster.connection.request(node, 'group', request, attemptDeadline, signal)
-    if (coordinatorElsewhere.includes(answer.errorCode)) cluster.forgetCoordinator(groupId, 'group')
-    if (answer.errorCode !== brokerCode.NONE) return whole(findingOf(answer.errorCode, groupId, {}))
+    const judge = (code: number) => {
+      const verdict = judgeOffsetFetchCode(code)
+      if (verdict === 'coordinator-moved') cluster.forgetCoordinator(groupId, 'group')
+      return verdict
+    }
+    if (judge(answer.errorCode) !== 'told') return whole(findingOf(answer.errorCode, groupId, {}))
     const each = new Map<string, CommitFinding>()
     for (const entry of answer.partitions) {
-      if (coordinatorElsewhere.includes(entry.errorCode)) cluster.forgetCoordinator(groupId, 'group')
       const { topic, partition, offset, leaderEpoch, metadata } = entry
       const finding: CommitFinding =
-        entry.errorCode !== brokerCode.NONE
+        judge(entry.errorCode) !== 'told'
           ? findingOf(entry.errorCode, groupId, entry)
           : offset < 0
             ? { kind: 'nothing' }
@@ -66,7 +62,7 @@ export async function fetchCommitted(
 }
 
 function findingOf(code: number, groupId: string, at: Partial<TopicPartition>): CommitFinding {
-  if (!final.includes(code)) return { kind: 'not-yet', reason: brokerCodeName(code) }
+  if (judgeOffsetFetchCode(code) !== 'refused') return { kind: 'not-yet', reason: brokerCodeName(code) }
   const place = at.topic === undefined ? '' : ` for ${at.topic}-${at.partition}`
   const error = brokerError(code, `reading the commits of group "${groupId}"${place}`, {
     topic: at.topic,

@@ -1,6 +1,7 @@
 import type { FetchedPartition } from '../../connection/requests.js'
 import type { AssignedPartition, ConsumerSettings, KnownEnd } from '../../driver/consumer.js'
 import { partitionKey, type TopicPartition } from '../../message/topic-partition.js'
+import { pause } from '../../runtime/pause.js'
 import type { Runtime } from '../../runtime/runtime.js'
 import type { Cluster } from '../cluster/cluster.js'
 import { latest, lookUpOffsets } from './look-up.js'
@@ -52,7 +53,7 @@ export class EndOffsets {
     this.#followed = tenure
     this.#known.clear()
     while (!tenure.aborted) {
-      await this.#runtime.clock.sleep(checkMs, tenure).catch(() => undefined) // over: seen by the loop
+      await pause(this.#runtime.clock, checkMs, tenure)
       if (!tenure.aborted) await this.#askForOld(tenure)
     }
   }

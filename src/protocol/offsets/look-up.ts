@@ -6,6 +6,7 @@ import type { DriverError } from '../../errors.js'
 import { partitionKey, type TopicPartition } from '../../message/topic-partition.js'
 import type { Runtime } from '../../runtime/runtime.js'
 import type { Cluster } from '../cluster/cluster.js'
+import { judgeListOffsetsCode } from './codes.js'
 
 export const earliest = -2
 export const latest = -1
@@ -28,14 +29,6 @@ interface LookUpContext {
   readonly isolation: IsolationLevel
   readonly requestTimeoutMs: number
 }
-
-const final: readonly number[] = [
-  brokerCode.TOPIC_AUTHORIZATION_FAILED,
-  brokerCode.INVALID_TOPIC_EXCEPTION,
-  brokerCode.UNSUPPORTED_FOR_MESSAGE_FORMAT,
-  brokerCode.INVALID_REQUEST,
-  brokerCode.UNSUPPORTED_VERSION,
-]
 
 export function timestampOf(position: StartPosition): number {
   if (position === 'earliest') return earliest
@@ -119,7 +112,7 @@ async function noLeader(
     const reason = brokerCodeName(code === brokerCode.NONE ? brokerCode.LEADER_NOT_AVAILABLE : code)
     findings.set(
       partitionKey(topic, partition),
-      final.includes(code) ? refused(code, { topic, partition }) : notYet(reason),
+      judgeListOffsetsCode(code) === 'refused' ? refused(code, { topic, partition }) : notYet(reason),
     )
   }
 }
@@ -140,12 +133,17 @@ async function askLeader(
     const attemptDeadline = Math.min(deadline, runtime.clock.now() + requestTimeoutMs)
     const answer = await cluster.connection.request(leader, 'main', request, attemptDeadline, signal)
     for (const { topic, partition, errorCode, offset } of answer.partitions) {
-      if (errorCode === brokerCode.NONE) findings.set(partitionKey(topic, partition), { kind: 'found', offset })
-      else if (final.includes(errorCode))
-        findings.set(partitionKey(topic, partition), refused(errorCode, { topic, partition }))
-      else {
-        cluster.noteStale(topic)
-        findings.set(partitionKey(topic, partition), notYet(brokerCodeName(errorCode)))
+      const key = partitionKey(topic, partition)
+      switch (judgeListOffsetsCode(errorCode)) {
+        case 'found':
+          findings.set(key, { kind: 'found', offset })
+          break
+        case 'refused':
+          findings.set(key, refused(errorCode, { topic, partition }))
+          break
+        case 'ask-again':
+          cluster.noteStale(topic)
+          findings.set(key, notYet(brokerCodeName(errorCode)))
       }
     }
   } catch (failure) {

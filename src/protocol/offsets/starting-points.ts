@@ -2,9 +2,10 @@ import type { IsolationLevel } from '../../connection/requests.js'
 import type { AssignedPartition, StartPosition } from '../../driver/consumer.js'
 import type { DriverError } from '../../errors.js'
 import { partitionKey, type TopicPartition } from '../../message/topic-partition.js'
-import { exponential } from '../../runtime/backoff.js'
+import { pause } from '../../runtime/pause.js'
 import type { Runtime } from '../../runtime/runtime.js'
 import type { Logger } from '../../telemetry/logger.js'
+import { brokerBackoff } from '../cluster/broker-backoff.js'
 import type { Cluster } from '../cluster/cluster.js'
 import { fetchCommitted } from './committed.js'
 import { lookUpOffsets, timestampOf } from './look-up.js'
@@ -24,8 +25,6 @@ interface StartingPointSettings {
 
 /** Never committed: what the group has stored may lie anywhere. */
 const unknown = -1
-
-const backoff = exponential({ initialMs: 50, maxMs: 1_000 })
 
 /**
  * Committed offset, else `from`. Yields what is known after each round of questions, so a partition without a leader (or
@@ -56,7 +55,7 @@ export async function* findStartingPoints(
     }
     if (points.length > 0 && !signal.aborted) yield points
     if (uncertain.length === 0 && uncommitted.length === 0) return
-    await runtime.clock.sleep(backoff(round, runtime.random), signal).catch(() => undefined) // ended by the loop's condition
+    await pause(runtime.clock, brokerBackoff(round, runtime.random), signal)
   }
 }
 

@@ -1,4 +1,5 @@
-import { brokerCode, type BrokerCodeName } from '../../connection/broker-error.js'
+import type { BrokerCodeName } from '../../connection/broker-error.js'
+import { judgeBy } from '../../connection/verdicts.js'
 
 /**
  * What an answer's code means for the batch it came for.
@@ -96,11 +97,5 @@ const table: Partial<Record<BrokerCodeName, ProduceCode>> = {
 /** Nobody knows what a code that is not in the table means, so nothing is claimed. */
 const unlisted: ProduceCode = { action: 'fail', appended: 'maybe' }
 
-const byNumber = new Map<number, ProduceCode>(
-  Object.entries(table).map(([name, meaning]) => [brokerCode[name as BrokerCodeName], meaning]),
-)
-
 /** Guarantees, rule 5: the one place that says what a code in a Produce answer means. */
-export function produceCode(errorCode: number): ProduceCode {
-  return byNumber.get(errorCode) ?? unlisted
-}
+export const produceCode = judgeBy(table, unlisted)

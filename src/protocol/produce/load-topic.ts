@@ -3,6 +3,7 @@ import { DriverError } from '../../errors.js'
 import { exponential } from '../../runtime/backoff.js'
 import type { Runtime } from '../../runtime/runtime.js'
 import type { Cluster } from '../cluster/cluster.js'
+import { judgeTopicCode } from '../cluster/codes.js'
 
 /**
  * How long brokers may go on to deny a topic before it counts as missing. A topic that was created a moment ago is not
@@ -10,12 +11,6 @@ import type { Cluster } from '../cluster/cluster.js'
  */
 const denialMs = 2_000
 const betweenAsks = exponential({ initialMs: 100, maxMs: 1_000 })
-
-const hopeless: ReadonlySet<number> = new Set([
-  brokerCode.INVALID_TOPIC_EXCEPTION,
-  brokerCode.TOPIC_AUTHORIZATION_FAILED,
-  brokerCode.CLUSTER_AUTHORIZATION_FAILED,
-])
 
 /**
  * Asks for a topic until it has partitions. What gets no answer in time is asked for in the background, so that a caller
@@ -40,16 +35,17 @@ export async function loadTopic(
     )
     const topic = cluster.topic(name)
     const errorCode = topic?.errorCode ?? brokerCode.UNKNOWN_TOPIC_OR_PARTITION
-    if (topic !== undefined && errorCode === brokerCode.NONE && topic.partitions.length > 0) {
-      return topic.partitions.length
-    }
+    const verdict = judgeTopicCode(errorCode)
+    if (topic !== undefined && verdict === 'known' && topic.partitions.length > 0) return topic.partitions.length
     if (unanswered !== null) {
       cluster.noteStale(name)
       throw unanswered.failure
     }
 
-    if (hopeless.has(errorCode)) throw brokerError(errorCode, `asking for topic ${name}`, { topic: name })
-    const denied = errorCode === brokerCode.UNKNOWN_TOPIC_OR_PARTITION
+    if (verdict === 'impossible' || verdict === 'forbidden') {
+      throw brokerError(errorCode, `asking for topic ${name}`, { topic: name })
+    }
+    const denied = verdict === 'denied'
     const now = clock.now()
     deniedSince = denied ? (deniedSince ?? now) : null
     if (deniedSince !== null && now - deniedSince >= denialMs) throw unknownTopic(name)

@@ -2,8 +2,9 @@ import { brokerCodeName } from '../../../connection/broker-error.js'
 import { RequestError } from '../../../connection/request-error.js'
 import type { HeartbeatAnswer } from '../../../connection/requests.js'
 import type { ConsumerSettings } from '../../../driver/consumer.js'
-import { exponential } from '../../../runtime/backoff.js'
+import { pause } from '../../../runtime/pause.js'
 import type { Runtime } from '../../../runtime/runtime.js'
+import { brokerBackoff } from '../../cluster/broker-backoff.js'
 import { fatalGroupError, judgeGroupCode } from '../codes.js'
 import type { Generation } from './generation.js'
 
@@ -27,8 +28,6 @@ interface HeartbeatLine {
   beaten(at: number): void
 }
 
-const backoff = exponential({ initialMs: 50, maxMs: 1_000 })
-
 /**
  * Keeps us a member of `generation` until it is over, whatever the handlers do, and tells it the news. Without an answer
  * for a whole session the group has given our partitions away, so we are out by our own clock too.
@@ -45,8 +44,8 @@ export async function keepAlive(
   let failures = 0
   for (;;) {
     const expiresAt = confirmedAt + sessionTimeoutMs
-    const pause = failures === 0 ? heartbeatIntervalMs : Math.min(heartbeatIntervalMs, backoff(failures, random))
-    await clock.sleep(Math.max(0, Math.min(pause, expiresAt - clock.now())), generation.over).catch(() => undefined) // over: seen in the next line
+    const restMs = failures === 0 ? heartbeatIntervalMs : Math.min(heartbeatIntervalMs, brokerBackoff(failures, random))
+    await pause(clock, Math.max(0, Math.min(restMs, expiresAt - clock.now())), generation.over)
     if (generation.over.aborted) return
 
     const askedAt = clock.now()

@@ -3,10 +3,11 @@ import type { GroupMemberIdentity } from '../../../connection/requests.js'
 import type { ConsumerSettings, StartPosition } from '../../../driver/consumer.js'
 import { DriverError, StateError, type TidemarkError } from '../../../errors.js'
 import type { TopicPartition } from '../../../message/topic-partition.js'
-import { exponential } from '../../../runtime/backoff.js'
 import { deferred } from '../../../runtime/deferred.js'
+import { pause } from '../../../runtime/pause.js'
 import type { Runtime } from '../../../runtime/runtime.js'
 import { StateMachine, type Moves } from '../../../runtime/state-machine.js'
+import { brokerBackoff } from '../../cluster/broker-backoff.js'
 import type { Cluster } from '../../cluster/cluster.js'
 import { partitionCountsChanged } from '../../cluster/topic-watch.js'
 import { fatalGroupError, judgeGroupCode } from '../codes.js'
@@ -44,8 +45,6 @@ const moves: Moves<ClassicState> = {
   stopped: [],
   failed: ['stopped'],
 }
-
-const backoff = exponential({ initialMs: 50, maxMs: 1_000 })
 
 /** Part of the rebalance timeout that a drain may use; the rest is for rejoining. */
 const drainShare = 0.6
@@ -186,10 +185,10 @@ export class ClassicMember implements Membership {
   }
 
   async #pause(attempt: number, step: EntryStep<unknown>): Promise<void> {
-    const delayMs = backoff(attempt, this.#runtime.random)
+    const delayMs = brokerBackoff(attempt, this.#runtime.random)
     const reason = step.kind === 'later' ? step.reason : step.kind
     this.#settings.logger.debug({ group: this.#entry.groupId, reason, delayMs }, 'not in the group yet')
-    await this.#runtime.clock.sleep(delayMs, this.#ending.signal).catch(() => undefined) // ended: the loop sees it
+    await pause(this.#runtime.clock, delayMs, this.#ending.signal)
   }
 
   /** The life of one generation: from its assignment until everything is given up or gone. */
@@ -281,7 +280,7 @@ export class ClassicMember implements Membership {
       } catch (failure) {
         if (generation.over.aborted) return
         logger.error({ error: String(failure) }, 'watching topics met a defect and starts again; please report it')
-        await clock.sleep(backoff(attempt, random), generation.over).catch(() => undefined) // over: the loop sees it
+        await pause(clock, brokerBackoff(attempt, random), generation.over)
       }
     }
   }
