@@ -5,6 +5,7 @@ export type { MessagingProducerOptions } from './config/producer-config.js'
 export type { MessagingConsumerOptions } from './config/consumer-config.js'
 
 export { defineTopic } from './topic/define-topic.js'
+export type { Key } from './topic/key.js'
 export type { Topic, ValueOf } from './topic/topic.js'
 export type { KeyField, TopicDefinition } from './topic/define-topic.js'
 export type { ChoosePartition, Partitioner, PartitionInput } from './topic/partitioner.js'
@@ -19,7 +20,7 @@ export {
 
 export type { Serde } from './serde/serde.js'
 export { json } from './serde/json.js'
-export type { JsonOptions } from './serde/json-options.js'
+export type { JsonOptions, LargeIntegers } from './serde/json-options.js'
 export { string } from './serde/string.js'
 export { bytes } from './serde/bytes.js'
 export { nullable } from './serde/nullable.js'

@@ -1,4 +1,5 @@
 import { TidemarkError } from '../errors.js'
+import { isUnicode } from '../input/shapes.js'
 import type { MessageHeaders } from './message.js'
 import { noHeaders, type Header } from './record.js'
 
@@ -99,12 +100,20 @@ function encodeRecord(record: Readonly<Record<string, unknown>>): readonly Heade
 }
 
 function encodeHeader(name: string, value: unknown): Header {
-  if (typeof value === 'string') return textHeader(name, value)
+  if (!isUnicode(name)) throw halfPair('the name of a header')
+  if (typeof value === 'string') {
+    if (!isUnicode(value)) throw halfPair(`header "${name}"`)
+    return textHeader(name, value)
+  }
   if (value === null || Buffer.isBuffer(value)) return [name, value]
   throw invalidHeaders(
     `header "${name}" should be a string, a Buffer or null, but is ${kindOf(value)}`,
     value === undefined ? 'leave it out or write null' : 'write String(value) or Buffer.from(value)',
   )
+}
+
+function halfPair(what: string): TidemarkError {
+  return invalidHeaders(`${what} has half of a surrogate pair, which has no bytes`, 'give Unicode text, or a Buffer')
 }
 
 function notHeaders(input: unknown): TidemarkError {

@@ -1,13 +1,16 @@
 import { SendError, TidemarkError } from '../errors.js'
+import { isPromised } from '../input/asynchronous.js'
+import { isUnicode } from '../input/shapes.js'
 import { encodeHeaders, tdHeader, textHeader, type HeadersInput } from '../message/headers.js'
 import { noHeaders, type Header, type OutgoingRecord } from '../message/record.js'
 import type { Clock } from '../runtime/clock.js'
+import { keyBytes, type Key } from '../topic/key.js'
 import type { Topic } from '../topic/topic.js'
 
 /** What a single send may say about its record. */
 export interface SendOptions {
-  /** Instead of the topic's own key: text as UTF-8, numbers as decimal text, `null` for none. */
-  readonly key?: string | number | Buffer | null | undefined
+  /** Instead of the topic's own key: text as UTF-8, numbers as decimal text, bytes as they are, `null` for none. */
+  readonly key?: Key | null | undefined
   /** In order; names may repeat when given as pairs. */
   readonly headers?: HeadersInput | undefined
   /** Instead of the topic's partitioner: an integer from 0 below the partition count. */
@@ -58,6 +61,13 @@ function encodeValue<Value>(topic: Topic<Value>, value: Value): Buffer | null {
     throw refuse('invalid-value', topic.name, `a value for topic ${topic.name}: ${cannotBe('encoded', cause)}`, cause)
   }
   if (bytes === null || Buffer.isBuffer(bytes)) return bytes
+  if (isPromised(bytes)) {
+    throw refuse(
+      'invalid-value',
+      topic.name,
+      `serde ${topic.value.name} of topic ${topic.name} answers with a promise, but encode must return at once; do what takes time before the send`,
+    )
+  }
   throw refuse(
     'invalid-value',
     topic.name,
@@ -79,14 +89,12 @@ function encodeTopicKey<Value>(topic: Topic<Value>, value: Value): Buffer | null
 }
 
 function encodeKey(topic: Topic, key: unknown): Buffer | null {
-  if (key === null || Buffer.isBuffer(key)) return key
-  if (typeof key === 'string') return Buffer.from(key, 'utf8')
-  if (typeof key === 'number' && Number.isFinite(key)) return Buffer.from(String(key), 'utf8')
-  throw refuse(
-    'invalid-key',
-    topic.name,
-    `the key option of a send to ${topic.name} is ${typeof key === 'number' ? key : typeof key}; give text, a finite number, a Buffer or null`,
-  )
+  if (key === null) return null
+  try {
+    return keyBytes(key, 'the key option')
+  } catch (cause) {
+    throw refuse('invalid-key', topic.name, `a send to ${topic.name}: ${cannotBe('used', cause)}`, cause)
+  }
 }
 
 function headersOf(topic: Topic, { headers, id }: SendOptions): readonly Header[] {
@@ -97,11 +105,11 @@ function headersOf(topic: Topic, { headers, id }: SendOptions): readonly Header[
     throw refuse('invalid-headers', topic.name, `headers of a send to ${topic.name}: ${cannotBe('used', cause)}`, cause)
   }
   if (id === undefined) return pairs
-  if (typeof id !== 'string' || id === '') {
+  if (typeof id !== 'string' || id === '' || !isUnicode(id)) {
     throw refuse(
       'invalid-id',
       topic.name,
-      `the id option of a send to ${topic.name} is not text; give a non-empty string`,
+      `the id option of a send to ${topic.name} is not text; give a non-empty string of Unicode`,
     )
   }
   return [...pairs, textHeader(tdHeader.id, id)]

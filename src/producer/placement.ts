@@ -1,5 +1,6 @@
 import type { DriverProducer } from '../driver/producer.js'
 import { SendError, TidemarkError } from '../errors.js'
+import { isPromised } from '../input/asynchronous.js'
 import type { OutgoingRecord } from '../message/record.js'
 import type { Runtime } from '../runtime/runtime.js'
 import type { ChoosePartition, Partitioner } from '../topic/partitioner.js'
@@ -256,7 +257,7 @@ function checkRange({ name }: Topic, partition: unknown, partitionCount: number,
   throw refuse(
     'invalid-partition',
     name,
-    `${chooser} for topic ${name} gave ${typeof partition === 'number' ? partition : typeof partition}; partitions are integers from 0 to ${partitionCount - 1}`,
+    `${chooser} for topic ${name} gave ${isPromised(partition) ? 'a promise' : typeof partition === 'number' ? partition : typeof partition}; partitions are integers from 0 to ${partitionCount - 1}`,
   )
 }
 

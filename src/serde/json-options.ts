@@ -1,14 +1,23 @@
 import { ConfigError, type ConfigIssue } from '../errors.js'
 import { describeType } from './serde-error.js'
 
+export type LargeIntegers = 'warn' | 'refuse' | 'bigint'
+
 export interface JsonOptions {
   /** Larger values are refused before they are parsed, and after they are written. Default: no limit of its own. */
   readonly maxBytes?: number | undefined
   /** Some agents end a text with NUL bytes, as C does: `trim` cuts them off. Default `refuse`, because they are not JSON. */
   readonly trailingNul?: 'refuse' | 'trim' | undefined
   /**
+   * Integers beyond 2^53, which JavaScript's numbers round (and numbers beyond 1.8e308, which become Infinity). `warn` reads
+   * them so; the consumer counts them and warns once per topic. `refuse` fails the record. `bigint` reads every such integer
+   * as BigInt, which is written as text: JSON.stringify knows none. Default `warn`.
+   */
+  readonly largeIntegers?: LargeIntegers | undefined
+  /**
    * Check values against the schema before they are written, too. Default true. Turn it off for a schema that does not
-   * accept its own output (one that turns text into a Date); values are then trusted when written.
+   * accept its own output (one that turns text into a Date); values are then trusted when written. What was written first
+   * is read back once all the same: a schema that cannot read it is a mistake that no consumer should find.
    */
   readonly checkOnEncode?: boolean | undefined
 }
@@ -16,6 +25,10 @@ export interface JsonOptions {
 const checks: Readonly<Record<keyof JsonOptions, readonly [accepts: (value: unknown) => boolean, expected: string]>> = {
   maxBytes: [(value) => typeof value === 'number' && value >= 1, 'a number of at least 1'],
   trailingNul: [(value) => value === 'refuse' || value === 'trim', "'refuse' or 'trim'"],
+  largeIntegers: [
+    (value) => value === 'warn' || value === 'refuse' || value === 'bigint',
+    "'warn', 'refuse' or 'bigint'",
+  ],
   checkOnEncode: [(value) => typeof value === 'boolean', 'true or false'],
 }
 

@@ -1,11 +1,13 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
+import { ConfigError } from '../errors.js'
 import { checkKeys } from './json-keys.js'
-import { checkJsonOptions, type JsonOptions } from './json-options.js'
-import { findUnwritable } from './json-unwritable.js'
+import { firstChangedNumber, mayHoldLargeNumber, readWithBigInts } from './json-numbers.js'
+import { checkJsonOptions, type JsonOptions, type LargeIntegers } from './json-options.js'
+import { findUnwritable, isPlainData } from './json-unwritable.js'
 import { firstSyntaxError } from './json-syntax.js'
 import { schemaCheck, type SchemaCheck } from './schema-check.js'
 import type { Serde } from './serde.js'
-import { SerdeError } from './serde-error.js'
+import { SerdeError, type ValueIssue } from './serde-error.js'
 import { decodeUtf8 } from './utf8.js'
 
 /**
@@ -13,8 +15,10 @@ import { decodeUtf8 } from './utf8.js'
  * value is what the schema makes of it, a written value is written as given.
  *
  * Writing throws {@link SerdeError} on what JSON would change silently: NaN and infinities, `undefined` in an array or at
- * the top, a Map or Set, an invalid Date; and on BigInt and circles. Reading throws on malformed text (with its place),
- * bytes that are not UTF-8, and keys that could reach a prototype. No message shows content.
+ * the top, an invalid Date, whatever would become `{}` or lose its content (a Map, an Error, bytes, an instance with
+ * private fields alone); and on BigInt and circles. A `toJSON` of yours is taken at its word, also one of BigInt. Reading
+ * throws on malformed text (with its place), bytes that are not UTF-8, and keys that could reach a prototype; what it does
+ * about integers that would be rounded `largeIntegers` says. No message shows content.
  */
 export function json<Schema extends StandardSchemaV1>(
   schema: Schema,
@@ -29,25 +33,34 @@ export function json(schemaOrOptions?: StandardSchemaV1 | JsonOptions, maybeOpti
 }
 
 function jsonSerde(check: SchemaCheck | null, options: JsonOptions): Serde<unknown> {
-  const { maxBytes = Infinity, trailingNul = 'refuse', checkOnEncode = true } = options
+  const { maxBytes = Infinity, trailingNul = 'refuse', checkOnEncode = true, largeIntegers = 'warn' } = options
   const checkWritten = checkOnEncode ? check : null
+  let readsWhatItWrites = check === null
   return {
     name: 'json',
 
     encode(value) {
       if (value === null || value === undefined) throw nothingToWrite(value)
       if (checkWritten !== null) checkWritten(value, 'written')
-      const encoded = Buffer.from(stringify(value), 'utf8')
+      const text = stringify(value)
+      const encoded = Buffer.from(text, 'utf8')
       if (encoded.length > maxBytes) throw tooLarge(encoded.length, maxBytes)
+      if (!readsWhatItWrites && check !== null) {
+        requireReadable(JSON.parse(text), check)
+        readsWhatItWrites = true
+      }
       return encoded
     },
 
-    decode(bytes) {
+    decode(bytes, onChanged) {
       if (bytes === null) {
         throw new SerdeError('refused', 'json() expects a value, but the record has none; wrap it: nullable(json(…))')
       }
       if (bytes.length > maxBytes) throw tooLarge(bytes.length, maxBytes)
-      const value = parse(decodeUtf8(trailingNul === 'trim' ? withoutTrailingNul(bytes) : bytes))
+      const own = trailingNul === 'trim' ? withoutTrailingNul(bytes) : bytes
+      const text = decodeUtf8(own)
+      let value = parse(text)
+      if (mayHoldLargeNumber(own, text)) value = withLargeNumbers(value, text, largeIntegers, onChanged)
       return check === null ? value : check(value, 'read')
     },
   }
@@ -61,8 +74,8 @@ function stringify(value: unknown): string {
     throw unwritableBecause(value, error)
   }
   if (text === undefined) throw nothingToWrite(value)
-  // What JSON changes silently becomes null or {}: text without either needs no walk through the value.
-  if (text.includes('null') || text.includes('{}')) refuseSilentChange(value)
+  // Numbers and holes that JSON changes silently become null: plain data without one needs no closer look.
+  if (text.includes('null') || !isPlainData(value)) refuseSilentChange(value)
   return text
 }
 
@@ -102,6 +115,42 @@ function parse(text: string): unknown {
   }
   checkKeys(text, value)
   return value
+}
+
+function withLargeNumbers(
+  value: unknown,
+  text: string,
+  mode: LargeIntegers,
+  onChanged: ((issue: ValueIssue) => void) | undefined,
+): unknown {
+  if (mode === 'bigint') return readWithBigInts(text)
+  if (mode === 'warn' && onChanged === undefined) return value
+  const changed = firstChangedNumber(text)
+  if (changed === null) return value
+  const { path, message } = changed
+  if (mode === 'refuse') {
+    throw new SerdeError('refused', `refused JSON: ${path === '' ? 'the value' : path}: ${message}`, [changed])
+  }
+  onChanged?.(changed)
+  return value
+}
+
+/** It would be a record that no consumer with this schema can take. */
+function requireReadable(written: unknown, check: SchemaCheck): void {
+  try {
+    check(written, 'read')
+  } catch (cause) {
+    if (!(cause instanceof SerdeError)) throw cause
+    const [issue] = cause.issues
+    const path = issue === undefined || issue.path === '' ? 'the value' : issue.path
+    throw new ConfigError('json(schema)', [
+      {
+        path: 'schema',
+        message: `cannot read what it has written: ${path}: ${issue?.message ?? cause.message}`,
+        fix: 'let it take what JSON has (for a date text: z.coerce.date()), or write what it takes',
+      },
+    ])
+  }
 }
 
 function malformed(text: string): SerdeError {

@@ -16,6 +16,6 @@ export function nullable<Value>(serde: Serde<Value>): Serde<Value | null> {
   return {
     name: `nullable ${serde.name}`,
     encode: (value) => (value === null ? null : serde.encode(value)),
-    decode: (bytes) => (bytes === null ? null : serde.decode(bytes)),
+    decode: (bytes, onChanged) => (bytes === null ? null : serde.decode(bytes, onChanged)),
   }
 }

@@ -1,5 +1,6 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { ConfigError } from '../errors.js'
+import { isPromised } from '../input/asynchronous.js'
 import { describeType, SerdeError, type ValueIssue } from './serde-error.js'
 import { childPath } from './value-path.js'
 
@@ -24,10 +25,8 @@ function validate(schema: StandardSchemaV1, value: unknown, action: string): Sta
   } catch (error) {
     throw threw(error, action)
   }
-  if (!(result instanceof Promise)) return result
-  // Nobody waits for it, so its rejection has no other owner.
-  result.catch(() => undefined)
-  throw promisedBecause(schema, value, action)
+  if (isPromised(result)) throw promisedBecause(schema, value, action)
+  return result as StandardSchemaV1.Result<unknown>
 }
 
 /**

@@ -1,8 +1,11 @@
+import type { ValueIssue } from './serde-error.js'
+
 /** Values to bytes and back. Both ways are synchronous and throw on a value or bytes they cannot take. */
 export interface Serde<Value> {
   /** For messages and `config explain`, for example `json`. */
   readonly name: string
   /** `null` makes a tombstone. */
   encode(value: Value): Buffer | null
-  decode(bytes: Buffer | null): Value
+  /** @param onChanged is told of what the value could not take over as it stands in the bytes, for a warning */
+  decode(bytes: Buffer | null, onChanged?: (issue: ValueIssue) => void): Value
 }

@@ -1,3 +1,4 @@
+import { isUnicode } from '../input/shapes.js'
 import type { Serde } from './serde.js'
 import { describeType, SerdeError } from './serde-error.js'
 import { decodeUtf8 } from './utf8.js'
@@ -15,7 +16,7 @@ const stringSerde: Serde<string> = {
       throw new SerdeError('refused', `string() takes a string, but got ${describeType(value)}${hintFor(value)}`)
     }
     // Half of a surrogate pair would be stored as U+FFFD, which is another text.
-    if (!(value as WellFormedCheck).isWellFormed()) {
+    if (!isUnicode(value)) {
       throw new SerdeError('refused', 'string() takes Unicode text, but it has half of a surrogate pair; use bytes()')
     }
     return Buffer.from(value, 'utf8')
@@ -28,8 +29,6 @@ const stringSerde: Serde<string> = {
     return decodeUtf8(bytes)
   },
 }
-
-type WellFormedCheck = string & { isWellFormed(): boolean }
 
 function hintFor(value: unknown): string {
   return value === null ? '; wrap it to write tombstones: nullable(string())' : ''

@@ -56,6 +56,12 @@ export const metricNames = {
     labels: [],
     meaning: 'Bytes of records waiting or in flight.',
   },
+  tidemark_consumer_changed_values_total: {
+    kind: 'counter',
+    unit: 'values',
+    labels: ['topic'],
+    meaning: 'Values read with a number that JavaScript cannot hold as it was written (see largeIntegers of json).',
+  },
   tidemark_consumer_records_total: {
     kind: 'counter',
     unit: 'records',

@@ -1,12 +1,14 @@
 import type { Serde } from '../serde/serde.js'
-import { invalidKey, keyBytes } from './key.js'
+import { invalidKey, keyBytes, type Key } from './key.js'
 import { murmur2, type ValuePartitioner } from './partitioners.js'
 import type { Topic } from './topic.js'
 import { checkTopicDefinition } from './topic-definition.js'
 
-/** Fields of a value that can be its key: always there, and text or a number. */
+/** Fields of a value that can be its key: always there, and text, a number or a bigint. */
 export type KeyField<Value> = {
-  [Field in keyof NonNullable<Value> & string]: NonNullable<Value>[Field] extends string | number ? Field : never
+  [Field in keyof NonNullable<Value> & string]: NonNullable<Value>[Field] extends string | number | bigint
+    ? Field
+    : never
 }[keyof NonNullable<Value> & string]
 
 export interface TopicDefinition<Value, Name extends string = string> {
@@ -18,7 +20,7 @@ export interface TopicDefinition<Value, Name extends string = string> {
    * What orders records: those of one key stay in order on one partition. A field of the value, or a function; numbers
    * become decimal text, `null` is no key. Without it records have no key.
    */
-  readonly key?: NoInfer<KeyField<Value> | ((value: Value) => string | number | Buffer | null)> | undefined
+  readonly key?: NoInfer<KeyField<Value> | ((value: Value) => Key | null)> | undefined
   /** Default `murmur2()`. */
   readonly partitioner?: NoInfer<ValuePartitioner<Value>> | undefined
   /** Partitions `ensureTopics` creates. Default: what the broker is set to. */
@@ -53,7 +55,7 @@ export function defineTopic<Value, const Name extends string>(
 
 function keyReader<Value>(
   topic: string,
-  key: string | ((value: Value) => string | number | Buffer | null) | undefined,
+  key: string | ((value: Value) => Key | null) | undefined,
 ): (value: Value) => Buffer | null {
   if (key === undefined) return () => null
   if (typeof key === 'string') return fieldKey(key, `the key field ${key} of topic ${topic}`)

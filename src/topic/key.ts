@@ -1,15 +1,30 @@
 import { TidemarkError } from '../errors.js'
+import { isPromised } from '../input/asynchronous.js'
+import { isUnicode } from '../input/shapes.js'
+
+/** What may be a key. */
+export type Key = string | number | bigint | Uint8Array
 
 /**
- * A key as bytes: text as UTF-8, numbers as decimal text, so that every client sees the same key. Throws code
- * `invalid-key` on anything else; `place` says where it came from, and the key itself is never shown.
+ * A key as bytes: text as UTF-8, numbers as decimal text, so that every client sees the same key. The only way to key bytes,
+ * whether the key comes from the topic or from a send. Throws code `invalid-key` on anything else; `place` says where it
+ * came from, and the key itself is never shown.
  */
 export function keyBytes(key: unknown, place: string): Buffer {
-  if (typeof key === 'string') return Buffer.from(key, 'utf8')
+  if (typeof key === 'string') return textKey(key, place)
   if (typeof key === 'number') return Buffer.from(decimalText(key, place), 'latin1')
   if (Buffer.isBuffer(key)) return key
+  if (typeof key === 'bigint') return Buffer.from(key.toString(), 'latin1')
+  if (key instanceof Uint8Array) return Buffer.from(key.buffer, key.byteOffset, key.byteLength)
+  if (isPromised(key)) throw invalidKey(place, 'is a promise; await it before the send')
   const hint = key === undefined ? '; every value needs it, or write a function that returns null for no key' : ''
   throw invalidKey(place, `is ${key === null ? 'null' : typeof key}${hint}`)
+}
+
+/** Half of a surrogate pair would be stored as U+FFFD, and keys that differ in it alone would become one. */
+function textKey(key: string, place: string): Buffer {
+  if (!isUnicode(key)) throw invalidKey(place, 'is text with half of a surrogate pair')
+  return Buffer.from(key, 'utf8')
 }
 
 function decimalText(key: number, place: string): string {
@@ -21,5 +36,8 @@ function decimalText(key: number, place: string): string {
 }
 
 export function invalidKey(place: string, problem: string): TidemarkError {
-  return new TidemarkError('invalid-key', `${place} should give a string, a finite number or a Buffer, but ${problem}`)
+  return new TidemarkError(
+    'invalid-key',
+    `${place} should give text, a finite number, a bigint or bytes, but ${problem}`,
+  )
 }

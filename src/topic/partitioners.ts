@@ -1,13 +1,13 @@
 import { ConfigError } from '../errors.js'
 import { optionProblem, type Rules } from '../input/option-rules.js'
-import { keyBytes } from './key.js'
+import { keyBytes, type Key } from './key.js'
 import { murmur2 as murmur2Hash, murmur2Partition } from './murmur2.js'
 import type { Partitioner } from './partitioner.js'
 import { stickyChooser } from './sticky.js'
 
 /** A partitioner that reads the value, so it fits only topics of that value. */
 export interface ValuePartitioner<Value> extends Partitioner {
-  readonly by?: ((value: Value) => string | number) | undefined
+  readonly by?: ((value: Value) => Key) | undefined
 }
 
 export interface StickyOptions {
@@ -57,7 +57,7 @@ export interface SpreadOptions<Value> {
   /** How many sub-keys one key is spread over; at most so many partitions hold it. */
   readonly over: number
   /** What must stay together and in order, for example the series of a tenant. */
-  readonly by: (value: Value) => string | number
+  readonly by: (value: Value) => Key
 }
 
 /**

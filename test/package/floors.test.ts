@@ -12,7 +12,8 @@ const src = fileURLToPath(new URL('../../src', import.meta.url))
 const buildings: Readonly<Record<string, readonly (readonly string[])[]>> = {
   '': [
     ['errors.ts'],
-    ['input/', 'runtime/', 'message/', 'telemetry/'],
+    ['input/'],
+    ['runtime/', 'message/', 'telemetry/'],
     ['connection/', 'serde/'],
     ['driver/'],
     ['protocol/', 'wire/', 'topic/', 'offsets/'],

@@ -2,10 +2,12 @@ import { DecodeError, DriverError } from '../../errors.js'
 import { messageHeaders } from '../../message/headers.js'
 import type { Message } from '../../message/message.js'
 import type { ReceivedRecord } from '../../message/record.js'
-import { SerdeError } from '../../serde/serde-error.js'
+import { isPromised } from '../../input/asynchronous.js'
+import { SerdeError, type ValueIssue } from '../../serde/serde-error.js'
 import type { Topic } from '../../topic/topic.js'
 import type { OwnedPartition } from '../partition/owned-partition.js'
 import { Work } from '../partition/work.js'
+import type { ChangedValues } from './changed-values.js'
 
 /** Single messages made in one go: enough to spread the cost, few enough to die young. */
 const singlesAtOnce = 256
@@ -14,11 +16,13 @@ const singlesAtOnce = 256
 export class Intake {
   readonly #topics: ReadonlyMap<string, Topic>
   readonly #batchMessages: number | null
+  readonly #changed: ChangedValues
 
   /** @param batchMessages most messages of one delivery; `null` delivers one message at a time */
-  constructor(topics: readonly Topic[], batchMessages: number | null) {
+  constructor(topics: readonly Topic[], batchMessages: number | null, changed: ChangedValues) {
     this.#topics = new Map(topics.map((topic) => [topic.name, topic]))
     this.#batchMessages = batchMessages
+    this.#changed = changed
   }
 
   /**
@@ -31,7 +35,7 @@ export class Intake {
     const deliveries =
       this.#batchMessages === null ? new Singles(partition) : new Batches(partition, this.#batchMessages)
     try {
-      fill(deliveries, partition, topic)
+      fill(deliveries, partition, topic, this.#changed.of(topic.name))
     } catch (cause) {
       // What was good before is handled first; the next call meets the bad batch again.
       if (deliveries.isEmpty) throw noRecords(partition, cause)
@@ -51,7 +55,9 @@ interface Deliveries {
   end(): readonly Work[]
 }
 
-function fill(deliveries: Deliveries, partition: OwnedPartition, topic: Topic): void {
+type OnChanged = (issue: ValueIssue) => void
+
+function fill(deliveries: Deliveries, partition: OwnedPartition, topic: Topic, onChanged: OnChanged): void {
   const { backlog, tracker } = partition
   while (!deliveries.isFull) {
     const record = backlog.next()
@@ -66,7 +72,7 @@ function fill(deliveries: Deliveries, partition: OwnedPartition, topic: Topic): 
       deliveries.gap()
       continue
     }
-    const decoded = decode(partition, topic, record)
+    const decoded = decode(partition, topic, record, onChanged)
     if (decoded instanceof DecodeError) deliveries.addFailed(ticket, record, backlog.recordBytes, decoded)
     else deliveries.add(ticket, decoded, record, backlog.recordBytes)
   }
@@ -157,10 +163,17 @@ class Batches implements Deliveries {
   }
 }
 
-function decode(partition: OwnedPartition, topic: Topic, record: ReceivedRecord): Message | DecodeError {
+function decode(
+  partition: OwnedPartition,
+  topic: Topic,
+  record: ReceivedRecord,
+  onChanged: OnChanged,
+): Message | DecodeError {
   let value: unknown
   try {
-    value = topic.value.decode(record.value)
+    value = topic.value.decode(record.value, onChanged)
+    if (isPromised(value))
+      throw new SerdeError('refused', 'its serde answers with a promise; decode must return the value')
   } catch (cause) {
     return notDecoded(partition, record.offset, cause)
   }

@@ -4,6 +4,7 @@ import { Dispatch } from '../dispatch/dispatch.js'
 import { AtLeastOnce, type Handling } from '../handling/at-least-once.js'
 import { Failures } from '../handling/fates.js'
 import { RunningCalls } from '../handling/running-calls.js'
+import { ChangedValues } from '../intake/changed-values.js'
 import { Intake } from '../intake/intake.js'
 import type { ConsumerDependencies } from '../options/consumer-dependencies.js'
 import type { ResolvedConsumerOptions } from '../options/consumer-schema.js'
@@ -68,7 +69,11 @@ export function assemble(
   const dispatch = new Dispatch({
     order: options.order,
     concurrency: options.concurrency,
-    intake: new Intake(topics, handling.kind === 'batch' ? options.batchMessages : null),
+    intake: new Intake(
+      topics,
+      handling.kind === 'batch' ? options.batchMessages : null,
+      new ChangedValues(logger, metrics),
+    ),
     delivery: new AtLeastOnce({
       handling,
       middleware,

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { SendError, StateError } from '../../../src/errors.js'
 import type { Receipt } from '../../../src/producer/receipt.js'
 import { SendManyError } from '../../../src/producer/send-many-error.js'
+import { defineTopic } from '../../../src/topic/define-topic.js'
 import { start, startUnloaded, topic, type Bench } from './scripted-driver.js'
 
 /** Settles without a test failing for a rejection nobody looks at yet. */
@@ -245,6 +246,44 @@ describe('bad input', () => {
       'partion is not an option; did you mean partition?',
     ],
     ['a key of NaN', ({ producer }) => producer.send(topic, '1:x', { key: NaN }), 'invalid-key', 'NaN'],
+    [
+      'a key of half a surrogate pair',
+      ({ producer }) => producer.send(topic, '1:x', { key: '\ud800' }),
+      'invalid-key',
+      'surrogate',
+    ],
+    [
+      'a header of half a surrogate pair',
+      ({ producer }) => producer.send(topic, '1:x', { headers: { a: '\ud800' } }),
+      'invalid-headers',
+      'surrogate',
+    ],
+    [
+      'an id of half a surrogate pair',
+      ({ producer }) => producer.send(topic, '1:x', { id: '\ud800' }),
+      'invalid-id',
+      'Unicode',
+    ],
+    [
+      'a serde that answers with a promise',
+      ({ producer }) =>
+        producer.send(
+          { ...topic, value: { ...topic.value, encode: () => Promise.reject(new Error('late')) as never } },
+          'x',
+        ),
+      'invalid-value',
+      'before the send',
+    ],
+    [
+      'a partitioner that answers with a promise',
+      ({ producer }) =>
+        producer.send(
+          { ...topic, partitioner: { name: 'late', create: () => () => Promise.reject(new Error('late')) as never } },
+          'x',
+        ),
+      'invalid-partition',
+      'a promise',
+    ],
     ['an empty id', ({ producer }) => producer.send(topic, '1:x', { id: '' }), 'invalid-id', 'non-empty'],
     [
       'headers that are none',
@@ -305,6 +344,22 @@ describe('bad input', () => {
 })
 
 describe('what a record carries', () => {
+  test.each([
+    [2 ** 70, '1180591620717411303424'],
+    [2n ** 70n, '1180591620717411303424'],
+    [1e21, '1000000000000000000000'],
+    [new Uint8Array([65]), 'A'],
+    ['ä', 'ä'],
+  ])('the same key bytes whether the topic gives the key or the send: %s', async (key, written) => {
+    const bench = await start()
+    const keyed = defineTopic({ name: 't', value: topic.value, key: () => key, partitioner: topic.partitioner })
+    void bench.producer.send(keyed, '1:x')
+    void bench.producer.send(topic, '1:y', { key })
+    await bench.run()
+    const keys = bench.driver.handedOver.flatMap(({ batch }) => batch.records.map((one) => one.key?.toString()))
+    expect(keys).toEqual([written, written])
+  })
+
   test('key, headers, id and timestamp go into the record as bytes', async () => {
     const bench = await start()
     void bench.producer.send(topic, '1:x', {

@@ -23,6 +23,13 @@ const deep = (levels: number) => {
   return value
 }
 
+class Guarded {
+  readonly #content = 1
+  get content() {
+    return this.#content
+  }
+}
+
 describe('json without a schema', () => {
   it('gives back every JSON value it wrote', () => {
     const serde = json()
@@ -51,6 +58,23 @@ describe('json without a schema', () => {
     ['a circle', circle, 'a.b.0', /circle/],
     ['a Map', { a: { b: new Map([[1, 2]]) } }, 'a.b', /Map would become \{\}/],
     ['a Set', [new Set([1])], '0', /Set would become/],
+    ['an Error', { e: new Error('content') }, 'e', /Error would lose its message/],
+    [
+      'an Error with fields',
+      { e: Object.assign(new TypeError('content'), { code: 'X' }) },
+      'e',
+      /TypeError would lose/,
+    ],
+    ['a RegExp', { r: /content/ }, 'r', /RegExp would become \{\}/],
+    ['an ArrayBuffer', [new ArrayBuffer(2)], '0', /ArrayBuffer is bytes/],
+    ['a Uint8Array', { b: new Uint8Array([1, 2]) }, 'b', /Uint8Array is bytes/],
+    ['floats', { b: new Float32Array([1.5]) }, 'b', /Float32Array is bytes/],
+    ['a DataView', { b: new DataView(new ArrayBuffer(1)) }, 'b', /DataView is bytes/],
+    ['Headers', { h: new Headers({ a: 'content' }) }, 'h', /Headers would become \{\}/],
+    ['a Blob', { b: new Blob(['content']) }, 'b', /Blob would become \{\}/],
+    ['query parameters', { q: new URLSearchParams('a=content') }, 'q', /would become \{\}/],
+    ['an iterator', { i: [1].values() }, 'i', /would become \{\}/],
+    ['an object with private fields alone', { p: new Guarded() }, 'p', /Guarded would become \{\}.*toJSON/],
     ['a NaN that toJSON returns', { a: { toJSON: () => ({ b: NaN }) } }, 'a.b', /NaN/],
     ['a getter that throws', { get a() { throw new RangeError('content') } }, '', /RangeError/], // prettier-ignore
   ])('refuses to write %s, naming the path', (_, value, path, message) => {
@@ -66,6 +90,30 @@ describe('json without a schema', () => {
     expect(json().encode(value)?.toString()).toBe(
       '{"a":null,"b":{},"c":"null {}","d":"1970-01-01T00:00:00.000Z","f":[null,{}]}',
     )
+  })
+
+  it('takes a toJSON at its word, also one of BigInt, whatever else stands in the value', () => {
+    const prototype = BigInt.prototype as { toJSON?: () => string }
+    prototype.toJSON = function (this: bigint) {
+      return this.toString()
+    }
+    try {
+      expect(json().encode({ id: 1n, note: null, text: 'null' })?.toString()).toBe(
+        '{"id":"1","note":null,"text":"null"}',
+      )
+    } finally {
+      delete prototype.toJSON
+    }
+    expect(
+      json()
+        .encode({ at: new URL('http://a/b'), bytes: Buffer.from([7]) })
+        ?.toString(),
+    ).toBe('{"at":"http://a/b","bytes":{"type":"Buffer","data":[7]}}')
+    expect(
+      json()
+        .encode(Object.assign(new Guarded(), { open: 1 }))
+        ?.toString(),
+    ).toBe('{"open":1}')
   })
 
   it('writes one object met twice, which is no circle', () => {
@@ -216,6 +264,21 @@ describe('json with a schema', () => {
     expect(trusting.decode(trusting.encode(value))).toEqual(value)
   })
 
+  it('that cannot read what it wrote is found at the first write, and at each until one can be read', () => {
+    const dated = json(z.object({ at: z.date().optional() }))
+    for (let write = 0; write < 2; write++) {
+      expect(() => dated.encode({ at: new Date(0) })).toThrow(
+        expect.objectContaining({
+          code: 'invalid-config',
+          message: expect.stringMatching(/cannot read what it has written: at: .*coerce/s) as string,
+        }),
+      )
+    }
+    expect(dated.encode({})?.toString()).toBe('{}')
+    const coerced = json(z.object({ at: z.coerce.date() }))
+    expect(coerced.decode(coerced.encode({ at: new Date(0) }))).toEqual({ at: new Date(0) })
+  })
+
   it('lists at most ten issues', () => {
     const error = errorOf(() => json(z.array(z.string())).encode(Array.from({ length: 25 }, () => 1) as never))
     expect(error.issues).toHaveLength(10)
@@ -241,6 +304,19 @@ describe('json with a schema', () => {
     const later = json(z.string().refine(async () => Promise.resolve(true)))
     expect(() => later.decode(text('"x"'))).toThrow(ConfigError)
     expect(() => later.encode('x')).toThrow(/asynchronous.*handler/)
+  })
+
+  it('that answers with something like a promise is refused, and no rejection is left behind', async () => {
+    const strays: unknown[] = []
+    const note = (reason: unknown) => void strays.push(reason)
+    process.on('unhandledRejection', note)
+    const late = (validate: () => unknown) => ({ '~standard': { version: 1 as const, vendor: 'late', validate } })
+    for (const validate of [() => Promise.reject(new Error('late')), () => ({ then: () => undefined })]) {
+      expect(() => json(late(validate) as never).decode(text('1'))).toThrow(/asynchronous/)
+    }
+    await new Promise((resolve) => setImmediate(resolve))
+    process.off('unhandledRejection', note)
+    expect(strays).toEqual([])
   })
 
   it('blames the value, not the schema, when a check throws', () => {

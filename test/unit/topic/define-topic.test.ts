@@ -4,6 +4,7 @@ import { json } from '../../../src/serde/json.js'
 import { nullable } from '../../../src/serde/nullable.js'
 import { string } from '../../../src/serde/string.js'
 import { defineTopic } from '../../../src/topic/define-topic.js'
+import type { Key } from '../../../src/topic/key.js'
 
 interface Event {
   readonly tenant: number
@@ -68,6 +69,23 @@ describe('defineTopic', () => {
         ?.toString(),
     ).toBe('2-näs')
     expect(defineTopic({ name: 't', value, key: () => '' }).keyOf(event)).toHaveLength(0)
+  })
+
+  it('takes large numbers, bigint and any bytes as they read in decimal text, or are', () => {
+    const keyOf = (key: Key) =>
+      defineTopic({ name: 't', value, key: () => key })
+        .keyOf(event)
+        ?.toString('latin1')
+    expect(keyOf(2 ** 70)).toBe('1180591620717411303424')
+    expect(keyOf(2n ** 70n)).toBe('1180591620717411303424')
+    expect(keyOf(new Uint8Array([65, 66]).subarray(1))).toBe('B')
+  })
+
+  it.each([
+    ['half a surrogate pair', 'a\ud800', /surrogate/],
+    ['a promise', Promise.resolve('late'), /promise/],
+  ])('refuses %s as a key', (_, key, message) => {
+    expect(() => defineTopic({ name: 't', value, key: () => key as never }).keyOf(event)).toThrow(message)
   })
 
   it.each([
