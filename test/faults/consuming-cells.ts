@@ -2,14 +2,14 @@ import { newestKafka } from '../support/kafka-jars.js'
 import { startCluster, type KafkaCluster } from '../support/kafka-cluster.js'
 import { seededRandom } from '../support/seeded-random.js'
 import { until } from '../support/waiting.js'
-import { churn, killBrokers, stopAndContinue, type Injections } from './consuming-nemesis.js'
+import { churn, killBrokers, killMembers, roll, stopAndContinue, type Injections } from './consuming-nemesis.js'
 import { ConsumingChecker, promises, type ConsumingReport } from './consuming-checker.js'
 import { historyOf } from './consuming-history.js'
 import { ConsumingLoad } from './consuming-load.js'
 import { CommitSampler } from './consuming-samples.js'
 import type { MemberOptions } from './member-log.js'
 import { monotonicMs } from './member-log.js'
-import { MemberProgram } from './member-process.js'
+import { MemberProgram, type MemberVersion } from './member-process.js'
 import { Crew } from './member-crew.js'
 
 export interface ConsumingCell {
@@ -33,6 +33,8 @@ export interface ConsumingCell {
   /** Least number of commits that the group refused because their sender was no member any more. */
   readonly refusedCommitsAtLeast: number
   readonly lateEndsAtLeast: number
+  /** Which versions its members run, in turn. */
+  readonly versions: readonly MemberVersion[]
 }
 
 export interface ConsumingField {
@@ -64,6 +66,9 @@ const options: MemberOptions = {
   fetch: { maxWaitMs: 100, partitionMaxBytes: 65_536 },
 }
 
+/** What a kill costs is what the profile's own pace of commits makes of it. */
+const { commit: _, ...withoutCommitPolicy } = options
+
 export const consumingCells: readonly ConsumingCell[] = [
   {
     name: 'consume-storm',
@@ -81,6 +86,7 @@ export const consumingCells: readonly ConsumingCell[] = [
     atLeast: { kills: 7, leaves: 7, joins: 15 },
     refusedCommitsAtLeast: 0,
     lateEndsAtLeast: 0,
+    versions: ['present'],
   },
   {
     name: 'consume-coordinator',
@@ -99,6 +105,7 @@ export const consumingCells: readonly ConsumingCell[] = [
     atLeast: { coordinators: 3, leaders: 3 },
     refusedCommitsAtLeast: 0,
     lateEndsAtLeast: 0,
+    versions: ['present'],
   },
   {
     name: 'consume-zombie',
@@ -116,6 +123,43 @@ export const consumingCells: readonly ConsumingCell[] = [
     atLeast: { stops: 3 },
     refusedCommitsAtLeast: 1,
     lateEndsAtLeast: 3,
+    versions: ['present'],
+  },
+  {
+    name: 'consume-rolling',
+    nodes: 3,
+    members: 4,
+    partitions: 12,
+    records: 20_000,
+    forMs: 15_000,
+    withinMs: 60_000,
+    samplesPerSecondAtLeast: 2,
+    handlerMs: 20,
+    long: null,
+    options,
+    nemesis: roll,
+    atLeast: { forward: 2, back: 4 },
+    refusedCommitsAtLeast: 0,
+    lateEndsAtLeast: 0,
+    versions: ['former', 'present'],
+  },
+  {
+    name: 'consume-kill',
+    nodes: 1,
+    members: 4,
+    partitions: 12,
+    records: 20_000,
+    forMs: 15_000,
+    withinMs: 60_000,
+    samplesPerSecondAtLeast: 2,
+    handlerMs: 20,
+    long: null,
+    options: withoutCommitPolicy,
+    nemesis: killMembers,
+    atLeast: { former: 3, present: 3 },
+    refusedCommitsAtLeast: 0,
+    lateEndsAtLeast: 0,
+    versions: ['former', 'present'],
   },
 ]
 
@@ -127,17 +171,19 @@ export async function runConsumingCells(
   seed: number,
   onResult: (result: ConsumingResult) => void,
 ): Promise<void> {
-  await using program = await MemberProgram.compile()
+  await using present = await MemberProgram.compile('present')
+  const needsFormer = cells.some(({ versions }) => versions.includes('former'))
+  await using former = needsFormer ? await MemberProgram.compile('former') : null
   for (const cell of cells) {
     await using cluster = await startCluster({ nodes: cell.nodes, version: newestKafka })
-    onResult(await runCell(cell, cluster, program, seed))
+    onResult(await runCell(cell, cluster, former === null ? [present] : [present, former], seed))
   }
 }
 
 async function runCell(
   cell: ConsumingCell,
   cluster: KafkaCluster,
-  program: MemberProgram,
+  programs: readonly MemberProgram[],
   seed: number,
 ): Promise<ConsumingResult> {
   const topic = cell.name
@@ -148,11 +194,11 @@ async function runCell(
   const sampler = new CommitSampler(cluster.internalBrokers, group, topic)
   const { handlerMs, long, options: memberOptions } = cell
   await using crew = new Crew(
-    program,
+    programs,
     { brokers: cluster.brokers, topic, group, handlerMs, long, closeMs: 10_000, options: memberOptions },
     seed,
   )
-  for (let member = 0; member < cell.members; member++) crew.join()
+  for (let member = 0; member < cell.members; member++) crew.join(cell.versions[member % cell.versions.length])
   await crew.allJoined()
   sampler.start()
   const load = new ConsumingLoad(cluster.brokers, topic, cell.records, cell.forMs)
@@ -213,6 +259,7 @@ export function consumingLine({ cell, report, injections, seconds, failures }: C
     `records ${report.records}`,
     `handled ${report.runs}`,
     `repeated ${report.repeats} (${report.repeatsReported} reported, ${report.repeatsAfterKill} after a kill)`,
+    ...killFigures(report),
     `missed ${report.broken.missed}`,
     `out of order ${report.broken.outOfOrder}`,
     `committed ahead ${report.broken.committedAhead + report.broken.handledBelowCommit}`,
@@ -233,4 +280,15 @@ export function consumingLine({ cell, report, injections, seconds, failures }: C
     `${verdict} ${cell.name.padEnd(28)} ${numbers.join('  ')}`,
     ...failures.map((failure) => `       ${failure}`),
   ].join('\n')
+}
+
+/** What a kill -9 costs, the former version's figure beside this one's where a cell has both. */
+function killFigures({ kills }: ConsumingReport): string[] {
+  return (['former', 'present'] as const)
+    .filter((version) => kills[version].kills > 0)
+    .map((version) => {
+      const { kills: count, settled, oldestMs } = kills[version]
+      const each = (settled / count).toFixed(1)
+      return `${version} version: ${each} settled records again for each of ${count} kills, settled up to ${Math.round(oldestMs)} ms before`
+    })
 }

@@ -1,4 +1,6 @@
 import { counts, isReported, wasKilled, wasLost, type MemberHistory, type Run } from './consuming-history.js'
+import { Kills, type KillRepeats } from './kill-repeats.js'
+import type { MemberVersion } from './member-process.js'
 import type { Sample } from './consuming-samples.js'
 
 export const promises = [
@@ -12,6 +14,8 @@ export const promises = [
   'committedAhead',
   /** A handler of the owner was running, or began later, below what was committed. */
   'handledBelowCommit',
+  /** A killed member of this version had settled it longer before its last answered commit than it takes to commit. */
+  'repeatedLongSettled',
   /** The committed offset of a partition went back. */
   'wentBack',
   /** A handler outlived its assignment and its signal did not say so. */
@@ -36,6 +40,7 @@ export interface ConsumingReport {
   readonly repeats: number
   readonly repeatsReported: number
   readonly repeatsAfterKill: number
+  readonly kills: Readonly<Record<MemberVersion, KillRepeats>>
   readonly lateEnds: number
   readonly abandoned: number
   readonly drains: Readonly<Record<string, number>>
@@ -57,12 +62,14 @@ export class ConsumingChecker {
   >
   /** By partition and offset. */
   readonly #runs: Run[][][]
+  readonly #kills: Kills
   #repeats = 0
   #repeatsReported = 0
   #repeatsAfterKill = 0
 
   constructor(history: History) {
     this.#history = history
+    this.#kills = new Kills(history.members)
     this.#runs = history.ends.map((end) => Array.from({ length: end }, () => []))
     for (const run of this.#all()) this.#runs[run.tenure.partition]?.[run.offset]?.push(run)
     for (const partition of this.#runs) for (const runs of partition) runs.sort((a, b) => a.startedAt - b.startedAt)
@@ -89,6 +96,7 @@ export class ConsumingChecker {
       repeats: this.#repeats,
       repeatsReported: this.#repeatsReported,
       repeatsAfterKill: this.#repeatsAfterKill,
+      kills: { former: this.#kills.of('former'), present: this.#kills.of('present') },
       lateEnds: all.filter(({ late }) => late).length,
       abandoned: reports.reduce((sum, { abandoned }) => sum + abandoned, 0),
       drains,
@@ -146,6 +154,7 @@ export class ConsumingChecker {
       for (const runs of records) {
         if (runs.length < 2) continue
         this.#repeats += runs.length - 1
+        for (const run of this.#kills.note(runs)) this.#break('repeatedLongSettled', this.#show(run))
         const reported = runs.filter(isReported).length
         const killed = runs.filter((run) => !isReported(run) && wasKilled(run.tenure)).length
         this.#repeatsReported += Math.min(reported, runs.length - 1)

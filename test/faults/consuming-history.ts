@@ -1,6 +1,6 @@
 import type { DrainReport } from '../../src/consumer/release/drain.js'
 import type { MemberEvent } from './member-log.js'
-import type { MemberFate, MemberProcess } from './member-process.js'
+import type { MemberFate, MemberProcess, MemberVersion } from './member-process.js'
 
 /** One call of a handler. */
 export interface Run {
@@ -27,6 +27,7 @@ export interface Tenure {
 
 export interface MemberHistory {
   readonly name: string
+  readonly version: MemberVersion
   readonly fate: MemberFate
   readonly exitCode: number | null
   readonly pauses: readonly { readonly from: number; readonly to: number }[]
@@ -36,14 +37,15 @@ export interface MemberHistory {
 
 /** What a member's log says, put in order. */
 export async function historyOf(
-  member: Pick<MemberProcess, 'name' | 'fate' | 'exitCode' | 'pauses' | 'events'>,
+  member: Pick<MemberProcess, 'name' | 'version' | 'fate' | 'exitCode' | 'pauses' | 'events'>,
 ): Promise<MemberHistory> {
   const events = await member.events()
   const tenures = new Map<string, Tenure>()
   const running = new Map<string, Run>()
-  const { name, fate, exitCode, pauses } = member
+  const { name, version, fate, exitCode, pauses } = member
   const history: MemberHistory = {
     name,
+    version,
     fate,
     exitCode,
     pauses,

@@ -1,7 +1,7 @@
 import { delay, until } from '../support/waiting.js'
 import type { ConsumingField } from './consuming-cells.js'
 import { monotonicMs } from './member-log.js'
-import type { MemberProcess } from './member-process.js'
+import type { MemberProcess, MemberVersion } from './member-process.js'
 
 /** How often what was done, by kind. */
 export type Injections = Readonly<Record<string, number>>
@@ -63,6 +63,43 @@ export async function stopAndContinue({ crew, random, goesOn }: ConsumingField):
     member.resume()
     counts.stops++
     await delay(3_000)
+  }
+  return counts
+}
+
+/**
+ * Members of both versions work together. One by one those of the former are replaced by the present version, then all
+ * of them by the former.
+ */
+export async function roll({ crew, goesOn }: ConsumingField): Promise<Injections> {
+  const counts = { forward: 0, back: 0 }
+  const replace = async (from: MemberVersion, to: MemberVersion): Promise<boolean> => {
+    const [leaving] = crew.activeOf(from)
+    if (leaving === undefined) return false
+    crew.leave(leaving)
+    crew.join(to)
+    await crew.allJoined()
+    await delay(500)
+    return true
+  }
+  do {
+    while (await replace('former', 'present')) counts.forward++
+    while (await replace('present', 'former')) counts.back++
+  } while (goesOn(counts))
+  return counts
+}
+
+/** One member of each version is killed at the same moment, in the midst of its work, and two others come. */
+export async function killMembers({ crew, random, goesOn }: ConsumingField): Promise<Injections> {
+  const counts = { former: 0, present: 0 }
+  while (goesOn(counts)) {
+    await delay(1_500 + random() * 2_000)
+    for (const version of ['former', 'present'] as const) {
+      await pick(crew.activeOf(version), random)?.kill()
+      counts[version]++
+      crew.join(version)
+    }
+    await crew.allJoined()
   }
   return counts
 }

@@ -1,6 +1,6 @@
 import { until } from '../support/waiting.js'
 import type { MemberTask } from './member-log.js'
-import type { MemberProcess, MemberProgram } from './member-process.js'
+import type { MemberProcess, MemberProgram, MemberVersion } from './member-process.js'
 
 const leaveGraceMs = 5_000
 
@@ -10,7 +10,7 @@ export class Crew implements AsyncDisposable {
   readonly #leaving: Promise<unknown>[] = []
 
   constructor(
-    private readonly program: MemberProgram,
+    private readonly programs: readonly MemberProgram[],
     private readonly task: Omit<MemberTask, 'name' | 'logFile' | 'seed'>,
     private readonly seed: number,
   ) {}
@@ -20,11 +20,17 @@ export class Crew implements AsyncDisposable {
     return this.everyone.filter(({ isRunning, fate }) => isRunning && fate.kind === 'running')
   }
 
-  join(): MemberProcess {
+  join(version: MemberVersion = 'present'): MemberProcess {
     const number = this.everyone.length + 1
-    const member = this.program.start({ ...this.task, name: `m${number}`, seed: this.seed * 1_000 + number })
+    const program = this.programs.find((each) => each.version === version)
+    if (program === undefined) throw new Error(`no member program of the ${version} version was compiled`)
+    const member = program.start({ ...this.task, name: `m${number}`, seed: this.seed * 1_000 + number })
     this.everyone.push(member)
     return member
+  }
+
+  activeOf(version: MemberVersion): MemberProcess[] {
+    return this.active.filter((member) => member.version === version)
   }
 
   /** Tells it to leave and goes on; `allLeave` waits for it. */

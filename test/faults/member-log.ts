@@ -25,7 +25,8 @@ export interface MemberOptions {
   readonly rebalanceTimeoutMs: number
   readonly heartbeatIntervalMs: number
   readonly drainMs: number
-  readonly commit: { readonly everyMs: number; readonly everyMessages: number }
+  /** Absent: as the profile says. */
+  readonly commit?: { readonly everyMs: number; readonly everyMessages: number }
   readonly fetch: { readonly maxWaitMs: number; readonly partitionMaxBytes: number }
 }
 
@@ -41,6 +42,8 @@ export type MemberEvent =
   | ({ readonly kind: 'started'; readonly key: string } & AboutRecord)
   /** `late`: the partition had been given up before; `aborted`: the handler's signal says so. */
   | ({ readonly kind: 'ended'; readonly late: boolean; readonly aborted: boolean } & AboutRecord)
+  /** The group answered that it stored commits of this member. */
+  | { readonly kind: 'committed'; readonly at: number }
   | { readonly kind: 'drained'; readonly at: number; readonly report: DrainReport }
   | {
       readonly kind: 'facts'
@@ -60,13 +63,15 @@ export type MemberEvent =
 /** The same clock in every process of this machine. */
 export const monotonicMs = (): number => Number(process.hrtime.bigint()) / 1e6
 
-/** One line. The two kinds that come for every record are short. */
+/** One line. The kinds that come for every record or commit are short. */
 export function lineOf(event: MemberEvent): string {
   switch (event.kind) {
     case 'started':
       return `s\t${event.at}\t${event.partition}\t${event.offset}\t${event.tenure}\t${event.key}\n`
     case 'ended':
       return `e\t${event.at}\t${event.partition}\t${event.offset}\t${event.tenure}\t${event.late}\t${event.aborted}\n`
+    case 'committed':
+      return `c\t${event.at}\n`
     default:
       return `${JSON.stringify(event)}\n`
   }
@@ -82,6 +87,7 @@ export function parseLog(text: string): MemberEvent[] {
 function parseLine(line: string): MemberEvent {
   if (line.startsWith('{')) return JSON.parse(line) as MemberEvent
   const [kind, at, partition, offset, tenure, fifth = '', sixth] = line.split('\t')
+  if (kind === 'c') return { kind: 'committed', at: Number(at) }
   const about = { at: Number(at), partition: Number(partition), offset: Number(offset), tenure: Number(tenure) }
   if (kind === 's') return { kind: 'started', ...about, key: fifth }
   return { kind: 'ended', ...about, late: fifth === 'true', aborted: sixth === 'true' }

@@ -1,20 +1,28 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { mkdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { build } from 'tsup'
 import { dieWithUs, noLongerRemove, removeWithUs } from '../support/reaper.js'
+import { projectRoot, sourcesOf } from '../support/source-tree.js'
 import { delay, until } from '../support/waiting.js'
 import { monotonicMs, parseLog, type MemberEvent, type MemberTask } from './member-log.js'
 
-const root = fileURLToPath(new URL('../..', import.meta.url))
+/** Of tidemark that a member runs: the one of this folder, or the one of an older commit. */
+export type MemberVersion = 'present' | 'former'
 
-/** The member program as one file, so that a process is up in a moment; inside the project, where it finds its packages. */
+/** What members of the former version run. */
+export const formerCommit = '0514c04'
+
+/** The member program as one file, so that a process is up in a moment; inside its project, where it finds its packages. */
 export class MemberProgram implements AsyncDisposable {
-  private constructor(readonly folder: string) {}
+  private constructor(
+    readonly version: MemberVersion,
+    private readonly folder: string,
+  ) {}
 
-  static async compile(): Promise<MemberProgram> {
-    const folder = join(root, 'node_modules', '.cache', `tidemark-member-${process.pid}`)
+  static async compile(version: MemberVersion): Promise<MemberProgram> {
+    const root = version === 'present' ? projectRoot : await sourcesOf(formerCommit)
+    const folder = join(root, 'node_modules', '.cache', `tidemark-member-${version}-${process.pid}`)
     await mkdir(folder, { recursive: true })
     removeWithUs(folder)
     await build({
@@ -28,12 +36,12 @@ export class MemberProgram implements AsyncDisposable {
       dts: false,
       clean: false,
     })
-    return new MemberProgram(folder)
+    return new MemberProgram(version, folder)
   }
 
   start(task: Omit<MemberTask, 'logFile'>): MemberProcess {
     const logFile = join(this.folder, `${task.group}-${task.name}.log`)
-    return new MemberProcess({ ...task, logFile }, join(this.folder, 'member.mjs'))
+    return new MemberProcess({ ...task, logFile }, this.version, join(this.folder, 'member.mjs'))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -58,6 +66,7 @@ export class MemberProcess {
 
   constructor(
     readonly task: MemberTask,
+    readonly version: MemberVersion,
     program: string,
   ) {
     const child = spawn(process.execPath, [program, JSON.stringify(task)], { stdio: ['ignore', 'ignore', 'pipe'] })

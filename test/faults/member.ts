@@ -1,7 +1,15 @@
 import { openSync, writeSync } from 'node:fs'
 import { logLevel } from 'kafkajs'
-import { createMessaging, defineTopic, closeOnSignal, string, type DrainReport } from '../../src/index.js'
+import {
+  createMessaging,
+  defineTopic,
+  closeOnSignal,
+  string,
+  type DrainReport,
+  type MetricName,
+} from '../../src/index.js'
 import { kafkajs } from '../../src/kafkajs.js'
+import { noMetrics } from '../../src/telemetry/metrics.js'
 import { seededRandom } from '../support/seeded-random.js'
 import { delay } from '../support/waiting.js'
 import { lineOf, monotonicMs, type MemberEvent, type MemberTask } from './member-log.js'
@@ -43,6 +51,7 @@ const messaging = createMessaging({
   driver: kafkajs({ brokers: [...task.brokers], logLevel: logLevel.NOTHING, clientId: task.name }),
   clientId: task.name,
   durability: 'off',
+  metrics: { ...noMetrics, count: (name, { outcome }) => noteCommit(name, outcome) },
   logger: {
     debug: () => undefined,
     info: () => undefined,
@@ -69,6 +78,11 @@ const consumer = messaging.consumer({
     note({ kind: 'broken', at: monotonicMs(), message: `partition ${partition} stopped: ${error.message}` }),
   onFailed: (error) => note({ kind: 'broken', at: monotonicMs(), message: `the consumer failed: ${error.message}` }),
 })
+
+function noteCommit(name: MetricName, outcome: unknown): void {
+  if (name === 'tidemark_consumer_commits_total' && outcome === 'committed')
+    note({ kind: 'committed', at: monotonicMs() })
+}
 
 function text(fields: object): string {
   return JSON.stringify(fields, (_name, value: unknown) => (value instanceof Error ? value.message : value))

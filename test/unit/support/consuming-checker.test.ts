@@ -55,6 +55,12 @@ class MemberScript {
     return this
   }
 
+  /** Its commit is answered. */
+  commits(at: number): this {
+    this.events.push({ kind: 'committed', at })
+    return this
+  }
+
   breaks(at: number, message: string): this {
     this.events.push({ kind: 'broken', at, message })
     return this
@@ -84,7 +90,7 @@ const committed = (...commits: readonly [at: number, offset: number, completed?:
 async function check(members: readonly MemberScript[], samples: readonly Sample[], end = 4) {
   const histories = await Promise.all(
     members.map(async ({ name, fate, exitCode, pauses, events }) =>
-      historyOf({ name, fate, exitCode, pauses, events: () => Promise.resolve(events) }),
+      historyOf({ name, version: 'present', fate, exitCode, pauses, events: () => Promise.resolve(events) }),
     ),
   )
   return new ConsumingChecker({ startedAt: 0, members: histories, samples, ends: [end] }).report()
@@ -123,6 +129,15 @@ describe('the checker of consumers finds nothing', () => {
     const report = await check([first, second], committed([40, 1], [200, 4]))
     expect(report.broken).toEqual(brokenOf(null))
     expect(report).toMatchObject({ repeats: 2, repeatsAfterKill: 2 })
+  })
+
+  it('when a killed member had settled what is repeated just before its last commit, or after it', async () => {
+    const first = member('a').handles(10, 0).handles(500, 1, 2).commits(600).handles(610, 3).isKilled(650)
+    const second = member('b').handles(700, 1, 2, 3).givesUp(800, 'stopped')
+    const report = await check([first, second], committed([40, 1], [790, 4]))
+    expect(report.broken).toEqual(brokenOf(null))
+    expect(report.kills.present).toEqual({ kills: 1, settled: 3, oldestMs: 650 - 501.5 })
+    expect(report.kills.former).toEqual({ kills: 0, settled: 0, oldestMs: 0 })
   })
 
   it('when a completed range beyond the commit was handled', async () => {
@@ -220,6 +235,15 @@ describe('the checker of consumers finds', () => {
         member('d').handles(400, 2, 3).givesUp(800, 'stopped'),
       ],
       committed([40, 2]),
+    ],
+    [
+      'a repeat of what a killed member had settled long before its last commit',
+      'repeatedLongSettled',
+      () => [
+        member('a').handles(10, 0, 1, 2).commits(600).isKilled(650),
+        member('b').handles(700, 2, 3).givesUp(800, 'stopped'),
+      ],
+      committed([40, 2], [750, 4]),
     ],
     ['a commit of what nobody has handled yet', 'committedAhead', lostInTheEnd, committed([11.7, 3], [20, 4])],
     [
