@@ -25,6 +25,30 @@ export interface Broker {
   readonly rack: string | null
 }
 
+// ── Versions and features ───────────────────────────────────────────────────────────────────────────────────────────
+
+/** The handshake's question; later it tells what the cluster has switched on meanwhile. */
+export interface ApiVersionsRequest {
+  readonly api: 'apiVersions'
+}
+export interface OfferedVersions {
+  readonly apiKey: number
+  readonly min: number
+  readonly max: number
+}
+export interface FinalizedFeature {
+  readonly name: string
+  readonly minLevel: number
+  readonly maxLevel: number
+}
+export interface ApiVersionsAnswer extends Throttled, WithError {
+  readonly offered: readonly OfferedVersions[]
+  /** What the whole cluster has agreed on, such as `group.version` and `transaction.version`. Empty before Kafka 2.7. */
+  readonly finalizedFeatures: readonly FinalizedFeature[]
+  /** Rises with every change of the features; -1 when the broker does not know them, so that nothing can be said. */
+  readonly finalizedFeaturesEpoch: number
+}
+
 // ── Metadata ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 export interface MetadataRequest {
@@ -43,6 +67,8 @@ export interface PartitionMetadata extends WithError {
 }
 export interface TopicMetadata extends WithError {
   readonly name: string
+  /** Another one for every topic that was ever made, as Kafka prints it; `null` from brokers before Kafka 2.8. */
+  readonly topicId: string | null
   readonly isInternal: boolean
   readonly partitions: readonly PartitionMetadata[]
 }
@@ -108,7 +134,9 @@ export interface InitProducerIdAnswer extends Throttled, WithError {
 // ── Fetch ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 export interface FetchPartition extends TopicPartition {
-  /** -1 when unknown. */
+  /** Brokers from Kafka 3.1 on refuse to read another topic of the same name. `null` when unknown. */
+  readonly topicId: string | null
+  /** The broker refuses to answer for another epoch of its leadership; -1 when unknown. */
   readonly currentLeaderEpoch: number
   readonly fetchOffset: number
   readonly partitionMaxBytes: number
@@ -126,6 +154,8 @@ export interface FetchedBatch extends RecordBatch {
   readonly baseOffset: number
   /** Last offset the batch covers, even when compaction removed that record. The next fetch starts one after it. */
   readonly lastOffset: number
+  /** Of the leader that appended it. */
+  readonly leaderEpoch: number
   readonly producerId: number
   readonly isTransactional: boolean
   /** What kind of control batch this is; `none` for ordinary records. Control batches have no records. */
@@ -154,8 +184,34 @@ export interface ListOffsetsRequest {
   readonly partitions: readonly (TopicPartition & { readonly timestamp: number })[]
 }
 export interface ListOffsetsAnswer extends Throttled {
-  /** `offset` is -1 when no record is at or after the timestamp. */
-  readonly partitions: readonly (TopicPartition & WithError & { readonly timestamp: number; readonly offset: number })[]
+  readonly partitions: readonly FoundOffset[]
+}
+export interface FoundOffset extends TopicPartition, WithError {
+  readonly timestamp: number
+  /** -1 when no record is at or after the timestamp. */
+  readonly offset: number
+  /** Of the leader that wrote there; -1 when unknown. */
+  readonly leaderEpoch: number
+}
+
+/** Asks where the log of a leader epoch ended: a reader beyond that has read what is no longer there. */
+export interface OffsetForLeaderEpochRequest {
+  readonly api: 'offsetForLeaderEpoch'
+  readonly partitions: readonly (TopicPartition & {
+    /** As in `FetchPartition`. */
+    readonly currentLeaderEpoch: number
+    /** Of the last record that was read. */
+    readonly leaderEpoch: number
+  })[]
+}
+export interface EpochEnd extends TopicPartition, WithError {
+  /** The asked epoch, else the latest one before it; -1 when the leader knows neither. */
+  readonly leaderEpoch: number
+  /** First offset of the next epoch, or the end of the log; -1 when unknown. */
+  readonly endOffset: number
+}
+export interface OffsetForLeaderEpochAnswer extends Throttled {
+  readonly partitions: readonly EpochEnd[]
 }
 
 // ── Groups (classic protocol) ───────────────────────────────────────────────────────────────────────────────────────
@@ -238,6 +294,7 @@ export interface LeaveGroupAnswer extends Throttled, WithError {}
 export interface CommittedPartition extends TopicPartition {
   /** Next offset to read. */
   readonly offset: number
+  /** Of the last record before it; -1 when unknown. */
   readonly leaderEpoch: number
   readonly metadata: string | null
 }
@@ -315,11 +372,13 @@ export interface DescribeConfigsAnswer extends Throttled {
 
 /** For every API its request and its answer. */
 export interface Apis {
+  apiVersions: { request: ApiVersionsRequest; answer: ApiVersionsAnswer }
   metadata: { request: MetadataRequest; answer: MetadataAnswer }
   produce: { request: ProduceRequest; answer: ProduceAnswer }
   initProducerId: { request: InitProducerIdRequest; answer: InitProducerIdAnswer }
   fetch: { request: FetchRequest; answer: FetchAnswer }
   listOffsets: { request: ListOffsetsRequest; answer: ListOffsetsAnswer }
+  offsetForLeaderEpoch: { request: OffsetForLeaderEpochRequest; answer: OffsetForLeaderEpochAnswer }
   findCoordinator: { request: FindCoordinatorRequest; answer: FindCoordinatorAnswer }
   joinGroup: { request: JoinGroupRequest; answer: JoinGroupAnswer }
   syncGroup: { request: SyncGroupRequest; answer: SyncGroupAnswer }
@@ -334,11 +393,13 @@ export interface Apis {
 }
 /** Written out, so that a public type that names an API does not carry every request with it. */
 export type ApiName =
+  | 'apiVersions'
   | 'metadata'
   | 'produce'
   | 'initProducerId'
   | 'fetch'
   | 'listOffsets'
+  | 'offsetForLeaderEpoch'
   | 'findCoordinator'
   | 'joinGroup'
   | 'syncGroup'

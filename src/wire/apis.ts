@@ -1,10 +1,12 @@
 import type { ApiName } from '../connection/requests.js'
 import { createPartitions, createTopics, deleteTopics, describeConfigs } from './apis/admin.js'
+import { apiVersions } from './apis/api-versions.js'
 import type { ApiCodec } from './apis/codec.js'
 import { fetch } from './apis/fetch.js'
 import { findCoordinator, heartbeat, joinGroup, leaveGroup, syncGroup } from './apis/groups.js'
 import { initProducerId } from './apis/init-producer-id.js'
 import { listOffsets } from './apis/list-offsets.js'
+import { offsetForLeaderEpoch } from './apis/offset-for-leader-epoch.js'
 import { metadata } from './apis/metadata.js'
 import { offsetCommit, offsetFetch } from './apis/offsets.js'
 import { produce } from './apis/produce.js'
@@ -12,11 +14,13 @@ import { WireError } from './wire-error.js'
 
 /** Every API that tidemark speaks: its key, the versions it knows, and their bytes. All brokers from Kafka 2.4 to 4.x overlap. */
 export const apis: { readonly [Name in ApiName]: ApiCodec<Name> } = {
+  apiVersions,
   metadata,
   produce,
   initProducerId,
   fetch,
   listOffsets,
+  offsetForLeaderEpoch,
   findCoordinator,
   joinGroup,
   syncGroup,
@@ -36,20 +40,24 @@ export interface VersionRange {
   readonly max: number
 }
 
+/** Of one broker, by API key. */
+export type BrokerVersions = ReadonlyMap<number, VersionRange>
+
 /**
  * The newest version both sides know.
  *
- * @param atLeast the oldest version that can carry what the request asks for.
+ * @param fit the oldest and the newest version that can carry what the request asks for.
  * @throws WireError `unsupported` when there is none.
  */
-export function negotiate(api: ApiName, offered: VersionRange | undefined, atLeast = 0): number {
+export function negotiate(api: ApiName, offered: VersionRange | undefined, fit: Partial<VersionRange> = {}): number {
   const known = apis[api]
-  const oldest = Math.max(known.min, atLeast)
-  const wanted = oldest === known.max ? `version ${oldest}` : `versions ${oldest} to ${known.max}`
+  const oldest = Math.max(known.min, fit.min ?? 0)
+  const newest = Math.min(known.max, fit.max ?? known.max)
+  const wanted = oldest === newest ? `version ${oldest}` : `versions ${oldest} to ${newest}`
   if (offered === undefined) {
     throw new WireError('unsupported', `the broker does not offer ${api}; tidemark needs ${wanted}: Kafka 2.4 or newer`)
   }
-  const version = Math.min(known.max, offered.max)
+  const version = Math.min(newest, offered.max)
   if (version >= oldest && version >= offered.min) return version
   throw new WireError(
     'unsupported',

@@ -1,8 +1,8 @@
 import type { AnswerTo, ApiName, Request } from '../connection/requests.js'
 import type { ApiCodec } from './apis/codec.js'
+import { newestFetchFor } from './apis/fetch.js'
 import { REQUIRE_STABLE_FROM } from './apis/offsets.js'
-import type { BrokerVersions } from './api-versions.js'
-import { apis, negotiate } from './apis.js'
+import { apis, negotiate, type BrokerVersions, type VersionRange } from './apis.js'
 import type { CodecRegistry } from './compression.js'
 import { Reader } from './reader.js'
 import { encodeRecordBatch } from './record-batch-encoder.js'
@@ -16,9 +16,15 @@ function codecOf(api: ApiName): ApiCodec<ApiName> {
 
 /** @throws WireError `unsupported` when the broker knows no version that can carry the request. */
 export function versionFor(request: Request, versions: BrokerVersions): number {
-  const needsStable = request.api === 'offsetFetch' && request.requireStable
-  return negotiate(request.api, versions.get(codecOf(request.api).key), needsStable ? REQUIRE_STABLE_FROM : 0)
+  return negotiate(request.api, versions.get(codecOf(request.api).key), fitFor(request))
 }
+
+function fitFor(request: Request): Partial<VersionRange> {
+  if (request.api === 'offsetFetch' && request.requireStable) return { min: REQUIRE_STABLE_FROM }
+  return request.api === 'fetch' ? { max: newestFetchFor(request) } : anyVersion
+}
+
+const anyVersion: Partial<VersionRange> = {}
 
 const noBatches: readonly Buffer[] = []
 
@@ -74,8 +80,8 @@ export function decodeAnswer<R extends Request>(
 ): AnswerTo<R> | Promise<AnswerTo<R>> {
   const codec = codecOf(request.api)
   const reader = new Reader(frame.subarray(4), version >= codec.flexibleFrom)
-  reader.tags()
-  const answer = codec.decode(reader, version, codecs)
+  if (codec.plainAnswerHeader === undefined) reader.tags()
+  const answer = codec.decode(reader, version, codecs, request)
   reader.end()
   return answer as AnswerTo<R> | Promise<AnswerTo<R>>
 }

@@ -1,5 +1,9 @@
 import { malformed } from './wire-error.js'
 
+/** Sixteen bytes of zero as Kafka writes ids in text: base64 for URLs without padding. */
+const NO_UUID = 'A'.repeat(22)
+const noTags: Readonly<Record<number, () => void>> = Object.freeze({})
+
 /**
  * Reads Kafka's primitive types and never past the end: bytes that lie about a length are a `WireError`, and nothing is
  * allocated for a length before it is known to be there. `flexible` as in `Writer`.
@@ -66,6 +70,13 @@ export class Reader {
     return this.#buffer.toString('utf8', at, at + length)
   }
 
+  /** In Kafka's own spelling; `null` for the id of all zeros, which stands for none. */
+  uuid(): string | null {
+    const at = this.#take(16)
+    const text = this.#buffer.toString('base64url', at, at + 16)
+    return text === NO_UUID ? null : text
+  }
+
   /** A view, not a copy. */
   nullableBytes(): Buffer | null {
     const length = this.flexible ? this.uvarint() - 1 : this.int32()
@@ -87,12 +98,22 @@ export class Reader {
     return items
   }
 
-  /** Skips the tagged fields of a flexible version; nothing in a version without them. */
-  tags(): void {
+  /**
+   * Reads the tagged fields of a flexible version; nothing in a version without them.
+   *
+   * @param known what reads the field of a tag; fields with other tags are skipped.
+   */
+  tags(known: Readonly<Record<number, () => void>> = noTags): void {
     if (!this.flexible) return
     for (let count = this.uvarint(); count > 0; count--) {
-      this.uvarint()
-      this.#take(this.uvarint())
+      const tag = this.uvarint()
+      const bytes = this.uvarint()
+      const at = this.#take(bytes)
+      const read = known[tag]
+      if (read === undefined) continue
+      this.#at = at
+      read()
+      if (this.#at !== at + bytes) throw malformed(`the field with tag ${tag} has ${this.#at - at} bytes, not ${bytes}`)
     }
   }
 

@@ -77,6 +77,7 @@ async function later(
 interface BatchHeader {
   readonly baseOffset: number
   readonly lastOffset: number
+  readonly leaderEpoch: number
   readonly attributes: number
   readonly baseTimestamp: number
   readonly maxTimestamp: number
@@ -110,6 +111,7 @@ function readHeader(bytes: Buffer, at: number, end: number): BatchHeader {
   return {
     baseOffset,
     lastOffset: baseOffset + lastOffsetDelta,
+    leaderEpoch: bytes.readInt32BE(at + layout.partitionLeaderEpoch),
     attributes: bytes.readInt16BE(at + layout.attributes),
     baseTimestamp: readInt64(bytes, at + layout.baseTimestamp),
     maxTimestamp: readInt64(bytes, at + layout.maxTimestamp),
@@ -158,6 +160,10 @@ class EncodedBatch implements FetchedBatch {
 
   get lastOffset(): number {
     return this.#header.lastOffset
+  }
+
+  get leaderEpoch(): number {
+    return this.#header.leaderEpoch
   }
 
   get producerId(): number {

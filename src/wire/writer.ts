@@ -3,6 +3,8 @@ import { WireError } from './wire-error.js'
 const INITIAL_BYTES = 512
 /** From this size on a buffer is handed to the socket as it is instead of being copied. */
 const COPY_BELOW_BYTES = 2_048
+const NO_UUID = Buffer.alloc(16)
+const noFields: readonly never[] = Object.freeze([])
 
 /**
  * Writes Kafka's primitive types. With `flexible`, strings, bytes and arrays take their compact forms and `tags` writes
@@ -69,6 +71,13 @@ export class Writer {
     else this.int16(-1)
   }
 
+  /** `null` stands for the id of all zeros. */
+  uuid(value: string | null): void {
+    const bytes = value === null ? NO_UUID : Buffer.from(value, 'base64url')
+    if (bytes.length !== 16) throw new WireError('not-a-uuid', `an id has 16 bytes, this one has ${bytes.length}`)
+    this.raw(bytes)
+  }
+
   nullableBytes(value: Buffer | null): void {
     if (value !== null) this.bytes([value])
     else if (this.flexible) this.uvarint(0)
@@ -107,8 +116,17 @@ export class Writer {
     else this.int32(-1)
   }
 
-  tags(): void {
-    if (this.flexible) this.uvarint(0)
+  /** @param fields what writes the field of each tag, tags rising. */
+  tags(fields: readonly (readonly [tag: number, write: (writer: Writer) => void])[] = noFields): void {
+    if (!this.flexible) return
+    this.uvarint(fields.length)
+    for (const [tag, write] of fields) {
+      const field = new Writer(true)
+      write(field)
+      this.uvarint(tag)
+      this.uvarint(field.size)
+      for (const part of field.finish()) this.raw(part)
+    }
   }
 
   get size(): number {

@@ -1,7 +1,7 @@
 import type { KafkaConfig } from 'kafkajs'
 import { RequestError } from '../../connection/request-error.js'
 import { withinDeadline } from '../../runtime/within-deadline.js'
-import type { BrokerVersions } from '../../wire/api-versions.js'
+import type { BrokerVersions } from '../../wire/apis.js'
 import { Writer } from '../../wire/writer.js'
 import { addressText, type Address } from './addresses.js'
 import type { KafkajsExchange, KafkajsSaslConnection, KafkajsVersions } from './internals.js'

@@ -1,7 +1,8 @@
 import type { Socket } from 'node:net'
 import type { ISocketFactory, KafkaConfig } from 'kafkajs'
 import { RequestError } from '../../connection/request-error.js'
-import { decodeApiVersions, encodeApiVersions, type BrokerVersions } from '../../wire/api-versions.js'
+import { decodeApiVersions, encodeApiVersions, newestApiVersions, oldestApiVersions } from '../../wire/api-versions.js'
+import type { BrokerVersions } from '../../wire/apis.js'
 import { addressText, type Address } from './addresses.js'
 import { authenticate, type Authenticated } from './authentication.js'
 import { Session } from './session.js'
@@ -106,6 +107,10 @@ function sendAtOnce(socket: Partial<Pick<Socket, 'setNoDelay'>>): void {
 
 async function askVersions(session: Session, settings: SessionSettings): Promise<BrokerVersions> {
   const { clock, clientId, connectionTimeoutMs } = settings
+  const askIn = async (version: number) => {
+    const frame = await session.exchange((correlationId) => encodeApiVersions(version, correlationId, clientId))
+    return decodeApiVersions(version, frame)
+  }
   const timer = clock.setTimer(connectionTimeoutMs, () =>
     session.destroy(
       new RequestError(
@@ -117,8 +122,9 @@ async function askVersions(session: Session, settings: SessionSettings): Promise
     ),
   )
   try {
-    const frame = await session.exchange((correlationId) => encodeApiVersions(correlationId, clientId))
-    return decodeApiVersions(frame.subarray(4))
+    const versions = (await askIn(newestApiVersions)) ?? (await askIn(oldestApiVersions))
+    if (versions === null) throw new Error('it answered no question about its versions')
+    return versions
   } catch (error) {
     if (error instanceof RequestError) throw error
     const { code, message } = error as { code?: string; message: string }

@@ -48,6 +48,7 @@ export class MemoryCluster {
     this.runtime = options.runtime ?? systemRuntime
     this.#cluster = new ClusterState(
       {
+        clusterId: options.clusterId ?? 'memory',
         brokers,
         minInsyncReplicas: options.minInsyncReplicas ?? Math.min(2, brokers),
         replicationFactor: options.replicationFactor ?? Math.min(3, brokers),

@@ -29,6 +29,8 @@ export interface MemoryClusterOptions {
   readonly initialRebalanceDelayMs?: number | undefined
   /** Shortest session timeout that is accepted. Default 6000, as Kafka's. */
   readonly minSessionTimeoutMs?: number | undefined
+  /** What tells this cluster from another one that has a topic of the same name. Default `memory`. */
+  readonly clusterId?: string | undefined
 }
 
 export interface TopicOptions {
@@ -39,6 +41,8 @@ export interface TopicOptions {
 }
 
 const duration: Rule = { expected: 'milliseconds, of at least 0', accepts: isDuration }
+
+const clusterId: Rule = { expected: 'text', accepts: (value) => typeof value === 'string' && value !== '' }
 
 export const runtimeRule: Rule = {
   expected: 'a runtime: { clock, random }',
@@ -58,6 +62,7 @@ const clusterRules: Rules<MemoryClusterOptions> = {
   failoverMs: duration,
   initialRebalanceDelayMs: duration,
   minSessionTimeoutMs: duration,
+  clusterId,
 }
 
 const topicRules: Rules<TopicOptions> = {

@@ -239,6 +239,7 @@ export class Fetcher {
       partitions.push({
         topic,
         partition: number,
+        topicId: this.#cluster.topic(topic)?.topicId ?? null,
         currentLeaderEpoch: this.#cluster.partition(topic, number)?.leaderEpoch ?? -1,
         fetchOffset: partition.position,
         partitionMaxBytes,

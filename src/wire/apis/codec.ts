@@ -17,15 +17,27 @@ export interface ApiCodec<Name extends ApiName> {
   readonly max: number
   /** First version with compact types and tagged fields, also beyond `max`. */
   readonly flexibleFrom: number
+  /** The header of its answers never has tagged fields: whoever reads it may not know the version yet. */
+  readonly plainAnswerHeader?: true
   encode(request: Apis[Name]['request'], version: number, writer: Writer, context: EncodeContext): void
-  decode(reader: Reader, version: number, codecs: CodecRegistry): Apis[Name]['answer'] | Promise<Apis[Name]['answer']>
+  decode(
+    reader: Reader,
+    version: number,
+    codecs: CodecRegistry,
+    request: Apis[Name]['request'],
+  ): Apis[Name]['answer'] | Promise<Apis[Name]['answer']>
 }
 
-/** Kafka lists partitions under their topic; writes flat ones so, topics in order of first appearance. */
+/**
+ * Kafka lists partitions under their topic; writes flat ones so, topics in order of first appearance.
+ *
+ * @param writeTopic what names the topic, from one of its items.
+ */
 export function writeByTopic<Item extends TopicPartition>(
   writer: Writer,
   items: readonly Item[],
   write: (item: Item) => void,
+  writeTopic: (item: Item) => void = ({ topic }) => writer.string(topic),
 ): void {
   const byTopic = new Map<string, Item[]>()
   for (const item of items) {
@@ -33,17 +45,21 @@ export function writeByTopic<Item extends TopicPartition>(
     if (known) known.push(item)
     else byTopic.set(item.topic, [item])
   }
-  writer.array([...byTopic], ([topic, ofTopic]) => {
-    writer.string(topic)
+  writer.array([...byTopic.values()], (ofTopic) => {
+    writeTopic(ofTopic[0]!)
     writer.array(ofTopic, write)
     writer.tags()
   })
 }
 
 /** The reverse: `read` gets the topic and reads one partition. */
-export function readByTopic<Item>(reader: Reader, read: (topic: string) => Item): Item[] {
+export function readByTopic<Item>(
+  reader: Reader,
+  read: (topic: string) => Item,
+  readTopic: () => string = () => reader.string(),
+): Item[] {
   const topics = reader.array(() => {
-    const topic = reader.string()
+    const topic = readTopic()
     const items = reader.array(() => read(topic))
     reader.tags()
     return items

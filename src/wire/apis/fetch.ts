@@ -1,18 +1,27 @@
-import type { FetchAnswer, FetchedPartition } from '../../connection/requests.js'
+import type { FetchAnswer, FetchedPartition, FetchRequest } from '../../connection/requests.js'
 import type { CodecRegistry } from '../compression.js'
 import type { Reader } from '../reader.js'
 import { decodeRecordBatches, type DecodedBatches } from '../record-batch-decoder.js'
+import { malformed } from '../wire-error.js'
 import { readByTopic, writeByTopic, type ApiCodec } from './codec.js'
 
 /** Full fetches without a session: every request names all its partitions. */
 const NO_SESSION = { id: 0, epoch: -1 }
 
+/** From this version on topics go by their ids, so that no other topic of the same name is read; Kafka 3.1. */
+const TOPIC_IDS_FROM = 13
+
+/** The newest version that can carry the request: by id only when the id of every topic is known. */
+export function newestFetchFor({ partitions }: FetchRequest): number {
+  return partitions.every(({ topicId }) => topicId !== null) ? TOPIC_IDS_FROM : TOPIC_IDS_FROM - 1
+}
+
 export const fetch: ApiCodec<'fetch'> = {
   key: 1,
   min: 11,
-  max: 11,
+  max: 13,
   flexibleFrom: 12,
-  encode({ maxWaitMs, minBytes, maxBytes, isolation, partitions }, _version, writer) {
+  encode({ maxWaitMs, minBytes, maxBytes, isolation, partitions }, version, writer) {
     writer.int32(-1) // replica_id: a consumer
     writer.int32(maxWaitMs)
     writer.int32(minBytes)
@@ -20,23 +29,42 @@ export const fetch: ApiCodec<'fetch'> = {
     writer.int8(isolation === 'read-committed' ? 1 : 0)
     writer.int32(NO_SESSION.id)
     writer.int32(NO_SESSION.epoch)
-    writeByTopic(writer, partitions, ({ partition, currentLeaderEpoch, fetchOffset, partitionMaxBytes }) => {
-      writer.int32(partition)
-      writer.int32(currentLeaderEpoch)
-      writer.int64(fetchOffset)
-      writer.int64(-1) // log_start_offset: for followers
-      writer.int32(partitionMaxBytes)
-    })
+    writeByTopic(
+      writer,
+      partitions,
+      ({ partition, currentLeaderEpoch, fetchOffset, partitionMaxBytes }) => {
+        writer.int32(partition)
+        writer.int32(currentLeaderEpoch)
+        writer.int64(fetchOffset)
+        if (version >= 12) writer.int32(-1) // last_fetched_epoch: OffsetForLeaderEpoch has been asked instead
+        writer.int64(-1) // log_start_offset: for followers
+        writer.int32(partitionMaxBytes)
+        writer.tags()
+      },
+      ({ topic, topicId }) => (version >= TOPIC_IDS_FROM ? writer.uuid(topicId) : writer.string(topic)),
+    )
     writer.array([], () => {}) // forgotten_topics_data
     writer.string('') // rack_id
+    writer.tags()
   },
-  decode(reader, _version, codecs) {
+  decode(reader, version, codecs, request) {
     const throttleTimeMs = reader.int32()
     const errorCode = reader.int16()
     reader.int32() // session_id
-    const partitions = readByTopic(reader, (topic) => readPartition(reader, topic, codecs))
+    const partitions = readByTopic(
+      reader,
+      (topic) => readPartition(reader, topic, codecs),
+      () => (version >= TOPIC_IDS_FROM ? nameOf(reader.uuid(), request) : reader.string()),
+    )
+    reader.tags()
     return whenAll(partitions, (whole): FetchAnswer => ({ throttleTimeMs, errorCode, partitions: whole }))
   },
+}
+
+function nameOf(topicId: string | null, { partitions }: FetchRequest): string {
+  const asked = partitions.find((partition) => partition.topicId === topicId)
+  if (asked === undefined) throw malformed(`the answer has a topic that was not asked for (id ${topicId})`)
+  return asked.topic
 }
 
 function readPartition(
@@ -49,9 +77,14 @@ function readPartition(
   const highWatermark = reader.int64()
   const lastStableOffset = reader.int64()
   const logStartOffset = reader.int64()
-  const abortedTransactions = reader.array(() => ({ producerId: reader.int64(), firstOffset: reader.int64() }))
+  const abortedTransactions = reader.array(() => {
+    const aborted = { producerId: reader.int64(), firstOffset: reader.int64() }
+    reader.tags()
+    return aborted
+  })
   reader.int32() // preferred_read_replica
   const bytes = ownBytes(reader.nullableBytes(), reader.size)
+  reader.tags()
   const complete = ({ batches, corrupt }: DecodedBatches): FetchedPartition => ({
     topic,
     partition,

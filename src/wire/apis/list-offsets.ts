@@ -17,15 +17,14 @@ export const listOffsets: ApiCodec<'listOffsets'> = {
   decode(reader, version) {
     const throttleTimeMs = reader.int32()
     const partitions = readByTopic(reader, (topic) => {
-      const answer = {
+      return {
         topic,
         partition: reader.int32(),
         errorCode: reader.int16(),
         timestamp: reader.int64(),
         offset: reader.int64(),
+        leaderEpoch: version >= 4 ? reader.int32() : -1,
       }
-      if (version >= 4) reader.int32() // leader_epoch
-      return answer
     })
     return { throttleTimeMs, partitions }
   },

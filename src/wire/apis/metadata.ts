@@ -1,31 +1,39 @@
 import type { ApiCodec } from './codec.js'
 
+/** First version with topic ids; Kafka 2.8. */
+const TOPIC_IDS_FROM = 10
+
 export const metadata: ApiCodec<'metadata'> = {
   key: 3,
   min: 5,
-  max: 8,
+  max: 12,
   flexibleFrom: 9,
   encode({ topics }, version, writer) {
-    writer.nullableArray(topics, (topic) => writer.string(topic))
+    writer.nullableArray(topics, (topic) => {
+      if (version >= TOPIC_IDS_FROM) writer.uuid(null)
+      writer.string(topic)
+      writer.tags()
+    })
     writer.boolean(false) // allow_auto_topic_creation
-    if (version >= 8) {
-      writer.boolean(false) // include_cluster_authorized_operations
-      writer.boolean(false) // include_topic_authorized_operations
-    }
+    if (version >= 8 && version <= 10) writer.boolean(false) // include_cluster_authorized_operations
+    if (version >= 8) writer.boolean(false) // include_topic_authorized_operations
+    writer.tags()
   },
   decode(reader, version) {
     const throttleTimeMs = reader.int32()
-    const brokers = reader.array(() => ({
-      nodeId: reader.int32(),
-      host: reader.string(),
-      port: reader.int32(),
-      rack: reader.nullableString(),
-    }))
+    const brokers = reader.array(() => {
+      const nodeId = reader.int32()
+      const broker = { nodeId, host: reader.string(), port: reader.int32(), rack: reader.nullableString() }
+      reader.tags()
+      return broker
+    })
     const clusterId = reader.nullableString()
     const controllerId = reader.int32()
     const topics = reader.array(() => {
       const errorCode = reader.int16()
-      const name = reader.string()
+      // Only a topic that is asked for by an unknown id has no name, and we ask by name.
+      const name = reader.nullableString() ?? ''
+      const topicId = version >= TOPIC_IDS_FROM ? reader.uuid() : null
       const isInternal = reader.boolean()
       const partitions = reader.array(() => {
         const partitionError = reader.int16()
@@ -35,12 +43,15 @@ export const metadata: ApiCodec<'metadata'> = {
         const replicas = reader.array(() => reader.int32())
         const isr = reader.array(() => reader.int32())
         reader.array(() => reader.int32()) // offline_replicas
+        reader.tags()
         return { errorCode: partitionError, partition, leader, leaderEpoch, replicas, isr }
       })
       if (version >= 8) reader.int32() // topic_authorized_operations
-      return { errorCode, name, isInternal, partitions }
+      reader.tags()
+      return { errorCode, name, topicId, isInternal, partitions }
     })
-    if (version >= 8) reader.int32() // cluster_authorized_operations
+    if (version >= 8 && version <= 10) reader.int32() // cluster_authorized_operations
+    reader.tags()
     return { throttleTimeMs, brokers, clusterId, controllerId, topics }
   },
 }

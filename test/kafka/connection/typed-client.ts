@@ -19,7 +19,12 @@ export interface TypedClient {
   readonly connection: Connection
   ask<R extends Request>(request: R, lane?: Lane, node?: Node): Promise<AnswerTo<R>>
   produce(...batches: ProduceBatch[]): Promise<AnswerTo<Extract<Request, { api: 'produce' }>>>
-  fetch(topic: string, fetchOffset: number, isolation?: IsolationLevel): Promise<FetchedPartition>
+  fetch(
+    topic: string,
+    fetchOffset: number,
+    isolation?: IsolationLevel,
+    topicId?: string | null,
+  ): Promise<FetchedPartition>
 }
 
 /** Of a cluster with one node, which is number 1. */
@@ -32,8 +37,15 @@ export async function typedClient(cluster: KafkaCluster, config: Partial<KafkaCo
     connection,
     ask,
     produce: (...batches) => ask({ api: 'produce', acks: -1, timeoutMs: 5_000, transactionalId: null, batches }),
-    async fetch(topic, fetchOffset, isolation = 'read-committed') {
-      const partition = { topic, partition: 0, currentLeaderEpoch: -1, fetchOffset, partitionMaxBytes: 1_000_000 }
+    async fetch(topic, fetchOffset, isolation = 'read-committed', topicId = null) {
+      const partition = {
+        topic,
+        topicId,
+        partition: 0,
+        currentLeaderEpoch: -1,
+        fetchOffset,
+        partitionMaxBytes: 1_000_000,
+      }
       const limits = { maxWaitMs: 500, minBytes: 1, maxBytes: 10_000_000, isolation }
       const { partitions } = await ask({ api: 'fetch', ...limits, partitions: [partition] }, 'fetch')
       return partitions[0]!
@@ -41,9 +53,11 @@ export async function typedClient(cluster: KafkaCluster, config: Partial<KafkaCo
   }
 }
 
-/** Asks again while the broker says that its coordinator is not there yet. */
-export async function untilReady<Answer extends { errorCode: number }>(ask: () => Promise<Answer>): Promise<Answer> {
-  const notYet = [14, 15, 16]
+/** Asks again while the broker says that something is not there yet: without more said, its coordinator. */
+export async function untilReady<Answer extends { errorCode: number }>(
+  ask: () => Promise<Answer>,
+  notYet: readonly number[] = [14, 15, 16],
+): Promise<Answer> {
   for (let attempt = 0; ; attempt++) {
     const answer = await ask()
     if (!notYet.includes(answer.errorCode) || attempt === 100) return answer

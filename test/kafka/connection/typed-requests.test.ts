@@ -16,6 +16,45 @@ afterAll(async () => {
 })
 
 describe('every typed request on a real broker', () => {
+  it('apiVersions: what is offered, and which features the cluster has agreed on', async () => {
+    const answer = await client.ask({ api: 'apiVersions' })
+    expect(answer.errorCode).toBe(0)
+    expect(answer.offered.find(({ apiKey }) => apiKey === 18)!.max).toBeGreaterThanOrEqual(3)
+    expect(answer.finalizedFeatures.map(({ name }) => name)).toContain('metadata.version')
+    for (const { minLevel, maxLevel } of answer.finalizedFeatures) expect(maxLevel).toBeGreaterThanOrEqual(minLevel)
+    expect(answer.finalizedFeaturesEpoch).toBeGreaterThanOrEqual(0)
+  })
+
+  it('metadata: another id for a topic made anew, and a fetch by the former one is refused', async () => {
+    const idOf = async () => (await client.ask({ api: 'metadata', topics: ['again'] })).topics[0]!.topicId
+    await cluster.createTopic('again')
+    const former = await idOf()
+    expect(former).toMatch(/^[\w-]{22}$/)
+    await client.produce(batchOf([{}], { topic: 'again' }))
+    const read = async (topicId: string | null) => (await client.fetch('again', 0, 'read-committed', topicId)).errorCode
+    expect(await read(former)).toBe(0)
+    await cluster.deleteTopic('again')
+    await cluster.createTopic('again')
+    expect(await idOf()).not.toBe(former)
+    expect(await read(former)).toBe(100)
+    expect(await read(await idOf())).toBe(0)
+  })
+
+  it('offsetForLeaderEpoch: where the epoch of what was read ends, and another epoch of the leader is refused', async () => {
+    await cluster.createTopic('epochs')
+    await client.produce(batchOf([{}, {}], { topic: 'epochs' }))
+    const { batches } = await client.fetch('epochs', 0)
+    expect(batches[0]!.leaderEpoch).toBe(0)
+    const endOf = async (leaderEpoch: number, currentLeaderEpoch: number) => {
+      const partitions = [{ topic: 'epochs', partition: 0, currentLeaderEpoch, leaderEpoch }]
+      return (await client.ask({ api: 'offsetForLeaderEpoch', partitions })).partitions[0]
+    }
+    const at = { topic: 'epochs', partition: 0 }
+    expect(await endOf(0, 0)).toEqual({ ...at, errorCode: 0, leaderEpoch: 0, endOffset: 2 })
+    expect(await endOf(3, 0)).toEqual({ ...at, errorCode: 0, leaderEpoch: -1, endOffset: -1 })
+    expect((await endOf(0, 9))!.errorCode).toBe(75)
+  })
+
   it('metadata: brokers, topics one by one, missing topics by their code', async () => {
     await cluster.createTopic('described', { partitions: 3 })
     const answer = await client.ask({ api: 'metadata', topics: ['described', 'missing'] })
@@ -46,6 +85,8 @@ describe('every typed request on a real broker', () => {
     expect(created.get('made')).toEqual({ name: 'made', errorCode: 0, errorMessage: null })
     expect(created.get('bad')).toMatchObject({ errorCode: 40 })
     expect(created.get('bad')!.errorMessage).toMatch(/retention.ms/)
+    // The controller has made it; the broker learns of it a moment later.
+    await untilReady(async () => (await client.ask({ api: 'metadata', topics: ['made'] })).topics[0]!, [3, 5])
     const grow = { api: 'createPartitions', topics: [{ name: 'made', count: 4 }], timeoutMs: 5_000 } as const
     expect((await client.ask(grow)).topics).toMatchObject([{ name: 'made', errorCode: 0 }])
     const resources = [
@@ -153,7 +194,7 @@ describe('every typed request on a real broker', () => {
       const answer = await client.ask({ api: 'listOffsets', isolation: 'read-committed', partitions })
       return answer.partitions[0]
     }
-    expect(await at(-2)).toMatchObject({ errorCode: 0, offset: 0 })
+    expect(await at(-2)).toMatchObject({ errorCode: 0, offset: 0, leaderEpoch: 0 })
     expect(await at(-1)).toMatchObject({ errorCode: 0, offset: 3 })
     expect(await at(1_500)).toMatchObject({ errorCode: 0, offset: 1, timestamp: 2_000 })
     expect(await at(9_000)).toMatchObject({ errorCode: 0, offset: -1 })
@@ -246,7 +287,14 @@ describe('every typed request on a real broker', () => {
         maxBytes: 1_000,
         isolation: 'read-committed',
         partitions: [
-          { topic: 'restarted', partition: 0, currentLeaderEpoch: -1, fetchOffset: 0, partitionMaxBytes: 1_000 },
+          {
+            topic: 'restarted',
+            topicId: null,
+            partition: 0,
+            currentLeaderEpoch: -1,
+            fetchOffset: 0,
+            partitionMaxBytes: 1_000,
+          },
         ],
       },
       'fetch',

@@ -1,4 +1,5 @@
 /** The broker's side of `wire/`: bytes of answers, for round trips and for scripted brokers. */
+import { createHash } from 'node:crypto'
 import type { ApiName, Apis } from '../../../src/connection/requests.js'
 import { apis } from '../../../src/wire/apis.js'
 import { encodeAssignment, encodeSubscription } from '../../../src/wire/consumer-protocol.js'
@@ -24,7 +25,37 @@ const throttledError = (answer: { throttleTimeMs: number; errorCode: number }, w
   writer.int16(answer.errorCode)
 }
 
+/** A topic's id in these answers. */
+export function idOf(topic: string): string {
+  return createHash('md5').update(topic).digest('base64url')
+}
+
 const encoders: Encoders = {
+  apiVersions(answer, version, writer) {
+    writer.int16(answer.errorCode)
+    writer.array(answer.offered, ({ apiKey, min, max }) => {
+      writer.int16(apiKey)
+      writer.int16(min)
+      writer.int16(max)
+      writer.tags()
+    })
+    if (version >= 1) writer.int32(answer.throttleTimeMs)
+    writer.tags([
+      [0, (field) => field.array([], () => {})],
+      [1, (field) => field.int64(answer.finalizedFeaturesEpoch)],
+      [
+        2,
+        (field) =>
+          field.array(answer.finalizedFeatures, ({ name, minLevel, maxLevel }) => {
+            field.string(name)
+            field.int16(maxLevel)
+            field.int16(minLevel)
+            field.tags()
+          }),
+      ],
+      [3, (field) => field.boolean(true)],
+    ])
+  },
   metadata(answer, version, writer) {
     writer.int32(answer.throttleTimeMs)
     writer.array(answer.brokers, (broker) => {
@@ -32,12 +63,14 @@ const encoders: Encoders = {
       writer.string(broker.host)
       writer.int32(broker.port)
       writer.nullableString(broker.rack)
+      writer.tags()
     })
     writer.nullableString(answer.clusterId)
     writer.int32(answer.controllerId)
     writer.array(answer.topics, (topic) => {
       writer.int16(topic.errorCode)
       writer.string(topic.name)
+      if (version >= 10) writer.uuid(topic.topicId)
       writer.boolean(topic.isInternal)
       writer.array(topic.partitions, (partition) => {
         writer.int16(partition.errorCode)
@@ -47,10 +80,13 @@ const encoders: Encoders = {
         writer.array(partition.replicas, (id) => writer.int32(id))
         writer.array(partition.isr, (id) => writer.int32(id))
         writer.array([], () => {})
+        writer.tags()
       })
       if (version >= 8) writer.int32(-2_147_483_648)
+      writer.tags()
     })
-    if (version >= 8) writer.int32(-2_147_483_648)
+    if (version >= 8 && version <= 10) writer.int32(-2_147_483_648)
+    writer.tags()
   },
   produce(answer, version, writer) {
     writeByTopic(writer, answer.partitions, (partition) => {
@@ -74,10 +110,12 @@ const encoders: Encoders = {
     writer.int64(answer.producerId)
     writer.int16(answer.producerEpoch)
   },
-  fetch(answer, _version, writer, batches) {
+  fetch(answer, version, writer, batches) {
     throttledError(answer, writer)
     writer.int32(0)
-    writeByTopic(writer, answer.partitions, (partition) => {
+    const writeTopic = ({ topic }: { readonly topic: string }) =>
+      version >= 13 ? writer.uuid(idOf(topic)) : writer.string(topic)
+    const writePartition = (partition: (typeof answer.partitions)[number]) => {
       writer.int32(partition.partition)
       writer.int16(partition.errorCode)
       writer.int64(partition.highWatermark)
@@ -86,10 +124,14 @@ const encoders: Encoders = {
       writer.array(partition.abortedTransactions, (aborted) => {
         writer.int64(aborted.producerId)
         writer.int64(aborted.firstOffset)
+        writer.tags()
       })
       writer.int32(-1)
       writer.nullableBytes(batches.get(`${partition.topic}-${partition.partition}`) ?? null)
-    })
+      writer.tags()
+    }
+    writeByTopic(writer, answer.partitions, writePartition, writeTopic)
+    writer.tags()
   },
   listOffsets(answer, version, writer) {
     writer.int32(answer.throttleTimeMs)
@@ -98,8 +140,19 @@ const encoders: Encoders = {
       writer.int16(partition.errorCode)
       writer.int64(partition.timestamp)
       writer.int64(partition.offset)
-      if (version >= 4) writer.int32(3)
+      if (version >= 4) writer.int32(partition.leaderEpoch)
     })
+  },
+  offsetForLeaderEpoch(answer, _version, writer) {
+    writer.int32(answer.throttleTimeMs)
+    writeByTopic(writer, answer.partitions, (partition) => {
+      writer.int16(partition.errorCode)
+      writer.int32(partition.partition)
+      writer.int32(partition.leaderEpoch)
+      writer.int64(partition.endOffset)
+      writer.tags()
+    })
+    writer.tags()
   },
   findCoordinator(answer, _version, writer) {
     throttledError(answer, writer)
@@ -208,7 +261,7 @@ export function encodeAnswer<Name extends ApiName>(
 ): Buffer {
   const writer = new Writer(version >= apis[api].flexibleFrom)
   writer.int32(correlationId)
-  writer.tags()
+  if (apis[api].plainAnswerHeader === undefined) writer.tags()
   encoders[api](answer, version, writer, batches)
   return Buffer.concat(writer.finish())
 }

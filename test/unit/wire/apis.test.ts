@@ -8,7 +8,7 @@ import { builtInCodecs } from '../../../src/wire/compression.js'
 import { correlationIdOf, decodeAnswer, encodeBatches, encodeRequest, versionFor } from '../../../src/wire/message.js'
 import { WireError } from '../../../src/wire/wire-error.js'
 import { Writer } from '../../../src/wire/writer.js'
-import { encodeAnswer } from './answers.js'
+import { encodeAnswer, idOf } from './answers.js'
 import { batchOf, encode } from './batches.js'
 
 const require = createRequire(import.meta.url)
@@ -51,7 +51,20 @@ const subscription = fc.oneof(
 )
 const namedErrors = fc.array(fc.record({ name: text, errorCode: int16, errorMessage: orNull(text) }), { maxLength: 3 })
 
+/** Every id but that of all zeros, which stands for none. */
+const topicId = fc.uint8Array({ minLength: 16, maxLength: 16 }).map((array) => {
+  array[0]! |= 1
+  return Buffer.from(array).toString('base64url')
+})
+
 const answers: { [Name in ApiName]: fc.Arbitrary<Apis[Name]['answer']> } = {
+  apiVersions: fc.record({
+    ...throttled,
+    ...error,
+    offered: fc.array(fc.record({ apiKey: int16, min: int16, max: int16 }), { maxLength: 3 }),
+    finalizedFeatures: fc.array(fc.record({ name: text, minLevel: int16, maxLevel: int16 }), { maxLength: 3 }),
+    finalizedFeaturesEpoch: int64,
+  }),
   metadata: fc.record({
     ...throttled,
     brokers: fc.array(fc.record({ nodeId: int32, host: text, port: int32, rack: orNull(text) }), { maxLength: 3 }),
@@ -61,6 +74,7 @@ const answers: { [Name in ApiName]: fc.Arbitrary<Apis[Name]['answer']> } = {
       fc.record({
         ...error,
         name: text,
+        topicId: orNull(topicId),
         isInternal: fc.boolean(),
         partitions: fc.array(
           fc.record({
@@ -103,7 +117,14 @@ const answers: { [Name in ApiName]: fc.Arbitrary<Apis[Name]['answer']> } = {
       sizeBytes: fc.constant(0),
     }),
   }),
-  listOffsets: fc.record({ ...throttled, partitions: partitions({ ...error, timestamp: int64, offset: int64 }) }),
+  listOffsets: fc.record({
+    ...throttled,
+    partitions: partitions({ ...error, timestamp: int64, offset: int64, leaderEpoch: int32 }),
+  }),
+  offsetForLeaderEpoch: fc.record({
+    ...throttled,
+    partitions: partitions({ ...error, leaderEpoch: int32, endOffset: int64 }),
+  }),
   findCoordinator: fc.record({ ...throttled, ...error, nodeId: int32, host: text, port: int32 }),
   joinGroup: fc.record({
     ...throttled,
@@ -152,7 +173,16 @@ const versionsOf = (api: ApiName) =>
   Array.from({ length: apis[api].max - apis[api].min + 1 }, (_, i) => apis[api].min + i)
 /** What a version does not carry yet, and reads as instead. */
 const notTold: { readonly [Name in ApiName]?: readonly { before: number; field: string; readsAs: unknown }[] } = {
-  metadata: [{ before: 7, field: 'leaderEpoch', readsAs: -1 }],
+  apiVersions: [
+    { before: 1, field: 'throttleTimeMs', readsAs: 0 },
+    { before: 3, field: 'finalizedFeatures', readsAs: [] },
+    { before: 3, field: 'finalizedFeaturesEpoch', readsAs: -1 },
+  ],
+  metadata: [
+    { before: 7, field: 'leaderEpoch', readsAs: -1 },
+    { before: 10, field: 'topicId', readsAs: null },
+  ],
+  listOffsets: [{ before: 4, field: 'leaderEpoch', readsAs: -1 }],
   produce: [
     { before: 8, field: 'recordErrors', readsAs: [] },
     { before: 8, field: 'errorMessage', readsAs: null },
@@ -165,8 +195,11 @@ function toldBy(api: ApiName, version: number, answer: object): unknown {
   if (missing.size === 0) return answer
   return JSON.parse(JSON.stringify(answer), (key, value: unknown) => (missing.has(key) ? missing.get(key) : value))
 }
-/** Decoding looks at nothing of the request but its api. */
-const requestOf = (api: ApiName) => ({ api }) as Request
+/** Decoding looks at nothing of the request but its api, and the ids of its topics. */
+const requestOf = (api: ApiName, answer?: object) => {
+  const partitions = (answer as Partial<Apis['fetch']['answer']> | undefined)?.partitions ?? []
+  return { api, partitions: partitions.map(({ topic }) => ({ topic, topicId: idOf(topic) })) } as unknown as Request
+}
 
 describe('answers', () => {
   describe.each(names)('%s', (api) => {
@@ -177,7 +210,7 @@ describe('answers', () => {
             const frame = encodeAnswer(api, answer, version, 42)
             expect(correlationIdOf(frame)).toBe(42)
             const wanted = toldBy(api, version, answer)
-            expect(await decodeAnswer(requestOf(api), version, frame, builtInCodecs)).toEqual(wanted)
+            expect(await decodeAnswer(requestOf(api, answer), version, frame, builtInCodecs)).toEqual(wanted)
           }),
           { numRuns: 40 },
         )
@@ -189,7 +222,7 @@ describe('answers', () => {
         fc.assert(
           fc.property(answers[api], fc.nat(), (answer, position) => {
             const frame = encodeAnswer(api, answer, version)
-            const decode = (bad: Buffer) => () => decodeAnswer(requestOf(api), version, bad, builtInCodecs)
+            const decode = (bad: Buffer) => () => decodeAnswer(requestOf(api, answer), version, bad, builtInCodecs)
             expect(decode(frame.subarray(0, 4 + (position % (frame.length - 4))))).toThrow(WireError)
             expect(decode(Buffer.concat([frame, Buffer.alloc(1)]))).toThrow(/1 bytes are left/)
           }),
@@ -205,7 +238,7 @@ describe('answers', () => {
           const frame = encodeAnswer(api, answer, version)
           frame[4 + (position % (frame.length - 4))]! ^= mask
           try {
-            await decodeAnswer(requestOf(api), version, frame, builtInCodecs)
+            await decodeAnswer(requestOf(api, answer), version, frame, builtInCodecs)
           } catch (caught) {
             expect(caught).toBeInstanceOf(WireError)
           }
@@ -305,7 +338,14 @@ describe('requests', () => {
         maxBytes: 3,
         isolation: 'read-committed',
         partitions: [
-          { topic: 't', partition: 4, currentLeaderEpoch: -1, fetchOffset: 5_000_000_000, partitionMaxBytes: 6 },
+          {
+            topic: 't',
+            topicId: null,
+            partition: 4,
+            currentLeaderEpoch: -1,
+            fetchOffset: 5_000_000_000,
+            partitionMaxBytes: 6,
+          },
         ],
       },
       11,
@@ -443,6 +483,39 @@ describe('requests', () => {
     expect(await body(request, 7)).toEqual(Buffer.concat(wanted.finish()))
   })
 
+  it('of Metadata 12 ask by name, for no id, and for nothing more than topics', async () => {
+    const request = { api: 'metadata', topics: ['t'] } as const
+    const noId = '00'.repeat(16)
+    expect((await body(request, 12)).toString('hex')).toBe('00' + '02' + noId + '0274' + '00' + '00' + '00' + '00')
+    expect((await body(request, 10)).toString('hex')).toBe('00' + '02' + noId + '0274' + '00' + '00' + '0000' + '00')
+    expect((await body(request, 9)).toString('hex')).toBe('00' + '02' + '0274' + '00' + '00' + '0000' + '00')
+    expect((await body({ ...request, topics: null }, 12)).toString('hex')).toBe('00' + '00' + '00' + '00' + '00')
+  })
+
+  it('of Fetch 13 name the topic by its id', async () => {
+    const topicId = idOf('t')
+    const at = { topic: 't', topicId, partition: 4, currentLeaderEpoch: 7, fetchOffset: 5, partitionMaxBytes: 6 }
+    const limits = { maxWaitMs: 1, minBytes: 2, maxBytes: 3, isolation: 'read-committed' } as const
+    const request = { api: 'fetch', ...limits, partitions: [at] } as const
+    const before = 'ffffffff' + '00000001' + '00000002' + '00000003' + '01' + '00000000' + 'ffffffff'
+    const partition = '00000004' + '00000007' + '0000000000000005' + 'ffffffff' + 'f'.repeat(16) + '00000006' + '00'
+    const byId = '02' + Buffer.from(topicId, 'base64url').toString('hex') + '02' + partition + '00'
+    const byName = '02' + '0274' + '02' + partition + '00'
+    const after = '01' + '01' + '00'
+    expect((await body(request, 13)).toString('hex')).toBe('00' + before + byId + after)
+    expect((await body(request, 12)).toString('hex')).toBe('00' + before + byName + after)
+  })
+
+  it('of OffsetForLeaderEpoch ask with both epochs, in plain and in flexible form', async () => {
+    const at = { topic: 't', partition: 4, currentLeaderEpoch: 7, leaderEpoch: 5 }
+    const request = { api: 'offsetForLeaderEpoch', partitions: [at] } as const
+    const fields = '00000004' + '00000007' + '00000005'
+    expect((await body(request, 3)).toString('hex')).toBe('ffffffff' + '00000001' + '000174' + '00000001' + fields)
+    expect((await body(request, 4)).toString('hex')).toBe(
+      '00' + 'ffffffff' + '02' + '0274' + '02' + fields + '00' + '00' + '00',
+    )
+  })
+
   it('of OffsetFetch 7 are flexible and ask for stable offsets', async () => {
     const request = { api: 'offsetFetch', groupId: 'g', requireStable: true } as const
     const some = await body({ ...request, partitions: [{ topic: 't', partition: 1 }] }, 7)
@@ -463,8 +536,8 @@ describe('versions', () => {
     expect(() => negotiate('produce', { min: 0, max: 5 })).toThrow(
       'the broker offers produce in versions 0 to 5; tidemark needs versions 7 to 8: Kafka 2.4 or newer',
     )
-    expect(() => negotiate('fetch', { min: 12, max: 17 })).toThrow(
-      /fetch in versions 12 to 17; tidemark needs version 11/,
+    expect(() => negotiate('fetch', { min: 14, max: 17 })).toThrow(
+      /fetch in versions 14 to 17; tidemark needs versions 11 to 13/,
     )
     expect(() => negotiate('joinGroup', undefined)).toThrow(/does not offer joinGroup/)
   })
@@ -476,34 +549,61 @@ describe('versions', () => {
     expect(() => versionFor({ ...request, requireStable: true }, versions)).toThrow(/tidemark needs version 7/)
   })
 
-  const offered = (errorCode: number, ranges: readonly [number, number, number][]) => {
-    const writer = new Writer()
-    writer.int16(errorCode)
-    writer.array(ranges, ([key, min, max]) => {
-      writer.int16(key)
-      writer.int16(min)
-      writer.int16(max)
-    })
-    if (errorCode === 0) writer.int32(0)
-    return Buffer.concat(writer.finish())
-  }
-
-  it('are asked for in a form every broker understands', () => {
-    expect(Buffer.concat(encodeApiVersions(1, 'c')).toString('hex')).toBe(
-      '0000000b' + '0012' + '0002' + '00000001' + '000163',
+  const told = (version: number, ranges: readonly [number, number, number][], errorCode = 0) =>
+    encodeAnswer(
+      'apiVersions',
+      {
+        throttleTimeMs: 0,
+        errorCode,
+        offered: ranges.map(([apiKey, min, max]) => ({ apiKey, min, max })),
+        finalizedFeatures: [],
+        finalizedFeaturesEpoch: -1,
+      },
+      version,
     )
-    expect(
-      decodeApiVersions(
-        offered(0, [
-          [18, 0, 4],
-          [0, 0, 9],
-        ]),
-      ).get(0),
-    ).toEqual({ min: 0, max: 9 })
+
+  it('are asked for with the name and version of this package', async () => {
+    const { version } = require('../../../package.json') as { version: string }
+    const text = (value: string) => Buffer.from([value.length + 1, ...Buffer.from(value)])
+    const wanted = Buffer.concat([
+      Buffer.from('00120003' + '00000001' + '000163' + '00', 'hex'),
+      text('tidemark'),
+      text(version),
+      Buffer.from([0]),
+    ])
+    expect(Buffer.concat(encodeApiVersions(3, 1, 'c')).subarray(4)).toEqual(wanted)
+    const answer = told(3, [
+      [18, 0, 4],
+      [0, 0, 9],
+    ])
+    expect(decodeApiVersions(3, answer)?.get(0)).toEqual({ min: 0, max: 9 })
+  })
+
+  it('can be asked for in the oldest form, when a broker does not know the newest', () => {
+    expect(Buffer.concat(encodeApiVersions(0, 1, 'c')).toString('hex')).toBe('0000000b001200000000000100' + '0163')
+    // Whoever does not know the version answers in the oldest one, with or without what it does know.
+    expect(decodeApiVersions(3, told(0, [[18, 0, 2]], 35))).toBeNull()
+    expect(decodeApiVersions(3, told(0, [], 35))).toBeNull()
   })
 
   it('of a broker older than Kafka 2.4 are a clear error', () => {
-    expect(() => decodeApiVersions(offered(0, [[18, 0, 2]]))).toThrow(/too old: .* tidemark needs Kafka 2.4 or newer/)
-    expect(() => decodeApiVersions(offered(35, []))).toThrow(/too old: .* tidemark needs Kafka 2.4 or newer/)
+    expect(() => decodeApiVersions(0, told(0, [[18, 0, 2]]))).toThrow(/too old: .* tidemark needs Kafka 2.4 or newer/)
+    expect(() => decodeApiVersions(0, told(0, [], 35))).toThrow(/too old: .* tidemark needs Kafka 2.4 or newer/)
+  })
+
+  it('of fetch name topics by id only when the id of every topic is known', () => {
+    const versions = new Map([[1, { min: 4, max: 18 }]])
+    const limits = { maxWaitMs: 1, minBytes: 1, maxBytes: 1, isolation: 'read-committed' } as const
+    const of = (...ids: (string | null)[]) => ({
+      api: 'fetch' as const,
+      ...limits,
+      partitions: ids.map((id, index) => ({
+        ...{ topic: `t${index}`, topicId: id, partition: 0 },
+        ...{ currentLeaderEpoch: -1, fetchOffset: 0, partitionMaxBytes: 1 },
+      })),
+    })
+    expect(versionFor(of(idOf('a'), idOf('b')), versions)).toBe(13)
+    expect(versionFor(of(idOf('a'), null), versions)).toBe(12)
+    expect(versionFor(of(idOf('a')), new Map([[1, { min: 0, max: 11 }]]))).toBe(11)
   })
 })

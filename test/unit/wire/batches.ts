@@ -70,10 +70,10 @@ export async function decode(
 }
 
 function readBatch(batch: FetchedBatch): ReadBatch {
-  const { baseOffset, lastOffset, producerId, isTransactional, control, count } = batch
+  const { baseOffset, lastOffset, leaderEpoch, producerId, isTransactional, control, count } = batch
   const records = batch.decode()
   if (records.length !== count) throw new Error(`${count} records were told, ${records.length} are there`)
-  return { baseOffset, lastOffset, producerId, isTransactional, control, records }
+  return { baseOffset, lastOffset, leaderEpoch, producerId, isTransactional, control, records }
 }
 
 /** What a broker does to a batch it stores: it sets the offset of the first record, which the CRC does not cover. */

@@ -10,6 +10,7 @@ function expected(batch: ProduceBatch, baseOffset: number): ReadBatch {
   return {
     baseOffset,
     lastOffset: baseOffset + batch.records.length - 1,
+    leaderEpoch: -1,
     producerId: batch.producerId,
     isTransactional: batch.isTransactional,
     control: 'none',
@@ -172,9 +173,10 @@ describe('record batches', () => {
       fc.asyncProperty(anyBatch, fc.nat(), fc.integer({ min: 1, max: 255 }), async (batch, position, mask) => {
         const good = await encode(batch)
         const bad = Buffer.from(good)
-        // The offset is the broker's and outside the CRC.
-        const at = 8 + (position % (good.length - 8))
-        bad[at]! ^= mask
+        // Offset and leader epoch are the broker's and outside the CRC.
+        const covered = good.length - 12
+        const at = position % covered
+        bad[at < 4 ? 8 + at : 12 + at]! ^= mask
         const { batches, corrupt } = await decode(bad)
         if (corrupt === null) expect(batches).toEqual([expected(batch, 0)])
         else expect(batches).toEqual([])

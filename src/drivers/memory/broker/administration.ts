@@ -1,5 +1,6 @@
 import { brokerCode, brokerCodeName } from '../../../connection/broker-error.js'
 import type {
+  ApiVersionsAnswer,
   CreatePartitionsAnswer,
   CreatePartitionsRequest,
   CreateTopicsAnswer,
@@ -18,12 +19,23 @@ import { brokerAddress } from '../cluster/broker-address.js'
 import type { ClusterState, Topic } from '../cluster/cluster-state.js'
 import { configProblem } from '../log/topic-configs.js'
 
+/** Typed requests have no versions here, and nothing is switched on that a cluster has to agree on. */
+export function describeVersions(): ApiVersionsAnswer {
+  return {
+    throttleTimeMs: 0,
+    errorCode: brokerCode.NONE,
+    offered: [],
+    finalizedFeatures: [],
+    finalizedFeaturesEpoch: 0,
+  }
+}
+
 export function describeMetadata(cluster: ClusterState, request: MetadataRequest): MetadataAnswer {
   const names = request.topics ?? [...cluster.topics.keys()]
   return {
     throttleTimeMs: 0,
     brokers: cluster.registeredNodes.map(brokerAddress),
-    clusterId: 'memory',
+    clusterId: cluster.settings.clusterId,
     controllerId: cluster.controller,
     topics: names.map((name) => describeTopic(cluster.topics.get(name), name)),
   }
@@ -33,10 +45,11 @@ function describeTopic(topic: Topic | undefined, name: string): TopicMetadata {
   if (topic === undefined) {
     const errorCode =
       nameProblem(name) === null ? brokerCode.UNKNOWN_TOPIC_OR_PARTITION : brokerCode.INVALID_TOPIC_EXCEPTION
-    return { name, isInternal: false, errorCode, partitions: [] }
+    return { name, topicId: null, isInternal: false, errorCode, partitions: [] }
   }
   return {
     name,
+    topicId: topic.topicId,
     isInternal: false,
     errorCode: brokerCode.NONE,
     partitions: topic.partitions.map((partition) => ({

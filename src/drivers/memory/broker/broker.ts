@@ -2,9 +2,17 @@ import { brokerCode } from '../../../connection/broker-error.js'
 import type { AnswerTo, ApiName, Apis, InitProducerIdRequest, Request } from '../../../connection/requests.js'
 import type { ClusterState } from '../cluster/cluster-state.js'
 import type { GroupCoordinators } from '../group/group-coordinators.js'
-import { createPartitions, createTopics, deleteTopics, describeConfigs, describeMetadata } from './administration.js'
+import {
+  createPartitions,
+  createTopics,
+  deleteTopics,
+  describeConfigs,
+  describeMetadata,
+  describeVersions,
+} from './administration.js'
 import { fetch } from './fetch.js'
 import { listOffsets } from './list-offsets.js'
+import { offsetForLeaderEpoch } from './offset-for-leader-epoch.js'
 import { produce } from './produce.js'
 
 export type AnyAnswer = Apis[ApiName]['answer']
@@ -22,6 +30,9 @@ export class Broker {
   handle(request: Request, clientId: string, reply: Reply): void {
     const { node, cluster, groups } = this
     switch (request.api) {
+      case 'apiVersions':
+        reply(describeVersions())
+        break
       case 'produce':
         produce(cluster, node, request, reply)
         break
@@ -36,6 +47,9 @@ export class Broker {
         break
       case 'listOffsets':
         reply(listOffsets(cluster, node, request))
+        break
+      case 'offsetForLeaderEpoch':
+        reply(offsetForLeaderEpoch(cluster, node, request))
         break
       case 'findCoordinator':
         reply(groups.find(request))

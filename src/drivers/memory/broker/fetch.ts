@@ -3,6 +3,7 @@ import type { FetchAnswer, FetchedPartition, FetchPartition, FetchRequest } from
 import type { Timer } from '../../../runtime/clock.js'
 import { setBrokerTimer } from '../cluster/broker-timer.js'
 import type { ClusterState } from '../cluster/cluster-state.js'
+import { leadershipProblem } from './leadership.js'
 import type { Partition, PartitionWatcher } from '../log/partition.js'
 import type { StoredBatch } from '../log/stored-batch.js'
 
@@ -54,7 +55,7 @@ function isReady(cluster: ClusterState, node: number, request: FetchRequest): bo
   let bytes = 0
   for (const asked of request.partitions) {
     const partition = cluster.partition(asked.topic, asked.partition)
-    if (partition === undefined || problemOf(partition, node, asked) !== brokerCode.NONE) return true
+    if (partition === undefined || problemOf(cluster, partition, node, asked) !== brokerCode.NONE) return true
     const enough = request.minBytes - bytes
     bytes += partition.log.readableBytes(asked.fetchOffset, endFor(partition, request), Math.max(enough, 1))
     if (bytes >= request.minBytes && bytes > 0) return true
@@ -68,7 +69,7 @@ function read(cluster: ClusterState, node: number, request: FetchRequest): Fetch
   const partitions: FetchedPartition[] = []
   for (const asked of request.partitions) {
     const partition = cluster.partition(asked.topic, asked.partition)
-    const problem = partition === undefined ? brokerCode.UNKNOWN_TOPIC_OR_PARTITION : problemOf(partition, node, asked)
+    const problem = problemOf(cluster, partition, node, asked)
     if (partition === undefined || problem !== brokerCode.NONE) {
       partitions.push(fetchRefused(asked, problem))
       continue
@@ -85,12 +86,16 @@ function read(cluster: ClusterState, node: number, request: FetchRequest): Fetch
   return { throttleTimeMs: 0, errorCode: brokerCode.NONE, partitions }
 }
 
-function problemOf(partition: Partition, node: number, asked: FetchPartition): number {
-  if (partition.leader !== node) return brokerCode.NOT_LEADER_OR_FOLLOWER
-  if (asked.currentLeaderEpoch >= 0 && asked.currentLeaderEpoch < partition.leaderEpoch) {
-    return brokerCode.FENCED_LEADER_EPOCH
-  }
-  if (asked.currentLeaderEpoch > partition.leaderEpoch) return brokerCode.UNKNOWN_LEADER_EPOCH
+function problemOf(
+  cluster: ClusterState,
+  partition: Partition | undefined,
+  node: number,
+  asked: FetchPartition,
+): number {
+  const isAnother = asked.topicId !== null && cluster.topics.get(asked.topic)?.topicId !== asked.topicId
+  if (isAnother) return brokerCode.UNKNOWN_TOPIC_ID
+  const problem = leadershipProblem(partition, node, asked.currentLeaderEpoch)
+  if (problem !== brokerCode.NONE || partition === undefined) return problem
   if (asked.fetchOffset < partition.log.startOffset || asked.fetchOffset > partition.log.endOffset) {
     return brokerCode.OFFSET_OUT_OF_RANGE
   }

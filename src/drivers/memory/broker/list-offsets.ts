@@ -1,6 +1,12 @@
 import { brokerCode } from '../../../connection/broker-error.js'
-import type { IsolationLevel, ListOffsetsAnswer, ListOffsetsRequest } from '../../../connection/requests.js'
+import type {
+  FoundOffset,
+  IsolationLevel,
+  ListOffsetsAnswer,
+  ListOffsetsRequest,
+} from '../../../connection/requests.js'
 import type { ClusterState } from '../cluster/cluster-state.js'
+import { leadershipProblem } from './leadership.js'
 import type { Partition } from '../log/partition.js'
 
 const latest = -1
@@ -12,7 +18,7 @@ export function listOffsets(cluster: ClusterState, node: number, request: ListOf
     throttleTimeMs: 0,
     partitions: request.partitions.map(({ topic, partition: index, timestamp }) => {
       const partition = cluster.partition(topic, index)
-      const errorCode = problemOf(partition, node)
+      const errorCode = leadershipProblem(partition, node, -1)
       const found =
         partition === undefined || errorCode !== brokerCode.NONE
           ? none
@@ -22,22 +28,18 @@ export function listOffsets(cluster: ClusterState, node: number, request: ListOf
   }
 }
 
-interface FoundOffset {
-  readonly timestamp: number
-  readonly offset: number
-}
+type Found = Pick<FoundOffset, 'timestamp' | 'offset' | 'leaderEpoch'>
 
-const none: FoundOffset = { timestamp: -1, offset: -1 }
+const none: Found = { timestamp: -1, offset: -1, leaderEpoch: -1 }
 
-function problemOf(partition: Partition | undefined, node: number): number {
-  if (partition === undefined) return brokerCode.UNKNOWN_TOPIC_OR_PARTITION
-  return partition.leader === node ? brokerCode.NONE : brokerCode.NOT_LEADER_OR_FOLLOWER
-}
-
-function findOffset(partition: Partition, timestamp: number, isolation: IsolationLevel): FoundOffset {
+function findOffset(partition: Partition, timestamp: number, isolation: IsolationLevel): Found {
   const end = isolation === 'read-committed' ? partition.lastStableOffset : partition.highWatermark
-  if (timestamp === latest) return { timestamp: -1, offset: end }
-  if (timestamp === earliest) return { timestamp: -1, offset: partition.log.startOffset }
+  if (timestamp === latest) return { timestamp: -1, offset: end, leaderEpoch: partition.leaderEpoch }
+  if (timestamp === earliest) return foundAt(partition, partition.log.startOffset, -1)
   const record = partition.log.findByTime(timestamp, end)
-  return record === undefined ? none : { timestamp: record.timestamp, offset: record.offset }
+  return record === undefined ? none : foundAt(partition, record.offset, record.timestamp)
+}
+
+function foundAt({ log, leaderEpoch }: Partition, offset: number, timestamp: number): Found {
+  return { timestamp, offset, leaderEpoch: log.epochOf(offset) ?? leaderEpoch }
 }

@@ -4,6 +4,7 @@ import { Partition, type ReplicaHosts } from '../log/partition.js'
 import { TopicConfigs } from '../log/topic-configs.js'
 
 export interface ClusterSettings {
+  readonly clusterId: string
   readonly brokers: number
   readonly minInsyncReplicas: number
   readonly replicationFactor: number
@@ -19,6 +20,7 @@ export interface ClusterSettings {
 
 export interface Topic {
   readonly name: string
+  readonly topicId: string
   readonly configs: TopicConfigs
   readonly replicationFactor: number
   readonly partitions: Partition[]
@@ -37,6 +39,7 @@ export class ClusterState implements ReplicaHosts {
   readonly #hosts: readonly Host[]
   #nextReplica = 0
   #nextProducerId = 0
+  #topicsMade = 0
 
   constructor(
     readonly settings: ClusterSettings,
@@ -90,6 +93,7 @@ export class ClusterState implements ReplicaHosts {
   ): Topic {
     const topic: Topic = {
       name,
+      topicId: this.#takeTopicId(),
       configs: new TopicConfigs(configs, this.settings),
       replicationFactor,
       partitions: [],
@@ -145,6 +149,14 @@ export class ClusterState implements ReplicaHosts {
   setCopying(node: number, copying: boolean): void {
     this.#host(node).copying = copying
     if (copying) for (const partition of this.allPartitions()) partition.resumeCopying()
+  }
+
+  /** Unlike the id of any topic there was before, as Kafka's, and the same in every run. */
+  #takeTopicId(): string {
+    this.#topicsMade += 1
+    const bytes = Buffer.alloc(16)
+    bytes.writeUInt32BE(this.#topicsMade, 12)
+    return bytes.toString('base64url')
   }
 
   /** Round robin over living brokers, each partition beginning with the next one. */

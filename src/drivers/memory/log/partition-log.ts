@@ -1,6 +1,13 @@
 import type { OutgoingRecord, ReceivedRecord } from '../../../message/record.js'
 import { ProducerLedger } from './producer-ledger.js'
-import { storeBatch, storeMarker, withoutRecords, type BatchOrigin, type StoredBatch } from './stored-batch.js'
+import {
+  storeBatch,
+  storeMarker,
+  withoutRecords,
+  type BatchOrigin,
+  type MarkerOrigin,
+  type StoredBatch,
+} from './stored-batch.js'
 import { TransactionIndex } from './transaction-index.js'
 
 /** The batches of one partition, in order. Offsets may have holes; replication is not its business. */
@@ -39,8 +46,8 @@ export class PartitionLog {
     return this.#add(storeBatch(records, origin, this.#endOffset, appendTime, sizeBytes))
   }
 
-  appendMarker(control: 'abort' | 'commit', producerId: number, producerEpoch: number, timestamp: number): StoredBatch {
-    return this.#add(storeMarker(control, producerId, producerEpoch, this.#endOffset, timestamp))
+  appendMarker(control: 'abort' | 'commit', origin: MarkerOrigin, timestamp: number): StoredBatch {
+    return this.#add(storeMarker(control, origin, this.#endOffset, timestamp))
   }
 
   /**
@@ -74,6 +81,11 @@ export class PartitionLog {
   /** Greatest timestamp of the batch that covers `offset`; -1 when it is gone. */
   timeOf(offset: number): number {
     return this.#batches[this.#indexCovering(offset)]?.maxTimestamp ?? -1
+  }
+
+  /** Of the leader that appended `offset`; `undefined` where nothing is yet. */
+  epochOf(offset: number): number | undefined {
+    return this.#batches[this.#indexCovering(offset)]?.leaderEpoch
   }
 
   /** The first record at or after `timestamp`, by offset. */

@@ -1,7 +1,8 @@
 import type { OutgoingRecord } from '../../../message/record.js'
 import type { Clock } from '../../../runtime/clock.js'
+import { EpochHistory } from './epoch-history.js'
 import { PartitionLog } from './partition-log.js'
-import { sizeOf, type BatchOrigin, type StoredBatch } from './stored-batch.js'
+import { sizeOf, type ProducerOrigin, type StoredBatch } from './stored-batch.js'
 import type { TopicConfigs } from './topic-configs.js'
 
 /** What a partition asks about the brokers that hold its replicas. */
@@ -33,6 +34,7 @@ export interface PartitionLogFacts {
  */
 export class Partition {
   readonly log = new PartitionLog()
+  readonly epochs = new EpochHistory()
   #leader = -1
   #leaderEpoch = -1
   #isr: number[]
@@ -101,15 +103,21 @@ export class Partition {
     }
   }
 
-  append(records: readonly OutgoingRecord[], origin: BatchOrigin, sizeBytes = sizeOf(records)): StoredBatch {
-    const batch = this.log.append(records, origin, this.configs.appendTime ? this.clock.wallTime() : null, sizeBytes)
+  append(records: readonly OutgoingRecord[], origin: ProducerOrigin, sizeBytes = sizeOf(records)): StoredBatch {
+    const batch = this.log.append(
+      records,
+      { ...origin, leaderEpoch: this.#leaderEpoch },
+      this.configs.appendTime ? this.clock.wallTime() : null,
+      sizeBytes,
+    )
     if (this.configs.retentionBytes >= 0) this.log.retain(this.configs.retentionBytes)
     this.#replicate()
     return batch
   }
 
   appendMarker(control: 'abort' | 'commit', producerId: number, producerEpoch: number): StoredBatch {
-    const batch = this.log.appendMarker(control, producerId, producerEpoch, this.clock.wallTime())
+    const origin = { producerId, producerEpoch, leaderEpoch: this.#leaderEpoch }
+    const batch = this.log.appendMarker(control, origin, this.clock.wallTime())
     this.#replicate()
     return batch
   }
@@ -195,6 +203,8 @@ export class Partition {
     this.#leaderEpoch += 1
     const end = this.#ends.get(node)!
     this.log.truncate(end)
+    this.epochs.truncate(end)
+    this.epochs.begin(this.#leaderEpoch, end)
     for (const [replica, replicaEnd] of this.#ends) if (replicaEnd > end) this.#ends.set(replica, end)
     this.#highWatermark = Math.min(this.#highWatermark, end)
     this.#replicate()

@@ -19,12 +19,19 @@ const batchOverheadBytes = 61
 const recordOverheadBytes = 10
 const headerOverheadBytes = 2
 
-export interface BatchOrigin {
+/** What a producer says of a batch. */
+export interface ProducerOrigin {
   readonly producerId: number
   readonly producerEpoch: number
   readonly baseSequence: number
   readonly isTransactional: boolean
 }
+
+/** The same with the leader that appends it. */
+export interface BatchOrigin extends ProducerOrigin {
+  readonly leaderEpoch: number
+}
+export type MarkerOrigin = Pick<BatchOrigin, 'producerId' | 'producerEpoch' | 'leaderEpoch'>
 
 /** Gives records their offsets. `appendTime` replaces their timestamps where the topic says so. */
 export function storeBatch(
@@ -46,6 +53,7 @@ export function storeBatch(
   return {
     baseOffset,
     lastOffset: baseOffset + count - 1,
+    leaderEpoch: origin.leaderEpoch,
     producerId: origin.producerId,
     producerEpoch: origin.producerEpoch,
     baseSequence: origin.baseSequence,
@@ -61,14 +69,14 @@ export function storeBatch(
 /** A transaction marker: one offset, no records. */
 export function storeMarker(
   control: 'abort' | 'commit',
-  producerId: number,
-  producerEpoch: number,
+  { producerId, producerEpoch, leaderEpoch }: MarkerOrigin,
   offset: number,
   timestamp: number,
 ): StoredBatch {
   return {
     baseOffset: offset,
     lastOffset: offset,
+    leaderEpoch,
     producerId,
     producerEpoch,
     baseSequence: -1,

@@ -13,10 +13,18 @@ export function refuse(cluster: ClusterState, request: Request, errorCode: numbe
   const at = ({ topic, partition }: TopicPartition) => ({ topic, partition, errorCode })
   const named = (name: string): NamedError => ({ name, errorCode, errorMessage: brokerCodeName(errorCode) })
   switch (request.api) {
+    case 'apiVersions':
+      return { throttleTimeMs, errorCode, offered: [], finalizedFeatures: [], finalizedFeaturesEpoch: -1 }
     case 'metadata':
       return {
         ...describeMetadata(cluster, { api: 'metadata', topics: [] }),
-        topics: (request.topics ?? []).map((name) => ({ name, errorCode, isInternal: false, partitions: [] })),
+        topics: (request.topics ?? []).map((name) => ({
+          name,
+          topicId: null,
+          errorCode,
+          isInternal: false,
+          partitions: [],
+        })),
       }
     case 'produce':
       return {
@@ -41,7 +49,12 @@ export function refuse(cluster: ClusterState, request: Request, errorCode: numbe
     case 'listOffsets':
       return {
         throttleTimeMs,
-        partitions: request.partitions.map((asked) => ({ ...at(asked), timestamp: -1, offset: -1 })),
+        partitions: request.partitions.map((asked) => ({ ...at(asked), timestamp: -1, offset: -1, leaderEpoch: -1 })),
+      }
+    case 'offsetForLeaderEpoch':
+      return {
+        throttleTimeMs,
+        partitions: request.partitions.map((asked) => ({ ...at(asked), leaderEpoch: -1, endOffset: -1 })),
       }
     case 'findCoordinator':
       return { throttleTimeMs, errorCode, nodeId: -1, host: '', port: -1 }

@@ -558,6 +558,10 @@ describe('whoever is at the port', () => {
     const error = await bounded(open(broker))
     expect(error).toMatchObject({ failure: 'unsupported', retriable: false })
     expect(error.message).toMatch(/too old.*Kafka 2.4 or newer/)
+    expect(broker.seen.map(({ api, version }) => [api, version])).toEqual([
+      ['apiVersions', 3],
+      ['apiVersions', 0],
+    ])
   })
 })
 

@@ -2,14 +2,13 @@ import { createServer, type AddressInfo, type Server, type Socket } from 'node:n
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls'
 import type { ApiName, Apis } from '../../../../src/connection/requests.js'
 import { apis } from '../../../../src/wire/apis.js'
-import { apiVersions } from '../../../../src/wire/api-versions.js'
 import { Reader } from '../../../../src/wire/reader.js'
 import { Writer } from '../../../../src/wire/writer.js'
 import { encodeAnswer } from '../../wire/answers.js'
 
 /** One request as it came in. */
 export interface Seen {
-  readonly api: ApiName | 'apiVersions' | 'saslHandshake' | 'saslAuthenticate'
+  readonly api: ApiName | 'saslHandshake' | 'saslAuthenticate'
   readonly version: number
   readonly correlationId: number
   readonly clientId: string | null
@@ -20,7 +19,6 @@ export interface Seen {
 }
 
 const nameByKey = new Map<number, Seen['api']>([
-  [apiVersions.key, 'apiVersions'],
   [17, 'saslHandshake'],
   [36, 'saslAuthenticate'],
   ...Object.entries(apis).map(([name, { key }]) => [key, name as ApiName] as const),
@@ -78,23 +76,18 @@ export class ScriptedBroker {
     socket.write(Buffer.concat([length, frame]))
   }
 
+  /** As a broker does that knows ApiVersions no newer than this: asked in a newer one it refuses in the oldest form. */
   answerVersions(request: Seen, newestApiVersions = 4): void {
-    const writer = new Writer()
-    writer.int32(request.correlationId)
-    writer.int16(0)
+    const knows = request.version <= newestApiVersions
+    const ofApis = Object.values(apis).map(({ key, min, max }) => ({ apiKey: key, min, max }))
     const offered = [
-      ...Object.values(apis).map(({ key, min, max }) => [key, min, max] as const),
-      [apiVersions.key, 0, newestApiVersions] as const,
-      [17, 0, 1] as const,
-      [36, 0, 1] as const,
+      { apiKey: apis.apiVersions.key, min: 0, max: newestApiVersions },
+      ...ofApis.filter(({ apiKey }) => knows && apiKey !== apis.apiVersions.key),
+      ...(knows ? [17, 36].map((apiKey) => ({ apiKey, min: 0, max: 1 })) : []),
     ]
-    writer.array(offered, ([key, min, max]) => {
-      writer.int16(key)
-      writer.int16(min)
-      writer.int16(max)
-    })
-    writer.int32(0)
-    this.reply(request, Buffer.concat(writer.finish()))
+    const features = { finalizedFeatures: [], finalizedFeaturesEpoch: -1 }
+    const answer = { throttleTimeMs: 0, errorCode: knows ? 0 : 35, offered, ...features }
+    this.reply(request, encodeAnswer('apiVersions', answer, knows ? request.version : 0, request.correlationId))
   }
 
   answerSaslHandshake(request: Seen, mechanisms: readonly string[]): void {

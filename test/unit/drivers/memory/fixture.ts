@@ -88,7 +88,9 @@ export function fetchRequest(topic: string, fetchOffset: number, request: Partia
     minBytes: 1,
     maxBytes: 1_000_000,
     isolation: 'read-uncommitted',
-    partitions: [{ topic, partition: 0, currentLeaderEpoch: -1, fetchOffset, partitionMaxBytes: 1_000_000 }],
+    partitions: [
+      { topic, topicId: null, partition: 0, currentLeaderEpoch: -1, fetchOffset, partitionMaxBytes: 1_000_000 },
+    ],
     ...request,
   }
 }

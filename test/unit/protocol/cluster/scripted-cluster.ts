@@ -46,6 +46,7 @@ export const held = (records: readonly ReceivedRecord[]): RecordBatch => ({
 export const plainBatch = (first: number, last: number): FetchedBatch => ({
   baseOffset: first,
   lastOffset: last,
+  leaderEpoch: 0,
   producerId: -1,
   isTransactional: false,
   control: 'none',
@@ -186,7 +187,8 @@ export class ScriptedCluster implements Connection {
           ...this.#throttle,
           partitions: request.partitions.map((at) => {
             const log = this.log(at.topic, at.partition)
-            return { ...at, errorCode: 0, offset: at.timestamp === -2 ? log.start : at.timestamp === -1 ? log.end : -1 }
+            const offset = at.timestamp === -2 ? log.start : at.timestamp === -1 ? log.end : -1
+            return { ...at, errorCode: 0, offset, leaderEpoch: -1 }
           }),
         }
       case 'fetch':
@@ -210,7 +212,7 @@ export class ScriptedCluster implements Connection {
           partitions.push({ partition, leader, leaderEpoch: 0, replicas: [], isr: [], errorCode: 0 })
         }
         const errorCode = partitions.length === 0 ? brokerCode.UNKNOWN_TOPIC_OR_PARTITION : 0
-        return { name, isInternal: false, errorCode, partitions }
+        return { name, topicId: null, isInternal: false, errorCode, partitions }
       }),
     }
   }

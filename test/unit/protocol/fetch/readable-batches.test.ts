@@ -16,6 +16,7 @@ function batch(offsets: number[], overrides: Partial<FetchedBatch> = {}): Fetche
   return {
     baseOffset: offsets[0] ?? 0,
     lastOffset: offsets.at(-1) ?? 0,
+    leaderEpoch: 0,
     producerId: -1,
     isTransactional: false,
     control: 'none',

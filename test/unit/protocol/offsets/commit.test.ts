@@ -37,7 +37,7 @@ const answering =
   })
 
 const topicUnknown = (name: string) => {
-  return { errorCode: brokerCode.UNKNOWN_TOPIC_OR_PARTITION, name, isInternal: false, partitions: [] }
+  return { errorCode: brokerCode.UNKNOWN_TOPIC_OR_PARTITION, name, topicId: null, isInternal: false, partitions: [] }
 }
 
 describe('a commit without an answer', () => {

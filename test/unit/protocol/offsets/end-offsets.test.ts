@@ -96,7 +96,7 @@ describe('the end of a log', () => {
     harness.consumer.pause(t0)
     const before = asked()
     cluster.on('listOffsets', async ({ partitions }) => {
-      const old = partitions.map((at) => ({ ...at, errorCode: brokerCode.NONE, offset: 3 }))
+      const old = partitions.map((at) => ({ ...at, errorCode: brokerCode.NONE, offset: 3, leaderEpoch: -1 }))
       await clock.sleep(3_000)
       return { throttleTimeMs: 0, partitions: old }
     })

@@ -88,7 +88,7 @@ export class ScriptedConnection implements Connection {
       replicas: [1, 2],
       isr: [1, 2],
     }))
-    const topic = { name: 't', errorCode: this.metadataErrorCode, isInternal: false }
+    const topic = { name: 't', topicId: null, errorCode: this.metadataErrorCode, isInternal: false }
     return {
       throttleTimeMs: 0,
       brokers: [1, 2].map((nodeId) => ({ nodeId, host: 'h', port: nodeId, rack: null })),

@@ -1,0 +1,11 @@
+import { brokerCode } from '../../../connection/broker-error.js'
+import type { Partition } from '../log/partition.js'
+
+/** May the broker `node` answer for the partition, to someone who believes in that epoch (-1: in any)? */
+export function leadershipProblem(partition: Partition | undefined, node: number, currentLeaderEpoch: number): number {
+  if (partition === undefined) return brokerCode.UNKNOWN_TOPIC_OR_PARTITION
+  if (partition.leader !== node) return brokerCode.NOT_LEADER_OR_FOLLOWER
+  if (currentLeaderEpoch > partition.leaderEpoch) return brokerCode.UNKNOWN_LEADER_EPOCH
+  if (currentLeaderEpoch >= 0 && currentLeaderEpoch < partition.leaderEpoch) return brokerCode.FENCED_LEADER_EPOCH
+  return brokerCode.NONE
+}
