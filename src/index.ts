@@ -82,14 +82,11 @@ export {
 
 export type { Admin } from './operations/admin.js'
 export type { AdminCallOptions } from './operations/admin-input.js'
-export type {
-  CommittedPartition,
-  Compression,
-  IsolationLevel,
-  NewTopic,
-  PartitionMetadata,
-  TopicMetadata,
-} from './connection/requests.js'
+export type { NewTopic } from './connection/requests/admin.js'
+export type { IsolationLevel } from './connection/requests/fetch.js'
+export type { PartitionMetadata, TopicMetadata } from './connection/requests/metadata.js'
+export type { CommittedPartition } from './connection/requests/offsets.js'
+export type { Compression } from './connection/requests/produce.js'
 export { consoleLogger, type Logger } from './telemetry/logger.js'
 export type { Labels, Metrics } from './telemetry/metrics.js'
 export { metricNames, type MetricName } from './telemetry/metric-names.js'

@@ -1,4 +1,4 @@
-import type { IsolationLevel } from '../connection/requests.js'
+import type { IsolationLevel } from '../connection/requests/fetch.js'
 
 export type ProfileName = 'ap' | 'cp' | 'transactional'
 

@@ -1,4 +1,4 @@
-import type { AnswerTo, Request } from './requests.js'
+import type { AnswerTo, Request } from './requests/apis.js'
 
 /** A broker by its id, or any of the addresses the user gave while no broker is known yet. */
 export type Node = number | 'bootstrap'

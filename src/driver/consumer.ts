@@ -1,4 +1,4 @@
-import type { IsolationLevel } from '../connection/requests.js'
+import type { IsolationLevel } from '../connection/requests/fetch.js'
 import type { TidemarkError } from '../errors.js'
 import type { RecordBatch } from '../message/record.js'
 import type { TopicPartition } from '../message/topic-partition.js'

@@ -1,4 +1,4 @@
-import type { Compression } from '../connection/requests.js'
+import type { Compression } from '../connection/requests/produce.js'
 import type { DriverError, FencedError } from '../errors.js'
 import type { OutgoingRecord } from '../message/record.js'
 import type { TopicPartition } from '../message/topic-partition.js'

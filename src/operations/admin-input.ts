@@ -1,5 +1,6 @@
 import { ConfigError } from '../errors.js'
-import type { IsolationLevel, NewTopic } from '../connection/requests.js'
+import type { NewTopic } from '../connection/requests/admin.js'
+import type { IsolationLevel } from '../connection/requests/fetch.js'
 import { came } from '../input/came.js'
 import { optionProblem, timeLimit, wholeNumber, type Rule, type Rules } from '../input/option-rules.js'
 import { isRecord, isText } from '../input/shapes.js'

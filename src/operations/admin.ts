@@ -1,4 +1,7 @@
-import type { CommittedPartition, IsolationLevel, NewTopic, TopicMetadata } from '../connection/requests.js'
+import type { NewTopic } from '../connection/requests/admin.js'
+import type { IsolationLevel } from '../connection/requests/fetch.js'
+import type { TopicMetadata } from '../connection/requests/metadata.js'
+import type { CommittedPartition } from '../connection/requests/offsets.js'
 import type { DriverAdmin } from '../driver/admin.js'
 import type { StartPosition } from '../driver/consumer.js'
 import type { TopicPartition } from '../message/topic-partition.js'

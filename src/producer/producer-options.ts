@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Compression } from '../connection/requests.js'
+import type { Compression } from '../connection/requests/produce.js'
 
 /** Options of a producer. Those that the profile settles may be given to override it. */
 export interface ProducerOptions {

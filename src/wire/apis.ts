@@ -1,4 +1,4 @@
-import type { ApiName } from '../connection/requests.js'
+import type { ApiName } from '../connection/requests/apis.js'
 import { createPartitions, createTopics, deleteTopics, describeConfigs } from './apis/admin.js'
 import { apiVersions } from './apis/api-versions.js'
 import type { ApiCodec } from './apis/codec.js'

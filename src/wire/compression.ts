@@ -1,6 +1,6 @@
 import { promisify } from 'node:util'
 import { gunzip, gunzipSync, gzip, gzipSync } from 'node:zlib'
-import type { Compression } from '../connection/requests.js'
+import type { Compression } from '../connection/requests/produce.js'
 import { WireError } from './wire-error.js'
 
 /** Compresses the records part of a batch. Framing must be what Java's client reads (xerial for snappy, LZ4F, zstd frames). */

@@ -1,4 +1,4 @@
-import type { Assignment, Subscription } from '../connection/requests.js'
+import type { Assignment, Subscription } from '../connection/requests/groups.js'
 import type { TopicPartition } from '../message/topic-partition.js'
 import { readByTopic, writeByTopic } from './apis/codec.js'
 import { Reader } from './reader.js'

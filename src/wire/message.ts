@@ -1,4 +1,4 @@
-import type { AnswerTo, ApiName, Request } from '../connection/requests.js'
+import type { AnswerTo, ApiName, Request } from '../connection/requests/apis.js'
 import type { ApiCodec } from './apis/codec.js'
 import { newestFetchFor } from './apis/fetch.js'
 import { REQUIRE_STABLE_FROM } from './apis/offsets.js'

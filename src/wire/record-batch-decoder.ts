@@ -1,4 +1,4 @@
-import type { FetchedBatch } from '../connection/requests.js'
+import type { FetchedBatch } from '../connection/requests/fetch.js'
 import { noHeaders, type Header, type ReceivedRecord } from '../message/record.js'
 import { compressionOf, type CodecRegistry } from './compression.js'
 import { crc32c } from './crc32c.js'

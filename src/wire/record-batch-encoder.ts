@@ -1,4 +1,4 @@
-import type { ProduceBatch } from '../connection/requests.js'
+import type { ProduceBatch } from '../connection/requests/produce.js'
 import type { OutgoingRecord } from '../message/record.js'
 import { compressionBits, type CodecRegistry } from './compression.js'
 import { crc32c } from './crc32c.js'

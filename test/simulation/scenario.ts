@@ -1,4 +1,4 @@
-import type { AnswerTo, Request } from '../../src/connection/requests.js'
+import type { AnswerTo, Request } from '../../src/connection/requests/apis.js'
 import type { MemoryCluster } from '../../src/drivers/memory/memory-cluster.js'
 import { SendError } from '../../src/errors.js'
 import { tdHeader } from '../../src/message/headers.js'

@@ -1,6 +1,6 @@
 import type { MemoryCluster } from '../../src/drivers/memory/memory-cluster.js'
 import type { ReceivedRecord } from '../../src/message/record.js'
-import type { IsolationLevel } from '../../src/connection/requests.js'
+import type { IsolationLevel } from '../../src/connection/requests/fetch.js'
 
 /** Every partition of the cluster's topics. */
 export function* partitionsOf(cluster: MemoryCluster): Generator<{ topic: string; partition: number }> {

@@ -1,4 +1,4 @@
-import type { Request } from '../../src/connection/requests.js'
+import type { Request } from '../../src/connection/requests/apis.js'
 import type { InFlight } from './tenures.js'
 
 /** The requests of each consumer that have no answer yet. */

@@ -1,5 +1,6 @@
 import type { Connection, ConnectionFactory } from '../../src/connection/connection.js'
-import type { AnswerTo, JoinGroupAnswer, Request } from '../../src/connection/requests.js'
+import type { AnswerTo, Request } from '../../src/connection/requests/apis.js'
+import type { JoinGroupAnswer } from '../../src/connection/requests/groups.js'
 import type {
   AssignedPartition,
   CommitOutcome,

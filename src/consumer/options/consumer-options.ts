@@ -1,4 +1,4 @@
-import type { IsolationLevel } from '../../connection/requests.js'
+import type { IsolationLevel } from '../../connection/requests/fetch.js'
 import type { AssignorName } from '../../driver/consumer.js'
 import type { TidemarkError } from '../../errors.js'
 import type { Message } from '../../message/message.js'

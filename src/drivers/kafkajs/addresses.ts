@@ -1,7 +1,7 @@
 import type { KafkaConfig } from 'kafkajs'
 import type { Node } from '../../connection/connection.js'
 import { RequestError } from '../../connection/request-error.js'
-import type { AnswerTo, Request } from '../../connection/requests.js'
+import type { AnswerTo, Request } from '../../connection/requests/apis.js'
 import type { Random } from '../../runtime/random.js'
 
 export interface Address {

@@ -1,7 +1,7 @@
 import type { KafkaConfig } from 'kafkajs'
 import type { Connection, ConnectionFactory, Lane as LaneName, Node } from '../../connection/connection.js'
 import { RequestError } from '../../connection/request-error.js'
-import type { AnswerTo, Request } from '../../connection/requests.js'
+import type { AnswerTo, Request } from '../../connection/requests/apis.js'
 import { systemRuntime, type Runtime } from '../../runtime/runtime.js'
 import { silentLogger, type Logger } from '../../telemetry/logger.js'
 import { Addresses, unknownNode } from './addresses.js'

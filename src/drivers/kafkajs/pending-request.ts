@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events'
 import type { RequestError } from '../../connection/request-error.js'
-import type { AnswerTo, Request } from '../../connection/requests.js'
+import type { AnswerTo, Request } from '../../connection/requests/apis.js'
 import type { Clock, Timer } from '../../runtime/clock.js'
 import { StateMachine } from '../../runtime/state-machine.js'
 

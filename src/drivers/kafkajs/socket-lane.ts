@@ -1,5 +1,5 @@
 import { RequestError, type RequestFailure } from '../../connection/request-error.js'
-import type { AnswerTo, Request } from '../../connection/requests.js'
+import type { AnswerTo, Request } from '../../connection/requests/apis.js'
 import type { Clock, Timer } from '../../runtime/clock.js'
 import { StateMachine } from '../../runtime/state-machine.js'
 import type { CodecRegistry } from '../../wire/compression.js'

@@ -1,6 +1,7 @@
 import { brokerError } from '../../connection/broker-error.js'
 import type { ConnectionFactory } from '../../connection/connection.js'
-import type { CommittedPartition, NamedError } from '../../connection/requests.js'
+import type { NamedError } from '../../connection/requests/admin.js'
+import type { CommittedPartition } from '../../connection/requests/offsets.js'
 import { StateError } from '../../errors.js'
 import type { OutgoingRecord, ReceivedRecord } from '../../message/record.js'
 import { systemRuntime, type Runtime } from '../../runtime/runtime.js'

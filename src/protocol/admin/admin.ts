@@ -1,13 +1,10 @@
 import { brokerCode, brokerError } from '../../connection/broker-error.js'
 import type { Connection } from '../../connection/connection.js'
 import { RequestError } from '../../connection/request-error.js'
-import type {
-  CommittedPartition,
-  IsolationLevel,
-  NamedError,
-  NewTopic,
-  TopicMetadata,
-} from '../../connection/requests.js'
+import type { NamedError, NewTopic } from '../../connection/requests/admin.js'
+import type { IsolationLevel } from '../../connection/requests/fetch.js'
+import type { TopicMetadata } from '../../connection/requests/metadata.js'
+import type { CommittedPartition } from '../../connection/requests/offsets.js'
 import type { DriverAdmin } from '../../driver/admin.js'
 import type { ClientSettings } from '../../driver/client-settings.js'
 import type { StartPosition } from '../../driver/consumer.js'

@@ -1,6 +1,10 @@
 import { brokerError } from '../../connection/broker-error.js'
 import { RequestError } from '../../connection/request-error.js'
-import type { CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest } from '../../connection/requests.js'
+import type {
+  CreatePartitionsRequest,
+  CreateTopicsRequest,
+  DeleteTopicsRequest,
+} from '../../connection/requests/admin.js'
 import { TimeoutError } from '../../errors.js'
 import type { Runtime } from '../../runtime/runtime.js'
 import { brokerBackoff } from '../cluster/broker-backoff.js'

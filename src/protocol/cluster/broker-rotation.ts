@@ -1,6 +1,6 @@
 import type { Connection, Node } from '../../connection/connection.js'
 import { RequestError } from '../../connection/request-error.js'
-import type { AnswerTo, Request } from '../../connection/requests.js'
+import type { AnswerTo, Request } from '../../connection/requests/apis.js'
 import { DriverError } from '../../errors.js'
 import type { Runtime } from '../../runtime/runtime.js'
 import { brokerBackoff } from './broker-backoff.js'

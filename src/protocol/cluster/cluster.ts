@@ -1,11 +1,7 @@
 import type { Connection } from '../../connection/connection.js'
-import type {
-  AnswerTo,
-  FindCoordinatorRequest,
-  PartitionMetadata,
-  Request,
-  TopicMetadata,
-} from '../../connection/requests.js'
+import type { AnswerTo, Request } from '../../connection/requests/apis.js'
+import type { FindCoordinatorRequest } from '../../connection/requests/groups.js'
+import type { PartitionMetadata, TopicMetadata } from '../../connection/requests/metadata.js'
 import type { Runtime } from '../../runtime/runtime.js'
 import type { Logger } from '../../telemetry/logger.js'
 import { BrokerRotation } from './broker-rotation.js'

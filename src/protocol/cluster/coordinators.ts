@@ -1,5 +1,5 @@
 import { brokerError } from '../../connection/broker-error.js'
-import type { FindCoordinatorRequest } from '../../connection/requests.js'
+import type { FindCoordinatorRequest } from '../../connection/requests/groups.js'
 import { TimeoutError } from '../../errors.js'
 import type { Runtime } from '../../runtime/runtime.js'
 import { brokerBackoff } from './broker-backoff.js'

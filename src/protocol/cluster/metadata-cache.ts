@@ -1,5 +1,5 @@
 import { brokerCode } from '../../connection/broker-error.js'
-import type { MetadataAnswer, PartitionMetadata, TopicMetadata } from '../../connection/requests.js'
+import type { MetadataAnswer, PartitionMetadata, TopicMetadata } from '../../connection/requests/metadata.js'
 
 /** What the cluster last told about brokers, topics and leaders. The newest answer wins. */
 export class MetadataCache {

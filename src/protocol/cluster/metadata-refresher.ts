@@ -1,5 +1,5 @@
 import { brokerCode } from '../../connection/broker-error.js'
-import type { TopicMetadata } from '../../connection/requests.js'
+import type { TopicMetadata } from '../../connection/requests/metadata.js'
 import { DriverError } from '../../errors.js'
 import type { Timer } from '../../runtime/clock.js'
 import type { Runtime } from '../../runtime/runtime.js'

@@ -1,6 +1,6 @@
 import { brokerCode, brokerCodeName, brokerError } from '../../connection/broker-error.js'
 import { RequestError } from '../../connection/request-error.js'
-import type { FetchAnswer, FetchedPartition, FetchRequest } from '../../connection/requests.js'
+import type { FetchAnswer, FetchedPartition, FetchRequest } from '../../connection/requests/fetch.js'
 import type { AssignedPartition, ConsumerSettings, FetchedRecords } from '../../driver/consumer.js'
 import type { TidemarkError } from '../../errors.js'
 import { DriverError } from '../../errors.js'

@@ -1,4 +1,4 @@
-import type { FetchedBatch, FetchedPartition, IsolationLevel } from '../../connection/requests.js'
+import type { FetchedBatch, FetchedPartition, IsolationLevel } from '../../connection/requests/fetch.js'
 import type { ReceivedRecord, RecordBatch } from '../../message/record.js'
 
 /** What of an answer a reader may see, and where it goes on. */

@@ -1,4 +1,4 @@
-import type { GroupMemberIdentity } from '../../connection/requests.js'
+import type { GroupMemberIdentity } from '../../connection/requests/groups.js'
 import type { StartPosition } from '../../driver/consumer.js'
 import type { TidemarkError } from '../../errors.js'
 import type { TopicPartition } from '../../message/topic-partition.js'

@@ -1,6 +1,7 @@
 import { brokerCodeName } from '../../connection/broker-error.js'
 import { RequestError } from '../../connection/request-error.js'
-import type { GroupMemberIdentity, OffsetCommitAnswer } from '../../connection/requests.js'
+import type { GroupMemberIdentity } from '../../connection/requests/groups.js'
+import type { OffsetCommitAnswer } from '../../connection/requests/offsets.js'
 import type { CommitOutcome, ConsumerSettings, OffsetToCommit } from '../../driver/consumer.js'
 import { partitionKey, type TopicPartition } from '../../message/topic-partition.js'
 import type { Runtime } from '../../runtime/runtime.js'

@@ -1,6 +1,6 @@
 import { brokerCodeName, brokerError } from '../../connection/broker-error.js'
 import { RequestError } from '../../connection/request-error.js'
-import type { CommittedPartition } from '../../connection/requests.js'
+import type { CommittedPartition } from '../../connection/requests/offsets.js'
 import type { DriverError } from '../../errors.js'
 import { partitionKey, type TopicPartition } from '../../message/topic-partition.js'
 import type { Runtime } from '../../runtime/runtime.js'

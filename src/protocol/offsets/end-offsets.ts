@@ -1,4 +1,4 @@
-import type { FetchedPartition } from '../../connection/requests.js'
+import type { FetchedPartition } from '../../connection/requests/fetch.js'
 import type { AssignedPartition, ConsumerSettings, KnownEnd } from '../../driver/consumer.js'
 import { partitionKey, type TopicPartition } from '../../message/topic-partition.js'
 import { pause } from '../../runtime/pause.js'

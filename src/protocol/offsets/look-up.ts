@@ -1,6 +1,7 @@
 import { brokerCode, brokerCodeName, brokerError } from '../../connection/broker-error.js'
 import { RequestError } from '../../connection/request-error.js'
-import type { IsolationLevel, ListOffsetsRequest } from '../../connection/requests.js'
+import type { IsolationLevel } from '../../connection/requests/fetch.js'
+import type { ListOffsetsRequest } from '../../connection/requests/list-offsets.js'
 import type { StartPosition } from '../../driver/consumer.js'
 import type { DriverError } from '../../errors.js'
 import { partitionKey, type TopicPartition } from '../../message/topic-partition.js'

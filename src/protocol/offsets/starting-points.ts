@@ -1,4 +1,4 @@
-import type { IsolationLevel } from '../../connection/requests.js'
+import type { IsolationLevel } from '../../connection/requests/fetch.js'
 import type { AssignedPartition, StartPosition } from '../../driver/consumer.js'
 import type { DriverError } from '../../errors.js'
 import { partitionKey, type TopicPartition } from '../../message/topic-partition.js'

@@ -1,4 +1,4 @@
-import type { ProduceBatch } from '../../connection/requests.js'
+import type { ProduceBatch } from '../../connection/requests/produce.js'
 import type { BatchOutcome, OutgoingBatch, ProducerSettings } from '../../driver/producer.js'
 import { DriverError, type FencedError } from '../../errors.js'
 import { exponential } from '../../runtime/backoff.js'

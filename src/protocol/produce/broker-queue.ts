@@ -1,6 +1,11 @@
 import type { Connection } from '../../connection/connection.js'
 import { RequestError } from '../../connection/request-error.js'
-import type { ProduceAnswer, ProduceBatch, ProducedPartition, ProduceRequest } from '../../connection/requests.js'
+import type {
+  ProduceAnswer,
+  ProduceBatch,
+  ProducedPartition,
+  ProduceRequest,
+} from '../../connection/requests/produce.js'
 import type { Clock, Timer } from '../../runtime/clock.js'
 import type { AttemptEnd } from './decision.js'
 

@@ -1,6 +1,6 @@
 import { brokerError } from '../../connection/broker-error.js'
 import type { RequestError } from '../../connection/request-error.js'
-import type { ProducedPartition } from '../../connection/requests.js'
+import type { ProducedPartition } from '../../connection/requests/produce.js'
 import { DriverError, FencedError } from '../../errors.js'
 import type { TopicPartition } from '../../message/topic-partition.js'
 import { produceCode, type ProduceAction, type ProduceCode } from './codes.js'

@@ -1,5 +1,5 @@
 import { brokerCode } from '../../connection/broker-error.js'
-import type { ApiName } from '../../connection/requests.js'
+import type { ApiName } from '../../connection/requests/apis.js'
 import type { MemoryCluster } from '../../drivers/memory/memory-cluster.js'
 import type { HeldRequest } from '../../drivers/memory/network/fault-rules.js'
 import { noHeaders } from '../../message/record.js'

@@ -1,6 +1,6 @@
 import type { Connection, ConnectionFactory } from '../../connection/connection.js'
 import type { RequestError } from '../../connection/request-error.js'
-import type { AnswerTo, Request } from '../../connection/requests.js'
+import type { AnswerTo, Request } from '../../connection/requests/apis.js'
 import type { Driver } from '../../driver/driver.js'
 import { createProtocolDriver } from '../../protocol/driver.js'
 import { sleepWith, type Clock, type Timer } from '../../runtime/clock.js'

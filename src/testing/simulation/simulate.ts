@@ -1,5 +1,5 @@
 import type { RequestError } from '../../connection/request-error.js'
-import type { AnswerTo, Request } from '../../connection/requests.js'
+import type { AnswerTo, Request } from '../../connection/requests/apis.js'
 import { createMemoryCluster, type MemoryCluster } from '../../drivers/memory/memory-cluster.js'
 import type { MemoryClusterOptions } from '../../drivers/memory/memory-options.js'
 import { ConfigError, TidemarkError } from '../../errors.js'

@@ -1,4 +1,4 @@
-import type { DescribeConfigsAnswer, NamedError } from '../../connection/requests.js'
+import type { DescribeConfigsAnswer, NamedError } from '../../connection/requests/admin.js'
 import type { Reader } from '../reader.js'
 import type { ApiCodec } from './codec.js'
 

@@ -1,4 +1,4 @@
-import type { ApiVersionsAnswer, FinalizedFeature } from '../../connection/requests.js'
+import type { ApiVersionsAnswer, FinalizedFeature } from '../../connection/requests/api-versions.js'
 import type { ApiCodec } from './codec.js'
 
 /** What brokers show of their clients, so that operators know whom an upgrade concerns. */

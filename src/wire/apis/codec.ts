@@ -1,4 +1,4 @@
-import type { Apis, ApiName } from '../../connection/requests.js'
+import type { Apis, ApiName } from '../../connection/requests/apis.js'
 import type { TopicPartition } from '../../message/topic-partition.js'
 import type { CodecRegistry } from '../compression.js'
 import type { Reader } from '../reader.js'

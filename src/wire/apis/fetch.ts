@@ -1,4 +1,4 @@
-import type { FetchAnswer, FetchedPartition, FetchRequest } from '../../connection/requests.js'
+import type { FetchAnswer, FetchedPartition, FetchRequest } from '../../connection/requests/fetch.js'
 import type { CodecRegistry } from '../compression.js'
 import type { Reader } from '../reader.js'
 import { decodeRecordBatches, type DecodedBatches } from '../record-batch-decoder.js'

@@ -1,4 +1,4 @@
-import type { GroupMemberIdentity } from '../../connection/requests.js'
+import type { GroupMemberIdentity } from '../../connection/requests/groups.js'
 import { decodeAssignment, decodeSubscription, encodeAssignment, encodeSubscription } from '../consumer-protocol.js'
 import type { Writer } from '../writer.js'
 import type { ApiCodec } from './codec.js'

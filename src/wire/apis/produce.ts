@@ -1,4 +1,4 @@
-import type { RefusedRecord } from '../../connection/requests.js'
+import type { RefusedRecord } from '../../connection/requests/produce.js'
 import type { Reader } from '../reader.js'
 import { WireError } from '../wire-error.js'
 import { readByTopic, writeByTopic, type ApiCodec } from './codec.js'

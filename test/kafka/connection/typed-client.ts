@@ -1,13 +1,8 @@
 import type { KafkaConfig } from 'kafkajs'
 import type { Connection, Lane, Node } from '../../../src/connection/connection.js'
-import type {
-  AnswerTo,
-  Compression,
-  FetchedPartition,
-  IsolationLevel,
-  ProduceBatch,
-  Request,
-} from '../../../src/connection/requests.js'
+import type { AnswerTo, Request } from '../../../src/connection/requests/apis.js'
+import type { FetchedPartition, IsolationLevel } from '../../../src/connection/requests/fetch.js'
+import type { Compression, ProduceBatch } from '../../../src/connection/requests/produce.js'
 import { kafkajsConnections } from '../../../src/drivers/kafkajs/connections.js'
 import type { KafkaCluster } from '../../support/kafka-cluster.js'
 import { systemClock } from '../../../src/runtime/clock.js'

@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import kafkajs from 'kafkajs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { ProduceBatch } from '../../../src/connection/requests.js'
+import type { ProduceBatch } from '../../../src/connection/requests/produce.js'
 import type { Header, OutgoingRecord } from '../../../src/message/record.js'
 import { startCluster, type KafkaCluster } from '../../support/kafka-cluster.js'
 import { batchOf } from '../../unit/wire/batches.js'

@@ -1,6 +1,6 @@
 /** The broker's side of `wire/`: bytes of answers, for round trips and for scripted brokers. */
 import { createHash } from 'node:crypto'
-import type { ApiName, Apis } from '../../../src/connection/requests.js'
+import type { ApiName, Apis } from '../../../src/connection/requests/apis.js'
 import { apis } from '../../../src/wire/apis.js'
 import { encodeAssignment, encodeSubscription } from '../../../src/wire/consumer-protocol.js'
 import { writeByTopic } from '../../../src/wire/apis/codec.js'

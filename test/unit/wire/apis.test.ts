@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { ApiName, Apis, Request } from '../../../src/connection/requests.js'
+import type { ApiName, Apis, Request } from '../../../src/connection/requests/apis.js'
 import { decodeApiVersions, encodeApiVersions } from '../../../src/wire/api-versions.js'
 import { apis, negotiate } from '../../../src/wire/apis.js'
 import { builtInCodecs } from '../../../src/wire/compression.js'

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
-import type { FetchedBatch, ProduceBatch } from '../../../src/connection/requests.js'
+import type { FetchedBatch } from '../../../src/connection/requests/fetch.js'
+import type { ProduceBatch } from '../../../src/connection/requests/produce.js'
 import type { OutgoingRecord, ReceivedRecord } from '../../../src/message/record.js'
 import { builtInCodecs } from '../../../src/wire/compression.js'
 import { decodeRecordBatches } from '../../../src/wire/record-batch-decoder.js'

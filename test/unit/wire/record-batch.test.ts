@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { ProduceBatch } from '../../../src/connection/requests.js'
+import type { ProduceBatch } from '../../../src/connection/requests/produce.js'
 import { builtInCodecs } from '../../../src/wire/compression.js'
 import { crc32c } from '../../../src/wire/crc32c.js'
 import { encodeRecordBatch } from '../../../src/wire/record-batch-encoder.js'

@@ -1,6 +1,5 @@
 import { brokerCode, brokerCodeName } from '../../../connection/broker-error.js'
 import type {
-  ApiVersionsAnswer,
   CreatePartitionsAnswer,
   CreatePartitionsRequest,
   CreateTopicsAnswer,
@@ -9,12 +8,11 @@ import type {
   DeleteTopicsRequest,
   DescribeConfigsAnswer,
   DescribeConfigsRequest,
-  MetadataAnswer,
-  MetadataRequest,
   NamedError,
   NewTopic,
-  TopicMetadata,
-} from '../../../connection/requests.js'
+} from '../../../connection/requests/admin.js'
+import type { ApiVersionsAnswer } from '../../../connection/requests/api-versions.js'
+import type { MetadataAnswer, MetadataRequest, TopicMetadata } from '../../../connection/requests/metadata.js'
 import { brokerAddress } from '../cluster/broker-address.js'
 import type { ClusterState, Topic } from '../cluster/cluster-state.js'
 import { configProblem } from '../log/topic-configs.js'

@@ -1,5 +1,6 @@
 import { brokerCode } from '../../../connection/broker-error.js'
-import type { AnswerTo, ApiName, Apis, InitProducerIdRequest, Request } from '../../../connection/requests.js'
+import type { AnswerTo, ApiName, Apis, Request } from '../../../connection/requests/apis.js'
+import type { InitProducerIdRequest } from '../../../connection/requests/init-producer-id.js'
 import type { ClusterState } from '../cluster/cluster-state.js'
 import type { GroupCoordinators } from '../group/group-coordinators.js'
 import {

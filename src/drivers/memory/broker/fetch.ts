@@ -1,5 +1,5 @@
 import { brokerCode } from '../../../connection/broker-error.js'
-import type { FetchAnswer, FetchedPartition, FetchPartition, FetchRequest } from '../../../connection/requests.js'
+import type { FetchAnswer, FetchedPartition, FetchPartition, FetchRequest } from '../../../connection/requests/fetch.js'
 import type { Timer } from '../../../runtime/clock.js'
 import { setBrokerTimer } from '../cluster/broker-timer.js'
 import type { ClusterState } from '../cluster/cluster-state.js'

@@ -1,10 +1,6 @@
 import { brokerCode } from '../../../connection/broker-error.js'
-import type {
-  FoundOffset,
-  IsolationLevel,
-  ListOffsetsAnswer,
-  ListOffsetsRequest,
-} from '../../../connection/requests.js'
+import type { IsolationLevel } from '../../../connection/requests/fetch.js'
+import type { FoundOffset, ListOffsetsAnswer, ListOffsetsRequest } from '../../../connection/requests/list-offsets.js'
 import type { ClusterState } from '../cluster/cluster-state.js'
 import { leadershipProblem } from './leadership.js'
 import type { Partition } from '../log/partition.js'

@@ -1,5 +1,8 @@
 import { brokerCode } from '../../../connection/broker-error.js'
-import type { OffsetForLeaderEpochAnswer, OffsetForLeaderEpochRequest } from '../../../connection/requests.js'
+import type {
+  OffsetForLeaderEpochAnswer,
+  OffsetForLeaderEpochRequest,
+} from '../../../connection/requests/offset-for-leader-epoch.js'
 import type { ClusterState } from '../cluster/cluster-state.js'
 import { leadershipProblem } from './leadership.js'
 

@@ -5,7 +5,7 @@ import type {
   ProducedPartition,
   ProduceRequest,
   RefusedRecord,
-} from '../../../connection/requests.js'
+} from '../../../connection/requests/produce.js'
 import type { OutgoingRecord } from '../../../message/record.js'
 import type { Timer } from '../../../runtime/clock.js'
 import { setBrokerTimer } from '../cluster/broker-timer.js'

@@ -1,4 +1,4 @@
-import type { Broker } from '../../../connection/requests.js'
+import type { Broker } from '../../../connection/requests/metadata.js'
 
 /** Where a broker says it listens; nothing does. */
 export function brokerAddress(node: number): Broker {

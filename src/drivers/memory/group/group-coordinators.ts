@@ -1,6 +1,5 @@
 import { brokerCode } from '../../../connection/broker-error.js'
 import type {
-  CommittedPartition,
   FindCoordinatorAnswer,
   FindCoordinatorRequest,
   HeartbeatAnswer,
@@ -8,12 +7,15 @@ import type {
   JoinGroupRequest,
   LeaveGroupAnswer,
   LeaveGroupRequest,
+  SyncGroupRequest,
+} from '../../../connection/requests/groups.js'
+import type {
+  CommittedPartition,
   OffsetCommitAnswer,
   OffsetCommitRequest,
   OffsetFetchAnswer,
   OffsetFetchRequest,
-  SyncGroupRequest,
-} from '../../../connection/requests.js'
+} from '../../../connection/requests/offsets.js'
 import { StateError } from '../../../errors.js'
 import { brokerAddress } from '../cluster/broker-address.js'
 import type { ClusterState } from '../cluster/cluster-state.js'

@@ -1,4 +1,4 @@
-import type { CommittedPartition } from '../../../connection/requests.js'
+import type { CommittedPartition } from '../../../connection/requests/offsets.js'
 import { partitionKey, type TopicPartition } from '../../../message/topic-partition.js'
 
 /** What one group has committed. It outlives coordinators, as the replicated offsets topic does. */

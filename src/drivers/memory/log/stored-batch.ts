@@ -1,4 +1,4 @@
-import type { FetchedBatch } from '../../../connection/requests.js'
+import type { FetchedBatch } from '../../../connection/requests/fetch.js'
 import type { Header, OutgoingRecord, ReceivedRecord } from '../../../message/record.js'
 
 /** A batch in a log. It is handed to fetches as it is, so it never changes; compaction replaces it. */

@@ -1,4 +1,4 @@
-import type { ApiName, Request } from '../../../connection/requests.js'
+import type { ApiName, Request } from '../../../connection/requests/apis.js'
 import type { Random } from '../../../runtime/random.js'
 
 /** Which request a fault is meant for; what is left out matches anything. */

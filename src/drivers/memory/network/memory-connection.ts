@@ -1,6 +1,6 @@
 import type { Connection, Lane, Node } from '../../../connection/connection.js'
 import { RequestError } from '../../../connection/request-error.js'
-import type { AnswerTo, Request } from '../../../connection/requests.js'
+import type { AnswerTo, Request } from '../../../connection/requests/apis.js'
 import type { AnyAnswer } from '../broker/broker.js'
 import { MemorySocket } from './memory-socket.js'
 import type { Network } from './network.js'

@@ -1,5 +1,6 @@
 import { RequestError, type RequestFailure } from '../../../connection/request-error.js'
-import type { ProduceAnswer, Request } from '../../../connection/requests.js'
+import type { Request } from '../../../connection/requests/apis.js'
+import type { ProduceAnswer } from '../../../connection/requests/produce.js'
 import type { Timer } from '../../../runtime/clock.js'
 import { StateMachine } from '../../../runtime/state-machine.js'
 import type { AnyAnswer } from '../broker/broker.js'

@@ -1,4 +1,4 @@
-import type { Request } from '../../../connection/requests.js'
+import type { Request } from '../../../connection/requests/apis.js'
 import type { Broker, Reply } from '../broker/broker.js'
 import type { ClusterState } from '../cluster/cluster-state.js'
 import type { FaultRules, Interference } from './fault-rules.js'

@@ -1,5 +1,6 @@
 import { brokerCodeName } from '../../../connection/broker-error.js'
-import type { NamedError, Request } from '../../../connection/requests.js'
+import type { NamedError } from '../../../connection/requests/admin.js'
+import type { Request } from '../../../connection/requests/apis.js'
 import type { TopicPartition } from '../../../message/topic-partition.js'
 import { describeMetadata } from '../broker/administration.js'
 import type { AnyAnswer } from '../broker/broker.js'

@@ -1,12 +1,7 @@
 import { brokerCodeName } from '../../../connection/broker-error.js'
 import { RequestError } from '../../../connection/request-error.js'
-import type {
-  AnswerTo,
-  JoinGroupAnswer,
-  JoinGroupRequest,
-  Request,
-  SyncGroupRequest,
-} from '../../../connection/requests.js'
+import type { AnswerTo, Request } from '../../../connection/requests/apis.js'
+import type { JoinGroupAnswer, JoinGroupRequest, SyncGroupRequest } from '../../../connection/requests/groups.js'
 import type { ConsumerSettings } from '../../../driver/consumer.js'
 import { DriverError, TidemarkError } from '../../../errors.js'
 import type { TopicPartition } from '../../../message/topic-partition.js'

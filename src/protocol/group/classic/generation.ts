@@ -1,4 +1,4 @@
-import type { GroupMemberIdentity } from '../../../connection/requests.js'
+import type { GroupMemberIdentity } from '../../../connection/requests/groups.js'
 import type { TidemarkError } from '../../../errors.js'
 import { deferred } from '../../../runtime/deferred.js'
 

@@ -1,6 +1,6 @@
 import { brokerCodeName } from '../../../connection/broker-error.js'
 import { RequestError } from '../../../connection/request-error.js'
-import type { HeartbeatAnswer } from '../../../connection/requests.js'
+import type { HeartbeatAnswer } from '../../../connection/requests/groups.js'
 import type { ConsumerSettings } from '../../../driver/consumer.js'
 import { pause } from '../../../runtime/pause.js'
 import type { Runtime } from '../../../runtime/runtime.js'

@@ -1,5 +1,5 @@
 import { brokerCodeName } from '../../../connection/broker-error.js'
-import type { GroupMemberIdentity } from '../../../connection/requests.js'
+import type { GroupMemberIdentity } from '../../../connection/requests/groups.js'
 import type { ConsumerSettings, StartPosition } from '../../../driver/consumer.js'
 import { DriverError, StateError, type TidemarkError } from '../../../errors.js'
 import type { TopicPartition } from '../../../message/topic-partition.js'

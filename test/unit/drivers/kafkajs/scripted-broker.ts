@@ -1,6 +1,6 @@
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls'
-import type { ApiName, Apis } from '../../../../src/connection/requests.js'
+import type { ApiName, Apis } from '../../../../src/connection/requests/apis.js'
 import { apis } from '../../../../src/wire/apis.js'
 import { Reader } from '../../../../src/wire/reader.js'
 import { Writer } from '../../../../src/wire/writer.js'

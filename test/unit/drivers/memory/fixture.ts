@@ -1,15 +1,9 @@
 import type { Lane, Node } from '../../../../src/connection/connection.js'
-import type {
-  AnswerTo,
-  FetchedPartition,
-  FetchRequest,
-  JoinGroupRequest,
-  OffsetCommitRequest,
-  ProduceBatch,
-  ProducedPartition,
-  ProduceRequest,
-  Request,
-} from '../../../../src/connection/requests.js'
+import type { AnswerTo, Request } from '../../../../src/connection/requests/apis.js'
+import type { FetchedPartition, FetchRequest } from '../../../../src/connection/requests/fetch.js'
+import type { JoinGroupRequest } from '../../../../src/connection/requests/groups.js'
+import type { OffsetCommitRequest } from '../../../../src/connection/requests/offsets.js'
+import type { ProduceBatch, ProducedPartition, ProduceRequest } from '../../../../src/connection/requests/produce.js'
 import { createMemoryCluster } from '../../../../src/drivers/memory/memory-cluster.js'
 import type { MemoryClusterOptions } from '../../../../src/drivers/memory/memory-options.js'
 import { noHeaders, type OutgoingRecord } from '../../../../src/message/record.js'

@@ -1,15 +1,9 @@
 import { brokerCode } from '../../../../src/connection/broker-error.js'
 import type { Connection, Lane, Node } from '../../../../src/connection/connection.js'
 import { RequestError } from '../../../../src/connection/request-error.js'
-import type {
-  AnswerTo,
-  ApiName,
-  Apis,
-  Assignment,
-  FetchedBatch,
-  FetchedPartition,
-  Request,
-} from '../../../../src/connection/requests.js'
+import type { AnswerTo, ApiName, Apis, Request } from '../../../../src/connection/requests/apis.js'
+import type { FetchedBatch, FetchedPartition } from '../../../../src/connection/requests/fetch.js'
+import type { Assignment } from '../../../../src/connection/requests/groups.js'
 import { noHeaders, type ReceivedRecord, type RecordBatch } from '../../../../src/message/record.js'
 import { partitionKey } from '../../../../src/message/topic-partition.js'
 import type { Clock } from '../../../../src/runtime/clock.js'

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { brokerCode } from '../../../../src/connection/broker-error.js'
 import { RequestError } from '../../../../src/connection/request-error.js'
-import type { Apis } from '../../../../src/connection/requests.js'
+import type { Apis } from '../../../../src/connection/requests/apis.js'
 import { virtualClock, type VirtualClock } from '../../../../src/testing/time/virtual-clock.js'
 import { ScriptedCluster, held, plainBatch } from '../cluster/scripted-cluster.js'
 import { ConsumerHarness, consumerDefaults } from '../consume/consumer-harness.js'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { FetchedBatch, FetchedPartition } from '../../../../src/connection/requests.js'
+import type { FetchedBatch, FetchedPartition } from '../../../../src/connection/requests/fetch.js'
 import { noHeaders, type ReceivedRecord } from '../../../../src/message/record.js'
 import { readableBatches } from '../../../../src/protocol/fetch/readable-batches.js'
 import { held } from '../cluster/scripted-cluster.js'

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import type { Apis } from '../../../../src/connection/requests.js'
+import type { Apis } from '../../../../src/connection/requests/apis.js'
 import { silentLogger, type Logger } from '../../../../src/telemetry/logger.js'
 import { virtualClock, type VirtualClock } from '../../../../src/testing/time/virtual-clock.js'
 import { CountingMetrics } from '../../producer/counting-metrics.js'

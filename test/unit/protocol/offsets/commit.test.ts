@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { brokerCode } from '../../../../src/connection/broker-error.js'
 import { RequestError } from '../../../../src/connection/request-error.js'
-import type { OffsetCommitAnswer, OffsetCommitRequest } from '../../../../src/connection/requests.js'
+import type { OffsetCommitAnswer, OffsetCommitRequest } from '../../../../src/connection/requests/offsets.js'
 import type { OffsetToCommit } from '../../../../src/driver/consumer.js'
 import { virtualClock, type VirtualClock } from '../../../../src/testing/time/virtual-clock.js'
 import { ScriptedCluster } from '../cluster/scripted-cluster.js'

@@ -1,14 +1,9 @@
 import type { Connection, Lane, Node } from '../../../../src/connection/connection.js'
 import { RequestError } from '../../../../src/connection/request-error.js'
-import type {
-  AnswerTo,
-  InitProducerIdAnswer,
-  MetadataAnswer,
-  ProduceAnswer,
-  ProduceBatch,
-  ProduceRequest,
-  Request,
-} from '../../../../src/connection/requests.js'
+import type { AnswerTo, Request } from '../../../../src/connection/requests/apis.js'
+import type { InitProducerIdAnswer } from '../../../../src/connection/requests/init-producer-id.js'
+import type { MetadataAnswer } from '../../../../src/connection/requests/metadata.js'
+import type { ProduceAnswer, ProduceBatch, ProduceRequest } from '../../../../src/connection/requests/produce.js'
 import type { DriverProducer, OutgoingBatch, ProducerSettings } from '../../../../src/driver/producer.js'
 import { createProtocolProducer } from '../../../../src/protocol/produce/producer.js'
 import { seededRandom } from '../../../../src/runtime/random.js'

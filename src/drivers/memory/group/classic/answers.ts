@@ -1,5 +1,5 @@
 import { brokerCode } from '../../../../connection/broker-error.js'
-import type { JoinGroupAnswer, SyncGroupAnswer } from '../../../../connection/requests.js'
+import type { JoinGroupAnswer, SyncGroupAnswer } from '../../../../connection/requests/groups.js'
 import { emptyAssignment, subscriptionFor, type GroupMember } from './member.js'
 
 /** The generation that members are told of. */

@@ -4,7 +4,7 @@ import type {
   JoinGroupRequest,
   LeaveGroupRequest,
   SyncGroupRequest,
-} from '../../../../connection/requests.js'
+} from '../../../../connection/requests/groups.js'
 import type { Clock } from '../../../../runtime/clock.js'
 import type { Random } from '../../../../runtime/random.js'
 import type { Runtime } from '../../../../runtime/runtime.js'

@@ -4,7 +4,7 @@ import type {
   JoinGroupRequest,
   Subscription,
   SyncGroupAnswer,
-} from '../../../../connection/requests.js'
+} from '../../../../connection/requests/groups.js'
 import type { TopicPartition } from '../../../../message/topic-partition.js'
 import type { Timer } from '../../../../runtime/clock.js'
 

@@ -1,5 +1,5 @@
 import { brokerCode } from '../../../../connection/broker-error.js'
-import type { SyncGroupRequest } from '../../../../connection/requests.js'
+import type { SyncGroupRequest } from '../../../../connection/requests/groups.js'
 import type { Clock, Timer } from '../../../../runtime/clock.js'
 import { StateMachine } from '../../../../runtime/state-machine.js'
 import { setBrokerTimer } from '../../cluster/broker-timer.js'

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { brokerCode } from '../../../../../src/connection/broker-error.js'
-import type { NewTopic } from '../../../../../src/connection/requests.js'
+import type { NewTopic } from '../../../../../src/connection/requests/admin.js'
 import { setUp } from '../fixture.js'
 
 const newTopic = (rest: Partial<NewTopic> = {}): NewTopic => ({

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { brokerCode } from '../../../../../src/connection/broker-error.js'
-import type { JoinGroupAnswer, JoinGroupRequest } from '../../../../../src/connection/requests.js'
+import type { JoinGroupAnswer, JoinGroupRequest } from '../../../../../src/connection/requests/groups.js'
 import type { MemoryClusterOptions } from '../../../../../src/drivers/memory/memory-options.js'
 import { commitRequest, joinRequest, setUp } from '../fixture.js'
 

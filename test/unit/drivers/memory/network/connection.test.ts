@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { brokerCode } from '../../../../../src/connection/broker-error.js'
-import type { Request } from '../../../../../src/connection/requests.js'
+import type { Request } from '../../../../../src/connection/requests/apis.js'
 import { seededRandom } from '../../../../../src/runtime/random.js'
 import { fetchRequest, joinRequest, produceBatch, produceRequest, records, setUp } from '../fixture.js'
 

@@ -1,0 +1,79 @@
+/**
+ * The requests of Kafka's protocol that tidemark uses, as values. `wire/` turns them into bytes for a real broker; the
+ * in-process cluster answers them as they are. Fields follow the protocol's own names; partitions are listed flat.
+ * Error codes are Kafka's numbers (`broker-error.ts` names them). Offsets and ids are safe integers.
+ */
+import type {
+  CreatePartitionsAnswer,
+  CreatePartitionsRequest,
+  CreateTopicsAnswer,
+  CreateTopicsRequest,
+  DeleteTopicsAnswer,
+  DeleteTopicsRequest,
+  DescribeConfigsAnswer,
+  DescribeConfigsRequest,
+} from './admin.js'
+import type { ApiVersionsAnswer, ApiVersionsRequest } from './api-versions.js'
+import type { FetchAnswer, FetchRequest } from './fetch.js'
+import type {
+  FindCoordinatorAnswer,
+  FindCoordinatorRequest,
+  HeartbeatAnswer,
+  HeartbeatRequest,
+  JoinGroupAnswer,
+  JoinGroupRequest,
+  LeaveGroupAnswer,
+  LeaveGroupRequest,
+  SyncGroupAnswer,
+  SyncGroupRequest,
+} from './groups.js'
+import type { InitProducerIdAnswer, InitProducerIdRequest } from './init-producer-id.js'
+import type { ListOffsetsAnswer, ListOffsetsRequest } from './list-offsets.js'
+import type { MetadataAnswer, MetadataRequest } from './metadata.js'
+import type { OffsetForLeaderEpochAnswer, OffsetForLeaderEpochRequest } from './offset-for-leader-epoch.js'
+import type { OffsetCommitAnswer, OffsetCommitRequest, OffsetFetchAnswer, OffsetFetchRequest } from './offsets.js'
+import type { ProduceAnswer, ProduceRequest } from './produce.js'
+
+/** For every API its request and its answer. */
+export interface Apis {
+  apiVersions: { request: ApiVersionsRequest; answer: ApiVersionsAnswer }
+  metadata: { request: MetadataRequest; answer: MetadataAnswer }
+  produce: { request: ProduceRequest; answer: ProduceAnswer }
+  initProducerId: { request: InitProducerIdRequest; answer: InitProducerIdAnswer }
+  fetch: { request: FetchRequest; answer: FetchAnswer }
+  listOffsets: { request: ListOffsetsRequest; answer: ListOffsetsAnswer }
+  offsetForLeaderEpoch: { request: OffsetForLeaderEpochRequest; answer: OffsetForLeaderEpochAnswer }
+  findCoordinator: { request: FindCoordinatorRequest; answer: FindCoordinatorAnswer }
+  joinGroup: { request: JoinGroupRequest; answer: JoinGroupAnswer }
+  syncGroup: { request: SyncGroupRequest; answer: SyncGroupAnswer }
+  heartbeat: { request: HeartbeatRequest; answer: HeartbeatAnswer }
+  leaveGroup: { request: LeaveGroupRequest; answer: LeaveGroupAnswer }
+  offsetCommit: { request: OffsetCommitRequest; answer: OffsetCommitAnswer }
+  offsetFetch: { request: OffsetFetchRequest; answer: OffsetFetchAnswer }
+  createTopics: { request: CreateTopicsRequest; answer: CreateTopicsAnswer }
+  deleteTopics: { request: DeleteTopicsRequest; answer: DeleteTopicsAnswer }
+  createPartitions: { request: CreatePartitionsRequest; answer: CreatePartitionsAnswer }
+  describeConfigs: { request: DescribeConfigsRequest; answer: DescribeConfigsAnswer }
+}
+/** Written out, so that a public type that names an API does not carry every request with it. */
+export type ApiName =
+  | 'apiVersions'
+  | 'metadata'
+  | 'produce'
+  | 'initProducerId'
+  | 'fetch'
+  | 'listOffsets'
+  | 'offsetForLeaderEpoch'
+  | 'findCoordinator'
+  | 'joinGroup'
+  | 'syncGroup'
+  | 'heartbeat'
+  | 'leaveGroup'
+  | 'offsetCommit'
+  | 'offsetFetch'
+  | 'createTopics'
+  | 'deleteTopics'
+  | 'createPartitions'
+  | 'describeConfigs'
+export type Request = Apis[ApiName]['request']
+export type AnswerTo<R extends Request> = Apis[R['api']]['answer']

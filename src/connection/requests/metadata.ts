@@ -1,0 +1,35 @@
+import type { Throttled, WithError } from './answer.js'
+
+export interface Broker {
+  readonly nodeId: number
+  readonly host: string
+  readonly port: number
+  readonly rack: string | null
+}
+export interface MetadataRequest {
+  readonly api: 'metadata'
+  /** `null` asks for every topic, an empty list for the brokers alone. Never creates a topic. */
+  readonly topics: readonly string[] | null
+}
+export interface PartitionMetadata extends WithError {
+  readonly partition: number
+  /** -1 while there is no leader. */
+  readonly leader: number
+  /** -1 when the broker does not tell. */
+  readonly leaderEpoch: number
+  readonly replicas: readonly number[]
+  readonly isr: readonly number[]
+}
+export interface TopicMetadata extends WithError {
+  readonly name: string
+  /** Another one for every topic that was ever made, as Kafka prints it; `null` from brokers before Kafka 2.8. */
+  readonly topicId: string | null
+  readonly isInternal: boolean
+  readonly partitions: readonly PartitionMetadata[]
+}
+export interface MetadataAnswer extends Throttled {
+  readonly brokers: readonly Broker[]
+  readonly clusterId: string | null
+  readonly controllerId: number
+  readonly topics: readonly TopicMetadata[]
+}
