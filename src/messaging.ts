@@ -178,6 +178,7 @@ export class Messaging implements AsyncDisposable {
       logger,
       metrics,
       middleware: [],
+      stage: null,
       deadLetter: deadLetter === null ? null : this.#deadLetterRoute(deadLetter, options.topics),
       send: async (topic, value, sendOptions) => this.#sharedProducer(profile, profile).send(topic, value, sendOptions),
       offsetAt: async (partition, timestamp) => {

@@ -192,8 +192,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a paused partition is not resumed',
     file: 'src/consumer/partition/back-pressure.ts',
-    find: "this.resume(partition, 'marks')",
-    replace: "partition.pauses.delete('marks')",
+    find: "gate.lift('marks')",
+    replace: 'void gate',
     why: 'a partition that was too fast once is never read again',
   },
   {
@@ -293,7 +293,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'the place of a seek is not committed',
     file: 'src/consumer/lifecycle/steering.ts',
-    find: '    this.#parts.committer.moved(fresh)\n',
+    find: '    committer.moved(fresh)\n',
     replace: '',
     why: 'after a restart the group reads what its user had passed over',
     units: 'test/unit/consumer/flow.test.ts',
@@ -301,7 +301,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a seek forgets what was not committed before it',
     file: 'src/consumer/lifecycle/steering.ts',
-    find: 'const leftBehind = uncommittedRanges(owned, this.#parts.committer)',
+    find: 'const leftBehind = uncommittedRanges(owned, committer)',
     replace: 'const leftBehind: ReturnType<typeof uncommittedRanges> = []',
     why: 'records are handled again without any report of them',
   },
@@ -359,7 +359,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a fast partition is never paused',
     file: 'src/consumer/partition/back-pressure.ts',
-    find: "if (!partition.pauses.has('marks') && this.#above(this.#high, partition)) this.pause(partition, 'marks')",
+    find: "if (!gate.isClosedBy('marks') && this.#isAbove(this.#high, inflow)) gate.close('marks')",
     replace: 'void this.#high',
     why: 'a stalled handler fills the memory',
     units: 'test/unit/consumer/flow.test.ts',

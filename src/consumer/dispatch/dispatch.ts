@@ -1,9 +1,10 @@
 import type { Clock } from '../../runtime/clock.js'
 import { KeyedLanes, type LaneGroup } from '../../runtime/keyed-lanes.js'
 import type { Metrics } from '../../telemetry/metrics.js'
-import type { Intake } from '../intake/intake.js'
+import type { Supply } from '../intake/inflow.js'
 import type { BackPressure } from '../partition/back-pressure.js'
 import type { OwnedPartition } from '../partition/owned-partition.js'
+import type { WayIn } from '../partition/way-in.js'
 import type { Delivery, Settlement, Work } from '../partition/work.js'
 import type { Committer } from '../settling/committer.js'
 
@@ -13,7 +14,7 @@ export interface DispatchOptions {
   readonly order: Order
   /** Most deliveries at the same time. */
   readonly concurrency: number
-  readonly intake: Intake
+  readonly supplyOf: (partition: OwnedPartition) => Supply
   readonly delivery: Delivery
   readonly committer: Committer
   readonly backPressure: BackPressure
@@ -49,37 +50,35 @@ export class Dispatch {
     return this.#lanes.running
   }
 
-  /** Lanes that fill themselves from the partition's backlog. */
-  lanesFor(partition: OwnedPartition): LaneGroup<Work> {
-    const { order } = this.#options
-    return this.#lanes.group({
+  /** Lanes that fill themselves from what comes in. */
+  wayInOf(partition: OwnedPartition): WayIn {
+    const { order, supplyOf } = this.#options
+    const inflow = supplyOf(partition)
+    const lanes: LaneGroup<Work> = this.#lanes.group({
       // What is in the only lane must end first: looking further ahead would only make objects that wait.
-      canRefill: () => !partition.backlog.isEmpty && (order !== 'partition' || partition.lanes.lanes === 0),
-      refill: () => this.#refill(partition),
+      canRefill: () => inflow.canTake && (order !== 'partition' || lanes.lanes === 0),
+      refill: () => this.#refill(partition, inflow, lanes),
     })
+    return { inflow, lanes }
   }
 
-  #refill(partition: OwnedPartition): void {
-    const { order, intake, backPressure, committer, stopPartition } = this.#options
+  #refill(partition: OwnedPartition, inflow: Supply, lanes: LaneGroup<Work>): void {
+    const { order, backPressure, committer, stopPartition } = this.#options
     let deliveries: readonly Work[]
     try {
-      deliveries = intake.take(partition)
+      deliveries = inflow.take()
     } catch (error) {
       stopPartition(partition, error as Error)
       return
     }
-    for (const work of deliveries) {
-      partition.unsettledRecords += work.count
-      partition.unsettledBytes += work.sizeBytes
-      partition.lanes.push(laneKey(order, work), work)
-    }
+    for (const work of deliveries) lanes.push(laneKey(order, work), work)
     // Records that were passed without a delivery free room, and so does an answer that counted more than it had.
     backPressure.shrunk(partition)
     if (deliveries.length === 0) committer.moved(partition)
   }
 
   #run(work: Work): Promise<void> | undefined {
-    work.partition.tracker.start(work.ticket, work.count)
+    work.start()
     const settlement = this.#options.delivery.deliver(work)
     if (settlement instanceof Promise) return this.#settleLater(work, settlement)
     if (settlement === 'split') return this.#runSplit(work)
@@ -126,9 +125,7 @@ export class Dispatch {
   #settled(work: Work, settlement: Settlement): void {
     const { partition, count } = work
     const { backPressure, committer, metrics, clock } = this.#options
-    partition.tracker.settle(work.ticket, count)
-    partition.unsettledRecords -= count
-    partition.unsettledBytes -= work.sizeBytes
+    work.settle()
     partition.lastProgressAt = clock.now()
     metrics.count('tidemark_consumer_records_total', labelsOf(partition, settlement), count)
     backPressure.shrunk(partition)

@@ -59,14 +59,14 @@ export class Failures {
           return 'dead-lettered'
         }
         if (error instanceof DeadLetterError) return { stoppedBy: error }
-        if (!holding) partition.lanes.hold()
+        if (!holding) partition.gate.close('dead-letter')
         holding = true
         partition.deadLetterFailures += 1
         await this.#beforeNextTry(partition, failed, attempt, error)
         if (partition.isGone) return 'late'
       }
     } finally {
-      if (holding) partition.lanes.release()
+      if (holding) partition.gate.lift('dead-letter')
     }
   }
 

@@ -5,10 +5,13 @@ import { AtLeastOnce, type Handling } from '../handling/at-least-once.js'
 import { Failures } from '../handling/fates.js'
 import { RunningCalls } from '../handling/running-calls.js'
 import { ChangedValues } from '../intake/changed-values.js'
+import { Inflow, type Supply } from '../intake/inflow.js'
 import { Intake } from '../intake/intake.js'
+import { StagedInflow } from '../intake/staged-inflow.js'
 import type { ConsumerDependencies } from '../options/consumer-dependencies.js'
 import type { ResolvedConsumerOptions } from '../options/consumer-schema.js'
 import { BackPressure } from '../partition/back-pressure.js'
+import type { OwnedPartition } from '../partition/owned-partition.js'
 import { OwnedPartitions } from '../partition/owned-partitions.js'
 import { RunningDrains } from '../release/running-drains.js'
 import { Committer } from '../settling/committer.js'
@@ -47,13 +50,19 @@ export function assemble(
   const { logger, metrics, middleware, deadLetter, send } = dependencies
   const { runtime } = dependencies.driver
   const { clock } = runtime
-  const { group, handlerTimeoutMs, topics } = options
+  const { group, handlerTimeoutMs } = options
   const handling = handlingOf(options)
   const onDefect = (error: unknown) => onFailed(defect(error))
 
-  const partitions: OwnedPartitions = new OwnedPartitions((partition) => dispatch.lanesFor(partition), clock)
+  const partitions: OwnedPartitions = new OwnedPartitions(
+    {
+      wayInOf: (partition) => dispatch.wayInOf(partition),
+      fetching: { pause: (place) => driver().pause(place), resume: (place) => driver().resume(place) },
+    },
+    clock,
+  )
   const owned = () => partitions.all()
-  const backPressure = new BackPressure(options.highMark, options.lowMark, driver)
+  const backPressure = new BackPressure(options.highMark, options.lowMark)
   const running = new RunningCalls({ clock, graceMs: Math.min(handlerGraceMs, handlerTimeoutMs), logger, metrics })
   const committer = new Committer({
     policy: options.commit,
@@ -69,11 +78,7 @@ export function assemble(
   const dispatch = new Dispatch({
     order: options.order,
     concurrency: options.concurrency,
-    intake: new Intake(
-      topics,
-      handling.kind === 'batch' ? options.batchMessages : null,
-      new ChangedValues(logger, metrics),
-    ),
+    supplyOf: supplies(options, dependencies),
     delivery: new AtLeastOnce({
       handling,
       middleware,
@@ -106,7 +111,6 @@ export function assemble(
   const gauges = new Gauges(owned, metrics)
   const steering = new Steering(options.drainMs, {
     partitions,
-    backPressure,
     committer,
     running,
     gauges,
@@ -137,6 +141,19 @@ export function assemble(
       lifecycle.close()
       running.close()
     },
+  }
+}
+
+/** With a stage, batches are formed behind it. */
+function supplies(options: ResolvedConsumerOptions, { stage, driver, logger, metrics }: ConsumerDependencies) {
+  const { topics, handleBatch } = options
+  const batchMessages = handleBatch === undefined ? null : options.batchMessages
+  const intake = new Intake(topics, stage === null ? batchMessages : null, new ChangedValues(logger, metrics))
+  return (partition: OwnedPartition): Supply => {
+    const inflow = new Inflow(partition, intake)
+    if (stage === null) return inflow
+    const parts = { inflow, stage: stage(partition), clock: driver.runtime.clock }
+    return new StagedInflow(partition, batchMessages, parts)
   }
 }
 

@@ -132,7 +132,7 @@ export class PartitionLifecycle implements ConsumerListener {
 
   #receive(partition: OwnedPartition, fetched: FetchedRecords): void {
     if (partition.heldRecords === 0) partition.lastProgressAt = this.#parts.clock.now()
-    partition.backlog.push(fetched)
+    partition.inflow.push(fetched)
     this.#parts.backPressure.grown(partition)
     this.#parts.gauges.changed()
     partition.lanes.supplied()
@@ -165,7 +165,7 @@ export class PartitionLifecycle implements ConsumerListener {
     if (partition.state.current !== 'active') return
     partition.state.to('stopped')
     partition.lanes.close()
-    this.#parts.backPressure.pause(partition, 'stopped')
+    partition.gate.close('stopped')
     this.#parts.gauges.changed()
     this.#tell(() => this.#parts.onPartitionStopped?.({ topic, partition: number }, error))
   }

@@ -4,7 +4,6 @@ import type { TopicPartition } from '../../message/topic-partition.js'
 import type { Clock } from '../../runtime/clock.js'
 import { withinDeadline } from '../../runtime/within-deadline.js'
 import type { RunningCalls } from '../handling/running-calls.js'
-import type { BackPressure } from '../partition/back-pressure.js'
 import type { OwnedPartition } from '../partition/owned-partition.js'
 import type { OwnedPartitions } from '../partition/owned-partitions.js'
 import { uncommittedRanges } from '../release/drain.js'
@@ -13,7 +12,6 @@ import type { Gauges } from '../watch/gauges.js'
 
 export interface SteeringParts {
   readonly partitions: OwnedPartitions
-  readonly backPressure: BackPressure
   readonly committer: Committer
   readonly running: RunningCalls
   readonly gauges: Gauges
@@ -39,22 +37,18 @@ export class Steering {
     this.#parts = parts
   }
 
-  pause(partitions: readonly TopicPartition[]): void {
-    for (const owned of partitions.map((partition) => this.#parts.partitions.require(partition))) {
-      if (owned.pauses.has('user')) continue
-      this.#parts.backPressure.pause(owned, 'user')
-      owned.lanes.hold()
+  pause(places: readonly TopicPartition[]): void {
+    const { partitions, gauges } = this.#parts
+    for (const { gate } of places.map((place) => partitions.require(place))) {
+      if (!gate.isClosedBy('user')) gate.close('user')
     }
-    this.#parts.gauges.changed()
+    gauges.changed()
   }
 
-  resume(partitions: readonly TopicPartition[]): void {
-    for (const owned of partitions.map((partition) => this.#parts.partitions.require(partition))) {
-      if (!owned.pauses.has('user')) continue
-      this.#parts.backPressure.resume(owned, 'user')
-      owned.lanes.release()
-    }
-    this.#parts.gauges.changed()
+  resume(places: readonly TopicPartition[]): void {
+    const { partitions, gauges } = this.#parts
+    for (const { gate } of places.map((place) => partitions.require(place))) gate.lift('user')
+    gauges.changed()
   }
 
   /** Drops what waits, lets what runs end (bounded), and starts again at `offset` with nothing settled. */
@@ -73,37 +67,28 @@ export class Steering {
   }
 
   async #goElsewhere(owned: OwnedPartition, seek: Seek): Promise<void> {
-    this.#parts.backPressure.pause(owned, 'seek')
+    const { partitions, committer, running, driver } = this.#parts
+    const { topic, partition } = owned
+    owned.gate.close('seek')
     owned.lanes.close()
     await this.#idle(owned)
-    if (this.#parts.partitions.get(owned.topic, owned.partition) !== owned || owned.state.is('draining', 'gone')) {
-      throw new StateError('not-assigned', `${owned.topic}-${owned.partition} was taken away during the seek`, {
-        topic: owned.topic,
-        partition: owned.partition,
-      })
+    if (partitions.get(topic, partition) !== owned || owned.state.is('draining', 'gone')) {
+      throw new StateError('not-assigned', `${topic}-${partition} was taken away during the seek`, { topic, partition })
     }
-    const userPaused = owned.pauses.has('user')
-    const leftBehind = uncommittedRanges(owned, this.#parts.committer)
-    this.#parts.running.abort(
-      owned,
-      new StateError('sought-away', `${owned.topic}-${owned.partition} was sought elsewhere`),
-    )
+    const leftBehind = uncommittedRanges(owned, committer)
+    running.abort(owned, new StateError('sought-away', `${topic}-${partition} was sought elsewhere`))
     owned.leave()
     const { offset } = seek
-    const fresh = this.#parts.partitions.own(owned.assigned, {
+    const fresh = partitions.goOn(owned, owned.assigned, {
       position: offset,
       completed: [],
       acknowledged: null,
       leftBehind,
     })
-    if (userPaused) {
-      fresh.pauses.add('user')
-      fresh.lanes.hold()
-    }
-    this.#parts.driver().seek(fresh.assigned, offset)
-    if (!userPaused) this.#parts.driver().resume(fresh.assigned)
+    driver().seek(fresh.assigned, offset)
+    if (fresh.gate.isOpen('fetch')) driver().resume(fresh.assigned)
     // Nothing may come after the new place: it must be on record all the same.
-    this.#parts.committer.moved(fresh)
+    committer.moved(fresh)
   }
 
   /** Until no handler of the partition runs, it is gone, or the time that handlers have is over. */

@@ -4,6 +4,7 @@ import type { Logger } from '../../telemetry/logger.js'
 import type { Metrics } from '../../telemetry/metrics.js'
 import type { DeadLetterRoute } from '../handling/failed-record.js'
 import type { ContextSend, Middleware } from '../handling/handler.js'
+import type { Stage } from '../intake/stage.js'
 
 /** What a consumer is connected to. */
 export interface ConsumerDependencies {
@@ -13,6 +14,8 @@ export interface ConsumerDependencies {
   readonly metrics: Metrics
   /** Around every delivery; the first is the outermost. */
   readonly middleware: readonly Middleware[]
+  /** Between decoding and handling, one for each partition that is taken; `null`: records are handled as they come. */
+  readonly stage: ((partition: TopicPartition) => Stage) | null
   /** Where failed records go; `null`: their partition stops. */
   readonly deadLetter: DeadLetterRoute | null
   readonly send: ContextSend

@@ -1,5 +1,5 @@
-import type { DriverConsumer } from '../../driver/consumer.js'
-import type { OwnedPartition, PauseReason } from './owned-partition.js'
+import type { OwnedPartition } from './owned-partition.js'
+import type { PartitionInflow } from './way-in.js'
 
 /** A bound by number and by bytes; passing either counts. */
 export interface Mark {
@@ -14,13 +14,11 @@ export interface Mark {
 export class BackPressure {
   readonly #high: Mark
   readonly #low: Mark
-  readonly #driver: () => DriverConsumer
   #partitions = 1
 
-  constructor(high: Mark, low: Mark, driver: () => DriverConsumer) {
+  constructor(high: Mark, low: Mark) {
     this.#high = high
     this.#low = low
-    this.#driver = driver
   }
 
   /** The marks are shared by so many partitions now. */
@@ -29,27 +27,16 @@ export class BackPressure {
   }
 
   /** The partition holds more than before. */
-  grown(partition: OwnedPartition): void {
-    if (!partition.pauses.has('marks') && this.#above(this.#high, partition)) this.pause(partition, 'marks')
+  grown({ gate, inflow }: OwnedPartition): void {
+    if (!gate.isClosedBy('marks') && this.#isAbove(this.#high, inflow)) gate.close('marks')
   }
 
   /** The partition holds less than before. */
-  shrunk(partition: OwnedPartition): void {
-    if (partition.pauses.has('marks') && !this.#above(this.#low, partition)) this.resume(partition, 'marks')
+  shrunk({ gate, inflow }: OwnedPartition): void {
+    if (gate.isClosedBy('marks') && !this.#isAbove(this.#low, inflow)) gate.lift('marks')
   }
 
-  /** Fetching rests while there is any reason for it. */
-  pause(partition: OwnedPartition, reason: PauseReason): void {
-    if (partition.pauses.size === 0) this.#driver().pause(partition.assigned)
-    partition.pauses.add(reason)
-  }
-
-  resume(partition: OwnedPartition, reason: PauseReason): void {
-    if (!partition.pauses.delete(reason) || partition.pauses.size > 0 || partition.isGone) return
-    this.#driver().resume(partition.assigned)
-  }
-
-  #above(mark: Mark, { heldRecords, heldBytes }: OwnedPartition): boolean {
+  #isAbove(mark: Mark, { heldRecords, heldBytes }: PartitionInflow): boolean {
     return heldRecords * this.#partitions > mark.records || heldBytes * this.#partitions > mark.bytes
   }
 }

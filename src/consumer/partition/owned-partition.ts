@@ -1,14 +1,13 @@
-import type { AssignedPartition } from '../../driver/consumer.js'
+import type { AssignedPartition, DriverConsumer } from '../../driver/consumer.js'
 import type { TidemarkError } from '../../errors.js'
 import type { TopicPartition } from '../../message/topic-partition.js'
 import type { OffsetRange } from '../../offsets/offset-range.js'
 import { OffsetTracker } from '../../offsets/offset-tracker.js'
-import type { LaneGroup } from '../../runtime/keyed-lanes.js'
 import { StateMachine } from '../../runtime/state-machine.js'
 import { whenAborted } from '../../runtime/when-aborted.js'
 import type { Labels } from '../../telemetry/metrics.js'
-import { Backlog } from './backlog.js'
-import type { Work } from './work.js'
+import { PartitionGate } from './gate.js'
+import type { PartitionInflow, PartitionLanes, WayIn } from './way-in.js'
 
 export type PartitionState = 'active' | 'stopped' | 'draining' | 'gone'
 
@@ -19,8 +18,6 @@ const moves = {
   draining: ['gone'],
   gone: [],
 } as const satisfies Record<PartitionState, readonly PartitionState[]>
-
-export type PauseReason = 'user' | 'marks' | 'stopped' | 'seek'
 
 /** What the group is known to have stored for the partition. */
 export interface Acknowledged {
@@ -36,6 +33,11 @@ export interface PartitionStart {
   readonly leftBehind: readonly OffsetRange[]
 }
 
+export interface OwnedPartitionParts {
+  readonly wayInOf: (partition: OwnedPartition) => WayIn
+  readonly fetching: Pick<DriverConsumer, 'pause' | 'resume'>
+}
+
 /** A partition while it is ours: one object for each assignment epoch, and a new one after a seek. */
 export class OwnedPartition implements TopicPartition {
   readonly topic: string
@@ -44,12 +46,11 @@ export class OwnedPartition implements TopicPartition {
   readonly startedAt: number
   readonly leftBehind: readonly OffsetRange[]
   readonly state: StateMachine<PartitionState>
-  /** Fetched and not taken up. */
-  readonly backlog = new Backlog()
   readonly tracker: OffsetTracker
-  readonly lanes: LaneGroup<Work>
+  readonly inflow: PartitionInflow
+  readonly lanes: PartitionLanes
+  readonly gate: PartitionGate
   readonly labels: { readonly handled: Labels; readonly deadLettered: Labels; readonly discarded: Labels }
-  readonly pauses = new Set<PauseReason>()
   acknowledged: Acknowledged | null
   /** Room for commit metadata; shrinks when the broker takes less than it should. */
   metadataMaxBytes: number
@@ -57,9 +58,6 @@ export class OwnedPartition implements TopicPartition {
   uncommitted = false
   /** Its handlers were told that their results count no more, so none may begin any more. */
   cancelled = false
-  /** Taken up and not settled. */
-  unsettledRecords = 0
-  unsettledBytes = 0
   /** Absolute ms. */
   readonly takenAt: number
   /** Absolute ms of the last settled record, or of the receipt of the first after idleness. */
@@ -74,7 +72,7 @@ export class OwnedPartition implements TopicPartition {
   constructor(
     readonly assigned: AssignedPartition,
     start: PartitionStart,
-    lanesFor: (partition: OwnedPartition) => LaneGroup<Work>,
+    { wayInOf, fetching }: OwnedPartitionParts,
     now: number,
     metadataMaxBytes: number,
   ) {
@@ -85,7 +83,17 @@ export class OwnedPartition implements TopicPartition {
     this.leftBehind = start.leftBehind
     this.state = new StateMachine<PartitionState>(`partition ${assigned.topic}-${assigned.partition}`, 'active', moves)
     this.tracker = new OffsetTracker(start.position, start.completed)
-    this.lanes = lanesFor(this)
+    const { inflow, lanes } = wayInOf(this)
+    this.inflow = inflow
+    this.lanes = lanes
+    this.gate = new PartitionGate({
+      fetch: {
+        close: () => fetching.pause(assigned),
+        // What was replaced must not disturb its successor.
+        open: () => (this.isGone ? undefined : fetching.resume(assigned)),
+      },
+      start: { close: () => lanes.hold(), open: () => lanes.release() },
+    })
     this.acknowledged = start.acknowledged
     this.metadataMaxBytes = metadataMaxBytes
     this.takenAt = now
@@ -100,11 +108,11 @@ export class OwnedPartition implements TopicPartition {
 
   /** Records received and not settled. */
   get heldRecords(): number {
-    return this.backlog.count + this.unsettledRecords
+    return this.inflow.heldRecords
   }
 
   get heldBytes(): number {
-    return this.backlog.sizeBytes + this.unsettledBytes
+    return this.inflow.heldBytes
   }
 
   get isGone(): boolean {
@@ -130,6 +138,7 @@ export class OwnedPartition implements TopicPartition {
     if (this.isGone) return false
     this.state.to('gone')
     this.lanes.close()
+    this.inflow.drop()
     this.#abandoned?.abort()
     return true
   }

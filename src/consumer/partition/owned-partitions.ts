@@ -3,18 +3,16 @@ import { StateError } from '../../errors.js'
 import { partitionKey, type TopicPartition } from '../../message/topic-partition.js'
 import { commitMetadataMaxBytes } from '../../offsets/commit-metadata.js'
 import type { Clock } from '../../runtime/clock.js'
-import type { LaneGroup } from '../../runtime/keyed-lanes.js'
-import { OwnedPartition, type PartitionStart } from './owned-partition.js'
-import type { Work } from './work.js'
+import { OwnedPartition, type OwnedPartitionParts, type PartitionStart } from './owned-partition.js'
 
 /** The partitions that are ours now. */
 export class OwnedPartitions {
   readonly #owned = new Map<string, OwnedPartition>()
-  readonly #lanesFor: (partition: OwnedPartition) => LaneGroup<Work>
+  readonly #parts: OwnedPartitionParts
   readonly #clock: Clock
 
-  constructor(lanesFor: (partition: OwnedPartition) => LaneGroup<Work>, clock: Clock) {
-    this.#lanesFor = lanesFor
+  constructor(parts: OwnedPartitionParts, clock: Clock) {
+    this.#parts = parts
     this.#clock = clock
   }
 
@@ -44,8 +42,15 @@ export class OwnedPartitions {
 
   /** In place of what there was of the same partition. */
   own(assigned: AssignedPartition, start: PartitionStart): OwnedPartition {
-    const owned = new OwnedPartition(assigned, start, this.#lanesFor, this.#clock.now(), commitMetadataMaxBytes)
+    const owned = new OwnedPartition(assigned, start, this.#parts, this.#clock.now(), commitMetadataMaxBytes)
     this.#owned.set(partitionKey(owned.topic, owned.partition), owned)
+    return owned
+  }
+
+  /** The same partition from another place on: what its user asked for holds on. */
+  goOn(former: OwnedPartition, assigned: AssignedPartition, start: PartitionStart): OwnedPartition {
+    const owned = this.own(assigned, start)
+    if (former.gate.isClosedBy('user')) owned.gate.close('user')
     return owned
   }
 

@@ -4,6 +4,9 @@ import type { ReceivedRecord } from '../../message/record.js'
 import type { LaneTask } from '../../runtime/keyed-lanes.js'
 import type { OwnedPartition } from './owned-partition.js'
 
+/** The first of consecutive tickets of the tracker; each of them where a stage has changed the order. */
+export type Tickets = number | readonly number[]
+
 /** One delivery: a message, or a batch of one partition, from its receipt until it is settled. */
 export class Work implements LaneTask<Work> {
   next: Work | null = null
@@ -11,8 +14,7 @@ export class Work implements LaneTask<Work> {
 
   constructor(
     readonly partition: OwnedPartition,
-    /** Tracker's ticket of the first record; a batch has consecutive tickets. */
-    readonly ticket: number,
+    readonly tickets: Tickets,
     /** Never empty. A message that cannot be decoded comes alone, with its bytes as value. */
     readonly messages: readonly Message[] | Message,
     /** The same records as bytes. */
@@ -29,15 +31,31 @@ export class Work implements LaneTask<Work> {
     return Array.isArray(this.records) ? (this.records[0] as ReceivedRecord) : (this.records as ReceivedRecord)
   }
 
+  /** Its handling begins: from now on it may have effects. */
+  start(): void {
+    const { tracker } = this.partition
+    if (typeof this.tickets === 'number') tracker.start(this.tickets, this.count)
+    else for (const ticket of this.tickets) tracker.start(ticket)
+  }
+
+  /** Its handling has ended for good. */
+  settle(): void {
+    const { tracker, inflow } = this.partition
+    if (typeof this.tickets === 'number') tracker.settle(this.tickets, this.count)
+    else for (const ticket of this.tickets) tracker.settle(ticket)
+    inflow.settled(this.count, this.sizeBytes)
+  }
+
   /** The same records, each as a batch of its own and as another attempt. */
   split(): Work[] {
     const messages = this.messages as readonly Message[]
     const records = this.records as readonly ReceivedRecord[]
+    const { tickets } = this
     return records.map((record, index) => {
       const sizeBytes = this.sizeBytes / records.length
       const single = new Work(
         this.partition,
-        this.ticket + index,
+        typeof tickets === 'number' ? tickets + index : (tickets[index] as number),
         [messages[index] as Message],
         [record],
         sizeBytes,

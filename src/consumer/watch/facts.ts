@@ -7,7 +7,8 @@ import type {
 import type { TidemarkError } from '../../errors.js'
 import type { TopicPartition } from '../../message/topic-partition.js'
 import { wallTimeOf, type Clock } from '../../runtime/clock.js'
-import type { OwnedPartition, PartitionState, PauseReason } from '../partition/owned-partition.js'
+import type { PauseReason } from '../partition/gate.js'
+import type { OwnedPartition, PartitionState } from '../partition/owned-partition.js'
 import type { DrainReport } from '../release/drain.js'
 import type { Progress } from './stall-watch.js'
 import type { WaitsFor } from './waits-for.js'
@@ -120,7 +121,7 @@ function partitionFacts(
     unsettledBytes: Math.round(partition.heldBytes),
     running: lanes.running,
     queued: lanes.queued,
-    pausedBy: [...partition.pauses],
+    pausedBy: partition.gate.reasons,
     lastProgressAt: wallTimeOf(clock, partition.lastProgressAt),
     stalledMs,
     waitsFor,

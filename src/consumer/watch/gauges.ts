@@ -19,7 +19,7 @@ export class Gauges {
   }
 
   changed(): void {
-    const paused = this.#partitions().filter(({ pauses }) => pauses.size > 0).length
+    const paused = this.#partitions().filter(({ gate }) => !gate.isOpen('fetch')).length
     this.#metrics.gauge('tidemark_consumer_in_flight', {}, this.inFlight)
     this.#metrics.gauge('tidemark_consumer_paused_partitions', {}, paused)
   }

@@ -87,7 +87,8 @@ export class StallWatch {
   /** How long no fetch was answered although there are partitions to fetch; 0 when there are none. */
   pollAgeMs(): number {
     const { clock, partitions, driver } = this.#options
-    if (!partitions().some((partition) => partition.state.current === 'active' && partition.pauses.size === 0)) return 0
+    if (!partitions().some((partition) => partition.state.current === 'active' && partition.gate.isOpen('fetch')))
+      return 0
     const lastFetchAt = driver().facts().lastFetchAt ?? -Infinity
     return Math.max(0, clock.now() - Math.max(lastFetchAt, this.#nothingToFetchAt, oldest(partitions())))
   }

@@ -15,18 +15,18 @@ export type WaitsFor =
   | 'fetch'
 
 /**
- * `null` when there is nothing to do, or the user paused it. A partition that wants records and whose end was last told
+ * `null` when there is nothing to do, or not yet, or the user paused it. A partition that wants records and whose end was last told
  * before `blindBefore` (by `clock.now()`) may have work that nobody sees, so it counts as waiting for its broker.
  */
 export function workOf(partition: OwnedPartition, end: KnownEnd | null, blindBefore: number): WaitsFor | null {
-  const { state, lanes, pauses, tracker } = partition
+  const { state, lanes, gate, tracker, inflow } = partition
   if (state.is('draining', 'gone')) return null
   if (partition.deadLetterFailures > 0) return 'dead-letter'
   if (lanes.running > 0) return 'handler'
-  if (pauses.has('user')) return null
+  if (gate.isClosedBy('user')) return null
   const isBehind = end !== null && end.offset > tracker.committable
   if (state.is('stopped')) return partition.heldRecords > 0 || isBehind || partition.failed > 0 ? 'seek' : null
-  if (partition.heldRecords > 0) return 'place'
+  if (partition.heldRecords > 0) return inflow.keepsBackUntil === null ? 'place' : null
   const isBlind = (end?.at ?? partition.takenAt) < blindBefore
   return isBehind || isBlind ? 'fetch' : null
 }

@@ -58,6 +58,7 @@ export function setUp(options: Options = {}, dependencies: Partial<ConsumerDepen
     logger: silentLogger,
     metrics: noMetrics,
     middleware: [],
+    stage: null,
     deadLetter: null,
     send: () => Promise.reject(new Error('not used')),
     offsetAt: () => Promise.reject(new Error('not used')),

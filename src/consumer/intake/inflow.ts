@@ -1,0 +1,76 @@
+import type { FetchedRecords } from '../../driver/consumer.js'
+import { Backlog } from '../partition/backlog.js'
+import type { OwnedPartition } from '../partition/owned-partition.js'
+import type { PartitionInflow } from '../partition/way-in.js'
+import type { Work } from '../partition/work.js'
+import type { Intake } from './intake.js'
+
+/** Where the next deliveries of a partition come from. */
+export interface Supply extends PartitionInflow {
+  /** Whether `take` may find something. Asked often: must be cheap. */
+  readonly canTake: boolean
+  /**
+   * The next deliveries, in the order in which they are to be handled.
+   *
+   * @throws DriverError when the next bytes are no records
+   */
+  take(): readonly Work[]
+}
+
+/** What comes in of one partition: counted from `push` until it is settled; it waits as bytes until it is taken up. */
+export class Inflow implements Supply {
+  readonly #partition: OwnedPartition
+  readonly #intake: Intake
+  #backlog = new Backlog()
+  /** Taken up and not settled. */
+  #unsettledRecords = 0
+  #unsettledBytes = 0
+
+  constructor(partition: OwnedPartition, intake: Intake) {
+    this.#partition = partition
+    this.#intake = intake
+  }
+
+  get heldRecords(): number {
+    return this.#backlog.count + this.#unsettledRecords
+  }
+
+  get heldBytes(): number {
+    return this.#backlog.sizeBytes + this.#unsettledBytes
+  }
+
+  get unsettledRecords(): number {
+    return this.#unsettledRecords
+  }
+
+  /** Nothing is kept back without a stage. */
+  get keepsBackUntil(): null {
+    return null
+  }
+
+  get canTake(): boolean {
+    return !this.#backlog.isEmpty
+  }
+
+  push(fetched: FetchedRecords): void {
+    this.#backlog.push(fetched)
+  }
+
+  take(): readonly Work[] {
+    const deliveries = this.#intake.take(this.#partition, this.#backlog)
+    for (const work of deliveries) {
+      this.#unsettledRecords += work.count
+      this.#unsettledBytes += work.sizeBytes
+    }
+    return deliveries
+  }
+
+  settled(records: number, bytes: number): void {
+    this.#unsettledRecords -= records
+    this.#unsettledBytes -= bytes
+  }
+
+  drop(): void {
+    this.#backlog = new Backlog()
+  }
+}

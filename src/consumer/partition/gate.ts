@@ -1,0 +1,75 @@
+/** `fetch`: the broker is asked for more. `start`: handlers begin. */
+export type Door = 'fetch' | 'start'
+
+/**
+ * Why a partition rests, and which doors each reason closes. What runs goes on; a door is open when no reason closes it.
+ *
+ * | reason        | until |
+ * |---------------|-------|
+ * | `user`        | `resume`, over seeks and resets, or a rebalance |
+ * | `marks`       | what is held is below the low mark |
+ * | `dead-letter` | the dead-letter topic can be written again |
+ * | `not-before`  | the time before which its next record may not be handled |
+ * | `stage-full`  | its stage has let records go |
+ * | `stopped`     | `restart` or `seek` |
+ * | `seek`        | the new place is reached |
+ */
+const doorsOf = {
+  user: ['fetch', 'start'],
+  marks: ['fetch'],
+  'dead-letter': ['start'],
+  'not-before': ['start'],
+  'stage-full': ['fetch'],
+  stopped: ['fetch', 'start'],
+  seek: ['fetch', 'start'],
+} as const satisfies Readonly<Record<string, readonly Door[]>>
+
+export type PauseReason = keyof typeof doorsOf
+
+/** What closing and opening a door does. */
+export type DoorActions = Readonly<Record<Door, { close(): void; open(): void }>>
+
+/** The two doors of a partition. */
+export class PartitionGate {
+  readonly #actions: DoorActions
+  /** A reason may stand several times, as when several records wait for the dead-letter topic. */
+  readonly #standing = new Map<PauseReason, number>()
+  readonly #closings: Record<Door, number> = { fetch: 0, start: 0 }
+
+  constructor(actions: DoorActions) {
+    this.#actions = actions
+  }
+
+  /** Each call is undone by one `lift`. */
+  close(reason: PauseReason): void {
+    this.#standing.set(reason, (this.#standing.get(reason) ?? 0) + 1)
+    for (const door of doorsOf[reason]) {
+      this.#closings[door] += 1
+      if (this.#closings[door] === 1) this.#actions[door].close()
+    }
+  }
+
+  /** Changes nothing when the reason does not stand. */
+  lift(reason: PauseReason): void {
+    const times = this.#standing.get(reason)
+    if (times === undefined) return
+    if (times === 1) this.#standing.delete(reason)
+    else this.#standing.set(reason, times - 1)
+    for (const door of doorsOf[reason]) {
+      this.#closings[door] -= 1
+      if (this.#closings[door] === 0) this.#actions[door].open()
+    }
+  }
+
+  isClosedBy(reason: PauseReason): boolean {
+    return this.#standing.has(reason)
+  }
+
+  isOpen(door: Door): boolean {
+    return this.#closings[door] === 0
+  }
+
+  get reasons(): PauseReason[] {
+    return [...this.#standing.keys()]
+  }
+}

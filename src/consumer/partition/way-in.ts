@@ -1,0 +1,35 @@
+import type { FetchedRecords } from '../../driver/consumer.js'
+
+/** What of a partition was received and is not settled. */
+export interface PartitionInflow {
+  readonly heldRecords: number
+  readonly heldBytes: number
+  /** When the next record that is only kept back may be handled (by `clock.now()`); `null` when none is kept back. */
+  readonly keepsBackUntil: number | null
+  push(fetched: FetchedRecords): void
+  settled(records: number, bytes: number): void
+  /** From now on nothing of it is handed out, and nothing of it is kept in memory. */
+  drop(): void
+}
+
+/** Where the work of a partition waits and runs. */
+export interface PartitionLanes {
+  readonly running: number
+  readonly queued: number
+  /** There is more than before. */
+  supplied(): void
+  /** Nothing new starts until every hold is released. */
+  hold(): void
+  release(): void
+  /** Drops what waits; what runs goes on. */
+  close(): void
+  whenIdle(): Promise<void>
+  /** Resolves to whether something new may start. */
+  mayStart(): Promise<boolean>
+}
+
+/** How the records of a partition come to its handlers. */
+export interface WayIn {
+  readonly inflow: PartitionInflow
+  readonly lanes: PartitionLanes
+}
