@@ -1,11 +1,8 @@
-/** Where in Kafka something went wrong; every part is optional because not every error has a place. */
-export interface ErrorPlace {
+/** Where in Kafka something went wrong, and why; every part is optional because not every error has a place. */
+export interface ErrorDetails {
   readonly topic?: string | undefined
   readonly partition?: number | undefined
   readonly offset?: number | undefined
-}
-
-export interface ErrorDetails extends ErrorPlace {
   readonly cause?: unknown
   readonly retriable?: boolean | undefined
 }

@@ -2,6 +2,7 @@ export { createMessaging, type CloseOptions, type Messaging, type MessagingFacts
 export { closeOnSignal, type CloseOnSignalOptions } from './close-on-signal.js'
 export type { MessagingOptions } from './config/messaging-options.js'
 export type { MessagingProducerOptions } from './config/producer-config.js'
+export type { ProducerSettingsOptions } from './producer/producer-options.js'
 export type { MessagingConsumerOptions } from './config/consumer-config.js'
 
 export { defineTopic } from './topic/define-topic.js'

@@ -6,10 +6,11 @@ import { given } from '../input/given.js'
 import { nearest } from '../input/suggestion.js'
 
 type Settings = ProducerProfile & ConsumerProfile
-type Changes = { readonly [Name in keyof Settings]?: Settings[Name] | undefined }
 
 /** Settings that differ from the base; the producer's and the consumer's in one object, since their names do not overlap. */
-export interface ProfileOverrides extends Changes {
+export type ProfileOverrides = {
+  readonly [Name in keyof (ProducerProfile & ConsumerProfile)]?: (ProducerProfile & ConsumerProfile)[Name] | undefined
+} & {
   readonly durability?: Profile['durability'] | undefined
   /** Allows settings the promise rests on to be changed. The profile's name then says which. */
   readonly unsafe?: boolean | undefined
@@ -72,7 +73,7 @@ export function profileOf(profile: ProfileName | Profile): Profile {
   ])
 }
 
-function withChanges(from: Profile, changes: Changes): Profile {
+function withChanges(from: Profile, changes: Omit<ProfileOverrides, 'durability' | 'unsafe'>): Profile {
   // Brokers keep no sequences below acks=all, so giving up acks gives up idempotence unless both are asked for.
   const implied = changes.acks === 0 || changes.acks === 1 ? { idempotent: false } : {}
   return {

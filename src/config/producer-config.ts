@@ -2,7 +2,7 @@ import { ConfigError } from '../errors.js'
 import { given } from '../input/given.js'
 import {
   producerOptionsSchema,
-  type ProducerOptions,
+  type ProducerSettingsOptions,
   type ResolvedProducerOptions,
 } from '../producer/producer-options.js'
 import { profileOf } from './define-profile.js'
@@ -10,15 +10,13 @@ import type { Profile, ProfileName } from './profiles.js'
 import { requireObject, resolveOptions } from './resolve-options.js'
 
 /** What the promise rests on is the profile's to say. */
-type SettledByProfile = 'acks' | 'idempotent' | 'retryInDoubt'
+const settledByProfile = ['acks', 'idempotent', 'retryInDoubt'] as const
 
 /** Options of `messaging.producer`. */
-export interface MessagingProducerOptions extends Omit<ProducerOptions, SettledByProfile> {
+export interface MessagingProducerOptions extends ProducerSettingsOptions {
   /** Default: the profile of the messaging it is made by. */
   readonly profile?: ProfileName | Profile | undefined
 }
-
-const settledByProfile: readonly SettledByProfile[] = ['acks', 'idempotent', 'retryInDoubt']
 
 /** The profile's settings, overridden by the options. Throws `ConfigError` with every problem. */
 export function resolveProducerOptions(

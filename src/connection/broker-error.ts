@@ -1,4 +1,4 @@
-import { DriverError, type ErrorPlace } from '../errors.js'
+import { DriverError, type ErrorDetails } from '../errors.js'
 
 /** Kafka's error codes by name; source: the protocol guide's error table. */
 export const brokerCode = {
@@ -102,7 +102,10 @@ export function brokerCodeName(code: number): string {
 export function brokerError(
   code: number,
   doing: string,
-  place: ErrorPlace & { readonly retriable?: boolean; readonly fix?: string } = {},
+  place: Pick<ErrorDetails, 'topic' | 'partition' | 'offset'> & {
+    readonly retriable?: boolean
+    readonly fix?: string
+  } = {},
 ): DriverError {
   const { fix, ...details } = place
   const name = brokerCodeName(code)

@@ -1,17 +1,8 @@
 import { z } from 'zod'
 import type { Compression } from '../connection/requests/produce.js'
 
-/** Options of a producer. Those that the profile settles may be given to override it. */
-export interface ProducerOptions {
-  /**
-   * Who must have a record before it counts as stored: `'all'` in-sync replicas, `1` the leader alone, `0` nobody (the
-   * send resolves when the bytes were handed to the socket). Default `'all'`.
-   */
-  readonly acks?: 'all' | -1 | 0 | 1 | undefined
-  /** The broker drops repeats of a batch, so retries store nothing twice and keep the order. Needs acks `'all'`. Default: true with acks `'all'`. */
-  readonly idempotent?: boolean | undefined
-  /** Without idempotence: send a batch again whose fate is unknown, which may store it twice (true), or report it `unknown` at once (false). Default true. */
-  readonly retryInDoubt?: boolean | undefined
+/** Options of a producer that no profile settles. */
+export interface ProducerSettingsOptions {
   /** How batches are compressed. Default `'none'`. */
   readonly compression?: Compression | undefined
   /**
@@ -33,6 +24,19 @@ export interface ProducerOptions {
   readonly requestTimeoutMs?: number | undefined
   /** How long `close` waits for what was sent. Default 30,000. */
   readonly closeTimeoutMs?: number | undefined
+}
+
+/** Options of a producer. Those that the profile settles may be given to override it. */
+export interface ProducerOptions extends ProducerSettingsOptions {
+  /**
+   * Who must have a record before it counts as stored: `'all'` in-sync replicas, `1` the leader alone, `0` nobody (the
+   * send resolves when the bytes were handed to the socket). Default `'all'`.
+   */
+  readonly acks?: 'all' | -1 | 0 | 1 | undefined
+  /** The broker drops repeats of a batch, so retries store nothing twice and keep the order. Needs acks `'all'`. Default: true with acks `'all'`. */
+  readonly idempotent?: boolean | undefined
+  /** Without idempotence: send a batch again whose fate is unknown, which may store it twice (true), or report it `unknown` at once (false). Default true. */
+  readonly retryInDoubt?: boolean | undefined
 }
 
 /** The same, checked and with every field there. */

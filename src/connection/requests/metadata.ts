@@ -1,4 +1,4 @@
-import type { Throttled, WithError } from './answer.js'
+import type { Throttled } from './answer.js'
 
 export interface Broker {
   readonly nodeId: number
@@ -11,7 +11,8 @@ export interface MetadataRequest {
   /** `null` asks for every topic, an empty list for the brokers alone. Never creates a topic. */
   readonly topics: readonly string[] | null
 }
-export interface PartitionMetadata extends WithError {
+export interface PartitionMetadata {
+  readonly errorCode: number
   readonly partition: number
   /** -1 while there is no leader. */
   readonly leader: number
@@ -20,7 +21,8 @@ export interface PartitionMetadata extends WithError {
   readonly replicas: readonly number[]
   readonly isr: readonly number[]
 }
-export interface TopicMetadata extends WithError {
+export interface TopicMetadata {
+  readonly errorCode: number
   readonly name: string
   /** Another one for every topic that was ever made, as Kafka prints it; `null` from brokers before Kafka 2.8. */
   readonly topicId: string | null

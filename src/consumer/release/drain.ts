@@ -11,7 +11,11 @@ import type { DrainTime } from './drain-time.js'
 /** Why partitions were given up. `lost` and `forced` commit nothing. */
 export type DrainReason = 'revoked' | 'stopped' | 'lost' | 'forced'
 
-export interface DrainedRange extends TopicPartition, OffsetRange {}
+/** Offsets from `from` up to, not including, `to`. */
+export interface DrainedRange extends TopicPartition {
+  readonly from: number
+  readonly to: number
+}
 
 export interface DrainedOffset extends TopicPartition {
   /** Next offset the group reads. */
