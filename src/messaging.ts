@@ -16,7 +16,6 @@ import { deadLetterTo } from './dead-letter/dead-letter.js'
 import { StateError } from './errors.js'
 import { flag, optionProblem, timeLimit, type Rules } from './input/option-rules.js'
 import { Admin } from './operations/admin.js'
-import { isTimestamp } from './producer/outgoing-record.js'
 import type { ProducerOptions, ResolvedProducerOptions } from './producer/producer-options.js'
 import { Producer, type ProducerFacts } from './producer/producer.js'
 import type { Topic } from './topic/topic.js'
@@ -197,10 +196,9 @@ export class Messaging implements AsyncDisposable {
       target,
       sources: sources.map(({ name }) => name),
       publish: async (record, originPartition) => {
-        const { headers } = record
-        const time = isTimestamp(record.timestamp) ? { timestamp: record.timestamp } : {}
+        const { headers, timestamp } = record
         const producer = this.#sharedProducer('dead letters', profiles.cp, deadLetterProducer)
-        await producer.send(topic, { record, originPartition }, { headers, ...time })
+        await producer.send(topic, { record, originPartition }, { headers, timestamp })
       },
     })
   }

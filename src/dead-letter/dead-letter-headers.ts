@@ -1,9 +1,11 @@
 import type { FailedRecord } from '../consumer/handling/failed-record.js'
 import { tdHeader, textHeader } from '../message/headers.js'
 import type { Header } from '../message/record.js'
+import { thrownText } from '../runtime/thrown.js'
 
 const stackMaxBytes = 4096
 const messageMaxBytes = 1024
+const nameMaxBytes = 256
 
 /**
  * The record's own headers as they are, without those of this library that tell about the failure, and then these anew.
@@ -32,15 +34,16 @@ function originHeaders({ topic, partition, record }: FailedRecord): readonly Hea
 }
 
 function failureHeaders(failed: FailedRecord): readonly Header[] {
-  const { error, group, record } = failed
+  const { group, record } = failed
+  const error = thrownText(failed.error)
   const firstFailed = record.headers.some(([name]) => name === tdHeader.firstFailedAt)
   return [
     textHeader(tdHeader.reason, failed.reason),
     textHeader(tdHeader.attempt, String(failed.attempt)),
     ...(group === null ? [] : [textHeader(tdHeader.group, group)]),
-    textHeader(tdHeader.errorClass, error instanceof Error ? error.name : typeof error),
-    textHeader(tdHeader.errorMessage, cut(error instanceof Error ? error.message : '', messageMaxBytes)),
-    textHeader(tdHeader.errorStack, cut(error instanceof Error ? (error.stack ?? '') : '', stackMaxBytes)),
+    textHeader(tdHeader.errorClass, cut(error.name, nameMaxBytes)),
+    textHeader(tdHeader.errorMessage, cut(error.message, messageMaxBytes)),
+    textHeader(tdHeader.errorStack, cut(error.stack, stackMaxBytes)),
     ...(firstFailed ? [] : [textHeader(tdHeader.firstFailedAt, isoTime(failed.firstFailedAt))]),
     textHeader(tdHeader.lastFailedAt, isoTime(failed.lastFailedAt)),
   ]

@@ -1,6 +1,7 @@
 import { DeadLetterError, type DeadLetterRoute, type FailedRecord } from '../consumer/handling/failed-record.js'
 import { ConfigError, TidemarkError } from '../errors.js'
 import type { OutgoingRecord } from '../message/record.js'
+import { thrownName } from '../runtime/thrown.js'
 import { deadLetterHeaders, withoutErrorText } from './dead-letter-headers.js'
 
 /**
@@ -19,8 +20,8 @@ export interface DeadLetterOptions {
 
 /**
  * The way of failed records to their topic: key, value and headers as they were, and headers that tell why. A letter that
- * is too large goes without the error's text; one that is too large all the same rejects with `DeadLetterError`
- * `too-large`, because no repeat can change that.
+ * is too large goes without the error's text; one that is too large all the same, or that the topic refuses, rejects with
+ * `DeadLetterError`, because no repeat can change that.
  *
  * @throws ConfigError when the target is one of the topics it would take records from
  */
@@ -31,7 +32,7 @@ export function deadLetterTo({ target, sources, publish }: DeadLetterOptions): D
     try {
       await publishUnlessTooLarge(publish, letter, failed.partition)
     } catch (error) {
-      throw isTooLarge(error) ? tooLarge(target, failed, error) : error
+      throw lastWord(target, failed, error)
     }
   }
 }
@@ -45,10 +46,13 @@ async function publishUnlessTooLarge(publish: PublishDeadLetter, letter: Outgoin
   }
 }
 
-/** The record as it goes to the dead-letter topic; its timestamp stays, so retention and seek by time see the original. */
+/**
+ * The record as it goes to the dead-letter topic. Its time is that of now, since the topic's retention counts from it: the
+ * letter of an old record would be deleted at the next check. The time of its origin stands in `td-origin-timestamp`.
+ */
 export function deadLetterRecord(failed: FailedRecord): OutgoingRecord {
-  const { key, value, timestamp } = failed.record
-  return { key, value, headers: deadLetterHeaders(failed), timestamp }
+  const { key, value } = failed.record
+  return { key, value, headers: deadLetterHeaders(failed), timestamp: failed.lastFailedAt }
 }
 
 /** Same partition where the target has as many, else modulo: records of one origin partition stay together. */
@@ -63,13 +67,53 @@ function isTooLarge(error: unknown): boolean {
   return error instanceof TidemarkError && tooLargeCodes.includes(error.code)
 }
 
-function tooLarge(target: string, { topic, partition, record }: FailedRecord, cause: unknown): DeadLetterError {
+/** Refusals of the record itself, which every repeat would meet again. */
+const refusedCodes: readonly string[] = [
+  'invalid-record',
+  'invalid-timestamp',
+  'invalid-topic-exception',
+  'policy-violation',
+  'unsupported-for-message-format',
+  'unsupported-compression-type',
+]
+
+/** Lack of a permission, which somebody may be about to grant. */
+const notAuthorizedCodes: readonly string[] = ['topic-authorization-failed', 'cluster-authorization-failed']
+
+/** What no repeat can change, as the error that stops the partition; anything else as it is. */
+function lastWord(target: string, failed: FailedRecord, error: unknown): unknown {
+  if (!(error instanceof TidemarkError)) return error
+  if (isTooLarge(error)) {
+    const fix = `raise max.message.bytes of ${target}`
+    return noLetter('too-large', target, failed, error, 'is too large for it, also without the text of its error', fix)
+  }
+  if (refusedCodes.includes(error.code)) {
+    return noLetter(
+      'refused',
+      target,
+      failed,
+      error,
+      `is refused by it (${error.code})`,
+      `look at the configs of ${target}`,
+    )
+  }
+  if (!notAuthorizedCodes.includes(error.code)) return error
+  return noLetter('not-authorized', target, failed, error, 'may not be written to it', `grant WRITE on ${target}`)
+}
+
+function noLetter(
+  code: 'too-large' | 'refused' | 'not-authorized',
+  target: string,
+  { topic, partition, record, error: failure }: FailedRecord,
+  cause: unknown,
+  problem: string,
+  fix: string,
+): DeadLetterError {
   return new DeadLetterError(
-    'too-large',
-    `offset ${record.offset} of ${topic}-${partition} failed and is too large for its dead-letter topic ${target}, also ` +
-      `without the text of its error, so the partition stops here; raise max.message.bytes of ${target}, or throw ` +
-      'Discard to drop the record',
-    { topic, partition, offset: record.offset, cause },
+    code,
+    `offset ${record.offset} of ${topic}-${partition} failed (${thrownName(failure)}), and its dead letter ${problem}: ` +
+      `${target}; its partition stops here; ${fix}, or throw Discard to drop the record`,
+    { topic, partition, offset: record.offset, cause, failure },
   )
 }
 

@@ -120,7 +120,7 @@ export interface DriverConsumerFacts {
 export interface DriverConsumer {
   /** Joins (or reads all partitions) and resolves when the first assignment was delivered; rejects at `deadline`. */
   start(deadline: number): Promise<void>
-  /** One outcome for each offset, in order. Never rejects. */
+  /** One outcome for each offset, in order; of calls at the same time the last one stands. Never rejects. */
   commit(offsets: readonly OffsetToCommit[], deadline: number): Promise<readonly CommitOutcome[]>
   /** From now on no record of the partition is handed over; records already fetched are dropped and fetched again. */
   pause(partition: TopicPartition): void

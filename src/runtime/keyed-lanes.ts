@@ -1,26 +1,15 @@
 import type { Clock } from './clock.js'
-
-/** Work of a lane. `next` belongs to the lanes while the task waits: tasks are linked, so waiting costs no memory of its own. */
-export interface LaneTask<Task> {
-  next: Task | null
-}
+import { LaneGroup, type KeyLane, type LaneSupply, type LaneTask } from './lane-group.js'
+import { LinkedQueue } from './linked-queue.js'
 
 export interface KeyedLanesOptions<Task> {
   /** Most tasks that run at the same time, over all groups. */
   readonly concurrency: number
   /** Does one task. Ending synchronously (returning `undefined`) is the fast way. Must not throw or reject. */
-  readonly run: (task: Task) => Promise<void> | undefined
+  readonly run: (task: Task) => Promise<unknown> | undefined
   /** `run` threw or rejected all the same: a defect. The lane goes on. */
   readonly onDefect: (error: unknown) => void
   readonly clock: Clock
-}
-
-/** Where further tasks of a group come from when none of those it has can start. */
-export interface LaneSupply {
-  /** Whether there is more, and pushing it now could let something start. Asked often: must be cheap. */
-  readonly canRefill: () => boolean
-  /** Pushes some more, or finds that there is none. Must not throw. */
-  readonly refill: () => void
 }
 
 const noSupply: LaneSupply = { canRefill: () => false, refill: () => undefined }
@@ -38,6 +27,8 @@ const timeCheckMask = 15
 export class KeyedLanes<Task extends LaneTask<Task>> {
   readonly #options: KeyedLanesOptions<Task>
   readonly #readyGroups = new LinkedQueue<LaneGroup<Task>>()
+  /** Running tasks that gave their place back and want one again. They come before what has not begun. */
+  #returning: Returning<Task>[] = []
   #running = 0
   #pumping = false
   #turn: 'none' | 'open' | 'used-up' = 'none'
@@ -48,14 +39,47 @@ export class KeyedLanes<Task extends LaneTask<Task>> {
     this.#options = options
   }
 
-  /** Tasks running now. */
+  /** Tasks running now, without those that gave their place back. */
   get running(): number {
     return this.#running
   }
 
   /** A set of lanes of its own: equal keys of two groups never share a lane. */
   group(supply: LaneSupply = noSupply): LaneGroup<Task> {
-    return new LaneGroup<Task>(supply, (group) => this.#groupReady(group))
+    return new LaneGroup<Task>(supply, {
+      ready: (group) => this.#groupReady(group),
+      giveBack: (task) => this.#giveBack(task),
+      take: (group, task) => this.#take(group, task),
+      drop: (group) => this.#drop(group),
+    })
+  }
+
+  #giveBack(task: Task): void {
+    if (!task.hasPlace) return
+    task.hasPlace = false
+    this.#running -= 1
+    this.#openTurn()
+  }
+
+  /** Resolves to true with a place, to false when the group was closed. */
+  #take(group: LaneGroup<Task>, task: Task): Promise<boolean> {
+    return new Promise((resolve) => {
+      this.#returning.push({ group, task, resolve })
+      this.#openTurn()
+    })
+  }
+
+  #drop(group: LaneGroup<Task>): void {
+    const dropped = this.#returning.filter((one) => one.group === group)
+    if (dropped.length === 0) return
+    this.#returning = this.#returning.filter((one) => one.group !== group)
+    for (const { resolve } of dropped) resolve(false)
+  }
+
+  #letReturn({ task, resolve }: Returning<Task>): void {
+    task.hasPlace = true
+    this.#running += 1
+    resolve(true)
   }
 
   #groupReady(group: LaneGroup<Task>): void {
@@ -86,6 +110,11 @@ export class KeyedLanes<Task extends LaneTask<Task>> {
     if (this.#pumping || this.#turn === 'used-up') return
     this.#pumping = true
     while (this.#running < this.#options.concurrency) {
+      const returning = this.#returning.shift()
+      if (returning !== undefined) {
+        this.#letReturn(returning)
+        continue
+      }
       const group = this.#readyGroups.shift()
       if (group === null) break
       const lane = group.takeLane()
@@ -111,233 +140,36 @@ export class KeyedLanes<Task extends LaneTask<Task>> {
     const task = lane.take()
     group.begin()
     this.#running += 1
-    let end: Promise<void> | undefined
+    task.hasPlace = true
+    let end: Promise<unknown> | undefined
     try {
       end = this.#options.run(task)
     } catch (error) {
       this.#options.onDefect(error)
     }
-    if (end === undefined) this.#release(group, lane)
-    else void this.#finish(group, lane, end)
+    if (end === undefined) this.#release(group, lane, task)
+    else void this.#finish(group, lane, task, end)
   }
 
-  async #finish(group: LaneGroup<Task>, lane: KeyLane<Task>, end: Promise<void>): Promise<void> {
+  async #finish(group: LaneGroup<Task>, lane: KeyLane<Task>, task: Task, end: Promise<unknown>): Promise<void> {
     try {
       await end
     } catch (error) {
       this.#options.onDefect(error)
     }
-    this.#release(group, lane)
+    this.#release(group, lane, task)
     this.#openTurn()
     this.#pump()
   }
 
-  #release(group: LaneGroup<Task>, lane: KeyLane<Task>): void {
-    this.#running -= 1
+  #release(group: LaneGroup<Task>, lane: KeyLane<Task>, task: Task): void {
+    if (task.hasPlace) this.#running -= 1
     group.end(lane)
   }
 }
 
-/** Lanes that belong together. It can be held (nothing new starts) and closed (nothing waits any more). */
-export class LaneGroup<Task extends LaneTask<Task>> {
-  next: LaneGroup<Task> | null = null
-  readonly #lanes = new Map<string, KeyLane<Task>>()
-  readonly #readyLanes = new LinkedQueue<KeyLane<Task>>()
-  readonly #supply: LaneSupply
-  readonly #onReady: (group: LaneGroup<Task>) => void
-  #announced = false
-  #holds = 0
-  #closed = false
-  #running = 0
-  #queued = 0
-  #idleWaiters: (() => void)[] = []
-  #gateWaiters: (() => void)[] = []
-
-  constructor(supply: LaneSupply, onReady: (group: LaneGroup<Task>) => void) {
-    this.#supply = supply
-    this.#onReady = onReady
-  }
-
-  get running(): number {
-    return this.#running
-  }
-
-  get queued(): number {
-    return this.#queued
-  }
-
-  /** Keys that have work waiting or running. */
-  get lanes(): number {
-    return this.#lanes.size
-  }
-
-  /** Behind everything of this key; `null` is no key, such tasks wait for nothing but a free place. */
-  push(key: string | null, task: Task): void {
-    if (this.#closed) return
-    this.#queued += 1
-    let lane = key === null ? undefined : this.#lanes.get(key)
-    if (lane === undefined) {
-      lane = new KeyLane<Task>(key)
-      if (key !== null) this.#lanes.set(key, lane)
-    }
-    if (lane.add(task)) this.#laneReady(lane)
-  }
-
-  /** The supply has more than when it was asked last. */
-  supplied(): void {
-    this.#announce()
-  }
-
-  /**
-   * For a task that starts something new of its own: resolves to true when the group would let a task start, to false
-   * when it is closed.
-   */
-  async mayStart(): Promise<boolean> {
-    while (this.#holds > 0 && !this.#closed) await new Promise<void>((resolve) => this.#gateWaiters.push(resolve))
-    return !this.#closed
-  }
-
-  /** Nothing new starts until every hold is released. */
-  hold(): void {
-    this.#holds += 1
-  }
-
-  release(): void {
-    this.#holds -= 1
-    if (this.#holds === 0) this.#openGate()
-    this.#announce()
-  }
-
-  /** Drops everything that waits; what runs goes on. Returns how many tasks were dropped. */
-  close(): number {
-    this.#closed = true
-    this.#openGate()
-    const dropped = this.#queued
-    this.#queued = 0
-    this.#readyLanes.clear()
-    for (const lane of this.#lanes.values()) lane.clear()
-    this.#lanes.clear()
-    return dropped
-  }
-
-  /** Resolves when no task of the group runs. */
-  whenIdle(): Promise<void> {
-    if (this.#running === 0) return Promise.resolve()
-    return new Promise((resolve) => this.#idleWaiters.push(resolve))
-  }
-
-  /** The next lane to serve; called by the lanes that own this group. */
-  takeLane(): KeyLane<Task> | null {
-    this.#announced = false
-    if (this.#holds > 0) return null
-    if (this.#readyLanes.isEmpty && this.#canRefill) this.#supply.refill()
-    const lane = this.#readyLanes.shift()
-    // In line again: a refill that started nothing is one of several turns, not a loop of its own.
-    if (lane === null) this.#announce()
-    return lane
-  }
-
-  begin(): void {
-    this.#queued -= 1
-    this.#running += 1
-    this.#announce()
-  }
-
-  end(lane: KeyLane<Task>): void {
-    this.#running -= 1
-    if (lane.rest()) this.#laneReady(lane)
-    else if (lane.key !== null && this.#lanes.get(lane.key) === lane) this.#lanes.delete(lane.key)
-    this.#announce()
-    if (this.#running === 0 && this.#idleWaiters.length > 0) this.#wakeIdleWaiters()
-  }
-
-  get #canRefill(): boolean {
-    return !this.#closed && this.#supply.canRefill()
-  }
-
-  #laneReady(lane: KeyLane<Task>): void {
-    this.#readyLanes.push(lane)
-    this.#announce()
-  }
-
-  #announce(): void {
-    if (this.#announced || this.#holds > 0 || (this.#readyLanes.isEmpty && !this.#canRefill)) return
-    this.#announced = true
-    this.#onReady(this)
-  }
-
-  #openGate(): void {
-    const waiters = this.#gateWaiters
-    this.#gateWaiters = []
-    for (const pass of waiters) pass()
-  }
-
-  #wakeIdleWaiters(): void {
-    const waiters = this.#idleWaiters
-    this.#idleWaiters = []
-    for (const wake of waiters) wake()
-  }
-}
-
-/** The tasks of one key: at most one runs. */
-class KeyLane<Task extends LaneTask<Task>> {
-  next: KeyLane<Task> | null = null
-  readonly #tasks = new LinkedQueue<Task>()
-  #state: 'empty' | 'ready' | 'running' = 'empty'
-
-  constructor(readonly key: string | null) {}
-
-  /** True when the lane became ready by it. */
-  add(task: Task): boolean {
-    this.#tasks.push(task)
-    if (this.#state !== 'empty') return false
-    this.#state = 'ready'
-    return true
-  }
-
-  take(): Task {
-    this.#state = 'running'
-    return this.#tasks.shift() as Task
-  }
-
-  /** After a task: true when another one waits. */
-  rest(): boolean {
-    this.#state = this.#tasks.isEmpty ? 'empty' : 'ready'
-    return this.#state === 'ready'
-  }
-
-  clear(): void {
-    this.#tasks.clear()
-  }
-}
-
-/** First in, first out, linked through the items themselves. */
-class LinkedQueue<Item extends { next: Item | null }> {
-  #head: Item | null = null
-  #tail: Item | null = null
-
-  get isEmpty(): boolean {
-    return this.#head === null
-  }
-
-  push(item: Item): void {
-    item.next = null
-    if (this.#tail === null) this.#head = item
-    else this.#tail.next = item
-    this.#tail = item
-  }
-
-  shift(): Item | null {
-    const item = this.#head
-    if (item === null) return null
-    this.#head = item.next
-    if (this.#head === null) this.#tail = null
-    item.next = null
-    return item
-  }
-
-  clear(): void {
-    this.#head = null
-    this.#tail = null
-  }
+interface Returning<Task extends LaneTask<Task>> {
+  readonly group: LaneGroup<Task>
+  readonly task: Task
+  readonly resolve: (hasPlace: boolean) => void
 }

@@ -2,11 +2,12 @@ import type { Message } from '../../message/message.js'
 import type { Clock } from '../../runtime/clock.js'
 import type { Logger } from '../../telemetry/logger.js'
 import { noMetrics, type Metrics } from '../../telemetry/metrics.js'
-import type { Delivery, Settlement, Work } from '../partition/work.js'
+import { handled, late, type Settlement } from '../partition/settlement.js'
+import type { Delivery, Work } from '../partition/work.js'
 import { SendGround } from './context-sends.js'
-import type { Failures } from './fates.js'
 import { HandlerCall } from './handler-call.js'
 import { compose, type ContextSend, type Handler, type Middleware } from './handler.js'
+import type { Ladder } from './ladder.js'
 import type { RunningCalls } from './running-calls.js'
 
 /** What the user gave: one message at a time, or batches. */
@@ -14,10 +15,12 @@ export type Handling =
   | { readonly kind: 'each'; readonly handle: Handler<Message> }
   | { readonly kind: 'batch'; readonly handleBatch: Handler<readonly Message[]> }
 
-export interface AtLeastOnceOptions {
+/** What a delivery is given. */
+export interface DeliveryParts {
   readonly handling: Handling
   readonly middleware: readonly Middleware[]
-  readonly failures: Failures
+  /** What becomes of what fails. */
+  readonly ladder: Ladder
   readonly running: RunningCalls
   readonly send: ContextSend
   readonly handlerTimeoutMs: number
@@ -31,56 +34,60 @@ type Invoke = (work: Work, call: HandlerCall) => void | Promise<void>
 /** The handler has ended, and all that it sent is stored, before a record counts as done; a crash in between repeats it. */
 export class AtLeastOnce implements Delivery {
   readonly #invoke: Invoke
-  readonly #options: AtLeastOnceOptions
+  readonly #parts: DeliveryParts
   readonly #sends: SendGround
 
-  constructor(options: AtLeastOnceOptions) {
-    this.#options = options
-    this.#sends = new SendGround(options.send, options.clock, options.logger)
-    this.#invoke = invokeOf(options.handling, options.middleware)
+  constructor(parts: DeliveryParts) {
+    this.#parts = parts
+    this.#sends = new SendGround(parts.send, parts.clock, parts.logger)
+    this.#invoke = invokeOf(parts.handling, parts.middleware)
   }
 
   deliver(work: Work): Settlement | Promise<Settlement> {
-    const { clock, handlerTimeoutMs, failures } = this.#options
-    if (work.partition.cancelled) return 'late'
+    const { clock, handlerTimeoutMs, ladder } = this.#parts
+    if (work.partition.cancelled) return late
     const now = clock.now()
-    const call = new HandlerCall(work.partition, work.attempt, now, now + handlerTimeoutMs, this.#sends)
-    if (work.failure !== null) return failures.end(work, call, work.failure)
-    let handled: void | Promise<void>
+    const call = new HandlerCall(work, now, now + handlerTimeoutMs, this.#sends)
+    if (work.failure !== null) return ladder.end(work, call, work.failure)
+    let ended: void | Promise<void>
     try {
-      handled = this.#invoke(work, call)
-      if (isPromise(handled)) return this.#whenHandled(work, call, handled)
+      ended = this.#invoke(work, call)
+      if (isPromise(ended)) return this.#whenEnded(work, call, ended)
     } catch (error) {
-      if (call.maySend) return this.#whenHandled(work, call, Promise.reject(error as Error))
+      if (call.maySend) return this.#whenEnded(work, call, Promise.reject(error as Error))
       call.over()
-      return failures.end(work, call, error)
+      return ladder.end(work, call, error)
     }
-    if (call.maySend) return this.#whenHandled(work, call, Promise.resolve())
+    if (call.maySend) return this.#whenEnded(work, call, Promise.resolve())
     call.over()
     this.#measure(call)
-    return 'handled'
+    return handled
   }
 
-  async #whenHandled(work: Work, call: HandlerCall, handled: PromiseLike<void>): Promise<Settlement> {
-    const { running, failures } = this.#options
+  async #whenEnded(work: Work, call: HandlerCall, ended: PromiseLike<void>): Promise<Settlement> {
+    const { running, ladder } = this.#parts
     running.add(call)
-    const failure = await call.outcome(handled)
+    const failure = await call.outcome(ended)
     running.delete(call)
     // Whoever gets the partition handles the record again: no attempt is spent, nothing is dead-lettered. A handler that
     // returned may have done so because it was told to, with its work undone.
-    if (call.isCancelled) return 'late'
-    if (failure !== null) return failures.end(work, call, failure.error)
+    if (call.isCancelled) return late
+    if (failure !== null) return ladder.end(work, call, failure.error)
     this.#measure(call)
-    return 'handled'
+    return handled
   }
 
   #measure({ partition, startedAt }: HandlerCall): void {
-    const { metrics, clock } = this.#options
+    const { metrics, clock } = this.#parts
     if (metrics === noMetrics) return
     const seconds = (clock.now() - startedAt) / 1000
     metrics.observe('tidemark_consumer_handle_seconds', { topic: partition.topic }, seconds)
   }
 }
+
+export type DeliveryFactory = (parts: DeliveryParts) => Delivery
+
+export const atLeastOnce: DeliveryFactory = (parts) => new AtLeastOnce(parts)
 
 function invokeOf(handling: Handling, middleware: readonly Middleware[]): Invoke {
   if (handling.kind === 'each') {

@@ -10,7 +10,7 @@ export interface FailedRecord extends TopicPartition {
   readonly group: string | null
   readonly reason: DeadLetterReason
   readonly error: unknown
-  /** Attempts made by this consumer. */
+  /** Attempts so far, those of consumers before included (`td-attempt`). */
   readonly attempt: number
   /** Absolute ms. */
   readonly firstFailedAt: number
@@ -20,14 +20,21 @@ export interface FailedRecord extends TopicPartition {
 /**
  * Puts a failed record where it will be kept. Resolves only when that is acknowledged; on a rejection the consumer tries
  * again with backoff while the partition waits, until `signal` aborts because the partition is no longer ours. Only a
- * `DeadLetterError` ends that: the partition stops at the record.
+ * `DeadLetterError` ends that: the partition stops at the record; with code `not-authorized` after it was waited out a while.
  */
 export type DeadLetterRoute = (failed: FailedRecord, signal: AbortSignal) => Promise<void>
 
-/** A failed record that its dead-letter topic will never take. Its partition is stopped at it. */
+/** A failed record that its dead-letter topic will never take. Its partition is stopped at it. `cause` says why it does not. */
 export class DeadLetterError extends TidemarkError {
   override readonly name = 'DeadLetterError'
-  constructor(code: 'too-large', message: string, details: ErrorDetails) {
+  /** Why the record was to go there. */
+  readonly failure: unknown
+  constructor(
+    code: 'too-large' | 'refused' | 'not-authorized',
+    message: string,
+    details: ErrorDetails & { readonly failure?: unknown },
+  ) {
     super(code, message, details)
+    this.failure = details.failure
   }
 }

@@ -1,5 +1,7 @@
+import { tdHeader } from '../../message/headers.js'
 import { wallTimeOf } from '../../runtime/clock.js'
 import type { OwnedPartition } from '../partition/owned-partition.js'
+import type { Work } from '../partition/work.js'
 import { ContextSends, type SendGround } from './context-sends.js'
 import type { ContextSend, MiddlewareContext } from './handler.js'
 
@@ -10,8 +12,10 @@ export interface HandlerFailure {
 
 /** One call of the handler. The abort controller and the sends are made only when somebody asks for them. */
 export class HandlerCall implements MiddlewareContext {
-  attempt: number
   firstFailedAt: number | null = null
+  readonly partition: OwnedPartition
+  readonly #work: Work
+  #attempt: number | null = null
   readonly #ground: SendGround
   #sends: ContextSends | null = null
   #controller: AbortController | null = null
@@ -22,15 +26,24 @@ export class HandlerCall implements MiddlewareContext {
   #onEnded: (() => void) | null = null
 
   constructor(
-    readonly partition: OwnedPartition,
-    attempt: number,
+    work: Work,
     readonly startedAt: number,
     /** When its time is over; `deadline` tells it to handlers as wall time. */
     readonly endsAt: number,
     ground: SendGround,
   ) {
-    this.attempt = attempt
+    this.#work = work
+    this.partition = work.partition
     this.#ground = ground
+  }
+
+  get attempt(): number {
+    this.#attempt ??= this.#work.attempt + attemptsBefore(this.#work)
+    return this.#attempt
+  }
+
+  set attempt(attempt: number) {
+    this.#attempt = attempt
   }
 
   get deadline(): number {
@@ -127,6 +140,13 @@ export class HandlerCall implements MiddlewareContext {
     this.#abortReason = reason
     this.#controller?.abort(reason)
   }
+}
+
+/** Those of consumers before us, as a retry or a dead letter that was sent back tells. A batch has none in common. */
+function attemptsBefore({ count, firstRecord }: Work): number {
+  if (count > 1) return 0
+  const told = firstRecord.headers.find(([name]) => name === tdHeader.attempt)?.[1]?.toString('latin1') ?? ''
+  return /^\d{1,6}$/.test(told) ? Number(told) : 0
 }
 
 function asFailure(error: Error | null): HandlerFailure | null {

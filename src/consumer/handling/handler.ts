@@ -9,7 +9,7 @@ export interface HandlerContext {
    * over, or the consumer was stopped by force. Hand it to everything that waits.
    */
   readonly signal: AbortSignal
-  /** 1 for the first attempt of this consumer. */
+  /** 1 for the first attempt; a record that was tried before and sent back (header `td-attempt`) goes on counting. */
   readonly attempt: number
   /**
    * When the attempt counts as failed, as wall time (compare with `Date.now()`); counted from its start, not from the

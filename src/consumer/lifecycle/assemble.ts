@@ -1,8 +1,11 @@
 import type { DriverConsumer } from '../../driver/consumer.js'
 import { StateError, type TidemarkError } from '../../errors.js'
 import { Dispatch } from '../dispatch/dispatch.js'
-import { AtLeastOnce, type Handling } from '../handling/at-least-once.js'
-import { Failures } from '../handling/fates.js'
+import { Settler } from '../dispatch/settler.js'
+import { atLeastOnce, type Handling } from '../handling/at-least-once.js'
+import { deadLetterRung } from '../handling/dead-letters.js'
+import { discardRung, stopRung } from '../handling/fates.js'
+import { Ladder, type Rung } from '../handling/ladder.js'
 import { RunningCalls } from '../handling/running-calls.js'
 import { ChangedValues } from '../intake/changed-values.js'
 import { Inflow, type Supply } from '../intake/inflow.js'
@@ -14,7 +17,8 @@ import { BackPressure } from '../partition/back-pressure.js'
 import type { OwnedPartition } from '../partition/owned-partition.js'
 import { OwnedPartitions } from '../partition/owned-partitions.js'
 import { RunningDrains } from '../release/running-drains.js'
-import { Committer } from '../settling/committer.js'
+import { committedOffsets } from '../settling/committed-offsets.js'
+import { noLedger } from '../settling/no-ledger.js'
 import { partsFacts, type PartsFacts } from '../watch/facts.js'
 import { Gauges } from '../watch/gauges.js'
 import { StallWatch } from '../watch/stall-watch.js'
@@ -47,7 +51,7 @@ export function assemble(
   driver: () => DriverConsumer,
   onFailed: (error: TidemarkError) => void,
 ): ConsumerParts {
-  const { logger, metrics, middleware, deadLetter, send } = dependencies
+  const { logger, metrics, middleware, send } = dependencies
   const { runtime } = dependencies.driver
   const { clock } = runtime
   const { group, handlerTimeoutMs } = options
@@ -64,7 +68,8 @@ export function assemble(
   const owned = () => partitions.all()
   const backPressure = new BackPressure(options.highMark, options.lowMark)
   const running = new RunningCalls({ clock, graceMs: Math.min(handlerGraceMs, handlerTimeoutMs), logger, metrics })
-  const committer = new Committer({
+  const makeLedger = dependencies.ledger ?? (group === null ? noLedger : committedOffsets)
+  const ledger = makeLedger({
     policy: options.commit,
     partitions: owned,
     driver,
@@ -74,27 +79,29 @@ export function assemble(
     onLost: (partition) => lifecycle.lost([partition.assigned]),
     onDefect,
   })
-  if (group === null) committer.close()
+  const makeDelivery = dependencies.delivery ?? atLeastOnce
+  const delivery = makeDelivery({
+    handling,
+    middleware,
+    ladder: new Ladder(rungsOf(group, dependencies), runtime),
+    running,
+    send,
+    handlerTimeoutMs,
+    clock,
+    logger,
+    metrics,
+  })
+  const stopPartition = (partition: OwnedPartition, error: Error) => lifecycle.stop(partition, error)
+  const settler = new Settler({ delivery, ledger, backPressure, metrics, clock, stopPartition })
   const dispatch = new Dispatch({
     order: options.order,
     concurrency: options.concurrency,
     supplyOf: supplies(options, dependencies),
-    delivery: new AtLeastOnce({
-      handling,
-      middleware,
-      failures: new Failures({ group, deadLetter, runtime, logger }),
-      running,
-      send,
-      handlerTimeoutMs,
-      clock,
-      logger,
-      metrics,
-    }),
-    committer,
+    settler,
+    ledger,
     backPressure,
-    metrics,
     clock,
-    stopPartition: (partition, error) => lifecycle.stop(partition, error),
+    stopPartition,
     onDefect,
   })
   const stallWatch = new StallWatch({
@@ -107,11 +114,11 @@ export function assemble(
     logger,
     metrics,
   })
-  const drains = new RunningDrains({ clock, committer, running }, (report) => lifecycle.drained(report))
+  const drains = new RunningDrains({ clock, ledger, running }, (report) => lifecycle.drained(report))
   const gauges = new Gauges(owned, metrics)
   const steering = new Steering(options.drainMs, {
     partitions,
-    committer,
+    ledger,
     running,
     gauges,
     driver,
@@ -120,7 +127,7 @@ export function assemble(
   const lifecycle = new PartitionLifecycle(options, {
     partitions,
     backPressure,
-    committer,
+    ledger,
     drains,
     stallWatch,
     gauges,
@@ -136,7 +143,18 @@ export function assemble(
     lifecycle,
     steering,
     facts: () =>
-      partsFacts({ partitions: owned(), driver, dispatch, running, committer, drains, stallWatch, gauges, clock }),
+      partsFacts({
+        partitions: owned(),
+        driver,
+        dispatch,
+        settler,
+        running,
+        ledger,
+        drains,
+        stallWatch,
+        gauges,
+        clock,
+      }),
     close: () => {
       lifecycle.close()
       running.close()
@@ -161,4 +179,17 @@ function handlingOf({ handle, handleBatch }: ResolvedConsumerOptions): Handling 
   if (handle !== undefined) return { kind: 'each', handle }
   if (handleBatch !== undefined) return { kind: 'batch', handleBatch }
   throw new StateError('no-handler', 'a consumer needs handle or handleBatch')
+}
+
+/** Docs: decision 4. */
+function rungsOf(
+  group: string | null,
+  { retryLater, deadLetter, driver: { runtime }, logger }: ConsumerDependencies,
+): Rung[] {
+  return [
+    discardRung(logger),
+    ...(retryLater === undefined ? [] : [retryLater]),
+    ...(deadLetter === null ? [] : [deadLetterRung({ group, route: deadLetter, runtime, logger })]),
+    stopRung,
+  ]
 }

@@ -10,7 +10,7 @@ import type { OwnedPartition, PartitionStart } from '../partition/owned-partitio
 import type { OwnedPartitions } from '../partition/owned-partitions.js'
 import type { DrainReport } from '../release/drain.js'
 import type { RunningDrains } from '../release/running-drains.js'
-import type { Committer } from '../settling/committer.js'
+import type { Ledger } from '../settling/ledger.js'
 import type { Gauges } from '../watch/gauges.js'
 import type { StallWatch } from '../watch/stall-watch.js'
 import { defect } from './defect.js'
@@ -29,7 +29,7 @@ export interface PartitionLifecycleSettings {
 export interface PartitionLifecycleParts {
   readonly partitions: OwnedPartitions
   readonly backPressure: BackPressure
-  readonly committer: Committer
+  readonly ledger: Ledger
   readonly drains: RunningDrains
   readonly stallWatch: StallWatch
   readonly gauges: Gauges
@@ -103,14 +103,14 @@ export class PartitionLifecycle implements ConsumerListener {
   /** Gives everything up at once, without a commit. */
   abandonAll(): void {
     this.#state = 'closed'
-    this.#parts.committer.close()
+    this.#parts.ledger.close()
     this.#parts.drains.abandon(this.#parts.partitions.all(), 'forced')
   }
 
   /** No timer is left. */
   close(): void {
     this.#state = 'closed'
-    this.#parts.committer.close()
+    this.#parts.ledger.close()
     this.#parts.stallWatch.close()
   }
 
@@ -123,7 +123,7 @@ export class PartitionLifecycle implements ConsumerListener {
     // an offset that was out of range may lie within it.
     const wasReset = assigned.committed !== null && owned.acknowledged === null
     const mayMoveOn = owned.acknowledged === null && this.#settings.from !== 'earliest'
-    if (this.#settings.group !== null && (wasReset || mayMoveOn)) this.#parts.committer.commitSoon(owned)
+    if (this.#settings.group !== null && (wasReset || mayMoveOn)) this.#parts.ledger.begins(owned)
   }
 
   #owned(partitions: readonly AssignedPartition[]): OwnedPartition[] {

@@ -7,12 +7,12 @@ import type { RunningCalls } from '../handling/running-calls.js'
 import type { OwnedPartition } from '../partition/owned-partition.js'
 import type { OwnedPartitions } from '../partition/owned-partitions.js'
 import { uncommittedRanges } from '../release/drain.js'
-import type { Committer } from '../settling/committer.js'
+import type { Ledger } from '../settling/ledger.js'
 import type { Gauges } from '../watch/gauges.js'
 
 export interface SteeringParts {
   readonly partitions: OwnedPartitions
-  readonly committer: Committer
+  readonly ledger: Ledger
   readonly running: RunningCalls
   readonly gauges: Gauges
   readonly driver: () => Pick<DriverConsumer, 'seek' | 'resume'>
@@ -67,7 +67,7 @@ export class Steering {
   }
 
   async #goElsewhere(owned: OwnedPartition, seek: Seek): Promise<void> {
-    const { partitions, committer, running, driver } = this.#parts
+    const { partitions, ledger, running, driver } = this.#parts
     const { topic, partition } = owned
     owned.gate.close('seek')
     owned.lanes.close()
@@ -75,7 +75,7 @@ export class Steering {
     if (partitions.get(topic, partition) !== owned || owned.state.is('draining', 'gone')) {
       throw new StateError('not-assigned', `${topic}-${partition} was taken away during the seek`, { topic, partition })
     }
-    const leftBehind = uncommittedRanges(owned, committer)
+    const leftBehind = uncommittedRanges(owned, ledger)
     running.abort(owned, new StateError('sought-away', `${topic}-${partition} was sought elsewhere`))
     owned.leave()
     const { offset } = seek
@@ -88,7 +88,7 @@ export class Steering {
     driver().seek(fresh.assigned, offset)
     if (fresh.gate.isOpen('fetch')) driver().resume(fresh.assigned)
     // Nothing may come after the new place: it must be on record all the same.
-    committer.moved(fresh)
+    ledger.moved(fresh)
   }
 
   /** Until no handler of the partition runs, it is gone, or the time that handlers have is over. */

@@ -2,9 +2,12 @@ import type { Driver } from '../../driver/driver.js'
 import type { TopicPartition } from '../../message/topic-partition.js'
 import type { Logger } from '../../telemetry/logger.js'
 import type { Metrics } from '../../telemetry/metrics.js'
+import type { DeliveryFactory } from '../handling/at-least-once.js'
 import type { DeadLetterRoute } from '../handling/failed-record.js'
 import type { ContextSend, Middleware } from '../handling/handler.js'
+import type { Rung } from '../handling/ladder.js'
 import type { Stage } from '../intake/stage.js'
+import type { LedgerFactory } from '../settling/ledger.js'
 
 /** What a consumer is connected to. */
 export interface ConsumerDependencies {
@@ -16,9 +19,15 @@ export interface ConsumerDependencies {
   readonly middleware: readonly Middleware[]
   /** Between decoding and handling, one for each partition that is taken; `null`: records are handled as they come. */
   readonly stage: ((partition: TopicPartition) => Stage) | null
+  /** The rung of the ladder that tries failed deliveries again. By default there is none. */
+  readonly retryLater?: Rung | undefined
   /** Where failed records go; `null`: their partition stops. */
   readonly deadLetter: DeadLetterRoute | null
   readonly send: ContextSend
+  /** Where it is kept what is done. By default the group's committed offsets; without a group nowhere. */
+  readonly ledger?: LedgerFactory | undefined
+  /** How deliveries go through their handler. By default at least once. */
+  readonly delivery?: DeliveryFactory | undefined
   /** The first offset at or after a time (ms since the Unix epoch), or the end of the partition. */
   readonly offsetAt: (partition: TopicPartition, timestampMs: number) => Promise<number>
 }

@@ -12,6 +12,11 @@ export interface PartitionInflow {
   drop(): void
 }
 
+/** What runs in a lane. */
+export interface InLane {
+  hasPlace: boolean
+}
+
 /** Where the work of a partition waits and runs. */
 export interface PartitionLanes {
   readonly running: number
@@ -26,6 +31,12 @@ export interface PartitionLanes {
   whenIdle(): Promise<void>
   /** Resolves to whether something new may start. */
   mayStart(): Promise<boolean>
+  /** What runs and waits for something takes no place of `concurrency` meanwhile. Its lane waits for it still. */
+  giveBack(task: InLane): void
+  /** Resolves to true with a place of `concurrency`, to false when nothing may start any more. */
+  takeAgain(task: InLane): Promise<boolean>
+  /** Aborts when nothing may start any more. */
+  readonly closing: AbortSignal
 }
 
 /** How the records of a partition come to its handlers. */

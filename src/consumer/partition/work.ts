@@ -1,8 +1,9 @@
 import type { DecodeError } from '../../errors.js'
 import type { Message } from '../../message/message.js'
 import type { ReceivedRecord } from '../../message/record.js'
-import type { LaneTask } from '../../runtime/keyed-lanes.js'
+import type { LaneTask } from '../../runtime/lane-group.js'
 import type { OwnedPartition } from './owned-partition.js'
+import type { Settlement } from './settlement.js'
 
 /** The first of consecutive tickets of the tracker; each of them where a stage has changed the order. */
 export type Tickets = number | readonly number[]
@@ -10,7 +11,13 @@ export type Tickets = number | readonly number[]
 /** One delivery: a message, or a batch of one partition, from its receipt until it is settled. */
 export class Work implements LaneTask<Work> {
   next: Work | null = null
+  hasPlace = false
+  /** Of this consumer; 1 for the first. */
   attempt = 1
+  /** Ms since the Unix epoch; `null` while no attempt of this consumer failed. */
+  firstFailedAt: number | null = null
+  /** The batch that it was part of, and in whose place of its lane it is tried. */
+  #batch: Work | null = null
 
   constructor(
     readonly partition: OwnedPartition,
@@ -29,6 +36,11 @@ export class Work implements LaneTask<Work> {
 
   get firstRecord(): ReceivedRecord {
     return Array.isArray(this.records) ? (this.records[0] as ReceivedRecord) : (this.records as ReceivedRecord)
+  }
+
+  /** What stands in the lane for it. */
+  get inLane(): Work {
+    return this.#batch ?? this
   }
 
   /** Its handling begins: from now on it may have effects. */
@@ -62,25 +74,11 @@ export class Work implements LaneTask<Work> {
         this.failure,
       )
       single.attempt = this.attempt + 1
+      single.firstFailedAt = this.firstFailedAt
+      single.#batch = this
       return single
     })
   }
-}
-
-/** How a delivery ended. */
-export type Settlement =
-  | 'handled'
-  | 'dead-lettered'
-  | 'discarded'
-  /** The partition is no longer ours: nothing of it counts. */
-  | 'late'
-  /** A batch failed and each of its records must be tried alone. */
-  | 'split'
-  /** Nothing may be done with the record: the partition stops here. */
-  | StoppedAt
-
-export interface StoppedAt {
-  readonly stoppedBy: Error
 }
 
 /** The way of a delivery through its handler: at least once, or inside a transaction. */

@@ -5,7 +5,7 @@ import { notDone } from '../../offsets/progress.js'
 import type { Clock } from '../../runtime/clock.js'
 import type { RunningCalls } from '../handling/running-calls.js'
 import type { OwnedPartition } from '../partition/owned-partition.js'
-import type { Committer } from '../settling/committer.js'
+import type { Ledger } from '../settling/ledger.js'
 import type { DrainTime } from './drain-time.js'
 
 /** Why partitions were given up. `lost` and `forced` commit nothing. */
@@ -42,7 +42,7 @@ export interface DrainReport {
 
 export interface DrainTools {
   readonly clock: Clock
-  readonly committer: Committer
+  readonly ledger: Ledger
   readonly running: RunningCalls
 }
 
@@ -63,7 +63,7 @@ export async function drain(
   const left = partitions.filter((partition) => !partition.isGone)
   for (const partition of left) abortHandlers(partition, reason, tools.running)
   // A flush that is cut short ends by itself, since its partitions are gone then.
-  if (left.length > 0) await Promise.race([tools.committer.flush(left, time.deadline), time.timeUp])
+  if (left.length > 0) await Promise.race([tools.ledger.flush(left, time.deadline), time.timeUp])
   // What went lost meanwhile was reported by that.
   const ended = left.filter((partition) => !partition.isGone)
   const before = ended.reduce((sum, partition) => sum + (unfinished.get(partition) ?? 0), 0)
@@ -106,7 +106,7 @@ function report(
   reason: DrainReason,
   startedAt: number,
   unfinishedBefore: number,
-  { clock, committer }: DrainTools,
+  { clock, ledger }: DrainTools,
 ): DrainReport {
   const abandoned = partitions.reduce((sum, partition) => sum + runningRecords(partition), 0)
   const result: DrainReport = {
@@ -115,7 +115,7 @@ function report(
     drained: unfinishedBefore - abandoned,
     abandoned,
     committed: partitions.flatMap(committedOffset),
-    possibleDuplicates: partitions.flatMap((partition) => possibleDuplicates(partition, committer)),
+    possibleDuplicates: partitions.flatMap((partition) => possibleDuplicates(partition, ledger)),
     tookMs: clock.now() - startedAt,
   }
   for (const partition of partitions) partition.leave()
@@ -130,21 +130,21 @@ function committedOffset({ topic, partition, acknowledged }: OwnedPartition): Dr
   return acknowledged === null ? [] : [{ topic, partition, offset: acknowledged.offset }]
 }
 
-function possibleDuplicates(partition: OwnedPartition, committer: Committer): DrainedRange[] {
+function possibleDuplicates(partition: OwnedPartition, ledger: Ledger): DrainedRange[] {
   const { topic, partition: number } = partition
-  return uncommittedRanges(partition, committer).map((range) => ({ topic, partition: number, ...range }))
+  return uncommittedRanges(partition, ledger).map((range) => ({ topic, partition: number, ...range }))
 }
 
 /** Everything that was touched, less what the next owner is sure to find done. */
-export function uncommittedRanges(partition: OwnedPartition, committer: Committer): OffsetRange[] {
+export function uncommittedRanges(partition: OwnedPartition, ledger: Ledger): OffsetRange[] {
   const { tracker, acknowledged, startedAt, leftBehind } = partition
-  const mayGoBack = acknowledged === null || committer.isInDoubt(partition)
+  const mayGoBack = acknowledged === null || ledger.mayFallBack(partition)
   const touched = mergeRanges([
     { from: startedAt, to: tracker.touchedEnd },
     ...tracker.completedRanges(),
     ...tracker.startedRanges(),
     ...(mayGoBack ? leftBehind : []),
   ])
-  const least = committer.leastProgress(partition)
+  const least = ledger.leastProgress(partition)
   return least === null ? touched : notDone(touched, least)
 }

@@ -1,29 +1,14 @@
 import type { CommitOutcome, DriverConsumer, OffsetToCommit } from '../../driver/consumer.js'
 import { encodeCommitMetadata } from '../../offsets/commit-metadata.js'
-import { commitDelayMs, commitDue, type CommitPolicy } from '../../offsets/commit-policy.js'
+import { commitDelayMs, commitDue } from '../../offsets/commit-policy.js'
 import { completedRangesText } from '../../offsets/completed-ranges.js'
 import type { Progress } from '../../offsets/progress.js'
 import { exponential } from '../../runtime/backoff.js'
 import type { Timer } from '../../runtime/clock.js'
-import type { Runtime } from '../../runtime/runtime.js'
 import { WorkLoop } from '../../runtime/work-loop.js'
-import type { Logger } from '../../telemetry/logger.js'
-import type { Metrics } from '../../telemetry/metrics.js'
 import type { Acknowledged, OwnedPartition } from '../partition/owned-partition.js'
 import { CommitDoubts } from './commit-doubts.js'
-
-export interface CommitterOptions {
-  readonly policy: CommitPolicy
-  /** Partitions that may have something to commit. */
-  readonly partitions: () => readonly OwnedPartition[]
-  readonly driver: () => Pick<DriverConsumer, 'commit' | 'facts'>
-  readonly runtime: Runtime
-  readonly logger: Logger
-  readonly metrics: Metrics
-  /** The group says that the partition has another owner, or that this member is none. */
-  readonly onLost: (partition: OwnedPartition) => void
-  readonly onDefect: (error: unknown) => void
-}
+import { noCounts, type LedgerParts } from './ledger.js'
 
 interface PendingCommit {
   readonly partition: OwnedPartition
@@ -45,7 +30,7 @@ const leastMetadataBytes = 64
  * that the group does not stay behind.
  */
 export class Committer {
-  readonly #options: CommitterOptions
+  readonly #options: LedgerParts
   readonly #loop: WorkLoop
   #settledSinceCommit = 0
   #timer: Timer | null = null
@@ -59,16 +44,9 @@ export class Committer {
   /** Partitions that the cluster did not have when their last commit was tried. */
   readonly #missing = new WeakSet<OwnedPartition>()
   readonly #closed = new AbortController()
-  readonly #counts: Record<CommitOutcome, number> = {
-    committed: 0,
-    lost: 0,
-    pending: 0,
-    'in-doubt': 0,
-    'no-partition': 0,
-    'metadata-too-large': 0,
-  }
+  readonly #counts: Record<CommitOutcome, number> = { ...noCounts }
 
-  constructor(options: CommitterOptions) {
+  constructor(options: LedgerParts) {
     this.#options = options
     this.#loop = new WorkLoop(() => this.#round())
     this.#doubts = new CommitDoubts(() => generationName(options.driver()))

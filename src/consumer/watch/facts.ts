@@ -73,9 +73,10 @@ export type PartsFacts = Omit<ConsumerFacts, 'state' | 'driver' | 'error'>
 interface FactsParts {
   readonly partitions: readonly OwnedPartition[]
   readonly driver: () => Pick<DriverConsumer, 'endOf'>
-  readonly dispatch: { readonly running: number; readonly late: number }
+  readonly dispatch: { readonly running: number }
+  readonly settler: { readonly late: number }
   readonly running: { readonly oldestStartedAt: number | null; readonly overrunning: number }
-  readonly committer: { readonly counts: Readonly<Record<CommitOutcome, number>> }
+  readonly ledger: { readonly counts: Readonly<Record<CommitOutcome, number>> }
   readonly drains: { readonly last: DrainReport | null }
   readonly stallWatch: { progressOf(partition: OwnedPartition): Progress; pollAgeMs(): number }
   readonly gauges: { readonly inFlight: number }
@@ -83,7 +84,7 @@ interface FactsParts {
 }
 
 export function partsFacts(parts: FactsParts): PartsFacts {
-  const { partitions, driver, dispatch, running, committer, drains, stallWatch, gauges, clock } = parts
+  const { partitions, driver, dispatch, settler, running, ledger, drains, stallWatch, gauges, clock } = parts
   const { oldestStartedAt } = running
   return {
     partitions: partitions.map((one) => partitionFacts(one, driver().endOf(one), stallWatch.progressOf(one), clock)),
@@ -92,8 +93,8 @@ export function partsFacts(parts: FactsParts): PartsFacts {
     oldestHandlerStartedAt: oldestStartedAt === null ? null : wallTimeOf(clock, oldestStartedAt),
     overrunning: running.overrunning,
     pollAgeMs: partitions.length === 0 ? 0 : stallWatch.pollAgeMs(),
-    late: dispatch.late,
-    commits: committer.counts,
+    late: settler.late,
+    commits: ledger.counts,
     lastDrain: drains.last,
   }
 }

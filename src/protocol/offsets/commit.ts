@@ -24,7 +24,7 @@ type CommitSettings = Pick<ConsumerSettings, 'requestTimeoutMs' | 'logger' | 'gr
 const secondOpinionMs = 1_000
 
 /**
- * Commits one after the other, each with one attempt: what was not stored is `pending`, what got no answer is `in-doubt`,
+ * Commits with one attempt each, in the order of the calls: what was not stored is `pending`, what got no answer is `in-doubt`,
  * and its owner decides whether it still wants to commit that. A missing permission is logged and `pending` too: nothing
  * is lost by it but repeats.
  */
@@ -33,7 +33,6 @@ export class OffsetCommitter {
   readonly #runtime: Runtime
   readonly #settings: CommitSettings
   readonly #ground: CommitGround
-  #last: Promise<unknown> = Promise.resolve()
 
   constructor(cluster: Cluster, runtime: Runtime, settings: CommitSettings, ground: CommitGround) {
     this.#cluster = cluster
@@ -44,13 +43,6 @@ export class OffsetCommitter {
 
   /** One outcome for each offset, in order. Never rejects. */
   async commit(offsets: readonly OffsetToCommit[], deadline: number): Promise<readonly CommitOutcome[]> {
-    const turn = this.#last.then(async () => this.#commitNow(offsets, deadline))
-    const passOn = () => undefined
-    this.#last = turn.then(passOn, passOn)
-    return turn
-  }
-
-  async #commitNow(offsets: readonly OffsetToCommit[], deadline: number): Promise<readonly CommitOutcome[]> {
     const { groupId, logger, requestTimeoutMs } = this.#settings
     if (groupId === null || !offsets.some((offset) => this.#isOurs(offset))) return offsets.map(() => 'lost')
     const attemptDeadline = Math.min(deadline, this.#runtime.clock.now() + requestTimeoutMs)

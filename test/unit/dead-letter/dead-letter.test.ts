@@ -24,12 +24,12 @@ function failed(headers: readonly Header[] = [], error: unknown = new TypeError(
 const textOf = (record: OutgoingRecord) => (name: string) => messageHeaders(record.headers).get(name)
 
 describe('a dead letter', () => {
-  it('has the original key, value and time, untouched', () => {
+  it('has the original key and value, untouched, and the time of its last failure, from which retention counts', () => {
     const source = failed()
     const letter = deadLetterRecord(source)
     expect(letter.key).toBe(source.record.key)
     expect(letter.value).toBe(source.record.value)
-    expect(letter.timestamp).toBe(source.record.timestamp)
+    expect(letter.timestamp).toBe(source.lastFailedAt)
   })
 
   it('tells where it came from, who failed, why, how often and when', () => {
@@ -161,6 +161,33 @@ describe('the dead-letter route', () => {
     })
     expect(published).toHaveLength(2)
   })
+
+  it.each([
+    ['invalid-record', 'refused'],
+    ['invalid-timestamp', 'refused'],
+    ['policy-violation', 'refused'],
+    ['topic-authorization-failed', 'not-authorized'],
+  ])('ends with both errors when the topic refuses the letter for good: %s', async (code, verdict) => {
+    const refusal = new SendError(code, 'not-stored', 'refused')
+    const failure = failed()
+    const route = deadLetterTo({ target: 'dlq', sources: ['t'], publish: () => Promise.reject(refusal) })
+    await expect(route(failure, signal)).rejects.toMatchObject({
+      name: 'DeadLetterError',
+      code: verdict,
+      offset: 99,
+      cause: refusal,
+      failure: failure.error,
+    })
+  })
+
+  it.each(['delivery-timeout', 'unknown-topic-or-partition', 'closed'])(
+    'leaves what may get better as it is: %s',
+    async (code) => {
+      const error = new SendError(code, 'unknown', 'not yet')
+      const route = deadLetterTo({ target: 'dlq', sources: ['t'], publish: () => Promise.reject(error) })
+      await expect(route(failed(), signal)).rejects.toBe(error)
+    },
+  )
 
   it('refuses to send records back to a topic they come from', () => {
     expect(() =>

@@ -5,12 +5,19 @@ import { virtualClock } from '../../../src/testing/time/virtual-clock.js'
 
 interface Task {
   next: Task | null
+  hasPlace: boolean
   readonly key: string | null
   readonly number: number
   readonly durationMs: number
 }
 
-const task = (key: string | null, number: number, durationMs = 0): Task => ({ next: null, key, number, durationMs })
+const task = (key: string | null, number: number, durationMs = 0): Task => ({
+  next: null,
+  hasPlace: false,
+  key,
+  number,
+  durationMs,
+})
 
 function setUp(concurrency: number) {
   const clock = virtualClock()
@@ -157,5 +164,64 @@ describe('keyed lanes', () => {
     expect(log.length).toBe(5_000)
     expect(seen).toBeGreaterThan(0)
     expect(seen).toBeLessThan(5_000)
+  })
+})
+
+describe('a task that gives its place back', () => {
+  /** Each task waits where the test says so. */
+  function waiting(concurrency: number) {
+    const clock = virtualClock()
+    const log: string[] = []
+    const waits = new Map<number, () => void>()
+    const lanes = new KeyedLanes<Task>({
+      concurrency,
+      clock,
+      onDefect: (error) => log.push(String(error)),
+      run: async (one) => {
+        log.push(`begins ${one.number}`)
+        if (one.durationMs > 0) {
+          group.giveBack(one)
+          await new Promise<void>((resolve) => waits.set(one.number, resolve))
+          log.push(`${one.number} ${(await group.takeAgain(one)) ? 'goes on' : 'is told to end'}`)
+          await clock.sleep(one.durationMs)
+        }
+        log.push(`ends ${one.number}`)
+      },
+    })
+    const group = lanes.group()
+    return { clock, log, waits, lanes, group }
+  }
+
+  it('lets others run, keeps its lane, and comes before what has not begun when it wants one again', async () => {
+    const { clock, log, waits, lanes, group } = waiting(1)
+    group.push('a', task('a', 1, 10))
+    group.push('a', task('a', 2))
+    group.push('b', task('b', 3, 10))
+    await clock.advance(0)
+    expect(log).toEqual(['begins 1', 'begins 3'])
+    expect(lanes.running).toBe(0)
+    group.push('c', task('c', 4))
+    waits.get(1)?.()
+    waits.get(3)?.()
+    await clock.advance(5)
+    expect(log.slice(2)).toEqual(['1 goes on'])
+    await clock.advance(100)
+    expect(log.slice(3)).toEqual(['ends 1', '3 goes on', 'ends 3', 'begins 4', 'ends 4', 'begins 2', 'ends 2'])
+    expect(lanes.running).toBe(0)
+  })
+
+  it('is told to end when its group was closed meanwhile, and waits while it is held', async () => {
+    const { clock, log, waits, group } = waiting(1)
+    group.push('a', task('a', 1, 10))
+    await clock.advance(0)
+    group.hold()
+    waits.get(1)?.()
+    await clock.advance(100)
+    expect(log).toEqual(['begins 1'])
+    const { closing } = group
+    group.close()
+    await clock.advance(100)
+    expect(log).toEqual(['begins 1', '1 is told to end', 'ends 1'])
+    expect(closing.aborted).toBe(true)
   })
 })

@@ -1,0 +1,130 @@
+import type { Clock } from '../../runtime/clock.js'
+import type { Labels, Metrics } from '../../telemetry/metrics.js'
+import type { BackPressure } from '../partition/back-pressure.js'
+import type { OwnedPartition } from '../partition/owned-partition.js'
+import { late, type Done, type Settlement } from '../partition/settlement.js'
+import type { Delivery, Work } from '../partition/work.js'
+import type { Ledger } from '../settling/ledger.js'
+
+export interface SettlerParts {
+  readonly delivery: Delivery
+  readonly ledger: Ledger
+  readonly backPressure: BackPressure
+  readonly metrics: Metrics
+  readonly clock: Clock
+  /** A record failed and has nowhere to go. */
+  readonly stopPartition: (partition: OwnedPartition, error: Error) => void
+}
+
+/** Takes each delivery through its handler, however often, and settles it. */
+export class Settler {
+  readonly #parts: SettlerParts
+  #late = 0
+
+  constructor(parts: SettlerParts) {
+    this.#parts = parts
+  }
+
+  /** Records whose handling ended after their partition was gone: refused. */
+  get late(): number {
+    return this.#late
+  }
+
+  /** Never throws or rejects. Without a promise when the handler ended at once. */
+  run(work: Work): Promise<unknown> | undefined {
+    const { ledger, delivery } = this.#parts
+    work.start()
+    ledger.started(work)
+    const settlement = delivery.deliver(work)
+    if (settlement instanceof Promise) return this.#later(work, settlement)
+    if (settlement.kind === 'split' || settlement.kind === 'again') return this.#goOn(work, settlement)
+    this.#settle(work, settlement)
+    return undefined
+  }
+
+  async #later(work: Work, pending: Promise<Settlement>): Promise<void> {
+    const settlement = await pending
+    if (settlement.kind === 'split' || settlement.kind === 'again') await this.#goOn(work, settlement)
+    else this.#settle(work, settlement)
+  }
+
+  async #goOn(work: Work, first: Settlement): Promise<Settlement> {
+    let settlement = first
+    while (settlement.kind === 'again') settlement = await this.#again(work, settlement.afterMs)
+    if (settlement.kind === 'split') await this.#runSplit(work)
+    else this.#settle(work, settlement)
+    return settlement
+  }
+
+  /** In its lane, so nothing overtakes it, and without a place of `concurrency` while it sleeps. */
+  async #again(work: Work, afterMs: number): Promise<Settlement> {
+    const { lanes } = work.partition
+    lanes.giveBack(work.inLane)
+    await this.#parts.clock.sleep(afterMs, lanes.closing).catch(() => undefined) // closed: there is no place then
+    // Given up, sought elsewhere or stopped: whoever reads it next handles it.
+    if (!(await lanes.takeAgain(work.inLane))) return late
+    work.attempt += 1
+    return this.#parts.delivery.deliver(work)
+  }
+
+  /** In the place of the batch, so nothing of its partition overtakes. */
+  async #runSplit(work: Work): Promise<void> {
+    const { lanes } = work.partition
+    const singles = work.split()
+    for (const [index, single] of singles.entries()) {
+      // Paused: it waits. Given up, sought elsewhere or stopped: the rest belongs to whoever reads it next.
+      if (!(await lanes.mayStart())) return
+      if (!work.hasPlace && !(await lanes.takeAgain(work))) return
+      const settlement = await this.#goOn(single, await this.#parts.delivery.deliver(single))
+      if (settlement.kind === 'stopped') {
+        // The rest had its turn with the batch and gets none alone.
+        work.partition.failed += singles.length - index - 1
+        return
+      }
+    }
+  }
+
+  #settle(work: Work, settlement: Settlement): void {
+    switch (settlement.kind) {
+      case 'handled':
+      case 'discarded':
+      case 'moved':
+        if (work.partition.isGone) this.#countLate(work)
+        else this.#settled(work, settlement)
+        return
+      case 'stopped':
+        if (work.partition.isGone) this.#countLate(work)
+        else this.#failed(work, settlement.by)
+        return
+      default:
+        this.#countLate(work)
+    }
+  }
+
+  #failed({ partition, count }: Work, error: Error): void {
+    partition.failed += count
+    const labels = { topic: partition.topic, outcome: 'failed' }
+    this.#parts.metrics.count('tidemark_consumer_records_total', labels, count)
+    this.#parts.stopPartition(partition, error)
+  }
+
+  #settled(work: Work, settlement: Done): void {
+    const { partition, count } = work
+    const { backPressure, ledger, metrics, clock } = this.#parts
+    work.settle()
+    partition.lastProgressAt = clock.now()
+    metrics.count('tidemark_consumer_records_total', labelsOf(partition, settlement), count)
+    ledger.settled(work, settlement)
+    backPressure.shrunk(partition)
+  }
+
+  #countLate({ partition, count }: Work): void {
+    this.#late += count
+    this.#parts.metrics.count('tidemark_consumer_records_total', { topic: partition.topic, outcome: 'late' }, count)
+  }
+}
+
+function labelsOf({ labels }: OwnedPartition, { kind }: Done): Labels {
+  if (kind === 'handled') return labels.handled
+  return kind === 'moved' ? labels.deadLettered : labels.discarded
+}

@@ -1,0 +1,80 @@
+import { HandlerError } from '../../errors.js'
+import type { Runtime } from '../../runtime/runtime.js'
+import { isError } from '../../runtime/thrown.js'
+import { late, type Settlement } from '../partition/settlement.js'
+import type { Work } from '../partition/work.js'
+
+/** A delivery whose attempt failed. */
+export interface Failed {
+  readonly work: Work
+  /** Attempts so far, this one and those of consumers before included. */
+  readonly attempt: number
+  /** Of the first failed attempt of this consumer, ms since the Unix epoch. */
+  readonly firstFailedAt: number
+  readonly lastFailedAt: number
+  readonly error: unknown
+}
+
+/** One step of the ladder: decides what becomes of a failed delivery, or leaves it to the next. Must not throw or reject. */
+export type Rung = (failed: Failed) => Settlement | Promise<Settlement> | 'not-mine'
+
+/** What is known about the attempt that failed. */
+export interface FailedAttempt {
+  readonly attempt: number
+  readonly firstFailedAt: number | null
+}
+
+/**
+ * What becomes of a delivery that failed. Each rung costs more than the one above it, so the first that takes it decides:
+ *
+ * | rung        | takes                              | costs |
+ * |-------------|------------------------------------|-------|
+ * | discard     | what the handler said to drop      | nothing |
+ * | retry later | what may succeed at another time   | an attempt, and time in its lane |
+ * | dead letter | the rest, where there is a topic   | its order among its neighbours |
+ * | stop        | everything                         | its partition, until somebody looks |
+ */
+export class Ladder {
+  readonly #rungs: readonly Rung[]
+  readonly #runtime: Runtime
+
+  /** @param rungs the last one takes everything */
+  constructor(rungs: readonly Rung[], runtime: Runtime) {
+    this.#rungs = rungs
+    this.#runtime = runtime
+  }
+
+  /** Never throws or rejects: a rung that does stops the partition. */
+  end(work: Work, { attempt, firstFailedAt }: FailedAttempt, thrown: unknown): Settlement | Promise<Settlement> {
+    if (work.partition.isGone) return late
+    const lastFailedAt = this.#runtime.clock.wallTime()
+    work.firstFailedAt ??= firstFailedAt ?? lastFailedAt
+    const failed: Failed = { work, attempt, firstFailedAt: work.firstFailedAt, lastFailedAt, error: legible(thrown) }
+    try {
+      for (const rung of this.#rungs) {
+        const settlement = rung(failed)
+        if (settlement instanceof Promise) return settlement.catch(broken)
+        if (settlement !== 'not-mine') return settlement
+      }
+    } catch (error) {
+      return broken(error)
+    }
+    return broken(undefined)
+  }
+}
+
+function broken(cause: unknown): Settlement {
+  const message = 'a rung of the ladder threw, or none took a failed delivery; please report it'
+  return { kind: 'stopped', by: new HandlerError('internal-defect', message, { cause }) }
+}
+
+/** A proxy may refuse to say what it is; nothing below could ask it then. */
+function legible(thrown: unknown): unknown {
+  if (typeof thrown !== 'object' || thrown === null || isError(thrown)) return thrown
+  try {
+    Object.getPrototypeOf(thrown)
+    return thrown
+  } catch {
+    return new HandlerError('unreadable-error', 'the handler threw something that does not say what it is')
+  }
+}

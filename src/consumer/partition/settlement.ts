@@ -1,0 +1,24 @@
+/** How a delivery ended. The frequent ends are constants, so settling a record makes no garbage. More may be added. */
+export type Settlement =
+  | { readonly kind: 'handled' }
+  /** Dropped, because its handler said so. */
+  | { readonly kind: 'discarded' }
+  /** Kept elsewhere, acknowledged. */
+  | { readonly kind: 'moved'; readonly to: 'dead-letter' }
+  /** The partition is no longer ours: nothing of it counts. */
+  | { readonly kind: 'late' }
+  /** A batch failed and each of its records must be tried alone. */
+  | { readonly kind: 'split' }
+  /** To be tried again after a while, in its place: nothing of its lane overtakes it. */
+  | { readonly kind: 'again'; readonly afterMs: number }
+  /** Nothing may be done with the record: the partition stops here. */
+  | { readonly kind: 'stopped'; readonly by: Error }
+
+/** Ends after which a record is done. */
+export type Done = Extract<Settlement, { readonly kind: 'handled' | 'discarded' | 'moved' }>
+
+export const handled = Object.freeze({ kind: 'handled' }) satisfies Settlement
+export const discarded = Object.freeze({ kind: 'discarded' }) satisfies Settlement
+export const deadLettered = Object.freeze({ kind: 'moved', to: 'dead-letter' }) satisfies Settlement
+export const late = Object.freeze({ kind: 'late' }) satisfies Settlement
+export const split = Object.freeze({ kind: 'split' }) satisfies Settlement

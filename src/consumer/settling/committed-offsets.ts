@@ -1,0 +1,52 @@
+import type { Progress } from '../../offsets/progress.js'
+import type { OwnedPartition } from '../partition/owned-partition.js'
+import type { Work } from '../partition/work.js'
+import { Committer } from './committer.js'
+import type { Ledger, LedgerParts } from './ledger.js'
+
+/** The group's committed offsets as ledger: each partition's tracker says how far it is, the committer tells the group. */
+export class CommittedOffsets implements Ledger {
+  readonly #committer: Committer
+
+  constructor(parts: LedgerParts) {
+    this.#committer = new Committer(parts)
+  }
+
+  get counts() {
+    return this.#committer.counts
+  }
+
+  begins(partition: OwnedPartition): void {
+    this.#committer.commitSoon(partition)
+  }
+
+  started(): void {
+    // A commit says what is done; what has begun is nobody else's matter.
+  }
+
+  settled({ partition, count }: Work): void {
+    this.#committer.settled(partition, count)
+  }
+
+  moved(partition: OwnedPartition): void {
+    this.#committer.moved(partition)
+  }
+
+  flush(partitions: readonly OwnedPartition[], deadline: number): Promise<void> {
+    return this.#committer.flush(partitions, deadline)
+  }
+
+  leastProgress(partition: OwnedPartition): Progress | null {
+    return this.#committer.leastProgress(partition)
+  }
+
+  mayFallBack(partition: OwnedPartition): boolean {
+    return this.#committer.isInDoubt(partition)
+  }
+
+  close(): void {
+    this.#committer.close()
+  }
+}
+
+export const committedOffsets = (parts: LedgerParts): Ledger => new CommittedOffsets(parts)

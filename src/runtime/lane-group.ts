@@ -1,0 +1,224 @@
+import { LinkedQueue } from './linked-queue.js'
+
+/** Work of a lane. `next` belongs to the lanes while the task waits: tasks are linked, so waiting costs no memory of its own. */
+export interface LaneTask<Task> {
+  next: Task | null
+  /** Whether it takes a place of `concurrency`; set by the lanes. */
+  hasPlace: boolean
+}
+
+/** Where further tasks of a group come from when none of those it has can start. */
+export interface LaneSupply {
+  /** Whether there is more, and pushing it now could let something start. Asked often: must be cheap. */
+  readonly canRefill: () => boolean
+  /** Pushes some more, or finds that there is none. Must not throw. */
+  readonly refill: () => void
+}
+
+/** What a group asks of the lanes that own it. */
+export interface Places<Task extends LaneTask<Task>> {
+  ready(group: LaneGroup<Task>): void
+  giveBack(task: Task): void
+  take(group: LaneGroup<Task>, task: Task): Promise<boolean>
+  drop(group: LaneGroup<Task>): void
+}
+
+/** Lanes that belong together. It can be held (nothing new starts) and closed (nothing waits any more). */
+export class LaneGroup<Task extends LaneTask<Task>> {
+  next: LaneGroup<Task> | null = null
+  readonly #lanes = new Map<string, KeyLane<Task>>()
+  readonly #readyLanes = new LinkedQueue<KeyLane<Task>>()
+  readonly #supply: LaneSupply
+  readonly #places: Places<Task>
+  #announced = false
+  #holds = 0
+  #closed = false
+  #running = 0
+  #queued = 0
+  #closing: AbortController | null = null
+  #idleWaiters: (() => void)[] = []
+  #gateWaiters: (() => void)[] = []
+
+  constructor(supply: LaneSupply, places: Places<Task>) {
+    this.#supply = supply
+    this.#places = places
+  }
+
+  get running(): number {
+    return this.#running
+  }
+
+  get queued(): number {
+    return this.#queued
+  }
+
+  /** Keys that have work waiting or running. */
+  get lanes(): number {
+    return this.#lanes.size
+  }
+
+  /** Behind everything of this key; `null` is no key, such tasks wait for nothing but a free place. */
+  push(key: string | null, task: Task): void {
+    if (this.#closed) return
+    this.#queued += 1
+    let lane = key === null ? undefined : this.#lanes.get(key)
+    if (lane === undefined) {
+      lane = new KeyLane<Task>(key)
+      if (key !== null) this.#lanes.set(key, lane)
+    }
+    if (lane.add(task)) this.#laneReady(lane)
+  }
+
+  /** The supply has more than when it was asked last. */
+  supplied(): void {
+    this.#announce()
+  }
+
+  /**
+   * For a task that starts something new of its own: resolves to true when the group would let a task start, to false
+   * when it is closed.
+   */
+  async mayStart(): Promise<boolean> {
+    while (this.#holds > 0 && !this.#closed) await new Promise<void>((resolve) => this.#gateWaiters.push(resolve))
+    return !this.#closed
+  }
+
+  /** A running task that waits for something takes no place of `concurrency` meanwhile. Its lane waits for it still. */
+  giveBack(task: Task): void {
+    this.#places.giveBack(task)
+  }
+
+  /** Resolves to true when the group lets a task start and there is a place for it; to false when the group is closed. */
+  async takeAgain(task: Task): Promise<boolean> {
+    while (await this.mayStart()) {
+      if (!(await this.#places.take(this, task))) return false
+      if (this.#holds === 0 && !this.#closed) return true
+      this.#places.giveBack(task)
+    }
+    return false
+  }
+
+  /** Aborts when the group is closed, so that waits inside a task end. */
+  get closing(): AbortSignal {
+    if (this.#closing === null) {
+      this.#closing = new AbortController()
+      if (this.#closed) this.#closing.abort()
+    }
+    return this.#closing.signal
+  }
+
+  /** Nothing new starts until every hold is released. */
+  hold(): void {
+    this.#holds += 1
+  }
+
+  release(): void {
+    this.#holds -= 1
+    if (this.#holds === 0) this.#openGate()
+    this.#announce()
+  }
+
+  /** Drops everything that waits; what runs goes on. Returns how many tasks were dropped. */
+  close(): number {
+    this.#closed = true
+    this.#openGate()
+    this.#places.drop(this)
+    this.#closing?.abort()
+    const dropped = this.#queued
+    this.#queued = 0
+    this.#readyLanes.clear()
+    for (const lane of this.#lanes.values()) lane.clear()
+    this.#lanes.clear()
+    return dropped
+  }
+
+  /** Resolves when no task of the group runs. */
+  whenIdle(): Promise<void> {
+    if (this.#running === 0) return Promise.resolve()
+    return new Promise((resolve) => this.#idleWaiters.push(resolve))
+  }
+
+  /** The next lane to serve; called by the lanes that own this group. */
+  takeLane(): KeyLane<Task> | null {
+    this.#announced = false
+    if (this.#holds > 0) return null
+    if (this.#readyLanes.isEmpty && this.#canRefill) this.#supply.refill()
+    const lane = this.#readyLanes.shift()
+    // In line again: a refill that started nothing is one of several turns, not a loop of its own.
+    if (lane === null) this.#announce()
+    return lane
+  }
+
+  begin(): void {
+    this.#queued -= 1
+    this.#running += 1
+    this.#announce()
+  }
+
+  end(lane: KeyLane<Task>): void {
+    this.#running -= 1
+    if (lane.rest()) this.#laneReady(lane)
+    else if (lane.key !== null && this.#lanes.get(lane.key) === lane) this.#lanes.delete(lane.key)
+    this.#announce()
+    if (this.#running === 0 && this.#idleWaiters.length > 0) this.#wakeIdleWaiters()
+  }
+
+  get #canRefill(): boolean {
+    return !this.#closed && this.#supply.canRefill()
+  }
+
+  #laneReady(lane: KeyLane<Task>): void {
+    this.#readyLanes.push(lane)
+    this.#announce()
+  }
+
+  #announce(): void {
+    if (this.#announced || this.#holds > 0 || (this.#readyLanes.isEmpty && !this.#canRefill)) return
+    this.#announced = true
+    this.#places.ready(this)
+  }
+
+  #openGate(): void {
+    const waiters = this.#gateWaiters
+    this.#gateWaiters = []
+    for (const pass of waiters) pass()
+  }
+
+  #wakeIdleWaiters(): void {
+    const waiters = this.#idleWaiters
+    this.#idleWaiters = []
+    for (const wake of waiters) wake()
+  }
+}
+
+/** The tasks of one key: at most one runs. */
+export class KeyLane<Task extends LaneTask<Task>> {
+  next: KeyLane<Task> | null = null
+  readonly #tasks = new LinkedQueue<Task>()
+  #state: 'empty' | 'ready' | 'running' = 'empty'
+
+  constructor(readonly key: string | null) {}
+
+  /** True when the lane became ready by it. */
+  add(task: Task): boolean {
+    this.#tasks.push(task)
+    if (this.#state !== 'empty') return false
+    this.#state = 'ready'
+    return true
+  }
+
+  take(): Task {
+    this.#state = 'running'
+    return this.#tasks.shift() as Task
+  }
+
+  /** After a task: true when another one waits. */
+  rest(): boolean {
+    this.#state = this.#tasks.isEmpty ? 'empty' : 'ready'
+    return this.#state === 'ready'
+  }
+
+  clear(): void {
+    this.#tasks.clear()
+  }
+}
