@@ -3,6 +3,7 @@ import { came } from '../input/came.js'
 import { hidden } from './hide-when-printed.js'
 import { isSecretPath } from './secrets.js'
 
+/** Who gave a value. More may come. */
 export type ConfigSource = 'user' | 'environment' | 'profile' | 'default'
 
 /** One source of values, with the names it gave them. */

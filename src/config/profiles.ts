@@ -1,5 +1,6 @@
 import type { IsolationLevel } from '../connection/requests/fetch.js'
 
+/** More may come. */
 export type ProfileName = 'ap' | 'cp' | 'transactional'
 
 /** What a profile settles for producers. */

@@ -11,6 +11,7 @@ import { requirePartitions, requireSeekTarget } from './options/consumer-input.j
 import type { ResolvedConsumerOptions } from './options/consumer-schema.js'
 import { onWallClock, type ConsumerFacts } from './watch/facts.js'
 
+/** More may come. */
 export type ConsumerState = 'idle' | 'starting' | 'running' | 'stopping' | 'stopped' | 'failed'
 
 const moves = {

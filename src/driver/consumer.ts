@@ -6,6 +6,7 @@ import type { ClientSettings } from './client-settings.js'
 
 /** Where to start when the group has committed nothing: by name, or the first record at or after a time (ms). */
 export type StartPosition = 'earliest' | 'latest' | { readonly timestamp: number }
+/** How a group shares partitions; the names are those of Kafka's clients. More may come. */
 export type AssignorName = 'sticky' | 'range' | 'roundrobin' | 'kafkajs-roundrobin'
 
 export interface ConsumerSettings extends ClientSettings {
@@ -65,7 +66,7 @@ export interface OffsetToCommit extends TopicPartition {
   readonly metadata: string
 }
 
-/** Fate of one offset of a commit. */
+/** Fate of one offset of a commit. More may come. */
 export type CommitOutcome =
   | 'committed'
   /** The epoch is gone, or the group says the member is: the new owner decides; never try again. */

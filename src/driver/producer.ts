@@ -23,6 +23,7 @@ export interface OutgoingBatch extends TopicPartition {
   readonly sizeBytes: number
 }
 
+/** How a batch ended: exactly one of three. */
 export type BatchOutcome =
   | {
       readonly outcome: 'stored'

@@ -36,6 +36,7 @@ export interface ProducerFacts {
   readonly loadingTopics: number
 }
 
+/** More may come. */
 export type ProducerState = 'open' | 'closing' | 'closed'
 
 export interface ProducerParts {

@@ -1,6 +1,7 @@
 import { ConfigError, type ConfigIssue } from '../errors.js'
 import { describeType } from './serde-error.js'
 
+/** What becomes of an integer that a number cannot hold. More may come. */
 export type LargeIntegers = 'warn' | 'refuse' | 'bigint'
 
 export interface JsonOptions {

@@ -143,4 +143,5 @@ export const metricNames = {
   },
 } as const satisfies Record<string, MetricDefinition>
 
+/** More may come. */
 export type MetricName = keyof typeof metricNames

@@ -55,7 +55,7 @@ export interface Apis {
   createPartitions: { request: CreatePartitionsRequest; answer: CreatePartitionsAnswer }
   describeConfigs: { request: DescribeConfigsRequest; answer: DescribeConfigsAnswer }
 }
-/** Written out, so that a public type that names an API does not carry every request with it. */
+/** Kafka's APIs that are used; more may come. Written out, so that a public type that names one does not carry every request. */
 export type ApiName =
   | 'apiVersions'
   | 'metadata'

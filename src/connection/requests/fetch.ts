@@ -2,6 +2,7 @@ import type { RecordBatch } from '../../message/record.js'
 import type { TopicPartition } from '../../message/topic-partition.js'
 import type { Throttled, WithError } from './answer.js'
 
+/** Whether records of aborted and unfinished transactions are seen. More may come. */
 export type IsolationLevel = 'read-uncommitted' | 'read-committed'
 export interface FetchPartition extends TopicPartition {
   /** Brokers from Kafka 3.1 on refuse to read another topic of the same name. `null` when unknown. */

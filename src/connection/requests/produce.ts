@@ -2,6 +2,7 @@ import type { OutgoingRecord } from '../../message/record.js'
 import type { TopicPartition } from '../../message/topic-partition.js'
 import type { Throttled, WithError } from './answer.js'
 
+/** Kafka's codecs. More may come. */
 export type Compression = 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd'
 /** One record batch. The same object is sent again on a retry, so an encoder may keep its bytes beside it (WeakMap). */
 export interface ProduceBatch extends TopicPartition {

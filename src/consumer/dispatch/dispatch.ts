@@ -9,6 +9,7 @@ import type { Work } from '../partition/work.js'
 import type { Ledger } from '../settling/ledger.js'
 import type { Settler } from './settler.js'
 
+/** What is handled one after another. More may come. */
 export type Order = 'partition' | 'key' | 'none'
 
 export interface DispatchOptions {

@@ -24,6 +24,7 @@ const doorsOf = {
   seek: ['fetch', 'start'],
 } as const satisfies Readonly<Record<string, readonly Door[]>>
 
+/** Why nothing of a partition is fetched or started. More may come. */
 export type PauseReason = keyof typeof doorsOf
 
 /** What closing and opening a door does. */

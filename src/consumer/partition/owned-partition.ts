@@ -9,6 +9,7 @@ import type { Labels } from '../../telemetry/metrics.js'
 import { PartitionGate } from './gate.js'
 import type { PartitionInflow, PartitionLanes, WayIn } from './way-in.js'
 
+/** More may come. */
 export type PartitionState = 'active' | 'stopped' | 'draining' | 'gone'
 
 const moves = {

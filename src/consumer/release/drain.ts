@@ -8,7 +8,7 @@ import type { OwnedPartition } from '../partition/owned-partition.js'
 import type { Ledger } from '../settling/ledger.js'
 import type { DrainTime } from './drain-time.js'
 
-/** Why partitions were given up. `lost` and `forced` commit nothing. */
+/** Why partitions were given up. `lost` and `forced` commit nothing. More may come. */
 export type DrainReason = 'revoked' | 'stopped' | 'lost' | 'forced'
 
 /** Offsets from `from` up to, not including, `to`. */

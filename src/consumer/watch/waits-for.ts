@@ -1,7 +1,7 @@
 import type { KnownEnd } from '../../driver/consumer.js'
 import type { OwnedPartition } from '../partition/owned-partition.js'
 
-/** What the work of a partition waits for. */
+/** What the work of a partition waits for. More may come. */
 export type WaitsFor =
   /** A handler that runs. */
   | 'handler'

@@ -2,6 +2,7 @@ import { AssertionError } from 'node:assert'
 import type { ContractAbility, ContractHost } from './contract-host.js'
 import { CaseWorld, type ContractWorld } from './contract-world.js'
 
+/** More may come. */
 export type ContractGroup =
   | 'producing'
   | 'reading'

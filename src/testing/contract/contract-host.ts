@@ -45,6 +45,7 @@ export interface HeldProduce {
   release(): void
 }
 
+/** More may come. */
 export type ContractAbility = keyof ContractAbilities
 
 export interface HostTopic {

@@ -7,7 +7,7 @@ import type { Timer } from '../../runtime/clock.js'
 import type { Random } from '../../runtime/random.js'
 import type { VirtualClock } from '../time/virtual-clock.js'
 
-/** The ways a simulated cluster is disturbed. */
+/** The ways a simulated cluster is disturbed. More may come. */
 export type Disturbance =
   | 'lose-answer'
   | 'lose-request'

@@ -10,6 +10,7 @@ import { JoinWindow } from './join-window.js'
 import { emptyAssignment, type GroupMember } from './member.js'
 import { GroupMembers } from './members.js'
 
+/** In Kafka's words. More may come. */
 export type GroupState = 'Empty' | 'PreparingRebalance' | 'CompletingRebalance' | 'Stable' | 'Dead'
 
 /** A new member may wait this long in a parked JoinGroup before it counts as gone. */

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import ts from 'typescript'
-import { describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const entries = ['index', 'memory', 'testing', 'driver', 'kafkajs'].map((name) => `${root}src/${name}.ts`)
@@ -10,12 +10,26 @@ type Way = 'given' | 'got'
 
 const turned: Readonly<Record<Way, Way>> = { given: 'got', got: 'given' }
 
-/** Optional fields of everything that a user can give to what the entries export: how many, and where those are that refuse `undefined`. */
-function refusals(): { readonly looked: number; readonly refused: readonly string[] } {
+/** Everything that a user can import. */
+function publicProgram() {
   const { config } = ts.readConfigFile(`${root}tsconfig.json`, ts.sys.readFile) as { config: object }
   const { options } = ts.parseJsonConfigFileContent({ ...config, include: [], files: entries }, ts.sys, root)
   const program = ts.createProgram(entries, options)
   const checker = program.getTypeChecker()
+  const exported = entries
+    .map((entry) => checker.getSymbolAtLocation(program.getSourceFile(entry) as ts.SourceFile) as ts.Symbol)
+    .flatMap((module) => checker.getExportsOfModule(module))
+    .map((symbol) => (symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol))
+  return { checker, exported }
+}
+
+type PublicProgram = ReturnType<typeof publicProgram>
+
+/** Optional fields of all that a user can give: how many, and where those are that refuse `undefined`. */
+function refusals({ checker, exported }: PublicProgram): {
+  readonly looked: number
+  readonly refused: readonly string[]
+} {
   const undefinedType = checker.getUndefinedType()
   const seen = { given: new Set<ts.Type>(), got: new Set<ts.Type>() }
   const refused = new Set<string>()
@@ -48,12 +62,8 @@ function refusals(): { readonly looked: number; readonly refused: readonly strin
     }
   }
 
-  for (const entry of entries) {
-    const module = checker.getSymbolAtLocation(program.getSourceFile(entry) as ts.SourceFile) as ts.Symbol
-    for (const exported of checker.getExportsOfModule(module)) {
-      const target = exported.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(exported) : exported
-      if (target.flags & ts.SymbolFlags.Value) walk(checker.getTypeOfSymbol(target), 'got')
-    }
+  for (const symbol of exported) {
+    if (symbol.flags & ts.SymbolFlags.Value) walk(checker.getTypeOfSymbol(symbol), 'got')
   }
   return { looked, refused: [...refused].sort() }
 }
@@ -76,10 +86,35 @@ function placeOf(property: ts.Symbol): string {
   return `${source.fileName.slice(root.length)}:${line} ${property.name}`
 }
 
-describe('options', () => {
-  it('take undefined for what is left out, however strict the compiler of the user', () => {
-    const { looked, refused } = refusals()
+/** Names of types that list names, and do not say that the list may grow. */
+function closedUnions({ checker, exported }: PublicProgram): readonly string[] {
+  return exported
+    .filter((symbol) => symbol.flags & ts.SymbolFlags.TypeAlias)
+    .filter((symbol) => {
+      const type = checker.getDeclaredTypeOfSymbol(symbol)
+      return type.isUnion() && type.types.every((part) => part.isStringLiteral())
+    })
+    .filter((symbol) => {
+      const told = ts.displayPartsToString(symbol.getDocumentationComment(checker))
+      return !/more may come/i.test(told)
+    })
+    .map((symbol) => symbol.name)
+}
+
+describe('public types', () => {
+  let program: PublicProgram
+  beforeAll(() => {
+    program = publicProgram()
+  }, 60_000)
+
+  it('take undefined for every option that is left out, however strict the compiler of the user', () => {
+    const { looked, refused } = refusals(program)
     expect(looked).toBeGreaterThan(100)
     expect(refused).toEqual([])
   }, 60_000)
+
+  it('say of every list of names that it may grow', () => {
+    expect(program.exported.length).toBeGreaterThan(150)
+    expect(closedUnions(program)).toEqual([])
+  })
 })
