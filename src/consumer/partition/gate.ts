@@ -22,10 +22,10 @@ const doorsOf = {
   'stage-full': ['fetch'],
   stopped: ['fetch', 'start'],
   seek: ['fetch', 'start'],
-} as const satisfies Readonly<Record<string, readonly Door[]>>
+} as const satisfies Readonly<Record<PauseReason, readonly Door[]>>
 
 /** Why nothing of a partition is fetched or started. More may come. */
-export type PauseReason = keyof typeof doorsOf
+export type PauseReason = 'user' | 'marks' | 'dead-letter' | 'not-before' | 'stage-full' | 'stopped' | 'seek'
 
 /** What closing and opening a door does. */
 export type DoorActions = Readonly<Record<Door, { close(): void; open(): void }>>
