@@ -45,6 +45,8 @@ export interface AssignedPartition extends TopicPartition {
   readonly position: number
   /** What the group had committed; `null` when nothing. */
   readonly committed: { readonly offset: number; readonly metadata: string | null } | null
+  /** Tells the log that offsets count in from any other one of that name; `null` when the driver cannot tell. */
+  readonly log: string | null
 }
 
 /** Records of one partition, in order; offsets may have holes. None is below the position that was asked for. */

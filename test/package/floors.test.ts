@@ -13,10 +13,10 @@ const buildings: Readonly<Record<string, readonly (readonly string[])[]>> = {
   '': [
     ['errors.ts'],
     ['input/'],
-    ['runtime/', 'message/', 'telemetry/'],
+    ['runtime/', 'message/', 'telemetry/', 'offsets/'],
     ['connection/', 'serde/'],
     ['driver/'],
-    ['protocol/', 'wire/', 'topic/', 'offsets/'],
+    ['protocol/', 'wire/', 'topic/'],
     ['drivers/kafkajs/', 'drivers/memory/', 'drivers/confluent/', 'producer/'],
     ['consumer/'],
     ['retry/', 'dead-letter/', 'dedupe/', 'reorder/', 'transaction/', 'outbox/', 'operations/'],

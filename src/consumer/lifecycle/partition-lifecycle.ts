@@ -1,6 +1,7 @@
 import type { AssignedPartition, ConsumerListener, FetchedRecords } from '../../driver/consumer.js'
 import { TidemarkError } from '../../errors.js'
 import type { TopicPartition } from '../../message/topic-partition.js'
+import { originOf } from '../../offsets/log-identity.js'
 import { progressOf } from '../../offsets/progress.js'
 import type { Clock } from '../../runtime/clock.js'
 import type { Logger } from '../../telemetry/logger.js'
@@ -184,11 +185,15 @@ export class PartitionLifecycle implements ConsumerListener {
   }
 }
 
-function startOf({ position, committed }: AssignedPartition): PartitionStart {
+function startOf({ position, committed, log }: AssignedPartition): PartitionStart {
   if (committed === null) return { position, completed: [], acknowledged: null, leftBehind: [] }
-  // Reset because what is committed lay outside the log: it says nothing about the records of now.
-  if (position !== committed.offset) return { position, completed: [], acknowledged: null, leftBehind: [] }
-  const { completed } = progressOf(committed)
-  const acknowledged = { offset: committed.offset, metadata: committed.metadata ?? '' }
+  const origin = originOf(committed.metadata, log)
+  // Reset because what is committed lay outside the log, or in a former one: it says nothing about the records of now.
+  if (position !== committed.offset || origin === 'former-log') {
+    return { position, completed: [], acknowledged: null, leftBehind: [] }
+  }
+  const metadata = origin === 'this-log' ? (committed.metadata ?? '') : ''
+  const acknowledged = { offset: committed.offset, metadata }
+  const { completed } = progressOf(acknowledged)
   return { position, completed, acknowledged, leftBehind: [] }
 }

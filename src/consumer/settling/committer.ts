@@ -2,6 +2,7 @@ import type { CommitOutcome, DriverConsumer, OffsetToCommit } from '../../driver
 import { encodeCommitMetadata } from '../../offsets/commit-metadata.js'
 import { commitDelayMs, commitDue } from '../../offsets/commit-policy.js'
 import { completedRangesText } from '../../offsets/completed-ranges.js'
+import { identitySection } from '../../offsets/log-identity.js'
 import type { Progress } from '../../offsets/progress.js'
 import { exponential } from '../../runtime/backoff.js'
 import type { Timer } from '../../runtime/clock.js'
@@ -268,9 +269,9 @@ export class Committer {
 function stateOf(partition: OwnedPartition): Acknowledged {
   const offset = partition.tracker.committable
   const completed = partition.tracker.completedRanges()
-  if (completed.length === 0 || partition.metadataMaxBytes === 0) return { offset, metadata: '' }
-  const metadata = encodeCommitMetadata([completedRangesText(offset, completed)], partition.metadataMaxBytes)
-  return { offset, metadata }
+  if (partition.metadataMaxBytes === 0) return { offset, metadata: '' }
+  const sections = [identitySection(partition.assigned.log), completedRangesText(offset, completed)]
+  return { offset, metadata: encodeCommitMetadata(sections, partition.metadataMaxBytes) }
 }
 
 /** After a position was reset or sought, lower than what the group has is news too. */

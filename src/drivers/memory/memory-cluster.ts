@@ -191,6 +191,11 @@ export class MemoryCluster {
     return this.#groups.committed(groupId)
   }
 
+  /** Stores an offset for the group as a tool does that copies commits, whoever is a member. */
+  restoreCommit(groupId: string, commit: CommittedPartition): void {
+    this.#groups.restore(groupId, commit)
+  }
+
   /** `undefined` when nobody has used the group. */
   group(groupId: string): GroupFacts | undefined {
     return this.#groups.facts(groupId)

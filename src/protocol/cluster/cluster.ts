@@ -2,6 +2,7 @@ import type { Connection } from '../../connection/connection.js'
 import type { AnswerTo, Request } from '../../connection/requests/apis.js'
 import type { FindCoordinatorRequest } from '../../connection/requests/groups.js'
 import type { PartitionMetadata, TopicMetadata } from '../../connection/requests/metadata.js'
+import { identityText } from '../../offsets/log-identity.js'
 import type { Runtime } from '../../runtime/runtime.js'
 import type { Logger } from '../../telemetry/logger.js'
 import { BrokerRotation } from './broker-rotation.js'
@@ -46,6 +47,11 @@ export class Cluster {
   /** As last told; check `errorCode`. `undefined` until asked for. */
   topic(name: string): TopicMetadata | undefined {
     return this.#cache.topic(name)
+  }
+
+  /** Which log the offsets of a topic count in, as far as brokers tell. */
+  logOf(topic: string, topicId = this.#cache.topic(topic)?.topicId ?? null): string {
+    return identityText({ clusterId: this.#cache.clusterId ?? '', topicId: topicId ?? '' })
   }
 
   /** `leader` is -1 while there is none. */

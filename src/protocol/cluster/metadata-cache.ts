@@ -1,11 +1,27 @@
-import { brokerCode } from '../../connection/broker-error.js'
 import type { MetadataAnswer, PartitionMetadata, TopicMetadata } from '../../connection/requests/metadata.js'
+import { judgeTopicCode } from './codes.js'
 
-/** What the cluster last told about brokers, topics and leaders. The newest answer wins. */
+/** Ids of former topics that are remembered for each name, so that a broker that lags does not bring one back. */
+const mostFormerIds = 8
+
+/**
+ * What the cluster last told about brokers, topics and leaders. Brokers lag behind each other, so the newest answer is
+ * not always the newest knowledge:
+ *
+ * | of a topic comes                      | then                                                                    |
+ * |---------------------------------------|-------------------------------------------------------------------------|
+ * | no partition, an error                | the error is taken, what was known of the partitions stays              |
+ * | the id that is known                  | partition by partition the higher leader epoch stays; none goes away    |
+ * | another id, never seen                | the topic was made anew: all of it is taken, the known id is a former one |
+ * | a former id                           | nothing is taken                                                        |
+ * | no id (Kafka before 2.8)              | all of it is taken                                                      |
+ */
 export class MetadataCache {
   #brokers: readonly number[] = []
   #controllerId = -1
+  #clusterId: string | null = null
   readonly #topics = new Map<string, TopicMetadata>()
+  readonly #formerIds = new Map<string, readonly string[]>()
   readonly #listeners = new Set<() => void>()
 
   get brokers(): readonly number[] {
@@ -17,11 +33,16 @@ export class MetadataCache {
     return this.#controllerId
   }
 
+  /** `null` while no broker told. */
+  get clusterId(): string | null {
+    return this.#clusterId
+  }
+
   topicNames(): readonly string[] {
     return [...this.#topics.keys()]
   }
 
-  /** `errorCode` tells whether the last answer about it was good; its partitions are the last good ones. */
+  /** `errorCode` tells whether the last answer about it was good; its id and partitions are the last good ones. */
   topic(name: string): TopicMetadata | undefined {
     return this.#topics.get(name)
   }
@@ -33,6 +54,7 @@ export class MetadataCache {
   take(answer: MetadataAnswer): void {
     if (answer.brokers.length > 0) this.#brokers = answer.brokers.map((broker) => broker.nodeId)
     this.#controllerId = answer.controllerId
+    this.#clusterId = answer.clusterId ?? this.#clusterId
     for (const topic of answer.topics) this.#topics.set(topic.name, this.#merge(topic))
     for (const listener of [...this.#listeners]) listener()
   }
@@ -42,13 +64,29 @@ export class MetadataCache {
     return () => this.#listeners.delete(listener)
   }
 
-  /**
-   * A broker that has just started may not know a topic yet, so a bad answer does not erase the partitions: requests
-   * to their old leaders are refused harmlessly until a better answer comes.
-   */
-  #merge(topic: TopicMetadata): TopicMetadata {
-    const partitions = [...topic.partitions].sort((a, b) => a.partition - b.partition)
-    if (topic.errorCode === brokerCode.NONE || partitions.length > 0) return { ...topic, partitions }
-    return { ...topic, partitions: this.#topics.get(topic.name)?.partitions ?? [] }
+  #merge(told: TopicMetadata): TopicMetadata {
+    const partitions = [...told.partitions].sort((a, b) => a.partition - b.partition)
+    const topic = { ...told, partitions }
+    const known = this.#topics.get(told.name)
+    if (known === undefined) return topic
+    // A broker that has just started may not know a topic yet: requests to its old leaders are refused harmlessly.
+    if (judgeTopicCode(told.errorCode) !== 'known' && partitions.length === 0) {
+      return { ...topic, topicId: known.topicId, partitions: known.partitions }
+    }
+    if (known.topicId === null || told.topicId === null) return topic
+    if (known.topicId === told.topicId) return { ...topic, partitions: newest(known.partitions, partitions) }
+    const former = this.#formerIds.get(told.name) ?? []
+    if (former.includes(told.topicId)) return known
+    this.#formerIds.set(told.name, [...former, known.topicId].slice(-mostFormerIds))
+    return topic
   }
+}
+
+/** Of one topic, whose partitions never become fewer and whose leader epochs never fall. */
+function newest(known: readonly PartitionMetadata[], told: readonly PartitionMetadata[]): PartitionMetadata[] {
+  const merged = told.map((partition) => {
+    const before = known[partition.partition]
+    return before !== undefined && before.leaderEpoch > partition.leaderEpoch ? before : partition
+  })
+  return merged.length < known.length ? [...merged, ...known.slice(merged.length)] : merged
 }

@@ -79,8 +79,8 @@ class ProtocolConsumer implements DriverConsumer {
       endSeen: (fetched) => this.#ends.seen(fetched),
       records: (fetched) => gate.records(fetched),
       partitionFailed: (partition, error) => gate.partitionFailed(partition, error),
-      outOfRange: (partition, position) => {
-        this.#outOfRange.decide(partition, position).catch((defect: unknown) => this.#defect(defect))
+      outOfRange: (partition, position, loss) => {
+        this.#outOfRange.decide(partition, position, loss).catch((defect: unknown) => this.#defect(defect))
       },
       refused: (error) => this.#membership.fail(error),
     })
@@ -92,7 +92,9 @@ class ProtocolConsumer implements DriverConsumer {
         ? new AllPartitions(this.#cluster, runtime, settings, events)
         : new ClassicMember(this.#cluster, runtime, settings, settings.groupId, events)
     this.#committer = new OffsetCommitter(this.#cluster, runtime, settings, {
-      isCurrent: (at, epoch) => this.#handOver.isCurrent(at, epoch),
+      assigned: (at, epoch) => this.#handOver.assigned(at, epoch),
+      isInAnotherLog: (partition) => this.#fetcher.isInAnotherLog(partition),
+      leaderEpochBefore: (partition, offset) => this.#fetcher.leaderEpochBefore(partition, offset),
       identity: () => this.#membership.identity(),
       refused: (code, generationId) => this.#membership.commitRefused(code, generationId),
     })

@@ -8,7 +8,16 @@ import type { Cluster } from '../cluster/cluster.js'
 import type { Fetcher } from '../fetch/fetcher.js'
 import { findStartingPoints, type StartingPoint } from '../offsets/starting-points.js'
 
-type HandOverSettings = Pick<ConsumerSettings, 'groupId' | 'isolation' | 'requestTimeoutMs' | 'logger'>
+type HandOverSettings = Pick<
+  ConsumerSettings,
+  'groupId' | 'isolation' | 'onOutOfRange' | 'requestTimeoutMs' | 'logger' | 'metrics'
+>
+
+interface NewPosition {
+  readonly position: number
+  /** Of the record before it; -1 when unknown. */
+  readonly leaderEpoch: number
+}
 
 /** Partitions on their way back to the group. */
 interface HandBack {
@@ -57,6 +66,12 @@ export class HandOver {
     return this.#current.get(partitionKey(topic, partition))?.epoch === epoch
   }
 
+  /** As the listener was told; `undefined` when that is over. */
+  assigned({ topic, partition }: TopicPartition, epoch: number): AssignedPartition | undefined {
+    const current = this.#current.get(partitionKey(topic, partition))
+    return current?.epoch === epoch ? current : undefined
+  }
+
   /** Aborts when what is assigned now is given up or gone. */
   get tenure(): AbortSignal {
     return this.#tenure.signal
@@ -74,13 +89,15 @@ export class HandOver {
   }
 
   /** The same partition again, under a new epoch and at another position: what was read before counts no more. */
-  async replace(partition: AssignedPartition, position: number): Promise<void> {
+  async replace(partition: AssignedPartition, { position, leaderEpoch }: NewPosition): Promise<void> {
     if (!this.isCurrent(partition, partition.epoch)) return
     this.#fetcher.remove([partition])
     this.#current.delete(partitionKey(partition.topic, partition.partition))
     this.#listener.lost([partition])
     const { topic, partition: number, committed } = partition
-    await this.#handOver([{ topic, partition: number, position, committed, error: null }], this.tenure)
+    const topicId = this.#cluster.topic(topic)?.topicId ?? null
+    const point = { topic, partition: number, position, committed, topicId, leaderEpoch, error: null }
+    await this.#handOver([point], this.tenure)
   }
 
   /**
@@ -166,13 +183,13 @@ export class HandOver {
 
   async #handOver(points: readonly StartingPoint[], signal: AbortSignal): Promise<void> {
     const epoch = (this.#epoch += 1)
-    const assigned = points.map(({ topic, partition, position, committed }): AssignedPartition => {
-      return { topic, partition, epoch, position, committed }
+    const assigned = points.map(({ topic, partition, position, committed, topicId }): AssignedPartition => {
+      return { topic, partition, epoch, position, committed, log: this.#cluster.logOf(topic, topicId) }
     })
     for (const partition of assigned) {
       this.#current.set(partitionKey(partition.topic, partition.partition), partition)
     }
-    this.#fetcher.hold(assigned)
+    this.#fetcher.hold(assigned, points)
     await this.#listener.assigned(assigned)
     if (signal.aborted) return
     for (const [index, { error }] of points.entries()) {

@@ -1,16 +1,21 @@
 import type { AssignedPartition, ConsumerListener, ConsumerSettings } from '../../driver/consumer.js'
 import { DriverError } from '../../errors.js'
+import type { TopicPartition } from '../../message/topic-partition.js'
 import { pause } from '../../runtime/pause.js'
 import type { Runtime } from '../../runtime/runtime.js'
 import { brokerBackoff } from '../cluster/broker-backoff.js'
 import type { Cluster } from '../cluster/cluster.js'
 import type { Fetcher } from '../fetch/fetcher.js'
+import type { Loss } from '../fetch/place-check.js'
 import { earliest, latest, lookUpOffsets, type OffsetFinding } from '../offsets/look-up.js'
+import { madeAnew, tellMadeAnew } from '../offsets/made-anew.js'
 import type { HandOver } from './hand-over.js'
 
 type OutOfRangeSettings = Pick<ConsumerSettings, 'onOutOfRange' | 'requestTimeoutMs' | 'logger' | 'metrics'>
 
-/** Decides where a partition goes on whose position lies outside its log, by the user's policy and never silently. */
+type Found = Extract<OffsetFinding, { readonly kind: 'found' }>
+
+/** Decides where a partition goes on whose position is not in its log any more, by the user's policy and never silently. */
 export class OutOfRangePolicy {
   readonly #cluster: Cluster
   readonly #runtime: Runtime
@@ -36,11 +41,12 @@ export class OutOfRangePolicy {
   }
 
   /** Asks for the log's bounds until they are known, the reader seeks elsewhere, or the assignment is over. */
-  async decide(partition: AssignedPartition, position: number): Promise<void> {
+  async decide(partition: AssignedPartition, position: number, loss: Loss): Promise<void> {
     const { clock, random } = this.#runtime
     const over = this.#handOver.tenure
     for (let attempt = 1; !over.aborted; attempt += 1) {
       await pause(clock, brokerBackoff(attempt, random), over)
+      await this.#lookAgain(partition)
       const [start, end] = await this.#bounds(partition, over)
       if (over.aborted || !this.#fetcher.isOutOfRange(partition, position)) return
       const refusal = [start, end].find((finding) => finding?.kind === 'refused')
@@ -49,9 +55,26 @@ export class OutOfRangePolicy {
         return
       }
       if (start?.kind !== 'found' || end?.kind !== 'found') continue
-      await this.#apply(partition, position, start.offset, end.offset)
+      if (loss.kind === 'another-log' || this.#fetcher.isInAnotherLog(partition)) {
+        await this.#beginNewLog(partition, position, start)
+      } else await this.#apply(partition, position, start, end, loss)
       return
     }
+  }
+
+  /** The topic may be another one of the same name. */
+  async #lookAgain({ topic }: AssignedPartition): Promise<void> {
+    const deadline = this.#runtime.clock.now() + this.#settings.requestTimeoutMs
+    await this.#cluster.refresh([topic], deadline).catch(() => undefined) // what is known must do then
+  }
+
+  async #beginNewLog(partition: AssignedPartition, position: number, start: Found): Promise<void> {
+    if (this.#settings.onOutOfRange === 'stop') {
+      this.#fetcher.fail(partition, madeAnew(partition, position))
+      return
+    }
+    tellMadeAnew(this.#settings, partition, position)
+    await this.#handOver.replace(partition, { position: start.offset, leaderEpoch: start.leaderEpoch })
   }
 
   async #bounds(partition: AssignedPartition, over: AbortSignal): Promise<readonly OffsetFinding[]> {
@@ -68,28 +91,33 @@ export class OutOfRangePolicy {
     return [...start, ...end]
   }
 
-  async #apply(partition: AssignedPartition, position: number, start: number, end: number): Promise<void> {
+  async #apply(partition: AssignedPartition, position: number, first: Found, last: Found, loss: Loss): Promise<void> {
     const { topic, partition: number } = partition
-    if (position >= start && position <= end) {
+    const start = first.offset
+    const end = last.offset
+    const cutFrom = loss.kind === 'cut' ? (loss.from ?? start) : null
+    if (cutFrom === null && position >= start && position <= end) {
       // A leader that was behind has caught up, or another one answers now.
       this.#fetcher.seek(partition, position)
       return
     }
     const { onOutOfRange, logger, metrics } = this.#settings
     if (onOutOfRange === 'stop') {
-      this.#fetcher.fail(partition, outOfRangeError(partition, position, start, end))
+      this.#fetcher.fail(partition, outOfRangeError(partition, position, start, end, cutFrom))
       return
     }
-    const target = onOutOfRange === 'earliest' ? start : end
-    const fields = { topic, partition: number, position, logStart: start, logEnd: end, to: target }
+    // Of a log that was cut all that stands there now is new, from the cut on.
+    const target = onOutOfRange === 'latest' ? end : Math.max(start, cutFrom ?? start)
+    const fields = { topic, partition: number, position, logStart: start, logEnd: end, to: target, cutFrom }
     logger.warn(
       fields,
       `position out of range: going on at the ${onOutOfRange} offset; records were lost or are repeated`,
     )
     metrics.count('tidemark_consumer_position_jumps_total', { topic, to: onOutOfRange })
-    if (target < position) {
+    if (target < position || cutFrom !== null) {
       // The log was cut: offsets will come a second time, so nothing known about the old ones may count.
-      await this.#handOver.replace(partition, target)
+      const { leaderEpoch } = target === end ? last : first
+      await this.#handOver.replace(partition, { position: target, leaderEpoch: target === cutFrom ? -1 : leaderEpoch })
       return
     }
     this.#fetcher.seek(partition, target)
@@ -111,7 +139,9 @@ function outOfRangeError(
   position: number,
   start: number,
   end: number,
+  cutFrom: number | null,
 ): DriverError {
+  if (cutFrom !== null) return cutError({ topic, partition }, position, cutFrom)
   const lost =
     position < start
       ? `records ${position} to ${start - 1} were deleted before they were read (retention is shorter than the lag)`
@@ -120,6 +150,16 @@ function outOfRangeError(
     'offset-out-of-range',
     `the position ${position} of ${topic}-${partition} lies outside its log, which starts at ${start} and ends at ${end}: ` +
       `${lost}; seek to where reading should go on, or set onOutOfRange to 'earliest' or 'latest'`,
+    { topic, partition, offset: position },
+  )
+}
+
+function cutError({ topic, partition }: TopicPartition, position: number, cutFrom: number): DriverError {
+  return new DriverError(
+    'offset-out-of-range',
+    `the log of ${topic}-${partition} was cut at offset ${cutFrom} after records up to ${position - 1} had been read (unclean ` +
+      `leader election): records ${cutFrom} to ${position - 1} are gone or are others now; seek to where reading should go on ` +
+      `(${cutFrom} for all that is new), or set onOutOfRange to 'earliest' or 'latest'`,
     { topic, partition, offset: position },
   )
 }

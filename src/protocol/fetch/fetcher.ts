@@ -1,6 +1,6 @@
 import { brokerCode, brokerCodeName, brokerError } from '../../connection/broker-error.js'
 import { RequestError } from '../../connection/request-error.js'
-import type { FetchAnswer, FetchedPartition, FetchRequest } from '../../connection/requests/fetch.js'
+import type { FetchAnswer, FetchedPartition } from '../../connection/requests/fetch.js'
 import type { AssignedPartition, ConsumerSettings, FetchedRecords } from '../../driver/consumer.js'
 import type { TidemarkError } from '../../errors.js'
 import { DriverError } from '../../errors.js'
@@ -11,20 +11,12 @@ import { SupervisedLoop } from '../../runtime/supervised-loop.js'
 import { brokerBackoff } from '../cluster/broker-backoff.js'
 import type { Cluster } from '../cluster/cluster.js'
 import { judgeFetchCode } from './codes.js'
-import { FetchCursor } from './fetch-cursor.js'
+import { FetchCursor, type Place } from './fetch-cursor.js'
+import { askForPlace, isInAnotherLog, judgePlace, type Loss } from './place-check.js'
+import { corruptRecord, defectOf, listenerThrew } from './failures.js'
+import { fetchRequest, patience } from './fetch-request.js'
+import type { FetcherEvents } from './fetcher-events.js'
 import { readableBatches } from './readable-batches.js'
-
-interface FetcherEvents {
-  /** A broker told where the log ends. */
-  endSeen(fetched: FetchedPartition): void
-  records(fetched: FetchedRecords): void
-  /** The broker refused the position. The partition waits for `seek` or `fail`. */
-  outOfRange(partition: AssignedPartition, position: number): void
-  /** The partition is not fetched any more, until `seek`. */
-  partitionFailed(partition: AssignedPartition, error: TidemarkError): void
-  /** The cluster refuses this client altogether. */
-  refused(error: TidemarkError): void
-}
 
 type FetcherSettings = Pick<ConsumerSettings, 'fetch' | 'isolation' | 'requestTimeoutMs' | 'logger' | 'metrics'>
 
@@ -33,6 +25,8 @@ interface Asked {
   readonly partition: FetchCursor
   readonly token: number
 }
+
+const unknownPlace: Place = { topicId: null, leaderEpoch: -1 }
 
 /** A defect will most likely be met again: no reason to hurry, and none to give up. */
 const crashBackoff = exponential({ initialMs: 500, maxMs: 30_000 })
@@ -45,6 +39,8 @@ export class Fetcher {
   readonly #events: FetcherEvents
   /** In the order in which they are asked for: what just gave records goes to the end, so a byte limit starves nobody. */
   readonly #partitions = new Map<string, FetchCursor>()
+  /** Outlives the time in which the partition is fetched: the last commit comes after that. */
+  readonly #cursors = new WeakMap<AssignedPartition, FetchCursor>()
   readonly #loops = new Map<number, SupervisedLoop>()
   readonly #closed = new AbortController()
   readonly #stopWatching: () => void
@@ -64,9 +60,11 @@ export class Fetcher {
   }
 
   /** Takes partitions in without asking for them yet; pause and seek already count. */
-  hold(assigned: readonly AssignedPartition[]): void {
-    for (const partition of assigned) {
-      this.#partitions.set(partitionKey(partition.topic, partition.partition), new FetchCursor(partition))
+  hold(assigned: readonly AssignedPartition[], places: readonly Place[]): void {
+    for (const [index, partition] of assigned.entries()) {
+      const cursor = new FetchCursor(partition, places[index] ?? unknownPlace)
+      this.#cursors.set(partition, cursor)
+      this.#partitions.set(partitionKey(partition.topic, partition.partition), cursor)
     }
   }
 
@@ -114,6 +112,17 @@ export class Fetcher {
   fail(at: AssignedPartition, error: TidemarkError): void {
     const partition = this.#find(at)
     if (partition?.assigned.epoch === at.epoch) this.#fail(partition, error)
+  }
+
+  /** Which leader wrote the last record before `offset`, as far as it was read; -1 when unknown. Also after `remove`. */
+  leaderEpochBefore(at: AssignedPartition, offset: number): number {
+    return this.#cursors.get(at)?.epochs.before(offset) ?? -1
+  }
+
+  /** Have brokers named another topic of that name since the partition was assigned? Also after `remove`. */
+  isInAnotherLog(at: AssignedPartition): boolean {
+    const cursor = this.#cursors.get(at)
+    return cursor !== undefined && isInAnotherLog(cursor, this.#cluster)
   }
 
   /** Does the partition, still under that epoch, wait at the refused `position`? */
@@ -184,6 +193,10 @@ export class Fetcher {
       // The background refresh gives up on topics that nobody complains about any more.
       else this.#cluster.noteStale(partition.assigned.topic)
     }
+    // Also of those that rest: what was read of a former log must not be committed, nor gone on with later.
+    for (const partition of [...this.#partitions.values()]) {
+      if (partition.health.kind === 'ready' || partition.health.kind === 'backing-off') this.#mayBeRead(partition)
+    }
     this.#wakeAll()
   }
 
@@ -193,12 +206,17 @@ export class Fetcher {
     if (asked.size === 0 || this.#closed.signal.aborted) return
     let answer: FetchAnswer
     try {
-      const maxWaitMs = this.#patience(node)
+      const maxWaitMs = this.#patienceAt(node)
       const deadline = this.#runtime.clock.now() + maxWaitMs + this.#settings.requestTimeoutMs
-      const request = this.#requestFor(asked, maxWaitMs)
+      const cursors = [...asked.values()].map(({ partition }) => partition)
+      const request = fetchRequest(cursors, maxWaitMs, this.#settings)
       answer = await this.#cluster.connection.request(node, 'fetch', request, deadline, this.#closed.signal)
     } catch (failure) {
-      this.#requestFailed(node, asked, failure)
+      this.#requestFailed(
+        node,
+        [...asked.values()].map(({ partition }) => partition),
+        failure,
+      )
       return
     }
     if (this.#closed.signal.aborted) return
@@ -210,45 +228,55 @@ export class Fetcher {
 
   #dueAt(node: number): Map<string, Asked> {
     const asked = new Map<string, Asked>()
-    for (const [key, partition] of this.#partitions) {
+    for (const [key, partition] of [...this.#partitions]) {
       if (!partition.isDue) continue
-      if (this.#leaderOf(partition) === node) asked.set(key, { partition, token: partition.token })
+      if (this.#leaderOf(partition) === node && this.#mayBeRead(partition))
+        asked.set(key, { partition, token: partition.token })
     }
     return asked
   }
 
-  /**
-   * How long the broker may wait for records. A paused partition cannot be asked for before the answer is there, so that
-   * is no longer than it has been paused already: a short pause is not made long, a long one costs few requests.
-   */
-  #patience(node: number): number {
-    const now = this.#runtime.clock.now()
-    let waitMs = this.#settings.fetch.maxWaitMs
-    for (const partition of this.#partitions.values()) {
-      if (partition.pausedAt === null || now - partition.pausedAt >= waitMs) continue
-      if (partition.health.kind === 'ready' && this.#leaderOf(partition) === node) waitMs = now - partition.pausedAt
-    }
-    return Math.max(1, waitMs)
+  #patienceAt(node: number): number {
+    const ofNode = [...this.#partitions.values()].filter((partition) => this.#leaderOf(partition) === node)
+    return patience(ofNode, this.#settings.fetch.maxWaitMs, this.#runtime.clock.now())
   }
 
-  #requestFor(asked: ReadonlyMap<string, Asked>, maxWaitMs: number): FetchRequest {
-    const { minBytes, maxBytes, partitionMaxBytes } = this.#settings.fetch
-    const partitions: FetchRequest['partitions'][number][] = []
-    for (const { partition } of asked.values()) {
-      const { topic, partition: number } = partition.assigned
-      partitions.push({
-        topic,
-        partition: number,
-        topicId: this.#cluster.topic(topic)?.topicId ?? null,
-        currentLeaderEpoch: this.#cluster.partition(topic, number)?.leaderEpoch ?? -1,
-        fetchOffset: partition.position,
-        partitionMaxBytes,
-      })
-    }
-    return { api: 'fetch', maxWaitMs, minBytes, maxBytes, isolation: this.#settings.isolation, partitions }
+  #mayBeRead(partition: FetchCursor): boolean {
+    const verdict = judgePlace(partition, this.#cluster)
+    if (verdict === 'good') return true
+    if (verdict === 'another-log') this.#lose(partition, { kind: 'another-log' })
+    else if (partition.isDue) void this.#checkPlace(partition) // never rejects
+    return false
   }
 
-  #requestFailed(node: number, asked: ReadonlyMap<string, Asked>, failure: unknown): void {
+  #lose(partition: FetchCursor, loss: Loss): void {
+    partition.become({ kind: 'out-of-range' })
+    this.#events.outOfRange(partition.assigned, partition.position, loss)
+  }
+
+  async #checkPlace(partition: FetchCursor): Promise<void> {
+    const node = this.#leaderOf(partition)
+    const { token } = partition
+    const { requestTimeoutMs } = this.#settings
+    partition.become({ kind: 'checking' })
+    const isWanted = () =>
+      this.#isCurrent(partition) && partition.token === token && partition.health.kind === 'checking'
+    try {
+      const parts = { cluster: this.#cluster, runtime: this.#runtime, requestTimeoutMs, signal: this.#closed.signal }
+      const answer = await askForPlace(partition, node, parts)
+      if (!isWanted()) return
+      if (answer.kind === 'told' && answer.loss !== null) return this.#lose(partition, answer.loss)
+      partition.becomeReady()
+      if (answer.kind === 'told') this.#wakeLeaderOf(partition)
+      else this.#backOff(partition, answer.reason)
+    } catch (failure) {
+      if (!isWanted()) return
+      partition.becomeReady()
+      this.#requestFailed(node, [partition], failure)
+    }
+  }
+
+  #requestFailed(node: number, partitions: readonly FetchCursor[], failure: unknown): void {
     if (this.#closed.signal.aborted) return
     if (failure instanceof RequestError && (failure.failure === 'refused' || failure.failure === 'unsupported')) {
       this.#events.refused(failure)
@@ -256,7 +284,7 @@ export class Fetcher {
     }
     const reason = failure instanceof RequestError ? failure.failure : String(failure)
     this.#settings.logger.debug({ node, reason }, 'fetch failed; the leaders are looked up again')
-    for (const { partition } of asked.values()) if (this.#isCurrent(partition)) this.#backOff(partition, reason)
+    for (const partition of partitions) if (this.#isCurrent(partition)) this.#backOff(partition, reason)
   }
 
   #take(asked: ReadonlyMap<string, Asked>, answer: FetchAnswer): void {
@@ -278,9 +306,7 @@ export class Fetcher {
     try {
       this.#hand(key, partition, fetched)
     } catch (cause) {
-      const { topic, partition: number } = partition.assigned
-      const message = `what was fetched of ${topic}-${number} met a defect; report it with its cause`
-      this.#fail(partition, new DriverError('defect', message, { cause, topic, partition: number }))
+      this.#fail(partition, defectOf(partition.assigned, cause))
     }
   }
 
@@ -290,7 +316,7 @@ export class Fetcher {
     const { batches, nextOffset } = readableBatches(fetched, before, this.#settings.isolation)
     if (nextOffset !== before) {
       // Moved before it is told, so that a seek made by the listener has the last word.
-      partition.position = nextOffset
+      partition.readTo(nextOffset, fetched.batches)
       this.#partitions.delete(key)
       this.#partitions.set(key, partition)
       this.#tell(partition, {
@@ -313,15 +339,7 @@ export class Fetcher {
     try {
       this.#events.records(fetched)
     } catch (cause) {
-      const { topic, partition: number } = partition.assigned
-      this.#fail(
-        partition,
-        new DriverError('listener-threw', `the consumer's own code threw on records of ${topic}-${number}: a defect`, {
-          cause,
-          topic,
-          partition: number,
-        }),
-      )
+      this.#fail(partition, listenerThrew(partition.assigned, cause))
     }
   }
 
@@ -331,25 +349,14 @@ export class Fetcher {
       this.#backOff(partition, 'corrupt')
       return
     }
-    const { topic, partition: number } = partition.assigned
-    const offset = partition.position
-    this.#fail(
-      partition,
-      new DriverError(
-        'corrupt-record',
-        `the records of ${topic}-${number} at offset ${offset} cannot be read (${reason}), also when fetched again; ` +
-          'restore the partition from a replica, or seek past the damage and accept the loss',
-        { topic, partition: number, offset },
-      ),
-    )
+    this.#fail(partition, corruptRecord(partition.assigned, partition.position, reason))
   }
 
   #refusedPartition(partition: FetchCursor, code: number): void {
     const { topic, partition: number } = partition.assigned
     switch (judgeFetchCode(code)) {
       case 'out-of-range':
-        partition.become({ kind: 'out-of-range' })
-        this.#events.outOfRange(partition.assigned, partition.position)
+        this.#lose(partition, { kind: 'outside' })
         return
       case 'corrupt':
         this.#corrupt(partition, brokerCodeName(code))

@@ -2,7 +2,7 @@ import { brokerCodeName } from '../../connection/broker-error.js'
 import { RequestError } from '../../connection/request-error.js'
 import type { GroupMemberIdentity } from '../../connection/requests/groups.js'
 import type { OffsetCommitAnswer } from '../../connection/requests/offsets.js'
-import type { CommitOutcome, ConsumerSettings, OffsetToCommit } from '../../driver/consumer.js'
+import type { AssignedPartition, CommitOutcome, ConsumerSettings, OffsetToCommit } from '../../driver/consumer.js'
 import { partitionKey, type TopicPartition } from '../../message/topic-partition.js'
 import type { Runtime } from '../../runtime/runtime.js'
 import type { Cluster } from '../cluster/cluster.js'
@@ -11,7 +11,11 @@ import { judgeOffsetCommitCode } from './codes.js'
 
 interface CommitGround {
   /** Is this still the assignment that the offset was read under? */
-  isCurrent(at: TopicPartition, epoch: number): boolean
+  assigned(at: TopicPartition, epoch: number): AssignedPartition | undefined
+  /** The topic was made anew since: no offset of it may be stored for the new one. */
+  isInAnotherLog(partition: AssignedPartition): boolean
+  /** Of the last record below `offset` that was read; -1 when unknown. */
+  leaderEpochBefore(partition: AssignedPartition, offset: number): number
   /** Who we are in the group; `null` = no member. */
   identity(): GroupMemberIdentity | null
   /** The group refused the commit of this generation: membership is over or a rebalance is under way. */
@@ -19,6 +23,8 @@ interface CommitGround {
 }
 
 type CommitSettings = Pick<ConsumerSettings, 'requestTimeoutMs' | 'logger' | 'groupId'>
+
+const none: ReadonlyMap<OffsetToCommit, CommitOutcome> = new Map()
 
 /** How long brokers may take to say whether a partition that the coordinator does not know exists. */
 const secondOpinionMs = 1_000
@@ -53,16 +59,32 @@ export class OffsetCommitter {
       logger.debug({ group: groupId, error: String(failure) }, 'no coordinator to commit to')
       return offsets.map((offset) => (this.#isOurs(offset) ? 'pending' : 'lost'))
     }
-    // Judged only now: the look-up takes time, and what went away meanwhile must not be sent.
+    await this.#lookAgainForDenied(offsets, attemptDeadline)
+    // Judged only now: the look-ups take time, and what went away meanwhile must not be sent.
     const identity = this.#ground.identity()
+    if (identity === null) return offsets.map(() => 'lost')
     const current = offsets.filter((offset) => this.#isOurs(offset))
-    if (identity === null || current.length === 0) return offsets.map(() => 'lost')
-    const outcomes = await this.#send(node, identity, current, attemptDeadline)
-    return offsets.map((offset) => outcomes.get(offset) ?? 'lost')
+    const inLog = current.filter((offset) => !this.#isOfFormerLog(offset))
+    const outcomes = inLog.length === 0 ? none : await this.#send(node, identity, inLog, attemptDeadline)
+    return offsets.map((offset) => outcomes.get(offset) ?? (current.includes(offset) ? 'no-partition' : 'lost'))
+  }
+
+  /** A topic that was denied may be there again, and be another one. */
+  async #lookAgainForDenied(offsets: readonly OffsetToCommit[], deadline: number): Promise<void> {
+    const isDenied = (topic: string) => judgeTopicCode(this.#cluster.topic(topic)?.errorCode ?? 0) === 'denied'
+    const denied = [...new Set(offsets.map(({ topic }) => topic))].filter(isDenied)
+    if (denied.length === 0) return
+    const until = Math.min(deadline, this.#runtime.clock.now() + secondOpinionMs)
+    await this.#cluster.refresh(denied, until).catch(() => undefined) // what is known must do then
+  }
+
+  #isOfFormerLog(offset: OffsetToCommit): boolean {
+    const assigned = this.#ground.assigned(offset, offset.epoch)
+    return assigned !== undefined && this.#ground.isInAnotherLog(assigned)
   }
 
   #isOurs(offset: OffsetToCommit): boolean {
-    return this.#ground.identity() !== null && this.#ground.isCurrent(offset, offset.epoch)
+    return this.#ground.identity() !== null && this.#ground.assigned(offset, offset.epoch) !== undefined
   }
 
   async #send(
@@ -71,8 +93,10 @@ export class OffsetCommitter {
     offsets: readonly OffsetToCommit[],
     deadline: number,
   ): Promise<ReadonlyMap<OffsetToCommit, CommitOutcome>> {
-    const partitions = offsets.map(({ topic, partition, nextOffset, metadata }) => {
-      return { topic, partition, offset: nextOffset, leaderEpoch: -1, metadata }
+    const partitions = offsets.map(({ topic, partition, epoch, nextOffset, metadata }) => {
+      const assigned = this.#ground.assigned({ topic, partition }, epoch)
+      const leaderEpoch = assigned === undefined ? -1 : this.#ground.leaderEpochBefore(assigned, nextOffset)
+      return { topic, partition, offset: nextOffset, leaderEpoch, metadata }
     })
     let answer: OffsetCommitAnswer
     try {

@@ -14,7 +14,7 @@ export const latest = -1
 
 /** What is known about one offset after one round of questions. */
 export type OffsetFinding =
-  | { readonly kind: 'found'; readonly offset: number }
+  | { readonly kind: 'found'; readonly offset: number; readonly leaderEpoch: number }
   /** No leader, or it did not answer well: ask again later. */
   | { readonly kind: 'not-yet'; readonly reason: string }
   | { readonly kind: 'refused'; readonly error: DriverError }
@@ -133,11 +133,11 @@ async function askLeader(
   try {
     const attemptDeadline = Math.min(deadline, runtime.clock.now() + requestTimeoutMs)
     const answer = await cluster.connection.request(leader, 'main', request, attemptDeadline, signal)
-    for (const { topic, partition, errorCode, offset } of answer.partitions) {
+    for (const { topic, partition, errorCode, offset, leaderEpoch } of answer.partitions) {
       const key = partitionKey(topic, partition)
       switch (judgeListOffsetsCode(errorCode)) {
         case 'found':
-          findings.set(key, { kind: 'found', offset })
+          findings.set(key, { kind: 'found', offset, leaderEpoch })
           break
         case 'refused':
           findings.set(key, refused(errorCode, { topic, partition }))

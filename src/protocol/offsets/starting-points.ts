@@ -1,17 +1,23 @@
 import type { IsolationLevel } from '../../connection/requests/fetch.js'
-import type { AssignedPartition, StartPosition } from '../../driver/consumer.js'
+import type { AssignedPartition, ConsumerSettings, StartPosition } from '../../driver/consumer.js'
 import type { DriverError } from '../../errors.js'
 import { partitionKey, type TopicPartition } from '../../message/topic-partition.js'
 import { pause } from '../../runtime/pause.js'
 import type { Runtime } from '../../runtime/runtime.js'
 import type { Logger } from '../../telemetry/logger.js'
+import type { Metrics } from '../../telemetry/metrics.js'
 import { brokerBackoff } from '../cluster/broker-backoff.js'
 import type { Cluster } from '../cluster/cluster.js'
+import { commitPlace } from './commit-place.js'
 import { fetchCommitted } from './committed.js'
 import { lookUpOffsets, timestampOf } from './look-up.js'
+import { madeAnew, tellMadeAnew } from './made-anew.js'
 
 /** Where one partition starts; `error` when nobody may or can tell. */
 export type StartingPoint = Pick<AssignedPartition, 'topic' | 'partition' | 'position' | 'committed'> & {
+  readonly topicId: string | null
+  /** Of the record before the position; -1 when unknown. */
+  readonly leaderEpoch: number
   readonly error: DriverError | null
 }
 
@@ -19,15 +25,23 @@ interface StartingPointSettings {
   /** `null`: there is no group, every partition starts at `from`. */
   readonly groupId: string | null
   readonly isolation: IsolationLevel
+  readonly onOutOfRange: ConsumerSettings['onOutOfRange']
   readonly requestTimeoutMs: number
   readonly logger: Logger
+  readonly metrics: Metrics
+}
+
+/** Committed in a log that is gone. */
+interface FormerCommit extends TopicPartition {
+  readonly committed: NonNullable<AssignedPartition['committed']>
 }
 
 /** Never committed: what the group has stored may lie anywhere. */
 const unknown = -1
 
 /**
- * Committed offset, else `from`. Yields what is known after each round of questions, so a partition without a leader (or
+ * Committed offset, else `from`. What was committed in a former log of the topic starts the new one from its beginning, or
+ * stops its partition, as `onOutOfRange` says. Yields what is known after each round of questions, so a partition without a leader (or
  * with an open transaction over its commit) delays no other. Ends when all are known or `signal` aborts.
  */
 export async function* findStartingPoints(
@@ -40,6 +54,7 @@ export async function* findStartingPoints(
 ): AsyncGenerator<readonly StartingPoint[], void, void> {
   let uncertain: readonly TopicPartition[] = settings.groupId === null ? [] : partitions
   let uncommitted: readonly TopicPartition[] = settings.groupId === null ? partitions : []
+  let former: readonly FormerCommit[] = []
   for (let round = 1; !signal.aborted; round += 1) {
     const points: StartingPoint[] = []
     if (uncertain.length > 0) {
@@ -47,14 +62,20 @@ export async function* findStartingPoints(
       points.push(...commits.points)
       uncertain = commits.uncertain
       uncommitted = [...uncommitted, ...commits.uncommitted]
+      former = [...former, ...commits.former]
+    }
+    if (former.length > 0 && !signal.aborted) {
+      const found = await lookUpStart(cluster, runtime, settings, former, 'earliest', signal)
+      points.push(...found.points)
+      former = found.unknown
     }
     if (uncommitted.length > 0 && !signal.aborted) {
       const found = await lookUpStart(cluster, runtime, settings, uncommitted, from, signal)
       points.push(...found.points)
-      uncommitted = found.uncommitted
+      uncommitted = found.unknown
     }
     if (points.length > 0 && !signal.aborted) yield points
-    if (uncertain.length === 0 && uncommitted.length === 0) return
+    if (uncertain.length === 0 && uncommitted.length === 0 && former.length === 0) return
     await pause(runtime.clock, brokerBackoff(round, runtime.random), signal)
   }
 }
@@ -62,10 +83,13 @@ export async function* findStartingPoints(
 async function readCommits(
   cluster: Cluster,
   runtime: Runtime,
-  { groupId, requestTimeoutMs, logger }: StartingPointSettings,
+  settings: StartingPointSettings,
   partitions: readonly TopicPartition[],
   signal: AbortSignal,
 ) {
+  const { groupId, requestTimeoutMs, logger } = settings
+  await learnTopics(cluster, runtime, requestTimeoutMs, partitions)
+  const former: FormerCommit[] = []
   const points: StartingPoint[] = []
   const uncertain: TopicPartition[] = []
   const uncommitted: TopicPartition[] = []
@@ -76,45 +100,81 @@ async function readCommits(
     switch (finding.kind) {
       case 'committed': {
         const { offset, metadata } = finding.committed
-        points.push({ topic, partition, position: offset, committed: { offset, metadata }, error: null })
+        const committed = { offset, metadata }
+        const place = commitPlace(finding.committed, cluster)
+        if (place.kind === 'here') {
+          const { leaderEpoch } = place
+          const topicId = idOf(cluster, topic)
+          points.push({ topic, partition, position: offset, committed, topicId, leaderEpoch, error: null })
+        } else if (settings.onOutOfRange === 'stop') {
+          points.push(nowhere(cluster, { topic, partition }, madeAnew({ topic, partition }, offset)))
+        } else {
+          tellMadeAnew(settings, { topic, partition }, offset)
+          former.push({ topic, partition, committed })
+        }
         break
       }
       case 'nothing':
         uncommitted.push({ topic, partition })
         break
       case 'refused':
-        points.push({ topic, partition, position: unknown, committed: null, error: finding.error })
+        points.push(nowhere(cluster, { topic, partition }, finding.error))
         break
       case 'not-yet':
         logger.debug({ topic, partition, reason: finding.reason }, 'committed offset is not known yet')
         uncertain.push({ topic, partition })
     }
   }
-  return { points, uncertain, uncommitted }
+  return { points, uncertain, uncommitted, former }
 }
 
-async function lookUpStart(
+/** A topic whose id is not known yet could not be told from a former one. What cannot be learnt is unknown. */
+async function learnTopics(
+  cluster: Cluster,
+  { clock }: Runtime,
+  requestTimeoutMs: number,
+  partitions: readonly TopicPartition[],
+): Promise<void> {
+  const topics = [...new Set(partitions.map(({ topic }) => topic))].filter(
+    (topic) => cluster.topic(topic) === undefined,
+  )
+  if (topics.length === 0) return
+  await cluster.refresh(topics, clock.now() + requestTimeoutMs).catch(() => undefined) // without it nothing is known
+}
+
+function idOf(cluster: Cluster, topic: string): string | null {
+  return cluster.topic(topic)?.topicId ?? null
+}
+
+function nowhere(cluster: Cluster, { topic, partition }: TopicPartition, error: DriverError): StartingPoint {
+  const topicId = idOf(cluster, topic)
+  return { topic, partition, position: unknown, committed: null, topicId, leaderEpoch: -1, error }
+}
+
+async function lookUpStart<At extends TopicPartition & Partial<FormerCommit>>(
   cluster: Cluster,
   runtime: Runtime,
   { isolation, requestTimeoutMs, logger }: StartingPointSettings,
-  partitions: readonly TopicPartition[],
+  partitions: readonly At[],
   from: StartPosition,
   signal: AbortSignal,
 ) {
   const points: StartingPoint[] = []
-  const uncommitted: TopicPartition[] = []
+  const stillUnknown: At[] = []
   const questions = partitions.map(({ topic, partition }) => ({ topic, partition, timestamp: timestampOf(from) }))
   const findings = await lookUpOffsets({ cluster, runtime, isolation, requestTimeoutMs }, questions, Infinity, signal)
-  for (const [index, { topic, partition }] of partitions.entries()) {
+  for (const [index, at] of partitions.entries()) {
+    const { topic, partition, committed = null } = at
     const finding = findings[index]
     if (finding?.kind === 'found') {
-      points.push({ topic, partition, position: finding.offset, committed: null, error: null })
+      const { offset: position, leaderEpoch } = finding
+      points.push({ topic, partition, position, committed, topicId: idOf(cluster, topic), leaderEpoch, error: null })
     } else if (finding?.kind === 'refused') {
-      points.push({ topic, partition, position: unknown, committed: null, error: finding.error })
+      points.push(nowhere(cluster, at, finding.error))
     } else {
       logger.debug({ topic, partition, reason: finding?.reason }, 'first offset is not known yet')
-      uncommitted.push({ topic, partition })
+      stillUnknown.push(at)
     }
   }
-  return { points, uncommitted }
+  return { points, unknown: stillUnknown }
 }

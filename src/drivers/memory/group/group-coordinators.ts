@@ -150,6 +150,11 @@ export class GroupCoordinators {
     return this.#groups.get(groupId)?.offsets.all() ?? []
   }
 
+  /** Whoever is a member: as a tool writes that copies commits. */
+  restore(groupId: string, commit: CommittedPartition): void {
+    this.#recordOf(groupId).offsets.store(commit)
+  }
+
   facts(groupId: string): GroupFacts | undefined {
     const group = this.#groups.get(groupId)?.group
     if (group === undefined) return undefined

@@ -1,0 +1,16 @@
+import type { FetchedPartition } from '../../connection/requests/fetch.js'
+import type { AssignedPartition, FetchedRecords } from '../../driver/consumer.js'
+import type { TidemarkError } from '../../errors.js'
+import type { Loss } from './place-check.js'
+
+export interface FetcherEvents {
+  /** A broker told where the log ends. */
+  endSeen(fetched: FetchedPartition): void
+  records(fetched: FetchedRecords): void
+  /** The position is not in the log, or not in this one. The partition waits for `seek` or `fail`. */
+  outOfRange(partition: AssignedPartition, position: number, loss: Loss): void
+  /** The partition is not fetched any more, until `seek`. */
+  partitionFailed(partition: AssignedPartition, error: TidemarkError): void
+  /** The cluster refuses this client altogether. */
+  refused(error: TidemarkError): void
+}

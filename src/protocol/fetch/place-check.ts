@@ -1,0 +1,83 @@
+import { brokerCode, brokerCodeName } from '../../connection/broker-error.js'
+import type { EpochEnd } from '../../connection/requests/offset-for-leader-epoch.js'
+import type { Runtime } from '../../runtime/runtime.js'
+import type { Cluster } from '../cluster/cluster.js'
+import type { FetchCursor } from './fetch-cursor.js'
+
+/**
+ * What became of the log around a reader's place:
+ * - `outside`: the broker has no such offset.
+ * - `cut`: the records from `from` up to the place are gone, others may stand there now; `null`: nobody knows from where on.
+ * - `another-log`: the topic was made anew; nothing of the former log is left.
+ */
+export type Loss =
+  | { readonly kind: 'outside' }
+  | { readonly kind: 'cut'; readonly from: number | null }
+  | { readonly kind: 'another-log' }
+
+type PlaceVerdict = 'good' | 'unchecked' | 'another-log'
+
+/**
+ * May a place be read from? Told from what metadata say now:
+ *
+ * | topic id        | leader epoch                                            | verdict |
+ * |-----------------|---------------------------------------------------------|---------|
+ * | another         | any                                                     | another log |
+ * | same or unknown | checked already, or of the last record that was read    | good |
+ * | same or unknown | another, but that of the last record is not known       | good: there is nothing to ask with |
+ * | same or unknown | another, and that of the last record is known           | unchecked: the leader is asked where that epoch ends |
+ *
+ * A fetch names the epoch that was checked, and the topic by its id, so a broker refuses it when either has changed.
+ */
+export function judgePlace(cursor: FetchCursor, cluster: Cluster): PlaceVerdict {
+  const { topic, partition } = cursor.assigned
+  if (isInAnotherLog(cursor, cluster)) return 'another-log'
+  cursor.topicId ??= cluster.topic(topic)?.topicId ?? null
+  const leaderEpoch = cluster.partition(topic, partition)?.leaderEpoch ?? -1
+  if (leaderEpoch === cursor.checkedEpoch) return 'good'
+  if (leaderEpoch >= 0 && cursor.lastEpoch >= 0 && cursor.lastEpoch !== leaderEpoch) return 'unchecked'
+  cursor.checkedEpoch = leaderEpoch
+  return 'good'
+}
+
+/** Have brokers named another topic of that name since the place was found? */
+export function isInAnotherLog({ assigned, topicId }: FetchCursor, cluster: Cluster): boolean {
+  const now = cluster.topic(assigned.topic)?.topicId ?? null
+  return topicId !== null && now !== null && topicId !== now
+}
+
+interface PlaceCheckParts {
+  readonly cluster: Cluster
+  readonly runtime: Runtime
+  readonly requestTimeoutMs: number
+  readonly signal: AbortSignal
+}
+
+/** `null`: the place is good under the leader that was asked. */
+export type PlaceAnswer =
+  { readonly kind: 'told'; readonly loss: Loss | null } | { readonly kind: 'not-yet'; readonly reason: string }
+
+/** Asks the leader once where the epoch of the last record ends. Rejects as the connection does. */
+export async function askForPlace(cursor: FetchCursor, node: number, parts: PlaceCheckParts): Promise<PlaceAnswer> {
+  const { cluster, runtime, requestTimeoutMs, signal } = parts
+  const { topic, partition } = cursor.assigned
+  const { position, lastEpoch } = cursor
+  const currentLeaderEpoch = cluster.partition(topic, partition)?.leaderEpoch ?? -1
+  const request = {
+    api: 'offsetForLeaderEpoch',
+    partitions: [{ topic, partition, currentLeaderEpoch, leaderEpoch: lastEpoch }],
+  } as const
+  const deadline = runtime.clock.now() + requestTimeoutMs
+  const answer = await cluster.connection.request(node, 'main', request, deadline, signal)
+  const end = answer.partitions.find((each) => each.topic === topic && each.partition === partition)
+  if (end === undefined) return { kind: 'not-yet', reason: 'no answer' }
+  if (end.errorCode !== brokerCode.NONE) return { kind: 'not-yet', reason: brokerCodeName(end.errorCode) }
+  cursor.checkedEpoch = currentLeaderEpoch
+  return { kind: 'told', loss: lossOf(end, position) }
+}
+
+/** An epoch that the leader does not know was never in its log, nor was what was read of it. */
+function lossOf({ endOffset }: EpochEnd, position: number): Loss | null {
+  if (endOffset < 0) return { kind: 'cut', from: null }
+  return endOffset < position ? { kind: 'cut', from: endOffset } : null
+}
