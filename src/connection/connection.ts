@@ -24,7 +24,8 @@ export type Lane = 'metadata' | 'main' | 'fetch' | 'group'
  * - A request that fails rejects with a `RequestError` that says whether its bytes may have reached the broker.
  * - A request that passes its deadline, or whose answer cannot be parsed, destroys its socket before it rejects, so its
  *   bytes can never be sent later and its answer can never be taken for another's. Other requests out on that socket
- *   reject with `sent: 'maybe'`.
+ *   reject with `sent: 'maybe'`. Not so while the broker is known to be alive: it asked for silence (a quota), or bytes are
+ *   still going out to it. The socket then stays, for the others; the request rejects and its answer, when it comes, is dropped.
  * - A lost connection is opened again by the next request (single flight per node and lane). The connection never retries.
  * - Addresses of nodes are learnt from the metadata and coordinator answers that pass through. An unknown node rejects
  *   with `sent: 'never'`.
@@ -42,6 +43,11 @@ export interface Connection {
     deadline: number,
     signal?: AbortSignal,
   ): Promise<AnswerTo<R>>
+  /**
+   * The last moment, by `clock.now()`, at which this node gave a sign of life on this lane: bytes came, or bytes of a large
+   * request went out. In the future while the broker asked for silence. `-Infinity` when there was none.
+   */
+  lastSign(node: Node, lane: Lane): number
   /** Destroys every socket. Pending requests reject. Idempotent, and never waits for an answer. */
   close(): Promise<void>
 }

@@ -118,6 +118,7 @@ export function watchJoins(
       if (call[2].api === 'joinGroup') joined(answer as JoinGroupAnswer)
       return answer
     },
+    lastSign: (...place) => connection.lastSign(...place),
     close: () => connection.close(),
   })
   return { name: connections.name, open: (owner) => watched(connections.open(owner)) }

@@ -82,6 +82,10 @@ class KafkajsConnection implements Connection {
     return refusal === null ? this.#lane(node, lane).request(request, deadline, signal) : Promise.reject(refusal)
   }
 
+  lastSign(node: Node, lane: LaneName): number {
+    return this.#lanes.get(`${node}/${lane}`)?.lastSign ?? -Infinity
+  }
+
   close(): Promise<void> {
     this.#state = 'closed'
     for (const lane of this.#lanes.values()) lane.close()

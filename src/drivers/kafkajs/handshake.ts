@@ -91,7 +91,7 @@ function connect(
       const ssl = config.ssl as Parameters<ISocketFactory>[0]['ssl']
       const socket = settings.socketFactory({ host: address.host, port: address.port, ssl, onConnect })
       sendAtOnce(socket)
-      session = new Session(socket, name, (error) => (state === 'connecting' ? fail(error) : onLost(error)))
+      session = new Session(socket, name, clock, (error) => (state === 'connecting' ? fail(error) : onLost(error)))
     } catch (error) {
       fail(
         new RequestError('cannot-connect', 'never', `the socket could not be made: ${(error as Error).message}`, error),

@@ -1,7 +1,9 @@
 import type { Socket } from 'node:net'
 import { RequestError } from '../../connection/request-error.js'
 import { correlationIdOf } from '../../wire/message.js'
+import type { Clock } from '../../runtime/clock.js'
 import { FrameReader, MAX_FRAME_BYTES } from './frame-reader.js'
+import { FrameWriter } from './frame-writer.js'
 
 /** Who waits for an answer. Exactly one of the two is called, once. */
 export interface Waiter {
@@ -20,14 +22,19 @@ export class Session {
   readonly #waiting = new Map<number, Waiter>()
   readonly #onLost: (error: RequestError) => void
   readonly #name: string
+  readonly #clock: Clock
+  readonly #out: FrameWriter
+  #heardAt = -Infinity
   #correlationId = 0
   #answers = 0
   #end: RequestError | null = null
 
   /** @param onLost called once, when the session ended for a reason other than `destroy`. */
-  constructor(socket: Socket, name: string, onLost: (error: RequestError) => void) {
+  constructor(socket: Socket, name: string, clock: Clock, onLost: (error: RequestError) => void) {
     this.#socket = socket
     this.#name = name
+    this.#clock = clock
+    this.#out = new FrameWriter(socket, clock)
     this.#onLost = onLost
     const gone = (text: string) => () => this.#fail(new RequestError('connection-lost', 'maybe', `${name} ${text}`))
     socket.on('data', (chunk: Buffer) => this.#read(chunk))
@@ -45,6 +52,16 @@ export class Session {
   /** Answers received, those of the handshake included. */
   get answers(): number {
     return this.#answers
+  }
+
+  /** When bytes came, or bytes of a large frame went out. */
+  get lastSign(): number {
+    return Math.max(this.#heardAt, this.#out.progressAt)
+  }
+
+  /** A large frame is still going out. */
+  get isSending(): boolean {
+    return this.#out.isSending
   }
 
   get ended(): RequestError | null {
@@ -76,6 +93,11 @@ export class Session {
   /** Its waiter will not be called any more. Only for a session that is destroyed next. */
   forget(correlationId: number): void {
     this.#waiting.delete(correlationId)
+  }
+
+  /** Nobody waits for its answer any more; it is dropped when it comes. */
+  ignore(correlationId: number): void {
+    this.#waiting.set(correlationId, nobody)
   }
 
   /** Asks and waits, for the few exchanges of a handshake. */
@@ -110,15 +132,12 @@ export class Session {
   ): void {
     if (this.#end !== null) return waiter.lost(this.#end)
     this.#waiting.set(correlationId, waiter)
-    const last = frame.length - 1
-    this.#socket.cork()
-    for (let index = 0; index < last; index++) this.#socket.write(frame[index]!)
-    this.#socket.write(frame[last]!, flushed)
-    this.#socket.uncork()
+    this.#out.write(frame, flushed)
   }
 
   #read(chunk: Buffer): void {
     if (this.#end !== null) return
+    this.#heardAt = this.#clock.now()
     try {
       this.#frames.push(chunk, (frame) => this.#take(frame))
     } catch (error) {
@@ -139,6 +158,11 @@ export class Session {
     waiter.answered(frame)
     return this.#end === null
   }
+}
+
+const nobody: Waiter = {
+  answered: () => undefined,
+  lost: () => undefined,
 }
 
 function unreadable(message: string, cause?: unknown): RequestError {

@@ -63,6 +63,11 @@ export class SocketLane {
     })
   }
 
+  /** See {@link Connection.lastSign}. */
+  get lastSign(): number {
+    return Math.max(this.#silentUntil, this.#open?.session.lastSign ?? -Infinity)
+  }
+
   /** The node is said to be elsewhere, so a socket to its old address is of no use, nor is one that is being opened. */
   moved(): void {
     this.#movedMeanwhile = this.#machine.is('connecting')
@@ -288,6 +293,10 @@ export class SocketLane {
   #giveUp(pending: PendingRequest, why: 'timed-out' | 'aborted'): void {
     const { api } = pending.request
     const how = why === 'aborted' ? 'was aborted' : 'passed its deadline'
+    if (pending.state === 'written' && this.#mayStillAnswer()) {
+      this.#open?.session.ignore(pending.correlationId)
+      return pending.fail(this.#error(why, 'maybe', `: ${api} ${how} ${this.#whyWaiting()}`))
+    }
     if (pending.state === 'written') {
       // The culprit hears its own reason, after its socket is gone.
       this.#open?.session.forget(pending.correlationId)
@@ -299,8 +308,14 @@ export class SocketLane {
     this.#pump()
   }
 
+  /** Nothing is wrong with the connection, and others wait for it. */
+  #mayStillAnswer(): boolean {
+    return this.#silentUntil > this.#options.clock.now() || this.#open?.session.isSending === true
+  }
+
   #whyWaiting(): string {
     if (this.#silentUntil > this.#options.clock.now()) return 'while the broker asked for silence (quota)'
+    if (this.#open?.session.isSending === true) return 'while bytes were still going out over a slow link'
     if (this.#machine.is('open')) return 'while it waited for its turn'
     return this.#notConnected === null
       ? 'while connecting'

@@ -45,7 +45,8 @@ export class BrokerQueue {
   #flushScheduled = false
   /**
    * Runs from the last answer while requests are out. A request may wait for the ones before it, which the broker takes
-   * up one by one, so its own age says nothing: only a broker that answers none of them is silent.
+   * up one by one, so its own age says nothing: only a broker that answers none of them is silent. One that asked for
+   * silence (a quota), or that is still being sent to over a slow link, is not.
    */
   #silence: Timer | null = null
   #out = new AbortController()
@@ -103,15 +104,22 @@ export class BrokerQueue {
     this.#scheduleFlush()
   }
 
-  #listen(): void {
+  #listen(forMs = this.#settings.requestTimeoutMs): void {
     this.#listenNoMore()
-    const silence = this.#clock.setTimer(this.#settings.requestTimeoutMs, () => {
+    const silence = this.#clock.setTimer(forMs, () => {
       // Pending I/O first: it may have been this process that stood still, and the answer is here.
       this.#clock.defer(() => {
-        if (this.#silence === silence) this.#giveUpAll()
+        if (this.#silence === silence) this.#judgeSilence()
       })
     })
     this.#silence = silence
+  }
+
+  #judgeSilence(): void {
+    const endsAt = this.#connection.lastSign(this.#node, 'main') + this.#settings.requestTimeoutMs
+    const leftMs = endsAt - this.#clock.now()
+    if (leftMs > 0) this.#listen(leftMs)
+    else this.#giveUpAll()
   }
 
   #listenNoMore(): void {
@@ -131,8 +139,8 @@ export class BrokerQueue {
     const now = this.#clock.now()
     const request = this.#request(items, Math.min(requestTimeoutMs, latestDeadline(items) - now))
     // Not the batches' own deadlines, which end them all the same: a request past its deadline takes its socket with it,
-    // and with that every other request.
-    const deadline = now + maxRequestsOut * requestTimeoutMs
+    // and with that every other request. A silent broker is given up long before.
+    const deadline = Math.max(now, latestDeadline(items)) + maxRequestsOut * requestTimeoutMs
     try {
       const answer = await this.#connection.request(this.#node, 'main', request, deadline, this.#out.signal)
       if (this.#settings.acks === 0) for (const item of items) item.ended({ kind: 'written' })

@@ -95,6 +95,7 @@ export class SimulatedProcess {
               }),
           )
         }),
+      lastSign: (node, lane) => inner.lastSign(node, lane),
       close: async () => {
         this.#open.delete(inner)
         await inner.close()

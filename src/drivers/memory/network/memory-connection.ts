@@ -36,6 +36,10 @@ export class MemoryConnection implements Connection {
     })
   }
 
+  lastSign(node: Node, lane: Lane): number {
+    return this.#sockets.get(node)?.[lane]?.silentUntil ?? -Infinity
+  }
+
   close(): Promise<void> {
     this.#closed = true
     this.onClosed()

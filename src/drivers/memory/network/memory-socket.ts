@@ -43,6 +43,9 @@ export class MemorySocket implements ServedSocket {
   /** Client's side: waiting for the end of a throttle time. */
   #throttled: Exchange[] = []
   #throttle: Timer | null = null
+  #silentUntil = -Infinity
+  /** At the broker: what was on its way when it asked for silence waits there. */
+  #muted: Timer | null = null
   /** On the wire to the broker. */
   #inFlight: Exchange[] = []
   /** At the broker, behind the one it is busy with. */
@@ -60,6 +63,11 @@ export class MemorySocket implements ServedSocket {
     private readonly onClosed: () => void,
   ) {
     network.opened(node, this)
+  }
+
+  /** Until when the broker asked for silence. */
+  get silentUntil(): number {
+    return this.#silentUntil
   }
 
   send(
@@ -112,7 +120,7 @@ export class MemorySocket implements ServedSocket {
   #watch(exchange: Exchange): void {
     const { deadline, signal } = exchange
     if (signal !== undefined) {
-      exchange.onAbort = () => this.destroy('aborted', exchange)
+      exchange.onAbort = () => this.#giveUp('aborted', exchange)
       signal.addEventListener('abort', exchange.onAbort, { once: true })
     }
     if (this.#deadline === null || deadline < this.#deadline.time) this.#armDeadline(deadline)
@@ -133,8 +141,20 @@ export class MemorySocket implements ServedSocket {
       if (earliest === undefined || exchange.deadline < earliest.deadline) earliest = exchange
     }
     if (earliest === undefined) return
-    if (earliest.deadline <= now) this.destroy('timed-out', earliest)
-    else this.#armDeadline(earliest.deadline)
+    if (earliest.deadline > now) this.#armDeadline(earliest.deadline)
+    else if (this.#giveUp('timed-out', earliest)) this.#checkDeadlines()
+  }
+
+  /** Whether the socket stays: silence that was asked for says nothing about the connection. */
+  #giveUp(failure: RequestFailure, exchange: Exchange): boolean {
+    if (this.#silentUntil <= this.network.clock.now()) {
+      this.destroy(failure, exchange)
+      return false
+    }
+    this.#outstanding.splice(this.#outstanding.indexOf(exchange), 1)
+    this.#throttled = this.#throttled.filter((throttled) => throttled !== exchange)
+    this.#fail(exchange, failure)
+    return true
   }
 
   #write(exchange: Exchange): void {
@@ -184,6 +204,7 @@ export class MemorySocket implements ServedSocket {
   #obeyThrottle(throttleMs: number): void {
     if (throttleMs <= 0) return
     this.#throttle?.cancel()
+    this.#silentUntil = this.network.clock.now() + throttleMs
     this.#throttle = this.network.clock.setTimer(throttleMs, () => {
       this.#throttle = null
       for (const exchange of this.#throttled.splice(0)) this.#write(exchange)
@@ -224,7 +245,7 @@ export class MemorySocket implements ServedSocket {
 
   #serveNext(): void {
     if (this.#broker !== 'listening') this.#inbox = []
-    if (this.#serving !== null) return
+    if (this.#serving !== null || this.#muted !== null) return
     const exchange = this.#inbox.shift()
     if (exchange === undefined) return
     this.#serving = exchange
@@ -243,12 +264,26 @@ export class MemorySocket implements ServedSocket {
     }
     if (exchange.interference.kind === 'lose-answer') this.#sever()
     else if (isUnanswered(exchange.request)) this.#closeOnError(answer as ProduceAnswer)
-    else this.network.transmit(() => this.#receive(exchange, withThrottle(answer, exchange.interference)))
+    else {
+      const told = withThrottle(answer, exchange.interference)
+      this.network.transmit(() => this.#receive(exchange, told))
+      this.#mute(told.throttleTimeMs)
+    }
     this.#serveNext()
+  }
+
+  #mute(throttleMs: number): void {
+    if (throttleMs <= 0) return
+    this.#muted = this.network.clock.setTimer(throttleMs, () => {
+      this.#muted = null
+      this.#serveNext()
+    })
   }
 
   #stopListening(how: 'deaf' | 'dead'): void {
     this.#broker = how
+    this.#muted?.cancel()
+    this.#muted = null
     this.#inbox = []
     this.network.closed(this.node, this)
   }

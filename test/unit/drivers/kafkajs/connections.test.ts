@@ -220,6 +220,27 @@ describe('requests', () => {
     expect(second.requests).toHaveLength(1)
   })
 
+  it('that were on their way when the broker asked for silence take no socket with them, and their late answer is dropped', async () => {
+    const held: Seen[] = []
+    const broker = await start((request, self) => {
+      if (request.api !== 'heartbeat') return
+      if (self.requests.length === 1) self.answer<'heartbeat'>(request, { throttleTimeMs: 400, errorCode: 0 })
+      else if (self.requests.length === 2) held.push(request)
+      else self.answer<'heartbeat'>(request, ok)
+    })
+    const connection = open(broker)
+    const first = connection.request('bootstrap', 'main', heartbeat, within(2_000))
+    const muted = failure(connection.request('bootstrap', 'main', heartbeat, within(150)))
+    await first
+    expect(connection.lastSign('bootstrap', 'main')).toBeGreaterThan(systemClock.now() + 300)
+    expect(await muted).toMatchObject({ failure: 'timed-out', sent: 'maybe' })
+    const after = connection.request('bootstrap', 'main', heartbeat, within(2_000))
+    await eventually(() => held.length === 1, 'the broker has it')
+    broker.answer<'heartbeat'>(held[0]!, { ...ok, errorCode: 42 })
+    expect(await after).toEqual(ok)
+    expect([broker.sockets.length, broker.live]).toEqual([1, 1])
+  })
+
   it('wait out the silence a broker asks for, and only of that lane', async () => {
     const broker = await start((request, self) => {
       if (request.api === 'heartbeat') self.answer<'heartbeat'>(request, { throttleTimeMs: 300, errorCode: 0 })

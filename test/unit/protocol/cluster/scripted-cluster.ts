@@ -99,6 +99,10 @@ export class ScriptedCluster implements Connection {
     log.end += count
   }
 
+  lastSign(): number {
+    return -Infinity
+  }
+
   count(api: ApiName): number {
     return this.requests(api).length
   }

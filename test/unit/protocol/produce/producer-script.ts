@@ -62,6 +62,10 @@ export class ScriptedConnection implements Connection {
     }
   }
 
+  lastSign(): number {
+    return -Infinity
+  }
+
   async close(): Promise<void> {
     this.closed = true
     for (const open of this.produced) open.fail('closed', 'maybe')
