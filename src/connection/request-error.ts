@@ -8,13 +8,15 @@ export type RequestFailure =
   | 'unknown-node'
   | 'closed'
   | 'aborted'
+  | 'turned-away'
   | 'refused'
   | 'unsupported'
 
 /**
  * A request without an answer. `sent: 'never'` means not one byte of it reached a socket, so it had no effect;
- * `'maybe'` means the broker may have carried it out. `refused` and `unsupported` (authentication, broker too old,
- * record cannot be encoded) do not get better by trying again.
+ * `'maybe'` means the broker may have carried it out. `turned-away`: this broker took the connection and refused it
+ * (authentication, certificate), which says nothing about the others. `refused` and `unsupported` (every broker turned us
+ * away, the configuration cannot be used, broker too old, record cannot be encoded) do not get better by trying again.
  */
 export class RequestError extends DriverError {
   override readonly name = 'RequestError'

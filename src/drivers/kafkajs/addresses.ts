@@ -13,19 +13,38 @@ export function addressText({ host, port }: Address): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }
 
+/** What an address is instead, in words: it may be a URL with a password, so none of it is shown. */
+export function addressCame(text: unknown): string {
+  if (typeof text !== 'string') return text === null ? 'null' : `a ${typeof text}`
+  if (text.trim() === '') return 'empty text'
+  if (/[@/?#]/.test(text)) return 'what looks like a URL (leave out scheme, user and path)'
+  return /:\d+\s*$/.test(text) ? 'a host or port that there cannot be' : 'text without a port'
+}
+
 /** `host:port`, IPv6 in brackets; `undefined` when it is not that. */
 export function parseAddress(text: unknown): Address | undefined {
   if (typeof text !== 'string') return undefined
-  const match = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(text.trim())
+  const match = /^(?:\[([^\]\s@/?#]+)\]|([^:\s@/?#[\]]+)):(\d{1,5})$/.exec(text.trim())
   const port = Number(match?.[3])
   const host = match?.[1] ?? match?.[2]
   return host === undefined || port < 1 || port > 65_535 ? undefined : { host, port }
+}
+
+const mostHeard = 4
+
+function requireAddress(text: string): Address {
+  const address = parseAddress(text)
+  if (address !== undefined) return address
+  const message = `config.brokers: expected a list of 'host:port', got ${addressCame(text)}`
+  throw new RequestError('refused', 'never', message)
 }
 
 /** Where nodes are: what the answers said, and the user's brokers one after another for `bootstrap`. */
 export class Addresses {
   readonly #brokers: KafkaConfig['brokers']
   readonly #byNode = new Map<number, Address>()
+  /** The last addresses of each node, as text. */
+  readonly #heard = new Map<number, readonly string[]>()
   #next: number
 
   constructor(brokers: KafkaConfig['brokers'], random: Random) {
@@ -41,28 +60,38 @@ export class Addresses {
         const before = this.#byNode.get(nodeId)
         if (before?.host === host && before.port === port) return false
         this.#byNode.set(nodeId, { host, port })
-        return before !== undefined
+        return this.#isNew(nodeId, addressText({ host, port })) && before !== undefined
       })
       .map(({ nodeId }) => nodeId)
+  }
+
+  /**
+   * An address that was heard before is no move: brokers that disagree would have every socket of the node closed at each
+   * answer. One that moved back closes the old ones itself.
+   */
+  #isNew(nodeId: number, text: string): boolean {
+    const heardOf = this.#heard.get(nodeId) ?? []
+    if (heardOf.includes(text)) return false
+    this.#heard.set(nodeId, [...heardOf.slice(1 - mostHeard), text])
+    return true
   }
 
   knows(node: Node): boolean {
     return node === 'bootstrap' || this.#byNode.has(node)
   }
 
-  /** For `bootstrap` another broker each time. */
-  async find(node: Node): Promise<Address> {
+  /** Where to try, in order: for `bootstrap` all that the user gave, beginning with another one each time. */
+  async find(node: Node): Promise<readonly [Address, ...Address[]]> {
     if (node !== 'bootstrap') {
       const address = this.#byNode.get(node)
       if (address === undefined) throw unknownNode(node)
-      return address
+      return [address]
     }
     const brokers = typeof this.#brokers === 'function' ? await this.#ask(this.#brokers) : this.#brokers
-    const text = brokers[this.#next++ % brokers.length]
-    const address = parseAddress(text)
-    if (address !== undefined) return address
-    const found = text === undefined ? 'an empty list' : JSON.stringify(text)
-    throw new RequestError('refused', 'never', `config.brokers: expected a list of 'host:port', got ${found}`)
+    const first = this.#next++ % Math.max(1, brokers.length)
+    const [one, ...others] = [...brokers.slice(first), ...brokers.slice(0, first)].map(requireAddress)
+    if (one !== undefined) return [one, ...others]
+    throw new RequestError('refused', 'never', "config.brokers: expected a list of 'host:port', got an empty list")
   }
 
   async #ask(brokers: () => string[] | Promise<string[]>): Promise<string[]> {
@@ -70,7 +99,9 @@ export class Addresses {
     try {
       list = await brokers()
     } catch (error) {
-      throw new RequestError('cannot-connect', 'never', `config.brokers threw: ${(error as Error).message}`, error)
+      // Its text may tell the way to a registry, password and all.
+      const name = error instanceof Error ? error.name : typeof error
+      throw new RequestError('cannot-connect', 'never', `config.brokers threw ${name}; see its cause`, error)
     }
     if (Array.isArray(list)) return list as string[]
     throw new RequestError('refused', 'never', `config.brokers: expected a list of 'host:port', got ${typeof list}`)

@@ -12,7 +12,7 @@ import {
 } from '../../input/option-rules.js'
 import { isRecord, isText } from '../../input/shapes.js'
 import type { Logger } from '../../telemetry/logger.js'
-import { parseAddress } from './addresses.js'
+import { addressCame, parseAddress } from './addresses.js'
 
 export interface KafkajsOptions {
   /** Where lines about connections go, kafkajs's own among them unless `config.logCreator` is set. Default: nowhere. */
@@ -74,7 +74,7 @@ function brokerIssues(brokers: unknown): ConfigIssue[] {
   }
   return brokers.flatMap((broker: unknown, index) =>
     parseAddress(broker) === undefined
-      ? [{ path: `brokers.${index}`, message: `expected 'host:port', got ${JSON.stringify(broker)}`, fix }]
+      ? [{ path: `brokers.${index}`, message: `expected 'host:port', got ${addressCame(broker)}`, fix }]
       : [],
   )
 }
@@ -91,7 +91,8 @@ function saslIssues(sasl: unknown): ConfigIssue[] {
     )
   }
   if (mechanisms.includes(name)) return []
-  const message = `expected a mechanism that kafkajs knows, got ${JSON.stringify(mechanism)}`
+  // A password pasted into the wrong field must not be shown.
+  const message = `expected a mechanism that kafkajs knows, and it ${typeof mechanism === 'string' ? 'is another text' : came(mechanism)}`
   return [
     { path: 'sasl.mechanism', message, fix: `take one of ${mechanisms.join(', ')}, or add an authenticationProvider` },
   ]

@@ -152,7 +152,7 @@ function asFailureToConnect(
   { config, mask }: SessionSettings,
   hintAtHangingUp: string,
 ): RequestError {
-  if (error instanceof RequestError && (error.failure === 'closed' || error.failure === 'refused')) return error
+  if (error instanceof RequestError && ['closed', 'refused', 'turned-away'].includes(error.failure)) return error
   const place = `cannot connect to broker ${addressText(address)}`
   const said = causeOf(error)
   // A name with several addresses gives an error of several, which has no message of its own.
@@ -161,7 +161,7 @@ function asFailureToConnect(
   const tls = config.ssl ? tlsFailure(code) : null
   if (tls !== null) {
     const cause = tls.isSecret ? undefined : error
-    return new RequestError('refused', 'never', `${place}: ${tls.what}; ${tls.fix}`, cause)
+    return new RequestError('turned-away', 'never', `${place}: ${tls.what}; ${tls.fix}`, cause)
   }
   if (error instanceof RequestError && error.failure === 'unsupported') {
     return new RequestError('unsupported', 'never', `${place}: ${text}`, error)

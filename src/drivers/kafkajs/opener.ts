@@ -16,7 +16,7 @@ export interface Opener {
 
 export function createOpener(
   settings: () => Promise<SessionSettings>,
-  findAddress: () => Promise<Address>,
+  findAddresses: () => Promise<readonly [Address, ...Address[]]>,
   clock: Clock,
 ): Opener {
   return {
@@ -24,7 +24,7 @@ export function createOpener(
       try {
         const known = await settings()
         const { connectionTimeoutMs } = known
-        const address = await withinDeadline(findAddress(), {
+        const addresses = await withinDeadline(findAddresses(), {
           clock,
           deadline: clock.now() + connectionTimeoutMs,
           signal,
@@ -34,7 +34,7 @@ export function createOpener(
             throw new RequestError('cannot-connect', 'never', message)
           },
         })
-        return await openSession(address, known, signal, onLost)
+        return await openFirstOf(addresses, known, signal, onLost)
       } catch (error) {
         throw asRequestError(error as Error)
       }
@@ -48,6 +48,24 @@ export function createOpener(
         throw failure
       }
     },
+  }
+}
+
+/** One broker that turns us away says nothing about the others that the user gave. */
+async function openFirstOf(
+  addresses: readonly [Address, ...Address[]],
+  settings: SessionSettings,
+  signal: AbortSignal,
+  onLost: (error: RequestError) => void,
+): Promise<OpenSession> {
+  const [first, ...others] = addresses
+  try {
+    return await openSession(first, settings, signal, onLost)
+  } catch (error) {
+    const [second, ...rest] = others
+    const isRefusal = error instanceof RequestError && ['turned-away', 'unsupported'].includes(error.failure)
+    if (!isRefusal || second === undefined) throw error
+    return openFirstOf([second, ...rest], settings, signal, onLost)
   }
 }
 

@@ -24,7 +24,8 @@ export class BrokerRotation {
   /**
    * @param attemptMs silence of one broker after which the next is asked.
    * @throws DriverError `cluster-unreachable` when nobody answered until `deadline`; a RequestError that no other broker
-   * could better (authentication refused, broker too old, closed, aborted) at once.
+   * could better (closed, aborted) at once, and one that each broker of a round gave (authentication refused, broker too
+   * old) after that round.
    */
   async ask<R extends Request>(
     request: R,
@@ -34,6 +35,7 @@ export class BrokerRotation {
   ): Promise<AnswerTo<R>> {
     const { clock, random } = this.#runtime
     for (let round = 1; ; round += 1) {
+      let refusedByAll = true
       for (const node of this.#nodesOfRound()) {
         const now = clock.now()
         if (now >= deadline) throw this.unreachable(request.api)
@@ -43,12 +45,16 @@ export class BrokerRotation {
           this.#lastFailure = undefined
           return answer
         } catch (failure) {
-          if (!(failure instanceof RequestError) || !failure.retriable) throw failure
+          if (!(failure instanceof RequestError)) throw failure
+          const isRefusal = failure.failure === 'turned-away' || failure.failure === 'unsupported'
+          if (!isRefusal && !failure.retriable) throw failure
+          if (!isRefusal) refusedByAll = false
           // An attempt that the caller's deadline cut short says less than any other.
           const cutShort = failure.failure === 'timed-out' && now + attemptMs > deadline
           if (!cutShort || this.#lastFailure === undefined) this.#lastFailure = failure
         }
       }
+      if (refusedByAll && this.#lastFailure !== undefined) throw final(this.#lastFailure)
       const pauseMs = Math.min(brokerBackoff(round, random), deadline - clock.now())
       if (pauseMs > 0) await clock.sleep(pauseMs, signal)
     }
@@ -74,4 +80,11 @@ export class BrokerRotation {
     const first = brokers.length === 0 ? 0 : this.#turn % brokers.length
     return [...brokers.slice(first), ...brokers.slice(0, first), 'bootstrap']
   }
+}
+
+/** Nobody is left who might take us. */
+function final(failure: RequestError): RequestError {
+  return failure.failure === 'unsupported'
+    ? failure
+    : new RequestError('refused', 'never', failure.message, failure.cause)
 }

@@ -80,6 +80,12 @@ const table: Partial<Record<BrokerCodeName, ProduceCode>> = {
     appended: 'never',
     fix: 'grant WRITE on the transactional id',
   },
+  // The broker looks at who asks before it looks at what is asked.
+  ILLEGAL_SASL_STATE: {
+    action: 'retry',
+    appended: 'never',
+    fix: 'check config.sasl: the session was not authenticated',
+  },
   SECURITY_DISABLED: { action: 'fail', appended: 'never' },
   INVALID_TXN_STATE: { action: 'fail', appended: 'never' },
   TRANSACTION_ABORTABLE: { action: 'fail', appended: 'never', fix: 'abort the transaction' },

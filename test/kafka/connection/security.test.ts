@@ -72,7 +72,7 @@ describe('a listener with TLS and SASL', () => {
   it.each(['plain', 'scram-sha-512'] as const)('refuses %s with a wrong password, in words', async (mechanism) => {
     const wrong = 'a-wrong-password'
     const error = await refusal({ ssl, sasl: sasl(mechanism, wrong) })
-    expect(error).toMatchObject({ failure: 'refused', sent: 'never', retriable: false })
+    expect(error).toMatchObject({ failure: 'turned-away', sent: 'never', retriable: true })
     expect(error.message).toMatch(/refused the authentication: .*check config.sasl/)
     expect(error.message).not.toContain(wrong)
   })

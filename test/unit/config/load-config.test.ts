@@ -106,6 +106,7 @@ describe('loadConfig', () => {
     ['no brokers', { KAFKA_BROKERS: ' , ' }, 'KAFKA_BROKERS'],
     ['a port that is none', { KAFKA_BROKERS: 'a:70000' }, 'KAFKA_BROKERS'],
     ['a URL', { KAFKA_BROKERS: 'kafka://user:hunter2@a:9092' }, 'KAFKA_BROKERS'],
+    ['an address that is none', { KAFKA_BROKERS: 'admin:hunter2' }, 'KAFKA_BROKERS'],
     ['certificates with TLS off', { KAFKA_SSL: 'no', KAFKA_SSL_CA: pem }, 'KAFKA_SSL'],
     ['a key without a certificate', { KAFKA_SSL_KEY: pem }, 'KAFKA_SSL_CERT'],
     ['a passphrase without a key', { KAFKA_SSL_KEY_PASSPHRASE: 'hunter2' }, 'KAFKA_SSL_KEY_PASSPHRASE'],

@@ -109,7 +109,7 @@ describe('SASL', () => {
     const { connection } = open(broker, { sasl: { ...sasl, mechanism: 'scram-sha-512' } })
     await ask(connection)
     const wrong = open(broker, { sasl: { ...sasl, mechanism: 'scram-sha-512', password: 'another one' } })
-    expect(await failure(ask(wrong.connection))).toMatchObject({ failure: 'refused', sent: 'never' })
+    expect(await failure(ask(wrong.connection))).toMatchObject({ failure: 'turned-away', sent: 'never' })
   })
 
   it('with a wrong password is refused, names what to check, and tells the password nobody', async () => {
@@ -117,7 +117,7 @@ describe('SASL', () => {
     const wrong = 'not the password'
     const { connection, lines } = open(broker, { sasl: { ...sasl, password: wrong } })
     const error = await failure(ask(connection))
-    expect(error).toMatchObject({ failure: 'refused', sent: 'never', retriable: false })
+    expect(error).toMatchObject({ failure: 'turned-away', sent: 'never', retriable: true })
     expect(error.message).toMatch(
       /refused the authentication: .*PLAIN.*Invalid username or password; check config.sasl/,
     )
@@ -159,7 +159,7 @@ describe('SASL', () => {
     })
     const { connection } = open(broker, { sasl })
     const error = await failure(ask(connection))
-    expect(error.failure).toBe('refused')
+    expect(error.failure).toBe('turned-away')
     expect(error.message).toMatch(/PLAIN mechanism is not supported by the server/)
   })
 
@@ -168,7 +168,7 @@ describe('SASL', () => {
     const { connection } = open(broker, { sasl, authenticationTimeout: 150 })
     const error = await failure(ask(connection))
     expect(error).toMatchObject({ failure: 'cannot-connect', sent: 'never' })
-    expect(error.message).toMatch(/PLAIN authentication did not end within 150 ms/)
+    expect(error.message).toMatch(/authentication by PLAIN did not end within 150 ms/)
     await eventually(() => broker.live === 0, 'the socket is gone')
   })
 
@@ -254,7 +254,7 @@ describe('SASL', () => {
     await ask(connection)
     allowed = false
     skew.ms = 7_000
-    expect(await failure(ask(connection, within(20_000)))).toMatchObject({ failure: 'refused', sent: 'never' })
+    expect(await failure(ask(connection, within(20_000)))).toMatchObject({ failure: 'turned-away', sent: 'never' })
     await eventually(() => broker.live === 0, 'the socket is gone')
   })
 })
@@ -280,7 +280,7 @@ describe('TLS', () => {
     const broker = await startTls()
     for (const ssl of [true, { ca: [pem('other-ca.pem')] }]) {
       const error = await failure(ask(open(broker, { ssl }).connection))
-      expect(error).toMatchObject({ failure: 'refused', sent: 'never' })
+      expect(error).toMatchObject({ failure: 'turned-away', sent: 'never' })
       expect(error.message).toMatch(/certificate is not trusted \(.*\); set config.ssl.ca/)
     }
     await eventually(() => broker.live === 0, 'no socket is left')
@@ -299,7 +299,7 @@ describe('TLS', () => {
   ])('with a key %s is refused, and nothing of it is told', async (_what, ssl) => {
     const { connection } = open(await startTls(), { ssl })
     const error = await failure(ask(connection))
-    expect(error).toMatchObject({ failure: 'refused', sent: 'never' })
+    expect(error).toMatchObject({ failure: 'turned-away', sent: 'never' })
     expect(error.cause).toBeUndefined()
     expect(error.message).toMatch(/config\.ssl cannot be used \(ERR_\w+\); check that ca, cert and key/)
     expect(error.message).not.toMatch(/rubbish|271828/)

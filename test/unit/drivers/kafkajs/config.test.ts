@@ -49,6 +49,18 @@ describe('kafkajs(config)', () => {
     expect(told.join()).not.toMatch(/hunter2|123456/)
   })
 
+  it('shows nothing of an address or a mechanism that is none, for it may be a secret in the wrong place', () => {
+    const misplaced = ['kafka://user:hunter2@a:9092', 'user:hunter2', 'hunter2@a:9092', 'hunter2', 'a:9092?p=hunter2']
+    const told = [
+      ...misplaced.map((broker) => refusal({ brokers: [broker] })),
+      refusal({ brokers, sasl: { mechanism: password, username: 'a', password } }),
+      refusal({ brokers, sasl: { mechanism: { value: password } } }),
+    ]
+    expect(told).not.toContain('accepted')
+    expect(told.join()).not.toMatch(/hunter|unter2/i)
+    expect(told[0]).toContain('brokers.0')
+  })
+
   it('takes what kafkajs takes', () => {
     const sasl = { mechanism: 'SCRAM-SHA-512', username: 'a', password }
     expect(refusal({ brokers, sasl, ssl: { ca: ['x'] }, clientId: 'c', retry: { retries: 3 }, logLevel: 0 })).toBe(

@@ -55,6 +55,7 @@ describe('what an attempt may have put into the log', () => {
       'UNSUPPORTED_COMPRESSION_TYPE',
       'TOPIC_AUTHORIZATION_FAILED',
       'CLUSTER_AUTHORIZATION_FAILED',
+      'ILLEGAL_SASL_STATE',
       'TRANSACTIONAL_ID_AUTHORIZATION_FAILED',
       'SECURITY_DISABLED',
       'INVALID_TXN_STATE',
