@@ -34,6 +34,8 @@ export class ScriptedConnection implements Connection {
   initCalls = 0
   metadataCalls = 0
   closed = false
+  /** When the brokers gave a sign of life last. */
+  sign = -Infinity
   readonly #clock: VirtualClock
 
   constructor(clock: VirtualClock) {
@@ -63,7 +65,7 @@ export class ScriptedConnection implements Connection {
   }
 
   lastSign(): number {
-    return -Infinity
+    return this.sign
   }
 
   async close(): Promise<void> {

@@ -531,6 +531,22 @@ describe('brokers', () => {
     expect(await outcomeOf(script, sent)).toMatchObject({ outcome: 'stored' })
   })
 
+  test('a broker that asked for silence, or that bytes are still going out to, is not silent, and one that stops is', async () => {
+    const script = await startScript(ap)
+    const sent = script.producer.produce(batch(0), script.clock.now() + 60_000)
+    await script.run()
+    script.connection.sign = script.clock.now() + 20_000 // a quota
+    await script.run(24_999)
+    expect(script.connection.produced).toHaveLength(1)
+    script.connection.sign = script.clock.now() // another piece of it went out
+    await script.run(4_999)
+    expect(script.connection.produced).toHaveLength(1)
+    await script.run(3_000)
+    expect(script.connection.produced).toHaveLength(2)
+    script.connection.last.answerAll({ baseOffset: 5 })
+    expect(await script.clock.runUntil(sent)).toMatchObject({ outcome: 'stored' })
+  })
+
   test('a broker that is silent for the request timeout is asked again, and its own limit lies before that', async () => {
     const script = await startScript()
     void send(script)
