@@ -89,7 +89,7 @@ export type { IsolationLevel } from './connection/requests/fetch.js'
 export type { PartitionMetadata, TopicMetadata } from './connection/requests/metadata.js'
 export type { CommittedPartition } from './connection/requests/offsets.js'
 export type { Compression } from './connection/requests/produce.js'
-export { consoleLogger, type Logger } from './telemetry/logger.js'
+export { consoleLogger, type ConsoleLoggerOptions, type Logger, type LogLevel } from './telemetry/logger.js'
 export type { Labels, Metrics } from './telemetry/metrics.js'
 export { metricNames, type MetricName } from './telemetry/metric-names.js'
 

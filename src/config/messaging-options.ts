@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { Driver } from '../driver/driver.js'
+import { guarded } from '../telemetry/guard.js'
 import { silentLogger, type Logger } from '../telemetry/logger.js'
 import { noMetrics, type Metrics } from '../telemetry/metrics.js'
 import { checkCapabilities } from './check-capabilities.js'
@@ -68,7 +69,7 @@ export function resolveMessagingOptions(options: MessagingOptions): ResolvedMess
   const base = profileOf(chosen)
   const profile = durability === undefined ? base : Object.freeze({ ...base, durability })
   checkCapabilities(profile, rest.driver)
-  return { ...rest, profile }
+  return { ...rest, ...guarded(rest.logger, rest.metrics), profile }
 }
 
 /** Something that has these methods; the object itself is kept, never copied. */

@@ -6,6 +6,7 @@ import type { TopicPartition } from '../message/topic-partition.js'
 import type { Clock } from '../runtime/clock.js'
 import { StateMachine } from '../runtime/state-machine.js'
 import { assemble, type ConsumerParts } from './lifecycle/assemble.js'
+import { tellListener } from '../telemetry/guard.js'
 import type { ConsumerDependencies } from './options/consumer-dependencies.js'
 import { requirePartitions, requireSeekTarget } from './options/consumer-input.js'
 import type { ResolvedConsumerOptions } from './options/consumer-schema.js'
@@ -224,13 +225,9 @@ export class Consumer implements AsyncDisposable {
     }
     this.#state.to('failed')
     this.#error = error
-    this.#dependencies.logger.error({ error }, 'the consumer failed')
     this.#closing ??= this.#close(this.#options.drainMs + leaveMs)
-    try {
-      this.#options.onFailed?.(error)
-    } catch (thrown) {
-      this.#dependencies.logger.error({ error: thrown }, 'a listener of the consumer threw')
-    }
+    this.#dependencies.logger.error({ error }, 'the consumer failed')
+    tellListener('onFailed', () => this.#options.onFailed?.(error), this.#dependencies)
   }
 
   #settings() {

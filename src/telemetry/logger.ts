@@ -1,4 +1,7 @@
-import { ConfigError, TidemarkError } from '../errors.js'
+import type { ConfigError } from '../errors.js'
+import { optionProblem, type Rules } from '../input/option-rules.js'
+import { systemClock } from '../runtime/clock.js'
+import { plainFields } from './plain-fields.js'
 
 /** A pino-shaped logger: fields first, then the message. Keys and values of records are never logged. */
 export interface Logger {
@@ -8,45 +11,46 @@ export interface Logger {
   error(fields: object, message: string): void
 }
 
-/** Enough to find the line. */
-const framesTold = 5
+/** How grave a line is, least first. More may come. */
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
-/** The default: a library is silent unless told otherwise. */
+const levels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error']
+
+export interface ConsoleLoggerOptions {
+  /** Lines of this level and graver ones. Default `info`. */
+  readonly level?: LogLevel | undefined
+}
+
+const consoleRules: Rules<ConsoleLoggerOptions> = {
+  level: { expected: "'debug', 'info', 'warn' or 'error'", accepts: (value) => levels.includes(value as LogLevel) },
+}
+
 export const silentLogger: Logger = { debug() {}, info() {}, warn() {}, error() {} }
 
-/** One JSON line per entry on standard error. Of errors that are not tidemark's only class, code and place in the source are told. */
-export function consoleLogger(): Logger
-export function consoleLogger(...given: readonly unknown[]): Logger {
-  if (given.length > 0) {
-    const fix = 'take it out; for levels give a logger of your own, such as pino'
-    throw new ConfigError('consoleLogger', [{ path: 'arguments', message: 'it takes none', fix }])
-  }
-  const write = (level: string) => (fields: object, message: string) => {
-    process.stderr.write(`${JSON.stringify({ level, message, ...fields }, printable)}\n`)
-  }
-  return { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') }
+/**
+ * One JSON line per entry on standard error, with time and level. Of errors that are not tidemark's only class, code and
+ * place in the source are told. Never throws, whatever it is given to print.
+ */
+export function consoleLogger(options: ConsoleLoggerOptions = {}): Logger {
+  const problem: ConfigError | null = optionProblem('consoleLogger', options, consoleRules)
+  if (problem !== null) throw problem
+  return fromLevel(options.level ?? 'info', (level, fields, message) => {
+    const time = new Date(systemClock.wallTime()).toISOString()
+    process.stderr.write(`${JSON.stringify({ time, level, message, ...plainFields(fields) })}\n`)
+  })
 }
 
-/** JSON knows neither errors, whose text it leaves out, nor large integers, at which it throws. */
-function printable(_name: string, value: unknown): unknown {
-  if (typeof value === 'bigint') return String(value)
-  if (!(value instanceof Error)) return value
-  const { message, cause } = value
-  return value instanceof TidemarkError ? { ...value, message, cause } : foreign(value)
+/** A logger that writes lines of `least` and graver ones. */
+export function fromLevel(least: LogLevel, write: (level: LogLevel, fields: object, message: string) => void): Logger {
+  const line = (level: LogLevel) =>
+    levels.indexOf(level) < levels.indexOf(least)
+      ? () => undefined
+      : (fields: object, message: string) => write(level, fields, message)
+  return { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') }
 }
 
-/** The text of other people's errors may show what is in a record. */
-function foreign(error: Error): object {
-  const { code } = error as { readonly code?: unknown }
-  const { message, stack = '' } = error
-  // A line of the text may look like a frame.
-  const frames = stack
-    .slice(stack.indexOf(message) + message.length)
-    .split('\n')
-    .filter((line) => /^\s+at /.test(line))
-  return {
-    name: error.constructor.name,
-    code: typeof code === 'string' ? code : undefined,
-    at: frames.slice(0, framesTold).map((line) => line.trim()),
-  }
+/** The same logger, with fields that every line has. */
+export function withFields(logger: Logger, fixed: object): Logger {
+  if (logger === silentLogger) return logger
+  return fromLevel('debug', (level, fields, message) => logger[level]({ ...fixed, ...fields }, message))
 }

@@ -141,6 +141,12 @@ export const metricNames = {
     labels: [],
     meaning: 'Partitions paused by back-pressure, by the user, or stopped by a failure.',
   },
+  tidemark_foreign_failures_total: {
+    kind: 'counter',
+    unit: 'failures',
+    labels: ['source'],
+    meaning: 'Times that code given by the user threw where it must not: logger, or a listener by its name.',
+  },
 } as const satisfies Record<string, MetricDefinition>
 
 /** More may come. */

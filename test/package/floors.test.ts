@@ -13,7 +13,8 @@ const buildings: Readonly<Record<string, readonly (readonly string[])[]>> = {
   '': [
     ['errors.ts'],
     ['input/'],
-    ['runtime/', 'message/', 'telemetry/', 'offsets/'],
+    ['runtime/', 'message/', 'offsets/'],
+    ['telemetry/'],
     ['connection/', 'serde/'],
     ['driver/'],
     ['protocol/', 'wire/', 'topic/'],

@@ -38,7 +38,8 @@ const refused: [name: string, call: unknown, given: readonly unknown[], what: st
   ['murmur2', murmur2, [{ stickybytes: 5 }], 'did you mean stickyBytes?'],
   ['virtualClock', virtualClock, [null], 'options: is null; write an object with any of start'],
   ['virtualClock', virtualClock, [{ start: new Date(0) }], 'start: is a Date; write milliseconds since 1970'],
-  ['consoleLogger', consoleLogger, ['loud'], 'it takes none; take it out'],
+  ['consoleLogger', consoleLogger, ['loud'], 'options: is a string; write an object with any of level'],
+  ['consoleLogger', consoleLogger, [{ level: 'loud' }], "level: is a string; write 'debug', 'info'"],
   ['closeOnSignal', closeOnSignal, [], 'messaging: is missing; give what createMessaging returned'],
   ['closeOnSignal', closeOnSignal, [closeable, null], 'options: is null; write an object with any of signals'],
   [

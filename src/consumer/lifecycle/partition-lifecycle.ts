@@ -5,6 +5,7 @@ import { originOf } from '../../offsets/log-identity.js'
 import { progressOf } from '../../offsets/progress.js'
 import type { Clock } from '../../runtime/clock.js'
 import type { Logger } from '../../telemetry/logger.js'
+import { tellListener } from '../../telemetry/guard.js'
 import type { Metrics } from '../../telemetry/metrics.js'
 import type { BackPressure } from '../partition/back-pressure.js'
 import type { OwnedPartition, PartitionStart } from '../partition/owned-partition.js'
@@ -154,34 +155,29 @@ export class PartitionLifecycle implements ConsumerListener {
     } else {
       logger.info({ drain: report }, 'partitions were given up')
     }
-    this.#tell(() => this.#parts.onDrained?.(report))
+    tellListener('onDrained', () => this.#parts.onDrained?.(report), this.#parts)
   }
 
   /** Visibly: what runs may finish, nothing new starts. */
   stop(partition: OwnedPartition, cause: Error): void {
     const error = cause instanceof TidemarkError ? cause : defect(cause)
     const { topic, partition: number } = partition
-    this.#parts.logger.error({ topic, partition: number, offset: error.offset, error }, 'partition stopped')
     partition.stoppedBy ??= error
-    if (partition.state.current !== 'active') return
-    partition.state.to('stopped')
-    partition.lanes.close()
-    partition.gate.close('stopped')
+    const stopsNow = partition.state.current === 'active'
+    if (stopsNow) {
+      partition.state.to('stopped')
+      partition.lanes.close()
+      partition.gate.close('stopped')
+    }
+    this.#parts.logger.error({ topic, partition: number, offset: error.offset, error }, 'partition stopped')
+    if (!stopsNow) return
     this.#parts.gauges.changed()
-    this.#tell(() => this.#parts.onPartitionStopped?.({ topic, partition: number }, error))
+    const place = { topic, partition: number }
+    tellListener('onPartitionStopped', () => this.#parts.onPartitionStopped?.(place, error), this.#parts)
   }
 
   #shareMarks(): void {
     this.#parts.backPressure.share(this.#parts.partitions.size)
-  }
-
-  /** A listener of the user that throws must not disturb the consumer. */
-  #tell(call: () => void): void {
-    try {
-      call()
-    } catch (error) {
-      this.#parts.logger.error({ error }, 'a listener of the consumer threw')
-    }
   }
 }
 

@@ -3,7 +3,9 @@ import type { Connection, ConnectionFactory, Lane as LaneName, Node } from '../.
 import { RequestError } from '../../connection/request-error.js'
 import type { AnswerTo, Request } from '../../connection/requests/apis.js'
 import { systemRuntime, type Runtime } from '../../runtime/runtime.js'
+import { guarded } from '../../telemetry/guard.js'
 import { silentLogger, type Logger } from '../../telemetry/logger.js'
+import { noMetrics } from '../../telemetry/metrics.js'
 import { Addresses, unknownNode } from './addresses.js'
 import { kafkajsCodecs } from './codecs.js'
 import { checkConfig, checkOptions, type KafkajsOptions } from './config.js'
@@ -45,7 +47,7 @@ export function kafkajsConnections(
   const { logger = silentLogger } = options
   return {
     name: 'kafkajs',
-    open: (owner) => new KafkajsConnection(config, owner, logger, runtime),
+    open: (owner) => new KafkajsConnection(config, owner, guarded(logger, noMetrics).logger, runtime),
   }
 }
 

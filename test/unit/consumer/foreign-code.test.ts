@@ -1,6 +1,8 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { brokerCode } from '../../../src/connection/broker-error.js'
-import { numbered, open, put, simulated, t } from './simulated.js'
+import type { Logger } from '../../../src/telemetry/logger.js'
+import type { Metrics } from '../../../src/telemetry/metrics.js'
+import { committedOffset, numbered, open, put, simulated, t, until } from './simulated.js'
 
 /** What ends a process: rejections that nobody took. Whoever else listens for them hears nothing meanwhile. */
 async function strayRejections(run: () => Promise<void>): Promise<unknown[]> {
@@ -19,33 +21,77 @@ async function strayRejections(run: () => Promise<void>): Promise<unknown[]> {
 }
 
 describe('an async listener that rejects', () => {
-  it.fails.each(['onPartitionStopped', 'onDrained', 'onFailed'] as const)(
-    'leaves the process alive: %s',
-    async (name) => {
-      const stray = await strayRejections(() =>
-        simulated(async ({ cluster, clock, process }) => {
-          cluster.createTopic('t')
-          put(cluster, ['poison'])
-          const messaging = open(process('one'))
-          const consumer = messaging.consumer({
-            group: 'g',
-            topics: [t],
-            sessionTimeoutMs: 6_000,
-            drainMs: 100,
-            [name]: () => Promise.reject(new Error('no pager')),
-            handle: () => Promise.reject(new Error('poison')),
-          })
-          await consumer.start()
-          await clock.sleep(1_000)
-          if (name === 'onFailed') cluster.faults.failNext({ api: 'heartbeat' }, brokerCode.FENCED_INSTANCE_ID)
-          await clock.sleep(5_000)
-          cluster.faults.clear()
-          await messaging.close()
-        }),
-      )
-      expect(stray).toEqual([])
-    },
-  )
+  it.each(['onPartitionStopped', 'onDrained', 'onFailed'] as const)('leaves the process alive: %s', async (name) => {
+    const stray = await strayRejections(() =>
+      simulated(async ({ cluster, clock, process }) => {
+        cluster.createTopic('t')
+        put(cluster, ['poison'])
+        const messaging = open(process('one'))
+        const consumer = messaging.consumer({
+          group: 'g',
+          topics: [t],
+          sessionTimeoutMs: 6_000,
+          drainMs: 100,
+          [name]: () => Promise.reject(new Error('no pager')),
+          handle: () => Promise.reject(new Error('poison')),
+        })
+        await consumer.start()
+        await clock.sleep(1_000)
+        if (name === 'onFailed') cluster.faults.failNext({ api: 'heartbeat' }, brokerCode.FENCED_INSTANCE_ID)
+        await clock.sleep(5_000)
+        cluster.faults.clear()
+        await messaging.close()
+      }),
+    )
+    expect(stray).toEqual([])
+  })
+})
+
+describe('a logger and a metrics adapter that throw at everything', () => {
+  const failing = (): never => {
+    throw new Error('disk full')
+  }
+  const logger: Logger = { debug: failing, info: failing, warn: failing, error: failing }
+  const metrics: Metrics = { count: failing, gauge: failing, observe: failing }
+
+  it('change nothing: what was sent settles, what was read is handled and committed, and all ends in order', async () => {
+    vi.spyOn(process.stderr, 'write').mockReturnValue(true)
+    const stray = await strayRejections(() =>
+      simulated(async (simulation) => {
+        const { cluster, clock, process } = simulation
+        cluster.createTopic('t')
+        const messaging = open(process('one'), { logger, metrics })
+        const handled: string[] = []
+        const consumer = messaging.consumer({
+          group: 'g',
+          topics: [t],
+          sessionTimeoutMs: 6_000,
+          handlerTimeoutMs: 1_000,
+          handle: async ({ value }) => {
+            if (value === 'poison') throw new Error('poison')
+            handled.push(value)
+            if (value === 'slow') await clock.sleep(3_000)
+          },
+        })
+        await consumer.start()
+        const producer = messaging.producer()
+        cluster.faults.loseNextAnswer({ api: 'produce' })
+        for (const value of ['one', 'two', 'slow']) await producer.send(t, value)
+        await until(simulation, () => handled.length === 3)
+        await clock.sleep(5_000)
+        cluster.faults.killMember('g', 'any')
+        await clock.sleep(10_000)
+        await producer.send(t, 'poison')
+        await clock.sleep(10_000)
+        expect(handled.slice(0, 3)).toEqual(['one', 'two', 'slow'])
+        await messaging.close()
+        expect(consumer.state).toBe('stopped')
+        expect(committedOffset(cluster)).toBeGreaterThanOrEqual(2)
+      }),
+    )
+    vi.restoreAllMocks()
+    expect(stray).toEqual([])
+  })
 })
 
 describe('a thenable that a handler returns', () => {

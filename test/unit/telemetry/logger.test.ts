@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { DriverError } from '../../../src/errors.js'
+import { DriverError, StateError } from '../../../src/errors.js'
 import { consoleLogger } from '../../../src/telemetry/logger.js'
 
 function logged(fields: object): Record<string, unknown> {
@@ -43,5 +43,41 @@ describe('the console logger', () => {
 
   it('prints large integers instead of throwing at the caller', () => {
     expect(logged({ offset: 2n ** 60n })).toMatchObject({ offset: '1152921504606846976' })
+  })
+
+  it('has the time, and the level from which it prints', () => {
+    const lines: string[] = []
+    vi.spyOn(process.stderr, 'write').mockImplementation((line) => lines.push(String(line)) > 0)
+    const logger = consoleLogger({ level: 'warn' })
+    logger.info({}, 'not told')
+    logger.warn({ client: 'c' }, 'told')
+    const [entry] = lines.map((line) => JSON.parse(line) as { readonly time: string })
+    expect(lines).toHaveLength(1)
+    expect(entry).toMatchObject({ level: 'warn', message: 'told', client: 'c' })
+    expect(Date.parse(entry?.time ?? '')).toBeGreaterThan(Date.UTC(2026, 0))
+  })
+
+  const circle: Record<string, unknown> = { topic: 't' }
+  circle['self'] = circle
+  const throwing = () => {
+    throw new Error('odd')
+  }
+  const oddities: readonly (readonly [string, unknown])[] = [
+    ['a circle', circle],
+    ['an error whose cause is itself', Object.assign(new StateError('closed', 'closed'), { cause: circle })],
+    ['a getter that throws', Object.defineProperty({}, 'x', { get: throwing, enumerable: true })],
+    [
+      'a proxy that throws at everything',
+      new Proxy({}, { get: throwing, ownKeys: throwing, getPrototypeOf: throwing }),
+    ],
+    ['a message that throws', Object.defineProperty(new Error('x'), 'message', { get: throwing })],
+    ['a toJSON that throws', { toJSON: throwing }],
+    ['an object without a prototype', Object.create(null)],
+    ['a symbol', Symbol('x')],
+    ['a function', throwing],
+    ['an invalid date', new Date(Number.NaN)],
+  ]
+  it.each(oddities)('prints its line without throwing, whatever stands in it: %s', (_, odd) => {
+    expect(logged({ odd, topic: 't' })).toMatchObject({ message: 'the consumer failed', topic: 't' })
   })
 })

@@ -1,0 +1,70 @@
+import { consoleLogger, silentLogger, type Logger } from './logger.js'
+import { noMetrics, type Metrics } from './metrics.js'
+
+/** Loggers, metrics and listeners of the user, through one guard. */
+export interface Telemetry {
+  readonly logger: Logger
+  readonly metrics: Metrics
+}
+
+/**
+ * Runs foreign code in which nothing may go wrong for us: what it throws, and what a promise of it rejects with, goes to
+ * `failed`, once. A `then` is called once.
+ */
+export function harmless(call: () => unknown, failed: (error: unknown) => void): void {
+  try {
+    const result = call()
+    if ((typeof result !== 'object' && typeof result !== 'function') || result === null) return
+    const { then } = result as { readonly then?: unknown }
+    if (typeof then === 'function') then.call(result, undefined, failed)
+  } catch (error) {
+    failed(error)
+  }
+}
+
+/** A listener of the user is told something. That it throws or rejects is logged and counted, and changes nothing. */
+export function tellListener(name: string, call: () => unknown, { logger, metrics }: Telemetry): void {
+  harmless(call, (error) => {
+    metrics.count('tidemark_foreign_failures_total', { source: name })
+    logger.error({ listener: name, error }, 'a listener threw; what it was told of goes on as if it had not')
+  })
+}
+
+/**
+ * The same logger and metrics, which no longer throw or reject. Whatever one of them throws is counted, and its first time
+ * told: of the logger on standard error, since it cannot tell itself.
+ */
+export function guarded(logger: Logger, metrics: Metrics): Telemetry {
+  const own: { logger: Logger; metrics: Metrics } = { logger: silentLogger, metrics: noMetrics }
+  const isTold = { logger: false, metrics: false }
+  const loggerFailed = (error: unknown) => {
+    own.metrics.count('tidemark_foreign_failures_total', { source: 'logger' })
+    if (isTold.logger) return
+    isTold.logger = true
+    consoleLogger().error({ error }, 'the logger threw; its lines are lost as long as it does')
+  }
+  const metricsFailed = (error: unknown) => {
+    if (isTold.metrics) return
+    isTold.metrics = true
+    own.logger.error({ error }, 'the metrics adapter threw; its measurements are lost as long as it does')
+  }
+  if (logger !== silentLogger) own.logger = guardedLogger(logger, loggerFailed)
+  if (metrics !== noMetrics) own.metrics = guardedMetrics(metrics, metricsFailed)
+  return own
+}
+
+type Failed = (error: unknown) => void
+
+function guardedLogger(logger: Logger, failed: Failed): Logger {
+  const line = (level: keyof Logger) => (fields: object, message: string) =>
+    harmless(() => logger[level](fields, message), failed)
+  return { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') }
+}
+
+function guardedMetrics(metrics: Metrics, failed: Failed): Metrics {
+  return {
+    count: (name, labels, by) => harmless(() => metrics.count(name, labels, by), failed),
+    gauge: (name, labels, value) => harmless(() => metrics.gauge(name, labels, value), failed),
+    observe: (name, labels, value) => harmless(() => metrics.observe(name, labels, value), failed),
+  }
+}
