@@ -62,7 +62,7 @@ export function resolveConsumerOptions<Topics extends readonly Topic[]>(
 }
 
 /** How often the profile commits stays its own say where only the number of messages was given. */
-function commitOf(commit: unknown, everyMs: number): unknown {
-  if (commit === undefined) return { everyMs }
-  return isRecord(commit) ? { everyMs, ...given(commit) } : commit
+function commitOf(commit: unknown, every: number | 'closely'): unknown {
+  if (commit === undefined) return every === 'closely' ? every : { everyMs: every }
+  return isRecord(commit) && every !== 'closely' ? { everyMs: every, ...given(commit) } : commit
 }

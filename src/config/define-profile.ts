@@ -30,7 +30,10 @@ const overridesSchema = z.strictObject({
   transactionTimeoutMs: durationMs.nullable().optional().describe('the broker aborts after this many milliseconds'),
   delivery: z.enum(['at-least-once', 'exactly-once']).optional().describe('how often a record takes effect'),
   isolation: z.enum(['read-uncommitted', 'read-committed']).optional().describe('whether open transactions are read'),
-  commitEveryMs: durationMs.optional().describe('settled work is committed at least this often, in milliseconds'),
+  commitEveryMs: z
+    .union([z.literal('closely'), durationMs])
+    .optional()
+    .describe("settled work is committed at least this often, in milliseconds, or 'closely' behind the work"),
   onOutOfRange: z.enum(['stop', 'earliest', 'latest']).optional().describe('when the committed offset is gone'),
   durability: z.enum(['refuse', 'warn', 'off']).optional().describe('when the cluster cannot keep the promise'),
   unsafe: z.boolean().optional().describe('allow settings the promise rests on to be changed'),

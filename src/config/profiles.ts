@@ -22,8 +22,8 @@ export interface ProducerProfile {
 export interface ConsumerProfile {
   readonly delivery: 'at-least-once' | 'exactly-once'
   readonly isolation: IsolationLevel
-  /** Settled work is committed at least this often. */
-  readonly commitEveryMs: number
+  /** Settled work is committed at least this often; `closely`: as soon as coordinators bear, at most every 100 ms. */
+  readonly commitEveryMs: number | 'closely'
   readonly onOutOfRange: 'stop' | 'earliest' | 'latest'
 }
 
@@ -99,7 +99,12 @@ const cp: Profile = {
     transactional: false,
     transactionTimeoutMs: null,
   },
-  consumer: { delivery: 'at-least-once', isolation: 'read-uncommitted', commitEveryMs: 5_000, onOutOfRange: 'stop' },
+  consumer: {
+    delivery: 'at-least-once',
+    isolation: 'read-uncommitted',
+    commitEveryMs: 'closely',
+    onOutOfRange: 'stop',
+  },
   durability: 'refuse',
   brokerNeeds: replicated,
   promiseKeys: ['acks', 'idempotent'],

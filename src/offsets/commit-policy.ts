@@ -1,12 +1,11 @@
-/** When settled work is committed: after each record, or at the latest after so much time or so many records. */
-export type CommitPolicy = 'each' | { readonly everyMs: number; readonly everyMessages: number }
+/**
+ * When settled work is committed: after each record; closely behind the work, at a pace that coordinators bear; or at the
+ * latest after so much time or so many records.
+ */
+export type CommitPolicy = 'each' | 'closely' | { readonly everyMs: number; readonly everyMessages: number }
 
-/** Is it time, with so many records settled since the last commit? The timer of `commitDelayMs` covers the rest. */
+/** Is it time, with so many records settled since the last commit? The timer of the pace covers the rest. */
 export function commitDue(policy: CommitPolicy, settledSinceCommit: number): boolean {
+  if (policy === 'closely') return false
   return policy === 'each' ? settledSinceCommit > 0 : settledSinceCommit >= policy.everyMessages
-}
-
-/** How long progress may stay uncommitted. */
-export function commitDelayMs(policy: CommitPolicy): number {
-  return policy === 'each' ? 0 : policy.everyMs
 }

@@ -92,6 +92,13 @@ export const metricNames = {
     labels: ['outcome'],
     meaning: 'Offsets whose commit was answered, by outcome.',
   },
+  tidemark_consumer_commit_window_seconds: {
+    kind: 'gauge',
+    unit: 'seconds',
+    labels: [],
+    meaning:
+      'How long settled work stays uncommitted at the most while commits are answered; it grows with the partitions.',
+  },
   tidemark_consumer_rebalances_total: {
     kind: 'counter',
     unit: 'rebalances',

@@ -236,6 +236,22 @@ export const mutants: readonly Mutant[] = [
     units: 'test/unit/consumer/handling/ladder.test.ts',
   },
   {
+    name: 'a partition whose commit failed holds up the commits of the others',
+    file: 'src/consumer/settling/committer.ts',
+    find: 'if (isWaiting && this.#troubled.has(partition)) continue',
+    replace: 'if (isWaiting) continue',
+    why: 'a crash repeats seconds of work of healthy partitions',
+    units: 'test/unit/consumer/troubles-of-others.test.ts',
+  },
+  {
+    name: 'the pace of commits does not stretch with the partitions',
+    file: 'src/consumer/settling/commit-pace.ts',
+    find: 'Math.max(leastWindowMs, (offsets / offsetsPerSecond) * 1_000)',
+    replace: 'leastWindowMs',
+    why: 'a member with thousands of partitions floods its coordinator',
+    units: 'test/unit/consumer/settling/commit-pace.test.ts',
+  },
+  {
     name: 'the end of a fetch is taken one offset too far',
     file: 'src/offsets/offset-tracker.ts',
     find: 'if (nextOffset > this.#end) this.#end = nextOffset',
@@ -259,7 +275,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a commit without an answer counts as committed',
     file: 'src/consumer/settling/committer.ts',
-    find: "      case 'no-partition':\n        partition.uncommitted = true\n        return",
+    find: "      case 'no-partition':\n        partition.uncommitted = true\n        this.#troubled.add(partition)\n        return",
     replace: "      case 'no-partition':\n        partition.acknowledged = state\n        return",
     why: 'records are handled again without any report of them',
   },

@@ -23,9 +23,16 @@ export interface ConsumerSettingsOptions<Topics extends readonly Topic[] = reado
   readonly order?: Order | undefined
   /** Most handlers at the same time. Default 64. */
   readonly concurrency?: number | undefined
-  /** When settled work is committed. Default every 5 s or 1,000 messages. */
+  /**
+   * When settled work is committed: after `each` record; `closely` behind the work, as soon as the last commit was answered
+   * and at most every 100 ms (2 ms for each partition with news, 5 s at the most: `facts().commitWindowMs`); or after so
+   * much time or so many messages. Default under `cp` `closely`, under `ap` every 5 s or 1,000 messages.
+   */
   readonly commit?:
-    'each' | { readonly everyMs?: number | undefined; readonly everyMessages?: number | undefined } | undefined
+    | 'each'
+    | 'closely'
+    | { readonly everyMs?: number | undefined; readonly everyMessages?: number | undefined }
+    | undefined
   /** Where to start when the group has committed nothing. Default `earliest`. */
   readonly from?: 'earliest' | 'latest' | Date | undefined
   /** When the log no longer has the next offset. Default `stop`: the partition stops, with the lost range in the error. */

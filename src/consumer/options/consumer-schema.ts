@@ -54,13 +54,16 @@ const optionFields = {
   commit: z
     .union([
       z.literal('each'),
+      z.literal('closely'),
       z.strictObject({
         everyMs: positive().default(5_000).describe('settled work is committed at least so often, in ms'),
         everyMessages: positive().default(1_000).describe('or after so many settled messages'),
       }),
     ])
     .prefault({})
-    .describe("'each', or { everyMs, everyMessages }; only settled work is ever committed"),
+    .describe(
+      "'each', 'closely' (at most every 100 ms), or { everyMs, everyMessages }; only settled work is ever committed",
+    ),
   from: z
     .union([z.enum(['earliest', 'latest']), z.date()])
     .default('earliest')

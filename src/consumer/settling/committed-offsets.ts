@@ -16,6 +16,10 @@ export class CommittedOffsets implements Ledger {
     return this.#committer.counts
   }
 
+  get windowMs(): number {
+    return this.#committer.windowMs
+  }
+
   begins(partition: OwnedPartition): void {
     this.#committer.commitSoon(partition)
   }

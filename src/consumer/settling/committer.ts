@@ -1,6 +1,6 @@
 import type { CommitOutcome, DriverConsumer, OffsetToCommit } from '../../driver/consumer.js'
 import { encodeCommitMetadata } from '../../offsets/commit-metadata.js'
-import { commitDelayMs, commitDue } from '../../offsets/commit-policy.js'
+import { commitDue } from '../../offsets/commit-policy.js'
 import { completedRangesText } from '../../offsets/completed-ranges.js'
 import { identitySection } from '../../offsets/log-identity.js'
 import type { Progress } from '../../offsets/progress.js'
@@ -9,12 +9,16 @@ import type { Timer } from '../../runtime/clock.js'
 import { WorkLoop } from '../../runtime/work-loop.js'
 import type { Acknowledged, OwnedPartition } from '../partition/owned-partition.js'
 import { CommitDoubts } from './commit-doubts.js'
+import { CommitPace } from './commit-pace.js'
 import { noCounts, type LedgerParts } from './ledger.js'
 
 interface PendingCommit {
   readonly partition: OwnedPartition
   readonly state: Acknowledged
 }
+
+/** `untroubled` leaves out what failed and waits to be tried again. */
+type Which = 'all' | 'untroubled'
 
 const commitTimeoutMs = 10_000
 /** Least time between two commits by number or time; what it adds to the records a crash repeats is small. */
@@ -35,9 +39,16 @@ export class Committer {
   readonly #loop: WorkLoop
   #settledSinceCommit = 0
   #timer: Timer | null = null
+  /** News that come while a commit is out wait for its answer, and then for the pace. */
+  #round: 'none' | 'out' | 'out-with-news' = 'none'
+  readonly #pace: CommitPace
+  /**
+   * Partitions whose commit was not stored. They are tried again together after a while: a coordinator in trouble is not
+   * asked with every settled record, and the others go on meanwhile.
+   */
+  readonly #troubled = new Set<OwnedPartition>()
   #failures = 0
-  /** After a failure the timer decides, else every settled record would ask a coordinator that is in trouble. */
-  #pace: 'by-policy' | 'backing-off' = 'by-policy'
+  #retryTimer: Timer | null = null
   #oneAtATime: Promise<void> = Promise.resolve()
   readonly #doubts: CommitDoubts
   #repeatTimer: Timer | null = null
@@ -49,8 +60,14 @@ export class Committer {
 
   constructor(options: LedgerParts) {
     this.#options = options
-    this.#loop = new WorkLoop(() => this.#round())
+    this.#loop = new WorkLoop(() => this.#commitNews())
     this.#doubts = new CommitDoubts(() => generationName(options.driver()))
+    this.#pace = new CommitPace(options.policy)
+  }
+
+  /** How long progress stays uncommitted at the most, while commits are answered at once. */
+  get windowMs(): number {
+    return this.#pace.windowMs
   }
 
   /** Offsets answered so far, by outcome. */
@@ -72,20 +89,20 @@ export class Committer {
   settled(partition: OwnedPartition, records: number): void {
     partition.uncommitted = true
     this.#settledSinceCommit += records
-    if (commitDue(this.#options.policy, this.#settledSinceCommit)) this.#request()
-    else this.#armTimer(commitDelayMs(this.#options.policy))
+    if (commitDue(this.#options.policy, this.#settledSinceCommit)) this.#loop.wake()
+    else this.#inTime()
   }
 
   /** The offset to commit may have moved without a record: holes and control records were passed. */
   moved(partition: OwnedPartition): void {
     partition.uncommitted = true
-    this.#armTimer(commitDelayMs(this.#options.policy))
+    this.#inTime()
   }
 
   /** Commits the partition's position without waiting for the policy. */
   commitSoon(partition: OwnedPartition): void {
     partition.uncommitted = true
-    this.#request()
+    this.#loop.wake()
   }
 
   /**
@@ -97,7 +114,7 @@ export class Committer {
     if (this.#closed.signal.aborted) return
     for (const partition of partitions) partition.uncommitted = true
     for (let attempt = 1; ; attempt++) {
-      await this.#exclusively(() => this.#commit(partitions, deadline), deadline)
+      await this.#exclusively(() => this.#commit(partitions, deadline, 'all'), deadline)
       const open = partitions.filter((partition) => this.#isWorthATry(partition))
       const delayMs = retryBackoff(attempt, random)
       if (open.length === 0 || clock.now() + delayMs >= deadline) return
@@ -111,6 +128,8 @@ export class Committer {
     this.#closed.abort()
     this.#timer?.cancel()
     this.#timer = null
+    this.#retryTimer?.cancel()
+    this.#retryTimer = null
     this.#repeatTimer?.cancel()
     this.#repeatTimer = null
   }
@@ -119,35 +138,42 @@ export class Committer {
     return partition.uncommitted && !partition.isGone && !this.#missing.has(partition)
   }
 
-  #request(): void {
-    if (this.#pace === 'by-policy') this.#loop.wake()
-  }
-
-  #armTimer(delayMs: number): void {
+  /** Called for every settled record. */
+  #inTime(): void {
     if (this.#timer !== null || this.#closed.signal.aborted) return
-    this.#timer = this.#options.runtime.clock.setTimer(delayMs, () => {
+    if (this.#round !== 'none') {
+      this.#round = 'out-with-news'
+      return
+    }
+    const { clock } = this.#options.runtime
+    this.#timer = clock.setTimer(this.#pace.delayMs(clock.now()), () => {
       this.#timer = null
-      this.#pace = 'by-policy'
       this.#loop.wake()
     })
   }
 
-  async #round(): Promise<void> {
-    // A wake may have come while the commit that failed was out.
-    if (this.#pace === 'backing-off') return
+  async #commitNews(): Promise<void> {
+    this.#round = 'out'
     const deadline = this.#options.runtime.clock.now() + commitTimeoutMs
     try {
-      await this.#exclusively(() => this.#commit(this.#options.partitions(), deadline), deadline)
+      await this.#exclusively(() => this.#commit(this.#options.partitions(), deadline, 'untroubled'), deadline)
     } catch (error) {
       this.#options.onDefect(error)
     }
+    this.#roundEnded()
     await this.#rest()
+  }
+
+  #roundEnded(): void {
+    const hasNews = this.#round === 'out-with-news'
+    this.#round = 'none'
+    if (hasNews) this.#inTime()
   }
 
   /** At a hundred thousand records a second the number alone would ask for a commit as soon as the last is answered. */
   async #rest(): Promise<void> {
     const { policy, runtime } = this.#options
-    if (policy === 'each') return
+    if (policy === 'each' || policy === 'closely') return
     await runtime.clock.sleep(restMs, this.#closed.signal).catch(() => undefined) // closed: nothing is left to pace
   }
 
@@ -163,24 +189,30 @@ export class Committer {
   }
 
   /** Choosing and sending are one step, so nothing is sent for a partition that went away in between. */
-  async #commit(partitions: readonly OwnedPartition[], deadline: number): Promise<void> {
+  async #commit(partitions: readonly OwnedPartition[], deadline: number, which: Which): Promise<void> {
     if (this.#closed.signal.aborted) return
-    const pending = this.#choose(partitions)
+    const pending = this.#choose(partitions, which)
     if (pending.length === 0) return
+    const tooLarge = await this.#commitChosen(pending, deadline)
+    this.#repeatLater(pending)
+    if (tooLarge) await this.#commit(partitions, deadline, which)
+  }
+
+  /** Resolves to whether some of it was too large and has to go with less. */
+  async #commitChosen(pending: readonly PendingCommit[], deadline: number): Promise<boolean> {
+    this.#pace.sent(pending.length, this.#options.runtime.clock.now())
+    this.#options.metrics.gauge('tidemark_consumer_commit_window_seconds', {}, this.#pace.windowMs / 1_000)
+    const wasTroubled = pending.some(({ partition }) => this.#troubled.has(partition))
     const outcomes = await this.#send(pending, deadline)
-    let failed = false
-    let again = false
+    let tooLarge = false
     for (const [index, commit] of pending.entries()) {
       const outcome = outcomes[index] as CommitOutcome
       this.#count(outcome)
       this.#apply(commit, outcome)
-      failed ||= outcome === 'pending' || outcome === 'in-doubt' || outcome === 'no-partition'
-      again ||= outcome === 'metadata-too-large'
+      tooLarge ||= outcome === 'metadata-too-large'
     }
-    this.#failures = failed ? this.#failures + 1 : 0
-    if (failed) this.#retryLater()
-    this.#repeatLater(pending)
-    if (again) await this.#commit(partitions, deadline)
+    this.#retryLater(wasTroubled)
+    return tooLarge
   }
 
   /** From here on, until the answer, each of these may be what the group has. */
@@ -200,11 +232,13 @@ export class Committer {
     return outcomes
   }
 
-  #choose(partitions: readonly OwnedPartition[]): PendingCommit[] {
+  #choose(partitions: readonly OwnedPartition[], which: Which): PendingCommit[] {
     this.#settledSinceCommit = 0
     const pending: PendingCommit[] = []
+    const isWaiting = which === 'untroubled' && this.#retryTimer !== null
     for (const partition of partitions) {
       if (!partition.uncommitted || partition.isGone) continue
+      if (isWaiting && this.#troubled.has(partition)) continue
       partition.uncommitted = false
       const state = stateOf(partition)
       // Nobody could tell where the partition starts: what the group has may lie anywhere.
@@ -220,11 +254,13 @@ export class Committer {
     switch (outcome) {
       case 'committed':
         partition.acknowledged = state
+        this.#troubled.delete(partition)
         return
       case 'pending':
       case 'in-doubt':
       case 'no-partition':
         partition.uncommitted = true
+        this.#troubled.add(partition)
         return
       case 'metadata-too-large':
         partition.uncommitted = true
@@ -235,17 +271,29 @@ export class Committer {
     }
   }
 
-  #retryLater(): void {
-    this.#timer?.cancel()
-    this.#timer = null
-    this.#pace = 'backing-off'
-    this.#armTimer(retryBackoff(this.#failures, this.#options.runtime.random))
-    if (this.#failures === 1) this.#options.logger.info({}, 'commit is pending and will be tried again')
+  /** @param wasTried what was in trouble before was part of the commit that was answered */
+  #retryLater(wasTried: boolean): void {
+    for (const partition of this.#troubled) if (partition.isGone) this.#troubled.delete(partition)
+    if (this.#troubled.size === 0) {
+      this.#failures = 0
+      this.#retryTimer?.cancel()
+      this.#retryTimer = null
+      return
+    }
+    if (this.#closed.signal.aborted || (this.#retryTimer !== null && !wasTried)) return
+    if (this.#failures === 0) this.#options.logger.info({}, 'commit is pending and will be tried again')
+    this.#failures += 1
+    this.#retryTimer?.cancel()
+    const { clock, random } = this.#options.runtime
+    this.#retryTimer = clock.setTimer(retryBackoff(this.#failures, random), () => {
+      this.#retryTimer = null
+      this.#loop.wake()
+    })
   }
 
   #repeatLater(committed: readonly PendingCommit[]): void {
     if (this.#closed.signal.aborted || !committed.some(({ partition }) => this.#doubts.isOpen(partition))) return
-    if (this.#failures > 0) this.#repeats = 0
+    if (committed.some(({ partition }) => this.#troubled.has(partition))) this.#repeats = 0
     if (this.#repeatTimer !== null) return
     const { clock, random } = this.#options.runtime
     this.#repeats += 1
@@ -257,7 +305,7 @@ export class Committer {
     for (const partition of this.#options.partitions()) {
       if (this.#doubts.isOpen(partition)) partition.uncommitted = true
     }
-    this.#request()
+    this.#loop.wake()
   }
 
   #count(outcome: CommitOutcome): void {

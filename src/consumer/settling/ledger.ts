@@ -30,6 +30,8 @@ export interface Ledger {
   mayFallBack(partition: OwnedPartition): boolean
   /** Offsets answered so far, by outcome. */
   readonly counts: Readonly<Record<CommitOutcome, number>>
+  /** How long what is settled stays off record at the most while all is well, as it stands, ms; `null`: for ever. */
+  readonly windowMs: number | null
   /** Nothing is put on record any more. */
   close(): void
 }

@@ -13,6 +13,7 @@ export function noLedger(): Ledger {
     leastProgress: () => null,
     mayFallBack: () => false,
     counts: noCounts,
+    windowMs: null,
     close: nothing,
   }
 }

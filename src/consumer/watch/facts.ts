@@ -63,6 +63,8 @@ export interface ConsumerFacts {
   /** Records whose handling ended after their partition was gone. */
   readonly late: number
   readonly commits: Readonly<Record<CommitOutcome, number>>
+  /** How long settled work stays uncommitted at the most while commits are answered, ms; `null` without a group. */
+  readonly commitWindowMs: number | null
   readonly lastDrain: DrainReport | null
   readonly error: TidemarkError | null
 }
@@ -76,7 +78,7 @@ interface FactsParts {
   readonly dispatch: { readonly running: number }
   readonly settler: { readonly late: number }
   readonly running: { readonly oldestStartedAt: number | null; readonly overrunning: number }
-  readonly ledger: { readonly counts: Readonly<Record<CommitOutcome, number>> }
+  readonly ledger: { readonly counts: Readonly<Record<CommitOutcome, number>>; readonly windowMs: number | null }
   readonly drains: { readonly last: DrainReport | null }
   readonly stallWatch: { progressOf(partition: OwnedPartition): Progress; pollAgeMs(): number }
   readonly gauges: { readonly inFlight: number }
@@ -95,6 +97,7 @@ export function partsFacts(parts: FactsParts): PartsFacts {
     pollAgeMs: partitions.length === 0 ? 0 : stallWatch.pollAgeMs(),
     late: settler.late,
     commits: ledger.counts,
+    commitWindowMs: ledger.windowMs,
     lastDrain: drains.last,
   }
 }

@@ -10,6 +10,7 @@ import { records } from '../fake-driver.js'
 /** Keeps what is done in a table of its own, as a database beside the handler's effects would. */
 class TableLedger implements Ledger {
   readonly counts = noCounts
+  readonly windowMs = 0
   readonly rows = new Map<string, number>()
   readonly log: string[] = []
 
