@@ -1,7 +1,7 @@
 /**
  * Puts each one-line bug into a copy of the sources and runs simulated seeds against it until one fails, or the unit tests
- * that it names. `--seeds 300` bounds the search, `--only text` takes the mutants whose name holds the text, `--jobs 2`
- * judges so many at the same time (default one for each processor).
+ * that it names. `--seeds 300` bounds the search, `--only text` takes the mutants whose name holds the text, `--part 1/4`
+ * the first of four parts, `--jobs 2` judges so many at the same time (default one for each processor).
  */
 import { spawn } from 'node:child_process'
 import { cp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
@@ -19,6 +19,7 @@ const { values } = parseArgs({
   options: {
     seeds: { type: 'string', default: '300' },
     only: { type: 'string', default: '' },
+    part: { type: 'string', default: '1/1' },
     jobs: { type: 'string', default: String(availableParallelism()) },
   },
 })
@@ -121,7 +122,8 @@ function told(mutant: Mutant, verdict: Verdict): string {
 }
 
 async function main(): Promise<number> {
-  const chosen = mutants.filter(({ name }) => name.includes(values.only))
+  const [part = 1, parts = 1] = values.part.split('/').map(Number)
+  const chosen = mutants.filter(({ name }, at) => name.includes(values.only) && at % parts === part - 1)
   const left = [...chosen]
   let passed = 0
   const judgeAll = async () => {
