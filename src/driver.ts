@@ -13,6 +13,7 @@ export type {
   FetchedRecords,
   KnownEnd,
   OffsetToCommit,
+  PositionReset,
   StartPosition,
 } from './driver/consumer.js'
 export type { BatchOutcome, DriverProducer, OutgoingBatch, ProducerSettings } from './driver/producer.js'

@@ -150,6 +150,15 @@ export class Consumer implements AsyncDisposable {
     await this.#parts.steering.seek(place, offset)
   }
 
+  /**
+   * Starts a partition that stopped again, exactly where handling stands: what is settled is not handled again, all else
+   * is. What stopped it must be mended, or it stops again. Handlers that run may finish first, as in `seek`.
+   */
+  async restart(topic: string, partition: number): Promise<void> {
+    this.#state.require('restart', 'starting', 'running')
+    await this.#parts.steering.seek({ topic, partition }, null)
+  }
+
   /** Next offset to take up; what was fetched and waits begins there. */
   position(topic: string, partition: number): number {
     return this.#parts.partitions.require({ topic, partition }).tracker.end

@@ -85,6 +85,16 @@ export type CommitOutcome =
   /** The metadata text was too large for the broker: commit again with less. */
   | 'metadata-too-large'
 
+/** Where a partition goes on that could not be read on where it was. */
+export interface PositionReset {
+  /** Next offset that would have been read. */
+  readonly from: number
+  /** Next offset to read. */
+  readonly to: number
+  /** `out-of-range`: the log does not hold `from`. `log-cut`: records below `from` are gone or are others now. More may come. */
+  readonly reason: 'out-of-range' | 'log-cut' | 'topic-made-anew'
+}
+
 export interface ConsumerListener {
   /** These partitions were added. Fetching of them starts when the promise resolves. Never rejects. */
   assigned(partitions: readonly AssignedPartition[]): Promise<void>
@@ -96,6 +106,11 @@ export interface ConsumerListener {
    * an earlier deadline, which then counts; both promises resolve at the end. Never rejects.
    */
   revoked(partitions: readonly AssignedPartition[], deadline: number): Promise<void>
+  /**
+   * A partition stays ours and goes on elsewhere, under a new epoch: offsets come a second time, so nothing that is known
+   * about the former ones counts. Its fetching starts when this returns.
+   */
+  reset(former: AssignedPartition, assigned: AssignedPartition, reset: PositionReset): void
   /** These partitions are gone already: others may own them. Commit nothing. */
   lost(partitions: readonly AssignedPartition[]): void
   /** One partition cannot go on (offset out of range under `stop`, corrupt data, not authorised). It stays assigned, unfetched. */

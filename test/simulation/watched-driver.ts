@@ -26,6 +26,14 @@ export function watchedDriver(
       await listener.revoked(partitions, deadline)
       tenures.over(consumer, partitions)
     },
+    reset: (former, assigned, reset) => {
+      const isPaused = tenures.of(consumer, former)?.paused ?? false
+      tenures.willBeLost(consumer, [former], inFlight())
+      listener.reset(former, assigned, reset)
+      tenures.over(consumer, [former])
+      ledger.assigned(consumer, [assigned])
+      tenures.paused(consumer, assigned, isPaused)
+    },
     lost: (partitions) => {
       tenures.willBeLost(consumer, partitions, inFlight())
       listener.lost(partitions)

@@ -86,6 +86,7 @@ export function tidemarkMember(driver: Driver, settings: Partial<ConsumerSetting
       if (settings.groupId) void commitAll()
     },
     revoked: () => commitAll(),
+    reset: () => toCommit.clear(),
     lost: () => toCommit.clear(),
     partitionFailed: (_partition: AssignedPartition, error) => void problems.push(error),
     failed: (error) => void problems.push(error),

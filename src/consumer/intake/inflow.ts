@@ -12,7 +12,7 @@ export interface Supply extends PartitionInflow {
   /**
    * The next deliveries, in the order in which they are to be handled.
    *
-   * @throws DriverError when the next bytes are no records
+   * @throws DriverError when the next bytes are no records; what `endWith` was given when nothing is held any more
    */
   take(): readonly Work[]
 }
@@ -25,6 +25,8 @@ export class Inflow implements Supply {
   /** Taken up and not settled. */
   #unsettledRecords = 0
   #unsettledBytes = 0
+  /** Why nothing more comes. */
+  #end: Error | null = null
 
   constructor(partition: OwnedPartition, intake: Intake) {
     this.#partition = partition
@@ -49,14 +51,19 @@ export class Inflow implements Supply {
   }
 
   get canTake(): boolean {
-    return !this.#backlog.isEmpty
+    return !this.#backlog.isEmpty || (this.#end !== null && this.#unsettledRecords === 0)
   }
 
   push(fetched: FetchedRecords): void {
     this.#backlog.push(fetched)
   }
 
+  endWith(error: Error): void {
+    this.#end ??= error
+  }
+
   take(): readonly Work[] {
+    if (this.#end !== null && this.#backlog.isEmpty) throw this.#end
     const deliveries = this.#intake.take(this.#partition, this.#backlog)
     for (const work of deliveries) {
       this.#unsettledRecords += work.count

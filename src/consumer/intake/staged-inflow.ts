@@ -67,6 +67,10 @@ export class StagedInflow implements Supply {
     this.#inflow.push(fetched)
   }
 
+  endWith(error: Error): void {
+    this.#inflow.endWith(error)
+  }
+
   take(): readonly Work[] {
     if (this.#hasRoomForMore) this.#takeUp()
     const ready = this.#stage.ready(this.#clock.now())

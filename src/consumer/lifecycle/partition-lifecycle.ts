@@ -1,4 +1,4 @@
-import type { AssignedPartition, ConsumerListener, FetchedRecords } from '../../driver/consumer.js'
+import type { AssignedPartition, ConsumerListener, FetchedRecords, PositionReset } from '../../driver/consumer.js'
 import { TidemarkError } from '../../errors.js'
 import type { TopicPartition } from '../../message/topic-partition.js'
 import { originOf } from '../../offsets/log-identity.js'
@@ -87,9 +87,33 @@ export class PartitionLifecycle implements ConsumerListener {
     this.#parts.drains.abandon(this.#owned(partitions), 'lost')
   }
 
+  reset(former: AssignedPartition, assigned: AssignedPartition, { from, to, reason }: PositionReset): void {
+    const owned = this.#parts.partitions.ofEpoch(former)
+    if (owned === undefined) return
+    this.#parts.drains.abandon([owned], 'reset')
+    const fresh = this.#parts.partitions.goOn(owned, assigned, startAt(to))
+    this.#shareMarks()
+    const { topic, partition } = assigned
+    this.#parts.logger.warn({ topic, partition, from, to, reason }, 'partition was reset')
+    // Else the next process would go on from what the group had of the former log.
+    if (this.#settings.group !== null) this.#parts.ledger.begins(fresh)
+  }
+
+  /** What was fetched may be the only copy: it is handled first. */
   partitionFailed(assigned: AssignedPartition, error: TidemarkError): void {
     const partition = this.#parts.partitions.ofEpoch(assigned)
-    if (partition !== undefined) this.stop(partition, error)
+    if (partition === undefined) return
+    if (partition.heldRecords === 0 || partition.state.current !== 'active') {
+      this.stop(partition, error)
+      return
+    }
+    const { topic, partition: number, heldRecords } = partition
+    this.#parts.logger.warn(
+      { topic, partition: number, unsettled: heldRecords, error },
+      'a partition cannot be read on; it stops when what was fetched is handled',
+    )
+    partition.inflow.endWith(error)
+    partition.lanes.supplied()
   }
 
   failed(error: TidemarkError): void {
@@ -122,10 +146,10 @@ export class PartitionLifecycle implements ConsumerListener {
     if (former !== undefined) this.#parts.drains.abandon([former], 'lost')
     const owned = this.#parts.partitions.own(assigned, startOf(assigned))
     // A start that the next process would not find again must be on record at once: by then `latest` lies further on, and
-    // an offset that was out of range may lie within it.
-    const wasReset = assigned.committed !== null && owned.acknowledged === null
+    // what was committed in a former log may lie within this one.
+    const isElsewhere = assigned.committed !== null && owned.acknowledged === null
     const mayMoveOn = owned.acknowledged === null && this.#settings.from !== 'earliest'
-    if (this.#settings.group !== null && (wasReset || mayMoveOn)) this.#parts.ledger.begins(owned)
+    if (this.#settings.group !== null && (isElsewhere || mayMoveOn)) this.#parts.ledger.begins(owned)
   }
 
   #owned(partitions: readonly AssignedPartition[]): OwnedPartition[] {
@@ -182,14 +206,16 @@ export class PartitionLifecycle implements ConsumerListener {
 }
 
 function startOf({ position, committed, log }: AssignedPartition): PartitionStart {
-  if (committed === null) return { position, completed: [], acknowledged: null, leftBehind: [] }
+  if (committed === null) return startAt(position)
   const origin = originOf(committed.metadata, log)
   // Reset because what is committed lay outside the log, or in a former one: it says nothing about the records of now.
-  if (position !== committed.offset || origin === 'former-log') {
-    return { position, completed: [], acknowledged: null, leftBehind: [] }
-  }
+  if (position !== committed.offset || origin === 'former-log') return startAt(position)
   const metadata = origin === 'this-log' ? (committed.metadata ?? '') : ''
   const acknowledged = { offset: committed.offset, metadata }
   const { completed } = progressOf(acknowledged)
   return { position, completed, acknowledged, leftBehind: [] }
+}
+
+function startAt(position: number): PartitionStart {
+  return { position, completed: [], acknowledged: null, leftBehind: [] }
 }

@@ -4,7 +4,7 @@ import type { TopicPartition } from '../../message/topic-partition.js'
 import type { Clock } from '../../runtime/clock.js'
 import { withinDeadline } from '../../runtime/within-deadline.js'
 import type { RunningCalls } from '../handling/running-calls.js'
-import type { OwnedPartition } from '../partition/owned-partition.js'
+import type { OwnedPartition, PartitionStart } from '../partition/owned-partition.js'
 import type { OwnedPartitions } from '../partition/owned-partitions.js'
 import { uncommittedRanges } from '../release/drain.js'
 import type { Ledger } from '../settling/ledger.js'
@@ -19,9 +19,9 @@ export interface SteeringParts {
   readonly clock: Clock
 }
 
-/** On its way to another place. */
+/** On its way to another place, or (`null`) to the one where handling stands. */
 interface Seek {
-  offset: number
+  offset: number | null
   ended: Promise<void>
 }
 
@@ -51,8 +51,11 @@ export class Steering {
     gauges.changed()
   }
 
-  /** Drops what waits, lets what runs end (bounded), and starts again at `offset` with nothing settled. */
-  seek(place: TopicPartition, offset: number): Promise<void> {
+  /**
+   * Drops what waits, lets what runs end (bounded), and starts again: at `offset` with nothing settled, or (`null`) exactly
+   * where handling stands.
+   */
+  seek(place: TopicPartition, offset: number | null): Promise<void> {
     const owned = this.#parts.partitions.require(place)
     const underWay = this.#seeks.get(owned)
     if (underWay !== undefined) {
@@ -78,14 +81,12 @@ export class Steering {
     const leftBehind = uncommittedRanges(owned, ledger)
     running.abort(owned, new StateError('sought-away', `${topic}-${partition} was sought elsewhere`))
     owned.leave()
-    const { offset } = seek
-    const fresh = partitions.goOn(owned, owned.assigned, {
-      position: offset,
-      completed: [],
-      acknowledged: null,
-      leftBehind,
-    })
-    driver().seek(fresh.assigned, offset)
+    const start =
+      seek.offset === null
+        ? whereHandlingStands(owned)
+        : { position: seek.offset, completed: [], acknowledged: null, leftBehind }
+    const fresh = partitions.goOn(owned, owned.assigned, start)
+    driver().seek(fresh.assigned, start.position)
     if (fresh.gate.isOpen('fetch')) driver().resume(fresh.assigned)
     // Nothing may come after the new place: it must be on record all the same.
     ledger.moved(fresh)
@@ -99,4 +100,8 @@ export class Steering {
       onLate: () => undefined,
     })
   }
+}
+
+function whereHandlingStands({ tracker, acknowledged, leftBehind }: OwnedPartition): PartitionStart {
+  return { position: tracker.committable, completed: tracker.completedRanges(), acknowledged, leftBehind }
 }

@@ -85,7 +85,10 @@ export interface ConsumerSettingsOptions<Topics extends readonly Topic[] = reado
     | undefined
   /** Default `read-uncommitted`. */
   readonly isolation?: IsolationLevel | undefined
-  /** A record failed and had nowhere to go: its partition stopped. The others go on; `seek` starts it again. */
+  /**
+   * A record failed and had nowhere to go: its partition stopped. The others go on; `restart` starts it again where
+   * handling stands, `seek` elsewhere.
+   */
   readonly onPartitionStopped?: ((partition: TopicPartition, error: TidemarkError) => void) | undefined
   /** Partitions were given up: what was finished, abandoned, committed, and what may be handled twice. */
   readonly onDrained?: ((report: DrainReport) => void) | undefined

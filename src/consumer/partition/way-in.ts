@@ -7,6 +7,8 @@ export interface PartitionInflow {
   /** When the next record that is only kept back may be handled (by `clock.now()`); `null` when none is kept back. */
   readonly keepsBackUntil: number | null
   push(fetched: FetchedRecords): void
+  /** Nothing more comes: when everything held is settled, taking throws `error`. */
+  endWith(error: Error): void
   settled(records: number, bytes: number): void
   /** From now on nothing of it is handed out, and nothing of it is kept in memory. */
   drop(): void

@@ -8,8 +8,13 @@ import type { OwnedPartition } from '../partition/owned-partition.js'
 import type { Ledger } from '../settling/ledger.js'
 import type { DrainTime } from './drain-time.js'
 
-/** Why partitions were given up. `lost` and `forced` commit nothing. More may come. */
-export type DrainReason = 'revoked' | 'stopped' | 'lost' | 'forced'
+/**
+ * Why partitions were given up. `lost`, `reset` (the log was cut: it is read from elsewhere) and `forced` commit nothing.
+ * More may come.
+ */
+export type DrainReason = 'revoked' | 'stopped' | 'lost' | 'reset' | 'forced'
+
+export type AbandonReason = Exclude<DrainReason, 'revoked' | 'stopped'>
 
 /** Offsets from `from` up to, not including, `to`. */
 export interface DrainedRange extends TopicPartition {
@@ -71,11 +76,7 @@ export async function drain(
 }
 
 /** Gives partitions up at once: nothing is awaited, nothing committed. */
-export function abandon(
-  partitions: readonly OwnedPartition[],
-  reason: 'lost' | 'forced',
-  tools: DrainTools,
-): DrainReport {
+export function abandon(partitions: readonly OwnedPartition[], reason: AbandonReason, tools: DrainTools): DrainReport {
   const unfinished = partitions.reduce((sum, partition) => sum + runningRecords(partition), 0)
   for (const partition of partitions) abortHandlers(partition, reason, tools.running)
   return report(partitions, reason, tools.clock.now(), unfinished, tools)

@@ -1,6 +1,6 @@
 import type { OwnedPartition } from '../partition/owned-partition.js'
 import { DrainTime } from './drain-time.js'
-import { abandon, drain, type DrainReport, type DrainTools } from './drain.js'
+import { abandon, drain, type AbandonReason, type DrainReport, type DrainTools } from './drain.js'
 
 interface RunningDrain {
   readonly partitions: readonly OwnedPartition[]
@@ -46,7 +46,7 @@ export class RunningDrains {
   }
 
   /** Gives partitions up at once: nothing is awaited, nothing committed. */
-  abandon(partitions: readonly OwnedPartition[], reason: 'lost' | 'forced'): void {
+  abandon(partitions: readonly OwnedPartition[], reason: AbandonReason): void {
     const left = partitions.filter((partition) => !partition.isGone)
     if (left.length > 0) this.#report(abandon(left, reason, this.#tools))
   }

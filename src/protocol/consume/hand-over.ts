@@ -1,4 +1,10 @@
-import type { AssignedPartition, ConsumerListener, ConsumerSettings, StartPosition } from '../../driver/consumer.js'
+import type {
+  AssignedPartition,
+  ConsumerListener,
+  ConsumerSettings,
+  PositionReset,
+  StartPosition,
+} from '../../driver/consumer.js'
 import { StateError } from '../../errors.js'
 import { partitionKey, type TopicPartition } from '../../message/topic-partition.js'
 import { Cutoff } from '../../runtime/cutoff.js'
@@ -12,12 +18,6 @@ type HandOverSettings = Pick<
   ConsumerSettings,
   'groupId' | 'isolation' | 'onOutOfRange' | 'requestTimeoutMs' | 'logger' | 'metrics'
 >
-
-interface NewPosition {
-  readonly position: number
-  /** Of the record before it; -1 when unknown. */
-  readonly leaderEpoch: number
-}
 
 /** Partitions on their way back to the group. */
 interface HandBack {
@@ -89,15 +89,18 @@ export class HandOver {
   }
 
   /** The same partition again, under a new epoch and at another position: what was read before counts no more. */
-  async replace(partition: AssignedPartition, { position, leaderEpoch }: NewPosition): Promise<void> {
-    if (!this.isCurrent(partition, partition.epoch)) return
-    this.#fetcher.remove([partition])
-    this.#current.delete(partitionKey(partition.topic, partition.partition))
-    this.#listener.lost([partition])
-    const { topic, partition: number, committed } = partition
+  reset(former: AssignedPartition, reset: PositionReset, leaderEpoch: number): void {
+    if (!this.isCurrent(former, former.epoch)) return
+    this.#epoch += 1
+    const { topic, partition } = former
     const topicId = this.#cluster.topic(topic)?.topicId ?? null
-    const point = { topic, partition: number, position, committed, topicId, leaderEpoch, error: null }
-    await this.#handOver([point], this.tenure)
+    const log = this.#cluster.logOf(topic, topicId)
+    const assigned = { topic, partition, epoch: this.#epoch, position: reset.to, committed: null, log }
+    this.#fetcher.remove([former])
+    this.#current.set(partitionKey(topic, partition), assigned)
+    this.#fetcher.hold([assigned], [{ topicId, leaderEpoch }])
+    this.#listener.reset(former, assigned, reset)
+    this.#fetcher.release([assigned])
   }
 
   /**

@@ -1,4 +1,4 @@
-import type { AssignedPartition, ConsumerListener, FetchedRecords } from '../../driver/consumer.js'
+import type { AssignedPartition, ConsumerListener, FetchedRecords, PositionReset } from '../../driver/consumer.js'
 import type { TidemarkError } from '../../errors.js'
 
 /** The listener until the consumer is closed, and nobody after; what breaks its promise never to throw is reported. */
@@ -27,6 +27,10 @@ export class ListenerGate implements ConsumerListener {
   /** Throws what the listener throws: the fetcher stops that partition. */
   records(fetched: FetchedRecords): void {
     if (this.#state === 'open') this.#listener.records(fetched)
+  }
+
+  reset(former: AssignedPartition, assigned: AssignedPartition, reset: PositionReset): void {
+    this.#guard(() => this.#listener.reset(former, assigned, reset))
   }
 
   lost(partitions: readonly AssignedPartition[]): void {

@@ -56,8 +56,8 @@ export class OutOfRangePolicy {
       }
       if (start?.kind !== 'found' || end?.kind !== 'found') continue
       if (loss.kind === 'another-log' || this.#fetcher.isInAnotherLog(partition)) {
-        await this.#beginNewLog(partition, position, start)
-      } else await this.#apply(partition, position, start, end, loss)
+        this.#beginNewLog(partition, position, start)
+      } else this.#apply(partition, position, start, end, loss)
       return
     }
   }
@@ -68,13 +68,14 @@ export class OutOfRangePolicy {
     await this.#cluster.refresh([topic], deadline).catch(() => undefined) // what is known must do then
   }
 
-  async #beginNewLog(partition: AssignedPartition, position: number, start: Found): Promise<void> {
+  #beginNewLog(partition: AssignedPartition, position: number, start: Found): void {
     if (this.#settings.onOutOfRange === 'stop') {
       this.#fetcher.fail(partition, madeAnew(partition, position))
       return
     }
     tellMadeAnew(this.#settings, partition, position)
-    await this.#handOver.replace(partition, { position: start.offset, leaderEpoch: start.leaderEpoch })
+    const reset = { from: position, to: start.offset, reason: 'topic-made-anew' } as const
+    this.#handOver.reset(partition, reset, start.leaderEpoch)
   }
 
   async #bounds(partition: AssignedPartition, over: AbortSignal): Promise<readonly OffsetFinding[]> {
@@ -91,7 +92,7 @@ export class OutOfRangePolicy {
     return [...start, ...end]
   }
 
-  async #apply(partition: AssignedPartition, position: number, first: Found, last: Found, loss: Loss): Promise<void> {
+  #apply(partition: AssignedPartition, position: number, first: Found, last: Found, loss: Loss): void {
     const { topic, partition: number } = partition
     const start = first.offset
     const end = last.offset
@@ -117,7 +118,8 @@ export class OutOfRangePolicy {
     if (target < position || cutFrom !== null) {
       // The log was cut: offsets will come a second time, so nothing known about the old ones may count.
       const { leaderEpoch } = target === end ? last : first
-      await this.#handOver.replace(partition, { position: target, leaderEpoch: target === cutFrom ? -1 : leaderEpoch })
+      const reset = { from: position, to: target, reason: cutFrom === null ? 'out-of-range' : 'log-cut' } as const
+      this.#handOver.reset(partition, reset, target === cutFrom ? -1 : leaderEpoch)
       return
     }
     this.#fetcher.seek(partition, target)

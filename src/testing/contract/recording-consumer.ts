@@ -12,7 +12,10 @@ import type { ReceivedRecord } from '../../message/record.js'
 import { partitionKey } from '../../message/topic-partition.js'
 
 export type NewsBody =
-  | { readonly kind: 'assigned' | 'revoked' | 'released' | 'lost'; readonly partitions: readonly AssignedPartition[] }
+  | {
+      readonly kind: 'assigned' | 'revoked' | 'released' | 'lost' | 'reset'
+      readonly partitions: readonly AssignedPartition[]
+    }
   | { readonly kind: 'partition-failed'; readonly partition: AssignedPartition; readonly error: TidemarkError }
   | { readonly kind: 'failed'; readonly error: TidemarkError }
 
@@ -127,6 +130,10 @@ export class RecordingConsumer implements ConsumerListener {
     this.#note({ kind: 'revoked', partitions })
     await this.whenRevoked(partitions, deadline)
     this.#note({ kind: 'released', partitions })
+  }
+
+  reset(former: AssignedPartition, assigned: AssignedPartition): void {
+    this.#note({ kind: 'reset', partitions: [former, assigned] })
   }
 
   lost(partitions: readonly AssignedPartition[]): void {

@@ -81,6 +81,16 @@ export class FakeDriver implements DriverConsumer {
     return this.listener.revoked([assigned], this.runtime.clock.now() + withinMs).then(() => this.#forget(assigned))
   }
 
+  /** It goes on at a lower offset, as after an unclean election. */
+  reset(former: AssignedPartition, to: number): AssignedPartition {
+    this.#epoch += 1
+    const assigned = { ...former, epoch: this.#epoch, position: to, committed: null }
+    this.#owned.set(partitionKey(former.topic, former.partition), assigned)
+    const from = former.committed?.offset ?? former.position
+    this.listener.reset(former, assigned, { from, to, reason: 'out-of-range' })
+    return assigned
+  }
+
   lose(assigned: AssignedPartition): void {
     this.#forget(assigned)
     this.listener.lost([assigned])

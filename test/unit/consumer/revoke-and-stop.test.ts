@@ -315,10 +315,10 @@ describe('a consumer that cannot go on', () => {
   })
 
   it('stops one partition alone when the driver cannot read it', async () => {
-    const { driver, assigned, consumer, stopped } = await running()
-    await driver.assign('t', 1)
-    driver.listener.partitionFailed(assigned, new DriverError('offset-out-of-range', 'gone'))
-    expect(stopped).toMatchObject([{ partition: 0, error: { code: 'offset-out-of-range' } }])
-    expect(consumer.facts().partitions.map(({ state }) => state)).toEqual(['stopped', 'active'])
+    const { driver, consumer, stopped } = await running()
+    const idle = await driver.assign('t', 1)
+    driver.listener.partitionFailed(idle, new DriverError('offset-out-of-range', 'gone'))
+    expect(stopped).toMatchObject([{ partition: 1, error: { code: 'offset-out-of-range' } }])
+    expect(consumer.facts().partitions.map(({ state }) => state)).toEqual(['active', 'stopped'])
   })
 })

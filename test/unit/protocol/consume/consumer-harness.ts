@@ -34,7 +34,7 @@ export const consumerDefaults: ConsumerSettings = {
 }
 
 type News =
-  | { readonly kind: 'assigned' | 'revoked' | 'lost'; readonly partitions: readonly AssignedPartition[] }
+  | { readonly kind: 'assigned' | 'revoked' | 'lost' | 'reset'; readonly partitions: readonly AssignedPartition[] }
   | { readonly kind: 'partitionFailed'; readonly partition: AssignedPartition; readonly error: TidemarkError }
   | { readonly kind: 'failed'; readonly error: TidemarkError }
 
@@ -68,7 +68,7 @@ export class ConsumerHarness implements ConsumerListener {
   }
 
   /** Partitions of the latest piece of news of that kind. */
-  last(kind: 'assigned' | 'revoked' | 'lost'): readonly AssignedPartition[] {
+  last(kind: 'assigned' | 'revoked' | 'lost' | 'reset'): readonly AssignedPartition[] {
     const found = this.news.findLast((news) => news.kind === kind)
     return found !== undefined && 'partitions' in found ? found.partitions : []
   }
@@ -97,6 +97,10 @@ export class ConsumerHarness implements ConsumerListener {
   async revoked(partitions: readonly AssignedPartition[], deadline: number): Promise<void> {
     this.news.push({ kind: 'revoked', partitions })
     await this.whenRevoked(partitions, deadline)
+  }
+
+  reset(former: AssignedPartition, assigned: AssignedPartition): void {
+    this.news.push({ kind: 'reset', partitions: [former, assigned] })
   }
 
   lost(partitions: readonly AssignedPartition[]): void {

@@ -342,7 +342,7 @@ describe('a position outside the log', () => {
     const harness = await reading({ groupId: 'g', onOutOfRange: 'latest' })
     const before = harness.consumer.assignment().find(({ partition }) => partition === 0)
     await clock.advance(2_000)
-    expect(harness.kinds()).toEqual(['assigned', 'lost', 'assigned'])
+    expect(harness.kinds()).toEqual(['assigned', 'reset'])
     const after = harness.consumer.assignment().find(({ partition }) => partition === 0)
     expect(after?.position).toBe(3)
     expect(after?.epoch).toBeGreaterThan(before?.epoch ?? Infinity)
