@@ -186,9 +186,7 @@ export class HandOver {
 
   async #handOver(points: readonly StartingPoint[], signal: AbortSignal): Promise<void> {
     const epoch = (this.#epoch += 1)
-    const assigned = points.map(({ topic, partition, position, committed, topicId }): AssignedPartition => {
-      return { topic, partition, epoch, position, committed, log: this.#cluster.logOf(topic, topicId) }
-    })
+    const assigned = points.map((point) => this.#assignedAt(point, epoch))
     for (const partition of assigned) {
       this.#current.set(partitionKey(partition.topic, partition.partition), partition)
     }
@@ -200,5 +198,19 @@ export class HandOver {
       if (error !== null && partition !== undefined) this.#fetcher.fail(partition, error)
     }
     this.#fetcher.release(assigned)
+  }
+
+  #assignedAt({ topic, partition, position, committed }: StartingPoint, epoch: number): AssignedPartition {
+    const logNow = (assigned: AssignedPartition) => this.#cluster.logOf(topic, this.#fetcher.topicIdOf(assigned))
+    return {
+      topic,
+      partition,
+      epoch,
+      position,
+      committed,
+      get log() {
+        return logNow(this)
+      },
+    }
   }
 }

@@ -82,9 +82,10 @@ export class FetchCursor {
     }
   }
 
-  /** From outside: who wrote the record before it is not known. */
-  moveTo(position: number): void {
+  /** From outside, to a place in the log of now: who wrote the record before it is not known. */
+  moveTo(position: number, topicId: string | null): void {
     this.position = position
+    this.topicId = topicId
     this.lastEpoch = -1
     this.epochs = new EpochLine(position, -1)
     this.token += 1

@@ -102,7 +102,7 @@ export class Fetcher {
   seek(at: TopicPartition, offset: number): void {
     const partition = this.#find(at)
     if (!partition) return
-    partition.moveTo(offset)
+    partition.moveTo(offset, this.#cluster.topic(at.topic)?.topicId ?? partition.topicId)
     if (partition.health.kind === 'held') return
     partition.becomeReady()
     this.#wakeLeaderOf(partition)
@@ -112,6 +112,11 @@ export class Fetcher {
   fail(at: AssignedPartition, error: TidemarkError): void {
     const partition = this.#find(at)
     if (partition?.assigned.epoch === at.epoch) this.#fail(partition, error)
+  }
+
+  /** Whose log its offsets count in; `null` while brokers do not tell. Also after `remove`. */
+  topicIdOf(at: AssignedPartition): string | null {
+    return this.#cursors.get(at)?.topicId ?? null
   }
 
   /** Which leader wrote the last record before `offset`, as far as it was read; -1 when unknown. Also after `remove`. */
@@ -204,20 +209,15 @@ export class Fetcher {
   async #fetchFrom(node: number): Promise<void> {
     const asked = this.#dueAt(node)
     if (asked.size === 0 || this.#closed.signal.aborted) return
+    const cursors = [...asked.values()].map(({ partition }) => partition)
     let answer: FetchAnswer
     try {
       const maxWaitMs = this.#patienceAt(node)
       const deadline = this.#runtime.clock.now() + maxWaitMs + this.#settings.requestTimeoutMs
-      const cursors = [...asked.values()].map(({ partition }) => partition)
       const request = fetchRequest(cursors, maxWaitMs, this.#settings)
       answer = await this.#cluster.connection.request(node, 'fetch', request, deadline, this.#closed.signal)
     } catch (failure) {
-      this.#requestFailed(
-        node,
-        [...asked.values()].map(({ partition }) => partition),
-        failure,
-      )
-      return
+      return this.#requestFailed(node, cursors, failure)
     }
     if (this.#closed.signal.aborted) return
     this.#lastFetchAt = this.#runtime.clock.now()

@@ -86,6 +86,38 @@ describe('a topic that is deleted and made anew under a running consumer', () =>
   it('is not given an offset of the old log by a commit, so a restart passes nothing over: not committed', () =>
     restartPassesNothingOver('not committed'))
 
+  it('that stopped its partition goes on by a seek, and commits in the new log', () =>
+    simulated(async (simulation) => {
+      const { cluster, clock } = simulation
+      cluster.createTopic('t')
+      put(cluster, numbered('old', 20))
+      const handled: string[] = []
+      const stopped: TidemarkError[] = []
+      const messaging = open(simulation.process('one'))
+      const consumer = messaging.consumer({
+        group: 'g',
+        topics: [t],
+        onOutOfRange: 'stop',
+        onPartitionStopped: (_, error) => void stopped.push(error),
+        handle: (message) => void handled.push(placeOf(message)),
+      })
+      await consumer.start()
+      await until(simulation, () => handled.length === 20)
+      await until(simulation, () => committedOffset(cluster) === 21)
+      handled.length = 0
+      cluster.deleteTopic('t')
+      cluster.createTopic('t')
+      put(cluster, numbered('new', 40))
+      await until(simulation, () => stopped.length === 1)
+      expect(stopped[0]).toMatchObject({ code: 'topic-recreated', offset: 21 })
+      expect(committedOffset(cluster)).toBeUndefined()
+      await consumer.seek('t', 0, 0)
+      await clock.sleep(10_000)
+      expect(missed(cluster, handled)).toEqual([])
+      expect(committedOffset(cluster)).toBe(41)
+      await messaging.close()
+    }))
+
   it.each(['earliest', 'latest'] as const)('while it is paused is read from its beginning, and told: %s', (policy) =>
     simulated(async (simulation) => {
       const { cluster, clock } = simulation

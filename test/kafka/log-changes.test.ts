@@ -1,0 +1,189 @@
+import { logLevel } from 'kafkajs'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import {
+  createMessaging,
+  defineTopic,
+  string,
+  type Consumer,
+  type ConsumerSettingsOptions,
+  type Messaging,
+  type TidemarkError,
+} from '../../src/index.js'
+import { kafkajs } from '../../src/kafkajs.js'
+import { startCluster, type KafkaCluster } from '../support/kafka-cluster.js'
+import { delay, until } from '../support/waiting.js'
+
+function messagingOver(brokers: readonly string[]): Messaging {
+  return createMessaging({
+    driver: kafkajs({ brokers: [...brokers], logLevel: logLevel.NOTHING }),
+    durability: 'off',
+  })
+}
+
+/** A consumer of group and topic `name` that keeps what it handled and why it stopped. */
+async function consuming(
+  cluster: KafkaCluster,
+  name: string,
+  options: Pick<ConsumerSettingsOptions, 'onOutOfRange'> = { onOutOfRange: 'earliest' },
+) {
+  const handled: string[] = []
+  const stopped: TidemarkError[] = []
+  const messaging = messagingOver(cluster.brokers)
+  const consumer: Consumer = messaging.consumer({
+    group: name,
+    topics: [defineTopic({ name, value: string() })],
+    commit: 'each',
+    sessionTimeoutMs: 6_000,
+    metadataMaxAgeMs: 2_000,
+    ...options,
+    onPartitionStopped: (_, error) => void stopped.push(error),
+    handle: ({ value }) => void handled.push(value),
+  })
+  await consumer.start()
+  return { handled, stopped, consumer, close: () => messaging.close() }
+}
+
+async function write(cluster: KafkaCluster, name: string, prefix: string, count: number): Promise<void> {
+  const messaging = messagingOver(cluster.brokers)
+  const producer = messaging.producer()
+  const topic = defineTopic({ name, value: string() })
+  for (let index = 0; index < count; index += 1) await producer.send(topic, `${prefix}-${index}`)
+  await messaging.close()
+}
+
+const numbered = (prefix: string, count: number, from = 0) =>
+  Array.from({ length: count }, (_, index) => `${prefix}-${from + index}`)
+
+describe('a topic that is deleted and made anew', () => {
+  let cluster: KafkaCluster
+  let onlooker: Messaging
+  const committed = async (group: string) => (await onlooker.admin.committedOffsets(group))[0]?.offset
+
+  beforeAll(async () => {
+    cluster = await startCluster()
+    onlooker = messagingOver(cluster.brokers)
+  }, 120_000)
+  afterAll(async () => {
+    await onlooker?.close()
+    await cluster?.stop()
+  }, 60_000)
+
+  const makeAnew = async (name: string) => {
+    await cluster.deleteTopic(name)
+    await cluster.createTopic(name)
+    await write(cluster, name, 'new', 30)
+  }
+  const readOld = async (name: string, options?: Pick<ConsumerSettingsOptions, 'onOutOfRange'>) => {
+    await cluster.createTopic(name)
+    await write(cluster, name, 'old', 20)
+    const reader = await consuming(cluster, name, options)
+    await until('the old records', () => reader.handled.length === 20)
+    await until('their commit', async () => (await committed(name)) === 20)
+    return reader
+  }
+
+  it('under a running consumer is read from its beginning', async () => {
+    const reader = await readOld('running')
+    await makeAnew('running')
+    await until('the new records', () => reader.handled.length >= 50)
+    expect(reader.handled.slice(20)).toEqual(numbered('new', 30))
+    await until('the commit in the new log', async () => (await committed('running')) === 30)
+    await reader.close()
+  })
+
+  it('under a paused consumer is read from its beginning when it goes on', async () => {
+    const reader = await readOld('paused')
+    reader.consumer.pause([{ topic: 'paused', partition: 0 }])
+    await makeAnew('paused')
+    await delay(3_000)
+    reader.consumer.resume([{ topic: 'paused', partition: 0 }])
+    await until('the new records', () => reader.handled.length >= 50)
+    expect(reader.handled.slice(20)).toEqual(numbered('new', 30))
+    await reader.close()
+  })
+
+  it('while its consumer is stopped is read from its beginning', async () => {
+    const former = await readOld('stopped')
+    await former.close()
+    await makeAnew('stopped')
+    const reader = await consuming(cluster, 'stopped')
+    await until('the new records', () => reader.handled.length >= 30)
+    expect(reader.handled).toEqual(numbered('new', 30))
+    await reader.close()
+  })
+
+  it('under onOutOfRange stop stops its partition, and nothing of the new log is passed over', async () => {
+    const reader = await readOld('stop', { onOutOfRange: 'stop' })
+    await makeAnew('stop')
+    await until('the stop', () => reader.stopped.length === 1)
+    expect(reader.stopped[0]).toMatchObject({ code: 'topic-recreated', topic: 'stop', partition: 0, offset: 20 })
+    expect(reader.handled).toHaveLength(20)
+    await reader.consumer.seek('stop', 0, 0)
+    await until('the new records', () => reader.handled.length >= 50)
+    expect(reader.handled.slice(20)).toEqual(numbered('new', 30))
+    await reader.close()
+  })
+})
+
+describe('an unclean leader election', () => {
+  let cluster: KafkaCluster
+  beforeAll(async () => {
+    cluster = await startCluster({ nodes: 3 })
+  }, 120_000)
+  afterAll(async () => {
+    await cluster?.stop()
+  }, 60_000)
+
+  /** The follower of a topic with two replicas lags behind by 15 of 20 records, leads, and gets 30 others. */
+  const elect = async (name: string, whenAllIsRead: () => Promise<void>) => {
+    await cluster.createTopic(name, {
+      replicationFactor: 2,
+      configs: { 'unclean.leader.election.enable': 'true', 'min.insync.replicas': 1 },
+    })
+    await write(cluster, name, 'old', 5)
+    const leader = await cluster.leaderOf(name, 0)
+    const replicas = (await cluster.state([name])).topics.get(name)!.partitions[0]!.replicas
+    const follower = replicas.find((id) => id !== leader)!
+    await cluster.node(follower).kill()
+    await write(cluster, name, 'lost', 15)
+    await whenAllIsRead()
+    await cluster.node(leader).kill()
+    cluster.node(follower).start()
+    await cluster.node(follower).ready(2)
+    await until('the follower to lead', async () => (await cluster.leaderOf(name, 0)) === follower, {
+      timeoutMs: 60_000,
+    })
+    await write(cluster, name, 'new', 30)
+    return async () => {
+      cluster.node(leader).start()
+      await cluster.node(leader).ready(3)
+    }
+  }
+
+  it('passes no record over that stands at offsets which were read before', async () => {
+    let reader!: Awaited<ReturnType<typeof consuming>>
+    const restore = await elect('unclean', async () => {
+      reader = await consuming(cluster, 'unclean')
+      await until('the old records', () => reader.handled.length === 20)
+    })
+    await until('the new records', () => reader.handled.length >= 50, { timeoutMs: 60_000 })
+    expect(reader.handled.slice(20)).toEqual(numbered('new', 30))
+    await reader.close()
+    await restore()
+  }, 240_000)
+
+  it('that happened while the consumer was stopped is seen from the commit, and stops the partition when asked to', async () => {
+    const restore = await elect('unclean-stopped', async () => {
+      const former = await consuming(cluster, 'unclean-stopped')
+      await until('the old records', () => former.handled.length === 20)
+      await former.close()
+    })
+    const reader = await consuming(cluster, 'unclean-stopped', { onOutOfRange: 'stop' })
+    await until('the stop', () => reader.stopped.length === 1, { timeoutMs: 60_000 })
+    expect(reader.stopped[0]).toMatchObject({ code: 'offset-out-of-range', offset: 20 })
+    expect(reader.stopped[0]!.message).toMatch(/cut at offset 5/)
+    expect(reader.handled).toEqual([])
+    await reader.close()
+    await restore()
+  }, 240_000)
+})
