@@ -105,7 +105,8 @@ export interface ConsumerListener {
   records(fetched: FetchedRecords): void
   /**
    * These partitions are about to be given away: finish, commit (still possible here), release. The driver waits for
-   * the promise, at most until `deadline` (by `clock.now()`), then rejoins whatever the state. May be called again meanwhile with
+   * the promise, at most until `deadline` (by `clock.now()`), which leaves the group's own time for joining again, then
+   * rejoins whatever the state. Others of our partitions stay as they are. May be called again meanwhile with
    * an earlier deadline, which then counts; both promises resolve at the end. Never rejects.
    */
   revoked(partitions: readonly AssignedPartition[], deadline: number): Promise<void>

@@ -417,7 +417,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a commit does not name the epoch of its leader',
     file: 'src/protocol/offsets/commit.ts',
-    find: 'assigned === undefined ? -1 : this.#ground.leaderEpochBefore(assigned, nextOffset)',
+    find: 'assigned === undefined ? -1 : this.#parts.leaderEpochBefore(assigned, nextOffset)',
     replace: 'assigned === undefined ? -1 : -1',
     why: 'an unclean election while nobody reads is not noticed by whoever reads next',
     units: 'test/unit/consumer/topic-made-anew.test.ts',
@@ -433,7 +433,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'what was lost is not told',
     file: 'src/protocol/group/classic/member.ts',
-    find: "    this.#events.lost()\n    if (end.kind === 'failed') {",
+    find: "    this.#events.lost(this.#owned.partitions)\n    if (end.kind === 'failed') {",
     replace: "    if (end.kind === 'failed') {",
     why: 'handlers of partitions that others own go on as if nothing had happened',
   },

@@ -17,15 +17,10 @@ import type { Gauges } from '../watch/gauges.js'
 import type { StallWatch } from '../watch/stall-watch.js'
 import { defect } from './defect.js'
 
-/** Share of the rebalance timeout that handlers may use; the rest is for commit and rejoin. */
-const rebalanceShare = 0.6
-
 export interface PartitionLifecycleSettings {
   readonly group: string | null
   readonly from: 'earliest' | 'latest' | Date
   readonly drainMs: number
-  readonly rebalanceTimeoutMs: number
-  readonly heartbeatIntervalMs: number
 }
 
 export interface PartitionLifecycleParts {
@@ -76,10 +71,8 @@ export class PartitionLifecycle implements ConsumerListener {
 
   /** A drain of these partitions that is under way ends by this deadline too. */
   async revoked(partitions: readonly AssignedPartition[], deadline: number): Promise<void> {
-    const { drainMs, rebalanceTimeoutMs, heartbeatIntervalMs } = this.#settings
-    const budgetMs = Math.max(0, rebalanceTimeoutMs * rebalanceShare - heartbeatIntervalMs)
-    // A stop has said itself how long handlers may take.
-    const finishMs = this.#state === 'open' ? Math.min(drainMs, budgetMs) : Infinity
+    // A stop has said itself how long handlers may take; what the group leaves of time is in the deadline.
+    const finishMs = this.#state === 'open' ? this.#settings.drainMs : Infinity
     await this.#parts.drains.drain(this.#owned(partitions), 'revoked', finishMs, deadline)
   }
 

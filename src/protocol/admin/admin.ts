@@ -14,6 +14,7 @@ import type { Runtime } from '../../runtime/runtime.js'
 import { brokerBackoff } from '../cluster/broker-backoff.js'
 import { Cluster } from '../cluster/cluster.js'
 import { judgeTopicCode } from '../cluster/codes.js'
+import { CoordinatorLine } from '../cluster/coordinator-line.js'
 import { fetchCommitted } from '../offsets/committed.js'
 import { lookUpOffsets, timestampOf } from '../offsets/look-up.js'
 import { changeTopics, type ChangeContext } from './topic-changes.js'
@@ -114,7 +115,8 @@ class ProtocolAdmin implements DriverAdmin {
     isolation: IsolationLevel,
     deadline: number,
   ): Promise<readonly number[]> {
-    const context = { cluster: this.#cluster, runtime: this.#runtime, isolation, requestTimeoutMs }
+    const settings = { isolation, requestTimeoutMs }
+    const context = { cluster: this.#cluster, runtime: this.#runtime, settings }
     const found = new Map<string, number>()
     let open = partitions.map(({ topic, partition }) => ({ topic, partition, timestamp: timestampOf(position) }))
     await this.#retry(deadline, async () => {
@@ -141,10 +143,11 @@ class ProtocolAdmin implements DriverAdmin {
     partitions: readonly TopicPartition[] | null,
     deadline: number,
   ): Promise<readonly CommittedPartition[]> {
-    const context = { cluster: this.#cluster, runtime: this.#runtime, groupId, requestTimeoutMs }
+    const context = { cluster: this.#cluster, runtime: this.#runtime, settings: { requestTimeoutMs } }
+    const line = new CoordinatorLine(context, groupId)
     let committed: readonly CommittedPartition[] = []
     await this.#retry(deadline, async () => {
-      const { all, each } = await fetchCommitted(context, partitions, deadline)
+      const { all, each } = await fetchCommitted(line, partitions, deadline)
       const findings = all === null ? [...each.values()] : [all]
       for (const finding of findings) if (finding.kind === 'refused') throw finding.error
       const uncertain = findings.find((finding) => finding.kind === 'not-yet')

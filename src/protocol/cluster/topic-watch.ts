@@ -1,16 +1,16 @@
 import { pause } from '../../runtime/pause.js'
-import type { Runtime } from '../../runtime/runtime.js'
 import type { Logger } from '../../telemetry/logger.js'
+import type { ClientContext } from './client-context.js'
 import type { Cluster } from './cluster.js'
 
 /** While a subscribed topic does not exist it is looked for more often. */
 const missingTopicCheckMs = 2_000
 
-interface TopicWatchSettings {
+type WatchContext = ClientContext<{
   readonly logger: Logger
   readonly requestTimeoutMs: number
   readonly metadataMaxAgeMs: number
-}
+}>
 
 /** How many partitions each topic has, as far as it is known to exist. */
 export function partitionCounts(cluster: Cluster, topics: readonly string[]): ReadonlyMap<string, number> {
@@ -27,9 +27,7 @@ export function partitionCounts(cluster: Cluster, topics: readonly string[]): Re
  * that cannot be seen at the moment has not changed. Rejects when `signal` aborts.
  */
 export async function partitionCountsChanged(
-  cluster: Cluster,
-  runtime: Runtime,
-  settings: TopicWatchSettings,
+  { cluster, runtime, settings }: WatchContext,
   topics: readonly string[],
   known: ReadonlyMap<string, number>,
   signal: AbortSignal,

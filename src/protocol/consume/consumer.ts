@@ -17,6 +17,7 @@ import type { Runtime } from '../../runtime/runtime.js'
 import { StateMachine, type Moves } from '../../runtime/state-machine.js'
 import { withinDeadline } from '../../runtime/within-deadline.js'
 import { Cluster } from '../cluster/cluster.js'
+import { CoordinatorLine } from '../cluster/coordinator-line.js'
 import { Fetcher } from '../fetch/fetcher.js'
 import { AllPartitions } from '../group/all-partitions.js'
 import { ClassicMember } from '../group/classic/member.js'
@@ -75,7 +76,9 @@ class ProtocolConsumer implements DriverConsumer {
     const gate = new ListenerGate(listener, (defect) => this.#defect(defect))
     this.#listener = gate
     this.#cluster = new Cluster(connection, runtime, settings)
-    this.#fetcher = new Fetcher(this.#cluster, runtime, settings, {
+    const context = { cluster: this.#cluster, runtime, settings }
+    const line = settings.groupId === null ? null : new CoordinatorLine(context, settings.groupId)
+    this.#fetcher = new Fetcher(context, {
       endSeen: (fetched) => this.#ends.seen(fetched),
       records: (fetched) => gate.records(fetched),
       partitionFailed: (partition, error) => gate.partitionFailed(partition, error),
@@ -84,21 +87,20 @@ class ProtocolConsumer implements DriverConsumer {
       },
       refused: (error) => this.#membership.fail(error),
     })
-    this.#handOver = new HandOver(this.#cluster, runtime, settings, gate, this.#fetcher)
-    this.#ends = new EndOffsets(this.#cluster, runtime, settings, () => this.#handOver.all())
+    this.#ends = new EndOffsets(context)
+    const parts = { listener: gate, fetcher: this.#fetcher }
+    this.#handOver = new HandOver(context, { ...parts, ends: this.#ends })
+    this.#outOfRange = new OutOfRangePolicy(context, { ...parts, handOver: this.#handOver })
     const events = this.#membershipEvents()
-    this.#membership =
-      settings.groupId === null
-        ? new AllPartitions(this.#cluster, runtime, settings, events)
-        : new ClassicMember(this.#cluster, runtime, settings, settings.groupId, events)
-    this.#committer = new OffsetCommitter(this.#cluster, runtime, settings, {
+    this.#membership = line === null ? new AllPartitions(context, events) : new ClassicMember(context, line, events)
+    this.#committer = new OffsetCommitter(context, {
+      line,
       assigned: (at, epoch) => this.#handOver.assigned(at, epoch),
       isInAnotherLog: (partition) => this.#fetcher.isInAnotherLog(partition),
       leaderEpochBefore: (partition, offset) => this.#fetcher.leaderEpochBefore(partition, offset),
       identity: () => this.#membership.identity(),
       refused: (code, generationId) => this.#membership.commitRefused(code, generationId),
     })
-    this.#outOfRange = new OutOfRangePolicy(this.#cluster, runtime, settings, gate, this.#fetcher, this.#handOver)
   }
 
   async start(deadline: number): Promise<void> {
@@ -150,10 +152,9 @@ class ProtocolConsumer implements DriverConsumer {
     return {
       assigned: (partitions, from) => {
         this.#handOver.take(partitions, from, () => this.#delivered()).catch((defect: unknown) => this.#defect(defect))
-        if (partitions.length > 0) void this.#ends.follow(this.#handOver.tenure) // never rejects; ends with the tenure
       },
-      revoked: (deadline) => this.#handOver.revoke(deadline),
-      lost: () => this.#handOver.lose(),
+      revoked: (partitions, deadline) => this.#handOver.revoke(partitions, deadline),
+      lost: (partitions) => this.#handOver.lose(partitions),
       failed: (error) => this.#failed(error),
     }
   }

@@ -9,199 +9,234 @@ import { StateError } from '../../errors.js'
 import { partitionKey, type TopicPartition } from '../../message/topic-partition.js'
 import { Cutoff } from '../../runtime/cutoff.js'
 import { deferred } from '../../runtime/deferred.js'
-import type { Runtime } from '../../runtime/runtime.js'
-import type { Cluster } from '../cluster/cluster.js'
+import { whenAborted } from '../../runtime/when-aborted.js'
+import type { ClientContext } from '../cluster/client-context.js'
 import type { Fetcher } from '../fetch/fetcher.js'
+import type { EndOffsets } from '../offsets/end-offsets.js'
 import { findStartingPoints, type StartingPoint } from '../offsets/starting-points.js'
 
-type HandOverSettings = Pick<
-  ConsumerSettings,
-  'groupId' | 'isolation' | 'onOutOfRange' | 'requestTimeoutMs' | 'logger' | 'metrics'
+type HandOverContext = ClientContext<
+  Pick<ConsumerSettings, 'groupId' | 'isolation' | 'onOutOfRange' | 'requestTimeoutMs' | 'logger' | 'metrics'>
 >
+
+type NewPosition = Pick<AssignedPartition, 'topic' | 'partition' | 'position' | 'committed'>
+
+interface HandOverParts {
+  readonly listener: ConsumerListener
+  readonly fetcher: Fetcher
+  readonly ends: EndOffsets
+}
+
+/**
+ * One partition while it is ours. Its tenure aborts when it is given up or gone: then nothing new begins for it.
+ *
+ * | it is         | `assigned` | tenure | leaves by |
+ * |---------------|------------|--------|-----------|
+ * | looked up     | `null`     | runs   | its position is known: handed over; revoke, lose: gone |
+ * | handed over   | known      | runs   | revoke: handed back; lose: gone; reset: another takes its place |
+ * | handed back   | known      | over   | the listener is done, or its time is: gone; lose: gone |
+ */
+interface Held extends TopicPartition {
+  readonly tenure: AbortController
+  /** As the listener was told. */
+  assigned: AssignedPartition | null
+  /** Ends when the listener has taken it in. */
+  handOver: Promise<void>
+  handBack: HandBack | null
+}
 
 /** Partitions on their way back to the group. */
 interface HandBack {
   readonly cutoff: Cutoff
+  /** What of it is not lost meanwhile. */
+  readonly partitions: Set<Held>
   /** What the listener was asked to give up. */
   told: readonly AssignedPartition[]
   readonly ended: Promise<void>
 }
 
 /**
- * What is ours now, and under which epoch. Hands partitions to the listener and the fetcher, and takes them back: after
- * `revoke` or `lose` nothing of the old assignment is read or committed.
+ * What is ours now, and under which epoch. Hands partitions to the listener and the fetcher, and takes them back: once a
+ * partition was revoked or lost, nothing of its old assignment is read or committed.
  */
 export class HandOver {
-  readonly #cluster: Cluster
-  readonly #runtime: Runtime
-  readonly #settings: HandOverSettings
-  readonly #listener: ConsumerListener
-  readonly #fetcher: Fetcher
-  readonly #current = new Map<string, AssignedPartition>()
-  /** Deliveries that are still looking for positions or wait for the listener. */
-  readonly #deliveries = new Set<Promise<void>>()
-  #tenure = new AbortController()
-  #handBack: HandBack | null = null
+  readonly #context: HandOverContext
+  readonly #parts: HandOverParts
+  readonly #held = new Map<string, Held>()
   #epoch = 0
 
-  constructor(
-    cluster: Cluster,
-    runtime: Runtime,
-    settings: HandOverSettings,
-    listener: ConsumerListener,
-    fetcher: Fetcher,
-  ) {
-    this.#cluster = cluster
-    this.#runtime = runtime
-    this.#settings = settings
-    this.#listener = listener
-    this.#fetcher = fetcher
+  constructor(context: HandOverContext, parts: HandOverParts) {
+    this.#context = context
+    this.#parts = parts
   }
 
   all(): readonly AssignedPartition[] {
-    return [...this.#current.values()]
-  }
-
-  isCurrent({ topic, partition }: TopicPartition, epoch: number): boolean {
-    return this.#current.get(partitionKey(topic, partition))?.epoch === epoch
+    return assignedOf(this.#held.values())
   }
 
   /** As the listener was told; `undefined` when that is over. */
-  assigned({ topic, partition }: TopicPartition, epoch: number): AssignedPartition | undefined {
-    const current = this.#current.get(partitionKey(topic, partition))
-    return current?.epoch === epoch ? current : undefined
+  assigned(at: TopicPartition, epoch: number): AssignedPartition | undefined {
+    const assigned = this.#find(at)?.assigned
+    return assigned?.epoch === epoch ? assigned : undefined
   }
 
-  /** Aborts when what is assigned now is given up or gone. */
-  get tenure(): AbortSignal {
-    return this.#tenure.signal
+  /** Aborts when this hand-over of the partition is over; has aborted when it is already. */
+  tenureOf(partition: AssignedPartition): AbortSignal {
+    const held = this.#find(partition)
+    return held?.assigned?.epoch === partition.epoch ? held.tenure.signal : AbortSignal.abort()
   }
 
-  /** Delivers partitions as their positions become known. `first` is called once something (or nothing at all) was delivered. */
+  /** Hands partitions over as their positions become known. `first` is called once something (or nothing at all) was. */
   async take(partitions: readonly TopicPartition[], from: StartPosition, first: () => void): Promise<void> {
-    const delivery = this.#deliver(partitions, from, first)
-    this.#deliveries.add(delivery)
-    try {
-      await delivery
-    } finally {
-      this.#deliveries.delete(delivery)
+    if (partitions.length === 0) return first()
+    const taken = new Map(partitions.map((at) => [keyOf(at), this.#hold(at)]))
+    const isWanted = (at: TopicPartition) => taken.get(keyOf(at))?.tenure.signal.aborted === false
+    const nobodyWaits = new AbortController()
+    const tenures = [...taken.values()].map(({ tenure }) => whenAborted(tenure.signal))
+    void Promise.all(tenures).then(() => nobodyWaits.abort(tenureOver())) // never rejects
+    const search = { from, isWanted, signal: nobodyWaits.signal }
+    for await (const points of findStartingPoints(this.#context, partitions, search)) {
+      if (nobodyWaits.signal.aborted) return
+      const wanted = points.filter(isWanted)
+      if (wanted.length === 0) continue
+      await this.#handOver(wanted)
+      first()
     }
   }
 
   /** The same partition again, under a new epoch and at another position: what was read before counts no more. */
   reset(former: AssignedPartition, reset: PositionReset, leaderEpoch: number): void {
-    if (!this.isCurrent(former, former.epoch)) return
-    this.#epoch += 1
+    const before = this.#find(former)
+    if (before?.assigned?.epoch !== former.epoch || before.handBack !== null) return
+    const { fetcher, listener, ends } = this.#parts
     const { topic, partition } = former
-    const topicId = this.#cluster.topic(topic)?.topicId ?? null
-    const log = this.#cluster.logOf(topic, topicId)
-    const assigned = { topic, partition, epoch: this.#epoch, position: reset.to, committed: null, log }
-    this.#fetcher.remove([former])
-    this.#current.set(partitionKey(topic, partition), assigned)
-    this.#fetcher.hold([assigned], [{ topicId, leaderEpoch }])
-    this.#listener.reset(former, assigned, reset)
-    this.#fetcher.release([assigned])
+    const epoch = (this.#epoch += 1)
+    const topicId = this.#context.cluster.topic(topic)?.topicId ?? null
+    const assigned = this.#assignedAt({ topic, partition, position: reset.to, committed: null }, epoch)
+    fetcher.remove([former])
+    endTenure(before)
+    const held = this.#hold(former)
+    held.assigned = assigned
+    ends.follow(held, held.tenure.signal)
+    fetcher.hold([assigned], [{ topicId, leaderEpoch }])
+    listener.reset(former, assigned, reset)
+    fetcher.release([assigned])
   }
 
   /**
-   * Stops intake, then waits for the listener, at most until `deadline`; called again meanwhile it ends by the earlier
-   * of both. Never rejects.
+   * Stops intake, then waits for the listener, at most until `deadline`; what is on its way back already ends by the
+   * earlier deadline. Never rejects.
    */
-  revoke(deadline: number): Promise<void> {
-    const handBack = this.#handBack
-    if (handBack === null) return this.#giveBack(deadline)
-    if (deadline < handBack.cutoff.at) {
-      handBack.cutoff.bringForward(deadline)
-      if (handBack.told.length > 0) void this.#listener.revoked(handBack.told, deadline) // never rejects; waited for below
-    }
-    return handBack.ended
+  async revoke(partitions: readonly TopicPartition[], deadline: number): Promise<void> {
+    const held = partitions.flatMap((at) => this.#find(at) ?? [])
+    const earlier = new Set(held.flatMap(({ handBack }) => handBack ?? []))
+    for (const handBack of earlier) this.#hurry(handBack, deadline)
+    const fresh = held.filter(({ handBack }) => handBack === null)
+    const begun = fresh.length > 0 ? [this.#giveBack(fresh, deadline)] : []
+    await Promise.all([...begun, ...[...earlier].map(({ ended }) => ended)])
   }
 
-  async #giveBack(deadline: number): Promise<void> {
+  /** These are gone already. */
+  lose(partitions: readonly TopicPartition[]): void {
+    const held = partitions.flatMap((at) => this.#find(at) ?? [])
+    this.#parts.fetcher.remove(held)
+    for (const gone of held) {
+      endTenure(gone)
+      this.#forget(gone)
+      gone.handBack?.partitions.delete(gone)
+      if (gone.handBack?.partitions.size === 0) gone.handBack.cutoff.bringForward(this.#context.runtime.clock.now())
+    }
+    const told = assignedOf(held)
+    if (told.length > 0) this.#parts.listener.lost(told)
+  }
+
+  #hurry(handBack: HandBack, deadline: number): void {
+    if (deadline >= handBack.cutoff.at) return
+    handBack.cutoff.bringForward(deadline)
+    // Never rejects, and the first call is waited for.
+    if (handBack.told.length > 0) void this.#parts.listener.revoked(handBack.told, deadline)
+  }
+
+  async #giveBack(held: readonly Held[], deadline: number): Promise<void> {
     const { promise: ended, resolve: end } = deferred<void>()
-    const handBack: HandBack = { cutoff: new Cutoff(this.#runtime.clock, deadline), told: [], ended }
-    this.#handBack = handBack
-    this.#endTenure()
-    const partitions = this.all()
-    this.#fetcher.remove(partitions)
-    const late = handBack.cutoff.reached.then(() => 'late' as const)
+    const cutoff = new Cutoff(this.#context.runtime.clock, deadline)
+    const handBack: HandBack = { cutoff, partitions: new Set(held), told: [], ended }
+    for (const one of held) {
+      one.handBack = handBack
+      endTenure(one)
+    }
+    this.#parts.fetcher.remove(held)
+    const late = cutoff.reached.then(() => 'late' as const)
     // The listener hears of the end of an assignment only after it has taken in its beginning.
-    const begun = Promise.allSettled(this.#deliveries).then(() => 'begun' as const)
-    if ((await Promise.race([begun, late])) === 'late') {
-      // Lost and assigned anew meanwhile: what is held now is none of this revoke's.
-      if (this.#handBack === handBack) this.lose()
-    } else if (partitions.length > 0 && this.#handBack === handBack) await this.#drain(partitions, handBack, late)
-    handBack.cutoff.cancel()
-    if (this.#handBack === handBack) this.#handBack = null
+    const begun = Promise.all(held.map(({ handOver }) => handOver)).then(() => 'begun' as const)
+    if ((await Promise.race([begun, late])) === 'late') this.lose([...handBack.partitions])
+    else await this.#drain(handBack, late)
+    cutoff.cancel()
+    for (const one of handBack.partitions) this.#forget(one)
     end()
   }
 
-  async #drain(partitions: readonly AssignedPartition[], handBack: HandBack, late: Promise<'late'>): Promise<void> {
-    handBack.told = partitions
-    const drained = this.#listener.revoked(partitions, handBack.cutoff.at).then(() => 'drained' as const)
+  async #drain(handBack: HandBack, late: Promise<'late'>): Promise<void> {
+    const told = assignedOf(handBack.partitions)
+    if (told.length === 0) return
+    handBack.told = told
+    const drained = this.#parts.listener.revoked(told, handBack.cutoff.at).then(() => 'drained' as const)
     const end = await Promise.race([drained, late])
     // What went lost meanwhile is somebody else's, and nobody waits for this any more.
-    if (this.#handBack !== handBack) return
-    if (end === 'late') {
-      this.#settings.logger.warn(
-        { partitions: partitions.length },
-        'drain was not done in time; records may be repeated',
-      )
-    }
-    this.#forget(partitions)
-  }
-
-  /** Everything is gone already. */
-  lose(): void {
-    this.#handBack?.cutoff.bringForward(this.#runtime.clock.now())
-    this.#handBack = null
-    this.#endTenure()
-    const partitions = this.all()
-    this.#fetcher.remove(partitions)
-    this.#forget(partitions)
-    if (partitions.length > 0) this.#listener.lost(partitions)
-  }
-
-  #endTenure(): void {
-    this.#tenure.abort(new StateError('assignment-over', 'the assignment is over'))
-    this.#tenure = new AbortController()
-  }
-
-  #forget(partitions: readonly AssignedPartition[]): void {
-    for (const { topic, partition, epoch } of partitions) {
-      if (this.isCurrent({ topic, partition }, epoch)) this.#current.delete(partitionKey(topic, partition))
+    const { size } = handBack.partitions
+    if (end === 'late' && size > 0) {
+      const { logger } = this.#context.settings
+      logger.warn({ partitions: size }, 'drain was not done in time; records may be repeated')
     }
   }
 
-  async #deliver(partitions: readonly TopicPartition[], from: StartPosition, first: () => void): Promise<void> {
-    const signal = this.tenure
-    const points = findStartingPoints(this.#cluster, this.#runtime, this.#settings, partitions, from, signal)
-    for await (const found of points) {
-      if (signal.aborted) return
-      await this.#handOver(found, signal)
-      first()
-    }
-    if (partitions.length === 0 && !signal.aborted) first()
+  #find(at: TopicPartition): Held | undefined {
+    return this.#held.get(keyOf(at))
   }
 
-  async #handOver(points: readonly StartingPoint[], signal: AbortSignal): Promise<void> {
+  #hold({ topic, partition }: TopicPartition): Held {
+    const held: Held = {
+      topic,
+      partition,
+      tenure: new AbortController(),
+      assigned: null,
+      handOver: Promise.resolve(),
+      handBack: null,
+    }
+    this.#held.set(keyOf(held), held)
+    return held
+  }
+
+  #forget(held: Held): void {
+    if (this.#find(held) === held) this.#held.delete(keyOf(held))
+  }
+
+  async #handOver(points: readonly StartingPoint[]): Promise<void> {
+    const { fetcher, listener, ends } = this.#parts
     const epoch = (this.#epoch += 1)
-    const assigned = points.map((point) => this.#assignedAt(point, epoch))
-    for (const partition of assigned) {
-      this.#current.set(partitionKey(partition.topic, partition.partition), partition)
+    const places = points.filter((point) => this.#find(point) !== undefined)
+    const held = places.flatMap((point) => this.#find(point) ?? [])
+    const assigned = places.map((point) => this.#assignedAt(point, epoch))
+    for (const [index, one] of held.entries()) {
+      one.assigned = assigned[index] ?? null
+      ends.follow(one, one.tenure.signal)
     }
-    this.#fetcher.hold(assigned, points)
-    await this.#listener.assigned(assigned)
-    if (signal.aborted) return
-    for (const [index, { error }] of points.entries()) {
+    fetcher.hold(assigned, places)
+    const taken = listener.assigned(assigned)
+    for (const one of held) one.handOver = taken
+    await taken
+    const still = (partition: AssignedPartition) => !this.tenureOf(partition).aborted
+    for (const [index, { error }] of places.entries()) {
       const partition = assigned[index]
-      if (error !== null && partition !== undefined) this.#fetcher.fail(partition, error)
+      if (error !== null && partition !== undefined && still(partition)) fetcher.fail(partition, error)
     }
-    this.#fetcher.release(assigned)
+    fetcher.release(assigned.filter(still))
   }
 
-  #assignedAt({ topic, partition, position, committed }: StartingPoint, epoch: number): AssignedPartition {
-    const logNow = (assigned: AssignedPartition) => this.#cluster.logOf(topic, this.#fetcher.topicIdOf(assigned))
+  #assignedAt({ topic, partition, position, committed }: NewPosition, epoch: number): AssignedPartition {
+    const { fetcher } = this.#parts
+    const { cluster } = this.#context
+    const logNow = (assigned: AssignedPartition) => cluster.logOf(topic, fetcher.topicIdOf(assigned))
     return {
       topic,
       partition,
@@ -213,4 +248,20 @@ export class HandOver {
       },
     }
   }
+}
+
+function keyOf({ topic, partition }: TopicPartition): string {
+  return partitionKey(topic, partition)
+}
+
+function assignedOf(held: Iterable<Held>): readonly AssignedPartition[] {
+  return [...held].flatMap(({ assigned }) => assigned ?? [])
+}
+
+function tenureOver(): StateError {
+  return new StateError('assignment-over', 'the assignment is over')
+}
+
+function endTenure({ tenure }: Held): void {
+  tenure.abort(tenureOver())
 }

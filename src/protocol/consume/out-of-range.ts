@@ -2,60 +2,52 @@ import type { AssignedPartition, ConsumerListener, ConsumerSettings } from '../.
 import { DriverError } from '../../errors.js'
 import type { TopicPartition } from '../../message/topic-partition.js'
 import { pause } from '../../runtime/pause.js'
-import type { Runtime } from '../../runtime/runtime.js'
 import { brokerBackoff } from '../cluster/broker-backoff.js'
-import type { Cluster } from '../cluster/cluster.js'
+import type { ClientContext } from '../cluster/client-context.js'
 import type { Fetcher } from '../fetch/fetcher.js'
 import type { Loss } from '../fetch/place-check.js'
 import { earliest, latest, lookUpOffsets, type OffsetFinding } from '../offsets/look-up.js'
 import { madeAnew, tellMadeAnew } from '../offsets/made-anew.js'
 import type { HandOver } from './hand-over.js'
 
-type OutOfRangeSettings = Pick<ConsumerSettings, 'onOutOfRange' | 'requestTimeoutMs' | 'logger' | 'metrics'>
+type OutOfRangeContext = ClientContext<
+  Pick<ConsumerSettings, 'onOutOfRange' | 'requestTimeoutMs' | 'logger' | 'metrics'>
+>
+
+interface OutOfRangeParts {
+  readonly listener: ConsumerListener
+  readonly fetcher: Fetcher
+  readonly handOver: HandOver
+}
 
 type Found = Extract<OffsetFinding, { readonly kind: 'found' }>
 
 /** Decides where a partition goes on whose position is not in its log any more, by the user's policy and never silently. */
 export class OutOfRangePolicy {
-  readonly #cluster: Cluster
-  readonly #runtime: Runtime
-  readonly #settings: OutOfRangeSettings
-  readonly #listener: ConsumerListener
-  readonly #fetcher: Fetcher
-  readonly #handOver: HandOver
+  readonly #context: OutOfRangeContext
+  readonly #parts: OutOfRangeParts
 
-  constructor(
-    cluster: Cluster,
-    runtime: Runtime,
-    settings: OutOfRangeSettings,
-    listener: ConsumerListener,
-    fetcher: Fetcher,
-    assignments: HandOver,
-  ) {
-    this.#cluster = cluster
-    this.#runtime = runtime
-    this.#settings = settings
-    this.#listener = listener
-    this.#fetcher = fetcher
-    this.#handOver = assignments
+  constructor(context: OutOfRangeContext, parts: OutOfRangeParts) {
+    this.#context = context
+    this.#parts = parts
   }
 
-  /** Asks for the log's bounds until they are known, the reader seeks elsewhere, or the assignment is over. */
+  /** Asks for the log's bounds until they are known, the reader seeks elsewhere, or the partition's tenure is over. */
   async decide(partition: AssignedPartition, position: number, loss: Loss): Promise<void> {
-    const { clock, random } = this.#runtime
-    const over = this.#handOver.tenure
+    const { clock, random } = this.#context.runtime
+    const over = this.#parts.handOver.tenureOf(partition)
     for (let attempt = 1; !over.aborted; attempt += 1) {
       await pause(clock, brokerBackoff(attempt, random), over)
       await this.#lookAgain(partition)
       const [start, end] = await this.#bounds(partition, over)
-      if (over.aborted || !this.#fetcher.isOutOfRange(partition, position)) return
+      if (over.aborted || !this.#parts.fetcher.isOutOfRange(partition, position)) return
       const refusal = [start, end].find((finding) => finding?.kind === 'refused')
       if (refusal?.kind === 'refused') {
-        this.#fetcher.fail(partition, refusal.error)
+        this.#parts.fetcher.fail(partition, refusal.error)
         return
       }
       if (start?.kind !== 'found' || end?.kind !== 'found') continue
-      if (loss.kind === 'another-log' || this.#fetcher.isInAnotherLog(partition)) {
+      if (loss.kind === 'another-log' || this.#parts.fetcher.isInAnotherLog(partition)) {
         this.#beginNewLog(partition, position, start)
       } else this.#apply(partition, position, start, end, loss)
       return
@@ -64,27 +56,24 @@ export class OutOfRangePolicy {
 
   /** The topic may be another one of the same name. */
   async #lookAgain({ topic }: AssignedPartition): Promise<void> {
-    const deadline = this.#runtime.clock.now() + this.#settings.requestTimeoutMs
-    await this.#cluster.refresh([topic], deadline).catch(() => undefined) // what is known must do then
+    const { cluster, runtime, settings } = this.#context
+    const deadline = runtime.clock.now() + settings.requestTimeoutMs
+    await cluster.refresh([topic], deadline).catch(() => undefined) // what is known must do then
   }
 
   #beginNewLog(partition: AssignedPartition, position: number, start: Found): void {
-    if (this.#settings.onOutOfRange === 'stop') {
-      this.#fetcher.fail(partition, madeAnew(partition, position))
+    if (this.#context.settings.onOutOfRange === 'stop') {
+      this.#parts.fetcher.fail(partition, madeAnew(partition, position))
       return
     }
-    tellMadeAnew(this.#settings, partition, position)
+    tellMadeAnew(this.#context.settings, partition, position)
     const reset = { from: position, to: start.offset, reason: 'topic-made-anew' } as const
-    this.#handOver.reset(partition, reset, start.leaderEpoch)
+    this.#parts.handOver.reset(partition, reset, start.leaderEpoch)
   }
 
   async #bounds(partition: AssignedPartition, over: AbortSignal): Promise<readonly OffsetFinding[]> {
-    const context = {
-      cluster: this.#cluster,
-      runtime: this.#runtime,
-      isolation: 'read-uncommitted' as const,
-      requestTimeoutMs: this.#settings.requestTimeoutMs,
-    }
+    const { settings } = this.#context
+    const context = { ...this.#context, settings: { ...settings, isolation: 'read-uncommitted' as const } }
     const { topic, partition: number } = partition
     // One at a time: findings are told apart by partition.
     const ask = (timestamp: number) => lookUpOffsets(context, [{ topic, partition: number, timestamp }], Infinity, over)
@@ -99,12 +88,12 @@ export class OutOfRangePolicy {
     const cutFrom = loss.kind === 'cut' ? (loss.from ?? start) : null
     if (cutFrom === null && position >= start && position <= end) {
       // A leader that was behind has caught up, or another one answers now.
-      this.#fetcher.seek(partition, position)
+      this.#parts.fetcher.seek(partition, position)
       return
     }
-    const { onOutOfRange, logger, metrics } = this.#settings
+    const { onOutOfRange, logger, metrics } = this.#context.settings
     if (onOutOfRange === 'stop') {
-      this.#fetcher.fail(partition, outOfRangeError(partition, position, start, end, cutFrom))
+      this.#parts.fetcher.fail(partition, outOfRangeError(partition, position, start, end, cutFrom))
       return
     }
     // Of a log that was cut all that stands there now is new, from the cut on.
@@ -119,11 +108,11 @@ export class OutOfRangePolicy {
       // The log was cut: offsets will come a second time, so nothing known about the old ones may count.
       const { leaderEpoch } = target === end ? last : first
       const reset = { from: position, to: target, reason: cutFrom === null ? 'out-of-range' : 'log-cut' } as const
-      this.#handOver.reset(partition, reset, target === cutFrom ? -1 : leaderEpoch)
+      this.#parts.handOver.reset(partition, reset, target === cutFrom ? -1 : leaderEpoch)
       return
     }
-    this.#fetcher.seek(partition, target)
-    this.#listener.records({
+    this.#parts.fetcher.seek(partition, target)
+    this.#parts.listener.records({
       topic,
       partition: number,
       epoch: partition.epoch,

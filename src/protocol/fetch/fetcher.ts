@@ -1,7 +1,7 @@
 import { brokerCode, brokerCodeName, brokerError } from '../../connection/broker-error.js'
 import { RequestError } from '../../connection/request-error.js'
 import type { FetchAnswer, FetchedPartition } from '../../connection/requests/fetch.js'
-import type { AssignedPartition, ConsumerSettings, FetchedRecords } from '../../driver/consumer.js'
+import type { AssignedPartition, FetchedRecords } from '../../driver/consumer.js'
 import type { TidemarkError } from '../../errors.js'
 import { DriverError } from '../../errors.js'
 import { partitionKey, type TopicPartition } from '../../message/topic-partition.js'
@@ -9,6 +9,7 @@ import { exponential } from '../../runtime/backoff.js'
 import type { Runtime } from '../../runtime/runtime.js'
 import { SupervisedLoop } from '../../runtime/supervised-loop.js'
 import { brokerBackoff } from '../cluster/broker-backoff.js'
+import type { ConsumeContext } from '../cluster/client-context.js'
 import type { Cluster } from '../cluster/cluster.js'
 import { judgeFetchCode } from './codes.js'
 import { FetchCursor, type Place } from './fetch-cursor.js'
@@ -17,8 +18,6 @@ import { corruptRecord, defectOf, listenerThrew } from './failures.js'
 import { fetchRequest, patience } from './fetch-request.js'
 import type { FetcherEvents } from './fetcher-events.js'
 import { readableBatches } from './readable-batches.js'
-
-type FetcherSettings = Pick<ConsumerSettings, 'fetch' | 'isolation' | 'requestTimeoutMs' | 'logger' | 'metrics'>
 
 /** What was asked of one partition: the answer counts only while nobody has set the position meanwhile. */
 interface Asked {
@@ -35,7 +34,7 @@ const crashBackoff = exponential({ initialMs: 500, maxMs: 30_000 })
 export class Fetcher {
   readonly #cluster: Cluster
   readonly #runtime: Runtime
-  readonly #settings: FetcherSettings
+  readonly #settings: ConsumeContext['settings']
   readonly #events: FetcherEvents
   /** In the order in which they are asked for: what just gave records goes to the end, so a byte limit starves nobody. */
   readonly #partitions = new Map<string, FetchCursor>()
@@ -46,7 +45,7 @@ export class Fetcher {
   readonly #stopWatching: () => void
   #lastFetchAt: number | null = null
 
-  constructor(cluster: Cluster, runtime: Runtime, settings: FetcherSettings, events: FetcherEvents) {
+  constructor({ cluster, runtime, settings }: ConsumeContext, events: FetcherEvents) {
     this.#cluster = cluster
     this.#runtime = runtime
     this.#settings = settings

@@ -1,11 +1,9 @@
-import type { ConsumerSettings } from '../../driver/consumer.js'
 import { DriverError, TidemarkError } from '../../errors.js'
 import type { TopicPartition } from '../../message/topic-partition.js'
 import { pause } from '../../runtime/pause.js'
-import type { Runtime } from '../../runtime/runtime.js'
 import { StateMachine, type Moves } from '../../runtime/state-machine.js'
 import { brokerBackoff } from '../cluster/broker-backoff.js'
-import type { Cluster } from '../cluster/cluster.js'
+import type { ConsumeContext } from '../cluster/client-context.js'
 import { partitionCounts, partitionCountsChanged } from '../cluster/topic-watch.js'
 import type { Membership, MembershipEvents, MembershipFacts } from './membership.js'
 
@@ -21,27 +19,24 @@ const moves: Moves<ReaderState> = {
 
 /** Reads every partition of the topics without a group, also those that are added later. Commits nothing. */
 export class AllPartitions implements Membership {
-  readonly #cluster: Cluster
-  readonly #runtime: Runtime
-  readonly #settings: ConsumerSettings
+  readonly #context: ConsumeContext
   readonly #events: MembershipEvents
   readonly #machine = new StateMachine<ReaderState>('the reader of all partitions', 'looking', moves)
   readonly #ending = new AbortController()
   #failure: TidemarkError | null = null
   #stopDeadline = Infinity
   #running: Promise<void> | null = null
+  #mine: readonly TopicPartition[] = []
 
-  constructor(cluster: Cluster, runtime: Runtime, settings: ConsumerSettings, events: MembershipEvents) {
-    this.#cluster = cluster
-    this.#runtime = runtime
-    this.#settings = settings
+  constructor(context: ConsumeContext, events: MembershipEvents) {
+    this.#context = context
     this.#events = events
   }
 
   start(): void {
     this.#running ??= this.#run().catch((cause: unknown) => {
       const message = `the reader of all partitions met a defect: ${String(cause)}; report it with its cause`
-      this.#events.lost()
+      this.#events.lost(this.#mine)
       this.#events.failed(new DriverError('defect', message, { cause }))
     })
   }
@@ -49,7 +44,7 @@ export class AllPartitions implements Membership {
   async stop(deadline: number): Promise<void> {
     this.#stopDeadline = Math.min(this.#stopDeadline, deadline)
     this.#ending.abort(new Error('the consumer was stopped'))
-    if (this.#machine.is('draining')) void this.#events.revoked(this.#stopDeadline) // waited for by the first call
+    if (this.#machine.is('draining')) void this.#events.revoked(this.#mine, this.#stopDeadline) // waited for by the first call
     await this.#running
   }
 
@@ -78,11 +73,12 @@ export class AllPartitions implements Membership {
 
   /** Until the cluster has told which of the topics there are. */
   async #look(): Promise<void> {
-    const { clock, random } = this.#runtime
-    const { topics, requestTimeoutMs, logger } = this.#settings
+    const { cluster, runtime, settings } = this.#context
+    const { clock, random } = runtime
+    const { topics, requestTimeoutMs, logger } = settings
     for (let attempt = 1; !this.#ending.signal.aborted; attempt += 1) {
       try {
-        await this.#cluster.refresh(topics, clock.now() + requestTimeoutMs)
+        await cluster.refresh(topics, clock.now() + requestTimeoutMs)
         return
       } catch (failure) {
         if (failure instanceof TidemarkError && !failure.retriable) this.fail(failure)
@@ -93,40 +89,35 @@ export class AllPartitions implements Membership {
   }
 
   async #read(): Promise<void> {
-    const { topics, from, logger } = this.#settings
+    const { topics, from, logger } = this.#context.settings
     this.#machine.to('reading')
     let known: ReadonlyMap<string, number> = new Map()
     let start = from
     while (!this.#ending.signal.aborted) {
-      const counts = partitionCounts(this.#cluster, topics)
+      const counts = partitionCounts(this.#context.cluster, topics)
       const missing = topics.filter((topic) => !counts.has(topic))
       if (missing.length > 0)
         logger.warn({ topics: missing }, 'topics do not exist yet; they are read when they appear')
-      this.#events.assigned(added(known, counts), start)
+      const fresh = added(known, counts)
+      this.#mine = [...this.#mine, ...fresh]
+      this.#events.assigned(fresh, start)
       known = new Map([...known, ...counts])
       // What appears from now on was written while we were reading: nothing of it may be passed over.
       start = 'earliest'
-      await partitionCountsChanged(
-        this.#cluster,
-        this.#runtime,
-        this.#settings,
-        topics,
-        known,
-        this.#ending.signal,
-      ).catch(() => undefined) // only `ending` makes it reject
+      await partitionCountsChanged(this.#context, topics, known, this.#ending.signal).catch(() => undefined) // only `ending` makes it reject
     }
   }
 
   async #finish(): Promise<void> {
     if (this.#failure !== null) {
-      this.#events.lost()
+      this.#events.lost(this.#mine)
       this.#machine.to('failed')
       this.#events.failed(this.#failure)
       return
     }
     if (this.#machine.is('reading')) {
       this.#machine.to('draining')
-      await this.#events.revoked(this.#stopDeadline)
+      await this.#events.revoked(this.#mine, this.#stopDeadline)
     }
     this.#machine.to('stopped')
   }

@@ -28,9 +28,9 @@ export interface MembershipFacts {
 export interface MembershipEvents {
   /** These are ours now, besides those we have; read them from what is committed, else from `from`. */
   assigned(partitions: readonly TopicPartition[], from: StartPosition): void
-  /** Give everything up; resolves when done, at the latest at `deadline`. Called again meanwhile: by the earlier of both. */
-  revoked(deadline: number): Promise<void>
-  /** Everything is gone already. */
-  lost(): void
+  /** Give these up; resolves when done, at the latest at `deadline`. Called again meanwhile: by the earlier of both. */
+  revoked(partitions: readonly TopicPartition[], deadline: number): Promise<void>
+  /** These are gone already. */
+  lost(partitions: readonly TopicPartition[]): void
   failed(error: TidemarkError): void
 }

@@ -4,12 +4,14 @@ import type { GroupMemberIdentity } from '../../connection/requests/groups.js'
 import type { OffsetCommitAnswer } from '../../connection/requests/offsets.js'
 import type { AssignedPartition, CommitOutcome, ConsumerSettings, OffsetToCommit } from '../../driver/consumer.js'
 import { partitionKey, type TopicPartition } from '../../message/topic-partition.js'
-import type { Runtime } from '../../runtime/runtime.js'
-import type { Cluster } from '../cluster/cluster.js'
+import type { ClientContext } from '../cluster/client-context.js'
 import { judgeTopicCode } from '../cluster/codes.js'
+import type { CoordinatorLine } from '../cluster/coordinator-line.js'
 import { judgeOffsetCommitCode } from './codes.js'
 
-interface CommitGround {
+interface CommitParts {
+  /** `null` where there is no group to commit to. */
+  readonly line: CoordinatorLine | null
   /** Is this still the assignment that the offset was read under? */
   assigned(at: TopicPartition, epoch: number): AssignedPartition | undefined
   /** The topic was made anew since: no offset of it may be stored for the new one. */
@@ -22,7 +24,7 @@ interface CommitGround {
   refused(code: number, generationId: number): void
 }
 
-type CommitSettings = Pick<ConsumerSettings, 'requestTimeoutMs' | 'logger' | 'groupId'>
+type CommitContext = ClientContext<Pick<ConsumerSettings, 'logger'>>
 
 const none: ReadonlyMap<OffsetToCommit, CommitOutcome> = new Map()
 
@@ -35,80 +37,77 @@ const secondOpinionMs = 1_000
  * is lost by it but repeats.
  */
 export class OffsetCommitter {
-  readonly #cluster: Cluster
-  readonly #runtime: Runtime
-  readonly #settings: CommitSettings
-  readonly #ground: CommitGround
+  readonly #context: CommitContext
+  readonly #parts: CommitParts
 
-  constructor(cluster: Cluster, runtime: Runtime, settings: CommitSettings, ground: CommitGround) {
-    this.#cluster = cluster
-    this.#runtime = runtime
-    this.#settings = settings
-    this.#ground = ground
+  constructor(context: CommitContext, parts: CommitParts) {
+    this.#context = context
+    this.#parts = parts
   }
 
   /** One outcome for each offset, in order. Never rejects. */
   async commit(offsets: readonly OffsetToCommit[], deadline: number): Promise<readonly CommitOutcome[]> {
-    const { groupId, logger, requestTimeoutMs } = this.#settings
-    if (groupId === null || !offsets.some((offset) => this.#isOurs(offset))) return offsets.map(() => 'lost')
-    const attemptDeadline = Math.min(deadline, this.#runtime.clock.now() + requestTimeoutMs)
+    const { line } = this.#parts
+    if (line === null || !offsets.some((offset) => this.#isOurs(offset))) return offsets.map(() => 'lost')
+    const attemptDeadline = line.attemptUntil(deadline)
     let node: number
     try {
-      node = await this.#cluster.coordinator(groupId, 'group', attemptDeadline)
+      node = await line.find(attemptDeadline)
     } catch (failure) {
-      logger.debug({ group: groupId, error: String(failure) }, 'no coordinator to commit to')
+      const fields = { group: line.key, error: String(failure) }
+      this.#context.settings.logger.debug(fields, 'no coordinator to commit to')
       return offsets.map((offset) => (this.#isOurs(offset) ? 'pending' : 'lost'))
     }
     await this.#lookAgainForDenied(offsets, attemptDeadline)
     // Judged only now: the look-ups take time, and what went away meanwhile must not be sent.
-    const identity = this.#ground.identity()
+    const identity = this.#parts.identity()
     if (identity === null) return offsets.map(() => 'lost')
     const current = offsets.filter((offset) => this.#isOurs(offset))
     const inLog = current.filter((offset) => !this.#isOfFormerLog(offset))
-    const outcomes = inLog.length === 0 ? none : await this.#send(node, identity, inLog, attemptDeadline)
+    const outcomes = inLog.length === 0 ? none : await this.#send(line, node, identity, inLog, attemptDeadline)
     return offsets.map((offset) => outcomes.get(offset) ?? (current.includes(offset) ? 'no-partition' : 'lost'))
   }
 
   /** A topic that was denied may be there again, and be another one. */
   async #lookAgainForDenied(offsets: readonly OffsetToCommit[], deadline: number): Promise<void> {
-    const isDenied = (topic: string) => judgeTopicCode(this.#cluster.topic(topic)?.errorCode ?? 0) === 'denied'
+    const isDenied = (topic: string) => judgeTopicCode(this.#context.cluster.topic(topic)?.errorCode ?? 0) === 'denied'
     const denied = [...new Set(offsets.map(({ topic }) => topic))].filter(isDenied)
     if (denied.length === 0) return
-    const until = Math.min(deadline, this.#runtime.clock.now() + secondOpinionMs)
-    await this.#cluster.refresh(denied, until).catch(() => undefined) // what is known must do then
+    const until = Math.min(deadline, this.#context.runtime.clock.now() + secondOpinionMs)
+    await this.#context.cluster.refresh(denied, until).catch(() => undefined) // what is known must do then
   }
 
   #isOfFormerLog(offset: OffsetToCommit): boolean {
-    const assigned = this.#ground.assigned(offset, offset.epoch)
-    return assigned !== undefined && this.#ground.isInAnotherLog(assigned)
+    const assigned = this.#parts.assigned(offset, offset.epoch)
+    return assigned !== undefined && this.#parts.isInAnotherLog(assigned)
   }
 
   #isOurs(offset: OffsetToCommit): boolean {
-    return this.#ground.identity() !== null && this.#ground.assigned(offset, offset.epoch) !== undefined
+    return this.#parts.identity() !== null && this.#parts.assigned(offset, offset.epoch) !== undefined
   }
 
   async #send(
+    line: CoordinatorLine,
     node: number,
     identity: GroupMemberIdentity,
     offsets: readonly OffsetToCommit[],
     deadline: number,
   ): Promise<ReadonlyMap<OffsetToCommit, CommitOutcome>> {
     const partitions = offsets.map(({ topic, partition, epoch, nextOffset, metadata }) => {
-      const assigned = this.#ground.assigned({ topic, partition }, epoch)
-      const leaderEpoch = assigned === undefined ? -1 : this.#ground.leaderEpochBefore(assigned, nextOffset)
+      const assigned = this.#parts.assigned({ topic, partition }, epoch)
+      const leaderEpoch = assigned === undefined ? -1 : this.#parts.leaderEpochBefore(assigned, nextOffset)
       return { topic, partition, offset: nextOffset, leaderEpoch, metadata }
     })
     let answer: OffsetCommitAnswer
     try {
       const request = { api: 'offsetCommit', ...identity, partitions } as const
-      answer = await this.#cluster.connection.request(node, 'group', request, deadline)
+      answer = await line.askAt(node, request, deadline)
     } catch (failure) {
-      this.#cluster.forgetCoordinator(identity.groupId, 'group')
-      this.#settings.logger.debug({ group: identity.groupId, error: String(failure) }, 'commit got no answer')
+      this.#context.settings.logger.debug({ group: identity.groupId, error: String(failure) }, 'commit got no answer')
       const neverSent = failure instanceof RequestError && failure.sent === 'never'
       return new Map(offsets.map((offset) => [offset, neverSent ? 'pending' : 'in-doubt']))
     }
-    this.#takeNotice(answer, identity)
+    this.#takeNotice(line, answer, identity)
     const codes = new Map(answer.partitions.map((at) => [partitionKey(at.topic, at.partition), at.errorCode]))
     const codeOf = (offset: OffsetToCommit) => codes.get(partitionKey(offset.topic, offset.partition))
     const isUnknown = (code: number | undefined) =>
@@ -123,14 +122,14 @@ export class OffsetCommitter {
     )
   }
 
-  #takeNotice(answer: OffsetCommitAnswer, { groupId, generationId }: GroupMemberIdentity): void {
+  #takeNotice(line: CoordinatorLine, answer: OffsetCommitAnswer, { generationId }: GroupMemberIdentity): void {
     let refusal: number | null = null
     for (const { errorCode } of answer.partitions) {
       const verdict = judgeOffsetCommitCode(errorCode)
-      if (verdict === 'coordinator-moved') this.#cluster.forgetCoordinator(groupId, 'group')
+      if (verdict === 'coordinator-moved') line.lost()
       if (verdict === 'not-a-member' || verdict === 'rebalance') refusal ??= errorCode
     }
-    if (refusal !== null) this.#ground.refused(refusal, generationId)
+    if (refusal !== null) this.#parts.refused(refusal, generationId)
   }
 
   /**
@@ -140,8 +139,8 @@ export class OffsetCommitter {
   async #missing(unknown: readonly OffsetToCommit[], deadline: number): Promise<ReadonlySet<OffsetToCommit>> {
     if (unknown.length === 0) return new Set()
     try {
-      const until = Math.min(deadline, this.#runtime.clock.now() + secondOpinionMs)
-      await this.#cluster.refresh([...new Set(unknown.map(({ topic }) => topic))], until)
+      const until = Math.min(deadline, this.#context.runtime.clock.now() + secondOpinionMs)
+      await this.#context.cluster.refresh([...new Set(unknown.map(({ topic }) => topic))], until)
     } catch {
       return new Set() // nobody contradicts or confirms: it is asked again with the next attempt
     }
@@ -149,10 +148,12 @@ export class OffsetCommitter {
   }
 
   #isMissing({ topic, partition }: TopicPartition): boolean {
-    const told = this.#cluster.topic(topic)
+    const told = this.#context.cluster.topic(topic)
     if (told === undefined) return false
     const verdict = judgeTopicCode(told.errorCode)
-    return verdict === 'denied' || (verdict === 'known' && this.#cluster.partition(topic, partition) === undefined)
+    return (
+      verdict === 'denied' || (verdict === 'known' && this.#context.cluster.partition(topic, partition) === undefined)
+    )
   }
 
   #outcome(
@@ -169,7 +170,7 @@ export class OffsetCommitter {
       case 'metadata-too-large':
         return 'metadata-too-large'
       case 'forbidden':
-        this.#settings.logger.error(
+        this.#context.settings.logger.error(
           { group: groupId, topic, partition, code: brokerCodeName(code) },
           'committing is not authorised; grant READ on the group and its topics',
         )

@@ -3,8 +3,7 @@ import { RequestError } from '../../connection/request-error.js'
 import type { CommittedPartition } from '../../connection/requests/offsets.js'
 import type { DriverError } from '../../errors.js'
 import { partitionKey, type TopicPartition } from '../../message/topic-partition.js'
-import type { Runtime } from '../../runtime/runtime.js'
-import type { Cluster } from '../cluster/cluster.js'
+import type { CoordinatorLine } from '../cluster/coordinator-line.js'
 import { judgeOffsetFetchCode } from './codes.js'
 
 /** What is known about a group's commit of one partition after one question. */
@@ -15,32 +14,24 @@ type CommitFinding =
   | { readonly kind: 'not-yet'; readonly reason: string }
   | { readonly kind: 'refused'; readonly error: DriverError }
 
-interface OffsetFetchContext {
-  readonly cluster: Cluster
-  readonly runtime: Runtime
-  readonly groupId: string
-  readonly requestTimeoutMs: number
-}
-
 /**
  * Asks the coordinator once; `null` asks for all the group has committed. `all` is one finding for the whole question,
  * set when nothing is known about single partitions.
  */
 export async function fetchCommitted(
-  { cluster, runtime, groupId, requestTimeoutMs }: OffsetFetchContext,
+  line: CoordinatorLine,
   partitions: readonly TopicPartition[] | null,
   deadline: number,
   signal?: AbortSignal,
 ): Promise<{ readonly all: CommitFinding | null; readonly each: ReadonlyMap<string, CommitFinding> }> {
+  const groupId = line.key
   const whole = (all: CommitFinding) => ({ all, each: new Map<string, CommitFinding>() })
   try {
-    const attemptDeadline = Math.min(deadline, runtime.clock.now() + requestTimeoutMs)
-    const node = await cluster.coordinator(groupId, 'group', attemptDeadline, signal)
     const request = { api: 'offsetFetch', groupId, partitions, requireStable: true } as const
-    const answer = await cluster.connection.request(node, 'group', request, attemptDeadline, signal)
+    const answer = await line.ask(request, line.attemptUntil(deadline), signal)
     const judge = (code: number) => {
       const verdict = judgeOffsetFetchCode(code)
-      if (verdict === 'coordinator-moved') cluster.forgetCoordinator(groupId, 'group')
+      if (verdict === 'coordinator-moved') line.lost()
       return verdict
     }
     if (judge(answer.errorCode) !== 'told') return whole(findingOf(answer.errorCode, groupId, {}))
@@ -57,7 +48,7 @@ export async function fetchCommitted(
     }
     return { all: null, each }
   } catch (failure) {
-    return whole(findingOfFailure(failure, () => cluster.forgetCoordinator(groupId, 'group')))
+    return whole(findingOfFailure(failure))
   }
 }
 
@@ -72,11 +63,10 @@ function findingOf(code: number, groupId: string, at: Partial<TopicPartition>): 
   return { kind: 'refused', error }
 }
 
-function findingOfFailure(failure: unknown, forgetCoordinator: () => void): CommitFinding {
+function findingOfFailure(failure: unknown): CommitFinding {
   if (failure instanceof RequestError) {
     const isFinal = failure.failure === 'refused' || failure.failure === 'unsupported'
     if (isFinal) return { kind: 'refused', error: failure }
-    forgetCoordinator()
     return { kind: 'not-yet', reason: failure.message }
   }
   const isBrokerRefusal = failure instanceof Error && 'brokerCode' in failure && failure.brokerCode !== undefined

@@ -1,12 +1,16 @@
 import type { FetchedPartition } from '../../connection/requests/fetch.js'
-import type { AssignedPartition, ConsumerSettings, KnownEnd } from '../../driver/consumer.js'
+import type { ConsumerSettings, KnownEnd } from '../../driver/consumer.js'
 import { partitionKey, type TopicPartition } from '../../message/topic-partition.js'
 import { pause } from '../../runtime/pause.js'
-import type { Runtime } from '../../runtime/runtime.js'
-import type { Cluster } from '../cluster/cluster.js'
+import { whenAborted } from '../../runtime/when-aborted.js'
+import type { ClientContext } from '../cluster/client-context.js'
 import { latest, lookUpOffsets } from './look-up.js'
 
-type EndOffsetSettings = Pick<ConsumerSettings, 'fetch' | 'isolation' | 'requestTimeoutMs' | 'logger'>
+type EndOffsetContext = ClientContext<Pick<ConsumerSettings, 'fetch' | 'isolation' | 'requestTimeoutMs' | 'logger'>>
+
+interface Followed extends TopicPartition {
+  readonly tenure: AbortSignal
+}
 
 /** What is older than this, beside the time a fetch may wait, is asked for. */
 const maxAgeMs = 5_000
@@ -17,23 +21,15 @@ const checkMs = 2_500
  * is not fetched, because it is paused or its broker is in trouble, is asked for every few seconds, each broker once.
  */
 export class EndOffsets {
-  readonly #cluster: Cluster
-  readonly #runtime: Runtime
-  readonly #settings: EndOffsetSettings
-  readonly #assigned: () => readonly AssignedPartition[]
+  readonly #context: EndOffsetContext
   readonly #known = new Map<string, KnownEnd>()
-  #followed: AbortSignal | null = null
+  /** By partition, while its tenure runs. */
+  readonly #followed = new Map<string, Followed>()
+  /** Aborts, and is `null`, when nothing is followed any more. */
+  #asking: AbortController | null = null
 
-  constructor(
-    cluster: Cluster,
-    runtime: Runtime,
-    settings: EndOffsetSettings,
-    assigned: () => readonly AssignedPartition[],
-  ) {
-    this.#cluster = cluster
-    this.#runtime = runtime
-    this.#settings = settings
-    this.#assigned = assigned
+  constructor(context: EndOffsetContext) {
+    this.#context = context
   }
 
   /** `null` until a broker has told it. */
@@ -43,42 +39,61 @@ export class EndOffsets {
 
   /** From an answer without an error. */
   seen({ topic, partition, highWatermark, lastStableOffset }: FetchedPartition): void {
-    const offset = this.#settings.isolation === 'read-committed' ? lastStableOffset : highWatermark
-    this.#known.set(partitionKey(topic, partition), { offset, at: this.#runtime.clock.now() })
+    const { runtime, settings } = this.#context
+    const offset = settings.isolation === 'read-committed' ? lastStableOffset : highWatermark
+    this.#known.set(partitionKey(topic, partition), { offset, at: runtime.clock.now() })
   }
 
-  /** Keeps the ends of what is assigned known until `tenure` aborts; no timer is left then. Never rejects. */
-  async follow(tenure: AbortSignal): Promise<void> {
-    if (this.#followed === tenure) return
-    this.#followed = tenure
-    this.#known.clear()
-    while (!tenure.aborted) {
-      await pause(this.#runtime.clock, checkMs, tenure)
-      if (!tenure.aborted) await this.#askForOld(tenure)
+  /** Keeps the end of a partition known until `tenure` aborts; what was known before counts no more. */
+  follow({ topic, partition }: TopicPartition, tenure: AbortSignal): void {
+    if (tenure.aborted) return
+    const key = partitionKey(topic, partition)
+    this.#known.delete(key)
+    this.#followed.set(key, { topic, partition, tenure })
+    void whenAborted(tenure).then(() => this.#drop(key, tenure)) // never rejects
+    if (this.#asking === null) {
+      this.#asking = new AbortController()
+      void this.#keepAsking(this.#asking.signal) // never rejects
     }
   }
 
-  async #askForOld(tenure: AbortSignal): Promise<void> {
-    const { clock } = this.#runtime
-    const askedAt = clock.now()
-    const oldest = askedAt - maxAgeMs - this.#settings.fetch.maxWaitMs
-    const old = this.#assigned().filter((partition) => (this.of(partition)?.at ?? -Infinity) < oldest)
+  #drop(key: string, tenure: AbortSignal): void {
+    if (this.#followed.get(key)?.tenure === tenure) this.#followed.delete(key)
+    if (this.#followed.size > 0) return
+    this.#asking?.abort()
+    this.#asking = null
+  }
+
+  async #keepAsking(over: AbortSignal): Promise<void> {
+    while (!over.aborted) {
+      await pause(this.#context.runtime.clock, checkMs, over)
+      if (!over.aborted) await this.#askForOld(over)
+    }
+  }
+
+  async #askForOld(over: AbortSignal): Promise<void> {
+    const { runtime, settings } = this.#context
+    const askedAt = runtime.clock.now()
+    const oldest = askedAt - maxAgeMs - settings.fetch.maxWaitMs
+    const old = [...this.#followed.values()].filter((at) => (this.of(at)?.at ?? -Infinity) < oldest)
     if (old.length === 0) return
     try {
-      const context = { cluster: this.#cluster, runtime: this.#runtime, ...this.#settings }
       const questions = old.map(({ topic, partition }) => ({ topic, partition, timestamp: latest }))
-      const findings = await lookUpOffsets(context, questions, askedAt + this.#settings.requestTimeoutMs, tenure)
+      const findings = await lookUpOffsets(this.#context, questions, askedAt + settings.requestTimeoutMs, over)
       for (const [index, finding] of findings.entries()) {
         const place = old[index]
-        if (place === undefined || finding.kind !== 'found' || tenure.aborted) continue
+        if (place === undefined || finding.kind !== 'found' || place.tenure.aborted) continue
         // A fetch that came meanwhile knows better.
         if ((this.of(place)?.at ?? -Infinity) < askedAt) {
-          this.#known.set(partitionKey(place.topic, place.partition), { offset: finding.offset, at: clock.now() })
+          this.#known.set(partitionKey(place.topic, place.partition), {
+            offset: finding.offset,
+            at: runtime.clock.now(),
+          })
         }
       }
     } catch (failure) {
       // Nothing rests on it but the lag, whose age can be seen.
-      this.#settings.logger.warn({ error: String(failure) }, 'looking up the ends of logs failed; tried again later')
+      settings.logger.warn({ error: String(failure) }, 'looking up the ends of logs failed; tried again later')
     }
   }
 }

@@ -5,8 +5,7 @@ import type { ListOffsetsRequest } from '../../connection/requests/list-offsets.
 import type { StartPosition } from '../../driver/consumer.js'
 import type { DriverError } from '../../errors.js'
 import { partitionKey, type TopicPartition } from '../../message/topic-partition.js'
-import type { Runtime } from '../../runtime/runtime.js'
-import type { Cluster } from '../cluster/cluster.js'
+import type { ClientContext } from '../cluster/client-context.js'
 import { judgeListOffsetsCode } from './codes.js'
 
 export const earliest = -2
@@ -24,12 +23,7 @@ interface OffsetQuestion extends TopicPartition {
   readonly timestamp: number
 }
 
-interface LookUpContext {
-  readonly cluster: Cluster
-  readonly runtime: Runtime
-  readonly isolation: IsolationLevel
-  readonly requestTimeoutMs: number
-}
+type LookUpContext = ClientContext<{ readonly isolation: IsolationLevel; readonly requestTimeoutMs: number }>
 
 export function timestampOf(position: StartPosition): number {
   if (position === 'earliest') return earliest
@@ -88,7 +82,7 @@ async function askLeaders(
 }
 
 async function learnLeaders(
-  { cluster, runtime, requestTimeoutMs }: LookUpContext,
+  { cluster, runtime, settings }: LookUpContext,
   questions: readonly OffsetQuestion[],
   deadline: number,
 ): Promise<void> {
@@ -96,7 +90,7 @@ async function learnLeaders(
   if (leaderless.length === 0) return
   const topics = [...new Set(leaderless.map(({ topic }) => topic))]
   try {
-    await cluster.refresh(topics, Math.min(deadline, runtime.clock.now() + requestTimeoutMs))
+    await cluster.refresh(topics, Math.min(deadline, runtime.clock.now() + settings.requestTimeoutMs))
   } catch (failure) {
     // Their leaders stay unknown, and the caller is told "not yet" for each of them.
     if (!(failure instanceof Error)) throw failure
@@ -119,7 +113,7 @@ async function noLeader(
 }
 
 async function askLeader(
-  { cluster, runtime, isolation, requestTimeoutMs }: LookUpContext,
+  { cluster, runtime, settings: { isolation, requestTimeoutMs } }: LookUpContext,
   leader: number,
   questions: readonly OffsetQuestion[],
   findings: Map<string, OffsetFinding>,

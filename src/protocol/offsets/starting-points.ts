@@ -1,13 +1,11 @@
-import type { IsolationLevel } from '../../connection/requests/fetch.js'
 import type { AssignedPartition, ConsumerSettings, StartPosition } from '../../driver/consumer.js'
 import type { DriverError } from '../../errors.js'
 import { partitionKey, type TopicPartition } from '../../message/topic-partition.js'
 import { pause } from '../../runtime/pause.js'
-import type { Runtime } from '../../runtime/runtime.js'
-import type { Logger } from '../../telemetry/logger.js'
-import type { Metrics } from '../../telemetry/metrics.js'
 import { brokerBackoff } from '../cluster/broker-backoff.js'
+import type { ClientContext } from '../cluster/client-context.js'
 import type { Cluster } from '../cluster/cluster.js'
+import { CoordinatorLine } from '../cluster/coordinator-line.js'
 import { commitPlace } from './commit-place.js'
 import { fetchCommitted } from './committed.js'
 import { lookUpOffsets, timestampOf } from './look-up.js'
@@ -21,14 +19,17 @@ export type StartingPoint = Pick<AssignedPartition, 'topic' | 'partition' | 'pos
   readonly error: DriverError | null
 }
 
-interface StartingPointSettings {
-  /** `null`: there is no group, every partition starts at `from`. */
-  readonly groupId: string | null
-  readonly isolation: IsolationLevel
-  readonly onOutOfRange: ConsumerSettings['onOutOfRange']
-  readonly requestTimeoutMs: number
-  readonly logger: Logger
-  readonly metrics: Metrics
+type SearchContext = ClientContext<
+  Pick<ConsumerSettings, 'groupId' | 'isolation' | 'onOutOfRange' | 'requestTimeoutMs' | 'logger' | 'metrics'>
+>
+
+interface Search {
+  /** Where to start what was never committed, and everything where there is no group. */
+  readonly from: StartPosition
+  /** Is the partition still ours to start? */
+  isWanted(at: TopicPartition): boolean
+  /** Aborts when none is wanted any more. */
+  readonly signal: AbortSignal
 }
 
 /** Committed in a log that is gone. */
@@ -41,60 +42,56 @@ const unknown = -1
 
 /**
  * Committed offset, else `from`. What was committed in a former log of the topic starts the new one from its beginning, or
- * stops its partition, as `onOutOfRange` says. Yields what is known after each round of questions, so a partition without a leader (or
- * with an open transaction over its commit) delays no other. Ends when all are known or `signal` aborts.
+ * stops its partition, as `onOutOfRange` says. Yields what is known after each round of questions, so a partition without
+ * a leader (or with an open transaction over its commit) delays no other. Ends when all that are wanted are known.
  */
 export async function* findStartingPoints(
-  cluster: Cluster,
-  runtime: Runtime,
-  settings: StartingPointSettings,
+  context: SearchContext,
   partitions: readonly TopicPartition[],
-  from: StartPosition,
-  signal: AbortSignal,
+  { from, isWanted, signal }: Search,
 ): AsyncGenerator<readonly StartingPoint[], void, void> {
+  const { runtime, settings } = context
   let uncertain: readonly TopicPartition[] = settings.groupId === null ? [] : partitions
   let uncommitted: readonly TopicPartition[] = settings.groupId === null ? partitions : []
   let former: readonly FormerCommit[] = []
   for (let round = 1; !signal.aborted; round += 1) {
     const points: StartingPoint[] = []
     if (uncertain.length > 0) {
-      const commits = await readCommits(cluster, runtime, settings, uncertain, signal)
+      const commits = await readCommits(context, uncertain, signal)
       points.push(...commits.points)
       uncertain = commits.uncertain
       uncommitted = [...uncommitted, ...commits.uncommitted]
       former = [...former, ...commits.former]
     }
     if (former.length > 0 && !signal.aborted) {
-      const found = await lookUpStart(cluster, runtime, settings, former, 'earliest', signal)
+      const found = await lookUpStart(context, former, 'earliest', signal)
       points.push(...found.points)
       former = found.unknown
     }
     if (uncommitted.length > 0 && !signal.aborted) {
-      const found = await lookUpStart(cluster, runtime, settings, uncommitted, from, signal)
+      const found = await lookUpStart(context, uncommitted, from, signal)
       points.push(...found.points)
       uncommitted = found.unknown
     }
     if (points.length > 0 && !signal.aborted) yield points
     if (uncertain.length === 0 && uncommitted.length === 0 && former.length === 0) return
     await pause(runtime.clock, brokerBackoff(round, runtime.random), signal)
+    uncertain = uncertain.filter(isWanted)
+    uncommitted = uncommitted.filter(isWanted)
+    former = former.filter(isWanted)
   }
 }
 
-async function readCommits(
-  cluster: Cluster,
-  runtime: Runtime,
-  settings: StartingPointSettings,
-  partitions: readonly TopicPartition[],
-  signal: AbortSignal,
-) {
-  const { groupId, requestTimeoutMs, logger } = settings
-  await learnTopics(cluster, runtime, requestTimeoutMs, partitions)
+async function readCommits(context: SearchContext, partitions: readonly TopicPartition[], signal: AbortSignal) {
+  const { cluster, settings } = context
+  const { groupId, logger } = settings
+  await learnTopics(context, partitions)
   const former: FormerCommit[] = []
   const points: StartingPoint[] = []
   const uncertain: TopicPartition[] = []
   const uncommitted: TopicPartition[] = []
-  const context = { cluster, runtime, groupId: groupId ?? '', requestTimeoutMs }
-  const { all, each } = await fetchCommitted(context, partitions, Infinity, signal)
+  const line = new CoordinatorLine(context, groupId ?? '')
+  const { all, each } = await fetchCommitted(line, partitions, Infinity, signal)
   for (const { topic, partition } of partitions) {
     const finding = all ?? each.get(partitionKey(topic, partition)) ?? { kind: 'not-yet', reason: 'no answer' }
     switch (finding.kind) {
@@ -130,16 +127,14 @@ async function readCommits(
 
 /** A topic whose id is not known yet could not be told from a former one. What cannot be learnt is unknown. */
 async function learnTopics(
-  cluster: Cluster,
-  { clock }: Runtime,
-  requestTimeoutMs: number,
+  { cluster, runtime, settings }: SearchContext,
   partitions: readonly TopicPartition[],
 ): Promise<void> {
   const topics = [...new Set(partitions.map(({ topic }) => topic))].filter(
     (topic) => cluster.topic(topic) === undefined,
   )
   if (topics.length === 0) return
-  await cluster.refresh(topics, clock.now() + requestTimeoutMs).catch(() => undefined) // without it nothing is known
+  await cluster.refresh(topics, runtime.clock.now() + settings.requestTimeoutMs).catch(() => undefined) // without it nothing is known
 }
 
 function idOf(cluster: Cluster, topic: string): string | null {
@@ -152,17 +147,16 @@ function nowhere(cluster: Cluster, { topic, partition }: TopicPartition, error: 
 }
 
 async function lookUpStart<At extends TopicPartition & Partial<FormerCommit>>(
-  cluster: Cluster,
-  runtime: Runtime,
-  { isolation, requestTimeoutMs, logger }: StartingPointSettings,
+  context: SearchContext,
   partitions: readonly At[],
   from: StartPosition,
   signal: AbortSignal,
 ) {
+  const { cluster, settings } = context
   const points: StartingPoint[] = []
   const stillUnknown: At[] = []
   const questions = partitions.map(({ topic, partition }) => ({ topic, partition, timestamp: timestampOf(from) }))
-  const findings = await lookUpOffsets({ cluster, runtime, isolation, requestTimeoutMs }, questions, Infinity, signal)
+  const findings = await lookUpOffsets(context, questions, Infinity, signal)
   for (const [index, at] of partitions.entries()) {
     const { topic, partition, committed = null } = at
     const finding = findings[index]
@@ -172,7 +166,7 @@ async function lookUpStart<At extends TopicPartition & Partial<FormerCommit>>(
     } else if (finding?.kind === 'refused') {
       points.push(nowhere(cluster, at, finding.error))
     } else {
-      logger.debug({ topic, partition, reason: finding?.reason }, 'first offset is not known yet')
+      settings.logger.debug({ topic, partition, reason: finding?.reason }, 'first offset is not known yet')
       stillUnknown.push(at)
     }
   }

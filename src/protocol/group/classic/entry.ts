@@ -1,12 +1,10 @@
 import { brokerCodeName } from '../../../connection/broker-error.js'
 import { RequestError } from '../../../connection/request-error.js'
-import type { AnswerTo, Request } from '../../../connection/requests/apis.js'
 import type { JoinGroupAnswer, JoinGroupRequest, SyncGroupRequest } from '../../../connection/requests/groups.js'
-import type { ConsumerSettings } from '../../../driver/consumer.js'
 import { DriverError, TidemarkError } from '../../../errors.js'
 import type { TopicPartition } from '../../../message/topic-partition.js'
-import type { Runtime } from '../../../runtime/runtime.js'
-import type { Cluster } from '../../cluster/cluster.js'
+import type { ConsumeContext } from '../../cluster/client-context.js'
+import type { CoordinatorLine } from '../../cluster/coordinator-line.js'
 import { partitionCounts } from '../../cluster/topic-watch.js'
 import { fatalGroupError, judgeGroupCode, type GroupVerdict } from '../codes.js'
 import type { AssignorMember, HeldBefore } from './assignors/assignor.js'
@@ -43,50 +41,32 @@ const graceMs = 5_000
 
 /** The requests that lead into a generation. Keeps no state but the settings. */
 export class GroupEntry {
-  readonly #cluster: Cluster
-  readonly #runtime: Runtime
-  readonly #settings: ConsumerSettings
-  readonly groupId: string
+  readonly #context: ConsumeContext
+  readonly #line: CoordinatorLine
 
-  constructor(cluster: Cluster, runtime: Runtime, settings: ConsumerSettings, groupId: string) {
-    this.#cluster = cluster
-    this.#runtime = runtime
-    this.#settings = settings
-    this.groupId = groupId
+  constructor(context: ConsumeContext, line: CoordinatorLine) {
+    this.#context = context
+    this.#line = line
   }
 
-  /** One request to the coordinator; forgets a coordinator that does not answer. */
-  async ask<R extends Request>(request: R, deadline: number, signal?: AbortSignal): Promise<AnswerTo<R>> {
-    const lookUpDeadline = Math.min(deadline, this.#runtime.clock.now() + this.#settings.requestTimeoutMs)
-    const node = await this.#cluster.coordinator(this.groupId, 'group', lookUpDeadline, signal)
-    try {
-      return await this.#cluster.connection.request(node, 'group', request, deadline, signal)
-    } catch (failure) {
-      const wasAborted = failure instanceof RequestError && failure.failure === 'aborted'
-      if (!wasAborted) this.coordinatorLost()
-      throw failure
-    }
-  }
-
-  coordinatorLost(): void {
-    this.#cluster.forgetCoordinator(this.groupId, 'group')
+  get groupId(): string {
+    return this.#line.key
   }
 
   async findCoordinator(signal: AbortSignal): Promise<EntryStep<number>> {
-    const deadline = this.#runtime.clock.now() + this.#settings.requestTimeoutMs
     try {
-      return { kind: 'done', value: await this.#cluster.coordinator(this.groupId, 'group', deadline, signal) }
+      return { kind: 'done', value: await this.#line.find(Infinity, signal) }
     } catch (failure) {
       return stepOfFailure(failure)
     }
   }
 
   async join(memberId: string, owned: HeldBefore, signal: AbortSignal): Promise<EntryStep<Joined>> {
-    const { rebalanceTimeoutMs } = this.#settings
+    const { rebalanceTimeoutMs } = this.#context.settings
     let answer: JoinGroupAnswer
     try {
-      const deadline = this.#runtime.clock.now() + rebalanceTimeoutMs + graceMs
-      answer = await this.ask(this.#joinRequest(memberId, owned), deadline, signal)
+      const deadline = this.#context.runtime.clock.now() + rebalanceTimeoutMs + graceMs
+      answer = await this.#line.ask(this.#joinRequest(memberId, owned), deadline, signal)
     } catch (failure) {
       return stepOfFailure(failure)
     }
@@ -97,7 +77,7 @@ export class GroupEntry {
   }
 
   async sync({ answer, leads }: Joined, signal: AbortSignal): Promise<EntryStep<Synced>> {
-    const { groupInstanceId, rebalanceTimeoutMs } = this.#settings
+    const { groupInstanceId, rebalanceTimeoutMs } = this.#context.settings
     const { memberId, generationId } = answer
     try {
       const divided = leads ? await this.#divide(answer) : null
@@ -109,8 +89,8 @@ export class GroupEntry {
         groupInstanceId,
         assignments: divided?.assignments ?? [],
       }
-      const deadline = this.#runtime.clock.now() + rebalanceTimeoutMs + graceMs
-      const synced = await this.ask(request, deadline, signal)
+      const deadline = this.#context.runtime.clock.now() + rebalanceTimeoutMs + graceMs
+      const synced = await this.#line.ask(request, deadline, signal)
       const verdict = judgeGroupCode(synced.errorCode)
       if (verdict !== 'ok') return this.#stepOf(verdict, synced.errorCode, 'taking the assignment', memberId)
       const partitions = this.#onlySubscribed(synced.assignment.partitions)
@@ -123,9 +103,9 @@ export class GroupEntry {
 
   /** Tells the group that we go. Nobody depends on the answer: without it the session times out. */
   async leave(memberId: string, deadline: number): Promise<void> {
-    const { groupInstanceId, logger } = this.#settings
+    const { groupInstanceId, logger } = this.#context.settings
     try {
-      await this.ask({ api: 'leaveGroup', groupId: this.groupId, memberId, groupInstanceId }, deadline)
+      await this.#line.ask({ api: 'leaveGroup', groupId: this.groupId, memberId, groupInstanceId }, deadline)
     } catch (failure) {
       logger.debug(
         { group: this.groupId, error: String(failure) },
@@ -135,8 +115,8 @@ export class GroupEntry {
   }
 
   #joinRequest(memberId: string, owned: HeldBefore): JoinGroupRequest {
-    const { sessionTimeoutMs, rebalanceTimeoutMs, groupInstanceId, topics } = this.#settings
-    const protocols = this.#settings.assignors.map((name) => {
+    const { sessionTimeoutMs, rebalanceTimeoutMs, groupInstanceId, topics } = this.#context.settings
+    const protocols = this.#context.settings.assignors.map((name) => {
       const assignor = assignorByName[name]
       // Version 0 is what every client reads; owned partitions (version 1) mean nothing under the eager protocol.
       const subscription = { version: 0, topics, userData: assignor.userData(owned), ownedPartitions: [] }
@@ -154,22 +134,24 @@ export class GroupEntry {
   }
 
   async #divide({ members, protocolName }: JoinGroupAnswer) {
-    const name = this.#settings.assignors.find((candidate) => assignorByName[candidate].protocolName === protocolName)
+    const name = this.#context.settings.assignors.find(
+      (candidate) => assignorByName[candidate].protocolName === protocolName,
+    )
     if (name === undefined) {
-      const offered = this.#settings.assignors.join(', ')
+      const offered = this.#context.settings.assignors.join(', ')
       throw new DriverError(
         'unknown-assignor',
         `the group chose the protocol "${protocolName}", but this member offered ${offered}; report this as a defect`,
       )
     }
     const topics = [
-      ...new Set([...this.#settings.topics, ...members.flatMap(({ subscription }) => subscription.topics)]),
+      ...new Set([...this.#context.settings.topics, ...members.flatMap(({ subscription }) => subscription.topics)]),
     ]
     await this.#learn(topics)
-    const counts = partitionCounts(this.#cluster, topics)
+    const counts = partitionCounts(this.#context.cluster, topics)
     const missing = topics.filter((topic) => !counts.has(topic))
     if (missing.length > 0) {
-      this.#settings.logger.warn({ group: this.groupId, topics: missing }, 'subscribed topics do not exist yet')
+      this.#context.settings.logger.warn({ group: this.groupId, topics: missing }, 'subscribed topics do not exist yet')
     }
     const views: AssignorMember[] = members.map(({ memberId, groupInstanceId, subscription }) => ({
       memberId,
@@ -188,44 +170,47 @@ export class GroupEntry {
 
   /** A leader that came back is the leader still, although it is not told so. */
   #inheritedDuty({ leader, memberId }: JoinGroupAnswer, userData: Buffer | null): LeaderDuty | null {
-    const { groupInstanceId, topics } = this.#settings
+    const { groupInstanceId, topics } = this.#context.settings
     if (!tookLeadersPlace(leader, memberId, groupInstanceId)) return null
-    const counts = decodeDivision(userData) ?? partitionCounts(this.#cluster, topics)
+    const counts = decodeDivision(userData) ?? partitionCounts(this.#context.cluster, topics)
     return { topics: [...new Set([...topics, ...counts.keys()])], counts }
   }
 
   /** The members wait for the leader: better a division by what was known before than none. */
   async #learn(topics: readonly string[]): Promise<void> {
     try {
-      await this.#cluster.refresh(topics, this.#runtime.clock.now() + this.#settings.requestTimeoutMs)
+      await this.#context.cluster.refresh(
+        topics,
+        this.#context.runtime.clock.now() + this.#context.settings.requestTimeoutMs,
+      )
     } catch (failure) {
       const fields = { group: this.groupId, error: String(failure) }
-      this.#settings.logger.warn(fields, 'no fresh metadata for the assignment; the last known is used')
+      this.#context.settings.logger.warn(fields, 'no fresh metadata for the assignment; the last known is used')
     }
   }
 
   /** Other clients' leaders may hand out topics that this member never asked for. */
   #onlySubscribed(partitions: readonly TopicPartition[]): readonly TopicPartition[] {
-    const foreign = partitions.filter(({ topic }) => !this.#settings.topics.includes(topic))
+    const foreign = partitions.filter(({ topic }) => !this.#context.settings.topics.includes(topic))
     if (foreign.length === 0) return partitions
-    this.#settings.logger.warn(
+    this.#context.settings.logger.warn(
       { group: this.groupId, topics: [...new Set(foreign.map(({ topic }) => topic))] },
       "the group's leader assigned topics that this member did not subscribe to; nobody reads those partitions now",
     )
-    return partitions.filter(({ topic }) => this.#settings.topics.includes(topic))
+    return partitions.filter(({ topic }) => this.#context.settings.topics.includes(topic))
   }
 
   #stepOf(verdict: GroupVerdict, code: number, doing: string, memberId: string): EntryStep<never> {
     switch (verdict) {
       case 'fatal':
-        return { kind: 'failed', error: fatalGroupError(code, doing, this.#settings) }
+        return { kind: 'failed', error: fatalGroupError(code, doing, this.#context.settings) }
       case 'member-gone':
         return { kind: 'again', memberId: '' }
       case 'rebalance':
       case 'generation-gone':
         return { kind: 'again', memberId }
       case 'coordinator-moved':
-        this.coordinatorLost()
+        this.#line.lost()
         return { kind: 'later', reason: brokerCodeName(code) }
       default:
         return { kind: 'later', reason: brokerCodeName(code) }

@@ -1,29 +1,29 @@
 import { brokerCodeName } from '../../../connection/broker-error.js'
 import { RequestError } from '../../../connection/request-error.js'
-import type { HeartbeatAnswer } from '../../../connection/requests/groups.js'
 import type { ConsumerSettings } from '../../../driver/consumer.js'
 import { pause } from '../../../runtime/pause.js'
-import type { Runtime } from '../../../runtime/runtime.js'
+import type { Logger } from '../../../telemetry/logger.js'
 import { brokerBackoff } from '../../cluster/broker-backoff.js'
+import type { ClientContext } from '../../cluster/client-context.js'
+import type { CoordinatorLine } from '../../cluster/coordinator-line.js'
 import { fatalGroupError, judgeGroupCode } from '../codes.js'
 import type { Generation } from './generation.js'
 
-type HeartbeatSettings = Pick<
-  ConsumerSettings,
-  | 'groupId'
-  | 'groupInstanceId'
-  | 'assignors'
-  | 'sessionTimeoutMs'
-  | 'heartbeatIntervalMs'
-  | 'requestTimeoutMs'
-  | 'logger'
+type HeartbeatContext = ClientContext<
+  Pick<
+    ConsumerSettings,
+    | 'groupId'
+    | 'groupInstanceId'
+    | 'assignors'
+    | 'sessionTimeoutMs'
+    | 'heartbeatIntervalMs'
+    | 'requestTimeoutMs'
+    | 'logger'
+  >
 >
 
-interface HeartbeatLine {
-  /** Sends one heartbeat to the coordinator. */
-  send(deadline: number): Promise<HeartbeatAnswer>
-  /** The coordinator did not answer, or is another one now. */
-  coordinatorLost(): void
+interface HeartbeatParts {
+  readonly line: CoordinatorLine
   /** The group confirmed us; `at` is when we asked. */
   beaten(at: number): void
 }
@@ -33,10 +33,9 @@ interface HeartbeatLine {
  * for a whole session the group has given our partitions away, so we are out by our own clock too.
  */
 export async function keepAlive(
+  { runtime, settings }: HeartbeatContext,
   generation: Generation,
-  line: HeartbeatLine,
-  runtime: Runtime,
-  settings: HeartbeatSettings,
+  { line, beaten }: HeartbeatParts,
 ): Promise<void> {
   const { clock, random } = runtime
   const { sessionTimeoutMs, heartbeatIntervalMs, requestTimeoutMs, logger } = settings
@@ -54,7 +53,7 @@ export async function keepAlive(
       generation.end({ kind: 'lost', forgetMemberId: false, reason })
       return
     }
-    const code = await beat(line, Math.min(askedAt + requestTimeoutMs, expiresAt), logger)
+    const code = await beat(line, generation, Math.min(askedAt + requestTimeoutMs, expiresAt), logger)
     if (generation.over.aborted) return
 
     const verdict = code === null ? 'coordinator-moved' : judgeGroupCode(code)
@@ -63,7 +62,7 @@ export async function keepAlive(
       case 'rebalance':
         confirmedAt = askedAt
         failures = 0
-        line.beaten(askedAt)
+        beaten(askedAt)
         if (verdict === 'rebalance') generation.wantRebalance()
         break
       case 'generation-gone':
@@ -77,7 +76,7 @@ export async function keepAlive(
         return
       case 'coordinator-moved':
         failures += 1
-        line.coordinatorLost()
+        line.lost()
         break
       case 'member-id-given':
       case 'wait':
@@ -89,12 +88,13 @@ export async function keepAlive(
 
 /** The answer's code; `null` when there was no answer. */
 async function beat(
-  line: HeartbeatLine,
+  line: CoordinatorLine,
+  { identity }: Generation,
   deadline: number,
-  logger: HeartbeatSettings['logger'],
+  logger: Logger,
 ): Promise<number | null> {
   try {
-    return (await line.send(deadline)).errorCode
+    return (await line.ask({ api: 'heartbeat', ...identity }, deadline)).errorCode
   } catch (failure) {
     const reason = failure instanceof RequestError ? failure.failure : String(failure)
     logger.debug({ reason }, 'heartbeat got no answer; the coordinator is looked up again')

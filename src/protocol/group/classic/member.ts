@@ -1,14 +1,14 @@
 import { brokerCodeName } from '../../../connection/broker-error.js'
 import type { GroupMemberIdentity } from '../../../connection/requests/groups.js'
-import type { ConsumerSettings, StartPosition } from '../../../driver/consumer.js'
+import type { StartPosition } from '../../../driver/consumer.js'
 import { DriverError, StateError, type TidemarkError } from '../../../errors.js'
 import type { TopicPartition } from '../../../message/topic-partition.js'
 import { deferred } from '../../../runtime/deferred.js'
 import { pause } from '../../../runtime/pause.js'
-import type { Runtime } from '../../../runtime/runtime.js'
 import { StateMachine, type Moves } from '../../../runtime/state-machine.js'
 import { brokerBackoff } from '../../cluster/broker-backoff.js'
-import type { Cluster } from '../../cluster/cluster.js'
+import type { ConsumeContext } from '../../cluster/client-context.js'
+import type { CoordinatorLine } from '../../cluster/coordinator-line.js'
 import { partitionCountsChanged } from '../../cluster/topic-watch.js'
 import { fatalGroupError, judgeGroupCode } from '../codes.js'
 import type { Membership, MembershipEvents, MembershipFacts } from '../membership.js'
@@ -69,9 +69,8 @@ const givingUp = { rebalance: 'draining', stop: 'closing' } as const
  * | closing  | lost      | nothing more is committed; it leaves |
  */
 export class ClassicMember implements Membership {
-  readonly #cluster: Cluster
-  readonly #runtime: Runtime
-  readonly #settings: ConsumerSettings
+  readonly #context: ConsumeContext
+  readonly #line: CoordinatorLine
   readonly #events: MembershipEvents
   readonly #entry: GroupEntry
   readonly #machine = new StateMachine<ClassicState>('the group member', 'unjoined', moves)
@@ -84,24 +83,17 @@ export class ClassicMember implements Membership {
 
   #memberId = ''
   #generation: Generation | null = null
-  /** What the sticky assignor tells the leader at the next join. */
+  /** What this generation gave us, all of it ours until given up; the sticky assignor tells the leader of it at the next join. */
   #owned: HeldBefore = { generationId: -1, partitions: [] }
   #lastHeartbeatAt: number | null = null
   readonly #atFirst: PartitionsAtFirst
 
-  constructor(
-    cluster: Cluster,
-    runtime: Runtime,
-    settings: ConsumerSettings,
-    groupId: string,
-    events: MembershipEvents,
-  ) {
-    this.#cluster = cluster
-    this.#runtime = runtime
-    this.#settings = settings
+  constructor(context: ConsumeContext, line: CoordinatorLine, events: MembershipEvents) {
+    this.#context = context
+    this.#line = line
     this.#events = events
-    this.#entry = new GroupEntry(cluster, runtime, settings, groupId)
-    this.#atFirst = new PartitionsAtFirst(cluster, runtime, settings)
+    this.#entry = new GroupEntry(context, line)
+    this.#atFirst = new PartitionsAtFirst(context)
   }
 
   start(): void {
@@ -112,7 +104,7 @@ export class ClassicMember implements Membership {
     this.#stopDeadline = Math.min(this.#stopDeadline, deadline)
     this.#stopAsked.resolve({ kind: 'stop' })
     this.#ending.abort(new StateError('stopped', 'the consumer was stopped'))
-    if (this.#machine.is('closing')) void this.#events.revoked(this.#deadlineFor('stop')) // waited for by the first call
+    if (this.#machine.is('closing')) void this.#events.revoked(this.#owned.partitions, this.#deadlineFor('stop')) // waited for by the first call
     await this.#running
   }
 
@@ -135,7 +127,7 @@ export class ClassicMember implements Membership {
       generation.end({ kind: 'lost', forgetMemberId: verdict === 'member-gone', reason })
     } else if (verdict === 'rebalance') generation.wantRebalance()
     else if (verdict === 'fatal') {
-      generation.end({ kind: 'failed', error: fatalGroupError(code, 'committing offsets', this.#settings) })
+      generation.end({ kind: 'failed', error: fatalGroupError(code, 'committing offsets', this.#context.settings) })
     }
   }
 
@@ -185,20 +177,20 @@ export class ClassicMember implements Membership {
   }
 
   async #pause(attempt: number, step: EntryStep<unknown>): Promise<void> {
-    const delayMs = brokerBackoff(attempt, this.#runtime.random)
+    const delayMs = brokerBackoff(attempt, this.#context.runtime.random)
     const reason = step.kind === 'later' ? step.reason : step.kind
-    this.#settings.logger.debug({ group: this.#entry.groupId, reason, delayMs }, 'not in the group yet')
-    await pause(this.#runtime.clock, delayMs, this.#ending.signal)
+    this.#context.settings.logger.debug({ group: this.#line.key, reason, delayMs }, 'not in the group yet')
+    await pause(this.#context.runtime.clock, delayMs, this.#ending.signal)
   }
 
   /** The life of one generation: from its assignment until everything is given up or gone. */
   async #belong({ answer }: Joined, { partitions, duty }: Synced): Promise<void> {
-    const { groupInstanceId, from } = this.#settings
+    const { groupInstanceId, from } = this.#context.settings
     const { memberId, generationId } = answer
-    const generation = new Generation({ groupId: this.#entry.groupId, generationId, memberId, groupInstanceId })
+    const generation = new Generation({ groupId: this.#line.key, generationId, memberId, groupInstanceId })
     this.#generation = generation
     this.#owned = { generationId, partitions }
-    this.#lastHeartbeatAt = this.#runtime.clock.now()
+    this.#lastHeartbeatAt = this.#context.runtime.clock.now()
     this.#machine.to('stable')
     this.#beat(generation).catch((defect: unknown) => generation.end({ kind: 'failed', error: crash(defect) }))
     if (duty) void this.#watchTopics(generation, duty)
@@ -215,47 +207,45 @@ export class ClassicMember implements Membership {
 
   async #giveUp(generation: Generation, reason: 'rebalance' | 'stop'): Promise<void> {
     this.#machine.to(givingUp[reason])
-    const drained = this.#events.revoked(this.#deadlineFor(reason)).then(() => ({ kind: 'drained' }) as const)
+    const drained = this.#events
+      .revoked(this.#owned.partitions, this.#deadlineFor(reason))
+      .then(() => ({ kind: 'drained' }) as const)
     const other = reason === 'rebalance' ? this.#stopAsked.promise : generation.rebalance
     let first = await Promise.race([generation.ended, drained, other])
     if (first.kind === 'stop' || first.kind === 'rebalance') {
       if (first.kind === 'stop') this.#machine.to('closing')
-      void this.#events.revoked(this.#deadlineFor(first.kind)) // shortens the one that is waited for
+      void this.#events.revoked(this.#owned.partitions, this.#deadlineFor(first.kind)) // shortens the one that is waited for
       first = await Promise.race([generation.ended, drained])
     }
     if (first.kind === 'lost' || first.kind === 'failed') this.#gone(first)
   }
 
   #deadlineFor(reason: 'rebalance' | 'stop'): number {
-    const now = this.#runtime.clock.now()
-    const { rebalanceTimeoutMs, heartbeatIntervalMs, requestTimeoutMs } = this.#settings
+    const now = this.#context.runtime.clock.now()
+    const { rebalanceTimeoutMs, heartbeatIntervalMs, requestTimeoutMs } = this.#context.settings
     if (reason === 'rebalance') return now + Math.max(0, rebalanceTimeoutMs * drainShare - heartbeatIntervalMs)
     const leftMs = Math.max(0, this.#stopDeadline - now)
     return now + leftMs - Math.min(requestTimeoutMs, leftMs * leaveShare)
   }
 
   #gone(end: GenerationEnd): void {
-    const group = this.#entry.groupId
-    this.#events.lost()
+    const group = this.#line.key
+    this.#events.lost(this.#owned.partitions)
     if (end.kind === 'failed') {
       this.#failure ??= end.error
       this.#ending.abort(end.error)
       return
     }
     const next = this.#machine.is('closing') ? 'it was leaving' : 'joining again'
-    this.#settings.logger.warn({ group, reason: end.reason }, `membership of the group was lost; ${next}`)
+    this.#context.settings.logger.warn({ group, reason: end.reason }, `membership of the group was lost; ${next}`)
     if (end.forgetMemberId) this.#memberId = ''
   }
 
   async #beat(generation: Generation): Promise<void> {
-    const line = {
-      send: (deadline: number) => this.#entry.ask({ api: 'heartbeat', ...generation.identity }, deadline),
-      coordinatorLost: () => this.#entry.coordinatorLost(),
-      beaten: (at: number) => {
-        this.#lastHeartbeatAt = at
-      },
+    const beaten = (at: number) => {
+      this.#lastHeartbeatAt = at
     }
-    await keepAlive(generation, line, this.#runtime, this.#settings)
+    await keepAlive(this.#context, generation, { line: this.#line, beaten })
   }
 
   #assign(partitions: readonly TopicPartition[], from: StartPosition): void {
@@ -268,13 +258,13 @@ export class ClassicMember implements Membership {
 
   /** The leader answers for the division: it has it made anew when partitions are added or a missing topic appears. */
   async #watchTopics(generation: Generation, { topics, counts }: LeaderDuty): Promise<void> {
-    const { clock, random } = this.#runtime
-    const { logger } = this.#settings
+    const { clock, random } = this.#context.runtime
+    const { logger } = this.#context.settings
     for (let attempt = 1; !generation.over.aborted; attempt += 1) {
       try {
-        await partitionCountsChanged(this.#cluster, this.#runtime, this.#settings, topics, counts, generation.over)
+        await partitionCountsChanged(this.#context, topics, counts, generation.over)
         if (!this.#machine.is('stable')) return
-        logger.info({ group: this.#entry.groupId, topics }, 'partitions changed; the group is rebalanced')
+        logger.info({ group: this.#line.key, topics }, 'partitions changed; the group is rebalanced')
         generation.wantRebalance()
         return
       } catch (failure) {
@@ -288,7 +278,7 @@ export class ClassicMember implements Membership {
   #crashed(defect: unknown): void {
     this.#generation?.leave()
     this.#generation = null
-    this.#events.lost()
+    this.#events.lost(this.#owned.partitions)
     this.#events.failed(crash(defect))
   }
 
@@ -299,10 +289,10 @@ export class ClassicMember implements Membership {
       return
     }
     this.#machine.to('leaving')
-    const isKnown = this.#memberId !== '' && this.#settings.groupInstanceId === null
+    const isKnown = this.#memberId !== '' && this.#context.settings.groupInstanceId === null
     if (isKnown) {
-      const { requestTimeoutMs } = this.#settings
-      const deadline = Math.min(this.#stopDeadline, this.#runtime.clock.now() + requestTimeoutMs)
+      const { requestTimeoutMs } = this.#context.settings
+      const deadline = Math.min(this.#stopDeadline, this.#context.runtime.clock.now() + requestTimeoutMs)
       await this.#entry.leave(this.#memberId, deadline)
     }
     this.#machine.to('stopped')

@@ -1,0 +1,13 @@
+import type { ConsumerSettings } from '../../driver/consumer.js'
+import type { Runtime } from '../../runtime/runtime.js'
+import type { Cluster } from './cluster.js'
+
+/** What the parts of one client share; each names the settings that it needs. */
+export interface ClientContext<Settings> {
+  readonly cluster: Cluster
+  readonly runtime: Runtime
+  readonly settings: Settings
+}
+
+/** What the parts of one consumer share. */
+export type ConsumeContext = ClientContext<ConsumerSettings>
