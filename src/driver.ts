@@ -19,6 +19,9 @@ export type {
 export type { BatchOutcome, DriverProducer, OutgoingBatch, ProducerSettings } from './driver/producer.js'
 export type { Header, OutgoingRecord, ReceivedRecord, RecordBatch } from './message/record.js'
 export type { Clock, Timer } from './runtime/clock.js'
+export type { Logger } from './telemetry/logger.js'
+export type { LabelsOf, MetricName, MetricNameOf, MetricScope } from './telemetry/metric-names.js'
+export type { Metrics } from './telemetry/metrics.js'
 export type { Random } from './runtime/random.js'
 export type { Runtime } from './runtime/runtime.js'
 

@@ -27,6 +27,18 @@ export class TidemarkError extends Error {
     this.partition = details.partition
     this.offset = details.offset
   }
+
+  /** For facts and logs: with the message, which JSON leaves out of errors, and of causes that are not ours the class alone. */
+  toJSON(): object {
+    const { cause } = this
+    return { ...this, message: this.message, ...(cause === undefined ? {} : { cause: causeAsData(cause) }) }
+  }
+}
+
+/** The text of other people's errors may show what is in a record. */
+function causeAsData(cause: unknown): unknown {
+  if (cause instanceof TidemarkError) return cause.toJSON()
+  return { name: cause instanceof Error ? cause.constructor.name : typeof cause }
 }
 
 /**

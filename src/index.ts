@@ -34,7 +34,7 @@ export type { SendManyOptions } from './producer/send-many.js'
 export type { Receipt } from './producer/receipt.js'
 export { SendManyError } from './producer/send-many-error.js'
 
-export type { Consumer, ConsumerState, SeekTarget, StartOptions, StopOptions } from './consumer/consumer.js'
+export type { Consumer, ConsumerState, SeekTarget, StopOptions } from './consumer/consumer.js'
 export type {
   ConsumerOptions,
   ConsumerSettingsOptions,
@@ -89,8 +89,8 @@ export type { IsolationLevel } from './connection/requests/fetch.js'
 export type { PartitionMetadata, TopicMetadata } from './connection/requests/metadata.js'
 export type { CommittedPartition } from './connection/requests/offsets.js'
 export type { Compression } from './connection/requests/produce.js'
-export { consoleLogger, type ConsoleLoggerOptions, type Logger, type LogLevel } from './telemetry/logger.js'
-export type { Labels, Metrics } from './telemetry/metrics.js'
+export { consoleLogger, type Logger, type LogLevel } from './telemetry/logger.js'
+export type { Labels, MetricsAdapter } from './telemetry/metrics.js'
 export { metricNames, type MetricName } from './telemetry/metric-names.js'
 
 export {

@@ -13,11 +13,14 @@ import type { DeadLetterRoute } from './consumer/handling/failed-record.js'
 import type { ConsumerFacts } from './consumer/watch/facts.js'
 import { deadLetterTopic } from './dead-letter/dead-letter-topic.js'
 import { deadLetterTo } from './dead-letter/dead-letter.js'
+import type { ClientSettings } from './driver/client-settings.js'
 import { StateError } from './errors.js'
 import { flag, optionProblem, timeLimit, type Rules } from './input/option-rules.js'
 import { Admin } from './operations/admin.js'
 import type { ProducerOptions, ResolvedProducerOptions } from './producer/producer-options.js'
 import { Producer, type ProducerFacts } from './producer/producer.js'
+import { withFields } from './telemetry/logger.js'
+import { scoped } from './telemetry/metrics.js'
 import type { Topic } from './topic/topic.js'
 
 export interface CloseOptions {
@@ -29,8 +32,9 @@ export interface CloseOptions {
 
 const closeRules: Rules<CloseOptions> = { timeoutMs: timeLimit, force: flag }
 
-/** What runs, for health and metrics. */
+/** What runs, for health and metrics. Plain data: it may be turned into JSON as it is. */
 export interface MessagingFacts {
+  readonly client: string
   readonly producers: readonly ProducerFacts[]
   readonly consumers: readonly ConsumerFacts[]
 }
@@ -104,13 +108,14 @@ export class Messaging implements AsyncDisposable {
 
   get admin(): Admin {
     this.#requireOpen('admin')
-    const { driver, clientId, logger, metrics } = this.#options
-    this.#admin ??= new Admin(driver.createAdmin({ clientId, logger, metrics }), driver.runtime.clock)
+    const { driver } = this.#options
+    this.#admin ??= new Admin(driver.createAdmin(this.#client({})), driver.runtime.clock)
     return this.#admin
   }
 
   facts(): MessagingFacts {
     return {
+      client: this.#options.clientId,
       producers: [...this.#producers].map((producer) => producer.facts()),
       consumers: [...this.#consumers].map((consumer) => consumer.facts()),
     }
@@ -158,24 +163,23 @@ export class Messaging implements AsyncDisposable {
   }
 
   #makeProducer(options: ResolvedProducerOptions): Producer {
-    const { driver, clientId, logger, metrics } = this.#options
+    const { driver } = this.#options
+    const client = this.#client({})
     const producer = new Producer({
-      driver: driver.createProducer({ clientId, logger, metrics, ...options }),
+      driver: driver.createProducer({ ...client, ...options }),
       runtime: driver.runtime,
-      metrics,
       options,
+      ...client,
     })
     this.#producers.add(producer)
     return producer
   }
 
   #makeConsumer({ profile, options, deadLetter }: ConsumerConfig): Consumer {
-    const { driver, clientId, logger, metrics } = this.#options
+    const { driver } = this.#options
     const consumer = new Consumer(options, {
       driver,
-      clientId,
-      logger,
-      metrics,
+      ...this.#client({ group: options.group ?? undefined }),
       middleware: [],
       stage: null,
       deadLetter: deadLetter === null ? null : this.#deadLetterRoute(deadLetter, options.topics),
@@ -187,6 +191,13 @@ export class Messaging implements AsyncDisposable {
     })
     this.#consumers.add(consumer)
     return consumer
+  }
+
+  /** Lines and measurements of one client say whose they are. */
+  #client({ group }: { readonly group?: string | undefined }): ClientSettings {
+    const { clientId, logger, metrics } = this.#options
+    const own = { client: clientId, ...(group === undefined ? {} : { group }) }
+    return { clientId, logger: withFields(logger, own), metrics: scoped(metrics, own) }
   }
 
   /** Dead letters go with acks=all and idempotence whatever the profile: they are what is left of a record. */

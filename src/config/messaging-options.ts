@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { Driver } from '../driver/driver.js'
 import { guarded } from '../telemetry/guard.js'
 import { silentLogger, type Logger } from '../telemetry/logger.js'
-import { noMetrics, type Metrics } from '../telemetry/metrics.js'
+import { noMetrics, type MetricsAdapter } from '../telemetry/metrics.js'
 import { checkCapabilities } from './check-capabilities.js'
 import { profileOf } from './define-profile.js'
 import { profiles, type Profile, type ProfileName } from './profiles.js'
@@ -21,7 +21,7 @@ export interface MessagingOptions {
   /** Default: silent. */
   readonly logger?: Logger | undefined
   /** Default: measurements go nowhere. */
-  readonly metrics?: Metrics | undefined
+  readonly metrics?: MetricsAdapter | undefined
   /** How long `close` may drain, commit and flush before it ends what is left. Default 30,000. */
   readonly closeTimeoutMs?: number | undefined
 }
@@ -32,7 +32,7 @@ export interface ResolvedMessagingOptions {
   readonly clientId: string
   readonly profile: Profile
   readonly logger: Logger
-  readonly metrics: Metrics
+  readonly metrics: MetricsAdapter
   readonly closeTimeoutMs: number
 }
 
@@ -52,7 +52,7 @@ export const messagingOptionsSchema = z.strictObject({
   logger: service<Logger>(['debug', 'info', 'warn', 'error'], 'a logger')
     .default(() => silentLogger)
     .describe('where log lines go: consoleLogger() or one shaped like pino'),
-  metrics: service<Metrics>(['count', 'gauge', 'observe'], 'a metrics adapter')
+  metrics: service<MetricsAdapter>(['count', 'gauge', 'observe'], 'a metrics adapter')
     .default(() => noMetrics)
     .describe('where measurements go'),
   closeTimeoutMs: z
@@ -69,7 +69,7 @@ export function resolveMessagingOptions(options: MessagingOptions): ResolvedMess
   const base = profileOf(chosen)
   const profile = durability === undefined ? base : Object.freeze({ ...base, durability })
   checkCapabilities(profile, rest.driver)
-  return { ...rest, ...guarded(rest.logger, rest.metrics), profile }
+  return { ...rest, ...guarded(rest.logger, rest.metrics, rest.clientId), profile }
 }
 
 /** Something that has these methods; the object itself is kept, never copied. */

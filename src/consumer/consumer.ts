@@ -4,6 +4,7 @@ import { DriverError, TidemarkError } from '../errors.js'
 import { flag, optionProblem, timeLimit, type Rules } from '../input/option-rules.js'
 import type { TopicPartition } from '../message/topic-partition.js'
 import type { Clock } from '../runtime/clock.js'
+import { timeoutRules, type TimeoutOption } from '../producer/timeout-option.js'
 import { StateMachine } from '../runtime/state-machine.js'
 import { assemble, type ConsumerParts } from './lifecycle/assemble.js'
 import { tellListener } from '../telemetry/guard.js'
@@ -25,11 +26,6 @@ const moves = {
   failed: [],
 } as const satisfies Record<ConsumerState, readonly ConsumerState[]>
 
-export interface StartOptions {
-  /** Most time until the first assignment. Default 60,000. */
-  readonly timeoutMs?: number | undefined
-}
-
 export interface StopOptions {
   /** Most time for everything: running handlers, commit, leaving. Default `drainMs` + 5 s. */
   readonly timeoutMs?: number | undefined
@@ -40,7 +36,6 @@ export interface StopOptions {
 /** Where to go on: an offset, or the first record at or after a time (ms since the Unix epoch). */
 export type SeekTarget = number | { readonly timestamp: number }
 
-const startRules: Rules<StartOptions> = { timeoutMs: timeLimit }
 const stopRules: Rules<StopOptions> = { timeoutMs: timeLimit, force: flag }
 
 const startTimeoutMs = 60_000
@@ -80,13 +75,14 @@ export class Consumer implements AsyncDisposable {
   }
 
   /**
-   * Joins the group and resolves when the first assignment is there; handling may begin before.
+   * Joins the group and resolves when the first assignment is there, within `timeoutMs` (default 60,000); handling may
+   * begin before.
    *
    * @throws ConfigError when the options cannot be used; the consumer is as it was
    * @throws DriverError when the cluster or group cannot be reached in time; the consumer is then failed for good
    */
-  async start(options: StartOptions = {}): Promise<void> {
-    const problem = optionProblem('start', options, startRules)
+  async start(options: TimeoutOption = {}): Promise<void> {
+    const problem = optionProblem('start', options, timeoutRules)
     if (problem !== null) throw problem
     const { timeoutMs = startTimeoutMs } = options
     this.#state.require('start', 'idle')
@@ -179,6 +175,9 @@ export class Consumer implements AsyncDisposable {
 
   facts(): ConsumerFacts {
     return {
+      client: this.#dependencies.clientId,
+      group: this.#options.group,
+      topics: this.#options.topics.map(({ name }) => name),
       state: this.#state.current,
       driver: this.#driver === null ? null : onWallClock(this.#driver.facts(), this.#clock),
       ...this.#parts.facts(),

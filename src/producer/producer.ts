@@ -27,6 +27,7 @@ export interface CloseSummary {
 
 /** A producer at this moment, for health and metrics. */
 export interface ProducerFacts {
+  readonly client: string
   readonly state: ProducerState
   /** Memory held by records that wait or are out. */
   readonly bufferedBytes: number
@@ -40,6 +41,7 @@ export interface ProducerFacts {
 export type ProducerState = 'open' | 'closing' | 'closed'
 
 export interface ProducerParts {
+  readonly clientId: string
   readonly driver: DriverProducer
   readonly runtime: Runtime
   readonly metrics: Metrics
@@ -56,6 +58,7 @@ export interface ProducerParts {
  * const receipt = await producer.send(rawEvents, event)
  */
 export class Producer {
+  readonly #clientId: string
   readonly #driver: DriverProducer
   readonly #runtime: Runtime
   readonly #options: ResolvedProducerOptions
@@ -71,7 +74,8 @@ export class Producer {
   #closing: Promise<CloseSummary> | null = null
 
   /** @internal */
-  constructor({ driver, runtime, metrics, options }: ProducerParts) {
+  constructor({ clientId, driver, runtime, metrics, options }: ProducerParts) {
+    this.#clientId = clientId
     this.#driver = driver
     this.#runtime = runtime
     this.#options = options
@@ -166,6 +170,7 @@ export class Producer {
 
   facts(): ProducerFacts {
     return {
+      client: this.#clientId,
       state: this.#state.current,
       bufferedBytes: this.#memory.usedBytes,
       waitingSends: this.#memory.waiting,

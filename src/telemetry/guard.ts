@@ -1,10 +1,16 @@
 import { consoleLogger, silentLogger, type Logger } from './logger.js'
-import { noMetrics, type Metrics } from './metrics.js'
+import { noMetrics, type Metrics, type MetricsAdapter } from './metrics.js'
 
-/** Loggers, metrics and listeners of the user, through one guard. */
+/** What a client tells of itself with. */
 export interface Telemetry {
   readonly logger: Logger
   readonly metrics: Metrics
+}
+
+/** What the user gave to be told with; nothing of it throws any more. */
+export interface GuardedTelemetry {
+  readonly logger: Logger
+  readonly metrics: MetricsAdapter
 }
 
 /**
@@ -34,11 +40,11 @@ export function tellListener(name: string, call: () => unknown, { logger, metric
  * The same logger and metrics, which no longer throw or reject. Whatever one of them throws is counted, and its first time
  * told: of the logger on standard error, since it cannot tell itself.
  */
-export function guarded(logger: Logger, metrics: Metrics): Telemetry {
-  const own: { logger: Logger; metrics: Metrics } = { logger: silentLogger, metrics: noMetrics }
+export function guarded(logger: Logger, metrics: MetricsAdapter, client: string): GuardedTelemetry {
+  const own: { logger: Logger; metrics: MetricsAdapter } = { logger: silentLogger, metrics: noMetrics }
   const isTold = { logger: false, metrics: false }
   const loggerFailed = (error: unknown) => {
-    own.metrics.count('tidemark_foreign_failures_total', { source: 'logger' })
+    own.metrics.count('tidemark_foreign_failures_total', { client, source: 'logger' })
     if (isTold.logger) return
     isTold.logger = true
     consoleLogger().error({ error }, 'the logger threw; its lines are lost as long as it does')
@@ -61,7 +67,7 @@ function guardedLogger(logger: Logger, failed: Failed): Logger {
   return { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') }
 }
 
-function guardedMetrics(metrics: Metrics, failed: Failed): Metrics {
+function guardedMetrics(metrics: MetricsAdapter, failed: Failed): MetricsAdapter {
   return {
     count: (name, labels, by) => harmless(() => metrics.count(name, labels, by), failed),
     gauge: (name, labels, value) => harmless(() => metrics.gauge(name, labels, value), failed),

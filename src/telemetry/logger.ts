@@ -16,22 +16,17 @@ export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
 const levels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error']
 
-export interface ConsoleLoggerOptions {
-  /** Lines of this level and graver ones. Default `info`. */
-  readonly level?: LogLevel | undefined
-}
-
-const consoleRules: Rules<ConsoleLoggerOptions> = {
+const consoleRules: Rules<{ readonly level?: LogLevel | undefined }> = {
   level: { expected: "'debug', 'info', 'warn' or 'error'", accepts: (value) => levels.includes(value as LogLevel) },
 }
 
 export const silentLogger: Logger = { debug() {}, info() {}, warn() {}, error() {} }
 
 /**
- * One JSON line per entry on standard error, with time and level. Of errors that are not tidemark's only class, code and
+ * One JSON line per entry of `level` (default `info`) and graver ones on standard error, with the time. Of errors that are not tidemark's only class, code and
  * place in the source are told. Never throws, whatever it is given to print.
  */
-export function consoleLogger(options: ConsoleLoggerOptions = {}): Logger {
+export function consoleLogger(options: { readonly level?: LogLevel | undefined } = {}): Logger {
   const problem: ConfigError | null = optionProblem('consoleLogger', options, consoleRules)
   if (problem !== null) throw problem
   return fromLevel(options.level ?? 'info', (level, fields, message) => {

@@ -4,92 +4,100 @@ export interface MetricDefinition {
   readonly unit: string
   readonly labels: readonly string[]
   readonly meaning: string
+  /** Of histograms: upper bounds that tell apart what matters, rising. */
+  readonly buckets?: readonly number[] | undefined
 }
+
+const byteBuckets = [1_024, 4_096, 16_384, 65_536, 262_144, 1_048_576, 4_194_304, 16_777_216, 33_554_432] as const
+const secondBuckets = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300] as const
 
 /** Every metric there is; adapters and the docs page are made from this table. Labels are bounded: never a key, an offset or a text. */
 export const metricNames = {
   tidemark_producer_records_total: {
     kind: 'counter',
     unit: 'records',
-    labels: ['topic', 'outcome'],
+    labels: ['client', 'topic', 'outcome'],
     meaning: 'Records whose send ended, by outcome: stored, not-stored, unknown.',
   },
   tidemark_producer_batches_total: {
     kind: 'counter',
     unit: 'batches',
-    labels: ['topic', 'outcome'],
+    labels: ['client', 'topic', 'outcome'],
     meaning: 'Batches whose send ended, by outcome.',
   },
   tidemark_producer_batch_bytes: {
     kind: 'histogram',
     unit: 'bytes',
-    labels: ['topic'],
+    labels: ['client', 'topic'],
     meaning: 'Estimated size of a batch when it was handed to the driver.',
+    buckets: byteBuckets,
   },
   tidemark_producer_send_seconds: {
     kind: 'histogram',
     unit: 'seconds',
-    labels: ['topic'],
+    labels: ['client', 'topic'],
     meaning: 'From hand-over of a batch to its last word, retries included.',
+    buckets: secondBuckets,
   },
   tidemark_producer_retries_total: {
     kind: 'counter',
     unit: 'batches',
-    labels: ['topic', 'reason'],
+    labels: ['client', 'topic', 'reason'],
     meaning: 'Batches sent again, by the name of the error that caused it.',
   },
   tidemark_producer_epoch_bumps_total: {
     kind: 'counter',
     unit: 'bumps',
-    labels: ['topic', 'reason'],
+    labels: ['client', 'topic', 'reason'],
     meaning: 'Times a partition went on with a raised producer epoch after a batch in doubt.',
   },
   tidemark_producer_offset_regressions_total: {
     kind: 'counter',
     unit: 'batches',
-    labels: ['topic'],
+    labels: ['client', 'topic'],
     meaning: 'Stored batches whose offset lay below an earlier one: unclean election, or the topic was made anew.',
   },
   tidemark_producer_buffer_bytes: {
     kind: 'gauge',
     unit: 'bytes',
-    labels: [],
+    labels: ['client'],
     meaning: 'Bytes of records waiting or in flight.',
   },
   tidemark_consumer_changed_values_total: {
     kind: 'counter',
     unit: 'values',
-    labels: ['topic'],
+    labels: ['client', 'group', 'topic'],
     meaning: 'Values read with a number that JavaScript cannot hold as it was written (see largeIntegers of json).',
   },
   tidemark_consumer_records_total: {
     kind: 'counter',
     unit: 'records',
-    labels: ['topic', 'outcome'],
+    labels: ['client', 'group', 'topic', 'outcome'],
     meaning: 'Records whose handling ended: handled, failed, dead-lettered, discarded, late (an old epoch).',
   },
   tidemark_consumer_in_flight: {
     kind: 'gauge',
     unit: 'records',
-    labels: [],
+    labels: ['client', 'group'],
     meaning: 'Records received and not settled.',
   },
   tidemark_consumer_handle_seconds: {
     kind: 'histogram',
     unit: 'seconds',
-    labels: ['topic'],
+    labels: ['client', 'group', 'topic'],
     meaning: 'Time in the handler.',
+    buckets: secondBuckets,
   },
   tidemark_consumer_handler_timeouts_total: {
     kind: 'counter',
     unit: 'handlers',
-    labels: ['topic'],
+    labels: ['client', 'group', 'topic'],
     meaning: 'Handlers whose deadline passed before they ended.',
   },
   tidemark_consumer_commits_total: {
     kind: 'counter',
     unit: 'offsets',
-    labels: ['outcome'],
+    labels: ['client', 'group', 'outcome'],
     meaning: 'Offsets whose commit was answered, by outcome.',
   },
   tidemark_consumer_commit_window_seconds: {
@@ -102,59 +110,76 @@ export const metricNames = {
   tidemark_consumer_rebalances_total: {
     kind: 'counter',
     unit: 'rebalances',
-    labels: ['kind'],
+    labels: ['client', 'group', 'kind'],
     meaning: 'Partitions taken away: revoked (drained) or lost.',
   },
   tidemark_consumer_position_jumps_total: {
     kind: 'counter',
     unit: 'jumps',
-    labels: ['topic', 'to'],
+    labels: ['client', 'group', 'topic', 'to'],
     meaning: 'Positions that lay outside the log and were moved by onOutOfRange: earliest or latest.',
   },
   tidemark_consumer_stalls_total: {
     kind: 'counter',
     unit: 'stalls',
-    labels: ['topic', 'waits_for'],
+    labels: ['client', 'group', 'topic', 'waits_for'],
     meaning:
       'Times a partition had work and settled nothing for stallWarningMs, by what it waited for: handler, place, dead-letter, seek, fetch.',
   },
   tidemark_consumer_stalled_partitions: {
     kind: 'gauge',
     unit: 'partitions',
-    labels: [],
+    labels: ['client', 'group'],
     meaning: 'Partitions in a stall that was told.',
   },
   tidemark_consumer_poll_age_seconds: {
     kind: 'gauge',
     unit: 'seconds',
-    labels: [],
+    labels: ['client', 'group'],
     meaning: 'How long no fetch has been answered although there are partitions to fetch.',
   },
   tidemark_consumer_oldest_handler_seconds: {
     kind: 'gauge',
     unit: 'seconds',
-    labels: [],
+    labels: ['client', 'group'],
     meaning: 'How long the oldest handler has been running.',
   },
   tidemark_consumer_crashes_total: {
     kind: 'counter',
     unit: 'crashes',
-    labels: [],
+    labels: ['client', 'group'],
     meaning: 'Times a background loop met a defect and was started again.',
   },
   tidemark_consumer_paused_partitions: {
     kind: 'gauge',
     unit: 'partitions',
-    labels: [],
+    labels: ['client', 'group'],
     meaning: 'Partitions paused by back-pressure, by the user, or stopped by a failure.',
   },
   tidemark_foreign_failures_total: {
     kind: 'counter',
     unit: 'failures',
-    labels: ['source'],
+    labels: ['client', 'source'],
     meaning: 'Times that code given by the user threw where it must not: logger, or a listener by its name.',
   },
 } as const satisfies Record<string, MetricDefinition>
 
 /** More may come. */
 export type MetricName = keyof typeof metricNames
+
+/** Metrics of one kind. */
+export type MetricNameOf<Kind extends 'counter' | 'gauge' | 'histogram'> = {
+  [Name in MetricName]: (typeof metricNames)[Name]['kind'] extends Kind ? Name : never
+}[MetricName]
+
+/** Labels that a measurement brings; those of its client (`client`, `group`) are added once for all. */
+export type LabelsOf<Name extends MetricName> = {
+  readonly [Label in Exclude<(typeof metricNames)[Name]['labels'][number], keyof MetricScope>]: string | number
+}
+
+/** Whose measurements they are. */
+export interface MetricScope {
+  readonly client: string
+  /** Without a group: empty. */
+  readonly group?: string | undefined
+}

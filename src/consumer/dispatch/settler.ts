@@ -1,7 +1,7 @@
 import type { Clock } from '../../runtime/clock.js'
-import type { Labels, Metrics } from '../../telemetry/metrics.js'
+import type { Metrics } from '../../telemetry/metrics.js'
 import type { BackPressure } from '../partition/back-pressure.js'
-import type { OwnedPartition } from '../partition/owned-partition.js'
+import type { OutcomeLabels, OwnedPartition } from '../partition/owned-partition.js'
 import { late, type Done, type Settlement } from '../partition/settlement.js'
 import type { Delivery, Work } from '../partition/work.js'
 import type { Ledger } from '../settling/ledger.js'
@@ -124,7 +124,7 @@ export class Settler {
   }
 }
 
-function labelsOf({ labels }: OwnedPartition, { kind }: Done): Labels {
+function labelsOf({ labels }: OwnedPartition, { kind }: Done): OutcomeLabels {
   if (kind === 'handled') return labels.handled
   return kind === 'moved' ? labels.deadLettered : labels.discarded
 }

@@ -66,7 +66,7 @@ export function assemble(
     clock,
   )
   const owned = () => partitions.all()
-  const backPressure = new BackPressure(options.highMark, options.lowMark)
+  const backPressure = new BackPressure(options.highMark, options.lowMark, (partition) => gauges.changedIn(partition))
   const running = new RunningCalls({ clock, graceMs: Math.min(handlerGraceMs, handlerTimeoutMs), logger, metrics })
   const makeLedger = dependencies.ledger ?? (group === null ? noLedger : committedOffsets)
   const ledger = makeLedger({
@@ -115,7 +115,7 @@ export function assemble(
     metrics,
   })
   const drains = new RunningDrains({ clock, ledger, running }, (report) => lifecycle.drained(report))
-  const gauges = new Gauges(owned, metrics)
+  const gauges: Gauges = new Gauges(owned, metrics)
   const steering = new Steering(options.drainMs, {
     partitions,
     ledger,

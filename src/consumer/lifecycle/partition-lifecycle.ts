@@ -153,7 +153,6 @@ export class PartitionLifecycle implements ConsumerListener {
     if (partition.heldRecords === 0) partition.lastProgressAt = this.#parts.clock.now()
     partition.inflow.push(fetched)
     this.#parts.backPressure.grown(partition)
-    this.#parts.gauges.changed()
     partition.lanes.supplied()
   }
 

@@ -14,11 +14,14 @@ export interface Mark {
 export class BackPressure {
   readonly #high: Mark
   readonly #low: Mark
+  readonly #changed: (partition: OwnedPartition) => void
   #partitions = 1
 
-  constructor(high: Mark, low: Mark) {
+  /** @param changed is told of every partition that holds more or less than before */
+  constructor(high: Mark, low: Mark, changed: (partition: OwnedPartition) => void) {
     this.#high = high
     this.#low = low
+    this.#changed = changed
   }
 
   /** The marks are shared by so many partitions now. */
@@ -27,13 +30,17 @@ export class BackPressure {
   }
 
   /** The partition holds more than before. */
-  grown({ gate, inflow }: OwnedPartition): void {
+  grown(partition: OwnedPartition): void {
+    const { gate, inflow } = partition
     if (!gate.isClosedBy('marks') && this.#isAbove(this.#high, inflow)) gate.close('marks')
+    this.#changed(partition)
   }
 
   /** The partition holds less than before. */
-  shrunk({ gate, inflow }: OwnedPartition): void {
+  shrunk(partition: OwnedPartition): void {
+    const { gate, inflow } = partition
     if (gate.isClosedBy('marks') && !this.#isAbove(this.#low, inflow)) gate.lift('marks')
+    this.#changed(partition)
   }
 
   #isAbove(mark: Mark, { heldRecords, heldBytes }: PartitionInflow): boolean {

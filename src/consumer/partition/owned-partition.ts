@@ -5,7 +5,7 @@ import type { OffsetRange } from '../../offsets/offset-range.js'
 import { OffsetTracker } from '../../offsets/offset-tracker.js'
 import { StateMachine } from '../../runtime/state-machine.js'
 import { whenAborted } from '../../runtime/when-aborted.js'
-import type { Labels } from '../../telemetry/metrics.js'
+import type { LabelsOf } from '../../telemetry/metric-names.js'
 import { PartitionGate } from './gate.js'
 import type { PartitionInflow, PartitionLanes, WayIn } from './way-in.js'
 
@@ -19,6 +19,9 @@ const moves = {
   draining: ['gone'],
   gone: [],
 } as const satisfies Record<PartitionState, readonly PartitionState[]>
+
+/** Made once for each partition: they are needed for each record. */
+export type OutcomeLabels = LabelsOf<'tidemark_consumer_records_total'>
 
 /** What the group is known to have stored for the partition. */
 export interface Acknowledged {
@@ -51,7 +54,7 @@ export class OwnedPartition implements TopicPartition {
   readonly inflow: PartitionInflow
   readonly lanes: PartitionLanes
   readonly gate: PartitionGate
-  readonly labels: { readonly handled: Labels; readonly deadLettered: Labels; readonly discarded: Labels }
+  readonly labels: Readonly<Record<'handled' | 'deadLettered' | 'discarded', OutcomeLabels>>
   acknowledged: Acknowledged | null
   /** Room for commit metadata; shrinks when the broker takes less than it should. */
   metadataMaxBytes: number

@@ -45,8 +45,12 @@ export interface PartitionFacts extends TopicPartition {
   readonly deadLetterFailures: number
 }
 
-/** A consumer as it stands, for health, metrics and watchdogs. */
+/** A consumer as it stands, for health, metrics and watchdogs. May be turned into JSON as it is. */
 export interface ConsumerFacts {
+  readonly client: string
+  /** `null` without a group. */
+  readonly group: string | null
+  readonly topics: readonly string[]
   readonly state: string
   readonly driver: DriverFacts | null
   readonly partitions: readonly PartitionFacts[]
@@ -70,7 +74,7 @@ export interface ConsumerFacts {
 }
 
 /** What the parts of a consumer tell of themselves. */
-export type PartsFacts = Omit<ConsumerFacts, 'state' | 'driver' | 'error'>
+export type PartsFacts = Omit<ConsumerFacts, 'client' | 'group' | 'topics' | 'state' | 'driver' | 'error'>
 
 interface FactsParts {
   readonly partitions: readonly OwnedPartition[]

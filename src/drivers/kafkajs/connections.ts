@@ -47,7 +47,7 @@ export function kafkajsConnections(
   const { logger = silentLogger } = options
   return {
     name: 'kafkajs',
-    open: (owner) => new KafkajsConnection(config, owner, guarded(logger, noMetrics).logger, runtime),
+    open: (owner) => new KafkajsConnection(config, owner, guarded(logger, noMetrics, owner).logger, runtime),
   }
 }
 

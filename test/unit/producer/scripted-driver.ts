@@ -138,7 +138,7 @@ export function startUnloaded(options: ProducerOptions = {}): Bench {
   const driver = new ScriptedDriver(clock)
   const metrics = new CountingMetrics()
   const runtime = { clock, random: seededRandom(1) }
-  const producer = new Producer({ driver, runtime, metrics, options: resolve(options) })
+  const producer = new Producer({ clientId: 'lab', driver, runtime, metrics, options: resolve(options) })
   return { clock, driver, producer, metrics, run: (ms = 0) => clock.advance(ms) }
 }
 

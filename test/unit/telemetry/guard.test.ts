@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { guarded, tellListener } from '../../../src/telemetry/guard.js'
 import { silentLogger, type Logger } from '../../../src/telemetry/logger.js'
-import { noMetrics, type Metrics } from '../../../src/telemetry/metrics.js'
+import { noMetrics, type Labels, type Metrics, type MetricsAdapter } from '../../../src/telemetry/metrics.js'
 
 function throwing(): never {
   throw new Error('disk full')
@@ -19,8 +19,8 @@ function kept() {
     logger: { ...silentLogger, error: write } satisfies Logger,
     metrics: {
       ...noMetrics,
-      count: (name, labels) => void counts.push(`${name} ${String(labels['source'])}`),
-    } satisfies Metrics,
+      count: (name: string, labels: Labels) => void counts.push(`${name} ${labels['source']}`),
+    } satisfies MetricsAdapter & Metrics,
   }
 }
 
@@ -39,7 +39,7 @@ describe('foreign code at the edge', () => {
   ])('a logger that %s is told once on standard error, and counted each time', async (_, odd) => {
     const printed = standardError()
     const { metrics, counts } = kept()
-    const telemetry = guarded(odd, metrics)
+    const telemetry = guarded(odd, metrics, 'c')
     telemetry.logger.info({}, 'one')
     telemetry.logger.error({}, 'two')
     await new Promise((resolve) => setImmediate(resolve))
@@ -49,7 +49,7 @@ describe('foreign code at the edge', () => {
 
   it('a metrics adapter that throws is told once in the log', () => {
     const { logger: own, lines } = kept()
-    const telemetry = guarded(own, { count: throwing, gauge: throwing, observe: throwing })
+    const telemetry = guarded(own, { count: throwing, gauge: throwing, observe: throwing }, 'c')
     telemetry.metrics.gauge('tidemark_consumer_in_flight', {}, 1)
     telemetry.metrics.observe('tidemark_consumer_handle_seconds', { topic: 't' }, 1)
     expect(lines).toEqual([expect.stringContaining('metrics adapter threw')])
@@ -57,7 +57,7 @@ describe('foreign code at the edge', () => {
 
   it('a logger and a metrics adapter that both throw end nothing', () => {
     standardError()
-    const telemetry = guarded(logger, { count: throwing, gauge: throwing, observe: throwing })
+    const telemetry = guarded(logger, { count: throwing, gauge: throwing, observe: throwing }, 'c')
     expect(() => telemetry.metrics.gauge('tidemark_consumer_in_flight', {}, 1)).not.toThrow()
     expect(() => telemetry.logger.warn({}, 'one')).not.toThrow()
   })
@@ -75,7 +75,7 @@ describe('foreign code at the edge', () => {
   })
 
   it('what is silent stays the very same, so that it costs nothing', () => {
-    expect(guarded(silentLogger, noMetrics)).toEqual({ logger: silentLogger, metrics: noMetrics })
-    expect(guarded(silentLogger, noMetrics).metrics).toBe(noMetrics)
+    expect(guarded(silentLogger, noMetrics, 'c')).toEqual({ logger: silentLogger, metrics: noMetrics })
+    expect(guarded(silentLogger, noMetrics, 'c').metrics).toBe(noMetrics)
   })
 })

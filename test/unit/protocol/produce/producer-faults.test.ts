@@ -30,7 +30,13 @@ function openLab(seed: number, options: ProducerOptions = {}): Lab {
   const resolved = resolve({ deliveryTimeoutMs: 20_000, ...options })
   const settings: ProducerSettings = { clientId: 'lab', logger: silentLogger, metrics, ...resolved }
   const driver = createProtocolProducer(cluster.connectionFactory().open('lab'), runtime, settings)
-  return { clock, cluster, random, metrics, producer: new Producer({ driver, runtime, metrics, options: resolved }) }
+  return {
+    clock,
+    cluster,
+    random,
+    metrics,
+    producer: new Producer({ clientId: 'lab', driver, runtime, metrics, options: resolved }),
+  }
 }
 
 function stored(cluster: MemoryCluster, partition: number): readonly string[] {
