@@ -14,6 +14,8 @@ export interface ProducerSettings extends ClientSettings {
   readonly maxRequestBytes: number
   /** One answer; passing it destroys the socket and retries within the batch's deadline. */
   readonly requestTimeoutMs: number
+  /** How often partitions added to the topics are looked for. */
+  readonly metadataMaxAgeMs: number
 }
 
 /** All records of one batch share its fate. */

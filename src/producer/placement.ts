@@ -38,6 +38,8 @@ export interface PlacementSettings {
  */
 interface TopicState {
   readonly choosers: Map<Partitioner, ChoosePartition>
+  /** When its partitions were last told (by `clock.now()`). */
+  loadedAt: number
   phase:
     | { readonly name: 'unknown' }
     | { readonly name: 'loading'; readonly waiting: Submission[]; readonly ended: Promise<void> }
@@ -48,6 +50,9 @@ interface Refused {
   readonly submission: Submission
   readonly error: SendError
 }
+
+/** A send to a partition that there is not must not make every other send wait for an answer about the topic. */
+const lookAgainMs = 1_000
 
 /** Brings records to their place: room in memory, then the topic's partitions, then the queue of the partition chosen. */
 export class Placement {
@@ -90,8 +95,9 @@ export class Placement {
     const sentAt = this.#runtime.clock.now()
     const submission: Submission = { topic, value, record, partition, sentAt, sizeBytes, sink, slot, queue: null }
     const state = this.#topics.get(topic.name)
-    if (state?.phase.name === 'loaded') submission.queue = this.#choose(state, submission)
-    else if (partition !== undefined) checkInteger(topic, partition)
+    if (state?.phase.name === 'loaded' && !this.#mayHaveGrown(state, submission)) {
+      submission.queue = this.#choose(state, submission)
+    } else if (partition !== undefined) checkInteger(topic, partition)
     return submission
   }
 
@@ -133,15 +139,23 @@ export class Placement {
     const { topic } = submission
     let state = this.#topics.get(topic.name)
     if (state === undefined) {
-      state = { choosers: new Map(), phase: { name: 'unknown' } }
+      state = { choosers: new Map(), loadedAt: -Infinity, phase: { name: 'unknown' } }
       this.#topics.set(topic.name, state)
     }
     if (state.phase.name === 'loading') state.phase.waiting.push(submission)
-    else if (state.phase.name === 'unknown') this.#load(topic.name, state, submission)
+    else if (state.phase.name === 'unknown' || this.#mayHaveGrown(state, submission))
+      this.#load(topic.name, state, submission)
     else {
       const error = this.#chooseAndEnqueue(state, submission)
       if (error !== null) this.#end([{ submission, error }])
     }
+  }
+
+  /** A partition that is not known may have been added since the topic was looked at, so that is done again first. */
+  #mayHaveGrown({ loadedAt }: TopicState, { topic, partition }: Submission): boolean {
+    if (partition === undefined || !Number.isInteger(partition)) return false
+    const isKnown = partition < (this.#driver.partitionCount(topic.name) ?? 0)
+    return !isKnown && this.#runtime.clock.now() - loadedAt >= lookAgainMs
   }
 
   #load(name: string, state: TopicState, first: Submission): void {
@@ -157,6 +171,7 @@ export class Placement {
       this.#failAll(waiting.splice(0), () => problem)
       return
     }
+    state.loadedAt = this.#runtime.clock.now()
     const refused: Refused[] = []
     // The partitioner may send more to this topic: that joins the end and is placed here too.
     for (const submission of waiting) {

@@ -22,6 +22,11 @@ export interface ProducerSettingsOptions {
   readonly deliveryTimeoutMs?: number | undefined
   /** Silence of a broker after which a request counts as lost and is repeated. Default 5,000. */
   readonly requestTimeoutMs?: number | undefined
+  /**
+   * How often partitions added to the topics are looked for; until then records are spread over those that are known. A
+   * `partition` that is not known is looked for before it is refused. Default 60,000.
+   */
+  readonly metadataMaxAgeMs?: number | undefined
   /** How long `close` waits for what was sent. Default 30,000. */
   readonly closeTimeoutMs?: number | undefined
 }
@@ -52,6 +57,7 @@ export interface ResolvedProducerOptions {
   readonly maxBlockMs: number
   readonly deliveryTimeoutMs: number
   readonly requestTimeoutMs: number
+  readonly metadataMaxAgeMs: number
   readonly closeTimeoutMs: number
 }
 
@@ -92,6 +98,9 @@ export const producerOptionsSchema = z
     maxBlockMs: milliseconds(0).default(30_000).describe('how long a send may wait for memory or metadata'),
     deliveryTimeoutMs: milliseconds(1).default(120_000).describe('from send to its last word, retries included'),
     requestTimeoutMs: milliseconds(10).default(5_000).describe('silence of a broker after which a request is repeated'),
+    metadataMaxAgeMs: milliseconds(1)
+      .default(60_000)
+      .describe('how often new partitions are looked for, in milliseconds'),
     closeTimeoutMs: milliseconds(0).default(30_000).describe('how long close waits for what was sent'),
   })
   .superRefine((options, context) => {

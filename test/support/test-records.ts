@@ -16,6 +16,7 @@ export const producerSettings: ProducerSettings = {
   compression: 'none',
   maxRequestBytes: 1_000_000,
   requestTimeoutMs: 5_000,
+  metadataMaxAgeMs: 60_000,
 }
 
 /** A producer that knows the topics. */

@@ -9,9 +9,6 @@ import { loadTopic } from './load-topic.js'
 import { PartitionSequence } from './partition-sequence.js'
 import { ProducerIds } from './producer-id.js'
 
-/** Partitions added to a topic are noticed after at most this time. */
-const metadataMaxAgeMs = 300_000
-
 /** A producer over any connection: it owns producer id, epochs, sequences, attempts and what their answers mean. */
 export function createProtocolProducer(
   connection: Connection,
@@ -36,7 +33,7 @@ class ProtocolProducer implements DriverProducer, BatchDeliveryParts {
   constructor(connection: Connection, runtime: Runtime, settings: ProducerSettings) {
     this.runtime = runtime
     this.settings = settings
-    const { logger, requestTimeoutMs } = settings
+    const { logger, requestTimeoutMs, metadataMaxAgeMs } = settings
     this.cluster = new Cluster(connection, runtime, { logger, requestTimeoutMs, metadataMaxAgeMs })
     // Time for every broker of a small cluster to be silent once.
     this.ids = new ProducerIds(this.cluster, runtime, 3 * requestTimeoutMs)

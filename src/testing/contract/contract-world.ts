@@ -126,6 +126,7 @@ export class CaseWorld implements ContractWorld {
       compression: 'none',
       maxRequestBytes: 4 * 1024 * 1024,
       requestTimeoutMs: 5_000,
+      metadataMaxAgeMs: 60_000,
       ...settings,
     }
   }

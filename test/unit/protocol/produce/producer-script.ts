@@ -168,6 +168,7 @@ const cp: ProducerSettings = {
   compression: 'none',
   maxRequestBytes: 1_000_000,
   requestTimeoutMs: 5_000,
+  metadataMaxAgeMs: 60_000,
 }
 
 export const ap = { acks: 1, idempotent: false } as const

@@ -1,0 +1,56 @@
+import { createMessaging, defineTopic, SendError, string } from 'tidemark'
+import { createMemoryCluster, memory } from 'tidemark/memory'
+import { virtualClock } from 'tidemark/testing'
+import { describe, expect, it } from 'vitest'
+import { seededRandom } from '../../../src/runtime/random.js'
+import type { ProducerOptions } from '../../../src/producer/producer-options.js'
+
+const t = defineTopic({ name: 't', value: string() })
+
+function setUp(options: ProducerOptions = {}) {
+  const clock = virtualClock()
+  const cluster = createMemoryCluster({ runtime: { clock, random: seededRandom(1) } })
+  cluster.createTopic('t')
+  const messaging = createMessaging({ driver: memory({ cluster }) })
+  const producer = messaging.producer(options)
+  return { clock, cluster, producer, close: () => clock.runUntil(messaging.close()) }
+}
+
+describe('partitions that were added', () => {
+  it('take a record at once that asks for one of them: they are looked for before it is refused', async () => {
+    const { clock, cluster, producer, close } = setUp()
+    await clock.runUntil(producer.send(t, 'first'))
+    cluster.addPartitions('t', 3)
+    await clock.advance(2_000)
+    const receipt = await clock.runUntil(producer.send(t, 'third', { partition: 2 }))
+    expect(receipt).toMatchObject({ partition: 2, offset: 0 })
+    await close()
+  })
+
+  it('that are not there are refused, and do not keep other records waiting for every one of them', async () => {
+    const { clock, cluster, producer, close } = setUp()
+    await clock.runUntil(producer.send(t, 'first'))
+    await clock.advance(2_000)
+    const bad = () => clock.runUntil(producer.send(t, 'x', { partition: 7 }).catch((error: unknown) => error))
+    const error = await bad()
+    expect(error).toBeInstanceOf(SendError)
+    expect(error).toMatchObject({ code: 'invalid-partition', outcome: 'not-stored' })
+    const from = clock.now()
+    expect(await bad()).toMatchObject({ code: 'invalid-partition' })
+    expect(clock.now() - from).toBe(0)
+    await clock.runUntil(producer.send(t, 'second'))
+    expect(cluster.records('t', 0)).toHaveLength(2)
+    await close()
+  })
+
+  it('get records without being asked for after metadataMaxAgeMs', async () => {
+    const { clock, cluster, producer, close } = setUp({ metadataMaxAgeMs: 5_000 })
+    await clock.runUntil(producer.send(t, 'first', { key: 'k' }))
+    cluster.addPartitions('t', 8)
+    await clock.advance(6_000)
+    for (let key = 0; key < 40; key += 1) await clock.runUntil(producer.send(t, 'more', { key: `k${key}` }))
+    const used = [0, 1, 2, 3, 4, 5, 6, 7].filter((partition) => cluster.records('t', partition).length > 0)
+    expect(used.length).toBeGreaterThan(4)
+    await close()
+  })
+})
