@@ -17,6 +17,9 @@ import type { Gauges } from '../watch/gauges.js'
 import type { StallWatch } from '../watch/stall-watch.js'
 import { defect } from './defect.js'
 
+/** How long a start waits to be on record. */
+const startOnRecordMs = 10_000
+
 export interface PartitionLifecycleSettings {
   readonly group: string | null
   readonly from: 'earliest' | 'latest' | Date
@@ -51,12 +54,13 @@ export class PartitionLifecycle implements ConsumerListener {
     this.#parts = parts
   }
 
-  assigned(partitions: readonly AssignedPartition[]): Promise<void> {
-    if (this.#state !== 'open') return Promise.resolve()
-    for (const assigned of partitions) this.#take(assigned)
+  /** Resolves when a start that the next process would not find again is on record. */
+  async assigned(partitions: readonly AssignedPartition[]): Promise<void> {
+    if (this.#state !== 'open') return
+    const owned = partitions.map((assigned) => this.#take(assigned))
     this.#shareMarks()
     if (partitions.length > 0) this.#parts.stallWatch.wake()
-    return Promise.resolve()
+    await this.#startsOnRecord(owned)
   }
 
   records(fetched: FetchedRecords): void {
@@ -133,16 +137,31 @@ export class PartitionLifecycle implements ConsumerListener {
     this.#parts.stallWatch.close()
   }
 
-  #take(assigned: AssignedPartition): void {
+  #take(assigned: AssignedPartition): OwnedPartition {
     // Assigned again without a revoke: whatever the old epoch still does must not count.
     const former = this.#parts.partitions.get(assigned.topic, assigned.partition)
     if (former !== undefined) this.#parts.drains.abandon([former], 'lost')
-    const owned = this.#parts.partitions.own(assigned, startOf(assigned))
-    // A start that the next process would not find again must be on record at once: by then `latest` lies further on, and
-    // what was committed in a former log may lie within this one.
-    const isElsewhere = assigned.committed !== null && owned.acknowledged === null
-    const mayMoveOn = owned.acknowledged === null && this.#settings.from !== 'earliest'
-    if (this.#settings.group !== null && (isElsewhere || mayMoveOn)) this.#parts.ledger.begins(owned)
+    return this.#parts.partitions.own(assigned, startOf(assigned))
+  }
+
+  /**
+   * By the next start `latest` lies further on, so what was written in between would be passed over; and what was committed
+   * in a former log may lie within this one.
+   */
+  async #startsOnRecord(owned: readonly OwnedPartition[]): Promise<void> {
+    const { group, from } = this.#settings
+    const { ledger, clock, logger } = this.#parts
+    if (group === null) return
+    const fresh = owned.filter(({ acknowledged, assigned: { committed, position } }) => {
+      return acknowledged === null && position >= 0 && (committed !== null || from !== 'earliest')
+    })
+    if (fresh.length === 0) return
+    for (const partition of fresh) ledger.begins(partition)
+    await ledger.flush(fresh, clock.now() + startOnRecordMs)
+    const open = fresh.filter((partition) => !partition.isGone && ledger.leastProgress(partition) === null)
+    if (open.length === 0) return
+    const partitions = open.map(({ topic, partition, startedAt }) => ({ topic, partition, offset: startedAt }))
+    logger.warn({ partitions }, 'starts are not on record yet; a crash before they are would pass over what is written')
   }
 
   #owned(partitions: readonly AssignedPartition[]): OwnedPartition[] {

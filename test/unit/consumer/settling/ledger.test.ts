@@ -88,7 +88,8 @@ describe("a ledger that is not Kafka's commits", () => {
     const { driver, consumer } = setUp({ from: 'latest' }, { ledger: () => table })
     await consumer.start()
     await driver.assign('t', 0, { position: 100 })
-    expect(table.log).toEqual(['begins t-0'])
+    expect(table.log).toEqual(['begins t-0', 'flush'])
+    expect(table.rows).toEqual(new Map([['t-0', 100]]))
   })
 })
 
