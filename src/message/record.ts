@@ -10,7 +10,10 @@ export interface OutgoingRecord {
   readonly timestamp: number
 }
 
-/** A record as a broker returned it. Key and value may be views into the whole answer: copy what outlives the handler. */
+/**
+ * A record as a broker returned it. A value may be a view into all that was fetched with it, which it keeps in memory: copy
+ * what outlives the handler. Keys and headers stand alone.
+ */
 export interface ReceivedRecord {
   readonly offset: number
   readonly timestamp: number

@@ -231,7 +231,7 @@ class RecordReader {
     this.#at += 1
     const timestampDelta = this.#varlong()
     const offset = baseOffset + this.#varint()
-    const key = this.#field()
+    const key = this.#copy()
     const value = this.#field()
     const headerCount = this.#varint()
     const headers = headerCount === 0 ? noHeaders : this.#headers(headerCount, end)
@@ -248,23 +248,35 @@ class RecordReader {
       const start = this.#at
       if (length < 0 || length > end - start) throw malformed(`a header name of ${length} bytes goes past its record`)
       this.#at = start + length
-      headers.push([this.#bytes.toString('utf8', start, start + length), this.#field()])
+      headers.push([this.#bytes.toString('utf8', start, start + length), this.#copy()])
     }
     return headers
   }
 
   /** A view, not a copy. */
   #field(): Buffer | null {
+    const length = this.#fieldLength()
+    return length === -1 ? null : this.#bytes.subarray(this.#at - length, this.#at)
+  }
+
+  /** Whoever keeps a key or a header keeps nothing else in memory. */
+  #copy(): Buffer | null {
+    const length = this.#fieldLength()
+    if (length === -1) return null
+    const copy = Buffer.allocUnsafe(length)
+    this.#bytes.copy(copy, 0, this.#at - length, this.#at)
+    return copy
+  }
+
+  /** Passes a field; -1 is none. */
+  #fieldLength(): number {
     const length = this.#varint()
-    if (length < 0) {
-      if (length === -1) return null
-      throw malformed(`a field has the length ${length}`)
-    }
-    const start = this.#at
-    const end = start + length
+    if (length === -1) return -1
+    if (length < 0) throw malformed(`a field has the length ${length}`)
+    const end = this.#at + length
     if (end > this.#bytes.length) throw malformed(`a field of ${length} bytes goes past its batch`)
     this.#at = end
-    return this.#bytes.subarray(start, end)
+    return length
   }
 
   #varint(): number {

@@ -47,11 +47,12 @@ export class Dispatch {
 
   /** Lanes that fill themselves from what comes in. */
   wayInOf(partition: OwnedPartition): WayIn {
-    const { order, supplyOf } = this.#options
+    const { order, supplyOf, backPressure } = this.#options
     const inflow = supplyOf(partition)
     const lanes: LaneGroup<Work> = this.#lanes.group({
       // What is in the only lane must end first: looking further ahead would only make objects that wait.
-      canRefill: () => inflow.canTake && (order !== 'partition' || lanes.lanes === 0),
+      canRefill: () =>
+        inflow.canTake && (order === 'partition' ? lanes.lanes === 0 : backPressure.mayTakeUp(partition)),
       refill: () => this.#refill(partition, inflow, lanes),
     })
     return { inflow, lanes }
@@ -69,6 +70,7 @@ export class Dispatch {
     for (const work of deliveries) lanes.push(laneKey(order, work), work)
     // Records that were passed without a delivery free room, and so does an answer that counted more than it had.
     backPressure.shrunk(partition)
+    backPressure.grown(partition)
     if (deliveries.length === 0) ledger.moved(partition)
   }
 }

@@ -41,6 +41,10 @@ export class Inflow implements Supply {
     return this.#backlog.sizeBytes + this.#unsettledBytes
   }
 
+  get takenBytes(): number {
+    return this.#unsettledBytes
+  }
+
   get unsettledRecords(): number {
     return this.#unsettledRecords
   }

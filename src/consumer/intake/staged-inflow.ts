@@ -53,6 +53,10 @@ export class StagedInflow implements Supply {
     return this.#inflow.heldBytes
   }
 
+  get takenBytes(): number {
+    return this.#inflow.takenBytes
+  }
+
   get keepsBackUntil(): number | null {
     const isAllStaged = this.#staged > 0 && this.#staged === this.#inflow.unsettledRecords && !this.#hasRoomForMore
     return isAllStaged ? this.#stage.nextAt() : null

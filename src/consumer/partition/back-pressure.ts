@@ -43,6 +43,11 @@ export class BackPressure {
     this.#changed(partition)
   }
 
+  /** Taking up makes objects of bytes, and much of little where they were compressed: beyond the mark only when nothing runs. */
+  mayTakeUp({ inflow, lanes }: OwnedPartition): boolean {
+    return lanes.running === 0 || inflow.takenBytes * this.#partitions <= this.#high.bytes
+  }
+
   #isAbove(mark: Mark, { heldRecords, heldBytes }: PartitionInflow): boolean {
     return heldRecords * this.#partitions > mark.records || heldBytes * this.#partitions > mark.bytes
   }

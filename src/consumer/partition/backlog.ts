@@ -25,6 +25,10 @@ export class Backlog {
   #records = none
   #nextRecord = 0
   #taken = 0
+  /** Records that the batches of the first answer have claimed which were made records. */
+  #unpacked = 0
+  /** Of each record of the batch that is being taken up, on average: unpacked it may be far more than as fetched. */
+  #recordBytes = 0
 
   /** Nothing is left, not even the end of an answer without records. */
   get isEmpty(): boolean {
@@ -37,12 +41,13 @@ export class Backlog {
   }
 
   get sizeBytes(): number {
-    return this.#sizeBytes - this.#taken * this.recordBytes
+    const packed = this.#sizeBytes - this.#unpacked * (this.#waiting[0]?.recordBytes ?? 0)
+    return packed + (this.#records.length - this.#nextRecord) * this.#recordBytes
   }
 
-  /** Of each record of the first answer, on average. */
+  /** Of the record that was taken last, on average over its batch, as it stands in memory. */
   get recordBytes(): number {
-    return this.#waiting[0]?.recordBytes ?? 0
+    return this.#recordBytes
   }
 
   push(answer: FetchedRecords): void {
@@ -60,6 +65,8 @@ export class Backlog {
       this.#records = batch.decode()
       this.#nextRecord = 0
       this.#nextBatch += 1
+      this.#unpacked += batch.count
+      this.#recordBytes = Math.max(this.#waiting[0]?.recordBytes ?? 0, averageBytes(this.#records))
     }
     this.#taken += 1
     return this.#records[this.#nextRecord++] as ReceivedRecord
@@ -75,6 +82,16 @@ export class Backlog {
     this.#records = none
     this.#nextRecord = 0
     this.#taken = 0
+    this.#unpacked = 0
     return first.answer.nextOffset
   }
+}
+
+function averageBytes(records: readonly ReceivedRecord[]): number {
+  let bytes = 0
+  for (const { key, value, headers } of records) {
+    bytes += (key?.length ?? 0) + (value?.length ?? 0)
+    for (const [name, text] of headers) bytes += name.length + (text?.length ?? 0)
+  }
+  return records.length === 0 ? 0 : bytes / records.length
 }

@@ -4,6 +4,8 @@ import type { FetchedRecords } from '../../driver/consumer.js'
 export interface PartitionInflow {
   readonly heldRecords: number
   readonly heldBytes: number
+  /** Of `heldBytes`, those of records that were taken up. */
+  readonly takenBytes: number
   /** When the next record that is only kept back may be handled (by `clock.now()`); `null` when none is kept back. */
   readonly keepsBackUntil: number | null
   push(fetched: FetchedRecords): void

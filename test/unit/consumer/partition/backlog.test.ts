@@ -64,11 +64,21 @@ describe('a backlog', () => {
     backlog.push(answer([batch(10, 14)], 14, 400))
     expect([backlog.count, backlog.sizeBytes]).toEqual([14, 1_400])
     backlog.next()
-    expect([backlog.count, backlog.sizeBytes]).toEqual([13, 1_300])
+    expect([backlog.count, backlog.sizeBytes]).toEqual([13, 500])
     backlog.next()
     expect(backlog.next()).toBe(null)
     backlog.pass()
     expect([backlog.count, backlog.sizeBytes]).toEqual([4, 400])
+  })
+
+  it('counts a batch by what it is in memory, once that is known', () => {
+    const large = records(0, 4).map((record) => ({ ...record, value: Buffer.alloc(1_000) }))
+    const backlog = new Backlog()
+    backlog.push(answer([{ count: 4, decode: () => large }, batch(4, 8)], 8, 80))
+    expect(backlog.sizeBytes).toBe(80)
+    backlog.next()
+    expect(backlog.recordBytes).toBeGreaterThanOrEqual(1_000)
+    expect(backlog.sizeBytes).toBeGreaterThanOrEqual(3_040)
   })
 
   it('throws what a batch throws, as often as it is asked', () => {
