@@ -2,6 +2,7 @@ import type { AssignedPartition, ConsumerSettings, StartPosition } from '../../d
 import type { DriverError } from '../../errors.js'
 import { partitionKey, type TopicPartition } from '../../message/topic-partition.js'
 import { pause } from '../../runtime/pause.js'
+import { Reminder } from '../../runtime/reminder.js'
 import { brokerBackoff } from '../cluster/broker-backoff.js'
 import type { ClientContext } from '../cluster/client-context.js'
 import type { Cluster } from '../cluster/cluster.js'
@@ -54,6 +55,7 @@ export async function* findStartingPoints(
   let uncertain: readonly TopicPartition[] = settings.groupId === null ? [] : partitions
   let uncommitted: readonly TopicPartition[] = settings.groupId === null ? partitions : []
   let former: readonly FormerCommit[] = []
+  const reminder = new Reminder(runtime.clock)
   for (let round = 1; !signal.aborted; round += 1) {
     const points: StartingPoint[] = []
     if (uncertain.length > 0) {
@@ -74,7 +76,17 @@ export async function* findStartingPoints(
       uncommitted = found.unknown
     }
     if (points.length > 0 && !signal.aborted) yield points
-    if (uncertain.length === 0 && uncommitted.length === 0 && former.length === 0) return
+    const open = [...uncertain, ...uncommitted, ...former]
+    if (open.length === 0) {
+      if (reminder.told > 0) settings.logger.info({}, 'all partitions have a starting point now')
+      return
+    }
+    if (reminder.isDue()) {
+      settings.logger.warn(
+        { partitions: open.map(({ topic, partition }) => ({ topic, partition })), rounds: round },
+        'partitions have no starting point yet and are not read; look at their leaders and at the coordinator of the group',
+      )
+    }
     await pause(runtime.clock, brokerBackoff(round, runtime.random), signal)
     uncertain = uncertain.filter(isWanted)
     uncommitted = uncommitted.filter(isWanted)

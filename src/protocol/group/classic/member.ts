@@ -5,6 +5,7 @@ import { DriverError, StateError, type TidemarkError } from '../../../errors.js'
 import type { TopicPartition } from '../../../message/topic-partition.js'
 import { deferred } from '../../../runtime/deferred.js'
 import { pause } from '../../../runtime/pause.js'
+import { Reminder } from '../../../runtime/reminder.js'
 import { StateMachine, type Moves } from '../../../runtime/state-machine.js'
 import { brokerBackoff } from '../../cluster/broker-backoff.js'
 import type { ConsumeContext } from '../../cluster/client-context.js'
@@ -141,11 +142,14 @@ export class ClassicMember implements Membership {
   }
 
   async #run(): Promise<void> {
+    let outside = new Reminder(this.#context.runtime.clock)
     for (let attempt = 1; !this.#ending.signal.aborted;) {
       const step = await this.#enter()
       if (step.kind === 'done') {
         attempt = 1
+        if (outside.told > 0) this.#context.settings.logger.info({ group: this.#line.key }, 'in its group again')
         await this.#belong(step.value.joined, step.value.synced)
+        outside = new Reminder(this.#context.runtime.clock)
         continue
       }
       this.#machine.to('unjoined')
@@ -153,7 +157,7 @@ export class ClassicMember implements Membership {
       if (step.kind === 'failed') break
       if (step.kind === 'again') this.#memberId = step.memberId
       // The first "again" is the normal way to a member id; only a row of them is slowed down.
-      if (step.kind === 'later' || attempt > 1) await this.#pause(attempt, step)
+      if (step.kind === 'later' || attempt > 1) await this.#pause(attempt, step, outside.isDue())
       attempt += 1
     }
     await this.#finish()
@@ -176,11 +180,16 @@ export class ClassicMember implements Membership {
     return { kind: 'done', value: { joined: joined.value, synced: synced.value } }
   }
 
-  async #pause(attempt: number, step: EntryStep<unknown>): Promise<void> {
-    const delayMs = brokerBackoff(attempt, this.#context.runtime.random)
+  async #pause(attempt: number, step: EntryStep<unknown>, isToldOf: boolean): Promise<void> {
+    const { runtime, settings } = this.#context
+    const delayMs = brokerBackoff(attempt, runtime.random)
     const reason = step.kind === 'later' ? step.reason : step.kind
-    this.#context.settings.logger.debug({ group: this.#line.key, reason, delayMs }, 'not in the group yet')
-    await pause(this.#context.runtime.clock, delayMs, this.#ending.signal)
+    const fields = { group: this.#line.key, reason, delayMs }
+    if (isToldOf) {
+      const message = 'a member is not in its group and reads nothing; it goes on trying'
+      settings.logger.warn({ ...fields, attempt }, message)
+    } else settings.logger.debug(fields, 'not in the group yet')
+    await pause(runtime.clock, delayMs, this.#ending.signal)
   }
 
   /** The life of one generation: from its assignment until everything is given up or gone. */
