@@ -5,7 +5,7 @@ import type { ClientContext } from '../cluster/client-context.js'
 type FirstCountsContext = ClientContext<Pick<ConsumerSettings, 'topics' | 'from' | 'requestTimeoutMs' | 'logger'>>
 
 /**
- * How many partitions the topics had when this member first belonged to its group. What appears beyond that was written
+ * How many partitions the topics had when this member first joined its group. What appears beyond that was written
  * while we were reading: nothing of it may be passed over, wherever the group started.
  */
 export class PartitionsAtFirst {

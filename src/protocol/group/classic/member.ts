@@ -169,6 +169,8 @@ export class ClassicMember implements Membership {
     const coordinator = await this.#entry.findCoordinator(signal)
     if (coordinator.kind !== 'done') return coordinator
 
+    // Before the division, so that what is added in between is known to be added.
+    await this.#atFirst.learn()
     this.#machine.to('joining')
     const joined = await this.#entry.join(this.#memberId, this.#owned, signal)
     if (joined.kind !== 'done') return joined
@@ -262,7 +264,7 @@ export class ClassicMember implements Membership {
     const known = added.length === 0 ? partitions : partitions.filter((partition) => !added.includes(partition))
     this.#events.assigned(known, from)
     if (added.length > 0) this.#events.assigned(added, 'earliest')
-    void this.#atFirst.learn() // never rejects
+    void this.#atFirst.learn() // never rejects; known already unless the cluster did not answer before
   }
 
   /** The leader answers for the division: it has it made anew when partitions are added or a missing topic appears. */
