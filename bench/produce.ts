@@ -113,7 +113,7 @@ async function sweeps(library: Library, cluster: KafkaCluster): Promise<void> {
     ),
   )
   const variants = [
-    ...(['none', 'gzip', ...installedCodecs()] as const).map((compression) => ({
+    ...[...new Set(['none', 'gzip', 'snappy', 'lz4', ...installedCodecs()] as const)].map((compression) => ({
       name: `compression ${compression}`,
       producer: { compression },
     })),

@@ -1,4 +1,4 @@
-import { checkCapabilities } from './config/check-capabilities.js'
+import { checkCapabilities, checkCompression } from './config/check-capabilities.js'
 import { resolveConsumerOptions, type ConsumerConfig, type MessagingConsumerOptions } from './config/consumer-config.js'
 import {
   resolveMessagingOptions,
@@ -78,6 +78,7 @@ export class Messaging implements AsyncDisposable {
     this.#requireOpen('producer')
     const config = resolveProducerOptions(options, this.#options.profile)
     checkCapabilities(config.profile, this.#options.driver)
+    checkCompression(config.options.compression, this.#options.driver)
     return this.#makeProducer(config.options)
   }
 

@@ -1,3 +1,4 @@
+import type { Compression } from '../connection/requests/produce.js'
 import type { Driver } from '../driver/driver.js'
 import { ConfigError, type ConfigIssue } from '../errors.js'
 import type { Profile } from './profiles.js'
@@ -16,6 +17,17 @@ export function checkCapabilities(profile: Profile, driver: Pick<Driver, 'name' 
     `profile ${profile.name}`,
     missing.map((need) => missingIssue(need, driver.name)),
   )
+}
+
+/** Throws `ConfigError` when a driver has no way to write this compression. */
+export function checkCompression(
+  compression: Compression,
+  { compressionProblem }: Pick<Driver, 'compressionProblem'>,
+): void {
+  const fix = compressionProblem?.(compression) ?? null
+  if (fix === null) return
+  const message = `is ${compression}, for which there is no codec here`
+  throw new ConfigError('producer', [{ path: 'compression', message, fix }])
 }
 
 function missingIssue(need: string, driverName: string): ConfigIssue {

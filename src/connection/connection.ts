@@ -1,4 +1,5 @@
 import type { AnswerTo, Request } from './requests/apis.js'
+import type { Compression } from './requests/produce.js'
 
 /** A broker by its id, or any of the addresses the user gave while no broker is known yet. */
 export type Node = number | 'bootstrap'
@@ -54,6 +55,8 @@ export interface Connection {
 
 /** Opens connections; one for each producer, consumer and admin client, never shared between them. */
 export interface ConnectionFactory {
+  /** Why batches cannot be written with this compression, and what to do; `null` when they can. Missing: all can. */
+  readonly compressionProblem?: ((compression: Compression) => string | null) | undefined
   /** Name of the implementation for messages and `capabilities`, for example `kafkajs`. */
   readonly name: string
   /** @param owner who uses it, for log lines and the broker's client id, for example `detect-producer-1`. */

@@ -1,3 +1,4 @@
+import type { Compression } from '../connection/requests/produce.js'
 import type { Runtime } from '../runtime/runtime.js'
 import type { DriverAdmin } from './admin.js'
 import type { ClientSettings } from './client-settings.js'
@@ -20,6 +21,8 @@ export interface Capabilities {
 export interface Driver {
   readonly name: string
   readonly capabilities: Capabilities
+  /** Why records cannot be written with this compression, and what to do; `null` when they can. Missing: all can. */
+  readonly compressionProblem?: ((compression: Compression) => string | null) | undefined
   /** Time and chance of everything built on this driver. */
   readonly runtime: Runtime
   createProducer(settings: ProducerSettings): DriverProducer

@@ -19,6 +19,7 @@ export function createProtocolDriver(connections: ConnectionFactory, runtime: Ru
   return {
     name: connections.name,
     capabilities,
+    compressionProblem: connections.compressionProblem,
     runtime,
     createProducer: (settings) => createProtocolProducer(open(settings.clientId, 'producer'), runtime, settings),
     createConsumer: (settings, listener) =>

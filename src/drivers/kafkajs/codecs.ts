@@ -1,6 +1,6 @@
 import kafkajs from 'kafkajs'
-import { builtInCodecs, type CodecRegistry, type CompressionCodec } from '../../wire/compression.js'
-import { WireError } from '../../wire/wire-error.js'
+import type { Compression } from '../../connection/requests/produce.js'
+import { builtInCodecs, builtInProblem, type CodecRegistry, type CompressionCodec } from '../../wire/compression.js'
 
 /** What `CompressionCodecs` of kafkajs holds: a factory by compression type. */
 interface KafkajsCodec {
@@ -13,24 +13,25 @@ const types = {
   lz4: kafkajs.CompressionTypes.LZ4,
   zstd: kafkajs.CompressionTypes.ZSTD,
 }
-const packages = { snappy: 'kafkajs-snappy', lz4: 'kafkajs-lz4', zstd: '@kafkajs/zstd' }
+/** What was put into kafkajs's `CompressionCodecs`, as kafkajs itself would use it; else what is built in. */
+export const kafkajsCodecs: CodecRegistry = (compression) => registered(compression) ?? builtInCodecs(compression)
 
-/** gzip is built in; the others are whatever was put into kafkajs's `CompressionCodecs`, as kafkajs itself would use it. */
-export const kafkajsCodecs: CodecRegistry = (compression) => {
-  if (compression === 'gzip') return builtInCodecs('gzip')
+/** Why batches cannot be written with this compression here, and what to do; `null` when they can. */
+export function kafkajsCodecProblem(compression: Compression): string | null {
+  const problem = builtInProblem(compression)
+  if (problem === null || compression === 'none' || registered(compression) !== null) return null
+  return `${problem}; or put a codec into CompressionCodecs of kafkajs, for example @kafkajs/zstd`
+}
+
+function registered(compression: Exclude<Compression, 'none'>): CompressionCodec | null {
+  if (compression === 'gzip') return null
   const factories = kafkajs.CompressionCodecs as unknown as Readonly<Record<number, () => KafkajsCodec>>
-  let codec: KafkajsCodec
   try {
-    codec = factories[types[compression]]!()
-  } catch (cause) {
+    return adapted(factories[types[compression]]!())
+  } catch {
     // What kafkajs ships for the three is a factory that throws.
-    throw new WireError(
-      'no-codec',
-      `no codec for ${compression} compression; put one into CompressionCodecs of kafkajs, for example ${packages[compression]}`,
-      { cause },
-    )
+    return null
   }
-  return adapted(codec)
 }
 
 function adapted(codec: KafkajsCodec): CompressionCodec {

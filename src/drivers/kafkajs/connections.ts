@@ -7,7 +7,7 @@ import { guarded } from '../../telemetry/guard.js'
 import { silentLogger, type Logger } from '../../telemetry/logger.js'
 import { noMetrics } from '../../telemetry/metrics.js'
 import { Addresses, unknownNode } from './addresses.js'
-import { kafkajsCodecs } from './codecs.js'
+import { kafkajsCodecProblem, kafkajsCodecs } from './codecs.js'
 import { checkConfig, checkOptions, type KafkajsOptions } from './config.js'
 import { loadInternals } from './internals.js'
 import { kafkajsLogger } from './logging.js'
@@ -47,6 +47,7 @@ export function kafkajsConnections(
   const { logger = silentLogger } = options
   return {
     name: 'kafkajs',
+    compressionProblem: kafkajsCodecProblem,
     open: (owner) => new KafkajsConnection(config, owner, guarded(logger, noMetrics, owner).logger, runtime),
   }
 }

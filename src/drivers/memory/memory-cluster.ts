@@ -5,6 +5,7 @@ import type { CommittedPartition } from '../../connection/requests/offsets.js'
 import { StateError } from '../../errors.js'
 import type { OutgoingRecord, ReceivedRecord } from '../../message/record.js'
 import { systemRuntime, type Runtime } from '../../runtime/runtime.js'
+import { builtInProblem } from '../../wire/compression.js'
 import { createTopic, growTopic } from './broker/administration.js'
 import { Broker } from './broker/broker.js'
 import { ClusterState } from './cluster/cluster-state.js'
@@ -81,6 +82,7 @@ export class MemoryCluster {
   connectionFactory(): ConnectionFactory {
     return {
       name: 'memory',
+      compressionProblem: builtInProblem,
       open: (owner) => {
         const connection: MemoryConnection = new MemoryConnection(this.#network, owner, () =>
           this.#connections.delete(connection),

@@ -8,6 +8,7 @@ import type {
 } from '../../../connection/requests/produce.js'
 import type { OutgoingRecord } from '../../../message/record.js'
 import type { Timer } from '../../../runtime/clock.js'
+import { compressionBits } from '../../../wire/compression.js'
 import { setBrokerTimer } from '../cluster/broker-timer.js'
 import type { ClusterState } from '../cluster/cluster-state.js'
 import type { Partition, PartitionWatcher } from '../log/partition.js'
@@ -115,6 +116,7 @@ function problemOf(
   if (request.acks !== 0 && request.acks !== 1 && request.acks !== -1) {
     return wholeBatch(brokerCode.INVALID_REQUIRED_ACKS)
   }
+  if (compressionBits(batch.compression) === -1) return wholeBatch(brokerCode.UNSUPPORTED_COMPRESSION_TYPE)
   if (partition.leader !== node) return wholeBatch(brokerCode.NOT_LEADER_OR_FOLLOWER)
   if (request.acks === -1 && !partition.hasEnoughReplicas) return wholeBatch(brokerCode.NOT_ENOUGH_REPLICAS)
   return problemOfRecords(cluster.runtime.clock.wallTime(), partition, batch, sizeBytes)

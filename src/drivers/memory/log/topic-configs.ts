@@ -1,6 +1,6 @@
 const unlimited = '9223372036854775807'
 
-/** Topic settings that the cluster knows, with Kafka's defaults; another name is INVALID_CONFIG. */
+/** Topic settings that the cluster knows, with the defaults of Kafka 4; another name is INVALID_CONFIG. */
 const defaults: Readonly<Record<string, string>> = {
   'cleanup.policy': 'delete',
   'compression.type': 'producer',
@@ -12,7 +12,7 @@ const defaults: Readonly<Record<string, string>> = {
   'local.retention.bytes': '-2',
   'local.retention.ms': '-2',
   'max.compaction.lag.ms': unlimited,
-  'message.timestamp.after.max.ms': unlimited,
+  'message.timestamp.after.max.ms': '3600000',
   'message.timestamp.before.max.ms': unlimited,
   'message.timestamp.type': 'CreateTime',
   'min.cleanable.dirty.ratio': '0.5',

@@ -1,12 +1,17 @@
 import kafkajs from 'kafkajs'
 import { afterEach, describe, expect, it } from 'vitest'
-import { kafkajsCodecs } from '../../../../src/drivers/kafkajs/codecs.js'
+import { kafkajsCodecProblem, kafkajsCodecs } from '../../../../src/drivers/kafkajs/codecs.js'
+import { kafkajs as kafkajsDriver } from '../../../../src/drivers/kafkajs/driver.js'
+import { memory } from '../../../../src/drivers/memory/memory.js'
+import { createMessaging } from '../../../../src/messaging.js'
+import { builtInProblem } from '../../../../src/wire/compression.js'
 import { decodeRecordBatches } from '../../../../src/wire/record-batch-decoder.js'
 import { encodeRecordBatch } from '../../../../src/wire/record-batch-encoder.js'
 import { batchOf } from '../../wire/batches.js'
 
 const registry = kafkajs.CompressionCodecs as unknown as Record<number, () => unknown>
 const original = registry[kafkajs.CompressionTypes.LZ4]!
+const originalZstd = registry[kafkajs.CompressionTypes.ZSTD]!
 afterEach(() => {
   registry[kafkajs.CompressionTypes.LZ4] = original
 })
@@ -28,13 +33,33 @@ describe('compression', () => {
     expect(batches[0]!.decode().map(({ value }) => value!.toString())).toEqual(['a', 'b'])
   })
 
-  it('without its codec says which package has one, when writing and when reading', async () => {
-    await expect(encodeRecordBatch(batchOf([{}], { compression: 'zstd' }), kafkajsCodecs)).rejects.toThrow(
-      /no codec for zstd compression; put one into CompressionCodecs of kafkajs, for example @kafkajs\/zstd/,
-    )
-    registry[kafkajs.CompressionTypes.LZ4] = reversing
-    const bytes = await encodeRecordBatch(batchOf([{}], { compression: 'lz4' }), kafkajsCodecs)
-    registry[kafkajs.CompressionTypes.LZ4] = original
-    expect((await decodeRecordBatches(bytes, kafkajsCodecs)).corrupt).toMatch(/no codec for lz4/)
+  it('without one there goes through what is built in', async () => {
+    for (const compression of ['gzip', 'snappy', 'lz4'] as const) {
+      const value = Buffer.from('tidemark '.repeat(100))
+      const bytes = await encodeRecordBatch(batchOf([{ value }], { compression }), kafkajsCodecs)
+      const { batches } = await decodeRecordBatches(bytes, kafkajsCodecs)
+      expect(batches[0]!.decode()[0]!.value).toEqual(value)
+      expect(kafkajsCodecProblem(compression)).toBeNull()
+    }
   })
+
+  it.runIf(builtInProblem('zstd') !== null)(
+    'of zstd where Node has none is refused when the producer is made, and says what has one',
+    () => {
+      const drivers = [kafkajsDriver({ brokers: ['localhost:9092'] }), memory()]
+      for (const driver of drivers) {
+        const messaging = createMessaging({ driver })
+        expect(() => messaging.producer({ compression: 'zstd' })).toThrow(
+          expect.objectContaining({
+            code: 'invalid-config',
+            message: expect.stringMatching(/compression.*zstd.*Node 22\.15/s) as string,
+          }),
+        )
+      }
+      expect(kafkajsCodecProblem('zstd')).toMatch(/CompressionCodecs of kafkajs, for example @kafkajs\/zstd/)
+      registry[kafkajs.CompressionTypes.ZSTD] = reversing
+      expect(kafkajsCodecProblem('zstd')).toBeNull()
+      registry[kafkajs.CompressionTypes.ZSTD] = originalZstd
+    },
+  )
 })

@@ -88,6 +88,20 @@ describe('producing to the memory cluster', () => {
     })
   })
 
+  it('refuses a timestamp more than an hour ahead of its clock, as Kafka does from 4.0 on, and a codec that there is not', async () => {
+    const { cluster, clock, produce } = await setUp()
+    cluster.createTopic('t')
+    const ahead = (byMs: number) => [record('a', { timestamp: clock.wallTime() + byMs })]
+    expect(await produce({ topic: 't', records: ahead(3_700_000) })).toMatchObject({
+      errorCode: brokerCode.INVALID_TIMESTAMP,
+    })
+    expect(await produce({ topic: 't', records: ahead(3_500_000) })).toMatchObject({ errorCode: 0 })
+    expect(await produce({ topic: 't', records: [record('old', { timestamp: 0 })] })).toMatchObject({ errorCode: 0 })
+    expect(await produce({ topic: 't', compression: 'brotli' as never })).toMatchObject({
+      errorCode: brokerCode.UNSUPPORTED_COMPRESSION_TYPE,
+    })
+  })
+
   it('puts the broker’s time on records of a LogAppendTime topic', async () => {
     const { clock, cluster, produce } = await setUp()
     cluster.createTopic('t', { configs: { 'message.timestamp.type': 'LogAppendTime' } })
