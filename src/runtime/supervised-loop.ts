@@ -3,7 +3,7 @@ import type { Timer } from './clock.js'
 import type { Runtime } from './runtime.js'
 import { WorkLoop } from './work-loop.js'
 
-export interface SupervisedLoopOptions {
+export interface SupervisedLoopParts {
   readonly runtime: Runtime
   readonly backoff: Backoff
   /** A run threw, which nothing was meant to; the next one comes after `restartMs`. */
@@ -12,14 +12,14 @@ export interface SupervisedLoopOptions {
 
 /** A work loop that outlives its own defects: a run that throws is told and followed by another, after a backoff. */
 export class SupervisedLoop {
-  readonly #options: SupervisedLoopOptions
+  readonly #parts: SupervisedLoopParts
   readonly #loop: WorkLoop
   #crashes = 0
   #restart: Timer | null = null
   #state: 'open' | 'closed' = 'open'
 
-  constructor(run: () => void | Promise<void>, options: SupervisedLoopOptions) {
-    this.#options = options
+  constructor(run: () => void | Promise<void>, parts: SupervisedLoopParts) {
+    this.#parts = parts
     this.#loop = new WorkLoop(() => this.#watched(run))
   }
 
@@ -46,7 +46,7 @@ export class SupervisedLoop {
 
   #crashed(error: unknown): void {
     if (this.#state === 'closed') return
-    const { runtime, backoff, onCrash } = this.#options
+    const { runtime, backoff, onCrash } = this.#parts
     this.#crashes += 1
     const restartMs = backoff(this.#crashes, runtime.random)
     this.#restart = runtime.clock.setTimer(restartMs, () => {

@@ -17,7 +17,7 @@ import { judgeTopicCode } from '../cluster/codes.js'
 import { CoordinatorLine } from '../cluster/coordinator-line.js'
 import { fetchCommitted } from '../offsets/committed.js'
 import { lookUpOffsets, timestampOf } from '../offsets/look-up.js'
-import { changeTopics, type ChangeContext } from './topic-changes.js'
+import { changeTopics, type TopicChangeParts } from './topic-changes.js'
 
 const requestTimeoutMs = 5_000
 const metadataMaxAgeMs = 300_000
@@ -29,7 +29,7 @@ export function createProtocolAdmin(connection: Connection, runtime: Runtime, se
 class ProtocolAdmin implements DriverAdmin {
   readonly #cluster: Cluster
   readonly #runtime: Runtime
-  readonly #changes: ChangeContext
+  readonly #changes: TopicChangeParts
   readonly #closed = new AbortController()
 
   constructor(connection: Connection, runtime: Runtime, { logger }: ClientSettings) {

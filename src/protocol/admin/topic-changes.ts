@@ -11,7 +11,7 @@ import { brokerBackoff } from '../cluster/broker-backoff.js'
 import type { Cluster } from '../cluster/cluster.js'
 import { judgeTopicChangeCode } from './codes.js'
 
-export interface ChangeContext {
+export interface TopicChangeParts {
   readonly cluster: Cluster
   readonly runtime: Runtime
   readonly requestTimeoutMs: number
@@ -35,7 +35,7 @@ interface TopicChange<Item> {
  * answer may have changed counts among them.
  */
 export async function changeTopics<Item>(
-  { cluster, runtime, requestTimeoutMs, closed }: ChangeContext,
+  { cluster, runtime, requestTimeoutMs, closed }: TopicChangeParts,
   { doing, items, ask, alreadyDone, deadline }: TopicChange<Item>,
 ): Promise<readonly string[]> {
   const { clock, random } = runtime
