@@ -87,6 +87,8 @@ export type CommitOutcome =
   | 'no-partition'
   /** The metadata text was too large for the broker: commit again with less. */
   | 'metadata-too-large'
+  /** All of it together was too large for the broker: commit again with fewer offsets. */
+  | 'commit-too-large'
 
 /** Where a partition goes on that could not be read on where it was. */
 export interface PositionReset {

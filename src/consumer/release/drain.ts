@@ -42,6 +42,12 @@ export interface DrainReport {
    * that got no answer may yet take the group back.
    */
   readonly possibleDuplicates: readonly DrainedRange[]
+  /**
+   * Records that were handled beyond the committed offset, because they were not next in order. Their being done stands in
+   * the commit's metadata alone, so the next owner passes them over if it is of tidemark, and a client of another kind reads
+   * them again.
+   */
+  readonly doneBeyond: readonly DrainedRange[]
   readonly tookMs: number
 }
 
@@ -117,6 +123,7 @@ function report(
     abandoned,
     committed: partitions.flatMap(committedOffset),
     possibleDuplicates: partitions.flatMap((partition) => possibleDuplicates(partition, ledger)),
+    doneBeyond: partitions.flatMap((partition) => doneBeyond(partition, ledger)),
     tookMs: clock.now() - startedAt,
   }
   for (const partition of partitions) partition.leave()
@@ -134,6 +141,11 @@ function committedOffset({ topic, partition, acknowledged }: OwnedPartition): Dr
 function possibleDuplicates(partition: OwnedPartition, ledger: Ledger): DrainedRange[] {
   const { topic, partition: number } = partition
   return uncommittedRanges(partition, ledger).map((range) => ({ topic, partition: number, ...range }))
+}
+
+function doneBeyond(partition: OwnedPartition, ledger: Ledger): DrainedRange[] {
+  const { topic, partition: number } = partition
+  return (ledger.leastProgress(partition)?.completed ?? []).map((range) => ({ topic, partition: number, ...range }))
 }
 
 /** Everything that was touched, less what the next owner is sure to find done. */

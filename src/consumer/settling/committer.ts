@@ -42,6 +42,8 @@ export class Committer {
   /** News that come while a commit is out wait for its answer, and then for the pace. */
   #round: 'none' | 'out' | 'out-with-news' = 'none'
   readonly #pace: CommitPace
+  /** More at once were too large for the broker. */
+  #mostOffsets = Infinity
   /**
    * Partitions whose commit was not stored. They are tried again together after a while: a coordinator in trouble is not
    * asked with every settled record, and the others go on meanwhile.
@@ -193,26 +195,37 @@ export class Committer {
     if (this.#closed.signal.aborted) return
     const pending = this.#choose(partitions, which)
     if (pending.length === 0) return
-    const tooLarge = await this.#commitChosen(pending, deadline)
+    this.#pace.sent(pending.length, this.#options.runtime.clock.now())
+    this.#options.metrics.gauge('tidemark_consumer_commit_window_seconds', {}, this.#pace.windowMs / 1_000)
+    const tooLarge = await this.#commitInParts(pending, deadline)
     this.#repeatLater(pending)
     if (tooLarge) await this.#commit(partitions, deadline, which)
   }
 
-  /** Resolves to whether some of it was too large and has to go with less. */
-  async #commitChosen(pending: readonly PendingCommit[], deadline: number): Promise<boolean> {
-    this.#pace.sent(pending.length, this.#options.runtime.clock.now())
-    this.#options.metrics.gauge('tidemark_consumer_commit_window_seconds', {}, this.#pace.windowMs / 1_000)
-    const wasTroubled = pending.some(({ partition }) => this.#troubled.has(partition))
-    const outcomes = await this.#send(pending, deadline)
+  /** As many at once as the broker takes. Resolves to whether metadata was too large and has to go with less. */
+  async #commitInParts(pending: readonly PendingCommit[], deadline: number): Promise<boolean> {
     let tooLarge = false
-    for (const [index, commit] of pending.entries()) {
+    for (let at = 0; at < pending.length && !this.#closed.signal.aborted;) {
+      const most = this.#mostOffsets
+      const part = pending.slice(at, at + most).filter(({ partition }) => !partition.isGone)
+      const outcomes = part.length === 0 ? [] : await this.#commitPart(part, deadline)
+      tooLarge ||= outcomes.includes('metadata-too-large')
+      if (outcomes.includes('commit-too-large')) this.#mostOffsets = Math.ceil(part.length / 2)
+      else at += most
+    }
+    return tooLarge
+  }
+
+  async #commitPart(part: readonly PendingCommit[], deadline: number): Promise<readonly CommitOutcome[]> {
+    const wasTroubled = part.some(({ partition }) => this.#troubled.has(partition))
+    const outcomes = await this.#send(part, deadline)
+    for (const [index, commit] of part.entries()) {
       const outcome = outcomes[index] as CommitOutcome
       this.#count(outcome)
       this.#apply(commit, outcome)
-      tooLarge ||= outcome === 'metadata-too-large'
     }
     this.#retryLater(wasTroubled)
-    return tooLarge
+    return outcomes
   }
 
   /** From here on, until the answer, each of these may be what the group has. */
@@ -224,7 +237,7 @@ export class Committer {
     try {
       outcomes = await this.#options.driver().commit(pending.map(toOffset), deadline)
     } finally {
-      outcomes = pending.map(({ state }, index) => outcomeOf(outcomes[index], state))
+      outcomes = pending.map(({ state }, index) => outcomeOf(outcomes[index], state, pending.length === 1))
       for (const [index, { partition }] of pending.entries()) {
         this.#doubts.ended(partition, outcomes[index] as CommitOutcome, sentAt, clock.now())
       }
@@ -261,6 +274,9 @@ export class Committer {
       case 'no-partition':
         partition.uncommitted = true
         this.#troubled.add(partition)
+        return
+      case 'commit-too-large':
+        partition.uncommitted = true
         return
       case 'metadata-too-large':
         partition.uncommitted = true
@@ -327,9 +343,10 @@ function isNews(acknowledged: Acknowledged | null, { offset, metadata }: Acknowl
   return acknowledged === null || offset !== acknowledged.offset || metadata !== acknowledged.metadata
 }
 
-/** No word is no answer; and a commit that is bare already cannot be tried with less. */
-function outcomeOf(told: CommitOutcome | undefined, { metadata }: Acknowledged): CommitOutcome {
-  if (told === undefined) return 'in-doubt'
+/** No word is no answer; one offset that is too large is so by its metadata; and what is bare cannot be tried with less. */
+function outcomeOf(answer: CommitOutcome | undefined, { metadata }: Acknowledged, isAlone: boolean): CommitOutcome {
+  if (answer === undefined) return 'in-doubt'
+  const told = isAlone && answer === 'commit-too-large' ? 'metadata-too-large' : answer
   return told === 'metadata-too-large' && metadata === '' ? 'pending' : told
 }
 

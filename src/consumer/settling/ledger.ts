@@ -59,4 +59,5 @@ export const noCounts: Readonly<Record<CommitOutcome, number>> = {
   'in-doubt': 0,
   'no-partition': 0,
   'metadata-too-large': 0,
+  'commit-too-large': 0,
 }

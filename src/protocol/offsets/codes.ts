@@ -42,6 +42,7 @@ type OffsetCommitVerdict =
   | 'coordinator-moved'
   | 'unknown-partition'
   | 'metadata-too-large'
+  | 'commit-too-large'
   | 'forbidden'
   | 'not-stored'
 
@@ -57,7 +58,7 @@ export const judgeOffsetCommitCode = judgeBy<OffsetCommitVerdict>(
     COORDINATOR_NOT_AVAILABLE: 'coordinator-moved',
     UNKNOWN_TOPIC_OR_PARTITION: 'unknown-partition',
     OFFSET_METADATA_TOO_LARGE: 'metadata-too-large',
-    INVALID_COMMIT_OFFSET_SIZE: 'metadata-too-large',
+    INVALID_COMMIT_OFFSET_SIZE: 'commit-too-large',
     TOPIC_AUTHORIZATION_FAILED: 'forbidden',
     GROUP_AUTHORIZATION_FAILED: 'forbidden',
   },

@@ -39,6 +39,7 @@ const secondOpinionMs = 1_000
 export class OffsetCommitter {
   readonly #context: CommitContext
   readonly #parts: CommitParts
+  #forbidden: 'untold' | 'told' = 'untold'
 
   constructor(context: CommitContext, parts: CommitParts) {
     this.#context = context
@@ -108,6 +109,7 @@ export class OffsetCommitter {
       return new Map(offsets.map((offset) => [offset, neverSent ? 'pending' : 'in-doubt']))
     }
     this.#takeNotice(line, answer, identity)
+    this.#tellForbidden(answer, identity.groupId)
     const codes = new Map(answer.partitions.map((at) => [partitionKey(at.topic, at.partition), at.errorCode]))
     const codeOf = (offset: OffsetToCommit) => codes.get(partitionKey(offset.topic, offset.partition))
     const isUnknown = (code: number | undefined) =>
@@ -116,7 +118,7 @@ export class OffsetCommitter {
     const missing = await this.#missing(unknown, deadline)
     return new Map(
       offsets.map((offset) => {
-        const outcome = missing.has(offset) ? 'no-partition' : this.#outcome(offset, codeOf(offset), identity)
+        const outcome = missing.has(offset) ? 'no-partition' : this.#outcome(codeOf(offset))
         return [offset, outcome]
       }),
     )
@@ -156,25 +158,34 @@ export class OffsetCommitter {
     )
   }
 
-  #outcome(
-    { topic, partition }: OffsetToCommit,
-    code: number | undefined,
-    { groupId }: GroupMemberIdentity,
-  ): CommitOutcome {
+  /** Tells once that commits are forbidden, and again after one was allowed. */
+  #tellForbidden({ partitions }: OffsetCommitAnswer, group: string): void {
+    const refused = partitions.filter(({ errorCode }) => judgeOffsetCommitCode(errorCode) === 'forbidden')
+    const [first] = refused
+    if (first === undefined) {
+      if (partitions.some(({ errorCode }) => judgeOffsetCommitCode(errorCode) === 'stored')) this.#forbidden = 'untold'
+      return
+    }
+    if (this.#forbidden === 'told') return
+    this.#forbidden = 'told'
+    const { topic, partition, errorCode } = first
+    this.#context.settings.logger.error(
+      { group, topic, partition, code: brokerCodeName(errorCode), partitions: refused.length },
+      'committing is not authorised, so a restart will handle records again; grant READ on the group and its topics',
+    )
+  }
+
+  #outcome(code: number | undefined): CommitOutcome {
     if (code === undefined) return 'in-doubt'
-    switch (judgeOffsetCommitCode(code)) {
+    const verdict = judgeOffsetCommitCode(code)
+    switch (verdict) {
       case 'stored':
         return 'committed'
       case 'not-a-member':
         return 'lost'
       case 'metadata-too-large':
-        return 'metadata-too-large'
-      case 'forbidden':
-        this.#context.settings.logger.error(
-          { group: groupId, topic, partition, code: brokerCodeName(code) },
-          'committing is not authorised; grant READ on the group and its topics',
-        )
-        return 'pending'
+      case 'commit-too-large':
+        return verdict
       default:
         return 'pending'
     }

@@ -48,6 +48,7 @@ class MemberScript {
       abandoned: 0,
       committed: [],
       possibleDuplicates: duplicates.map(([from, to]) => ({ topic, partition: 0, from, to })),
+      doneBeyond: [],
       tookMs: 0,
     }
     this.events.push({ kind: 'drained', at, report })

@@ -68,6 +68,8 @@ const givingUp = { rebalance: 'draining', stop: 'closing' } as const
  * | closing  | stop      | closing still, by the earlier of both |
  * | stable, draining | lost | nothing is drained or committed; it joins again |
  * | closing  | lost      | nothing more is committed; it leaves |
+ * | stable, draining | failed here | closing, as at a stop; `failed` is told, and it leaves |
+ * | any      | failed by the group | nothing is drained or committed; `failed` is told, and it leaves |
  */
 export class ClassicMember implements Membership {
   readonly #context: ConsumeContext
@@ -111,6 +113,11 @@ export class ClassicMember implements Membership {
 
   fail(error: TidemarkError): void {
     this.#failure ??= error
+    if (this.#machine.is('stable', 'draining')) {
+      // Still a member: what is settled is committed, and nobody has to wait until the session is over.
+      void this.stop(this.#deadlineFor('rebalance')) // never rejects
+      return
+    }
     this.#generation?.end({ kind: 'failed', error })
     this.#ending.abort(error)
   }
@@ -297,16 +304,22 @@ export class ClassicMember implements Membership {
     if (this.#failure !== null) {
       this.#machine.to('failed')
       this.#events.failed(this.#failure)
+      await this.#leave()
       return
     }
     this.#machine.to('leaving')
+    await this.#leave()
+    this.#machine.to('stopped')
+  }
+
+  /** A static member is expected back. */
+  async #leave(): Promise<void> {
     const isKnown = this.#memberId !== '' && this.#context.settings.groupInstanceId === null
     if (isKnown) {
       const { requestTimeoutMs } = this.#context.settings
       const deadline = Math.min(this.#stopDeadline, this.#context.runtime.clock.now() + requestTimeoutMs)
       await this.#entry.leave(this.#memberId, deadline)
     }
-    this.#machine.to('stopped')
   }
 }
 

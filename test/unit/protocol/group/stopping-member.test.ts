@@ -148,3 +148,25 @@ describe('a member that lost its partitions in the middle of a drain', () => {
     expect(revokes()).toBe(before + 1)
   })
 })
+
+describe('a member that fails by a defect of its own', () => {
+  it('may still commit what is settled, tells the failure, and leaves: nobody waits until its session is over', async () => {
+    const failing = member({ sessionTimeoutMs: 45_000 })
+    const outcomes: string[] = []
+    failing.whenRevoked = async (partitions) => {
+      const offsets = partitions.map((at) => ({ ...at, nextOffset: at.position, metadata: 'settled' }))
+      outcomes.push(...(await failing.consumer.commit(offsets, clock.now() + 1_000)))
+    }
+    failing.whenAssigned = () => Promise.reject(new TypeError('a defect'))
+    const started = failing.consumer.start(clock.now() + 30_000).catch(() => undefined)
+    await clock.advance(10_000)
+    await started
+    expect(failing.kinds()).toEqual(['assigned', 'revoked', 'failed'])
+    expect(outcomes).toEqual(['committed', 'committed'])
+    const next = member()
+    const begun = clock.now()
+    await next.start()
+    expect(clock.now() - begun).toBeLessThan(5_000)
+    expect(next.last('assigned').map(({ committed }) => committed?.metadata)).toEqual(['settled', 'settled'])
+  })
+})
