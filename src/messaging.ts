@@ -11,6 +11,7 @@ import { resolveTopics } from './config/topic-list.js'
 import { Consumer } from './consumer/consumer.js'
 import type { DeadLetterRoute } from './consumer/handling/failed-record.js'
 import type { ConsumerFacts } from './consumer/watch/facts.js'
+import { lookAtDeadLetterTopic } from './dead-letter/dead-letter-look.js'
 import { deadLetterTopic } from './dead-letter/dead-letter-topic.js'
 import { deadLetterTo } from './dead-letter/dead-letter.js'
 import type { ClientSettings } from './driver/client-settings.js'
@@ -184,6 +185,7 @@ export class Messaging implements AsyncDisposable {
       middleware: [],
       stage: null,
       deadLetter: deadLetter === null ? null : this.#deadLetterRoute(deadLetter, options.topics),
+      beforeStart: deadLetter === null ? undefined : () => this.#lookAtDeadLetterTopic(deadLetter, options.topics),
       send: async (topic, value, sendOptions) => this.#sharedProducer(profile, profile).send(topic, value, sendOptions),
       offsetAt: async (partition, timestamp) => {
         const [offset] = await this.admin.listOffsets([partition], { timestamp })
@@ -199,6 +201,18 @@ export class Messaging implements AsyncDisposable {
     const { clientId, logger, metrics } = this.#options
     const own = { client: clientId, ...(group === undefined ? {} : { group }) }
     return { clientId, logger: withFields(logger, own), metrics: scoped(metrics, own) }
+  }
+
+  #lookAtDeadLetterTopic(target: string, sources: readonly Topic[]): Promise<void> {
+    const { driver, logger } = this.#options
+    const { clock } = driver.runtime
+    return lookAtDeadLetterTopic({
+      target,
+      sources: sources.map(({ name }) => name),
+      cluster: this.admin,
+      clock,
+      logger,
+    })
   }
 
   /** Dead letters go with acks=all and idempotence whatever the profile: they are what is left of a record. */

@@ -18,7 +18,8 @@ import { requireObject, resolveOptions } from './resolve-options.js'
 export type MessagingConsumerOptions<Topics extends readonly Topic[] = readonly Topic[]> = ConsumerOptions<Topics> & {
   /**
    * Topic that takes records whose handling failed, with their bytes as they were and headers that say why. Without it
-   * such a record stops its partition, visibly. It must exist.
+   * such a record stops its partition, visibly. It must exist and not be compacted, else the consumer does not start; one
+   * that takes smaller records or keeps them shorter than the topics read is a warning.
    */
   readonly deadLetter?: string | undefined
   /** Default: the profile of the messaging it is made by. */

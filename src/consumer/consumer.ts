@@ -1,6 +1,6 @@
 import type { StartPosition } from '../driver/consumer.js'
 import type { DriverConsumer } from '../driver/consumer.js'
-import { DriverError, TidemarkError } from '../errors.js'
+import { DriverError, StateError, TidemarkError } from '../errors.js'
 import { flag, optionProblem, timeLimit, type Rules } from '../input/option-rules.js'
 import type { TopicPartition } from '../message/topic-partition.js'
 import type { Clock } from '../runtime/clock.js'
@@ -78,7 +78,8 @@ export class Consumer implements AsyncDisposable {
    * Joins the group and resolves when the first assignment is there, within `timeoutMs` (default 60,000); handling may
    * begin before.
    *
-   * @throws ConfigError when the options cannot be used; the consumer is as it was
+   * @throws ConfigError when the options cannot be used; the consumer is as it was. Also when its dead-letter topic is missing
+   *   or compacted; the consumer is then failed for good
    * @throws DriverError when the cluster or group cannot be reached in time; the consumer is then failed for good
    */
   async start(options: TimeoutOption = {}): Promise<void> {
@@ -87,10 +88,12 @@ export class Consumer implements AsyncDisposable {
     const { timeoutMs = startTimeoutMs } = options
     this.#state.require('start', 'idle')
     this.#state.to('starting')
-    const driver = this.#dependencies.driver.createConsumer(this.#settings(), this.#parts.lifecycle)
-    this.#driver = driver
+    const deadline = this.#now() + timeoutMs
     try {
-      await driver.start(this.#now() + timeoutMs)
+      await this.#dependencies.beforeStart?.()
+      if (!this.#state.is('starting')) throw new StateError('stopped', 'the consumer was stopped before it had joined')
+      this.#driver = this.#dependencies.driver.createConsumer(this.#settings(), this.#parts.lifecycle)
+      await this.#driver.start(deadline)
     } catch (cause) {
       const error = asTidemarkError(cause)
       if (this.#state.is('starting')) this.#fail(error)

@@ -41,6 +41,11 @@ export class OffsetTracker {
     return this.#end
   }
 
+  /** Records from the lowest unfinished one to the newest: what is kept in memory, settled or not. */
+  get window(): number {
+    return this.#tail - this.#head
+  }
+
   /** Records received and not settled. */
   get unfinished(): number {
     return this.#tail - this.#head - this.#settledBeyond

@@ -463,7 +463,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a fast partition is never paused',
     file: 'src/consumer/partition/back-pressure.ts',
-    find: "if (!gate.isClosedBy('marks') && this.#isAbove(this.#high, inflow)) gate.close('marks')",
+    find: "if (!gate.isClosedBy('marks') && this.#isAbove(this.#high, inflow, tracker.window)) gate.close('marks')",
     replace: 'void this.#high',
     why: 'a stalled handler fills the memory',
     units: 'test/unit/consumer/flow.test.ts',

@@ -24,6 +24,8 @@ export interface ConsumerDependencies {
   /** Where failed records go; `null`: their partition stops. */
   readonly deadLetter: DeadLetterRoute | null
   readonly send: ContextSend
+  /** Awaited before the consumer joins; a rejection ends its start. */
+  readonly beforeStart?: (() => Promise<void>) | undefined
   /** Where it is kept what is done. By default the group's committed offsets; without a group nowhere. */
   readonly ledger?: LedgerFactory | undefined
   /** How deliveries go through their handler. By default at least once. */

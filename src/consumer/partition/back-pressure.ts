@@ -10,6 +10,8 @@ export interface Mark {
 /**
  * Bounds what is received and not settled. Each partition has an equal share of the marks, so one that stalls is paused
  * alone. Fetches that are out when the mark is passed still arrive: the bound is the mark and one fetch for each partition.
+ * What is settled beyond a record that is not costs no more than some bytes, so there may be as much of it in each partition
+ * as the whole mark allows records.
  */
 export class BackPressure {
   readonly #high: Mark
@@ -31,15 +33,15 @@ export class BackPressure {
 
   /** The partition holds more than before. */
   grown(partition: OwnedPartition): void {
-    const { gate, inflow } = partition
-    if (!gate.isClosedBy('marks') && this.#isAbove(this.#high, inflow)) gate.close('marks')
+    const { gate, inflow, tracker } = partition
+    if (!gate.isClosedBy('marks') && this.#isAbove(this.#high, inflow, tracker.window)) gate.close('marks')
     this.#changed(partition)
   }
 
   /** The partition holds less than before. */
   shrunk(partition: OwnedPartition): void {
-    const { gate, inflow } = partition
-    if (gate.isClosedBy('marks') && !this.#isAbove(this.#low, inflow)) gate.lift('marks')
+    const { gate, inflow, tracker } = partition
+    if (gate.isClosedBy('marks') && !this.#isAbove(this.#low, inflow, tracker.window)) gate.lift('marks')
     this.#changed(partition)
   }
 
@@ -48,7 +50,8 @@ export class BackPressure {
     return lanes.running === 0 || inflow.takenBytes * this.#partitions <= this.#high.bytes
   }
 
-  #isAbove(mark: Mark, { heldRecords, heldBytes }: PartitionInflow): boolean {
-    return heldRecords * this.#partitions > mark.records || heldBytes * this.#partitions > mark.bytes
+  #isAbove(mark: Mark, { heldRecords, heldBytes }: PartitionInflow, window: number): boolean {
+    const shares = this.#partitions
+    return heldRecords * shares > mark.records || heldBytes * shares > mark.bytes || window > mark.records
   }
 }

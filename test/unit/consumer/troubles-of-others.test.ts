@@ -10,6 +10,7 @@ describe('a dead-letter topic that cannot be written', () => {
     simulated(async ({ cluster, clock, process }) => {
       cluster.createTopic('t', { partitions: 2 })
       cluster.createTopic('healthy')
+      cluster.createTopic('t.dlq')
       put(cluster, numbered('poison', 8))
       const handled: string[] = []
       const messaging = open(process('one'))
@@ -27,6 +28,7 @@ describe('a dead-letter topic that cannot be written', () => {
         },
       })
       await consumer.start()
+      cluster.deleteTopic('t.dlq')
       await clock.sleep(1_000)
       put(cluster, ['of another partition'], 't', 1)
       put(cluster, ['of another topic'], 'healthy')

@@ -28,6 +28,7 @@ type Handle = (message: Message<string>, context: HandlerContext) => void | Prom
 async function handling(handle: Handle, extra: object = {}, cluster: MemoryClusterOptions = {}) {
   const all = world(cluster)
   all.cluster.createTopic('out')
+  all.cluster.createTopic('dlq')
   all.append(0, 1)
   const lines: { level: string; fields: { error?: { code?: string } }; message: string }[] = []
   const at = (level: string) => (fields: object, message: string) => void lines.push({ level, fields, message })
@@ -98,7 +99,6 @@ describe('a send that the handler does not await', () => {
     const { clock, cluster, committed, messaging } = await handling((_, { send }) => void send(out, 'x'), {
       deadLetter: 'dlq',
     })
-    cluster.createTopic('dlq')
     cluster.faults.failNext({ api: 'produce' }, brokerCode.TOPIC_AUTHORIZATION_FAILED)
     await clock.advance(10_000)
     expect(cluster.records('dlq', 0).length).toBe(1)
