@@ -45,6 +45,8 @@ export interface AssignedPartition extends TopicPartition {
   readonly position: number
   /** What the group had committed; `null` when nothing. */
   readonly committed: { readonly offset: number; readonly metadata: string | null } | null
+  /** How many partitions the topic had when its group started; kept beside commits. `null`: it starts at the beginning. */
+  readonly partitionsAtFirst: number | null
   /**
    * Tells the log that offsets count in from any other one of that name; `null` when the driver cannot tell. Another one
    * after a seek in a topic that was made anew meanwhile.

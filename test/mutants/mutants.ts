@@ -409,7 +409,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a commit does not say which log its offset counts in',
     file: 'src/consumer/settling/committer.ts',
-    find: 'identitySection(partition.assigned.log), ',
+    find: '    identitySection(log),\n',
     replace: '',
     why: 'a commit that lands in a topic made anew sends the next process beyond its first records',
     units: 'test/unit/consumer/topic-made-anew.test.ts',

@@ -2,6 +2,7 @@ import type { CommitOutcome, DriverConsumer, OffsetToCommit } from '../../driver
 import { encodeCommitMetadata } from '../../offsets/commit-metadata.js'
 import { commitDue } from '../../offsets/commit-policy.js'
 import { completedRangesText } from '../../offsets/completed-ranges.js'
+import { partitionsAtFirstSection } from '../../offsets/partitions-at-first.js'
 import { identitySection } from '../../offsets/log-identity.js'
 import type { Progress } from '../../offsets/progress.js'
 import { exponential } from '../../runtime/backoff.js'
@@ -334,7 +335,12 @@ function stateOf(partition: OwnedPartition): Acknowledged {
   const offset = partition.tracker.committable
   const completed = partition.tracker.completedRanges()
   if (partition.metadataMaxBytes === 0) return { offset, metadata: '' }
-  const sections = [identitySection(partition.assigned.log), completedRangesText(offset, completed)]
+  const { log, partitionsAtFirst } = partition.assigned
+  const sections = [
+    identitySection(log),
+    partitionsAtFirstSection(partitionsAtFirst),
+    completedRangesText(offset, completed),
+  ]
   return { offset, metadata: encodeCommitMetadata(sections, partition.metadataMaxBytes) }
 }
 

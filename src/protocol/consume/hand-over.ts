@@ -16,7 +16,7 @@ import type { EndOffsets } from '../offsets/end-offsets.js'
 import { findStartingPoints, type StartingPoint } from '../offsets/starting-points.js'
 
 type HandOverContext = ClientContext<
-  Pick<ConsumerSettings, 'groupId' | 'isolation' | 'onOutOfRange' | 'requestTimeoutMs' | 'logger' | 'metrics'>
+  Pick<ConsumerSettings, 'groupId' | 'from' | 'isolation' | 'onOutOfRange' | 'requestTimeoutMs' | 'logger' | 'metrics'>
 >
 
 type NewPosition = Pick<AssignedPartition, 'topic' | 'partition' | 'position' | 'committed'>
@@ -65,6 +65,9 @@ export class HandOver {
   readonly #held = new Map<string, Held>()
   #epoch = 0
 
+  /** How many partitions the topics had when their group started. */
+  readonly #atFirst = new Map<string, number>()
+
   constructor(context: HandOverContext, parts: HandOverParts) {
     this.#context = context
     this.#parts = parts
@@ -94,7 +97,7 @@ export class HandOver {
     const nobodyWaits = new AbortController()
     const tenures = [...taken.values()].map(({ tenure }) => whenAborted(tenure.signal))
     void Promise.all(tenures).then(() => nobodyWaits.abort(tenureOver())) // never rejects
-    const search = { from, isWanted, signal: nobodyWaits.signal }
+    const search = { from, atFirst: this.#atFirst, isWanted, signal: nobodyWaits.signal }
     for await (const points of findStartingPoints(this.#context, partitions, search)) {
       if (nobodyWaits.signal.aborted) return
       const wanted = points.filter(isWanted)
@@ -233,6 +236,18 @@ export class HandOver {
     fetcher.release(assigned.filter(still))
   }
 
+  /** As it is on record, else as this member found it: that goes on record with its first commit. */
+  #countAtFirst(topic: string): number | null {
+    const { cluster, settings } = this.#context
+    if (settings.from === 'earliest' || settings.groupId === null) return null
+    const known = this.#atFirst.get(topic)
+    if (known !== undefined) return known
+    const count = cluster.topic(topic)?.partitions.length
+    if (count === undefined) return null
+    this.#atFirst.set(topic, count)
+    return count
+  }
+
   #assignedAt({ topic, partition, position, committed }: NewPosition, epoch: number): AssignedPartition {
     const { fetcher } = this.#parts
     const { cluster } = this.#context
@@ -243,6 +258,7 @@ export class HandOver {
       epoch,
       position,
       committed,
+      partitionsAtFirst: this.#countAtFirst(topic),
       get log() {
         return logNow(this)
       },

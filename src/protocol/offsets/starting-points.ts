@@ -1,12 +1,15 @@
 import type { AssignedPartition, ConsumerSettings, StartPosition } from '../../driver/consumer.js'
 import type { DriverError } from '../../errors.js'
 import { partitionKey, type TopicPartition } from '../../message/topic-partition.js'
+import { originOf } from '../../offsets/log-identity.js'
+import { partitionsAtFirst } from '../../offsets/partitions-at-first.js'
 import { pause } from '../../runtime/pause.js'
 import { Reminder } from '../../runtime/reminder.js'
 import { brokerBackoff } from '../cluster/broker-backoff.js'
 import type { ClientContext } from '../cluster/client-context.js'
 import type { Cluster } from '../cluster/cluster.js'
 import { CoordinatorLine } from '../cluster/coordinator-line.js'
+import type { CommittedPartition } from '../../connection/requests/offsets.js'
 import { commitPlace } from './commit-place.js'
 import { fetchCommitted } from './committed.js'
 import { lookUpOffsets, timestampOf } from './look-up.js'
@@ -27,6 +30,8 @@ type SearchContext = ClientContext<
 interface Search {
   /** Where to start what was never committed, and everything where there is no group. */
   readonly from: StartPosition
+  /** How many partitions the topics had when their group started, as far as that is on record: learnt here. */
+  readonly atFirst: Map<string, number>
   /** Is the partition still ours to start? */
   isWanted(at: TopicPartition): boolean
   /** Aborts when none is wanted any more. */
@@ -49,17 +54,18 @@ const unknown = -1
 export async function* findStartingPoints(
   context: SearchContext,
   partitions: readonly TopicPartition[],
-  { from, isWanted, signal }: Search,
+  { from, atFirst, isWanted, signal }: Search,
 ): AsyncGenerator<readonly StartingPoint[], void, void> {
   const { runtime, settings } = context
   let uncertain: readonly TopicPartition[] = settings.groupId === null ? [] : partitions
   let uncommitted: readonly TopicPartition[] = settings.groupId === null ? partitions : []
   let former: readonly FormerCommit[] = []
+  let counts: 'unknown' | 'learnt' = settings.groupId === null ? 'learnt' : 'unknown'
   const reminder = new Reminder(runtime.clock)
   for (let round = 1; !signal.aborted; round += 1) {
     const points: StartingPoint[] = []
     if (uncertain.length > 0) {
-      const commits = await readCommits(context, uncertain, signal)
+      const commits = await readCommits(context, uncertain, atFirst, signal)
       points.push(...commits.points)
       uncertain = commits.uncertain
       uncommitted = [...uncommitted, ...commits.uncommitted]
@@ -71,9 +77,15 @@ export async function* findStartingPoints(
       former = found.unknown
     }
     if (uncommitted.length > 0 && !signal.aborted) {
-      const found = await lookUpStart(context, uncommitted, from, signal)
-      points.push(...found.points)
-      uncommitted = found.unknown
+      counts = counts === 'learnt' || from === 'earliest' ? 'learnt' : await readCounts(context, atFirst, signal)
+      if (counts === 'learnt') {
+        const wasAdded = ({ topic, partition }: TopicPartition) => partition >= (atFirst.get(topic) ?? Infinity)
+        const added = await lookUpStart(context, uncommitted.filter(wasAdded), 'earliest', signal)
+        const others = uncommitted.filter((at) => !wasAdded(at))
+        const found = await lookUpStart(context, others, from, signal)
+        points.push(...added.points, ...found.points)
+        uncommitted = [...added.unknown, ...found.unknown]
+      }
     }
     if (points.length > 0 && !signal.aborted) yield points
     const open = [...uncertain, ...uncommitted, ...former]
@@ -94,7 +106,36 @@ export async function* findStartingPoints(
   }
 }
 
-async function readCommits(context: SearchContext, partitions: readonly TopicPartition[], signal: AbortSignal) {
+/** What commits of any partition of the group say of their topics. */
+async function readCounts(
+  context: SearchContext,
+  atFirst: Map<string, number>,
+  signal: AbortSignal,
+): Promise<'unknown' | 'learnt'> {
+  const { cluster, settings } = context
+  const line = new CoordinatorLine(context, settings.groupId ?? '')
+  const { all, each } = await fetchCommitted(line, null, Infinity, signal)
+  // Refused: what is told for single partitions decides.
+  if (all !== null) return all.kind === 'not-yet' ? 'unknown' : 'learnt'
+  for (const finding of each.values()) {
+    if (finding.kind === 'committed') noteCount(cluster, atFirst, finding.committed)
+  }
+  return 'learnt'
+}
+
+/** The lowest counts: nothing may be passed over. */
+function noteCount(cluster: Cluster, atFirst: Map<string, number>, { topic, metadata }: CommittedPartition): void {
+  const count = partitionsAtFirst(metadata)
+  if (count === null || originOf(metadata, cluster.logOf(topic)) !== 'this-log') return
+  atFirst.set(topic, Math.min(count, atFirst.get(topic) ?? Infinity))
+}
+
+async function readCommits(
+  context: SearchContext,
+  partitions: readonly TopicPartition[],
+  atFirst: Map<string, number>,
+  signal: AbortSignal,
+) {
   const { cluster, settings } = context
   const { groupId, logger } = settings
   await learnTopics(context, partitions)
@@ -109,6 +150,7 @@ async function readCommits(context: SearchContext, partitions: readonly TopicPar
     switch (finding.kind) {
       case 'committed': {
         const { offset, metadata } = finding.committed
+        noteCount(cluster, atFirst, finding.committed)
         const committed = { offset, metadata }
         const place = commitPlace(finding.committed, cluster)
         if (place.kind === 'here') {

@@ -52,7 +52,15 @@ export class FakeDriver implements DriverConsumer {
   ): Promise<AssignedPartition> {
     this.#epoch += 1
     const position = start.position ?? start.committed?.offset ?? 0
-    const assigned = { topic, partition, epoch: this.#epoch, position, committed: start.committed ?? null, log: null }
+    const assigned = {
+      topic,
+      partition,
+      epoch: this.#epoch,
+      position,
+      committed: start.committed ?? null,
+      partitionsAtFirst: null,
+      log: null,
+    }
     this.#owned.set(partitionKey(topic, partition), assigned)
     await this.listener.assigned([assigned])
     return assigned

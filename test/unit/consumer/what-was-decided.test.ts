@@ -285,9 +285,8 @@ describe("from: 'latest'", () => {
     'loses nothing of a partition that is added %s',
     losesNothing,
   )
-  it.fails('loses nothing of a partition that is added while no leader looked, before a restart', () =>
-    losesNothing('while no leader looked, before a restart'),
-  )
+  it('loses nothing of a partition that is added while no leader looked, before a restart', () =>
+    losesNothing('while no leader looked, before a restart'))
 })
 
 describe('a stopped partition', () => {
