@@ -13,6 +13,7 @@ export default defineConfig({
   test: {
     include: ['test/{unit,types,package,contract,simulation,examples}/**/*.test.ts'],
     testTimeout: 30_000,
+    env: { TIDEMARK_LOG: 'silent' },
     setupFiles: ['test/support/equal-buffers.ts'],
     // No file leaves anything behind in a module, so a worker loads each module once and not once a file.
     isolate: false,

@@ -64,6 +64,7 @@ export const environmentVariables = {
   KAFKA_SASL_PASSWORD: 'password',
   TIDEMARK_PROFILE: 'ap, cp or transactional',
   TIDEMARK_DURABILITY: 'refuse, warn or off: when the cluster cannot keep the promise of the profile',
+  TIDEMARK_LOG: 'silent, error, warn, info or json: what is written to standard error without a logger',
 } as const
 
 /**

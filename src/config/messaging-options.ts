@@ -1,7 +1,9 @@
 import { z } from 'zod'
 import type { Driver } from '../driver/driver.js'
+import { systemClock } from '../runtime/clock.js'
 import { guarded } from '../telemetry/guard.js'
 import { silentLogger, type Logger } from '../telemetry/logger.js'
+import { standardLogger } from '../telemetry/standard-logger.js'
 import { noMetrics, type MetricsAdapter } from '../telemetry/metrics.js'
 import { checkCapabilities } from './check-capabilities.js'
 import { profileOf } from './define-profile.js'
@@ -18,8 +20,11 @@ export interface MessagingOptions {
   readonly profile?: ProfileName | Profile | undefined
   /** What to do when the cluster cannot keep the promise. Default: as the profile says. */
   readonly durability?: Profile['durability'] | undefined
-  /** Default: silent. */
-  readonly logger?: Logger | undefined
+  /**
+   * pino, winston, `console`, `consoleLogger()`, or what is shaped like one of them. Default: warnings and errors on standard
+   * error, at most one a minute for each cause, or what `TIDEMARK_LOG` says; under a clock that is not the system's: silent.
+   */
+  readonly logger?: Logger | 'silent' | undefined
   /** Default: measurements go nowhere. */
   readonly metrics?: MetricsAdapter | undefined
   /** How long `close` may drain, commit and flush before it ends what is left. Default 30,000. */
@@ -49,9 +54,10 @@ export const messagingOptionsSchema = z.strictObject({
     .default('cp')
     .describe('what is promised'),
   durability: z.enum(['refuse', 'warn', 'off']).optional().describe('when the cluster cannot keep the promise'),
-  logger: service<Logger>(['debug', 'info', 'warn', 'error'], 'a logger')
-    .default(() => silentLogger)
-    .describe('where log lines go: consoleLogger() or one shaped like pino'),
+  logger: z
+    .union([service<Logger>(['debug', 'info', 'warn', 'error'], 'a logger'), z.literal('silent')])
+    .optional()
+    .describe("where log lines go: pino, winston, console, consoleLogger() or 'silent'"),
   metrics: service<MetricsAdapter>(['count', 'gauge', 'observe'], 'a metrics adapter')
     .default(() => noMetrics)
     .describe('where measurements go'),
@@ -65,11 +71,18 @@ export const messagingOptionsSchema = z.strictObject({
 
 /** Throws `ConfigError` with every problem, and when the driver cannot do what the profile needs. */
 export function resolveMessagingOptions(options: MessagingOptions): ResolvedMessagingOptions {
-  const { durability, profile: chosen, ...rest } = resolveOptions('createMessaging', messagingOptionsSchema, options)
+  const resolved = resolveOptions('createMessaging', messagingOptionsSchema, options)
+  const { durability, profile: chosen, ...rest } = resolved
   const base = profileOf(chosen)
   const profile = durability === undefined ? base : Object.freeze({ ...base, durability })
   checkCapabilities(profile, rest.driver)
-  return { ...rest, ...guarded(rest.logger, rest.metrics, rest.clientId), profile }
+  const logger = rest.logger === undefined ? defaultLogger(rest.driver) : rest.logger
+  return { ...rest, ...guarded(logger === 'silent' ? silentLogger : logger, rest.metrics, rest.clientId), profile }
+}
+
+/** A simulation says nothing on its own: its time is not the reader's. */
+function defaultLogger({ runtime }: Driver): Logger {
+  return runtime.clock === systemClock ? standardLogger(process.env['TIDEMARK_LOG']) : silentLogger
 }
 
 /** Something that has these methods; the object itself is kept, never copied. */

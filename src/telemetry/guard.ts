@@ -1,3 +1,4 @@
+import { asLogger } from './foreign-logger.js'
 import { consoleLogger, silentLogger, type Logger } from './logger.js'
 import { noMetrics, type Metrics, type MetricsAdapter } from './metrics.js'
 
@@ -54,7 +55,7 @@ export function guarded(logger: Logger, metrics: MetricsAdapter, client: string)
     isTold.metrics = true
     own.logger.error({ error }, 'the metrics adapter threw; its measurements are lost as long as it does')
   }
-  if (logger !== silentLogger) own.logger = guardedLogger(logger, loggerFailed)
+  if (logger !== silentLogger) own.logger = guardedLogger(asLogger(logger), loggerFailed)
   if (metrics !== noMetrics) own.metrics = guardedMetrics(metrics, metricsFailed)
   return own
 }

@@ -30,7 +30,7 @@ async function handling(handle: Handle, extra: object = {}, cluster: MemoryClust
   all.cluster.createTopic('out')
   all.cluster.createTopic('dlq')
   all.append(0, 1)
-  const lines: { level: string; fields: { error?: { code?: string } }; message: string }[] = []
+  const lines: { level: string; fields: { err?: { code?: string } }; message: string }[] = []
   const at = (level: string) => (fields: object, message: string) => void lines.push({ level, fields, message })
   const logger: Logger = { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
   const stopped: { code: string; message: string; cause?: unknown }[] = []
@@ -206,9 +206,9 @@ describe('a send after the handler and all its sends have ended', () => {
     for (const send of late) void send()
     await clock.advance(1_000)
     expect(stored()).toBe(0)
-    expect(
-      lines.filter(({ level, fields }) => level === 'warn' && fields.error?.code === 'handler-ended'),
-    ).toHaveLength(1)
+    expect(lines.filter(({ level, fields }) => level === 'warn' && fields.err?.code === 'handler-ended')).toHaveLength(
+      1,
+    )
     expect(consumer.state).toBe('running')
     await clock.runUntil(messaging.close())
   })
