@@ -1,7 +1,7 @@
 import type { AnswerTo, ApiName, Request } from '../connection/requests/apis.js'
 import type { ApiCodec } from './apis/codec.js'
 import { newestFetchFor } from './apis/fetch.js'
-import { REQUIRE_STABLE_FROM } from './apis/offsets.js'
+import { newestCommitFor, REQUIRE_STABLE_FROM } from './apis/offsets.js'
 import { apis, negotiate, type BrokerVersions, type VersionRange } from './apis.js'
 import type { CodecRegistry } from './compression.js'
 import { Reader } from './reader.js'
@@ -21,6 +21,7 @@ export function versionFor(request: Request, versions: BrokerVersions): number {
 
 function fitFor(request: Request): Partial<VersionRange> {
   if (request.api === 'offsetFetch' && request.requireStable) return { min: REQUIRE_STABLE_FROM }
+  if (request.api === 'offsetCommit') return { max: newestCommitFor(request) }
   return request.api === 'fetch' ? { max: newestFetchFor(request) } : anyVersion
 }
 

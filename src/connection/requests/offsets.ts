@@ -9,9 +9,13 @@ export interface CommittedPartition extends TopicPartition {
   readonly leaderEpoch: number
   readonly metadata: string | null
 }
+export interface PartitionToCommit extends CommittedPartition {
+  /** Brokers from Kafka 4.1 on store nothing for another topic of the same name. `null` when unknown. */
+  readonly topicId: string | null
+}
 export interface OffsetCommitRequest extends GroupMemberIdentity {
   readonly api: 'offsetCommit'
-  readonly partitions: readonly CommittedPartition[]
+  readonly partitions: readonly PartitionToCommit[]
 }
 export interface OffsetCommitAnswer extends Throttled {
   readonly partitions: readonly (TopicPartition & WithError)[]

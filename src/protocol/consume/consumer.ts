@@ -97,6 +97,7 @@ class ProtocolConsumer implements DriverConsumer {
       line,
       assigned: (at, epoch) => this.#handOver.assigned(at, epoch),
       isInAnotherLog: (partition) => this.#fetcher.isInAnotherLog(partition),
+      topicIdOf: (partition) => this.#fetcher.topicIdOf(partition),
       leaderEpochBefore: (partition, offset) => this.#fetcher.leaderEpochBefore(partition, offset),
       identity: () => this.#membership.identity(),
       refused: (code, generationId) => this.#membership.commitRefused(code, generationId),

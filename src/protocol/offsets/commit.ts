@@ -16,6 +16,8 @@ interface CommitParts {
   assigned(at: TopicPartition, epoch: number): AssignedPartition | undefined
   /** The topic was made anew since: no offset of it may be stored for the new one. */
   isInAnotherLog(partition: AssignedPartition): boolean
+  /** `null` while brokers do not tell. */
+  topicIdOf(partition: AssignedPartition): string | null
   /** Of the last record below `offset` that was read; -1 when unknown. */
   leaderEpochBefore(partition: AssignedPartition, offset: number): number
   /** Who we are in the group; `null` = no member. */
@@ -96,8 +98,9 @@ export class OffsetCommitter {
   ): Promise<ReadonlyMap<OffsetToCommit, CommitOutcome>> {
     const partitions = offsets.map(({ topic, partition, epoch, nextOffset, metadata }) => {
       const assigned = this.#parts.assigned({ topic, partition }, epoch)
+      const topicId = assigned === undefined ? null : this.#parts.topicIdOf(assigned)
       const leaderEpoch = assigned === undefined ? -1 : this.#parts.leaderEpochBefore(assigned, nextOffset)
-      return { topic, partition, offset: nextOffset, leaderEpoch, metadata }
+      return { topic, topicId, partition, offset: nextOffset, leaderEpoch, metadata }
     })
     let answer: OffsetCommitAnswer
     try {

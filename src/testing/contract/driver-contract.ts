@@ -8,6 +8,7 @@ import { doubtfulBatchCases } from './doubtful-batch-cases.js'
 import { flowCases } from './flow-cases.js'
 import { logCases } from './log-cases.js'
 import { losingCases } from './losing-cases.js'
+import { madeAnewCases } from './made-anew-cases.js'
 import { producingCases } from './producing-cases.js'
 import { readingCases } from './reading-cases.js'
 import { rebalancingCases } from './rebalancing-cases.js'
@@ -22,6 +23,7 @@ export const driverContract: readonly ContractCase[] = [
   ...doubtfulBatchCases,
   ...contentCases,
   ...readingCases,
+  ...madeAnewCases,
   ...flowCases,
   ...committingCases,
   ...rebalancingCases,

@@ -2,6 +2,7 @@ import type { Apis, ApiName } from '../../connection/requests/apis.js'
 import type { TopicPartition } from '../../message/topic-partition.js'
 import type { CodecRegistry } from '../compression.js'
 import type { Reader } from '../reader.js'
+import { malformed } from '../wire-error.js'
 import type { Writer } from '../writer.js'
 
 /** What an encoder may need beside the request. */
@@ -65,4 +66,14 @@ export function readByTopic<Item>(
     return items
   })
   return topics.flat()
+}
+
+/** Versions that name topics by id alone answer so; what was asked for has the names. */
+export function nameById(
+  topicId: string | null,
+  asked: readonly { readonly topic: string; readonly topicId: string | null }[],
+): string {
+  const found = asked.find((each) => each.topicId === topicId)
+  if (found === undefined) throw malformed(`the answer has a topic that was not asked for (id ${topicId})`)
+  return found.topic
 }

@@ -2,8 +2,7 @@ import type { FetchAnswer, FetchedPartition, FetchRequest } from '../../connecti
 import type { CodecRegistry } from '../compression.js'
 import type { Reader } from '../reader.js'
 import { decodeRecordBatches, type DecodedBatches } from '../record-batch-decoder.js'
-import { malformed } from '../wire-error.js'
-import { readByTopic, writeByTopic, type ApiCodec } from './codec.js'
+import { nameById, readByTopic, writeByTopic, type ApiCodec } from './codec.js'
 
 /** Full fetches without a session: every request names all its partitions. */
 const NO_SESSION = { id: 0, epoch: -1 }
@@ -54,17 +53,11 @@ export const fetch: ApiCodec<'fetch'> = {
     const partitions = readByTopic(
       reader,
       (topic) => readPartition(reader, topic, codecs),
-      () => (version >= TOPIC_IDS_FROM ? nameOf(reader.uuid(), request) : reader.string()),
+      () => (version >= TOPIC_IDS_FROM ? nameById(reader.uuid(), request.partitions) : reader.string()),
     )
     reader.tags()
     return whenAll(partitions, (whole): FetchAnswer => ({ throttleTimeMs, errorCode, partitions: whole }))
   },
-}
-
-function nameOf(topicId: string | null, { partitions }: FetchRequest): string {
-  const asked = partitions.find((partition) => partition.topicId === topicId)
-  if (asked === undefined) throw malformed(`the answer has a topic that was not asked for (id ${topicId})`)
-  return asked.topic
 }
 
 function readPartition(

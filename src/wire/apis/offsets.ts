@@ -1,29 +1,50 @@
-import { readByTopic, writeByTopic, type ApiCodec } from './codec.js'
+import type { OffsetCommitRequest } from '../../connection/requests/offsets.js'
+import { nameById, readByTopic, writeByTopic, type ApiCodec } from './codec.js'
+
+/** From this version on topics go by their ids; Kafka 4.1. */
+const TOPIC_IDS_FROM = 10
+
+/** The newest version that can carry the request: by id only when the id of every topic is known. */
+export function newestCommitFor({ partitions }: OffsetCommitRequest): number {
+  return partitions.every(({ topicId }) => topicId !== null) ? TOPIC_IDS_FROM : TOPIC_IDS_FROM - 2
+}
 
 export const offsetCommit: ApiCodec<'offsetCommit'> = {
   key: 8,
   min: 7,
-  max: 7,
+  max: 10,
   flexibleFrom: 8,
-  encode({ groupId, generationId, memberId, groupInstanceId, partitions }, _version, writer) {
+  encode({ groupId, generationId, memberId, groupInstanceId, partitions }, version, writer) {
     writer.string(groupId)
     writer.int32(generationId)
     writer.string(memberId)
     writer.nullableString(groupInstanceId)
-    writeByTopic(writer, partitions, ({ partition, offset, leaderEpoch, metadata }) => {
-      writer.int32(partition)
-      writer.int64(offset)
-      writer.int32(leaderEpoch)
-      writer.nullableString(metadata)
-    })
+    writeByTopic(
+      writer,
+      partitions,
+      ({ partition, offset, leaderEpoch, metadata }) => {
+        writer.int32(partition)
+        writer.int64(offset)
+        writer.int32(leaderEpoch)
+        writer.nullableString(metadata)
+        writer.tags()
+      },
+      ({ topic, topicId }) => (version >= TOPIC_IDS_FROM ? writer.uuid(topicId) : writer.string(topic)),
+    )
+    writer.tags()
   },
-  decode(reader) {
+  decode(reader, version, _codecs, request) {
     const throttleTimeMs = reader.int32()
-    const partitions = readByTopic(reader, (topic) => ({
-      topic,
-      partition: reader.int32(),
-      errorCode: reader.int16(),
-    }))
+    const partitions = readByTopic(
+      reader,
+      (topic) => {
+        const committed = { topic, partition: reader.int32(), errorCode: reader.int16() }
+        reader.tags()
+        return committed
+      },
+      () => (version >= TOPIC_IDS_FROM ? nameById(reader.uuid(), request.partitions) : reader.string()),
+    )
+    reader.tags()
     return { throttleTimeMs, partitions }
   },
 }

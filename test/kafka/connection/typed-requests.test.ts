@@ -238,7 +238,10 @@ describe('every typed request on a real broker', () => {
       leaderEpoch: -1,
       metadata: 'my metadata',
     }
-    const commit = await client.ask({ api: 'offsetCommit', ...identity, partitions: [committed] }, 'group')
+    const commit = await client.ask(
+      { api: 'offsetCommit', ...identity, partitions: [{ ...committed, topicId: null }] },
+      'group',
+    )
     expect(commit.partitions).toEqual([{ topic: 'grouped', partition: 0, errorCode: 0 }])
     for (const requireStable of [true, false]) {
       const request = { api: 'offsetFetch', groupId: 'group', requireStable } as const
@@ -246,6 +249,16 @@ describe('every typed request on a real broker', () => {
       const other = await client.ask({ ...request, partitions: [{ topic: 'grouped', partition: 1 }] })
       expect(other.partitions).toMatchObject([{ partition: 1, offset: -1, errorCode: 0 }])
     }
+    const { topicId } = (await client.ask({ api: 'metadata', topics: ['grouped'] })).topics[0]!
+    const commitTo = async (id: string | null) => {
+      const partitions = [{ ...committed, offset: 7, topicId: id }]
+      return (await client.ask({ api: 'offsetCommit', ...identity, partitions }, 'group')).partitions
+    }
+    expect(await commitTo(topicId)).toEqual([{ topic: 'grouped', partition: 0, errorCode: 0 }])
+    const { offered } = await client.ask({ api: 'apiVersions' })
+    const knowsIds = offered.find(({ apiKey }) => apiKey === 8)!.max >= 10
+    const another = 'AAAAAAAAAAAAAAAAAAAAAQ'
+    expect(await commitTo(another)).toEqual([{ topic: 'grouped', partition: 0, errorCode: knowsIds ? 100 : 0 }])
     const leave = { api: 'leaveGroup', groupId: 'group', memberId, groupInstanceId: null } as const
     expect((await client.ask(leave, 'group')).errorCode).toBe(0)
     expect((await client.ask(leave, 'group')).errorCode).toBe(25)

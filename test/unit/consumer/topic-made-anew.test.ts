@@ -204,6 +204,34 @@ describe('a commit', () => {
       }),
   )
 
+  it('that is on its way when its topic is made anew is not stored for the new one', () =>
+    simulated(async (simulation) => {
+      const { cluster, clock } = simulation
+      cluster.createTopic('t')
+      put(cluster, numbered('old', 20))
+      const handled: string[] = []
+      const held = cluster.faults.holdRequest({ api: 'offsetCommit' })
+      const messaging = open(simulation.process('one'))
+      await messaging
+        .consumer({
+          group: 'g',
+          topics: [t],
+          onOutOfRange: 'stop',
+          handle: (message) => void handled.push(placeOf(message)),
+        })
+        .start()
+      await until(simulation, () => handled.length === 20)
+      await clock.sleep(1_000)
+      cluster.deleteTopic('t')
+      cluster.createTopic('t')
+      put(cluster, numbered('new', 40))
+      held.release()
+      await clock.sleep(20_000)
+      expect(committedOffset(cluster)).toBeUndefined()
+      await messaging.close()
+      expect(committedOffset(cluster)).toBeUndefined()
+    }))
+
   it('of another cluster counts, but not what was completed beyond it', () =>
     simulated(async (simulation) => {
       const { cluster } = simulation

@@ -189,12 +189,17 @@ const encoders: Encoders = {
       writer.int16(code)
     })
   },
-  offsetCommit(answer, _version, writer) {
+  offsetCommit(answer, version, writer) {
     writer.int32(answer.throttleTimeMs)
-    writeByTopic(writer, answer.partitions, (partition) => {
-      writer.int32(partition.partition)
-      writer.int16(partition.errorCode)
-    })
+    const writeTopic = ({ topic }: { readonly topic: string }) =>
+      version >= 10 ? writer.uuid(idOf(topic)) : writer.string(topic)
+    const writePartition = ({ partition, errorCode }: (typeof answer.partitions)[number]) => {
+      writer.int32(partition)
+      writer.int16(errorCode)
+      writer.tags()
+    }
+    writeByTopic(writer, answer.partitions, writePartition, writeTopic)
+    writer.tags()
   },
   offsetFetch(answer, _version, writer) {
     writer.int32(answer.throttleTimeMs)

@@ -11,6 +11,7 @@ import type {
 } from '../../../connection/requests/groups.js'
 import type {
   CommittedPartition,
+  PartitionToCommit,
   OffsetCommitAnswer,
   OffsetCommitRequest,
   OffsetFetchAnswer,
@@ -200,7 +201,11 @@ export class GroupCoordinators {
     return request.generationId < 0 ? brokerCode.NONE : brokerCode.ILLEGAL_GENERATION
   }
 
-  #commitOne(groupId: string, partition: CommittedPartition): number {
+  #commitOne(groupId: string, partition: PartitionToCommit): number {
+    const { topicId } = partition
+    if (topicId !== null && this.cluster.topics.get(partition.topic)?.topicId !== topicId) {
+      return brokerCode.UNKNOWN_TOPIC_ID
+    }
     if (this.cluster.partition(partition.topic, partition.partition) === undefined) {
       return brokerCode.UNKNOWN_TOPIC_OR_PARTITION
     }

@@ -110,7 +110,7 @@ export function commitRequest(offset: number, request: Partial<OffsetCommitReque
     generationId: -1,
     memberId: '',
     groupInstanceId: null,
-    partitions: [{ topic: 't', partition: 0, offset, leaderEpoch: -1, metadata: '' }],
+    partitions: [{ topic: 't', topicId: null, partition: 0, offset, leaderEpoch: -1, metadata: '' }],
     ...request,
   }
 }

@@ -298,13 +298,14 @@ describe('offsets committed to the memory cluster', () => {
     const { at, ask, member, stabilise } = await groupSetUp()
     const a = await member('a')
     await stabilise(a)
-    const partitions = [{ topic: 't', partition: 0, offset: 12, leaderEpoch: 3, metadata: 'note' }]
+    const committed = { topic: 't', partition: 0, offset: 12, leaderEpoch: 3, metadata: 'note' }
+    const partitions = [{ ...committed, topicId: null }]
     expect(await a.commit(12, { partitions })).toBe(0)
     expect(await a.commit(13, { generationId: 9 })).toBe(brokerCode.ILLEGAL_GENERATION)
     expect(await a.commit(13, { memberId: 'other' })).toBe(brokerCode.UNKNOWN_MEMBER_ID)
     expect(await a.commit(13, { memberId: '', generationId: -1 })).toBe(brokerCode.UNKNOWN_MEMBER_ID)
     const fetchAll = { api: 'offsetFetch', groupId: 'g', partitions: null, requireStable: true } as const
-    expect((await ask(at(), fetchAll)).partitions).toEqual([{ ...partitions[0], errorCode: 0 }])
+    expect((await ask(at(), fetchAll)).partitions).toEqual([{ ...committed, errorCode: 0 }])
     const some = await ask(at(), { ...fetchAll, partitions: [{ topic: 't', partition: 1 }] })
     expect(some.partitions).toMatchObject([{ partition: 1, offset: -1, errorCode: 0 }])
   })
