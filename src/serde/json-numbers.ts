@@ -18,7 +18,7 @@ const isDigit = new Uint8Array(256)
 for (let digit = 48; digit < 58; digit++) isDigit[digit] = 1
 
 /** A number beyond 1.8e308 has such an exponent, or a long run of digits. */
-const largeExponent = /\d[eE]\+?\d{3}/
+const largeExponent = /[eE]\+?\d{3}/
 
 /**
  * Whether a closer look is due. Runs for every record, so it looks at every 16th byte only: a run of 16 digits cannot pass
