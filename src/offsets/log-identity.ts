@@ -1,7 +1,7 @@
 import { parseCommitMetadata, type MetadataSection } from './commit-metadata.js'
 
 /** First of all sections, so that no other one can crowd it out. */
-const section = 'i'
+export const identitySectionName = 'i'
 
 /** Which log offsets count in: a topic that is made anew has another one, and so has a topic of that name elsewhere. */
 export interface LogIdentity {
@@ -28,12 +28,12 @@ export function identityText({ clusterId, topicId }: LogIdentity): string {
 
 /** `null` in: a driver that cannot tell logs apart. */
 export function identitySection(log: string | null): MetadataSection {
-  return { name: section, fit: (maxBytes) => (log !== null && Buffer.byteLength(log) <= maxBytes ? log : null) }
+  return { name: identitySectionName, fit: (maxBytes) => (log !== null && Buffer.byteLength(log) <= maxBytes ? log : null) }
 }
 
 /** @param log as `identityText` gives it; `null` when nobody can tell. */
 export function originOf(metadata: string | null, log: string | null): CommitOrigin {
-  const written = parseCommitMetadata(metadata).get(section) ?? null
+  const written = parseCommitMetadata(metadata).get(identitySectionName) ?? null
   if (written === log) return 'this-log'
   if (written === null) return 'unmarked'
   if (log === null) return 'elsewhere'

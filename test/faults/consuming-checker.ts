@@ -213,8 +213,9 @@ export class ConsumingChecker {
         continue
       }
       const atStart = samples[lastBefore(samples, startedAt)]?.offsets.get(tenure.partition)
-      const range = atStart?.completed.find(({ from, to }) => offset >= from && offset < to)
-      if (range !== undefined)
+      const isBelieved = tenure.member.version === 'former' || atStart?.isMarked === true
+      const range = isBelieved && atStart?.completed.find(({ from, to }) => offset >= from && offset < to)
+      if (range)
         this.#break('handledBelowCommit', `${this.#show(run)}, committed as completed in ${range.from}–${range.to}`)
     }
   }

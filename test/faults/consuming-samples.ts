@@ -1,6 +1,7 @@
 import { Kafka, logLevel, type Admin } from 'kafkajs'
 import { parseCommitMetadata } from '../../src/offsets/commit-metadata.js'
 import { completedRangesSection, parseCompletedRanges } from '../../src/offsets/completed-ranges.js'
+import { identitySectionName } from '../../src/offsets/log-identity.js'
 import type { OffsetRange } from '../../src/offsets/offset-range.js'
 import { delay } from '../support/waiting.js'
 import { monotonicMs } from './member-log.js'
@@ -10,7 +11,14 @@ export interface Sample {
   /** When the answer was here: it was committed before. */
   readonly at: number
   /** By partition; absent where nothing is committed. */
-  readonly offsets: ReadonlyMap<number, { readonly offset: number; readonly completed: readonly OffsetRange[] }>
+  readonly offsets: ReadonlyMap<number, SampledCommit>
+}
+
+export interface SampledCommit {
+  readonly offset: number
+  readonly completed: readonly OffsetRange[]
+  /** It says which log it counts in. The former version does not, and what it lists as completed is not believed. */
+  readonly isMarked: boolean
 }
 
 const everyMs = 200
@@ -68,11 +76,12 @@ export class CommitSampler {
       throw new Error('no answer in time')
     }
     const at = monotonicMs()
-    const offsets = new Map<number, { offset: number; completed: readonly OffsetRange[] }>()
+    const offsets = new Map<number, SampledCommit>()
     for (const { partition, offset: text, metadata } of answer[0]?.partitions ?? []) {
       const offset = Number(text)
-      const section = parseCommitMetadata(metadata).get(completedRangesSection)
-      if (offset >= 0) offsets.set(partition, { offset, completed: parseCompletedRanges(section, offset) })
+      const sections = parseCommitMetadata(metadata)
+      const completed = parseCompletedRanges(sections.get(completedRangesSection), offset)
+      if (offset >= 0) offsets.set(partition, { offset, completed, isMarked: sections.has(identitySectionName) })
     }
     this.samples.push({ at, offsets })
   }

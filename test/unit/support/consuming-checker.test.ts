@@ -85,7 +85,7 @@ const member = (name: string) => new MemberScript(name)
 const committed = (...commits: readonly [at: number, offset: number, completed?: readonly [number, number][]][]) =>
   commits.map(([at, offset, completed = []]): Sample => ({
     at,
-    offsets: new Map([[0, { offset, completed: completed.map(([from, to]) => ({ from, to })) }]]),
+    offsets: new Map([[0, { offset, completed: completed.map(([from, to]) => ({ from, to })), isMarked: true }]]),
   }))
 
 async function check(members: readonly MemberScript[], samples: readonly Sample[], end = 4) {
