@@ -28,7 +28,10 @@ export function identityText({ clusterId, topicId }: LogIdentity): string {
 
 /** `null` in: a driver that cannot tell logs apart. */
 export function identitySection(log: string | null): MetadataSection {
-  return { name: identitySectionName, fit: (maxBytes) => (log !== null && Buffer.byteLength(log) <= maxBytes ? log : null) }
+  return {
+    name: identitySectionName,
+    fit: (maxBytes) => (log !== null && Buffer.byteLength(log) <= maxBytes ? log : null),
+  }
 }
 
 /** @param log as `identityText` gives it; `null` when nobody can tell. */

@@ -25,7 +25,7 @@ export interface SendOptions {
 const latestTimestamp = 2 ** 51
 
 /** Can this be the time of a record? */
-export function isTimestamp(value: unknown): value is number {
+function isTimestamp(value: unknown): value is number {
   return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= latestTimestamp
 }
 

@@ -18,7 +18,7 @@ export interface GuardedTelemetry {
  * Runs foreign code in which nothing may go wrong for us: what it throws, and what a promise of it rejects with, goes to
  * `failed`, once. A `then` is called once.
  */
-export function harmless(call: () => unknown, failed: (error: unknown) => void): void {
+function harmless(call: () => unknown, failed: (error: unknown) => void): void {
   try {
     const result = call()
     if ((typeof result !== 'object' && typeof result !== 'function') || result === null) return

@@ -32,7 +32,7 @@ export interface DeliveryParts {
 type Invoke = (work: Work, call: HandlerCall) => void | Promise<void>
 
 /** The handler has ended, and all that it sent is stored, before a record counts as done; a crash in between repeats it. */
-export class AtLeastOnce implements Delivery {
+class AtLeastOnce implements Delivery {
   readonly #invoke: Invoke
   readonly #parts: DeliveryParts
   readonly #sends: SendGround

@@ -5,7 +5,7 @@ import { Committer } from './committer.js'
 import type { Ledger, LedgerParts } from './ledger.js'
 
 /** The group's committed offsets as ledger: each partition's tracker says how far it is, the committer tells the group. */
-export class CommittedOffsets implements Ledger {
+class CommittedOffsets implements Ledger {
   readonly #committer: Committer
 
   constructor(parts: LedgerParts) {

@@ -7,7 +7,7 @@ export function forgetMatches(): void {
   table.fill(-1)
 }
 
-export function read32(bytes: Buffer, at: number): number {
+function read32(bytes: Buffer, at: number): number {
   return bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)
 }
 
