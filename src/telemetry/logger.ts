@@ -36,7 +36,7 @@ export function consoleLogger(options: { readonly level?: LogLevel | undefined }
 }
 
 /** A logger that writes lines of `least` and graver ones. */
-function fromLevel(least: LogLevel, write: (level: LogLevel, fields: object, message: string) => void): Logger {
+export function fromLevel(least: LogLevel, write: (level: LogLevel, fields: object, message: string) => void): Logger {
   const line = (level: LogLevel) =>
     levels.indexOf(level) < levels.indexOf(least)
       ? () => undefined
