@@ -1,0 +1,86 @@
+import { expect, test } from 'vitest'
+import { brokerCode } from '../../../../src/connection/broker-error.js'
+import { createMemoryCluster } from '../../../../src/drivers/memory/memory-cluster.js'
+import { memory } from '../../../../src/drivers/memory/memory.js'
+import type { SendError } from '../../../../src/errors.js'
+import { createMessaging } from '../../../../src/messaging.js'
+import { seededRandom } from '../../../../src/runtime/random.js'
+import { string } from '../../../../src/serde/string.js'
+import { virtualClock } from '../../../../src/testing/time/virtual-clock.js'
+import { defineTopic } from '../../../../src/topic/define-topic.js'
+import { batch, startScript, stamps } from './producer-script.js'
+
+const text = defineTopic({ name: 't', value: string() })
+
+function open() {
+  const clock = virtualClock()
+  const runtime = { clock, random: seededRandom(1) }
+  const cluster = createMemoryCluster({ runtime, brokers: 3, latencyMs: [1, 5] })
+  cluster.createTopic('t', { partitions: 1, replicationFactor: 3 })
+  return { clock, cluster, messaging: createMessaging({ driver: memory({ cluster, runtime }) }) }
+}
+
+function send(script: Awaited<ReturnType<typeof startScript>>, withinMs = 10_000) {
+  return script.producer.produce(batch(0), script.clock.now() + withinMs)
+}
+
+test.fails(
+  'a code that nobody knows: with idempotence the same sequence goes again, and the batch is stored once',
+  async () => {
+    const { clock, cluster, messaging } = open()
+    const producer = messaging.producer()
+    await clock.runUntil(producer.send(text, 'a'))
+    cluster.faults.failNext({ api: 'produce' }, 500)
+    expect(await clock.runUntil(producer.send(text, 'b'))).toMatchObject({ offset: 1 })
+  },
+)
+
+test.fails('a topic that every answer denied, the first included, has stored nothing', async () => {
+  const { clock, cluster, messaging } = open()
+  const producer = messaging.producer({ deliveryTimeoutMs: 20_000 })
+  await clock.runUntil(producer.send(text, 'a'))
+  cluster.deleteTopic('t')
+  await clock.advance(100)
+  const error = await clock.runUntil(producer.send(text, 'b').catch((caught: unknown) => caught as SendError))
+  expect(error).toMatchObject({ outcome: 'not-stored' })
+})
+
+test('a topic that was denied after another answer may have stored', async () => {
+  const script = await startScript()
+  const sent = send(script)
+  await script.run()
+  script.connection.last.fail('connection-lost', 'maybe')
+  for (let attempt = 0; attempt < 20; attempt += 1) {
+    await script.run(1_000)
+    script.connection.last.answerAll({ errorCode: brokerCode.UNKNOWN_TOPIC_OR_PARTITION })
+  }
+  expect(await script.clock.runUntil(sent)).toMatchObject({ outcome: 'unknown' })
+})
+
+test.fails(
+  'after the last epoch of an id nothing of the partition is written before its stragglers can no longer land',
+  async () => {
+    const script = await startScript()
+    script.connection.initAnswer = () => ({ producerEpoch: script.connection.initCalls === 1 ? 32_767 : 0 })
+    const warm = send(script)
+    await script.run()
+    script.connection.last.answerAll({})
+    await script.clock.runUntil(warm)
+    const doubtful = send(script, 2_000)
+    await script.run(2_000)
+    expect(await doubtful).toMatchObject({ outcome: 'unknown' })
+    void send(script)
+    await script.run()
+    // A new id fences no straggler of the old one, so no batch may be out under the last epoch whose doubt would need it.
+    expect(stamps(script.connection).some(([, epoch]) => epoch === 32_767)).toBe(false)
+  },
+)
+
+test.fails('a topic that is missing is not asked for for ever', async () => {
+  const script = await startScript()
+  script.connection.metadataErrorCode = brokerCode.UNKNOWN_TOPIC_OR_PARTITION
+  await script.clock.runUntil(script.producer.loadTopic('t', script.clock.now() + 10_000).catch(() => undefined))
+  const before = script.connection.metadataCalls
+  await script.run(60 * 60_000)
+  expect(script.connection.metadataCalls - before).toBeLessThan(20)
+})
