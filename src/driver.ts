@@ -17,7 +17,8 @@ export type {
   StartPosition,
 } from './driver/consumer.js'
 export type { BatchOutcome, DriverProducer, OutgoingBatch, ProducerSettings } from './driver/producer.js'
-export type { Header, OutgoingRecord, ReceivedRecord, RecordBatch } from './message/record.js'
+export { heldRecords } from './message/record.js'
+export type { Header, OutgoingRecord, OutgoingRecords, ReceivedRecord, RecordBatch } from './message/record.js'
 export type { Clock, Timer } from './runtime/clock.js'
 export type { Logger } from './telemetry/logger.js'
 export type { LabelsOf, MetricName, MetricNameOf, MetricScope } from './telemetry/metric-names.js'

@@ -1,6 +1,6 @@
 import type { Compression } from '../connection/requests/produce.js'
 import type { DriverError, FencedError } from '../errors.js'
-import type { OutgoingRecord } from '../message/record.js'
+import type { OutgoingRecords } from '../message/record.js'
 import type { TopicPartition } from '../message/topic-partition.js'
 import type { ClientSettings } from './client-settings.js'
 
@@ -20,8 +20,8 @@ export interface ProducerSettings extends ClientSettings {
 
 /** All records of one batch share its fate. */
 export interface OutgoingBatch extends TopicPartition {
-  readonly records: readonly OutgoingRecord[]
-  /** Estimated encoded size. */
+  readonly records: OutgoingRecords
+  /** Encoded size without compression, and what names its partition in a request. */
   readonly sizeBytes: number
 }
 

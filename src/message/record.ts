@@ -10,6 +10,34 @@ export interface OutgoingRecord {
   readonly timestamp: number
 }
 
+/** Records on their way out: already bytes, whatever becomes of what they were made of. */
+export interface OutgoingRecords {
+  readonly count: number
+  /** Encoded, without compression and without the header of their batch. */
+  readonly sizeBytes: number
+  readonly maxTimestamp: number
+  /** As objects, in order, anew at every call. */
+  decode(): readonly OutgoingRecord[]
+}
+
+/** Records that are objects already. */
+export function heldRecords(records: readonly OutgoingRecord[]): OutgoingRecords {
+  return {
+    count: records.length,
+    sizeBytes: records.reduce((bytes, record) => bytes + roughSize(record), 0),
+    maxTimestamp: records.reduce((latest, { timestamp }) => Math.max(latest, timestamp), -1),
+    decode: () => records,
+  }
+}
+
+/** Lengths, attributes, timestamp and offset deltas of one record take between 7 and about 20 bytes. */
+function roughSize({ key, value, headers }: OutgoingRecord): number {
+  return headers.reduce(
+    (bytes, [name, content]) => bytes + 2 + Buffer.byteLength(name) + (content?.length ?? 0),
+    10 + (key?.length ?? 0) + (value?.length ?? 0),
+  )
+}
+
 /**
  * A record as a broker returned it. A value may be a view into all that was fetched with it, which it keeps in memory: copy
  * what outlives the handler. Keys and headers stand alone.

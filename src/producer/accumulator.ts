@@ -7,7 +7,11 @@ import type { ReceiptSink } from './receipt.js'
 export interface AccumulatorSettings {
   readonly batchBytes: number
   readonly lingerMs: number
+  readonly deliveryTimeoutMs: number
 }
+
+/** The part of its time that a record may lose to the deadline of the oldest record in its batch. */
+const lostToOthers = 0.1
 
 /**
  * Groups records by partition and says when a batch may go.
@@ -43,7 +47,7 @@ export class Accumulator {
   queue(topic: string, partition: number): PartitionQueue {
     let queues = this.#queues.get(topic)
     if (queues === undefined) this.#queues.set(topic, (queues = []))
-    return (queues[partition] ??= new PartitionQueue(topic, partition, this.#settings.batchBytes))
+    return (queues[partition] ??= this.#newQueue(topic, partition))
   }
 
   add(
@@ -89,6 +93,11 @@ export class Accumulator {
     this.#lingering.clear()
     this.#ready = []
     return this.#allQueues().flatMap((queue) => queue.batches.splice(queue.state === 'out' ? 1 : 0))
+  }
+
+  #newQueue(topic: string, partition: number): PartitionQueue {
+    const { batchBytes, deliveryTimeoutMs } = this.#settings
+    return new PartitionQueue(topic, partition, batchBytes, lostToOthers * deliveryTimeoutMs)
   }
 
   #allQueues(): PartitionQueue[] {

@@ -1,5 +1,6 @@
 import type { OutgoingBatch } from '../driver/producer.js'
 import type { OutgoingRecord } from '../message/record.js'
+import { GrowingRecords, recordBound } from '../wire/growing-records.js'
 import type { ReceiptSink } from './receipt.js'
 import { batchOverheadBytes, memoryBytes } from './record-size.js'
 
@@ -9,10 +10,10 @@ export class GrowingBatch implements OutgoingBatch {
   readonly partition: number
   /** When its oldest record was sent; the delivery deadline counts from here. */
   readonly firstSentAt: number
-  readonly records: OutgoingRecord[] = []
+  readonly records: GrowingRecords
+  readonly timestamps: number[] = []
   readonly sinks: ReceiptSink[] = []
   readonly slots: number[] = []
-  sizeBytes = batchOverheadBytes
   /** Held in the buffer until the batch has ended. */
   memoryBytes = 0
   /** Takes no more records and does not linger: somebody waits for it. */
@@ -20,34 +21,41 @@ export class GrowingBatch implements OutgoingBatch {
   /** Called once all of its records have their outcome. */
   readonly onEnded: (() => void)[] = []
 
-  constructor(topic: string, partition: number, firstSentAt: number) {
+  /** @param roomBytes what its records will probably take. */
+  constructor(topic: string, partition: number, firstSentAt: number, roomBytes: number) {
     this.topic = topic
     this.partition = partition
     this.firstSentAt = firstSentAt
+    this.records = new GrowingRecords(roomBytes)
   }
 
-  add(record: OutgoingRecord, sizeBytes: number, sink: ReceiptSink, slot: number): void {
-    this.records.push(record)
+  get sizeBytes(): number {
+    return batchOverheadBytes + this.records.sizeBytes
+  }
+
+  /** @param bound the most that the record takes in the batch. */
+  add(record: OutgoingRecord, bound: number, sink: ReceiptSink, slot: number): void {
+    this.records.add(record, bound)
+    this.timestamps.push(record.timestamp)
     this.sinks.push(sink)
     this.slots.push(slot)
-    this.sizeBytes += sizeBytes
-    this.memoryBytes += memoryBytes(sizeBytes)
+    this.memoryBytes += memoryBytes(bound)
   }
 
   /** Two sealed batches in its place, the older records first. */
-  split(sizeOf: (record: OutgoingRecord) => number): readonly [GrowingBatch, GrowingBatch] {
-    const half = Math.ceil(this.records.length / 2)
-    const older = this.#part(0, half, sizeOf)
-    const newer = this.#part(half, this.records.length, sizeOf)
+  split(): readonly [GrowingBatch, GrowingBatch] {
+    const records = this.records.decode()
+    const half = Math.ceil(records.length / 2)
+    const older = this.#part(records, (index) => index < half)
+    const newer = this.#part(records, (index) => index >= half)
     newer.onEnded.push(...this.onEnded)
     return [older, newer]
   }
 
-  #part(from: number, to: number, sizeOf: (record: OutgoingRecord) => number): GrowingBatch {
-    const part = new GrowingBatch(this.topic, this.partition, this.firstSentAt)
-    for (let index = from; index < to; index += 1) {
-      const record = this.records[index] as OutgoingRecord
-      part.add(record, sizeOf(record), this.sinks[index] as ReceiptSink, this.slots[index] as number)
+  #part(records: readonly OutgoingRecord[], takes: (index: number) => boolean): GrowingBatch {
+    const part = new GrowingBatch(this.topic, this.partition, this.firstSentAt, this.records.sizeBytes)
+    for (const [index, record] of records.entries()) {
+      if (takes(index)) part.add(record, recordBound(record), this.sinks[index]!, this.slots[index]!)
     }
     part.sealed = true
     return part

@@ -3,7 +3,6 @@ import { isPromised } from '../input/asynchronous.js'
 import { isUnicode } from '../input/shapes.js'
 import { encodeHeaders, tdHeader, textHeader, type HeadersInput } from '../message/headers.js'
 import { noHeaders, type Header, type OutgoingRecord } from '../message/record.js'
-import type { Clock } from '../runtime/clock.js'
 import { keyBytes, type Key } from '../topic/key.js'
 import type { Topic } from '../topic/topic.js'
 
@@ -31,22 +30,76 @@ function isTimestamp(value: unknown): value is number {
 
 export const noSendOptions: SendOptions = Object.freeze({})
 
-/** Value, key and headers as bytes. Throws `SendError` `not-stored` on whatever cannot be sent. */
-export function encodeRecord<Value>(
-  topic: Topic<Value>,
-  value: Value,
-  options: SendOptions,
-  clock: Clock,
-): OutgoingRecord {
+/** What the options of one call say: read once, so that all of its records go with the same. */
+export interface TakenOptions {
+  /** `undefined`: the topic's own key. */
+  readonly key: Buffer | null | undefined
+  readonly headers: readonly Header[]
+  readonly partition: number | undefined
+  readonly timestamp: number | undefined
+}
+
+const nothingSaid: TakenOptions = Object.freeze({
+  key: undefined,
+  headers: noHeaders,
+  partition: undefined,
+  timestamp: undefined,
+})
+
+/** Throws `SendError` `not-stored` on whatever cannot be sent. */
+export function takeOptions(topic: Topic, options: SendOptions): TakenOptions {
   if (typeof topic?.keyOf !== 'function') {
     throw new SendError('invalid-topic', 'not-stored', `${typeof topic} is not a topic; give what defineTopic returned`)
   }
+  if (options === noSendOptions) return nothingSaid
+  const { key, headers, partition, timestamp, id } = options
   return {
-    key: options.key === undefined ? encodeTopicKey(topic, value) : encodeKey(topic, options.key),
-    value: encodeValue(topic, value),
-    headers: options.headers === undefined && options.id === undefined ? noHeaders : headersOf(topic, options),
-    timestamp: options.timestamp === undefined ? clock.wallTime() : checkTimestamp(topic, options.timestamp),
+    key: key === undefined ? undefined : encodeKey(topic, key),
+    headers: headers === undefined && id === undefined ? noHeaders : headersOf(topic, headers, id),
+    partition,
+    timestamp: timestamp === undefined ? undefined : checkTimestamp(topic, timestamp),
   }
+}
+
+/**
+ * Value and key as bytes, some of them perhaps the caller's own. Throws `SendError` `not-stored` on whatever cannot be sent.
+ * @param now wall time, for a record that is given no timestamp.
+ */
+export function encodeRecord<Value>(
+  topic: Topic<Value>,
+  value: Value,
+  options: TakenOptions,
+  now: number,
+): OutgoingRecord {
+  return {
+    key: options.key === undefined ? encodeTopicKey(topic, value) : options.key,
+    value: encodeValue(topic, value),
+    headers: options.headers,
+    timestamp: options.timestamp ?? now,
+  }
+}
+
+/** The record with bytes of its own: it has to wait, and its caller may use theirs again. */
+export function withOwnBytes({ key, value, headers, timestamp }: OutgoingRecord): OutgoingRecord {
+  return {
+    key: copyOf(key),
+    value: copyOf(value),
+    headers: headers.length === 0 ? noHeaders : headers.map(([name, bytes]) => [name, copyOf(bytes)] as const),
+    timestamp,
+  }
+}
+
+function copyOf(bytes: Buffer | null): Buffer | null {
+  return bytes === null ? null : Buffer.from(bytes)
+}
+
+/** What was given may throw when it is looked at: a getter, a proxy. That is a bad input like any other. */
+export function badInput(call: string, topic: Pick<Topic, 'name'> | null | undefined, cause: unknown): SendError {
+  if (cause instanceof SendError) return cause
+  const kind = cause instanceof Error ? cause.constructor.name : typeof cause
+  const name = typeof topic?.name === 'string' ? topic.name : undefined
+  const message = `what a ${call} to ${name ?? 'a topic'} was given threw ${kind} when it was read (see cause)`
+  return refuse('invalid-options', name, message, cause)
 }
 
 export function refuse(code: string, topic: string | undefined, message: string, cause?: unknown): SendError {
@@ -97,7 +150,7 @@ function encodeKey(topic: Topic, key: unknown): Buffer | null {
   }
 }
 
-function headersOf(topic: Topic, { headers, id }: SendOptions): readonly Header[] {
+function headersOf(topic: Topic, headers: HeadersInput | undefined, id: string | undefined): readonly Header[] {
   let pairs: readonly Header[] = noHeaders
   try {
     if (headers !== undefined) pairs = encodeHeaders(headers)

@@ -20,23 +20,33 @@ export class PartitionQueue {
   readonly batches: GrowingBatch[] = []
   state: 'empty' | 'ready' | 'lingering' | 'out' = 'empty'
   readonly #batchBytes: number
+  /** Records of one batch share its deadline, so they may be no further apart than this. */
+  readonly #spanMs: number
   /** What one `add` may fill up to; a record that is larger than `batchBytes` has a batch of its own. */
   #open: GrowingBatch | null = null
+  /** What the last batch took, for the next is probably like it. */
+  #roomBytes = 0
 
-  constructor(topic: string, partition: number, batchBytes: number) {
+  constructor(topic: string, partition: number, batchBytes: number, spanMs: number) {
     this.topic = topic
     this.partition = partition
     this.#batchBytes = batchBytes
+    this.#spanMs = spanMs
   }
 
   add(record: OutgoingRecord, sizeBytes: number, sentAt: number, sink: ReceiptSink, slot: number): void {
     let batch = this.#open
-    if (batch === null || batch.sealed || batch.sizeBytes + sizeBytes > this.#batchBytes) {
-      batch = new GrowingBatch(this.topic, this.partition, sentAt)
+    if (batch === null || !this.#takes(batch, sizeBytes, sentAt)) {
+      batch = new GrowingBatch(this.topic, this.partition, sentAt, Math.max(this.#roomBytes, sizeBytes))
       this.#open = batch
       this.batches.push(batch)
     }
     batch.add(record, sizeBytes, sink, slot)
+  }
+
+  #takes(batch: GrowingBatch, sizeBytes: number, sentAt: number): boolean {
+    if (batch.sealed || batch.sizeBytes + sizeBytes > this.#batchBytes) return false
+    return sentAt - batch.firstSentAt <= this.#spanMs
   }
 
   get oldest(): GrowingBatch | undefined {
@@ -58,6 +68,7 @@ export class PartitionQueue {
   handOver(): GrowingBatch | undefined {
     const batch = this.batches[0]
     if (batch === this.#open) this.#open = null
+    if (batch !== undefined) this.#roomBytes = batch.records.sizeBytes + 64
     this.state = 'out'
     return batch
   }

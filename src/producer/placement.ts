@@ -5,18 +5,20 @@ import type { OutgoingRecord } from '../message/record.js'
 import type { Runtime } from '../runtime/runtime.js'
 import type { ChoosePartition, Partitioner } from '../topic/partitioner.js'
 import type { Topic } from '../topic/topic.js'
+import { recordBound } from '../wire/growing-records.js'
 import type { Accumulator } from './accumulator.js'
 import type { BufferMemory, MemoryWaiter } from './buffer-memory.js'
-import { refuse } from './outgoing-record.js'
+import { refuse, withOwnBytes } from './outgoing-record.js'
 import type { PartitionQueue } from './partition-queue.js'
 import type { ReceiptSink } from './receipt.js'
-import { batchOverheadBytes, memoryBytes, recordSizeBytes } from './record-size.js'
+import { batchOverheadBytes, memoryBytes } from './record-size.js'
 
 /** A record on its way to its place in a queue, and who waits for it. */
 export interface Submission {
   readonly topic: Topic
   readonly value: unknown
-  readonly record: OutgoingRecord
+  /** Its bytes may be the caller's while it is on its way; they are its own where it waits. */
+  record: OutgoingRecord
   readonly partition: number | undefined
   readonly sentAt: number
   readonly sizeBytes: number
@@ -87,12 +89,12 @@ export class Placement {
     value: unknown,
     record: OutgoingRecord,
     partition: number | undefined,
+    sentAt: number,
     sink: ReceiptSink,
     slot: number,
   ): Submission {
-    const sizeBytes = recordSizeBytes(record)
+    const sizeBytes = recordBound(record)
     if (sizeBytes + batchOverheadBytes > this.#settings.maxRequestBytes) throw this.#tooLarge(topic, sizeBytes)
-    const sentAt = this.#runtime.clock.now()
     const submission: Submission = { topic, value, record, partition, sentAt, sizeBytes, sink, slot, queue: null }
     const state = this.#topics.get(topic.name)
     if (state?.phase.name === 'loaded' && !this.#mayHaveGrown(state, submission)) {
@@ -142,7 +144,7 @@ export class Placement {
       state = { choosers: new Map(), loadedAt: -Infinity, phase: { name: 'unknown' } }
       this.#topics.set(topic.name, state)
     }
-    if (state.phase.name === 'loading') state.phase.waiting.push(submission)
+    if (state.phase.name === 'loading') state.phase.waiting.push(keptWaiting(submission))
     else if (state.phase.name === 'unknown' || this.#mayHaveGrown(state, submission))
       this.#load(topic.name, state, submission)
     else {
@@ -159,7 +161,7 @@ export class Placement {
   }
 
   #load(name: string, state: TopicState, first: Submission): void {
-    const waiting = [first]
+    const waiting = [keptWaiting(first)]
     state.phase = { name: 'loading', waiting, ended: this.#loadAndPlace(name, state, waiting) }
   }
 
@@ -256,6 +258,12 @@ export class Placement {
         `(maxRequestBytes ${maxRequestBytes}); send less, or raise maxRequestBytes and the topic's max.message.bytes`,
     )
   }
+}
+
+/** A record that waits may be looked at when its caller has used its bytes for something else. */
+export function keptWaiting(submission: Submission): Submission {
+  submission.record = withOwnBytes(submission.record)
+  return submission
 }
 
 function checkInteger({ name }: Topic, partition: unknown): void {

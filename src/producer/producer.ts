@@ -1,5 +1,5 @@
 import type { DriverProducer } from '../driver/producer.js'
-import { StateError, type SendError, TimeoutError } from '../errors.js'
+import { StateError, TimeoutError } from '../errors.js'
 import { optionProblem } from '../input/option-rules.js'
 import type { Runtime } from '../runtime/runtime.js'
 import { StateMachine } from '../runtime/state-machine.js'
@@ -7,7 +7,7 @@ import { withinDeadline } from '../runtime/within-deadline.js'
 import type { Metrics } from '../telemetry/metrics.js'
 import type { Topic } from '../topic/topic.js'
 import { BufferMemory } from './buffer-memory.js'
-import { encodeRecord, noSendOptions, type SendOptions } from './outgoing-record.js'
+import { badInput, encodeRecord, noSendOptions, takeOptions, type SendOptions } from './outgoing-record.js'
 import { Placement } from './placement.js'
 import type { ResolvedProducerOptions } from './producer-options.js'
 import { SingleSend, type FailureCounts, type Receipt } from './receipt.js'
@@ -102,8 +102,10 @@ export class Producer {
     const sink = new SingleSend(this.#failures)
     try {
       requireSendOptions(topic, options)
-      const record = encodeRecord(topic, value, options, this.#runtime.clock)
-      const submission = this.#placement.prepare(topic as Topic, value, record, options.partition, sink, 0)
+      const taken = takeOptions(topic as Topic, options)
+      const record = encodeRecord(topic, value, taken, this.#runtime.clock.wallTime())
+      const sentAt = this.#runtime.clock.now()
+      const submission = this.#placement.prepare(topic as Topic, value, record, taken.partition, sentAt, sink, 0)
       if (
         !this.#placement.tryAccept(submission) &&
         !this.#placement.waitForRoom(new WaitingSend(submission, this.#placement))
@@ -111,7 +113,7 @@ export class Producer {
         throw bufferFull(topic.name, 'and as much again waiting')
       }
     } catch (error) {
-      sink.failed(0, error as SendError)
+      sink.failed(0, badInput('send', topic, error))
     }
     return sink.promise
   }
@@ -128,13 +130,13 @@ export class Producer {
     options: SendManyOptions = noSendOptions,
   ): Promise<readonly Receipt[]> {
     if (this.#closing !== null) return Promise.reject(this.#refusal('sendMany'))
+    const sending = new SendMany(topic, this.#placement, this.#failures)
     try {
       requireSendMany(topic, values, options)
+      sending.start(values, takeOptions(topic as Topic, options), this.#runtime.clock)
     } catch (error) {
-      return Promise.reject(error as SendError)
+      return Promise.reject(badInput('sendMany', topic, error))
     }
-    const sending = new SendMany(topic, values, options, this.#placement, this.#runtime.clock, this.#failures)
-    sending.start()
     return sending.promise
   }
 

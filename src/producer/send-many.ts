@@ -2,8 +2,8 @@ import type { SendError } from '../errors.js'
 import type { Clock } from '../runtime/clock.js'
 import type { Topic } from '../topic/topic.js'
 import type { MemoryWaiter } from './buffer-memory.js'
-import { encodeRecord, type SendOptions } from './outgoing-record.js'
-import type { Placement, Submission } from './placement.js'
+import { badInput, encodeRecord, type SendOptions, type TakenOptions } from './outgoing-record.js'
+import { keptWaiting, type Placement, type Submission } from './placement.js'
 import { countFailure, type FailureCounts, type Receipt, type ReceiptSink } from './receipt.js'
 import { memoryBytes } from './record-size.js'
 import { SendManyError } from './send-many-error.js'
@@ -13,72 +13,61 @@ import { bufferFull, closedUnsent } from './waiting-send.js'
 export type SendManyOptions = Omit<SendOptions, 'id'>
 
 /**
- * The records of one `sendMany`. They are taken in one after the other while there is room; when there is none, it waits
- * at its place in the line, so values are encoded no earlier than they can be held.
+ * The records of one `sendMany`. All are bytes when the call returns: the caller may change the values, the array and
+ * the options. They are taken in while there is room; the rest waits at one place in the line.
  */
 export class SendMany<Value> implements ReceiptSink, MemoryWaiter {
   readonly promise: Promise<readonly Receipt[]>
   readonly #topic: Topic<Value>
-  #values: readonly Value[]
-  readonly #options: SendOptions
   readonly #placement: Placement
-  readonly #clock: Clock
   readonly #failures: FailureCounts
-  readonly #results: (Receipt | SendError)[]
+  readonly #results: (Receipt | SendError)[] = []
   #resolve!: (receipts: readonly Receipt[]) => void
   #reject!: (error: SendManyError) => void
+  /** Those that found no room, in order; the ones before `#next` have it by now. */
+  readonly #waiting: Submission[] = []
   #next = 0
-  /** Encoded, and waits for room. */
-  #blocked: Submission | null = null
-  #withoutResult: number
+  #withoutResult = 0
   #anyFailed = false
 
-  constructor(
-    topic: Topic<Value>,
-    values: readonly Value[],
-    options: SendOptions,
-    placement: Placement,
-    clock: Clock,
-    failures: FailureCounts,
-  ) {
+  constructor(topic: Topic<Value>, placement: Placement, failures: FailureCounts) {
     this.#topic = topic
-    this.#values = values
-    this.#options = options
     this.#placement = placement
-    this.#clock = clock
     this.#failures = failures
-    this.#withoutResult = values.length
-    this.#results = new Array<Receipt | SendError>(values.length)
     this.promise = new Promise((resolve, reject) => {
       this.#resolve = resolve
       this.#reject = reject
     })
   }
 
-  start(): void {
-    if (this.#values.length === 0) this.#resolve([])
-    this.#advance()
-    if (this.#blocked === null) return
-    // The caller may use the array for something else while the rest waits.
-    this.#values = [...this.#values]
-    if (this.#placement.waitForRoom(this)) return
-    this.#failRest(() => bufferFull(this.#topic.name, 'and as much again waiting'))
+  start(given: readonly Value[], options: TakenOptions, clock: Clock): void {
+    // What encodes a value may change the array.
+    const values = [...given]
+    if (values.length === 0) this.#resolve([])
+    this.#withoutResult = values.length
+    const sentAt = clock.now()
+    const wallTime = clock.wallTime()
+    for (let slot = 0; slot < values.length; slot += 1) {
+      this.#take(values[slot] as Value, options, sentAt, wallTime, slot)
+    }
+    if (this.#waiting.length === 0 || this.#placement.waitForRoom(this)) return
+    this.#failRest(bufferFull(this.#topic.name, 'and as much again waiting'))
   }
 
   get bytes(): number {
-    return this.#blocked === null ? 0 : memoryBytes(this.#blocked.sizeBytes)
+    return memoryBytes(this.#waiting[this.#next]?.sizeBytes ?? 0)
   }
 
   enter(): 'done' | 'waits-for-more' {
-    if (this.#blocked !== null) this.#placement.place(this.#blocked)
-    this.#blocked = null
-    this.#prepareNext()
-    return this.#blocked === null ? 'done' : 'waits-for-more'
+    const next = this.#waiting[this.#next]
+    this.#next += 1
+    if (next !== undefined) this.#placement.place(next)
+    return this.#next < this.#waiting.length ? 'waits-for-more' : 'done'
   }
 
   turnedAway(reason: 'too-long' | 'closed'): void {
     const { name } = this.#topic
-    this.#failRest(() => (reason === 'closed' ? closedUnsent(name) : bufferFull(name, 'for maxBlockMs')))
+    this.#failRest(reason === 'closed' ? closedUnsent(name) : bufferFull(name, 'for maxBlockMs'))
   }
 
   stored(slot: number, receipt: Receipt): void {
@@ -91,43 +80,28 @@ export class SendMany<Value> implements ReceiptSink, MemoryWaiter {
     this.#put(slot, error)
   }
 
-  /** Takes records in until the buffer is full or all are in. */
-  #advance(): void {
-    for (;;) {
-      this.#prepareNext()
-      if (this.#blocked === null || !this.#placement.tryAccept(this.#blocked)) return
-      this.#blocked = null
+  /** To its place, or behind the others that found no room. */
+  #take(value: Value, options: TakenOptions, sentAt: number, wallTime: number, slot: number): void {
+    try {
+      const record = encodeRecord(this.#topic, value, options, wallTime)
+      const submission = this.#placement.prepare(
+        this.#topic as Topic,
+        value,
+        record,
+        options.partition,
+        sentAt,
+        this,
+        slot,
+      )
+      if (this.#waiting.length > 0 || !this.#placement.tryAccept(submission))
+        this.#waiting.push(keptWaiting(submission))
+    } catch (error) {
+      this.failed(slot, badInput('sendMany', this.#topic, error))
     }
   }
 
-  /** The next value that can be sent, encoded; those that cannot get their error. */
-  #prepareNext(): void {
-    while (this.#next < this.#values.length) {
-      const slot = this.#next
-      const value = this.#values[slot] as Value
-      this.#next += 1
-      try {
-        const record = encodeRecord(this.#topic, value, this.#options, this.#clock)
-        this.#blocked = this.#placement.prepare(
-          this.#topic as Topic,
-          value,
-          record,
-          this.#options.partition,
-          this,
-          slot,
-        )
-        return
-      } catch (error) {
-        this.failed(slot, error as SendError)
-      }
-    }
-  }
-
-  #failRest(error: () => SendError): void {
-    const failure = error()
-    if (this.#blocked !== null) this.failed(this.#blocked.slot, failure)
-    this.#blocked = null
-    for (; this.#next < this.#values.length; this.#next += 1) this.failed(this.#next, failure)
+  #failRest(failure: SendError): void {
+    for (; this.#next < this.#waiting.length; this.#next += 1) this.failed(this.#waiting[this.#next]!.slot, failure)
   }
 
   #put(slot: number, result: Receipt | SendError): void {

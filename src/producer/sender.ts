@@ -6,11 +6,6 @@ import { Accumulator, type AccumulatorSettings } from './accumulator.js'
 import type { BufferMemory } from './buffer-memory.js'
 import type { GrowingBatch } from './growing-batch.js'
 import type { PartitionQueue } from './partition-queue.js'
-import { recordSizeBytes } from './record-size.js'
-
-export interface SenderSettings extends AccumulatorSettings {
-  readonly deliveryTimeoutMs: number
-}
 
 /**
  * Hands one batch of a partition at a time to the driver, waits for its last word, and tells everyone who waits for it:
@@ -25,7 +20,13 @@ export class Sender {
   readonly #memory: BufferMemory
   #batchesOut = 0
 
-  constructor(driver: DriverProducer, clock: Clock, metrics: Metrics, settings: SenderSettings, memory: BufferMemory) {
+  constructor(
+    driver: DriverProducer,
+    clock: Clock,
+    metrics: Metrics,
+    settings: AccumulatorSettings,
+    memory: BufferMemory,
+  ) {
     this.#driver = driver
     this.#clock = clock
     this.#metrics = metrics
@@ -83,7 +84,7 @@ export class Sender {
   #ended(queue: PartitionQueue, batch: GrowingBatch, outcome: BatchOutcome, handedOverAt: number): void {
     this.#batchesOut -= 1
     const isSplit = isTooLargeTogether(batch, outcome)
-    queue.replaceOldest(...(isSplit ? batch.split(recordSizeBytes) : []))
+    queue.replaceOldest(...(isSplit ? batch.split() : []))
     this.accumulator.release(queue)
     if (!isSplit) this.#settle(batch, outcome)
     const seconds = (this.#clock.now() - handedOverAt) / 1_000
@@ -96,10 +97,10 @@ export class Sender {
   }
 
   #resolveBatch(batch: GrowingBatch, { baseOffset, logAppendTime }: BatchOutcome & { outcome: 'stored' }): void {
-    const { topic, partition, records, sinks, slots } = batch
-    for (let index = 0; index < records.length; index += 1) {
+    const { topic, partition, timestamps, sinks, slots } = batch
+    for (let index = 0; index < sinks.length; index += 1) {
       const offset = baseOffset === null ? null : baseOffset + index
-      const timestamp = logAppendTime ?? records[index]?.timestamp ?? 0
+      const timestamp = logAppendTime ?? timestamps[index] ?? 0
       sinks[index]?.stored(slots[index] ?? 0, { topic, partition, offset, timestamp })
     }
     this.#close(batch, 'stored')
@@ -115,7 +116,7 @@ export class Sender {
     this.#memory.release(batch.memoryBytes)
     for (const ended of batch.onEnded) ended()
     const labels = { topic: batch.topic, outcome }
-    this.#metrics.count('tidemark_producer_records_total', labels, batch.records.length)
+    this.#metrics.count('tidemark_producer_records_total', labels, batch.records.count)
     this.#metrics.count('tidemark_producer_batches_total', labels)
     this.#metrics.gauge('tidemark_producer_buffer_bytes', {}, this.#memory.usedBytes)
   }
@@ -126,7 +127,7 @@ export class Sender {
  * or a single record is too large.
  */
 function isTooLargeTogether(batch: GrowingBatch, outcome: BatchOutcome): boolean {
-  if (outcome.outcome !== 'not-stored' || batch.records.length < 2) return false
+  if (outcome.outcome !== 'not-stored' || batch.records.count < 2) return false
   return outcome.error.code === 'message-too-large' || outcome.error.code === 'record-list-too-large'
 }
 

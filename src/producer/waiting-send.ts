@@ -1,6 +1,6 @@
 import { SendError } from '../errors.js'
 import type { MemoryWaiter } from './buffer-memory.js'
-import type { Placement, Submission } from './placement.js'
+import { keptWaiting, type Placement, type Submission } from './placement.js'
 import { memoryBytes } from './record-size.js'
 
 /** One send that found the buffer full. */
@@ -10,7 +10,7 @@ export class WaitingSend implements MemoryWaiter {
   readonly #placement: Placement
 
   constructor(submission: Submission, placement: Placement) {
-    this.#submission = submission
+    this.#submission = keptWaiting(submission)
     this.#placement = placement
     this.bytes = memoryBytes(submission.sizeBytes)
   }

@@ -43,9 +43,12 @@ const tf = table(15)
 
 const wordsAreLittleEndian = endianness() === 'LE'
 
-/** CRC-32C (Castagnoli) of `bytes[start, end)` as an unsigned number: slicing by 16, four aligned words at a time. */
-export function crc32c(bytes: Buffer, start = 0, end = bytes.length): number {
-  let crc = -1
+/**
+ * CRC-32C (Castagnoli) of `bytes[start, end)` as an unsigned number: slicing by 16, four aligned words at a time.
+ * @param before the checksum of what comes before these bytes.
+ */
+export function crc32c(bytes: Buffer, start = 0, end = bytes.length, before = 0): number {
+  let crc = ~before
   let at = start
   if (wordsAreLittleEndian) {
     while (at < end && ((bytes.byteOffset + at) & 3) !== 0) crc = (crc >>> 8) ^ t0[(crc ^ bytes[at++]!) & 255]!

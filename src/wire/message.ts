@@ -5,7 +5,7 @@ import { newestCommitFor, REQUIRE_STABLE_FROM } from './apis/offsets.js'
 import { apis, negotiate, type BrokerVersions, type VersionRange } from './apis.js'
 import type { CodecRegistry } from './compression.js'
 import { Reader } from './reader.js'
-import { encodeRecordBatch } from './record-batch-encoder.js'
+import { encodeRecordBatch, type EncodedBatch } from './record-batch-encoder.js'
 import { malformed } from './wire-error.js'
 import { Writer } from './writer.js'
 
@@ -27,16 +27,19 @@ function fitFor(request: Request): Partial<VersionRange> {
 
 const anyVersion: Partial<VersionRange> = {}
 
-const noBatches: readonly Buffer[] = []
+const noBatches: readonly EncodedBatch[] = []
 
 /** Bytes of the request's record batches; independent of the version, so it can run before a connection is open. */
-export function encodeBatches(request: Request, codecs: CodecRegistry): readonly Buffer[] | Promise<readonly Buffer[]> {
+export function encodeBatches(
+  request: Request,
+  codecs: CodecRegistry,
+): readonly EncodedBatch[] | Promise<readonly EncodedBatch[]> {
   if (request.api !== 'produce') return noBatches
   const { batches } = request
   if (batches.some((batch) => batch.compression !== 'none')) {
     return Promise.all(batches.map(async (batch) => encodeRecordBatch(batch, codecs)))
   }
-  return batches.map((batch) => encodeRecordBatch(batch, codecs) as Buffer)
+  return batches.map((batch) => encodeRecordBatch(batch, codecs) as EncodedBatch)
 }
 
 /** A whole frame, as buffers to be written one after another. */
@@ -45,7 +48,7 @@ export function encodeRequest(
   version: number,
   correlationId: number,
   clientId: string,
-  batches: readonly Buffer[],
+  batches: readonly EncodedBatch[],
 ): Buffer[] {
   const codec = codecOf(request.api)
   const flexible = version >= codec.flexibleFrom

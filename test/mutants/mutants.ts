@@ -128,7 +128,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'the age of a record is counted by the wall clock',
-    file: 'src/producer/placement.ts',
+    file: 'src/producer/producer.ts',
     find: 'const sentAt = this.#runtime.clock.now()',
     replace: 'const sentAt = this.#runtime.clock.wallTime()',
     why: 'a clock that is set makes a record wait for an hour, or be given up at once',

@@ -34,7 +34,7 @@ export function readable(
     if (batch.lastOffset < first || batch.control !== 'none') continue
     if (batch.baseOffset >= until) break
     if (isolation === 'read-committed' && batch.isTransactional && !committed.has(batch.producerId)) continue
-    for (const record of batch.records) if (record.offset >= first && record.offset < until) found.push(record)
+    for (const record of batch.decode()) if (record.offset >= first && record.offset < until) found.push(record)
   }
   return found
 }

@@ -1,5 +1,5 @@
 import type { Driver } from '../../src/driver/driver.js'
-import { noHeaders } from '../../src/message/record.js'
+import { heldRecords, noHeaders } from '../../src/message/record.js'
 import type { TopicPartition } from '../../src/message/topic-partition.js'
 import { silentLogger } from '../../src/telemetry/logger.js'
 import { noMetrics } from '../../src/telemetry/metrics.js'
@@ -37,6 +37,9 @@ export async function store(producer: DriverProducer, to: TopicPartition, values
   const timestamp = Date.now()
   const records = values.map((value) => ({ key: null, value: Buffer.from(value), headers: noHeaders, timestamp }))
   const sizeBytes = values.reduce((sum, value) => sum + value.length + 20, 0)
-  const outcome = await producer.produce({ ...to, records, sizeBytes }, systemClock.now() + 20_000)
+  const outcome = await producer.produce(
+    { ...to, records: heldRecords(records), sizeBytes },
+    systemClock.now() + 20_000,
+  )
   if (outcome.outcome !== 'stored') throw outcome.error
 }

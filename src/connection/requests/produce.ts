@@ -1,4 +1,4 @@
-import type { OutgoingRecord } from '../../message/record.js'
+import type { OutgoingRecords } from '../../message/record.js'
 import type { TopicPartition } from '../../message/topic-partition.js'
 import type { Throttled, WithError } from './answer.js'
 
@@ -12,7 +12,7 @@ export interface ProduceBatch extends TopicPartition {
   readonly baseSequence: number
   readonly isTransactional: boolean
   readonly compression: Compression
-  readonly records: readonly OutgoingRecord[]
+  readonly records: OutgoingRecords
 }
 export interface ProduceRequest {
   readonly api: 'produce'

@@ -3,6 +3,7 @@ import type { RequestError } from '../../connection/request-error.js'
 import type { AnswerTo, Request } from '../../connection/requests/apis.js'
 import type { Clock, Timer } from '../../runtime/clock.js'
 import { StateMachine } from '../../runtime/state-machine.js'
+import type { EncodedBatch } from '../../wire/record-batch-encoder.js'
 
 /** `answered`: its answer is here and being read; no deadline can change its fate any more. */
 const moves = {
@@ -30,7 +31,7 @@ export class PendingRequest<R extends Request = Request> {
   readonly request: R
   readonly deadline: number
   /** Bytes of its record batches once they are encoded. */
-  batches: readonly Buffer[] = []
+  batches: readonly EncodedBatch[] = []
   correlationId = -1
   readonly #machine: StateMachine<State>
   readonly #options: PendingRequestOptions<R>
@@ -57,7 +58,7 @@ export class PendingRequest<R extends Request = Request> {
     return this.#machine.current
   }
 
-  encoded(batches: readonly Buffer[]): void {
+  encoded(batches: readonly EncodedBatch[]): void {
     if (this.#machine.is('settled')) return
     this.batches = batches
     this.#machine.to('queued')

@@ -4,6 +4,7 @@ import type { Clock, Timer } from '../../runtime/clock.js'
 import { StateMachine } from '../../runtime/state-machine.js'
 import type { CodecRegistry } from '../../wire/compression.js'
 import { decodeAnswer, encodeBatches, encodeRequest, versionFor } from '../../wire/message.js'
+import type { EncodedBatch } from '../../wire/record-batch-encoder.js'
 import type { OpenSession } from './handshake.js'
 import type { Opener } from './opener.js'
 import { PendingRequest } from './pending-request.js'
@@ -101,7 +102,7 @@ export class SocketLane {
     }
   }
 
-  #encoded(pending: PendingRequest, batches: readonly Buffer[]): void {
+  #encoded(pending: PendingRequest, batches: readonly EncodedBatch[]): void {
     pending.encoded(batches)
     this.#pump()
   }

@@ -3,7 +3,7 @@ import type { ConnectionFactory } from '../../connection/connection.js'
 import type { NamedError } from '../../connection/requests/admin.js'
 import type { CommittedPartition } from '../../connection/requests/offsets.js'
 import { StateError } from '../../errors.js'
-import type { OutgoingRecord, ReceivedRecord } from '../../message/record.js'
+import { heldRecords, type OutgoingRecord, type ReceivedRecord } from '../../message/record.js'
 import { systemRuntime, type Runtime } from '../../runtime/runtime.js'
 import { builtInProblem } from '../../wire/compression.js'
 import { createTopic, growTopic } from './broker/administration.js'
@@ -131,8 +131,8 @@ export class MemoryCluster {
 
   /** Every record in the leader's log, also those above the high watermark and of aborted transactions. */
   records(topic: string, partition: number): readonly StoredRecord[] {
-    return this.batches(topic, partition).flatMap(({ records, producerId, producerEpoch, isTransactional }) =>
-      records.map((record) => ({ ...record, producerId, producerEpoch, isTransactional })),
+    return this.batches(topic, partition).flatMap(({ decode, producerId, producerEpoch, isTransactional }) =>
+      decode().map((record) => ({ ...record, producerId, producerEpoch, isTransactional })),
     )
   }
 
@@ -177,7 +177,7 @@ export class MemoryCluster {
     const producerId = this.#producerIdOf(transactionalId)
     const baseSequence = target.log.ledger.nextSequenceOf(producerId)
     const origin = { producerId, producerEpoch: 0, baseSequence, isTransactional: true }
-    const { baseOffset } = target.append(records, origin)
+    const { baseOffset } = target.append(heldRecords(records), origin)
     if (outcome !== 'open') target.appendMarker(outcome, producerId, 0)
     return { producerId, firstOffset: baseOffset }
   }

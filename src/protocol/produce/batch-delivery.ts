@@ -187,8 +187,8 @@ export class BatchDelivery implements BrokerQueueItem, IdentityWaiter {
   #store({ baseOffset, logAppendTime }: Decision & { next: 'stored' }): void {
     const { topic, partition, records } = this.#outgoing
     const { logger, metrics } = this.#parts.settings
-    if (this.#batch !== null && this.#batch.producerId >= 0) this.#partition.stored(records.length)
-    if (baseOffset !== null && this.#partition.wentBack(baseOffset, records.length)) {
+    if (this.#batch !== null && this.#batch.producerId >= 0) this.#partition.stored(records.count)
+    if (baseOffset !== null && this.#partition.wentBack(baseOffset, records.count)) {
       logger.warn({ topic, partition, offset: baseOffset }, 'offset went back: unclean leader election or new topic?')
       metrics.count('tidemark_producer_offset_regressions_total', { topic })
     }
@@ -233,7 +233,7 @@ export class BatchDelivery implements BrokerQueueItem, IdentityWaiter {
 
   #outOfTimeError(code: string, why: string): DriverError {
     const { topic, partition, records } = this.#outgoing
-    const what = `${records.length} record(s) for ${topic} partition ${partition}: ${why}`
+    const what = `${records.count} record(s) for ${topic} partition ${partition}: ${why}`
     const where = `while ${this.#place.state} after ${this.#attempts} attempt(s)`
     const last = this.#lastProblem === null ? '' : `; last problem: ${this.#lastProblem.message}`
     return new DriverError(code, `${what} ${where}${last}`, {

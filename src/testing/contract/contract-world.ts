@@ -3,7 +3,7 @@ import type { DriverAdmin } from '../../driver/admin.js'
 import type { ConsumerSettings } from '../../driver/consumer.js'
 import type { Driver } from '../../driver/driver.js'
 import type { BatchOutcome, DriverProducer, OutgoingBatch, ProducerSettings } from '../../driver/producer.js'
-import { noHeaders, type OutgoingRecord } from '../../message/record.js'
+import { heldRecords, noHeaders, type OutgoingRecord } from '../../message/record.js'
 import type { Runtime } from '../../runtime/runtime.js'
 import { silentLogger } from '../../telemetry/logger.js'
 import { noMetrics } from '../../telemetry/metrics.js'
@@ -253,5 +253,5 @@ function batchOf(
 ): OutgoingBatch {
   const records = given.map((each) => (typeof each === 'string' ? record(each, { timestamp: now }) : each))
   const sizeBytes = records.reduce((sum, each) => sum + 40 + (each.key?.length ?? 0) + (each.value?.length ?? 0), 70)
-  return { topic, partition, records, sizeBytes }
+  return { topic, partition, records: heldRecords(records), sizeBytes }
 }

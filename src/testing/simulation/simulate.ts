@@ -185,7 +185,7 @@ function tracing(note: (event: string) => void, told: Partial<ProcessObserver>):
 function described(request: Request): string {
   switch (request.api) {
     case 'produce':
-      return `produce${request.batches.map((batch) => ` ${batch.topic}-${batch.partition} x${batch.records.length} id ${batch.producerId}/${batch.producerEpoch} seq ${batch.baseSequence}`).join(',')}`
+      return `produce${request.batches.map((batch) => ` ${batch.topic}-${batch.partition} x${batch.records.count} id ${batch.producerId}/${batch.producerEpoch} seq ${batch.baseSequence}`).join(',')}`
     case 'fetch':
       return `fetch${request.partitions.map((at) => ` ${at.topic}-${at.partition}@${at.fetchOffset}`).join('')}`
     case 'offsetCommit':

@@ -2,13 +2,14 @@ import type { Apis, ApiName } from '../../connection/requests/apis.js'
 import type { TopicPartition } from '../../message/topic-partition.js'
 import type { CodecRegistry } from '../compression.js'
 import type { Reader } from '../reader.js'
+import type { EncodedBatch } from '../record-batch-encoder.js'
 import { malformed } from '../wire-error.js'
 import type { Writer } from '../writer.js'
 
 /** What an encoder may need beside the request. */
 interface EncodeContext {
   /** Bytes of the request's record batches, in order; filled for `produce` only. */
-  readonly batches: readonly Buffer[]
+  readonly batches: readonly EncodedBatch[]
 }
 
 /** Bytes of one API, in the versions `min` to `max`. */

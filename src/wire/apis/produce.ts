@@ -20,7 +20,7 @@ export const produce: ApiCodec<'produce'> = {
     })
     writeByTopic(writer, encoded, ({ partition, bytes }) => {
       writer.int32(partition)
-      writer.bytes([bytes])
+      writer.bytes(bytes)
     })
   },
   decode(reader, version) {

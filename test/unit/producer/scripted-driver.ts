@@ -63,7 +63,7 @@ class ScriptedDriver implements DriverProducer {
       }
       const handed: HandedOver = {
         batch,
-        values: batch.records.map(({ value }) => String(value)),
+        values: batch.records.decode().map(({ value }) => String(value)),
         at: this.#clock.now(),
         deadline,
         end,

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import type { FetchedBatch } from '../../../src/connection/requests/fetch.js'
 import type { ProduceBatch } from '../../../src/connection/requests/produce.js'
-import type { OutgoingRecord, ReceivedRecord } from '../../../src/message/record.js'
+import { heldRecords, type OutgoingRecord, type ReceivedRecord } from '../../../src/message/record.js'
 import { builtInCodecs } from '../../../src/wire/compression.js'
 import { decodeRecordBatches } from '../../../src/wire/record-batch-decoder.js'
 import { encodeRecordBatch } from '../../../src/wire/record-batch-encoder.js'
@@ -26,7 +26,7 @@ export const anyBatch: fc.Arbitrary<ProduceBatch> = fc.record({
   baseSequence: fc.integer({ min: -1, max: 2_147_483_647 }),
   isTransactional: fc.boolean(),
   compression: fc.constantFrom('none', 'gzip'),
-  records: fc.array(anyRecord, { minLength: 1, maxLength: 30 }),
+  records: fc.array(anyRecord, { minLength: 1, maxLength: 30 }).map(heldRecords),
 })
 
 export function batchOf(records: readonly Partial<OutgoingRecord>[], fields: Partial<ProduceBatch> = {}): ProduceBatch {
@@ -38,19 +38,15 @@ export function batchOf(records: readonly Partial<OutgoingRecord>[], fields: Par
     baseSequence: -1,
     isTransactional: false,
     compression: 'none',
-    records: records.map((record) => ({
-      key: null,
-      value: null,
-      headers: [],
-      timestamp: 1_700_000_000_000,
-      ...record,
-    })),
+    records: heldRecords(
+      records.map((record) => ({ key: null, value: null, headers: [], timestamp: 1_700_000_000_000, ...record })),
+    ),
     ...fields,
   }
 }
 
 export async function encode(batch: ProduceBatch): Promise<Buffer> {
-  return encodeRecordBatch(batch, builtInCodecs)
+  return Buffer.concat(await encodeRecordBatch(batch, builtInCodecs))
 }
 
 /** A batch with its records made. */

@@ -9,12 +9,12 @@ import { anyBatch, batchOf, decode, encode, storedAt, type ReadBatch } from './b
 function expected(batch: ProduceBatch, baseOffset: number): ReadBatch {
   return {
     baseOffset,
-    lastOffset: baseOffset + batch.records.length - 1,
+    lastOffset: baseOffset + batch.records.count - 1,
     leaderEpoch: -1,
     producerId: batch.producerId,
     isTransactional: batch.isTransactional,
     control: 'none',
-    records: batch.records.map((record, index) => ({ ...record, offset: baseOffset + index })),
+    records: batch.records.decode().map((record, index) => ({ ...record, offset: baseOffset + index })),
   }
 }
 
@@ -39,7 +39,7 @@ describe('record batches', () => {
           for (const batch of batches) {
             parts.push(storedAt(await encode(batch), offset))
             wanted.push(expected(batch, offset))
-            offset += batch.records.length
+            offset += batch.records.count
           }
           expect(await decode(Buffer.concat(parts))).toEqual({ batches: wanted, corrupt: null })
         },
@@ -143,8 +143,10 @@ describe('record batches', () => {
   it('are encoded once: a retry gets the same bytes', async () => {
     const plain = batchOf([{ value: Buffer.from('a') }])
     const packed = batchOf([{ value: Buffer.from('a') }], { compression: 'gzip' })
-    expect(await encode(plain)).toBe(await encode(plain))
-    expect(await encode(packed)).toBe(await encode(packed))
+    for (const batch of [plain, packed]) {
+      const first = await encodeRecordBatch(batch, builtInCodecs)
+      expect(await encodeRecordBatch(batch, builtInCodecs)).toBe(first)
+    }
   })
 
   it('leave out a last batch that is cut off, wherever the cut is', async () => {

@@ -6,7 +6,7 @@ import type {
   ProduceRequest,
   RefusedRecord,
 } from '../../../connection/requests/produce.js'
-import type { OutgoingRecord } from '../../../message/record.js'
+import type { OutgoingRecord, OutgoingRecords } from '../../../message/record.js'
 import type { Timer } from '../../../runtime/clock.js'
 import { compressionBits } from '../../../wire/compression.js'
 import { setBrokerTimer } from '../cluster/broker-timer.js'
@@ -77,8 +77,8 @@ class ParkedProduce implements PartitionWatcher {
 function appendBatch(cluster: ClusterState, node: number, request: ProduceRequest, batch: ProduceBatch): BatchFate {
   const partition = cluster.partition(batch.topic, batch.partition)
   if (partition === undefined) return refused(batch, wholeBatch(brokerCode.UNKNOWN_TOPIC_OR_PARTITION))
-  const sizeBytes = sizeOf(batch.records)
-  const problem = problemOf(cluster, node, partition, request, batch, sizeBytes)
+  const { records } = batch
+  const problem = problemOf(cluster, node, partition, request, batch)
   if (problem !== null) return refused(batch, problem)
 
   if (batch.producerId >= 0) {
@@ -86,13 +86,13 @@ function appendBatch(cluster: ClusterState, node: number, request: ProduceReques
       producerId: batch.producerId,
       producerEpoch: batch.producerEpoch,
       baseSequence: batch.baseSequence,
-      recordCount: batch.records.length,
+      recordCount: records.count,
     })
     if (judged.verdict === 'refuse') return refused(batch, wholeBatch(judged.errorCode))
-    if (judged.verdict === 'duplicate') return stored(partition, judged.baseOffset, batch.records.length)
+    if (judged.verdict === 'duplicate') return stored(partition, judged.baseOffset, records.count)
   }
-  const appended = partition.append(batch.records, batch, sizeBytes)
-  return stored(partition, appended.baseOffset, batch.records.length)
+  const appended = partition.append(records, batch)
+  return stored(partition, appended.baseOffset, records.count)
 }
 
 /** Why a batch is not taken in, and which of its records are to blame. */
@@ -109,7 +109,6 @@ function problemOf(
   partition: Partition,
   request: ProduceRequest,
   batch: ProduceBatch,
-  sizeBytes: number,
 ): Problem | null {
   // Transactions are not part of this cluster yet.
   if (request.transactionalId !== null || batch.isTransactional) return wholeBatch(brokerCode.UNSUPPORTED_VERSION)
@@ -119,18 +118,14 @@ function problemOf(
   if (compressionBits(batch.compression) === -1) return wholeBatch(brokerCode.UNSUPPORTED_COMPRESSION_TYPE)
   if (partition.leader !== node) return wholeBatch(brokerCode.NOT_LEADER_OR_FOLLOWER)
   if (request.acks === -1 && !partition.hasEnoughReplicas) return wholeBatch(brokerCode.NOT_ENOUGH_REPLICAS)
-  return problemOfRecords(cluster.runtime.clock.wallTime(), partition, batch, sizeBytes)
+  return problemOfRecords(cluster.runtime.clock.wallTime(), partition, batch.records)
 }
 
-function problemOfRecords(
-  now: number,
-  partition: Partition,
-  { records }: ProduceBatch,
-  sizeBytes: number,
-): Problem | null {
-  const { configs } = partition
-  if (records.length === 0) return wholeBatch(brokerCode.INVALID_RECORD)
-  if (sizeBytes > configs.maxMessageBytes) return wholeBatch(brokerCode.MESSAGE_TOO_LARGE)
+function problemOfRecords(now: number, { configs }: Partition, batch: OutgoingRecords): Problem | null {
+  if (batch.count === 0) return wholeBatch(brokerCode.INVALID_RECORD)
+  if (sizeOf(batch) > configs.maxMessageBytes) return wholeBatch(brokerCode.MESSAGE_TOO_LARGE)
+  if (!configs.compacted && !configs.limitsTimestamps) return null
+  const records = batch.decode()
   const keyless = configs.compacted ? culprits(records, ({ key }) => key === null, 'a compacted topic needs a key') : []
   const untimely = configs.limitsTimestamps
     ? culprits(

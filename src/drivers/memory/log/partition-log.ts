@@ -1,4 +1,4 @@
-import type { OutgoingRecord, ReceivedRecord } from '../../../message/record.js'
+import type { OutgoingRecords, ReceivedRecord } from '../../../message/record.js'
 import { ProducerLedger } from './producer-ledger.js'
 import {
   storeBatch,
@@ -37,13 +37,8 @@ export class PartitionLog {
     return this.#batches
   }
 
-  append(
-    records: readonly OutgoingRecord[],
-    origin: BatchOrigin,
-    appendTime: number | null,
-    sizeBytes: number,
-  ): StoredBatch {
-    return this.#add(storeBatch(records, origin, this.#endOffset, appendTime, sizeBytes))
+  append(records: OutgoingRecords, origin: BatchOrigin, appendTime: number | null): StoredBatch {
+    return this.#add(storeBatch(records, origin, this.#endOffset, appendTime))
   }
 
   appendMarker(control: 'abort' | 'commit', origin: MarkerOrigin, timestamp: number): StoredBatch {
@@ -93,9 +88,9 @@ export class PartitionLog {
     for (const batch of this.#batches) {
       if (batch.lastOffset >= untilOffset) return undefined
       if (batch.maxTimestamp < timestamp) continue
-      const record = batch.records.find(
-        (candidate) => candidate.timestamp >= timestamp && candidate.offset >= this.#startOffset,
-      )
+      const record = batch
+        .decode()
+        .find((candidate) => candidate.timestamp >= timestamp && candidate.offset >= this.#startOffset)
       if (record !== undefined) return record
     }
     return undefined
@@ -142,7 +137,7 @@ export class PartitionLog {
       }
       const rest = withoutRecords(batch, keep)
       const remembersSequence = batch.producerId >= 0 && lastOfProducer.get(batch.producerId) === batch
-      if (rest.records.length > 0 || remembersSequence) kept.push(rest)
+      if (rest.count > 0 || remembersSequence) kept.push(rest)
     }
     this.#replaceBatches(kept)
   }

@@ -1,8 +1,8 @@
-import type { OutgoingRecord } from '../../../message/record.js'
+import type { OutgoingRecords } from '../../../message/record.js'
 import type { Clock } from '../../../runtime/clock.js'
 import { EpochHistory } from './epoch-history.js'
 import { PartitionLog } from './partition-log.js'
-import { sizeOf, type ProducerOrigin, type StoredBatch } from './stored-batch.js'
+import type { ProducerOrigin, StoredBatch } from './stored-batch.js'
 import type { TopicConfigs } from './topic-configs.js'
 
 /** What a partition asks about the brokers that hold its replicas. */
@@ -103,12 +103,11 @@ export class Partition {
     }
   }
 
-  append(records: readonly OutgoingRecord[], origin: ProducerOrigin, sizeBytes = sizeOf(records)): StoredBatch {
+  append(records: OutgoingRecords, origin: ProducerOrigin): StoredBatch {
     const batch = this.log.append(
       records,
       { ...origin, leaderEpoch: this.#leaderEpoch },
       this.configs.appendTime ? this.clock.wallTime() : null,
-      sizeBytes,
     )
     if (this.configs.retentionBytes >= 0) this.log.retain(this.configs.retentionBytes)
     this.#replicate()

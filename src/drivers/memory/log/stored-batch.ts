@@ -1,9 +1,9 @@
 import type { FetchedBatch } from '../../../connection/requests/fetch.js'
-import type { Header, OutgoingRecord, ReceivedRecord } from '../../../message/record.js'
+import { heldRecords, type OutgoingRecords, type ReceivedRecord } from '../../../message/record.js'
+import { GrowingRecords } from '../../../wire/growing-records.js'
 
 /** A batch in a log. It is handed to fetches as it is, so it never changes; compaction replaces it. */
 export interface StoredBatch extends FetchedBatch {
-  readonly records: readonly ReceivedRecord[]
   readonly producerEpoch: number
   /** -1 without idempotence. */
   readonly baseSequence: number
@@ -15,9 +15,8 @@ export interface StoredBatch extends FetchedBatch {
 
 /** Length of a record batch's header, record batch format v2. */
 const batchOverheadBytes = 61
-/** Lengths, attributes, timestamp and offset deltas of one record: between 7 and about 20 bytes. */
-const recordOverheadBytes = 10
-const headerOverheadBytes = 2
+/** A marker's record. */
+const markerBytes = 20
 
 /** What a producer says of a batch. */
 export interface ProducerOrigin {
@@ -35,21 +34,12 @@ export type MarkerOrigin = Pick<BatchOrigin, 'producerId' | 'producerEpoch' | 'l
 
 /** Gives records their offsets. `appendTime` replaces their timestamps where the topic says so. */
 export function storeBatch(
-  records: readonly OutgoingRecord[],
+  records: OutgoingRecords,
   origin: BatchOrigin,
   baseOffset: number,
   appendTime: number | null,
-  sizeBytes: number,
 ): StoredBatch {
-  const count = records.length
-  const stored: ReceivedRecord[] = new Array<ReceivedRecord>(count)
-  let maxTimestamp = -1
-  for (let index = 0; index < count; index += 1) {
-    const { key, value, headers, timestamp: createTime } = records[index]!
-    const timestamp = appendTime ?? createTime
-    if (timestamp > maxTimestamp) maxTimestamp = timestamp
-    stored[index] = { offset: baseOffset + index, timestamp, key, value, headers }
-  }
+  const { count } = records
   return {
     baseOffset,
     lastOffset: baseOffset + count - 1,
@@ -59,11 +49,24 @@ export function storeBatch(
     baseSequence: origin.baseSequence,
     isTransactional: origin.isTransactional,
     control: 'none',
-    ...holding(stored),
+    count,
+    decode: () => received(records, baseOffset, appendTime),
     recordCount: count,
-    maxTimestamp,
-    sizeBytes,
+    maxTimestamp: appendTime ?? records.maxTimestamp,
+    sizeBytes: sizeOf(records),
   }
+}
+
+/** Records stay bytes in the log and become objects for whoever reads them. */
+function received(records: OutgoingRecords, baseOffset: number, appendTime: number | null): readonly ReceivedRecord[] {
+  if (records instanceof GrowingRecords) return records.received(baseOffset, appendTime)
+  return records.decode().map(({ key, value, headers, timestamp }, index) => ({
+    offset: baseOffset + index,
+    timestamp: appendTime ?? timestamp,
+    key,
+    value,
+    headers,
+  }))
 }
 
 /** A transaction marker: one offset, no records. */
@@ -82,40 +85,23 @@ export function storeMarker(
     baseSequence: -1,
     isTransactional: true,
     control,
-    ...holding([]),
+    count: 0,
+    decode: () => [],
     recordCount: 1,
     maxTimestamp: timestamp,
-    sizeBytes: batchOverheadBytes + recordOverheadBytes + 10,
+    sizeBytes: batchOverheadBytes + markerBytes,
   }
 }
 
 /** The batch without the records that compaction takes. It covers the same offsets. */
 export function withoutRecords(batch: StoredBatch, keep: (record: ReceivedRecord) => boolean): StoredBatch {
-  const records = batch.records.filter(keep)
-  return records.length === batch.records.length ? batch : { ...batch, ...holding(records), sizeBytes: sizeOf(records) }
+  const records = batch.decode().filter(keep)
+  if (records.length === batch.count) return batch
+  const sizeBytes = sizeOf(heldRecords(records))
+  return { ...batch, count: records.length, decode: () => records, sizeBytes }
 }
 
-function holding(records: readonly ReceivedRecord[]): Pick<StoredBatch, 'records' | 'count' | 'decode'> {
-  return { records, count: records.length, decode: () => records }
-}
-
-/** Encoded size without compression, near enough for limits. */
-export function sizeOf(records: readonly OutgoingRecord[]): number {
-  let bytes = batchOverheadBytes
-  for (let index = 0; index < records.length; index += 1) {
-    const { key, value, headers } = records[index]!
-    bytes += recordOverheadBytes
-    if (key !== null) bytes += key.length
-    if (value !== null) bytes += value.length
-    if (headers.length > 0) bytes += sizeOfHeaders(headers)
-  }
-  return bytes
-}
-
-function sizeOfHeaders(headers: readonly Header[]): number {
-  let bytes = 0
-  for (const [name, value] of headers) {
-    bytes += headerOverheadBytes + Buffer.byteLength(name) + (value === null ? 0 : value.length)
-  }
-  return bytes
+/** Encoded size without compression. */
+export function sizeOf(records: OutgoingRecords): number {
+  return batchOverheadBytes + records.sizeBytes
 }

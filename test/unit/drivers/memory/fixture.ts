@@ -6,7 +6,7 @@ import type { OffsetCommitRequest } from '../../../../src/connection/requests/of
 import type { ProduceBatch, ProducedPartition, ProduceRequest } from '../../../../src/connection/requests/produce.js'
 import { createMemoryCluster } from '../../../../src/drivers/memory/memory-cluster.js'
 import type { MemoryClusterOptions } from '../../../../src/drivers/memory/memory-options.js'
-import { noHeaders, type OutgoingRecord } from '../../../../src/message/record.js'
+import { heldRecords, noHeaders, type OutgoingRecord } from '../../../../src/message/record.js'
 import { seededRandom } from '../../../../src/runtime/random.js'
 import { virtualClock } from '../../../../src/testing/time/virtual-clock.js'
 
@@ -28,10 +28,7 @@ export async function setUp(options: MemoryClusterOptions = {}) {
   }
   const client = await connect('test')
   const leader = (topic: string, partition = 0) => cluster.partitionFacts(topic, partition).leader
-  const produce = async (
-    batch: Partial<ProduceBatch> & { readonly topic: string },
-    request: Partial<ProduceRequest> = {},
-  ): Promise<ProducedPartition> => {
+  const produce = async (batch: GivenBatch, request: Partial<ProduceRequest> = {}): Promise<ProducedPartition> => {
     const sent = produceRequest([produceBatch(batch)], request)
     const answer = await client.ask(leader(batch.topic, batch.partition), sent)
     return answer.partitions[0]!
@@ -55,7 +52,12 @@ export function records(...values: readonly string[]): readonly OutgoingRecord[]
   return values.map((value) => record(value))
 }
 
-export function produceBatch(batch: Partial<ProduceBatch> & { readonly topic: string }): ProduceBatch {
+type GivenBatch = Partial<Omit<ProduceBatch, 'records'>> & {
+  readonly topic: string
+  readonly records?: readonly OutgoingRecord[]
+}
+
+export function produceBatch({ records: given = records('x'), ...batch }: GivenBatch): ProduceBatch {
   return {
     partition: 0,
     producerId: -1,
@@ -63,7 +65,7 @@ export function produceBatch(batch: Partial<ProduceBatch> & { readonly topic: st
     baseSequence: -1,
     isTransactional: false,
     compression: 'none',
-    records: records('x'),
+    records: heldRecords(given),
     ...batch,
   }
 }

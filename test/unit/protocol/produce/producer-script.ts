@@ -4,6 +4,7 @@ import type { AnswerTo, Request } from '../../../../src/connection/requests/apis
 import type { InitProducerIdAnswer } from '../../../../src/connection/requests/init-producer-id.js'
 import type { MetadataAnswer } from '../../../../src/connection/requests/metadata.js'
 import type { ProduceAnswer, ProduceBatch, ProduceRequest } from '../../../../src/connection/requests/produce.js'
+import { heldRecords } from '../../../../src/message/record.js'
 import type { DriverProducer, OutgoingBatch, ProducerSettings } from '../../../../src/driver/producer.js'
 import { createProtocolProducer } from '../../../../src/protocol/produce/producer.js'
 import { seededRandom } from '../../../../src/runtime/random.js'
@@ -188,7 +189,7 @@ export async function startScript(overrides: Partial<ProducerSettings> = {}): Pr
 
 export function batch(partition: number, records = 1, sizeBytes = 100): OutgoingBatch {
   const record = { key: null, value: Buffer.from('v'), headers: [], timestamp: 1 }
-  return { topic: 't', partition, sizeBytes, records: Array.from({ length: records }, () => record) }
+  return { topic: 't', partition, sizeBytes, records: heldRecords(Array.from({ length: records }, () => record)) }
 }
 
 /** What a broker tells repeats from new batches by. */

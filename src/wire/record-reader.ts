@@ -1,0 +1,127 @@
+import { noHeaders, type Header, type ReceivedRecord } from '../message/record.js'
+import { attributeBits } from './record-batch-layout.js'
+import { malformed } from './wire-error.js'
+
+/** What a batch's header says about the records behind it. */
+export interface RecordsHeader {
+  readonly baseOffset: number
+  readonly lastOffset: number
+  readonly attributes: number
+  readonly baseTimestamp: number
+  readonly maxTimestamp: number
+  readonly recordCount: number
+}
+
+/** Reads the records of one batch; a class so that the position needs no object per varint. */
+export class RecordReader {
+  #at = 0
+  readonly #bytes: Buffer
+  readonly #header: RecordsHeader
+
+  constructor(bytes: Buffer, header: RecordsHeader) {
+    this.#bytes = bytes
+    this.#header = header
+  }
+
+  all(): ReceivedRecord[] {
+    const { recordCount, baseOffset, lastOffset } = this.#header
+    const records: ReceivedRecord[] = []
+    let previous = baseOffset - 1
+    for (let index = 0; index < recordCount; index++) {
+      const record = this.#record()
+      if (record.offset <= previous || record.offset > lastOffset) {
+        throw malformed(`the batch at offset ${baseOffset} has offset ${record.offset} after ${previous}`)
+      }
+      previous = record.offset
+      records.push(record)
+    }
+    if (this.#at !== this.#bytes.length) {
+      throw malformed(`the batch at offset ${baseOffset} has ${this.#bytes.length - this.#at} bytes after its records`)
+    }
+    return records
+  }
+
+  #record(): ReceivedRecord {
+    const { attributes, baseOffset, baseTimestamp, maxTimestamp } = this.#header
+    const length = this.#varint()
+    const end = this.#at + length
+    if (length < 0 || end > this.#bytes.length) throw malformed(`a record of ${length} bytes goes past its batch`)
+    this.#at += 1
+    const timestampDelta = this.#varlong()
+    const offset = baseOffset + this.#varint()
+    const key = this.#copy()
+    const value = this.#field()
+    const headerCount = this.#varint()
+    const headers = headerCount === 0 ? noHeaders : this.#headers(headerCount, end)
+    if (this.#at !== end) throw malformed(`the record at offset ${offset} is not as long as it says`)
+    const timestamp = (attributes & attributeBits.logAppendTime) !== 0 ? maxTimestamp : baseTimestamp + timestampDelta
+    return { offset, timestamp, key, value, headers }
+  }
+
+  #headers(count: number, end: number): Header[] {
+    if (count < 0 || count * 2 > end - this.#at) throw malformed(`a record claims ${count} headers`)
+    const headers: Header[] = []
+    for (let index = 0; index < count; index++) {
+      const length = this.#varint()
+      const start = this.#at
+      if (length < 0 || length > end - start) throw malformed(`a header name of ${length} bytes goes past its record`)
+      this.#at = start + length
+      headers.push([this.#bytes.toString('utf8', start, start + length), this.#copy()])
+    }
+    return headers
+  }
+
+  /** A view, not a copy. */
+  #field(): Buffer | null {
+    const length = this.#fieldLength()
+    return length === -1 ? null : this.#bytes.subarray(this.#at - length, this.#at)
+  }
+
+  /** Whoever keeps a key or a header keeps nothing else in memory. */
+  #copy(): Buffer | null {
+    const length = this.#fieldLength()
+    if (length === -1) return null
+    const copy = Buffer.allocUnsafe(length)
+    this.#bytes.copy(copy, 0, this.#at - length, this.#at)
+    return copy
+  }
+
+  /** Passes a field; -1 is none. */
+  #fieldLength(): number {
+    const length = this.#varint()
+    if (length === -1) return -1
+    if (length < 0) throw malformed(`a field has the length ${length}`)
+    const end = this.#at + length
+    if (end > this.#bytes.length) throw malformed(`a field of ${length} bytes goes past its batch`)
+    this.#at = end
+    return length
+  }
+
+  #varint(): number {
+    const bytes = this.#bytes
+    let byte = bytes[this.#at++]
+    if (byte === undefined) throw malformed('a record ends inside a number')
+    let raw = byte & 127
+    for (let shift = 7; byte >= 128; shift += 7) {
+      byte = bytes[this.#at++]
+      if (byte === undefined || shift > 28) throw malformed('a record holds a number that does not end')
+      raw |= (byte & 127) << shift
+    }
+    return (raw >>> 1) ^ -(raw & 1)
+  }
+
+  #varlong(): number {
+    const start = this.#at
+    const bytes = this.#bytes
+    let byte = bytes[this.#at++]
+    if (byte === undefined) throw malformed('a record ends inside a number')
+    let raw = byte & 127
+    for (let scale = 128; byte >= 128; scale *= 128) {
+      byte = bytes[this.#at++]
+      if (byte === undefined || this.#at - start > 8) throw malformed('a timestamp lies too far from its batch')
+      raw += (byte & 127) * scale
+    }
+    if (raw > Number.MAX_SAFE_INTEGER) throw malformed('a timestamp lies too far from its batch')
+    return raw % 2 === 0 ? raw / 2 : -(raw + 1) / 2
+  }
+}
