@@ -6,15 +6,20 @@ import type { Timer } from '../../runtime/clock.js'
 import type { Runtime } from '../../runtime/runtime.js'
 import type { Cluster } from '../cluster/cluster.js'
 import type { BrokerQueue, BrokerQueueItem } from './broker-queue.js'
-import { decide, mayHaveAppended, type AttemptEnd, type Decision, type IdentityChange } from './decision.js'
-import { withoutIdempotence, type PartitionSequence, type ProducerIdentity, type Stamp } from './partition-sequence.js'
-import type { IdentityWaiter, ProducerIds } from './producer-id.js'
+import { decide, isDenied, mayHaveAppended, type AttemptEnd, type Decision, type IdentityNews } from './decision.js'
+import type { IdentityWaiter, PartitionIdentity } from './identity.js'
+import type { LastStored } from './last-stored.js'
+
+/** What the deliveries of one partition share. */
+export interface PartitionParts {
+  readonly identity: PartitionIdentity
+  readonly lastStored: LastStored
+}
 
 /** What every delivery of one producer shares. */
 export interface BatchDeliveryParts {
   readonly runtime: Runtime
   readonly cluster: Cluster
-  readonly ids: ProducerIds
   readonly settings: ProducerSettings
   queue(node: number): BrokerQueue
 }
@@ -59,7 +64,8 @@ export class BatchDelivery implements BrokerQueueItem, IdentityWaiter {
   readonly sizeBytes: number
   readonly deadline: number
   readonly #outgoing: OutgoingBatch
-  readonly #partition: PartitionSequence
+  readonly #identity: PartitionIdentity
+  readonly #lastStored: LastStored
   readonly #parts: BatchDeliveryParts
   readonly #finished: (delivery: BatchDelivery, outcome: BatchOutcome) => void
   readonly #deadlineTimer: Timer
@@ -68,20 +74,23 @@ export class BatchDelivery implements BrokerQueueItem, IdentityWaiter {
   #attempts = 0
   /** An attempt may have put the batch into the log, and none has told that it did. */
   #inDoubt = false
+  /** Attempts from the first on that learnt that there is no such partition. */
+  #denials = 0
   #lastProblem: DriverError | null = null
 
   /** @param finished called once; the delivery does nothing afterwards. */
   constructor(
     outgoing: OutgoingBatch,
     deadline: number,
-    partition: PartitionSequence,
+    { identity, lastStored }: PartitionParts,
     parts: BatchDeliveryParts,
     finished: (delivery: BatchDelivery, outcome: BatchOutcome) => void,
   ) {
     this.#outgoing = outgoing
     this.sizeBytes = outgoing.sizeBytes
     this.deadline = deadline
-    this.#partition = partition
+    this.#identity = identity
+    this.#lastStored = lastStored
     this.#parts = parts
     this.#finished = finished
     const { clock } = parts.runtime
@@ -93,21 +102,14 @@ export class BatchDelivery implements BrokerQueueItem, IdentityWaiter {
     else this.#dispatch()
   }
 
-  /** As it goes out now. The same object for every attempt under one stamp, so its bytes are made once. */
-  get batch(): ProduceBatch {
-    return (this.#batch ??= this.#stamped())
-  }
-
   // ── What may happen to it ───────────────────────────────────────────────────────────────────────────────────────
 
-  identityReady(identity: ProducerIdentity): void {
-    if (this.#place.state !== 'waiting-for-id') return
-    this.#partition.adopt(identity)
-    this.#dispatch()
+  identityReady(): void {
+    if (this.#place.state === 'waiting-for-id') this.#dispatch()
   }
 
   identityRefused(problem: DriverError): void {
-    if (this.#place.state === 'waiting-for-id') this.#giveUp(problem, 'keep', problem.code)
+    if (this.#place.state === 'waiting-for-id') this.#giveUp(problem, 'nothing', problem.code)
   }
 
   identityDelayed(problem: DriverError): void {
@@ -135,17 +137,21 @@ export class BatchDelivery implements BrokerQueueItem, IdentityWaiter {
     }
   }
 
-  sent(): void {
+  /** The same batch for every attempt under one stamp, so its bytes are made once. */
+  depart(): ProduceBatch {
     if (this.#place.state !== 'in-queue') throw new Error(`a batch that is ${this.#place.state} was sent`)
     this.#move({ state: 'in-flight', node: this.#place.node })
     this.#attempts += 1
+    return (this.#batch ??= this.#stamped())
   }
 
   ended(end: AttemptEnd): void {
     // An answer after the deadline changes nothing: the outcome was told, and the epoch was raised past this batch.
     if (this.#place.state !== 'in-flight') return
+    const isOnlyDenied = isDenied(end) && this.#denials === this.#attempts - 1
     const decision = decide(end, this.#inDoubt, this.#parts.settings, this.#outgoing)
-    if (mayHaveAppended(end)) this.#inDoubt = true
+    if (isOnlyDenied) this.#denials += 1
+    else if (mayHaveAppended(end)) this.#inDoubt = true
     switch (decision.next) {
       case 'stored':
         this.#store(decision)
@@ -165,19 +171,11 @@ export class BatchDelivery implements BrokerQueueItem, IdentityWaiter {
   // ── What it does then ───────────────────────────────────────────────────────────────────────────────────────────
 
   #dispatch(): void {
-    const { cluster, ids, settings } = this.#parts
-    if (settings.idempotent && this.#partition.identity === null) {
-      if (ids.current === null) {
-        this.#move({ state: 'waiting-for-id' })
-        ids.wait(this)
-        return
-      }
-      this.#partition.adopt(ids.current)
-    }
+    if (!this.#identity.ready(this)) return this.#move({ state: 'waiting-for-id' })
     const node = this.#leader()
     if (node < 0) {
       this.#move({ state: 'waiting-for-leader', askAgain: this.#after(repeatComplaintMs, () => this.#dispatch()) })
-      cluster.noteStale(this.#outgoing.topic)
+      this.#parts.cluster.noteStale(this.#outgoing.topic)
       return
     }
     this.#move({ state: 'in-queue', node })
@@ -187,8 +185,8 @@ export class BatchDelivery implements BrokerQueueItem, IdentityWaiter {
   #store({ baseOffset, logAppendTime }: Decision & { next: 'stored' }): void {
     const { topic, partition, records } = this.#outgoing
     const { logger, metrics } = this.#parts.settings
-    if (this.#batch !== null && this.#batch.producerId >= 0) this.#partition.stored(records.count)
-    if (baseOffset !== null && this.#partition.wentBack(baseOffset, records.count)) {
+    this.#identity.stored(records.count)
+    if (baseOffset !== null && this.#lastStored.wentBack(baseOffset, records.count)) {
       logger.warn({ topic, partition, offset: baseOffset }, 'offset went back: unclean leader election or new topic?')
       metrics.count('tidemark_producer_offset_regressions_total', { topic })
     }
@@ -200,8 +198,8 @@ export class BatchDelivery implements BrokerQueueItem, IdentityWaiter {
     const { topic } = this.#outgoing
     this.#lastProblem = problem
     settings.metrics.count('tidemark_producer_retries_total', { topic, reason })
-    if (identity === 'raise-epoch') {
-      this.#changeIdentity(identity, reason)
+    if (identity === 'lost-state') {
+      if (this.#identity.refused(identity, reason) === 'give-up') return this.#giveUp(problem, 'nothing', reason)
       this.#batch = null
     }
     const delayMs = retryDelay(this.#attempts, runtime.random)
@@ -215,8 +213,8 @@ export class BatchDelivery implements BrokerQueueItem, IdentityWaiter {
     this.#move({ state: 'backing-off', failedAt: leader, delay: this.#after(delayMs, () => this.#dispatch()) })
   }
 
-  #giveUp(problem: DriverError | FencedError, identity: IdentityChange, reason: string): void {
-    this.#changeIdentity(identity, reason)
+  #giveUp(problem: DriverError | FencedError, identity: IdentityNews, reason: string): void {
+    this.#tellIdentity(identity, reason)
     this.#finish({ outcome: this.#inDoubt ? 'unknown' : 'not-stored', error: problem })
   }
 
@@ -228,7 +226,7 @@ export class BatchDelivery implements BrokerQueueItem, IdentityWaiter {
   #runOut(code: string, why: string): void {
     if (this.#place.state === 'done') return
     if (this.#place.state === 'in-flight') this.#inDoubt = true
-    this.#giveUp(this.#outOfTimeError(code, why), this.#inDoubt ? 'raise-epoch' : 'keep', code)
+    this.#giveUp(this.#outOfTimeError(code, why), this.#inDoubt ? 'doubt' : 'nothing', code)
   }
 
   #outOfTimeError(code: string, why: string): DriverError {
@@ -244,21 +242,9 @@ export class BatchDelivery implements BrokerQueueItem, IdentityWaiter {
     })
   }
 
-  #changeIdentity(change: IdentityChange, reason: string): void {
-    const { ids, settings } = this.#parts
-    const { topic, partition } = this.#outgoing
-    const identity = this.#partition.identity
-    if (change === 'keep' || identity === null) return
-    if (change === 'new-id') {
-      ids.retire(identity.producerId)
-      this.#partition.dropIdentity()
-      return
-    }
-    this.#partition.raiseEpoch()
-    // Whoever takes the same id afresh would start at an epoch that this partition has left behind.
-    if (this.#partition.identity === null) ids.retire(identity.producerId)
-    settings.metrics.count('tidemark_producer_epoch_bumps_total', { topic, reason })
-    settings.logger.warn({ topic, partition, reason }, 'producer epoch raised for this partition')
+  #tellIdentity(news: IdentityNews, reason: string): void {
+    if (news === 'doubt') this.#identity.doubt(reason)
+    else if (news !== 'nothing') this.#identity.refused(news, reason)
   }
 
   #finish(outcome: BatchOutcome): void {
@@ -271,7 +257,7 @@ export class BatchDelivery implements BrokerQueueItem, IdentityWaiter {
   #move(to: Place): void {
     const from = this.#place
     if (!moves[from.state].includes(to.state)) throw new Error(`a batch cannot go from ${from.state} to ${to.state}`)
-    if (from.state === 'waiting-for-id') this.#parts.ids.stopWaiting(this)
+    if (from.state === 'waiting-for-id') this.#identity.stopWaiting(this)
     if (from.state === 'waiting-for-leader') from.askAgain.cancel()
     if (from.state === 'backing-off') from.delay.cancel()
     if (from.state === 'in-queue' && to.state !== 'in-flight') this.#parts.queue(from.node).remove(this)
@@ -289,8 +275,7 @@ export class BatchDelivery implements BrokerQueueItem, IdentityWaiter {
 
   #stamped(): ProduceBatch {
     const { topic, partition, records } = this.#outgoing
-    const { idempotent, compression } = this.#parts.settings
-    const stamp: Stamp = idempotent ? this.#partition.stamp() : withoutIdempotence
-    return { topic, partition, ...stamp, isTransactional: false, compression, records }
+    const { compression } = this.#parts.settings
+    return { topic, partition, ...this.#identity.stamp(), isTransactional: false, compression, records }
   }
 }

@@ -7,19 +7,25 @@ import type {
   ProduceRequest,
 } from '../../connection/requests/produce.js'
 import type { Clock, Timer } from '../../runtime/clock.js'
+import type { Logger } from '../../telemetry/logger.js'
 import type { AttemptEnd } from './decision.js'
 
 /** A batch that waits for a request to its broker, or travels in one. */
 export interface BrokerQueueItem {
-  readonly batch: ProduceBatch
   readonly sizeBytes: number
   readonly deadline: number
-  /** Its request is about to be written. */
-  sent(): void
+  /** Its request is about to be written. Gives the batch as it goes out. */
+  depart(): ProduceBatch
   ended(end: AttemptEnd): void
 }
 
+interface Departed {
+  readonly item: BrokerQueueItem
+  readonly batch: ProduceBatch
+}
+
 export interface BrokerQueueSettings {
+  readonly logger: Logger
   readonly acks: -1 | 0 | 1
   readonly maxRequestBytes: number
   readonly requestTimeoutMs: number
@@ -94,10 +100,10 @@ export class BrokerQueue {
   }
 
   async #send(items: readonly BrokerQueueItem[]): Promise<void> {
-    for (const item of items) item.sent()
+    const departed = items.map((item) => ({ item, batch: item.depart() }))
     this.#requestsOut += 1
     if (this.#requestsOut === 1) this.#listen()
-    await this.#attempt(items)
+    await this.#attempt(departed)
     this.#requestsOut -= 1
     if (this.#requestsOut > 0) this.#listen()
     else this.#listenNoMore()
@@ -134,22 +140,42 @@ export class BrokerQueue {
   }
 
   /** Never rejects: every item is told how its attempt ended. */
-  async #attempt(items: readonly BrokerQueueItem[]): Promise<void> {
+  async #attempt(departed: readonly Departed[]): Promise<void> {
     const { requestTimeoutMs } = this.#settings
     const now = this.#clock.now()
-    const request = this.#request(items, Math.min(requestTimeoutMs, latestDeadline(items) - now))
+    const latest = latestDeadline(departed)
+    const request = this.#request(departed, Math.min(requestTimeoutMs, latest - now))
     // Not the batches' own deadlines, which end them all the same: a request past its deadline takes its socket with it,
     // and with that every other request. A silent broker is given up long before.
-    const deadline = Math.max(now, latestDeadline(items)) + maxRequestsOut * requestTimeoutMs
+    const deadline = Math.max(now, latest) + maxRequestsOut * requestTimeoutMs
+    let answer: ProduceAnswer
     try {
-      const answer = await this.#connection.request(this.#node, 'main', request, deadline, this.#out.signal)
-      if (this.#settings.acks === 0) for (const item of items) item.ended({ kind: 'written' })
-      else items.forEach((item, index) => item.ended(answerFor(item.batch, answer, index)))
+      answer = await this.#connection.request(this.#node, 'main', request, deadline, this.#out.signal)
     } catch (failure) {
-      const error = this.#asRequestError(failure)
-      // One batch that cannot be encoded must not end the others that happened to travel with it.
-      if (items.length > 1 && isNotWorthRepeating(error)) await Promise.all(items.map((item) => this.#attempt([item])))
-      else for (const item of items) item.ended({ kind: 'failed', error })
+      await this.#failed(departed, this.#asRequestError(failure))
+      return
+    }
+    this.#tell(departed, ({ batch }, index) => {
+      return this.#settings.acks === 0 ? { kind: 'written' } : answerFor(batch, answer, index)
+    })
+  }
+
+  async #failed(departed: readonly Departed[], error: RequestError): Promise<void> {
+    // One batch that cannot be encoded must not end the others that happened to travel with it.
+    if (departed.length > 1 && isNotWorthRepeating(error)) {
+      await Promise.all(departed.map((one) => this.#attempt([one])))
+    } else this.#tell(departed, () => ({ kind: 'failed', error }))
+  }
+
+  /** Each learns how its own attempt ended, whatever goes wrong with another: an answer that is here is never lost. */
+  #tell(departed: readonly Departed[], endOf: (one: Departed, index: number) => AttemptEnd): void {
+    for (const [index, one] of departed.entries()) {
+      try {
+        one.item.ended(endOf(one, index))
+      } catch (error) {
+        const { topic, partition } = one.batch
+        this.#settings.logger.error({ topic, partition, error }, 'defect: a batch could not take its answer')
+      }
     }
   }
 
@@ -163,19 +189,19 @@ export class BrokerQueue {
     return new RequestError('timed-out', failure.sent, message, failure)
   }
 
-  #request(items: readonly BrokerQueueItem[], limitMs: number): ProduceRequest {
+  #request(departed: readonly Departed[], limitMs: number): ProduceRequest {
     return {
       api: 'produce',
       acks: this.#settings.acks,
       timeoutMs: Math.max(1, Math.floor(Math.max(limitMs - answerMarginMs, limitMs / 2))),
       transactionalId: null,
-      batches: items.map((item) => item.batch),
+      batches: departed.map(({ batch }) => batch),
     }
   }
 }
 
-function latestDeadline(items: readonly BrokerQueueItem[]): number {
-  return items.reduce((latest, item) => Math.max(latest, item.deadline), 0)
+function latestDeadline(departed: readonly Departed[]): number {
+  return departed.reduce((latest, { item }) => Math.max(latest, item.deadline), 0)
 }
 
 function answerFor({ topic, partition }: ProduceBatch, { partitions }: ProduceAnswer, index: number): AttemptEnd {

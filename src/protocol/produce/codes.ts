@@ -11,8 +11,9 @@ import { judgeBy } from '../../connection/verdicts.js'
  * - `lost-state`: the broker does not remember what we wrote before this batch.
  * - `fenced`: the broker knows a newer epoch of our producer id.
  * - `fail`: sending again cannot help.
+ * - `unlisted`: nobody knows. Where brokers drop repeats it does no harm to send again as it was.
  */
-export type ProduceAction = 'stored' | 'duplicate' | 'retry' | 'refresh' | 'lost-state' | 'fenced' | 'fail'
+export type ProduceAction = 'stored' | 'duplicate' | 'retry' | 'refresh' | 'lost-state' | 'fenced' | 'fail' | 'unlisted'
 
 export interface ProduceCode {
   readonly action: ProduceAction
@@ -101,7 +102,7 @@ const table: Partial<Record<BrokerCodeName, ProduceCode>> = {
 }
 
 /** Nobody knows what a code that is not in the table means, so nothing is claimed. */
-const unlisted: ProduceCode = { action: 'fail', appended: 'maybe' }
+const unlisted: ProduceCode = { action: 'unlisted', appended: 'maybe' }
 
 /** Guarantees, rule 5: the one place that says what a code in a Produce answer means. */
 export const produceCode = judgeBy(table, unlisted)

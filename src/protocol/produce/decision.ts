@@ -1,8 +1,9 @@
-import { brokerError } from '../../connection/broker-error.js'
+import { brokerCode, brokerError } from '../../connection/broker-error.js'
 import type { RequestError } from '../../connection/request-error.js'
 import type { ProducedPartition } from '../../connection/requests/produce.js'
 import { DriverError, FencedError } from '../../errors.js'
 import type { TopicPartition } from '../../message/topic-partition.js'
+import type { IdentityRefusal } from './identity.js'
 import { produceCode, type ProduceAction, type ProduceCode } from './codes.js'
 
 /** How one attempt to store a batch ended. */
@@ -14,8 +15,8 @@ export type AttemptEnd =
   | { readonly kind: 'written' }
   | { readonly kind: 'failed'; readonly error: RequestError }
 
-/** What to do with the partition's producer id and epoch. */
-export type IdentityChange = 'keep' | 'raise-epoch' | 'new-id'
+/** What the partition's identity is told: nothing, that the batch stays in doubt, or why a broker refused it. */
+export type IdentityNews = 'nothing' | 'doubt' | IdentityRefusal
 
 /** What an attempt's end means for its batch. `reason` is a name from a bounded set, for metrics. */
 export type Decision =
@@ -23,13 +24,13 @@ export type Decision =
   | {
       readonly next: 'send-again'
       readonly refresh: boolean
-      readonly identity: 'keep' | 'raise-epoch'
+      readonly identity: 'nothing' | 'lost-state'
       readonly problem: DriverError
       readonly reason: string
     }
   | {
       readonly next: 'give-up'
-      readonly identity: IdentityChange
+      readonly identity: IdentityNews
       readonly problem: DriverError | FencedError
       readonly reason: string
     }
@@ -38,6 +39,11 @@ export interface ProduceRules {
   readonly idempotent: boolean
   /** Without idempotence: send again what may be stored already. */
   readonly retryInDoubt: boolean
+}
+
+/** The broker says that there is no such partition. What only ever got that answer was stored nowhere. */
+export function isDenied(end: AttemptEnd): boolean {
+  return end.kind === 'answered' && end.answer.errorCode === brokerCode.UNKNOWN_TOPIC_OR_PARTITION
 }
 
 /** Could this attempt have put the batch into the log? */
@@ -62,20 +68,23 @@ export function decide(end: AttemptEnd, inDoubtBefore: boolean, rules: ProduceRu
 
   const inDoubt = inDoubtBefore || mayHaveAppended(end)
   const { action, problem, reason } = describe(end, place)
-  const giveUp = (identity: IdentityChange): Decision => ({ next: 'give-up', identity, problem, reason })
-  const ifInDoubt = inDoubt ? 'raise-epoch' : 'keep'
+  const giveUp = (identity: IdentityNews): Decision => ({ next: 'give-up', identity, problem, reason })
+  const ifInDoubt = inDoubt ? 'doubt' : 'nothing'
   switch (action) {
     case 'retry':
     case 'refresh':
-      if (inDoubt && !rules.idempotent && !rules.retryInDoubt) return giveUp('keep')
-      return { next: 'send-again', refresh: action === 'refresh', identity: 'keep', problem, reason }
+      if (inDoubt && !rules.idempotent && !rules.retryInDoubt) return giveUp('nothing')
+      return { next: 'send-again', refresh: action === 'refresh', identity: 'nothing', problem, reason }
+    case 'unlisted':
+      if (!rules.idempotent) return giveUp(ifInDoubt)
+      return { next: 'send-again', refresh: true, identity: 'nothing', problem, reason }
     case 'lost-state':
     case 'duplicate':
       // The broker's memory and ours differ. A batch that no attempt can have stored is safe to send under a new epoch.
-      if (inDoubt || !rules.idempotent) return giveUp('raise-epoch')
-      return { next: 'send-again', refresh: false, identity: 'raise-epoch', problem, reason }
+      if (inDoubt || !rules.idempotent) return giveUp('doubt')
+      return { next: 'send-again', refresh: false, identity: 'lost-state', problem, reason }
     case 'fenced':
-      return { next: 'give-up', identity: 'new-id', problem: fenced(problem), reason }
+      return { next: 'give-up', identity: 'fenced', problem: fenced(problem), reason }
     case 'fail':
     case 'stored':
       return giveUp(ifInDoubt)

@@ -1,19 +1,19 @@
+import type { Stamp } from './identity.js'
+
 /** Who we are to the brokers: an id the cluster gave, and an epoch of it. */
 export interface ProducerIdentity {
   readonly producerId: number
   readonly producerEpoch: number
 }
 
-/** What stands in the header of a batch and lets a broker tell a repeat from a new batch. */
-export interface Stamp extends ProducerIdentity {
-  readonly baseSequence: number
-}
-
-export const withoutIdempotence: Stamp = Object.freeze({ producerId: -1, producerEpoch: -1, baseSequence: -1 })
-
 /** Sequences are 31 bits wide and wrap to 0. */
 const sequenceCount = 2 ** 31
 const lastEpoch = 32_767
+/**
+ * From here on an id is given up as soon as a batch is stored, while nothing is in doubt: under a new id no straggler of
+ * the old one would be refused. The epochs behind it are for a partition that meets one doubt after the other.
+ */
+export const lastEpochToStartAt = lastEpoch - 1_000
 
 /**
  * What we believe a broker remembers of our writes to one partition. One batch of the partition is out at a time, so
@@ -26,7 +26,6 @@ const lastEpoch = 32_767
 export class PartitionSequence {
   #identity: ProducerIdentity | null = null
   #nextSequence = 0
-  #lastOffset = -1
 
   /** `null` until an id was adopted, and again when it is used up. */
   get identity(): ProducerIdentity | null {
@@ -46,6 +45,7 @@ export class PartitionSequence {
 
   stored(recordCount: number): void {
     this.#nextSequence = (this.#nextSequence + recordCount) % sequenceCount
+    if (this.#identity !== null && this.#identity.producerEpoch > lastEpochToStartAt) this.dropIdentity()
   }
 
   /** Ends the epoch. When it was the last one of its id, a new id has to be adopted. */
@@ -58,12 +58,5 @@ export class PartitionSequence {
 
   dropIdentity(): void {
     this.#identity = null
-  }
-
-  /** @returns whether a stored batch lies below an earlier one: an unclean election, or the topic was made anew. */
-  wentBack(baseOffset: number, recordCount: number): boolean {
-    const back = baseOffset <= this.#lastOffset
-    this.#lastOffset = baseOffset + recordCount - 1
-    return back
   }
 }

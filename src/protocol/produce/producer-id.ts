@@ -4,7 +4,7 @@ import { DriverError } from '../../errors.js'
 import { exponential } from '../../runtime/backoff.js'
 import type { Runtime } from '../../runtime/runtime.js'
 import type { Cluster } from '../cluster/cluster.js'
-import type { ProducerIdentity } from './partition-sequence.js'
+import { lastEpochToStartAt, type ProducerIdentity } from './partition-sequence.js'
 
 const betweenAsks = exponential({ initialMs: 30, maxMs: 1_000 })
 
@@ -15,12 +15,12 @@ const hopeless: ReadonlySet<number> = new Set([
 ])
 
 /** Somebody who cannot go on without a producer id. */
-export interface IdentityWaiter {
-  identityReady(identity: ProducerIdentity): void
+export interface ProducerIdWaiter {
+  idGiven(identity: ProducerIdentity): void
   /** Asking again will not help. */
-  identityRefused(problem: DriverError): void
+  idRefused(problem: DriverError): void
   /** Why there is none yet; asking goes on. */
-  identityDelayed(problem: DriverError): void
+  idDelayed(problem: DriverError): void
 }
 
 /** The producer id that all partitions share. Asked for once at a time, and only while somebody waits for it. */
@@ -28,7 +28,7 @@ export class ProducerIds {
   readonly #cluster: Cluster
   readonly #runtime: Runtime
   readonly #attemptMs: number
-  readonly #waiters = new Set<IdentityWaiter>()
+  readonly #waiters = new Set<ProducerIdWaiter>()
   readonly #closed = new AbortController()
   #current: ProducerIdentity | null = null
   #asking = false
@@ -48,14 +48,14 @@ export class ProducerIds {
     if (this.#current?.producerId === producerId) this.#current = null
   }
 
-  wait(waiter: IdentityWaiter): void {
+  wait(waiter: ProducerIdWaiter): void {
     this.#waiters.add(waiter)
     if (this.#asking || this.#closed.signal.aborted) return
     this.#asking = true
     void this.#askWhileWanted()
   }
 
-  stopWaiting(waiter: IdentityWaiter): void {
+  stopWaiting(waiter: ProducerIdWaiter): void {
     this.#waiters.delete(waiter)
   }
 
@@ -69,18 +69,18 @@ export class ProducerIds {
       const end = await this.#ask()
       if (end.kind === 'given') {
         this.#current = end.identity
-        this.#release((waiter) => waiter.identityReady(end.identity))
+        this.#release((waiter) => waiter.idGiven(end.identity))
       } else if (end.kind === 'refused') {
-        this.#release((waiter) => waiter.identityRefused(end.problem))
+        this.#release((waiter) => waiter.idRefused(end.problem))
       } else {
-        for (const waiter of [...this.#waiters]) waiter.identityDelayed(end.problem)
+        for (const waiter of [...this.#waiters]) waiter.idDelayed(end.problem)
         await this.#pause(attempt)
       }
     }
     this.#asking = false
   }
 
-  #release(tell: (waiter: IdentityWaiter) => void): void {
+  #release(tell: (waiter: ProducerIdWaiter) => void): void {
     const waiters = [...this.#waiters]
     this.#waiters.clear()
     waiters.forEach(tell)
@@ -95,6 +95,10 @@ export class ProducerIds {
         deadline,
         this.#closed.signal,
       )
+      if (errorCode === brokerCode.NONE && producerEpoch > lastEpochToStartAt) {
+        const message = `the cluster gave producer id ${producerId} at epoch ${producerEpoch}, which leaves too few epochs; another is asked for`
+        return { kind: 'delayed', problem: new DriverError('no-producer-id', message, { retriable: true }) }
+      }
       if (errorCode === brokerCode.NONE) return { kind: 'given', identity: { producerId, producerEpoch } }
       const kind = hopeless.has(errorCode) ? 'refused' : 'delayed'
       return { kind, problem: brokerError(errorCode, 'asking for a producer id', { retriable: kind === 'delayed' }) }

@@ -3,40 +3,45 @@ import type { BatchOutcome, DriverProducer, OutgoingBatch, ProducerSettings } fr
 import { DriverError } from '../../errors.js'
 import type { Runtime } from '../../runtime/runtime.js'
 import { Cluster } from '../cluster/cluster.js'
-import { BatchDelivery, type BatchDeliveryParts } from './batch-delivery.js'
+import { BatchDelivery, type BatchDeliveryParts, type PartitionParts } from './batch-delivery.js'
 import { BrokerQueue } from './broker-queue.js'
+import type { Identity } from './identity.js'
+import { LastStored } from './last-stored.js'
 import { loadTopic } from './load-topic.js'
-import { PartitionSequence } from './partition-sequence.js'
-import { ProducerIds } from './producer-id.js'
+import { NoIdentity } from './no-identity.js'
+import { PartitionEpochs, type PartitionEpochsParts } from './partition-epochs.js'
 
 /** A producer over any connection: it owns producer id, epochs, sequences, attempts and what their answers mean. */
 export function createProtocolProducer(
   connection: Connection,
   runtime: Runtime,
   settings: ProducerSettings,
+  identify: Identify = settings.idempotent ? (parts) => new PartitionEpochs(parts) : () => new NoIdentity(),
 ): DriverProducer {
-  return new ProtocolProducer(connection, runtime, settings)
+  return new ProtocolProducer(connection, runtime, settings, identify)
 }
+
+/** Makes the identity of one producer. */
+export type Identify = (parts: PartitionEpochsParts) => Identity
 
 class ProtocolProducer implements DriverProducer, BatchDeliveryParts {
   readonly runtime: Runtime
   readonly settings: ProducerSettings
   readonly cluster: Cluster
-  readonly ids: ProducerIds
+  readonly #identity: Identity
   readonly #queues = new Map<number, BrokerQueue>()
-  readonly #partitions = new Map<string, PartitionSequence[]>()
+  readonly #partitions = new Map<string, PartitionParts[]>()
   readonly #deliveries = new Set<BatchDelivery>()
   readonly #stopListening: () => void
   readonly #closed = new AbortController()
   #closing: Promise<void> | null = null
 
-  constructor(connection: Connection, runtime: Runtime, settings: ProducerSettings) {
+  constructor(connection: Connection, runtime: Runtime, settings: ProducerSettings, identify: Identify) {
     this.runtime = runtime
     this.settings = settings
     const { logger, requestTimeoutMs, metadataMaxAgeMs } = settings
     this.cluster = new Cluster(connection, runtime, { logger, requestTimeoutMs, metadataMaxAgeMs })
-    // Time for every broker of a small cluster to be silent once.
-    this.ids = new ProducerIds(this.cluster, runtime, 3 * requestTimeoutMs)
+    this.#identity = identify(this)
     this.#stopListening = this.cluster.onChange(() => {
       for (const delivery of [...this.#deliveries]) delivery.leadersChanged()
     })
@@ -89,13 +94,16 @@ class ProtocolProducer implements DriverProducer, BatchDeliveryParts {
     this.#closed.abort(new DriverError('closed', 'the producer was closed'))
     this.#stopListening()
     for (const delivery of [...this.#deliveries]) delivery.close()
-    this.ids.close()
+    this.#identity.close()
     await this.cluster.close()
   }
 
-  #partition(topic: string, partition: number): PartitionSequence {
+  #partition(topic: string, partition: number): PartitionParts {
     let partitions = this.#partitions.get(topic)
     if (partitions === undefined) this.#partitions.set(topic, (partitions = []))
-    return (partitions[partition] ??= new PartitionSequence())
+    return (partitions[partition] ??= {
+      identity: this.#identity.of({ topic, partition }),
+      lastStored: new LastStored(),
+    })
   }
 }

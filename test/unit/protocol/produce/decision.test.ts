@@ -72,12 +72,11 @@ describe('what an attempt may have put into the log', () => {
     expect(new Set(never)).toEqual(listed)
   })
 
-  test('a code that nobody knows fails, and may have stored the batch', () => {
-    expect(produceCode(9_999)).toEqual({ action: 'fail', appended: 'maybe' })
-    expect(decide(answered(9_999), false, idempotent, place)).toMatchObject({
-      next: 'give-up',
-      identity: 'raise-epoch',
-    })
+  test('a code that nobody knows may have stored the batch: it goes again as it was only where brokers drop repeats', () => {
+    expect(produceCode(9_999)).toEqual({ action: 'unlisted', appended: 'maybe' })
+    expect(decide(answered(9_999), false, idempotent, place)).toMatchObject({ next: 'send-again', identity: 'nothing' })
+    const asItComes = { idempotent: false, retryInDoubt: true }
+    expect(decide(answered(9_999), false, asItComes, place)).toMatchObject({ next: 'give-up', identity: 'doubt' })
   })
 
   test('a request that was never written cannot have stored anything; a lost one can', () => {
@@ -96,20 +95,24 @@ describe('what follows', () => {
     ['a node nobody knows', failed('unknown-node', 'never')],
     ['an answer without the partition', { kind: 'missing' } as const],
   ])('%s: metadata is asked for and the batch is sent again as it was', (_, end) => {
-    expect(decide(end, false, idempotent, place)).toMatchObject({ next: 'send-again', refresh: true, identity: 'keep' })
+    expect(decide(end, false, idempotent, place)).toMatchObject({
+      next: 'send-again',
+      refresh: true,
+      identity: 'nothing',
+    })
   })
 
   test.each(['refused', 'unsupported', 'closed', 'aborted'] as const)('%s: trying again is of no use', (failure) => {
     expect(decide(failed(failure, 'never'), false, idempotent, place)).toMatchObject({
       next: 'give-up',
-      identity: 'keep',
+      identity: 'nothing',
     })
   })
 
   test('a refusal after doubt gives up the epoch, a refusal without doubt keeps the sequence', () => {
     const refusal = answered(brokerCode.MESSAGE_TOO_LARGE)
-    expect(decide(refusal, true, idempotent, place)).toMatchObject({ next: 'give-up', identity: 'raise-epoch' })
-    expect(decide(refusal, false, idempotent, place)).toMatchObject({ next: 'give-up', identity: 'keep' })
+    expect(decide(refusal, true, idempotent, place)).toMatchObject({ next: 'give-up', identity: 'doubt' })
+    expect(decide(refusal, false, idempotent, place)).toMatchObject({ next: 'give-up', identity: 'nothing' })
   })
 
   test('an error names code, place and what to do', () => {

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { LastStored } from '../../../../src/protocol/produce/last-stored.js'
 import { PartitionSequence } from '../../../../src/protocol/produce/partition-sequence.js'
 
 const fresh = (producerEpoch = 0) => {
@@ -41,7 +42,7 @@ test('epoch 32767 is the last of an id: raised once more, there is no identity',
 })
 
 test('an offset goes back when it does not lie behind the whole former batch', () => {
-  const state = fresh()
+  const state = new LastStored()
   expect(state.wentBack(0, 10)).toBe(false)
   expect(state.wentBack(10, 1)).toBe(false)
   expect(state.wentBack(10, 1)).toBe(true)

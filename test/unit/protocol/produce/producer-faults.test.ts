@@ -114,7 +114,7 @@ test('writing goes on in a topic that was deleted and made anew, and nothing is 
   expect(lab.metrics.total('tidemark_producer_offset_regressions_total')).toBe(1)
 })
 
-test('a topic that is gone for good ends its sends unknown at the deadline, and harms no other', async () => {
+test('a topic that is gone for good ends its sends not stored at the deadline, and harms no other', async () => {
   const lab = openLab(5, { deliveryTimeoutMs: 3_000 })
   lab.cluster.createTopic('other', { partitions: 3, replicationFactor: 3 })
   const other = { ...topic, name: 'other' }
@@ -122,7 +122,7 @@ test('a topic that is gone for good ends its sends unknown at the deadline, and 
   lab.cluster.deleteTopic('t')
   const gone = endOf(lab.producer.send(topic, '0:b'))
   for (let index = 0; index < 10; index += 1) await lab.clock.runUntil(lab.producer.send(other, `0:${index}`))
-  expect(await lab.clock.runUntil(gone)).toMatchObject({ code: 'delivery-timeout', outcome: 'unknown' })
+  expect(await lab.clock.runUntil(gone)).toMatchObject({ code: 'delivery-timeout', outcome: 'not-stored' })
 })
 
 test('a send that may wait for no metadata finds its topic known soon after', async () => {

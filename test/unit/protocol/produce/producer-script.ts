@@ -159,7 +159,7 @@ export interface Script {
   run(ms?: number): Promise<void>
 }
 
-const cp: ProducerSettings = {
+export const cp: ProducerSettings = {
   clientId: 'c',
   logger: silentLogger,
   metrics: new CountingMetrics(),
