@@ -15,8 +15,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'epoch is kept after doubt at the deadline',
     file: 'src/protocol/produce/batch-delivery.ts',
-    find: "this.#inDoubt ? 'raise-epoch' : 'keep', code)",
-    replace: "'keep', code)",
+    find: "this.#inDoubt ? 'doubt' : 'nothing', code)",
+    replace: "'nothing', code)",
     why: 'the next batch takes the sequence of one that may be stored, and is dropped as its repeat',
   },
   {
@@ -43,8 +43,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a batch gets a new sequence for every attempt',
     file: 'src/protocol/produce/batch-delivery.ts',
-    find: "if (identity === 'raise-epoch') {\n      this.#changeIdentity(identity, reason)",
-    replace: "if (true) {\n      this.#changeIdentity('raise-epoch', reason)",
+    find: "if (identity === 'lost-state') {\n      if (this.#identity.refused(identity, reason) === 'give-up') return",
+    replace: "if (true) {\n      if (this.#identity.refused('lost-state', reason) === 'give-up') return",
     why: 'the broker cannot tell a repeat, and stores it twice',
   },
   {
