@@ -1,4 +1,4 @@
-import type { Compression } from '../connection/requests/produce.js'
+import type { Compression, RefusedRecord } from '../connection/requests/produce.js'
 import type { DriverError, FencedError } from '../errors.js'
 import type { OutgoingRecords } from '../message/record.js'
 import type { TopicPartition } from '../message/topic-partition.js'
@@ -34,7 +34,12 @@ export type BatchOutcome =
       /** Set when the topic uses LogAppendTime. */
       readonly logAppendTime: number | null
     }
-  | { readonly outcome: 'not-stored'; readonly error: DriverError | FencedError }
+  | {
+      readonly outcome: 'not-stored'
+      readonly error: DriverError | FencedError
+      /** The records that made the broker refuse the batch; nothing is wrong with the others. Empty when it did not tell. */
+      readonly refused?: readonly RefusedRecord[]
+    }
   | { readonly outcome: 'unknown'; readonly error: DriverError | FencedError }
 
 export interface DriverProducer {

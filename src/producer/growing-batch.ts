@@ -52,6 +52,14 @@ export class GrowingBatch implements OutgoingBatch {
     return [older, newer]
   }
 
+  /** Those of its records that are told, and the others, which go on in its place. */
+  without(told: ReadonlySet<number>): { readonly taken: GrowingBatch; readonly rest: GrowingBatch } {
+    const records = this.records.decode()
+    const rest = this.#part(records, (index) => !told.has(index))
+    rest.onEnded.push(...this.onEnded)
+    return { taken: this.#part(records, (index) => told.has(index)), rest }
+  }
+
   #part(records: readonly OutgoingRecord[], takes: (index: number) => boolean): GrowingBatch {
     const part = new GrowingBatch(this.topic, this.partition, this.firstSentAt, this.records.sizeBytes)
     for (const [index, record] of records.entries()) {

@@ -83,10 +83,10 @@ export class Sender {
 
   #ended(queue: PartitionQueue, batch: GrowingBatch, outcome: BatchOutcome, handedOverAt: number): void {
     this.#batchesOut -= 1
-    const isSplit = isTooLargeTogether(batch, outcome)
-    queue.replaceOldest(...(isSplit ? batch.split() : []))
+    const { ended, again } = afterwards(batch, outcome)
+    queue.replaceOldest(...again)
     this.accumulator.release(queue)
-    if (!isSplit) this.#settle(batch, outcome)
+    if (ended !== null) this.#settle(ended, outcome)
     const seconds = (this.#clock.now() - handedOverAt) / 1_000
     this.#metrics.observe('tidemark_producer_send_seconds', { topic: batch.topic }, seconds)
   }
@@ -122,13 +122,35 @@ export class Sender {
   }
 }
 
+/** Refusals that one record may have caused, or that a smaller batch may not meet. */
+const causedByOne: ReadonlySet<string> = new Set([
+  'message-too-large',
+  'record-list-too-large',
+  'invalid-record',
+  'invalid-timestamp',
+])
+
+interface Afterwards {
+  /** What has its outcome. */
+  readonly ended: GrowingBatch | null
+  /** What goes in the batch's place. */
+  readonly again: readonly GrowingBatch[]
+}
+
 /**
- * The topic allows less than we put together. Nothing was stored, so the halves may go instead, in order, until they fit
- * or a single record is too large.
+ * Nothing of a refused batch was stored, so those of its records that nothing is wrong with may go again: all but the ones
+ * that the broker names, or halves, in order, until they pass or a single record is refused.
  */
-function isTooLargeTogether(batch: GrowingBatch, outcome: BatchOutcome): boolean {
-  if (outcome.outcome !== 'not-stored' || batch.records.count < 2) return false
-  return outcome.error.code === 'message-too-large' || outcome.error.code === 'record-list-too-large'
+function afterwards(batch: GrowingBatch, outcome: BatchOutcome): Afterwards {
+  const { count } = batch.records
+  if (outcome.outcome !== 'not-stored' || count < 2) return { ended: batch, again: [] }
+  const refused = new Set((outcome.refused ?? []).map(({ index }) => index).filter((index) => index < count))
+  if (refused.size > 0 && refused.size < count) {
+    const { taken, rest } = batch.without(refused)
+    return { ended: taken, again: [rest] }
+  }
+  if (refused.size === 0 && causedByOne.has(outcome.error.code)) return { ended: null, again: batch.split() }
+  return { ended: batch, again: [] }
 }
 
 function sendError(batch: GrowingBatch, outcome: Exclude<BatchOutcome, { outcome: 'stored' }>): SendError {
@@ -138,7 +160,9 @@ function sendError(batch: GrowingBatch, outcome: Exclude<BatchOutcome, { outcome
   const verdict = isUnknown
     ? 'unknown, the broker may have it; send it again only with an id that the reader de-duplicates'
     : 'not stored, it is safe to send again'
-  return new SendError(error.code, outcome.outcome, `${error.message}; outcome: ${verdict}`, {
+  const words = outcome.outcome === 'not-stored' ? (outcome.refused?.[0]?.message ?? null) : null
+  const message = words === null ? error.message : `${error.message}; the broker says of the record: ${words}`
+  return new SendError(error.code, outcome.outcome, `${message}; outcome: ${verdict}`, {
     topic,
     partition,
     cause: error,

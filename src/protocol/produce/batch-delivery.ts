@@ -1,4 +1,4 @@
-import type { ProduceBatch } from '../../connection/requests/produce.js'
+import type { ProduceBatch, RefusedRecord } from '../../connection/requests/produce.js'
 import type { BatchOutcome, OutgoingBatch, ProducerSettings } from '../../driver/producer.js'
 import { DriverError, type FencedError } from '../../errors.js'
 import { exponential } from '../../runtime/backoff.js'
@@ -160,7 +160,7 @@ export class BatchDelivery implements BrokerQueueItem, IdentityWaiter {
         this.#backOff(decision, this.#place.node)
         break
       case 'give-up':
-        this.#giveUp(decision.problem, decision.identity, decision.reason)
+        this.#giveUp(decision.problem, decision.identity, decision.reason, decision.refused)
     }
   }
 
@@ -213,9 +213,16 @@ export class BatchDelivery implements BrokerQueueItem, IdentityWaiter {
     this.#move({ state: 'backing-off', failedAt: leader, delay: this.#after(delayMs, () => this.#dispatch()) })
   }
 
-  #giveUp(problem: DriverError | FencedError, identity: IdentityNews, reason: string): void {
+  #giveUp(
+    problem: DriverError | FencedError,
+    identity: IdentityNews,
+    reason: string,
+    refused: readonly RefusedRecord[] = [],
+  ): void {
     this.#tellIdentity(identity, reason)
-    this.#finish({ outcome: this.#inDoubt ? 'unknown' : 'not-stored', error: problem })
+    this.#finish(
+      this.#inDoubt ? { outcome: 'unknown', error: problem } : { outcome: 'not-stored', error: problem, refused },
+    )
   }
 
   #runOutOfTime(): void {

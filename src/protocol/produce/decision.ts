@@ -1,6 +1,6 @@
 import { brokerCode, brokerError } from '../../connection/broker-error.js'
 import type { RequestError } from '../../connection/request-error.js'
-import type { ProducedPartition } from '../../connection/requests/produce.js'
+import type { ProducedPartition, RefusedRecord } from '../../connection/requests/produce.js'
 import { DriverError, FencedError } from '../../errors.js'
 import type { TopicPartition } from '../../message/topic-partition.js'
 import type { IdentityRefusal } from './identity.js'
@@ -33,6 +33,8 @@ export type Decision =
       readonly identity: IdentityNews
       readonly problem: DriverError | FencedError
       readonly reason: string
+      /** The records that the broker has something against. */
+      readonly refused?: readonly RefusedRecord[]
     }
 
 export interface ProduceRules {
@@ -86,6 +88,8 @@ export function decide(end: AttemptEnd, inDoubtBefore: boolean, rules: ProduceRu
     case 'fenced':
       return { next: 'give-up', identity: 'fenced', problem: fenced(problem), reason }
     case 'fail':
+      if (end.kind !== 'answered') return giveUp(ifInDoubt)
+      return { next: 'give-up', identity: ifInDoubt, problem, reason, refused: end.answer.recordErrors }
     case 'stored':
       return giveUp(ifInDoubt)
   }
@@ -115,7 +119,7 @@ function describe(end: Exclude<AttemptEnd, { kind: 'written' }>, { topic, partit
   switch (end.kind) {
     case 'answered': {
       const meaning = produceCode(end.answer.errorCode)
-      const problem = describeCode(end.answer.errorCode, meaning, { topic, partition })
+      const problem = describeCode(end.answer, meaning, { topic, partition })
       return { action: meaning.action, problem, reason: problem.code }
     }
     case 'missing': {
@@ -129,7 +133,7 @@ function describe(end: Exclude<AttemptEnd, { kind: 'written' }>, { topic, partit
 }
 
 function describeCode(
-  errorCode: number,
+  { errorCode, errorMessage }: ProducedPartition,
   { action, fix }: ProduceCode,
   { topic, partition }: TopicPartition,
 ): DriverError {
@@ -137,7 +141,7 @@ function describeCode(
   const place = { topic, partition, retriable }
   return brokerError(
     errorCode,
-    `storing to ${topic} partition ${partition}`,
+    `storing to ${topic} partition ${partition}${errorMessage === null ? '' : ` (the broker says: ${errorMessage})`}`,
     fix === undefined ? place : { ...place, fix },
   )
 }
