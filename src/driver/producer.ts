@@ -38,7 +38,7 @@ export type BatchOutcome =
       readonly outcome: 'not-stored'
       readonly error: DriverError | FencedError
       /** The records that made the broker refuse the batch; nothing is wrong with the others. Empty when it did not tell. */
-      readonly refused?: readonly RefusedRecord[]
+      readonly refused?: readonly RefusedRecord[] | undefined
     }
   | { readonly outcome: 'unknown'; readonly error: DriverError | FencedError }
 

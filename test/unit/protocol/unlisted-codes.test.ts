@@ -17,7 +17,7 @@ const unheardOf = [987, -2]
 
 describe('a code that is younger than this client', () => {
   it.each(unheardOf)('%i claims nothing about a batch', (code) => {
-    expect(produceCode(code)).toEqual({ action: 'fail', appended: 'maybe' })
+    expect(produceCode(code)).toEqual({ action: 'unlisted', appended: 'maybe' })
   })
 
   it.each(unheardOf)('%i loses no record, no membership and no commit', (code) => {
