@@ -98,6 +98,7 @@ class ProtocolConsumer implements DriverConsumer {
       assigned: (at, epoch) => this.#handOver.assigned(at, epoch),
       isInAnotherLog: (partition) => this.#fetcher.isInAnotherLog(partition),
       topicIdOf: (partition) => this.#fetcher.topicIdOf(partition),
+      seeksOf: (partition) => this.#fetcher.seeksOf(partition),
       leaderEpochBefore: (partition, offset) => this.#fetcher.leaderEpochBefore(partition, offset),
       identity: () => this.#membership.identity(),
       refused: (code, generationId) => this.#membership.commitRefused(code, generationId),

@@ -118,6 +118,11 @@ export class Fetcher {
     return this.#cursors.get(at)?.topicId ?? null
   }
 
+  /** How often the position was set from outside. Also after `remove`. */
+  seeksOf(at: AssignedPartition): number {
+    return this.#cursors.get(at)?.token ?? 0
+  }
+
   /** Which leader wrote the last record before `offset`, as far as it was read; -1 when unknown. Also after `remove`. */
   leaderEpochBefore(at: AssignedPartition, offset: number): number {
     return this.#cursors.get(at)?.epochs.before(offset) ?? -1
@@ -132,11 +137,8 @@ export class Fetcher {
   /** Does the partition, still under that epoch, wait at the refused `position`? */
   isOutOfRange(at: AssignedPartition, position: number): boolean {
     const partition = this.#find(at)
-    return (
-      partition?.assigned.epoch === at.epoch &&
-      partition.health.kind === 'out-of-range' &&
-      partition.position === position
-    )
+    if (partition?.assigned.epoch !== at.epoch || partition.health.kind !== 'out-of-range') return false
+    return partition.position === position
   }
 
   /** No event comes after this. */

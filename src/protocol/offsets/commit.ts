@@ -18,6 +18,8 @@ interface CommitParts {
   isInAnotherLog(partition: AssignedPartition): boolean
   /** `null` while brokers do not tell. */
   topicIdOf(partition: AssignedPartition): string | null
+  /** Raised by every seek: an offset that was chosen before one is not wanted any more. */
+  seeksOf(partition: AssignedPartition): number
   /** Of the last record below `offset` that was read; -1 when unknown. */
   leaderEpochBefore(partition: AssignedPartition, offset: number): number
   /** Who we are in the group; `null` = no member. */
@@ -53,6 +55,7 @@ export class OffsetCommitter {
     const { line } = this.#parts
     if (line === null || !offsets.some((offset) => this.#isOurs(offset))) return offsets.map(() => 'lost')
     const attemptDeadline = line.attemptUntil(deadline)
+    const seeks = offsets.map((offset) => this.#seeks(offset))
     let node: number
     try {
       node = await line.find(attemptDeadline)
@@ -66,9 +69,11 @@ export class OffsetCommitter {
     const identity = this.#parts.identity()
     if (identity === null) return offsets.map(() => 'lost')
     const current = offsets.filter((offset) => this.#isOurs(offset))
-    const inLog = current.filter((offset) => !this.#isOfFormerLog(offset))
-    const outcomes = inLog.length === 0 ? none : await this.#send(line, node, identity, inLog, attemptDeadline)
-    return offsets.map((offset) => outcomes.get(offset) ?? (current.includes(offset) ? 'no-partition' : 'lost'))
+    const sought = new Set(offsets.filter((offset, index) => this.#seeks(offset) !== seeks[index]))
+    const wanted = current.filter((offset) => !sought.has(offset) && !this.#isOfFormerLog(offset))
+    const outcomes = wanted.length === 0 ? none : await this.#send(line, node, identity, wanted, attemptDeadline)
+    const unsent = (offset: OffsetToCommit) => (sought.has(offset) ? 'pending' : 'no-partition')
+    return offsets.map((offset) => outcomes.get(offset) ?? (current.includes(offset) ? unsent(offset) : 'lost'))
   }
 
   /** A topic that was denied may be there again, and be another one. */
@@ -78,6 +83,11 @@ export class OffsetCommitter {
     if (denied.length === 0) return
     const until = Math.min(deadline, this.#context.runtime.clock.now() + secondOpinionMs)
     await this.#context.cluster.refresh(denied, until).catch(() => undefined) // what is known must do then
+  }
+
+  #seeks(offset: OffsetToCommit): number {
+    const assigned = this.#parts.assigned(offset, offset.epoch)
+    return assigned === undefined ? -1 : this.#parts.seeksOf(assigned)
   }
 
   #isOfFormerLog(offset: OffsetToCommit): boolean {

@@ -119,3 +119,22 @@ describe('a partition that is given up while the coordinator is looked up', () =
     expect(cluster.count('offsetCommit')).toBe(sent)
   })
 })
+
+describe('a partition that is sought elsewhere while the coordinator is looked up', () => {
+  it('is not committed where it stood before, and the others are', async () => {
+    cluster.once('offsetCommit', answering(brokerCode.NOT_COORDINATOR))
+    await commit(commitOf(1))
+    let found = () => {}
+    cluster.once('findCoordinator', async () => {
+      await new Promise<void>((resolve) => (found = resolve))
+      return 'usual' as const
+    })
+    const outcomes = harness.consumer.commit([commitOf(3), commitOf(2, 1)], clock.now() + 5_000)
+    await clock.advance(10)
+    harness.consumer.seek({ topic: 't', partition: 0 }, 0)
+    found()
+    expect(await clock.runUntil(outcomes)).toEqual(['pending', 'committed'])
+    expect(cluster.requests('offsetCommit').at(-1)?.partitions).toMatchObject([{ partition: 1, offset: 2 }])
+    expect(await commit(commitOf(0))).toEqual(['committed'])
+  })
+})
