@@ -7,7 +7,7 @@ import type { CoordinatorLine } from '../cluster/coordinator-line.js'
 import { judgeOffsetFetchCode } from './codes.js'
 
 /** What is known about a group's commit of one partition after one question. */
-type CommitFinding =
+export type CommitFinding =
   | { readonly kind: 'committed'; readonly committed: CommittedPartition }
   | { readonly kind: 'nothing' }
   /** The coordinator is moving or loading, or a transaction with offsets is open. */

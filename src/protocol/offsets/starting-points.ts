@@ -11,7 +11,7 @@ import type { Cluster } from '../cluster/cluster.js'
 import { CoordinatorLine } from '../cluster/coordinator-line.js'
 import type { CommittedPartition } from '../../connection/requests/offsets.js'
 import { commitPlace } from './commit-place.js'
-import { fetchCommitted } from './committed.js'
+import { fetchCommitted, type CommitFinding } from './committed.js'
 import { lookUpOffsets, timestampOf } from './look-up.js'
 import { madeAnew, tellMadeAnew } from './made-anew.js'
 
@@ -145,6 +145,7 @@ async function readCommits(
   const uncommitted: TopicPartition[] = []
   const line = new CoordinatorLine(context, groupId ?? '')
   const { all, each } = await fetchCommitted(line, partitions, Infinity, signal)
+  const unsure = await lookAgainForFormer(context, [...each.values()], signal)
   for (const { topic, partition } of partitions) {
     const finding = all ?? each.get(partitionKey(topic, partition)) ?? { kind: 'not-yet', reason: 'no answer' }
     switch (finding.kind) {
@@ -157,6 +158,9 @@ async function readCommits(
           const { leaderEpoch } = place
           const topicId = idOf(cluster, topic)
           points.push({ topic, partition, position: offset, committed, topicId, leaderEpoch, error: null })
+        } else if (unsure.has(topic)) {
+          logger.debug({ topic, partition }, 'nobody tells yet which log the committed offset counts in')
+          uncertain.push({ topic, partition })
         } else if (settings.onOutOfRange === 'stop') {
           points.push(nowhere(cluster, { topic, partition }, madeAnew({ topic, partition }, offset)))
         } else {
@@ -189,6 +193,29 @@ async function learnTopics(
   )
   if (topics.length === 0) return
   await cluster.refresh(topics, runtime.clock.now() + settings.requestTimeoutMs).catch(() => undefined) // without it nothing is known
+}
+
+/**
+ * A commit of another log may be of the log of now, and what we know of the topic too old: members that read nothing of it
+ * learn late that it was made anew. Resolves to the topics that could not be looked at again.
+ */
+async function lookAgainForFormer(
+  { cluster, runtime, settings }: SearchContext,
+  findings: readonly CommitFinding[],
+  signal: AbortSignal,
+): Promise<ReadonlySet<string>> {
+  const topics = new Set<string>()
+  for (const finding of findings) {
+    if (finding.kind !== 'committed') continue
+    if (commitPlace(finding.committed, cluster).kind === 'in-former-log') topics.add(finding.committed.topic)
+  }
+  if (topics.size === 0 || signal.aborted) return topics
+  try {
+    await cluster.refresh([...topics], runtime.clock.now() + settings.requestTimeoutMs)
+    return new Set()
+  } catch {
+    return topics // asked again in the next round
+  }
 }
 
 function idOf(cluster: Cluster, topic: string): string | null {
