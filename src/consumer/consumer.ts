@@ -151,7 +151,10 @@ export class Consumer implements AsyncDisposable {
 
   /**
    * Starts a partition that stopped again, exactly where handling stands: what is settled is not handled again, all else
-   * is. What stopped it must be mended, or it stops again. Handlers that run may finish first, as in `seek`.
+   * is. What stopped it must be mended, or it stops again; a log that was lost is mended by `seek` alone. Handlers that run
+   * may finish first, as in `seek`.
+   *
+   * @throws StateError `no-place` when nobody could tell where the partition is to be read from
    */
   async restart(topic: string, partition: number): Promise<void> {
     this.#state.require('restart', 'starting', 'running')

@@ -151,8 +151,13 @@ export interface DriverConsumer {
   /** From now on no record of the partition is handed over; records already fetched are dropped and fetched again. */
   pause(partition: TopicPartition): void
   resume(partition: TopicPartition): void
-  /** The next records handed over start here. Records of an older position are dropped. */
-  seek(partition: TopicPartition, offset: number): void
+  /**
+   * The next records handed over start here. Records of an older position are dropped.
+   *
+   * @param log whose offset it is: `now` (the default), what stands there whatever was there before; `read`, the log that the
+   *   partition was read in: one that was made anew or cut meanwhile fails the partition, or resets it, as on the way there
+   */
+  seek(partition: TopicPartition, offset: number, log?: 'now' | 'read'): void
   assignment(): readonly AssignedPartition[]
   /** `null` while no broker has told it; a driver keeps it no older than some seconds, also while the partition is paused. */
   endOf(partition: TopicPartition): KnownEnd | null

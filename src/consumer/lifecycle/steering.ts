@@ -57,6 +57,7 @@ export class Steering {
    */
   seek(place: TopicPartition, offset: number | null): Promise<void> {
     const owned = this.#parts.partitions.require(place)
+    if (offset === null && owned.tracker.committable < 0) return Promise.reject(noPlace(place))
     const underWay = this.#seeks.get(owned)
     if (underWay !== undefined) {
       // The last call says where to go on.
@@ -86,7 +87,7 @@ export class Steering {
         ? whereHandlingStands(owned)
         : { position: seek.offset, completed: [], acknowledged: null, leftBehind }
     const fresh = partitions.goOn(owned, owned.assigned, start)
-    driver().seek(fresh.assigned, start.position)
+    driver().seek(fresh.assigned, start.position, seek.offset === null ? 'read' : 'now')
     if (fresh.gate.isOpen('fetch')) driver().resume(fresh.assigned)
     // Nothing may come after the new place: it must be on record all the same.
     ledger.moved(fresh)
@@ -100,6 +101,15 @@ export class Steering {
       onLate: () => undefined,
     })
   }
+}
+
+function noPlace({ topic, partition }: TopicPartition): StateError {
+  return new StateError(
+    'no-place',
+    `nobody could tell where ${topic}-${partition} is to be read from, so there is no place to go on; mend what stopped it ` +
+      'and start a new consumer, or seek to an offset',
+    { topic, partition },
+  )
 }
 
 function whereHandlingStands({ tracker, acknowledged, leftBehind }: OwnedPartition): PartitionStart {

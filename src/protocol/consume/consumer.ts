@@ -130,8 +130,8 @@ class ProtocolConsumer implements DriverConsumer {
     this.#fetcher.resume(partition)
   }
 
-  seek(partition: TopicPartition, offset: number): void {
-    this.#fetcher.seek(partition, offset)
+  seek(partition: TopicPartition, offset: number, log?: 'now' | 'read'): void {
+    this.#fetcher.seek(partition, offset, log)
   }
 
   assignment(): readonly AssignedPartition[] {

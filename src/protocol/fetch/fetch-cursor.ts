@@ -84,10 +84,20 @@ export class FetchCursor {
 
   /** From outside, to a place in the log of now: who wrote the record before it is not known. */
   moveTo(position: number, topicId: string | null): void {
-    this.position = position
     this.topicId = topicId
-    this.lastEpoch = -1
     this.epochs = new EpochLine(position, -1)
+    this.#move(position, -1)
+  }
+
+  /** From outside, to a place in the log that was read: whether it stands yet is looked at again. */
+  moveWithin(position: number): void {
+    this.checkedEpoch = null
+    this.#move(position, this.epochs.before(position))
+  }
+
+  #move(position: number, lastEpoch: number): void {
+    this.position = position
+    this.lastEpoch = lastEpoch
     this.token += 1
     this.failures = 0
     this.corruptAt = null

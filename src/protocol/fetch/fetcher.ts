@@ -98,10 +98,11 @@ export class Fetcher {
   }
 
   /** Also takes up a failed partition again. */
-  seek(at: TopicPartition, offset: number): void {
+  seek(at: TopicPartition, offset: number, log: 'now' | 'read' = 'now'): void {
     const partition = this.#find(at)
     if (!partition) return
-    partition.moveTo(offset, this.#cluster.topic(at.topic)?.topicId ?? partition.topicId)
+    if (log === 'read') partition.moveWithin(offset)
+    else partition.moveTo(offset, this.#cluster.topic(at.topic)?.topicId ?? partition.topicId)
     if (partition.health.kind === 'held') return
     partition.becomeReady()
     this.#wakeLeaderOf(partition)
