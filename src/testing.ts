@@ -14,5 +14,6 @@ export {
   type SimulationOptions,
   type SimulationReport,
 } from './testing/simulation/simulate.js'
-export type { Disturbance, Nemesis, NemesisOptions } from './testing/simulation/nemesis.js'
+export type { Disturbance } from './testing/simulation/disturbances.js'
+export type { Nemesis, NemesisOptions } from './testing/simulation/nemesis.js'
 export type { SimulatedProcess } from './testing/simulation/process.js'

@@ -12,6 +12,7 @@ import { string } from '../../src/serde/string.js'
 import { silentLogger, type Logger } from '../../src/telemetry/logger.js'
 import { defineTopic } from '../../src/topic/define-topic.js'
 import type { Topic } from '../../src/topic/topic.js'
+import type { ForeignCode } from './foreign-code.js'
 import type { Plan } from './plan.js'
 
 export const deadLetters = 'dead-letters'
@@ -24,8 +25,9 @@ export function makeProducer(
   driver: Driver,
   clientId: string,
   plan: Plan,
+  foreign: ForeignCode,
 ): { messaging: Messaging; producer: Producer } {
-  const messaging = messagingOf(driver, clientId, plan)
+  const messaging = messagingOf(driver, clientId, plan, foreign)
   const producer = messaging.producer({
     requestTimeoutMs: plan.requestTimeoutMs,
     maxBlockMs: plan.deliveryTimeoutMs,
@@ -61,9 +63,15 @@ export function makeConsumer(
   clientId: string,
   { group, instanceId }: { readonly group: string | null; readonly instanceId: string | null },
   plan: Plan,
+  foreign: ForeignCode,
   callbacks: ConsumerCallbacks,
 ): RunningConsumer {
-  const messaging = messagingOf(driver, clientId, plan, { ...silentLogger, warn: callbacks.warned })
+  const warn = (fields: object, message: string) => {
+    callbacks.warned(fields, message)
+    // One of them, since each tells on standard error that its logger failed.
+    return clientId === 'c1' ? foreign.end('logger') : undefined
+  }
+  const messaging = messagingOf(driver, clientId, plan, foreign, { ...silentLogger, warn })
   const consumer = messaging.consumer({
     group,
     groupInstanceId: instanceId,
@@ -86,9 +94,18 @@ export function makeConsumer(
     lowMark: { records: Math.ceil(plan.highMarkRecords / 2) },
     fetch: { maxWaitMs: plan.fetchMaxWaitMs, partitionMaxBytes: plan.partitionMaxBytes },
     ...(plan.failing === 'stop' ? {} : { deadLetter: deadLetters }),
-    onDrained: callbacks.drained,
-    onPartitionStopped: callbacks.partitionStopped,
-    onFailed: callbacks.failed,
+    onDrained: (report) => {
+      callbacks.drained(report)
+      return foreign.end('listener')
+    },
+    onPartitionStopped: (partition, error) => {
+      callbacks.partitionStopped(partition, error)
+      return foreign.end('listener')
+    },
+    onFailed: (error) => {
+      callbacks.failed(error)
+      return foreign.end('listener')
+    },
   })
   return {
     start: async () => consumer.start({ timeoutMs: 15_000 }),
@@ -111,7 +128,15 @@ function handlerOf({ handling, batchMessages }: Plan, { handle }: ConsumerCallba
   return { handle: (message: Message<string>, context: HandlerContext) => handle([message], context) }
 }
 
-function messagingOf(driver: Driver, clientId: string, plan: Plan, logger: Logger = silentLogger): Messaging {
+function messagingOf(
+  driver: Driver,
+  clientId: string,
+  plan: Plan,
+  foreign: ForeignCode,
+  logger: Logger = silentLogger,
+): Messaging {
   const profile = defineProfile(plan.profile, { deliveryTimeoutMs: plan.deliveryTimeoutMs })
-  return createMessaging({ driver, clientId, profile, logger })
+  const measured = () => foreign.end('metrics')
+  const metrics = foreign.isSound ? {} : { metrics: { count: measured, gauge: measured, observe: measured } }
+  return createMessaging({ driver, clientId, profile, logger, ...metrics })
 }

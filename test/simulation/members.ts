@@ -8,6 +8,7 @@ import type { SimulatedProcess } from '../../src/testing/simulation/process.js'
 import type { Simulation } from '../../src/testing/simulation/simulate.js'
 import { makeConsumer, type RunningConsumer } from './clients.js'
 import type { Coverage } from './coverage.js'
+import { oddThing, type ForeignCode } from './foreign-code.js'
 import type { GroupLedger } from './group-ledger.js'
 import type { Report } from './invariant.js'
 import type { LoneLedger } from './lone-ledger.js'
@@ -42,6 +43,7 @@ interface MembersTools {
   readonly simulation: Simulation
   readonly coverage: Coverage
   readonly poison: Poison
+  readonly foreign: ForeignCode
   readonly traffic: Traffic
   readonly report: Report
 }
@@ -77,11 +79,11 @@ export class Members {
   }
 
   join(ledger: ReadLedger, isStatic: boolean, instanceId = isStatic ? `instance-${this.#born + 1}` : null): Member {
-    const { simulation, plan, traffic } = this.#tools
+    const { simulation, plan, traffic, foreign } = this.#tools
     const name = `c${(this.#born += 1)}`
     const process = simulation.process(name)
     const driver = watchedDriver(process.driver, name, ledger, () => traffic.of(name))
-    const consumer = makeConsumer(driver, name, { group: ledger.group, instanceId }, plan, {
+    const consumer = makeConsumer(driver, name, { group: ledger.group, instanceId }, plan, foreign, {
       handle: (messages, context) => this.#handle(ledger, process, messages, context),
       drained: (report) => {
         simulation.note(`${name} drained ${JSON.stringify(report)}`)
@@ -274,12 +276,15 @@ export class Members {
   }
 
   #endHandler(ledger: ReadLedger, executions: readonly Execution[], fails: boolean): void {
-    const { plan, coverage } = this.#tools
+    const { plan, coverage, simulation } = this.#tools
     const isDiscarded = fails && plan.failing === 'discard' && executions.length === 1
     for (const execution of executions)
       ledger.tenures.ended(execution, isDiscarded ? 'discarded' : fails ? 'failed' : 'done')
     if (!fails) return
     coverage.met(`handler failed: ${plan.failing}`)
-    throw plan.failing === 'discard' ? new Discard('this is not wanted') : new Error('this cannot be handled')
+    if (plan.failing === 'discard') throw new Discard('this is not wanted')
+    if (!plan.oddErrors) throw new Error('this cannot be handled')
+    coverage.met('handler throws what is no error')
+    throw oddThing(simulation.random.next())
   }
 }

@@ -1,7 +1,8 @@
 import type { AssignorName } from '../../src/driver/consumer.js'
 import type { MemoryClusterOptions } from '../../src/drivers/memory/memory-options.js'
 import { seededRandom, type Random } from '../../src/runtime/random.js'
-import { allDisturbances, type Disturbance, type NemesisOptions } from '../../src/testing/simulation/nemesis.js'
+import { allDisturbances, type Disturbance } from '../../src/testing/simulation/disturbances.js'
+import type { NemesisOptions } from '../../src/testing/simulation/nemesis.js'
 
 /** What a seed decides before anything runs. */
 export interface Plan {
@@ -34,6 +35,10 @@ export interface Plan {
   readonly slowHandlers: number
   readonly maxHandlerMs: number
   readonly handlerTimeoutMs: number
+  /** What is thrown is no error, or one that cannot be read. */
+  readonly oddErrors: boolean
+  /** What listeners and metrics of users do when they are told something, and the logger of the first consumer. */
+  readonly adapters: 'sound' | 'throw' | 'reject'
   /** What a handler does when its signal aborts. */
   readonly onAbort: 'goes-on' | 'returns' | 'throws'
   readonly drainMs: number
@@ -101,6 +106,8 @@ export function planOf(seed: number): Plan {
     groups: groupsOf(random),
     sendingMs: between(random, 5_000, 15_000),
     poison: chance(random, 0.5) ? 0.02 : 0,
+    oddErrors: chance(random, 0.3),
+    adapters: chance(random, 0.2) ? (chance(random, 0.5) ? 'throw' : 'reject') : 'sound',
     failing: (['dead-letter', 'dead-letter', 'discard', 'stop'] as const)[between(random, 0, 3)]!,
     slowHandlers: chance(random, 0.35) ? 0.005 : 0,
     maxHandlerMs: between(random, 1, 60),

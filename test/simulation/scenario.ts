@@ -8,6 +8,7 @@ import type { SimulatedProcess } from '../../src/testing/simulation/process.js'
 import type { Simulation } from '../../src/testing/simulation/simulate.js'
 import { deadLetters, makeProducer, topicNamed } from './clients.js'
 import { Coverage, type Counts } from './coverage.js'
+import { ForeignCode } from './foreign-code.js'
 import { GroupLedger } from './group-ledger.js'
 import { InvariantBroken, type Report } from './invariant.js'
 import { LoneLedger } from './lone-ledger.js'
@@ -46,6 +47,7 @@ export class Scenario {
   readonly #coverage = new Coverage()
   readonly #traffic = new Traffic()
   readonly #poison: Poison
+  readonly #foreign: ForeignCode
   readonly #groups: readonly Group[]
   readonly #members: Members
   readonly #users: Users
@@ -63,7 +65,8 @@ export class Scenario {
     const report: Report = (invariant, detail) => this.#report(invariant, detail)
     const common = { plan, simulation, coverage: this.#coverage, report }
     this.#poison = new Poison(plan.failing === 'stop')
-    this.#members = new Members({ ...common, poison: this.#poison, traffic: this.#traffic })
+    this.#foreign = new ForeignCode(plan.adapters, this.#coverage)
+    this.#members = new Members({ ...common, poison: this.#poison, foreign: this.#foreign, traffic: this.#traffic })
     this.#users = new Users({ ...common, members: this.#members, sent: this.#sent })
     this.#groups = plan.groups.map(({ name, consumers, isStatic }) => {
       return { ledger: this.#ledger(name, report), consumers, isStatic }
@@ -91,6 +94,8 @@ export class Scenario {
   }
 
   answered(client: string, request: Request, answer: AnswerTo<Request>): void {
+    if (answer.throttleTimeMs > this.#plan.requestTimeoutMs)
+      this.#coverage.met('throttled longer than a request may take')
     const at = this.#consumerOf(client)
     if (at === null) return
     this.#traffic.ended(at.name, request)
@@ -198,7 +203,7 @@ export class Scenario {
 
   #makeProducer(name: string) {
     const process = this.#simulation.process(name)
-    return { process, ...makeProducer(process.driver, name, this.#plan) }
+    return { process, ...makeProducer(process.driver, name, this.#plan, this.#foreign) }
   }
 
   async #send(process: SimulatedProcess, producer: Producer, name: string): Promise<void> {

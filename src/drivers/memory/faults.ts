@@ -1,5 +1,6 @@
 import { StateError } from '../../errors.js'
 import type { Timer } from '../../runtime/clock.js'
+import type { MetadataViews } from './broker/metadata-views.js'
 import type { ClusterState } from './cluster/cluster-state.js'
 import { HeldRequest, type FaultRules, type RandomFaults, type RequestMatch } from './network/fault-rules.js'
 import type { GroupCoordinators } from './group/group-coordinators.js'
@@ -20,6 +21,8 @@ export type FaultKind =
   | 'kill-member'
   | 'move-coordinator'
   | 'pause-replication'
+  | 'turn-away'
+  | 'lag-metadata'
 
 /** Counts what was done to the cluster, so that a run can prove that it was tested at all. */
 export class FaultCounter {
@@ -58,9 +61,21 @@ export interface Faults {
    */
   silence(node: number, forMs?: number): void
   endSilence(node: number): void
+  /**
+   * The broker refuses every new connection, as one does that denies authentication or whose certificate has expired, and
+   * breaks those it has; for `forMs` or until `endTurningAway`. It goes on leading and coordinating.
+   */
+  turnAway(node: number, forMs?: number): void
+  endTurningAway(node: number): void
+  /**
+   * The broker learns of no change of topics, leaders and brokers any more: what it answers to metadata requests stays as it
+   * is now, for `forMs` or until `endMetadataLag`.
+   */
+  lagMetadata(node: number, forMs?: number): void
+  endMetadataLag(node: number): void
   /** The broker dies: connections break; after the failover time others lead its partitions and coordinate its groups. */
   stopBroker(node: number): void
-  /** The broker comes back with what it had, copies what it lacks and rejoins the in-sync replicas. */
+  /** The broker comes back with what it had, learns what it missed, copies what it lacks and rejoins the in-sync replicas. */
   startBroker(node: number): void
   /**
    * Another replica leads the partition: `toNode`, else the next in-sync one. What the new leader has not copied is lost.
@@ -89,6 +104,7 @@ export class ClusterFaults implements Faults {
     private readonly groups: GroupCoordinators,
     private readonly network: Network,
     private readonly rules: FaultRules,
+    private readonly views: MetadataViews,
     private readonly counter: FaultCounter,
   ) {}
 
@@ -136,6 +152,26 @@ export class ClusterFaults implements Faults {
     this.network.endSilence(node)
   }
 
+  turnAway(node: number, forMs?: number): void {
+    this.counter.note('turn-away')
+    this.network.turnAway(node)
+    if (forMs !== undefined) this.network.clock.setTimer(forMs, () => this.endTurningAway(node))
+  }
+
+  endTurningAway(node: number): void {
+    this.network.endTurningAway(node)
+  }
+
+  lagMetadata(node: number, forMs?: number): void {
+    this.counter.note('lag-metadata')
+    this.views.lag(node)
+    if (forMs !== undefined) this.network.clock.setTimer(forMs, () => this.endMetadataLag(node))
+  }
+
+  endMetadataLag(node: number): void {
+    this.views.catchUp(node)
+  }
+
   stopBroker(node: number): void {
     if (!this.cluster.isUp(node)) return
     this.counter.note('stop-broker')
@@ -152,6 +188,7 @@ export class ClusterFaults implements Faults {
 
   startBroker(node: number): void {
     this.network.endSilence(node)
+    this.views.catchUp(node)
     if (this.cluster.isUp(node)) return
     this.#failOver(node)
     this.cluster.revive(node)

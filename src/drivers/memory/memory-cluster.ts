@@ -8,6 +8,7 @@ import { systemRuntime, type Runtime } from '../../runtime/runtime.js'
 import { builtInProblem } from '../../wire/compression.js'
 import { createTopic, growTopic } from './broker/administration.js'
 import { Broker } from './broker/broker.js'
+import { MetadataViews } from './broker/metadata-views.js'
 import { ClusterState } from './cluster/cluster-state.js'
 import { FaultRules } from './network/fault-rules.js'
 import { ClusterFaults, FaultCounter, type Faults } from './faults.js'
@@ -68,14 +69,15 @@ export class MemoryCluster {
     this.#groups = new GroupCoordinators(this.#cluster)
     const rules = new FaultRules(this.runtime.random)
     const counter = new FaultCounter()
+    const views = new MetadataViews(this.#cluster)
     this.#network = new Network(
       this.#cluster,
-      this.#cluster.nodes.map((node) => new Broker(node, this.#cluster, this.#groups)),
+      this.#cluster.nodes.map((node) => new Broker(node, this.#cluster, this.#groups, views)),
       rules,
       typeof latencyMs === 'number' ? [latencyMs, latencyMs] : latencyMs,
       (kind) => counter.note(kind),
     )
-    this.faults = new ClusterFaults(this.#cluster, this.#groups, this.#network, rules, counter)
+    this.faults = new ClusterFaults(this.#cluster, this.#groups, this.#network, rules, views, counter)
   }
 
   /** @internal */

@@ -35,18 +35,23 @@ export function describeMetadata(cluster: ClusterState, request: MetadataRequest
     brokers: cluster.registeredNodes.map(brokerAddress),
     clusterId: cluster.settings.clusterId,
     controllerId: cluster.controller,
-    topics: names.map((name) => describeTopic(cluster.topics.get(name), name)),
+    topics: names.map((name) => {
+      const topic = cluster.topics.get(name)
+      return topic === undefined ? describeUnknown(name) : describeTopic(topic)
+    }),
   }
 }
 
-function describeTopic(topic: Topic | undefined, name: string): TopicMetadata {
-  if (topic === undefined) {
-    const errorCode =
-      nameProblem(name) === null ? brokerCode.UNKNOWN_TOPIC_OR_PARTITION : brokerCode.INVALID_TOPIC_EXCEPTION
-    return { name, topicId: null, isInternal: false, errorCode, partitions: [] }
-  }
+/** A topic that does not exist, or that a broker does not know. */
+export function describeUnknown(name: string): TopicMetadata {
+  const errorCode =
+    nameProblem(name) === null ? brokerCode.UNKNOWN_TOPIC_OR_PARTITION : brokerCode.INVALID_TOPIC_EXCEPTION
+  return { name, topicId: null, isInternal: false, errorCode, partitions: [] }
+}
+
+function describeTopic(topic: Topic): TopicMetadata {
   return {
-    name,
+    name: topic.name,
     topicId: topic.topicId,
     isInternal: false,
     errorCode: brokerCode.NONE,

@@ -3,16 +3,10 @@ import type { AnswerTo, ApiName, Apis, Request } from '../../../connection/reque
 import type { InitProducerIdRequest } from '../../../connection/requests/init-producer-id.js'
 import type { ClusterState } from '../cluster/cluster-state.js'
 import type { GroupCoordinators } from '../group/group-coordinators.js'
-import {
-  createPartitions,
-  createTopics,
-  deleteTopics,
-  describeConfigs,
-  describeMetadata,
-  describeVersions,
-} from './administration.js'
+import { createPartitions, createTopics, deleteTopics, describeConfigs, describeVersions } from './administration.js'
 import { fetch } from './fetch.js'
 import { listOffsets } from './list-offsets.js'
+import type { MetadataViews } from './metadata-views.js'
 import { offsetForLeaderEpoch } from './offset-for-leader-epoch.js'
 import { produce } from './produce.js'
 
@@ -25,6 +19,7 @@ export class Broker {
     readonly node: number,
     private readonly cluster: ClusterState,
     private readonly groups: GroupCoordinators,
+    private readonly views: MetadataViews,
   ) {}
 
   /** Carries out a request and replies once, now or later. */
@@ -41,7 +36,7 @@ export class Broker {
         fetch(cluster, node, request, reply)
         break
       case 'metadata':
-        reply(describeMetadata(cluster, request))
+        reply(this.views.answer(node, request))
         break
       case 'initProducerId':
         reply(this.#initProducerId(request))

@@ -75,6 +75,9 @@ export class MemoryConnection implements Connection {
     if (!this.network.cluster.isUp(broker)) {
       return new RequestError('cannot-connect', 'never', `${api}: broker ${broker} refused the connection`)
     }
+    if (this.network.isTurningAway(broker)) {
+      return new RequestError('turned-away', 'never', `${api}: broker ${broker} took the connection and refused it`)
+    }
     return this.#open(node, lane, broker)
   }
 
@@ -91,12 +94,14 @@ export class MemoryConnection implements Connection {
     return socket
   }
 
-  /** Another living broker each time, as a client goes through the addresses it was given. */
+  /** Another living broker each time, as a client goes through the addresses it was given; one that takes us, if any does. */
   #nextBootstrapBroker(): number | undefined {
     const { cluster } = this.network
     const living = cluster.nodes.filter((node) => cluster.isUp(node))
+    const open = living.filter((node) => !this.network.isTurningAway(node))
+    const candidates = open.length === 0 ? living : open
     this.#bootstrapTurn += 1
-    return living[this.#bootstrapTurn % living.length]
+    return candidates[this.#bootstrapTurn % candidates.length]
   }
 
   #learn(request: Request, answer: AnyAnswer): void {

@@ -17,6 +17,7 @@ export class Network {
   readonly #sockets = new Map<number, Set<ServedSocket>>()
   /** What waits for a silent broker to be heard again, by broker. */
   readonly #silent = new Map<number, (() => void)[]>()
+  readonly #turningAway = new Set<number>()
 
   constructor(
     readonly cluster: ClusterState,
@@ -73,6 +74,19 @@ export class Network {
     for (const run of waiting) run()
   }
 
+  isTurningAway(node: number): boolean {
+    return this.#turningAway.has(node)
+  }
+
+  turnAway(node: number): void {
+    this.#turningAway.add(node)
+    this.#breakSockets(node)
+  }
+
+  endTurningAway(node: number): void {
+    this.#turningAway.delete(node)
+  }
+
   opened(node: number, socket: ServedSocket): void {
     this.#sockets.get(node)!.add(socket)
   }
@@ -84,6 +98,10 @@ export class Network {
   /** Everything on its way to and from the broker is lost. */
   brokerGone(node: number): void {
     if (this.#silent.has(node)) this.#silent.set(node, [])
+    this.#breakSockets(node)
+  }
+
+  #breakSockets(node: number): void {
     const sockets = [...this.#sockets.get(node)!]
     this.#sockets.get(node)!.clear()
     for (const socket of sockets) socket.brokerGone()

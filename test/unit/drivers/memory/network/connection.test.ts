@@ -245,6 +245,35 @@ describe('faults on requests', () => {
     expect(stored()).toEqual(['given up', 'patient'])
   })
 
+  it('turn everyone away from one broker: what was on its way is in doubt, the rest was never sent', async () => {
+    const { clock, cluster, ask, send, stored } = await withTopic()
+    const underWay = send(0, produceTo('under way'))
+    cluster.faults.turnAway(0, 1_000)
+    await expect(clock.runUntil(underWay)).rejects.toMatchObject({ failure: 'connection-lost', sent: 'maybe' })
+    await expect(ask(0, produceTo('refused'))).rejects.toMatchObject({ failure: 'turned-away', sent: 'never' })
+    await ask(1, metadata)
+    for (let turn = 0; turn < 4; turn += 1) await ask('bootstrap', metadata, 'metadata')
+    await clock.advance(1_000)
+    await ask(0, produceTo('taken in'))
+    expect(stored()).not.toContain('refused')
+    expect(stored()).toContain('taken in')
+  })
+
+  it('keep a broker from hearing of changes: its metadata stay as they were until it catches up', async () => {
+    const { clock, cluster, ask } = await withTopic()
+    const leaderTold = async (node: number) =>
+      (await ask(node, { api: 'metadata', topics: ['t'] })).topics[0]?.partitions[0]?.leader
+    cluster.faults.lagMetadata(2, 1_000)
+    cluster.faults.moveLeader('t', 0)
+    cluster.createTopic('new')
+    const now = cluster.partitionFacts('t', 0).leader
+    expect(now).not.toBe(0)
+    expect([await leaderTold(1), await leaderTold(2)]).toEqual([now, 0])
+    expect((await ask(2, { api: 'metadata', topics: ['new'] })).topics[0]?.errorCode).toBe(3)
+    await clock.advance(1_000)
+    expect(await leaderTold(2)).toBe(now)
+  })
+
   it('match by client and node', async () => {
     const { cluster, connect, ask } = await withTopic()
     const victim = await connect('victim')
