@@ -9,6 +9,7 @@ import { BrokerRotation } from './broker-rotation.js'
 import { Coordinators } from './coordinators.js'
 import { MetadataCache } from './metadata-cache.js'
 import { MetadataRefresher } from './metadata-refresher.js'
+import { withSecondOpinion } from './second-opinion.js'
 
 export interface ClusterSettings {
   readonly logger: Logger
@@ -28,7 +29,7 @@ export class Cluster {
   readonly #runtime: Runtime
 
   constructor(connection: Connection, runtime: Runtime, settings: ClusterSettings) {
-    this.connection = connection
+    this.connection = withSecondOpinion(connection, () => this.#refreshSoon())
     this.#runtime = runtime
     this.#requestTimeoutMs = settings.requestTimeoutMs
     this.#rotation = new BrokerRotation(connection, runtime, () => this.#cache.brokers)
@@ -97,6 +98,10 @@ export class Cluster {
 
   forgetCoordinator(key: string, keyType: FindCoordinatorRequest['keyType']): void {
     this.#coordinators.forget(key, keyType)
+  }
+
+  async #refreshSoon(): Promise<void> {
+    await this.#refresher.refresh([], this.#runtime.clock.now() + this.#requestTimeoutMs)
   }
 
   async close(): Promise<void> {
