@@ -23,6 +23,8 @@ export type { Clock, Timer } from './runtime/clock.js'
 export type { Logger } from './telemetry/logger.js'
 export type { LabelsOf, MetricName, MetricNameOf, MetricScope } from './telemetry/metric-names.js'
 export type { Metrics } from './telemetry/metrics.js'
+export type { ClientEvent } from './telemetry/events.js'
+export type { Telemetry } from './telemetry/guard.js'
 export type { Random } from './runtime/random.js'
 export type { Runtime } from './runtime/runtime.js'
 

@@ -7,8 +7,10 @@ import type { Clock } from '../runtime/clock.js'
 import { timeoutRules, type TimeoutOption } from '../producer/timeout-option.js'
 import { StateMachine } from '../runtime/state-machine.js'
 import { assemble, type ConsumerParts } from './lifecycle/assemble.js'
-import { tellListener } from '../telemetry/guard.js'
+import type { Telemetry } from '../telemetry/guard.js'
+import { tell } from '../telemetry/tell.js'
 import type { ConsumerDependencies } from './options/consumer-dependencies.js'
+import { withListeners } from './options/listeners.js'
 import { requirePartitions, requireSeekTarget } from './options/consumer-input.js'
 import type { ResolvedConsumerOptions } from './options/consumer-schema.js'
 import { onWallClock, type ConsumerFacts } from './watch/facts.js'
@@ -51,6 +53,7 @@ export class Consumer implements AsyncDisposable {
   readonly #options: ResolvedConsumerOptions
   readonly #dependencies: ConsumerDependencies
   readonly #state = new StateMachine<ConsumerState>('the consumer', 'idle', moves)
+  readonly #telemetry: Telemetry
   readonly #parts: ConsumerParts
   #driver: DriverConsumer | null = null
   #closing: Promise<void> | null = null
@@ -62,9 +65,10 @@ export class Consumer implements AsyncDisposable {
   constructor(options: ResolvedConsumerOptions, dependencies: ConsumerDependencies) {
     this.#options = options
     this.#dependencies = dependencies
+    this.#telemetry = withListeners(dependencies, options)
     this.#parts = assemble(
       options,
-      dependencies,
+      { ...dependencies, ...this.#telemetry },
       () => this.#requireDriver(),
       (error) => this.#fail(error),
     )
@@ -200,6 +204,7 @@ export class Consumer implements AsyncDisposable {
     this.#state.to('stopping')
     await this.#close(timeoutMs)
     this.#state.to('stopped')
+    tell(this.#telemetry, { kind: 'stopped' })
   }
 
   async #close(timeoutMs: number): Promise<void> {
@@ -220,7 +225,7 @@ export class Consumer implements AsyncDisposable {
     ])
     for (const end of ends) {
       if (end.status === 'fulfilled') continue
-      this.#dependencies.logger.error({ error: end.reason as unknown }, 'the consumer did not stop in order')
+      tell(this.#telemetry, { kind: 'stopped-in-disorder', error: end.reason as unknown })
     }
   }
 
@@ -228,28 +233,26 @@ export class Consumer implements AsyncDisposable {
     this.#parts.lifecycle.abandonAll()
     const stopped = this.#driver?.stop(this.#now())
     void stopped?.catch((error: unknown) => {
-      this.#dependencies.logger.error({ error }, 'the consumer did not stop in order')
+      tell(this.#telemetry, { kind: 'stopped-in-disorder', error })
     })
   }
 
   #fail(error: TidemarkError): void {
     if (!this.#state.is('starting', 'running')) {
-      this.#dependencies.logger.error({ error }, 'the consumer met an error while stopping')
+      tell(this.#telemetry, { kind: 'failed-while-stopping', error })
       return
     }
     this.#state.to('failed')
     this.#error = error
     this.#closing ??= this.#close(this.#options.drainMs + leaveMs)
-    this.#dependencies.logger.error({ error }, 'the consumer failed')
-    tellListener('onFailed', () => this.#options.onFailed?.(error), this.#dependencies)
+    tell(this.#telemetry, { kind: 'failed', error })
   }
 
   #settings() {
     const { options, dependencies } = { options: this.#options, dependencies: this.#dependencies }
     return {
       clientId: dependencies.clientId,
-      logger: dependencies.logger,
-      metrics: dependencies.metrics,
+      ...this.#telemetry,
       groupId: options.group,
       groupInstanceId: options.groupInstanceId,
       topics: options.topics.map((topic) => topic.name),

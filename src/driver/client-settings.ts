@@ -1,9 +1,6 @@
-import type { Logger } from '../telemetry/logger.js'
-import type { Metrics } from '../telemetry/metrics.js'
+import type { Telemetry } from '../telemetry/guard.js'
 
 /** What a producer, a consumer and an admin are all told about the client they belong to. */
-export interface ClientSettings {
+export interface ClientSettings extends Telemetry {
   readonly clientId: string
-  readonly logger: Logger
-  readonly metrics: Metrics
 }

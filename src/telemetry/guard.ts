@@ -1,11 +1,14 @@
 import { asLogger } from './foreign-logger.js'
+import type { ClientEvent } from './events.js'
 import { consoleLogger, silentLogger, type Logger } from './logger.js'
 import { noMetrics, type Metrics, type MetricsAdapter } from './metrics.js'
 
-/** What a client tells of itself with. */
+/** What a client tells of itself with, made once for each. */
 export interface Telemetry {
   readonly logger: Logger
   readonly metrics: Metrics
+  /** Hears what happened; never throws. */
+  readonly onEvent?: ((event: ClientEvent) => void) | undefined
 }
 
 /** What the user gave to be told with; nothing of it throws any more. */

@@ -1,4 +1,4 @@
-import type { DrainReport } from '../../src/consumer/release/drain.js'
+import type { DrainReport } from '../../src/telemetry/drain-report.js'
 import type { MemberEvent } from './member-log.js'
 import type { MemberFate, MemberProcess, MemberVersion } from './member-process.js'
 

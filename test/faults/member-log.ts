@@ -1,4 +1,4 @@
-import type { DrainReport } from '../../src/consumer/release/drain.js'
+import type { DrainReport } from '../../src/telemetry/drain-report.js'
 import type { CommitOutcome } from '../../src/driver/consumer.js'
 
 /** What a member process is told to do. */

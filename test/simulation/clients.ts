@@ -1,7 +1,7 @@
 import { defineProfile } from '../../src/config/define-profile.js'
 import type { SeekTarget } from '../../src/consumer/consumer.js'
 import type { HandlerContext } from '../../src/consumer/handling/handler.js'
-import type { DrainReport } from '../../src/consumer/release/drain.js'
+import type { DrainReport } from '../../src/telemetry/drain-report.js'
 import type { Driver } from '../../src/driver/driver.js'
 import type { TidemarkError } from '../../src/errors.js'
 import type { Message } from '../../src/message/message.js'

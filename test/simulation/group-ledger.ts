@@ -1,7 +1,7 @@
 import { brokerCodeName } from '../../src/connection/broker-error.js'
 import type { AnswerTo, Request } from '../../src/connection/requests/apis.js'
 import type { OffsetCommitRequest } from '../../src/connection/requests/offsets.js'
-import type { DrainReport } from '../../src/consumer/release/drain.js'
+import type { DrainReport } from '../../src/telemetry/drain-report.js'
 import type { AssignedPartition } from '../../src/driver/consumer.js'
 import type { MemoryCluster } from '../../src/drivers/memory/memory-cluster.js'
 import { partitionKey, type TopicPartition } from '../../src/message/topic-partition.js'

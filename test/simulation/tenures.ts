@@ -1,5 +1,5 @@
 import type { HandlerContext } from '../../src/consumer/handling/handler.js'
-import type { DrainReport } from '../../src/consumer/release/drain.js'
+import type { DrainReport } from '../../src/telemetry/drain-report.js'
 import type { AssignedPartition, FetchedRecords } from '../../src/driver/consumer.js'
 import type { Message } from '../../src/message/message.js'
 import { partitionKey, type TopicPartition } from '../../src/message/topic-partition.js'

@@ -1,7 +1,8 @@
 import { DecodeError, TimeoutError } from '../../errors.js'
 import { exponential, type Backoff } from '../../runtime/backoff.js'
 import type { Runtime } from '../../runtime/runtime.js'
-import type { Logger } from '../../telemetry/logger.js'
+import type { Telemetry } from '../../telemetry/guard.js'
+import { tell } from '../../telemetry/tell.js'
 import type { OwnedPartition } from '../partition/owned-partition.js'
 import { deadLettered, late, split, type Settlement } from '../partition/settlement.js'
 import type { Work } from '../partition/work.js'
@@ -13,7 +14,7 @@ export interface DeadLettersParts {
   readonly group: string | null
   readonly route: DeadLetterRoute
   readonly runtime: Runtime
-  readonly logger: Logger
+  readonly telemetry: Telemetry
 }
 
 const routeBackoff: Backoff = exponential({ initialMs: 100, maxMs: 10_000 })
@@ -43,12 +44,16 @@ async function deadLetter(parts: DeadLettersParts, failed: Failed): Promise<Sett
   const first = await tryRoute(parts.route, record, partition.signal)
   if (partition.isGone) return late
   const end = first === null ? deadLettered : await untilWritten(parts, work, record, first)
-  if (end === deadLettered) partition.deadLetterFailures = 0
+  if (end !== deadLettered) return end
+  partition.deadLetterFailures = 0
+  const { topic, partition: number, reason, attempt } = record
+  const { offset } = record.record
+  tell(parts.telemetry, { kind: 'dead-lettered', topic, partition: number, offset, reason, attempt })
   return end
 }
 
 async function untilWritten(
-  { route, runtime, logger }: DeadLettersParts,
+  { route, runtime, telemetry }: DeadLettersParts,
   work: Work,
   record: FailedRecord,
   firstError: unknown,
@@ -65,10 +70,9 @@ async function untilWritten(
       if (isFinal(error, clock.now() >= waitsUntil)) return { kind: 'stopped', by: error }
       partition.deadLetterFailures += 1
       const delayMs = routeBackoff(attempt, random)
-      logger.warn(
-        { topic: record.topic, partition: record.partition, offset: record.record.offset, attempt, delayMs, error },
-        'dead letter not stored; its partition waits and the write is tried again',
-      )
+      const { topic, partition: number } = record
+      const { offset } = record.record
+      tell(telemetry, { kind: 'dead-letter-delayed', topic, partition: number, offset, attempt, delayMs, error })
       await clock.sleep(delayMs, partition.lanes.closing).catch(() => undefined) // closed: looked at below
       if (partition.lanes.closing.aborted) return late
       const end = await Promise.race([tryRoute(route, record, partition.signal), closed])

@@ -1,19 +1,20 @@
 import { DecodeError, HandlerError } from '../../errors.js'
 import { thrownName } from '../../runtime/thrown.js'
-import type { Logger } from '../../telemetry/logger.js'
+import type { Telemetry } from '../../telemetry/guard.js'
+import { tell } from '../../telemetry/tell.js'
 import { discarded, split } from '../partition/settlement.js'
 import type { Work } from '../partition/work.js'
 import { DeadLetter, Discard } from './fate.js'
 import type { Rung } from './ladder.js'
 
 /** Drops what the handler said to drop. Of a batch only the record that it is about. */
-export function discardRung(logger: Logger): Rung {
+export function discardRung(telemetry: Telemetry): Rung {
   return ({ work, error }) => {
     if (!(error instanceof Discard)) return 'not-mine'
     if (work.count > 1) return split
     const { partition, firstRecord } = work
     const place = { topic: partition.topic, partition: partition.partition, offset: firstRecord.offset }
-    logger.info({ ...place, because: error.message }, 'record discarded by its handler')
+    tell(telemetry, { kind: 'discarded', ...place, because: error.message })
     return discarded
   }
 }

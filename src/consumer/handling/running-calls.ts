@@ -1,7 +1,7 @@
 import { TimeoutError } from '../../errors.js'
 import type { Clock, Timer } from '../../runtime/clock.js'
-import type { Logger } from '../../telemetry/logger.js'
-import type { Metrics } from '../../telemetry/metrics.js'
+import type { Telemetry } from '../../telemetry/guard.js'
+import { tell } from '../../telemetry/tell.js'
 import type { OwnedPartition } from '../partition/owned-partition.js'
 import type { HandlerCall } from './handler-call.js'
 
@@ -9,8 +9,7 @@ export interface RunningCallsOptions {
   readonly clock: Clock
   /** How long a handler whose deadline passed may take to heed its signal, before its lane goes on without it. */
   readonly graceMs: number
-  readonly logger: Logger
-  readonly metrics: Metrics
+  readonly telemetry: Telemetry
 }
 
 /**
@@ -93,20 +92,24 @@ export class RunningCalls {
   #expire(call: HandlerCall): void {
     this.#inTime.delete(call)
     this.#expired.add(call)
-    this.#options.metrics.count('tidemark_consumer_handler_timeouts_total', { topic: call.partition.topic })
     call.expire(tooSlow(call))
+    const { topic, partition } = call.partition
+    tell(this.#options.telemetry, {
+      kind: 'handler-timed-out',
+      topic,
+      partition,
+      afterMs: call.endsAt - call.startedAt,
+    })
   }
 
   #giveUp(call: HandlerCall): void {
     this.#expired.delete(call)
     this.#overrunning.add(call)
-    const { topic, partition } = call.partition
-    this.#options.logger.warn(
-      { topic, partition, runsForMs: this.#options.clock.now() - call.startedAt },
-      'a handler goes on although its time is over and its signal aborted; later records are handled beside it',
-    )
     call.giveUp()
     void call.whenEnded().then(() => this.#overrunning.delete(call)) // never rejects; nothing depends on it
+    const { topic, partition } = call.partition
+    const runsForMs = this.#options.clock.now() - call.startedAt
+    tell(this.#options.telemetry, { kind: 'handler-overruns', topic, partition, runsForMs })
   }
 }
 

@@ -1,5 +1,6 @@
 import type { DriverConsumer } from '../../driver/consumer.js'
 import { StateError, type TidemarkError } from '../../errors.js'
+import type { Telemetry } from '../../telemetry/guard.js'
 import { Dispatch } from '../dispatch/dispatch.js'
 import { Settler } from '../dispatch/settler.js'
 import { atLeastOnce, type Handling } from '../handling/at-least-once.js'
@@ -51,7 +52,8 @@ export function assemble(
   driver: () => DriverConsumer,
   onFailed: (error: TidemarkError) => void,
 ): ConsumerParts {
-  const { logger, metrics, middleware, send } = dependencies
+  const { logger, metrics, onEvent, middleware, send } = dependencies
+  const telemetry: Telemetry = { logger, metrics, onEvent }
   const { runtime } = dependencies.driver
   const { clock } = runtime
   const { group, handlerTimeoutMs } = options
@@ -67,15 +69,14 @@ export function assemble(
   )
   const owned = () => partitions.all()
   const backPressure = new BackPressure(options.highMark, options.lowMark, (partition) => gauges.changedIn(partition))
-  const running = new RunningCalls({ clock, graceMs: Math.min(handlerGraceMs, handlerTimeoutMs), logger, metrics })
+  const running = new RunningCalls({ clock, graceMs: Math.min(handlerGraceMs, handlerTimeoutMs), telemetry })
   const makeLedger = dependencies.ledger ?? (group === null ? noLedger : committedOffsets)
   const ledger = makeLedger({
     policy: options.commit,
     partitions: owned,
     driver,
     runtime,
-    logger,
-    metrics,
+    telemetry,
     onLost: (partition) => lifecycle.lost([partition.assigned]),
     onDefect,
   })
@@ -83,7 +84,7 @@ export function assemble(
   const delivery = makeDelivery({
     handling,
     middleware,
-    ladder: new Ladder(rungsOf(group, dependencies), runtime),
+    ladder: new Ladder(rungsOf(group, dependencies, telemetry), runtime),
     running,
     send,
     handlerTimeoutMs,
@@ -111,8 +112,7 @@ export function assemble(
     driver,
     oldestHandlerStartedAt: () => running.oldestStartedAt,
     clock,
-    logger,
-    metrics,
+    telemetry,
   })
   const drains = new RunningDrains({ clock, ledger, running }, (report) => lifecycle.drained(report))
   const gauges: Gauges = new Gauges(owned, metrics)
@@ -132,10 +132,7 @@ export function assemble(
     stallWatch,
     gauges,
     clock,
-    logger,
-    metrics,
-    onPartitionStopped: options.onPartitionStopped,
-    onDrained: options.onDrained,
+    telemetry,
     onFailed,
   })
   return {
@@ -184,12 +181,13 @@ function handlingOf({ handle, handleBatch }: ResolvedConsumerOptions): Handling 
 /** Docs: decision 4. */
 function rungsOf(
   group: string | null,
-  { retryLater, deadLetter, driver: { runtime }, logger }: ConsumerDependencies,
+  { retryLater, deadLetter, driver: { runtime } }: ConsumerDependencies,
+  telemetry: Telemetry,
 ): Rung[] {
   return [
-    discardRung(logger),
+    discardRung(telemetry),
     ...(retryLater === undefined ? [] : [retryLater]),
-    ...(deadLetter === null ? [] : [deadLetterRung({ group, route: deadLetter, runtime, logger })]),
+    ...(deadLetter === null ? [] : [deadLetterRung({ group, route: deadLetter, runtime, telemetry })]),
     stopRung,
   ]
 }

@@ -1,16 +1,15 @@
 import type { AssignedPartition, ConsumerListener, FetchedRecords, PositionReset } from '../../driver/consumer.js'
 import { TidemarkError } from '../../errors.js'
-import type { TopicPartition } from '../../message/topic-partition.js'
 import { originOf } from '../../offsets/log-identity.js'
 import { progressOf } from '../../offsets/progress.js'
 import type { Clock } from '../../runtime/clock.js'
-import type { Logger } from '../../telemetry/logger.js'
-import { tellListener } from '../../telemetry/guard.js'
-import type { Metrics } from '../../telemetry/metrics.js'
+import type { ClientEvent, EventOf } from '../../telemetry/events.js'
+import type { Telemetry } from '../../telemetry/guard.js'
+import { tell } from '../../telemetry/tell.js'
 import type { BackPressure } from '../partition/back-pressure.js'
 import type { OwnedPartition, PartitionStart } from '../partition/owned-partition.js'
 import type { OwnedPartitions } from '../partition/owned-partitions.js'
-import type { DrainReport } from '../release/drain.js'
+import type { DrainReport } from '../../telemetry/drain-report.js'
 import type { RunningDrains } from '../release/running-drains.js'
 import type { Ledger } from '../settling/ledger.js'
 import type { Gauges } from '../watch/gauges.js'
@@ -34,10 +33,7 @@ export interface PartitionLifecycleParts {
   readonly stallWatch: StallWatch
   readonly gauges: Gauges
   readonly clock: Clock
-  readonly logger: Logger
-  readonly metrics: Metrics
-  readonly onPartitionStopped: ((partition: TopicPartition, error: TidemarkError) => void) | undefined
-  readonly onDrained: ((report: DrainReport) => void) | undefined
+  readonly telemetry: Telemetry
   /** The consumer cannot go on. */
   readonly onFailed: (error: TidemarkError) => void
 }
@@ -60,6 +56,7 @@ export class PartitionLifecycle implements ConsumerListener {
     const owned = partitions.map((assigned) => this.#take(assigned))
     this.#shareMarks()
     if (partitions.length > 0) this.#parts.stallWatch.wake()
+    if (partitions.length > 0) this.#tell({ kind: 'assigned', partitions: startsOf(owned) })
     await this.#startsOnRecord(owned)
   }
 
@@ -90,10 +87,10 @@ export class PartitionLifecycle implements ConsumerListener {
     this.#parts.drains.abandon([owned], 'reset')
     const fresh = this.#parts.partitions.goOn(owned, assigned, startAt(to))
     this.#shareMarks()
-    const { topic, partition } = assigned
-    this.#parts.logger.warn({ topic, partition, from, to, reason }, 'partition was reset')
     // Else the next process would go on from what the group had of the former log.
     if (this.#settings.group !== null) this.#parts.ledger.begins(fresh)
+    const { topic, partition } = assigned
+    this.#tell({ kind: 'reset', topic, partition, from, to, reason })
   }
 
   /** What was fetched may be the only copy: it is handled first. */
@@ -105,12 +102,9 @@ export class PartitionLifecycle implements ConsumerListener {
       return
     }
     const { topic, partition: number, heldRecords } = partition
-    this.#parts.logger.warn(
-      { topic, partition: number, unsettled: heldRecords, error },
-      'a partition cannot be read on; it stops when what was fetched is handled',
-    )
     partition.inflow.endWith(error)
     partition.lanes.supplied()
+    this.#tell({ kind: 'partition-unreadable', topic, partition: number, unsettled: heldRecords, error })
   }
 
   failed(error: TidemarkError): void {
@@ -150,7 +144,7 @@ export class PartitionLifecycle implements ConsumerListener {
    */
   async #startsOnRecord(owned: readonly OwnedPartition[]): Promise<void> {
     const { group, from } = this.#settings
-    const { ledger, clock, logger } = this.#parts
+    const { ledger, clock } = this.#parts
     if (group === null) return
     const fresh = owned.filter(({ acknowledged, assigned: { committed, position } }) => {
       return acknowledged === null && position >= 0 && (committed !== null || from !== 'earliest')
@@ -160,8 +154,7 @@ export class PartitionLifecycle implements ConsumerListener {
     await ledger.flush(fresh, clock.now() + startOnRecordMs)
     const open = fresh.filter((partition) => !partition.isGone && ledger.leastProgress(partition) === null)
     if (open.length === 0) return
-    const partitions = open.map(({ topic, partition, startedAt }) => ({ topic, partition, offset: startedAt }))
-    logger.warn({ partitions }, 'starts are not on record yet; a crash before they are would pass over what is written')
+    this.#tell({ kind: 'start-unrecorded', partitions: startsOf(open) })
   }
 
   #owned(partitions: readonly AssignedPartition[]): OwnedPartition[] {
@@ -177,20 +170,13 @@ export class PartitionLifecycle implements ConsumerListener {
 
   /** What was given up is forgotten, and told. */
   drained(report: DrainReport): void {
-    const { metrics, logger } = this.#parts
     for (const { topic, partition } of report.partitions) {
       const owned = this.#parts.partitions.get(topic, partition)
       if (owned?.isGone === true) this.#parts.partitions.remove(owned)
     }
     this.#shareMarks()
     this.#parts.gauges.changed()
-    metrics.count('tidemark_consumer_rebalances_total', { kind: report.reason })
-    if (report.abandoned > 0 || report.possibleDuplicates.length > 0) {
-      logger.warn({ drain: report }, 'partitions were given up; some records may be handled twice')
-    } else {
-      logger.info({ drain: report }, 'partitions were given up')
-    }
-    tellListener('onDrained', () => this.#parts.onDrained?.(report), this.#parts)
+    this.#tell({ kind: 'drained', drain: report })
   }
 
   /** Visibly: what runs may finish, nothing new starts. */
@@ -204,16 +190,22 @@ export class PartitionLifecycle implements ConsumerListener {
       partition.lanes.close()
       partition.gate.close('stopped')
     }
-    this.#parts.logger.error({ topic, partition: number, offset: error.offset, error }, 'partition stopped')
-    if (!stopsNow) return
-    this.#parts.gauges.changed()
-    const place = { topic, partition: number }
-    tellListener('onPartitionStopped', () => this.#parts.onPartitionStopped?.(place, error), this.#parts)
+    if (stopsNow) this.#parts.gauges.changed()
+    const kind = stopsNow ? 'partition-stopped' : 'failed-meanwhile'
+    this.#tell({ kind, topic, partition: number, offset: error.offset, error })
+  }
+
+  #tell(event: ClientEvent): void {
+    tell(this.#parts.telemetry, event)
   }
 
   #shareMarks(): void {
     this.#parts.backPressure.share(this.#parts.partitions.size)
   }
+}
+
+function startsOf(partitions: readonly OwnedPartition[]): EventOf<'assigned'>['partitions'] {
+  return partitions.map(({ topic, partition, startedAt }) => ({ topic, partition, offset: startedAt }))
 }
 
 function startOf({ position, committed, log }: AssignedPartition): PartitionStart {

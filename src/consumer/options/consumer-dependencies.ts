@@ -1,7 +1,6 @@
 import type { Driver } from '../../driver/driver.js'
 import type { TopicPartition } from '../../message/topic-partition.js'
-import type { Logger } from '../../telemetry/logger.js'
-import type { Metrics } from '../../telemetry/metrics.js'
+import type { Telemetry } from '../../telemetry/guard.js'
 import type { DeliveryFactory } from '../handling/at-least-once.js'
 import type { DeadLetterRoute } from '../handling/failed-record.js'
 import type { ContextSend, Middleware } from '../handling/handler.js'
@@ -10,11 +9,9 @@ import type { Stage } from '../intake/stage.js'
 import type { LedgerFactory } from '../settling/ledger.js'
 
 /** What a consumer is connected to. */
-export interface ConsumerDependencies {
+export interface ConsumerDependencies extends Telemetry {
   readonly driver: Pick<Driver, 'createConsumer' | 'runtime'>
   readonly clientId: string
-  readonly logger: Logger
-  readonly metrics: Metrics
   /** Around every delivery; the first is the outermost. */
   readonly middleware: readonly Middleware[]
   /** Between decoding and handling, one for each partition that is taken; `null`: records are handled as they come. */

@@ -6,7 +6,7 @@ import type { TopicPartition } from '../../message/topic-partition.js'
 import type { Topic } from '../../topic/topic.js'
 import type { Order } from '../dispatch/dispatch.js'
 import type { Handler } from '../handling/handler.js'
-import type { DrainReport } from '../release/drain.js'
+import type { DrainReport } from '../../telemetry/drain-report.js'
 
 /** Messages of a topic; over a union of topics a union that `topic` tells apart. */
 export type MessageOf<T> = T extends Topic<infer Value, infer Name> ? Message<Value, Name> : never

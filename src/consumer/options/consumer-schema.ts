@@ -6,7 +6,7 @@ import type { TopicPartition } from '../../message/topic-partition.js'
 import type { Topic } from '../../topic/topic.js'
 import type { Handler } from '../handling/handler.js'
 import type { Mark } from '../partition/back-pressure.js'
-import type { DrainReport } from '../release/drain.js'
+import type { DrainReport } from '../../telemetry/drain-report.js'
 
 const isFunction = (value: unknown) => typeof value === 'function'
 export const isTopic = (value: unknown) =>

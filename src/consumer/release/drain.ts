@@ -1,55 +1,14 @@
 import { TidemarkError } from '../../errors.js'
-import type { TopicPartition } from '../../message/topic-partition.js'
 import { mergeRanges, type OffsetRange } from '../../offsets/offset-range.js'
 import { notDone } from '../../offsets/progress.js'
 import type { Clock } from '../../runtime/clock.js'
+import type { DrainedOffset, DrainedRange, DrainReason, DrainReport } from '../../telemetry/drain-report.js'
 import type { RunningCalls } from '../handling/running-calls.js'
 import type { OwnedPartition } from '../partition/owned-partition.js'
 import type { Ledger } from '../settling/ledger.js'
 import type { DrainTime } from './drain-time.js'
 
-/**
- * Why partitions were given up. `lost`, `reset` (the log was cut: it is read from elsewhere) and `forced` commit nothing.
- * More may come.
- */
-export type DrainReason = 'revoked' | 'stopped' | 'lost' | 'reset' | 'forced'
-
 export type AbandonReason = Exclude<DrainReason, 'revoked' | 'stopped'>
-
-/** Offsets from `from` up to, not including, `to`. */
-export interface DrainedRange extends TopicPartition {
-  readonly from: number
-  readonly to: number
-}
-
-export interface DrainedOffset extends TopicPartition {
-  /** Next offset the group reads. */
-  readonly offset: number
-}
-
-/** What became of the work when partitions were given up. */
-export interface DrainReport {
-  readonly reason: DrainReason
-  readonly partitions: readonly TopicPartition[]
-  /** Records whose handling ended while draining. */
-  readonly drained: number
-  /** Records whose handling had begun and had not ended in time. */
-  readonly abandoned: number
-  /** What the group has stored, by the last commit that was answered; one without an answer may still take it back. */
-  readonly committed: readonly DrainedOffset[]
-  /**
-   * Records that were handled, wholly or in part, and that the next owner reads again, or may read again because a commit
-   * that got no answer may yet take the group back.
-   */
-  readonly possibleDuplicates: readonly DrainedRange[]
-  /**
-   * Records that were handled beyond the committed offset, because they were not next in order. Their being done stands in
-   * the commit's metadata alone, so the next owner passes them over if it is of tidemark, and a client of another kind reads
-   * them again.
-   */
-  readonly doneBeyond: readonly DrainedRange[]
-  readonly tookMs: number
-}
 
 export interface DrainTools {
   readonly clock: Clock

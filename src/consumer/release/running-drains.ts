@@ -1,6 +1,7 @@
 import type { OwnedPartition } from '../partition/owned-partition.js'
 import { DrainTime } from './drain-time.js'
-import { abandon, drain, type AbandonReason, type DrainReport, type DrainTools } from './drain.js'
+import { abandon, drain, type AbandonReason, type DrainTools } from './drain.js'
+import type { DrainReport } from '../../telemetry/drain-report.js'
 
 interface RunningDrain {
   readonly partitions: readonly OwnedPartition[]

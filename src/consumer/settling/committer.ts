@@ -7,6 +7,7 @@ import { identitySection } from '../../offsets/log-identity.js'
 import type { Progress } from '../../offsets/progress.js'
 import { exponential } from '../../runtime/backoff.js'
 import type { Timer } from '../../runtime/clock.js'
+import { tell } from '../../telemetry/tell.js'
 import { WorkLoop } from '../../runtime/work-loop.js'
 import type { Acknowledged, OwnedPartition } from '../partition/owned-partition.js'
 import { CommitDoubts } from './commit-doubts.js'
@@ -197,7 +198,7 @@ export class Committer {
     const pending = this.#choose(partitions, which)
     if (pending.length === 0) return
     this.#pace.sent(pending.length, this.#options.runtime.clock.now())
-    this.#options.metrics.gauge('tidemark_consumer_commit_window_seconds', {}, this.#pace.windowMs / 1_000)
+    this.#options.telemetry.metrics.gauge('tidemark_consumer_commit_window_seconds', {}, this.#pace.windowMs / 1_000)
     const tooLarge = await this.#commitInParts(pending, deadline)
     this.#repeatLater(pending)
     if (tooLarge) await this.#commit(partitions, deadline, which)
@@ -292,13 +293,14 @@ export class Committer {
   #retryLater(wasTried: boolean): void {
     for (const partition of this.#troubled) if (partition.isGone) this.#troubled.delete(partition)
     if (this.#troubled.size === 0) {
+      const wasDelayed = this.#failures > 0
       this.#failures = 0
       this.#retryTimer?.cancel()
       this.#retryTimer = null
+      if (wasDelayed) tell(this.#options.telemetry, { kind: 'commit-caught-up' })
       return
     }
     if (this.#closed.signal.aborted || (this.#retryTimer !== null && !wasTried)) return
-    if (this.#failures === 0) this.#options.logger.info({}, 'commit is pending and will be tried again')
     this.#failures += 1
     this.#retryTimer?.cancel()
     const { clock, random } = this.#options.runtime
@@ -306,6 +308,8 @@ export class Committer {
       this.#retryTimer = null
       this.#loop.wake()
     })
+    if (this.#failures > 1) return
+    tell(this.#options.telemetry, { kind: 'commit-delayed', partitions: this.#troubled.size })
   }
 
   #repeatLater(committed: readonly PendingCommit[]): void {
@@ -327,7 +331,7 @@ export class Committer {
 
   #count(outcome: CommitOutcome): void {
     this.#counts[outcome] += 1
-    this.#options.metrics.count('tidemark_consumer_commits_total', { outcome })
+    this.#options.telemetry.metrics.count('tidemark_consumer_commits_total', { outcome })
   }
 }
 

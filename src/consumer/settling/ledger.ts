@@ -2,8 +2,7 @@ import type { CommitOutcome, DriverConsumer } from '../../driver/consumer.js'
 import type { CommitPolicy } from '../../offsets/commit-policy.js'
 import type { Progress } from '../../offsets/progress.js'
 import type { Runtime } from '../../runtime/runtime.js'
-import type { Logger } from '../../telemetry/logger.js'
-import type { Metrics } from '../../telemetry/metrics.js'
+import type { Telemetry } from '../../telemetry/guard.js'
 import type { OwnedPartition } from '../partition/owned-partition.js'
 import type { Done } from '../partition/settlement.js'
 import type { Work } from '../partition/work.js'
@@ -43,8 +42,7 @@ export interface LedgerParts {
   readonly partitions: () => readonly OwnedPartition[]
   readonly driver: () => Pick<DriverConsumer, 'commit' | 'facts'>
   readonly runtime: Runtime
-  readonly logger: Logger
-  readonly metrics: Metrics
+  readonly telemetry: Telemetry
   /** The group says that the partition has another owner, or that this member is none. */
   readonly onLost: (partition: OwnedPartition) => void
   readonly onDefect: (error: unknown) => void

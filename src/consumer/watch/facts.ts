@@ -9,9 +9,9 @@ import type { TopicPartition } from '../../message/topic-partition.js'
 import { wallTimeOf, type Clock } from '../../runtime/clock.js'
 import type { PauseReason } from '../partition/gate.js'
 import type { OwnedPartition, PartitionState } from '../partition/owned-partition.js'
-import type { DrainReport } from '../release/drain.js'
+import type { WaitsFor } from '../../telemetry/events.js'
+import type { DrainReport } from '../../telemetry/drain-report.js'
 import type { Progress } from './stall-watch.js'
-import type { WaitsFor } from './waits-for.js'
 
 /** One partition as it stands. Offsets are next offsets; times are wall time, ms since the Unix epoch. */
 export interface PartitionFacts extends TopicPartition {

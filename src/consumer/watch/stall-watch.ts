@@ -1,9 +1,10 @@
 import type { DriverConsumer } from '../../driver/consumer.js'
 import type { Clock, Timer } from '../../runtime/clock.js'
-import type { Logger } from '../../telemetry/logger.js'
-import type { Metrics } from '../../telemetry/metrics.js'
+import type { WaitsFor } from '../../telemetry/events.js'
+import type { Telemetry } from '../../telemetry/guard.js'
+import { tell } from '../../telemetry/tell.js'
 import type { OwnedPartition } from '../partition/owned-partition.js'
-import { workOf, type WaitsFor } from './waits-for.js'
+import { workOf } from './waits-for.js'
 
 export interface StallWatchOptions {
   /** Work without progress for so long is a stall; 0 warns of none. */
@@ -15,8 +16,7 @@ export interface StallWatchOptions {
   /** Start of the oldest handler call, by `clock.now()`. */
   readonly oldestHandlerStartedAt: () => number | null
   readonly clock: Clock
-  readonly logger: Logger
-  readonly metrics: Metrics
+  readonly telemetry: Telemetry
 }
 
 /** How the work of a partition goes. */
@@ -129,57 +129,46 @@ export class StallWatch {
   }
 
   #tellStall(partition: OwnedPartition, waitsFor: WaitsFor, stalledMs: number): void {
-    const { clock, logger, metrics, driver } = this.#options
+    const { clock, telemetry, driver } = this.#options
     this.#stalledSince.set(partition, clock.now() - stalledMs)
-    metrics.count('tidemark_consumer_stalls_total', { topic: partition.topic, waits_for: waitsFor })
-    logger.warn(
-      {
-        topic: partition.topic,
-        partition: partition.partition,
-        offset: partition.tracker.committable,
-        waitsFor,
-        stalledMs,
-        running: partition.lanes.running,
-        unsettled: partition.heldRecords,
-        end: driver().endOf(partition)?.offset ?? null,
-      },
-      `a partition makes no progress: ${adviceOn[waitsFor]}`,
-    )
+    tell(telemetry, {
+      kind: 'stalled',
+      topic: partition.topic,
+      partition: partition.partition,
+      offset: partition.tracker.committable,
+      waitsFor,
+      stalledMs,
+      running: partition.lanes.running,
+      unsettled: partition.heldRecords,
+      end: driver().endOf(partition)?.offset ?? null,
+    })
   }
 
   #tellEnd(partition: OwnedPartition, stalledMs: number): void {
     this.#stalledSince.delete(partition)
     const { topic, partition: number } = partition
     const offset = partition.tracker.committable
-    this.#options.logger.info({ topic, partition: number, offset, stalledMs }, 'the partition makes progress again')
+    tell(this.#options.telemetry, { kind: 'stall-ended', topic, partition: number, offset, stalledMs })
   }
 
   #lookAtPoll(): void {
-    const { clock, warnAfterMs, fetchMaxWaitMs, logger } = this.#options
+    const { clock, warnAfterMs, fetchMaxWaitMs, telemetry } = this.#options
     const pollAgeMs = this.pollAgeMs()
     if (pollAgeMs === 0) this.#nothingToFetchAt = clock.now()
     const isLate = warnAfterMs > 0 && pollAgeMs >= warnAfterMs + fetchMaxWaitMs
     if (isLate === (this.#poll === 'unanswered')) return
     this.#poll = isLate ? 'unanswered' : 'answered'
-    if (isLate) logger.warn({ pollAgeMs }, 'no fetch was answered for long; check that the brokers are reachable')
-    else logger.info({}, 'fetches are answered again')
+    tell(telemetry, isLate ? { kind: 'fetch-unanswered', pollAgeMs } : { kind: 'fetch-answered' })
   }
 
   #gauges(): void {
-    const { metrics, clock, oldestHandlerStartedAt } = this.#options
+    const { clock, oldestHandlerStartedAt } = this.#options
+    const { metrics } = this.#options.telemetry
     const now = clock.now()
     metrics.gauge('tidemark_consumer_stalled_partitions', {}, this.#stalledSince.size)
     metrics.gauge('tidemark_consumer_poll_age_seconds', {}, this.pollAgeMs() / 1000)
     metrics.gauge('tidemark_consumer_oldest_handler_seconds', {}, (now - (oldestHandlerStartedAt() ?? now)) / 1000)
   }
-}
-
-const adviceOn: Readonly<Record<WaitsFor, string>> = {
-  handler: 'its handlers do not end; look at what they wait for',
-  place: 'handlers of other partitions take all places; raise concurrency or make them faster',
-  'dead-letter': 'its dead-letter topic cannot be written',
-  seek: 'it stopped at a record that could not be handled; mend the handler and restart it, or set deadLetter',
-  fetch: 'its records are not fetched; check that its leader is reachable',
 }
 
 /** When the first of these partitions was taken: nothing could be fetched before. */

@@ -1,18 +1,6 @@
 import type { KnownEnd } from '../../driver/consumer.js'
+import type { WaitsFor } from '../../telemetry/events.js'
 import type { OwnedPartition } from '../partition/owned-partition.js'
-
-/** What the work of a partition waits for. More may come. */
-export type WaitsFor =
-  /** A handler that runs. */
-  | 'handler'
-  /** A free place among `concurrency`. */
-  | 'place'
-  /** Its dead-letter topic, which cannot be written. */
-  | 'dead-letter'
-  /** Somebody: it stopped at a record that failed and had nowhere to go. */
-  | 'seek'
-  /** Its broker. */
-  | 'fetch'
 
 /**
  * `null` when there is nothing to do, or not yet, or the user paused it. A partition that wants records and whose end was last told

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { DrainReport } from '../../../src/consumer/release/drain.js'
+import type { DrainReport } from '../../../src/telemetry/drain-report.js'
 import { ConsumingChecker, promises, type BrokenPromise } from '../../faults/consuming-checker.js'
 import { historyOf } from '../../faults/consuming-history.js'
 import type { Sample } from '../../faults/consuming-samples.js'

@@ -1,0 +1,108 @@
+import type { TidemarkError } from '../errors.js'
+import type { TopicPartition } from '../message/topic-partition.js'
+import type { DrainReport } from './drain-report.js'
+
+/** What the work of a partition waits for. More may come. */
+export type WaitsFor =
+  /** A handler that runs. */
+  | 'handler'
+  /** A free place among `concurrency`. */
+  | 'place'
+  /** Its dead-letter topic, which cannot be written. */
+  | 'dead-letter'
+  /** Somebody: it stopped at a record that failed and had nowhere to go. */
+  | 'seek'
+  /** Its broker. */
+  | 'fetch'
+
+/**
+ * What happened to a client, by kind; its logger and metrics know whose it is. Plain data but for errors, and never a key or
+ * value. A record that is handled is no event. More may come.
+ */
+export type ClientEvent =
+  // Partitions
+  /** Partitions were taken, and each is read from its offset. */
+  | { readonly kind: 'assigned'; readonly partitions: readonly (TopicPartition & { readonly offset: number })[] }
+  /** What a crash now would pass over, since where the partitions start is not on record. */
+  | {
+      readonly kind: 'start-unrecorded'
+      readonly partitions: readonly (TopicPartition & { readonly offset: number })[]
+    }
+  | (TopicPartition & { readonly kind: 'reset'; readonly from: number; readonly to: number; readonly reason: string })
+  | (TopicPartition & { readonly kind: 'partition-unreadable'; readonly unsettled: number; readonly error: unknown })
+  /** Partitions were given up: revoked, stopped, lost, reset, or forced. */
+  | { readonly kind: 'drained'; readonly drain: DrainReport }
+  /** The driver's part of it: handlers were not waited for any longer. */
+  | { readonly kind: 'drain-late'; readonly partitions: number }
+  | (TopicPartition & {
+      readonly kind: 'partition-stopped'
+      readonly offset: number | undefined
+      readonly error: TidemarkError
+    })
+  /** Beside what runs: another record failed when its partition had stopped, or is being given up. */
+  | (TopicPartition & {
+      readonly kind: 'failed-meanwhile'
+      readonly offset: number | undefined
+      readonly error: unknown
+    })
+  | (TopicPartition & {
+      readonly kind: 'position-jumped'
+      readonly position: number
+      readonly logStart: number
+      readonly logEnd: number
+      readonly to: number
+      readonly cutFrom: number | null
+      readonly policy: 'earliest' | 'latest'
+    })
+  | (TopicPartition & { readonly kind: 'topic-made-anew'; readonly position: number })
+  // Handling, reading and committing
+  | (TopicPartition & { readonly kind: 'discarded'; readonly offset: number; readonly because: string })
+  | (TopicPartition & {
+      readonly kind: 'dead-lettered'
+      readonly offset: number
+      readonly reason: string
+      readonly attempt: number
+    })
+  | (TopicPartition & {
+      readonly kind: 'dead-letter-delayed'
+      readonly offset: number
+      readonly attempt: number
+      readonly delayMs: number
+      readonly error: unknown
+    })
+  | (TopicPartition & { readonly kind: 'handler-timed-out'; readonly afterMs: number })
+  | (TopicPartition & { readonly kind: 'handler-overruns'; readonly runsForMs: number })
+  | (TopicPartition & {
+      readonly kind: 'stalled'
+      readonly offset: number
+      readonly waitsFor: WaitsFor
+      readonly stalledMs: number
+      readonly running: number
+      readonly unsettled: number
+      readonly end: number | null
+    })
+  | (TopicPartition & { readonly kind: 'stall-ended'; readonly offset: number; readonly stalledMs: number })
+  | { readonly kind: 'fetch-unanswered'; readonly pollAgeMs: number }
+  | { readonly kind: 'fetch-answered' }
+  | { readonly kind: 'fetch-crashed'; readonly node: number; readonly error: unknown; readonly restartMs: number }
+  | { readonly kind: 'commit-delayed'; readonly partitions: number }
+  | { readonly kind: 'commit-caught-up' }
+  // The consumer and its group
+  | { readonly kind: 'joined'; readonly generation: number; readonly memberId: string }
+  | { readonly kind: 'outside-group'; readonly reason: string; readonly delayMs: number; readonly attempt: number }
+  | { readonly kind: 'inside-group-again' }
+  | { readonly kind: 'membership-lost'; readonly reason: string; readonly next: string }
+  | { readonly kind: 'failed'; readonly error: TidemarkError }
+  | { readonly kind: 'failed-while-stopping'; readonly error: unknown }
+  | { readonly kind: 'stopped-in-disorder'; readonly error: unknown }
+  | { readonly kind: 'stopped' }
+  // Batches
+  /** A batch goes again. */
+  | (TopicPartition & { readonly kind: 'retried'; readonly reason: string; readonly delayMs: number })
+  /** Whatever of a batch in doubt is still under way will be refused. */
+  | (TopicPartition & { readonly kind: 'epoch-raised'; readonly reason: string })
+  | (TopicPartition & { readonly kind: 'offset-regressed'; readonly offset: number })
+
+export type EventKind = ClientEvent['kind']
+
+export type EventOf<Kind extends EventKind> = Extract<ClientEvent, { readonly kind: Kind }>

@@ -1,0 +1,129 @@
+import type { ClientEvent, EventKind, EventOf, WaitsFor } from './events.js'
+import type { Telemetry } from './guard.js'
+import type { LogLevel } from './logger.js'
+import type { Metrics } from './metrics.js'
+
+interface Rule<Event> {
+  readonly level: LogLevel | ((event: Event) => LogLevel)
+  readonly message: string | ((event: Event) => string)
+  readonly count?: (metrics: Metrics, event: Event) => void
+}
+
+const adviceOn: Readonly<Record<WaitsFor, string>> = {
+  handler: 'its handlers do not end; look at what they wait for',
+  place: 'handlers of other partitions take all places; raise concurrency or make them faster',
+  'dead-letter': 'its dead-letter topic cannot be written',
+  seek: 'it stopped at a record that could not be handled; mend the handler and restart it, or set deadLetter',
+  fetch: 'its records are not fetched; check that its leader is reachable',
+}
+
+/** How each kind of event is told. */
+const rules: { readonly [Kind in EventKind]: Rule<EventOf<Kind>> } = {
+  assigned: { level: 'info', message: 'partitions were taken' },
+  'start-unrecorded': {
+    level: 'warn',
+    message: 'starts are not on record yet; a crash before they are would pass over what is written',
+  },
+  reset: { level: 'warn', message: 'partition was reset' },
+  'partition-unreadable': {
+    level: 'warn',
+    message: 'a partition cannot be read on; it stops when what was fetched is handled',
+  },
+  drained: {
+    level: ({ drain }) => (isInDoubt(drain) ? 'warn' : 'info'),
+    message: ({ drain }) =>
+      isInDoubt(drain) ? 'partitions were given up; some records may be handled twice' : 'partitions were given up',
+    count: (metrics, { drain }) => metrics.count('tidemark_consumer_rebalances_total', { kind: drain.reason }),
+  },
+  'drain-late': { level: 'warn', message: 'drain was not done in time; records may be repeated' },
+  'partition-stopped': { level: 'error', message: 'partition stopped' },
+  'failed-meanwhile': { level: 'error', message: 'a record failed while its partition was stopped or given up' },
+  'position-jumped': {
+    level: 'warn',
+    message: ({ policy }) =>
+      `position out of range: going on at the ${policy} offset; records were lost or are repeated`,
+    count: (metrics, { topic, policy: to }) => metrics.count('tidemark_consumer_position_jumps_total', { topic, to }),
+  },
+  'topic-made-anew': {
+    level: 'warn',
+    message: 'the topic was deleted and made anew: what was unread of it is gone; the new one is read from its start',
+    count: (metrics, { topic }) => metrics.count('tidemark_consumer_position_jumps_total', { topic, to: 'earliest' }),
+  },
+
+  discarded: { level: 'info', message: 'record discarded by its handler' },
+  'dead-lettered': { level: 'info', message: 'record put on the dead-letter topic' },
+  'dead-letter-delayed': {
+    level: 'warn',
+    message: 'dead letter not stored; its partition waits and the write is tried again',
+  },
+  'handler-timed-out': {
+    level: 'debug',
+    message: 'a handler did not end in time',
+    count: (metrics, { topic }) => metrics.count('tidemark_consumer_handler_timeouts_total', { topic }),
+  },
+  'handler-overruns': {
+    level: 'warn',
+    message: 'a handler goes on although its time is over and its signal aborted; later records are handled beside it',
+  },
+  stalled: {
+    level: 'warn',
+    message: ({ waitsFor }) => `a partition makes no progress: ${adviceOn[waitsFor]}`,
+    count: (metrics, { topic, waitsFor }) =>
+      metrics.count('tidemark_consumer_stalls_total', { topic, waits_for: waitsFor }),
+  },
+  'stall-ended': { level: 'info', message: 'the partition makes progress again' },
+  'fetch-unanswered': {
+    level: 'warn',
+    message: 'no fetch was answered for long; check that the brokers are reachable',
+  },
+  'fetch-answered': { level: 'info', message: 'fetches are answered again' },
+  'fetch-crashed': {
+    level: 'error',
+    message: 'the fetch loop met a defect and starts again; please report it',
+    count: (metrics) => metrics.count('tidemark_consumer_crashes_total', {}),
+  },
+  'commit-delayed': { level: 'info', message: 'commit is pending and will be tried again' },
+  'commit-caught-up': { level: 'info', message: 'no commit waits to be tried again' },
+
+  joined: { level: 'info', message: 'joined its group' },
+  'outside-group': { level: 'warn', message: 'a member is not in its group and reads nothing; it goes on trying' },
+  'inside-group-again': { level: 'info', message: 'in its group again' },
+  'membership-lost': { level: 'warn', message: ({ next }) => `membership of the group was lost; ${next}` },
+  failed: { level: 'error', message: 'the consumer failed' },
+  'failed-while-stopping': { level: 'error', message: 'the consumer met an error while stopping' },
+  'stopped-in-disorder': { level: 'error', message: 'the consumer did not stop in order' },
+  stopped: { level: 'info', message: 'the consumer stopped' },
+
+  retried: {
+    level: 'debug',
+    message: 'a batch is sent again',
+    count: (metrics, { topic, reason }) => metrics.count('tidemark_producer_retries_total', { topic, reason }),
+  },
+  'epoch-raised': {
+    level: 'warn',
+    message: 'producer epoch raised for this partition',
+    count: (metrics, { topic, reason }) => metrics.count('tidemark_producer_epoch_bumps_total', { topic, reason }),
+  },
+  'offset-regressed': {
+    level: 'warn',
+    message: 'offset went back: unclean leader election or new topic?',
+    count: (metrics, { topic }) => metrics.count('tidemark_producer_offset_regressions_total', { topic }),
+  },
+}
+
+/**
+ * Tells what happened, once: counted, written, and passed on to who listens. Call it when the change is complete: foreign
+ * code may run in it.
+ */
+export function tell(telemetry: Telemetry, event: ClientEvent): void {
+  const { level, message, count } = rules[event.kind] as Rule<ClientEvent>
+  const { kind, ...fields } = event
+  count?.(telemetry.metrics, event)
+  const line = typeof message === 'string' ? message : message(event)
+  telemetry.logger[typeof level === 'string' ? level : level(event)]({ event: kind, ...fields }, line)
+  telemetry.onEvent?.(event)
+}
+
+function isInDoubt({ abandoned, possibleDuplicates }: EventOf<'drained'>['drain']): boolean {
+  return abandoned > 0 || possibleDuplicates.length > 0
+}
