@@ -67,6 +67,8 @@ export class HandOver {
 
   /** How many partitions the topics had when their group started. */
   readonly #atFirst = new Map<string, number>()
+  /** Starts that no commit tells yet. */
+  readonly #decided = new Map<string, StartingPoint>()
 
   constructor(context: HandOverContext, parts: HandOverParts) {
     this.#context = context
@@ -97,7 +99,7 @@ export class HandOver {
     const nobodyWaits = new AbortController()
     const tenures = [...taken.values()].map(({ tenure }) => whenAborted(tenure.signal))
     void Promise.all(tenures).then(() => nobodyWaits.abort(tenureOver())) // never rejects
-    const search = { from, atFirst: this.#atFirst, isWanted, signal: nobodyWaits.signal }
+    const search = { from, atFirst: this.#atFirst, decided: this.#decided, isWanted, signal: nobodyWaits.signal }
     for await (const points of findStartingPoints(this.#context, partitions, search)) {
       if (nobodyWaits.signal.aborted) return
       const wanted = points.filter(isWanted)

@@ -32,6 +32,8 @@ interface Search {
   readonly from: StartPosition
   /** How many partitions the topics had when their group started, as far as that is on record: learnt here. */
   readonly atFirst: Map<string, number>
+  /** What was decided for partitions without a commit while this process lives, by partition: kept here until one is found. */
+  readonly decided: Map<string, StartingPoint>
   /** Is the partition still ours to start? */
   isWanted(at: TopicPartition): boolean
   /** Aborts when none is wanted any more. */
@@ -54,7 +56,7 @@ const unknown = -1
 export async function* findStartingPoints(
   context: SearchContext,
   partitions: readonly TopicPartition[],
-  { from, atFirst, isWanted, signal }: Search,
+  { from, atFirst, decided, isWanted, signal }: Search,
 ): AsyncGenerator<readonly StartingPoint[], void, void> {
   const { runtime, settings } = context
   let uncertain: readonly TopicPartition[] = settings.groupId === null ? [] : partitions
@@ -65,7 +67,7 @@ export async function* findStartingPoints(
   for (let round = 1; !signal.aborted; round += 1) {
     const points: StartingPoint[] = []
     if (uncertain.length > 0) {
-      const commits = await readCommits(context, uncertain, atFirst, signal)
+      const commits = await readCommits(context, uncertain, { atFirst, decided }, signal)
       points.push(...commits.points)
       uncertain = commits.uncertain
       uncommitted = [...uncommitted, ...commits.uncommitted]
@@ -84,6 +86,7 @@ export async function* findStartingPoints(
         const others = uncommitted.filter((at) => !wasAdded(at))
         const found = await lookUpStart(context, others, from, signal)
         points.push(...added.points, ...found.points)
+        if (settings.groupId !== null && from !== 'earliest') keep(decided, found.points)
         uncommitted = [...added.unknown, ...found.unknown]
       }
     }
@@ -133,7 +136,7 @@ function noteCount(cluster: Cluster, atFirst: Map<string, number>, { topic, meta
 async function readCommits(
   context: SearchContext,
   partitions: readonly TopicPartition[],
-  atFirst: Map<string, number>,
+  { atFirst, decided }: Pick<Search, 'atFirst' | 'decided'>,
   signal: AbortSignal,
 ) {
   const { cluster, settings } = context
@@ -152,6 +155,7 @@ async function readCommits(
       case 'committed': {
         const { offset, metadata } = finding.committed
         noteCount(cluster, atFirst, finding.committed)
+        decided.delete(partitionKey(topic, partition))
         const committed = { offset, metadata }
         const place = commitPlace(finding.committed, cluster)
         if (place.kind === 'here') {
@@ -169,9 +173,13 @@ async function readCommits(
         }
         break
       }
-      case 'nothing':
-        uncommitted.push({ topic, partition })
+      case 'nothing': {
+        const before = decided.get(partitionKey(topic, partition))
+        // What was written since then would be passed over.
+        if (before !== undefined && before.topicId === idOf(cluster, topic)) points.push(before)
+        else uncommitted.push({ topic, partition })
         break
+      }
       case 'refused':
         points.push(nowhere(cluster, { topic, partition }, finding.error))
         break
@@ -216,6 +224,10 @@ async function lookAgainForFormer(
   } catch {
     return topics // asked again in the next round
   }
+}
+
+function keep(decided: Map<string, StartingPoint>, points: readonly StartingPoint[]): void {
+  for (const point of points) if (point.error === null) decided.set(partitionKey(point.topic, point.partition), point)
 }
 
 function idOf(cluster: Cluster, topic: string): string | null {
