@@ -1,5 +1,5 @@
 import type { FetchedRecords } from '../../driver/consumer.js'
-import type { ReceivedRecord } from '../../message/record.js'
+import type { Header, ReceivedRecord } from '../../message/record.js'
 
 const none: readonly ReceivedRecord[] = Object.freeze([])
 
@@ -52,7 +52,7 @@ export class Backlog {
 
   push(answer: FetchedRecords): void {
     const count = answer.batches.reduce((sum, batch) => sum + batch.count, 0)
-    this.#waiting.push({ answer, count, recordBytes: count === 0 ? 0 : answer.sizeBytes / count })
+    this.#waiting.push({ answer, count, recordBytes: count === 0 ? 0 : Math.floor(answer.sizeBytes / count) })
     this.#count += count
     this.#sizeBytes += answer.sizeBytes
   }
@@ -87,11 +87,19 @@ export class Backlog {
   }
 }
 
+/** A whole number: sums of fractions would each be an object of their own. Runs for every record, so without iterators. */
 function averageBytes(records: readonly ReceivedRecord[]): number {
+  if (records.length === 0) return 0
   let bytes = 0
   for (const { key, value, headers } of records) {
-    bytes += (key?.length ?? 0) + (value?.length ?? 0)
-    for (const [name, text] of headers) bytes += name.length + (text?.length ?? 0)
+    bytes += (key === null ? 0 : key.length) + (value === null ? 0 : value.length)
+    if (headers.length > 0) bytes += bytesOf(headers)
   }
-  return records.length === 0 ? 0 : bytes / records.length
+  return Math.floor(bytes / records.length)
+}
+
+function bytesOf(headers: readonly Header[]): number {
+  let bytes = 0
+  for (const [name, value] of headers) bytes += name.length + (value === null ? 0 : value.length)
+  return bytes
 }
