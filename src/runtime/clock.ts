@@ -1,4 +1,6 @@
 import { setMaxListeners } from 'node:events'
+// The global of that name is looked up by a getter at every use.
+import { performance } from 'node:perf_hooks'
 
 /** A timer that has not fired yet. Cancelling a fired timer does nothing. */
 export interface Timer {
