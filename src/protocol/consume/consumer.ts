@@ -197,7 +197,7 @@ class ProtocolConsumer implements DriverConsumer {
       'start-timeout',
       `the consumer had no assignment before its deadline (it is ${state}); ` +
         'check that the brokers are reachable, or allow more time: a join may take up to the rebalance timeout',
-      { retriable: true },
+      { retriable: true, cause: this.#membership.denied() ?? undefined },
     )
   }
 

@@ -16,7 +16,10 @@ import type { EndOffsets } from '../offsets/end-offsets.js'
 import { findStartingPoints, type StartingPoint } from '../offsets/starting-points.js'
 
 type HandOverContext = ClientContext<
-  Pick<ConsumerSettings, 'groupId' | 'from' | 'isolation' | 'onOutOfRange' | 'requestTimeoutMs' | 'logger' | 'metrics'>
+  Pick<
+    ConsumerSettings,
+    'groupId' | 'from' | 'isolation' | 'onOutOfRange' | 'requestTimeoutMs' | 'sessionTimeoutMs' | 'logger' | 'metrics'
+  >
 >
 
 type NewPosition = Pick<AssignedPartition, 'topic' | 'partition' | 'position' | 'committed'>

@@ -4,6 +4,7 @@ import type { TopicPartition } from '../../message/topic-partition.js'
 import { pause } from '../../runtime/pause.js'
 import { brokerBackoff } from '../cluster/broker-backoff.js'
 import type { ClientContext } from '../cluster/client-context.js'
+import { Denials } from '../cluster/denials.js'
 import type { Fetcher } from '../fetch/fetcher.js'
 import type { Loss } from '../fetch/place-check.js'
 import { earliest, latest, lookUpOffsets, type OffsetFinding } from '../offsets/look-up.js'
@@ -11,7 +12,7 @@ import { madeAnew, tellMadeAnew } from '../offsets/made-anew.js'
 import type { HandOver } from './hand-over.js'
 
 type OutOfRangeContext = ClientContext<
-  Pick<ConsumerSettings, 'onOutOfRange' | 'requestTimeoutMs' | 'logger' | 'metrics'>
+  Pick<ConsumerSettings, 'onOutOfRange' | 'requestTimeoutMs' | 'sessionTimeoutMs' | 'logger' | 'metrics'>
 >
 
 interface OutOfRangeParts {
@@ -36,6 +37,8 @@ export class OutOfRangePolicy {
   async decide(partition: AssignedPartition, position: number, loss: Loss): Promise<void> {
     const { clock, random } = this.#context.runtime
     const over = this.#parts.handOver.tenureOf(partition)
+    const denials = new Denials(this.#context)
+    const what = `looking up the bounds of ${partition.topic}-${partition.partition}`
     for (let attempt = 1; !over.aborted; attempt += 1) {
       await pause(clock, brokerBackoff(attempt, random), over)
       await this.#lookAgain(partition)
@@ -43,6 +46,7 @@ export class OutOfRangePolicy {
       if (over.aborted || !this.#parts.fetcher.isOutOfRange(partition, position)) return
       const refusal = [start, end].find((finding) => finding?.kind === 'refused')
       if (refusal?.kind === 'refused') {
+        if (!denials.isFinal(what, refusal.error)) continue
         this.#parts.fetcher.fail(partition, refusal.error)
         return
       }

@@ -1,3 +1,4 @@
+import { brokerError } from '../../connection/broker-error.js'
 import { DriverError } from '../../errors.js'
 import type { TopicPartition } from '../../message/topic-partition.js'
 
@@ -9,6 +10,10 @@ export function defectOf({ topic, partition }: TopicPartition, cause: unknown): 
 export function listenerThrew({ topic, partition }: TopicPartition, cause: unknown): DriverError {
   const message = `the consumer's own code threw on records of ${topic}-${partition}: a defect`
   return new DriverError('listener-threw', message, { cause, topic, partition })
+}
+
+export function fetchRefused({ topic, partition }: TopicPartition, offset: number, code: number): DriverError {
+  return brokerError(code, `fetching ${topic}-${partition}`, { topic, partition, offset })
 }
 
 export function corruptRecord({ topic, partition }: TopicPartition, offset: number, reason: string): DriverError {

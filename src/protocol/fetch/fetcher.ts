@@ -1,4 +1,4 @@
-import { brokerCode, brokerCodeName, brokerError } from '../../connection/broker-error.js'
+import { brokerCode, brokerCodeName } from '../../connection/broker-error.js'
 import { RequestError } from '../../connection/request-error.js'
 import type { FetchAnswer, FetchedPartition } from '../../connection/requests/fetch.js'
 import type { AssignedPartition, FetchedRecords } from '../../driver/consumer.js'
@@ -11,10 +11,11 @@ import { SupervisedLoop } from '../../runtime/supervised-loop.js'
 import { brokerBackoff } from '../cluster/broker-backoff.js'
 import type { ConsumeContext } from '../cluster/client-context.js'
 import type { Cluster } from '../cluster/cluster.js'
+import { Denials } from '../cluster/denials.js'
 import { judgeFetchCode } from './codes.js'
 import { FetchCursor, type Place } from './fetch-cursor.js'
 import { askForPlace, isInAnotherLog, judgePlace, type Loss } from './place-check.js'
-import { corruptRecord, defectOf, listenerThrew } from './failures.js'
+import { corruptRecord, defectOf, fetchRefused, listenerThrew } from './failures.js'
 import { fetchRequest, patience } from './fetch-request.js'
 import type { FetcherEvents } from './fetcher-events.js'
 import { readableBatches } from './readable-batches.js'
@@ -40,6 +41,7 @@ export class Fetcher {
   readonly #partitions = new Map<string, FetchCursor>()
   /** Outlives the time in which the partition is fetched: the last commit comes after that. */
   readonly #cursors = new WeakMap<AssignedPartition, FetchCursor>()
+  readonly #denials: Denials
   readonly #loops = new Map<number, SupervisedLoop>()
   readonly #closed = new AbortController()
   readonly #stopWatching: () => void
@@ -50,6 +52,7 @@ export class Fetcher {
     this.#runtime = runtime
     this.#settings = settings
     this.#events = events
+    this.#denials = new Denials({ runtime, settings })
     this.#stopWatching = cluster.onChange(() => this.#leadersMayHaveMoved())
   }
 
@@ -82,6 +85,7 @@ export class Fetcher {
       const key = partitionKey(topic, partition)
       this.#partitions.get(key)?.become({ kind: 'gone' })
       this.#partitions.delete(key)
+      this.#denials.forget(key)
     }
   }
 
@@ -299,7 +303,7 @@ export class Fetcher {
       const isWanted = this.#partitions.get(key) === partition && partition.token === token && partition.isDue
       if (!isWanted) continue
       if (fetched.errorCode === brokerCode.NONE) this.#handOrFail(key, partition, fetched)
-      else this.#refusedPartition(partition, fetched.errorCode)
+      else this.#refusedPartition(key, partition, fetched.errorCode)
     }
   }
 
@@ -314,6 +318,7 @@ export class Fetcher {
 
   #hand(key: string, partition: FetchCursor, fetched: FetchedPartition): void {
     partition.failures = 0
+    this.#denials.forget(key)
     const before = partition.position
     const { batches, nextOffset } = readableBatches(fetched, before, this.#settings.isolation)
     if (nextOffset !== before) {
@@ -321,16 +326,10 @@ export class Fetcher {
       partition.readTo(nextOffset, fetched.batches)
       this.#partitions.delete(key)
       this.#partitions.set(key, partition)
-      this.#tell(partition, {
-        topic: fetched.topic,
-        partition: fetched.partition,
-        epoch: partition.assigned.epoch,
-        batches,
-        nextOffset,
-        highWatermark: fetched.highWatermark,
-        lastStableOffset: fetched.lastStableOffset,
-        sizeBytes: fetched.sizeBytes,
-      })
+      const { topic, partition: number, highWatermark, lastStableOffset, sizeBytes } = fetched
+      const ends = { highWatermark, lastStableOffset }
+      const { epoch } = partition.assigned
+      this.#tell(partition, { topic, partition: number, epoch, batches, nextOffset, ...ends, sizeBytes })
     }
     if (fetched.corrupt !== null && this.#isCurrent(partition) && partition.position === nextOffset) {
       this.#corrupt(partition, fetched.corrupt)
@@ -354,8 +353,8 @@ export class Fetcher {
     this.#fail(partition, corruptRecord(partition.assigned, partition.position, reason))
   }
 
-  #refusedPartition(partition: FetchCursor, code: number): void {
-    const { topic, partition: number } = partition.assigned
+  #refusedPartition(key: string, partition: FetchCursor, code: number): void {
+    const error = fetchRefused(partition.assigned, partition.position, code)
     switch (judgeFetchCode(code)) {
       case 'out-of-range':
         this.#lose(partition, { kind: 'outside' })
@@ -367,10 +366,8 @@ export class Fetcher {
         this.#backOff(partition, brokerCodeName(code))
         return
       case 'fail':
-        this.#fail(
-          partition,
-          brokerError(code, `fetching ${topic}-${number}`, { topic, partition: number, offset: partition.position }),
-        )
+        if (this.#denials.isFinal(key, error)) this.#fail(partition, error)
+        else this.#backOff(partition, brokerCodeName(code))
     }
   }
 

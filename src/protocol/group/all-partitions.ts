@@ -61,6 +61,10 @@ export class AllPartitions implements Membership {
     // Without a group there are no commits to refuse.
   }
 
+  denied(): null {
+    return null
+  }
+
   facts(): MembershipFacts {
     return { state: this.#machine.current, memberId: null, generationId: -1, lastHeartbeatAt: null }
   }

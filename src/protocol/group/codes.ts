@@ -16,6 +16,8 @@ export type GroupVerdict =
   | 'member-id-given'
   | 'coordinator-moved'
   | 'wait'
+  /** Not permitted now: final when it lasts. */
+  | 'denied'
   | 'fatal'
 
 /** A code that is not known to be final is waited out; the session timeout bounds that. */
@@ -33,7 +35,7 @@ export const judgeGroupCode = judgeBy<GroupVerdict>(
     INCONSISTENT_GROUP_PROTOCOL: 'fatal',
     INVALID_GROUP_ID: 'fatal',
     INVALID_SESSION_TIMEOUT: 'fatal',
-    GROUP_AUTHORIZATION_FAILED: 'fatal',
+    GROUP_AUTHORIZATION_FAILED: 'denied',
     GROUP_MAX_SIZE_REACHED: 'fatal',
     UNSUPPORTED_VERSION: 'fatal',
     INVALID_REQUEST: 'fatal',
@@ -43,7 +45,7 @@ export const judgeGroupCode = judgeBy<GroupVerdict>(
 
 type GroupIdentitySettings = Pick<ConsumerSettings, 'groupId' | 'groupInstanceId' | 'assignors' | 'sessionTimeoutMs'>
 
-/** The error of a `fatal` verdict, with what to do about it. */
+/** The error of a `fatal` or `denied` verdict, with what to do about it. */
 export function fatalGroupError(code: number, doing: string, settings: GroupIdentitySettings): TidemarkError {
   const group = settings.groupId ?? ''
   if (code === brokerCode.FENCED_INSTANCE_ID) {

@@ -14,6 +14,8 @@ export interface Membership {
   identity(): GroupMemberIdentity | null
   /** The group refused a commit of `generationId` with this code. */
   commitRefused(code: number, generationId: number): void
+  /** Why it is not let in at the moment, if that is for want of a permission. */
+  denied(): TidemarkError | null
   facts(): MembershipFacts
 }
 

@@ -9,6 +9,7 @@ import { brokerBackoff } from '../cluster/broker-backoff.js'
 import type { ClientContext } from '../cluster/client-context.js'
 import type { Cluster } from '../cluster/cluster.js'
 import { CoordinatorLine } from '../cluster/coordinator-line.js'
+import { Denials } from '../cluster/denials.js'
 import type { CommittedPartition } from '../../connection/requests/offsets.js'
 import { commitPlace } from './commit-place.js'
 import { fetchCommitted, type CommitFinding } from './committed.js'
@@ -24,7 +25,10 @@ export type StartingPoint = Pick<AssignedPartition, 'topic' | 'partition' | 'pos
 }
 
 type SearchContext = ClientContext<
-  Pick<ConsumerSettings, 'groupId' | 'isolation' | 'onOutOfRange' | 'requestTimeoutMs' | 'logger' | 'metrics'>
+  Pick<
+    ConsumerSettings,
+    'groupId' | 'isolation' | 'onOutOfRange' | 'requestTimeoutMs' | 'sessionTimeoutMs' | 'logger' | 'metrics'
+  >
 >
 
 interface Search {
@@ -37,6 +41,11 @@ interface Search {
   /** Is the partition still ours to start? */
   isWanted(at: TopicPartition): boolean
   /** Aborts when none is wanted any more. */
+  readonly signal: AbortSignal
+}
+
+interface Round {
+  readonly denials: Denials
   readonly signal: AbortSignal
 }
 
@@ -63,18 +72,19 @@ export async function* findStartingPoints(
   let uncommitted: readonly TopicPartition[] = settings.groupId === null ? partitions : []
   let former: readonly FormerCommit[] = []
   let counts: 'unknown' | 'learnt' = settings.groupId === null ? 'learnt' : 'unknown'
+  const denials = new Denials(context)
   const reminder = new Reminder(runtime.clock)
   for (let round = 1; !signal.aborted; round += 1) {
     const points: StartingPoint[] = []
     if (uncertain.length > 0) {
-      const commits = await readCommits(context, uncertain, { atFirst, decided }, signal)
+      const commits = await readCommits(context, uncertain, { atFirst, decided, denials, signal })
       points.push(...commits.points)
       uncertain = commits.uncertain
       uncommitted = [...uncommitted, ...commits.uncommitted]
       former = [...former, ...commits.former]
     }
     if (former.length > 0 && !signal.aborted) {
-      const found = await lookUpStart(context, former, 'earliest', signal)
+      const found = await lookUpStart(context, former, 'earliest', { denials, signal })
       points.push(...found.points)
       former = found.unknown
     }
@@ -82,9 +92,10 @@ export async function* findStartingPoints(
       counts = counts === 'learnt' || from === 'earliest' ? 'learnt' : await readCounts(context, atFirst, signal)
       if (counts === 'learnt') {
         const wasAdded = ({ topic, partition }: TopicPartition) => partition >= (atFirst.get(topic) ?? Infinity)
-        const added = await lookUpStart(context, uncommitted.filter(wasAdded), 'earliest', signal)
+        const newest = uncommitted.filter(wasAdded)
+        const added = await lookUpStart(context, newest, 'earliest', { denials, signal })
         const others = uncommitted.filter((at) => !wasAdded(at))
-        const found = await lookUpStart(context, others, from, signal)
+        const found = await lookUpStart(context, others, from, { denials, signal })
         points.push(...added.points, ...found.points)
         if (settings.groupId !== null && from !== 'earliest') keep(decided, found.points)
         uncommitted = [...added.unknown, ...found.unknown]
@@ -136,8 +147,7 @@ function noteCount(cluster: Cluster, atFirst: Map<string, number>, { topic, meta
 async function readCommits(
   context: SearchContext,
   partitions: readonly TopicPartition[],
-  { atFirst, decided }: Pick<Search, 'atFirst' | 'decided'>,
-  signal: AbortSignal,
+  { atFirst, decided, denials, signal }: Round & Pick<Search, 'atFirst' | 'decided'>,
 ) {
   const { cluster, settings } = context
   const { groupId, logger } = settings
@@ -181,7 +191,9 @@ async function readCommits(
         break
       }
       case 'refused':
-        points.push(nowhere(cluster, { topic, partition }, finding.error))
+        if (isRefused({ topic, partition }, finding.error, denials)) {
+          points.push(nowhere(cluster, { topic, partition }, finding.error))
+        } else uncertain.push({ topic, partition })
         break
       case 'not-yet':
         logger.debug({ topic, partition, reason: finding.reason }, 'committed offset is not known yet')
@@ -234,6 +246,10 @@ function idOf(cluster: Cluster, topic: string): string | null {
   return cluster.topic(topic)?.topicId ?? null
 }
 
+function isRefused({ topic, partition }: TopicPartition, error: DriverError, denials: Denials): boolean {
+  return denials.isFinal(`the starting point of ${topic}-${partition}`, error)
+}
+
 function nowhere(cluster: Cluster, { topic, partition }: TopicPartition, error: DriverError): StartingPoint {
   const topicId = idOf(cluster, topic)
   return { topic, partition, position: unknown, committed: null, topicId, leaderEpoch: -1, error }
@@ -243,7 +259,7 @@ async function lookUpStart<At extends TopicPartition & Partial<FormerCommit>>(
   context: SearchContext,
   partitions: readonly At[],
   from: StartPosition,
-  signal: AbortSignal,
+  { denials, signal }: Round,
 ) {
   const { cluster, settings } = context
   const points: StartingPoint[] = []
@@ -256,10 +272,11 @@ async function lookUpStart<At extends TopicPartition & Partial<FormerCommit>>(
     if (finding?.kind === 'found') {
       const { offset: position, leaderEpoch } = finding
       points.push({ topic, partition, position, committed, topicId: idOf(cluster, topic), leaderEpoch, error: null })
-    } else if (finding?.kind === 'refused') {
+    } else if (finding?.kind === 'refused' && isRefused(at, finding.error, denials)) {
       points.push(nowhere(cluster, at, finding.error))
     } else {
-      settings.logger.debug({ topic, partition, reason: finding?.reason }, 'first offset is not known yet')
+      const reason = finding?.kind === 'refused' ? finding.error.code : finding?.reason
+      settings.logger.debug({ topic, partition, reason }, 'first offset is not known yet')
       stillUnknown.push(at)
     }
   }

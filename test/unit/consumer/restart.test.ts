@@ -51,13 +51,15 @@ describe('restart of a partition whose log was lost', () => {
       const { cluster, clock } = simulation
       cluster.createTopic('t')
       put(cluster, numbered('v', 20))
-      cluster.faults.failNext({ api: 'offsetFetch' }, brokerCode.GROUP_AUTHORIZATION_FAILED)
+      for (let i = 0; i < 100; i++)
+        cluster.faults.failNext({ api: 'offsetFetch' }, brokerCode.GROUP_AUTHORIZATION_FAILED)
       const handled: string[] = []
       const errors: TidemarkError[] = []
       const messaging = open(simulation.process('one'))
       const consumer = messaging.consumer({
         group: 'g',
         topics: [t],
+        sessionTimeoutMs: 6_000,
         onOutOfRange,
         onPartitionStopped: (_, error) => void errors.push(error),
         handle: (message) => void handled.push(placeOf(message)),

@@ -12,12 +12,13 @@ describe('commits', () => {
     await clock.advance(6_000)
     await clock.runUntil(first.close())
     expect(committed('g')).toBe(11)
-    cluster.faults.failNext({ api: 'offsetFetch' }, brokerCode.TOPIC_AUTHORIZATION_FAILED)
+    for (let i = 0; i < 100; i++) cluster.faults.failNext({ api: 'offsetFetch' }, brokerCode.TOPIC_AUTHORIZATION_FAILED)
     const second = open()
     const stopped: unknown[] = []
     const two = second.consumer({
       group: 'g',
       topics: [t],
+      sessionTimeoutMs: 6_000,
       handle: () => undefined,
       onPartitionStopped: (_, error) => void stopped.push(error),
     })
@@ -31,9 +32,15 @@ describe('commits', () => {
   it("under from 'latest' are not made for a partition whose start nobody could tell", async () => {
     const { clock, cluster, open, append, committed } = world()
     append(0, 10)
-    cluster.faults.failNext({ api: 'listOffsets' }, brokerCode.TOPIC_AUTHORIZATION_FAILED)
+    for (let i = 0; i < 100; i++) cluster.faults.failNext({ api: 'listOffsets' }, brokerCode.TOPIC_AUTHORIZATION_FAILED)
     const second = open()
-    const two = second.consumer({ group: 'g', topics: [t], from: 'latest', handle: () => undefined })
+    const two = second.consumer({
+      group: 'g',
+      topics: [t],
+      sessionTimeoutMs: 6_000,
+      from: 'latest',
+      handle: () => undefined,
+    })
     await clock.runUntil(two.start())
     await clock.advance(1_000)
     await clock.runUntil(second.close())

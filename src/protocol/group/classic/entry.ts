@@ -5,6 +5,7 @@ import { DriverError, TidemarkError } from '../../../errors.js'
 import type { TopicPartition } from '../../../message/topic-partition.js'
 import type { ConsumeContext } from '../../cluster/client-context.js'
 import type { CoordinatorLine } from '../../cluster/coordinator-line.js'
+import { isDenial } from '../../cluster/denials.js'
 import { partitionCounts } from '../../cluster/topic-watch.js'
 import { fatalGroupError, judgeGroupCode, type GroupVerdict } from '../codes.js'
 import type { AssignorMember, HeldBefore } from './assignors/assignor.js'
@@ -18,6 +19,8 @@ export type EntryStep<Value> =
   | { readonly kind: 'again'; readonly memberId: string }
   /** After a pause. */
   | { readonly kind: 'later'; readonly reason: string }
+  /** After a pause, unless it has lasted. */
+  | { readonly kind: 'denied'; readonly error: TidemarkError }
   | { readonly kind: 'failed'; readonly error: TidemarkError }
 
 /** What the leader watches after the partitions were divided. */
@@ -204,6 +207,8 @@ export class GroupEntry {
     switch (verdict) {
       case 'fatal':
         return { kind: 'failed', error: fatalGroupError(code, doing, this.#context.settings) }
+      case 'denied':
+        return { kind: 'denied', error: fatalGroupError(code, doing, this.#context.settings) }
       case 'member-gone':
         return { kind: 'again', memberId: '' }
       case 'rebalance':
@@ -219,6 +224,7 @@ export class GroupEntry {
 }
 
 function stepOfFailure(failure: unknown): EntryStep<never> {
+  if (isDenial(failure)) return { kind: 'denied', error: failure }
   if (failure instanceof TidemarkError && !failure.retriable) {
     const isEnded = failure instanceof RequestError && (failure.failure === 'aborted' || failure.failure === 'closed')
     if (!isEnded) return { kind: 'failed', error: failure }

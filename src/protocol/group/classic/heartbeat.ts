@@ -6,6 +6,7 @@ import type { Logger } from '../../../telemetry/logger.js'
 import { brokerBackoff } from '../../cluster/broker-backoff.js'
 import type { ClientContext } from '../../cluster/client-context.js'
 import type { CoordinatorLine } from '../../cluster/coordinator-line.js'
+import type { Denials } from '../../cluster/denials.js'
 import { fatalGroupError, judgeGroupCode } from '../codes.js'
 import type { Generation } from './generation.js'
 
@@ -24,6 +25,7 @@ type HeartbeatContext = ClientContext<
 
 interface HeartbeatParts {
   readonly line: CoordinatorLine
+  readonly denials: Denials
   /** The group confirmed us; `at` is when we asked. */
   beaten(at: number): void
 }
@@ -35,12 +37,13 @@ interface HeartbeatParts {
 export async function keepAlive(
   { runtime, settings }: HeartbeatContext,
   generation: Generation,
-  { line, beaten }: HeartbeatParts,
+  { line, denials, beaten }: HeartbeatParts,
 ): Promise<void> {
   const { clock, random } = runtime
   const { sessionTimeoutMs, heartbeatIntervalMs, requestTimeoutMs, logger } = settings
   let confirmedAt = clock.now()
   let failures = 0
+  const what = `heartbeats of group "${line.key}"`
   for (;;) {
     const expiresAt = confirmedAt + sessionTimeoutMs
     const restMs = failures === 0 ? heartbeatIntervalMs : Math.min(heartbeatIntervalMs, brokerBackoff(failures, random))
@@ -62,6 +65,7 @@ export async function keepAlive(
       case 'rebalance':
         confirmedAt = askedAt
         failures = 0
+        denials.forget(what)
         beaten(askedAt)
         if (verdict === 'rebalance') generation.wantRebalance()
         break
@@ -71,6 +75,11 @@ export async function keepAlive(
         generation.end({ kind: 'lost', forgetMemberId: verdict === 'member-gone', reason })
         return
       }
+      case 'denied':
+        // Should it last, the session ends, and joining again tells whether it is final.
+        failures += 1
+        denials.isFinal(what, fatalGroupError(code ?? 0, 'sending a heartbeat', settings))
+        break
       case 'fatal':
         generation.end({ kind: 'failed', error: fatalGroupError(code ?? 0, 'sending a heartbeat', settings) })
         return

@@ -10,6 +10,7 @@ import { StateMachine, type Moves } from '../../../runtime/state-machine.js'
 import { brokerBackoff } from '../../cluster/broker-backoff.js'
 import type { ConsumeContext } from '../../cluster/client-context.js'
 import type { CoordinatorLine } from '../../cluster/coordinator-line.js'
+import { Denials } from '../../cluster/denials.js'
 import { partitionCountsChanged } from '../../cluster/topic-watch.js'
 import { fatalGroupError, judgeGroupCode } from '../codes.js'
 import type { Membership, MembershipEvents, MembershipFacts } from '../membership.js'
@@ -89,7 +90,9 @@ export class ClassicMember implements Membership {
   /** What this generation gave us, all of it ours until given up; the sticky assignor tells the leader of it at the next join. */
   #owned: HeldBefore = { generationId: -1, partitions: [] }
   #lastHeartbeatAt: number | null = null
+  #denied: TidemarkError | null = null
   readonly #atFirst: PartitionsAtFirst
+  readonly #denials: Denials
 
   constructor(context: ConsumeContext, line: CoordinatorLine, events: MembershipEvents) {
     this.#context = context
@@ -97,6 +100,7 @@ export class ClassicMember implements Membership {
     this.#events = events
     this.#entry = new GroupEntry(context, line)
     this.#atFirst = new PartitionsAtFirst(context)
+    this.#denials = new Denials(context)
   }
 
   start(): void {
@@ -139,6 +143,10 @@ export class ClassicMember implements Membership {
     }
   }
 
+  denied(): TidemarkError | null {
+    return this.#denied
+  }
+
   facts(): MembershipFacts {
     return {
       state: this.#machine.current,
@@ -151,7 +159,7 @@ export class ClassicMember implements Membership {
   async #run(): Promise<void> {
     let outside = new Reminder(this.#context.runtime.clock)
     for (let attempt = 1; !this.#ending.signal.aborted;) {
-      const step = await this.#enter()
+      const step = this.#bounded(await this.#enter())
       if (step.kind === 'done') {
         attempt = 1
         if (outside.told > 0) this.#context.settings.logger.info({ group: this.#line.key }, 'in its group again')
@@ -164,7 +172,8 @@ export class ClassicMember implements Membership {
       if (step.kind === 'failed') break
       if (step.kind === 'again') this.#memberId = step.memberId
       // The first "again" is the normal way to a member id; only a row of them is slowed down.
-      if (step.kind === 'later' || attempt > 1) await this.#pause(attempt, step, outside.isDue())
+      if (step.kind === 'later' || step.kind === 'denied' || attempt > 1)
+        await this.#pause(attempt, step, outside.isDue())
       attempt += 1
     }
     await this.#finish()
@@ -189,10 +198,19 @@ export class ClassicMember implements Membership {
     return { kind: 'done', value: { joined: joined.value, synced: synced.value } }
   }
 
+  /** What is denied now may be permitted soon: it is final when it lasts. */
+  #bounded<Value>(step: EntryStep<Value>): EntryStep<Value> {
+    const what = `group "${this.#line.key}"`
+    this.#denied = step.kind === 'denied' ? step.error : null
+    if (step.kind === 'denied') return this.#denials.isFinal(what, step.error) ? { ...step, kind: 'failed' } : step
+    if (step.kind === 'done' || step.kind === 'again') this.#denials.forget(what)
+    return step
+  }
+
   async #pause(attempt: number, step: EntryStep<unknown>, isToldOf: boolean): Promise<void> {
     const { runtime, settings } = this.#context
     const delayMs = brokerBackoff(attempt, runtime.random)
-    const reason = step.kind === 'later' ? step.reason : step.kind
+    const reason = step.kind === 'later' ? step.reason : step.kind === 'denied' ? step.error.code : step.kind
     const fields = { group: this.#line.key, reason, delayMs }
     if (isToldOf) {
       const message = 'a member is not in its group and reads nothing; it goes on trying'
@@ -263,7 +281,7 @@ export class ClassicMember implements Membership {
     const beaten = (at: number) => {
       this.#lastHeartbeatAt = at
     }
-    await keepAlive(this.#context, generation, { line: this.#line, beaten })
+    await keepAlive(this.#context, generation, { line: this.#line, denials: this.#denials, beaten })
   }
 
   #assign(partitions: readonly TopicPartition[], from: StartPosition): void {

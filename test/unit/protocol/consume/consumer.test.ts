@@ -118,6 +118,13 @@ describe('joining', () => {
     expect(clock.pendingTimers).toBe(0)
   })
 
+  it('says what it was not permitted when its deadline comes before that counts as final', async () => {
+    cluster.on('joinGroup', () => ({ ...joinRefused, errorCode: brokerCode.GROUP_AUTHORIZATION_FAILED }))
+    const harness = new ConsumerHarness(cluster, clock)
+    const cause = { brokerCode: brokerCode.GROUP_AUTHORIZATION_FAILED }
+    await expect(harness.start(3_000)).rejects.toMatchObject({ code: 'start-timeout', cause })
+  })
+
   it('rejects start at its deadline, closed, when the group never lets it in', async () => {
     cluster.on('joinGroup', ({ memberId }) => (memberId === '' ? 'usual' : 'silence'))
     const harness = new ConsumerHarness(cluster, clock)
