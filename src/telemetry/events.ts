@@ -88,7 +88,7 @@ export type ClientEvent =
   | { readonly kind: 'commit-delayed'; readonly partitions: number }
   | { readonly kind: 'commit-caught-up' }
   // The consumer and its group
-  | { readonly kind: 'joined'; readonly generation: number; readonly memberId: string }
+  | { readonly kind: 'joined'; readonly memberId: string; readonly generation: number; readonly partitions: number }
   | { readonly kind: 'outside-group'; readonly reason: string; readonly delayMs: number; readonly attempt: number }
   | { readonly kind: 'inside-group-again' }
   | { readonly kind: 'membership-lost'; readonly reason: string; readonly next: string }

@@ -10,6 +10,7 @@ import { partitionKey, type TopicPartition } from '../../message/topic-partition
 import { Cutoff } from '../../runtime/cutoff.js'
 import { deferred } from '../../runtime/deferred.js'
 import { whenAborted } from '../../runtime/when-aborted.js'
+import { tell } from '../../telemetry/tell.js'
 import type { ClientContext } from '../cluster/client-context.js'
 import type { Fetcher } from '../fetch/fetcher.js'
 import type { EndOffsets } from '../offsets/end-offsets.js'
@@ -192,10 +193,7 @@ export class HandOver {
     const end = await Promise.race([drained, late])
     // What went lost meanwhile is somebody else's, and nobody waits for this any more.
     const { size } = handBack.partitions
-    if (end === 'late' && size > 0) {
-      const { logger } = this.#context.settings
-      logger.warn({ partitions: size }, 'drain was not done in time; records may be repeated')
-    }
+    if (end === 'late' && size > 0) tell(this.#context.settings, { kind: 'drain-late', partitions: size })
   }
 
   #find(at: TopicPartition): Held | undefined {

@@ -2,6 +2,7 @@ import type { AssignedPartition, ConsumerListener, ConsumerSettings } from '../.
 import { DriverError } from '../../errors.js'
 import type { TopicPartition } from '../../message/topic-partition.js'
 import { pause } from '../../runtime/pause.js'
+import { tell } from '../../telemetry/tell.js'
 import { brokerBackoff } from '../cluster/broker-backoff.js'
 import type { ClientContext } from '../cluster/client-context.js'
 import { Denials } from '../cluster/denials.js'
@@ -70,9 +71,9 @@ export class OutOfRangePolicy {
       this.#parts.fetcher.fail(partition, madeAnew(partition, position))
       return
     }
-    tellMadeAnew(this.#context.settings, partition, position)
     const reset = { from: position, to: start.offset, reason: 'topic-made-anew' } as const
     this.#parts.handOver.reset(partition, reset, start.leaderEpoch)
+    tellMadeAnew(this.#context.settings, partition, position)
   }
 
   async #bounds(partition: AssignedPartition, over: AbortSignal): Promise<readonly OffsetFinding[]> {
@@ -95,19 +96,36 @@ export class OutOfRangePolicy {
       this.#parts.fetcher.seek(partition, position)
       return
     }
-    const { onOutOfRange, logger, metrics } = this.#context.settings
+    const { onOutOfRange } = this.#context.settings
     if (onOutOfRange === 'stop') {
       this.#parts.fetcher.fail(partition, outOfRangeError(partition, position, start, end, cutFrom))
       return
     }
     // Of a log that was cut all that stands there now is new, from the cut on.
     const target = onOutOfRange === 'latest' ? end : Math.max(start, cutFrom ?? start)
-    const fields = { topic, partition: number, position, logStart: start, logEnd: end, to: target, cutFrom }
-    logger.warn(
-      fields,
-      `position out of range: going on at the ${onOutOfRange} offset; records were lost or are repeated`,
-    )
-    metrics.count('tidemark_consumer_position_jumps_total', { topic, to: onOutOfRange })
+    this.#goOn(partition, position, target, first, last, cutFrom)
+    tell(this.#context.settings, {
+      kind: 'position-jumped',
+      topic,
+      partition: number,
+      position,
+      logStart: start,
+      logEnd: end,
+      to: target,
+      cutFrom,
+      policy: onOutOfRange,
+    })
+  }
+
+  #goOn(
+    partition: AssignedPartition,
+    position: number,
+    target: number,
+    first: Found,
+    last: Found,
+    cutFrom: number | null,
+  ): void {
+    const end = last.offset
     if (target < position || cutFrom !== null) {
       // The log was cut: offsets will come a second time, so nothing known about the old ones may count.
       const { leaderEpoch } = target === end ? last : first
@@ -117,8 +135,8 @@ export class OutOfRangePolicy {
     }
     this.#parts.fetcher.seek(partition, target)
     this.#parts.listener.records({
-      topic,
-      partition: number,
+      topic: partition.topic,
+      partition: partition.partition,
       epoch: partition.epoch,
       batches: [],
       nextOffset: target,

@@ -8,6 +8,7 @@ import { partitionKey, type TopicPartition } from '../../message/topic-partition
 import { exponential } from '../../runtime/backoff.js'
 import type { Runtime } from '../../runtime/runtime.js'
 import { SupervisedLoop } from '../../runtime/supervised-loop.js'
+import { tell } from '../../telemetry/tell.js'
 import { brokerBackoff } from '../cluster/broker-backoff.js'
 import type { ConsumeContext } from '../cluster/client-context.js'
 import type { Cluster } from '../cluster/cluster.js'
@@ -192,9 +193,7 @@ export class Fetcher {
   }
 
   #crashed(node: number, error: unknown, restartMs: number): void {
-    const { logger, metrics } = this.#settings
-    metrics.count('tidemark_consumer_crashes_total', {})
-    logger.error({ node, error, restartMs }, 'the fetch loop met a defect and starts again; please report it')
+    tell(this.#settings, { kind: 'fetch-crashed', node, error, restartMs })
   }
 
   #leadersMayHaveMoved(): void {

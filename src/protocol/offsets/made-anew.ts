@@ -1,6 +1,7 @@
-import type { ConsumerSettings } from '../../driver/consumer.js'
 import { DriverError } from '../../errors.js'
 import type { TopicPartition } from '../../message/topic-partition.js'
+import type { Telemetry } from '../../telemetry/guard.js'
+import { tell } from '../../telemetry/tell.js'
 
 /** Code of the error of a partition that stops because its topic is another one now. */
 const topicRecreated = 'topic-recreated'
@@ -16,15 +17,6 @@ export function madeAnew({ topic, partition }: TopicPartition, position: number)
 }
 
 /** Reading goes on: the new log from its beginning, whatever `onOutOfRange` says of records that are there. */
-export function tellMadeAnew(
-  { logger, metrics }: Pick<ConsumerSettings, 'logger' | 'metrics'>,
-  { topic, partition }: TopicPartition,
-  position: number,
-): void {
-  const fields = { topic, partition, position }
-  logger.warn(
-    fields,
-    'the topic was deleted and made anew: what was unread of it is gone; the new one is read from its start',
-  )
-  metrics.count('tidemark_consumer_position_jumps_total', { topic, to: 'earliest' })
+export function tellMadeAnew(telemetry: Telemetry, { topic, partition }: TopicPartition, position: number): void {
+  tell(telemetry, { kind: 'topic-made-anew', topic, partition, position })
 }

@@ -4,6 +4,7 @@ import { DriverError, type FencedError } from '../../errors.js'
 import { exponential } from '../../runtime/backoff.js'
 import type { Timer } from '../../runtime/clock.js'
 import type { Runtime } from '../../runtime/runtime.js'
+import { tell } from '../../telemetry/tell.js'
 import type { Cluster } from '../cluster/cluster.js'
 import type { BrokerQueue, BrokerQueueItem } from './broker-queue.js'
 import { decide, isDenied, mayHaveAppended, type AttemptEnd, type Decision, type IdentityNews } from './decision.js'
@@ -184,20 +185,16 @@ export class BatchDelivery implements BrokerQueueItem, IdentityWaiter {
 
   #store({ baseOffset, logAppendTime }: Decision & { next: 'stored' }): void {
     const { topic, partition, records } = this.#outgoing
-    const { logger, metrics } = this.#parts.settings
     this.#identity.stored(records.count)
-    if (baseOffset !== null && this.#lastStored.wentBack(baseOffset, records.count)) {
-      logger.warn({ topic, partition, offset: baseOffset }, 'offset went back: unclean leader election or new topic?')
-      metrics.count('tidemark_producer_offset_regressions_total', { topic })
-    }
+    const wentBack = baseOffset !== null && this.#lastStored.wentBack(baseOffset, records.count)
     this.#finish({ outcome: 'stored', baseOffset, logAppendTime })
+    if (wentBack) tell(this.#parts.settings, { kind: 'offset-regressed', topic, partition, offset: baseOffset })
   }
 
   #backOff({ refresh, identity, problem, reason }: Decision & { next: 'send-again' }, failedAt: number): void {
     const { cluster, runtime, settings } = this.#parts
-    const { topic } = this.#outgoing
+    const { topic, partition } = this.#outgoing
     this.#lastProblem = problem
-    settings.metrics.count('tidemark_producer_retries_total', { topic, reason })
     if (identity === 'lost-state') {
       if (this.#identity.refused(identity, reason) === 'give-up') return this.#giveUp(problem, 'nothing', reason)
       this.#batch = null
@@ -205,6 +202,7 @@ export class BatchDelivery implements BrokerQueueItem, IdentityWaiter {
     const delayMs = retryDelay(this.#attempts, runtime.random)
     this.#move({ state: 'backing-off', failedAt, delay: this.#after(delayMs, () => this.#dispatch()) })
     if (refresh) cluster.noteStale(topic)
+    tell(settings, { kind: 'retried', topic, partition, reason, delayMs })
   }
 
   /** There is somebody else to ask. Not at once: two brokers that both deny the partition must not be asked in a loop. */

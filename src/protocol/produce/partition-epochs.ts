@@ -1,8 +1,8 @@
 import type { DriverError } from '../../errors.js'
 import type { TopicPartition } from '../../message/topic-partition.js'
 import type { Runtime } from '../../runtime/runtime.js'
-import type { Logger } from '../../telemetry/logger.js'
-import type { Metrics } from '../../telemetry/metrics.js'
+import type { Telemetry } from '../../telemetry/guard.js'
+import { tell } from '../../telemetry/tell.js'
 import type { Cluster } from '../cluster/cluster.js'
 import type { Identity, IdentityRefusal, IdentityWaiter, PartitionIdentity, Stamp } from './identity.js'
 import { PartitionSequence, type ProducerIdentity } from './partition-sequence.js'
@@ -11,7 +11,7 @@ import { ProducerIds, type ProducerIdWaiter } from './producer-id.js'
 export interface PartitionEpochsParts {
   readonly cluster: Cluster
   readonly runtime: Runtime
-  readonly settings: { readonly requestTimeoutMs: number; readonly logger: Logger; readonly metrics: Metrics }
+  readonly settings: Telemetry & { readonly requestTimeoutMs: number }
 }
 
 /** One producer id for all partitions, and an epoch for each: a partition in doubt raises its own, the others go on. */
@@ -118,7 +118,6 @@ class PartitionEpoch implements PartitionIdentity, ProducerIdWaiter {
     // Whoever takes the same id afresh would start at an epoch that this partition has left behind.
     if (this.#sequence.identity === null) this.#ids.retire(identity.producerId)
     const { topic, partition } = this.#place
-    this.#settings.metrics.count('tidemark_producer_epoch_bumps_total', { topic, reason })
-    this.#settings.logger.warn({ topic, partition, reason }, 'producer epoch raised for this partition')
+    tell(this.#settings, { kind: 'epoch-raised', topic, partition, reason })
   }
 }

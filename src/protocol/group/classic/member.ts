@@ -7,6 +7,7 @@ import { deferred } from '../../../runtime/deferred.js'
 import { pause } from '../../../runtime/pause.js'
 import { Reminder } from '../../../runtime/reminder.js'
 import { StateMachine, type Moves } from '../../../runtime/state-machine.js'
+import { tell } from '../../../telemetry/tell.js'
 import { brokerBackoff } from '../../cluster/broker-backoff.js'
 import type { ConsumeContext } from '../../cluster/client-context.js'
 import type { CoordinatorLine } from '../../cluster/coordinator-line.js'
@@ -162,7 +163,7 @@ export class ClassicMember implements Membership {
       const step = this.#bounded(await this.#enter())
       if (step.kind === 'done') {
         attempt = 1
-        if (outside.told > 0) this.#context.settings.logger.info({ group: this.#line.key }, 'in its group again')
+        if (outside.told > 0) tell(this.#context.settings, { kind: 'inside-group-again' })
         await this.#belong(step.value.joined, step.value.synced)
         outside = new Reminder(this.#context.runtime.clock)
         continue
@@ -211,11 +212,8 @@ export class ClassicMember implements Membership {
     const { runtime, settings } = this.#context
     const delayMs = brokerBackoff(attempt, runtime.random)
     const reason = step.kind === 'later' ? step.reason : step.kind === 'denied' ? step.error.code : step.kind
-    const fields = { group: this.#line.key, reason, delayMs }
-    if (isToldOf) {
-      const message = 'a member is not in its group and reads nothing; it goes on trying'
-      settings.logger.warn({ ...fields, attempt }, message)
-    } else settings.logger.debug(fields, 'not in the group yet')
+    if (isToldOf) tell(settings, { kind: 'outside-group', reason, delayMs, attempt })
+    else settings.logger.debug({ group: this.#line.key, reason, delayMs }, 'not in the group yet')
     await pause(runtime.clock, delayMs, this.#ending.signal)
   }
 
@@ -232,6 +230,7 @@ export class ClassicMember implements Membership {
     if (duty) void this.#watchTopics(generation, duty)
     if (this.#failure) generation.end({ kind: 'failed', error: this.#failure })
     this.#assign(partitions, from)
+    tell(this.#context.settings, { kind: 'joined', memberId, generation: generationId, partitions: partitions.length })
 
     const first = await Promise.race([generation.ended, generation.rebalance, this.#stopAsked.promise])
     if (first.kind === 'lost' || first.kind === 'failed') this.#gone(first)
@@ -265,7 +264,6 @@ export class ClassicMember implements Membership {
   }
 
   #gone(end: GenerationEnd): void {
-    const group = this.#line.key
     this.#events.lost(this.#owned.partitions)
     if (end.kind === 'failed') {
       this.#failure ??= end.error
@@ -273,8 +271,8 @@ export class ClassicMember implements Membership {
       return
     }
     const next = this.#machine.is('closing') ? 'it was leaving' : 'joining again'
-    this.#context.settings.logger.warn({ group, reason: end.reason }, `membership of the group was lost; ${next}`)
     if (end.forgetMemberId) this.#memberId = ''
+    tell(this.#context.settings, { kind: 'membership-lost', reason: end.reason, next })
   }
 
   async #beat(generation: Generation): Promise<void> {
