@@ -19,7 +19,15 @@ import { findStartingPoints, type StartingPoint } from '../offsets/starting-poin
 type HandOverContext = ClientContext<
   Pick<
     ConsumerSettings,
-    'groupId' | 'from' | 'isolation' | 'onOutOfRange' | 'requestTimeoutMs' | 'sessionTimeoutMs' | 'logger' | 'metrics'
+    | 'groupId'
+    | 'topics'
+    | 'from'
+    | 'isolation'
+    | 'onOutOfRange'
+    | 'requestTimeoutMs'
+    | 'sessionTimeoutMs'
+    | 'logger'
+    | 'metrics'
   >
 >
 
@@ -73,6 +81,8 @@ export class HandOver {
   readonly #atFirst = new Map<string, number>()
   /** Starts that no commit tells yet. */
   readonly #decided = new Map<string, StartingPoint>()
+  /** Ids of the topics when this member was first given partitions, as far as brokers told. */
+  readonly #idsAtFirst = new Map<string, string>()
 
   constructor(context: HandOverContext, parts: HandOverParts) {
     this.#context = context
@@ -97,13 +107,16 @@ export class HandOver {
 
   /** Hands partitions over as their positions become known. `first` is called once something (or nothing at all) was. */
   async take(partitions: readonly TopicPartition[], from: StartPosition, first: () => void): Promise<void> {
+    this.#noteIds()
     if (partitions.length === 0) return first()
     const taken = new Map(partitions.map((at) => [keyOf(at), this.#hold(at)]))
     const isWanted = (at: TopicPartition) => taken.get(keyOf(at))?.tenure.signal.aborted === false
     const nobodyWaits = new AbortController()
     const tenures = [...taken.values()].map(({ tenure }) => whenAborted(tenure.signal))
     void Promise.all(tenures).then(() => nobodyWaits.abort(tenureOver())) // never rejects
-    const search = { from, atFirst: this.#atFirst, decided: this.#decided, isWanted, signal: nobodyWaits.signal }
+    const isMadeAnew = (topic: string) => this.#isMadeAnew(topic)
+    const kept = { atFirst: this.#atFirst, decided: this.#decided, isMadeAnew }
+    const search = { from, ...kept, isWanted, signal: nobodyWaits.signal }
     for await (const points of findStartingPoints(this.#context, partitions, search)) {
       if (nobodyWaits.signal.aborted) return
       const wanted = points.filter(isWanted)
@@ -237,6 +250,20 @@ export class HandOver {
       if (error !== null && partition !== undefined && still(partition)) fetcher.fail(partition, error)
     }
     fetcher.release(assigned.filter(still))
+  }
+
+  #noteIds(): void {
+    const { cluster, settings } = this.#context
+    for (const topic of settings.topics) {
+      const topicId = cluster.topic(topic)?.topicId ?? null
+      if (topicId !== null && !this.#idsAtFirst.has(topic)) this.#idsAtFirst.set(topic, topicId)
+    }
+  }
+
+  #isMadeAnew(topic: string): boolean {
+    const atFirst = this.#idsAtFirst.get(topic)
+    const now = this.#context.cluster.topic(topic)?.topicId ?? null
+    return atFirst !== undefined && now !== null && now !== atFirst
   }
 
   /** As it is on record, else as this member found it: that goes on record with its first commit. */

@@ -61,7 +61,7 @@ export type PlaceAnswer =
 export async function askForPlace(cursor: FetchCursor, node: number, parts: PlaceCheckParts): Promise<PlaceAnswer> {
   const { cluster, runtime, requestTimeoutMs, signal } = parts
   const { topic, partition } = cursor.assigned
-  const { position, lastEpoch } = cursor
+  const { lastEpoch } = cursor
   const currentLeaderEpoch = cluster.partition(topic, partition)?.leaderEpoch ?? -1
   const request = {
     api: 'offsetForLeaderEpoch',
@@ -73,11 +73,19 @@ export async function askForPlace(cursor: FetchCursor, node: number, parts: Plac
   if (end === undefined) return { kind: 'not-yet', reason: 'no answer' }
   if (end.errorCode !== brokerCode.NONE) return { kind: 'not-yet', reason: brokerCodeName(end.errorCode) }
   cursor.checkedEpoch = currentLeaderEpoch
-  return { kind: 'told', loss: lossOf(end, position) }
+  return { kind: 'told', loss: lossOf(end, cursor) }
 }
 
-/** An epoch that the leader does not know was never in its log, nor was what was read of it. */
-function lossOf({ endOffset }: EpochEnd, position: number): Loss | null {
+/**
+ * | the leader answers                     | what was read of later epochs | then the log                            |
+ * |----------------------------------------|-------------------------------|-----------------------------------------|
+ * | it knows no such epoch and none before | any                           | is cut, nobody knows from where on      |
+ * | an end before the position             | begins at or after the end    | is cut from the end on                  |
+ * | any end                                | begins before the end         | is cut from that beginning on: other records stand there, of a former leader that came back |
+ * | an end at or after the position        | nothing                       | is good                                 |
+ */
+function lossOf({ leaderEpoch, endOffset }: EpochEnd, { position, epochs }: FetchCursor): Loss | null {
   if (endOffset < 0) return { kind: 'cut', from: null }
-  return endOffset < position ? { kind: 'cut', from: endOffset } : null
+  const from = Math.min(endOffset, epochs.firstAfter(leaderEpoch) ?? endOffset)
+  return from < position ? { kind: 'cut', from } : null
 }

@@ -38,6 +38,8 @@ interface Search {
   readonly atFirst: Map<string, number>
   /** What was decided for partitions without a commit while this process lives, by partition: kept here until one is found. */
   readonly decided: Map<string, StartingPoint>
+  /** Was the topic made anew since this member began? With the former one Kafka forgot what was committed of it. */
+  isMadeAnew(topic: string): boolean
   /** Is the partition still ours to start? */
   isWanted(at: TopicPartition): boolean
   /** Aborts when none is wanted any more. */
@@ -65,7 +67,7 @@ const unknown = -1
 export async function* findStartingPoints(
   context: SearchContext,
   partitions: readonly TopicPartition[],
-  { from, atFirst, decided, isWanted, signal }: Search,
+  { from, atFirst, decided, isMadeAnew, isWanted, signal }: Search,
 ): AsyncGenerator<readonly StartingPoint[], void, void> {
   const { runtime, settings } = context
   let uncertain: readonly TopicPartition[] = settings.groupId === null ? [] : partitions
@@ -91,10 +93,12 @@ export async function* findStartingPoints(
     if (uncommitted.length > 0 && !signal.aborted) {
       counts = counts === 'learnt' || from === 'earliest' ? 'learnt' : await readCounts(context, atFirst, signal)
       if (counts === 'learnt') {
-        const wasAdded = ({ topic, partition }: TopicPartition) => partition >= (atFirst.get(topic) ?? Infinity)
-        const newest = uncommitted.filter(wasAdded)
-        const added = await lookUpStart(context, newest, 'earliest', { denials, signal })
-        const others = uncommitted.filter((at) => !wasAdded(at))
+        // Looked at once: the topic may be made anew while brokers are asked.
+        const wasAdded = ({ topic, partition }: TopicPartition) =>
+          partition >= (atFirst.get(topic) ?? Infinity) || isMadeAnew(topic)
+        const appeared = new Set(uncommitted.filter(wasAdded))
+        const others = uncommitted.filter((at) => !appeared.has(at))
+        const added = await lookUpStart(context, [...appeared], 'earliest', { denials, signal })
         const found = await lookUpStart(context, others, from, { denials, signal })
         points.push(...added.points, ...found.points)
         if (settings.groupId !== null && from !== 'earliest') keep(decided, found.points)
@@ -265,13 +269,16 @@ async function lookUpStart<At extends TopicPartition & Partial<FormerCommit>>(
   const points: StartingPoint[] = []
   const stillUnknown: At[] = []
   const questions = partitions.map(({ topic, partition }) => ({ topic, partition, timestamp: timestampOf(from) }))
+  // As they were asked: an offset of a topic that is made anew meanwhile is then seen to be of another log.
+  const askedIds = partitions.map(({ topic }) => idOf(cluster, topic))
   const findings = await lookUpOffsets(context, questions, Infinity, signal)
   for (const [index, at] of partitions.entries()) {
     const { topic, partition, committed = null } = at
     const finding = findings[index]
     if (finding?.kind === 'found') {
       const { offset: position, leaderEpoch } = finding
-      points.push({ topic, partition, position, committed, topicId: idOf(cluster, topic), leaderEpoch, error: null })
+      const topicId = askedIds[index] ?? idOf(cluster, topic)
+      points.push({ topic, partition, position, committed, topicId, leaderEpoch, error: null })
     } else if (finding?.kind === 'refused' && isRefused(at, finding.error, denials)) {
       points.push(nowhere(cluster, at, finding.error))
     } else {

@@ -207,6 +207,36 @@ describe("from: 'latest'", () => {
       await messaging.close()
     }))
 
+  it('passes nothing over of a topic made anew, though its commits and the membership went with the former one', () =>
+    simulated(async (simulation) => {
+      const { cluster, clock } = simulation
+      cluster.createTopic('t')
+      put(cluster, ['before'])
+      const handled: string[] = []
+      const messaging = open(simulation.process('one'))
+      await messaging
+        .consumer({
+          group: 'g',
+          topics: [t],
+          from: 'latest',
+          onOutOfRange: 'latest',
+          sessionTimeoutMs: 6_000,
+          rebalanceTimeoutMs: 6_000,
+          handle: (message) => void handled.push(placeOf(message)),
+        })
+        .start()
+      await clock.sleep(5_000)
+      cluster.faults.killMember('g', 'any')
+      await clock.sleep(15_000)
+      cluster.deleteTopic('t')
+      cluster.createTopic('t')
+      put(cluster, numbered('new', 40))
+      cluster.faults.killMember('g', 'any')
+      await clock.sleep(60_000)
+      expect(missed(cluster, handled)).toEqual([])
+      await messaging.close()
+    }))
+
   it('is on record before start resolves', () =>
     simulated(async (simulation) => {
       const { cluster, clock } = simulation

@@ -24,6 +24,14 @@ describe('the epochs of what was read', () => {
     expect([9, 10].map((offset) => line.before(offset))).toEqual([2, 2])
   })
 
+  it('tell where the first one after another began, of those that were read', () => {
+    const line = new EpochLine(10, 3)
+    expect(line.firstAfter(0)).toBeNull()
+    line.read(12, 3)
+    line.read(20, 5)
+    expect([0, 3, 4, 5].map((epoch) => line.firstAfter(epoch))).toEqual([12, 20, 20, null])
+  })
+
   it('stay bounded: of very old offsets it is forgotten', () => {
     const line = new EpochLine(0, -1)
     for (let epoch = 0; epoch < 1_000; epoch += 1) line.read(epoch, epoch)
