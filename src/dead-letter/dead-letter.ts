@@ -10,7 +10,7 @@ import { deadLetterHeaders, withoutErrorText } from './dead-letter-headers.js'
  */
 export type PublishDeadLetter = (record: OutgoingRecord, originPartition: number) => Promise<void>
 
-export interface DeadLetterOptions {
+export interface DeadLetterRouteParts {
   /** The dead-letter topic, for messages. */
   readonly target: string
   /** Topics the consumer reads. */
@@ -25,7 +25,7 @@ export interface DeadLetterOptions {
  *
  * @throws ConfigError when the target is one of the topics it would take records from
  */
-export function deadLetterTo({ target, sources, publish }: DeadLetterOptions): DeadLetterRoute {
+export function deadLetterTo({ target, sources, publish }: DeadLetterRouteParts): DeadLetterRoute {
   if (sources.includes(target)) throw sameTopic(target)
   return async (failed) => {
     const letter = deadLetterRecord(failed)

@@ -2,7 +2,7 @@ import type { Clock } from './clock.js'
 import { LaneGroup, type KeyLane, type LaneSupply, type LaneTask } from './lane-group.js'
 import { LinkedQueue } from './linked-queue.js'
 
-export interface KeyedLanesOptions<Task> {
+export interface KeyedLanesParts<Task> {
   /** Most tasks that run at the same time, over all groups. */
   readonly concurrency: number
   /** Does one task. Ending synchronously (returning `undefined`) is the fast way. Must not throw or reject. */
@@ -25,7 +25,7 @@ const timeCheckMask = 15
  * without work leaves nothing behind.
  */
 export class KeyedLanes<Task extends LaneTask<Task>> {
-  readonly #options: KeyedLanesOptions<Task>
+  readonly #parts: KeyedLanesParts<Task>
   readonly #readyGroups = new LinkedQueue<LaneGroup<Task>>()
   /** Running tasks that gave their place back and want one again. They come before what has not begun. */
   #returning: Returning<Task>[] = []
@@ -35,8 +35,8 @@ export class KeyedLanes<Task extends LaneTask<Task>> {
   #turnTasks = 0
   #turnStartedAt = 0
 
-  constructor(options: KeyedLanesOptions<Task>) {
-    this.#options = options
+  constructor(parts: KeyedLanesParts<Task>) {
+    this.#parts = parts
   }
 
   /** Tasks running now, without those that gave their place back. */
@@ -91,7 +91,7 @@ export class KeyedLanes<Task extends LaneTask<Task>> {
     if (this.#turn !== 'none') return
     this.#turn = 'open'
     this.#resetTurn()
-    this.#options.clock.defer(this.#onTurn)
+    this.#parts.clock.defer(this.#onTurn)
   }
 
   readonly #onTurn = (): void => {
@@ -102,14 +102,14 @@ export class KeyedLanes<Task extends LaneTask<Task>> {
 
   #resetTurn(): void {
     this.#turnTasks = 0
-    this.#turnStartedAt = this.#options.clock.now()
+    this.#turnStartedAt = this.#parts.clock.now()
   }
 
   #pump(): void {
     // A task that ends synchronously, or calls back into the lanes, is seen by the loop that runs already.
     if (this.#pumping || this.#turn === 'used-up') return
     this.#pumping = true
-    while (this.#running < this.#options.concurrency) {
+    while (this.#running < this.#parts.concurrency) {
       const returning = this.#returning.shift()
       if (returning !== undefined) {
         this.#letReturn(returning)
@@ -128,7 +128,7 @@ export class KeyedLanes<Task extends LaneTask<Task>> {
     this.#turnTasks += 1
     const tired =
       this.#turnTasks >= tasksPerTurn ||
-      ((this.#turnTasks & timeCheckMask) === 0 && this.#options.clock.now() - this.#turnStartedAt > turnMs)
+      ((this.#turnTasks & timeCheckMask) === 0 && this.#parts.clock.now() - this.#turnStartedAt > turnMs)
     if (!tired) return false
     // The next turn is ordered before this one is marked, else nothing would ever lift the mark.
     this.#openTurn()
@@ -143,9 +143,9 @@ export class KeyedLanes<Task extends LaneTask<Task>> {
     task.hasPlace = true
     let end: Promise<unknown> | undefined
     try {
-      end = this.#options.run(task)
+      end = this.#parts.run(task)
     } catch (error) {
-      this.#options.onDefect(error)
+      this.#parts.onDefect(error)
     }
     if (end === undefined) this.#release(group, lane, task)
     else void this.#finish(group, lane, task, end)
@@ -155,7 +155,7 @@ export class KeyedLanes<Task extends LaneTask<Task>> {
     try {
       await end
     } catch (error) {
-      this.#options.onDefect(error)
+      this.#parts.onDefect(error)
     }
     this.#release(group, lane, task)
     this.#openTurn()

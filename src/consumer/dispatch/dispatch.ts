@@ -12,7 +12,7 @@ import type { Settler } from './settler.js'
 /** What is handled one after another. More may come. */
 export type Order = 'partition' | 'key' | 'none'
 
-export interface DispatchOptions {
+export interface DispatchParts {
   readonly order: Order
   /** Most deliveries at the same time. */
   readonly concurrency: number
@@ -28,16 +28,16 @@ export interface DispatchOptions {
 
 /** Gives deliveries to their lanes; from there the settler takes them. */
 export class Dispatch {
-  readonly #options: DispatchOptions
+  readonly #parts: DispatchParts
   readonly #lanes: KeyedLanes<Work>
 
-  constructor(options: DispatchOptions) {
-    this.#options = options
+  constructor(parts: DispatchParts) {
+    this.#parts = parts
     this.#lanes = new KeyedLanes<Work>({
-      concurrency: options.concurrency,
-      run: (work) => options.settler.run(work),
-      onDefect: options.onDefect,
-      clock: options.clock,
+      concurrency: parts.concurrency,
+      run: (work) => parts.settler.run(work),
+      onDefect: parts.onDefect,
+      clock: parts.clock,
     })
   }
 
@@ -47,7 +47,7 @@ export class Dispatch {
 
   /** Lanes that fill themselves from what comes in. */
   wayInOf(partition: OwnedPartition): WayIn {
-    const { order, supplyOf, backPressure } = this.#options
+    const { order, supplyOf, backPressure } = this.#parts
     const inflow = supplyOf(partition)
     const lanes: LaneGroup<Work> = this.#lanes.group({
       // What is in the only lane must end first: looking further ahead would only make objects that wait.
@@ -59,7 +59,7 @@ export class Dispatch {
   }
 
   #refill(partition: OwnedPartition, inflow: Supply, lanes: LaneGroup<Work>): void {
-    const { order, backPressure, ledger, stopPartition } = this.#options
+    const { order, backPressure, ledger, stopPartition } = this.#parts
     let deliveries: readonly Work[]
     try {
       deliveries = inflow.take()

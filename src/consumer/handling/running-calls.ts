@@ -5,7 +5,7 @@ import { tell } from '../../telemetry/tell.js'
 import type { OwnedPartition } from '../partition/owned-partition.js'
 import type { HandlerCall } from './handler-call.js'
 
-export interface RunningCallsOptions {
+export interface RunningCallsParts {
   readonly clock: Clock
   /** How long a handler whose deadline passed may take to heed its signal, before its lane goes on without it. */
   readonly graceMs: number
@@ -22,15 +22,15 @@ export interface RunningCallsOptions {
  * | overrunning  | it ends                      | nothing: its record's fate is sealed |
  */
 export class RunningCalls {
-  readonly #options: RunningCallsOptions
+  readonly #parts: RunningCallsParts
   /** Each in the order of its deadlines. */
   readonly #inTime = new Set<HandlerCall>()
   readonly #expired = new Set<HandlerCall>()
   readonly #overrunning = new Set<HandlerCall>()
   #timer: Timer | null = null
 
-  constructor(options: RunningCallsOptions) {
-    this.#options = options
+  constructor(parts: RunningCallsParts) {
+    this.#parts = parts
   }
 
   add(call: HandlerCall): void {
@@ -69,21 +69,21 @@ export class RunningCalls {
   #arm(): void {
     const [oldest] = this.#inTime
     const [oldestExpired] = this.#expired
-    const at = Math.min(oldest?.endsAt ?? Infinity, (oldestExpired?.endsAt ?? Infinity) + this.#options.graceMs)
+    const at = Math.min(oldest?.endsAt ?? Infinity, (oldestExpired?.endsAt ?? Infinity) + this.#parts.graceMs)
     if (at === Infinity) return
-    const { clock } = this.#options
+    const { clock } = this.#parts
     this.#timer = clock.setTimer(Math.max(0, at - clock.now()), () => this.#onTimer())
   }
 
   #onTimer(): void {
     this.#timer = null
-    const now = this.#options.clock.now()
+    const now = this.#parts.clock.now()
     for (const call of this.#inTime) {
       if (call.endsAt > now) break
       this.#expire(call)
     }
     for (const call of this.#expired) {
-      if (call.endsAt + this.#options.graceMs > now) break
+      if (call.endsAt + this.#parts.graceMs > now) break
       this.#giveUp(call)
     }
     this.#arm()
@@ -94,7 +94,7 @@ export class RunningCalls {
     this.#expired.add(call)
     call.expire(tooSlow(call))
     const { topic, partition } = call.partition
-    tell(this.#options.telemetry, {
+    tell(this.#parts.telemetry, {
       kind: 'handler-timed-out',
       topic,
       partition,
@@ -108,8 +108,8 @@ export class RunningCalls {
     call.giveUp()
     void call.whenEnded().then(() => this.#overrunning.delete(call)) // never rejects; nothing depends on it
     const { topic, partition } = call.partition
-    const runsForMs = this.#options.clock.now() - call.startedAt
-    tell(this.#options.telemetry, { kind: 'handler-overruns', topic, partition, runsForMs })
+    const runsForMs = this.#parts.clock.now() - call.startedAt
+    tell(this.#parts.telemetry, { kind: 'handler-overruns', topic, partition, runsForMs })
   }
 }
 

@@ -6,7 +6,7 @@ import { tell } from '../../telemetry/tell.js'
 import type { OwnedPartition } from '../partition/owned-partition.js'
 import { workOf } from './waits-for.js'
 
-export interface StallWatchOptions {
+export interface StallWatchParts {
   /** Work without progress for so long is a stall; 0 warns of none. */
   readonly warnAfterMs: number
   /** How long a broker may hold a fetch. */
@@ -45,7 +45,7 @@ const blindAfterMs = 15_000
  * | stalled     | is no longer ours     | forgotten; the drain report tells about it |
  */
 export class StallWatch {
-  readonly #options: StallWatchOptions
+  readonly #parts: StallWatchParts
   /** When a partition was last seen without work. */
   readonly #atRestAt = new Map<OwnedPartition, number>()
   /** The progress that a stall was told since. */
@@ -55,14 +55,14 @@ export class StallWatch {
   #timer: Timer | null = null
   #state: 'open' | 'closed' = 'open'
 
-  constructor(options: StallWatchOptions) {
-    this.#options = options
+  constructor(parts: StallWatchParts) {
+    this.#parts = parts
   }
 
   /** Partitions were taken. */
   wake(): void {
     if (this.#timer !== null || this.#state === 'closed') return
-    this.#nothingToFetchAt = this.#options.clock.now()
+    this.#nothingToFetchAt = this.#parts.clock.now()
     this.#arm()
   }
 
@@ -74,11 +74,11 @@ export class StallWatch {
   }
 
   progressOf(partition: OwnedPartition): Progress {
-    const now = this.#options.clock.now()
+    const now = this.#parts.clock.now()
     const waitsFor = workOf(
       partition,
-      this.#options.driver().endOf(partition),
-      now - blindAfterMs - this.#options.fetchMaxWaitMs,
+      this.#parts.driver().endOf(partition),
+      now - blindAfterMs - this.#parts.fetchMaxWaitMs,
     )
     const since = Math.max(partition.lastProgressAt, this.#atRestAt.get(partition) ?? partition.lastProgressAt)
     return { waitsFor, stalledMs: waitsFor === null ? 0 : Math.max(0, now - since) }
@@ -86,7 +86,7 @@ export class StallWatch {
 
   /** How long no fetch was answered although there are partitions to fetch; 0 when there are none. */
   pollAgeMs(): number {
-    const { clock, partitions, driver } = this.#options
+    const { clock, partitions, driver } = this.#parts
     if (!partitions().some((partition) => partition.state.current === 'active' && partition.gate.isOpen('fetch')))
       return 0
     const lastFetchAt = driver().facts().lastFetchAt ?? -Infinity
@@ -94,7 +94,7 @@ export class StallWatch {
   }
 
   #arm(): void {
-    const { clock, warnAfterMs } = this.#options
+    const { clock, warnAfterMs } = this.#parts
     const checkMs = warnAfterMs === 0 ? mostCheckMs : Math.min(mostCheckMs, Math.max(leastCheckMs, warnAfterMs / 4))
     this.#timer = clock.setTimer(checkMs, () => {
       this.#timer = null
@@ -103,7 +103,7 @@ export class StallWatch {
   }
 
   #look(): void {
-    const partitions = this.#options.partitions()
+    const partitions = this.#parts.partitions()
     this.#forgetGone(new Set(partitions))
     for (const partition of partitions) this.#lookAt(partition)
     this.#lookAtPoll()
@@ -118,7 +118,7 @@ export class StallWatch {
   }
 
   #lookAt(partition: OwnedPartition): void {
-    const { clock, warnAfterMs } = this.#options
+    const { clock, warnAfterMs } = this.#parts
     const { waitsFor, stalledMs } = this.progressOf(partition)
     if (waitsFor === null) this.#atRestAt.set(partition, clock.now())
     const told = this.#stalledSince.get(partition)
@@ -129,7 +129,7 @@ export class StallWatch {
   }
 
   #tellStall(partition: OwnedPartition, waitsFor: WaitsFor, stalledMs: number): void {
-    const { clock, telemetry, driver } = this.#options
+    const { clock, telemetry, driver } = this.#parts
     this.#stalledSince.set(partition, clock.now() - stalledMs)
     tell(telemetry, {
       kind: 'stalled',
@@ -148,11 +148,11 @@ export class StallWatch {
     this.#stalledSince.delete(partition)
     const { topic, partition: number } = partition
     const offset = partition.tracker.committable
-    tell(this.#options.telemetry, { kind: 'stall-ended', topic, partition: number, offset, stalledMs })
+    tell(this.#parts.telemetry, { kind: 'stall-ended', topic, partition: number, offset, stalledMs })
   }
 
   #lookAtPoll(): void {
-    const { clock, warnAfterMs, fetchMaxWaitMs, telemetry } = this.#options
+    const { clock, warnAfterMs, fetchMaxWaitMs, telemetry } = this.#parts
     const pollAgeMs = this.pollAgeMs()
     if (pollAgeMs === 0) this.#nothingToFetchAt = clock.now()
     const isLate = warnAfterMs > 0 && pollAgeMs >= warnAfterMs + fetchMaxWaitMs
@@ -162,8 +162,8 @@ export class StallWatch {
   }
 
   #gauges(): void {
-    const { clock, oldestHandlerStartedAt } = this.#options
-    const { metrics } = this.#options.telemetry
+    const { clock, oldestHandlerStartedAt } = this.#parts
+    const { metrics } = this.#parts.telemetry
     const now = clock.now()
     metrics.gauge('tidemark_consumer_stalled_partitions', {}, this.#stalledSince.size)
     metrics.gauge('tidemark_consumer_poll_age_seconds', {}, this.pollAgeMs() / 1000)

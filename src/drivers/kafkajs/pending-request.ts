@@ -15,7 +15,7 @@ const moves = {
 } as const satisfies Record<string, readonly string[]>
 type State = keyof typeof moves
 
-export interface PendingRequestOptions<R extends Request> {
+export interface PendingRequestParts<R extends Request> {
   readonly request: R
   readonly deadline: number
   readonly signal: AbortSignal | undefined
@@ -34,24 +34,24 @@ export class PendingRequest<R extends Request = Request> {
   batches: readonly EncodedBatch[] = []
   correlationId = -1
   readonly #machine: StateMachine<State>
-  readonly #options: PendingRequestOptions<R>
+  readonly #parts: PendingRequestParts<R>
   readonly #timer: Timer
   readonly #onAbort = () => this.#giveUp('aborted')
 
-  constructor(options: PendingRequestOptions<R>) {
-    this.request = options.request
-    this.deadline = options.deadline
-    this.#options = options
-    this.#machine = new StateMachine<State>(`a ${options.request.api} request`, 'encoding', moves)
-    this.#timer = options.clock.setTimer(
-      Math.max(0, options.deadline - options.clock.now()),
+  constructor(parts: PendingRequestParts<R>) {
+    this.request = parts.request
+    this.deadline = parts.deadline
+    this.#parts = parts
+    this.#machine = new StateMachine<State>(`a ${parts.request.api} request`, 'encoding', moves)
+    this.#timer = parts.clock.setTimer(
+      Math.max(0, parts.deadline - parts.clock.now()),
       // Pending I/O first: it may have been this process that stood still, and the answer is here.
-      () => options.clock.defer(() => this.#giveUp('timed-out')),
+      () => parts.clock.defer(() => this.#giveUp('timed-out')),
     )
-    if (options.signal === undefined) return
+    if (parts.signal === undefined) return
     // Node warns of a leak at eleven listeners; here each is a request that is out, and is removed with it.
-    setMaxListeners(0, options.signal)
-    options.signal.addEventListener('abort', this.#onAbort, { once: true })
+    setMaxListeners(0, parts.signal)
+    parts.signal.addEventListener('abort', this.#onAbort, { once: true })
   }
 
   get state(): State {
@@ -76,11 +76,11 @@ export class PendingRequest<R extends Request = Request> {
   }
 
   succeed(answer: AnswerTo<R>): void {
-    if (this.#settle()) this.#options.resolve(answer)
+    if (this.#settle()) this.#parts.resolve(answer)
   }
 
   fail(error: RequestError): void {
-    if (this.#settle()) this.#options.reject(error)
+    if (this.#settle()) this.#parts.reject(error)
   }
 
   #settle(): boolean {
@@ -92,10 +92,10 @@ export class PendingRequest<R extends Request = Request> {
 
   #disarm(): void {
     this.#timer.cancel()
-    this.#options.signal?.removeEventListener('abort', this.#onAbort)
+    this.#parts.signal?.removeEventListener('abort', this.#onAbort)
   }
 
   #giveUp(why: 'timed-out' | 'aborted'): void {
-    if (!this.#machine.is('answered', 'settled')) this.#options.onGivenUp(this as unknown as PendingRequest, why)
+    if (!this.#machine.is('answered', 'settled')) this.#parts.onGivenUp(this as unknown as PendingRequest, why)
   }
 }

@@ -20,7 +20,7 @@ const moves = {
 } as const satisfies Record<string, readonly string[]>
 type State = keyof typeof moves
 
-export interface LaneOptions {
+export interface SocketLaneParts {
   /** Of the node, for messages: `broker 2`. */
   readonly name: string
   readonly clientId: string
@@ -37,7 +37,7 @@ export interface LaneOptions {
 
 /** The requests of one lane to one node: in order, over one socket at a time, which is opened when there is one to send. */
 export class SocketLane {
-  readonly #options: LaneOptions
+  readonly #parts: SocketLaneParts
   readonly #machine: StateMachine<State>
   readonly #queue: PendingRequest[] = []
   readonly #closing = new AbortController()
@@ -50,14 +50,14 @@ export class SocketLane {
   #usedAt = 0
   #idleCheck: Timer | null = null
 
-  constructor(options: LaneOptions) {
-    this.#options = options
-    this.#machine = new StateMachine<State>(`the lane to ${options.name}`, 'idle', moves)
+  constructor(parts: SocketLaneParts) {
+    this.#parts = parts
+    this.#machine = new StateMachine<State>(`the lane to ${parts.name}`, 'idle', moves)
   }
 
   request<R extends Request>(request: R, deadline: number, signal: AbortSignal | undefined): Promise<AnswerTo<R>> {
     return new Promise((resolve, reject) => {
-      const { clock } = this.#options
+      const { clock } = this.#parts
       const onGivenUp = (given: PendingRequest, why: 'timed-out' | 'aborted') => this.#giveUp(given, why)
       const pending = new PendingRequest<R>({ request, deadline, signal, clock, resolve, reject, onGivenUp })
       this.#enqueue(pending as unknown as PendingRequest)
@@ -91,7 +91,7 @@ export class SocketLane {
     this.#queue.push(pending)
     try {
       // At once, so that compression overlaps with connecting and with the requests ahead.
-      const batches = encodeBatches(pending.request, this.#options.codecs)
+      const batches = encodeBatches(pending.request, this.#parts.codecs)
       if (!(batches instanceof Promise)) return this.#encoded(pending, batches)
       void batches.then(
         (done) => this.#encoded(pending, done),
@@ -125,7 +125,7 @@ export class SocketLane {
   #connect(): void {
     this.#machine.to('connecting')
     this.#movedMeanwhile = false
-    void this.#options.opener
+    void this.#parts.opener
       .open(this.#closing.signal, (error) => this.#lost(error))
       .then(
         (open) => this.#opened(open),
@@ -141,7 +141,7 @@ export class SocketLane {
     this.#open = open
     this.#notConnected = null
     this.#machine.to('open')
-    this.#checkIdleIn(this.#options.idleLimitMs)
+    this.#checkIdleIn(this.#parts.idleLimitMs)
     this.#pump()
   }
 
@@ -166,7 +166,7 @@ export class SocketLane {
     if (!this.#machine.is('open', 'renewing')) return
     this.#open = null
     this.#machine.to('idle')
-    this.#options.onLost(error)
+    this.#parts.onLost(error)
     this.#pump()
   }
 
@@ -178,13 +178,13 @@ export class SocketLane {
     this.#open = null
     this.#machine.to('idle')
     session.destroy(error)
-    this.#options.onLost(error)
+    this.#parts.onLost(error)
     this.#pump()
   }
 
   #checkIdleIn(delayMs: number): void {
     this.#idleCheck?.cancel()
-    this.#idleCheck = this.#options.clock.setTimer(delayMs, () => this.#closeIfIdle())
+    this.#idleCheck = this.#parts.clock.setTimer(delayMs, () => this.#closeIfIdle())
     // Its socket keeps the process alive, not the wish to close it.
     this.#idleCheck.unref?.()
   }
@@ -192,7 +192,7 @@ export class SocketLane {
   /** Looked at now and then instead of at every request: a busy lane pays one timer for a whole limit of time. */
   #closeIfIdle(): void {
     if (this.#open === null) return
-    const { clock, idleLimitMs } = this.#options
+    const { clock, idleLimitMs } = this.#parts
     const { session } = this.#open
     const isBusy = session.pending > 0 || this.#queue.length > 0 || !this.#machine.is('open')
     const leftMs = isBusy ? idleLimitMs : this.#usedAt + idleLimitMs - clock.now()
@@ -204,14 +204,14 @@ export class SocketLane {
 
   /** A session about to expire is renewed when nothing is out on it: the broker takes no other request meanwhile. */
   #mustRenew(open: OpenSession): boolean {
-    if (this.#options.clock.now() < open.reauthenticateAt) return false
+    if (this.#parts.clock.now() < open.reauthenticateAt) return false
     if (open.session.pending === 0) this.#renew(open)
     return true
   }
 
   #renew(open: OpenSession): void {
     this.#machine.to('renewing')
-    void this.#options.opener.renew(open).then(
+    void this.#parts.opener.renew(open).then(
       (renewed) => {
         if (this.#open === open) this.#opened(renewed)
       },
@@ -222,10 +222,10 @@ export class SocketLane {
   }
 
   #mustBeSilent(): boolean {
-    const forMs = this.#silentUntil - this.#options.clock.now()
+    const forMs = this.#silentUntil - this.#parts.clock.now()
     if (forMs <= 0) return false
     this.#silence?.cancel()
-    this.#silence = this.#options.clock.setTimer(forMs, () => this.#pump())
+    this.#silence = this.#parts.clock.setTimer(forMs, () => this.#pump())
     return true
   }
 
@@ -238,12 +238,12 @@ export class SocketLane {
     let frame: Buffer[]
     try {
       version = versionFor(request, versions)
-      frame = encodeRequest(request, version, correlationId, this.#options.clientId, pending.batches)
+      frame = encodeRequest(request, version, correlationId, this.#parts.clientId, pending.batches)
     } catch (error) {
       return this.#refuse(pending, error as Error)
     }
     pending.wasWritten(correlationId)
-    this.#usedAt = this.#options.clock.now()
+    this.#usedAt = this.#parts.clock.now()
     const waiter: Waiter = {
       answered: (answer) => this.#answered(pending, version, answer, session),
       lost: (error) => pending.fail(this.#lossOf(session, error)),
@@ -259,13 +259,13 @@ export class SocketLane {
   #lossOf(session: Session, error: RequestError): RequestError {
     const { failure, sent, message, cause } = error
     if (failure !== 'connection-lost' || session.answers > 1 || !this.#machine.is('open')) return error
-    return new RequestError(failure, sent, `${message}${this.#options.hintAtRefusal}`, cause)
+    return new RequestError(failure, sent, `${message}${this.#parts.hintAtRefusal}`, cause)
   }
 
   #answered(pending: PendingRequest, version: number, frame: Buffer, session: Session): void {
     pending.wasAnswered()
     try {
-      const answer = decodeAnswer(pending.request, version, frame, this.#options.codecs)
+      const answer = decodeAnswer(pending.request, version, frame, this.#parts.codecs)
       if (!(answer instanceof Promise)) return this.#succeed(pending, answer)
       void answer.then(
         (done) => this.#succeed(pending, done),
@@ -277,9 +277,9 @@ export class SocketLane {
   }
 
   #succeed(pending: PendingRequest, answer: AnswerTo<Request>): void {
-    this.#usedAt = this.#options.clock.now()
+    this.#usedAt = this.#parts.clock.now()
     if (answer.throttleTimeMs > 0) this.#silentUntil = Math.max(this.#silentUntil, this.#usedAt + answer.throttleTimeMs)
-    this.#options.onAnswer(pending.request, answer)
+    this.#parts.onAnswer(pending.request, answer)
     pending.succeed(answer)
     this.#pump()
   }
@@ -311,11 +311,11 @@ export class SocketLane {
 
   /** Nothing is wrong with the connection, and others wait for it. */
   #mayStillAnswer(): boolean {
-    return this.#silentUntil > this.#options.clock.now() || this.#open?.session.isSending === true
+    return this.#silentUntil > this.#parts.clock.now() || this.#open?.session.isSending === true
   }
 
   #whyWaiting(): string {
-    if (this.#silentUntil > this.#options.clock.now()) return 'while the broker asked for silence (quota)'
+    if (this.#silentUntil > this.#parts.clock.now()) return 'while the broker asked for silence (quota)'
     if (this.#open?.session.isSending === true) return 'while bytes were still going out over a slow link'
     if (this.#machine.is('open')) return 'while it waited for its turn'
     return this.#notConnected === null
@@ -342,6 +342,6 @@ export class SocketLane {
 
   #error(failure: RequestFailure, sent: 'never' | 'maybe', text: string, cause?: unknown): RequestError {
     const join = text.startsWith(':') ? '' : ' '
-    return new RequestError(failure, sent, `${this.#options.name}${join}${text}`, cause)
+    return new RequestError(failure, sent, `${this.#parts.name}${join}${text}`, cause)
   }
 }
