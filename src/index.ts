@@ -90,6 +90,7 @@ export type { PartitionMetadata, TopicMetadata } from './connection/requests/met
 export type { CommittedPartition } from './connection/requests/offsets.js'
 export type { Compression } from './connection/requests/produce.js'
 export { consoleLogger, type Logger, type LogLevel } from './telemetry/logger.js'
+export type { ClientEvent } from './telemetry/events.js'
 export type { Labels, MetricsAdapter } from './telemetry/metrics.js'
 export { metricNames, type MetricName } from './telemetry/metric-names.js'
 

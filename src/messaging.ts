@@ -20,6 +20,7 @@ import { flag, optionProblem, timeLimit, type Rules } from './input/option-rules
 import { Admin } from './operations/admin.js'
 import type { ProducerOptions, ResolvedProducerOptions } from './producer/producer-options.js'
 import { Producer, type ProducerFacts } from './producer/producer.js'
+import { tellListener } from './telemetry/guard.js'
 import { withFields } from './telemetry/logger.js'
 import { scoped } from './telemetry/metrics.js'
 import type { Topic } from './topic/topic.js'
@@ -198,9 +199,15 @@ export class Messaging implements AsyncDisposable {
 
   /** Lines and measurements of one client say whose they are. */
   #client({ group }: { readonly group?: string | undefined }): ClientSettings {
-    const { clientId, logger, metrics } = this.#options
+    const { clientId, logger, metrics, onEvent } = this.#options
     const own = { client: clientId, ...(group === undefined ? {} : { group }) }
-    return { clientId, logger: withFields(logger, own), metrics: scoped(metrics, own) }
+    const telemetry = { logger: withFields(logger, own), metrics: scoped(metrics, own) }
+    if (onEvent === undefined) return { clientId, ...telemetry }
+    return {
+      clientId,
+      ...telemetry,
+      onEvent: (event) => tellListener('onEvent', () => onEvent({ ...own, ...event }), telemetry),
+    }
   }
 
   #lookAtDeadLetterTopic(target: string, sources: readonly Topic[]): Promise<void> {

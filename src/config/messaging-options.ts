@@ -1,9 +1,11 @@
 import { z } from 'zod'
 import type { Driver } from '../driver/driver.js'
 import { systemClock } from '../runtime/clock.js'
+import type { ClientEvent } from '../telemetry/events.js'
 import { guarded } from '../telemetry/guard.js'
 import { silentLogger, type Logger } from '../telemetry/logger.js'
 import { standardLogger } from '../telemetry/standard-logger.js'
+import type { MetricScope } from '../telemetry/metric-names.js'
 import { noMetrics, type MetricsAdapter } from '../telemetry/metrics.js'
 import { checkCapabilities } from './check-capabilities.js'
 import { profileOf } from './define-profile.js'
@@ -27,6 +29,11 @@ export interface MessagingOptions {
   readonly logger?: Logger | 'silent' | undefined
   /** Default: measurements go nowhere. */
   readonly metrics?: MetricsAdapter | undefined
+  /**
+   * Hears what happens to producers and consumers, each once and when it is complete: partitions taken, given up and stopped,
+   * stalls, dead letters, retries and more. Plain data but for errors, without keys and values. What it throws changes nothing.
+   */
+  readonly onEvent?: ((event: ClientEvent & MetricScope) => void) | undefined
   /** How long `close` may drain, commit and flush before it ends what is left. Default 30,000. */
   readonly closeTimeoutMs?: number | undefined
 }
@@ -38,6 +45,7 @@ export interface ResolvedMessagingOptions {
   readonly profile: Profile
   readonly logger: Logger
   readonly metrics: MetricsAdapter
+  readonly onEvent?: ((event: ClientEvent & MetricScope) => void) | undefined
   readonly closeTimeoutMs: number
 }
 
@@ -61,6 +69,10 @@ export const messagingOptionsSchema = z.strictObject({
   metrics: service<MetricsAdapter>(['count', 'gauge', 'observe'], 'a metrics adapter')
     .default(() => noMetrics)
     .describe('where measurements go'),
+  onEvent: z
+    .custom<(event: ClientEvent & MetricScope) => void>((value) => typeof value === 'function', 'a function')
+    .optional()
+    .describe('hears what happens to producers and consumers'),
   closeTimeoutMs: z
     .int()
     .min(0)

@@ -177,7 +177,7 @@ export type LabelsOf<Name extends MetricName> = {
   readonly [Label in Exclude<(typeof metricNames)[Name]['labels'][number], keyof MetricScope>]: string | number
 }
 
-/** Whose measurements they are. */
+/** Whose measurements and events they are. */
 export interface MetricScope {
   readonly client: string
   /** Without a group: empty. */
