@@ -34,7 +34,7 @@ export interface CloseOptions {
 
 const closeRules: Rules<CloseOptions> = { timeoutMs: timeLimit, force: flag }
 
-/** What runs, for health and metrics. Plain data: it may be turned into JSON as it is. */
+/** What runs (also what has failed and was not stopped yet), for health and metrics. Plain data: it may be turned into JSON as it is. */
 export interface MessagingFacts {
   readonly client: string
   readonly producers: readonly ProducerFacts[]
@@ -168,10 +168,11 @@ export class Messaging implements AsyncDisposable {
   #makeProducer(options: ResolvedProducerOptions): Producer {
     const { driver } = this.#options
     const client = this.#client({})
-    const producer = new Producer({
+    const producer: Producer = new Producer({
       driver: driver.createProducer({ ...client, ...options }),
       runtime: driver.runtime,
       options,
+      onClosed: () => this.#producers.delete(producer),
       ...client,
     })
     this.#producers.add(producer)
@@ -180,13 +181,14 @@ export class Messaging implements AsyncDisposable {
 
   #makeConsumer({ profile, options, deadLetter }: ConsumerConfig): Consumer {
     const { driver } = this.#options
-    const consumer = new Consumer(options, {
+    const consumer: Consumer = new Consumer(options, {
       driver,
       ...this.#client({ group: options.group ?? undefined }),
       middleware: [],
       stage: null,
       deadLetter: deadLetter === null ? null : this.#deadLetterRoute(deadLetter, options.topics),
       beforeStart: deadLetter === null ? undefined : () => this.#lookAtDeadLetterTopic(deadLetter, options.topics),
+      onStopped: () => this.#consumers.delete(consumer),
       send: async (topic, value, sendOptions) => this.#sharedProducer(profile, profile).send(topic, value, sendOptions),
       offsetAt: async (partition, timestamp) => {
         const [offset] = await this.admin.listOffsets([partition], { timestamp })

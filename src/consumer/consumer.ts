@@ -20,7 +20,8 @@ export type ConsumerState = 'idle' | 'starting' | 'running' | 'stopping' | 'stop
 
 const moves = {
   idle: ['starting', 'stopped'],
-  starting: ['running', 'stopping', 'failed'],
+  /** Idle again when it failed before anything was begun. */
+  starting: ['running', 'idle', 'stopping', 'failed'],
   running: ['stopping', 'failed'],
   stopping: ['stopped'],
   stopped: [],
@@ -82,8 +83,8 @@ export class Consumer implements AsyncDisposable {
    * Joins the group and resolves when the first assignment is there, within `timeoutMs` (default 60,000); handling may
    * begin before.
    *
-   * @throws ConfigError when the options cannot be used; the consumer is as it was. Also when its dead-letter topic is missing
-   *   or compacted; the consumer is then failed for good
+   * @throws ConfigError when the options cannot be used, or its dead-letter topic is missing or compacted; the consumer is
+   *   as it was and may be started again
    * @throws DriverError when the cluster or group cannot be reached in time; the consumer is then failed for good
    */
   async start(options: TimeoutOption = {}): Promise<void> {
@@ -100,7 +101,7 @@ export class Consumer implements AsyncDisposable {
       await this.#driver.start(deadline)
     } catch (cause) {
       const error = asTidemarkError(cause)
-      if (this.#state.is('starting')) this.#fail(error)
+      if (this.#state.is('starting')) this.#startFailed(error)
       throw error
     }
     if (this.#state.is('starting')) this.#state.to('running')
@@ -118,6 +119,7 @@ export class Consumer implements AsyncDisposable {
     if (force) this.#force()
     else if (this.#closing !== null) void this.#giveUp(timeoutMs) // never rejects; the former call waits for the same end
     this.#closing ??= this.#stop(timeoutMs)
+    void this.#closing.then(this.#dependencies.onStopped) // never rejects
     return this.#closing
   }
 
@@ -235,6 +237,11 @@ export class Consumer implements AsyncDisposable {
     void stopped?.catch((error: unknown) => {
       tell(this.#telemetry, { kind: 'stopped-in-disorder', error })
     })
+  }
+
+  #startFailed(error: TidemarkError): void {
+    if (this.#driver === null) this.#state.to('idle')
+    else this.#fail(error)
   }
 
   #fail(error: TidemarkError): void {

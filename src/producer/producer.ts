@@ -46,6 +46,7 @@ export interface ProducerParts {
   readonly runtime: Runtime
   readonly metrics: Metrics
   readonly options: ResolvedProducerOptions
+  readonly onClosed?: (() => void) | undefined
 }
 
 /**
@@ -71,14 +72,16 @@ export class Producer {
     closing: ['closed'],
     closed: [],
   })
+  readonly #onClosed: (() => void) | undefined
   #closing: Promise<CloseSummary> | null = null
 
   /** @internal */
-  constructor({ clientId, driver, runtime, metrics, options }: ProducerParts) {
+  constructor({ clientId, driver, runtime, metrics, options, onClosed }: ProducerParts) {
     this.#clientId = clientId
     this.#driver = driver
     this.#runtime = runtime
     this.#options = options
+    this.#onClosed = onClosed
     this.#memory = new BufferMemory(options.bufferBytes, options.maxBlockMs, runtime.clock)
     this.#sender = new Sender(driver, runtime.clock, metrics, options, this.#memory)
     this.#placement = new Placement(driver, runtime, options, this.#memory, this.#sender.accumulator)
@@ -198,6 +201,7 @@ export class Producer {
     // Batches that were out learn their outcome from the driver's close; this waits for their senders to have told it.
     await this.#sender.flush()
     this.#state.to('closed')
+    this.#onClosed?.()
     return {
       unsent: this.#failures.notStored - before.notStored,
       unknown: this.#failures.unknown - before.unknown,

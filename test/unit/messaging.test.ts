@@ -246,13 +246,29 @@ describe('messaging', () => {
     })
     await consumer.start()
     await until(() => started)
-    const before = messaging.facts().producers.length
     await messaging.close({ timeoutMs: 50 })
     finish()
     await until(() => sent !== undefined)
     await expect(sent).rejects.toThrow(StateError)
-    expect(messaging.facts().producers).toHaveLength(before)
+    expect(messaging.facts().producers).toEqual([])
     await cluster.close()
+  })
+
+  it('lets go of what was stopped or closed, and tells of what failed until it is stopped', async () => {
+    const { cluster, messaging, close } = await world()
+    const producer = messaging.producer()
+    const never = messaging.consumer({ group: 'g', topics: [readings], handle: () => undefined })
+    const ran = messaging.consumer({ group: 'g', topics: [readings], handle: () => undefined })
+    const failed = messaging.consumer({ group: 'h', topics: [readings], handle: () => undefined })
+    await ran.start()
+    cluster.faults.failNext({ api: 'joinGroup' }, 81) // GROUP_MAX_SIZE_REACHED
+    await expect(failed.start()).rejects.toThrow(/max\.size/)
+    expect(messaging.facts().producers).toHaveLength(1)
+    await Promise.all([producer.close(), never.stop(), ran.stop()])
+    expect(messaging.facts()).toMatchObject({ producers: [], consumers: [{ group: 'h', state: 'failed' }] })
+    await failed.stop()
+    expect(messaging.facts().consumers).toEqual([])
+    await close()
   })
 
   it('closes at once when forced, without a commit', async () => {

@@ -23,6 +23,8 @@ export interface ConsumerDependencies extends Telemetry {
   readonly send: ContextSend
   /** Awaited before the consumer joins; a rejection ends its start. */
   readonly beforeStart?: (() => Promise<void>) | undefined
+  /** It was told to stop, and is at its end. */
+  readonly onStopped?: (() => void) | undefined
   /** Where it is kept what is done. By default the group's committed offsets; without a group nowhere. */
   readonly ledger?: LedgerFactory | undefined
   /** How deliveries go through their handler. By default at least once. */

@@ -1,0 +1,71 @@
+import { describe, expect, it } from 'vitest'
+import { brokerCode } from '../../../src/connection/broker-error.js'
+import { open, put, simulated, t } from './simulated.js'
+
+describe('a start that failed', () => {
+  it('may be made again when the dead-letter topic is there', () =>
+    simulated(async ({ cluster, clock, process }) => {
+      cluster.createTopic('t')
+      put(cluster, ['a'])
+      const handled: string[] = []
+      const failures: unknown[] = []
+      const messaging = open(process('one'))
+      const consumer = messaging.consumer({
+        group: 'g',
+        topics: [t],
+        deadLetter: 't.dlq',
+        onFailed: (error) => void failures.push(error),
+        handle: ({ value }) => void handled.push(value),
+      })
+      await expect(consumer.start()).rejects.toThrow(/t\.dlq does not exist/)
+      await expect(consumer.start()).rejects.toThrow(/t\.dlq does not exist/)
+      expect([consumer.state, failures]).toEqual(['idle', []])
+      cluster.createTopic('t.dlq')
+      await consumer.start()
+      await clock.sleep(1_000)
+      expect([consumer.state, handled]).toEqual(['running', ['a']])
+      await messaging.close()
+    }))
+
+  it('is made no more after a stop', () =>
+    simulated(async ({ cluster, process }) => {
+      cluster.createTopic('t')
+      const messaging = open(process('one'))
+      const consumer = messaging.consumer({ group: 'g', topics: [t], deadLetter: 't.dlq', handle: () => undefined })
+      await expect(consumer.start()).rejects.toThrow(/t\.dlq does not exist/)
+      await consumer.stop()
+      await expect(consumer.start()).rejects.toMatchObject({ code: 'wrong-state' })
+      await messaging.close()
+    }))
+
+  const causes = [
+    ['the group is full', 'joinGroup', brokerCode.GROUP_MAX_SIZE_REACHED],
+    ['its assignment is refused', 'syncGroup', brokerCode.INVALID_REQUEST],
+    ['no coordinator is there', 'findCoordinator', brokerCode.COORDINATOR_NOT_AVAILABLE],
+  ] as const
+  it.each(causes)('leaves no member, timer or connection: %s', (_, api, code) =>
+    simulated(async ({ cluster, clock, process }) => {
+      cluster.createTopic('t', { partitions: 2 })
+      put(cluster, ['a'])
+      put(cluster, ['b'], 't', 1)
+      for (let i = 0; i < 200; i++) cluster.faults.failNext({ api }, code)
+      const one = process('one')
+      const messaging = open(one)
+      const consumer = messaging.consumer({ group: 'g', topics: [t], handle: () => undefined })
+      await expect(consumer.start({ timeoutMs: 5_000 })).rejects.toThrow()
+      await consumer.stop()
+      expect([one.openConnections, one.pendingTimers]).toEqual([0, 0])
+      cluster.faults.clear()
+
+      const handled: string[] = []
+      const handle = ({ value }: { readonly value: string }) => void handled.push(value)
+      const other = messaging.consumer({ group: 'g', topics: [t], handle })
+      const before = clock.now()
+      await other.start()
+      await clock.sleep(1_000)
+      // A member that is left over would keep the group from it for a session timeout.
+      expect([handled.sort(), clock.now() - before < 6_000]).toEqual([['a', 'b'], true])
+      await messaging.close()
+    }),
+  )
+})
