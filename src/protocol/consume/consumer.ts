@@ -54,6 +54,8 @@ const moves: Moves<ConsumerState> = {
 
 /** A start that failed still says goodbye, so that the group does not wait a session timeout for a member that is none. */
 const leaveGraceMs = 1_000
+/** Of partitions, in one text. */
+const mostNamed = 5
 
 type FirstNews = { readonly kind: 'assigned' } | { readonly kind: 'failed'; readonly error: TidemarkError }
 
@@ -193,12 +195,18 @@ class ProtocolConsumer implements DriverConsumer {
 
   #startTimeout(): TimeoutError {
     const { state } = this.#membership.facts()
-    return new TimeoutError(
-      'start-timeout',
-      `the consumer had no assignment before its deadline (it is ${state}); ` +
-        'check that the brokers are reachable, or allow more time: a join may take up to the rebalance timeout',
-      { retriable: true, cause: this.#membership.denied() ?? undefined },
-    )
+    const startless = this.#handOver.startless().map(({ topic, partition }) => `${topic}-${partition}`)
+    const why =
+      startless.length === 0
+        ? `the consumer had no assignment before its deadline (it is ${state}); ` +
+          'check that the brokers are reachable, or allow more time: a join may take up to the rebalance timeout'
+        : `the consumer was given ${startless.slice(0, mostNamed).join(', ')}${startless.length > mostNamed ? ', …' : ''} and ` +
+          'learnt of none where it starts before its deadline; check that their topics exist and have leaders, and that ' +
+          'the coordinator of the group answers'
+    return new TimeoutError('start-timeout', why, {
+      retriable: true,
+      cause: this.#membership.denied() ?? undefined,
+    })
   }
 
   /** Of several deadlines the earliest counts; all callers wait for the same end. */

@@ -93,6 +93,11 @@ export class HandOver {
     return assignedOf(this.#held.values())
   }
 
+  /** Ours, and nobody could tell yet where they start. */
+  startless(): readonly TopicPartition[] {
+    return [...this.#held.values()].filter(({ assigned }) => assigned === null)
+  }
+
   /** As the listener was told; `undefined` when that is over. */
   assigned(at: TopicPartition, epoch: number): AssignedPartition | undefined {
     const assigned = this.#find(at)?.assigned

@@ -125,6 +125,14 @@ describe('joining', () => {
     await expect(harness.start(3_000)).rejects.toMatchObject({ code: 'start-timeout', cause })
   })
 
+  it('names at the deadline of the start the partitions that it was given and cannot begin, such as of a deleted topic', async () => {
+    cluster.on('listOffsets', () => 'silence')
+    const harness = new ConsumerHarness(cluster, clock)
+    const start = harness.start(3_000)
+    await expect(start).rejects.toMatchObject({ code: 'start-timeout' })
+    await expect(start).rejects.toThrow(/was given t-0, t-1 .*topics exist and have leaders/)
+  })
+
   it('rejects start at its deadline, closed, when the group never lets it in', async () => {
     cluster.on('joinGroup', ({ memberId }) => (memberId === '' ? 'usual' : 'silence'))
     const harness = new ConsumerHarness(cluster, clock)
