@@ -142,8 +142,8 @@ function unseenFailure(cause: unknown): HandlerError {
 function tooLate(topic: string): StateError {
   return new StateError(
     'handler-ended',
-    `context.send to ${topic} was called when the handler and all its sends had ended, so nothing was sent: its record ` +
-      'counts as done and would not be handled again; send before the handler ends, or with a producer',
+    `context.send to ${topic} was called when the fate of its record was decided (the handler and all its sends had ended, or ` +
+      'its time was over), so nothing was sent; send before the handler ends, or with a producer',
     { topic },
   )
 }

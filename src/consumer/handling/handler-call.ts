@@ -23,6 +23,7 @@ export class HandlerCall implements MiddlewareContext {
   #end: 'open' | 'cancelled' | 'expired' = 'open'
   #settle: ((failure: HandlerFailure | null) => void) | null = null
   #hasEnded = false
+  #isGivenUp = false
   #onEnded: (() => void) | null = null
 
   constructor(
@@ -61,7 +62,7 @@ export class HandlerCall implements MiddlewareContext {
   get send(): ContextSend {
     if (this.#sends === null) {
       this.#sends = new ContextSends(this.#ground)
-      if (this.#hasEnded) this.#sends.close()
+      if (this.#hasEnded || this.#isGivenUp) this.#sends.close()
     }
     return this.#sends.send
   }
@@ -94,8 +95,10 @@ export class HandlerCall implements MiddlewareContext {
     this.#hasEnded = true
   }
 
-  /** Its end is waited for no longer. */
+  /** Its end is waited for no longer: the fate of its record is decided, so nothing of it is sent any more. */
   giveUp(): void {
+    this.#isGivenUp = true
+    this.#sends?.close()
     this.#settle?.({ error: this.#abortReason })
   }
 

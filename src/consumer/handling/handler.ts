@@ -19,7 +19,7 @@ export interface HandlerContext {
   /**
    * Sends as `producer.send` does, under the profile of the consumer. A record counts as handled when its handler, all its
    * sends and what was chained to them have ended; a send that fails, and whose rejection nobody takes, fails the record.
-   * Once all of that has ended it rejects with `StateError` `handler-ended`, and nothing is sent.
+   * Once all of that has ended, or is waited for no longer, it rejects with `StateError` `handler-ended`, and nothing is sent.
    */
   readonly send: <Value>(topic: Topic<Value>, value: Value, options?: SendOptions) => Promise<Receipt>
 }

@@ -189,6 +189,31 @@ describe('a send that the handler does not await', () => {
   })
 })
 
+describe('a handler that overruns its time', () => {
+  it('sends nothing more when its record was given away, and what then fails unseen is told', async () => {
+    let goOn = () => {}
+    const refusals: unknown[] = []
+    const { clock, cluster, committed, stored, messaging, lines } = await handling(
+      async (_, { send }) => {
+        await new Promise<void>((resolve) => (goOn = resolve))
+        void send(out, 'unseen')
+        await send(out, 'late').catch((error: unknown) => void refusals.push(error))
+      },
+      { handlerTimeoutMs: 1_000, deadLetter: 'dlq' },
+    )
+    await clock.runUntil(() => committed('g') === 2)
+    expect(cluster.records('dlq', 0).length).toBe(1)
+    goOn()
+    await clock.advance(5_000)
+    expect(stored()).toBe(0)
+    expect(refusals).toMatchObject([{ code: 'handler-ended' }])
+    expect(lines.filter(({ level, message }) => level === 'warn' && message.includes('await every send'))).toHaveLength(
+      1,
+    )
+    await clock.runUntil(messaging.close())
+  })
+})
+
 describe('a send after the handler and all its sends have ended', () => {
   it('is refused, stores nothing, is told once, and ends no process', async () => {
     const late: (() => Promise<unknown>)[] = []
