@@ -128,6 +128,7 @@ export function assemble(
     partitions,
     backPressure,
     ledger,
+    driver,
     drains,
     stallWatch,
     gauges,

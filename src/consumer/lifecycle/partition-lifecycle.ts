@@ -1,4 +1,10 @@
-import type { AssignedPartition, ConsumerListener, FetchedRecords, PositionReset } from '../../driver/consumer.js'
+import type {
+  AssignedPartition,
+  ConsumerListener,
+  DriverConsumer,
+  FetchedRecords,
+  PositionReset,
+} from '../../driver/consumer.js'
 import { TidemarkError } from '../../errors.js'
 import { originOf } from '../../offsets/log-identity.js'
 import { progressOf } from '../../offsets/progress.js'
@@ -22,6 +28,7 @@ const startOnRecordMs = 10_000
 export interface PartitionLifecycleSettings {
   readonly group: string | null
   readonly from: 'earliest' | 'latest' | Date
+  readonly onOutOfRange: 'stop' | 'earliest' | 'latest'
   readonly drainMs: number
 }
 
@@ -29,6 +36,7 @@ export interface PartitionLifecycleParts {
   readonly partitions: OwnedPartitions
   readonly backPressure: BackPressure
   readonly ledger: Ledger
+  readonly driver: () => Pick<DriverConsumer, 'seek'>
   readonly drains: RunningDrains
   readonly stallWatch: StallWatch
   readonly gauges: Gauges
@@ -85,7 +93,10 @@ export class PartitionLifecycle implements ConsumerListener {
     const owned = this.#parts.partitions.ofEpoch(former)
     if (owned === undefined) return
     this.#parts.drains.abandon([owned], 'reset')
-    const fresh = this.#parts.partitions.goOn(owned, assigned, startAt(to))
+    const goesOn = reason === 'log-cut' && this.#settings.onOutOfRange === 'earliest'
+    const start = goesOn ? belowCut(owned, to) : startAt(to)
+    const fresh = this.#parts.partitions.goOn(owned, assigned, start)
+    if (start.position < to) this.#parts.driver().seek(assigned, start.position, 'read')
     this.#shareMarks()
     // Else the next process would go on from what the group had of the former log.
     if (this.#settings.group !== null) this.#parts.ledger.begins(fresh)
@@ -217,6 +228,14 @@ function startOf({ position, committed, log }: AssignedPartition): PartitionStar
   const acknowledged = { offset: committed.offset, metadata }
   const { completed } = progressOf(acknowledged)
   return { position, completed, acknowledged, leftBehind: [] }
+}
+
+/** What stands below the cut is as it was read: what of it waited for its handler is read again, what is settled is not. */
+function belowCut({ tracker }: OwnedPartition, cut: number): PartitionStart {
+  const position = tracker.committable
+  if (position >= cut) return startAt(cut)
+  const completed = tracker.completedRanges().map(({ from, to }) => ({ from, to: Math.min(to, cut) }))
+  return { position, completed, acknowledged: null, leftBehind: [] }
 }
 
 function startAt(position: number): PartitionStart {
