@@ -34,6 +34,7 @@ function missingIssue(need: string, driverName: string): ConfigIssue {
   return {
     path: 'profile',
     message: `needs ${need}, which the driver ${driverName} does not have`,
-    fix: 'choose another driver, or a profile that does without',
+    // No driver of this version has them: another one is no way out.
+    fix: need === 'transactions' ? "choose 'cp'" : 'choose another driver, or a profile that does without',
   }
 }

@@ -62,7 +62,7 @@ describe('resolveMessagingOptions', () => {
   it('refuses a profile the driver cannot keep', () => {
     const driver = driverWith({ transactions: false, idempotence: false, acks: [0, 1] })
     expect(() => resolveMessagingOptions({ driver, profile: 'transactional' })).toThrow(
-      /needs acks -1.*fake[\s\S]*needs idempotence[\s\S]*needs transactions/,
+      /needs acks -1.*fake[\s\S]*needs idempotence[\s\S]*needs transactions.*choose 'cp'/,
     )
     expect(resolveMessagingOptions({ driver, profile: 'ap' }).profile).toBe(profiles.ap)
   })
