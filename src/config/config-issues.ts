@@ -2,7 +2,7 @@ import type { z } from 'zod'
 import type { ConfigIssue } from '../errors.js'
 import { descriptionOf, optionNames, schemaAt } from './option-schema.js'
 import { isSecretPath } from './secrets.js'
-import { nearest } from '../input/suggestion.js'
+import { remedyFor } from '../input/suggestion.js'
 
 type SchemaIssue = z.core.$ZodIssue
 type Path = readonly PropertyKey[]
@@ -27,9 +27,7 @@ function fromIssue(whole: Whole, parent: Path, issue: SchemaIssue): ConfigIssue[
 
 function unknownOption(whole: Whole, path: Path, key: string): ConfigIssue {
   const names = optionNames(schemaAt(whole.schema, path))
-  const meant = nearest(key, names)
-  const fix = meant === undefined ? `take it out; options are ${names.join(', ')}` : `did you mean ${meant}?`
-  return { path: dotted([...path, key]), message: 'is not an option', fix }
+  return { path: dotted([...path, key]), message: 'is not an option', fix: remedyFor(key, names) }
 }
 
 /** A branch that the value fits in shape says best what is wrong inside; else all that is allowed is listed. */

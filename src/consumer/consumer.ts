@@ -11,7 +11,7 @@ import type { Telemetry } from '../telemetry/guard.js'
 import { tell } from '../telemetry/tell.js'
 import type { ConsumerDependencies } from './options/consumer-dependencies.js'
 import { withListeners } from './options/listeners.js'
-import { requirePartitions, requireSeekTarget } from './options/consumer-input.js'
+import { requirePartitions, requirePlace, requireSeekTarget } from './options/consumer-input.js'
 import type { ResolvedConsumerOptions } from './options/consumer-schema.js'
 import { onWallClock, type ConsumerFacts } from './watch/facts.js'
 
@@ -91,6 +91,7 @@ export class Consumer implements AsyncDisposable {
     const problem = optionProblem('start', options, timeoutRules)
     if (problem !== null) throw problem
     const { timeoutMs = startTimeoutMs } = options
+    if (this.#state.is('stopping', 'stopped', 'failed')) throw startedBefore(this.#state.current)
     this.#state.require('start', 'idle')
     this.#state.to('starting')
     const deadline = this.#now() + timeoutMs
@@ -147,6 +148,7 @@ export class Consumer implements AsyncDisposable {
    */
   async seek(topic: string, partition: number, target: SeekTarget): Promise<void> {
     this.#state.require('seek', 'starting', 'running')
+    requirePlace('seek', topic, partition)
     requireSeekTarget(target)
     const place = { topic, partition }
     this.#parts.partitions.require(place)
@@ -164,11 +166,13 @@ export class Consumer implements AsyncDisposable {
    */
   async restart(topic: string, partition: number): Promise<void> {
     this.#state.require('restart', 'starting', 'running')
+    requirePlace('restart', topic, partition)
     await this.#parts.steering.seek({ topic, partition }, null)
   }
 
   /** Next offset to take up; what was fetched and waits begins there. */
   position(topic: string, partition: number): number {
+    requirePlace('position', topic, partition)
     return this.#parts.partitions.require({ topic, partition }).tracker.end
   }
 
@@ -288,6 +292,13 @@ export class Consumer implements AsyncDisposable {
   #now(): number {
     return this.#clock.now()
   }
+}
+
+function startedBefore(state: ConsumerState): StateError {
+  return new StateError(
+    'wrong-state',
+    `start was called on a consumer that is ${state}; it starts once: make a new one`,
+  )
 }
 
 function startPosition(from: 'earliest' | 'latest' | Date): StartPosition {

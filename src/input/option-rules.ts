@@ -1,7 +1,7 @@
 import { ConfigError, type ConfigIssue } from '../errors.js'
 import { came } from './came.js'
 import { isRecord } from './shapes.js'
-import { nearest } from './suggestion.js'
+import { remedyFor } from './suggestion.js'
 
 /** What one option must be. */
 export interface Rule {
@@ -59,7 +59,5 @@ export function optionProblem<Options>(call: string, options: unknown, rules: Ru
 }
 
 export function unknownOption(name: string, names: readonly string[]): ConfigIssue {
-  const meant = nearest(name, names)
-  const fix = meant === undefined ? `take it out; options are ${names.join(', ')}` : `did you mean ${meant}?`
-  return { path: name, message: 'is not an option', fix }
+  return { path: name, message: 'is not an option', fix: remedyFor(name, names) }
 }

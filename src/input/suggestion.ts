@@ -1,3 +1,13 @@
+import { counterpartOf } from './other-clients.js'
+
+/** What to do about an option that there is not. */
+export function remedyFor(name: string, names: readonly string[]): string {
+  const counterpart = counterpartOf(name, names)
+  if (counterpart !== undefined) return counterpart
+  const meant = nearest(name, names)
+  return meant === undefined ? `take it out; options are ${names.join(', ')}` : `did you mean ${meant}?`
+}
+
 /** The name that was most likely meant, or `undefined` when none is near. */
 export function nearest(name: string, candidates: readonly string[]): string | undefined {
   const letters = normalised(name)

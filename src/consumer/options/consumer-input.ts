@@ -14,6 +14,17 @@ export function requirePartitions(call: string, partitions: unknown): void {
   if (issues.length > 0) throw new ConfigError(call, issues)
 }
 
+/** Throws `ConfigError` unless topic and partition name a place. */
+export function requirePlace(call: string, topic: unknown, partition: unknown): void {
+  const issues = [
+    ...(typeof topic === 'string' ? [] : [{ path: 'topic', message: came(topic), fix: "write the topic's name" }]),
+    ...(Number.isSafeInteger(partition)
+      ? []
+      : [{ path: 'partition', message: came(partition), fix: 'write the number of the partition' }]),
+  ]
+  if (issues.length > 0) throw new ConfigError(call, issues)
+}
+
 /** Throws `ConfigError` unless it is an offset or a time. */
 export function requireSeekTarget(target: unknown): void {
   const timestamp: unknown = isRecord(target) ? target['timestamp'] : undefined

@@ -101,7 +101,10 @@ export class AllPartitions implements Membership {
       const counts = partitionCounts(this.#context.cluster, topics)
       const missing = topics.filter((topic) => !counts.has(topic))
       if (missing.length > 0)
-        logger.warn({ topics: missing }, 'topics do not exist yet; they are read when they appear')
+        logger.warn(
+          { topics: missing },
+          'topics do not exist: nothing of them is read until they appear; create them, or correct their names',
+        )
       const fresh = added(known, counts)
       this.#mine = [...this.#mine, ...fresh]
       this.#events.assigned(fresh, start)

@@ -284,7 +284,9 @@ describe('stop', () => {
     await idle.consumer.stop()
     await idle.consumer.stop()
     expect(idle.consumer.state).toBe('stopped')
-    await expect(idle.consumer.start()).rejects.toBeInstanceOf(StateError)
+    const again = idle.consumer.start()
+    await expect(again).rejects.toBeInstanceOf(StateError)
+    await expect(again).rejects.toThrow(/that is stopped; it starts once: make a new one/)
 
     const { clock, consumer, driver } = setUp()
     await consumer.start()

@@ -154,7 +154,10 @@ export class GroupEntry {
     const counts = partitionCounts(this.#context.cluster, topics)
     const missing = topics.filter((topic) => !counts.has(topic))
     if (missing.length > 0) {
-      this.#context.settings.logger.warn({ group: this.groupId, topics: missing }, 'subscribed topics do not exist yet')
+      this.#context.settings.logger.warn(
+        { group: this.groupId, topics: missing },
+        'subscribed topics do not exist: nothing of them is read until they appear; create them, or correct their names',
+      )
     }
     const views: AssignorMember[] = members.map(({ memberId, groupInstanceId, subscription }) => ({
       memberId,

@@ -47,6 +47,21 @@ describe('seek', () => {
   })
 })
 
+describe('what names a partition', () => {
+  it.each([
+    [[{ name: 't' }, 0], 'topic: is an object'],
+    [['t'], 'partition: is missing'],
+    [['t', '0'], 'partition: is a string'],
+  ])('is looked at by restart, seek and position: %j', async (place, what) => {
+    const { consumer } = await running()
+    const [topic, partition] = place.map(wrong) as [never, never]
+    expect((await refusal(() => consumer.restart(topic, partition))).message).toContain(`restart: 1 invalid`)
+    expect((await refusal(() => consumer.restart(topic, partition))).message).toContain(what)
+    expect((await refusal(() => consumer.seek(topic, partition, 0))).message).toContain(what)
+    expect((await refusal(() => consumer.position(topic, partition))).message).toContain(what)
+  })
+})
+
 describe.each(['pause', 'resume'] as const)('%s', (call) => {
   it.each([
     ['t', 'partitions: is a string'],

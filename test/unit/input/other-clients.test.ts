@@ -1,0 +1,55 @@
+import { describe, expect, it } from 'vitest'
+import { resolveConsumerOptions } from '../../../src/config/consumer-config.js'
+import { resolveMessagingOptions } from '../../../src/config/messaging-options.js'
+import { profiles } from '../../../src/config/profiles.js'
+import { ConfigError } from '../../../src/errors.js'
+import { counterpartOf } from '../../../src/input/other-clients.js'
+import { textTopic } from '../consumer/consumer-setup.js'
+
+function fixOf(option: string, act: () => unknown): string | undefined {
+  try {
+    act()
+  } catch (error) {
+    expect(error).toBeInstanceOf(ConfigError)
+    return (error as ConfigError).issues.find(({ path }) => path === option)?.fix
+  }
+  throw new Error('expected a ConfigError')
+}
+
+const least = { group: 'g', topics: [textTopic('t')], handle: () => undefined }
+const consumerFix = (option: string) =>
+  fixOf(option, () => resolveConsumerOptions({ ...least, [option]: 1 } as typeof least, profiles.cp))
+
+describe('an option of another client', () => {
+  it.each([
+    ['eachMessage', /^write handle:/],
+    ['eachBatch', /^write handleBatch:/],
+    ['groupId', /^write group$/],
+    ['group.id', /^write group$/],
+    ['fromBeginning', /^write from: 'earliest'/],
+    ['auto.offset.reset', /^write from .* onOutOfRange/],
+    ['autoCommit', /^take it out: .* committed/],
+    ['enable.auto.commit', /^take it out: .* committed/],
+    ['autoCommitInterval', /^write commit: \{ everyMs \}$/],
+    ['autoCommitThreshold', /^write commit: \{ everyMessages \}$/],
+    ['partitionsConsumedConcurrently', /^write concurrency/],
+    ['max.poll.records', /^write batchMessages/],
+    ['maxWaitTimeInMs', /^write fetch: \{ maxWaitMs \}$/],
+    ['maxBytesPerPartition', /^write fetch: \{ partitionMaxBytes \}$/],
+    ['readUncommitted', /^write isolation:/],
+    ['partitionAssigners', /^write assignors$/],
+  ])('%s of a consumer is met with what to write here', (option, fix) => {
+    expect(consumerFix(option)).toMatch(fix)
+  })
+
+  it('brokers of createMessaging are met with the driver that takes them', () => {
+    for (const option of ['brokers', 'bootstrap.servers']) {
+      expect(fixOf(option, () => resolveMessagingOptions({ [option]: ['a:1'] } as never))).toMatch(/driver: kafkajs\(/)
+    }
+  })
+
+  it('counts only where its counterpart is an option, and never by a name that every object has', () => {
+    expect(counterpartOf('brokers', ['cluster', 'runtime'])).toBeUndefined()
+    expect(counterpartOf('constructor', ['constructor'])).toBeUndefined()
+  })
+})
