@@ -27,7 +27,7 @@ const largeExponent = /[eE]\+?\d{3}/
 export function mayHoldLargeNumber(bytes: Buffer, text: string): boolean {
   const { length } = bytes
   for (let at = longRun - 1; at < length; at += longRun) {
-    if (isDigit[bytes[at]!] !== 1) continue
+    if (isDigit[bytes[at]!] !== 1 || !reachesFar(bytes, at)) continue
     let start = at
     while (start > 0 && isDigit[bytes[start - 1]!] === 1) start--
     const before = start === 0 ? 0 : bytes[start - 1]
@@ -37,6 +37,14 @@ export function mayHoldLargeNumber(bytes: Buffer, text: string): boolean {
     if (end - start >= longRun) return true
   }
   return largeExponent.test(text)
+}
+
+/** A long run of digits that passes `at` also has the byte half a run before it or half a run behind it; times rarely do. */
+function reachesFar(bytes: Buffer, at: number): boolean {
+  return (
+    isDigit[bytes[at - longRun / 2]!] === 1 ||
+    (at + longRun / 2 < bytes.length && isDigit[bytes[at + longRun / 2]!] === 1)
+  )
 }
 
 /** The first number of a text that reading it would change; `null` when there is none. @param text must be JSON */

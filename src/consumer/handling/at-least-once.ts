@@ -4,7 +4,7 @@ import type { Logger } from '../../telemetry/logger.js'
 import { noMetrics, type Metrics } from '../../telemetry/metrics.js'
 import { handled, late, type Settlement } from '../partition/settlement.js'
 import type { Delivery, Work } from '../partition/work.js'
-import { SendGround } from './context-sends.js'
+import { CallGround } from './context-sends.js'
 import { HandlerCall } from './handler-call.js'
 import { compose, type ContextSend, type Handler, type Middleware } from './handler.js'
 import type { Ladder } from './ladder.js'
@@ -35,19 +35,18 @@ type Invoke = (work: Work, call: HandlerCall) => void | Promise<void>
 class AtLeastOnce implements Delivery {
   readonly #invoke: Invoke
   readonly #parts: DeliveryParts
-  readonly #sends: SendGround
+  readonly #ground: CallGround
 
   constructor(parts: DeliveryParts) {
     this.#parts = parts
-    this.#sends = new SendGround(parts.send, parts.clock, parts.logger)
+    this.#ground = new CallGround(parts.send, parts.clock, parts.handlerTimeoutMs, parts.logger)
     this.#invoke = invokeOf(parts.handling, parts.middleware)
   }
 
   deliver(work: Work): Settlement | Promise<Settlement> {
-    const { clock, handlerTimeoutMs, ladder } = this.#parts
+    const { clock, ladder } = this.#parts
     if (work.partition.cancelled) return late
-    const now = clock.now()
-    const call = new HandlerCall(work, now, now + handlerTimeoutMs, this.#sends)
+    const call = new HandlerCall(work, clock.now(), this.#ground)
     if (work.failure !== null) return ladder.end(work, call, work.failure)
     let ended: void | Promise<void>
     try {

@@ -3,8 +3,8 @@ import type { Clock } from '../../runtime/clock.js'
 import type { Logger } from '../../telemetry/logger.js'
 import type { ContextSend } from './handler.js'
 
-/** What the sends of all calls of a consumer have in common. */
-export class SendGround {
+/** What all calls of the handler of a consumer, and their sends, have in common. */
+export class CallGround {
   readonly #logger: Logger
   /** One line says what is wrong with the handler; at every record it would only be longer. */
   #told = false
@@ -12,6 +12,7 @@ export class SendGround {
   constructor(
     readonly send: ContextSend,
     readonly clock: Clock,
+    readonly handlerTimeoutMs: number,
     logger: Logger,
   ) {
     this.#logger = logger
@@ -42,13 +43,13 @@ export class SendGround {
  * Made at the first send: a handler that sends nothing pays nothing.
  */
 export class ContextSends {
-  readonly #ground: SendGround
+  readonly #ground: CallGround
   #pending = 0
   readonly #unseen = new Map<SentPromise<unknown>, unknown>()
   #state: 'open' | 'closed' = 'open'
   #onEnded: (() => void) | null = null
 
-  constructor(ground: SendGround) {
+  constructor(ground: CallGround) {
     this.#ground = ground
   }
 

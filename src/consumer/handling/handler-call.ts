@@ -2,7 +2,7 @@ import { tdHeader } from '../../message/headers.js'
 import { wallTimeOf } from '../../runtime/clock.js'
 import type { OwnedPartition } from '../partition/owned-partition.js'
 import type { Work } from '../partition/work.js'
-import { ContextSends, type SendGround } from './context-sends.js'
+import { ContextSends, type CallGround } from './context-sends.js'
 import type { ContextSend, MiddlewareContext } from './handler.js'
 
 /** The handler threw, a send of its failed unseen, or it did not end in time. */
@@ -10,13 +10,15 @@ export interface HandlerFailure {
   readonly error: unknown
 }
 
-/** One call of the handler. The abort controller and the sends are made only when somebody asks for them. */
+/**
+ * One call of the handler. It is made for every record: what can be worked out is no field, and the abort controller and
+ * the sends are made only when somebody asks for them.
+ */
 export class HandlerCall implements MiddlewareContext {
   firstFailedAt: number | null = null
-  readonly partition: OwnedPartition
   readonly #work: Work
   #attempt: number | null = null
-  readonly #ground: SendGround
+  readonly #ground: CallGround
   #sends: ContextSends | null = null
   #controller: AbortController | null = null
   #abortReason: Error | null = null
@@ -29,13 +31,19 @@ export class HandlerCall implements MiddlewareContext {
   constructor(
     work: Work,
     readonly startedAt: number,
-    /** When its time is over; `deadline` tells it to handlers as wall time. */
-    readonly endsAt: number,
-    ground: SendGround,
+    ground: CallGround,
   ) {
     this.#work = work
-    this.partition = work.partition
     this.#ground = ground
+  }
+
+  get partition(): OwnedPartition {
+    return this.#work.partition
+  }
+
+  /** When its time is over; `deadline` tells it to handlers as wall time. */
+  get endsAt(): number {
+    return this.startedAt + this.#ground.handlerTimeoutMs
   }
 
   get attempt(): number {

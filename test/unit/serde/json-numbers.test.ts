@@ -45,6 +45,19 @@ describe('a number that JavaScript cannot hold', () => {
     expect(json({ largeIntegers: 'refuse' }).decode(bytes(text))).toEqual(JSON.parse(text))
   })
 
+  it('gets a closer look wherever its 16 digits stand, and a shorter one gets none', () => {
+    const wrong: string[] = []
+    for (let before = 0; before < 34; before++) {
+      for (let digits = 1; digits < 36; digits++) {
+        for (let after = 0; after < 18; after++) {
+          const text = `[${' '.repeat(before)}${'9'.repeat(digits)}${' '.repeat(after)}]`
+          if (mayHoldLargeNumber(bytes(text), text) !== digits >= 16) wrong.push(text)
+        }
+      }
+    }
+    expect(wrong).toEqual([])
+  })
+
   it('is read as BigInt where that is wanted, by the schema too; what no BigInt can hold is refused', () => {
     const serde = json({ largeIntegers: 'bigint' })
     expect(serde.decode(bytes('{"ids":[9007199254740993,1,"9007199254740993"],"exact":9007199254740992}'))).toEqual({
