@@ -16,6 +16,7 @@ export type {
   PositionReset,
   StartPosition,
 } from './driver/consumer.js'
+export type { RefusedRecord } from './connection/requests/produce.js'
 export type { BatchOutcome, DriverProducer, OutgoingBatch, ProducerSettings } from './driver/producer.js'
 export { heldRecords } from './message/record.js'
 export type { Header, OutgoingRecord, OutgoingRecords, ReceivedRecord, RecordBatch } from './message/record.js'
