@@ -28,6 +28,9 @@ export type ClientEvent =
       readonly kind: 'start-unrecorded'
       readonly partitions: readonly (TopicPartition & { readonly offset: number })[]
     }
+  /** Where they start cannot be told, so they are not read. */
+  | { readonly kind: 'starts-unknown'; readonly partitions: readonly TopicPartition[]; readonly rounds: number }
+  | { readonly kind: 'starts-known' }
   | (TopicPartition & { readonly kind: 'reset'; readonly from: number; readonly to: number; readonly reason: string })
   | (TopicPartition & { readonly kind: 'partition-unreadable'; readonly unsettled: number; readonly error: unknown })
   /** Partitions were given up: revoked, stopped, lost, reset, or forced. */
@@ -87,6 +90,8 @@ export type ClientEvent =
   | { readonly kind: 'fetch-crashed'; readonly node: number; readonly error: unknown; readonly restartMs: number }
   | { readonly kind: 'commit-delayed'; readonly partitions: number }
   | { readonly kind: 'commit-caught-up' }
+  /** Of `partitions` partitions this is the first. */
+  | (TopicPartition & { readonly kind: 'commit-forbidden'; readonly code: string; readonly partitions: number })
   // The consumer and its group
   | { readonly kind: 'joined'; readonly memberId: string; readonly generation: number; readonly partitions: number }
   | { readonly kind: 'outside-group'; readonly reason: string; readonly delayMs: number; readonly attempt: number }

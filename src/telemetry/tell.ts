@@ -24,6 +24,12 @@ const rules: { readonly [Kind in EventKind]: Rule<EventOf<Kind>> } = {
     level: 'warn',
     message: 'starts are not on record yet; a crash before they are would pass over what is written',
   },
+  'starts-unknown': {
+    level: 'warn',
+    message:
+      'partitions have no starting point yet and are not read; look at their leaders and at the coordinator of the group',
+  },
+  'starts-known': { level: 'info', message: 'all partitions have a starting point now' },
   reset: { level: 'warn', message: 'partition was reset' },
   'partition-unreadable': {
     level: 'warn',
@@ -83,6 +89,11 @@ const rules: { readonly [Kind in EventKind]: Rule<EventOf<Kind>> } = {
     count: (metrics) => metrics.count('tidemark_consumer_crashes_total', {}),
   },
   'commit-delayed': { level: 'info', message: 'commit is pending and will be tried again' },
+  'commit-forbidden': {
+    level: 'error',
+    message:
+      'committing is not authorised, so a restart will handle records again; grant READ on the group and its topics',
+  },
   'commit-caught-up': { level: 'info', message: 'no commit waits to be tried again' },
 
   joined: { level: 'info', message: 'joined its group' },

@@ -4,6 +4,7 @@ import type { GroupMemberIdentity } from '../../connection/requests/groups.js'
 import type { OffsetCommitAnswer } from '../../connection/requests/offsets.js'
 import type { AssignedPartition, CommitOutcome, ConsumerSettings, OffsetToCommit } from '../../driver/consumer.js'
 import { partitionKey, type TopicPartition } from '../../message/topic-partition.js'
+import { tell } from '../../telemetry/tell.js'
 import type { ClientContext } from '../cluster/client-context.js'
 import { judgeTopicCode } from '../cluster/codes.js'
 import type { CoordinatorLine } from '../cluster/coordinator-line.js'
@@ -28,7 +29,7 @@ interface CommitParts {
   refused(code: number, generationId: number): void
 }
 
-type CommitContext = ClientContext<Pick<ConsumerSettings, 'logger'>>
+type CommitContext = ClientContext<Pick<ConsumerSettings, 'logger' | 'metrics' | 'onEvent'>>
 
 const none: ReadonlyMap<OffsetToCommit, CommitOutcome> = new Map()
 
@@ -122,7 +123,7 @@ export class OffsetCommitter {
       return new Map(offsets.map((offset) => [offset, neverSent ? 'pending' : 'in-doubt']))
     }
     this.#takeNotice(line, answer, identity)
-    this.#tellForbidden(answer, identity.groupId)
+    this.#tellForbidden(answer)
     const codes = new Map(answer.partitions.map((at) => [partitionKey(at.topic, at.partition), at.errorCode]))
     const codeOf = (offset: OffsetToCommit) => codes.get(partitionKey(offset.topic, offset.partition))
     const isUnknown = (code: number | undefined) =>
@@ -172,7 +173,7 @@ export class OffsetCommitter {
   }
 
   /** Tells once that commits are forbidden, and again after one was allowed. */
-  #tellForbidden({ partitions }: OffsetCommitAnswer, group: string): void {
+  #tellForbidden({ partitions }: OffsetCommitAnswer): void {
     const refused = partitions.filter(({ errorCode }) => judgeOffsetCommitCode(errorCode) === 'forbidden')
     const [first] = refused
     if (first === undefined) {
@@ -182,10 +183,8 @@ export class OffsetCommitter {
     if (this.#forbidden === 'told') return
     this.#forbidden = 'told'
     const { topic, partition, errorCode } = first
-    this.#context.settings.logger.error(
-      { group, topic, partition, code: brokerCodeName(errorCode), partitions: refused.length },
-      'committing is not authorised, so a restart will handle records again; grant READ on the group and its topics',
-    )
+    const code = brokerCodeName(errorCode)
+    tell(this.#context.settings, { kind: 'commit-forbidden', topic, partition, code, partitions: refused.length })
   }
 
   #outcome(code: number | undefined): CommitOutcome {

@@ -5,6 +5,7 @@ import { originOf } from '../../offsets/log-identity.js'
 import { partitionsAtFirst } from '../../offsets/partitions-at-first.js'
 import { pause } from '../../runtime/pause.js'
 import { Reminder } from '../../runtime/reminder.js'
+import { tell } from '../../telemetry/tell.js'
 import { brokerBackoff } from '../cluster/broker-backoff.js'
 import type { ClientContext } from '../cluster/client-context.js'
 import type { Cluster } from '../cluster/cluster.js'
@@ -27,7 +28,14 @@ export type StartingPoint = Pick<AssignedPartition, 'topic' | 'partition' | 'pos
 type SearchContext = ClientContext<
   Pick<
     ConsumerSettings,
-    'groupId' | 'isolation' | 'onOutOfRange' | 'requestTimeoutMs' | 'sessionTimeoutMs' | 'logger' | 'metrics'
+    | 'groupId'
+    | 'isolation'
+    | 'onOutOfRange'
+    | 'requestTimeoutMs'
+    | 'sessionTimeoutMs'
+    | 'logger'
+    | 'metrics'
+    | 'onEvent'
   >
 >
 
@@ -108,14 +116,12 @@ export async function* findStartingPoints(
     if (points.length > 0 && !signal.aborted) yield points
     const open = [...uncertain, ...uncommitted, ...former]
     if (open.length === 0) {
-      if (reminder.told > 0) settings.logger.info({}, 'all partitions have a starting point now')
+      if (reminder.told > 0) tell(settings, { kind: 'starts-known' })
       return
     }
     if (reminder.isDue()) {
-      settings.logger.warn(
-        { partitions: open.map(({ topic, partition }) => ({ topic, partition })), rounds: round },
-        'partitions have no starting point yet and are not read; look at their leaders and at the coordinator of the group',
-      )
+      const partitions = open.map(({ topic, partition }) => ({ topic, partition }))
+      tell(settings, { kind: 'starts-unknown', partitions, rounds: round })
     }
     await pause(runtime.clock, brokerBackoff(round, runtime.random), signal)
     uncertain = uncertain.filter(isWanted)
