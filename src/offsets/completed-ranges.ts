@@ -28,6 +28,11 @@ export function completedRangesText(committed: number, ranges: readonly OffsetRa
   }
 }
 
+/** A comma, a dot and two digits are the least: more need not be looked for. */
+export function mostRangesIn(maxBytes: number): number {
+  return Math.ceil(maxBytes / 4)
+}
+
 /** The ranges written for exactly this committed offset; none when the text is damaged or speaks of another offset. */
 export function parseCompletedRanges(text: string | undefined, committed: number): readonly OffsetRange[] {
   if (text === undefined || !/^[0-9a-z]+(,[0-9a-z]+\.[0-9a-z]+)+$/.test(text)) return []

@@ -104,12 +104,13 @@ export class OffsetTracker {
     this.#settledEnd = (this.#offsets[(this.#head - 1) & this.#mask] as number) + 1
   }
 
-  /** Finished ranges beyond the committable offset, in order. */
-  completedRanges(): readonly OffsetRange[] {
+  /** Finished ranges beyond the committable offset, in order; the walk ends when it has met `most`. */
+  completedRanges(most = Infinity): readonly OffsetRange[] {
     if (this.#settledBeyond === 0 && this.#restored.length === 0) return noRanges
-    const ranges = this.#rangesIn(settled)
+    const ranges = this.#rangesIn(settled, most)
+    if (ranges.length >= most) return ranges
     for (const { from, to } of this.#restored) ranges.push({ from: Math.max(from, this.#end), to })
-    return mergeRanges(ranges)
+    return mergeRanges(ranges).slice(0, most)
   }
 
   /** Ranges whose handling began and has not ended. */
@@ -130,10 +131,10 @@ export class OffsetTracker {
   }
 
   /** Runs of one state. A run spans the holes inside it, since nothing is there to be handled. */
-  #rangesIn(state: number): OffsetRange[] {
+  #rangesIn(state: number, most = Infinity): OffsetRange[] {
     const ranges: OffsetRange[] = []
     let from = -1
-    for (let at = this.#head; at <= this.#tail; at++) {
+    for (let at = this.#head; at <= this.#tail && ranges.length < most; at++) {
       const matches = at < this.#tail && this.#states[at & this.#mask] === state
       if (matches && from === -1) from = this.#offsets[at & this.#mask] as number
       if (matches || from === -1) continue

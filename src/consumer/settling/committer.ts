@@ -1,7 +1,7 @@
 import type { CommitOutcome, DriverConsumer, OffsetToCommit } from '../../driver/consumer.js'
 import { encodeCommitMetadata } from '../../offsets/commit-metadata.js'
 import { commitDue } from '../../offsets/commit-policy.js'
-import { completedRangesText } from '../../offsets/completed-ranges.js'
+import { completedRangesText, mostRangesIn } from '../../offsets/completed-ranges.js'
 import { partitionsAtFirstSection } from '../../offsets/partitions-at-first.js'
 import { identitySection } from '../../offsets/log-identity.js'
 import type { Progress } from '../../offsets/progress.js'
@@ -337,8 +337,8 @@ export class Committer {
 
 function stateOf(partition: OwnedPartition): Acknowledged {
   const offset = partition.tracker.committable
-  const completed = partition.tracker.completedRanges()
   if (partition.metadataMaxBytes === 0) return { offset, metadata: '' }
+  const completed = partition.tracker.completedRanges(mostRangesIn(partition.metadataMaxBytes))
   const { log, partitionsAtFirst } = partition.assigned
   const sections = [
     identitySection(log),

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { completedRangesText, mostRangesIn } from '../../../src/offsets/completed-ranges.js'
 import { OffsetTracker } from '../../../src/offsets/offset-tracker.js'
 import type { OffsetRange } from '../../../src/offsets/offset-range.js'
 
@@ -17,6 +18,34 @@ describe('offset tracker', () => {
     expect(tracker.committable).toBe(10)
     tracker.settle(tickets.get(10) as number)
     expect(tracker.committable).toBe(13)
+  })
+
+  it('tells the lowest completed ranges, as many as a commit can hold, which says the same as all of them', () => {
+    fc.assert(
+      fc.property(
+        fc.uniqueArray(fc.nat(1_500), { minLength: 1, maxLength: 900 }),
+        fc.array(fc.nat(2_000), { maxLength: 4 }),
+        fc.integer({ min: 1, max: 600 }),
+        (settled, restored, maxBytes) => {
+          const tracker = new OffsetTracker(
+            0,
+            restored.map((from) => ({ from: from + 1_600, to: from + 1_605 })),
+          )
+          const tickets = receiveAll(
+            tracker,
+            Array.from({ length: 1_501 }, (_, offset) => offset),
+          )
+          for (const offset of settled) tracker.settle(tickets.get(offset) as number)
+          const all = tracker.completedRanges()
+          const most = mostRangesIn(maxBytes)
+          const lowest = tracker.completedRanges(most)
+          expect(lowest).toEqual(all.slice(0, most))
+          const text = (ranges: readonly OffsetRange[]) =>
+            completedRangesText(tracker.committable, ranges).fit(maxBytes)
+          expect(text(lowest)).toBe(text(all))
+        },
+      ),
+    )
   })
 
   it('passes holes: up to the lowest unfinished record, and up to the end of the fetch when all is done', () => {
