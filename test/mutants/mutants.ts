@@ -285,8 +285,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'what has begun counts as completed',
     file: 'src/offsets/offset-tracker.ts',
-    find: 'const ranges = this.#rangesIn(settled)',
-    replace: 'const ranges = this.#rangesIn(started)',
+    find: 'const ranges = this.#rangesIn(settled, most)',
+    replace: 'const ranges = this.#rangesIn(started, most)',
     why: 'after a crash the next owner passes over what nobody finished',
   },
   {
