@@ -3,6 +3,11 @@ import { judgeTopicCode } from './codes.js'
 
 /** Ids of former topics that are remembered for each name, so that a broker that lags does not bring one back. */
 const mostFormerIds = 8
+/**
+ * A former id is the present one all the same when it comes this often in a row: what was learnt last came from a broker that
+ * lagged. Questions go to another broker each time, so one that lags is not heard so often between the others.
+ */
+const timesInARow = 3
 
 /**
  * What the cluster last told about brokers, topics and leaders. Brokers lag behind each other, so the newest answer is
@@ -13,7 +18,7 @@ const mostFormerIds = 8
  * | no partition, an error                | the error is taken, what was known of the partitions stays              |
  * | the id that is known                  | partition by partition the higher leader epoch stays; none goes away    |
  * | another id, never seen                | the topic was made anew: all of it is taken, the known id is a former one |
- * | a former id                           | nothing is taken                                                        |
+ * | a former id                           | nothing is taken, until nobody tells of another one (`timesInARow`)     |
  * | no id (Kafka before 2.8)              | all of it is taken                                                      |
  */
 export class MetadataCache {
@@ -22,6 +27,8 @@ export class MetadataCache {
   #clusterId: string | null = null
   readonly #topics = new Map<string, TopicMetadata>()
   readonly #formerIds = new Map<string, readonly string[]>()
+  /** Former ids that came since the known one did, by topic. */
+  readonly #doubts = new Map<string, { readonly topicId: string; readonly times: number }>()
   readonly #listeners = new Set<() => void>()
 
   get brokers(): readonly number[] {
@@ -74,11 +81,23 @@ export class MetadataCache {
       return { ...topic, topicId: known.topicId, partitions: known.partitions }
     }
     if (known.topicId === null || told.topicId === null) return topic
-    if (known.topicId === told.topicId) return { ...topic, partitions: newest(known.partitions, partitions) }
+    if (known.topicId === told.topicId) {
+      this.#doubts.delete(told.name)
+      return { ...topic, partitions: newest(known.partitions, partitions) }
+    }
     const former = this.#formerIds.get(told.name) ?? []
-    if (former.includes(told.topicId)) return known
-    this.#formerIds.set(told.name, [...former, known.topicId].slice(-mostFormerIds))
+    if (former.includes(told.topicId) && !this.#isBack(told.name, told.topicId)) return known
+    const others = former.filter((id) => id !== told.topicId)
+    this.#formerIds.set(told.name, [...others, known.topicId].slice(-mostFormerIds))
     return topic
+  }
+
+  #isBack(topic: string, topicId: string): boolean {
+    const doubt = this.#doubts.get(topic)
+    const times = doubt?.topicId === topicId ? doubt.times + 1 : 1
+    if (times < timesInARow) this.#doubts.set(topic, { topicId, times })
+    else this.#doubts.delete(topic)
+    return times >= timesInARow
   }
 }
 

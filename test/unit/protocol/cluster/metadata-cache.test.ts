@@ -53,6 +53,18 @@ describe('metadata of a broker that lags behind', () => {
     expect([cache.topic('t')?.topicId, leaders()]).toEqual(['two', [3]])
   })
 
+  it('is not believed for ever when it was heard first: the topic that everyone tells of comes back', () => {
+    const { cache, tell, leaders } = cacheOf()
+    tell('two', [partition(0, 2, 0)])
+    tell('one', [partition(0, 1, 7)])
+    for (let times = 0; times < 2; times += 1) tell('two', [partition(0, 2, 0)])
+    tell('one', [partition(0, 1, 7)])
+    for (let times = 0; times < 3; times += 1) tell('two', [partition(0, 3, 1)])
+    expect([cache.topic('t')?.topicId, leaders()]).toEqual(['two', [3]])
+    tell('one', [partition(0, 1, 7)])
+    expect(cache.topic('t')?.topicId).toBe('two')
+  })
+
   it('does not make a topic forgotten that it does not know yet', () => {
     const { cache, tell, leaders } = cacheOf()
     tell('one', [partition(0, 1, 7)])
