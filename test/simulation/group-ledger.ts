@@ -2,11 +2,12 @@ import { brokerCodeName } from '../../src/connection/broker-error.js'
 import type { AnswerTo, Request } from '../../src/connection/requests/apis.js'
 import type { OffsetCommitRequest } from '../../src/connection/requests/offsets.js'
 import type { DrainReport } from '../../src/telemetry/drain-report.js'
-import type { AssignedPartition } from '../../src/driver/consumer.js'
+import type { AssignedPartition, PositionReset } from '../../src/driver/consumer.js'
 import type { MemoryCluster } from '../../src/drivers/memory/memory-cluster.js'
 import { partitionKey, type TopicPartition } from '../../src/message/topic-partition.js'
 import type { OffsetRange } from '../../src/offsets/offset-range.js'
 import type { Coverage } from './coverage.js'
+import type { Cut, FormerLogs } from './former-logs.js'
 import type { Report } from './invariant.js'
 import type { Plan } from './plan.js'
 import { partitionsOf, readable } from './stored-log.js'
@@ -21,7 +22,7 @@ export class GroupLedger {
   /** Everything readable below is settled, by partition. */
   readonly #settledUpTo = new Map<string, number>()
   /** What readers were told to leave out: by a seek, or by a jump out of a range that the log no longer has. */
-  readonly #waived = new Map<string, OffsetRange[]>()
+  readonly #waived = new Map<string, Waiver[]>()
   repeated = 0
   /** Repeats that a late commit explains: Kafka takes it as long as its generation lasts. Reported like all the others. */
   takenBack = 0
@@ -31,11 +32,12 @@ export class GroupLedger {
     readonly group: string,
     private readonly cluster: MemoryCluster,
     private readonly plan: Plan,
+    private readonly former: FormerLogs,
     private readonly coverage: Coverage,
-    private readonly isDeadLettered: (group: string, place: TopicPartition, offset: number) => boolean,
+    private readonly isDeadLettered: (group: string, place: TopicPartition, offset: number, text: string) => boolean,
     private readonly report: Report,
   ) {
-    this.tenures = new Tenures(plan, coverage, report)
+    this.tenures = new Tenures(plan, former, coverage, report)
   }
 
   // ── What passes the connection ────────────────────────────────────────────────────────────────────────────────────
@@ -58,8 +60,16 @@ export class GroupLedger {
       const what = `${consumer} commits ${key}@${offset} in generation ${generationId}`
       if (given?.has(key) !== true) this.report('commits only what the generation gave', what)
       this.#checkCommittedInTenure(this.#tenureIn(consumer, generationId, { topic, partition }), offset, what)
-      this.#checkSettled({ topic, partition }, offset, what)
+      if (this.#countsInFormerLog(consumer, generationId, { topic, partition }, offset)) {
+        this.coverage.met('commit of a log that was cut or made anew')
+      } else this.#checkSettled({ topic, partition }, offset, what)
     }
+  }
+
+  /** Its reader has not noticed yet. Whether the next one is misled shows in the end. */
+  #countsInFormerLog(consumer: string, generation: number, place: TopicPartition, offset: number): boolean {
+    const { cutsBefore = 0 } = this.#tenureIn(consumer, generation, place) ?? {}
+    return this.former.cutsOf(place).some(({ from }, index) => index >= cutsBefore && from < offset)
   }
 
   #noteRefused(answer: AnswerTo<OffsetCommitRequest>): void {
@@ -118,7 +128,7 @@ export class GroupLedger {
     const from = this.#settledUpTo.get(key) ?? 0
     if (offset <= from) return
     for (const record of readable(this.cluster, place.topic, place.partition, this.plan.isolation, from, offset)) {
-      if (!this.#isSettled(place, record.offset)) {
+      if (!this.#isSettled(place, record.offset, textOf(record))) {
         this.report('committed never past unsettled work', `${what}, but ${record.offset} is not settled`)
         return
       }
@@ -126,11 +136,11 @@ export class GroupLedger {
     this.#settledUpTo.set(key, offset)
   }
 
-  #isSettled(place: TopicPartition, offset: number): boolean {
-    const executions = this.tenures.at(place, offset)
+  #isSettled(place: TopicPartition, offset: number, text: string): boolean {
+    const executions = this.tenures.at(place, offset).filter((execution) => execution.text === text)
     if (executions.some(({ end }) => end === 'done' || end === 'discarded')) return true
     if (this.#isWaived(place, offset)) return true
-    return executions.length > 0 && this.isDeadLettered(this.group, place, offset)
+    return executions.length > 0 && this.isDeadLettered(this.group, place, offset, text)
   }
 
   // ── What passes the driver ────────────────────────────────────────────────────────────────────────────────────────
@@ -142,15 +152,31 @@ export class GroupLedger {
   /** A reader goes on elsewhere by its user's wish: nobody has to handle what lies before. */
   sought(consumer: string, place: TopicPartition, offset: number): void {
     this.tenures.sought(consumer, place, offset)
-    this.#waive(place, { from: 0, to: offset })
+    this.#waive(place, { from: 0, to: offset, why: 'sought' })
   }
 
   /** A reader said that it goes on elsewhere because the log no longer has its position. */
   jumped(_consumer: string, place: TopicPartition, range: OffsetRange): void {
-    this.#waive(place, range)
+    this.#waive(place, { ...range, why: 'told' })
   }
 
-  #waive({ topic, partition }: TopicPartition, range: OffsetRange): void {
+  /** The driver tells where reading goes on; what its user is told of it comes as a warning. */
+  wasReset(_consumer: string, place: TopicPartition, { to, reason }: PositionReset): void {
+    this.coverage.met(`reset: ${reason}`)
+    this.tenures.leads(place, to)
+  }
+
+  /** What was known of the records that are gone says nothing of those that come. */
+  logLost(cut: Cut): void {
+    const key = partitionKey(cut.topic, cut.partition)
+    this.#settledUpTo.set(key, Math.min(this.#settledUpTo.get(key) ?? 0, cut.from))
+    const waived = this.#waived.get(key) ?? []
+    const still = (waiver: Waiver) =>
+      waiver.why === 'sought' ? waiver : { ...waiver, to: Math.min(waiver.to, cut.from) }
+    this.#waived.set(key, waived.map(still))
+  }
+
+  #waive({ topic, partition }: TopicPartition, range: Waiver): void {
     const key = partitionKey(topic, partition)
     const ranges = this.#waived.get(key)
     if (ranges === undefined) this.#waived.set(key, [range])
@@ -174,7 +200,12 @@ export class GroupLedger {
       if (!this.plan.topics.some(({ name }) => name === topic)) continue
       const key = partitionKey(topic, partition)
       const from = committed.get(key) ?? 0
-      const left = readable(this.cluster, topic, partition, this.plan.isolation, from)
+      const wasCut = this.former.cutsOf({ topic, partition }).length > 0
+      // What is committed may be of the former log.
+      const left = readable(this.cluster, topic, partition, this.plan.isolation, wasCut ? 0 : from).filter(
+        (record) =>
+          !wasCut || record.offset >= from || !this.#isSettled({ topic, partition }, record.offset, textOf(record)),
+      )
       if (left.length > 0) missing.push(`${this.group} has ${left.length} record(s) of ${key} from ${from} left`)
     }
     return missing
@@ -193,7 +224,7 @@ export class GroupLedger {
     const inLog = new Map<number, string>()
     for (const { offset, value } of readable(this.cluster, topic, partition, this.plan.isolation)) {
       inLog.set(offset, value?.toString() ?? '')
-      if (this.#isSettled(place, offset)) continue
+      if (this.#isSettled(place, offset, value?.toString() ?? '')) continue
       this.report(
         'every record is handled at least once',
         `${this.group} has not handled ${topic}-${partition}@${offset}`,
@@ -205,6 +236,7 @@ export class GroupLedger {
     for (const [offset, text] of this.tenures.textsAt(place)) {
       const inside = inLog.get(offset)
       const detail = `${this.group} handled ${topic}-${partition}@${offset} "${text}"`
+      if (inside !== text && this.former.held(place, offset, text)) continue
       if (inside === undefined && stored.has(offset)) this.report('aborted records are not handed over', detail)
       else if (inside !== undefined && inside !== text) {
         this.report('what is handled is what is in the log', `${detail}, the log has "${inside}"`)
@@ -224,6 +256,8 @@ export class GroupLedger {
     const { tenure: before, offset, topic, partition } = former
     const { tenure: after, besides } = latter
     if (before === after && (former.end === 'failed' || isTimedOut(former))) return
+    // Another record, after the log was cut or made anew.
+    if (former.text !== latter.text) return
     this.repeated += 1
     if (before === null || after === null || before.crashed) return
     if (this.tenures.isSoughtBetween(former, latter)) {
@@ -231,8 +265,9 @@ export class GroupLedger {
       return
     }
     const isReported = (tenure: Tenure) =>
-      reportsOf(tenure).some(({ possibleDuplicates }) =>
-        possibleDuplicates.some(
+      reportsOf(tenure).some(({ possibleDuplicates, doneBeyond }) =>
+        // An owner that could not learn which log it reads does not trust what was done beyond the commit.
+        [...possibleDuplicates, ...doneBeyond].some(
           (range) =>
             range.topic === topic && range.partition === partition && range.from <= offset && offset < range.to,
         ),
@@ -247,6 +282,15 @@ export class GroupLedger {
     const detail = `${placeOf(former)} was handled by ${before.consumer} (epoch ${before.epoch}) and again by ${after.consumer} (epoch ${after.epoch}); reported: ${reports}`
     this.report('repeats lie in reported ranges', detail)
   }
+}
+
+/** Nobody has to handle these: a seek passed them, or their passing was told. */
+interface Waiver extends OffsetRange {
+  readonly why: 'sought' | 'told'
+}
+
+function textOf({ value }: { readonly value: Buffer | null }): string {
+  return value?.toString() ?? ''
 }
 
 function reportsOf(tenure: Tenure): readonly DrainReport[] {

@@ -1,8 +1,9 @@
-import type { AssignedPartition } from '../../src/driver/consumer.js'
+import type { AssignedPartition, PositionReset } from '../../src/driver/consumer.js'
 import type { MemoryCluster } from '../../src/drivers/memory/memory-cluster.js'
 import { partitionKey, type TopicPartition } from '../../src/message/topic-partition.js'
 import type { OffsetRange } from '../../src/offsets/offset-range.js'
 import type { Coverage } from './coverage.js'
+import type { FormerLogs } from './former-logs.js'
 import type { Report } from './invariant.js'
 import type { Plan } from './plan.js'
 import { partitionsOf, readable } from './stored-log.js'
@@ -21,13 +22,14 @@ export class LoneLedger {
   constructor(
     private readonly cluster: MemoryCluster,
     private readonly plan: Plan,
+    private readonly former: FormerLogs,
     private readonly coverage: Coverage,
-    private readonly isDeadLettered: (group: null, place: TopicPartition, offset: number) => boolean,
+    private readonly isDeadLettered: (group: null, place: TopicPartition, offset: number, text: string) => boolean,
     /** Readers that must have read everything in the end. */
     private readonly readers: () => readonly string[],
     private readonly report: Report,
   ) {
-    this.tenures = new Tenures(plan, coverage, report)
+    this.tenures = new Tenures(plan, former, coverage, report)
   }
 
   commitAsked(consumer: string): void {
@@ -47,6 +49,16 @@ export class LoneLedger {
   jumped(consumer: string, { topic, partition }: TopicPartition, range: OffsetRange): void {
     const key = `${consumer}/${partitionKey(topic, partition)}`
     this.#waived.set(key, [...(this.#waived.get(key) ?? []), range])
+  }
+
+  wasReset(_consumer: string, place: TopicPartition, { to, reason }: PositionReset): void {
+    this.coverage.met(`reset: ${reason}`)
+    this.tenures.leads(place, to)
+  }
+
+  /** Waivers of former records do no harm: each reader was told where it went on. */
+  logLost(): void {
+    this.coverage.met('log lost under a reader without a group')
   }
 
   unfinished(): readonly string[] {
@@ -74,11 +86,14 @@ export class LoneLedger {
   #unread(reader: string, place: TopicPartition): number | null {
     const key = `${reader}/${partitionKey(place.topic, place.partition)}`
     const waived = this.#waived.get(key) ?? []
-    for (const { offset } of readable(this.cluster, place.topic, place.partition, this.plan.isolation)) {
+    for (const { offset, value } of readable(this.cluster, place.topic, place.partition, this.plan.isolation)) {
+      const text = value?.toString() ?? ''
       if (waived.some(({ from, to }) => from <= offset && offset < to)) continue
-      const own = this.tenures.at(place, offset).filter(({ tenure }) => tenure?.consumer === reader)
+      const own = this.tenures
+        .at(place, offset)
+        .filter((each) => each.tenure?.consumer === reader && each.text === text)
       if (own.some(({ end }) => end === 'done' || end === 'discarded')) continue
-      if (own.length > 0 && this.isDeadLettered(null, place, offset)) continue
+      if (own.length > 0 && this.isDeadLettered(null, place, offset, text)) continue
       return offset
     }
     return null
@@ -90,7 +105,7 @@ export class LoneLedger {
       inLog.set(offset, value?.toString() ?? '')
     for (const [offset, text] of this.tenures.textsAt(place)) {
       const inside = inLog.get(offset)
-      if (inside === undefined || inside === text) continue
+      if (inside === undefined || inside === text || this.former.held(place, offset, text)) continue
       const detail = `a reader handled ${place.topic}-${place.partition}@${offset} "${text}", the log has "${inside}"`
       this.report('what is handled is what is in the log', detail)
     }
@@ -100,7 +115,7 @@ export class LoneLedger {
   #checkRepeats(executions: readonly Execution[]): void {
     for (const [index, latter] of executions.entries()) {
       const former = executions.slice(0, index).findLast(({ tenure }) => tenure?.consumer === latter.tenure?.consumer)
-      if (former === undefined) continue
+      if (former === undefined || former.text !== latter.text) continue
       if (former.tenure === latter.tenure && (former.end === 'failed' || isTimedOut(former))) continue
       this.repeated += 1
       if (this.tenures.isSoughtBetween(former, latter)) continue

@@ -36,6 +36,14 @@ interface Jump extends TopicPartition {
   readonly logStart: number
   readonly logEnd: number
   readonly to: number
+  readonly cutFrom: number | null
+}
+
+/** What the warning of a reset tells. */
+interface ToldReset extends TopicPartition {
+  readonly from: number
+  readonly to: number
+  readonly reason: string
 }
 
 interface MembersTools {
@@ -193,15 +201,18 @@ export class Members {
     const { topic, partition } = place
     simulation.note(`${member.name} stopped ${topic}-${partition}: ${error.message}`)
     const isFailure = plan.failing === 'stop' && error.code === 'handler-failed'
-    const isOutOfRange = plan.onOutOfRange === 'stop' && plan.retention && error.code === 'offset-out-of-range'
-    if (!isFailure && !isOutOfRange) {
+    const mayLose = plan.retention || plan.uncleanElections
+    const isOutOfRange = plan.onOutOfRange === 'stop' && mayLose && error.code === 'offset-out-of-range'
+    const isAnother = plan.onOutOfRange === 'stop' && plan.remadeTopic === topic && error.code === 'topic-recreated'
+    if (!isFailure && !isOutOfRange && !isAnother) {
       report('no partition stops by itself', `${member.name} stopped ${topic}-${partition}: ${error.message}`)
       return
     }
     coverage.met(`partition stopped: ${error.code}`)
     clock.setTimer(between(random, 0, 1_500), () =>
       member.process.run(() => {
-        const start = cluster.partitionCount(topic) === 0 ? 0 : cluster.partitionFacts(topic, partition).logStartOffset
+        const exists = partition < cluster.partitionCount(topic)
+        const start = exists ? cluster.partitionFacts(topic, partition).logStartOffset : 0
         void this.seek(member, place, isFailure ? Math.max(start, error.offset ?? start) : start)
       }),
     )
@@ -209,14 +220,20 @@ export class Members {
 
   /** A jump out of range is never silent. */
   #warned(member: Member, fields: object): void {
+    if ('from' in fields && 'reason' in fields) this.#wasReset(member, fields as unknown as ToldReset)
     if (!('logStart' in fields)) return
     const jump = fields as unknown as Jump
-    const { topic, partition, position, logStart, logEnd, to } = jump
+    const { topic, partition, position, logStart, logEnd, to, cutFrom } = jump
     const { plan, coverage, report } = this.#tools
     coverage.met(`jump out of range: ${plan.onOutOfRange}`)
-    const target = { earliest: logStart, latest: logEnd, stop: null }[plan.onOutOfRange]
+    const target = { earliest: Math.max(logStart, cutFrom ?? 0), latest: logEnd, stop: null }[plan.onOutOfRange]
     if (to !== target) report('a jump out of range goes where the user said', `${member.name}: ${JSON.stringify(jump)}`)
-    member.ledger.jumped(member.name, { topic, partition }, { from: position, to })
+    member.ledger.jumped(member.name, { topic, partition }, { from: cutFrom ?? position, to })
+  }
+
+  /** Of another log nothing is told by offsets. */
+  #wasReset({ name, ledger }: Member, { topic, partition, from, to, reason }: ToldReset): void {
+    if (reason !== 'topic-made-anew') ledger.jumped(name, { topic, partition }, { from, to })
   }
 
   // ── What handlers do ──────────────────────────────────────────────────────────────────────────────────────────────

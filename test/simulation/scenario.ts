@@ -9,6 +9,7 @@ import type { Simulation } from '../../src/testing/simulation/simulate.js'
 import { deadLetters, makeProducer, topicNamed } from './clients.js'
 import { Coverage, type Counts } from './coverage.js'
 import { ForeignCode } from './foreign-code.js'
+import { FormerLogs } from './former-logs.js'
 import { GroupLedger } from './group-ledger.js'
 import { InvariantBroken, type Report } from './invariant.js'
 import { LoneLedger } from './lone-ledger.js'
@@ -44,6 +45,7 @@ export class Scenario {
   readonly #plan: Plan
   readonly #simulation: Simulation
   readonly #sent: SentLedger
+  readonly #former: FormerLogs
   readonly #coverage = new Coverage()
   readonly #traffic = new Traffic()
   readonly #poison: Poison
@@ -62,12 +64,19 @@ export class Scenario {
     this.#plan = plan
     this.#simulation = simulation
     this.#sent = new SentLedger(simulation.cluster)
+    this.#former = new FormerLogs(simulation.cluster)
     const report: Report = (invariant, detail) => this.#report(invariant, detail)
     const common = { plan, simulation, coverage: this.#coverage, report }
     this.#poison = new Poison(plan.failing === 'stop')
     this.#foreign = new ForeignCode(plan.adapters, this.#coverage)
     this.#members = new Members({ ...common, poison: this.#poison, foreign: this.#foreign, traffic: this.#traffic })
-    this.#users = new Users({ ...common, members: this.#members, sent: this.#sent })
+    this.#users = new Users({
+      ...common,
+      members: this.#members,
+      sent: this.#sent,
+      former: this.#former,
+      ledgers: () => this.#groups.map(({ ledger }) => ledger),
+    })
     this.#groups = plan.groups.map(({ name, consumers, isStatic }) => {
       return { ledger: this.#ledger(name, report), consumers, isStatic }
     })
@@ -76,11 +85,12 @@ export class Scenario {
 
   #ledger(name: string | null, report: Report): ReadLedger {
     const { cluster } = this.#simulation
-    const isDeadLettered = (group: string | null, place: TopicPartition, offset: number) =>
-      this.#isDeadLettered(group, place, offset)
-    if (name !== null) return new GroupLedger(name, cluster, this.#plan, this.#coverage, isDeadLettered, report)
+    const isDeadLettered = (group: string | null, place: TopicPartition, offset: number, value: string) =>
+      this.#isDeadLettered(group, place, offset, value)
+    if (name !== null)
+      return new GroupLedger(name, cluster, this.#plan, this.#former, this.#coverage, isDeadLettered, report)
     const readers = (): readonly string[] => this.#members.runningOf(ledger).map((reader) => reader.name)
-    const ledger = new LoneLedger(cluster, this.#plan, this.#coverage, isDeadLettered, readers, report)
+    const ledger = new LoneLedger(cluster, this.#plan, this.#former, this.#coverage, isDeadLettered, readers, report)
     return ledger
   }
 
@@ -311,15 +321,15 @@ export class Scenario {
     waiting.abort(new Error('it ended'))
   }
 
-  #isDeadLettered(group: string | null, { topic, partition }: TopicPartition, offset: number): boolean {
+  #isDeadLettered(group: string | null, { topic, partition }: TopicPartition, offset: number, of: string): boolean {
     const { cluster } = this.#simulation
     const origin = `${group ?? ''} ${topic} ${partition} ${offset}`
     const partitions = Array.from({ length: cluster.partitionCount(deadLetters) }, (_, index) => index)
     return partitions.some((lettered) =>
-      cluster.records(deadLetters, lettered).some(({ headers }) => {
+      cluster.records(deadLetters, lettered).some(({ headers, value }) => {
         const text = (name: string) => headers.find((header) => header[0] === name)?.[1]?.toString() ?? ''
         const place = `${text(tdHeader.originTopic)} ${text(tdHeader.originPartition)} ${text(tdHeader.originOffset)}`
-        return `${text(tdHeader.group)} ${place}` === origin
+        return `${text(tdHeader.group)} ${place}` === origin && value?.toString() === of
       }),
     )
   }

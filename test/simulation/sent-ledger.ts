@@ -30,6 +30,10 @@ export class SentLedger {
   /** What retention has deleted, by partition. */
   readonly #deleted = new Map<string, ReceivedRecord[]>()
   readonly #deletedTopics = new Set<string>()
+  /** By an unclean election or with their topic. */
+  readonly #taken = new Set<number>()
+  /** First record that was sent after the topic was made anew. */
+  readonly #madeAnewBefore = new Map<string, number>()
 
   constructor(private readonly cluster: MemoryCluster) {}
 
@@ -65,6 +69,24 @@ export class SentLedger {
     this.#deletedTopics.add(topic)
   }
 
+  /** These values are gone with a log's end. */
+  taken(values: Iterable<string>): void {
+    for (const value of values) {
+      const id = idOf(Buffer.from(value))
+      if (id !== null) this.#taken.add(id)
+    }
+  }
+
+  /** Its new log begins with what is sent from now on, or was sent before and not stored in the former one. */
+  topicMadeAnew(topic: string): void {
+    for (const [key, records] of this.#deleted) {
+      if (!key.startsWith(topic)) continue
+      this.taken(records.map(({ value }) => value?.toString() ?? ''))
+      this.#deleted.delete(key)
+    }
+    this.#madeAnewBefore.set(topic, this.records.length)
+  }
+
   /** @param created partition counts the topics were created with */
   check(profile: 'cp' | 'ap', created: ReadonlyMap<string, number>, report: Report): SentCounts {
     const places = this.#places(profile, report)
@@ -78,7 +100,7 @@ export class SentLedger {
       if (found.length > 1) doubled += 1
       if (record.outcome === 'not-stored' && found.length > 0) report('not stored means absent', what)
       if (profile === 'cp' && found.length > 1) report('nothing is stored twice in cp', what)
-      if (record.outcome !== 'stored') continue
+      if (record.outcome !== 'stored' || this.#taken.has(record.id) || this.#isOfFormerTopic(profile, record)) continue
       if (found.length === 0) {
         lost += 1
         if (profile === 'cp') report('nothing acknowledged is lost in cp', what)
@@ -127,7 +149,7 @@ export class SentLedger {
   ): void {
     const partitionOf = new Map<string, number>()
     for (const { id, topic, key } of this.records) {
-      if (this.cluster.partitionCount(topic) !== created.get(topic)) continue
+      if (this.cluster.partitionCount(topic) !== created.get(topic) || this.#madeAnewBefore.has(topic)) continue
       for (const { partition } of places.get(id) ?? []) {
         const known = partitionOf.get(`${topic} ${key}`) ?? partition
         partitionOf.set(`${topic} ${key}`, known)
@@ -135,6 +157,11 @@ export class SentLedger {
           report('a key has one partition', `record ${id} of ${topic} ${key} lies in ${partition}, others in ${known}`)
       }
     }
+  }
+
+  /** What ap lost of a log that is gone cannot be told any more. */
+  #isOfFormerTopic(profile: 'cp' | 'ap', { id, topic }: SentRecord): boolean {
+    return profile === 'ap' && id < (this.#madeAnewBefore.get(topic) ?? 0)
   }
 
   #leaderChanged({ topic, partition, leaderEpochs }: SentRecord): boolean {

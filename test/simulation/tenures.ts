@@ -4,6 +4,7 @@ import type { AssignedPartition, FetchedRecords } from '../../src/driver/consume
 import type { Message } from '../../src/message/message.js'
 import { partitionKey, type TopicPartition } from '../../src/message/topic-partition.js'
 import type { Coverage } from './coverage.js'
+import type { FormerLogs } from './former-logs.js'
 import type { Report } from './invariant.js'
 import type { Plan } from './plan.js'
 
@@ -33,6 +34,8 @@ export interface Tenure extends TopicPartition {
   readonly running: Set<Execution>
   /** Last offset started, by lane (the partition, or the key). */
   readonly lastStarted: Map<string, number>
+  /** Cuts of the log before it began. */
+  readonly cutsBefore: number
 }
 
 /** One call of the handler. */
@@ -73,6 +76,7 @@ export class Tenures {
   /** @param coverage is told what revokes and late ends found */
   constructor(
     private readonly plan: Plan,
+    private readonly former: FormerLogs,
     private readonly coverage: Coverage,
     private readonly report: Report,
   ) {}
@@ -110,6 +114,7 @@ export class Tenures {
       drains: [],
       running: new Set(),
       lastStarted: new Map(),
+      cutsBefore: this.former.cutsOf(place).length,
     }
     this.#present.set(`${consumer}/${partitionKey(place.topic, place.partition)}`, tenure)
     this.#all.push(tenure)
@@ -173,6 +178,11 @@ export class Tenures {
     const fresh = this.#begin({ topic, partition }, consumer, former.epoch, former.generation, offset, former)
     former.continuedBy = fresh
     fresh.paused = former.paused
+    this.leads({ topic, partition }, offset)
+  }
+
+  /** Reading of the partition goes on at `offset`, by a seek or a reset that was told. */
+  leads({ topic, partition }: TopicPartition, offset: number): void {
     const key = partitionKey(topic, partition)
     const seeks = this.#seeks.get(key)
     if (seeks === undefined) this.#seeks.set(key, [offset])
@@ -304,8 +314,8 @@ export class Tenures {
 
   /** What was handled in a partition, by offset. */
   *textsAt({ topic, partition }: TopicPartition): Generator<readonly [offset: number, text: string]> {
-    for (const [offset, [first]] of this.#executions.get(partitionKey(topic, partition)) ?? [])
-      if (first !== undefined) yield [offset, first.text]
+    for (const [offset, executions] of this.#executions.get(partitionKey(topic, partition)) ?? [])
+      for (const { text } of executions) yield [offset, text]
   }
 
   /** Each place where something was handled, with its executions in order. */

@@ -1,21 +1,9 @@
 import { StateError } from '../../src/errors.js'
 import type { TopicPartition } from '../../src/message/topic-partition.js'
-import type { Simulation } from '../../src/testing/simulation/simulate.js'
-import type { Coverage } from './coverage.js'
-import type { Report } from './invariant.js'
-import type { Member, Members } from './members.js'
-import { between, type Plan } from './plan.js'
-import type { SentLedger } from './sent-ledger.js'
+import type { Member } from './members.js'
+import { between } from './plan.js'
+import { Operators, type UsersTools } from './operators.js'
 import { readable } from './stored-log.js'
-
-interface UsersTools {
-  readonly plan: Plan
-  readonly simulation: Simulation
-  readonly members: Members
-  readonly sent: SentLedger
-  readonly coverage: Coverage
-  readonly report: Report
-}
 
 const pauseMs = [300, 2_500] as const
 
@@ -35,10 +23,16 @@ export class Users {
     if (plan.pauses) acts.push(() => this.#pause())
     if (plan.retention) acts.push(() => this.#retain())
     if (plan.doomedTopic !== null) this.#deleteLater(plan.doomedTopic)
+    const operators = new Operators(this.#tools, (member, places, forMs) =>
+      this.#pausePartitions(member, places, forMs),
+    )
+    if (plan.uncleanElections) acts.push(() => void operators.electUnclean())
+    const remade = plan.remadeTopic === null ? null : operators.makeAnew(plan.remadeTopic)
     while (acts.length > 0 && !signal.aborted) {
       await simulation.clock.sleep(between(simulation.random, ...pauseMs))
       if (!signal.aborted) acts[between(simulation.random, 0, acts.length - 1)]!()
     }
+    await remade
   }
 
   #seek(): void {
@@ -66,11 +60,15 @@ export class Users {
     const records = readable(cluster, topic, partition, 'read-uncommitted', 0, highWatermark)
     const timestamp = records[between(random, Math.max(0, records.length - 60), records.length - 1)]?.timestamp
     if (timestamp === undefined) return
+    const { former } = this.#tools
+    const cuts = former.cutsOf({ topic, partition }).length
     const seek = async () => {
       const sought = members.seek(member, { topic, partition }, { timestamp })
       const asked = members.seeksAsked
       // Another seek meanwhile may have gone elsewhere.
       if (!(await sought) || members.seeksAsked !== asked) return
+      // What it found was in another log.
+      if (former.cutsOf({ topic, partition }).length > cuts) return
       coverage.met('seek by time')
       const position = member.ledger.tenures.of(member.name, { topic, partition })?.position ?? 0
       const passed = readable(cluster, topic, partition, 'read-uncommitted', 0, position)
@@ -122,12 +120,13 @@ export class Users {
   #truncate({ topic, partition }: TopicPartition): void {
     const { simulation, sent, coverage, members } = this.#tools
     const { cluster, random, note } = simulation
-    if (cluster.partitionCount(topic) === 0) return
+    if (partition >= cluster.partitionCount(topic)) return
     const { highWatermark, lastStableOffset, logStartOffset } = cluster.partitionFacts(topic, partition)
     const end = Math.min(highWatermark, lastStableOffset)
     const offset = random.next() < 0.7 ? end : between(random, logStartOffset, end)
     if (offset <= logStartOffset) return
     sent.willBeDeleted(topic, partition, offset)
+    this.#tools.former.deleted(topic, partition, offset)
     cluster.deleteRecordsBefore(topic, partition, offset)
     note(`retention deletes ${topic}-${partition} before ${offset}`)
     coverage.met('log truncated by retention')

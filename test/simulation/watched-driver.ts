@@ -12,6 +12,9 @@ export function watchedDriver(
   inFlight: () => InFlight,
 ): Driver {
   const { tenures } = ledger
+  /** While the consumer hears of a reset: where it goes on instead, if it says so. */
+  let goesOnAt: number | null = null
+  let isResetting = false
   const watchedListener = (listener: ConsumerListener): ConsumerListener => ({
     assigned: async (partitions) => {
       ledger.assigned(consumer, partitions)
@@ -27,11 +30,15 @@ export function watchedDriver(
       tenures.over(consumer, partitions)
     },
     reset: (former, assigned, reset) => {
+      ledger.wasReset(consumer, former, reset)
       const isPaused = tenures.of(consumer, former)?.paused ?? false
       tenures.willBeLost(consumer, [former], inFlight())
+      isResetting = true
+      goesOnAt = null
       listener.reset(former, assigned, reset)
+      isResetting = false
       tenures.over(consumer, [former])
-      ledger.assigned(consumer, [assigned])
+      ledger.assigned(consumer, [{ ...assigned, position: goesOnAt ?? assigned.position }])
       tenures.paused(consumer, assigned, isPaused)
     },
     lost: (partitions) => {
@@ -48,7 +55,8 @@ export function watchedDriver(
     pause: (partition) => inner.pause(partition),
     resume: (partition) => inner.resume(partition),
     seek: (partition, offset) => {
-      ledger.sought(consumer, partition, offset)
+      if (isResetting) goesOnAt = offset
+      else ledger.sought(consumer, partition, offset)
       inner.seek(partition, offset)
     },
     assignment: () => inner.assignment(),

@@ -92,6 +92,7 @@ export class PartitionLifecycle implements ConsumerListener {
   reset(former: AssignedPartition, assigned: AssignedPartition, { from, to, reason }: PositionReset): void {
     const owned = this.#parts.partitions.ofEpoch(former)
     if (owned === undefined) return
+    const unsettledFrom = owned.tracker.committable
     this.#parts.drains.abandon([owned], 'reset')
     const goesOn = reason === 'log-cut' && this.#settings.onOutOfRange === 'earliest'
     const start = goesOn ? belowCut(owned, to) : startAt(to)
@@ -101,7 +102,8 @@ export class PartitionLifecycle implements ConsumerListener {
     // Else the next process would go on from what the group had of the former log.
     if (this.#settings.group !== null) this.#parts.ledger.begins(fresh)
     const { topic, partition } = assigned
-    this.#tell({ kind: 'reset', topic, partition, from, to, reason })
+    const first = unsettledFrom < 0 ? from : Math.min(from, unsettledFrom)
+    this.#tell({ kind: 'reset', topic, partition, from: first, to: start.position, reason })
   }
 
   /** What was fetched may be the only copy: it is handled first. */

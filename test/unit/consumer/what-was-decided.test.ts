@@ -66,6 +66,34 @@ describe('a reset', () => {
   it('to the committed offset does not apply the completed ranges of the old log: a topic made anew', () =>
     doesNotApplyOldRanges('a topic made anew'))
 
+  it('to a cut passes nothing over that was fetched before it and stands in the log yet', () =>
+    simulated(async (simulation) => {
+      const { cluster, clock } = simulation
+      cluster.createTopic('t')
+      put(cluster, numbered('kept', 10))
+      const follower = followerThatCopiesNothing(cluster)
+      put(cluster, numbered('old', 20))
+      const messaging = open(simulation.process('one'))
+      const handled: string[] = []
+      const consumer = messaging.consumer({
+        group: 'g',
+        topics: [t],
+        onOutOfRange: 'earliest',
+        handle: async (message, { signal }) => {
+          await clock.sleep(3_000, signal)
+          handled.push(placeOf(message))
+        },
+      })
+      await consumer.start()
+      await until(simulation, () => handled.length === 2)
+      cluster.faults.moveLeader('t', 0, follower)
+      put(cluster, numbered('new', 10))
+      await clock.sleep(120_000)
+      expect(handled.some((place) => place.includes('old'))).toBe(false)
+      expect(missed(cluster, handled)).toEqual([])
+      await messaging.close()
+    }))
+
   it('of a partition that was assigned without a commit is on record', () =>
     simulated(async (simulation) => {
       const { cluster, clock } = simulation
