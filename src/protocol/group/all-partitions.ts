@@ -96,6 +96,9 @@ export class AllPartitions implements Membership {
     const { topics, from, logger } = this.#context.settings
     this.#machine.to('reading')
     let known: ReadonlyMap<string, number> = new Map()
+    // A topic that is made anew may have fewer partitions for a while. The others stay ours and wait for their leaders:
+    // when they come back they go on as those that never went.
+    let most: ReadonlyMap<string, number> = new Map()
     let start = from
     while (!this.#ending.signal.aborted) {
       const counts = partitionCounts(this.#context.cluster, topics)
@@ -105,10 +108,11 @@ export class AllPartitions implements Membership {
           { topics: missing },
           'topics do not exist: nothing of them is read until they appear; create them, or correct their names',
         )
-      const fresh = added(known, counts)
+      const fresh = added(most, counts)
       this.#mine = [...this.#mine, ...fresh]
       this.#events.assigned(fresh, start)
       known = new Map([...known, ...counts])
+      most = new Map([...known].map(([topic, count]) => [topic, Math.max(count, most.get(topic) ?? 0)]))
       // What appears from now on was written while we were reading: nothing of it may be passed over.
       start = 'earliest'
       await partitionCountsChanged(this.#context, topics, known, this.#ending.signal).catch(() => undefined) // only `ending` makes it reject

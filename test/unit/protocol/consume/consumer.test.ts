@@ -2,6 +2,8 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import { brokerCode } from '../../../../src/connection/broker-error.js'
 import { RequestError } from '../../../../src/connection/request-error.js'
 import type { OffsetToCommit } from '../../../../src/driver/consumer.js'
+import { createMemoryCluster } from '../../../../src/drivers/memory/memory-cluster.js'
+import { seededRandom } from '../../../../src/runtime/random.js'
 import { virtualClock, type VirtualClock } from '../../../../src/testing/time/virtual-clock.js'
 import { ScriptedCluster } from '../cluster/scripted-cluster.js'
 import { ConsumerHarness } from './consumer-harness.js'
@@ -465,5 +467,23 @@ describe('without a group', () => {
     await harness.stop()
     expect(harness.kinds()).toEqual(['assigned', 'assigned', 'revoked'])
     expect(cluster.count('joinGroup') + cluster.count('offsetCommit') + cluster.count('offsetFetch')).toBe(0)
+  })
+
+  it('does not take a partition twice that was missing while its topic, made anew, had fewer', async () => {
+    const brokers = createMemoryCluster({ brokers: 1, runtime: { clock, random: seededRandom(1) } })
+    brokers.createTopic('t', { partitions: 2 })
+    const settings = { groupId: null, onOutOfRange: 'earliest', metadataMaxAgeMs: 1_000 } as const
+    const harness = new ConsumerHarness(brokers.connectionFactory().open('reader'), clock, settings)
+    await harness.start()
+    await clock.advance(300)
+    brokers.deleteTopic('t')
+    brokers.createTopic('t', { partitions: 1 })
+    await clock.advance(5_000)
+    brokers.addPartitions('t', 2)
+    await clock.advance(10_000)
+    expect(harness.kinds()).toEqual(['assigned', 'reset', 'reset'])
+    expect(harness.held()).toEqual(['t-0', 't-1'])
+    await harness.stop()
+    expect(harness.last('revoked')).toHaveLength(2)
   })
 })
