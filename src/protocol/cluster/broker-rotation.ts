@@ -2,6 +2,7 @@ import type { Connection, Node } from '../../connection/connection.js'
 import { RequestError } from '../../connection/request-error.js'
 import type { AnswerTo, Request } from '../../connection/requests/apis.js'
 import { DriverError } from '../../errors.js'
+import { pause } from '../../runtime/pause.js'
 import type { Runtime } from '../../runtime/runtime.js'
 import { brokerBackoff } from './broker-backoff.js'
 
@@ -10,14 +11,17 @@ export class BrokerRotation {
   readonly #connection: Connection
   readonly #runtime: Runtime
   readonly #knownBrokers: () => readonly number[]
+  readonly #closed: AbortSignal
   #turn: number
   /** Since a broker last answered. */
   #lastFailure: RequestError | undefined
 
-  constructor(connection: Connection, runtime: Runtime, knownBrokers: () => readonly number[]) {
+  /** @param closed aborts once the connection is closed */
+  constructor(connection: Connection, runtime: Runtime, knownBrokers: () => readonly number[], closed: AbortSignal) {
     this.#connection = connection
     this.#runtime = runtime
     this.#knownBrokers = knownBrokers
+    this.#closed = closed
     this.#turn = Math.floor(runtime.random.next() * 1_000)
   }
 
@@ -56,8 +60,15 @@ export class BrokerRotation {
       }
       if (refusedByAll && this.#lastFailure !== undefined) throw final(this.#lastFailure)
       const pauseMs = Math.min(brokerBackoff(round, random), deadline - clock.now())
-      if (pauseMs > 0) await clock.sleep(pauseMs, signal)
+      if (pauseMs > 0) await this.rest(pauseMs, signal)
     }
+  }
+
+  /** Ends early when the connection is closed: the next request tells so. Rejects with the reason of `signal`. */
+  async rest(ms: number, signal?: AbortSignal): Promise<void> {
+    const either = signal === undefined ? this.#closed : AbortSignal.any([signal, this.#closed])
+    await pause(this.#runtime.clock, ms, either)
+    signal?.throwIfAborted()
   }
 
   /** What to tell a caller whose time is up. */

@@ -2,6 +2,7 @@ import type { Connection } from '../../connection/connection.js'
 import type { AnswerTo, Request } from '../../connection/requests/apis.js'
 import type { FindCoordinatorRequest } from '../../connection/requests/groups.js'
 import type { PartitionMetadata, TopicMetadata } from '../../connection/requests/metadata.js'
+import { DriverError } from '../../errors.js'
 import { identityText } from '../../offsets/log-identity.js'
 import type { Runtime } from '../../runtime/runtime.js'
 import type { Logger } from '../../telemetry/logger.js'
@@ -27,12 +28,13 @@ export class Cluster {
   readonly #coordinators: Coordinators
   readonly #requestTimeoutMs: number
   readonly #runtime: Runtime
+  readonly #closed = new AbortController()
 
   constructor(connection: Connection, runtime: Runtime, settings: ClusterSettings) {
     this.connection = withSecondOpinion(connection, () => this.#refreshSoon())
     this.#runtime = runtime
     this.#requestTimeoutMs = settings.requestTimeoutMs
-    this.#rotation = new BrokerRotation(connection, runtime, () => this.#cache.brokers)
+    this.#rotation = new BrokerRotation(connection, runtime, () => this.#cache.brokers, this.#closed.signal)
     this.#coordinators = new Coordinators(this.#rotation, runtime, settings.requestTimeoutMs)
     this.#refresher = new MetadataRefresher(this.#cache, this.#rotation, runtime, {
       logger: settings.logger,
@@ -104,8 +106,11 @@ export class Cluster {
     await this.#refresher.refresh([], this.#runtime.clock.now() + this.#requestTimeoutMs)
   }
 
+  /** No timer is left: who waits to ask again asks now, and learns that the connection is closed. */
   async close(): Promise<void> {
     this.#refresher.close()
-    await this.connection.close()
+    const closed = this.connection.close()
+    this.#closed.abort(new DriverError('closed', 'the client was closed'))
+    await closed
   }
 }

@@ -45,7 +45,7 @@ export class Coordinators {
           { retriable: true, cause: brokerError(answer.errorCode, 'looking it up') },
         )
       }
-      await clock.sleep(pauseMs, signal)
+      await this.#rotation.rest(pauseMs, signal)
     }
   }
 

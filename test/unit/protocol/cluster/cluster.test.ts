@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { createMemoryCluster } from '../../../../src/drivers/memory/memory-cluster.js'
+import { RequestError } from '../../../../src/connection/request-error.js'
 import { Cluster } from '../../../../src/protocol/cluster/cluster.js'
 import { seededRandom } from '../../../../src/runtime/random.js'
 import { silentLogger } from '../../../../src/telemetry/logger.js'
 import { virtualClock } from '../../../../src/testing/time/virtual-clock.js'
+import { ScriptedCluster } from './scripted-cluster.js'
 
 function world(metadataMaxAgeMs = 300_000) {
   const clock = virtualClock()
@@ -46,6 +48,28 @@ describe('cluster', () => {
       cause: expect.any(Error) as Error,
     })
     await cluster.close()
+  })
+
+  it('leaves no timer when it is closed while a caller waits to ask brokers again', async () => {
+    for (const trouble of ['no broker', 'no coordinator'] as const) {
+      const clock = virtualClock()
+      const runtime = { clock, random: seededRandom(7) }
+      const connection = new ScriptedCluster(clock)
+      const settings = { logger: silentLogger, requestTimeoutMs: 5_000, metadataMaxAgeMs: 300_000 }
+      const cluster = new Cluster(connection, runtime, settings)
+      await clock.runUntil(cluster.connect(clock.now() + 5_000))
+      connection.on('findCoordinator', () => {
+        if (trouble === 'no broker') throw new RequestError('cannot-connect', 'never', 'nobody listens')
+        return { throttleTimeMs: 0, errorCode: 15, nodeId: -1, host: '', port: -1 }
+      })
+      const found = cluster.coordinator('g', 'group', clock.now() + 60_000)
+      const refused = expect(found).rejects.toMatchObject({ failure: 'closed' })
+      await clock.runUntil(() => connection.count('findCoordinator') > 20)
+      await clock.advance(5)
+      await cluster.close()
+      await refused
+      expect(clock.pendingTimers).toBe(0)
+    }
   })
 
   it('notices by age alone that partitions were added, however often another topic is complained about', async () => {
