@@ -111,7 +111,7 @@ export class LoneLedger {
     }
   }
 
-  /** One reader handles a record again only when it failed or was sought. */
+  /** One reader handles a record again only when it failed, was sought, or a reset gave its handler up. */
   #checkRepeats(executions: readonly Execution[]): void {
     for (const [index, latter] of executions.entries()) {
       const former = executions.slice(0, index).findLast(({ tenure }) => tenure?.consumer === latter.tenure?.consumer)
@@ -119,8 +119,24 @@ export class LoneLedger {
       if (former.tenure === latter.tenure && (former.end === 'failed' || isTimedOut(former))) continue
       this.repeated += 1
       if (this.tenures.isSoughtBetween(former, latter)) continue
+      if (wasGivenUp(former)) {
+        this.coverage.met('repeat of a handler that a reset gave up')
+        continue
+      }
       const detail = `${placeOf(latter)} twice by ${latter.tenure?.consumer ?? 'nobody'}`
       this.report('a reader without a group repeats only what is sought', detail)
     }
   }
+}
+
+/** It stands below the cut and is read again: what its handler did after its signal had aborted counts for nothing. */
+function wasGivenUp({ end, tenure, topic, partition, offset }: Execution): boolean {
+  if (end !== 'late') return false
+  return (tenure?.drains ?? []).some(
+    ({ reason, possibleDuplicates }) =>
+      reason === 'reset' &&
+      possibleDuplicates.some(
+        (range) => range.topic === topic && range.partition === partition && range.from <= offset && offset < range.to,
+      ),
+  )
 }
