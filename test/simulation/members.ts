@@ -220,6 +220,8 @@ export class Members {
 
   /** A jump out of range is never silent. */
   #warned(member: Member, fields: object): void {
+    if ('event' in fields && fields.event === 'topic-made-anew')
+      this.#readsAnew(member, fields as unknown as TopicPartition)
     if ('from' in fields && 'reason' in fields) this.#wasReset(member, fields as unknown as ToldReset)
     if (!('logStart' in fields)) return
     const jump = fields as unknown as Jump
@@ -229,6 +231,15 @@ export class Members {
     const target = { earliest: Math.max(logStart, cutFrom ?? 0), latest: logEnd, stop: null }[plan.onOutOfRange]
     if (to !== target) report('a jump out of range goes where the user said', `${member.name}: ${JSON.stringify(jump)}`)
     member.ledger.jumped(member.name, { topic, partition }, { from: cutFrom ?? position, to })
+  }
+
+  /**
+   * Its log is read from the beginning. A member that a broker which lags told of a former topic takes the group's commits
+   * for those of a log that is gone, and says so: what is repeated then was told, though nobody's drain reports it.
+   */
+  #readsAnew({ ledger }: Member, { topic, partition }: TopicPartition): void {
+    this.#tools.coverage.met('reading anew was told')
+    ledger.tenures.leads({ topic, partition }, 0)
   }
 
   /** Of another log nothing is told by offsets. */
