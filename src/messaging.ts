@@ -187,8 +187,10 @@ export class Messaging implements AsyncDisposable {
       middleware: [],
       stage: null,
       deadLetter: deadLetter === null ? null : this.#deadLetterRoute(deadLetter, options.topics),
-      beforeStart: deadLetter === null ? undefined : () => this.#lookAtDeadLetterTopic(deadLetter, options.topics),
+      beforeStart:
+        deadLetter === null ? undefined : (signal) => this.#lookAtDeadLetterTopic(deadLetter, options.topics, signal),
       onStopped: () => this.#consumers.delete(consumer),
+      closing: async () => this.#closing?.catch(() => undefined),
       send: async (topic, value, sendOptions) => this.#sharedProducer(profile, profile).send(topic, value, sendOptions),
       offsetAt: async (partition, timestamp) => {
         const [offset] = await this.admin.listOffsets([partition], { timestamp })
@@ -212,7 +214,7 @@ export class Messaging implements AsyncDisposable {
     }
   }
 
-  #lookAtDeadLetterTopic(target: string, sources: readonly Topic[]): Promise<void> {
+  #lookAtDeadLetterTopic(target: string, sources: readonly Topic[], signal: AbortSignal): Promise<void> {
     const { driver, logger } = this.#options
     const { clock } = driver.runtime
     return lookAtDeadLetterTopic({
@@ -221,6 +223,7 @@ export class Messaging implements AsyncDisposable {
       cluster: this.admin,
       clock,
       logger,
+      signal,
     })
   }
 

@@ -5,7 +5,9 @@ import { flag, optionProblem, timeLimit, type Rules } from '../input/option-rule
 import type { TopicPartition } from '../message/topic-partition.js'
 import type { Clock } from '../runtime/clock.js'
 import { timeoutRules, type TimeoutOption } from '../producer/timeout-option.js'
+import { pause } from '../runtime/pause.js'
 import { StateMachine } from '../runtime/state-machine.js'
+import { whenAborted } from '../runtime/when-aborted.js'
 import { assemble, type ConsumerParts } from './lifecycle/assemble.js'
 import type { Telemetry } from '../telemetry/guard.js'
 import { tell } from '../telemetry/tell.js'
@@ -57,6 +59,7 @@ export class Consumer implements AsyncDisposable {
   readonly #telemetry: Telemetry
   readonly #parts: ConsumerParts
   #driver: DriverConsumer | null = null
+  readonly #stopAsked = new AbortController()
   #closing: Promise<void> | null = null
   /** Absolute ms; only ever brought forward. */
   #stopBy = Infinity
@@ -81,7 +84,8 @@ export class Consumer implements AsyncDisposable {
 
   /**
    * Joins the group and resolves when the first assignment is there, within `timeoutMs` (default 60,000); handling may
-   * begin before.
+   * begin before. Of a consumer that is told to stop meanwhile it resolves too, at the end of the stop, and of the close
+   * of its messaging if that is under way: an end that was asked for is no failure. `state` tells.
    *
    * @throws ConfigError when the options cannot be used, or its dead-letter topic is missing or compacted; the consumer is
    *   as it was and may be started again
@@ -94,18 +98,15 @@ export class Consumer implements AsyncDisposable {
     if (this.#state.is('stopping', 'stopped', 'failed')) throw startedBefore(this.#state.current)
     this.#state.require('start', 'idle')
     this.#state.to('starting')
-    const deadline = this.#now() + timeoutMs
     try {
-      await this.#dependencies.beforeStart?.()
-      if (!this.#state.is('starting')) throw new StateError('stopped', 'the consumer was stopped before it had joined')
-      this.#driver = this.#dependencies.driver.createConsumer(this.#settings(), this.#parts.lifecycle)
-      await this.#driver.start(deadline)
+      await this.#join(this.#now() + timeoutMs)
     } catch (cause) {
       const error = asTidemarkError(cause)
       if (this.#state.is('starting')) this.#startFailed(error)
-      throw error
+      if (this.#state.is('failed', 'idle')) throw error
     }
     if (this.#state.is('starting')) this.#state.to('running')
+    if (this.#state.is('stopping', 'stopped')) await this.#ended()
   }
 
   /**
@@ -117,6 +118,7 @@ export class Consumer implements AsyncDisposable {
     const problem = optionProblem('stop', options, stopRules)
     if (problem !== null) return Promise.reject(problem)
     const { timeoutMs = this.#options.drainMs + leaveMs, force = false } = options
+    this.#stopAsked.abort()
     if (force) this.#force()
     else if (this.#closing !== null) void this.#giveUp(timeoutMs) // never rejects; the former call waits for the same end
     this.#closing ??= this.#stop(timeoutMs)
@@ -199,6 +201,27 @@ export class Consumer implements AsyncDisposable {
       ...this.#parts.facts(),
       error: this.#error,
     }
+  }
+
+  async #join(deadline: number): Promise<void> {
+    await this.#beforeStart()
+    if (!this.#state.is('starting')) return
+    this.#driver = this.#dependencies.driver.createConsumer(this.#settings(), this.#parts.lifecycle)
+    await this.#driver.start(deadline)
+  }
+
+  /** Ends at a stop; what it asked the cluster may take its own time. */
+  async #beforeStart(): Promise<void> {
+    const { signal } = this.#stopAsked
+    const asked = this.#dependencies.beforeStart?.(signal)
+    if (asked !== undefined) await Promise.race([asked, whenAborted(signal)])
+  }
+
+  /** Whoever closes is told first, and may end the process: what stands behind a start is not for a consumer that has ended. */
+  async #ended(): Promise<void> {
+    await this.#closing
+    await this.#dependencies.closing?.()
+    await pause(this.#clock, 0)
   }
 
   async #stop(timeoutMs: number): Promise<void> {

@@ -21,6 +21,8 @@ export interface DeadLetterLook {
   readonly cluster: ClusterView
   readonly clock: Clock
   readonly logger: Logger
+  /** Ends the look, which then says nothing. */
+  readonly signal: AbortSignal
 }
 
 const askMs = 2_000
@@ -41,6 +43,7 @@ export async function lookAtDeadLetterTopic(look: DeadLetterLook): Promise<void>
     if (!(await isThere(look))) throw refusal(target, 'does not exist', 'create it, for example with ensureTopics')
     await lookAtConfigs(look)
   } catch (error) {
+    if (look.signal.aborted) return
     if (error instanceof ConfigError) throw error
     logger.warn(
       { topic: target, error },
@@ -49,11 +52,11 @@ export async function lookAtDeadLetterTopic(look: DeadLetterLook): Promise<void>
   }
 }
 
-async function isThere({ target, cluster, clock }: DeadLetterLook): Promise<boolean> {
+async function isThere({ target, cluster, clock, signal }: DeadLetterLook): Promise<boolean> {
   for (let left = looks; left > 0; left--) {
     const topics = await cluster.describeTopics([target], { timeoutMs: askMs })
     if (topics.some(({ name }) => name === target)) return true
-    if (left > 1) await clock.sleep(betweenLooksMs)
+    if (left > 1) await clock.sleep(betweenLooksMs, signal)
   }
   return false
 }

@@ -1,6 +1,11 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer, type AddressInfo, type Socket } from 'node:net'
+import { fileURLToPath } from 'node:url'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { closeOnSignal, type CloseOnSignalOptions } from '../../src/close-on-signal.js'
 import type { CloseOptions, Messaging } from '../../src/messaging.js'
+import { dieWithUs } from '../support/reaper.js'
 
 /** A messaging whose close ends when the test says so. */
 function fakeMessaging() {
@@ -90,5 +95,43 @@ describe('closing on a signal', () => {
     expect(process.listenerCount('SIGUSR2')).toBe(0)
     expect(closes).toEqual([])
     await turn()
+  })
+})
+
+describe('SIGTERM for a service that waits for its cluster', () => {
+  const program = fileURLToPath(new URL('../support/waiting-service.ts', import.meta.url))
+  const mute = createServer()
+  const sockets = new Set<Socket>()
+  mute.on('connection', (socket) => void sockets.add(socket))
+  beforeAll(() => new Promise<void>((resolve) => mute.listen(0, '127.0.0.1', resolve)))
+  afterAll(() => {
+    for (const socket of sockets) socket.destroy()
+    mute.close()
+  })
+
+  const brokers = {
+    'is silent': () => `127.0.0.1:${(mute.address() as AddressInfo).port}`,
+    'is not there': () => '127.0.0.1:1',
+  }
+  const cases = [
+    ['start', 'is silent'],
+    ['start', 'is not there'],
+    ['look', 'is silent'],
+    ['ensureTopics', 'is silent'],
+  ] as const
+  it.concurrent.each(cases)('ends it with 0, and without a word: %s, broker %s', async (what, broker) => {
+    const child = spawn(process.execPath, ['--import', 'tsx', program, what, brokers[broker]()], {
+      env: { ...process.env, TIDEMARK_LOG: 'warn' },
+    })
+    dieWithUs(child)
+    let output = ''
+    const take = (chunk: Buffer) => {
+      output += chunk.toString()
+      if (output.includes('waiting')) child.kill('SIGTERM')
+    }
+    child.stdout.on('data', take)
+    child.stderr.on('data', take)
+    const [code, signal] = (await once(child, 'close')) as [number | null, string | null]
+    expect({ code, signal, output }).toEqual({ code: 0, signal: null, output: 'waiting\n' })
   })
 })

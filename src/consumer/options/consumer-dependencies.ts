@@ -21,10 +21,12 @@ export interface ConsumerDependencies extends Telemetry {
   /** Where failed records go; `null`: their partition stops. */
   readonly deadLetter: DeadLetterRoute | null
   readonly send: ContextSend
-  /** Awaited before the consumer joins; a rejection ends its start. */
-  readonly beforeStart?: (() => Promise<void>) | undefined
+  /** Awaited before the consumer joins; a rejection ends its start. Not awaited, and to be quiet, once the signal has aborted. */
+  readonly beforeStart?: ((signal: AbortSignal) => Promise<void>) | undefined
   /** It was told to stop, and is at its end. */
   readonly onStopped?: (() => void) | undefined
+  /** Resolves when the close of what the consumer belongs to has ended, at once when none is under way. Never rejects. */
+  readonly closing?: (() => Promise<void>) | undefined
   /** Where it is kept what is done. By default the group's committed offsets; without a group nowhere. */
   readonly ledger?: LedgerFactory | undefined
   /** How deliveries go through their handler. By default at least once. */

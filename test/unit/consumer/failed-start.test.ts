@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { brokerCode } from '../../../src/connection/broker-error.js'
-import { open, put, simulated, t } from './simulated.js'
+import { logged, open, put, simulated, t } from './simulated.js'
 
 describe('a start that failed', () => {
   it('may be made again when the dead-letter topic is there', () =>
@@ -65,6 +65,42 @@ describe('a start that failed', () => {
       await clock.sleep(1_000)
       // A member that is left over would keep the group from it for a session timeout.
       expect([handled.sort(), clock.now() - before < 6_000]).toEqual([['a', 'b'], true])
+      await messaging.close()
+    }),
+  )
+})
+
+describe('a stop during a start', () => {
+  const waits = ['the coordinator is not there', 'its dead-letter topic is not told'] as const
+  const ends = ['stop', 'forced stop', 'close', 'forced close'] as const
+  const cases = waits.flatMap((wait) => ends.map((end) => [end, wait] as const))
+  it.each(cases)('is no failure: %s while %s', (end, wait) =>
+    simulated(async ({ cluster, clock, process }) => {
+      cluster.createTopic('t')
+      cluster.createTopic('t.dlq')
+      const api = wait === waits[0] ? 'findCoordinator' : 'metadata'
+      for (let i = 0; i < 200; i++) cluster.faults.failNext({ api }, brokerCode.COORDINATOR_NOT_AVAILABLE)
+      if (wait === waits[1]) for (const node of [0, 1, 2]) cluster.faults.silence(node)
+      const { lines, logger } = logged()
+      const messaging = open(process('one'), { logger })
+      const failures: unknown[] = []
+      const consumer = messaging.consumer({
+        group: 'g',
+        topics: [t],
+        deadLetter: 't.dlq',
+        onFailed: (error) => void failures.push(error),
+        handle: () => undefined,
+      })
+      const order: string[] = []
+      const started = consumer.start().then(() => order.push(`started, ${consumer.state}`))
+      await clock.sleep(1_000)
+      expect(consumer.state).toBe('starting')
+      const force = end.startsWith('forced')
+      const ended = end.endsWith('stop') ? consumer.stop({ force }) : messaging.close({ force })
+      await ended.then(() => order.push('ended'))
+      await started
+      expect([order, failures]).toEqual([['ended', 'started, stopped'], []])
+      expect(lines.filter(({ level }) => level === 'warn' || level === 'error')).toEqual([])
       await messaging.close()
     }),
   )

@@ -67,6 +67,7 @@ describe('the look at a dead-letter topic', () => {
       cluster: { describeTopics, describeConfig },
       clock,
       logger,
+      signal: new AbortController().signal,
     })
     return { looked: clock.runUntil(looked), loud }
   }
