@@ -10,6 +10,7 @@ import {
   type TidemarkError,
 } from '../../src/index.js'
 import { kafkajs } from '../../src/kafkajs.js'
+import { copyCommits } from '../support/java-client.js'
 import { startCluster, type KafkaCluster } from '../support/kafka-cluster.js'
 import { delay, until } from '../support/waiting.js'
 
@@ -186,4 +187,69 @@ describe('an unclean leader election', () => {
     await reader.close()
     await restore()
   }, 240_000)
+})
+
+describe('a commit that a tool copied to another cluster with its metadata', () => {
+  const name = 'copied'
+  const committed = 3
+  let origin: KafkaCluster
+  let mirror: KafkaCluster
+  beforeAll(async () => {
+    const clusters = ['b25lX2NsdXN0ZXJfX19fXw', 'b3RoZXJfY2x1c3Rlcl9fXw'].map((clusterId) =>
+      startCluster({ clusterId }),
+    )
+    ;[origin, mirror] = (await Promise.all(clusters)) as [KafkaCluster, KafkaCluster]
+  }, 120_000)
+  afterAll(async () => {
+    await Promise.all([origin?.stop(), mirror?.stop()])
+  }, 60_000)
+
+  /** A member that settles its records in any order, all but those that are never done. */
+  const settling = async (cluster: KafkaCluster, neverDone: readonly string[] = []) => {
+    const handled: string[] = []
+    const messaging = messagingOver(cluster.brokers)
+    const consumer = messaging.consumer({
+      group: name,
+      topics: [defineTopic({ name, value: string() })],
+      order: 'none',
+      concurrency: 32,
+      commit: 'each',
+      handle: async ({ value }) => {
+        if (neverDone.includes(value)) await new Promise(() => undefined)
+        handled.push(value)
+      },
+    })
+    await consumer.start()
+    return { handled, close: () => messaging.close({ timeoutMs: 1_000 }) }
+  }
+
+  it('holds with its offset, and its completed ranges leave out no record there', async () => {
+    for (const [cluster, prefix] of [
+      [origin, 'here'],
+      [mirror, 'there'],
+    ] as const) {
+      await cluster.createTopic(name)
+      await write(cluster, name, prefix, 20)
+    }
+    const former = await settling(origin, [`here-${committed}`])
+    await until('all but one', () => former.handled.length === 19)
+    await former.close()
+    const commits = await copyCommits(origin, mirror, name)
+    expect(commits).toMatchObject([{ topic: name, partition: 0, offset: committed }])
+
+    const there = await settling(mirror)
+    await until('the records after the commit', () => there.handled.length >= 20 - committed)
+    expect([...there.handled].sort(byNumber)).toEqual(numbered('there', 20 - committed, committed))
+    await there.close()
+
+    // Where it was made, the same commit leaves out what was done.
+    const again = await settling(origin)
+    await until('the one that was not done', () => again.handled.length >= 1)
+    await write(origin, name, 'more', 1)
+    await until('the next', () => again.handled.length >= 2)
+    expect(again.handled).toEqual([`here-${committed}`, 'more-0'])
+    await again.close()
+  })
+
+  const byNumber = (one: string, other: string) => Number(one.split('-')[1]) - Number(other.split('-')[1])
 })

@@ -1,11 +1,14 @@
-import type { KafkaConfig } from 'kafkajs'
+import { logLevel, type KafkaConfig } from 'kafkajs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createMessaging, defineTopic, string } from '../../src/index.js'
+import { kafkajs } from '../../src/kafkajs.js'
 import { noMetrics } from '../../src/telemetry/metrics.js'
 import { expectNoSecret, failuresOf, openSockets, probedDriver, type ProbedDriver } from '../support/client-probe.js'
 import {
   password,
   reauthenticationMs,
   startSecuredCluster,
+  unsignedToken,
   user,
   type SecuredCluster,
 } from '../support/secured-cluster.js'
@@ -37,7 +40,7 @@ afterAll(async () => {
   await stranger?.remove()
 })
 
-type Listener = 'CLIENT' | 'TLS' | 'OTHERNAME' | 'MTLS' | 'SASL' | 'SASLTLS'
+type Listener = 'CLIENT' | 'TLS' | 'OTHERNAME' | 'MTLS' | 'SASL' | 'SASLTLS' | 'OAUTH'
 type Mechanism = 'plain' | 'scram-sha-512'
 
 const brokersOf = (listener: Listener): string[] => [
@@ -46,6 +49,12 @@ const brokersOf = (listener: Listener): string[] => [
 const trusting = () => ({ ca: [secured.authority.certificate] })
 const sasl = (mechanism: Mechanism, { username = user, secret = password } = {}) =>
   ({ mechanism, username, password: secret }) as NonNullable<KafkaConfig['sasl']>
+/** @param livesForMs of each token that is given */
+const tokens = (livesForMs: () => number) =>
+  ({
+    mechanism: 'oauthbearer',
+    oauthBearerProvider: () => Promise.resolve({ value: unsignedToken(livesForMs()) }),
+  }) as const
 const secrets = () => [password, wrongPassword, passphrase, ...[client, encrypted, strangersClient].map(bodyOf)]
 /** One line of a key is enough to find it. */
 const bodyOf = ({ key }: IssuedCertificate) => key.split('\n')[1]!
@@ -105,6 +114,8 @@ describe('a listener lets in', () => {
   it.each(['plain', 'scram-sha-512'] as const)('a user by %s, over TLS', (mechanism) =>
     expectAllWorks({ brokers: brokersOf('SASLTLS'), ssl: trusting(), sasl: sasl(mechanism) }),
   )
+
+  it('a token', () => expectAllWorks({ brokers: brokersOf('OAUTH'), sasl: tokens(() => 60_000) }))
 })
 
 /** What no second attempt could better: told at once, by every kind of client. */
@@ -203,7 +214,12 @@ describe('a client is told what to change when a listener refuses', () => {
 describe('a session that ends every five seconds', () => {
   it('is renewed under producers and consumers: nothing fails, is doubled or connects again', async () => {
     const socketsBefore = openSockets()
-    await Promise.all((['plain', 'scram-sha-512'] as const).map(streamForAWhile))
+    const passwords = (['plain', 'scram-sha-512'] as const).map((mechanism) =>
+      streamForAWhile(mechanism, { brokers: brokersOf('SASLTLS'), ssl: trusting(), sasl: sasl(mechanism) }),
+    )
+    // Each token ends sooner than its session may last.
+    const ofTokens = streamForAWhile('oauthbearer', { brokers: brokersOf('OAUTH'), sasl: tokens(() => 4_000) })
+    await Promise.all([...passwords, ofTokens])
     await until('every socket is closed', () => openSockets() <= socketsBefore, { timeoutMs: 2_000, everyMs: 10 })
   })
 })
@@ -246,11 +262,45 @@ describe('a password that is changed at the broker while its user is connected',
   })
 })
 
+describe('a token that has expired', () => {
+  it('is named, what was sent with it is not stored, and the next one that is valid lets the same producer go on', async () => {
+    const socketsBefore = openSockets()
+    const topic = defineTopic({ name: 'expired-token', value: string() })
+    await secured.cluster.createTopic(topic.name)
+    let livesForMs = -1_000
+    const given: string[] = []
+    const oauthBearerProvider = () => {
+      given.push(unsignedToken(livesForMs))
+      return Promise.resolve({ value: given.at(-1)! })
+    }
+    const config = { brokers: brokersOf('OAUTH'), sasl: { mechanism: 'oauthbearer', oauthBearerProvider } as const }
+    const messaging = createMessaging({
+      driver: kafkajs({ ...config, logLevel: logLevel.NOTHING }),
+      durability: 'off',
+      logger: 'silent',
+    })
+    const producer = messaging.producer({ maxBlockMs: 1_500 })
+    const errors = await Promise.all(
+      ['one', 'two'].map((value) => producer.send(topic, value).catch((error: unknown) => error as Error)),
+    )
+    for (const error of errors) {
+      expect(error).toMatchObject({ outcome: 'not-stored' })
+      expect((error as Error).message).toMatch(/refused the token of config\.sasl \(invalid_token\)/)
+    }
+    expect(given.length, 'a fresh one is asked for').toBeGreaterThan(1)
+    livesForMs = 60_000
+    expect(await producer.send(topic, 'three')).toMatchObject({ offset: 0 })
+    await messaging.close()
+    expectNoSecret(errors, given)
+    await until('every socket is closed', () => openSockets() <= socketsBefore, { timeoutMs: 2_000, everyMs: 10 })
+  })
+})
+
 /** Longer than three sessions. */
 const STREAM_MS = 3 * reauthenticationMs + 2_000
 
-async function streamForAWhile(mechanism: Mechanism): Promise<void> {
-  const probe = await probedDriver({ brokers: brokersOf('SASLTLS'), ssl: trusting(), sasl: sasl(mechanism) })
+async function streamForAWhile(mechanism: string, config: KafkaConfig): Promise<void> {
+  const probe = await probedDriver(config)
   const topic = `renewed-${mechanism}`
   await secured.cluster.createTopic(topic, { partitions: 2 })
   const producer = await connectedProducer(probe.driver, [topic], { logger: probe.logger })

@@ -125,6 +125,27 @@ export async function writeRecords(
     })
 }
 
+/** A group's commits as Kafka's own client sees them. */
+export interface JavaCommit {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+  readonly metadata: string
+}
+
+/** Copies a group's commits, metadata and all, as tools that mirror clusters do, and gives them. */
+export async function copyCommits(from: JavaTarget, to: JavaTarget, group: string): Promise<JavaCommit[]> {
+  const brokers = [from, to].map(({ internalBrokers }) => internalBrokers.join(','))
+  const output = await java(await withKafkaTool(from.installation), kafkaTool, ['copy-commits', ...brokers, group])
+  return output
+    .split('\n')
+    .filter((text) => text.startsWith('commit\t'))
+    .map((text) => {
+      const [, topic = '', partition, offset, metadata = ''] = text.split('\t')
+      return { topic, partition: Number(partition), offset: Number(offset), metadata }
+    })
+}
+
 function line(step: JavaStep): string {
   if (typeof step === 'string') return step
   const { topic, partition, timestampMs, key, value, headers = [] } = step

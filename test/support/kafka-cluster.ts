@@ -11,6 +11,8 @@ import type { ClusterState, PartitionState, TopicSpec } from './raw-requests.js'
 import { noLongerRemove, removeWithUs } from './reaper.js'
 import { until } from './waiting.js'
 
+type Properties = Readonly<Record<string, string | number>>
+
 export interface ClusterOptions {
   /** Brokers, each also a controller. Default 1. */
   readonly nodes?: number
@@ -18,8 +20,10 @@ export interface ClusterOptions {
   readonly version?: string
   /** Clients reach the brokers only through fault proxies. Default false. */
   readonly proxies?: boolean
-  /** Broker properties that replace or add to those of the harness. */
-  readonly properties?: Readonly<Record<string, string | number>>
+  /** Broker properties that replace or add to those of the harness; by broker id when they differ. */
+  readonly properties?: Properties | ((id: number) => Properties)
+  /** Default: the same one for every cluster. */
+  readonly clusterId?: string
   /** How clients speak to the brokers. Default plain text. */
   readonly listener?: ClientListener
   /** Listeners beside the clients' own, by name in capitals; never behind proxies. `brokersOf` tells their addresses. */
@@ -136,19 +140,14 @@ async function prepareNode(
   address: NodeAddresses,
   all: readonly NodeAddresses[],
   installation: KafkaInstallation,
-  { listener = plaintext, moreListeners = {}, properties = {} }: ClusterOptions,
+  { listener = plaintext, moreListeners = {}, properties = {}, clusterId = 'dGlkZW1hcmtfY2x1c3Rlcg' }: ClusterOptions,
 ): Promise<void> {
+  const own = typeof properties === 'function' ? properties(address.id) : properties
   const data = join(folder, 'data')
   await cp(installation.formattedData, data, { recursive: true })
-  await writeFile(
-    join(folder, 'node.properties'),
-    nodeProperties(address, all, data, listener, moreListeners, properties),
-  )
+  await writeFile(join(folder, 'node.properties'), nodeProperties(address, all, data, listener, moreListeners, own))
   // What `StorageTool format` would write besides, without a JVM run for each node.
-  await writeFile(
-    join(data, 'meta.properties'),
-    `version=1\ncluster.id=dGlkZW1hcmtfY2x1c3Rlcg\nnode.id=${address.id}\n`,
-  )
+  await writeFile(join(data, 'meta.properties'), `version=1\ncluster.id=${clusterId}\nnode.id=${address.id}\n`)
 }
 
 function controls(

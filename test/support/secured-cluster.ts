@@ -20,6 +20,7 @@ export interface SecuredCluster {
 /**
  * - TLS: SSL. OTHERNAME: SSL with a certificate for another name. MTLS: SSL that wants a certificate of the client.
  * - SASL: SASL_PLAINTEXT. SASLTLS: SASL_SSL. Both with PLAIN and SCRAM-SHA-512, and sessions of `reauthenticationMs`.
+ * - OAUTH: SASL_PLAINTEXT with OAUTHBEARER; Kafka's own check of tokens, which looks at their times and asks for no signature.
  */
 export async function startSecuredCluster(): Promise<SecuredCluster> {
   const authority = await certificateAuthority('tidemark-test-authority')
@@ -37,6 +38,7 @@ export async function startSecuredCluster(): Promise<SecuredCluster> {
       MTLS: listener('mtls', 'SSL', { ...keystore(broker), ...mtls }),
       SASL: listener('sasl', 'SASL_PLAINTEXT', sasl),
       SASLTLS: listener('sasltls', 'SASL_SSL', { ...keystore(broker), ...sasl }),
+      OAUTH: listener('oauth', 'SASL_PLAINTEXT', oauth),
     },
     properties: { 'connections.max.reauth.ms': reauthenticationMs },
   })
@@ -64,6 +66,21 @@ const sasl = {
   'sasl.enabled.mechanisms': 'PLAIN,SCRAM-SHA-512',
   'plain.sasl.jaas.config': `org.apache.kafka.common.security.plain.PlainLoginModule required user_${user}="${password}";`,
   'scram-sha-512.sasl.jaas.config': 'org.apache.kafka.common.security.scram.ScramLoginModule required;',
+}
+
+const oauth = {
+  'sasl.enabled.mechanisms': 'OAUTHBEARER',
+  'oauthbearer.sasl.jaas.config':
+    'org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub="broker";',
+}
+
+/** A token as Kafka's own check takes it. @param livesForMs from now on; below zero it has expired */
+export function unsignedToken(livesForMs: number): string {
+  const now = Date.now()
+  const issuedAt = Math.floor(Math.min(now, now + livesForMs) / 1_000) - 60
+  const claims = { sub: user, iat: issuedAt, exp: (now + livesForMs) / 1_000 }
+  const part = (content: object) => Buffer.from(JSON.stringify(content)).toString('base64url')
+  return `${part({ alg: 'none' })}.${part(claims)}.`
 }
 
 const keystore = ({ keystorePath }: IssuedCertificate) => ({

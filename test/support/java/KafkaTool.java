@@ -13,9 +13,11 @@ import java.util.List;
 import java.util.Map;
 import java.util.Properties;
 import java.util.concurrent.Future;
+import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.consumer.ConsumerRebalanceListener;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.clients.producer.RecordMetadata;
@@ -45,7 +47,8 @@ public final class KafkaTool {
             case "read" -> read(properties, rest);
             case "write" -> write(properties);
             case "member" -> member(properties, rest);
-            default -> throw new IllegalArgumentException("read, write or member, not " + args[0]);
+            case "copy-commits" -> copyCommits(rest.get(0), rest.get(1), rest.get(2));
+            default -> throw new IllegalArgumentException("read, write, member or copy-commits, not " + args[0]);
         }
         OUT.flush();
     }
@@ -147,6 +150,23 @@ public final class KafkaTool {
                 OUT.flush();
             }
         }
+    }
+
+    /** As tools that mirror clusters do: offsets with all that stands beside them. */
+    private static void copyCommits(String from, String to, String group) throws Exception {
+        try (Admin source = admin(from); Admin target = admin(to)) {
+            Map<TopicPartition, OffsetAndMetadata> commits =
+                source.listConsumerGroupOffsets(group).partitionsToOffsetAndMetadata().get();
+            target.alterConsumerGroupOffsets(group, commits).all().get();
+            for (Map.Entry<TopicPartition, OffsetAndMetadata> commit : commits.entrySet()) {
+                OUT.println("commit\t" + commit.getKey().topic() + "\t" + commit.getKey().partition()
+                    + "\t" + commit.getValue().offset() + "\t" + commit.getValue().metadata());
+            }
+        }
+    }
+
+    private static Admin admin(String brokers) {
+        return Admin.create(Map.of("bootstrap.servers", brokers));
     }
 
     private static void tell(String event, Collection<TopicPartition> partitions) {
