@@ -4,6 +4,7 @@ export type { MessagingOptions } from './config/messaging-options.js'
 export type { MessagingProducerOptions } from './config/producer-config.js'
 export type { ProducerSettingsOptions } from './producer/producer-options.js'
 export type { MessagingConsumerOptions } from './config/consumer-config.js'
+export type { DeadLetterOptions } from './config/dead-letter-option.js'
 
 export { defineTopic } from './topic/define-topic.js'
 export type { Key } from './topic/key.js'

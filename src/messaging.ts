@@ -5,6 +5,7 @@ import {
   type MessagingOptions,
   type ResolvedMessagingOptions,
 } from './config/messaging-options.js'
+import type { ResolvedDeadLetter } from './config/dead-letter-option.js'
 import { resolveProducerOptions, type MessagingProducerOptions } from './config/producer-config.js'
 import { profiles, type Profile } from './config/profiles.js'
 import { resolveTopics } from './config/topic-list.js'
@@ -187,8 +188,11 @@ export class Messaging implements AsyncDisposable {
       middleware: [],
       stage: null,
       deadLetter: deadLetter === null ? null : this.#deadLetterRoute(deadLetter, options.topics),
+      deadLetterPolicy: deadLetter?.policy,
       beforeStart:
-        deadLetter === null ? undefined : (signal) => this.#lookAtDeadLetterTopic(deadLetter, options.topics, signal),
+        deadLetter === null
+          ? undefined
+          : (signal) => this.#lookAtDeadLetterTopic(deadLetter.topic, options.topics, signal),
       onStopped: () => this.#consumers.delete(consumer),
       closing: async () => this.#closing?.catch(() => undefined),
       send: async (topic, value, sendOptions) => this.#sharedProducer(profile, profile).send(topic, value, sendOptions),
@@ -228,11 +232,12 @@ export class Messaging implements AsyncDisposable {
   }
 
   /** Dead letters go with acks=all and idempotence whatever the profile: they are what is left of a record. */
-  #deadLetterRoute(target: string, sources: readonly Topic[]): DeadLetterRoute {
+  #deadLetterRoute({ topic: target, springHeaders }: ResolvedDeadLetter, sources: readonly Topic[]): DeadLetterRoute {
     const topic = deadLetterTopic(target)
     return deadLetterTo({
       target,
       sources: sources.map(({ name }) => name),
+      springHeaders,
       publish: async (record, originPartition) => {
         const { headers, timestamp } = record
         const producer = this.#sharedProducer('dead letters', profiles.cp, deadLetterProducer)

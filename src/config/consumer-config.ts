@@ -6,10 +6,15 @@ import {
   withDependentDefaults,
   type ResolvedConsumerOptions,
 } from '../consumer/options/consumer-schema.js'
-import { isTopicName, topicNameRule } from '../topic/topic-definition.js'
 import { given } from '../input/given.js'
 import { isRecord } from '../input/shapes.js'
 import type { Topic } from '../topic/topic.js'
+import {
+  deadLetterOption,
+  resolveDeadLetter,
+  type DeadLetterOptions,
+  type ResolvedDeadLetter,
+} from './dead-letter-option.js'
 import { profileOf } from './define-profile.js'
 import type { Profile, ProfileName } from './profiles.js'
 import { requireObject, resolveOptions } from './resolve-options.js'
@@ -18,10 +23,9 @@ import { requireObject, resolveOptions } from './resolve-options.js'
 export type MessagingConsumerOptions<Topics extends readonly Topic[] = readonly Topic[]> = ConsumerOptions<Topics> & {
   /**
    * Topic that takes records whose handling failed, with their bytes as they were and headers that say why. Without it
-   * such a record stops its partition, visibly. It must exist and not be compacted, else the consumer does not start; one
-   * that takes smaller records or keeps them shorter than the topics read is a warning.
+   * such a record stops its partition, visibly.
    */
-  readonly deadLetter?: string | undefined
+  readonly deadLetter?: string | Topic | DeadLetterOptions | undefined
   /** Default: the profile of the messaging it is made by. */
   readonly profile?: ProfileName | Profile | undefined
 }
@@ -29,10 +33,7 @@ export type MessagingConsumerOptions<Topics extends readonly Topic[] = readonly 
 const schema = z
   .strictObject({
     ...consumerShape,
-    deadLetter: z
-      .custom<string>(isTopicName, 'the name of a topic: ' + topicNameRule)
-      .optional()
-      .describe('where failed records go; the topic must exist'),
+    deadLetter: deadLetterOption,
   })
   .superRefine(checkTogether)
 
@@ -40,7 +41,7 @@ const schema = z
 export interface ConsumerConfig {
   readonly profile: Profile
   readonly options: ResolvedConsumerOptions
-  readonly deadLetter: string | null
+  readonly deadLetter: ResolvedDeadLetter | null
 }
 
 /** The profile's settings, overridden by the options. Throws `ConfigError` with every problem. */
@@ -51,15 +52,15 @@ export function resolveConsumerOptions<Topics extends readonly Topic[]>(
   requireObject('consumer', input)
   const { profile, ...options } = given(input)
   const chosen = profile === undefined ? inherited : profileOf(profile)
-  const { isolation, onOutOfRange, commitEveryMs } = chosen.consumer
+  const { isolation, onOutOfRange, commitEveryMs, breaksFloods } = chosen.consumer
   const settled = { isolation, onOutOfRange }
   const subject = typeof options.group === 'string' ? `consumer "${options.group}"` : 'consumer'
-  const { deadLetter = null, ...resolved } = resolveOptions(
+  const { deadLetter, ...resolved } = resolveOptions(
     subject,
     schema,
     withDependentDefaults({ ...settled, ...options, commit: commitOf(options.commit, commitEveryMs) }),
   )
-  return { profile: chosen, options: resolved, deadLetter }
+  return { profile: chosen, options: resolved, deadLetter: resolveDeadLetter(deadLetter, breaksFloods) }
 }
 
 /** How often the profile commits stays its own say where only the number of messages was given. */

@@ -35,6 +35,7 @@ const overridesSchema = z.strictObject({
     .optional()
     .describe("settled work is committed at least this often, in milliseconds, or 'closely' behind the work"),
   onOutOfRange: z.enum(['stop', 'earliest', 'latest']).optional().describe('when the committed offset is gone'),
+  breaksFloods: z.boolean().optional().describe('a flood of dead letters stops its partition'),
   durability: z.enum(['refuse', 'warn', 'off']).optional().describe('when the cluster cannot keep the promise'),
   unsafe: z.boolean().optional().describe('allow settings the promise rests on to be changed'),
 }) satisfies z.ZodType<unknown, ProfileOverrides>

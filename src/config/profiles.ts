@@ -25,6 +25,8 @@ export interface ConsumerProfile {
   /** Settled work is committed at least this often; `closely`: as soon as coordinators bear, at most every 100 ms. */
   readonly commitEveryMs: number | 'closely'
   readonly onOutOfRange: 'stop' | 'earliest' | 'latest'
+  /** A partition whose dead letters are a flood stops. */
+  readonly breaksFloods: boolean
 }
 
 /** What the promise asks of the cluster; checked at start as `durability` says. */
@@ -77,6 +79,7 @@ const ap: Profile = {
     isolation: 'read-uncommitted',
     commitEveryMs: 5_000,
     onOutOfRange: 'earliest',
+    breaksFloods: false,
   },
   durability: 'off',
   brokerNeeds: null,
@@ -104,6 +107,7 @@ const cp: Profile = {
     isolation: 'read-uncommitted',
     commitEveryMs: 'closely',
     onOutOfRange: 'stop',
+    breaksFloods: true,
   },
   durability: 'refuse',
   brokerNeeds: replicated,

@@ -2,25 +2,48 @@ import type { FailedRecord } from '../consumer/handling/failed-record.js'
 import { tdHeader, textHeader } from '../message/headers.js'
 import type { Header } from '../message/record.js'
 import { thrownText } from '../runtime/thrown.js'
+import { thrownChain, thrownMessage } from '../runtime/thrown-chain.js'
+import { springHeaders } from './spring-headers.js'
 
 const stackMaxBytes = 4096
 const messageMaxBytes = 1024
 const nameMaxBytes = 256
+const errorTexts: ReadonlySet<string> = new Set([
+  tdHeader.errorStack,
+  tdHeader.errorMessage,
+  'kafka_dlt-exception-message',
+  'kafka_dlt-exception-stacktrace',
+])
+
+/** What other libraries read. */
+export interface AlsoWritten {
+  readonly springHeaders: boolean
+}
 
 /**
  * The record's own headers as they are, without those of this library that tell about the failure, and then these anew.
  * What a redrive or an earlier consumer wrote once stays: where the record first came from, when it first failed, its id and hops.
  */
-export function deadLetterHeaders(failed: FailedRecord): readonly Header[] {
+export function deadLetterHeaders(failed: FailedRecord, also: AlsoWritten): readonly Header[] {
   const { record } = failed
-  const ours = [...originHeaders(failed), ...failureHeaders(failed)]
+  const ours = [
+    ...originHeaders(failed),
+    ...failureHeaders(failed),
+    ...(also.springHeaders ? cutTexts(springHeaders(failed)) : []),
+  ]
   const kept = record.headers.filter(([name]) => !ours.some(([replaced]) => replaced === name))
   return [...kept, ...ours]
 }
 
 /** The same without what the error said, which is the only thing of ours that may be long. */
 export function withoutErrorText(headers: readonly Header[]): readonly Header[] {
-  return headers.filter(([name]) => name !== tdHeader.errorStack && name !== tdHeader.errorMessage)
+  return headers.filter(([name]) => !errorTexts.has(name))
+}
+
+/** What tells where the record stands and why, without its own headers and the error's text. */
+export function pointerHeaders(failed: FailedRecord): readonly Header[] {
+  const told = withoutErrorText(deadLetterHeaders(failed, { springHeaders: false }))
+  return [...told.filter(([name]) => name.startsWith('td-')), textHeader(tdHeader.left, 'value')]
 }
 
 function originHeaders({ topic, partition, record }: FailedRecord): readonly Header[] {
@@ -42,8 +65,8 @@ function failureHeaders(failed: FailedRecord): readonly Header[] {
     textHeader(tdHeader.attempt, String(failed.attempt)),
     ...(group === null ? [] : [textHeader(tdHeader.group, group)]),
     textHeader(tdHeader.errorClass, cut(error.name, nameMaxBytes)),
-    textHeader(tdHeader.errorMessage, cut(error.message, messageMaxBytes)),
-    textHeader(tdHeader.errorStack, cut(error.stack, stackMaxBytes)),
+    textHeader(tdHeader.errorMessage, cut(thrownMessage(failed.error), messageMaxBytes)),
+    textHeader(tdHeader.errorStack, cut(thrownChain(failed.error), stackMaxBytes)),
     ...(firstFailed ? [] : [textHeader(tdHeader.firstFailedAt, isoTime(failed.firstFailedAt))]),
     textHeader(tdHeader.lastFailedAt, isoTime(failed.lastFailedAt)),
   ]
@@ -55,11 +78,18 @@ function isoTime(timestamp: number): string {
   return Number.isNaN(time.getTime()) ? String(timestamp) : time.toISOString()
 }
 
+function cutTexts(headers: readonly Header[]): readonly Header[] {
+  return headers.map(([name, value]) => [name, value === null ? null : cutBytes(value, stackMaxBytes)])
+}
+
 /** At most so many bytes of UTF-8, never half a character. */
 function cut(text: string, maxBytes: number): string {
-  const bytes = Buffer.from(text, 'utf8')
-  if (bytes.length <= maxBytes) return text
+  return cutBytes(Buffer.from(text, 'utf8'), maxBytes).toString('utf8')
+}
+
+function cutBytes(bytes: Buffer, maxBytes: number): Buffer {
+  if (bytes.length <= maxBytes) return bytes
   let end = maxBytes
   while (end > 0 && ((bytes[end] as number) & 0xc0) === 0x80) end -= 1
-  return bytes.toString('utf8', 0, end)
+  return bytes.subarray(0, end)
 }

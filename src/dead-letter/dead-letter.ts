@@ -1,8 +1,16 @@
-import { DeadLetterError, type DeadLetterRoute, type FailedRecord } from '../consumer/handling/failed-record.js'
+import {
+  DeadLetterError,
+  type DeadLetterRoute,
+  type FailedRecord,
+  type LetterForm,
+} from '../consumer/handling/failed-record.js'
 import { ConfigError, TidemarkError } from '../errors.js'
 import type { OutgoingRecord } from '../message/record.js'
 import { thrownName } from '../runtime/thrown.js'
-import { deadLetterHeaders, withoutErrorText } from './dead-letter-headers.js'
+import { deadLetterHeaders, pointerHeaders, withoutErrorText, type AlsoWritten } from './dead-letter-headers.js'
+
+/** A key that is longer is left at its origin with the value. */
+const pointerKeyMaxBytes = 1_024
 
 /**
  * Stores a record in the dead-letter topic, with acks=all and idempotence whatever the profile, on the partition that
@@ -16,33 +24,60 @@ export interface DeadLetterRouteParts {
   /** Topics the consumer reads. */
   readonly sources: readonly string[]
   readonly publish: PublishDeadLetter
+  /** Beside ours those that Spring for Apache Kafka writes. Default false. */
+  readonly springHeaders?: boolean | undefined
 }
 
 /**
  * The way of failed records to their topic: key, value and headers as they were, and headers that tell why. A letter that
- * is too large goes without the error's text; one that is too large all the same, or that the topic refuses, rejects with
- * `DeadLetterError`, because no repeat can change that.
+ * is too large goes
+ *
+ * 1. without the error's text, which is the only thing of ours that may be long,
+ * 2. as a pointer: the headers that tell its origin and what failed, and the key unless that is long; `td-left` says that
+ *    the value is left at its origin, where it is kept as long as that topic keeps it.
+ *
+ * One that is too large all the same, or that the topic refuses, rejects with `DeadLetterError`, because no repeat can
+ * change that.
  *
  * @throws ConfigError when the target is one of the topics it would take records from
  */
-export function deadLetterTo({ target, sources, publish }: DeadLetterRouteParts): DeadLetterRoute {
+export function deadLetterTo({
+  target,
+  sources,
+  publish,
+  springHeaders = false,
+}: DeadLetterRouteParts): DeadLetterRoute {
   if (sources.includes(target)) throw sameTopic(target)
   return async (failed) => {
-    const letter = deadLetterRecord(failed)
     try {
-      await publishUnlessTooLarge(publish, letter, failed.partition)
+      return await publishWhatFits(publish, failed, { springHeaders })
     } catch (error) {
       throw lastWord(target, failed, error)
     }
   }
 }
 
-async function publishUnlessTooLarge(publish: PublishDeadLetter, letter: OutgoingRecord, originPartition: number) {
+async function publishWhatFits(
+  publish: PublishDeadLetter,
+  failed: FailedRecord,
+  also: AlsoWritten,
+): Promise<LetterForm> {
+  const whole = deadLetterRecord(failed, also)
+  if (await fits(publish, whole, failed.partition)) return 'whole'
+  const trimmed = { ...whole, headers: withoutErrorText(whole.headers) }
+  if (await fits(publish, trimmed, failed.partition)) return 'whole'
+  await publish(pointerRecord(failed), failed.partition)
+  return 'pointer'
+}
+
+/** `false`: it is too large. */
+async function fits(publish: PublishDeadLetter, letter: OutgoingRecord, originPartition: number): Promise<boolean> {
   try {
     await publish(letter, originPartition)
+    return true
   } catch (error) {
-    if (!isTooLarge(error)) throw error
-    await publish({ ...letter, headers: withoutErrorText(letter.headers) }, originPartition)
+    if (isTooLarge(error)) return false
+    throw error
   }
 }
 
@@ -50,9 +85,15 @@ async function publishUnlessTooLarge(publish: PublishDeadLetter, letter: Outgoin
  * The record as it goes to the dead-letter topic. Its time is that of now, since the topic's retention counts from it: the
  * letter of an old record would be deleted at the next check. The time of its origin stands in `td-origin-timestamp`.
  */
-export function deadLetterRecord(failed: FailedRecord): OutgoingRecord {
+export function deadLetterRecord(failed: FailedRecord, also: AlsoWritten): OutgoingRecord {
   const { key, value } = failed.record
-  return { key, value, headers: deadLetterHeaders(failed), timestamp: failed.lastFailedAt }
+  return { key, value, headers: deadLetterHeaders(failed, also), timestamp: failed.lastFailedAt }
+}
+
+function pointerRecord(failed: FailedRecord): OutgoingRecord {
+  const { key } = failed.record
+  const keptKey = key !== null && key.length <= pointerKeyMaxBytes ? key : null
+  return { key: keptKey, value: null, headers: pointerHeaders(failed), timestamp: failed.lastFailedAt }
 }
 
 /** Same partition where the target has as many, else modulo: records of one origin partition stay together. */
@@ -85,7 +126,7 @@ function lastWord(target: string, failed: FailedRecord, error: unknown): unknown
   if (!(error instanceof TidemarkError)) return error
   if (isTooLarge(error)) {
     const fix = `raise max.message.bytes of ${target}`
-    return noLetter('too-large', target, failed, error, 'is too large for it, also without the text of its error', fix)
+    return noLetter('too-large', target, failed, error, 'is too large for it, even as a pointer to its origin', fix)
   }
   if (refusedCodes.includes(error.code)) {
     return noLetter(

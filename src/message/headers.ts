@@ -23,8 +23,10 @@ export const tdHeader = {
   group: 'td-group',
   errorClass: 'td-error-class',
   errorMessage: 'td-error-message',
-  /** At most 4 KiB. */
+  /** With the stacks of its causes and parts; at most 4 KiB. */
   errorStack: 'td-error-stack',
+  /** The letter was too large: its value and own headers are left at its origin. Text: value. */
+  left: 'td-left',
   firstFailedAt: 'td-first-failed-at',
   lastFailedAt: 'td-last-failed-at',
 } as const
@@ -45,6 +47,17 @@ export function encodeHeaders(input: HeadersInput): readonly Header[] {
   if (typeof input !== 'object' || input === null || Buffer.isBuffer(input)) throw notHeaders(input)
   if (Symbol.iterator in input) return encodePairs(input as Iterable<readonly [string, string | Buffer | null]>)
   return encodeRecord(input)
+}
+
+/** The time of the record that this one was made from, in ms since the Unix epoch; `undefined` when it tells none. */
+export function originTimestamp(pairs: readonly Header[]): number | undefined {
+  for (const [name, value] of pairs) {
+    if (name !== tdHeader.originTimestamp || value === null) continue
+    const text = value.toString('latin1')
+    const time = /^-?\d+$/.test(text) ? Number(text) : Date.parse(text)
+    return Number.isNaN(time) ? undefined : time
+  }
+  return undefined
 }
 
 class HeadersView implements MessageHeaders {

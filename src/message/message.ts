@@ -12,7 +12,7 @@ export interface Message<Value = unknown, Name extends string = string> {
   readonly topic: Name
   readonly partition: number
   readonly offset: number
-  /** Milliseconds since the Unix epoch, as stored. */
+  /** Milliseconds since the Unix epoch, as stored; of a dead letter, a retry or a redrive that of its origin. */
   readonly timestamp: number
   readonly key: Buffer | null
   readonly value: Value

@@ -65,6 +65,8 @@ export type ClientEvent =
       readonly offset: number
       readonly reason: string
       readonly attempt: number
+      /** `pointer`: its value did not fit and is only where it came from. */
+      readonly form: 'whole' | 'pointer'
     })
   | (TopicPartition & {
       readonly kind: 'dead-letter-delayed'

@@ -6,6 +6,7 @@ import {
   createMessaging,
   defineTopic,
   json,
+  nullable,
   StateError,
   type Message,
   type Receipt,
@@ -127,7 +128,7 @@ describe('messaging', () => {
 
   it('stops a partition, visibly, at a record that its dead-letter topic will never take, and goes on with others', async () => {
     const { cluster, messaging, close } = await world()
-    cluster.createTopic('narrow', { configs: { 'max.message.bytes': '1000' } })
+    cluster.createTopic('narrow', { configs: { 'max.message.bytes': '200' } })
     const raw = defineTopic({ name: 'readings', value: bytes() })
     const producer = messaging.producer()
     const refused = await producer.send(raw, Buffer.alloc(5_000, '{'), { partition: 1 })
@@ -152,9 +153,35 @@ describe('messaging', () => {
       ],
     ])
     expect(handled).toEqual([3])
+    await messaging.close()
+    expect(cluster.committed('g').find(({ partition }) => partition === 2)?.offset).toBe(1)
+    expect(cluster.committed('g').find(({ partition }) => partition === 1)?.offset).toBe(0)
     await close()
-    expect(cluster.committed('g').find(({ partition }) => partition === 1)?.offset ?? 0).toBe(0)
     expect(cluster.records('narrow', 0)).toEqual([])
+  })
+
+  it('puts a record that is too large for its dead-letter topic there as a pointer, whose reader sees the time of its origin', async () => {
+    const { cluster, messaging, close } = await world()
+    cluster.createTopic('narrow', { configs: { 'max.message.bytes': '1000' } })
+    const raw = defineTopic({ name: 'readings', value: bytes() })
+    const origin = await messaging.producer().send(raw, Buffer.alloc(5_000, '{'), { partition: 1, timestamp: 1_000 })
+    const handle = () => undefined
+    const failing = messaging.consumer({ group: 'g', topics: [readings], commit: 'each', deadLetter: 'narrow', handle })
+    await failing.start()
+    await until(() => cluster.records('narrow', 0).length === 1)
+    const letters: Message[] = []
+    const reader = messaging.consumer({
+      group: 'letters',
+      topics: [defineTopic({ name: 'narrow', value: nullable(bytes()) })],
+      handle: (message) => void letters.push(message),
+    })
+    await reader.start()
+    await until(() => letters.length === 1)
+    expect(letters[0]).toMatchObject({ value: null, timestamp: 1_000 })
+    expect(letters[0]?.headers.get('td-origin-offset')).toBe(String(origin.offset))
+    expect(cluster.records('narrow', 0)[0]?.timestamp).toBeGreaterThan(1_000)
+    await until(() => cluster.committed('g').some(({ partition, offset }) => partition === 1 && offset === 1))
+    await close()
   })
 
   it('sends from within a handler before its record counts as handled', async () => {

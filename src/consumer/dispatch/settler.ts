@@ -116,6 +116,8 @@ export class Settler {
     metrics.count('tidemark_consumer_records_total', labelsOf(partition, settlement), count)
     ledger.settled(work, settlement)
     backPressure.shrunk(partition)
+    if (settlement.kind !== 'moved') partition.handled += count
+    else if (settlement.thenStop !== undefined) this.#parts.stopPartition(partition, settlement.thenStop)
   }
 
   #countLate({ partition, count }: Work): void {

@@ -1,18 +1,28 @@
 import { DecodeError, TimeoutError } from '../../errors.js'
 import { exponential, type Backoff } from '../../runtime/backoff.js'
 import type { Runtime } from '../../runtime/runtime.js'
+import { thrownName } from '../../runtime/thrown.js'
 import type { Telemetry } from '../../telemetry/guard.js'
 import { tell } from '../../telemetry/tell.js'
 import type { OwnedPartition } from '../partition/owned-partition.js'
 import { deadLettered, late, split, type Settlement } from '../partition/settlement.js'
 import type { Work } from '../partition/work.js'
-import { DeadLetterError, type DeadLetterReason, type DeadLetterRoute, type FailedRecord } from './failed-record.js'
+import {
+  DeadLetterError,
+  type DeadLetterPolicy,
+  type DeadLetterReason,
+  type DeadLetterRoute,
+  type FailedRecord,
+  type LetterForm,
+} from './failed-record.js'
 import { DeadLetter } from './fate.js'
+import { FloodBreaker, type BreakerLimits } from './flood-breaker.js'
 import type { Failed, Rung } from './ladder.js'
 
 export interface DeadLettersParts {
   readonly group: string | null
   readonly route: DeadLetterRoute
+  readonly policy: DeadLetterPolicy
   readonly runtime: Runtime
   readonly telemetry: Telemetry
 }
@@ -24,7 +34,24 @@ const permissionWaitMs = 30_000
 
 /** Puts on the dead-letter topic what came so far; of a batch the records that fail alone. */
 export function deadLetterRung(parts: DeadLettersParts): Rung {
-  return (failed) => (failed.work.count > 1 ? split : deadLetter(parts, failed))
+  const breakers = new WeakMap<OwnedPartition, FloodBreaker>()
+  return (failed) => {
+    if (failed.work.count > 1) return split
+    const tooMany = flood(breakers, parts.policy.breaker, failed.work.partition)
+    return tooMany === null ? deadLetter(parts, failed) : { kind: 'stopped', by: flooded(failed, tooMany) }
+  }
+}
+
+/** What is too much, in words; counted anew when the partition is taken, sought or started again. */
+function flood(
+  breakers: WeakMap<OwnedPartition, FloodBreaker>,
+  limits: BreakerLimits | null,
+  partition: OwnedPartition,
+): string | null {
+  if (limits === null) return null
+  let breaker = breakers.get(partition)
+  if (breaker === undefined) breakers.set(partition, (breaker = new FloodBreaker(limits)))
+  return breaker.letter(partition.handled)
 }
 
 /**
@@ -43,13 +70,14 @@ async function deadLetter(parts: DeadLettersParts, failed: Failed): Promise<Sett
   const record = failedRecord(parts.group, failed)
   const first = await tryRoute(parts.route, record, partition.signal)
   if (partition.isGone) return late
-  const end = first === null ? deadLettered : await untilWritten(parts, work, record, first)
-  if (end !== deadLettered) return end
+  const end = 'form' in first ? first : await untilWritten(parts, work, record, first.error)
+  if (!('form' in end)) return end
   partition.deadLetterFailures = 0
   const { topic, partition: number, reason, attempt } = record
   const { offset } = record.record
-  tell(parts.telemetry, { kind: 'dead-lettered', topic, partition: number, offset, reason, attempt })
-  return end
+  tell(parts.telemetry, { kind: 'dead-lettered', topic, partition: number, offset, reason, attempt, form: end.form })
+  if (parts.policy.afterwards === 'continue') return deadLettered
+  return { kind: 'moved', to: 'dead-letter', thenStop: stoppedBehind(record) }
 }
 
 async function untilWritten(
@@ -57,7 +85,7 @@ async function untilWritten(
   work: Work,
   record: FailedRecord,
   firstError: unknown,
-): Promise<Settlement> {
+): Promise<Written | Settlement> {
   const { partition } = work
   const { clock, random } = runtime
   const waitsUntil = clock.now() + permissionWaitMs
@@ -77,8 +105,8 @@ async function untilWritten(
       if (partition.lanes.closing.aborted) return late
       const end = await Promise.race([tryRoute(route, record, partition.signal), closed])
       if (end === 'closed' || partition.isGone) return late
-      if (end === null) return deadLettered
-      error = end
+      if ('form' in end) return end
+      error = end.error
     }
   } finally {
     partition.gate.lift('dead-letter')
@@ -97,14 +125,42 @@ function isFinal(error: unknown, isLongEnough: boolean): error is DeadLetterErro
   return error instanceof DeadLetterError && (error.code !== 'not-authorized' || isLongEnough)
 }
 
-/** `null` when acknowledged, else what went wrong. */
-async function tryRoute(route: DeadLetterRoute, failed: FailedRecord, signal: AbortSignal): Promise<unknown> {
+/** The letter is acknowledged. */
+interface Written {
+  readonly form: LetterForm
+}
+
+async function tryRoute(
+  route: DeadLetterRoute,
+  failed: FailedRecord,
+  signal: AbortSignal,
+): Promise<Written | { readonly error: unknown }> {
   try {
-    await route(failed, signal)
-    return null
+    return { form: (await route(failed, signal)) ?? 'whole' }
   } catch (error) {
-    return error ?? new Error('the dead-letter route rejected without a reason')
+    return { error }
   }
+}
+
+function flooded({ work, error }: Failed, tooMany: string): DeadLetterError {
+  const { topic, partition } = work.partition
+  const { offset } = work.firstRecord
+  return new DeadLetterError(
+    'flood',
+    `offset ${offset} of ${topic}-${partition} failed (${thrownName(error)}) and would be one dead letter too many: ` +
+      `${tooMany} failed; its partition stops here, since so many tell of a reader or a writer that is broken; mend ` +
+      'that and restart the partition, or set deadLetter.breaker',
+    { topic, partition, offset, cause: error, failure: error },
+  )
+}
+
+function stoppedBehind({ topic, partition, record: { offset }, error }: FailedRecord): DeadLetterError {
+  return new DeadLetterError(
+    'stopped-behind',
+    `offset ${offset} of ${topic}-${partition} failed (${thrownName(error)}) and is on the dead-letter topic; its partition ` +
+      "stops behind it, as deadLetter.afterwards is 'stop'; look at the letter, then restart the partition",
+    { topic, partition, offset, cause: error, failure: error },
+  )
 }
 
 function failedRecord(group: string | null, failed: Failed): FailedRecord {

@@ -1,6 +1,7 @@
 import { TidemarkError, type ErrorDetails } from '../../errors.js'
 import type { ReceivedRecord } from '../../message/record.js'
 import type { TopicPartition } from '../../message/topic-partition.js'
+import type { BreakerLimits } from './flood-breaker.js'
 
 export type DeadLetterReason = 'undecodable' | 'invalid' | 'rejected' | 'exhausted' | 'timeout'
 
@@ -17,20 +18,31 @@ export interface FailedRecord extends TopicPartition {
   readonly lastFailedAt: number
 }
 
+/** `pointer`: the value did not fit and is left where the record came from. */
+export type LetterForm = 'whole' | 'pointer'
+
+/** What becomes of a partition whose records become dead letters. */
+export interface DeadLetterPolicy {
+  /** `null`: however many they are. */
+  readonly breaker: BreakerLimits | null
+  /** `stop`: the partition stops behind the first. */
+  readonly afterwards: 'continue' | 'stop'
+}
+
 /**
  * Puts a failed record where it will be kept. Resolves only when that is acknowledged; on a rejection the consumer tries
  * again with backoff while the partition waits, until `signal` aborts because the partition is no longer ours. Only a
  * `DeadLetterError` ends that: the partition stops at the record; with code `not-authorized` after it was waited out a while.
  */
-export type DeadLetterRoute = (failed: FailedRecord, signal: AbortSignal) => Promise<void>
+export type DeadLetterRoute = (failed: FailedRecord, signal: AbortSignal) => Promise<LetterForm | void>
 
-/** A failed record that its dead-letter topic will never take. Its partition is stopped at it. `cause` says why it does not. */
+/** A failed record that its dead-letter topic does not take, and never will. Its partition is stopped at it; `cause` says why. */
 export class DeadLetterError extends TidemarkError {
   override readonly name = 'DeadLetterError'
   /** Why the record was to go there. */
   readonly failure: unknown
   constructor(
-    code: 'too-large' | 'refused' | 'not-authorized',
+    code: 'too-large' | 'refused' | 'not-authorized' | 'flood' | 'stopped-behind',
     message: string,
     details: ErrorDetails & { readonly failure?: unknown },
   ) {

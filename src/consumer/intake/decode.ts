@@ -1,6 +1,6 @@
 import { DecodeError } from '../../errors.js'
 import { isPromised } from '../../input/asynchronous.js'
-import { messageHeaders } from '../../message/headers.js'
+import { messageHeaders, originTimestamp } from '../../message/headers.js'
 import type { Message } from '../../message/message.js'
 import type { ReceivedRecord } from '../../message/record.js'
 import { SerdeError, type ValueIssue } from '../../serde/serde-error.js'
@@ -28,7 +28,7 @@ export function decode(
     topic: partition.topic,
     partition: partition.partition,
     offset: record.offset,
-    timestamp: record.timestamp,
+    timestamp: timeOf(record),
     key: record.key,
     value,
     headers: messageHeaders(record.headers),
@@ -37,9 +37,15 @@ export function decode(
 
 /** The bytes themselves as value, for what looks at failed records. */
 export function rawMessage(partition: OwnedPartition, record: ReceivedRecord): Message<Buffer | null> {
-  const { offset, timestamp, key, value } = record
+  const { offset, key, value } = record
+  const timestamp = timeOf(record)
   const { topic, partition: number } = partition
   return { topic, partition: number, offset, timestamp, key, value, headers: messageHeaders(record.headers) }
+}
+
+/** What comes back by way of a dead-letter or delay topic keeps the time of its origin; it was only stored later. */
+function timeOf({ timestamp, headers }: ReceivedRecord): number {
+  return headers.length === 0 ? timestamp : (originTimestamp(headers) ?? timestamp)
 }
 
 function notDecoded({ topic, partition }: OwnedPartition, offset: number, cause: unknown): DecodeError {

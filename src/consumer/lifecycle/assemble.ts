@@ -5,6 +5,7 @@ import { Dispatch } from '../dispatch/dispatch.js'
 import { Settler } from '../dispatch/settler.js'
 import { atLeastOnce, type Handling } from '../handling/at-least-once.js'
 import { deadLetterRung } from '../handling/dead-letters.js'
+import type { DeadLetterPolicy } from '../handling/failed-record.js'
 import { discardRung, stopRung } from '../handling/fates.js'
 import { Ladder, type Rung } from '../handling/ladder.js'
 import { RunningCalls } from '../handling/running-calls.js'
@@ -179,16 +180,18 @@ function handlingOf({ handle, handleBatch }: ResolvedConsumerOptions): Handling 
   throw new StateError('no-handler', 'a consumer needs handle or handleBatch')
 }
 
+const unlimited: DeadLetterPolicy = { breaker: null, afterwards: 'continue' }
+
 /** Docs: decision 4. */
 function rungsOf(
   group: string | null,
-  { retryLater, deadLetter, driver: { runtime } }: ConsumerDependencies,
+  { retryLater, deadLetter, deadLetterPolicy: policy = unlimited, driver: { runtime } }: ConsumerDependencies,
   telemetry: Telemetry,
 ): Rung[] {
   return [
     discardRung(telemetry),
     ...(retryLater === undefined ? [] : [retryLater]),
-    ...(deadLetter === null ? [] : [deadLetterRung({ group, route: deadLetter, runtime, telemetry })]),
+    ...(deadLetter === null ? [] : [deadLetterRung({ group, route: deadLetter, policy, runtime, telemetry })]),
     stopRung,
   ]
 }

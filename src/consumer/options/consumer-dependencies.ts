@@ -2,7 +2,7 @@ import type { Driver } from '../../driver/driver.js'
 import type { TopicPartition } from '../../message/topic-partition.js'
 import type { Telemetry } from '../../telemetry/guard.js'
 import type { DeliveryFactory } from '../handling/at-least-once.js'
-import type { DeadLetterRoute } from '../handling/failed-record.js'
+import type { DeadLetterPolicy, DeadLetterRoute } from '../handling/failed-record.js'
 import type { ContextSend, Middleware } from '../handling/handler.js'
 import type { Rung } from '../handling/ladder.js'
 import type { Stage } from '../intake/stage.js'
@@ -20,6 +20,8 @@ export interface ConsumerDependencies extends Telemetry {
   readonly retryLater?: Rung | undefined
   /** Where failed records go; `null`: their partition stops. */
   readonly deadLetter: DeadLetterRoute | null
+  /** By default however many there are, and the partition goes on. */
+  readonly deadLetterPolicy?: DeadLetterPolicy | undefined
   readonly send: ContextSend
   /** Awaited before the consumer joins; a rejection ends its start. Not awaited, and to be quiet, once the signal has aborted. */
   readonly beforeStart?: ((signal: AbortSignal) => Promise<void>) | undefined

@@ -66,6 +66,8 @@ export class OwnedPartition implements TopicPartition {
   readonly takenAt: number
   /** Absolute ms of the last settled record, or of the receipt of the first after idleness. */
   lastProgressAt: number
+  /** Records that were handled or discarded. */
+  handled = 0
   /** Records whose handling ended without a way to settle them. */
   failed = 0
   stoppedBy: TidemarkError | null = null

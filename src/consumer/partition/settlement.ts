@@ -4,7 +4,7 @@ export type Settlement =
   /** Dropped, because its handler said so. */
   | { readonly kind: 'discarded' }
   /** Kept elsewhere, acknowledged. */
-  | { readonly kind: 'moved'; readonly to: 'dead-letter' }
+  | { readonly kind: 'moved'; readonly to: 'dead-letter'; readonly thenStop?: Error | undefined }
   /** The partition is no longer ours: nothing of it counts. */
   | { readonly kind: 'late' }
   /** A batch failed and each of its records must be tried alone. */

@@ -48,8 +48,16 @@ describe('options that cannot work', () => {
     [{ topics: ['t'] }, 'topics.0', 'write a topic made by defineTopic'],
     [{ topics: [...least.topics, ...least.topics] }, 'topics', 'write each topic once; t is there twice'],
     [{ group: null, groupInstanceId: 'a' }, 'groupInstanceId', 'write nothing: without a group'],
-    [{ deadLetter: 'no topic' }, 'deadLetter', 'write the name of a topic: 1 to 249 of the characters'],
+    [{ deadLetter: 'no topic' }, 'deadLetter', 'write the name of a topic (1 to 249 of the characters'],
     [{ deadLetter: '' }, 'deadLetter', 'write the name of a topic'],
+    [{ deadLetter: { topic: '' } }, 'deadLetter.topic', 'write the name of a topic'],
+    [{ deadLetter: { topic: 'dlq', afterwards: 'park' } }, 'deadLetter.afterwards', "write 'continue' or 'stop'"],
+    [
+      { deadLetter: { topic: 'dlq', breaker: { ratio: 10 } } },
+      'deadLetter.breaker.ratio',
+      'write a number of at most 1',
+    ],
+    [{ deadLetter: { topic: 'dlq', braker: false } }, 'deadLetter.braker', 'did you mean breaker?'],
     [{ onDrained: 3 }, 'onDrained', 'write a function (report)'],
   ])('%o', (options, path, fix) => {
     const [issue, ...others] = issuesOf(() => resolve(options))

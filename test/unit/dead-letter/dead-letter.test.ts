@@ -21,19 +21,21 @@ function failed(headers: readonly Header[] = [], error: unknown = new TypeError(
   }
 }
 
+const plain = { springHeaders: false }
+
 const textOf = (record: OutgoingRecord) => (name: string) => messageHeaders(record.headers).get(name)
 
 describe('a dead letter', () => {
   it('has the original key and value, untouched, and the time of its last failure, from which retention counts', () => {
     const source = failed()
-    const letter = deadLetterRecord(source)
+    const letter = deadLetterRecord(source, plain)
     expect(letter.key).toBe(source.record.key)
     expect(letter.value).toBe(source.record.value)
     expect(letter.timestamp).toBe(source.lastFailedAt)
   })
 
   it('tells where it came from, who failed, why, how often and when', () => {
-    const text = textOf(deadLetterRecord(failed()))
+    const text = textOf(deadLetterRecord(failed(), plain))
     const told = {
       'td-origin-topic': 'orders',
       'td-origin-partition': '5',
@@ -51,14 +53,14 @@ describe('a dead letter', () => {
     expect(text('td-error-stack')).toContain('dead-letter.test')
   })
 
-  it('has every header that tdHeader lists, but the id that the caller gives', () => {
-    const written = deadLetterRecord(failed()).headers.map(([name]) => name)
-    expect([...written, tdHeader.id].sort()).toEqual(Object.values(tdHeader).sort())
+  it('has every header that tdHeader lists, but the id that the caller gives, and what only a pointer has', () => {
+    const written = deadLetterRecord(failed(), plain).headers.map(([name]) => name)
+    expect([...written, tdHeader.id, tdHeader.left].sort()).toEqual(Object.values(tdHeader).sort())
   })
 
   it('keeps foreign headers in order with their repeats and nulls, and replaces ours instead of adding to them', () => {
     const own = [header('trace', 'a'), header('td-reason', 'timeout'), ['empty', null], header('trace', 'b')] as const
-    const { headers } = deadLetterRecord(failed(own))
+    const { headers } = deadLetterRecord(failed(own), plain)
     expect(headers.slice(0, 3).map(([name, value]) => [name, value?.toString() ?? null])).toEqual([
       ['trace', 'a'],
       ['empty', null],
@@ -77,7 +79,7 @@ describe('a dead letter', () => {
       header('td-id', 'i'),
       header('td-hop', '2'),
     ]
-    const letter = deadLetterRecord(failed(own))
+    const letter = deadLetterRecord(failed(own), plain)
     const text = textOf(letter)
     for (const [name, value] of own) {
       expect(text(name)).toBe(value?.toString())
@@ -88,15 +90,65 @@ describe('a dead letter', () => {
   it('cuts a long stack to 4 KiB without breaking a character', () => {
     const error = new Error('no')
     error.stack = 'x' + 'ü'.repeat(5_000)
-    const bytes = messageHeaders(deadLetterRecord(failed([], error)).headers).bytes('td-error-stack') as Buffer
+    const bytes = messageHeaders(deadLetterRecord(failed([], error), plain).headers).bytes('td-error-stack') as Buffer
     expect(bytes.length).toBeLessThanOrEqual(4096)
     expect(bytes.length).toBeGreaterThan(4000)
     expect(bytes.toString()).not.toContain('\ufffd')
   })
 
+  it('tells the causes and the parts of the error, each once', () => {
+    const inner = new Error('no route to host')
+    const error = new Error('could not save', {
+      cause: new AggregateError([inner, new TypeError('bad')], 'all failed'),
+    })
+    inner.cause = error
+    const stack = textOf(deadLetterRecord(failed([], error), plain))('td-error-stack') ?? ''
+    const firstLines = stack.split('\n').filter((line) => !line.startsWith('    at'))
+    expect(firstLines).toEqual([
+      'Error: could not save',
+      'Caused by: AggregateError: all failed',
+      'One of: Error: no route to host',
+      'One of: TypeError: bad',
+    ])
+  })
+
+  it('tells what was thrown when it is no error, and calls nothing of it', () => {
+    const told = (thrown: unknown) => textOf(deadLetterRecord(failed([], thrown), plain))('td-error-message')
+    expect(told('a string')).toBe("'a string'")
+    expect(told({ code: 17, why: { deep: true } })).toBe('{ code: 17, why: { deep: true } }')
+    const trap = {
+      get secret() {
+        throw new Error('called')
+      },
+      [Symbol.for('nodejs.util.inspect.custom')]: () => {
+        throw new Error('called')
+      },
+    }
+    expect(told(trap)).toContain('[Getter]')
+    expect(told(null)).toBe('null')
+  })
+
+  it("has the headers of Spring beside ours when asked, numbers big-endian, as Spring's own recoverer writes them", () => {
+    const error = new Error('could not save', { cause: new TypeError('bad') })
+    const { headers } = deadLetterRecord(failed([], error), { springHeaders: true })
+    const spring = new Map(headers.filter(([name]) => name.startsWith('kafka_dlt-')))
+    expect(spring.get('kafka_dlt-original-partition')?.readInt32BE()).toBe(5)
+    expect(spring.get('kafka_dlt-original-offset')?.readBigInt64BE()).toBe(99n)
+    expect(spring.get('kafka_dlt-original-timestamp')?.readBigInt64BE()).toBe(BigInt(Date.UTC(2026, 0, 2)))
+    const texts = [...spring].filter(([name]) => !/partition|offset|timestamp$|stacktrace/.test(name))
+    expect(texts.map(([name, value]) => [name, value?.toString()])).toEqual([
+      ['kafka_dlt-original-topic', 'orders'],
+      ['kafka_dlt-original-timestamp-type', 'CreateTime'],
+      ['kafka_dlt-original-consumer-group', 'billing'],
+      ['kafka_dlt-exception-fqcn', 'Error'],
+      ['kafka_dlt-exception-cause-fqcn', 'TypeError'],
+      ['kafka_dlt-exception-message', 'could not save'],
+    ])
+  })
+
   it('can be made of anything that was thrown and of times no calendar knows', () => {
     const odd = failed([], 'a string')
-    const text = textOf(deadLetterRecord({ ...odd, record: { ...odd.record, timestamp: 9e15 } }))
+    const text = textOf(deadLetterRecord({ ...odd, record: { ...odd.record, timestamp: 9e15 } }, plain))
     expect(text('td-error-class')).toBe('string')
     expect(text('td-origin-timestamp')).toBe('9000000000000000')
   })
@@ -148,7 +200,46 @@ describe('the dead-letter route', () => {
     },
   )
 
-  it('ends with too-large, where and what to do, when a letter is too large without them too', async () => {
+  it('sends one that is too large all the same as a pointer: the key, where it came from and why, and that its value is left there', async () => {
+    const published: OutgoingRecord[] = []
+    const publish = (record: OutgoingRecord) => {
+      published.push(record)
+      return published.length < 3
+        ? Promise.reject(new SendError('message-too-large', 'not-stored', 'no'))
+        : Promise.resolve()
+    }
+    const route = deadLetterTo({ target: 'dlq', sources: ['t'], publish, springHeaders: true })
+    await expect(route(failed([header('trace', 'a')]), signal)).resolves.toBe('pointer')
+    const pointer = published[2] as OutgoingRecord
+    expect(pointer).toMatchObject({ key: Buffer.from([0xff]), value: null, timestamp: Date.UTC(2026, 0, 4) })
+    const text = textOf(pointer)
+    expect(text('td-origin-topic')).toBe('orders')
+    expect(text('td-origin-offset')).toBe('99')
+    expect(text('td-reason')).toBe('exhausted')
+    expect(text('td-left')).toBe('value')
+    expect(pointer.headers.every(([name]) => name.startsWith('td-'))).toBe(true)
+  })
+
+  it('leaves a long key at its origin with the value', async () => {
+    const published: OutgoingRecord[] = []
+    const source = failed()
+    const route = deadLetterTo({
+      target: 'dlq',
+      sources: ['t'],
+      publish: (record) => {
+        published.push(record)
+        return (record.key?.length ?? 0) > 0
+          ? Promise.reject(new SendError('record-too-large', 'not-stored', 'no'))
+          : Promise.resolve()
+      },
+    })
+    await expect(route({ ...source, record: { ...source.record, key: Buffer.alloc(2_000) } }, signal)).resolves.toBe(
+      'pointer',
+    )
+    expect(published.map(({ key }) => key?.length ?? null)).toEqual([2_000, 2_000, null])
+  })
+
+  it('ends with too-large, where and what to do, when even a pointer is too large', async () => {
     const { route, published } = narrowRoute(10)
     await expect(route(longWinded, signal)).rejects.toMatchObject({
       name: 'DeadLetterError',
@@ -159,7 +250,7 @@ describe('the dead-letter route', () => {
       message: expect.stringMatching(/offset 99 of orders-5 .*raise max.message.bytes of orders.dlq/) as string,
       cause: { code: 'message-too-large' },
     })
-    expect(published).toHaveLength(2)
+    expect(published).toHaveLength(3)
   })
 
   it.each([

@@ -203,6 +203,105 @@ describe('with a dead-letter topic', () => {
   })
 })
 
+describe('a flood of dead letters', () => {
+  const breaker = { ratio: 0.1, minRecords: 20, consecutive: 5 }
+  const policy = { breaker, afterwards: 'continue' } as const
+
+  it('stops its partition before one too many in a row, and no other; restart counts anew', async () => {
+    const { route, acknowledged } = routeFailing(0)
+    let broken = true
+    const handle = ({ partition }: Message) => {
+      if (partition === 0 && broken) throw new Error('no')
+    }
+    const parts = { deadLetter: route, deadLetterPolicy: policy }
+    const { clock, driver, consumer, stopped } = setUp({ handle, commit: 'each' }, parts)
+    await consumer.start()
+    const [one, two] = [await driver.assign('t', 0), await driver.assign('t', 1)]
+    driver.deliver(one, records(0, 9))
+    driver.deliver(two, records(0, 9))
+    await clock.advance(0)
+    expect(acknowledged.map(({ record: { offset } }) => offset)).toEqual([0, 1, 2, 3, 4])
+    expect(driver.committed('t', 0)?.nextOffset).toBe(5)
+    expect(driver.committed('t', 1)?.nextOffset).toBe(9)
+    expect(stopped).toMatchObject([{ topic: 't', partition: 0, error: { code: 'flood', offset: 5 } }])
+    broken = false
+    await clock.runUntil(consumer.restart('t', 0))
+    driver.deliver(one, records(5, 9))
+    await clock.advance(0)
+    expect(driver.committed('t', 0)?.nextOffset).toBe(9)
+  })
+
+  it('is one when it is more than its part of the last records, however many good ones came before', async () => {
+    const { route, acknowledged } = routeFailing(0)
+    const handle = ({ offset }: Message) => {
+      if (offset > 1_000 && offset % 4 === 0) throw new Error('no')
+    }
+    const parts = { deadLetter: route, deadLetterPolicy: policy }
+    const { clock, driver, consumer, stopped } = setUp({ handle, commit: 'each' }, parts)
+    await consumer.start()
+    driver.deliver(await driver.assign('t', 0), records(0, 1_200))
+    await clock.advance(0)
+    expect(stopped.map(({ error }) => error.code)).toEqual(['flood'])
+    expect(acknowledged.length).toBeLessThanOrEqual(6)
+  })
+
+  it('is none when single records fail now and then', async () => {
+    const { route, acknowledged } = routeFailing(0)
+    const handle = ({ offset }: Message) => {
+      if (offset % 20 === 0) throw new Error('no')
+    }
+    const parts = { deadLetter: route, deadLetterPolicy: policy }
+    const { clock, driver, consumer, stopped } = setUp({ handle, commit: 'each' }, parts)
+    await consumer.start()
+    driver.deliver(await driver.assign('t', 0), records(0, 1_000))
+    await clock.advance(0)
+    expect(stopped).toEqual([])
+    expect(acknowledged).toHaveLength(50)
+  })
+})
+
+describe("afterwards: 'stop'", () => {
+  it('stops the partition behind the letter, with the letter settled; restart goes on behind it', async () => {
+    const { route, acknowledged } = routeFailing(0)
+    const parts = { deadLetter: route, deadLetterPolicy: { breaker: null, afterwards: 'stop' } as const }
+    const { clock, driver, consumer, stopped } = setUp({ handle: failAt(1), commit: 'each' }, parts)
+    await consumer.start()
+    const assigned = await driver.assign('t', 0)
+    driver.deliver(assigned, records(0, 4))
+    await clock.advance(0)
+    expect(acknowledged.map(({ record: { offset } }) => offset)).toEqual([1])
+    expect(driver.committed('t', 0)?.nextOffset).toBe(2)
+    expect(stopped).toMatchObject([{ error: { code: 'stopped-behind', offset: 1 } }])
+    await clock.runUntil(consumer.restart('t', 0))
+    driver.deliver(assigned, records(2, 4))
+    await clock.advance(0)
+    expect(driver.committed('t', 0)?.nextOffset).toBe(4)
+  })
+
+  it('of a batch, the records before and the letter are settled, and none behind it is handled', async () => {
+    const { route } = routeFailing(0)
+    const handled: number[] = []
+    const parts = { deadLetter: route, deadLetterPolicy: { breaker: null, afterwards: 'stop' } as const }
+    const { clock, driver, consumer } = setUp(
+      {
+        handleBatch: (messages) => {
+          for (const { offset } of messages) {
+            if (offset === 2) throw new Error('no')
+            if (messages.length === 1) handled.push(offset)
+          }
+        },
+        commit: 'each',
+      },
+      parts,
+    )
+    await consumer.start()
+    driver.deliver(await driver.assign('t', 0), records(0, 5))
+    await clock.advance(0)
+    expect(handled).toEqual([0, 1])
+    expect(driver.committed('t', 0)?.nextOffset).toBe(3)
+  })
+})
+
 describe('handleBatch', () => {
   it('hands over records of one partition, in order, and settles them together', async () => {
     const batches: number[][] = []
