@@ -15,6 +15,7 @@ import type { ConsumerDependencies } from './options/consumer-dependencies.js'
 import { withListeners } from './options/listeners.js'
 import { requirePartitions, requirePlace, requireSeekTarget } from './options/consumer-input.js'
 import type { ResolvedConsumerOptions } from './options/consumer-schema.js'
+import { confirm } from './settling/confirm.js'
 import { onWallClock, type ConsumerFacts } from './watch/facts.js'
 
 /** More may come. */
@@ -44,6 +45,7 @@ export type SeekTarget = number | { readonly timestamp: number }
 const stopRules: Rules<StopOptions> = { timeoutMs: timeLimit, force: flag }
 
 const startTimeoutMs = 60_000
+const commitTimeoutMs = 30_000
 const leaveMs = 5_000
 /** Part of a stop's time that is kept for leaving the group. */
 const leaveShare = 0.1
@@ -170,6 +172,24 @@ export class Consumer implements AsyncDisposable {
     this.#state.require('restart', 'starting', 'running')
     requirePlace('restart', topic, partition)
     await this.#parts.steering.seek({ topic, partition }, null)
+  }
+
+  /**
+   * Resolves when all that is settled by now, of every partition that is ours, is confirmed by the broker: a process that
+   * dies from then on does not repeat it. Inside a handler its own record is not settled yet. Not needed for anything to
+   * be committed; `commit` says when that happens by itself.
+   *
+   * @throws StateError `partition-gone` when a partition was given up before that was confirmed; `no-group` without a group
+   * @throws TimeoutError `commit-timeout` after `timeoutMs` (default 30,000); what is settled goes on being committed
+   */
+  async commit(options: TimeoutOption = {}): Promise<void> {
+    const problem = optionProblem('commit', options, timeoutRules)
+    if (problem !== null) throw problem
+    const { timeoutMs = commitTimeoutMs } = options
+    if (this.#options.group === null) throw withoutGroup()
+    this.#state.require('commit', 'starting', 'running', 'stopping', 'failed')
+    const { partitions, ledger } = this.#parts
+    await confirm(partitions.all(), this.#now() + timeoutMs, { ledger, clock: this.#clock })
   }
 
   /** Next offset to take up; what was fetched and waits begins there. */
@@ -322,6 +342,10 @@ function startedBefore(state: ConsumerState): StateError {
     'wrong-state',
     `start was called on a consumer that is ${state}; it starts once: make a new one`,
   )
+}
+
+function withoutGroup(): StateError {
+  return new StateError('no-group', 'commit was called on a consumer without a group, which has nowhere to commit to')
 }
 
 function startPosition(from: 'earliest' | 'latest' | Date): StartPosition {

@@ -10,6 +10,8 @@ export type WaitsFor =
   | 'place'
   /** Its dead-letter topic, which cannot be written. */
   | 'dead-letter'
+  /** The answer to the commit of its last record, before the next begins (`commit: 'confirmed'`). */
+  | 'commit'
   /** Somebody: it stopped at a record that failed and had nowhere to go. */
   | 'seek'
   /** Its broker. */

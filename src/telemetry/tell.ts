@@ -13,6 +13,7 @@ const adviceOn: Readonly<Record<WaitsFor, string>> = {
   handler: 'its handlers do not end; look at what they wait for',
   place: 'handlers of other partitions take all places; raise concurrency or make them faster',
   'dead-letter': 'its dead-letter topic cannot be written',
+  commit: 'the commit of its last record is not confirmed; look at the coordinator of the group',
   seek: 'it stopped at a record that could not be handled; mend the handler and restart it, or set deadLetter',
   fetch: 'its records are not fetched; check that its leader is reachable',
 }

@@ -20,6 +20,7 @@ import type { OwnedPartition } from '../partition/owned-partition.js'
 import { OwnedPartitions } from '../partition/owned-partitions.js'
 import { RunningDrains } from '../release/running-drains.js'
 import { committedOffsets } from '../settling/committed-offsets.js'
+import type { Ledger } from '../settling/ledger.js'
 import { noLedger } from '../settling/no-ledger.js'
 import { partsFacts, type PartsFacts } from '../watch/facts.js'
 import { Gauges } from '../watch/gauges.js'
@@ -36,6 +37,7 @@ export interface ConsumerParts {
   readonly partitions: OwnedPartitions
   readonly lifecycle: PartitionLifecycle
   readonly steering: Steering
+  readonly ledger: Ledger
   readonly facts: () => PartsFacts
   /** No timer is left. */
   readonly close: () => void
@@ -141,6 +143,7 @@ export function assemble(
     partitions,
     lifecycle,
     steering,
+    ledger,
     facts: () =>
       partsFacts({
         partitions: owned(),

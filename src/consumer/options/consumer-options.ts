@@ -24,12 +24,14 @@ export interface ConsumerSettingsOptions<Topics extends readonly Topic[] = reado
   /** Most handlers at the same time. Default 64. */
   readonly concurrency?: number | undefined
   /**
-   * When settled work is committed: after `each` record; `closely` behind the work, as soon as the last commit was answered
+   * When settled work is committed: after `each` record; after each record and `confirmed` before the next one of its
+   * partition begins, which costs a round trip for each record or batch; `closely` behind the work, as soon as the last commit was answered
    * and at most every 100 ms (2 ms for each partition with news, 5 s at the most: `facts().commitWindowMs`); or after so
    * much time or so many messages. Default under `cp` `closely`, under `ap` every 5 s or 1,000 messages.
    */
   readonly commit?:
     | 'each'
+    | 'confirmed'
     | 'closely'
     | { readonly everyMs?: number | undefined; readonly everyMessages?: number | undefined }
     | undefined

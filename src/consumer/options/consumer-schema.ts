@@ -54,6 +54,7 @@ const optionFields = {
   commit: z
     .union([
       z.literal('each'),
+      z.literal('confirmed'),
       z.literal('closely'),
       z.strictObject({
         everyMs: positive().default(5_000).describe('settled work is committed at least so often, in ms'),
@@ -62,7 +63,8 @@ const optionFields = {
     ])
     .prefault({})
     .describe(
-      "'each', 'closely' (at most every 100 ms), or { everyMs, everyMessages }; only settled work is ever committed",
+      "'each', 'confirmed' (each, before the next begins), 'closely' (at most every 100 ms), or { everyMs, everyMessages }; " +
+        'only settled work is ever committed',
     ),
   from: z
     .union([z.enum(['earliest', 'latest']), z.date()])
@@ -169,6 +171,11 @@ export function checkTogether(options: z.output<z.ZodObject<typeof optionFields>
   if (handle !== undefined && handleBatch !== undefined) refuse(['handleBatch'], 'handle or handleBatch, not both')
   if (handleBatch !== undefined && order === 'key') {
     refuse(['order'], "'partition' or 'none': with handleBatch a batch is records of one partition")
+  }
+  if (options.commit === 'confirmed') {
+    if (options.group === null) refuse(['commit'], 'nothing, or a group: without one nothing can be confirmed')
+    if (order !== 'partition')
+      refuse(['order'], "'partition': with commit: 'confirmed' records of a partition wait for each other")
   }
   if (lowMark.records >= highMark.records)
     refuse(['lowMark', 'records'], `less than highMark.records, ${highMark.records}`)

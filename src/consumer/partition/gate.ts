@@ -11,6 +11,7 @@ export type Door = 'fetch' | 'start'
  * | `dead-letter` | the dead-letter topic can be written again |
  * | `not-before`  | the time before which its next record may not be handled |
  * | `stage-full`  | its stage has let records go |
+ * | `commit`      | the commit of its last record is confirmed (`commit: 'confirmed'`) |
  * | `stopped`     | `restart` or `seek` |
  * | `seek`        | the new place is reached |
  */
@@ -20,12 +21,13 @@ const doorsOf = {
   'dead-letter': ['start'],
   'not-before': ['start'],
   'stage-full': ['fetch'],
+  commit: ['start'],
   stopped: ['fetch', 'start'],
   seek: ['fetch', 'start'],
 } as const satisfies Readonly<Record<PauseReason, readonly Door[]>>
 
 /** Why nothing of a partition is fetched or started. More may come. */
-export type PauseReason = 'user' | 'marks' | 'dead-letter' | 'not-before' | 'stage-full' | 'stopped' | 'seek'
+export type PauseReason = 'user' | 'marks' | 'dead-letter' | 'not-before' | 'stage-full' | 'commit' | 'stopped' | 'seek'
 
 /** What closing and opening a door does. */
 export type DoorActions = Readonly<Record<Door, { close(): void; open(): void }>>

@@ -24,7 +24,7 @@ export class CommitPace {
 
   constructor(policy: CommitPolicy) {
     this.#policy = policy
-    this.#windowMs = policy === 'each' ? 0 : policy === 'closely' ? leastWindowMs : policy.everyMs
+    this.#windowMs = policy === 'closely' ? leastWindowMs : typeof policy === 'string' ? 0 : policy.everyMs
   }
 
   /** How long progress stays uncommitted at the most, as far as the pace decides. */

@@ -7,9 +7,11 @@ import type { Ledger, LedgerParts } from './ledger.js'
 /** The group's committed offsets as ledger: each partition's tracker says how far it is, the committer tells the group. */
 class CommittedOffsets implements Ledger {
   readonly #committer: Committer
+  readonly #isConfirmedFirst: boolean
 
   constructor(parts: LedgerParts) {
     this.#committer = new Committer(parts)
+    this.#isConfirmedFirst = parts.policy === 'confirmed'
   }
 
   get counts() {
@@ -30,6 +32,7 @@ class CommittedOffsets implements Ledger {
 
   settled({ partition, count }: Work): void {
     this.#committer.settled(partition, count)
+    if (this.#isConfirmedFirst) this.#confirmFirst(partition)
   }
 
   moved(partition: OwnedPartition): void {
@@ -38,6 +41,10 @@ class CommittedOffsets implements Ledger {
 
   flush(partitions: readonly OwnedPartition[], deadline: number): Promise<void> {
     return this.#committer.flush(partitions, deadline)
+  }
+
+  confirmed(partition: OwnedPartition): Promise<boolean> {
+    return this.#committer.confirmed(partition)
   }
 
   leastProgress(partition: OwnedPartition): Progress | null {
@@ -50,6 +57,12 @@ class CommittedOffsets implements Ledger {
 
   close(): void {
     this.#committer.close()
+  }
+
+  /** Nothing of the partition begins before that; what is given up meanwhile is committed by its drain. */
+  #confirmFirst(partition: OwnedPartition): void {
+    partition.gate.close('commit')
+    void this.#committer.confirmed(partition).then(() => partition.gate.lift('commit')) // never rejects
   }
 }
 

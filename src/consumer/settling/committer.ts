@@ -12,11 +12,13 @@ import { WorkLoop } from '../../runtime/work-loop.js'
 import type { Acknowledged, OwnedPartition } from '../partition/owned-partition.js'
 import { CommitDoubts } from './commit-doubts.js'
 import { CommitPace } from './commit-pace.js'
+import { Confirmations } from './confirmations.js'
 import { noCounts, type LedgerParts } from './ledger.js'
 
 interface PendingCommit {
   readonly partition: OwnedPartition
   readonly state: Acknowledged
+  readonly choice: number
 }
 
 /** `untroubled` leaves out what failed and waits to be tried again. */
@@ -55,6 +57,7 @@ export class Committer {
   #retryTimer: Timer | null = null
   #oneAtATime: Promise<void> = Promise.resolve()
   readonly #doubts: CommitDoubts
+  readonly #confirmations = new Confirmations()
   #repeatTimer: Timer | null = null
   #repeats = 0
   /** Partitions that the cluster did not have when their last commit was tried. */
@@ -109,6 +112,12 @@ export class Committer {
     this.#loop.wake()
   }
 
+  /** Commits what the partition has settled by now; resolves to whether that was confirmed before it was given up. */
+  confirmed(partition: OwnedPartition): Promise<boolean> {
+    this.commitSoon(partition)
+    return this.#confirmations.wait(partition)
+  }
+
   /**
    * Commits what these partitions have settled and tries again while that is pending, until `deadline` (by `clock.now()`). A
    * partition that the cluster does not have any more is not waited for. What could not be committed stays as it was.
@@ -130,6 +139,7 @@ export class Committer {
   /** No further commit is sent. */
   close(): void {
     this.#closed.abort()
+    this.#confirmations.close()
     this.#timer?.cancel()
     this.#timer = null
     this.#retryTimer?.cancel()
@@ -177,7 +187,7 @@ export class Committer {
   /** At a hundred thousand records a second the number alone would ask for a commit as soon as the last is answered. */
   async #rest(): Promise<void> {
     const { policy, runtime } = this.#options
-    if (policy === 'each' || policy === 'closely') return
+    if (typeof policy === 'string') return
     await runtime.clock.sleep(restMs, this.#closed.signal).catch(() => undefined) // closed: nothing is left to pace
   }
 
@@ -250,6 +260,7 @@ export class Committer {
   #choose(partitions: readonly OwnedPartition[], which: Which): PendingCommit[] {
     this.#settledSinceCommit = 0
     const pending: PendingCommit[] = []
+    const choice = this.#confirmations.choose()
     const isWaiting = which === 'untroubled' && this.#retryTimer !== null
     for (const partition of partitions) {
       if (!partition.uncommitted || partition.isGone) continue
@@ -258,18 +269,21 @@ export class Committer {
       const state = stateOf(partition)
       // Nobody could tell where the partition starts: what the group has may lie anywhere.
       if (state.offset < 0) continue
-      if (isNews(partition.acknowledged, state) || this.#doubts.isOpen(partition)) pending.push({ partition, state })
+      const isWorthIt = isNews(partition.acknowledged, state) || this.#doubts.isOpen(partition)
+      if (isWorthIt) pending.push({ partition, state, choice })
+      else this.#confirmations.onRecord(partition, choice)
     }
     return pending
   }
 
-  #apply({ partition, state }: PendingCommit, outcome: CommitOutcome): void {
+  #apply({ partition, state, choice }: PendingCommit, outcome: CommitOutcome): void {
     if (outcome === 'no-partition') this.#missing.add(partition)
     else this.#missing.delete(partition)
     switch (outcome) {
       case 'committed':
         partition.acknowledged = state
         this.#troubled.delete(partition)
+        this.#confirmations.onRecord(partition, choice)
         return
       case 'pending':
       case 'in-doubt':

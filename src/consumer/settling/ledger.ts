@@ -23,6 +23,11 @@ export interface Ledger {
   moved(partition: OwnedPartition): void
   /** Puts on record what these partitions have settled, by `deadline` (a moment of `clock.now()`) or not at all. */
   flush(partitions: readonly OwnedPartition[], deadline: number): Promise<void>
+  /**
+   * Puts on record what the partition has settled by now. Resolves to true when that is confirmed, to false when the
+   * partition is given up before, or nothing is put on record any more. Never rejects.
+   */
+  confirmed(partition: OwnedPartition): Promise<boolean>
   /** What the next owner of the partition finds done at the least; `null` when that may be nothing. */
   leastProgress(partition: OwnedPartition): Progress | null
   /** What is on record may still fall back behind what was confirmed. */

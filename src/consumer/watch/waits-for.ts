@@ -12,6 +12,7 @@ export function workOf(partition: OwnedPartition, end: KnownEnd | null, blindBef
   if (partition.deadLetterFailures > 0) return 'dead-letter'
   if (lanes.running > 0) return 'handler'
   if (gate.isClosedBy('user')) return null
+  if (gate.isClosedBy('commit')) return 'commit'
   const isBehind = end !== null && end.offset > tracker.committable
   if (state.is('stopped')) return partition.heldRecords > 0 || isBehind || partition.failed > 0 ? 'seek' : null
   if (partition.heldRecords > 0) return inflow.keepsBackUntil === null ? 'place' : null

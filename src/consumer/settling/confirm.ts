@@ -1,0 +1,58 @@
+import { StateError, TimeoutError, type TidemarkError } from '../../errors.js'
+import type { Clock } from '../../runtime/clock.js'
+import { withinDeadline } from '../../runtime/within-deadline.js'
+import type { OwnedPartition } from '../partition/owned-partition.js'
+import type { Ledger } from './ledger.js'
+
+export interface ConfirmTools {
+  readonly ledger: Pick<Ledger, 'confirmed'>
+  readonly clock: Clock
+}
+
+/**
+ * Resolves when all that these partitions have settled by now is confirmed.
+ *
+ * @throws StateError `partition-gone` when one was given up before, with the offset that is known to be committed
+ * @throws TimeoutError `commit-timeout` at the deadline (by `clock.now()`)
+ */
+export async function confirm(
+  partitions: readonly OwnedPartition[],
+  deadline: number,
+  { ledger, clock }: ConfirmTools,
+): Promise<void> {
+  const problems = await Promise.all(
+    // Where nobody could tell the start of a partition nothing of it was handled.
+    partitions
+      .filter(({ tracker }) => tracker.committable >= 0)
+      .map((partition) => {
+        const confirmed = ledger.confirmed(partition).then((isConfirmed) => (isConfirmed ? null : gone(partition)))
+        return withinDeadline(confirmed, { clock, deadline, onLate: () => late(partition) })
+      }),
+  )
+  const problem = problems.find((one) => one !== null)
+  if (problem !== undefined) throw problem
+}
+
+export function gone({ topic, partition, acknowledged }: OwnedPartition): TidemarkError {
+  const offset = acknowledged?.offset
+  return new StateError(
+    'partition-gone',
+    `${topic}-${partition} was given up before the commit of what is settled was confirmed (${committedTo(offset)}); ` +
+      'what lies beyond may be handled again by its next owner: see onDrained',
+    { topic, partition, offset },
+  )
+}
+
+function late({ topic, partition, acknowledged }: OwnedPartition): TidemarkError {
+  const offset = acknowledged?.offset
+  return new TimeoutError(
+    'commit-timeout',
+    `the commit of ${topic}-${partition} was not confirmed in time (${committedTo(offset)}); it goes on being tried: check ` +
+      'that the coordinator of the group answers, or allow more time',
+    { topic, partition, offset, retriable: true },
+  )
+}
+
+function committedTo(offset: number | undefined): string {
+  return offset === undefined ? 'nothing of it is known to be committed' : `committed is offset ${offset}`
+}
