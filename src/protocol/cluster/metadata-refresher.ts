@@ -7,6 +7,7 @@ import { withinDeadline } from '../../runtime/within-deadline.js'
 import type { Logger } from '../../telemetry/logger.js'
 import { brokerBackoff } from './broker-backoff.js'
 import type { BrokerRotation } from './broker-rotation.js'
+import { judgeTopicCode } from './codes.js'
 import type { MetadataCache } from './metadata-cache.js'
 
 /** A broker that is silent this long is passed over for the next one. */
@@ -139,9 +140,15 @@ export class MetadataRefresher {
     if (this.#ageTimer !== null || this.#closed.signal.aborted) return
     this.#ageTimer = this.#runtime.clock.setTimer(this.#maxAgeMs, () => {
       this.#ageTimer = null
-      for (const topic of this.#cache.topicNames()) this.noteStale(topic)
+      for (const topic of this.#cache.topicNames()) if (!this.#isGone(topic)) this.noteStale(topic)
       this.#armAgeTimer()
     })
+  }
+
+  /** Whoever needs a topic that brokers denied to the last asks for it by himself; for the others it is gone. */
+  #isGone(topic: string): boolean {
+    const verdict = judgeTopicCode(this.#cache.topic(topic)?.errorCode ?? brokerCode.NONE)
+    return verdict === 'denied' || verdict === 'impossible'
   }
 }
 

@@ -64,11 +64,33 @@ test('an id whose epochs are nearly used up is not taken: nothing could fence th
   expect(stamps(script.connection)).toEqual([[200, 0, 0]])
 })
 
-test.fails('a topic that is missing is not asked for for ever', async () => {
+test('a topic that is missing is not asked for for ever', async () => {
   const script = await startScript()
   script.connection.metadataErrorCode = brokerCode.UNKNOWN_TOPIC_OR_PARTITION
   await script.clock.runUntil(script.producer.loadTopic('t', script.clock.now() + 10_000).catch(() => undefined))
   const before = script.connection.metadataCalls
   await script.run(60 * 60_000)
   expect(script.connection.metadataCalls - before).toBeLessThan(20)
+})
+
+test('a topic that was deleted is looked for once more, and then no longer', async () => {
+  const script = await startScript()
+  await script.clock.runUntil(script.producer.loadTopic('t', script.clock.now() + 10_000))
+  script.connection.metadataErrorCode = brokerCode.UNKNOWN_TOPIC_OR_PARTITION
+  await script.run(60 * 60_000)
+  const afterAnHour = script.connection.metadataCalls
+  await script.run(60 * 60_000)
+  expect(script.connection.metadataCalls).toBe(afterAnHour)
+})
+
+test('a topic that one broker denied for a while goes on to be looked at by its age', async () => {
+  const script = await startScript()
+  await script.clock.runUntil(script.producer.loadTopic('t', script.clock.now() + 10_000))
+  script.connection.metadataErrorCode = brokerCode.UNKNOWN_TOPIC_OR_PARTITION
+  await script.run(70_000)
+  script.connection.metadataErrorCode = 0
+  await script.run(30_000)
+  script.connection.leaders = [1, 1, 2, 2]
+  await script.run(120_000)
+  expect(script.producer.partitionCount('t')).toBe(4)
 })
