@@ -31,4 +31,14 @@ export class RequestError extends DriverError {
       retriable: failure !== 'refused' && failure !== 'unsupported' && failure !== 'closed' && failure !== 'aborted',
     })
   }
+
+  /** This broker does not take us, or not this request; another one may. */
+  get isOfOneBroker(): boolean {
+    return this.failure === 'turned-away' || this.failure === 'unsupported'
+  }
+
+  /** No broker will ever take it. */
+  get isFinal(): boolean {
+    return this.failure === 'refused' || this.failure === 'unsupported'
+  }
 }

@@ -271,7 +271,7 @@ function checkInteger({ name }: Topic, partition: unknown): void {
   throw refuse(
     'invalid-partition',
     name,
-    `the partition option of a send to ${name} is ${typeof partition === 'number' ? partition : typeof partition}; give an integer of at least 0`,
+    `the partition option of a send to ${name} is ${partitionCame(partition)}; give an integer of at least 0`,
   )
 }
 
@@ -280,8 +280,13 @@ function checkRange({ name }: Topic, partition: unknown, partitionCount: number,
   throw refuse(
     'invalid-partition',
     name,
-    `${chooser} for topic ${name} gave ${isPromised(partition) ? 'a promise' : typeof partition === 'number' ? partition : typeof partition}; partitions are integers from 0 to ${partitionCount - 1}`,
+    `${chooser} for topic ${name} gave ${partitionCame(partition)}; partitions are integers from 0 to ${partitionCount - 1}`,
   )
+}
+
+function partitionCame(partition: unknown): string {
+  if (typeof partition === 'number') return String(partition)
+  return isPromised(partition) ? 'a promise' : typeof partition
 }
 
 function notLoaded(name: string, cause: unknown): SendError {

@@ -55,12 +55,14 @@ export function negotiate(api: ApiName, offered: VersionRange | undefined, fit: 
   const newest = Math.min(known.max, fit.max ?? known.max)
   const wanted = oldest === newest ? `version ${oldest}` : `versions ${oldest} to ${newest}`
   if (offered === undefined) {
-    throw new WireError('unsupported', `the broker does not offer ${api}; tidemark needs ${wanted}: Kafka 2.4 or newer`)
+    const message = `the broker does not offer ${api}, which Kafka from 2.4 on does; tidemark needs ${wanted}`
+    throw new WireError('unsupported', message)
   }
   const version = Math.min(newest, offered.max)
   if (version >= oldest && version >= offered.min) return version
+  const fix = offered.min > newest ? 'it is too new, take a newer tidemark' : 'it is too old, take Kafka 2.5 or newer'
   throw new WireError(
     'unsupported',
-    `the broker offers ${api} in versions ${offered.min} to ${offered.max}; tidemark needs ${wanted}: Kafka 2.4 or newer`,
+    `the broker offers ${api} in versions ${offered.min} to ${offered.max}; tidemark needs ${wanted}: ${fix}`,
   )
 }

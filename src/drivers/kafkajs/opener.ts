@@ -63,8 +63,8 @@ async function openFirstOf(
     return await openSession(first, settings, signal, onLost)
   } catch (error) {
     const [second, ...rest] = others
-    const isRefusal = error instanceof RequestError && ['turned-away', 'unsupported'].includes(error.failure)
-    if (!isRefusal || second === undefined) throw error
+    const isOfOneBroker = error instanceof RequestError && error.isOfOneBroker
+    if (!isOfOneBroker || second === undefined) throw error
     return openFirstOf([second, ...rest], settings, signal, onLost)
   }
 }

@@ -50,9 +50,8 @@ export class BrokerRotation {
           return answer
         } catch (failure) {
           if (!(failure instanceof RequestError)) throw failure
-          const isRefusal = failure.failure === 'turned-away' || failure.failure === 'unsupported'
-          if (!isRefusal && !failure.retriable) throw failure
-          if (!isRefusal) refusedByAll = false
+          if (!failure.isOfOneBroker && !failure.retriable) throw failure
+          if (!failure.isOfOneBroker) refusedByAll = false
           // An attempt that the caller's deadline cut short says less than any other.
           const cutShort = failure.failure === 'timed-out' && now + attemptMs > deadline
           if (!cutShort || this.#lastFailure === undefined) this.#lastFailure = failure

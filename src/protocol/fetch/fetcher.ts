@@ -283,7 +283,7 @@ export class Fetcher {
 
   #requestFailed(node: number, partitions: readonly FetchCursor[], failure: unknown): void {
     if (this.#closed.signal.aborted) return
-    if (failure instanceof RequestError && (failure.failure === 'refused' || failure.failure === 'unsupported')) {
+    if (failure instanceof RequestError && failure.isFinal) {
       this.#events.refused(failure)
       return
     }

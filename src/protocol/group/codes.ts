@@ -76,7 +76,9 @@ function fixFor(code: number, settings: GroupIdentitySettings): string {
       return "the group is full: run fewer members or raise the broker's group.max.size"
     case brokerCode.INVALID_GROUP_ID:
       return 'choose a group id that is not empty'
+    case brokerCode.UNSUPPORTED_VERSION:
+      return 'the broker is too old or too new for this tidemark, or cannot do what the group needs'
     default:
-      return 'check that the brokers are Kafka 2.4 or newer'
+      return "the broker's log says what it has against the request"
   }
 }

@@ -65,8 +65,7 @@ function findingOf(code: number, groupId: string, at: Partial<TopicPartition>): 
 
 function findingOfFailure(failure: unknown): CommitFinding {
   if (failure instanceof RequestError) {
-    const isFinal = failure.failure === 'refused' || failure.failure === 'unsupported'
-    if (isFinal) return { kind: 'refused', error: failure }
+    if (failure.isFinal) return { kind: 'refused', error: failure }
     return { kind: 'not-yet', reason: failure.message }
   }
   const isBrokerRefusal = failure instanceof Error && 'brokerCode' in failure && failure.brokerCode !== undefined

@@ -162,7 +162,7 @@ export class BrokerQueue {
 
   async #failed(departed: readonly Departed[], error: RequestError): Promise<void> {
     // One batch that cannot be encoded must not end the others that happened to travel with it.
-    if (departed.length > 1 && isNotWorthRepeating(error)) {
+    if (departed.length > 1 && error.sent === 'never' && error.isFinal) {
       await Promise.all(departed.map((one) => this.#attempt([one])))
     } else this.#tell(departed, () => ({ kind: 'failed', error }))
   }
@@ -210,8 +210,4 @@ function answerFor({ topic, partition }: ProduceBatch, { partitions }: ProduceAn
   const likely = partitions[index]
   const answer = isOurs(likely) ? likely : partitions.find(isOurs)
   return answer === undefined ? { kind: 'missing' } : { kind: 'answered', answer }
-}
-
-function isNotWorthRepeating({ failure, sent }: RequestError): boolean {
-  return sent === 'never' && (failure === 'refused' || failure === 'unsupported')
 }

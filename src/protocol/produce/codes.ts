@@ -71,7 +71,11 @@ const table: Partial<Record<BrokerCodeName, ProduceCode>> = {
   INVALID_REQUIRED_ACKS: { action: 'fail', appended: 'never', fix: "use acks 'all', 1 or 0" },
   INVALID_REQUEST: { action: 'fail', appended: 'never' },
   POLICY_VIOLATION: { action: 'fail', appended: 'never' },
-  UNSUPPORTED_VERSION: { action: 'fail', appended: 'never', fix: 'use Kafka 2.4 or newer' },
+  UNSUPPORTED_VERSION: {
+    action: 'fail',
+    appended: 'never',
+    fix: "the topic's message format is too old, or the broker too new for this tidemark",
+  },
   UNSUPPORTED_FOR_MESSAGE_FORMAT: { action: 'fail', appended: 'never', fix: 'upgrade log.message.format.version' },
   UNSUPPORTED_COMPRESSION_TYPE: { action: 'fail', appended: 'never', fix: 'choose another compression' },
   TOPIC_AUTHORIZATION_FAILED: { action: 'fail', appended: 'never', fix: 'grant WRITE on the topic' },

@@ -14,6 +14,9 @@ const hopeless: ReadonlySet<number> = new Set([
   brokerCode.SECURITY_DISABLED,
 ])
 
+/** Some services speak Kafka's protocol without producer ids. */
+const wayOut = "do without idempotence: profile 'ap', or defineProfile with idempotent: false"
+
 /** Somebody who cannot go on without a producer id. */
 export interface ProducerIdWaiter {
   idGiven(identity: ProducerIdentity): void
@@ -100,14 +103,22 @@ export class ProducerIds {
         return { kind: 'delayed', problem: new DriverError('no-producer-id', message, { retriable: true }) }
       }
       if (errorCode === brokerCode.NONE) return { kind: 'given', identity: { producerId, producerEpoch } }
-      const kind = hopeless.has(errorCode) ? 'refused' : 'delayed'
-      return { kind, problem: brokerError(errorCode, 'asking for a producer id', { retriable: kind === 'delayed' }) }
+      if (!hopeless.has(errorCode)) {
+        return { kind: 'delayed', problem: brokerError(errorCode, 'asking for a producer id', { retriable: true }) }
+      }
+      const fix =
+        errorCode === brokerCode.CLUSTER_AUTHORIZATION_FAILED ? `grant IDEMPOTENT_WRITE, or ${wayOut}` : wayOut
+      return { kind: 'refused', problem: brokerError(errorCode, 'asking for a producer id', { fix }) }
     } catch (error) {
-      const problem =
-        error instanceof DriverError
-          ? error
-          : new DriverError('no-producer-id', `no producer id: ${String(error)}`, { cause: error, retriable: true })
-      return { kind: problem instanceof RequestError && !problem.retriable ? 'refused' : 'delayed', problem }
+      if (!(error instanceof DriverError)) {
+        const message = `no producer id: ${String(error)}`
+        return {
+          kind: 'delayed',
+          problem: new DriverError('no-producer-id', message, { cause: error, retriable: true }),
+        }
+      }
+      if (!(error instanceof RequestError) || error.retriable) return { kind: 'delayed', problem: error }
+      return { kind: 'refused', problem: error.failure === 'unsupported' ? withWayOut(error) : error }
     }
   }
 
@@ -122,3 +133,7 @@ type AskEnd =
   | { readonly kind: 'given'; readonly identity: ProducerIdentity }
   | { readonly kind: 'refused'; readonly problem: DriverError }
   | { readonly kind: 'delayed'; readonly problem: DriverError }
+
+function withWayOut(error: RequestError): RequestError {
+  return new RequestError(error.failure, error.sent, `${error.message}; or ${wayOut}`, error)
+}

@@ -532,14 +532,14 @@ describe('versions', () => {
     expect(negotiate('offsetFetch', { min: 1, max: 5 })).toBe(5)
   })
 
-  it('that do not meet are an error that names the api, what is offered and the Kafka it takes', () => {
+  it('that do not meet are an error that names the api, what is offered and which of the two is too old', () => {
     expect(() => negotiate('produce', { min: 0, max: 5 })).toThrow(
-      'the broker offers produce in versions 0 to 5; tidemark needs versions 7 to 8: Kafka 2.4 or newer',
+      'the broker offers produce in versions 0 to 5; tidemark needs versions 7 to 8: it is too old, take Kafka 2.5 or newer',
     )
     expect(() => negotiate('fetch', { min: 14, max: 17 })).toThrow(
-      /fetch in versions 14 to 17; tidemark needs versions 11 to 13/,
+      /fetch in versions 14 to 17; tidemark needs versions 11 to 13: it is too new, take a newer tidemark/,
     )
-    expect(() => negotiate('joinGroup', undefined)).toThrow(/does not offer joinGroup/)
+    expect(() => negotiate('joinGroup', undefined)).toThrow(/does not offer joinGroup, which Kafka from 2.4 on does/)
   })
 
   it('of OffsetFetch too old to wait for transactions are refused only to those who ask for that', () => {

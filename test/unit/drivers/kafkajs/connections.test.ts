@@ -572,15 +572,6 @@ describe('whoever is at the port', () => {
     await eventually(() => sockets.every((socket) => socket.destroyed), 'the socket is gone')
   })
 
-  it('somebody silent, asked again with less time than connecting takes: the first attempt is told of', async () => {
-    const { address } = await server(() => {})
-    const connection = open(address, { connectionTimeout: 200 })
-    await bounded(connection)
-    const error = await failure(connection.request('bootstrap', 'main', metadata, within(50)))
-    expect(error).toMatchObject({ failure: 'timed-out', sent: 'never' })
-    expect(error.message).toMatch(/passed its deadline while connecting; before that: .*did not answer within 200 ms/)
-  })
-
   it('somebody silent, or who hangs up, while config.ssl is set: is asked about TLS', async () => {
     const silent = await server(() => {})
     const error = await bounded(open(silent.address, { ssl: true, connectionTimeout: 200 }))

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { brokerCode, type BrokerCodeName } from '../../../../src/connection/broker-error.js'
+import { RequestError } from '../../../../src/connection/request-error.js'
 import type { BatchOutcome } from '../../../../src/driver/producer.js'
 import { FencedError } from '../../../../src/errors.js'
 import { ap, batch, stampOf, stamps, startScript, type Script } from './producer-script.js'
@@ -411,6 +412,23 @@ describe('producer id', () => {
       outcome: 'not-stored',
       error: { code: 'cluster-authorization-failed' },
     })
+  })
+
+  test('a cluster without producer ids: the error names the way out', async () => {
+    const ways = [
+      (script: Script) => (script.connection.initAnswer = () => ({ errorCode: brokerCode.UNSUPPORTED_VERSION })),
+      (script: Script) =>
+        (script.connection.initAnswer = () => new RequestError('unsupported', 'never', 'the broker does not offer it')),
+    ]
+    for (const refuse of ways) {
+      const script = await startScript()
+      refuse(script)
+      const sent = send(script)
+      await script.run(1_000)
+      const outcome = await outcomeOf(script, sent)
+      expect(outcome).toMatchObject({ outcome: 'not-stored' })
+      expect(outcome).toHaveProperty('error.message', expect.stringContaining("do without idempotence: profile 'ap'"))
+    }
   })
 })
 
