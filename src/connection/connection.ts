@@ -36,6 +36,8 @@ export interface Connection {
   /**
    * @param deadline absolute time in milliseconds (`clock.now()` scale); passing it is a `RequestError`.
    * @param signal ends the wait early, like a deadline.
+   * @param onWritten called once, when its bytes go to the socket. Until then giving it up costs nobody else anything: it
+   *   rejects with `sent: 'never'`, and the socket stays.
    */
   request<R extends Request>(
     node: Node,
@@ -43,6 +45,7 @@ export interface Connection {
     request: R,
     deadline: number,
     signal?: AbortSignal,
+    onWritten?: () => void,
   ): Promise<AnswerTo<R>>
   /**
    * The last moment, by `clock.now()`, at which this node gave a sign of life on this lane: bytes came, or bytes of a large

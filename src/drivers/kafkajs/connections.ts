@@ -80,9 +80,11 @@ class KafkajsConnection implements Connection {
     request: R,
     deadline: number,
     signal?: AbortSignal,
+    onWritten?: () => void,
   ): Promise<AnswerTo<R>> {
     const refusal = this.#refusal(node, request, deadline, signal)
-    return refusal === null ? this.#lane(node, lane).request(request, deadline, signal) : Promise.reject(refusal)
+    if (refusal !== null) return Promise.reject(refusal)
+    return this.#lane(node, lane).request(request, deadline, signal, onWritten)
   }
 
   lastSign(node: Node, lane: LaneName): number {

@@ -55,11 +55,16 @@ export class SocketLane {
     this.#machine = new StateMachine<State>(`the lane to ${parts.name}`, 'idle', moves)
   }
 
-  request<R extends Request>(request: R, deadline: number, signal: AbortSignal | undefined): Promise<AnswerTo<R>> {
+  request<R extends Request>(
+    request: R,
+    deadline: number,
+    signal: AbortSignal | undefined,
+    onWritten?: () => void,
+  ): Promise<AnswerTo<R>> {
     return new Promise((resolve, reject) => {
       const { clock } = this.#parts
       const onGivenUp = (given: PendingRequest, why: 'timed-out' | 'aborted') => this.#giveUp(given, why)
-      const pending = new PendingRequest<R>({ request, deadline, signal, clock, resolve, reject, onGivenUp })
+      const pending = new PendingRequest<R>({ request, deadline, signal, clock, resolve, reject, onWritten, onGivenUp })
       this.#enqueue(pending as unknown as PendingRequest)
     })
   }

@@ -34,16 +34,19 @@ export interface BatchDeliveryParts {
  * | waiting-for-id     | a producer id                        | waiting-for-leader, in-queue                           |
  * | waiting-for-leader | metadata that names a leader         | waiting-for-leader (asks again), in-queue              |
  * | in-queue           | room for a request to that broker    | in-flight; waiting-for-leader, in-queue (leader moved) |
- * | in-flight          | the answer                           | backing-off                                            |
+ * | in-flight          | the answer                           | backing-off, withdrawing                               |
+ * | withdrawing        | the word that it was never written   | –                                                      |
  * | backing-off        | its delay; shorter for a new leader  | waiting-for-id, waiting-for-leader, in-queue           |
  * | done               | –                                    | –                                                      |
  *
- * Every state leaves to `done` at the deadline and on close, and only in-flight can put the batch in doubt.
+ * Every state leaves to `done` at the deadline and on close, and only in-flight can put the batch in doubt. A batch in flight
+ * whose request was not written yet (the lane still connects, or compresses) is withdrawn then, and is in no doubt.
  */
 type Place =
   | { readonly state: 'new' | 'waiting-for-id' | 'done' }
   | { readonly state: 'waiting-for-leader'; readonly askAgain: Timer }
   | { readonly state: 'in-queue' | 'in-flight'; readonly node: number }
+  | { readonly state: 'withdrawing'; readonly code: string; readonly problem: DriverError }
   | { readonly state: 'backing-off'; readonly failedAt: number; readonly delay: Timer }
 
 const moves: Readonly<Record<Place['state'], readonly Place['state'][]>> = {
@@ -51,7 +54,8 @@ const moves: Readonly<Record<Place['state'], readonly Place['state'][]>> = {
   'waiting-for-id': ['waiting-for-leader', 'in-queue', 'done'],
   'waiting-for-leader': ['waiting-for-leader', 'in-queue', 'done'],
   'in-queue': ['in-flight', 'in-queue', 'waiting-for-leader', 'done'],
-  'in-flight': ['backing-off', 'done'],
+  'in-flight': ['backing-off', 'withdrawing', 'done'],
+  withdrawing: ['done'],
   'backing-off': ['backing-off', 'waiting-for-id', 'waiting-for-leader', 'in-queue', 'done'],
   done: [],
 }
@@ -134,6 +138,7 @@ export class BatchDelivery implements BrokerQueueItem, IdentityWaiter {
       case 'new':
       case 'waiting-for-id':
       case 'in-flight':
+      case 'withdrawing':
       case 'done':
     }
   }
@@ -147,6 +152,7 @@ export class BatchDelivery implements BrokerQueueItem, IdentityWaiter {
   }
 
   ended(end: AttemptEnd): void {
+    if (this.#place.state === 'withdrawing') return this.#withdrawn(end, this.#place)
     // An answer after the deadline changes nothing: the outcome was told, and the epoch was raised past this batch.
     if (this.#place.state !== 'in-flight') return
     const isOnlyDenied = isDenied(end) && this.#denials === this.#attempts - 1
@@ -229,9 +235,23 @@ export class BatchDelivery implements BrokerQueueItem, IdentityWaiter {
 
   /** The rule that everything rests on: not stored only if no attempt can have stored it. */
   #runOut(code: string, why: string): void {
-    if (this.#place.state === 'done') return
-    if (this.#place.state === 'in-flight') this.#inDoubt = true
-    this.#giveUp(this.#outOfTimeError(code, why), this.#inDoubt ? 'doubt' : 'nothing', code)
+    const place = this.#place
+    if (place.state === 'done' || place.state === 'withdrawing') return
+    const problem = this.#outOfTimeError(code, why)
+    if (place.state === 'in-flight') {
+      if (!this.#inDoubt && this.#parts.queue(place.node).withdraw(this)) {
+        return this.#move({ state: 'withdrawing', code, problem })
+      }
+      this.#inDoubt = true
+    }
+    this.#giveUp(problem, this.#inDoubt ? 'doubt' : 'nothing', code)
+  }
+
+  #withdrawn(end: AttemptEnd, { code, problem }: Place & { state: 'withdrawing' }): void {
+    const decision = decide(end, this.#inDoubt, this.#parts.settings, this.#outgoing)
+    if (decision.next === 'stored') return this.#store(decision)
+    if (mayHaveAppended(end)) this.#inDoubt = true
+    this.#giveUp(problem, this.#inDoubt ? 'doubt' : 'nothing', code)
   }
 
   #outOfTimeError(code: string, why: string): DriverError {

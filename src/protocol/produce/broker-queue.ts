@@ -24,6 +24,14 @@ interface Departed {
   readonly batch: ProduceBatch
 }
 
+/** A request between hand-over to the connection and its end. */
+interface RequestOut {
+  readonly departed: readonly Departed[]
+  readonly abort: AbortController
+  isWritten: boolean
+  isWithdrawn: boolean
+}
+
 export interface BrokerQueueSettings {
   readonly logger: Logger
   readonly acks: -1 | 0 | 1
@@ -55,7 +63,7 @@ export class BrokerQueue {
    * silence (a quota), or that is still being sent to over a slow link, is not.
    */
   #silence: Timer | null = null
-  #out = new AbortController()
+  readonly #out = new Set<RequestOut>()
 
   constructor(node: number, connection: Connection, clock: Clock, settings: BrokerQueueSettings) {
     this.#node = node
@@ -73,6 +81,21 @@ export class BrokerQueue {
   remove(item: BrokerQueueItem): void {
     const index = this.#waiting.indexOf(item)
     if (index >= 0) this.#waiting.splice(index, 1)
+  }
+
+  /**
+   * After `depart`: takes back the request that the batch travels in, if it was not written yet. It never will be then: the
+   * connection says so soon, and whatever else is in it goes again. False when the broker may have it.
+   */
+  withdraw(item: BrokerQueueItem): boolean {
+    for (const out of this.#out) {
+      if (!out.departed.some((departed) => departed.item === item)) continue
+      if (out.isWritten) return false
+      out.isWithdrawn = true
+      out.abort.abort()
+      return true
+    }
+    return false
   }
 
   /** One microtask later: whatever else is handed over in the same turn travels along. */
@@ -134,9 +157,7 @@ export class BrokerQueue {
   }
 
   #giveUpAll(): void {
-    const out = this.#out
-    this.#out = new AbortController()
-    out.abort()
+    for (const out of [...this.#out]) out.abort.abort()
   }
 
   /** Never rejects: every item is told how its attempt ended. */
@@ -148,13 +169,25 @@ export class BrokerQueue {
     // Not the batches' own deadlines, which end them all the same: a request past its deadline takes its socket with it,
     // and with that every other request. A silent broker is given up long before.
     const deadline = Math.max(now, latest) + maxRequestsOut * requestTimeoutMs
+    const out: RequestOut = { departed, abort: new AbortController(), isWritten: false, isWithdrawn: false }
+    this.#out.add(out)
     let answer: ProduceAnswer
     try {
-      answer = await this.#connection.request(this.#node, 'main', request, deadline, this.#out.signal)
+      const { signal } = out.abort
+      answer = await this.#connection.request(
+        this.#node,
+        'main',
+        request,
+        deadline,
+        signal,
+        () => (out.isWritten = true),
+      )
     } catch (failure) {
-      await this.#failed(departed, this.#asRequestError(failure))
+      this.#out.delete(out)
+      await this.#failed(departed, this.#asRequestError(failure, out))
       return
     }
+    this.#out.delete(out)
     this.#tell(departed, ({ batch }, index) => {
       return this.#settings.acks === 0 ? { kind: 'written' } : answerFor(batch, answer, index)
     })
@@ -179,13 +212,15 @@ export class BrokerQueue {
     }
   }
 
-  #asRequestError(failure: unknown): RequestError {
+  #asRequestError(failure: unknown, { isWithdrawn }: RequestOut): RequestError {
     // A connection that fails in any other way than it promised has told nothing, so nothing is claimed.
     if (!(failure instanceof RequestError)) {
       return new RequestError('unreadable-answer', 'maybe', `a Produce request failed: ${String(failure)}`, failure)
     }
     if (failure.failure !== 'aborted') return failure
-    const message = `broker ${this.#node} answered no Produce request for ${this.#settings.requestTimeoutMs} ms`
+    const message = isWithdrawn
+      ? `a Produce request to broker ${this.#node} was taken back before it was written`
+      : `broker ${this.#node} answered no Produce request for ${this.#settings.requestTimeoutMs} ms`
     return new RequestError('timed-out', failure.sent, message, failure)
   }
 

@@ -15,6 +15,7 @@ interface Exchange {
   readonly reject: (error: RequestError) => void
   readonly signal: AbortSignal | undefined
   onAbort: (() => void) | undefined
+  readonly onWritten: (() => void) | undefined
   /** False while a throttle time keeps it from being written. */
   written: boolean
   interference: Interference
@@ -74,6 +75,7 @@ export class MemorySocket implements ServedSocket {
     request: Request,
     deadline: number,
     signal: AbortSignal | undefined,
+    onWritten: (() => void) | undefined,
     resolve: (answer: AnyAnswer) => void,
     reject: (error: RequestError) => void,
   ): void {
@@ -84,6 +86,7 @@ export class MemorySocket implements ServedSocket {
       reject,
       signal,
       onAbort: undefined,
+      onWritten,
       written: false,
       interference: noInterference,
       hasArrived: false,
@@ -159,6 +162,7 @@ export class MemorySocket implements ServedSocket {
 
   #write(exchange: Exchange): void {
     exchange.written = true
+    exchange.onWritten?.()
     if (this.#state.is('severed')) return
     const interference = this.network.interferenceWith(this.node, exchange.request, this.client)
     exchange.interference = interference

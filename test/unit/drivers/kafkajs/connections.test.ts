@@ -301,6 +301,35 @@ describe('a request past its deadline', () => {
     expect(broker.requests).toHaveLength(0)
   })
 
+  it('and aborted before it says that it was written is never written, and takes no socket with it', async () => {
+    const broker = await start()
+    broker.silentHandshake = true
+    const connection = open(broker)
+    const abort = new AbortController()
+    const told: string[] = []
+    const ask = (name: string, signal?: AbortSignal) =>
+      connection.request('bootstrap', 'main', metadata, within(5_000), signal, () => told.push(name))
+    const aborted = failure(ask('aborted', abort.signal))
+    const other = failure(ask('other'))
+    await eventually(() => broker.seen.length === 1, 'it connects')
+    abort.abort()
+    expect(await aborted).toMatchObject({ failure: 'aborted', sent: 'never' })
+    expect(told).toEqual([])
+    expect(broker.live).toBe(1)
+    await connection.close()
+    expect(await other).toMatchObject({ failure: 'closed', sent: 'never' })
+
+    const answering = await start()
+    const written = open(answering)
+    const left = failure(
+      written.request('bootstrap', 'main', heartbeat, within(2_000), undefined, () => told.push('written')),
+    )
+    await eventually(() => answering.requests.length === 1, 'it came')
+    expect(told).toEqual(['written'])
+    await written.close()
+    expect(await left).toMatchObject({ sent: 'maybe' })
+  })
+
   it('ends like that by its signal too', async () => {
     const broker = await start()
     const connection = open(broker)

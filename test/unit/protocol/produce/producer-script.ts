@@ -35,6 +35,8 @@ export class ScriptedConnection implements Connection {
   initCalls = 0
   metadataCalls = 0
   closed = false
+  /** False: what is sent waits for a socket. */
+  writes = true
   /** When the brokers gave a sign of life last. */
   sign = -Infinity
   readonly #clock: VirtualClock
@@ -49,6 +51,7 @@ export class ScriptedConnection implements Connection {
     request: R,
     deadline: number,
     signal?: AbortSignal,
+    onWritten?: () => void,
   ): Promise<AnswerTo<R>> {
     if (this.closed) throw new RequestError('closed', 'never', 'closed')
     switch (request.api) {
@@ -59,7 +62,7 @@ export class ScriptedConnection implements Connection {
         this.initCalls += 1
         return this.#initProducerId() as AnswerTo<R>
       case 'produce':
-        return (await this.#produce(node, request, deadline, signal)) as AnswerTo<R>
+        return (await this.#produce(node, request, deadline, signal, onWritten)) as AnswerTo<R>
       default:
         throw new Error(`the script has no answer to ${request.api}`)
     }
@@ -106,13 +109,21 @@ export class ScriptedConnection implements Connection {
     return { throttleTimeMs: 0, errorCode: 0, producerId: 100 * this.initCalls, producerEpoch: 0, ...answer }
   }
 
-  #produce(node: Node, request: ProduceRequest, deadline: number, signal?: AbortSignal): Promise<ProduceAnswer> {
+  #produce(
+    node: Node,
+    request: ProduceRequest,
+    deadline: number,
+    signal?: AbortSignal,
+    onWritten?: () => void,
+  ): Promise<ProduceAnswer> {
+    const { writes } = this
+    if (writes) onWritten?.()
     return new Promise((resolve, reject) => {
       const lose = (failure: RequestError['failure'], sent: 'never' | 'maybe') => {
         end()
         reject(new RequestError(failure, sent, `${failure}, sent ${sent}`))
       }
-      const abort = () => lose('aborted', 'maybe')
+      const abort = () => lose('aborted', writes ? 'maybe' : 'never')
       const timer = this.#clock.setTimer(deadline - this.#clock.now(), () => lose('timed-out', 'maybe'))
       const end = () => {
         timer.cancel()

@@ -94,3 +94,39 @@ test('a topic that one broker denied for a while goes on to be looked at by its 
   await script.run(120_000)
   expect(script.producer.partitionCount('t')).toBe(4)
 })
+
+test('a batch that waits for a socket at its deadline was never written: not stored, and others in its request go again', async () => {
+  const script = await startScript()
+  script.connection.writes = false
+  const given = send(script, 1_000)
+  const other = script.producer.produce(batch(1), script.clock.now() + 10_000)
+  await script.run(1_000)
+  expect(await script.clock.runUntil(given)).toMatchObject({
+    outcome: 'not-stored',
+    error: { code: 'delivery-timeout' },
+  })
+  script.connection.writes = true
+  await script.run(1_000)
+  script.connection.last.answerAll({ baseOffset: 7 })
+  expect(await script.clock.runUntil(other)).toMatchObject({ outcome: 'stored', baseOffset: 7 })
+  expect(script.connection.produced.map(({ request }) => request.batches.length)).toEqual([2, 1])
+})
+
+test('a batch that waits for a socket when the producer closes is not stored', async () => {
+  const script = await startScript()
+  script.connection.writes = false
+  const given = send(script)
+  await script.run()
+  await script.clock.runUntil(script.producer.close())
+  expect(await script.clock.runUntil(given)).toMatchObject({ outcome: 'not-stored', error: { code: 'closed' } })
+})
+
+test('a batch that waits for a socket after an attempt that may have stored it stays unknown', async () => {
+  const script = await startScript()
+  const given = send(script, 2_000)
+  await script.run()
+  script.connection.writes = false
+  script.connection.last.fail('connection-lost', 'maybe')
+  await script.run(2_000)
+  expect(await script.clock.runUntil(given)).toMatchObject({ outcome: 'unknown' })
+})
