@@ -37,6 +37,9 @@ export interface ProducerFacts {
   readonly loadingTopics: number
 }
 
+/** Sockets are destroyed at once, so a driver that takes longer hangs. */
+const driverCloseMs = 1_000
+
 /** More may come. */
 export type ProducerState = 'open' | 'closing' | 'closed'
 
@@ -197,15 +200,23 @@ export class Producer {
     const before = { ...this.#failures }
     await this.#until(deadline, this.#flush()).catch(ignoreTimeout)
     this.#dropWhatWaits()
-    await this.#driver.close()
-    // Batches that were out learn their outcome from the driver's close; this waits for their senders to have told it.
-    await this.#sender.flush()
-    this.#state.to('closed')
-    this.#onClosed?.()
+    try {
+      await this.#until(this.#runtime.clock.now() + driverCloseMs, this.#closeDriver()).catch(ignoreTimeout)
+    } finally {
+      this.#sender.abandon()
+      this.#state.to('closed')
+      this.#onClosed?.()
+    }
     return {
       unsent: this.#failures.notStored - before.notStored,
       unknown: this.#failures.unknown - before.unknown,
     }
+  }
+
+  /** Batches that were out learn their outcome from the driver's close; this waits for their senders to have told it. */
+  async #closeDriver(): Promise<void> {
+    await this.#driver.close()
+    await this.#sender.flush()
   }
 
   #dropWhatWaits(): void {

@@ -18,7 +18,8 @@ export class Sender {
   readonly #metrics: Metrics
   readonly #deliveryTimeoutMs: number
   readonly #memory: BufferMemory
-  #batchesOut = 0
+  /** With the driver, and the queues that they came from. */
+  readonly #out = new Map<GrowingBatch, PartitionQueue>()
 
   constructor(
     driver: DriverProducer,
@@ -41,7 +42,7 @@ export class Sender {
   }
 
   get batchesOut(): number {
-    return this.#batchesOut
+    return this.#out.size
   }
 
   /** Resolves when everything that waits now has its outcome. */
@@ -55,6 +56,16 @@ export class Sender {
     for (const batch of this.accumulator.takeUnsent()) this.#failBatch(batch, error(batch))
   }
 
+  /** Ends every batch that is with the driver: it will not tell any more. */
+  abandon(): void {
+    for (const [batch, queue] of [...this.#out]) {
+      const { topic, partition } = batch
+      const message = `the producer was closed, and its driver did not tell what became of a batch for ${topic} partition ${partition}`
+      const error = new DriverError('closed', message, { topic, partition })
+      this.#ended(queue, batch, { outcome: 'unknown', error }, this.#clock.now())
+    }
+  }
+
   #handOver(queue: PartitionQueue): void {
     const batch = queue.handOver()
     if (batch === undefined) return this.accumulator.release(queue)
@@ -65,7 +76,7 @@ export class Sender {
       this.accumulator.release(queue)
       return this.#failBatch(batch, expired(batch, this.#deliveryTimeoutMs))
     }
-    this.#batchesOut += 1
+    this.#out.set(batch, queue)
     void this.#produce(batch, deadline).then((outcome) => this.#ended(queue, batch, outcome, now))
     this.#metrics.observe('tidemark_producer_batch_bytes', { topic: batch.topic }, batch.sizeBytes)
   }
@@ -82,7 +93,8 @@ export class Sender {
   }
 
   #ended(queue: PartitionQueue, batch: GrowingBatch, outcome: BatchOutcome, handedOverAt: number): void {
-    this.#batchesOut -= 1
+    // Told twice: it was abandoned.
+    if (!this.#out.delete(batch)) return
     const { ended, again } = afterwards(batch, outcome)
     queue.replaceOldest(...again)
     this.accumulator.release(queue)

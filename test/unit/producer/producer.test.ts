@@ -728,4 +728,24 @@ describe('close', () => {
     await ended(bench, bench.producer[Symbol.asyncDispose]())
     expect(bench.driver.closed).toBe(true)
   })
+
+  test.each(['whose close hangs', 'that does not end its batches', 'whose close fails'])(
+    'ends in time with a driver %s, and what that had is unknown',
+    async (how) => {
+      const bench = await start({ closeTimeoutMs: 100 })
+      const sent = bench.producer.send(topic, '0:x').catch((error: unknown) => error)
+      await bench.run()
+      bench.driver.close = () => {
+        if (how === 'whose close hangs') return new Promise(() => undefined)
+        return how === 'whose close fails' ? Promise.reject(new Error('no')) : Promise.resolve()
+      }
+      const closed = bench.producer.close().catch((error: Error) => error.message)
+      expect(await ended(bench, closed)).toEqual(how === 'whose close fails' ? 'no' : { unsent: 0, unknown: 1 })
+      expect(await sent).toMatchObject({ code: 'closed', outcome: 'unknown' })
+      expect(bench.producer.facts()).toMatchObject({ state: 'closed', batchesOut: 0, bufferedBytes: 0 })
+      bench.driver.last.store(1)
+      await bench.run()
+      expect(bench.producer.facts()).toMatchObject({ batchesOut: 0, bufferedBytes: 0 })
+    },
+  )
 })
