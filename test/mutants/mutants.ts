@@ -15,8 +15,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'epoch is kept after doubt at the deadline',
     file: 'src/protocol/produce/batch-delivery.ts',
-    find: "this.#inDoubt ? 'doubt' : 'nothing', code)",
-    replace: "'nothing', code)",
+    find: "this.#inDoubt ? 'doubt' : 'nothing', problem.code)",
+    replace: "'nothing', problem.code)",
     why: 'the next batch takes the sequence of one that may be stored, and is dropped as its repeat',
   },
   {

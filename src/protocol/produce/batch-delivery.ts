@@ -46,7 +46,7 @@ type Place =
   | { readonly state: 'new' | 'waiting-for-id' | 'done' }
   | { readonly state: 'waiting-for-leader'; readonly askAgain: Timer }
   | { readonly state: 'in-queue' | 'in-flight'; readonly node: number }
-  | { readonly state: 'withdrawing'; readonly code: string; readonly problem: DriverError }
+  | { readonly state: 'withdrawing'; readonly problem: DriverError }
   | { readonly state: 'backing-off'; readonly failedAt: number; readonly delay: Timer }
 
 const moves: Readonly<Record<Place['state'], readonly Place['state'][]>> = {
@@ -240,18 +240,22 @@ export class BatchDelivery implements BrokerQueueItem, IdentityWaiter {
     const problem = this.#outOfTimeError(code, why)
     if (place.state === 'in-flight') {
       if (!this.#inDoubt && this.#parts.queue(place.node).withdraw(this)) {
-        return this.#move({ state: 'withdrawing', code, problem })
+        return this.#move({ state: 'withdrawing', problem })
       }
       this.#inDoubt = true
     }
-    this.#giveUp(problem, this.#inDoubt ? 'doubt' : 'nothing', code)
+    this.#endAs(problem)
   }
 
-  #withdrawn(end: AttemptEnd, { code, problem }: Place & { state: 'withdrawing' }): void {
+  #withdrawn(end: AttemptEnd, { problem }: Place & { state: 'withdrawing' }): void {
     const decision = decide(end, this.#inDoubt, this.#parts.settings, this.#outgoing)
     if (decision.next === 'stored') return this.#store(decision)
     if (mayHaveAppended(end)) this.#inDoubt = true
-    this.#giveUp(problem, this.#inDoubt ? 'doubt' : 'nothing', code)
+    this.#endAs(problem)
+  }
+
+  #endAs(problem: DriverError): void {
+    this.#giveUp(problem, this.#inDoubt ? 'doubt' : 'nothing', problem.code)
   }
 
   #outOfTimeError(code: string, why: string): DriverError {
