@@ -1,24 +1,24 @@
-import type { FetchedBatch } from '../connection/requests/fetch.js'
+import type { FetchedBatch, Unreadable } from '../connection/requests/fetch.js'
 import type { ReceivedRecord } from '../message/record.js'
 import { compressionOf, type CodecRegistry } from './compression.js'
 import { crc32c } from './crc32c.js'
 import { readInt64 } from './reader.js'
 import { attributeBits, layout, LENGTH_COUNTS_FROM, MAGIC } from './record-batch-layout.js'
 import { RecordReader, type RecordsHeader } from './record-reader.js'
-import { malformed } from './wire-error.js'
+import { malformed, unreadableBy, WireError } from './wire-error.js'
 
 export interface DecodedBatches {
   readonly batches: readonly FetchedBatch[]
   /** Why reading stopped before the end; `batches` holds what was good before. */
-  readonly corrupt: string | null
+  readonly unreadable: Unreadable | null
 }
 
-const nothing: DecodedBatches = { batches: [], corrupt: null }
+const nothing: DecodedBatches = { batches: [], unreadable: null }
 
 /**
  * Reads the record batches of one partition's part of a fetch answer: headers and checksums here, the records when a
  * batch is asked for them. A last batch that is cut off is left out, as the protocol allows. What cannot be read ends
- * the list with a text in `corrupt`, or makes `decode` throw a `WireError`; no wrong record is ever returned. The answer
+ * the list with the reason in `unreadable`, or makes `decode` throw a `WireError`; no wrong record is ever returned. The answer
  * is a promise only if a batch is compressed with a codec that works asynchronously.
  */
 export function decodeRecordBatches(
@@ -53,9 +53,9 @@ function continueAt(
       batches.push(batchOf(unpacked, header))
       at = end
     }
-    return { batches, corrupt: null }
+    return { batches, unreadable: null }
   } catch (error) {
-    return { batches, corrupt: (error as Error).message }
+    return { batches, unreadable: unreadableBy(error) }
   }
 }
 
@@ -70,7 +70,7 @@ async function later(
   try {
     batches.push(batchOf(await unpacking, header))
   } catch (error) {
-    return { batches, corrupt: `the batch at offset ${header.baseOffset}: ${(error as Error).message}` }
+    return { batches, unreadable: unreadableBy(error, `the batch at offset ${header.baseOffset}: `) }
   }
   return continueAt(bytes, end, batches, codecs)
 }
@@ -84,7 +84,8 @@ function checkMagic(bytes: Buffer, at: number): void {
   if (bytes.length - at <= layout.magic) return
   const magic = bytes[at + layout.magic]!
   if (magic === MAGIC) return
-  throw malformed(
+  throw new WireError(
+    'unknown-format',
     magic < MAGIC
       ? `old message format ${magic}: written before Kafka 0.11; only record batch format 2 is read`
       : `unknown record batch format ${magic}`,
@@ -123,7 +124,9 @@ function checkOrder(header: BatchHeader, before: FetchedBatch | undefined): void
 
 function unpack(packed: Buffer, header: BatchHeader, codecs: CodecRegistry): Buffer | Promise<Buffer> {
   const compression = compressionOf(header.attributes)
-  if (compression === undefined) throw malformed(`unknown compression ${header.attributes & 7}`)
+  if (compression === undefined) {
+    throw new WireError('no-codec', `unknown compression ${header.attributes & 7}`)
+  }
   return compression === 'none' ? packed : codecs(compression).decompress(packed)
 }
 

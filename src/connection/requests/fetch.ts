@@ -32,6 +32,15 @@ export interface FetchedBatch extends RecordBatch {
   /** What kind of control batch this is; `none` for ordinary records. Control batches have no records. */
   readonly control: 'none' | 'abort' | 'commit' | 'other'
 }
+/**
+ * Stored bytes that could not be read. `corrupt-record`: they are damaged. The others are whole, and only not readable here:
+ * `no-codec`: of a compression that is not known, `codec-failed`: a codec that was put in failed, `unknown-format`: of
+ * another message format.
+ */
+export interface Unreadable {
+  readonly code: 'corrupt-record' | 'no-codec' | 'codec-failed' | 'unknown-format'
+  readonly reason: string
+}
 export interface FetchedPartition extends TopicPartition, WithError {
   readonly highWatermark: number
   readonly lastStableOffset: number
@@ -39,8 +48,8 @@ export interface FetchedPartition extends TopicPartition, WithError {
   /** Under read-committed: transactions that overlap these batches and were aborted. */
   readonly abortedTransactions: readonly { readonly producerId: number; readonly firstOffset: number }[]
   readonly batches: readonly FetchedBatch[]
-  /** Set when the stored bytes could not be read (bad CRC, unknown format); `batches` holds what was good before it. */
-  readonly corrupt: string | null
+  /** Why reading stopped before the end of what was stored; `batches` holds what was good before it. */
+  readonly unreadable: Unreadable | null
   /** Encoded size of this partition's part of the answer. */
   readonly sizeBytes: number
 }

@@ -9,6 +9,16 @@ export interface Address {
   readonly port: number
 }
 
+/** Where a lane's node is. */
+export interface Whereabouts {
+  /** Where to try, in order. */
+  find(): Promise<readonly [Address, ...Address[]]>
+  /** A broker answered there. */
+  reached(address: Address): void
+  /** What to add when nobody did. */
+  hint(): string
+}
+
 export function addressText({ host, port }: Address): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }
@@ -43,6 +53,8 @@ function requireAddress(text: string): Address {
 export class Addresses {
   readonly #brokers: KafkaConfig['brokers']
   readonly #byNode = new Map<number, Address>()
+  /** What the user gave, and where a broker was reached: nothing is said about these. */
+  readonly #trusted = new Set<string>()
   /** The last addresses of each node, as text. */
   readonly #heard = new Map<number, readonly string[]>()
   #next: number
@@ -51,6 +63,15 @@ export class Addresses {
     this.#brokers = brokers
     // A random start spreads the clients of a fleet over the brokers.
     this.#next = Math.floor(random.next() * 1_000)
+  }
+
+  /** The same for one node. */
+  of(node: Node): Whereabouts {
+    return {
+      find: () => this.find(node),
+      reached: (address) => void this.#trusted.add(addressText(address)),
+      hint: () => this.#hint(node),
+    }
   }
 
   /** Takes addresses from answers that carry some; returns the nodes whose address is another now. */
@@ -88,10 +109,21 @@ export class Addresses {
       return [address]
     }
     const brokers = typeof this.#brokers === 'function' ? await this.#ask(this.#brokers) : this.#brokers
+    for (const broker of brokers) this.#trusted.add(broker.trim())
     const first = this.#next++ % Math.max(1, brokers.length)
     const [one, ...others] = [...brokers.slice(first), ...brokers.slice(0, first)].map(requireAddress)
     if (one !== undefined) return [one, ...others]
     throw new RequestError('refused', 'never', "config.brokers: expected a list of 'host:port', got an empty list")
+  }
+
+  /** Of two addresses of a broker the wrong one is often the one that it gives itself. */
+  #hint(node: Node): string {
+    const address = node === 'bootstrap' ? undefined : this.#byNode.get(node)
+    if (address === undefined || this.#trusted.has(addressText(address))) return ''
+    return (
+      `; that address came from the cluster, not from config.brokers: if it cannot be reached from here, mend ` +
+      `advertised.listeners of broker ${node}`
+    )
   }
 
   async #ask(brokers: () => string[] | Promise<string[]>): Promise<string[]> {

@@ -1,6 +1,8 @@
 import kafkajs from 'kafkajs'
 import type { Compression } from '../../connection/requests/produce.js'
+import { thrownName } from '../../runtime/thrown.js'
 import { builtInCodecs, builtInProblem, type CodecRegistry, type CompressionCodec } from '../../wire/compression.js'
+import { WireError } from '../../wire/wire-error.js'
 
 /** What `CompressionCodecs` of kafkajs holds: a factory by compression type. */
 interface KafkajsCodec {
@@ -27,16 +29,23 @@ function registered(compression: Exclude<Compression, 'none'>): CompressionCodec
   if (compression === 'gzip') return null
   const factories = kafkajs.CompressionCodecs as unknown as Readonly<Record<number, () => KafkajsCodec>>
   try {
-    return adapted(factories[types[compression]]!())
+    return adapted(factories[types[compression]]!(), compression)
   } catch {
     // What kafkajs ships for the three is a factory that throws.
     return null
   }
 }
 
-function adapted(codec: KafkajsCodec): CompressionCodec {
+function adapted(codec: KafkajsCodec, compression: Compression): CompressionCodec {
   return {
     compress: (bytes) => codec.compress({ buffer: bytes }),
-    decompress: (bytes) => codec.decompress(bytes),
+    async decompress(bytes) {
+      try {
+        return await codec.decompress(bytes)
+      } catch (error) {
+        const message = `the codec for ${compression} in CompressionCodecs of kafkajs threw ${thrownName(error)}`
+        throw new WireError('codec-failed', message, { cause: error })
+      }
+    },
   }
 }

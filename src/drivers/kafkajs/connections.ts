@@ -116,7 +116,7 @@ class KafkajsConnection implements Connection {
     const lane = new SocketLane({
       name: node === 'bootstrap' ? 'the bootstrap broker' : `broker ${node}`,
       clientId: this.#clientId,
-      opener: createOpener(this.#settings, () => this.#addresses.find(node), clock),
+      opener: createOpener(this.#settings, this.#addresses.of(node), clock),
       codecs: kafkajsCodecs,
       clock,
       idleLimitMs: IDLE_LIMIT_MS[name],

@@ -1,7 +1,7 @@
 import { RequestError } from '../../connection/request-error.js'
 import type { Clock } from '../../runtime/clock.js'
 import { withinDeadline } from '../../runtime/within-deadline.js'
-import type { Address } from './addresses.js'
+import type { Address, Whereabouts } from './addresses.js'
 import { authenticate } from './authentication.js'
 import { openSession, type OpenSession } from './handshake.js'
 import type { SessionSettings } from './session-settings.js'
@@ -14,17 +14,13 @@ export interface Opener {
   renew(open: OpenSession): Promise<OpenSession>
 }
 
-export function createOpener(
-  settings: () => Promise<SessionSettings>,
-  findAddresses: () => Promise<readonly [Address, ...Address[]]>,
-  clock: Clock,
-): Opener {
+export function createOpener(settings: () => Promise<SessionSettings>, whereabouts: Whereabouts, clock: Clock): Opener {
   return {
     async open(signal, onLost) {
       try {
         const known = await settings()
         const { connectionTimeoutMs } = known
-        const addresses = await withinDeadline(findAddresses(), {
+        const addresses = await withinDeadline(whereabouts.find(), {
           clock,
           deadline: clock.now() + connectionTimeoutMs,
           signal,
@@ -34,9 +30,11 @@ export function createOpener(
             throw new RequestError('cannot-connect', 'never', message)
           },
         })
-        return await openFirstOf(addresses, known, signal, onLost)
+        const open = await openFirstOf(addresses, known, signal, onLost)
+        whereabouts.reached(open.address)
+        return open
       } catch (error) {
-        throw asRequestError(error as Error)
+        throw asRequestError(error as Error, whereabouts.hint())
       }
     },
     async renew(open) {
@@ -69,8 +67,11 @@ async function openFirstOf(
   }
 }
 
-function asRequestError(error: Error): RequestError {
-  return error instanceof RequestError && error.sent === 'never'
-    ? error
-    : new RequestError('cannot-connect', 'never', error.message, error)
+/** @param hint belongs to failures to connect alone */
+function asRequestError(error: Error, hint = ''): RequestError {
+  if (error instanceof RequestError && error.sent === 'never') {
+    if (hint === '' || error.failure !== 'cannot-connect') return error
+    return new RequestError('cannot-connect', 'never', error.message + hint, error.cause)
+  }
+  return new RequestError('cannot-connect', 'never', error.message + hint, error)
 }

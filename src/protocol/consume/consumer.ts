@@ -9,7 +9,7 @@ import type {
   KnownEnd,
   OffsetToCommit,
 } from '../../driver/consumer.js'
-import { DriverError, StateError, TimeoutError, type TidemarkError } from '../../errors.js'
+import { DriverError, StateError, TidemarkError, TimeoutError } from '../../errors.js'
 import type { TopicPartition } from '../../message/topic-partition.js'
 import { Cutoff } from '../../runtime/cutoff.js'
 import { deferred } from '../../runtime/deferred.js'
@@ -195,17 +195,21 @@ class ProtocolConsumer implements DriverConsumer {
 
   #startTimeout(): TimeoutError {
     const { state } = this.#membership.facts()
+    const trouble = this.#membership.trouble()
+    const reason = typeof trouble === 'string' ? trouble : trouble?.message
     const startless = this.#handOver.startless().map(({ topic, partition }) => `${topic}-${partition}`)
     const why =
       startless.length === 0
         ? `the consumer had no assignment before its deadline (it is ${state}); ` +
-          'check that the brokers are reachable, or allow more time: a join may take up to the rebalance timeout'
+          (reason === undefined
+            ? 'check that the brokers are reachable, or allow more time: a join may take up to the rebalance timeout'
+            : `last trouble: ${reason}`)
         : `the consumer was given ${startless.slice(0, mostNamed).join(', ')}${startless.length > mostNamed ? ', …' : ''} and ` +
           'learnt of none where it starts before its deadline; check that their topics exist and have leaders, and that ' +
           'the coordinator of the group answers'
     return new TimeoutError('start-timeout', why, {
       retriable: true,
-      cause: this.#membership.denied() ?? undefined,
+      cause: trouble instanceof TidemarkError ? trouble : undefined,
     })
   }
 

@@ -50,7 +50,7 @@ export class FetchCursor {
   /** Failures in a row. */
   failures = 0
   /** Where unreadable bytes were met; met again at the same place they are no accident of the transfer. */
-  corruptAt: number | null = null
+  unreadableAt: number | null = null
 
   constructor(assigned: AssignedPartition, place: Place) {
     this.assigned = assigned
@@ -100,6 +100,6 @@ export class FetchCursor {
     this.lastEpoch = lastEpoch
     this.token += 1
     this.failures = 0
-    this.corruptAt = null
+    this.unreadableAt = null
   }
 }

@@ -1,6 +1,6 @@
 import { brokerCode, brokerCodeName } from '../../connection/broker-error.js'
 import { RequestError } from '../../connection/request-error.js'
-import type { FetchAnswer, FetchedPartition } from '../../connection/requests/fetch.js'
+import type { FetchAnswer, FetchedPartition, Unreadable } from '../../connection/requests/fetch.js'
 import type { AssignedPartition, FetchedRecords } from '../../driver/consumer.js'
 import type { TidemarkError } from '../../errors.js'
 import { DriverError } from '../../errors.js'
@@ -16,7 +16,7 @@ import { Denials } from '../cluster/denials.js'
 import { judgeFetchCode } from './codes.js'
 import { FetchCursor, type Place } from './fetch-cursor.js'
 import { askForPlace, isInAnotherLog, judgePlace, type Loss } from './place-check.js'
-import { corruptRecord, defectOf, fetchRefused, listenerThrew } from './failures.js'
+import { defectOf, fetchRefused, listenerThrew, unreadableRecords } from './failures.js'
 import { fetchRequest, patience } from './fetch-request.js'
 import type { FetcherEvents } from './fetcher-events.js'
 import { readableBatches } from './readable-batches.js'
@@ -330,8 +330,8 @@ export class Fetcher {
       const { epoch } = partition.assigned
       this.#tell(partition, { topic, partition: number, epoch, batches, nextOffset, ...ends, sizeBytes })
     }
-    if (fetched.corrupt !== null && this.#isCurrent(partition) && partition.position === nextOffset) {
-      this.#corrupt(partition, fetched.corrupt)
+    if (fetched.unreadable !== null && this.#isCurrent(partition) && partition.position === nextOffset) {
+      this.#unreadable(partition, fetched.unreadable)
     }
   }
 
@@ -343,13 +343,13 @@ export class Fetcher {
     }
   }
 
-  #corrupt(partition: FetchCursor, reason: string): void {
-    if (partition.corruptAt !== partition.position) {
-      partition.corruptAt = partition.position
-      this.#backOff(partition, 'corrupt')
+  #unreadable(partition: FetchCursor, why: Unreadable): void {
+    if (partition.unreadableAt !== partition.position) {
+      partition.unreadableAt = partition.position
+      this.#backOff(partition, why.code)
       return
     }
-    this.#fail(partition, corruptRecord(partition.assigned, partition.position, reason))
+    this.#fail(partition, unreadableRecords(partition.assigned, partition.position, why))
   }
 
   #refusedPartition(key: string, partition: FetchCursor, code: number): void {
@@ -359,7 +359,7 @@ export class Fetcher {
         this.#lose(partition, { kind: 'outside' })
         return
       case 'corrupt':
-        this.#corrupt(partition, brokerCodeName(code))
+        this.#unreadable(partition, { code: 'corrupt-record', reason: brokerCodeName(code) })
         return
       case 'look-up-again':
         this.#backOff(partition, brokerCodeName(code))

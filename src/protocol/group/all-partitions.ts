@@ -24,6 +24,7 @@ export class AllPartitions implements Membership {
   readonly #machine = new StateMachine<ReaderState>('the reader of all partitions', 'looking', moves)
   readonly #ending = new AbortController()
   #failure: TidemarkError | null = null
+  #trouble: string | null = null
   #stopDeadline = Infinity
   #running: Promise<void> | null = null
   #mine: readonly TopicPartition[] = []
@@ -61,8 +62,8 @@ export class AllPartitions implements Membership {
     // Without a group there are no commits to refuse.
   }
 
-  denied(): null {
-    return null
+  trouble(): string | null {
+    return this.#trouble
   }
 
   facts(): MembershipFacts {
@@ -86,6 +87,7 @@ export class AllPartitions implements Membership {
         return
       } catch (failure) {
         if (failure instanceof TidemarkError && !failure.retriable) this.fail(failure)
+        this.#trouble = failure instanceof Error ? failure.message : String(failure)
         logger.debug({ topics, error: String(failure) }, 'topics are not known yet')
         await pause(clock, brokerBackoff(attempt, random), this.#ending.signal)
       }

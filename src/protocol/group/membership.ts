@@ -14,8 +14,8 @@ export interface Membership {
   identity(): GroupMemberIdentity | null
   /** The group refused a commit of `generationId` with this code. */
   commitRefused(code: number, generationId: number): void
-  /** Why it is not let in at the moment, if that is for want of a permission. */
-  denied(): TidemarkError | null
+  /** Why it has no partitions at the moment: an error for want of a permission, else a text; `null` when nothing is known. */
+  trouble(): TidemarkError | string | null
   facts(): MembershipFacts
 }
 

@@ -78,7 +78,7 @@ function readPartition(
   reader.int32() // preferred_read_replica
   const bytes = ownBytes(reader.nullableBytes(), reader.size)
   reader.tags()
-  const complete = ({ batches, corrupt }: DecodedBatches): FetchedPartition => ({
+  const complete = ({ batches, unreadable }: DecodedBatches): FetchedPartition => ({
     topic,
     partition,
     errorCode,
@@ -87,7 +87,7 @@ function readPartition(
     logStartOffset,
     abortedTransactions,
     batches,
-    corrupt,
+    unreadable,
     sizeBytes: bytes?.length ?? 0,
   })
   const decoded = decodeRecordBatches(bytes, codecs)

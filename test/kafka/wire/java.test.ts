@@ -126,8 +126,8 @@ describe('what Java writes', () => {
     )
     const read = []
     for (let offset = 0; offset < 201;) {
-      const { batches, corrupt } = await client.fetch(topic, offset)
-      expect(corrupt).toBe(null)
+      const { batches, unreadable } = await client.fetch(topic, offset)
+      expect(unreadable).toBe(null)
       for (const batch of batches) read.push(...batch.decode())
       offset = batches.at(-1)!.lastOffset + 1
     }

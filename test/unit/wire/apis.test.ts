@@ -113,7 +113,7 @@ const answers: { [Name in ApiName]: fc.Arbitrary<Apis[Name]['answer']> } = {
       logStartOffset: int64,
       abortedTransactions: fc.array(fc.record({ producerId: int64, firstOffset: int64 }), { maxLength: 3 }),
       batches: fc.constant([]),
-      corrupt: fc.constant(null),
+      unreadable: fc.constant(null),
       sizeBytes: fc.constant(0),
     }),
   }),
@@ -253,7 +253,7 @@ describe('answers', () => {
     const part = (number: number) =>
       ({
         ...{ topic: 'a', partition: number, errorCode: 0, highWatermark: 1, lastStableOffset: 1, logStartOffset: 0 },
-        ...{ abortedTransactions: [], batches: [], corrupt: null, sizeBytes: 0 },
+        ...{ abortedTransactions: [], batches: [], unreadable: null, sizeBytes: 0 },
       }) as const
     const answer = { throttleTimeMs: 0, errorCode: 0, partitions: [part(0), part(1), part(2)] }
     const contents = new Map([
@@ -274,7 +274,7 @@ describe('answers', () => {
     bad[70]! ^= 1
     const empty = { errorCode: 0, highWatermark: 1, lastStableOffset: 1, logStartOffset: 0, abortedTransactions: [] }
     const partition = (topic: string, number: number) =>
-      ({ topic, partition: number, ...empty, batches: [], corrupt: null, sizeBytes: 0 }) as const
+      ({ topic, partition: number, ...empty, batches: [], unreadable: null, sizeBytes: 0 }) as const
     const frame = encodeAnswer(
       'fetch',
       { throttleTimeMs: 0, errorCode: 0, partitions: [partition('a', 0), partition('a', 1), partition('b', 0)] },
@@ -288,10 +288,10 @@ describe('answers', () => {
     )
     const answer = (await decodeAnswer(requestOf('fetch'), 11, frame, builtInCodecs)) as Apis['fetch']['answer']
     expect(
-      answer.partitions.map(({ topic, partition: number, batches, corrupt, sizeBytes }) => [
+      answer.partitions.map(({ topic, partition: number, batches, unreadable, sizeBytes }) => [
         `${topic}-${number}`,
         batches[0]?.decode()[0]?.value?.toString(),
-        corrupt !== null,
+        unreadable !== null,
         sizeBytes,
       ]),
     ).toEqual([

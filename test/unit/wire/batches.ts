@@ -56,14 +56,14 @@ export type ReadBatch = Omit<FetchedBatch, 'count' | 'decode'> & { readonly reco
 export async function decode(
   bytesOfBatches: Buffer,
 ): Promise<{ readonly batches: readonly ReadBatch[]; readonly corrupt: string | null }> {
-  const { batches, corrupt } = await decodeRecordBatches(bytesOfBatches, builtInCodecs)
+  const { batches, unreadable } = await decodeRecordBatches(bytesOfBatches, builtInCodecs)
   const read: ReadBatch[] = []
   try {
     for (const batch of batches) read.push(readBatch(batch))
   } catch (error) {
     return { batches: read, corrupt: (error as Error).message }
   }
-  return { batches: read, corrupt }
+  return { batches: read, corrupt: unreadable?.reason ?? null }
 }
 
 function readBatch(batch: FetchedBatch): ReadBatch {

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { ProduceBatch } from '../../../src/connection/requests/produce.js'
 import { builtInCodecs } from '../../../src/wire/compression.js'
 import { crc32c } from '../../../src/wire/crc32c.js'
+import { decodeRecordBatches } from '../../../src/wire/record-batch-decoder.js'
 import { encodeRecordBatch } from '../../../src/wire/record-batch-encoder.js'
 import { anyBatch, batchOf, decode, encode, storedAt, type ReadBatch } from './batches.js'
 
@@ -222,6 +223,7 @@ describe('record batches', () => {
       bytes.writeInt32BE(28, 8)
       bytes[16] = magic
       expect((await decode(bytes)).corrupt).toMatch(`old message format ${magic}`)
+      expect(await decodeRecordBatches(bytes, builtInCodecs)).toMatchObject({ unreadable: { code: 'unknown-format' } })
     }
     const newer = Buffer.from(await encode(batchOf([{}])))
     newer[16] = 3
@@ -233,6 +235,8 @@ describe('record batches', () => {
     const unknown = altered(bytes, (copy) => copy.writeInt16BE(7, 21))
     const zstd = altered(bytes, (copy) => copy.writeInt16BE(4, 21))
     expect((await decode(unknown)).corrupt).toMatch(/unknown compression 7/)
+    expect(await decodeRecordBatches(unknown, builtInCodecs)).toMatchObject({ unreadable: { code: 'no-codec' } })
+    expect(await decodeRecordBatches(zstd, builtInCodecs)).toMatchObject({ unreadable: { code: 'corrupt-record' } })
     expect((await decode(zstd)).corrupt).toMatch(/Zstandard|frame|zstd|Src size/i)
   })
 

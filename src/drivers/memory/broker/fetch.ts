@@ -127,7 +127,7 @@ function answered(
     logStartOffset: partition.log.startOffset,
     abortedTransactions: aborted.map(({ producerId, firstOffset }) => ({ producerId, firstOffset })),
     batches,
-    corrupt: null,
+    unreadable: null,
     sizeBytes,
   }
 }
@@ -143,7 +143,7 @@ export function fetchRefused({ topic, partition }: FetchPartition, errorCode: nu
     logStartOffset: -1,
     abortedTransactions: [],
     batches: [],
-    corrupt: null,
+    unreadable: null,
     sizeBytes: 0,
   }
 }

@@ -91,7 +91,7 @@ export class ClassicMember implements Membership {
   /** What this generation gave us, all of it ours until given up; the sticky assignor tells the leader of it at the next join. */
   #owned: HeldBefore = { generationId: -1, partitions: [] }
   #lastHeartbeatAt: number | null = null
-  #denied: TidemarkError | null = null
+  #trouble: TidemarkError | string | null = null
   readonly #atFirst: PartitionsAtFirst
   readonly #denials: Denials
 
@@ -144,8 +144,8 @@ export class ClassicMember implements Membership {
     }
   }
 
-  denied(): TidemarkError | null {
-    return this.#denied
+  trouble(): TidemarkError | string | null {
+    return this.#trouble
   }
 
   facts(): MembershipFacts {
@@ -202,7 +202,7 @@ export class ClassicMember implements Membership {
   /** What is denied now may be permitted soon: it is final when it lasts. */
   #bounded<Value>(step: EntryStep<Value>): EntryStep<Value> {
     const what = `group "${this.#line.key}"`
-    this.#denied = step.kind === 'denied' ? step.error : null
+    this.#trouble = step.kind === 'denied' ? step.error : step.kind === 'later' ? step.reason : null
     if (step.kind === 'denied') return this.#denials.isFinal(what, step.error) ? { ...step, kind: 'failed' } : step
     if (step.kind === 'done' || step.kind === 'again') this.#denials.forget(what)
     return step

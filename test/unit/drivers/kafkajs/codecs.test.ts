@@ -28,9 +28,24 @@ describe('compression', () => {
     const batch = batchOf([{ value: Buffer.from('a') }, { value: Buffer.from('b') }], { compression: 'lz4' })
     const bytes = Buffer.concat(await encodeRecordBatch(batch, kafkajsCodecs))
     expect(bytes.readInt16BE(21) & 7).toBe(3)
-    const { batches, corrupt } = await decodeRecordBatches(bytes, kafkajsCodecs)
-    expect(corrupt).toBe(null)
+    const { batches, unreadable } = await decodeRecordBatches(bytes, kafkajsCodecs)
+    expect(unreadable).toBe(null)
     expect(batches[0]!.decode().map(({ value }) => value!.toString())).toEqual(['a', 'b'])
+  })
+
+  it('that was put there and fails is told as such: the records may be whole', async () => {
+    registry[kafkajs.CompressionTypes.LZ4] = () => ({
+      ...reversing(),
+      decompress: () => {
+        throw new TypeError('secret')
+      },
+    })
+    const bytes = Buffer.concat(await encodeRecordBatch(batchOf([{}], { compression: 'lz4' }), kafkajsCodecs))
+    const { unreadable } = await decodeRecordBatches(bytes, kafkajsCodecs)
+    expect(unreadable).toEqual({
+      code: 'codec-failed',
+      reason: 'the batch at offset 0: the codec for lz4 in CompressionCodecs of kafkajs threw TypeError',
+    })
   })
 
   it('without one there goes through what is built in', async () => {

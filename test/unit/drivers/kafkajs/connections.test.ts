@@ -8,6 +8,10 @@ import type { Request } from '../../../../src/connection/requests/apis.js'
 import type { MetadataAnswer } from '../../../../src/connection/requests/metadata.js'
 import type { ProduceRequest } from '../../../../src/connection/requests/produce.js'
 import { kafkajsConnections } from '../../../../src/drivers/kafkajs/connections.js'
+import { kafkajs as kafkajsDriver } from '../../../../src/drivers/kafkajs/driver.js'
+import { createMessaging } from '../../../../src/messaging.js'
+import { defineTopic } from '../../../../src/topic/define-topic.js'
+import { string } from '../../../../src/serde/string.js'
 import { systemClock, type Clock } from '../../../../src/runtime/clock.js'
 import { seededRandom } from '../../../../src/runtime/random.js'
 import { batchOf } from '../../wire/batches.js'
@@ -704,5 +708,72 @@ describe('what the configuration of kafkajs means', () => {
     expect((await failure(connection.request('bootstrap', 'main', metadata, within(2_000)))).message).toMatch(
       /cannot connect to broker \[::1\]:1/,
     )
+  })
+})
+
+describe('an address that came from the cluster', () => {
+  it('says so when nobody was ever reached there, and names advertised.listeners', async () => {
+    const gone = await start()
+    const { port } = gone
+    await gone.stop()
+    const broker = await start((request, self) => {
+      if (request.api === 'metadata') self.answer<'metadata'>(request, cluster(port, self.port))
+      if (request.api === 'heartbeat') self.answer<'heartbeat'>(request, ok)
+    })
+    const connection = open(broker)
+    await connection.request('bootstrap', 'metadata', metadata, within(2_000))
+    const error = await failure(connection.request(1, 'main', heartbeat, within(2_000)))
+    expect(error.failure).toBe('cannot-connect')
+    expect(error.message).toMatch(/ECONNREFUSED.*came from the cluster.*advertised\.listeners of broker 1$/)
+    await connection.request(2, 'main', heartbeat, within(2_000))
+    await broker.stop()
+    const own = await failure(connection.request(2, 'group', heartbeat, within(2_000)))
+    expect(own.message).toMatch(/ECONNREFUSED/)
+    expect(own.message).not.toMatch(/advertised/)
+  })
+
+  it('says nothing of the kind once a broker was reached there', async () => {
+    const other = await start((request, self) => {
+      if (request.api === 'heartbeat') self.answer<'heartbeat'>(request, ok)
+    })
+    const otherPort = other.port
+    const broker = await start((request, self) => {
+      if (request.api === 'metadata') self.answer<'metadata'>(request, cluster(otherPort))
+    })
+    const connection = open(broker)
+    await connection.request('bootstrap', 'metadata', metadata, within(2_000))
+    await connection.request(1, 'main', heartbeat, within(2_000))
+    await other.stop()
+    const error = await failure(connection.request(1, 'group', heartbeat, within(2_000)))
+    expect(error.message).toMatch(/ECONNREFUSED/)
+    expect(error.message).not.toMatch(/advertised/)
+  })
+
+  it.each(['send', 'start', 'committedOffsets'] as const)('shows in what a caller is told: %s', async (call) => {
+    const gone = await start()
+    const { port } = gone
+    await gone.stop()
+    const partition = { errorCode: 0, partition: 0, leader: 1, leaderEpoch: 0, replicas: [1], isr: [1] }
+    const topic = { errorCode: 0, name: 't', topicId: null, isInternal: false, partitions: [partition] }
+    const broker = await start((request, self) => {
+      const answer = { ...cluster(port), topics: [topic] }
+      if (request.api === 'metadata') self.answer<'metadata'>(request, answer)
+      const coordinator = { ...ok, errorMessage: null, nodeId: 1, host: '127.0.0.1', port }
+      if (request.api === 'findCoordinator') self.answer<'findCoordinator'>(request, coordinator)
+    })
+    const messaging = createMessaging({ driver: kafkajsDriver({ brokers: [broker.address] }) })
+    cleanups.push(() => messaging.close({ force: true }).catch(() => undefined))
+    const t = defineTopic({ name: 't', value: string() })
+    const timeoutMs = 1_000
+    const calls = {
+      send: () => messaging.producer({ deliveryTimeoutMs: 1_000, requestTimeoutMs: 500, profile: 'ap' }).send(t, 'a'),
+      start: () => messaging.consumer({ group: 'g', topics: [t], handle: () => undefined }).start({ timeoutMs }),
+      committedOffsets: () => messaging.admin.committedOffsets('g', null, { timeoutMs }),
+    }
+    const error = await calls[call]().then(
+      () => null,
+      (thrown: Error) => thrown,
+    )
+    expect(error?.message).toMatch(/advertised\.listeners of broker 1/)
   })
 })

@@ -269,7 +269,7 @@ export class ScriptedCluster implements Connection {
       logStartOffset: log.start,
       abortedTransactions: [],
       batches,
-      corrupt: null,
+      unreadable: null,
       sizeBytes: batches.length * 100,
     }
   }

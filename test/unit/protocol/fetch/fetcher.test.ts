@@ -23,6 +23,8 @@ beforeEach(() => {
 
 type Fetched = Apis['fetch']['answer']['partitions'][number]
 
+const badCrc = { code: 'corrupt-record', reason: 'bad CRC' } as const
+
 const answerOf = (overrides: Partial<Fetched>, partition = 0): Apis['fetch']['answer'] => ({
   ...throttle,
   errorCode: 0,
@@ -36,7 +38,7 @@ const answerOf = (overrides: Partial<Fetched>, partition = 0): Apis['fetch']['an
       logStartOffset: 0,
       abortedTransactions: [],
       batches: [],
-      corrupt: null,
+      unreadable: null,
       sizeBytes: 0,
       ...overrides,
     },
@@ -260,7 +262,7 @@ describe('bytes that cannot be read', () => {
     cluster.on('fetch', ({ partitions }, node) => {
       const asked = partitions[0]
       if (node !== 1 || asked === undefined) return 'usual'
-      return answerOf({ batches: asked.fetchOffset === 0 ? [plainBatch(0, 1)] : [], corrupt: 'bad CRC' })
+      return answerOf({ batches: asked.fetchOffset === 0 ? [plainBatch(0, 1)] : [], unreadable: badCrc })
     })
     const harness = await reading()
     await clock.advance(2_000)
@@ -274,8 +276,26 @@ describe('bytes that cannot be read', () => {
     expect(harness.held()).toEqual(['t-0', 't-1'])
   })
 
+  it.each([
+    ['no-codec', 'unknown compression 6', /t-0 at offset 0 .*unknown compression 6.*newer tidemark.*restart/],
+    ['codec-failed', 'the codec for zstd threw', /take it out of CompressionCodecs of kafkajs/],
+    ['unknown-format', 'old message format 1', /copy them to another topic/],
+  ] as const)(
+    'stops the partition with %s where nothing is damaged, and advises no loss',
+    async (code, reason, fix) => {
+      cluster.on('fetch', (_, node) => (node === 1 ? answerOf({ unreadable: { code, reason } }) : 'usual'))
+      const harness = await reading()
+      await clock.advance(2_000)
+      const failed = harness.news.find(({ kind }) => kind === 'partitionFailed')
+      expect(failed).toMatchObject({ error: { code, offset: 0 } })
+      const { message } = (failed as unknown as { readonly error: Error }).error
+      expect(message).toMatch(fix)
+      expect(message).not.toMatch(/loss/)
+    },
+  )
+
   it('goes on when the second fetch is good', async () => {
-    cluster.once('fetch', () => answerOf({ corrupt: 'bad CRC' }))
+    cluster.once('fetch', () => answerOf({ unreadable: badCrc }))
     const harness = await reading()
     await clock.advance(2_000)
     expect(harness.offsets('t', 0)).toEqual([0, 1, 2])
@@ -284,7 +304,7 @@ describe('bytes that cannot be read', () => {
 
   it('is taken up again by a seek past the damage', async () => {
     cluster.on('fetch', ({ partitions }, node) => {
-      return node === 1 && partitions[0]?.fetchOffset === 0 ? answerOf({ corrupt: 'bad CRC' }) : 'usual'
+      return node === 1 && partitions[0]?.fetchOffset === 0 ? answerOf({ unreadable: badCrc }) : 'usual'
     })
     const harness = await reading()
     await clock.advance(1_000)

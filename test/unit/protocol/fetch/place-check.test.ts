@@ -11,7 +11,7 @@ const empty = {
   logStartOffset: -1,
   abortedTransactions: [],
   batches: [],
-  corrupt: null,
+  unreadable: null,
   sizeBytes: 0,
 }
 

@@ -39,7 +39,7 @@ function answer(batches: FetchedBatch[], aborted: [producerId: number, firstOffs
     logStartOffset: 0,
     abortedTransactions: aborted.map(([producerId, firstOffset]) => ({ producerId, firstOffset })),
     batches,
-    corrupt: null,
+    unreadable: null,
     sizeBytes: 0,
   }
 }

@@ -75,7 +75,7 @@ describe('a fetch loop that crashes', () => {
         logStartOffset: 0,
         abortedTransactions: [],
         batches: at.partition === 0 ? (null as never) : cluster.log('t', 1).batches.filter(() => at.fetchOffset < 3),
-        corrupt: null,
+        unreadable: null,
         sizeBytes: 0,
       })),
     }))

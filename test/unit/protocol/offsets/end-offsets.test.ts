@@ -81,7 +81,7 @@ describe('the end of a log', () => {
         logStartOffset: 0,
         abortedTransactions: [],
         batches: [],
-        corrupt: null,
+        unreadable: null,
         sizeBytes: 0,
       })),
     }))

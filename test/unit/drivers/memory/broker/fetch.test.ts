@@ -10,7 +10,7 @@ describe('fetching from the memory cluster', () => {
     await produce({ topic: 't', records: records('d') })
     const fetched = await fetch('t', 1)
     expect(valuesOf(fetched)).toEqual(['a', 'b', 'c', 'd'])
-    expect(fetched).toMatchObject({ highWatermark: 4, lastStableOffset: 4, logStartOffset: 0, corrupt: null })
+    expect(fetched).toMatchObject({ highWatermark: 4, lastStableOffset: 4, logStartOffset: 0, unreadable: null })
     expect(fetched.batches.map(({ baseOffset, lastOffset }) => [baseOffset, lastOffset])).toEqual([
       [0, 2],
       [3, 3],
