@@ -185,7 +185,6 @@ export class Messaging implements AsyncDisposable {
     const consumer: Consumer = new Consumer(options, {
       driver,
       ...this.#client({ group: options.group ?? undefined }),
-      middleware: [],
       stage: null,
       deadLetter: deadLetter === null ? null : this.#deadLetterRoute(deadLetter, options.topics),
       deadLetterPolicy: deadLetter?.policy,

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { Compression } from '../connection/requests/produce.js'
+import type { SendMiddleware } from './send-middleware.js'
 
 /** Options of a producer that no profile settles. */
 export interface ProducerSettingsOptions {
@@ -29,6 +30,8 @@ export interface ProducerSettingsOptions {
   readonly metadataMaxAgeMs?: number | undefined
   /** How long `close` waits for what was sent. Default 30,000. */
   readonly closeTimeoutMs?: number | undefined
+  /** Around every send, the first outermost. Default none. */
+  readonly use?: readonly SendMiddleware[] | undefined
 }
 
 /** Options of a producer. Those that the profile settles may be given to override it. */
@@ -59,6 +62,7 @@ export interface ResolvedProducerOptions {
   readonly requestTimeoutMs: number
   readonly metadataMaxAgeMs: number
   readonly closeTimeoutMs: number
+  readonly use: readonly SendMiddleware[]
 }
 
 const mebibyte = 1_048_576
@@ -102,6 +106,10 @@ export const producerOptionsSchema = z
       .default(60_000)
       .describe('how often new partitions are looked for, in milliseconds'),
     closeTimeoutMs: milliseconds(0).default(30_000).describe('how long close waits for what was sent'),
+    use: z
+      .array(z.custom<SendMiddleware>((value) => typeof value === 'function', 'a function (sending, next)'))
+      .default([])
+      .describe('middleware around every send, the first outermost'),
   })
   .superRefine((options, context) => {
     const refuse = (path: keyof ProducerOptions, message: string) =>

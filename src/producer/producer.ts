@@ -12,6 +12,7 @@ import { Placement } from './placement.js'
 import type { ResolvedProducerOptions } from './producer-options.js'
 import { SingleSend, type FailureCounts, type Receipt } from './receipt.js'
 import { requireSendMany, requireSendOptions } from './send-input.js'
+import { manyThroughMiddleware, throughMiddleware, type SendNext } from './send-middleware.js'
 import { SendMany, type SendManyOptions } from './send-many.js'
 import { Sender } from './sender.js'
 import { timeoutRules, type TimeoutOption } from './timeout-option.js'
@@ -69,6 +70,8 @@ export class Producer {
   readonly #memory: BufferMemory
   readonly #sender: Sender
   readonly #placement: Placement
+  /** `null` without middleware, which then costs nothing. */
+  readonly #through: SendNext | null
   readonly #failures: FailureCounts = { notStored: 0, unknown: 0 }
   readonly #state = new StateMachine<ProducerState>('the producer', 'open', {
     open: ['closing'],
@@ -87,6 +90,11 @@ export class Producer {
     this.#onClosed = onClosed
     this.#memory = new BufferMemory(options.bufferBytes, options.maxBlockMs, runtime.clock)
     this.#sender = new Sender(driver, runtime.clock, metrics, options, this.#memory)
+    const { use } = options
+    this.#through =
+      use.length === 0
+        ? null
+        : throughMiddleware(use, (sending) => this.#send(sending.topic, sending.value, sending.options))
     this.#placement = new Placement(driver, runtime, options, this.#memory, this.#sender.accumulator)
   }
 
@@ -104,6 +112,11 @@ export class Producer {
    * its name. With `StateError` after `close`.
    */
   send<Value>(topic: Topic<Value>, value: Value, options: SendOptions = noSendOptions): Promise<Receipt> {
+    if (this.#through !== null) return this.#through({ topic: topic as Topic, value, options })
+    return this.#send(topic, value, options)
+  }
+
+  #send<Value>(topic: Topic<Value>, value: Value, options: SendOptions): Promise<Receipt> {
     if (this.#closing !== null) return Promise.reject(this.#refusal('send'))
     const sink = new SingleSend(this.#failures)
     try {
@@ -139,6 +152,7 @@ export class Producer {
     const sending = new SendMany(topic, this.#placement, this.#failures)
     try {
       requireSendMany(topic, values, options)
+      if (this.#through !== null) return manyThroughMiddleware(this.#through, topic, values, options)
       sending.start(values, takeOptions(topic as Topic, options), this.#runtime.clock)
     } catch (error) {
       return Promise.reject(badInput('sendMany', topic, error))

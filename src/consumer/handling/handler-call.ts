@@ -3,7 +3,7 @@ import { wallTimeOf } from '../../runtime/clock.js'
 import type { OwnedPartition } from '../partition/owned-partition.js'
 import type { Work } from '../partition/work.js'
 import { ContextSends, type CallGround } from './context-sends.js'
-import type { ContextSend, MiddlewareContext } from './handler.js'
+import type { ContextSend, HandlerContext } from './handler.js'
 
 /** The handler threw, a send of its failed unseen, or it did not end in time. */
 export interface HandlerFailure {
@@ -14,8 +14,8 @@ export interface HandlerFailure {
  * One call of the handler. It is made for every record: what can be worked out is no field, and the abort controller and
  * the sends are made only when somebody asks for them.
  */
-export class HandlerCall implements MiddlewareContext {
-  firstFailedAt: number | null = null
+export class HandlerCall implements HandlerContext {
+  readonly firstFailedAt = null
   readonly #work: Work
   #attempt: number | null = null
   readonly #ground: CallGround
@@ -49,10 +49,6 @@ export class HandlerCall implements MiddlewareContext {
   get attempt(): number {
     this.#attempt ??= this.#work.attempt + attemptsBefore(this.#work)
     return this.#attempt
-  }
-
-  set attempt(attempt: number) {
-    this.#attempt = attempt
   }
 
   get deadline(): number {

@@ -32,24 +32,25 @@ export type ContextSend = HandlerContext['send']
  */
 export type Handler<Input> = (input: Input, context: HandlerContext) => void | Promise<void>
 
-/** What middleware may change: a retry counts its attempts and remembers the first failure. */
-export interface MiddlewareContext extends HandlerContext {
-  attempt: number
-  /** Wall time, ms since the Unix epoch; `null` while nothing failed. */
-  firstFailedAt: number | null
-}
-
 /**
- * Wraps the handling of one delivery: its messages (one, or a batch of one partition) and `next`, which runs what is
- * inside and may be called again. Throw to fail the delivery.
+ * Wraps every call of the handler: its messages (one, or a batch of one partition) and `next`, which runs what is inside.
+ * Inside the deadline of one attempt: a retry goes through all of it again. Throw to fail the attempt; what cannot be
+ * decoded never comes here.
+ *
+ * @example
+ * const timed: Middleware = async ([first], context, next) => {
+ *   const startedAt = performance.now()
+ *   await next()
+ *   observe(first.topic, performance.now() - startedAt)
+ * }
  */
 export type Middleware = (
   messages: readonly Message[],
-  context: MiddlewareContext,
+  context: HandlerContext,
   next: () => void | Promise<void>,
 ) => void | Promise<void>
 
-type Inner<Input> = (input: Input, context: MiddlewareContext) => void | Promise<void>
+type Inner<Input> = (input: Input, context: HandlerContext) => void | Promise<void>
 
 /** The first middleware is the outermost. Without middleware the handler itself comes back, so it costs nothing. */
 export function compose<Input extends Message | readonly Message[]>(

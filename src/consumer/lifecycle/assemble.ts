@@ -55,7 +55,7 @@ export function assemble(
   driver: () => DriverConsumer,
   onFailed: (error: TidemarkError) => void,
 ): ConsumerParts {
-  const { logger, metrics, onEvent, middleware, send } = dependencies
+  const { logger, metrics, onEvent, send } = dependencies
   const telemetry: Telemetry = { logger, metrics, onEvent }
   const { runtime } = dependencies.driver
   const { clock } = runtime
@@ -86,7 +86,7 @@ export function assemble(
   const makeDelivery = dependencies.delivery ?? atLeastOnce
   const delivery = makeDelivery({
     handling,
-    middleware,
+    middleware: options.use,
     ladder: new Ladder(rungsOf(group, dependencies, telemetry), runtime),
     running,
     send,

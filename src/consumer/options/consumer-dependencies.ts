@@ -3,7 +3,7 @@ import type { TopicPartition } from '../../message/topic-partition.js'
 import type { Telemetry } from '../../telemetry/guard.js'
 import type { DeliveryFactory } from '../handling/at-least-once.js'
 import type { DeadLetterPolicy, DeadLetterRoute } from '../handling/failed-record.js'
-import type { ContextSend, Middleware } from '../handling/handler.js'
+import type { ContextSend } from '../handling/handler.js'
 import type { Rung } from '../handling/ladder.js'
 import type { Stage } from '../intake/stage.js'
 import type { LedgerFactory } from '../settling/ledger.js'
@@ -12,8 +12,6 @@ import type { LedgerFactory } from '../settling/ledger.js'
 export interface ConsumerDependencies extends Telemetry {
   readonly driver: Pick<Driver, 'createConsumer' | 'runtime'>
   readonly clientId: string
-  /** Around every delivery; the first is the outermost. */
-  readonly middleware: readonly Middleware[]
   /** Between decoding and handling, one for each partition that is taken; `null`: records are handled as they come. */
   readonly stage: ((partition: TopicPartition) => Stage) | null
   /** The rung of the ladder that tries failed deliveries again. By default there is none. */

@@ -5,7 +5,7 @@ import type { Message } from '../../message/message.js'
 import type { TopicPartition } from '../../message/topic-partition.js'
 import type { Topic } from '../../topic/topic.js'
 import type { Order } from '../dispatch/dispatch.js'
-import type { Handler } from '../handling/handler.js'
+import type { Handler, Middleware } from '../handling/handler.js'
 import type { DrainReport } from '../../telemetry/drain-report.js'
 
 /** Messages of a topic; over a union of topics a union that `topic` tells apart. */
@@ -21,6 +21,8 @@ export interface ConsumerSettingsOptions<Topics extends readonly Topic[] = reado
    * ordered), or nothing (`none`).
    */
   readonly order?: Order | undefined
+  /** Around every call of the handler, the first outermost. Default none. */
+  readonly use?: readonly Middleware[] | undefined
   /** Most handlers at the same time. Default 64. */
   readonly concurrency?: number | undefined
   /**

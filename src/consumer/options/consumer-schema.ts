@@ -4,7 +4,7 @@ import { given } from '../../input/given.js'
 import type { Message } from '../../message/message.js'
 import type { TopicPartition } from '../../message/topic-partition.js'
 import type { Topic } from '../../topic/topic.js'
-import type { Handler } from '../handling/handler.js'
+import type { Handler, Middleware } from '../handling/handler.js'
 import type { Mark } from '../partition/back-pressure.js'
 import type { DrainReport } from '../../telemetry/drain-report.js'
 
@@ -46,6 +46,10 @@ const optionFields = {
     .optional()
     .describe('a function (messages, context) that ends when all of the batch is done'),
   batchMessages: positive().default(1_000).describe('most messages of one call of handleBatch'),
+  use: z
+    .array(z.custom<Middleware>(isFunction, 'a function (messages, context, next)'))
+    .default([])
+    .describe('middleware around every call of the handler, the first outermost'),
   order: z
     .enum(['partition', 'key', 'none'])
     .default('partition')

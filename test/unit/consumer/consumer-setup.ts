@@ -57,7 +57,6 @@ export function setUp(options: Options = {}, dependencies: Partial<ConsumerDepen
     clientId: 'test',
     logger: silentLogger,
     metrics: noMetrics,
-    middleware: [],
     stage: null,
     deadLetter: null,
     send: () => Promise.reject(new Error('not used')),

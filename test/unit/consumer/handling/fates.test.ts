@@ -398,35 +398,30 @@ describe('middleware', () => {
   it('wraps every delivery, the first outermost, and may run the handler again', async () => {
     const log: string[] = []
     let failures = 1
-    const { clock, driver, consumer, stopped } = setUp(
-      {
-        commit: 'each',
-        handle: (_, context) => {
-          log.push(`handle ${context.attempt}`)
-          if (failures-- > 0) throw new Error('once')
+    const { clock, driver, consumer, stopped } = setUp({
+      commit: 'each',
+      handle: () => {
+        log.push('handle')
+        if (failures-- > 0) throw new Error('once')
+      },
+      use: [
+        (messages, _, next) => {
+          log.push(`outer ${messages.map(({ offset }) => offset).join()}`)
+          return next()
         },
-      },
-      {
-        middleware: [
-          (messages, _, next) => {
-            log.push(`outer ${messages.map(({ offset }) => offset).join()}`)
-            return next()
-          },
-          async (_, context, next) => {
-            try {
-              await next()
-            } catch {
-              context.attempt += 1
-              await next()
-            }
-          },
-        ],
-      },
-    )
+        async (_, __, next) => {
+          try {
+            await next()
+          } catch {
+            await next()
+          }
+        },
+      ],
+    })
     await consumer.start()
     driver.deliver(await driver.assign('t', 0), records(0, 1))
     await clock.advance(0)
-    expect(log).toEqual(['outer 0', 'handle 1', 'handle 2'])
+    expect(log).toEqual(['outer 0', 'handle', 'handle'])
     expect(stopped).toEqual([])
     expect(driver.committed('t', 0)?.nextOffset).toBe(1)
   })
