@@ -2,6 +2,7 @@ import type { IsolationLevel } from '../connection/requests/fetch.js'
 import type { TidemarkError } from '../errors.js'
 import type { RecordBatch } from '../message/record.js'
 import type { TopicPartition } from '../message/topic-partition.js'
+import type { EpochRange } from '../offsets/leader-epochs.js'
 import type { ClientSettings } from './client-settings.js'
 
 /** Where to start when the group has committed nothing: by name, or the first record at or after a time (ms). */
@@ -52,6 +53,11 @@ export interface AssignedPartition extends TopicPartition {
    * after a seek in a topic that was made anew meanwhile.
    */
   readonly log: string | null
+  /**
+   * Which leaders wrote the records from `from` up to `to`, in order, as far as they were read; none when the driver cannot
+   * tell. Kept beside what is completed, so that the next owner knows other records there from these.
+   */
+  leaderEpochs(from: number, to: number): readonly EpochRange[]
 }
 
 /** Records of one partition, in order; offsets may have holes. None is below the position that was asked for. */
@@ -98,6 +104,8 @@ export interface PositionReset {
   readonly from: number
   /** Next offset to read. */
   readonly to: number
+  /** Up to here the log stands as it was read; `null` when nobody knows. */
+  readonly keptTo: number | null
   /** `out-of-range`: the log does not hold `from`. `log-cut`: records below `from` are gone or are others now. More may come. */
   readonly reason: 'out-of-range' | 'log-cut' | 'topic-made-anew'
 }

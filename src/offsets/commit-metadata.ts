@@ -12,6 +12,8 @@ export const commitMetadataMaxBytes = 3072
 export interface MetadataSection {
   /** Lower-case letters. */
   readonly name: string
+  /** Without this other one, which comes before it, it says nothing. */
+  readonly needs?: string | undefined
   /** The text in at most `maxBytes` bytes, its least important part left out where needed; `null` when nothing fits. */
   fit(maxBytes: number): string | null
 }
@@ -19,11 +21,14 @@ export interface MetadataSection {
 /** @param sections the most important first: what no longer fits is cut or left out from the end. */
 export function encodeCommitMetadata(sections: readonly MetadataSection[], maxBytes = commitMetadataMaxBytes): string {
   let text = ''
+  const written = new Set<string>()
   for (const section of sections) {
+    if (section.needs !== undefined && !written.has(section.needs)) continue
     const room = maxBytes - version.length - Buffer.byteLength(text) - section.name.length - lengthDigits - 3
     const content = room > 0 ? section.fit(room) : null
     if (content === null || content === '' || Buffer.byteLength(content) > room) continue
     text += `;${section.name}:${content.length}:${content}`
+    written.add(section.name)
   }
   return text === '' ? '' : version + text
 }

@@ -7,10 +7,17 @@ export const completedRangesSection = 'c'
  * Finished ranges beyond a committed offset as text: the committed offset, then gap and length of each range, in base 36.
  * The offset is repeated inside because tools copy and move commits with their metadata: ranges that belong to another
  * offset would hide records that nobody handled.
+ *
+ * @param needs the section that tells whose records they are, where that is known
  */
-export function completedRangesText(committed: number, ranges: readonly OffsetRange[]): MetadataSection {
+export function completedRangesText(
+  committed: number,
+  ranges: readonly OffsetRange[],
+  needs?: string,
+): MetadataSection {
   return {
     name: completedRangesSection,
+    needs,
     fit(maxBytes) {
       let text = committed.toString(36)
       let at = committed

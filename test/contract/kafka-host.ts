@@ -1,3 +1,5 @@
+import { stat, truncate } from 'node:fs/promises'
+import { join } from 'node:path'
 import { Kafka, logLevel } from 'kafkajs'
 import { kafkajsConnections } from '../../src/drivers/kafkajs/connections.js'
 import type { OutgoingRecord } from '../../src/message/record.js'
@@ -54,6 +56,15 @@ export async function kafkaHost(): Promise<{ readonly host: ContractHost; close(
         await admin.fetchTopicOffsets(topic)
         await admin.deleteTopicRecords({ topic, partitions: [{ partition, offset: String(offset) }] })
         await admin.disconnect()
+      },
+      async loseRecords(topic, partition, write) {
+        // What a machine loses with its power when nobody has a copy: Kafka then leads with the rest, in another epoch.
+        const file = join(cluster.dataFolder(1), `${topic}-${partition}`, '00000000000000000000.log')
+        const { size } = await stat(file)
+        await write()
+        await cluster.node(1).kill()
+        await truncate(file, size)
+        await cluster.node(1).restart()
       },
       async throttleProducing() {
         // Kafka measures over ten seconds: the first 20,000 bytes are free, what goes beyond costs a second for each 2,000.

@@ -60,6 +60,16 @@ export function memoryHost(): { readonly host: ContractHost; readonly clock: Vir
       async deleteRecordsBefore(topic, partition, offset) {
         cluster.deleteRecordsBefore(topic, partition, offset)
       },
+      async loseRecords(topic, partition, write) {
+        const { leader, replicas } = cluster.partitionFacts(topic, partition)
+        const follower = replicas.find((replica) => replica !== leader) ?? leader
+        await clock.sleep(100)
+        cluster.faults.pauseReplication(follower)
+        cluster.faults.dropFollower(follower)
+        await write()
+        cluster.faults.moveLeader(topic, partition, follower)
+        cluster.faults.resumeReplication(follower)
+      },
       async throttleProducing(topic) {
         for (const nth of [5, 6, 7]) cluster.faults.throttleNext({ api: 'produce', topic, nth }, 500)
         return async () => cluster.faults.clear()

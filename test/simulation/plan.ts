@@ -106,8 +106,7 @@ export function planOf(seed: number): Plan {
     })),
     doomedTopic: doomed ? doomedTopic : null,
     remadeTopic: chance(random, 0.15) ? names[0]! : null,
-    // What is done beyond a commit is not yet told apart from what stands there after a cut: a known limit.
-    uncleanElections: brokers > 1 && order === 'partition' && chance(random, 0.4),
+    uncleanElections: brokers > 1 && chance(random, 0.25),
     keys: between(random, 3, 40),
     records: between(random, 200, 500),
     producers: between(random, 1, 3),

@@ -89,13 +89,12 @@ export class PartitionLifecycle implements ConsumerListener {
     this.#parts.drains.abandon(this.#owned(partitions), 'lost')
   }
 
-  reset(former: AssignedPartition, assigned: AssignedPartition, { from, to, reason }: PositionReset): void {
+  reset(former: AssignedPartition, assigned: AssignedPartition, { from, to, keptTo, reason }: PositionReset): void {
     const owned = this.#parts.partitions.ofEpoch(former)
     if (owned === undefined) return
     const unsettledFrom = owned.tracker.committable
     this.#parts.drains.abandon([owned], 'reset')
-    const goesOn = reason === 'log-cut' && this.#settings.onOutOfRange === 'earliest'
-    const start = goesOn ? belowCut(owned, to) : startAt(to)
+    const start = keptTo === null ? startAt(to) : belowCut(owned, keptTo, to)
     const fresh = this.#parts.partitions.goOn(owned, assigned, start)
     if (start.position < to) this.#parts.driver().seek(assigned, start.position, 'read')
     this.#shareMarks()
@@ -232,12 +231,15 @@ function startOf({ position, committed, log }: AssignedPartition): PartitionStar
   return { position, completed, acknowledged, leftBehind: [] }
 }
 
-/** What stands below the cut is as it was read: what of it waited for its handler is read again, what is settled is not. */
-function belowCut({ tracker }: OwnedPartition, cut: number): PartitionStart {
+/**
+ * What stands below the cut is as it was read: what of it waited for its handler is read again, what is settled is not. What
+ * stands there from the cut up to `to` is passed over.
+ */
+function belowCut({ tracker }: OwnedPartition, cut: number, to: number): PartitionStart {
   const position = tracker.committable
-  if (position >= cut) return startAt(cut)
-  const completed = tracker.completedRanges().map(({ from, to }) => ({ from, to: Math.min(to, cut) }))
-  return { position, completed, acknowledged: null, leftBehind: [] }
+  if (position >= cut) return startAt(to)
+  const settled = tracker.completedRanges().map((range) => ({ from: range.from, to: Math.min(range.to, cut) }))
+  return { position, completed: [...settled, { from: cut, to }], acknowledged: null, leftBehind: [] }
 }
 
 function startAt(position: number): PartitionStart {

@@ -2,8 +2,10 @@ import type { CommitOutcome, DriverConsumer, OffsetToCommit } from '../../driver
 import { encodeCommitMetadata } from '../../offsets/commit-metadata.js'
 import { commitDue } from '../../offsets/commit-policy.js'
 import { completedRangesText, mostRangesIn } from '../../offsets/completed-ranges.js'
-import { partitionsAtFirstSection } from '../../offsets/partitions-at-first.js'
+import { leaderEpochsSection, leaderEpochsText, type EpochRange } from '../../offsets/leader-epochs.js'
 import { identitySection } from '../../offsets/log-identity.js'
+import type { OffsetRange } from '../../offsets/offset-range.js'
+import { partitionsAtFirstSection } from '../../offsets/partitions-at-first.js'
 import type { Progress } from '../../offsets/progress.js'
 import { exponential } from '../../runtime/backoff.js'
 import type { Timer } from '../../runtime/clock.js'
@@ -354,12 +356,19 @@ function stateOf(partition: OwnedPartition): Acknowledged {
   if (partition.metadataMaxBytes === 0) return { offset, metadata: '' }
   const completed = partition.tracker.completedRanges(mostRangesIn(partition.metadataMaxBytes))
   const { log, partitionsAtFirst } = partition.assigned
+  const epochs = leaderEpochsOfAll(completed, partition)
   const sections = [
     identitySection(log),
     partitionsAtFirstSection(partitionsAtFirst),
-    completedRangesText(offset, completed),
+    leaderEpochsText(offset, epochs),
+    completedRangesText(offset, completed, epochs.length === 0 ? undefined : leaderEpochsSection),
   ]
   return { offset, metadata: encodeCommitMetadata(sections, partition.metadataMaxBytes) }
+}
+
+function leaderEpochsOfAll(ranges: readonly OffsetRange[], { assigned }: OwnedPartition): readonly EpochRange[] {
+  const [first] = ranges
+  return first === undefined ? [] : assigned.leaderEpochs(first.from, ranges.at(-1)?.to ?? first.to)
 }
 
 /** After a position was reset or sought, lower than what the group has is news too. */

@@ -140,12 +140,14 @@ export class HandOver {
     const epoch = (this.#epoch += 1)
     const topicId = this.#context.cluster.topic(topic)?.topicId ?? null
     const assigned = this.#assignedAt({ topic, partition, position: reset.to, committed: null }, epoch)
+    // What stands yet is as it was read, also for what is completed of it.
+    const epochs = fetcher.leaderEpochs(former, 0, reset.keptTo ?? 0)
     fetcher.remove([former])
     endTenure(before)
     const held = this.#hold(former)
     held.assigned = assigned
     ends.follow(held, held.tenure.signal)
-    fetcher.hold([assigned], [{ topicId, leaderEpoch }])
+    fetcher.hold([assigned], [{ topicId, leaderEpoch, epochs }])
     listener.reset(former, assigned, reset)
     fetcher.release([assigned])
   }
@@ -296,6 +298,9 @@ export class HandOver {
       partitionsAtFirst: this.#countAtFirst(topic),
       get log() {
         return logNow(this)
+      },
+      leaderEpochs(from, to) {
+        return fetcher.leaderEpochs(this, from, to)
       },
     }
   }

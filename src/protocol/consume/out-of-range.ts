@@ -22,6 +22,7 @@ interface OutOfRangeParts {
   readonly handOver: HandOver
 }
 
+type Cut = Extract<Loss, { readonly kind: 'cut' }>
 type Found = Extract<OffsetFinding, { readonly kind: 'found' }>
 
 /** Decides where a partition goes on whose position is not in its log any more, by the user's policy and never silently. */
@@ -71,7 +72,7 @@ export class OutOfRangePolicy {
       this.#parts.fetcher.fail(partition, madeAnew(partition, position))
       return
     }
-    const reset = { from: position, to: start.offset, reason: 'topic-made-anew' } as const
+    const reset = { from: position, to: start.offset, keptTo: null, reason: 'topic-made-anew' } as const
     this.#parts.handOver.reset(partition, reset, start.leaderEpoch)
     tellMadeAnew(this.#context.settings, partition, position)
   }
@@ -90,7 +91,8 @@ export class OutOfRangePolicy {
     const { topic, partition: number } = partition
     const start = first.offset
     const end = last.offset
-    const cutFrom = loss.kind === 'cut' ? (loss.from ?? start) : null
+    const cut = loss.kind === 'cut' ? loss : null
+    const cutFrom = cut === null ? null : (cut.from ?? start)
     if (cutFrom === null && position >= start && position <= end) {
       // A leader that was behind has caught up, or another one answers now.
       this.#parts.fetcher.seek(partition, position)
@@ -98,17 +100,22 @@ export class OutOfRangePolicy {
     }
     const { onOutOfRange } = this.#context.settings
     if (onOutOfRange === 'stop') {
-      this.#parts.fetcher.fail(partition, outOfRangeError(partition, position, start, end, cutFrom))
+      const error =
+        cut === null
+          ? outOfRangeError(partition, position, start, end)
+          : cutError(partition, position, cutFrom ?? start, cut.to)
+      this.#parts.fetcher.fail(partition, error)
       return
     }
     // Of a log that was cut all that stands there now is new, from the cut on.
     const target = onOutOfRange === 'latest' ? end : Math.max(start, cutFrom ?? start)
-    this.#goOn(partition, position, target, first, last, cutFrom)
+    const lostTo = cut?.to ?? position
+    this.#goOn(partition, lostTo, target, first, last, cut)
     tell(this.#context.settings, {
       kind: 'position-jumped',
       topic,
       partition: number,
-      position,
+      position: lostTo,
       logStart: start,
       logEnd: end,
       to: target,
@@ -123,17 +130,19 @@ export class OutOfRangePolicy {
     target: number,
     first: Found,
     last: Found,
-    cutFrom: number | null,
+    cut: Cut | null,
   ): void {
     const end = last.offset
-    if (target < position || cutFrom !== null) {
+    if (target < position || cut !== null) {
       // The log was cut: offsets will come a second time, so nothing known about the old ones may count.
       const { leaderEpoch } = target === end ? last : first
-      const reset = { from: position, to: target, reason: cutFrom === null ? 'out-of-range' : 'log-cut' } as const
-      this.#parts.handOver.reset(partition, reset, target === cutFrom ? -1 : leaderEpoch)
+      const reason = cut === null ? 'out-of-range' : 'log-cut'
+      const keptTo = cut?.from ?? null
+      const reset = { from: position, to: target, keptTo, reason } as const
+      this.#parts.handOver.reset(partition, reset, target === keptTo ? -1 : leaderEpoch)
       return
     }
-    this.#parts.fetcher.seek(partition, target)
+    this.#parts.fetcher.seek(partition, target, 'start')
     this.#parts.listener.records({
       topic: partition.topic,
       partition: partition.partition,
@@ -152,9 +161,7 @@ function outOfRangeError(
   position: number,
   start: number,
   end: number,
-  cutFrom: number | null,
 ): DriverError {
-  if (cutFrom !== null) return cutError({ topic, partition }, position, cutFrom)
   const lost =
     position < start
       ? `records ${position} to ${start - 1} were deleted before they were read (retention is shorter than the lag)`
@@ -167,12 +174,17 @@ function outOfRangeError(
   )
 }
 
-function cutError({ topic, partition }: TopicPartition, position: number, cutFrom: number): DriverError {
+/**
+ * @param position next offset to read
+ * @param lostTo everything below was read, or completed by a former owner
+ */
+function cutError(at: TopicPartition, position: number, cutFrom: number, lostTo: number): DriverError {
+  const { topic, partition } = at
   return new DriverError(
     'offset-out-of-range',
-    `the log of ${topic}-${partition} was cut at offset ${cutFrom} after records up to ${position - 1} had been read (unclean ` +
-      `leader election): records ${cutFrom} to ${position - 1} are gone or are others now; seek to where reading should go on ` +
-      `(${cutFrom} for all that is new), or set onOutOfRange to 'earliest' or 'latest'`,
-    { topic, partition, offset: position },
+    `the log of ${topic}-${partition} was cut at offset ${cutFrom} after records up to ${lostTo - 1} had been read (unclean ` +
+      `leader election): records ${cutFrom} to ${lostTo - 1} are gone or are others now; seek to where reading should go on ` +
+      `(${Math.min(position, cutFrom)} for all that is new), or set onOutOfRange to 'earliest' or 'latest'`,
+    { topic, partition, offset: lostTo },
   )
 }

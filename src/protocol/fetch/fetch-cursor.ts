@@ -1,6 +1,7 @@
 import type { FetchedBatch } from '../../connection/requests/fetch.js'
 import type { AssignedPartition } from '../../driver/consumer.js'
 import type { Timer } from '../../runtime/clock.js'
+import type { EpochRange } from '../../offsets/leader-epochs.js'
 import { EpochLine } from './epoch-line.js'
 
 /** Can this partition be asked for, as far as the cluster is concerned? */
@@ -28,7 +29,11 @@ export interface Place {
   readonly topicId: string | null
   /** -1 when unknown. */
   readonly leaderEpoch: number
+  /** Who wrote what was read of the log before, also beyond the position. */
+  readonly epochs: readonly EpochRange[]
 }
+
+const unknownPlace: Place = { topicId: null, leaderEpoch: -1, epochs: [] }
 
 /** One assigned partition as the fetcher sees it. */
 export class FetchCursor {
@@ -37,8 +42,7 @@ export class FetchCursor {
   topicId: string | null
   /** Leadership under which the position is known to be in the log; `null` until it was looked at. */
   checkedEpoch: number | null = null
-  /** Of the last record before the position; -1 when unknown. */
-  lastEpoch: number
+  /** Of what was read, and of what a commit names as completed beyond it. */
   epochs: EpochLine
   /** Next offset to ask for. */
   position: number
@@ -52,12 +56,21 @@ export class FetchCursor {
   /** Where unreadable bytes were met; met again at the same place they are no accident of the transfer. */
   unreadableAt: number | null = null
 
-  constructor(assigned: AssignedPartition, place: Place) {
+  constructor(assigned: AssignedPartition, place = unknownPlace) {
     this.assigned = assigned
     this.position = assigned.position
     this.topicId = place.topicId
-    this.lastEpoch = place.leaderEpoch
-    this.epochs = new EpochLine(assigned.position, place.leaderEpoch)
+    this.epochs = new EpochLine(assigned.position, place.leaderEpoch, place.epochs)
+  }
+
+  /** Everything below was read or is completed, as far as it is known. */
+  get knownEnd(): number {
+    return Math.max(this.position, this.epochs.end)
+  }
+
+  /** Of the last record that was read or is completed; -1 when unknown. */
+  get lastEpoch(): number {
+    return this.epochs.before(this.knownEnd)
   }
 
   get isDue(): boolean {
@@ -73,12 +86,11 @@ export class FetchCursor {
     this.become(ready)
   }
 
-  /** Records from the position up to `nextOffset` were read; the last of them was written under `leaderEpoch`. */
+  /** Records from the position up to `nextOffset` were read. */
   readTo(nextOffset: number, batches: readonly FetchedBatch[]): void {
     this.position = nextOffset
-    for (const { baseOffset, leaderEpoch } of batches) {
-      this.epochs.read(baseOffset, leaderEpoch)
-      this.lastEpoch = leaderEpoch
+    for (const { baseOffset, lastOffset, leaderEpoch } of batches) {
+      this.epochs.read(baseOffset, lastOffset + 1, leaderEpoch)
     }
   }
 
@@ -86,18 +98,23 @@ export class FetchCursor {
   moveTo(position: number, topicId: string | null): void {
     this.topicId = topicId
     this.epochs = new EpochLine(position, -1)
-    this.#move(position, -1)
+    this.#move(position)
+  }
+
+  /** From outside, forwards in the log that was read, to where it begins now. */
+  moveToStart(position: number): void {
+    this.epochs.forgetBelow(position)
+    this.#move(position)
   }
 
   /** From outside, to a place in the log that was read: whether it stands yet is looked at again. */
   moveWithin(position: number): void {
     this.checkedEpoch = null
-    this.#move(position, this.epochs.before(position))
+    this.#move(position)
   }
 
-  #move(position: number, lastEpoch: number): void {
+  #move(position: number): void {
     this.position = position
-    this.lastEpoch = lastEpoch
     this.token += 1
     this.failures = 0
     this.unreadableAt = null

@@ -5,6 +5,7 @@ import type { AssignedPartition, FetchedRecords } from '../../driver/consumer.js
 import type { TidemarkError } from '../../errors.js'
 import { DriverError } from '../../errors.js'
 import { partitionKey, type TopicPartition } from '../../message/topic-partition.js'
+import type { EpochRange } from '../../offsets/leader-epochs.js'
 import { exponential } from '../../runtime/backoff.js'
 import type { Runtime } from '../../runtime/runtime.js'
 import { SupervisedLoop } from '../../runtime/supervised-loop.js'
@@ -26,8 +27,6 @@ interface Asked {
   readonly partition: FetchCursor
   readonly token: number
 }
-
-const unknownPlace: Place = { topicId: null, leaderEpoch: -1 }
 
 /** A defect will most likely be met again: no reason to hurry, and none to give up. */
 const crashBackoff = exponential({ initialMs: 500, maxMs: 30_000 })
@@ -65,7 +64,7 @@ export class Fetcher {
   /** Takes partitions in without asking for them yet; pause and seek already count. */
   hold(assigned: readonly AssignedPartition[], places: readonly Place[]): void {
     for (const [index, partition] of assigned.entries()) {
-      const cursor = new FetchCursor(partition, places[index] ?? unknownPlace)
+      const cursor = new FetchCursor(partition, places[index])
       this.#cursors.set(partition, cursor)
       this.#partitions.set(partitionKey(partition.topic, partition.partition), cursor)
     }
@@ -102,11 +101,12 @@ export class Fetcher {
     this.#wakeLeaderOf(partition)
   }
 
-  /** Also takes up a failed partition again. */
-  seek(at: TopicPartition, offset: number, log: 'now' | 'read' = 'now'): void {
+  /** Also takes up a failed partition again. `start`: where the log that was read begins now. */
+  seek(at: TopicPartition, offset: number, log: 'now' | 'read' | 'start' = 'now'): void {
     const partition = this.#find(at)
     if (!partition) return
     if (log === 'read') partition.moveWithin(offset)
+    else if (log === 'start') partition.moveToStart(offset)
     else partition.moveTo(offset, this.#cluster.topic(at.topic)?.topicId ?? partition.topicId)
     if (partition.health.kind === 'held') return
     partition.becomeReady()
@@ -132,6 +132,11 @@ export class Fetcher {
   /** Which leader wrote the last record before `offset`, as far as it was read; -1 when unknown. Also after `remove`. */
   leaderEpochBefore(at: AssignedPartition, offset: number): number {
     return this.#cursors.get(at)?.epochs.before(offset) ?? -1
+  }
+
+  /** Which leaders wrote what was read from `from` up to `to`. Also after `remove`. */
+  leaderEpochs(at: AssignedPartition, from: number, to: number): readonly EpochRange[] {
+    return this.#cursors.get(at)?.epochs.within(from, to) ?? []
   }
 
   /** Have brokers named another topic of that name since the partition was assigned? Also after `remove`. */
@@ -185,15 +190,11 @@ export class Fetcher {
       loop = new SupervisedLoop(() => this.#fetchFrom(node), {
         runtime: this.#runtime,
         backoff: crashBackoff,
-        onCrash: (error, restartMs) => this.#crashed(node, error, restartMs),
+        onCrash: (error, restartMs) => tell(this.#settings, { kind: 'fetch-crashed', node, error, restartMs }),
       })
       this.#loops.set(node, loop)
     }
     return loop
-  }
-
-  #crashed(node: number, error: unknown, restartMs: number): void {
-    tell(this.#settings, { kind: 'fetch-crashed', node, error, restartMs })
   }
 
   #leadersMayHaveMoved(): void {

@@ -7,12 +7,12 @@ import type { FetchCursor } from './fetch-cursor.js'
 /**
  * What became of the log around a reader's place:
  * - `outside`: the broker has no such offset.
- * - `cut`: the records from `from` up to the place are gone, others may stand there now; `null`: nobody knows from where on.
+ * - `cut`: the records from `from` up to `to` are gone, others may stand there now; `null`: nobody knows from where on.
  * - `another-log`: the topic was made anew; nothing of the former log is left.
  */
 export type Loss =
   | { readonly kind: 'outside' }
-  | { readonly kind: 'cut'; readonly from: number | null }
+  | { readonly kind: 'cut'; readonly from: number | null; readonly to: number }
   | { readonly kind: 'another-log' }
 
 type PlaceVerdict = 'good' | 'unchecked' | 'another-log'
@@ -23,9 +23,11 @@ type PlaceVerdict = 'good' | 'unchecked' | 'another-log'
  * | topic id        | leader epoch                                            | verdict |
  * |-----------------|---------------------------------------------------------|---------|
  * | another         | any                                                     | another log |
- * | same or unknown | checked already, or of the last record that was read    | good |
+ * | same or unknown | checked already, or of the last record that is known    | good |
  * | same or unknown | another, but that of the last record is not known       | good: there is nothing to ask with |
  * | same or unknown | another, and that of the last record is known           | unchecked: the leader is asked where that epoch ends |
+ *
+ * The last record is the last one that was read, or that a commit names as completed.
  *
  * A fetch names the epoch that was checked, and the topic by its id, so a broker refuses it when either has changed.
  */
@@ -77,15 +79,15 @@ export async function askForPlace(cursor: FetchCursor, node: number, parts: Plac
 }
 
 /**
- * | the leader answers                     | what was read of later epochs | then the log                            |
+ * | the leader answers                     | what is known of later epochs | then the log                            |
  * |----------------------------------------|-------------------------------|-----------------------------------------|
  * | it knows no such epoch and none before | any                           | is cut, nobody knows from where on      |
- * | an end before the position             | begins at or after the end    | is cut from the end on                  |
+ * | an end before that of what is known    | begins at or after the end    | is cut from the end on                  |
  * | any end                                | begins before the end         | is cut from that beginning on: other records stand there, of a former leader that came back |
- * | an end at or after the position        | nothing                       | is good                                 |
+ * | an end at or after that                | nothing                       | is good                                 |
  */
-function lossOf({ leaderEpoch, endOffset }: EpochEnd, { position, epochs }: FetchCursor): Loss | null {
-  if (endOffset < 0) return { kind: 'cut', from: null }
+function lossOf({ leaderEpoch, endOffset }: EpochEnd, { knownEnd: to, epochs }: FetchCursor): Loss | null {
+  if (endOffset < 0) return { kind: 'cut', from: null, to }
   const from = Math.min(endOffset, epochs.firstAfter(leaderEpoch) ?? endOffset)
-  return from < position ? { kind: 'cut', from } : null
+  return from < to ? { kind: 'cut', from, to } : null
 }

@@ -1,6 +1,7 @@
 import type { AssignedPartition, ConsumerSettings, StartPosition } from '../../driver/consumer.js'
 import type { DriverError } from '../../errors.js'
 import { partitionKey, type TopicPartition } from '../../message/topic-partition.js'
+import type { EpochRange } from '../../offsets/leader-epochs.js'
 import { originOf } from '../../offsets/log-identity.js'
 import { partitionsAtFirst } from '../../offsets/partitions-at-first.js'
 import { pause } from '../../runtime/pause.js'
@@ -22,6 +23,8 @@ export type StartingPoint = Pick<AssignedPartition, 'topic' | 'partition' | 'pos
   readonly topicId: string | null
   /** Of the record before the position; -1 when unknown. */
   readonly leaderEpoch: number
+  /** Who wrote what is completed beyond the position. */
+  readonly epochs: readonly EpochRange[]
   readonly error: DriverError | null
 }
 
@@ -179,9 +182,9 @@ async function readCommits(
         const committed = { offset, metadata }
         const place = commitPlace(finding.committed, cluster)
         if (place.kind === 'here') {
-          const { leaderEpoch } = place
+          const { leaderEpoch, epochs } = place
           const topicId = idOf(cluster, topic)
-          points.push({ topic, partition, position: offset, committed, topicId, leaderEpoch, error: null })
+          points.push({ topic, partition, position: offset, committed, topicId, leaderEpoch, epochs, error: null })
         } else if (unsure.has(topic)) {
           logger.debug({ topic, partition }, 'nobody tells yet which log the committed offset counts in')
           uncertain.push({ topic, partition })
@@ -262,7 +265,7 @@ function isRefused({ topic, partition }: TopicPartition, error: DriverError, den
 
 function nowhere(cluster: Cluster, { topic, partition }: TopicPartition, error: DriverError): StartingPoint {
   const topicId = idOf(cluster, topic)
-  return { topic, partition, position: unknown, committed: null, topicId, leaderEpoch: -1, error }
+  return { topic, partition, position: unknown, committed: null, topicId, leaderEpoch: -1, epochs: [], error }
 }
 
 async function lookUpStart<At extends TopicPartition & Partial<FormerCommit>>(
@@ -284,7 +287,7 @@ async function lookUpStart<At extends TopicPartition & Partial<FormerCommit>>(
     if (finding?.kind === 'found') {
       const { offset: position, leaderEpoch } = finding
       const topicId = askedIds[index] ?? idOf(cluster, topic)
-      points.push({ topic, partition, position, committed, topicId, leaderEpoch, error: null })
+      points.push({ topic, partition, position, committed, topicId, leaderEpoch, epochs: [], error: null })
     } else if (finding?.kind === 'refused' && isRefused(at, finding.error, denials)) {
       points.push(nowhere(cluster, at, finding.error))
     } else {

@@ -31,6 +31,8 @@ export interface ContractAbilities {
   topicWithHoles(topic: string, count: number, kept: readonly number[]): Promise<void>
   /** The log starts at `offset` from now on. */
   deleteRecordsBefore(topic: string, partition: number, offset: number): Promise<void>
+  /** What `write` stores in the partition is lost afterwards, as by an unclean election: the next leader never had it. */
+  loseRecords(topic: string, partition: number, write: () => Promise<void>): Promise<void>
   /** Until the result is called, who sends more than 20 KB to `topic` is throttled for a second or more. */
   throttleProducing(topic: string): Promise<() => Promise<void>>
   /** The client's connections end as if its process had died: nothing more reaches a broker. */

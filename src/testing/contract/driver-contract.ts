@@ -4,6 +4,7 @@ import { brokerCases } from './broker-cases.js'
 import { committingCases } from './committing-cases.js'
 import { contentCases } from './content-cases.js'
 import type { ContractCase } from './contract-case.js'
+import { cutLogCases } from './cut-log-cases.js'
 import { doubtfulBatchCases } from './doubtful-batch-cases.js'
 import { flowCases } from './flow-cases.js'
 import { logCases } from './log-cases.js'
@@ -24,6 +25,7 @@ export const driverContract: readonly ContractCase[] = [
   ...contentCases,
   ...readingCases,
   ...madeAnewCases,
+  ...cutLogCases,
   ...flowCases,
   ...committingCases,
   ...rebalancingCases,

@@ -5,6 +5,7 @@ import type {
   ConsumerSettings,
   DriverConsumer,
   FetchedRecords,
+  PositionReset,
 } from '../../driver/consumer.js'
 import type { Driver } from '../../driver/driver.js'
 import type { TidemarkError } from '../../errors.js'
@@ -13,9 +14,10 @@ import { partitionKey } from '../../message/topic-partition.js'
 
 export type NewsBody =
   | {
-      readonly kind: 'assigned' | 'revoked' | 'released' | 'lost' | 'reset'
+      readonly kind: 'assigned' | 'revoked' | 'released' | 'lost'
       readonly partitions: readonly AssignedPartition[]
     }
+  | { readonly kind: 'reset'; readonly partitions: readonly AssignedPartition[]; readonly reset: PositionReset }
   | { readonly kind: 'partition-failed'; readonly partition: AssignedPartition; readonly error: TidemarkError }
   | { readonly kind: 'failed'; readonly error: TidemarkError }
 
@@ -132,8 +134,8 @@ export class RecordingConsumer implements ConsumerListener {
     this.#note({ kind: 'released', partitions })
   }
 
-  reset(former: AssignedPartition, assigned: AssignedPartition): void {
-    this.#note({ kind: 'reset', partitions: [former, assigned] })
+  reset(former: AssignedPartition, assigned: AssignedPartition, reset: PositionReset): void {
+    this.#note({ kind: 'reset', partitions: [former, assigned], reset })
   }
 
   lost(partitions: readonly AssignedPartition[]): void {

@@ -60,6 +60,7 @@ export class FakeDriver implements DriverConsumer {
       committed: start.committed ?? null,
       partitionsAtFirst: null,
       log: null,
+      leaderEpochs: () => [],
     }
     this.#owned.set(partitionKey(topic, partition), assigned)
     await this.listener.assigned([assigned])
@@ -95,7 +96,7 @@ export class FakeDriver implements DriverConsumer {
     const assigned = { ...former, epoch: this.#epoch, position: to, committed: null }
     this.#owned.set(partitionKey(former.topic, former.partition), assigned)
     const from = former.committed?.offset ?? former.position
-    this.listener.reset(former, assigned, { from, to, reason: 'out-of-range' })
+    this.listener.reset(former, assigned, { from, to, keptTo: null, reason: 'out-of-range' })
     return assigned
   }
 

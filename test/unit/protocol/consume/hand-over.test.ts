@@ -163,7 +163,7 @@ describe('a partition that is given up while its position is looked up', () => {
 })
 
 describe('a partition whose log was cut', () => {
-  const cut = { from: 3, to: 1, reason: 'log-cut' } as const
+  const cut = { from: 3, to: 1, keptTo: 1, reason: 'log-cut' } as const
 
   it('is another one from then on, in a tenure of its own', async () => {
     const [first, second] = await taken([t0, t1])

@@ -1,6 +1,10 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { brokerCode } from '../../../../src/connection/broker-error.js'
 import type { FetchedBatch } from '../../../../src/connection/requests/fetch.js'
+import { encodeCommitMetadata } from '../../../../src/offsets/commit-metadata.js'
+import { completedRangesText } from '../../../../src/offsets/completed-ranges.js'
+import { leaderEpochsText } from '../../../../src/offsets/leader-epochs.js'
+import { identitySection, identityText } from '../../../../src/offsets/log-identity.js'
 import { virtualClock, type VirtualClock } from '../../../../src/testing/time/virtual-clock.js'
 import { ScriptedCluster, plainBatch } from '../cluster/scripted-cluster.js'
 import { ConsumerHarness, type consumerDefaults } from '../consume/consumer-harness.js'
@@ -102,6 +106,47 @@ describe('a former leader that comes back with records of its own', () => {
     const failed = harness.news.find(({ kind }) => kind === 'partitionFailed')
     expect(failed).toMatchObject({ error: { code: 'offset-out-of-range', offset: 11 } })
     expect(String(failed?.kind === 'partitionFailed' && failed.error)).toContain('cut at offset 8')
+  })
+})
+
+describe('what a commit names as completed beyond it', () => {
+  const completed = [{ from: 6, to: 11 }]
+  // Of epoch 0 up to 7, then of epoch 1, that of a leader which knew nothing of 8 and more of epoch 0.
+  const epochs = [
+    { from: 6, to: 8, leaderEpoch: 0 },
+    { from: 8, to: 11, leaderEpoch: 1 },
+  ]
+  const metadata = encodeCommitMetadata([
+    identitySection(identityText({ clusterId: 'scripted', topicId: '' })),
+    leaderEpochsText(2, epochs),
+    completedRangesText(2, completed, 'e'),
+  ])
+
+  it('is lost from where another leader began whose former one came back, though the log is longer now', async () => {
+    cluster.committed.set('t-0', { offset: 2, metadata })
+    leaderEpoch = 2
+    cluster.on('offsetForLeaderEpoch', () => ({
+      throttleTimeMs: 0,
+      partitions: [{ topic: 't', partition: 0, errorCode: 0, leaderEpoch: 0, endOffset: 13 }],
+    }))
+    holds(batch(0, 7, 0), batch(8, 12, 0), batch(13, 15, 2))
+    const harness = await reading({ groupId: 'g', onOutOfRange: 'earliest' })
+    expect(harness.kinds()).toEqual(['assigned', 'reset'])
+    expect(harness.last('reset')).toMatchObject([{ position: 2 }, { position: 8 }])
+    expect(harness.offsets()).toEqual(between(8, 16))
+  })
+
+  it('is asked for as long as it lies beyond what was read, and believed when its leader leads', async () => {
+    cluster.committed.set('t-0', { offset: 2, metadata })
+    holds(batch(0, 4, 0))
+    const harness = await reading({ groupId: 'g', onOutOfRange: 'stop' })
+    expect(cluster.count('offsetForLeaderEpoch')).toBe(0)
+    await elect({ leaderEpoch: 0, endOffset: 7 }, batch(0, 4, 0), batch(5, 6, 0), batch(7, 9, 2))
+    expect(harness.offsets()).toEqual([2, 3, 4])
+    const failed = harness.news.find(({ kind }) => kind === 'partitionFailed')
+    expect(String(failed?.kind === 'partitionFailed' && failed.error)).toMatch(
+      /cut at offset 7 after .* up to 10 .*\(5 for/,
+    )
   })
 })
 
