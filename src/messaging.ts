@@ -21,9 +21,11 @@ import { flag, optionProblem, timeLimit, type Rules } from './input/option-rules
 import { Admin } from './operations/admin.js'
 import type { ProducerOptions, ResolvedProducerOptions } from './producer/producer-options.js'
 import { Producer, type ProducerFacts } from './producer/producer.js'
+import { calm } from './telemetry/calm-logger.js'
 import { tellListener } from './telemetry/guard.js'
 import { withFields } from './telemetry/logger.js'
 import { scoped } from './telemetry/metrics.js'
+import { Troubles } from './telemetry/troubles.js'
 import type { Topic } from './topic/topic.js'
 
 export interface CloseOptions {
@@ -67,6 +69,8 @@ export class Messaging implements AsyncDisposable {
   readonly #consumers = new Set<Consumer>()
   /** Producers that consumers send with: one for each profile, and one for dead letters. */
   readonly #shared = new Map<Profile | 'dead letters', Producer>()
+  /** Of the surroundings of all clients. */
+  readonly #troubles: Troubles
   #admin: Admin | null = null
   #closing: Promise<void> | null = null
   #producersClosing = false
@@ -74,6 +78,7 @@ export class Messaging implements AsyncDisposable {
   /** @internal */
   constructor(options: ResolvedMessagingOptions) {
     this.#options = options
+    this.#troubles = new Troubles(options.driver.runtime.clock)
   }
 
   /** A producer of its own, with its own connections. Throws `ConfigError` with every problem of the options. */
@@ -151,6 +156,7 @@ export class Messaging implements AsyncDisposable {
       [...this.#producers].map((producer) => producer.close({ timeoutMs: left })),
     )
     await this.#admin?.close()
+    this.#troubles.close()
     const failures = [...stopped, ...flushed]
       .filter((end) => end.status === 'rejected')
       .map((end) => end.reason as unknown)
@@ -173,7 +179,10 @@ export class Messaging implements AsyncDisposable {
       driver: driver.createProducer({ ...client, ...options }),
       runtime: driver.runtime,
       options,
-      onClosed: () => this.#producers.delete(producer),
+      onClosed: () => {
+        client.troubles.close()
+        this.#producers.delete(producer)
+      },
       ...client,
     })
     this.#producers.add(producer)
@@ -205,14 +214,17 @@ export class Messaging implements AsyncDisposable {
   }
 
   /** Lines and measurements of one client say whose they are. */
-  #client({ group }: { readonly group?: string | undefined }): ClientSettings {
-    const { clientId, logger, metrics, onEvent } = this.#options
+  #client({ group }: { readonly group?: string | undefined }): ClientSettings & { readonly troubles: Troubles } {
+    const { clientId, logger, metrics, onEvent, driver } = this.#options
+    const { clock } = driver.runtime
     const own = { client: clientId, ...(group === undefined ? {} : { group }) }
-    const telemetry = { logger: withFields(logger, own), metrics: scoped(metrics, own) }
-    if (onEvent === undefined) return { clientId, ...telemetry }
+    const telemetry = { logger: withFields(calm(logger, clock), own), metrics: scoped(metrics, own) }
+    const troubles = new Troubles(clock, this.#troubles)
+    if (onEvent === undefined) return { clientId, ...telemetry, troubles }
     return {
       clientId,
       ...telemetry,
+      troubles,
       onEvent: (event) => tellListener('onEvent', () => onEvent({ ...own, ...event }), telemetry),
     }
   }

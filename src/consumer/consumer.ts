@@ -247,7 +247,7 @@ export class Consumer implements AsyncDisposable {
   async #stop(timeoutMs: number): Promise<void> {
     if (this.#state.is('idle')) {
       this.#state.to('stopped')
-      this.#parts.close()
+      this.#closeParts()
       return
     }
     this.#state.to('stopping')
@@ -258,7 +258,12 @@ export class Consumer implements AsyncDisposable {
 
   async #close(timeoutMs: number): Promise<void> {
     await this.#giveUp(timeoutMs)
+    this.#closeParts()
+  }
+
+  #closeParts(): void {
     this.#parts.close()
+    this.#telemetry.troubles?.close()
   }
 
   /** Called again with less time, it shortens what the former call has begun. Never rejects. */

@@ -44,6 +44,8 @@ export type ClientEvent =
       readonly offset: number | undefined
       readonly error: TidemarkError
     })
+  /** By `restart` or `seek`. */
+  | (TopicPartition & { readonly kind: 'partition-restarted'; readonly offset: number })
   /** Beside what runs: another record failed when its partition had stopped, or is being given up. */
   | (TopicPartition & {
       readonly kind: 'failed-meanwhile'
@@ -98,7 +100,7 @@ export type ClientEvent =
   | (TopicPartition & { readonly kind: 'commit-forbidden'; readonly code: string; readonly partitions: number })
   // The consumer and its group
   | { readonly kind: 'joined'; readonly memberId: string; readonly generation: number; readonly partitions: number }
-  | { readonly kind: 'outside-group'; readonly reason: string; readonly delayMs: number; readonly attempt: number }
+  | { readonly kind: 'outside-group'; readonly reason: string; readonly attempt: number }
   | { readonly kind: 'inside-group-again' }
   | { readonly kind: 'membership-lost'; readonly reason: string; readonly next: string }
   | { readonly kind: 'failed'; readonly error: TidemarkError }

@@ -1,6 +1,7 @@
 import { asLogger } from './foreign-logger.js'
 import type { ClientEvent } from './events.js'
 import { consoleLogger, silentLogger, type Logger } from './logger.js'
+import type { Troubles } from './troubles.js'
 import { noMetrics, type Metrics, type MetricsAdapter } from './metrics.js'
 
 /** What a client tells of itself with, made once for each. */
@@ -9,6 +10,8 @@ export interface Telemetry {
   readonly metrics: Metrics
   /** Hears what happened; never throws. */
   readonly onEvent?: ((event: ClientEvent) => void) | undefined
+  /** Keeps what lasts, and says when it is told again. Without it each telling is told. */
+  readonly troubles?: Troubles | undefined
 }
 
 /** What the user gave to be told with; nothing of it throws any more. */

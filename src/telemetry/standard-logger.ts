@@ -2,14 +2,12 @@ import { ConfigError } from '../errors.js'
 import { systemClock } from '../runtime/clock.js'
 import { consoleLogger, fromLevel, silentLogger, type Logger, type LogLevel } from './logger.js'
 import { plainFields } from './plain-fields.js'
+import { Repeats } from './repeats.js'
 
 const choices: readonly unknown[] = ['silent', 'error', 'warn', 'info', 'json']
 
 /** What is said again within this is not written again. */
 const repeatMs = 60_000
-/** More causes than a service has; beyond it all of them are forgotten. */
-const mostCauses = 1_000
-
 /**
  * Where lines go when the user gave no logger: warnings and errors to standard error, one line each, at most one a minute
  * for each cause. `TIDEMARK_LOG` says otherwise: silent, error, warn, info, or json for JSON lines from info on.
@@ -32,19 +30,10 @@ const textLogger = fromLevel('debug', (level, fields, message) => {
 })
 
 function oncePerCause(logger: Logger, least: LogLevel): Logger {
-  const told = new Map<string, { at: number; kept: number }>()
+  const repeats = new Repeats(systemClock, repeatMs)
   return fromLevel(least, (level, fields, message) => {
-    const cause = `${level} ${message} ${codeOf(fields)}`
-    const now = systemClock.now()
-    const last = told.get(cause)
-    if (last !== undefined && now - last.at < repeatMs) {
-      last.kept += 1
-      return
-    }
-    if (told.size >= mostCauses) told.clear()
-    told.set(cause, { at: now, kept: 0 })
-    const kept = last?.kept ?? 0
-    logger[level](kept === 0 ? fields : { ...fields, repeated: kept }, message)
+    const kept = repeats.met(`${level} ${message} ${codeOf(fields)}`)
+    if (kept !== 'too-soon') logger[level](kept === 0 ? fields : { ...fields, repeated: kept }, message)
   })
 }
 

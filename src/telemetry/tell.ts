@@ -2,6 +2,7 @@ import type { ClientEvent, EventKind, EventOf, WaitsFor } from './events.js'
 import type { Telemetry } from './guard.js'
 import type { LogLevel } from './logger.js'
 import type { Metrics } from './metrics.js'
+import type { Lasting } from './troubles.js'
 
 interface Rule<Event> {
   readonly level: LogLevel | ((event: Event) => LogLevel)
@@ -30,7 +31,7 @@ const rules: { readonly [Kind in EventKind]: Rule<EventOf<Kind>> } = {
     message:
       'partitions have no starting point yet and are not read; look at their leaders and at the coordinator of the group',
   },
-  'starts-known': { level: 'info', message: 'all partitions have a starting point now' },
+  'starts-known': { level: 'info', message: 'no partition is without a starting point any more' },
   reset: { level: 'warn', message: 'partition was reset' },
   'partition-unreadable': {
     level: 'warn',
@@ -43,7 +44,11 @@ const rules: { readonly [Kind in EventKind]: Rule<EventOf<Kind>> } = {
     count: (metrics, { drain }) => metrics.count('tidemark_consumer_rebalances_total', { kind: drain.reason }),
   },
   'drain-late': { level: 'warn', message: 'drain was not done in time; records may be repeated' },
-  'partition-stopped': { level: 'error', message: 'partition stopped' },
+  'partition-stopped': {
+    level: 'error',
+    message: 'partition stopped; mend what stopped it, then call restart or seek',
+  },
+  'partition-restarted': { level: 'info', message: 'a stopped partition goes on' },
   'failed-meanwhile': { level: 'error', message: 'a record failed while its partition was stopped or given up' },
   'position-jumped': {
     level: 'warn',
@@ -89,7 +94,11 @@ const rules: { readonly [Kind in EventKind]: Rule<EventOf<Kind>> } = {
     message: 'the fetch loop met a defect and starts again; please report it',
     count: (metrics) => metrics.count('tidemark_consumer_crashes_total', {}),
   },
-  'commit-delayed': { level: 'info', message: 'commit is pending and will be tried again' },
+  'commit-delayed': {
+    level: 'warn',
+    message:
+      'commits are not stored and tried again; a crash now would repeat what they cover; look at the coordinator of the group',
+  },
   'commit-forbidden': {
     level: 'error',
     message:
@@ -124,16 +133,23 @@ const rules: { readonly [Kind in EventKind]: Rule<EventOf<Kind>> } = {
 }
 
 /**
- * Tells what happened, once: counted, written, and passed on to who listens. Call it when the change is complete: foreign
- * code may run in it.
+ * Tells what happened, once: counted, written, and passed on to who listens. What lasts may be told as often as it is met:
+ * the troubles of the client decide when it is written again, and its end may be told although nothing was wrong. Call it
+ * when the change is complete: foreign code may run in it.
  */
 export function tell(telemetry: Telemetry, event: ClientEvent): void {
+  const { troubles } = telemetry
+  if (troubles === undefined) say(telemetry, event, 'first')
+  else troubles.take(event, (told, which, lasting) => say(telemetry, told, which, lasting))
+}
+
+function say(telemetry: Telemetry, event: ClientEvent, which: 'first' | 'again', lasting?: Lasting): void {
   const { level, message, count } = rules[event.kind] as Rule<ClientEvent>
   const { kind, ...fields } = event
-  count?.(telemetry.metrics, event)
+  if (which === 'first') count?.(telemetry.metrics, event)
   const line = typeof message === 'string' ? message : message(event)
-  telemetry.logger[typeof level === 'string' ? level : level(event)]({ event: kind, ...fields }, line)
-  telemetry.onEvent?.(event)
+  telemetry.logger[typeof level === 'string' ? level : level(event)]({ event: kind, ...fields, ...lasting }, line)
+  if (which === 'first') telemetry.onEvent?.(event)
 }
 
 function isInDoubt({ abandoned, possibleDuplicates }: EventOf<'drained'>['drain']): boolean {

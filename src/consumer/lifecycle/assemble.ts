@@ -55,8 +55,8 @@ export function assemble(
   driver: () => DriverConsumer,
   onFailed: (error: TidemarkError) => void,
 ): ConsumerParts {
-  const { logger, metrics, onEvent, send } = dependencies
-  const telemetry: Telemetry = { logger, metrics, onEvent }
+  const { logger, metrics, onEvent, troubles, send } = dependencies
+  const telemetry: Telemetry = { logger, metrics, onEvent, troubles }
   const { runtime } = dependencies.driver
   const { clock } = runtime
   const { group, handlerTimeoutMs } = options
@@ -126,6 +126,7 @@ export function assemble(
     gauges,
     driver,
     clock,
+    telemetry,
   })
   const lifecycle = new PartitionLifecycle(options, {
     partitions,

@@ -3,6 +3,8 @@ import { StateError } from '../../errors.js'
 import type { TopicPartition } from '../../message/topic-partition.js'
 import type { Clock } from '../../runtime/clock.js'
 import { withinDeadline } from '../../runtime/within-deadline.js'
+import type { Telemetry } from '../../telemetry/guard.js'
+import { tell } from '../../telemetry/tell.js'
 import type { RunningCalls } from '../handling/running-calls.js'
 import type { OwnedPartition, PartitionStart } from '../partition/owned-partition.js'
 import type { OwnedPartitions } from '../partition/owned-partitions.js'
@@ -17,6 +19,7 @@ export interface SteeringParts {
   readonly gauges: Gauges
   readonly driver: () => Pick<DriverConsumer, 'seek' | 'resume'>
   readonly clock: Clock
+  readonly telemetry: Telemetry
 }
 
 /** On its way to another place, or (`null`) to the one where handling stands. */
@@ -71,7 +74,7 @@ export class Steering {
   }
 
   async #goElsewhere(owned: OwnedPartition, seek: Seek): Promise<void> {
-    const { partitions, ledger, running, driver } = this.#parts
+    const { partitions, ledger, running, driver, telemetry } = this.#parts
     const { topic, partition } = owned
     owned.gate.close('seek')
     owned.lanes.close()
@@ -81,12 +84,14 @@ export class Steering {
     }
     const leftBehind = uncommittedRanges(owned, ledger)
     running.abort(owned, new StateError('sought-away', `${topic}-${partition} was sought elsewhere`))
+    const wasStopped = owned.stoppedBy !== null
     owned.leave()
     const start =
       seek.offset === null
         ? whereHandlingStands(owned)
         : { position: seek.offset, completed: [], acknowledged: null, leftBehind }
     const fresh = partitions.goOn(owned, owned.assigned, start)
+    if (wasStopped) tell(telemetry, { kind: 'partition-restarted', topic, partition, offset: start.position })
     driver().seek(fresh.assigned, start.position, seek.offset === null ? 'read' : 'now')
     if (fresh.gate.isOpen('fetch')) driver().resume(fresh.assigned)
     // Nothing may come after the new place: it must be on record all the same.

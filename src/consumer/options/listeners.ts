@@ -6,7 +6,7 @@ type Listeners = Pick<ResolvedConsumerOptions, 'onDrained' | 'onPartitionStopped
 
 /** The same telemetry, of which the listeners in the options hear what they are for. */
 export function withListeners(telemetry: Telemetry, listeners: Listeners): Telemetry {
-  const { logger, metrics, onEvent } = telemetry
+  const { onEvent } = telemetry
   const { onDrained, onPartitionStopped, onFailed } = listeners
   const hear = (event: ClientEvent): void => {
     if (event.kind === 'drained') tellListener('onDrained', () => onDrained?.(event.drain), telemetry)
@@ -17,5 +17,5 @@ export function withListeners(telemetry: Telemetry, listeners: Listeners): Telem
     }
     onEvent?.(event)
   }
-  return { logger, metrics, onEvent: hear }
+  return { ...telemetry, onEvent: hear }
 }

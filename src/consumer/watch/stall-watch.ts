@@ -51,7 +51,8 @@ export class StallWatch {
   /** The progress that a stall was told since. */
   readonly #stalledSince = new Map<OwnedPartition, number>()
   #nothingToFetchAt = -Infinity
-  #poll: 'answered' | 'unanswered' = 'answered'
+  /** When it was told that no fetch is answered. */
+  #unansweredAt: number | null = null
   #timer: Timer | null = null
   #state: 'open' | 'closed' = 'open'
 
@@ -104,6 +105,7 @@ export class StallWatch {
 
   #look(): void {
     const partitions = this.#parts.partitions()
+    if (partitions.length === 0) this.#forgetPoll()
     this.#forgetGone(new Set(partitions))
     for (const partition of partitions) this.#lookAt(partition)
     this.#lookAtPoll()
@@ -124,8 +126,15 @@ export class StallWatch {
     const told = this.#stalledSince.get(partition)
     const since = clock.now() - stalledMs
     if (told !== undefined && (waitsFor === null || since > told)) this.#tellEnd(partition, since - told)
-    const isStalled = warnAfterMs > 0 && waitsFor !== null && stalledMs >= warnAfterMs
+    const isStalled =
+      warnAfterMs > 0 && waitsFor !== null && stalledMs >= warnAfterMs && !this.#isToldElsewhere(waitsFor)
     if (isStalled && !this.#stalledSince.has(partition)) this.#tellStall(partition, waitsFor, stalledMs)
+  }
+
+  /** A partition that stopped, letters that are not stored, brokers of which none answers: whoever met it tells it. */
+  #isToldElsewhere(waitsFor: WaitsFor): boolean {
+    if (waitsFor === 'fetch') return this.pollAgeMs() >= this.#parts.warnAfterMs
+    return waitsFor === 'seek' || waitsFor === 'dead-letter'
   }
 
   #tellStall(partition: OwnedPartition, waitsFor: WaitsFor, stalledMs: number): void {
@@ -152,13 +161,24 @@ export class StallWatch {
   }
 
   #lookAtPoll(): void {
-    const { clock, warnAfterMs, fetchMaxWaitMs, telemetry } = this.#parts
+    const { clock, warnAfterMs, fetchMaxWaitMs, telemetry, driver } = this.#parts
     const pollAgeMs = this.pollAgeMs()
     if (pollAgeMs === 0) this.#nothingToFetchAt = clock.now()
+    // That nothing is asked for any more says nothing of the brokers: only an answer does.
+    if (this.#unansweredAt !== null && (driver().facts().lastFetchAt ?? -Infinity) > this.#unansweredAt) {
+      this.#unansweredAt = null
+      tell(telemetry, { kind: 'fetch-answered' })
+    }
     const isLate = warnAfterMs > 0 && pollAgeMs >= warnAfterMs + fetchMaxWaitMs
-    if (isLate === (this.#poll === 'unanswered')) return
-    this.#poll = isLate ? 'unanswered' : 'answered'
-    tell(telemetry, isLate ? { kind: 'fetch-unanswered', pollAgeMs } : { kind: 'fetch-answered' })
+    if (!isLate || this.#unansweredAt !== null) return
+    this.#unansweredAt = clock.now()
+    tell(telemetry, { kind: 'fetch-unanswered', pollAgeMs })
+  }
+
+  /** Nothing is ours to be fetched, so no answer will end it. */
+  #forgetPoll(): void {
+    this.#unansweredAt = null
+    this.#parts.telemetry.troubles?.forget('fetch-unanswered')
   }
 
   #gauges(): void {

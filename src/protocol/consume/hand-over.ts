@@ -28,6 +28,8 @@ type HandOverContext = ClientContext<
     | 'sessionTimeoutMs'
     | 'logger'
     | 'metrics'
+    | 'onEvent'
+    | 'troubles'
   >
 >
 
@@ -121,7 +123,8 @@ export class HandOver {
     void Promise.all(tenures).then(() => nobodyWaits.abort(tenureOver())) // never rejects
     const isMadeAnew = (topic: string) => this.#isMadeAnew(topic)
     const kept = { atFirst: this.#atFirst, decided: this.#decided, isMadeAnew }
-    const search = { from, ...kept, isWanted, signal: nobodyWaits.signal }
+    const later = (rounds: number) => this.#tellStarts(rounds)
+    const search = { from, ...kept, later, isWanted, signal: nobodyWaits.signal }
     for await (const points of findStartingPoints(this.#context, partitions, search)) {
       if (nobodyWaits.signal.aborted) return
       const wanted = points.filter(isWanted)
@@ -129,6 +132,7 @@ export class HandOver {
       await this.#handOver(wanted)
       first()
     }
+    if (this.startless().length === 0) tell(this.#context.settings, { kind: 'starts-known' })
   }
 
   /** The same partition again, under a new epoch and at another position: what was read before counts no more. */
@@ -234,7 +238,15 @@ export class HandOver {
   }
 
   #forget(held: Held): void {
-    if (this.#find(held) === held) this.#held.delete(keyOf(held))
+    if (this.#find(held) !== held) return
+    this.#held.delete(keyOf(held))
+    if (held.assigned === null) this.#tellStarts(0)
+  }
+
+  #tellStarts(rounds: number): void {
+    const partitions = this.startless().map(({ topic, partition }) => ({ topic, partition }))
+    const { settings } = this.#context
+    tell(settings, partitions.length > 0 ? { kind: 'starts-unknown', partitions, rounds } : { kind: 'starts-known' })
   }
 
   async #handOver(points: readonly StartingPoint[]): Promise<void> {

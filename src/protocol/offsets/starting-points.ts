@@ -5,8 +5,6 @@ import type { EpochRange } from '../../offsets/leader-epochs.js'
 import { originOf } from '../../offsets/log-identity.js'
 import { partitionsAtFirst } from '../../offsets/partitions-at-first.js'
 import { pause } from '../../runtime/pause.js'
-import { Reminder } from '../../runtime/reminder.js'
-import { tell } from '../../telemetry/tell.js'
 import { brokerBackoff } from '../cluster/broker-backoff.js'
 import type { ClientContext } from '../cluster/client-context.js'
 import type { Cluster } from '../cluster/cluster.js'
@@ -51,6 +49,8 @@ interface Search {
   readonly decided: Map<string, StartingPoint>
   /** Was the topic made anew since this member began? With the former one Kafka forgot what was committed of it. */
   isMadeAnew(topic: string): boolean
+  /** Some are still unknown after so many rounds. */
+  later(rounds: number): void
   /** Is the partition still ours to start? */
   isWanted(at: TopicPartition): boolean
   /** Aborts when none is wanted any more. */
@@ -78,7 +78,7 @@ const unknown = -1
 export async function* findStartingPoints(
   context: SearchContext,
   partitions: readonly TopicPartition[],
-  { from, atFirst, decided, isMadeAnew, isWanted, signal }: Search,
+  { from, atFirst, decided, isMadeAnew, later, isWanted, signal }: Search,
 ): AsyncGenerator<readonly StartingPoint[], void, void> {
   const { runtime, settings } = context
   let uncertain: readonly TopicPartition[] = settings.groupId === null ? [] : partitions
@@ -86,7 +86,6 @@ export async function* findStartingPoints(
   let former: readonly FormerCommit[] = []
   let counts: 'unknown' | 'learnt' = settings.groupId === null ? 'learnt' : 'unknown'
   const denials = new Denials(context)
-  const reminder = new Reminder(runtime.clock)
   for (let round = 1; !signal.aborted; round += 1) {
     const points: StartingPoint[] = []
     if (uncertain.length > 0) {
@@ -117,15 +116,8 @@ export async function* findStartingPoints(
       }
     }
     if (points.length > 0 && !signal.aborted) yield points
-    const open = [...uncertain, ...uncommitted, ...former]
-    if (open.length === 0) {
-      if (reminder.told > 0) tell(settings, { kind: 'starts-known' })
-      return
-    }
-    if (reminder.isDue()) {
-      const partitions = open.map(({ topic, partition }) => ({ topic, partition }))
-      tell(settings, { kind: 'starts-unknown', partitions, rounds: round })
-    }
+    if (uncertain.length + uncommitted.length + former.length === 0) return
+    later(round)
     await pause(runtime.clock, brokerBackoff(round, runtime.random), signal)
     uncertain = uncertain.filter(isWanted)
     uncommitted = uncommitted.filter(isWanted)

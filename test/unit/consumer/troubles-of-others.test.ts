@@ -209,7 +209,7 @@ describe('a partition without a starting point', () => {
       cluster.faults.clear()
       await started
       await clock.sleep(10_000)
-      expect(lines.filter(({ message }) => message.includes('have a starting point now')).length).toBe(1)
+      expect(lines.filter(({ message }) => message.includes('without a starting point any more')).length).toBe(1)
       expect(handled).toEqual(['a'])
       await messaging.close()
     }))

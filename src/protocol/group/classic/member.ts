@@ -5,7 +5,6 @@ import { DriverError, StateError, type TidemarkError } from '../../../errors.js'
 import type { TopicPartition } from '../../../message/topic-partition.js'
 import { deferred } from '../../../runtime/deferred.js'
 import { pause } from '../../../runtime/pause.js'
-import { Reminder } from '../../../runtime/reminder.js'
 import { StateMachine, type Moves } from '../../../runtime/state-machine.js'
 import { tell } from '../../../telemetry/tell.js'
 import { brokerBackoff } from '../../cluster/broker-backoff.js'
@@ -54,6 +53,10 @@ const drainShare = 0.6
 
 /** Part of the time to stop that is kept for LeaveGroup, at most one request's time. */
 const leaveShare = 0.1
+
+/** What a join that is not answered waits for, as far as anybody can tell. */
+const waitsForOthers =
+  'the group has not answered its join: it waits for members that went without leaving until their sessions are over, and for others until they have joined again'
 
 /** What makes a member give its assignment up, and the state it is in meanwhile. */
 const givingUp = { rebalance: 'draining', stop: 'closing' } as const
@@ -158,14 +161,12 @@ export class ClassicMember implements Membership {
   }
 
   async #run(): Promise<void> {
-    let outside = new Reminder(this.#context.runtime.clock)
     for (let attempt = 1; !this.#ending.signal.aborted;) {
-      const step = this.#bounded(await this.#enter())
+      const step = this.#bounded(await this.#enter(attempt))
       if (step.kind === 'done') {
         attempt = 1
-        if (outside.told > 0) tell(this.#context.settings, { kind: 'inside-group-again' })
+        tell(this.#context.settings, { kind: 'inside-group-again' })
         await this.#belong(step.value.joined, step.value.synced)
-        outside = new Reminder(this.#context.runtime.clock)
         continue
       }
       this.#machine.to('unjoined')
@@ -173,14 +174,13 @@ export class ClassicMember implements Membership {
       if (step.kind === 'failed') break
       if (step.kind === 'again') this.#memberId = step.memberId
       // The first "again" is the normal way to a member id; only a row of them is slowed down.
-      if (step.kind === 'later' || step.kind === 'denied' || attempt > 1)
-        await this.#pause(attempt, step, outside.isDue())
+      if (step.kind === 'later' || step.kind === 'denied' || attempt > 1) await this.#pause(attempt, step)
       attempt += 1
     }
     await this.#finish()
   }
 
-  async #enter(): Promise<EntryStep<{ readonly joined: Joined; readonly synced: Synced }>> {
+  async #enter(attempt: number): Promise<EntryStep<{ readonly joined: Joined; readonly synced: Synced }>> {
     const signal = this.#ending.signal
     this.#machine.to('finding-coordinator')
     const coordinator = await this.#entry.findCoordinator(signal)
@@ -189,6 +189,7 @@ export class ClassicMember implements Membership {
     // Before the division, so that what is added in between is known to be added.
     await this.#atFirst.learn()
     this.#machine.to('joining')
+    tell(this.#context.settings, { kind: 'outside-group', reason: waitsForOthers, attempt })
     const joined = await this.#entry.join(this.#memberId, this.#owned, signal)
     if (joined.kind !== 'done') return joined
     this.#memberId = joined.value.answer.memberId
@@ -208,12 +209,12 @@ export class ClassicMember implements Membership {
     return step
   }
 
-  async #pause(attempt: number, step: EntryStep<unknown>, isToldOf: boolean): Promise<void> {
+  async #pause(attempt: number, step: EntryStep<unknown>): Promise<void> {
     const { runtime, settings } = this.#context
     const delayMs = brokerBackoff(attempt, runtime.random)
     const reason = step.kind === 'later' ? step.reason : step.kind === 'denied' ? step.error.code : step.kind
-    if (isToldOf) tell(settings, { kind: 'outside-group', reason, delayMs, attempt })
-    else settings.logger.debug({ group: this.#line.key, reason, delayMs }, 'not in the group yet')
+    tell(settings, { kind: 'outside-group', reason, attempt })
+    settings.logger.debug({ group: this.#line.key, reason, delayMs }, 'not in the group yet')
     await pause(runtime.clock, delayMs, this.#ending.signal)
   }
 
@@ -317,6 +318,7 @@ export class ClassicMember implements Membership {
   }
 
   async #finish(): Promise<void> {
+    this.#context.settings.troubles?.forget('outside-group')
     if (this.#failure !== null) {
       this.#machine.to('failed')
       this.#events.failed(this.#failure)

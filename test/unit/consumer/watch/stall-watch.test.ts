@@ -5,8 +5,10 @@ import { CountingMetrics } from '../../producer/counting-metrics.js'
 import { ManualHandler, routeFailing, setUp, type Options } from '../consumer-setup.js'
 import { records } from '../fake-driver.js'
 
+type Level = 'info' | 'warn' | 'error'
+
 interface Line {
-  readonly level: 'info' | 'warn'
+  readonly level: Level
   readonly message: string
   readonly offset?: number
   readonly [field: string]: unknown
@@ -15,9 +17,8 @@ interface Line {
 /** A consumer with one partition of which the handlers are ended by hand; stalls are told after 10 s. */
 async function watched(options: Options = {}, dependencies: Parameters<typeof setUp>[1] = {}) {
   const lines: Line[] = []
-  const note = (level: 'info' | 'warn') => (fields: object, message: string) =>
-    void lines.push({ level, message, ...fields })
-  const logger: Logger = { ...silentLogger, info: note('info'), warn: note('warn') }
+  const note = (level: Level) => (fields: object, message: string) => void lines.push({ level, message, ...fields })
+  const logger: Logger = { ...silentLogger, info: note('info'), warn: note('warn'), error: note('error') }
   const metrics = new CountingMetrics()
   const handler = new ManualHandler()
   const all = setUp(
@@ -26,8 +27,7 @@ async function watched(options: Options = {}, dependencies: Parameters<typeof se
   )
   await all.consumer.start()
   const assigned = await all.driver.assign('t', 0)
-  const told = (level: 'info' | 'warn', words: RegExp) =>
-    lines.filter((line) => line.level === level && words.test(line.message))
+  const told = (level: Level, words: RegExp) => lines.filter((line) => line.level === level && words.test(line.message))
   return { ...all, handler, metrics, lines, told, assigned }
 }
 
@@ -123,27 +123,34 @@ describe('a stall', () => {
     ])
   })
 
-  it('says that the dead-letter topic cannot be written', async () => {
+  it('for a dead-letter topic that cannot be written is a fact, and told by who writes to it', async () => {
     const { route } = routeFailing(Infinity)
     const fail = () => Promise.reject(new Error('no'))
     const world = await watched({ handle: fail }, { deadLetter: route })
     world.driver.deliver(world.assigned, records(0, 2))
     await hearOf(world, 15, 2)
-    expect(world.told('warn', stall)).toMatchObject([{ offset: 0, waitsFor: 'dead-letter' }])
+    expect(world.consumer.facts().partitions[0]).toMatchObject({ waitsFor: 'dead-letter', stalledMs: 15_000 })
+    expect(world.told('warn', stall)).toEqual([])
+    expect(world.told('warn', /dead letter not stored/).length).toBeGreaterThan(0)
   })
 
-  it('says that the partition stopped at a record', async () => {
+  it('of a partition that stopped at a record is a fact, and told as the stop', async () => {
     const fail = () => Promise.reject(new Error('no'))
     const world = await watched({ handle: fail })
     world.driver.deliver(world.assigned, records(0, 2))
     await hearOf(world, 15, 2)
-    expect(world.told('warn', stall)).toMatchObject([{ offset: 0, waitsFor: 'seek' }])
+    expect(world.consumer.facts().partitions[0]).toMatchObject({ waitsFor: 'seek', stalledMs: 15_000 })
+    expect(world.told('warn', stall)).toEqual([])
+    expect(world.told('error', /partition stopped/)).toHaveLength(1)
   })
 
   it('is told of a partition whose broker has not been heard of, since there may be work', async () => {
     const world = await watched()
     await hearOf(world, 60, 0)
-    await world.clock.advance(60_000)
+    for (let second = 0; second < 60; second += 1) {
+      world.driver.lastFetchAt = world.clock.now() // by another broker
+      await world.clock.advance(1_000)
+    }
     expect(world.told('warn', stall)).toMatchObject([{ waitsFor: 'fetch' }])
   })
 
@@ -179,6 +186,20 @@ describe('the age of the last fetch', () => {
     expect(world.consumer.facts().pollAgeMs).toBe(61_000)
     expect(world.told('warn', /no fetch was answered/)).toHaveLength(1)
     expect(world.metrics.gauges.get('tidemark_consumer_poll_age_seconds')).toBeGreaterThan(55)
+    await hearOf(world, 5, 0)
+    expect(world.told('info', /answered again/)).toHaveLength(1)
+  })
+
+  it('is told together for all partitions, and nobody says that it is over before a fetch was answered', async () => {
+    const world = await watched()
+    await hearOf(world, 10, 0)
+    await world.clock.advance(60_000)
+    world.consumer.pause()
+    await world.clock.advance(60_000)
+    world.consumer.resume()
+    await world.clock.advance(60_000)
+    expect(world.told('warn', /./).map(({ event }) => event)).toEqual(['fetch-unanswered'])
+    expect(world.told('info', /answered again/)).toEqual([])
     await hearOf(world, 5, 0)
     expect(world.told('info', /answered again/)).toHaveLength(1)
   })

@@ -12,6 +12,7 @@ import { createProtocolConsumer } from '../../../../src/protocol/consume/consume
 import { seededRandom } from '../../../../src/runtime/random.js'
 import { silentLogger } from '../../../../src/telemetry/logger.js'
 import { noMetrics } from '../../../../src/telemetry/metrics.js'
+import { Troubles } from '../../../../src/telemetry/troubles.js'
 import type { VirtualClock } from '../../../../src/testing/time/virtual-clock.js'
 
 export const consumerDefaults: ConsumerSettings = {
@@ -52,7 +53,8 @@ export class ConsumerHarness implements ConsumerListener {
   constructor(connection: Connection, clock: VirtualClock, settings: Partial<ConsumerSettings> = {}) {
     this.#clock = clock
     const runtime = { clock, random: seededRandom(1) }
-    this.consumer = createProtocolConsumer(connection, runtime, { ...consumerDefaults, ...settings }, this)
+    const own = { ...consumerDefaults, troubles: new Troubles(clock), ...settings }
+    this.consumer = createProtocolConsumer(connection, runtime, own, this)
   }
 
   async start(withinMs = 30_000): Promise<void> {
