@@ -8,9 +8,9 @@ interface Course {
   /** What ends it. These are told of troubles that were told, and of no other. */
   readonly ends: readonly EventKind[]
   /** What ends it too, and is told whether there was a trouble or not. */
-  readonly endsToo?: readonly EventKind[]
+  readonly endsToo?: readonly EventKind[] | undefined
   /** Of the surroundings: one for all clients of a messaging. */
-  readonly shared?: boolean
+  readonly shared?: boolean | undefined
 }
 
 /**
@@ -57,7 +57,7 @@ interface Trouble {
 export interface Lasting {
   readonly lastsMs: number
   /** How often it was told before; missing when it was not. */
-  readonly again?: number
+  readonly again?: number | undefined
 }
 
 /** Tells an event: `first` counts and is heard, `again` is a line only. */
