@@ -85,8 +85,7 @@ export {
 } from './config/explain-config.js'
 
 export type { Admin } from './operations/admin.js'
-export type { AdminCallOptions } from './operations/admin-input.js'
-export type { NewTopic } from './connection/requests/admin.js'
+export type { AdminCallOptions, NewTopic } from './operations/admin-input.js'
 export type { IsolationLevel } from './connection/requests/fetch.js'
 export type { PartitionMetadata, TopicMetadata } from './connection/requests/metadata.js'
 export type { CommittedPartition } from './connection/requests/offsets.js'

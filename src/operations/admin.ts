@@ -1,4 +1,3 @@
-import type { NewTopic } from '../connection/requests/admin.js'
 import type { IsolationLevel } from '../connection/requests/fetch.js'
 import type { TopicMetadata } from '../connection/requests/metadata.js'
 import type { CommittedPartition } from '../connection/requests/offsets.js'
@@ -15,7 +14,9 @@ import {
   requirePosition,
   requireResourceType,
   requireText,
+  withDefaults,
   type AdminCallOptions,
+  type NewTopic,
 } from './admin-input.js'
 
 /**
@@ -35,7 +36,7 @@ export class Admin {
   /** Creates the topics that do not exist and resolves to their names; existing ones are left as they are. */
   async createTopics(topics: readonly NewTopic[], options?: AdminCallOptions): Promise<readonly string[]> {
     requireNewTopics('createTopics', topics)
-    return this.#driver.createTopics(topics, this.#deadline(options))
+    return this.#driver.createTopics(topics.map(withDefaults), this.#deadline(options))
   }
 
   async deleteTopics(topics: readonly string[], options?: AdminCallOptions): Promise<void> {

@@ -1,4 +1,4 @@
-import type { Serde } from '../serde/serde.js'
+import type { NoSchema, Serde } from '../serde/serde.js'
 import { invalidKey, keyBytes, type Key } from './key.js'
 import { murmur2, type ValuePartitioner } from './partitioners.js'
 import type { Topic } from './topic.js'
@@ -15,7 +15,7 @@ export interface TopicDefinition<Value, Name extends string = string> {
   /** Letters, digits, `.`, `_` and `-`; at most 249 characters. */
   readonly name: Name
   /** How values become bytes: `json(schema)`, `string()`, `bytes()`. */
-  readonly value: Serde<Value>
+  readonly value: NoSchema & Serde<Value>
   /**
    * What orders records: those of one key stay in order on one partition. A field of the value, or a function; numbers
    * become decimal text, `null` is no key. Without it records have no key.

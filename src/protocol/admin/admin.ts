@@ -21,6 +21,8 @@ import { changeTopics, type TopicChangeParts } from './topic-changes.js'
 
 const requestTimeoutMs = 5_000
 const metadataMaxAgeMs = 300_000
+/** Answers of brokers, each asked in turn, after which what they do not know is not there: one alone may lag. */
+const deniedInARow = 3
 
 export function createProtocolAdmin(connection: Connection, runtime: Runtime, settings: ClientSettings): DriverAdmin {
   return new ProtocolAdmin(connection, runtime, settings)
@@ -119,15 +121,19 @@ class ProtocolAdmin implements DriverAdmin {
     const context = { cluster: this.#cluster, runtime: this.#runtime, settings }
     const found = new Map<string, number>()
     let open = partitions.map(({ topic, partition }) => ({ topic, partition, timestamp: timestampOf(position) }))
+    let round = 0
     await this.#retry(deadline, async () => {
       const findings = await lookUpOffsets(context, open, deadline)
       const unknown: typeof open = []
+      round += 1
       let trouble = ''
       for (const [index, question] of open.entries()) {
         const finding = findings[index]
         if (finding?.kind === 'refused') throw finding.error
         if (finding?.kind === 'found') found.set(partitionKey(question.topic, question.partition), finding.offset)
         else {
+          const missing = round < deniedInARow ? null : this.#missing(question)
+          if (missing !== null) throw missing
           unknown.push(question)
           trouble = `looking up the offset of ${question.topic}-${question.partition}: ${finding?.reason ?? 'no answer'}`
         }
@@ -162,6 +168,22 @@ class ProtocolAdmin implements DriverAdmin {
   async close(): Promise<void> {
     this.#closed.abort(new StateError('closed', 'the admin was closed before it had an answer'))
     await this.#cluster.close()
+  }
+
+  /** What the cluster says is not there; its metadata is as new as the last round. */
+  #missing({ topic, partition }: TopicPartition): DriverError | null {
+    const told = this.#cluster.topic(topic)
+    if (told === undefined) return null
+    const isDenied = judgeTopicCode(told.errorCode) === 'denied'
+    if (!isDenied && (told.errorCode !== brokerCode.NONE || told.partitions.length > partition)) return null
+    const problem = isDenied
+      ? `topic "${topic}" does not exist; create it, or correct its name`
+      : `${topic}-${partition} does not exist: the topic has ${told.partitions.length} partition(s), numbered from 0`
+    return new DriverError('unknown-topic-or-partition', problem, {
+      topic,
+      partition,
+      brokerCode: brokerCode.UNKNOWN_TOPIC_OR_PARTITION,
+    })
   }
 
   async #broker(name: string, deadline: number): Promise<number> {
