@@ -29,6 +29,7 @@ export { nullable } from './serde/nullable.js'
 export { SerdeError, type ValueIssue } from './serde/serde-error.js'
 
 export type { CloseSummary, Producer, ProducerFacts, ProducerState } from './producer/producer.js'
+export type { ConnectOptions } from './producer/connect-options.js'
 export type { TimeoutOption } from './producer/timeout-option.js'
 export type { SendOptions } from './producer/outgoing-record.js'
 export type { Sending, SendMiddleware, SendNext } from './producer/send-middleware.js'
@@ -59,7 +60,6 @@ export type { TopicPartition } from './message/topic-partition.js'
 
 export {
   profiles,
-  type BrokerNeeds,
   type ConsumerProfile,
   type ProducerProfile,
   type Profile,
@@ -85,9 +85,10 @@ export {
 } from './config/explain-config.js'
 
 export type { Admin } from './operations/admin.js'
+export type { BrokerNeeds } from './operations/durability.js'
 export type { AdminCallOptions, NewTopic } from './operations/admin-input.js'
 export type { IsolationLevel } from './connection/requests/fetch.js'
-export type { PartitionMetadata, TopicMetadata } from './connection/requests/metadata.js'
+export type { Broker, ClusterDescription, PartitionMetadata, TopicMetadata } from './connection/requests/metadata.js'
 export type { CommittedPartition } from './connection/requests/offsets.js'
 export type { Compression } from './connection/requests/produce.js'
 export { consoleLogger, type Logger, type LogLevel } from './telemetry/logger.js'

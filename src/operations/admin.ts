@@ -1,5 +1,5 @@
 import type { IsolationLevel } from '../connection/requests/fetch.js'
-import type { TopicMetadata } from '../connection/requests/metadata.js'
+import type { ClusterDescription, TopicMetadata } from '../connection/requests/metadata.js'
 import type { CommittedPartition } from '../connection/requests/offsets.js'
 import type { DriverAdmin } from '../driver/admin.js'
 import type { StartPosition } from '../driver/consumer.js'
@@ -49,6 +49,11 @@ export class Admin {
     requireNames('createPartitions', [topic])
     requireCount('createPartitions', count)
     await this.#driver.createPartitions(topic, count, this.#deadline(options))
+  }
+
+  /** The brokers that are up, with their addresses; one that is down is missing. */
+  async describeCluster(options?: AdminCallOptions): Promise<ClusterDescription> {
+    return this.#driver.describeCluster(this.#deadline(options))
   }
 
   /** Partitions, leaders and in-sync replicas; topics that do not exist are left out, `null` lists all. */

@@ -53,6 +53,9 @@ interface Refused {
   readonly error: SendError
 }
 
+/** Looks at a topic that is about to be written; a rejection refuses what was sent to it. */
+export type BeforeFirstSend = (topic: string, withinMs: number) => Promise<void>
+
 /** A send to a partition that there is not must not make every other send wait for an answer about the topic. */
 const lookAgainMs = 1_000
 
@@ -63,6 +66,7 @@ export class Placement {
   readonly #runtime: Runtime
   readonly #settings: PlacementSettings
   readonly #accumulator: Accumulator
+  readonly #beforeFirstSend: BeforeFirstSend | undefined
   readonly #topics = new Map<string, TopicState>()
 
   constructor(
@@ -71,11 +75,13 @@ export class Placement {
     settings: PlacementSettings,
     memory: BufferMemory,
     accumulator: Accumulator,
+    beforeFirstSend?: BeforeFirstSend,
   ) {
     this.#driver = driver
     this.#runtime = runtime
     this.#settings = settings
     this.#accumulator = accumulator
+    this.#beforeFirstSend = beforeFirstSend
     this.#memory = memory
   }
 
@@ -186,8 +192,12 @@ export class Placement {
 
   async #loadProblem(name: string): Promise<SendError | null> {
     const { maxBlockMs, deliveryTimeoutMs } = this.#settings
+    const { clock } = this.#runtime
+    const deadline = clock.now() + Math.min(maxBlockMs, deliveryTimeoutMs)
     try {
-      await this.#driver.loadTopic(name, this.#runtime.clock.now() + Math.min(maxBlockMs, deliveryTimeoutMs))
+      await this.#driver.loadTopic(name, deadline)
+      // A cluster that does not answer questions about topics may take records all the same, so they are left time.
+      await this.#beforeFirstSend?.(name, (deadline - clock.now()) / 2)
       return null
     } catch (cause) {
       return notLoaded(name, cause)

@@ -7,8 +7,9 @@ import { withinDeadline } from '../runtime/within-deadline.js'
 import type { Metrics } from '../telemetry/metrics.js'
 import type { Topic } from '../topic/topic.js'
 import { BufferMemory } from './buffer-memory.js'
+import { topicsToConnect, type ConnectOptions } from './connect-options.js'
 import { badInput, encodeRecord, noSendOptions, takeOptions, type SendOptions } from './outgoing-record.js'
-import { Placement } from './placement.js'
+import { Placement, type BeforeFirstSend } from './placement.js'
 import type { ResolvedProducerOptions } from './producer-options.js'
 import { SingleSend, type FailureCounts, type Receipt } from './receipt.js'
 import { requireSendMany, requireSendOptions } from './send-input.js'
@@ -50,6 +51,7 @@ export interface ProducerParts {
   readonly runtime: Runtime
   readonly metrics: Metrics
   readonly options: ResolvedProducerOptions
+  readonly beforeFirstSend?: BeforeFirstSend | undefined
   readonly onClosed?: (() => void) | undefined
 }
 
@@ -78,15 +80,17 @@ export class Producer {
     closing: ['closed'],
     closed: [],
   })
+  readonly #beforeFirstSend: BeforeFirstSend | undefined
   readonly #onClosed: (() => void) | undefined
   #closing: Promise<CloseSummary> | null = null
 
   /** @internal */
-  constructor({ clientId, driver, runtime, metrics, options, onClosed }: ProducerParts) {
+  constructor({ clientId, driver, runtime, metrics, options, beforeFirstSend, onClosed }: ProducerParts) {
     this.#clientId = clientId
     this.#driver = driver
     this.#runtime = runtime
     this.#options = options
+    this.#beforeFirstSend = beforeFirstSend
     this.#onClosed = onClosed
     this.#memory = new BufferMemory(options.bufferBytes, options.maxBlockMs, runtime.clock)
     this.#sender = new Sender(driver, runtime.clock, metrics, options, this.#memory)
@@ -95,13 +99,24 @@ export class Producer {
       use.length === 0
         ? null
         : throughMiddleware(use, (sending) => this.#send(sending.topic, sending.value, sending.options))
-    this.#placement = new Placement(driver, runtime, options, this.#memory, this.#sender.accumulator)
+    this.#placement = new Placement(driver, runtime, options, this.#memory, this.#sender.accumulator, beforeFirstSend)
   }
 
-  /** Finds the cluster, so that a wrong address shows now and not at the first send. Rejects after `maxBlockMs`; with `StateError` after `close`. */
-  async connect(): Promise<void> {
+  /**
+   * Finds the cluster and the topics given, so that a wrong address or name shows now and not at the first send.
+   *
+   * @throws DriverError `unknown-topic`; `not-durable` when the profile refuses how a topic is kept; what says that no
+   *   broker answered within `maxBlockMs`
+   * @throws StateError after `close`
+   */
+  async connect(options: ConnectOptions = {}): Promise<void> {
     if (this.#closing !== null) throw this.#refusal('connect')
-    await this.#driver.connect(this.#runtime.clock.now() + this.#options.maxBlockMs)
+    const names = topicsToConnect(options)
+    const deadline = this.#runtime.clock.now() + this.#options.maxBlockMs
+    await this.#driver.connect(deadline)
+    await Promise.all(names.map((name) => this.#driver.loadTopic(name, deadline)))
+    const leftMs = deadline - this.#runtime.clock.now()
+    await Promise.all(names.map((name) => this.#beforeFirstSend?.(name, leftMs)))
   }
 
   /**

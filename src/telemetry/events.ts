@@ -113,6 +113,19 @@ export type ClientEvent =
   /** Whatever of a batch in doubt is still under way will be refused. */
   | (TopicPartition & { readonly kind: 'epoch-raised'; readonly reason: string })
   | (TopicPartition & { readonly kind: 'offset-regressed'; readonly offset: number })
+  // Topics as the cluster keeps them
+  /** What is acknowledged there may be lost, or writes stop early; `command` mends it. */
+  | {
+      readonly kind: 'not-durable'
+      readonly topic: string
+      readonly problems: readonly string[]
+      readonly command: string | null
+    }
+  /** How it is kept could not be looked at. */
+  | { readonly kind: 'durability-unverified'; readonly topic: string; readonly error: unknown }
+  | { readonly kind: 'single-broker' }
+  /** It exists in another shape than its definition has. */
+  | { readonly kind: 'topic-differs'; readonly topic: string; readonly differences: readonly string[] }
 
 export type EventKind = ClientEvent['kind']
 

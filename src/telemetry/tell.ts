@@ -130,6 +130,24 @@ const rules: { readonly [Kind in EventKind]: Rule<EventOf<Kind>> } = {
     message: 'offset went back: unclean leader election or new topic?',
     count: (metrics, { topic }) => metrics.count('tidemark_producer_offset_regressions_total', { topic }),
   },
+
+  'not-durable': {
+    level: 'warn',
+    message: ({ topic }) => `topic ${topic} is not kept as the profile promises; mend it with the command`,
+  },
+  'durability-unverified': {
+    level: 'warn',
+    message: ({ topic }) => `whether topic ${topic} is kept as the profile promises is not verified`,
+  },
+  'single-broker': {
+    level: 'warn',
+    message: 'the cluster has one broker: what it acknowledges is lost with its disk',
+  },
+  'topic-differs': {
+    level: 'warn',
+    message: ({ topic }) =>
+      `topic ${topic} exists in another shape than it is defined; change the topic or its definition`,
+  },
 }
 
 /**

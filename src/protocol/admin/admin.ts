@@ -3,7 +3,7 @@ import type { Connection } from '../../connection/connection.js'
 import { RequestError } from '../../connection/request-error.js'
 import type { NamedError, NewTopic } from '../../connection/requests/admin.js'
 import type { IsolationLevel } from '../../connection/requests/fetch.js'
-import type { TopicMetadata } from '../../connection/requests/metadata.js'
+import type { ClusterDescription, TopicMetadata } from '../../connection/requests/metadata.js'
 import type { CommittedPartition } from '../../connection/requests/offsets.js'
 import type { DriverAdmin } from '../../driver/admin.js'
 import type { ClientSettings } from '../../driver/client-settings.js'
@@ -79,6 +79,12 @@ class ProtocolAdmin implements DriverAdmin {
     })
     const hasGrown = (name: string) => hasLeaders(this.#cluster.topic(name), count)
     await this.#until([topic], hasGrown, deadline, `did not have ${count} partitions with leaders`)
+  }
+
+  async describeCluster(deadline: number): Promise<ClusterDescription> {
+    const request = { api: 'metadata', topics: [] } as const
+    const { clusterId, controllerId, brokers } = await this.#cluster.anyBroker(request, deadline)
+    return { clusterId, controllerId, brokers }
   }
 
   async describeTopics(topics: readonly string[] | null, deadline: number): Promise<readonly TopicMetadata[]> {

@@ -124,6 +124,22 @@ export const administrationCases: readonly ContractCase[] = [
   },
   {
     group,
+    name: 'the cluster tells its brokers with their addresses, and which of them is the controller',
+    async run(world) {
+      const topic = await world.topic(3)
+      const { brokers, controllerId } = await world.admin().describeCluster(world.deadline())
+      const ids = brokers.map(({ nodeId }) => nodeId)
+      assert.equal(new Set(ids).size, brokers.length)
+      assert.ok(ids.includes(controllerId), `the controller ${controllerId} is one of the brokers`)
+      for (const { host, port } of brokers) assert.ok(host !== '' && port > 0)
+      const [described] = await world.admin().describeTopics([topic], world.deadline())
+      for (const { replicas } of described?.partitions ?? []) {
+        for (const replica of replicas) assert.ok(ids.includes(replica), `broker ${replica} is listed`)
+      }
+    },
+  },
+  {
+    group,
     name: 'describing null lists all topics',
     async run(world) {
       const topics = [await world.topic(), await world.topic()]
