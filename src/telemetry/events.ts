@@ -6,6 +6,8 @@ import type { DrainReport } from './drain-report.js'
 export type WaitsFor =
   /** A handler that runs. */
   | 'handler'
+  /** Another attempt of what failed. */
+  | 'retry'
   /** A free place among `concurrency`. */
   | 'place'
   /** Its dead-letter topic, which cannot be written. */
@@ -75,6 +77,15 @@ export type ClientEvent =
   | (TopicPartition & {
       readonly kind: 'dead-letter-delayed'
       readonly offset: number
+      readonly attempt: number
+      readonly delayMs: number
+      readonly error: unknown
+    })
+  /** A handler failed, and is called again for the same record after a while. */
+  | (TopicPartition & {
+      readonly kind: 'handling-retried'
+      readonly offset: number
+      /** The one that failed. */
       readonly attempt: number
       readonly delayMs: number
       readonly error: unknown

@@ -12,6 +12,7 @@ interface Rule<Event> {
 
 const adviceOn: Readonly<Record<WaitsFor, string>> = {
   handler: 'its handlers do not end; look at what they wait for',
+  retry: 'its handlers fail and are tried again; look at the error',
   place: 'handlers of other partitions take all places; raise concurrency or make them faster',
   'dead-letter': 'its dead-letter topic cannot be written',
   commit: 'the commit of its last record is not confirmed; look at the coordinator of the group',
@@ -67,6 +68,11 @@ const rules: { readonly [Kind in EventKind]: Rule<EventOf<Kind>> } = {
   'dead-letter-delayed': {
     level: 'warn',
     message: 'dead letter not stored; its partition waits and the write is tried again',
+  },
+  'handling-retried': {
+    level: 'debug',
+    message: 'a handler failed and is tried again',
+    count: (metrics, { topic }) => metrics.count('tidemark_consumer_retries_total', { topic }),
   },
   'handler-timed-out': {
     level: 'debug',

@@ -15,7 +15,6 @@ import {
   type FailedRecord,
   type LetterForm,
 } from './failed-record.js'
-import { DeadLetter } from './fate.js'
 import { FloodBreaker, type BreakerLimits } from './flood-breaker.js'
 import type { Failed, Rung } from './ladder.js'
 
@@ -166,13 +165,13 @@ function stoppedBehind({ topic, partition, record: { offset }, error }: FailedRe
 function failedRecord(group: string | null, failed: Failed): FailedRecord {
   const { work, error, attempt, firstFailedAt, lastFailedAt } = failed
   const { topic, partition } = work.partition
-  const reason = reasonOf(error)
+  const reason = reasonOf(failed)
   return { topic, partition, record: work.firstRecord, group, reason, error, attempt, firstFailedAt, lastFailedAt }
 }
 
-function reasonOf(error: unknown): DeadLetterReason {
+function reasonOf({ error, class: failureClass }: Failed): DeadLetterReason {
   if (error instanceof DecodeError) return error.code === 'invalid' ? 'invalid' : 'undecodable'
-  if (error instanceof DeadLetter) return 'rejected'
+  if (failureClass === 'fatal') return 'rejected'
   if (error instanceof TimeoutError && error.code === 'handler-timeout') return 'timeout'
   return 'exhausted'
 }

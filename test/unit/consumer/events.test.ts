@@ -17,6 +17,7 @@ describe('onEvent', () => {
         group: 'g',
         topics: [t],
         sessionTimeoutMs: 6_000,
+        retry: false,
         handle: ({ value }) => {
           if (value === 'poison-secret') throw new Error('no')
         },
