@@ -44,7 +44,7 @@ interface TopicState {
   loadedAt: number
   phase:
     | { readonly name: 'unknown' }
-    | { readonly name: 'loading'; readonly waiting: Submission[]; readonly ended: Promise<void> }
+    | { readonly name: 'loading'; readonly waiting: Set<Submission>; readonly ended: Promise<void> }
     | { readonly name: 'loaded' }
 }
 
@@ -123,6 +123,10 @@ export class Placement {
     return true
   }
 
+  leaveLine(waiter: MemoryWaiter): void {
+    this.#memory.leave(waiter)
+  }
+
   /** The memory for it was taken: to its queue, or to those who wait for its topic. */
   place(submission: Submission): void {
     if (submission.queue === null) this.#placeByTopic(submission)
@@ -139,7 +143,7 @@ export class Placement {
   /** Ends every record that waits for its topic. */
   dropWaiting(error: (submission: Submission) => SendError): void {
     for (const state of this.#topics.values()) {
-      if (state.phase.name === 'loading') this.#failAll(state.phase.waiting.splice(0), error)
+      if (state.phase.name === 'loading') this.#failAll(takeAll(state.phase.waiting), error)
     }
   }
 
@@ -150,7 +154,7 @@ export class Placement {
       state = { choosers: new Map(), loadedAt: -Infinity, phase: { name: 'unknown' } }
       this.#topics.set(topic.name, state)
     }
-    if (state.phase.name === 'loading') state.phase.waiting.push(keptWaiting(submission))
+    if (state.phase.name === 'loading') this.#awaitTopic(state.phase.waiting, submission)
     else if (state.phase.name === 'unknown' || this.#mayHaveGrown(state, submission))
       this.#load(topic.name, state, submission)
     else {
@@ -167,16 +171,27 @@ export class Placement {
   }
 
   #load(name: string, state: TopicState, first: Submission): void {
-    const waiting = [keptWaiting(first)]
+    const waiting = new Set<Submission>()
+    this.#awaitTopic(waiting, first)
     state.phase = { name: 'loading', waiting, ended: this.#loadAndPlace(name, state, waiting) }
   }
 
+  #awaitTopic(waiting: Set<Submission>, submission: Submission): void {
+    waiting.add(keptWaiting(submission))
+    submission.sink.joined?.(submission.slot, {
+      takeBack: () => {
+        if (waiting.delete(submission)) this.#memory.release(memoryBytes(submission.sizeBytes))
+        return 'left'
+      },
+    })
+  }
+
   /** Never rejects. */
-  async #loadAndPlace(name: string, state: TopicState, waiting: Submission[]): Promise<void> {
+  async #loadAndPlace(name: string, state: TopicState, waiting: Set<Submission>): Promise<void> {
     const problem = await this.#loadProblem(name)
     if (problem !== null) {
       state.phase = { name: 'unknown' }
-      this.#failAll(waiting.splice(0), () => problem)
+      this.#failAll(takeAll(waiting), () => problem)
       return
     }
     state.loadedAt = this.#runtime.clock.now()
@@ -268,6 +283,12 @@ export class Placement {
         `(maxRequestBytes ${maxRequestBytes}); send less, or raise maxRequestBytes and the topic's max.message.bytes`,
     )
   }
+}
+
+function takeAll(waiting: Set<Submission>): readonly Submission[] {
+  const all = [...waiting]
+  waiting.clear()
+  return all
 }
 
 /** A record that waits may be looked at when its caller has used its bytes for something else. */

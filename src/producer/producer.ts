@@ -9,9 +9,10 @@ import type { Topic } from '../topic/topic.js'
 import { BufferMemory } from './buffer-memory.js'
 import { topicsToConnect, type ConnectOptions } from './connect-options.js'
 import { badInput, encodeRecord, noSendOptions, takeOptions, type SendOptions } from './outgoing-record.js'
-import { Placement, type BeforeFirstSend } from './placement.js'
+import { Placement, type BeforeFirstSend, type Submission } from './placement.js'
 import type { ResolvedProducerOptions } from './producer-options.js'
-import { SingleSend, type FailureCounts, type Receipt } from './receipt.js'
+import { SingleSend, type FailureCounts, type Receipt, type ReceiptSink } from './receipt.js'
+import { SendLimit } from './send-limit.js'
 import { requireSendMany, requireSendOptions } from './send-input.js'
 import { manyThroughMiddleware, throughMiddleware, type SendNext } from './send-middleware.js'
 import { SendMany, type SendManyOptions } from './send-many.js'
@@ -123,8 +124,8 @@ export class Producer {
    * Sends one record. It has its place in its partition when the call returns; the promise tells how it ended.
    *
    * Rejects with `SendError`: `invalid-value`, `invalid-key`, `invalid-partition`, `record-too-large` and other bad input;
-   * `unknown-topic`; `buffer-full` after `maxBlockMs`; `delivery-timeout` after `deliveryTimeoutMs`; a broker's refusal by
-   * its name. With `StateError` after `close`.
+   * `unknown-topic`; `buffer-full` after `maxBlockMs`; `delivery-timeout` after `deliveryTimeoutMs`; `send-timeout` and
+   * `aborted` by its own `timeoutMs` and `signal`; a broker's refusal by its name. With `StateError` after `close`.
    */
   send<Value>(topic: Topic<Value>, value: Value, options: SendOptions = noSendOptions): Promise<Receipt> {
     if (this.#through !== null) return this.#through({ topic: topic as Topic, value, options })
@@ -133,23 +134,21 @@ export class Producer {
 
   #send<Value>(topic: Topic<Value>, value: Value, options: SendOptions): Promise<Receipt> {
     if (this.#closing !== null) return Promise.reject(this.#refusal('send'))
-    const sink = new SingleSend(this.#failures)
+    const { clock } = this.#runtime
+    const sending = new SingleSend(this.#failures)
+    let sink: ReceiptSink = sending
     try {
       requireSendOptions(topic, options)
       const taken = takeOptions(topic as Topic, options)
-      const record = encodeRecord(topic, value, taken, this.#runtime.clock.wallTime())
-      const sentAt = this.#runtime.clock.now()
-      const submission = this.#placement.prepare(topic as Topic, value, record, taken.partition, sentAt, sink, 0)
-      if (
-        !this.#placement.tryAccept(submission) &&
-        !this.#placement.waitForRoom(new WaitingSend(submission, this.#placement))
-      ) {
-        throw bufferFull(topic.name, 'and as much again waiting')
-      }
+      const limit = taken.limit === null ? null : new SendLimit(topic.name, sending, 1, clock, taken.limit)
+      if (limit !== null) sink = limit
+      const record = encodeRecord(topic, value, taken, clock.wallTime())
+      const submission = this.#placement.prepare(topic as Topic, value, record, taken.partition, clock.now(), sink, 0)
+      if (!this.#placement.tryAccept(submission)) this.#waitForRoom(submission, limit)
     } catch (error) {
       sink.failed(0, badInput('send', topic, error))
     }
-    return sink.promise
+    return sending.promise
   }
 
   /**
@@ -214,6 +213,12 @@ export class Producer {
       batchesOut: this.#sender.batchesOut,
       loadingTopics: this.#placement.loadingTopics,
     }
+  }
+
+  #waitForRoom(submission: Submission, limit: SendLimit | null): void {
+    const waiter = new WaitingSend(submission, this.#placement)
+    if (!this.#placement.waitForRoom(waiter)) throw bufferFull(submission.topic.name, 'and as much again waiting')
+    limit?.joinedLine(() => this.#placement.leaveLine(waiter))
   }
 
   /** Records pass the line for memory, then their topic's load, then their queue: each is waited for in that order. */

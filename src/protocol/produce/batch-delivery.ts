@@ -1,5 +1,5 @@
 import type { ProduceBatch, RefusedRecord } from '../../connection/requests/produce.js'
-import type { BatchOutcome, OutgoingBatch, ProducerSettings } from '../../driver/producer.js'
+import { recalledCode, type BatchOutcome, type OutgoingBatch, type ProducerSettings } from '../../driver/producer.js'
 import { DriverError, type FencedError } from '../../errors.js'
 import { exponential } from '../../runtime/backoff.js'
 import type { Timer } from '../../runtime/clock.js'
@@ -72,7 +72,7 @@ export class BatchDelivery implements BrokerQueueItem, IdentityWaiter {
   readonly #identity: PartitionIdentity
   readonly #lastStored: LastStored
   readonly #parts: BatchDeliveryParts
-  readonly #finished: (delivery: BatchDelivery, outcome: BatchOutcome) => void
+  readonly #finished: (outcome: BatchOutcome) => void
   readonly #deadlineTimer: Timer
   #batch: ProduceBatch | null = null
   #place: Place = { state: 'new' }
@@ -89,7 +89,7 @@ export class BatchDelivery implements BrokerQueueItem, IdentityWaiter {
     deadline: number,
     { identity, lastStored }: PartitionParts,
     parts: BatchDeliveryParts,
-    finished: (delivery: BatchDelivery, outcome: BatchOutcome) => void,
+    finished: (outcome: BatchOutcome) => void,
   ) {
     this.#outgoing = outgoing
     this.sizeBytes = outgoing.sizeBytes
@@ -173,6 +173,18 @@ export class BatchDelivery implements BrokerQueueItem, IdentityWaiter {
 
   close(): void {
     this.#runOut('closed', 'the producer was closed')
+  }
+
+  /** Ends it as not stored, at once or as soon as it is known never to be written. False when it may have been. */
+  recall(): boolean {
+    const place = this.#place
+    if (place.state === 'withdrawing') return true
+    if (place.state === 'done' || this.#inDoubt) return false
+    const problem = this.#outOfTimeError(recalledCode, 'it was wanted back')
+    if (place.state !== 'in-flight') this.#endAs(problem)
+    else if (this.#parts.queue(place.node).withdraw(this)) this.#move({ state: 'withdrawing', problem })
+    else return false
+    return true
   }
 
   // ── What it does then ───────────────────────────────────────────────────────────────────────────────────────────
@@ -279,7 +291,7 @@ export class BatchDelivery implements BrokerQueueItem, IdentityWaiter {
   #finish(outcome: BatchOutcome): void {
     this.#move({ state: 'done' })
     this.#deadlineTimer.cancel()
-    this.#finished(this, outcome)
+    this.#finished(outcome)
   }
 
   /** The only place that changes `#place`; what the old place held is let go here. */

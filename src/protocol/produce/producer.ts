@@ -31,7 +31,7 @@ class ProtocolProducer implements DriverProducer, BatchDeliveryParts {
   readonly #identity: Identity
   readonly #queues = new Map<number, BrokerQueue>()
   readonly #partitions = new Map<string, PartitionParts[]>()
-  readonly #deliveries = new Set<BatchDelivery>()
+  readonly #deliveries = new Map<OutgoingBatch, BatchDelivery>()
   readonly #stopListening: () => void
   readonly #closed = new AbortController()
   #closing: Promise<void> | null = null
@@ -43,7 +43,7 @@ class ProtocolProducer implements DriverProducer, BatchDeliveryParts {
     this.cluster = new Cluster(connection, runtime, { logger, requestTimeoutMs, metadataMaxAgeMs })
     this.#identity = identify(this)
     this.#stopListening = this.cluster.onChange(() => {
-      for (const delivery of [...this.#deliveries]) delivery.leadersChanged()
+      for (const delivery of [...this.#deliveries.values()]) delivery.leadersChanged()
     })
   }
 
@@ -69,13 +69,17 @@ class ProtocolProducer implements DriverProducer, BatchDeliveryParts {
         return
       }
       const partition = this.#partition(batch.topic, batch.partition)
-      const delivery = new BatchDelivery(batch, deadline, partition, this, (finished, outcome) => {
-        this.#deliveries.delete(finished)
+      const delivery = new BatchDelivery(batch, deadline, partition, this, (outcome) => {
+        this.#deliveries.delete(batch)
         resolve(outcome)
       })
-      this.#deliveries.add(delivery)
+      this.#deliveries.set(batch, delivery)
       delivery.start()
     })
+  }
+
+  recall(batch: OutgoingBatch): boolean {
+    return this.#deliveries.get(batch)?.recall() ?? false
   }
 
   async close(): Promise<void> {
@@ -93,7 +97,7 @@ class ProtocolProducer implements DriverProducer, BatchDeliveryParts {
   async #close(): Promise<void> {
     this.#closed.abort(new DriverError('closed', 'the producer was closed'))
     this.#stopListening()
-    for (const delivery of [...this.#deliveries]) delivery.close()
+    for (const delivery of [...this.#deliveries.values()]) delivery.close()
     this.#identity.close()
     await this.cluster.close()
   }
