@@ -61,7 +61,7 @@ export interface DriverProducer {
    * Takes back a batch that is out, unless an attempt may have stored it: it then ends soon, `not-stored` with the code
    * `recalled`, and no byte of it is sent any more. Says whether. Missing: a batch that is out cannot be taken back.
    */
-  recall?(batch: OutgoingBatch): boolean
+  readonly recall?: ((batch: OutgoingBatch) => boolean) | undefined
   /** Ends everything: batches still out become `unknown` or `not-stored`, sockets are destroyed. Idempotent. */
   close(): Promise<void>
 }

@@ -143,7 +143,8 @@ export class Producer {
       const limit = taken.limit === null ? null : new SendLimit(topic.name, sending, 1, clock, taken.limit)
       if (limit !== null) sink = limit
       const record = encodeRecord(topic, value, taken, clock.wallTime())
-      const submission = this.#placement.prepare(topic as Topic, value, record, taken.partition, clock.now(), sink, 0)
+      const sentAt = clock.now()
+      const submission = this.#placement.prepare(topic as Topic, value, record, taken.partition, sentAt, sink, 0)
       if (!this.#placement.tryAccept(submission)) this.#waitForRoom(submission, limit)
     } catch (error) {
       sink.failed(0, badInput('send', topic, error))

@@ -120,8 +120,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'the age of a record is counted by the wall clock',
     file: 'src/producer/producer.ts',
-    find: 'const sentAt = this.#runtime.clock.now()',
-    replace: 'const sentAt = this.#runtime.clock.wallTime()',
+    find: 'const sentAt = clock.now()',
+    replace: 'const sentAt = clock.wallTime()',
     why: 'a clock that is set makes a record wait for an hour, or be given up at once',
     units: 'test/unit/wall-clock.test.ts',
   },
