@@ -1,5 +1,4 @@
 import type { IsolationLevel } from '../connection/requests/fetch.js'
-import type { BrokerNeeds } from '../operations/durability.js'
 
 /** More may come. */
 export type ProfileName = 'ap' | 'cp' | 'transactional'
@@ -30,6 +29,14 @@ export interface ConsumerProfile {
   readonly breaksFloods: boolean
 }
 
+/** What the promise asks of the cluster; checked at start as `durability` says. */
+export interface BrokerNeeds {
+  readonly minReplicationFactor: number
+  /** And below the replication factor, or one lost broker stops all writes. */
+  readonly minInsyncReplicas: number
+  readonly uncleanLeaderElection: boolean
+}
+
 /** A named set of settings together with what it promises. Plain data. */
 export interface Profile {
   readonly name: string
@@ -41,7 +48,7 @@ export interface Profile {
   readonly fits: readonly string[]
   readonly producer: ProducerProfile
   readonly consumer: ConsumerProfile
-  /** What to do about topics that are written and not kept as the promise needs it; topics that are read are warned of. */
+  /** What to do when the cluster cannot keep the promise. */
   readonly durability: 'refuse' | 'warn' | 'off'
   /** `null`: asks nothing. */
   readonly brokerNeeds: BrokerNeeds | null

@@ -5,7 +5,6 @@ import { firstChangedNumber, mayHoldLargeNumber, readWithBigInts } from './json-
 import { checkJsonOptions, type JsonOptions, type LargeIntegers } from './json-options.js'
 import { findUnwritable, isPlainData } from './json-unwritable.js'
 import { firstSyntaxError } from './json-syntax.js'
-import { registryProblem } from './registry-format.js'
 import { schemaCheck, type SchemaCheck } from './schema-check.js'
 import type { Serde } from './serde.js'
 import { SerdeError, type ValueIssue } from './serde-error.js'
@@ -60,7 +59,7 @@ function jsonSerde(check: SchemaCheck | null, options: JsonOptions): Serde<unkno
       if (bytes.length > maxBytes) throw tooLarge(bytes.length, maxBytes)
       const own = trailingNul === 'trim' ? withoutTrailingNul(bytes) : bytes
       const text = decodeUtf8(own)
-      let value = parse(text, own)
+      let value = parse(text)
       if (mayHoldLargeNumber(own, text)) value = withLargeNumbers(value, text, largeIntegers, onChanged)
       return check === null ? value : check(value, 'read')
     },
@@ -106,13 +105,13 @@ function nothingToWrite(value: unknown): SerdeError {
     : new SerdeError('refused', `json() takes a value that JSON can hold, but got ${typeof value}`)
 }
 
-function parse(text: string, bytes: Buffer): unknown {
+function parse(text: string): unknown {
   let value: unknown
   try {
     value = JSON.parse(text)
   } catch {
     // The engine's message quotes the text, so the place is looked up here instead.
-    throw registryProblem(bytes) ?? malformed(text)
+    throw malformed(text)
   }
   checkKeys(text, value)
   return value

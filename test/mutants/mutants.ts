@@ -1,5 +1,14 @@
-import { failureMutants } from './failure-mutants.js'
-import type { Mutant } from './mutant.js'
+/** A one-line bug. `find` occurs exactly once in `file`. */
+export interface Mutant {
+  readonly name: string
+  readonly file: string
+  readonly find: string
+  readonly replace: string
+  /** What it does to users. */
+  readonly why: string
+  /** The unit tests that must find it; without them simulation must. */
+  readonly units?: string
+}
 
 /** Bugs of the kind that people write. Each must be found by simulation, or by the unit tests it names. */
 export const mutants: readonly Mutant[] = [
@@ -120,8 +129,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'the age of a record is counted by the wall clock',
     file: 'src/producer/producer.ts',
-    find: 'const sentAt = clock.now()',
-    replace: 'const sentAt = clock.wallTime()',
+    find: 'const sentAt = this.#runtime.clock.now()',
+    replace: 'const sentAt = this.#runtime.clock.wallTime()',
     why: 'a clock that is set makes a record wait for an hour, or be given up at once',
     units: 'test/unit/wall-clock.test.ts',
   },
@@ -523,5 +532,4 @@ export const mutants: readonly Mutant[] = [
     why: 'a stalled handler fills the memory',
     units: 'test/unit/consumer/flow.test.ts',
   },
-  ...failureMutants,
 ]

@@ -70,8 +70,6 @@ export class Tenures {
   readonly #executions = new Map<string, Map<number, Execution[]>>()
   /** Targets of the seeks of each partition, in order. */
   readonly #seeks = new Map<string, number[]>()
-  /** What users have paused, by consumer and place: it holds over rebalances. */
-  readonly #paused = new Set<string>()
   #calls = 0
   handled = 0
 
@@ -108,7 +106,7 @@ export class Tenures {
       state: 'held',
       driver: 'gives',
       crashed: false,
-      paused: this.#paused.has(`${consumer}/${partitionKey(place.topic, place.partition)}`),
+      paused: false,
       continues,
       continuedBy: null,
       lastCommit: -1,
@@ -119,7 +117,6 @@ export class Tenures {
       cutsBefore: this.former.cutsOf(place).length,
     }
     this.#present.set(`${consumer}/${partitionKey(place.topic, place.partition)}`, tenure)
-    if (tenure.paused && continues === null) this.coverage.met('paused by its user before it was assigned')
     this.#all.push(tenure)
     return tenure
   }
@@ -180,6 +177,7 @@ export class Tenures {
     former.state = 'over'
     const fresh = this.#begin({ topic, partition }, consumer, former.epoch, former.generation, offset, former)
     former.continuedBy = fresh
+    fresh.paused = former.paused
     this.leads({ topic, partition }, offset)
   }
 
@@ -192,10 +190,7 @@ export class Tenures {
   }
 
   paused(consumer: string, place: TopicPartition, isPaused: boolean): void {
-    const key = `${consumer}/${partitionKey(place.topic, place.partition)}`
-    if (isPaused) this.#paused.add(key)
-    else this.#paused.delete(key)
-    const tenure = this.#present.get(key)
+    const tenure = this.of(consumer, place)
     if (tenure !== undefined) tenure.paused = isPaused
   }
 

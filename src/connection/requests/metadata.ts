@@ -6,14 +6,6 @@ export interface Broker {
   readonly port: number
   readonly rack: string | null
 }
-/** The brokers that the controller takes for living, and which of them it is; one that is down is missing. */
-export interface ClusterDescription {
-  /** `null` where brokers do not tell. */
-  readonly clusterId: string | null
-  /** -1 while there is none. */
-  readonly controllerId: number
-  readonly brokers: readonly Broker[]
-}
 export interface MetadataRequest {
   readonly api: 'metadata'
   /** `null` asks for every topic, an empty list for the brokers alone. Never creates a topic. */
@@ -37,6 +29,9 @@ export interface TopicMetadata {
   readonly isInternal: boolean
   readonly partitions: readonly PartitionMetadata[]
 }
-export interface MetadataAnswer extends Throttled, ClusterDescription {
+export interface MetadataAnswer extends Throttled {
+  readonly brokers: readonly Broker[]
+  readonly clusterId: string | null
+  readonly controllerId: number
   readonly topics: readonly TopicMetadata[]
 }

@@ -2,6 +2,7 @@ import { DecodeError, TimeoutError } from '../../errors.js'
 import { exponential, type Backoff } from '../../runtime/backoff.js'
 import type { Runtime } from '../../runtime/runtime.js'
 import { thrownName } from '../../runtime/thrown.js'
+import { errorText } from '../../telemetry/error-text.js'
 import type { Telemetry } from '../../telemetry/guard.js'
 import { tell } from '../../telemetry/tell.js'
 import type { OwnedPartition } from '../partition/owned-partition.js'
@@ -15,6 +16,7 @@ import {
   type FailedRecord,
   type LetterForm,
 } from './failed-record.js'
+import { DeadLetter } from './fate.js'
 import { FloodBreaker, type BreakerLimits } from './flood-breaker.js'
 import type { Failed, Rung } from './ladder.js'
 
@@ -74,7 +76,9 @@ async function deadLetter(parts: DeadLettersParts, failed: Failed): Promise<Sett
   partition.deadLetterFailures = 0
   const { topic, partition: number, reason, attempt } = record
   const { offset } = record.record
-  tell(parts.telemetry, { kind: 'dead-lettered', topic, partition: number, offset, reason, attempt, form: end.form })
+  const because = errorText(failed.error)
+  const place = { topic, partition: number, offset }
+  tell(parts.telemetry, { kind: 'dead-lettered', ...place, reason, because, attempt, form: end.form })
   if (parts.policy.afterwards === 'continue') return deadLettered
   return { kind: 'moved', to: 'dead-letter', thenStop: stoppedBehind(record) }
 }
@@ -165,13 +169,13 @@ function stoppedBehind({ topic, partition, record: { offset }, error }: FailedRe
 function failedRecord(group: string | null, failed: Failed): FailedRecord {
   const { work, error, attempt, firstFailedAt, lastFailedAt } = failed
   const { topic, partition } = work.partition
-  const reason = reasonOf(failed)
+  const reason = reasonOf(error)
   return { topic, partition, record: work.firstRecord, group, reason, error, attempt, firstFailedAt, lastFailedAt }
 }
 
-function reasonOf({ error, class: failureClass }: Failed): DeadLetterReason {
+function reasonOf(error: unknown): DeadLetterReason {
   if (error instanceof DecodeError) return error.code === 'invalid' ? 'invalid' : 'undecodable'
-  if (failureClass === 'fatal') return 'rejected'
+  if (error instanceof DeadLetter) return 'rejected'
   if (error instanceof TimeoutError && error.code === 'handler-timeout') return 'timeout'
   return 'exhausted'
 }

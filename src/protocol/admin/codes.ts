@@ -24,10 +24,7 @@ export const judgeTopicChangeCode = judgeBy<TopicChangeVerdict>(
     },
     TOPIC_AUTHORIZATION_FAILED: { end: 'refused', fix: 'grant this client CREATE, ALTER and DELETE as needed' },
     CLUSTER_AUTHORIZATION_FAILED: { end: 'refused', fix: 'grant this client CREATE on the cluster' },
-    INVALID_TOPIC_EXCEPTION: {
-      end: 'refused',
-      fix: 'use 1 to 249 of the characters a-z A-Z 0-9 . _ -, of which Kafka takes . and _ for the same',
-    },
+    INVALID_TOPIC_EXCEPTION: { end: 'refused', fix: 'use 1 to 249 of the characters a-z A-Z 0-9 . _ -' },
     TOPIC_DELETION_DISABLED: { end: 'refused', fix: "set the broker's delete.topic.enable" },
   },
   { end: 'refused' },

@@ -65,7 +65,8 @@ export async function changeTopics<Item>(
           trouble = brokerError(errorCode, doing).message
           if (verdict.inDoubt) inDoubt = true
         } else {
-          throw brokerError(errorCode, `${doing} "${name}"`, { topic: name, fix: remedy(errorMessage, verdict.fix) })
+          const fix = verdict.fix ?? errorMessage ?? 'see the error code in the Kafka protocol guide'
+          throw brokerError(errorCode, `${doing} "${name}"`, { topic: name, fix })
         }
       }
     } catch (failure) {
@@ -75,13 +76,6 @@ export async function changeTopics<Item>(
     }
   }
   return changed
-}
-
-/** What the broker says of it comes first: it knows more than its code tells. */
-function remedy(words: string | null, fix: string | undefined): string {
-  if (words === null || words === '') return fix ?? 'see the error code in the Kafka protocol guide'
-  const said = `the broker says: ${words}`
-  return fix === undefined ? said : `${said}; ${fix}`
 }
 
 function changeTimeout(doing: string, names: readonly string[], trouble: string): TimeoutError {

@@ -1,9 +1,4 @@
-import {
-  recalledCode,
-  type BatchOutcome,
-  type DriverProducer,
-  type OutgoingBatch,
-} from '../../../src/driver/producer.js'
+import type { BatchOutcome, DriverProducer, OutgoingBatch } from '../../../src/driver/producer.js'
 import { DriverError } from '../../../src/errors.js'
 import {
   producerOptionsSchema,
@@ -37,8 +32,6 @@ class ScriptedDriver implements DriverProducer {
   load: () => Promise<void> = () => Promise.resolve()
   loads = 0
   closed = false
-  /** Whether a batch that is out has not been written, so that it can be recalled. */
-  isUnwritten: (handed: HandedOver) => boolean = () => false
   readonly #loaded = new Set<string>()
   readonly #out = new Set<HandedOver>()
   readonly #clock: VirtualClock
@@ -82,17 +75,6 @@ class ScriptedDriver implements DriverProducer {
       this.#out.add(handed)
       this.handedOver.push(handed)
     })
-  }
-
-  out(): readonly HandedOver[] {
-    return [...this.#out]
-  }
-
-  recall(batch: OutgoingBatch): boolean {
-    const handed = [...this.#out].find((out) => out.batch === batch)
-    if (handed === undefined || !this.isUnwritten(handed)) return false
-    handed.fail('not-stored', recalledCode)
-    return true
   }
 
   close(): Promise<void> {

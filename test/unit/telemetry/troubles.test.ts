@@ -109,6 +109,7 @@ describe('what lasts', () => {
       partition: 0,
       offset: 1,
       reason: 'exhausted',
+      because: 'no',
       form: 'whole',
       attempt: 1,
     }
