@@ -29,6 +29,7 @@ export { nullable } from './serde/nullable.js'
 export { SerdeError, type ValueIssue } from './serde/serde-error.js'
 
 export type { CloseSummary, Producer, ProducerFacts, ProducerState } from './producer/producer.js'
+export type { ConnectOptions } from './producer/connect-options.js'
 export type { TimeoutOption } from './producer/timeout-option.js'
 export type { SendOptions } from './producer/outgoing-record.js'
 export type { Sending, SendMiddleware, SendNext } from './producer/send-middleware.js'
@@ -51,7 +52,8 @@ export type { PartitionState } from './consumer/partition/owned-partition.js'
 export type { WaitsFor } from './telemetry/events.js'
 export type { DrainedOffset, DrainedRange, DrainReason, DrainReport } from './telemetry/drain-report.js'
 export type { Handler, HandlerContext, Middleware } from './consumer/handling/handler.js'
-export { DeadLetter, Discard } from './consumer/handling/fate.js'
+export type { FailureClass } from './consumer/handling/failure-class.js'
+export { DeadLetter, Discard, RetryLater, Unavailable } from './consumer/handling/fate.js'
 
 export type { Message, MessageHeaders } from './message/message.js'
 export { tdHeader, type HeadersInput } from './message/headers.js'
@@ -59,7 +61,6 @@ export type { TopicPartition } from './message/topic-partition.js'
 
 export {
   profiles,
-  type BrokerNeeds,
   type ConsumerProfile,
   type ProducerProfile,
   type Profile,
@@ -85,10 +86,10 @@ export {
 } from './config/explain-config.js'
 
 export type { Admin } from './operations/admin.js'
-export type { AdminCallOptions } from './operations/admin-input.js'
-export type { NewTopic } from './connection/requests/admin.js'
+export type { BrokerNeeds } from './operations/durability.js'
+export type { AdminCallOptions, NewTopic } from './operations/admin-input.js'
 export type { IsolationLevel } from './connection/requests/fetch.js'
-export type { PartitionMetadata, TopicMetadata } from './connection/requests/metadata.js'
+export type { Broker, ClusterDescription, PartitionMetadata, TopicMetadata } from './connection/requests/metadata.js'
 export type { CommittedPartition } from './connection/requests/offsets.js'
 export type { Compression } from './connection/requests/produce.js'
 export { consoleLogger, type Logger, type LogLevel } from './telemetry/logger.js'

@@ -18,12 +18,15 @@ import { deadLetterTo } from './dead-letter/dead-letter.js'
 import type { ClientSettings } from './driver/client-settings.js'
 import { StateError } from './errors.js'
 import { flag, optionProblem, timeLimit, type Rules } from './input/option-rules.js'
+import { requireCallOptions, type AdminCallOptions } from './operations/admin-input.js'
 import { Admin } from './operations/admin.js'
-import { requireTopics } from './operations/require-topics.js'
+import { DurabilityCheck, type DurabilitySetting } from './operations/durability-check.js'
+import { ensureTopics } from './operations/ensure-topics.js'
+import { Visits } from './operations/visits.js'
 import type { ProducerOptions, ResolvedProducerOptions } from './producer/producer-options.js'
 import { Producer, type ProducerFacts } from './producer/producer.js'
 import { calm } from './telemetry/calm-logger.js'
-import { tellListener } from './telemetry/guard.js'
+import { tellListener, type Telemetry } from './telemetry/guard.js'
 import { withFields } from './telemetry/logger.js'
 import { scoped } from './telemetry/metrics.js'
 import { Troubles } from './telemetry/troubles.js'
@@ -72,6 +75,9 @@ export class Messaging implements AsyncDisposable {
   readonly #shared = new Map<Profile | 'dead letters', Producer>()
   /** Of the surroundings of all clients. */
   readonly #troubles: Troubles
+  readonly #telemetry: Telemetry
+  readonly #visits: Visits
+  readonly #durability: DurabilityCheck
   #admin: Admin | null = null
   #closing: Promise<void> | null = null
   #producersClosing = false
@@ -80,6 +86,9 @@ export class Messaging implements AsyncDisposable {
   constructor(options: ResolvedMessagingOptions) {
     this.#options = options
     this.#troubles = new Troubles(options.driver.runtime.clock)
+    this.#telemetry = this.#client({})
+    this.#visits = new Visits(() => this.#makeAdmin(), options.driver.runtime.clock)
+    this.#durability = new DurabilityCheck(this.#visits, this.#telemetry)
   }
 
   /** A producer of its own, with its own connections. Throws `ConfigError` with every problem of the options. */
@@ -88,7 +97,7 @@ export class Messaging implements AsyncDisposable {
     const config = resolveProducerOptions(options, this.#options.profile)
     checkCapabilities(config.profile, this.#options.driver)
     checkCompression(config.options.compression, this.#options.driver)
-    return this.#makeProducer(config.options)
+    return this.#makeProducer(config.options, this.#durabilityOf(config.profile))
   }
 
   /** A consumer; call its `start`. Throws `ConfigError` with every problem of the options. */
@@ -99,27 +108,35 @@ export class Messaging implements AsyncDisposable {
     return this.#makeConsumer(config)
   }
 
-  /** Creates what `defineTopic` describes and the cluster does not have; resolves to the names created. */
-  async ensureTopics(
-    topics: readonly Topic[],
-    options?: { readonly timeoutMs?: number | undefined },
-  ): Promise<readonly string[]> {
+  /**
+   * Creates what `defineTopic` describes and the cluster does not have, and warns of topics that exist in another shape;
+   * resolves to the names created. Under `cp` they are made with three copies, or as many as there are brokers, and
+   * `min.insync.replicas` 2, unless the definition says otherwise.
+   *
+   * @throws DriverError `not-durable`, with `durability: 'refuse'`, when a topic is not kept as the profile promises; the
+   *   message names the command that mends it
+   */
+  async ensureTopics(topics: readonly Topic[], options: AdminCallOptions = {}): Promise<readonly string[]> {
     const listed = resolveTopics('ensureTopics', topics)
-    return this.admin.createTopics(
-      listed.map(({ name, partitions, replicationFactor, configs }) => ({
-        name,
-        partitions,
-        replicationFactor,
-        configs,
-      })),
-      options,
+    requireCallOptions('ensureTopics', options)
+    const { profile } = this.#options
+    return ensureTopics(
+      {
+        admin: this.admin,
+        questions: { admin: this.admin, clock: this.#options.driver.runtime.clock, signal: this.#visits.signal },
+        check: this.#durability,
+        needs: profile.brokerNeeds,
+        setting: this.#durabilityOf(profile),
+        telemetry: this.#telemetry,
+      },
+      listed,
+      options.timeoutMs ?? 30_000,
     )
   }
 
   get admin(): Admin {
     this.#requireOpen('admin')
-    const { driver } = this.#options
-    this.#admin ??= new Admin(driver.createAdmin(this.#client({})), driver.runtime.clock)
+    this.#admin ??= this.#makeAdmin()
     return this.#admin
   }
 
@@ -156,6 +173,7 @@ export class Messaging implements AsyncDisposable {
     const flushed = await Promise.allSettled(
       [...this.#producers].map((producer) => producer.close({ timeoutMs: left })),
     )
+    await this.#visits.close()
     await this.#admin?.close()
     this.#troubles.close()
     const failures = [...stopped, ...flushed]
@@ -173,13 +191,27 @@ export class Messaging implements AsyncDisposable {
     void Promise.allSettled(ends)
   }
 
-  #makeProducer(options: ResolvedProducerOptions): Producer {
+  #makeAdmin(): Admin {
+    const { driver } = this.#options
+    return new Admin(driver.createAdmin(this.#client({})), driver.runtime.clock)
+  }
+
+  /** `null`: nothing is asked of topics. */
+  #durabilityOf({ name, brokerNeeds, durability }: Profile): DurabilitySetting | null {
+    const chosen = this.#options.durability ?? durability
+    if (brokerNeeds === null || chosen === 'off') return null
+    return { profile: name, needs: brokerNeeds, durability: chosen }
+  }
+
+  #makeProducer(options: ResolvedProducerOptions, setting: DurabilitySetting | null): Producer {
     const { driver } = this.#options
     const client = this.#client({})
     const producer: Producer = new Producer({
       driver: driver.createProducer({ ...client, ...options }),
       runtime: driver.runtime,
       options,
+      beforeFirstSend:
+        setting === null ? undefined : (topic, withinMs) => this.#durability.written(setting, [topic], withinMs),
       onClosed: () => {
         client.troubles.close()
         this.#producers.delete(producer)
@@ -190,8 +222,7 @@ export class Messaging implements AsyncDisposable {
     return producer
   }
 
-  #makeConsumer(config: ConsumerConfig): Consumer {
-    const { profile, options, deadLetter } = config
+  #makeConsumer({ profile, options, deadLetter }: ConsumerConfig): Consumer {
     const { driver } = this.#options
     const consumer: Consumer = new Consumer(options, {
       driver,
@@ -199,7 +230,8 @@ export class Messaging implements AsyncDisposable {
       stage: null,
       deadLetter: deadLetter === null ? null : this.#deadLetterRoute(deadLetter, options.topics),
       deadLetterPolicy: deadLetter?.policy,
-      beforeStart: this.#lookAtTopics(config),
+      beforeStart: (signal) =>
+        this.#beforeStart(this.#durabilityOf(profile), options.topics, deadLetter?.topic ?? null, signal),
       onStopped: () => this.#consumers.delete(consumer),
       closing: async () => this.#closing?.catch(() => undefined),
       send: async (topic, value, sendOptions) => this.#sharedProducer(profile, profile).send(topic, value, sendOptions),
@@ -228,16 +260,20 @@ export class Messaging implements AsyncDisposable {
     }
   }
 
-  /** What is looked at before a consumer joins. */
-  #lookAtTopics({ options, deadLetter }: ConsumerConfig): ((signal: AbortSignal) => Promise<void>) | undefined {
-    const { clock } = this.#options.driver.runtime
-    const topics = options.topics.map(({ name }) => name)
-    if (options.missingTopics === 'wait' && deadLetter === null) return undefined
-    return async (signal) => {
-      if (options.missingTopics === 'refuse') await requireTopics({ topics, cluster: this.admin, clock, signal })
-      if (deadLetter !== null && !signal.aborted)
-        await this.#lookAtDeadLetterTopic(deadLetter.topic, options.topics, signal)
+  /** What is read is looked at beside the start: it is a warning and no more. */
+  async #beforeStart(
+    setting: DurabilitySetting | null,
+    sources: readonly Topic[],
+    deadLetter: string | null,
+    signal: AbortSignal,
+  ): Promise<void> {
+    if (setting !== null) {
+      const names = sources.map(({ name }) => name)
+      void this.#durability.read(setting, names) // never rejects
     }
+    if (deadLetter === null) return
+    await this.#lookAtDeadLetterTopic(deadLetter, sources, signal)
+    if (setting !== null) await this.#durability.written(setting, [deadLetter])
   }
 
   #lookAtDeadLetterTopic(target: string, sources: readonly Topic[], signal: AbortSignal): Promise<void> {
@@ -276,7 +312,9 @@ export class Messaging implements AsyncDisposable {
     const known = this.#shared.get(purpose)
     if (known !== undefined) return known
     if (this.#producersClosing) throw new StateError('closed', 'a send was called on a messaging that is closed')
-    const producer = this.#makeProducer(resolveProducerOptions(options, profile).options)
+    // Dead-letter topics were looked at when their consumer started: what failed is not refused for how it is kept.
+    const setting = purpose === 'dead letters' ? null : this.#durabilityOf(profile)
+    const producer = this.#makeProducer(resolveProducerOptions(options, profile).options, setting)
     this.#shared.set(purpose, producer)
     return producer
   }

@@ -20,7 +20,11 @@ export interface MessagingOptions {
   readonly clientId?: string | undefined
   /** What is promised: `ap`, `cp`, `transactional`, or a profile made by `defineProfile`. Default `cp`. */
   readonly profile?: ProfileName | Profile | undefined
-  /** What to do when the cluster cannot keep the promise. Default: as the profile says. */
+  /**
+   * What to do about a topic that is written and not kept as the promise needs it (replicas, `min.insync.replicas`, unclean
+   * election): `refuse`, at `ensureTopics`, `start`, `connect` or its first send, and never later; `warn`; `off`, and nobody
+   * looks. Default: as the profile says, `refuse` under `cp`; `ap` asks nothing of topics.
+   */
   readonly durability?: Profile['durability'] | undefined
   /**
    * pino, winston, `console`, `consoleLogger()`, or what is shaped like one of them. Default: warnings and errors on standard
@@ -40,6 +44,8 @@ export interface MessagingOptions {
 
 /** The same with defaults filled in; `profile` already carries `durability`. */
 export interface ResolvedMessagingOptions {
+  /** As given: it holds for producers and consumers of other profiles too. */
+  readonly durability?: Profile['durability'] | undefined
   readonly driver: Driver
   readonly clientId: string
   readonly profile: Profile
@@ -89,7 +95,12 @@ export function resolveMessagingOptions(options: MessagingOptions): ResolvedMess
   const profile = durability === undefined ? base : Object.freeze({ ...base, durability })
   checkCapabilities(profile, rest.driver)
   const logger = rest.logger === undefined ? defaultLogger(rest.driver) : rest.logger
-  return { ...rest, ...guarded(logger === 'silent' ? silentLogger : logger, rest.metrics, rest.clientId), profile }
+  return {
+    ...rest,
+    durability,
+    ...guarded(logger === 'silent' ? silentLogger : logger, rest.metrics, rest.clientId),
+    profile,
+  }
 }
 
 /** A simulation says nothing on its own: its time is not the reader's. */

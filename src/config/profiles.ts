@@ -1,4 +1,5 @@
 import type { IsolationLevel } from '../connection/requests/fetch.js'
+import type { BrokerNeeds } from '../operations/durability.js'
 
 /** More may come. */
 export type ProfileName = 'ap' | 'cp' | 'transactional'
@@ -29,14 +30,6 @@ export interface ConsumerProfile {
   readonly breaksFloods: boolean
 }
 
-/** What the promise asks of the cluster; checked at start as `durability` says. */
-export interface BrokerNeeds {
-  readonly minReplicationFactor: number
-  /** And below the replication factor, or one lost broker stops all writes. */
-  readonly minInsyncReplicas: number
-  readonly uncleanLeaderElection: boolean
-}
-
 /** A named set of settings together with what it promises. Plain data. */
 export interface Profile {
   readonly name: string
@@ -48,7 +41,7 @@ export interface Profile {
   readonly fits: readonly string[]
   readonly producer: ProducerProfile
   readonly consumer: ConsumerProfile
-  /** What to do when the cluster cannot keep the promise. */
+  /** What to do about topics that are written and not kept as the promise needs it; topics that are read are warned of. */
   readonly durability: 'refuse' | 'warn' | 'off'
   /** `null`: asks nothing. */
   readonly brokerNeeds: BrokerNeeds | null

@@ -1,4 +1,3 @@
-import type { Logger } from '../telemetry/logger.js'
 import type { AnswerTo, Request } from './requests/apis.js'
 import type { Compression } from './requests/produce.js'
 
@@ -63,9 +62,6 @@ export interface ConnectionFactory {
   readonly compressionProblem?: ((compression: Compression) => string | null) | undefined
   /** Name of the implementation for messages and `capabilities`, for example `kafkajs`. */
   readonly name: string
-  /**
-   * @param owner who uses it, for log lines and the broker's client id, for example `detect-producer-1`.
-   * @param logger of who uses it; never throws
-   */
-  open(owner: string, logger?: Logger): Connection
+  /** @param owner who uses it, for log lines and the broker's client id, for example `detect-producer-1`. */
+  open(owner: string): Connection
 }

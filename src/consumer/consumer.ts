@@ -13,8 +13,9 @@ import type { Telemetry } from '../telemetry/guard.js'
 import { tell } from '../telemetry/tell.js'
 import type { ConsumerDependencies } from './options/consumer-dependencies.js'
 import { withListeners } from './options/listeners.js'
-import { requirePartitions, requirePlace, requireSeekTarget } from './options/consumer-input.js'
+import { requirePlace, requirePlaces, requireSeekTarget } from './options/consumer-input.js'
 import type { ResolvedConsumerOptions } from './options/consumer-schema.js'
+import type { Place } from './partition/user-pauses.js'
 import { confirm } from './settling/confirm.js'
 import { onWallClock, type ConsumerFacts } from './watch/facts.js'
 
@@ -132,17 +133,19 @@ export class Consumer implements AsyncDisposable {
     return this.stop()
   }
 
-  /** Neither fetches nor starts handlers for these partitions (default: all) until `resume`; what runs goes on. A rebalance ends it. */
-  pause(partitions: readonly TopicPartition[] = this.#parts.partitions.places()): void {
-    this.#state.require('pause', 'starting', 'running')
-    requirePartitions('pause', partitions)
-    this.#parts.steering.pause(partitions)
+  /**
+   * Neither fetches nor starts handlers for these partitions until `resume`; what runs goes on. A place without `partition`
+   * is all of its topic; default all topics. It holds over rebalances, and for partitions that are not ours yet; the last
+   * call says what holds for a partition.
+   */
+  pause(places: readonly { readonly topic: string; readonly partition?: number | undefined }[] = this.#topics()): void {
+    this.#setPaused('pause', places, true)
   }
 
-  resume(partitions: readonly TopicPartition[] = this.#parts.partitions.places()): void {
-    this.#state.require('resume', 'starting', 'running')
-    requirePartitions('resume', partitions)
-    this.#parts.steering.resume(partitions)
+  resume(
+    places: readonly { readonly topic: string; readonly partition?: number | undefined }[] = this.#topics(),
+  ): void {
+    this.#setPaused('resume', places, false)
   }
 
   /**
@@ -198,9 +201,8 @@ export class Consumer implements AsyncDisposable {
     return this.#parts.partitions.require({ topic, partition }).tracker.end
   }
 
-  /** What the group gave, also what is not read yet since nobody can tell where it starts (`facts().startless`). */
   assignment(): readonly TopicPartition[] {
-    return [...this.#parts.partitions.places(), ...(this.#driver?.facts().startless ?? [])]
+    return this.#parts.partitions.places()
   }
 
   /**
@@ -213,16 +215,13 @@ export class Consumer implements AsyncDisposable {
   }
 
   facts(): ConsumerFacts {
-    const driver = this.#driver?.facts() ?? null
     return {
       client: this.#dependencies.clientId,
       group: this.#options.group,
       topics: this.#options.topics.map(({ name }) => name),
       state: this.#state.current,
-      driver: driver === null ? null : onWallClock(driver, this.#clock),
+      driver: this.#driver === null ? null : onWallClock(this.#driver.facts(), this.#clock),
       ...this.#parts.facts(),
-      startless: driver?.startless ?? [],
-      unavailableTopics: driver?.unavailableTopics ?? [],
       error: this.#error,
     }
   }
@@ -246,6 +245,16 @@ export class Consumer implements AsyncDisposable {
     await this.#closing
     await this.#dependencies.closing?.()
     await pause(this.#clock, 0)
+  }
+
+  #setPaused(call: string, places: readonly Place[], isPaused: boolean): void {
+    this.#state.require(call, 'idle', 'starting', 'running')
+    requirePlaces(call, places, this.#topics())
+    this.#parts.steering.setPaused(places, isPaused)
+  }
+
+  #topics(): readonly { readonly topic: string }[] {
+    return this.#options.topics.map(({ name }) => ({ topic: name }))
   }
 
   async #stop(timeoutMs: number): Promise<void> {

@@ -1,6 +1,6 @@
 import type { NewTopic } from '../connection/requests/admin.js'
 import type { IsolationLevel } from '../connection/requests/fetch.js'
-import type { TopicMetadata } from '../connection/requests/metadata.js'
+import type { ClusterDescription, TopicMetadata } from '../connection/requests/metadata.js'
 import type { CommittedPartition } from '../connection/requests/offsets.js'
 import type { TopicPartition } from '../message/topic-partition.js'
 import type { StartPosition } from './consumer.js'
@@ -11,6 +11,7 @@ export interface DriverAdmin {
   createTopics(topics: readonly NewTopic[], deadline: number): Promise<readonly string[]>
   deleteTopics(topics: readonly string[], deadline: number): Promise<void>
   createPartitions(topic: string, count: number, deadline: number): Promise<void>
+  describeCluster(deadline: number): Promise<ClusterDescription>
   /** Topics that do not exist are left out. `null` lists all. */
   describeTopics(topics: readonly string[] | null, deadline: number): Promise<readonly TopicMetadata[]>
   /** Configuration of a topic or broker by name. */

@@ -25,6 +25,9 @@ export interface OutgoingBatch extends TopicPartition {
   readonly sizeBytes: number
 }
 
+/** Code of a batch that ended because it was recalled. */
+export const recalledCode = 'recalled'
+
 /** How a batch ended: exactly one of three. */
 export type BatchOutcome =
   | {
@@ -54,6 +57,11 @@ export interface DriverProducer {
    * partitions share requests. Retries by itself until `deadline` (by `clock.now()`). Never rejects.
    */
   produce(batch: OutgoingBatch, deadline: number): Promise<BatchOutcome>
+  /**
+   * Takes back a batch that is out, unless an attempt may have stored it: it then ends soon, `not-stored` with the code
+   * `recalled`, and no byte of it is sent any more. Says whether. Missing: a batch that is out cannot be taken back.
+   */
+  readonly recall?: ((batch: OutgoingBatch) => boolean) | undefined
   /** Ends everything: batches still out become `unknown` or `not-stored`, sockets are destroyed. Idempotent. */
   close(): Promise<void>
 }

@@ -1,5 +1,4 @@
 import { ConfigError } from '../errors.js'
-import type { NewTopic } from '../connection/requests/admin.js'
 import type { IsolationLevel } from '../connection/requests/fetch.js'
 import { came } from '../input/came.js'
 import { optionProblem, timeLimit, wholeNumber, type Rule, type Rules } from '../input/option-rules.js'
@@ -8,6 +7,17 @@ import { isRecord, isText } from '../input/shapes.js'
 export interface AdminCallOptions {
   /** How long the call may take, in milliseconds. Default 30,000. */
   readonly timeoutMs?: number | undefined
+}
+
+/** A topic to make. */
+export interface NewTopic {
+  readonly name: string
+  /** Default, as is -1: what the broker is set to. */
+  readonly partitions?: number | undefined
+  /** Default, as is -1: what the broker is set to. */
+  readonly replicationFactor?: number | undefined
+  /** Kafka's topic settings, for example `{ 'retention.ms': 86_400_000 }`. */
+  readonly configs?: Readonly<Record<string, string | number | boolean>> | undefined
 }
 
 const anyText: Rule = { expected: 'text that is not empty', accepts: isText }
@@ -22,7 +32,14 @@ const topicRules: Rules<NewTopic> = {
   name: anyText,
   partitions: countOrDefault,
   replicationFactor: countOrDefault,
-  configs: { expected: "Kafka's topic settings by name, as text", accepts: isRecord },
+  configs: {
+    expected: "Kafka's topic settings by name, each text, a number, true or false",
+    accepts: (value) => isRecord(value) && Object.values(value).every(isConfigValue),
+  },
+}
+
+function isConfigValue(value: unknown): boolean {
+  return typeof value === 'string' || typeof value === 'boolean' || Number.isFinite(value)
 }
 
 const callRules: Rules<AdminCallOptions & { readonly isolation?: IsolationLevel }> = {
@@ -51,10 +68,13 @@ export function requireNewTopics(call: string, topics: unknown): void {
     const subject = `${call}: topic ${topic.name}`
     const problem = optionProblem(subject, topic, topicRules)
     if (problem !== null) throw problem
-    for (const [name, rule] of Object.entries(topicRules)) {
-      if (topic[name as keyof NewTopic] === undefined) throw refused(subject, name, undefined, rule.expected)
-    }
   }
+}
+
+/** As the broker takes it. */
+export function withDefaults({ name, partitions = -1, replicationFactor = -1, configs = {} }: NewTopic) {
+  const texts = Object.entries(configs).map(([key, value]) => [key, String(value)] as const)
+  return { name, partitions, replicationFactor, configs: Object.fromEntries(texts) }
 }
 
 export function requireCount(call: string, count: unknown): void {

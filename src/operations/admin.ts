@@ -1,6 +1,5 @@
-import type { NewTopic } from '../connection/requests/admin.js'
 import type { IsolationLevel } from '../connection/requests/fetch.js'
-import type { TopicMetadata } from '../connection/requests/metadata.js'
+import type { ClusterDescription, TopicMetadata } from '../connection/requests/metadata.js'
 import type { CommittedPartition } from '../connection/requests/offsets.js'
 import type { DriverAdmin } from '../driver/admin.js'
 import type { StartPosition } from '../driver/consumer.js'
@@ -15,7 +14,9 @@ import {
   requirePosition,
   requireResourceType,
   requireText,
+  withDefaults,
   type AdminCallOptions,
+  type NewTopic,
 } from './admin-input.js'
 
 /**
@@ -35,7 +36,7 @@ export class Admin {
   /** Creates the topics that do not exist and resolves to their names; existing ones are left as they are. */
   async createTopics(topics: readonly NewTopic[], options?: AdminCallOptions): Promise<readonly string[]> {
     requireNewTopics('createTopics', topics)
-    return this.#driver.createTopics(topics, this.#deadline(options))
+    return this.#driver.createTopics(topics.map(withDefaults), this.#deadline(options))
   }
 
   async deleteTopics(topics: readonly string[], options?: AdminCallOptions): Promise<void> {
@@ -48,6 +49,11 @@ export class Admin {
     requireNames('createPartitions', [topic])
     requireCount('createPartitions', count)
     await this.#driver.createPartitions(topic, count, this.#deadline(options))
+  }
+
+  /** The brokers that are up, with their addresses; one that is down is missing. */
+  async describeCluster(options?: AdminCallOptions): Promise<ClusterDescription> {
+    return this.#driver.describeCluster(this.#deadline(options))
   }
 
   /** Partitions, leaders and in-sync replicas; topics that do not exist are left out, `null` lists all. */

@@ -1,6 +1,6 @@
 import type { OutgoingRecord } from '../message/record.js'
 import type { Clock, Timer } from '../runtime/clock.js'
-import type { GrowingBatch } from './growing-batch.js'
+import type { GrowingBatch, TakeBack } from './growing-batch.js'
 import { PartitionQueue } from './partition-queue.js'
 import type { ReceiptSink } from './receipt.js'
 
@@ -12,6 +12,9 @@ export interface AccumulatorSettings {
 
 /** The part of its time that a record may lose to the deadline of the oldest record in its batch. */
 const lostToOthers = 0.1
+
+/** Each time a batch comes back its records are written anew; and it comes back only when brokers cannot be reached. */
+const restMs = 50
 
 /**
  * Groups records by partition and says when a batch may go.
@@ -25,23 +28,29 @@ export class Accumulator {
   /** Somebody waits for memory that lingering records hold. */
   readonly #isPressed: () => boolean
   readonly #handOver: (queue: PartitionQueue) => void
+  readonly #takeBack: TakeBack
   readonly #queues = new Map<string, PartitionQueue[]>()
   #ready: PartitionQueue[] = []
   readonly #lingering = new Set<PartitionQueue>()
   #lingerTimer: Timer | null = null
   #flushScheduled = false
 
-  /** @param handOver takes the oldest batch of a queue that has one; nothing of that queue is handed over until `release`. */
+  /**
+   * @param handOver takes the oldest batch of a queue that has one; nothing of that queue is handed over until `release`.
+   * @param takeBack is asked for records that are given up.
+   */
   constructor(
     clock: Clock,
     settings: AccumulatorSettings,
     isPressed: () => boolean,
     handOver: (queue: PartitionQueue) => void,
+    takeBack: TakeBack,
   ) {
     this.#clock = clock
     this.#settings = settings
     this.#isPressed = isPressed
     this.#handOver = handOver
+    this.#takeBack = takeBack
   }
 
   queue(topic: string, partition: number): PartitionQueue {
@@ -61,6 +70,12 @@ export class Accumulator {
     queue.add(record, sizeBytes, sentAt, sink, slot)
     if (queue.state === 'empty') this.#makeReady(queue)
     else if (queue.state === 'lingering' && queue.isDue(sentAt, this.#settings.lingerMs)) this.#makeReady(queue)
+  }
+
+  /** The batch that was out came back. It goes again after a rest, so that who takes back often costs little. */
+  releaseAfterRest(queue: PartitionQueue): void {
+    queue.state = 'resting'
+    this.#clock.setTimer(restMs, () => this.release(queue))
   }
 
   /** The batch that was out has ended; the queue is free for the next. */
@@ -97,7 +112,7 @@ export class Accumulator {
 
   #newQueue(topic: string, partition: number): PartitionQueue {
     const { batchBytes, deliveryTimeoutMs } = this.#settings
-    return new PartitionQueue(topic, partition, batchBytes, lostToOthers * deliveryTimeoutMs)
+    return new PartitionQueue(topic, partition, batchBytes, lostToOthers * deliveryTimeoutMs, this.#takeBack)
   }
 
   #allQueues(): PartitionQueue[] {

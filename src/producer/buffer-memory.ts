@@ -34,7 +34,8 @@ export class BufferMemory {
   readonly #capacityBytes: number
   readonly #maxBlockMs: number
   readonly #clock: Clock
-  readonly #line = new Set<Place>()
+  /** First come, first served. */
+  readonly #line = new Map<MemoryWaiter, Place>()
   /** For each who waits for the line to pass: the places that were before them. */
   readonly #watchers = new Set<{ readonly before: Set<Place>; readonly passed: () => void }>()
   #usedBytes = 0
@@ -67,8 +68,16 @@ export class BufferMemory {
     if (this.#line.size > 0 && this.#waitingBytes + bytes > this.#capacityBytes) return false
     const place: Place = { waiter, bytes, timer: this.#limit(() => this.#turnAway(place)) }
     this.#waitingBytes += bytes
-    this.#line.add(place)
+    this.#line.set(waiter, place)
     return true
+  }
+
+  /** It waits no longer, and takes nothing. */
+  leave(waiter: MemoryWaiter): void {
+    const place = this.#line.get(waiter)
+    if (place === undefined) return
+    this.#leave(place)
+    this.#letIn()
   }
 
   release(bytes: number): void {
@@ -80,12 +89,12 @@ export class BufferMemory {
   async linePassed(): Promise<void> {
     if (this.#line.size === 0) return
     await new Promise<void>((passed) => {
-      this.#watchers.add({ before: new Set(this.#line), passed })
+      this.#watchers.add({ before: new Set(this.#line.values()), passed })
     })
   }
 
   turnAllAway(): void {
-    for (const place of [...this.#line]) {
+    for (const place of [...this.#line.values()]) {
       this.#leave(place)
       place.waiter.turnedAway('closed')
     }
@@ -95,8 +104,8 @@ export class BufferMemory {
     if (this.#lettingIn) return
     this.#lettingIn = true
     try {
-      for (const place of this.#line) {
-        while (this.#line.has(place)) {
+      for (const place of this.#line.values()) {
+        while (this.#line.has(place.waiter)) {
           if (!this.#fits(place.waiter.bytes)) return
           this.#enter(place)
         }
@@ -130,7 +139,7 @@ export class BufferMemory {
 
   #leave(place: Place): void {
     place.timer.cancel()
-    this.#line.delete(place)
+    this.#line.delete(place.waiter)
     this.#waitingBytes -= place.bytes
     for (const watcher of this.#watchers) {
       watcher.before.delete(place)

@@ -1,8 +1,11 @@
 import type { OutgoingBatch } from '../driver/producer.js'
 import type { OutgoingRecord } from '../message/record.js'
 import { GrowingRecords, recordBound } from '../wire/growing-records.js'
-import type { ReceiptSink } from './receipt.js'
+import type { ReceiptSink, TakenBack } from './receipt.js'
 import { batchOverheadBytes, memoryBytes } from './record-size.js'
+
+/** Called when the record at `index` is wanted back. */
+export type TakeBack = (batch: GrowingBatch, index: number) => TakenBack
 
 /** Records of one partition that are sent together and share one fate, with everyone who waits for them. */
 export class GrowingBatch implements OutgoingBatch {
@@ -20,13 +23,19 @@ export class GrowingBatch implements OutgoingBatch {
   sealed = false
   /** Called once all of its records have their outcome. */
   readonly onEnded: (() => void)[] = []
+  /** Records that were taken back: they are left out before it is sent (again), and their sinks were told. */
+  readonly takenBack = new Set<number>()
+  /** Recalled from the driver, and not here yet. */
+  isComingBack = false
+  readonly #takeBack: TakeBack
 
   /** @param roomBytes what its records will probably take. */
-  constructor(topic: string, partition: number, firstSentAt: number, roomBytes: number) {
+  constructor(topic: string, partition: number, firstSentAt: number, roomBytes: number, takeBack: TakeBack) {
     this.topic = topic
     this.partition = partition
     this.firstSentAt = firstSentAt
     this.records = new GrowingRecords(roomBytes)
+    this.#takeBack = takeBack
   }
 
   get sizeBytes(): number {
@@ -40,6 +49,7 @@ export class GrowingBatch implements OutgoingBatch {
     this.sinks.push(sink)
     this.slots.push(slot)
     this.memoryBytes += memoryBytes(bound)
+    if (sink.joined !== undefined) this.#tellPlace(sink, slot, this.sinks.length - 1)
   }
 
   /** Two sealed batches in its place, the older records first. */
@@ -60,8 +70,20 @@ export class GrowingBatch implements OutgoingBatch {
     return { taken: this.#part(records, (index) => told.has(index)), rest }
   }
 
+  /** What was not taken back, in its place. */
+  rest(): GrowingBatch {
+    const rest = this.#part(this.records.decode(), (index) => !this.takenBack.has(index))
+    rest.onEnded.push(...this.onEnded)
+    return rest
+  }
+
+  #tellPlace(sink: ReceiptSink, slot: number, index: number): void {
+    sink.joined?.(slot, { takeBack: () => this.#takeBack(this, index) })
+  }
+
   #part(records: readonly OutgoingRecord[], takes: (index: number) => boolean): GrowingBatch {
-    const part = new GrowingBatch(this.topic, this.partition, this.firstSentAt, this.records.sizeBytes)
+    const { topic, partition, firstSentAt } = this
+    const part = new GrowingBatch(topic, partition, firstSentAt, this.records.sizeBytes, this.#takeBack)
     for (const [index, record] of records.entries()) {
       if (takes(index)) part.add(record, recordBound(record), this.sinks[index]!, this.slots[index]!)
     }

@@ -1,13 +1,16 @@
 import { SendError, TidemarkError } from '../errors.js'
 import { isPromised } from '../input/asynchronous.js'
+import { came } from '../input/came.js'
+import { timeLimit } from '../input/option-rules.js'
 import { isUnicode } from '../input/shapes.js'
 import { encodeHeaders, tdHeader, textHeader, type HeadersInput } from '../message/headers.js'
 import { noHeaders, type Header, type OutgoingRecord } from '../message/record.js'
 import { keyBytes, type Key } from '../topic/key.js'
 import type { Topic } from '../topic/topic.js'
+import { givenUpError, type SendLimitOptions } from './send-limit.js'
 
 /** What a single send may say about its record. */
-export interface SendOptions {
+export interface SendOptions extends SendLimitOptions {
   /** Instead of the topic's own key: text as UTF-8, numbers as decimal text, bytes as they are, `null` for none. */
   readonly key?: Key | null | undefined
   /** In order; names may repeat when given as pairs. */
@@ -37,6 +40,8 @@ export interface TakenOptions {
   readonly headers: readonly Header[]
   readonly partition: number | undefined
   readonly timestamp: number | undefined
+  /** `null`: none but the producer's own. */
+  readonly limit: SendLimitOptions | null
 }
 
 const nothingSaid: TakenOptions = Object.freeze({
@@ -44,6 +49,7 @@ const nothingSaid: TakenOptions = Object.freeze({
   headers: noHeaders,
   partition: undefined,
   timestamp: undefined,
+  limit: null,
 })
 
 /** Throws `SendError` `not-stored` on whatever cannot be sent. */
@@ -52,12 +58,13 @@ export function takeOptions(topic: Topic, options: SendOptions): TakenOptions {
     throw new SendError('invalid-topic', 'not-stored', `${typeof topic} is not a topic; give what defineTopic returned`)
   }
   if (options === noSendOptions) return nothingSaid
-  const { key, headers, partition, timestamp, id } = options
+  const { key, headers, partition, timestamp, id, timeoutMs, signal } = options
   return {
     key: key === undefined ? undefined : encodeKey(topic, key),
     headers: headers === undefined && id === undefined ? noHeaders : headersOf(topic, headers, id),
     partition,
     timestamp: timestamp === undefined ? undefined : checkTimestamp(topic, timestamp),
+    limit: timeoutMs === undefined && signal === undefined ? null : checkLimit(topic, timeoutMs, signal),
   }
 }
 
@@ -175,6 +182,18 @@ function checkTimestamp(topic: Topic, timestamp: unknown): number {
     topic.name,
     `the timestamp of a send to ${topic.name} is ${typeof timestamp === 'number' ? timestamp : typeof timestamp}; give milliseconds since 1970 as an integer from 0 to 2^51`,
   )
+}
+
+function checkLimit({ name }: Topic, timeoutMs: unknown, signal: unknown): SendLimitOptions {
+  if (timeoutMs !== undefined && !timeLimit.accepts(timeoutMs)) {
+    const message = `the timeoutMs of a send to ${name} ${came(timeoutMs)}; give ${timeLimit.expected}`
+    throw refuse('invalid-options', name, message)
+  }
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw refuse('invalid-options', name, `the signal of a send to ${name} ${came(signal)}; give an AbortSignal`)
+  }
+  if (signal?.aborted) throw givenUpError(name, { reason: signal.reason }, 'not-stored')
+  return { timeoutMs: timeoutMs as number | undefined, signal }
 }
 
 /** Our own errors never show content; other people's may, so only their class is told and the rest is in `cause`. */

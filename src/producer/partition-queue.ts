@@ -1,5 +1,5 @@
 import type { OutgoingRecord } from '../message/record.js'
-import { GrowingBatch } from './growing-batch.js'
+import { GrowingBatch, type TakeBack } from './growing-batch.js'
 import type { ReceiptSink } from './receipt.js'
 
 /**
@@ -12,13 +12,14 @@ import type { ReceiptSink } from './receipt.js'
  * | ready     | looked at at the next flush                              |
  * | lingering | its only batch waits for more records                    |
  * | out       | its oldest batch is with the driver; the others grow     |
+ * | resting   | its oldest batch came back from the driver, goes soon    |
  */
 export class PartitionQueue {
   readonly topic: string
   readonly partition: number
   /** Oldest first; the first is the one that is out. */
   readonly batches: GrowingBatch[] = []
-  state: 'empty' | 'ready' | 'lingering' | 'out' = 'empty'
+  state: 'empty' | 'ready' | 'lingering' | 'out' | 'resting' = 'empty'
   readonly #batchBytes: number
   /** Records of one batch share its deadline, so they may be no further apart than this. */
   readonly #spanMs: number
@@ -26,18 +27,20 @@ export class PartitionQueue {
   #open: GrowingBatch | null = null
   /** What the last batch took, for the next is probably like it. */
   #roomBytes = 0
+  readonly #takeBack: TakeBack
 
-  constructor(topic: string, partition: number, batchBytes: number, spanMs: number) {
+  constructor(topic: string, partition: number, batchBytes: number, spanMs: number, takeBack: TakeBack) {
     this.topic = topic
     this.partition = partition
     this.#batchBytes = batchBytes
     this.#spanMs = spanMs
+    this.#takeBack = takeBack
   }
 
   add(record: OutgoingRecord, sizeBytes: number, sentAt: number, sink: ReceiptSink, slot: number): void {
     let batch = this.#open
     if (batch === null || !this.#takes(batch, sizeBytes, sentAt)) {
-      batch = new GrowingBatch(this.topic, this.partition, sentAt, Math.max(this.#roomBytes, sizeBytes))
+      batch = new GrowingBatch(this.topic, this.partition, sentAt, Math.max(this.#roomBytes, sizeBytes), this.#takeBack)
       this.#open = batch
       this.batches.push(batch)
     }
@@ -76,5 +79,11 @@ export class PartitionQueue {
   /** Puts others in the place of the oldest batch, or nothing. */
   replaceOldest(...replacements: readonly GrowingBatch[]): void {
     this.batches.splice(0, 1, ...replacements)
+  }
+
+  /** Puts what is left of a batch that waits in its place; `null` for nothing. */
+  replace(batch: GrowingBatch, rest: GrowingBatch | null): void {
+    if (batch === this.#open) this.#open = null
+    this.batches.splice(this.batches.indexOf(batch), 1, ...(rest === null ? [] : [rest]))
   }
 }

@@ -44,7 +44,7 @@ interface TopicState {
   loadedAt: number
   phase:
     | { readonly name: 'unknown' }
-    | { readonly name: 'loading'; readonly waiting: Submission[]; readonly ended: Promise<void> }
+    | { readonly name: 'loading'; readonly waiting: Set<Submission>; readonly ended: Promise<void> }
     | { readonly name: 'loaded' }
 }
 
@@ -52,6 +52,9 @@ interface Refused {
   readonly submission: Submission
   readonly error: SendError
 }
+
+/** Looks at a topic that is about to be written; a rejection refuses what was sent to it. */
+export type BeforeFirstSend = (topic: string, withinMs: number) => Promise<void>
 
 /** A send to a partition that there is not must not make every other send wait for an answer about the topic. */
 const lookAgainMs = 1_000
@@ -63,6 +66,7 @@ export class Placement {
   readonly #runtime: Runtime
   readonly #settings: PlacementSettings
   readonly #accumulator: Accumulator
+  readonly #beforeFirstSend: BeforeFirstSend | undefined
   readonly #topics = new Map<string, TopicState>()
 
   constructor(
@@ -71,11 +75,13 @@ export class Placement {
     settings: PlacementSettings,
     memory: BufferMemory,
     accumulator: Accumulator,
+    beforeFirstSend?: BeforeFirstSend,
   ) {
     this.#driver = driver
     this.#runtime = runtime
     this.#settings = settings
     this.#accumulator = accumulator
+    this.#beforeFirstSend = beforeFirstSend
     this.#memory = memory
   }
 
@@ -117,6 +123,10 @@ export class Placement {
     return true
   }
 
+  leaveLine(waiter: MemoryWaiter): void {
+    this.#memory.leave(waiter)
+  }
+
   /** The memory for it was taken: to its queue, or to those who wait for its topic. */
   place(submission: Submission): void {
     if (submission.queue === null) this.#placeByTopic(submission)
@@ -133,7 +143,7 @@ export class Placement {
   /** Ends every record that waits for its topic. */
   dropWaiting(error: (submission: Submission) => SendError): void {
     for (const state of this.#topics.values()) {
-      if (state.phase.name === 'loading') this.#failAll(state.phase.waiting.splice(0), error)
+      if (state.phase.name === 'loading') this.#failAll(takeAll(state.phase.waiting), error)
     }
   }
 
@@ -144,7 +154,7 @@ export class Placement {
       state = { choosers: new Map(), loadedAt: -Infinity, phase: { name: 'unknown' } }
       this.#topics.set(topic.name, state)
     }
-    if (state.phase.name === 'loading') state.phase.waiting.push(keptWaiting(submission))
+    if (state.phase.name === 'loading') this.#awaitTopic(state.phase.waiting, submission)
     else if (state.phase.name === 'unknown' || this.#mayHaveGrown(state, submission))
       this.#load(topic.name, state, submission)
     else {
@@ -161,16 +171,27 @@ export class Placement {
   }
 
   #load(name: string, state: TopicState, first: Submission): void {
-    const waiting = [keptWaiting(first)]
+    const waiting = new Set<Submission>()
+    this.#awaitTopic(waiting, first)
     state.phase = { name: 'loading', waiting, ended: this.#loadAndPlace(name, state, waiting) }
   }
 
+  #awaitTopic(waiting: Set<Submission>, submission: Submission): void {
+    waiting.add(keptWaiting(submission))
+    submission.sink.joined?.(submission.slot, {
+      takeBack: () => {
+        if (waiting.delete(submission)) this.#memory.release(memoryBytes(submission.sizeBytes))
+        return 'left'
+      },
+    })
+  }
+
   /** Never rejects. */
-  async #loadAndPlace(name: string, state: TopicState, waiting: Submission[]): Promise<void> {
+  async #loadAndPlace(name: string, state: TopicState, waiting: Set<Submission>): Promise<void> {
     const problem = await this.#loadProblem(name)
     if (problem !== null) {
       state.phase = { name: 'unknown' }
-      this.#failAll(waiting.splice(0), () => problem)
+      this.#failAll(takeAll(waiting), () => problem)
       return
     }
     state.loadedAt = this.#runtime.clock.now()
@@ -186,8 +207,12 @@ export class Placement {
 
   async #loadProblem(name: string): Promise<SendError | null> {
     const { maxBlockMs, deliveryTimeoutMs } = this.#settings
+    const { clock } = this.#runtime
+    const deadline = clock.now() + Math.min(maxBlockMs, deliveryTimeoutMs)
     try {
-      await this.#driver.loadTopic(name, this.#runtime.clock.now() + Math.min(maxBlockMs, deliveryTimeoutMs))
+      await this.#driver.loadTopic(name, deadline)
+      // A cluster that does not answer questions about topics may take records all the same, so they are left time.
+      await this.#beforeFirstSend?.(name, (deadline - clock.now()) / 2)
       return null
     } catch (cause) {
       return notLoaded(name, cause)
@@ -258,6 +283,12 @@ export class Placement {
         `(maxRequestBytes ${maxRequestBytes}); send less, or raise maxRequestBytes and the topic's max.message.bytes`,
     )
   }
+}
+
+function takeAll(waiting: Set<Submission>): readonly Submission[] {
+  const all = [...waiting]
+  waiting.clear()
+  return all
 }
 
 /** A record that waits may be looked at when its caller has used its bytes for something else. */

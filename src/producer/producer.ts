@@ -7,10 +7,12 @@ import { withinDeadline } from '../runtime/within-deadline.js'
 import type { Metrics } from '../telemetry/metrics.js'
 import type { Topic } from '../topic/topic.js'
 import { BufferMemory } from './buffer-memory.js'
+import { topicsToConnect, type ConnectOptions } from './connect-options.js'
 import { badInput, encodeRecord, noSendOptions, takeOptions, type SendOptions } from './outgoing-record.js'
-import { Placement } from './placement.js'
+import { Placement, type BeforeFirstSend, type Submission } from './placement.js'
 import type { ResolvedProducerOptions } from './producer-options.js'
-import { SingleSend, type FailureCounts, type Receipt } from './receipt.js'
+import { SingleSend, type FailureCounts, type Receipt, type ReceiptSink } from './receipt.js'
+import { SendLimit } from './send-limit.js'
 import { requireSendMany, requireSendOptions } from './send-input.js'
 import { manyThroughMiddleware, throughMiddleware, type SendNext } from './send-middleware.js'
 import { SendMany, type SendManyOptions } from './send-many.js'
@@ -50,6 +52,7 @@ export interface ProducerParts {
   readonly runtime: Runtime
   readonly metrics: Metrics
   readonly options: ResolvedProducerOptions
+  readonly beforeFirstSend?: BeforeFirstSend | undefined
   readonly onClosed?: (() => void) | undefined
 }
 
@@ -78,15 +81,17 @@ export class Producer {
     closing: ['closed'],
     closed: [],
   })
+  readonly #beforeFirstSend: BeforeFirstSend | undefined
   readonly #onClosed: (() => void) | undefined
   #closing: Promise<CloseSummary> | null = null
 
   /** @internal */
-  constructor({ clientId, driver, runtime, metrics, options, onClosed }: ProducerParts) {
+  constructor({ clientId, driver, runtime, metrics, options, beforeFirstSend, onClosed }: ProducerParts) {
     this.#clientId = clientId
     this.#driver = driver
     this.#runtime = runtime
     this.#options = options
+    this.#beforeFirstSend = beforeFirstSend
     this.#onClosed = onClosed
     this.#memory = new BufferMemory(options.bufferBytes, options.maxBlockMs, runtime.clock)
     this.#sender = new Sender(driver, runtime.clock, metrics, options, this.#memory)
@@ -95,21 +100,32 @@ export class Producer {
       use.length === 0
         ? null
         : throughMiddleware(use, (sending) => this.#send(sending.topic, sending.value, sending.options))
-    this.#placement = new Placement(driver, runtime, options, this.#memory, this.#sender.accumulator)
+    this.#placement = new Placement(driver, runtime, options, this.#memory, this.#sender.accumulator, beforeFirstSend)
   }
 
-  /** Finds the cluster, so that a wrong address shows now and not at the first send. Rejects after `maxBlockMs`; with `StateError` after `close`. */
-  async connect(): Promise<void> {
+  /**
+   * Finds the cluster and the topics given, so that a wrong address or name shows now and not at the first send.
+   *
+   * @throws DriverError `unknown-topic`; `not-durable` when the profile refuses how a topic is kept; what says that no
+   *   broker answered within `maxBlockMs`
+   * @throws StateError after `close`
+   */
+  async connect(options: ConnectOptions = {}): Promise<void> {
     if (this.#closing !== null) throw this.#refusal('connect')
-    await this.#driver.connect(this.#runtime.clock.now() + this.#options.maxBlockMs)
+    const names = topicsToConnect(options)
+    const deadline = this.#runtime.clock.now() + this.#options.maxBlockMs
+    await this.#driver.connect(deadline)
+    await Promise.all(names.map((name) => this.#driver.loadTopic(name, deadline)))
+    const leftMs = deadline - this.#runtime.clock.now()
+    await Promise.all(names.map((name) => this.#beforeFirstSend?.(name, leftMs)))
   }
 
   /**
    * Sends one record. It has its place in its partition when the call returns; the promise tells how it ended.
    *
    * Rejects with `SendError`: `invalid-value`, `invalid-key`, `invalid-partition`, `record-too-large` and other bad input;
-   * `unknown-topic`; `buffer-full` after `maxBlockMs`; `delivery-timeout` after `deliveryTimeoutMs`; a broker's refusal by
-   * its name. With `StateError` after `close`.
+   * `unknown-topic`; `buffer-full` after `maxBlockMs`; `delivery-timeout` after `deliveryTimeoutMs`; `send-timeout` and
+   * `aborted` by its own `timeoutMs` and `signal`; a broker's refusal by its name. With `StateError` after `close`.
    */
   send<Value>(topic: Topic<Value>, value: Value, options: SendOptions = noSendOptions): Promise<Receipt> {
     if (this.#through !== null) return this.#through({ topic: topic as Topic, value, options })
@@ -118,23 +134,22 @@ export class Producer {
 
   #send<Value>(topic: Topic<Value>, value: Value, options: SendOptions): Promise<Receipt> {
     if (this.#closing !== null) return Promise.reject(this.#refusal('send'))
-    const sink = new SingleSend(this.#failures)
+    const { clock } = this.#runtime
+    const sending = new SingleSend(this.#failures)
+    let sink: ReceiptSink = sending
     try {
       requireSendOptions(topic, options)
       const taken = takeOptions(topic as Topic, options)
-      const record = encodeRecord(topic, value, taken, this.#runtime.clock.wallTime())
-      const sentAt = this.#runtime.clock.now()
+      const limit = taken.limit === null ? null : new SendLimit(topic.name, sending, 1, clock, taken.limit)
+      if (limit !== null) sink = limit
+      const record = encodeRecord(topic, value, taken, clock.wallTime())
+      const sentAt = clock.now()
       const submission = this.#placement.prepare(topic as Topic, value, record, taken.partition, sentAt, sink, 0)
-      if (
-        !this.#placement.tryAccept(submission) &&
-        !this.#placement.waitForRoom(new WaitingSend(submission, this.#placement))
-      ) {
-        throw bufferFull(topic.name, 'and as much again waiting')
-      }
+      if (!this.#placement.tryAccept(submission)) this.#waitForRoom(submission, limit)
     } catch (error) {
       sink.failed(0, badInput('send', topic, error))
     }
-    return sink.promise
+    return sending.promise
   }
 
   /**
@@ -199,6 +214,12 @@ export class Producer {
       batchesOut: this.#sender.batchesOut,
       loadingTopics: this.#placement.loadingTopics,
     }
+  }
+
+  #waitForRoom(submission: Submission, limit: SendLimit | null): void {
+    const waiter = new WaitingSend(submission, this.#placement)
+    if (!this.#placement.waitForRoom(waiter)) throw bufferFull(submission.topic.name, 'and as much again waiting')
+    limit?.joinedLine(() => this.#placement.leaveLine(waiter))
   }
 
   /** Records pass the line for memory, then their topic's load, then their queue: each is waited for in that order. */

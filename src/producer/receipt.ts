@@ -17,6 +17,19 @@ export interface Receipt {
 export interface ReceiptSink {
   stored(slot: number, receipt: Receipt): void
   failed(slot: number, error: SendError): void
+  /** The record came to another place. Missing: nobody will want it back. */
+  joined?(slot: number, place: RecordPlace): void
+}
+
+/**
+ * What became of a record that was taken back: `left`, it is sent nowhere; `leaving`, its outcome comes soon; `sent`, the
+ * broker may have it.
+ */
+export type TakenBack = 'left' | 'leaving' | 'sent'
+
+/** Where a record waits. */
+export interface RecordPlace {
+  takeBack(): TakenBack
 }
 
 /** Counts of records whose send failed, shared by all sends of one producer. */

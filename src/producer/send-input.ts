@@ -8,7 +8,14 @@ import type { SendManyOptions } from './send-many.js'
 /** What was given for a topic may be none: its own check comes later. */
 type Named = Pick<Topic, 'name'> | null | undefined
 
-const manyNames = namesOf<SendManyOptions>({ key: true, headers: true, partition: true, timestamp: true })
+const manyNames = namesOf<SendManyOptions>({
+  key: true,
+  headers: true,
+  partition: true,
+  timestamp: true,
+  timeoutMs: true,
+  signal: true,
+})
 const sendNames: ReadonlySet<string> = new Set([...manyNames, ...namesOf<Pick<SendOptions, 'id'>>({ id: true })])
 
 /** Throws `SendError` unless these can be the options of a send. Runs for every record: no lists, no copies. */

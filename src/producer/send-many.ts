@@ -6,6 +6,7 @@ import { badInput, encodeRecord, type SendOptions, type TakenOptions } from './o
 import { keptWaiting, type Placement, type Submission } from './placement.js'
 import { countFailure, type FailureCounts, type Receipt, type ReceiptSink } from './receipt.js'
 import { memoryBytes } from './record-size.js'
+import { SendLimit } from './send-limit.js'
 import { SendManyError } from './send-many-error.js'
 import { bufferFull, closedUnsent } from './waiting-send.js'
 
@@ -21,6 +22,8 @@ export class SendMany<Value> implements ReceiptSink, MemoryWaiter {
   readonly #topic: Topic<Value>
   readonly #placement: Placement
   readonly #failures: FailureCounts
+  /** Who is told: itself, or by way of the limit that the call was given. */
+  #sink: ReceiptSink = this
   readonly #results: (Receipt | SendError)[] = []
   #resolve!: (receipts: readonly Receipt[]) => void
   #reject!: (error: SendManyError) => void
@@ -43,14 +46,18 @@ export class SendMany<Value> implements ReceiptSink, MemoryWaiter {
   start(given: readonly Value[], options: TakenOptions, clock: Clock): void {
     // What encodes a value may change the array.
     const values = [...given]
-    if (values.length === 0) this.#resolve([])
+    if (values.length === 0) return this.#resolve([])
     this.#withoutResult = values.length
+    const limit =
+      options.limit === null ? null : new SendLimit(this.#topic.name, this, values.length, clock, options.limit)
+    if (limit !== null) this.#sink = limit
     const sentAt = clock.now()
     const wallTime = clock.wallTime()
     for (let slot = 0; slot < values.length; slot += 1) {
       this.#take(values[slot] as Value, options, sentAt, wallTime, slot)
     }
-    if (this.#waiting.length === 0 || this.#placement.waitForRoom(this)) return
+    if (this.#waiting.length === 0) return
+    if (this.#placement.waitForRoom(this)) return limit?.joinedLine(() => this.#placement.leaveLine(this))
     this.#failRest(bufferFull(this.#topic.name, 'and as much again waiting'))
   }
 
@@ -90,18 +97,19 @@ export class SendMany<Value> implements ReceiptSink, MemoryWaiter {
         record,
         options.partition,
         sentAt,
-        this,
+        this.#sink,
         slot,
       )
       if (this.#waiting.length > 0 || !this.#placement.tryAccept(submission))
         this.#waiting.push(keptWaiting(submission))
     } catch (error) {
-      this.failed(slot, badInput('sendMany', this.#topic, error))
+      this.#sink.failed(slot, badInput('sendMany', this.#topic, error))
     }
   }
 
   #failRest(failure: SendError): void {
-    for (; this.#next < this.#waiting.length; this.#next += 1) this.failed(this.#waiting[this.#next]!.slot, failure)
+    for (; this.#next < this.#waiting.length; this.#next += 1)
+      this.#sink.failed(this.#waiting[this.#next]!.slot, failure)
   }
 
   #put(slot: number, result: Receipt | SendError): void {

@@ -1,4 +1,4 @@
-import type { BatchOutcome, DriverProducer } from '../driver/producer.js'
+import { recalledCode, type BatchOutcome, type DriverProducer } from '../driver/producer.js'
 import { DriverError, SendError } from '../errors.js'
 import type { Clock } from '../runtime/clock.js'
 import type { Metrics } from '../telemetry/metrics.js'
@@ -6,6 +6,7 @@ import { Accumulator, type AccumulatorSettings } from './accumulator.js'
 import type { BufferMemory } from './buffer-memory.js'
 import type { GrowingBatch } from './growing-batch.js'
 import type { PartitionQueue } from './partition-queue.js'
+import type { TakenBack } from './receipt.js'
 
 /**
  * Hands one batch of a partition at a time to the driver, waits for its last word, and tells everyone who waits for it:
@@ -38,6 +39,7 @@ export class Sender {
       settings,
       () => memory.waiting > 0,
       (queue) => this.#handOver(queue),
+      (batch, index) => this.#takeBack(batch, index),
     )
   }
 
@@ -66,7 +68,29 @@ export class Sender {
     }
   }
 
+  #takeBack(batch: GrowingBatch, index: number): TakenBack {
+    batch.takenBack.add(index)
+    if (this.#out.has(batch)) {
+      batch.isComingBack ||= this.#driver.recall?.(batch) === true
+      return batch.isComingBack ? 'leaving' : 'sent'
+    }
+    // Now and then, and not for each: the others are written anew.
+    const queue = this.accumulator.queue(batch.topic, batch.partition)
+    if (2 * batch.takenBack.size >= batch.records.count && queue.batches.includes(batch)) this.#leaveOut(queue, batch)
+    return 'left'
+  }
+
+  /** What was taken back goes nowhere, and holds no memory. */
+  #leaveOut(queue: PartitionQueue, batch: GrowingBatch): void {
+    const rest = batch.takenBack.size < batch.records.count ? batch.rest() : null
+    queue.replace(batch, rest)
+    this.#memory.release(batch.memoryBytes - (rest?.memoryBytes ?? 0))
+    if (rest === null) for (const ended of batch.onEnded) ended()
+  }
+
   #handOver(queue: PartitionQueue): void {
+    // As often as a whole batch goes: the next one may have lost some too.
+    while (queue.oldest !== undefined && queue.oldest.takenBack.size > 0) this.#leaveOut(queue, queue.oldest)
     const batch = queue.handOver()
     if (batch === undefined) return this.accumulator.release(queue)
     const now = this.#clock.now()
@@ -97,7 +121,8 @@ export class Sender {
     if (!this.#out.delete(batch)) return
     const { ended, again } = afterwards(batch, outcome)
     queue.replaceOldest(...again)
-    this.accumulator.release(queue)
+    if (isRecalled(outcome) && again.length > 0) this.accumulator.releaseAfterRest(queue)
+    else this.accumulator.release(queue)
     if (ended !== null) this.#settle(ended, outcome)
     const seconds = (this.#clock.now() - handedOverAt) / 1_000
     this.#metrics.observe('tidemark_producer_send_seconds', { topic: batch.topic }, seconds)
@@ -151,11 +176,16 @@ interface Afterwards {
 
 /**
  * Nothing of a refused batch was stored, so those of its records that nothing is wrong with may go again: all but the ones
- * that the broker names, or halves, in order, until they pass or a single record is refused.
+ * that the broker names, or halves, in order, until they pass or a single record is refused. Of a batch that was recalled
+ * all but those that were taken back.
  */
 function afterwards(batch: GrowingBatch, outcome: BatchOutcome): Afterwards {
   const { count } = batch.records
   if (outcome.outcome !== 'not-stored' || count < 2) return { ended: batch, again: [] }
+  if (isRecalled(outcome)) {
+    const { taken, rest } = batch.without(batch.takenBack)
+    return { ended: taken, again: rest.records.count === 0 ? [] : [rest] }
+  }
   const refused = new Set((outcome.refused ?? []).map(({ index }) => index).filter((index) => index < count))
   if (refused.size > 0 && refused.size < count) {
     const { taken, rest } = batch.without(refused)
@@ -163,6 +193,10 @@ function afterwards(batch: GrowingBatch, outcome: BatchOutcome): Afterwards {
   }
   if (refused.size === 0 && causedByOne.has(outcome.error.code)) return { ended: null, again: batch.split() }
   return { ended: batch, again: [] }
+}
+
+function isRecalled(outcome: BatchOutcome): boolean {
+  return outcome.outcome === 'not-stored' && outcome.error.code === recalledCode
 }
 
 function sendError(batch: GrowingBatch, outcome: Exclude<BatchOutcome, { outcome: 'stored' }>): SendError {

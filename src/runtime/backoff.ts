@@ -22,3 +22,8 @@ export function exponential({ initialMs, maxMs, factor = 2 }: ExponentialSetting
     return ceiling / 2 + (ceiling / 2) * random.next()
   }
 }
+
+/** Exponential delays of which all is drawn: callers that failed together spread as widely as they can. */
+export function fullJitter({ initialMs, maxMs, factor = 2 }: ExponentialSettings): Backoff {
+  return (attempt, random) => Math.min(maxMs, initialMs * factor ** Math.max(0, attempt - 1)) * random.next()
+}

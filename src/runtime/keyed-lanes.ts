@@ -164,7 +164,7 @@ export class KeyedLanes<Task extends LaneTask<Task>> {
 
   #release(group: LaneGroup<Task>, lane: KeyLane<Task>, task: Task): void {
     if (task.hasPlace) this.#running -= 1
-    group.end(lane)
+    group.end(lane, task.hasPlace)
   }
 }
 

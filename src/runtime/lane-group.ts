@@ -34,6 +34,7 @@ export class LaneGroup<Task extends LaneTask<Task>> {
   #holds = 0
   #closed = false
   #running = 0
+  #resting = 0
   #queued = 0
   #closing: AbortController | null = null
   #idleWaiters: (() => void)[] = []
@@ -46,6 +47,11 @@ export class LaneGroup<Task extends LaneTask<Task>> {
 
   get running(): number {
     return this.#running
+  }
+
+  /** Of those that run, how many gave their place back and wait for something. */
+  get resting(): number {
+    return this.#resting
   }
 
   get queued(): number {
@@ -85,6 +91,8 @@ export class LaneGroup<Task extends LaneTask<Task>> {
 
   /** A running task that waits for something takes no place of `concurrency` meanwhile. Its lane waits for it still. */
   giveBack(task: Task): void {
+    if (!task.hasPlace) return
+    this.#resting += 1
     this.#places.giveBack(task)
   }
 
@@ -92,8 +100,9 @@ export class LaneGroup<Task extends LaneTask<Task>> {
   async takeAgain(task: Task): Promise<boolean> {
     while (await this.mayStart()) {
       if (!(await this.#places.take(this, task))) return false
+      this.#resting -= 1
       if (this.#holds === 0 && !this.#closed) return true
-      this.#places.giveBack(task)
+      this.giveBack(task)
     }
     return false
   }
@@ -155,8 +164,9 @@ export class LaneGroup<Task extends LaneTask<Task>> {
     this.#announce()
   }
 
-  end(lane: KeyLane<Task>): void {
+  end(lane: KeyLane<Task>, hasPlace: boolean): void {
     this.#running -= 1
+    if (!hasPlace) this.#resting -= 1
     if (lane.rest()) this.#laneReady(lane)
     else if (lane.key !== null && this.#lanes.get(lane.key) === lane) this.#lanes.delete(lane.key)
     this.#announce()

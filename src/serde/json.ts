@@ -5,6 +5,7 @@ import { firstChangedNumber, mayHoldLargeNumber, readWithBigInts } from './json-
 import { checkJsonOptions, type JsonOptions, type LargeIntegers } from './json-options.js'
 import { findUnwritable, isPlainData } from './json-unwritable.js'
 import { firstSyntaxError } from './json-syntax.js'
+import { registryProblem } from './registry-format.js'
 import { schemaCheck, type SchemaCheck } from './schema-check.js'
 import type { Serde } from './serde.js'
 import { SerdeError, type ValueIssue } from './serde-error.js'
@@ -59,7 +60,7 @@ function jsonSerde(check: SchemaCheck | null, options: JsonOptions): Serde<unkno
       if (bytes.length > maxBytes) throw tooLarge(bytes.length, maxBytes)
       const own = trailingNul === 'trim' ? withoutTrailingNul(bytes) : bytes
       const text = decodeUtf8(own)
-      let value = parse(text)
+      let value = parse(text, own)
       if (mayHoldLargeNumber(own, text)) value = withLargeNumbers(value, text, largeIntegers, onChanged)
       return check === null ? value : check(value, 'read')
     },
@@ -105,13 +106,13 @@ function nothingToWrite(value: unknown): SerdeError {
     : new SerdeError('refused', `json() takes a value that JSON can hold, but got ${typeof value}`)
 }
 
-function parse(text: string): unknown {
+function parse(text: string, bytes: Buffer): unknown {
   let value: unknown
   try {
     value = JSON.parse(text)
   } catch {
     // The engine's message quotes the text, so the place is looked up here instead.
-    throw malformed(text)
+    throw registryProblem(bytes) ?? malformed(text)
   }
   checkKeys(text, value)
   return value

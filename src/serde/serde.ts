@@ -9,3 +9,8 @@ export interface Serde<Value> {
   /** @param onChanged is told of what the value could not take over as it stands in the bytes, for a warning */
   decode(bytes: Buffer | null, onChanged?: (issue: ValueIssue) => void): Value
 }
+
+/** Schemas (zod, valibot, ArkType) are no serdes, and the compiler says what to write. */
+export interface NoSchema {
+  readonly '~standard'?: 'a schema is not a serde: write json(schema)' | undefined
+}

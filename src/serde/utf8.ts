@@ -1,3 +1,4 @@
+import { registryProblem } from './registry-format.js'
 import { SerdeError } from './serde-error.js'
 
 const replacementCharacter = '\uFFFD'
@@ -9,7 +10,10 @@ const replacementCharacter = '\uFFFD'
 export function decodeUtf8(bytes: Buffer): string {
   const text = bytes.toString('utf8')
   if (text.includes(replacementCharacter) && !Buffer.from(text, 'utf8').equals(bytes)) {
-    throw new SerdeError('malformed', 'the bytes are not UTF-8; write UTF-8, or read them with bytes()')
+    throw (
+      registryProblem(bytes) ??
+      new SerdeError('malformed', 'the bytes are not UTF-8; write UTF-8, or read them with bytes()')
+    )
   }
   return text
 }

@@ -88,6 +88,12 @@ export const metricNames = {
     meaning: 'Time in the handler.',
     buckets: secondBuckets,
   },
+  tidemark_consumer_retries_total: {
+    kind: 'counter',
+    unit: 'retries',
+    labels: ['client', 'group', 'topic'],
+    meaning: 'Deliveries (records, or batches) that failed and are tried again.',
+  },
   tidemark_consumer_handler_timeouts_total: {
     kind: 'counter',
     unit: 'handlers',
@@ -124,7 +130,7 @@ export const metricNames = {
     unit: 'stalls',
     labels: ['client', 'group', 'topic', 'waits_for'],
     meaning:
-      'Times a partition had work and settled nothing for stallWarningMs, by what it waited for: handler, place, dead-letter, seek, fetch.',
+      'Times a partition had work and settled nothing for stallWarningMs, by what it waited for: handler, retry, place, dead-letter, seek, fetch.',
   },
   tidemark_consumer_stalled_partitions: {
     kind: 'gauge',

@@ -1,8 +1,8 @@
-import type { ClientEvent, EventKind, EventOf, Unavailable, WaitsFor } from './events.js'
+import type { ClientEvent, EventKind, EventOf, WaitsFor } from './events.js'
 import type { Telemetry } from './guard.js'
 import type { LogLevel } from './logger.js'
 import type { Metrics } from './metrics.js'
-import type { Lasting, Say } from './troubles.js'
+import type { Lasting } from './troubles.js'
 
 interface Rule<Event> {
   readonly level: LogLevel | ((event: Event) => LogLevel)
@@ -12,6 +12,7 @@ interface Rule<Event> {
 
 const adviceOn: Readonly<Record<WaitsFor, string>> = {
   handler: 'its handlers do not end; look at what they wait for',
+  retry: 'its handlers fail and are tried again; look at the error',
   place: 'handlers of other partitions take all places; raise concurrency or make them faster',
   'dead-letter': 'its dead-letter topic cannot be written',
   commit: 'the commit of its last record is not confirmed; look at the coordinator of the group',
@@ -19,24 +20,8 @@ const adviceOn: Readonly<Record<WaitsFor, string>> = {
   fetch: 'its records are not fetched; check that its leader is reachable',
 }
 
-const adviceOnTopic: Readonly<Record<Unavailable, string>> = {
-  missing:
-    'a topic that is read does not exist; nothing of it is read until it appears; create it, or correct its name',
-  deleted: 'a topic that is read was deleted; nothing of it is read until it appears again',
-  forbidden: 'a topic that is read may not be seen; nothing of it is read; grant DESCRIBE and READ on it',
-}
-
 /** How each kind of event is told. */
 const rules: { readonly [Kind in EventKind]: Rule<EventOf<Kind>> } = {
-  connected: { level: 'info', message: 'connected to its cluster' },
-  'broker-silent': {
-    level: 'warn',
-    message: 'a broker does not answer; it is asked again; check that it runs and can be reached from here',
-  },
-  'broker-answers': { level: 'info', message: 'a broker answers again' },
-  'broker-unasked': { level: 'info', message: 'a broker that did not answer is not needed any more' },
-  'topic-unavailable': { level: 'warn', message: ({ why }) => adviceOnTopic[why] },
-  'topic-available': { level: 'info', message: 'a topic that was missing can be read now' },
   assigned: { level: 'info', message: 'partitions were taken' },
   'start-unrecorded': {
     level: 'warn',
@@ -79,14 +64,15 @@ const rules: { readonly [Kind in EventKind]: Rule<EventOf<Kind>> } = {
   },
 
   discarded: { level: 'info', message: 'record discarded by its handler' },
-  'dead-lettered': {
-    level: 'warn',
-    message:
-      'a record failed and was put on the dead-letter topic; more of its topic and reason within a minute are news',
-  },
+  'dead-lettered': { level: 'info', message: 'record put on the dead-letter topic' },
   'dead-letter-delayed': {
     level: 'warn',
     message: 'dead letter not stored; its partition waits and the write is tried again',
+  },
+  'handling-retried': {
+    level: 'debug',
+    message: 'a handler failed and is tried again',
+    count: (metrics, { topic }) => metrics.count('tidemark_consumer_retries_total', { topic }),
   },
   'handler-timed-out': {
     level: 'debug',
@@ -129,19 +115,12 @@ const rules: { readonly [Kind in EventKind]: Rule<EventOf<Kind>> } = {
   joined: { level: 'info', message: 'joined its group' },
   'outside-group': { level: 'warn', message: 'a member is not in its group and reads nothing; it goes on trying' },
   'inside-group-again': { level: 'info', message: 'in its group again' },
-  left: { level: 'info', message: 'left its group' },
   'membership-lost': { level: 'warn', message: ({ next }) => `membership of the group was lost; ${next}` },
   failed: { level: 'error', message: 'the consumer failed' },
   'failed-while-stopping': { level: 'error', message: 'the consumer met an error while stopping' },
   'stopped-in-disorder': { level: 'error', message: 'the consumer did not stop in order' },
   stopped: { level: 'info', message: 'the consumer stopped' },
 
-  'deliveries-delayed': {
-    level: 'warn',
-    message: 'batches are not stored and sent again until their delivery deadline; look at the leaders of their topics',
-  },
-  'deliveries-resumed': { level: 'info', message: 'batches are stored again' },
-  'doubt-resolved': { level: 'info', message: 'a batch in doubt is stored, once' },
   retried: {
     level: 'debug',
     message: 'a batch is sent again',
@@ -157,6 +136,24 @@ const rules: { readonly [Kind in EventKind]: Rule<EventOf<Kind>> } = {
     message: 'offset went back: unclean leader election or new topic?',
     count: (metrics, { topic }) => metrics.count('tidemark_producer_offset_regressions_total', { topic }),
   },
+
+  'not-durable': {
+    level: 'warn',
+    message: ({ topic }) => `topic ${topic} is not kept as the profile promises; mend it with the command`,
+  },
+  'durability-unverified': {
+    level: 'warn',
+    message: ({ topic }) => `whether topic ${topic} is kept as the profile promises is not verified`,
+  },
+  'single-broker': {
+    level: 'warn',
+    message: 'the cluster has one broker: what it acknowledges is lost with its disk',
+  },
+  'topic-differs': {
+    level: 'warn',
+    message: ({ topic }) =>
+      `topic ${topic} exists in another shape than it is defined; change the topic or its definition`,
+  },
 }
 
 /**
@@ -170,16 +167,13 @@ export function tell(telemetry: Telemetry, event: ClientEvent): void {
   else troubles.take(event, (told, which, lasting) => say(telemetry, told, which, lasting))
 }
 
-type Which = Parameters<Say>[1]
-
-function say(telemetry: Telemetry, event: ClientEvent, which: Which, lasting?: Lasting): void {
+function say(telemetry: Telemetry, event: ClientEvent, which: 'first' | 'again', lasting?: Lasting): void {
   const { level, message, count } = rules[event.kind] as Rule<ClientEvent>
   const { kind, ...fields } = event
-  if (which !== 'again') count?.(telemetry.metrics, event)
+  if (which === 'first') count?.(telemetry.metrics, event)
   const line = typeof message === 'string' ? message : message(event)
-  const grave = typeof level === 'string' ? level : level(event)
-  telemetry.logger[which === 'repeated' ? 'info' : grave]({ event: kind, ...fields, ...lasting }, line)
-  if (which !== 'again') telemetry.onEvent?.(event)
+  telemetry.logger[typeof level === 'string' ? level : level(event)]({ event: kind, ...fields, ...lasting }, line)
+  if (which === 'first') telemetry.onEvent?.(event)
 }
 
 function isInDoubt({ abandoned, possibleDuplicates }: EventOf<'drained'>['drain']): boolean {

@@ -1,4 +1,4 @@
-import type { Serde } from '../serde/serde.js'
+import type { NoSchema, Serde } from '../serde/serde.js'
 import { invalidKey, keyBytes, type Key } from './key.js'
 import { murmur2, type ValuePartitioner } from './partitioners.js'
 import type { Topic } from './topic.js'
@@ -15,7 +15,7 @@ export interface TopicDefinition<Value, Name extends string = string> {
   /** Letters, digits, `.`, `_` and `-`; at most 249 characters. */
   readonly name: Name
   /** How values become bytes: `json(schema)`, `string()`, `bytes()`. */
-  readonly value: Serde<Value>
+  readonly value: NoSchema & Serde<Value>
   /**
    * What orders records: those of one key stay in order on one partition. A field of the value, or a function; numbers
    * become decimal text, `null` is no key. Without it records have no key.
@@ -23,12 +23,17 @@ export interface TopicDefinition<Value, Name extends string = string> {
   readonly key?: NoInfer<KeyField<Value> | ((value: Value) => Key | null)> | undefined
   /** Default `murmur2()`. */
   readonly partitioner?: NoInfer<ValuePartitioner<Value>> | undefined
-  /** Partitions `ensureTopics` creates. Default: what the broker is set to. */
+  /** Partitions `ensureTopics` creates. Default: as many as the topic has that `deadLettersOf` names, else what the broker is set to. */
   readonly partitions?: number | undefined
-  /** Copies of each partition `ensureTopics` asks for. Default: what the broker is set to. */
+  /** Copies of each partition `ensureTopics` asks for. Default: under `cp` 3, or as many as there are brokers; else what the broker is set to. */
   readonly replicationFactor?: number | undefined
-  /** Topic configuration for `ensureTopics`, for example `{ 'cleanup.policy': 'compact' }`. */
+  /**
+   * Topic configuration for `ensureTopics`, for example `{ 'cleanup.policy': 'compact' }`. Under `cp` `min.insync.replicas` is 2
+   * unless it is given, where there is more than one copy.
+   */
   readonly configs?: Readonly<Record<string, string | number | boolean>> | undefined
+  /** The topic whose dead letters this one takes: it gets as many partitions, so that records of one partition stay together. */
+  readonly deadLettersOf?: Pick<Topic, 'name'> | undefined
 }
 
 /**
@@ -50,6 +55,7 @@ export function defineTopic<Value, const Name extends string>(
     partitions: definition.partitions ?? -1,
     replicationFactor: definition.replicationFactor ?? -1,
     configs: textConfigs(definition.configs ?? {}),
+    deadLettersOf: definition.deadLettersOf?.name,
   })
 }
 

@@ -5,7 +5,7 @@ const maxNameLength = 249
 const maxInt16 = 32_767
 const maxInt32 = 2_147_483_647
 export const topicNameRule = `1 to ${maxNameLength} of the characters a–z A–Z 0–9 . _ -`
-const known = ['name', 'value', 'key', 'partitioner', 'partitions', 'replicationFactor', 'configs']
+const known = ['name', 'value', 'key', 'partitioner', 'partitions', 'replicationFactor', 'configs', 'deadLettersOf']
 
 /** What is wrong with a topic's name by Kafka's own rules; `null` when it is legal. */
 function topicNameProblem(name: unknown): string | null {
@@ -56,6 +56,7 @@ export function checkTopicDefinition(definition: object): void {
       isConfigs,
       "names and values, for example { 'retention.ms': 86400000 }",
     ),
+    ...optionalIssue('deadLettersOf', fields['deadLettersOf'], isOtherTopic(fields['name']), 'another topic'),
     ...unknownIssues(fields),
   ]
   if (issues.length === 0) return
@@ -113,6 +114,13 @@ function shapeIssue(path: string, accepted: boolean, message: string, expected: 
 function hasMethods(candidate: unknown, methods: readonly string[]): boolean {
   if (typeof candidate !== 'object' || candidate === null) return false
   return methods.every((method) => typeof (candidate as Record<string, unknown>)[method] === 'function')
+}
+
+function isOtherTopic(own: unknown): (value: unknown) => boolean {
+  return (value) => {
+    const name = typeof value === 'object' && value !== null ? (value as { readonly name?: unknown }).name : undefined
+    return isTopicName(name) && name !== own
+  }
 }
 
 function isCount(value: unknown, max: number): boolean {

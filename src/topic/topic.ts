@@ -12,6 +12,8 @@ export interface Topic<Value = unknown, Name extends string = string> {
   readonly partitions: number
   readonly replicationFactor: number
   readonly configs: Readonly<Record<string, string>>
+  /** Name of the topic whose dead letters it takes. */
+  readonly deadLettersOf?: string | undefined
 }
 
 export type ValueOf<T> = T extends Topic<infer Value, string> ? Value : never

@@ -10,7 +10,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { temporaryFolder } from '../support/temporary-folder.js'
-import { mutants, type Mutant } from './mutants.js'
+import type { Mutant } from './mutant.js'
+import { mutants } from './mutants.js'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const limitMs = 240_000

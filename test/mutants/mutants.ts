@@ -1,14 +1,5 @@
-/** A one-line bug. `find` occurs exactly once in `file`. */
-export interface Mutant {
-  readonly name: string
-  readonly file: string
-  readonly find: string
-  readonly replace: string
-  /** What it does to users. */
-  readonly why: string
-  /** The unit tests that must find it; without them simulation must. */
-  readonly units?: string
-}
+import { failureMutants } from './failure-mutants.js'
+import type { Mutant } from './mutant.js'
 
 /** Bugs of the kind that people write. Each must be found by simulation, or by the unit tests it names. */
 export const mutants: readonly Mutant[] = [
@@ -129,8 +120,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'the age of a record is counted by the wall clock',
     file: 'src/producer/producer.ts',
-    find: 'const sentAt = this.#runtime.clock.now()',
-    replace: 'const sentAt = this.#runtime.clock.wallTime()',
+    find: 'const sentAt = clock.now()',
+    replace: 'const sentAt = clock.wallTime()',
     why: 'a clock that is set makes a record wait for an hour, or be given up at once',
     units: 'test/unit/wall-clock.test.ts',
   },
@@ -532,4 +523,5 @@ export const mutants: readonly Mutant[] = [
     why: 'a stalled handler fills the memory',
     units: 'test/unit/consumer/flow.test.ts',
   },
+  ...failureMutants,
 ]

@@ -81,6 +81,7 @@ export function makeConsumer(
     drainMs: plan.drainMs,
     topics: plan.topics.map(({ name }) => topicNamed(name)),
     order: plan.order,
+    retry: false,
     ...handlerOf(plan, callbacks),
     concurrency: plan.concurrency,
     commit: plan.commit,

@@ -103,6 +103,7 @@ const leastInThousandSeeds: Counts = {
   'seek by time': 100,
   'repeat after a seek': 4000,
   'partition paused by its user': 1500,
+  'paused by its user before it was assigned': 250,
   'partition of a reader without a group': 800,
   'topic deleted': 40,
   'topic made anew': 110,

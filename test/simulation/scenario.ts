@@ -223,8 +223,10 @@ export class Scenario {
     const key = `key-${between(random, 1, keys)}`
     const record = this.#sent.send(process.name, topic, key)
     if (chance(random, poison)) this.#poison.add(record.id)
+    // Some callers wait less than a delivery may take.
+    const timeoutMs = chance(random, 0.1) ? between(random, 1, 3_000) : undefined
     try {
-      const receipt = await producer.send(topicNamed(topic), valueOf(record.id), { key })
+      const receipt = await producer.send(topicNamed(topic), valueOf(record.id), { key, timeoutMs })
       record.outcome = 'stored'
       record.partition = receipt.partition
       record.offset = receipt.offset

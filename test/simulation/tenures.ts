@@ -70,6 +70,8 @@ export class Tenures {
   readonly #executions = new Map<string, Map<number, Execution[]>>()
   /** Targets of the seeks of each partition, in order. */
   readonly #seeks = new Map<string, number[]>()
+  /** What users have paused, by consumer and place: it holds over rebalances. */
+  readonly #paused = new Set<string>()
   #calls = 0
   handled = 0
 
@@ -106,7 +108,7 @@ export class Tenures {
       state: 'held',
       driver: 'gives',
       crashed: false,
-      paused: false,
+      paused: this.#paused.has(`${consumer}/${partitionKey(place.topic, place.partition)}`),
       continues,
       continuedBy: null,
       lastCommit: -1,
@@ -117,6 +119,7 @@ export class Tenures {
       cutsBefore: this.former.cutsOf(place).length,
     }
     this.#present.set(`${consumer}/${partitionKey(place.topic, place.partition)}`, tenure)
+    if (tenure.paused && continues === null) this.coverage.met('paused by its user before it was assigned')
     this.#all.push(tenure)
     return tenure
   }
@@ -177,7 +180,6 @@ export class Tenures {
     former.state = 'over'
     const fresh = this.#begin({ topic, partition }, consumer, former.epoch, former.generation, offset, former)
     former.continuedBy = fresh
-    fresh.paused = former.paused
     this.leads({ topic, partition }, offset)
   }
 
@@ -190,7 +192,10 @@ export class Tenures {
   }
 
   paused(consumer: string, place: TopicPartition, isPaused: boolean): void {
-    const tenure = this.of(consumer, place)
+    const key = `${consumer}/${partitionKey(place.topic, place.partition)}`
+    if (isPaused) this.#paused.add(key)
+    else this.#paused.delete(key)
+    const tenure = this.#present.get(key)
     if (tenure !== undefined) tenure.paused = isPaused
   }
 

@@ -99,7 +99,7 @@ export class Users {
     })
   }
 
-  /** What was taken away meanwhile is not paused any more. */
+  /** Also what was taken away meanwhile: it would rest when it comes again. */
   #resume({ ledger, name, consumer }: Member, places: readonly TopicPartition[]): void {
     for (const place of places) {
       if (unlessRefused(() => consumer.resume([place]))) ledger.tenures.paused(name, place, false)

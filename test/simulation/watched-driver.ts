@@ -31,7 +31,6 @@ export function watchedDriver(
     },
     reset: (former, assigned, reset) => {
       ledger.wasReset(consumer, former, reset)
-      const isPaused = tenures.of(consumer, former)?.paused ?? false
       tenures.willBeLost(consumer, [former], inFlight())
       isResetting = true
       goesOnAt = null
@@ -39,7 +38,6 @@ export function watchedDriver(
       isResetting = false
       tenures.over(consumer, [former])
       ledger.assigned(consumer, [{ ...assigned, position: goesOnAt ?? assigned.position }])
-      tenures.paused(consumer, assigned, isPaused)
     },
     lost: (partitions) => {
       tenures.willBeLost(consumer, partitions, inFlight())

@@ -1,9 +1,9 @@
-import { describe, expectTypeOf, it } from 'vitest'
+import { describe, expect, expectTypeOf, it } from 'vitest'
 import { z } from 'zod'
 import { bytes } from '../../src/serde/bytes.js'
 import { json } from '../../src/serde/json.js'
 import { nullable } from '../../src/serde/nullable.js'
-import type { Serde } from '../../src/serde/serde.js'
+import type { NoSchema, Serde } from '../../src/serde/serde.js'
 import { string } from '../../src/serde/string.js'
 import { defineTopic } from '../../src/topic/define-topic.js'
 import { murmur2, spread } from '../../src/topic/partitioners.js'
@@ -83,6 +83,14 @@ describe('types of topics', () => {
     send(topic, { bk_biz_id: 1, source: 's', retries: 0, parts: [] })
     // @ts-expect-error bk_biz_id is a number
     send(topic, { bk_biz_id: '1', source: 's', retries: 0, parts: [] })
+  })
+
+  it('refuse a schema where a serde is wanted, with what to write', () => {
+    // @ts-expect-error write json(RawEvent)
+    expect(() => defineTopic({ name: 't', value: RawEvent })).toThrow(/write json\(schema\)/)
+    // @ts-expect-error write json(RawEvent)
+    expect(() => nullable(RawEvent)).toThrow(/write json\(schema\)/)
+    expectTypeOf<NoSchema['~standard']>().toEqualTypeOf<'a schema is not a serde: write json(schema)' | undefined>()
   })
 
   it('fit where any topic is taken', () => {

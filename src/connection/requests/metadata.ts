@@ -6,6 +6,14 @@ export interface Broker {
   readonly port: number
   readonly rack: string | null
 }
+/** The brokers that the controller takes for living, and which of them it is; one that is down is missing. */
+export interface ClusterDescription {
+  /** `null` where brokers do not tell. */
+  readonly clusterId: string | null
+  /** -1 while there is none. */
+  readonly controllerId: number
+  readonly brokers: readonly Broker[]
+}
 export interface MetadataRequest {
   readonly api: 'metadata'
   /** `null` asks for every topic, an empty list for the brokers alone. Never creates a topic. */
@@ -29,9 +37,6 @@ export interface TopicMetadata {
   readonly isInternal: boolean
   readonly partitions: readonly PartitionMetadata[]
 }
-export interface MetadataAnswer extends Throttled {
-  readonly brokers: readonly Broker[]
-  readonly clusterId: string | null
-  readonly controllerId: number
+export interface MetadataAnswer extends Throttled, ClusterDescription {
   readonly topics: readonly TopicMetadata[]
 }

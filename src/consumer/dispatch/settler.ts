@@ -50,20 +50,20 @@ export class Settler {
 
   async #goOn(work: Work, first: Settlement): Promise<Settlement> {
     let settlement = first
-    while (settlement.kind === 'again') settlement = await this.#again(work, settlement.afterMs)
+    while (settlement.kind === 'again') settlement = await this.#again(work, settlement)
     if (settlement.kind === 'split') await this.#runSplit(work)
     else this.#settle(work, settlement)
     return settlement
   }
 
   /** In its lane, so nothing overtakes it, and without a place of `concurrency` while it sleeps. */
-  async #again(work: Work, afterMs: number): Promise<Settlement> {
+  async #again(work: Work, { afterMs, isFree = false }: Extract<Settlement, { kind: 'again' }>): Promise<Settlement> {
     const { lanes } = work.partition
     lanes.giveBack(work.inLane)
     await this.#parts.clock.sleep(afterMs, lanes.closing).catch(() => undefined) // closed: there is no place then
     // Given up, sought elsewhere or stopped: whoever reads it next handles it.
     if (!(await lanes.takeAgain(work.inLane))) return late
-    work.attempt += 1
+    if (!isFree) work.attempt += 1
     return this.#parts.delivery.deliver(work)
   }
 

@@ -2,7 +2,6 @@ import { DecodeError, TimeoutError } from '../../errors.js'
 import { exponential, type Backoff } from '../../runtime/backoff.js'
 import type { Runtime } from '../../runtime/runtime.js'
 import { thrownName } from '../../runtime/thrown.js'
-import { errorText } from '../../telemetry/error-text.js'
 import type { Telemetry } from '../../telemetry/guard.js'
 import { tell } from '../../telemetry/tell.js'
 import type { OwnedPartition } from '../partition/owned-partition.js'
@@ -16,7 +15,6 @@ import {
   type FailedRecord,
   type LetterForm,
 } from './failed-record.js'
-import { DeadLetter } from './fate.js'
 import { FloodBreaker, type BreakerLimits } from './flood-breaker.js'
 import type { Failed, Rung } from './ladder.js'
 
@@ -76,9 +74,7 @@ async function deadLetter(parts: DeadLettersParts, failed: Failed): Promise<Sett
   partition.deadLetterFailures = 0
   const { topic, partition: number, reason, attempt } = record
   const { offset } = record.record
-  const because = errorText(failed.error)
-  const place = { topic, partition: number, offset }
-  tell(parts.telemetry, { kind: 'dead-lettered', ...place, reason, because, attempt, form: end.form })
+  tell(parts.telemetry, { kind: 'dead-lettered', topic, partition: number, offset, reason, attempt, form: end.form })
   if (parts.policy.afterwards === 'continue') return deadLettered
   return { kind: 'moved', to: 'dead-letter', thenStop: stoppedBehind(record) }
 }
@@ -169,13 +165,13 @@ function stoppedBehind({ topic, partition, record: { offset }, error }: FailedRe
 function failedRecord(group: string | null, failed: Failed): FailedRecord {
   const { work, error, attempt, firstFailedAt, lastFailedAt } = failed
   const { topic, partition } = work.partition
-  const reason = reasonOf(error)
+  const reason = reasonOf(failed)
   return { topic, partition, record: work.firstRecord, group, reason, error, attempt, firstFailedAt, lastFailedAt }
 }
 
-function reasonOf(error: unknown): DeadLetterReason {
+function reasonOf({ error, class: failureClass }: Failed): DeadLetterReason {
   if (error instanceof DecodeError) return error.code === 'invalid' ? 'invalid' : 'undecodable'
-  if (error instanceof DeadLetter) return 'rejected'
+  if (failureClass === 'fatal') return 'rejected'
   if (error instanceof TimeoutError && error.code === 'handler-timeout') return 'timeout'
   return 'exhausted'
 }

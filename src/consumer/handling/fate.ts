@@ -1,4 +1,5 @@
-import { TidemarkError } from '../../errors.js'
+import { ConfigError, TidemarkError } from '../../errors.js'
+import { came } from '../../input/came.js'
 
 /**
  * Thrown by a handler: this record can never be handled, put it on the dead-letter topic now, without further attempts.
@@ -18,5 +19,49 @@ export class Discard extends TidemarkError {
   /** @param because for the log; must not hold keys or values. */
   constructor(because: string, cause?: unknown) {
     super('discard', because, { cause })
+  }
+}
+
+/**
+ * Thrown by a handler: what it depends on is down, so no record of this partition can be handled now. The partition pauses
+ * at once and tries one delivery at a time, at rising distances up to 10 s, until one succeeds. No attempt is spent, and the
+ * record never becomes a dead letter for it.
+ *
+ * @example
+ * catch (error) { throw isConnectionLost(error) ? new Unavailable('the database is down', error) : error }
+ */
+export class Unavailable extends TidemarkError {
+  override readonly name = 'Unavailable'
+  /** @param because for the log; must not hold keys or values. An error alone is taken for the cause. */
+  constructor(because: string | Error, cause?: unknown) {
+    const isText = typeof because === 'string'
+    super('unavailable', isText ? because : 'what the handler depends on is not available', {
+      cause: isText ? cause : because,
+      retriable: true,
+    })
+  }
+}
+
+/**
+ * Thrown by a handler: try this record again after so long. It waits in its place, so the rest of its partition (or key)
+ * waits with it, without a place of `concurrency`. Neither `retry.retries` nor `retry.budgetMs` bounds it: look at
+ * `context.attempt`, which counts on, and throw `DeadLetter` when it is enough.
+ */
+export class RetryLater extends TidemarkError {
+  override readonly name = 'RetryLater'
+  /**
+   * @param afterMs from now on
+   * @param because for the log; must not hold keys or values.
+   * @throws ConfigError when it is no number of milliseconds, from 0 on
+   */
+  constructor(
+    readonly afterMs: number,
+    because = 'the handler asked for another attempt later',
+    cause?: unknown,
+  ) {
+    super('retry-later', because, { cause, retriable: true })
+    if (Number.isFinite(afterMs) && afterMs >= 0) return
+    const fix = 'write a number of milliseconds, 0 or more'
+    throw new ConfigError('RetryLater', [{ path: 'afterMs', message: came(afterMs), fix }])
   }
 }

@@ -4,7 +4,7 @@ import type { Telemetry } from '../../telemetry/guard.js'
 import { tell } from '../../telemetry/tell.js'
 import { discarded, split } from '../partition/settlement.js'
 import type { Work } from '../partition/work.js'
-import { DeadLetter, Discard } from './fate.js'
+import { Discard } from './fate.js'
 import type { Rung } from './ladder.js'
 
 /** Drops what the handler said to drop. Of a batch only the record that it is about. */
@@ -20,9 +20,9 @@ export function discardRung(telemetry: Telemetry): Rung {
 }
 
 /** The last: nobody may pass the record over, so its partition stops at it, visibly. */
-export const stopRung: Rung = ({ work, error }) => {
+export const stopRung: Rung = ({ work, error, class: failureClass }) => {
   // One record of the batch is meant, and the others may succeed.
-  if (work.count > 1 && error instanceof DeadLetter) return split
+  if (work.count > 1 && failureClass === 'fatal') return split
   return { kind: 'stopped', by: stopError(work, error) }
 }
 

@@ -3,6 +3,7 @@ import type { Runtime } from '../../runtime/runtime.js'
 import { isError } from '../../runtime/thrown.js'
 import { late, type Settlement } from '../partition/settlement.js'
 import type { Work } from '../partition/work.js'
+import type { Classifier, FailureClass } from './failure-class.js'
 
 /** A delivery whose attempt failed. */
 export interface Failed {
@@ -13,6 +14,9 @@ export interface Failed {
   readonly firstFailedAt: number
   readonly lastFailedAt: number
   readonly error: unknown
+  readonly class: FailureClass
+  /** When the attempt before failed, by `clock.now()`; `null` when this was the first to fail. */
+  readonly failedBeforeAt: number | null
 }
 
 /** One step of the ladder: decides what becomes of a failed delivery, or leaves it to the next. Must not throw or reject. */
@@ -30,26 +34,48 @@ export interface FailedAttempt {
  * | rung        | takes                              | costs |
  * |-------------|------------------------------------|-------|
  * | discard     | what the handler said to drop      | nothing |
- * | retry later | what may succeed at another time   | an attempt, and time in its lane |
+ * | retry       | what may succeed at another time   | an attempt, and time in its lane |
+ * | retry later | (a slot for retries out of place)  | |
  * | dead letter | the rest, where there is a topic   | its order among its neighbours |
  * | stop        | everything                         | its partition, until somebody looks |
  */
 export class Ladder {
   readonly #rungs: readonly Rung[]
+  readonly #classifier: Classifier
   readonly #runtime: Runtime
 
   /** @param rungs the last one takes everything */
-  constructor(rungs: readonly Rung[], runtime: Runtime) {
+  constructor(rungs: readonly Rung[], classifier: Classifier, runtime: Runtime) {
     this.#rungs = rungs
+    this.#classifier = classifier
     this.#runtime = runtime
   }
 
   /** Never throws or rejects: a rung that does stops the partition. */
   end(work: Work, { attempt, firstFailedAt }: FailedAttempt, thrown: unknown): Settlement | Promise<Settlement> {
     if (work.partition.isGone) return late
-    const lastFailedAt = this.#runtime.clock.wallTime()
-    work.firstFailedAt ??= firstFailedAt ?? lastFailedAt
-    const failed: Failed = { work, attempt, firstFailedAt: work.firstFailedAt, lastFailedAt, error: legible(thrown) }
+    const { clock } = this.#runtime
+    const [now, lastFailedAt] = [clock.now(), clock.wallTime()]
+    const failedBeforeAt = work.trouble?.lastAt ?? null
+    work.trouble ??= {
+      firstFailedAt: firstFailedAt ?? lastFailedAt,
+      lastAt: now,
+      countsFrom: now,
+      retries: 0,
+      waits: 0,
+      isDoubted: false,
+    }
+    work.trouble.lastAt = now
+    const error = legible(thrown)
+    const failed: Failed = {
+      work,
+      attempt,
+      firstFailedAt: work.trouble.firstFailedAt,
+      lastFailedAt,
+      error,
+      class: this.#classifier.classOf(error),
+      failedBeforeAt,
+    }
     try {
       for (const rung of this.#rungs) {
         const settlement = rung(failed)

@@ -7,7 +7,9 @@ import { atLeastOnce, type Handling } from '../handling/at-least-once.js'
 import { deadLetterRung } from '../handling/dead-letters.js'
 import type { DeadLetterPolicy } from '../handling/failed-record.js'
 import { discardRung, stopRung } from '../handling/fates.js'
+import { Classifier } from '../handling/failure-class.js'
 import { Ladder, type Rung } from '../handling/ladder.js'
+import { retryRung } from '../handling/retries.js'
 import { RunningCalls } from '../handling/running-calls.js'
 import { ChangedValues } from '../intake/changed-values.js'
 import { Inflow, type Supply } from '../intake/inflow.js'
@@ -87,7 +89,7 @@ export function assemble(
   const delivery = makeDelivery({
     handling,
     middleware: options.use,
-    ladder: new Ladder(rungsOf(group, dependencies, telemetry), runtime),
+    ladder: new Ladder(rungsOf(options, dependencies, telemetry), new Classifier(options.classify, telemetry), runtime),
     running,
     send,
     handlerTimeoutMs,
@@ -188,12 +190,13 @@ const unlimited: DeadLetterPolicy = { breaker: null, afterwards: 'continue' }
 
 /** Docs: decision 4. */
 function rungsOf(
-  group: string | null,
+  { group, retry }: ResolvedConsumerOptions,
   { retryLater, deadLetter, deadLetterPolicy: policy = unlimited, driver: { runtime } }: ConsumerDependencies,
   telemetry: Telemetry,
 ): Rung[] {
   return [
     discardRung(telemetry),
+    retryRung({ settings: retry, runtime, telemetry }),
     ...(retryLater === undefined ? [] : [retryLater]),
     ...(deadLetter === null ? [] : [deadLetterRung({ group, route: deadLetter, policy, runtime, telemetry })]),
     stopRung,

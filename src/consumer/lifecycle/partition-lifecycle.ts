@@ -95,7 +95,7 @@ export class PartitionLifecycle implements ConsumerListener {
     const unsettledFrom = owned.tracker.committable
     this.#parts.drains.abandon([owned], 'reset')
     const start = keptTo === null ? startAt(to) : belowCut(owned, keptTo, to)
-    const fresh = this.#parts.partitions.goOn(owned, assigned, start)
+    const fresh = this.#parts.partitions.own(assigned, start)
     if (start.position < to) this.#parts.driver().seek(assigned, start.position, 'read')
     this.#shareMarks()
     // Else the next process would go on from what the group had of the former log.

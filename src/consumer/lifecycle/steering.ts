@@ -8,6 +8,7 @@ import { tell } from '../../telemetry/tell.js'
 import type { RunningCalls } from '../handling/running-calls.js'
 import type { OwnedPartition, PartitionStart } from '../partition/owned-partition.js'
 import type { OwnedPartitions } from '../partition/owned-partitions.js'
+import type { Place } from '../partition/user-pauses.js'
 import { uncommittedRanges } from '../release/drain.js'
 import type { Ledger } from '../settling/ledger.js'
 import type { Gauges } from '../watch/gauges.js'
@@ -40,17 +41,9 @@ export class Steering {
     this.#parts = parts
   }
 
-  pause(places: readonly TopicPartition[]): void {
+  setPaused(places: readonly Place[], isPaused: boolean): void {
     const { partitions, gauges } = this.#parts
-    for (const { gate } of places.map((place) => partitions.require(place))) {
-      if (!gate.isClosedBy('user')) gate.close('user')
-    }
-    gauges.changed()
-  }
-
-  resume(places: readonly TopicPartition[]): void {
-    const { partitions, gauges } = this.#parts
-    for (const { gate } of places.map((place) => partitions.require(place))) gate.lift('user')
+    partitions.setPaused(places, isPaused)
     gauges.changed()
   }
 
@@ -90,7 +83,7 @@ export class Steering {
       seek.offset === null
         ? whereHandlingStands(owned)
         : { position: seek.offset, completed: [], acknowledged: null, leftBehind }
-    const fresh = partitions.goOn(owned, owned.assigned, start)
+    const fresh = partitions.own(owned.assigned, start)
     if (wasStopped) tell(telemetry, { kind: 'partition-restarted', topic, partition, offset: start.position })
     driver().seek(fresh.assigned, start.position, seek.offset === null ? 'read' : 'now')
     if (fresh.gate.isOpen('fetch')) driver().resume(fresh.assigned)

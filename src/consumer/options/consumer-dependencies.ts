@@ -14,7 +14,7 @@ export interface ConsumerDependencies extends Telemetry {
   readonly clientId: string
   /** Between decoding and handling, one for each partition that is taken; `null`: records are handled as they come. */
   readonly stage: ((partition: TopicPartition) => Stage) | null
-  /** The rung of the ladder that tries failed deliveries again. By default there is none. */
+  /** The rung of the ladder that keeps elsewhere, to be tried later, what failed in place. By default there is none. */
   readonly retryLater?: Rung | undefined
   /** Where failed records go; `null`: their partition stops. */
   readonly deadLetter: DeadLetterRoute | null

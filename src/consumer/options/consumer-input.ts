@@ -2,15 +2,20 @@ import { ConfigError } from '../../errors.js'
 import { came } from '../../input/came.js'
 import { isRecord } from '../../input/shapes.js'
 
-/** Throws `ConfigError` unless it is a list of partitions. */
-export function requirePartitions(call: string, partitions: unknown): void {
-  const expected = 'write a list of { topic, partition }, or leave it out for all'
-  if (!Array.isArray(partitions)) {
-    throw new ConfigError(call, [{ path: 'partitions', message: came(partitions), fix: expected }])
+/** Throws `ConfigError` unless it is a list of partitions, or whole topics, of these topics. */
+export function requirePlaces(call: string, places: unknown, topics: readonly { readonly topic: string }[]): void {
+  const expected = 'write a list of { topic, partition }, or of { topic } for all of it, or leave it out for all'
+  if (!Array.isArray(places)) {
+    throw new ConfigError(call, [{ path: 'places', message: came(places), fix: expected }])
   }
-  const issues = partitions.flatMap((place: unknown, index) =>
-    isPlace(place) ? [] : [{ path: `partitions.${index}`, message: came(place), fix: 'write { topic, partition }' }],
-  )
+  const names = topics.map(({ topic }) => topic)
+  const issues = places.flatMap((place: unknown, index) => {
+    const path = `places.${index}`
+    if (!isPlace(place)) return [{ path, message: came(place), fix: 'write { topic, partition }, or { topic }' }]
+    if (names.includes(place.topic)) return []
+    const fix = `write one of its topics: ${names.join(', ')}`
+    return [{ path: `${path}.topic`, message: `${place.topic} is not read by this consumer`, fix }]
+  })
   if (issues.length > 0) throw new ConfigError(call, issues)
 }
 
@@ -37,8 +42,10 @@ export function requireSeekTarget(target: unknown): void {
   throw new ConfigError('seek', [issue])
 }
 
-function isPlace(place: unknown): boolean {
-  return isRecord(place) && typeof place['topic'] === 'string' && typeof place['partition'] === 'number'
+function isPlace(place: unknown): place is { readonly topic: string } {
+  if (!isRecord(place) || typeof place['topic'] !== 'string') return false
+  const { partition } = place
+  return partition === undefined || (Number.isSafeInteger(partition) && (partition as number) >= 0)
 }
 
 function isPosition(value: unknown): boolean {

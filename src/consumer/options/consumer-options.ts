@@ -5,6 +5,7 @@ import type { Message } from '../../message/message.js'
 import type { TopicPartition } from '../../message/topic-partition.js'
 import type { Topic } from '../../topic/topic.js'
 import type { Order } from '../dispatch/dispatch.js'
+import type { FailureClass } from '../handling/failure-class.js'
 import type { Handler, Middleware } from '../handling/handler.js'
 import type { DrainReport } from '../../telemetry/drain-report.js'
 
@@ -42,16 +43,35 @@ export interface ConsumerSettingsOptions<Topics extends readonly Topic[] = reado
   /** When the log no longer has the next offset. Default `stop`: the partition stops, with the lost range in the error. */
   readonly onOutOfRange?: 'stop' | 'earliest' | 'latest' | undefined
   /**
-   * When a topic does not exist at the start. Default `wait`: it is read as soon as it appears; `facts().unavailableTopics`
-   * names it and a warning says so. `refuse`: `start` rejects with `ConfigError`, and may be called again.
-   */
-  readonly missingTopics?: 'wait' | 'refuse' | undefined
-  /**
    * A handler that has not ended after this has failed (reason `timeout`), whatever it does later, and its signal aborts.
    * Default 300,000. For up to 5 s more (at most this time once more) nothing else of its partition or key starts, so a
    * handler that heeds its signal never runs beside the next one; one that does not is left behind and counted.
    */
   readonly handlerTimeoutMs?: number | undefined
+  /**
+   * How a record whose handler failed is tried again, in its place: its partition or key waits, others go on, and a place of
+   * `concurrency` is free meanwhile. Default 3 retries, each after up to 100 ms, 200 ms, 400 ms … 2 s (all of it is drawn),
+   * none later than 10 s after the first failure; programming errors (`TypeError`, `ReferenceError`, `RangeError`,
+   * `SyntaxError` without a cause) get one. Each attempt has a `handlerTimeoutMs` of its own. A batch is tried whole, and
+   * for its last attempt each of its records alone. `false`: a failure is final at its first attempt.
+   */
+  readonly retry?:
+    | false
+    | {
+        /** Attempts after the first. Default 3. */
+        readonly retries?: number | undefined
+        /** The first retry comes within `initialMs` (100), each later one within twice as long, up to `maxMs` (2,000). */
+        readonly backoff?: { readonly initialMs?: number | undefined; readonly maxMs?: number | undefined } | undefined
+        /** Most time from the first failure to the start of the last attempt. Default 10,000. */
+        readonly budgetMs?: number | undefined
+      }
+    | undefined
+  /**
+   * Says what an error of the handler means, where the handler cannot throw `DeadLetter`, `Discard`, `Unavailable` or
+   * `RetryLater` itself: `retryable` (the default for all errors), `fatal`, `unavailable` or `cancelled`; `undefined` leaves
+   * it to the default. Is not asked about what cannot be decoded.
+   */
+  readonly classify?: ((error: unknown) => FailureClass | undefined) | undefined
   /**
    * How long running handlers may finish when partitions are given up. Default 30,000; in a rebalance at most 60 % of
    * `rebalanceTimeoutMs` less one heartbeat interval.
@@ -114,9 +134,10 @@ export interface HandleEach<Topics extends readonly Topic[]> {
 export interface HandleBatch<Topics extends readonly Topic[]> {
   readonly handle?: undefined
   /**
-   * Handles messages of one partition in order of offset; all are done when it has ended. When it throws and there is a
-   * dead-letter topic, its messages are handed over again one by one, and only those that fail alone go there; without
-   * one the partition stops at the first message of the batch.
+   * Handles messages of one partition in order of offset; all are done when it has ended. When it throws, the batch is tried
+   * again as `retry` says; for the last attempt its messages are handed over one by one, and only those that fail alone go to
+   * the dead-letter topic, or stop the partition. With `retry: false` and no dead-letter topic the partition stops at the
+   * first message of the batch.
    */
   readonly handleBatch: Handler<readonly MessageOf<Topics[number]>[]>
   /** Most messages of one batch. Default 1,000. */

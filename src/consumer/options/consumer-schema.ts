@@ -4,6 +4,7 @@ import { given } from '../../input/given.js'
 import type { Message } from '../../message/message.js'
 import type { TopicPartition } from '../../message/topic-partition.js'
 import type { Topic } from '../../topic/topic.js'
+import type { Classify } from '../handling/failure-class.js'
 import type { Handler, Middleware } from '../handling/handler.js'
 import type { Mark } from '../partition/back-pressure.js'
 import type { DrainReport } from '../../telemetry/drain-report.js'
@@ -25,6 +26,20 @@ const fetchSchema = z.strictObject({
   minBytes: positive().default(1).describe('least bytes a broker collects before it answers'),
   maxBytes: positive().default(4_194_304).describe('most bytes of one fetch answer'),
   partitionMaxBytes: positive().default(1_048_576).describe('most bytes of one partition in a fetch answer'),
+})
+
+const retrySchema = z.strictObject({
+  retries: z.int().min(0).max(1_000).default(3).describe('attempts after the first one, from 0 to 1,000'),
+  backoff: z
+    .strictObject({
+      initialMs: positive()
+        .default(100)
+        .describe('the first retry comes within so long, in ms; each later one doubles it'),
+      maxMs: positive().default(2_000).describe('no retry waits for longer than this, in ms'),
+    })
+    .prefault({})
+    .describe('waits before retries, { initialMs, maxMs }; how much of each is waited is drawn'),
+  budgetMs: positive().default(10_000).describe('no retry begins later than this after the first failure, in ms'),
 })
 
 const optionFields = {
@@ -78,13 +93,19 @@ const optionFields = {
     .enum(['stop', 'earliest', 'latest'])
     .default('stop')
     .describe("what to do when the log no longer has the next offset: 'stop' the partition, or jump"),
-  missingTopics: z
-    .enum(['wait', 'refuse'])
-    .default('wait')
-    .describe("what to do at the start when a topic does not exist: 'wait' for it, or 'refuse' to start"),
   handlerTimeoutMs: positive()
     .default(300_000)
     .describe('a handler that has not ended after this counts as failed, and its signal aborts, in ms'),
+  retry: z
+    .union([z.literal(false), retrySchema])
+    .prefault({})
+    .describe('how a record that failed is tried again: { retries, backoff, budgetMs }, or false for not at all'),
+  classify: z
+    .custom<Classify>(isFunction)
+    .optional()
+    .describe(
+      "a function (error) that returns 'retryable', 'fatal', 'unavailable', 'cancelled', or undefined for the default",
+    ),
   drainMs: positive()
     .default(30_000)
     .describe('how long running handlers may finish when partitions are given up, in ms'),
@@ -188,6 +209,9 @@ export function checkTogether(options: z.output<z.ZodObject<typeof optionFields>
   if (lowMark.records >= highMark.records)
     refuse(['lowMark', 'records'], `less than highMark.records, ${highMark.records}`)
   if (lowMark.bytes >= highMark.bytes) refuse(['lowMark', 'bytes'], `less than highMark.bytes, ${highMark.bytes}`)
+  const { retry } = options
+  if (retry !== false && retry.backoff.maxMs < retry.backoff.initialMs)
+    refuse(['retry', 'backoff', 'maxMs'], `at least retry.backoff.initialMs, ${retry.backoff.initialMs}`)
   if (options.heartbeatIntervalMs * 3 > options.sessionTimeoutMs) {
     refuse(['heartbeatIntervalMs'], `at most a third of sessionTimeoutMs, ${options.sessionTimeoutMs}`)
   }

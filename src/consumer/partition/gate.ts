@@ -6,7 +6,7 @@ export type Door = 'fetch' | 'start'
  *
  * | reason        | until |
  * |---------------|-------|
- * | `user`        | `resume`, over seeks and resets, or a rebalance |
+ * | `user`        | `resume`, over seeks, resets and rebalances |
  * | `marks`       | what is held is below the low mark |
  * | `dead-letter` | the dead-letter topic can be written again |
  * | `not-before`  | the time before which its next record may not be handled |

@@ -4,12 +4,14 @@ import { partitionKey, type TopicPartition } from '../../message/topic-partition
 import { commitMetadataMaxBytes } from '../../offsets/commit-metadata.js'
 import type { Clock } from '../../runtime/clock.js'
 import { OwnedPartition, type OwnedPartitionParts, type PartitionStart } from './owned-partition.js'
+import { UserPauses, type Place } from './user-pauses.js'
 
 /** The partitions that are ours now. */
 export class OwnedPartitions {
   readonly #owned = new Map<string, OwnedPartition>()
   readonly #parts: OwnedPartitionParts
   readonly #clock: Clock
+  readonly #pauses = new UserPauses()
 
   constructor(parts: OwnedPartitionParts, clock: Clock) {
     this.#parts = parts
@@ -40,18 +42,18 @@ export class OwnedPartitions {
     })
   }
 
-  /** In place of what there was of the same partition. */
+  /** In place of what there was of the same partition; what its user asked for holds on. */
   own(assigned: AssignedPartition, start: PartitionStart): OwnedPartition {
     const owned = new OwnedPartition(assigned, start, this.#parts, this.#clock.now(), commitMetadataMaxBytes)
     this.#owned.set(partitionKey(owned.topic, owned.partition), owned)
+    this.#obey(owned)
     return owned
   }
 
-  /** The same partition from another place on: what its user asked for holds on. */
-  goOn(former: OwnedPartition, assigned: AssignedPartition, start: PartitionStart): OwnedPartition {
-    const owned = this.own(assigned, start)
-    if (former.gate.isClosedBy('user')) owned.gate.close('user')
-    return owned
+  /** By the user: what is ours of these places rests or goes on, and so does what comes. */
+  setPaused(places: readonly Place[], isPaused: boolean): void {
+    this.#pauses.set(places, isPaused)
+    for (const owned of this.#owned.values()) this.#obey(owned)
   }
 
   /** Removes this very object; one that was replaced meanwhile stays. */
@@ -66,5 +68,12 @@ export class OwnedPartitions {
 
   places(): TopicPartition[] {
     return this.all().map(({ topic, partition }) => ({ topic, partition }))
+  }
+
+  #obey({ topic, partition, gate }: OwnedPartition): void {
+    const isPaused = this.#pauses.has(topic, partition)
+    if (isPaused === gate.isClosedBy('user')) return
+    if (isPaused) gate.close('user')
+    else gate.lift('user')
   }
 }

@@ -9,8 +9,8 @@ export type Settlement =
   | { readonly kind: 'late' }
   /** A batch failed and each of its records must be tried alone. */
   | { readonly kind: 'split' }
-  /** To be tried again after a while, in its place: nothing of its lane overtakes it. */
-  | { readonly kind: 'again'; readonly afterMs: number }
+  /** To be tried again after a while, in its place: nothing of its lane overtakes it. `isFree`: that spends no attempt. */
+  | { readonly kind: 'again'; readonly afterMs: number; readonly isFree?: boolean | undefined }
   /** Nothing may be done with the record: the partition stops here. */
   | { readonly kind: 'stopped'; readonly by: Error }
 

@@ -4,6 +4,7 @@ import type { ReceivedRecord } from '../../message/record.js'
 import type { LaneTask } from '../../runtime/lane-group.js'
 import type { OwnedPartition } from './owned-partition.js'
 import type { Settlement } from './settlement.js'
+import type { Trouble } from './trouble.js'
 
 /** The first of consecutive tickets of the tracker; each of them where a stage has changed the order. */
 export type Tickets = number | readonly number[]
@@ -14,8 +15,8 @@ export class Work implements LaneTask<Work> {
   hasPlace = false
   /** Of this consumer; 1 for the first. */
   attempt = 1
-  /** Ms since the Unix epoch; `null` while no attempt of this consumer failed. */
-  firstFailedAt: number | null = null
+  /** `null` while no attempt of this consumer failed. */
+  trouble: Trouble | null = null
   /** The batch that it was part of, and in whose place of its lane it is tried. */
   #batch: Work | null = null
 
@@ -74,7 +75,7 @@ export class Work implements LaneTask<Work> {
         this.failure,
       )
       single.attempt = this.attempt + 1
-      single.firstFailedAt = this.firstFailedAt
+      single.trouble = this.trouble === null ? null : { ...this.trouble }
       single.#batch = this
       return single
     })

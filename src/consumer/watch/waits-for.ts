@@ -10,7 +10,7 @@ export function workOf(partition: OwnedPartition, end: KnownEnd | null, blindBef
   const { state, lanes, gate, tracker, inflow } = partition
   if (state.is('draining', 'gone')) return null
   if (partition.deadLetterFailures > 0) return 'dead-letter'
-  if (lanes.running > 0) return 'handler'
+  if (lanes.running > 0) return lanes.running === lanes.resting ? 'retry' : 'handler'
   if (gate.isClosedBy('user')) return null
   if (gate.isClosedBy('commit')) return 'commit'
   const isBehind = end !== null && end.offset > tracker.committable

@@ -3,7 +3,7 @@ import type { Connection } from '../../connection/connection.js'
 import { RequestError } from '../../connection/request-error.js'
 import type { NamedError, NewTopic } from '../../connection/requests/admin.js'
 import type { IsolationLevel } from '../../connection/requests/fetch.js'
-import type { TopicMetadata } from '../../connection/requests/metadata.js'
+import type { ClusterDescription, TopicMetadata } from '../../connection/requests/metadata.js'
 import type { CommittedPartition } from '../../connection/requests/offsets.js'
 import type { DriverAdmin } from '../../driver/admin.js'
 import type { ClientSettings } from '../../driver/client-settings.js'
@@ -21,6 +21,8 @@ import { changeTopics, type TopicChangeParts } from './topic-changes.js'
 
 const requestTimeoutMs = 5_000
 const metadataMaxAgeMs = 300_000
+/** Answers of brokers, each asked in turn, after which what they do not know is not there: one alone may lag. */
+const deniedInARow = 3
 
 export function createProtocolAdmin(connection: Connection, runtime: Runtime, settings: ClientSettings): DriverAdmin {
   return new ProtocolAdmin(connection, runtime, settings)
@@ -32,9 +34,9 @@ class ProtocolAdmin implements DriverAdmin {
   readonly #changes: TopicChangeParts
   readonly #closed = new AbortController()
 
-  constructor(connection: Connection, runtime: Runtime, settings: ClientSettings) {
+  constructor(connection: Connection, runtime: Runtime, { logger }: ClientSettings) {
     this.#runtime = runtime
-    this.#cluster = new Cluster(connection, runtime, { ...settings, requestTimeoutMs, metadataMaxAgeMs })
+    this.#cluster = new Cluster(connection, runtime, { logger, requestTimeoutMs, metadataMaxAgeMs })
     this.#changes = { cluster: this.#cluster, runtime, requestTimeoutMs, closed: this.#closed.signal }
   }
 
@@ -79,6 +81,12 @@ class ProtocolAdmin implements DriverAdmin {
     await this.#until([topic], hasGrown, deadline, `did not have ${count} partitions with leaders`)
   }
 
+  async describeCluster(deadline: number): Promise<ClusterDescription> {
+    const request = { api: 'metadata', topics: [] } as const
+    const { clusterId, controllerId, brokers } = await this.#cluster.anyBroker(request, deadline)
+    return { clusterId, controllerId, brokers }
+  }
+
   async describeTopics(topics: readonly string[] | null, deadline: number): Promise<readonly TopicMetadata[]> {
     const answer = await this.#cluster.anyBroker({ api: 'metadata', topics }, deadline)
     const refused = answer.topics.find(({ errorCode }) => judgeTopicCode(errorCode) === 'forbidden')
@@ -119,15 +127,19 @@ class ProtocolAdmin implements DriverAdmin {
     const context = { cluster: this.#cluster, runtime: this.#runtime, settings }
     const found = new Map<string, number>()
     let open = partitions.map(({ topic, partition }) => ({ topic, partition, timestamp: timestampOf(position) }))
+    let round = 0
     await this.#retry(deadline, async () => {
       const findings = await lookUpOffsets(context, open, deadline)
       const unknown: typeof open = []
+      round += 1
       let trouble = ''
       for (const [index, question] of open.entries()) {
         const finding = findings[index]
         if (finding?.kind === 'refused') throw finding.error
         if (finding?.kind === 'found') found.set(partitionKey(question.topic, question.partition), finding.offset)
         else {
+          const missing = round < deniedInARow ? null : this.#missing(question)
+          if (missing !== null) throw missing
           unknown.push(question)
           trouble = `looking up the offset of ${question.topic}-${question.partition}: ${finding?.reason ?? 'no answer'}`
         }
@@ -162,6 +174,22 @@ class ProtocolAdmin implements DriverAdmin {
   async close(): Promise<void> {
     this.#closed.abort(new StateError('closed', 'the admin was closed before it had an answer'))
     await this.#cluster.close()
+  }
+
+  /** What the cluster says is not there; its metadata is as new as the last round. */
+  #missing({ topic, partition }: TopicPartition): DriverError | null {
+    const told = this.#cluster.topic(topic)
+    if (told === undefined) return null
+    const isDenied = judgeTopicCode(told.errorCode) === 'denied'
+    if (!isDenied && (told.errorCode !== brokerCode.NONE || told.partitions.length > partition)) return null
+    const problem = isDenied
+      ? `topic "${topic}" does not exist; create it, or correct its name`
+      : `${topic}-${partition} does not exist: the topic has ${told.partitions.length} partition(s), numbered from 0`
+    return new DriverError('unknown-topic-or-partition', problem, {
+      topic,
+      partition,
+      brokerCode: brokerCode.UNKNOWN_TOPIC_OR_PARTITION,
+    })
   }
 
   async #broker(name: string, deadline: number): Promise<number> {

@@ -24,7 +24,10 @@ export const judgeTopicChangeCode = judgeBy<TopicChangeVerdict>(
     },
     TOPIC_AUTHORIZATION_FAILED: { end: 'refused', fix: 'grant this client CREATE, ALTER and DELETE as needed' },
     CLUSTER_AUTHORIZATION_FAILED: { end: 'refused', fix: 'grant this client CREATE on the cluster' },
-    INVALID_TOPIC_EXCEPTION: { end: 'refused', fix: 'use 1 to 249 of the characters a-z A-Z 0-9 . _ -' },
+    INVALID_TOPIC_EXCEPTION: {
+      end: 'refused',
+      fix: 'use 1 to 249 of the characters a-z A-Z 0-9 . _ -, of which Kafka takes . and _ for the same',
+    },
     TOPIC_DELETION_DISABLED: { end: 'refused', fix: "set the broker's delete.topic.enable" },
   },
   { end: 'refused' },

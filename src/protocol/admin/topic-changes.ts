@@ -65,8 +65,7 @@ export async function changeTopics<Item>(
           trouble = brokerError(errorCode, doing).message
           if (verdict.inDoubt) inDoubt = true
         } else {
-          const fix = verdict.fix ?? errorMessage ?? 'see the error code in the Kafka protocol guide'
-          throw brokerError(errorCode, `${doing} "${name}"`, { topic: name, fix })
+          throw brokerError(errorCode, `${doing} "${name}"`, { topic: name, fix: remedy(errorMessage, verdict.fix) })
         }
       }
     } catch (failure) {
@@ -76,6 +75,13 @@ export async function changeTopics<Item>(
     }
   }
   return changed
+}
+
+/** What the broker says of it comes first: it knows more than its code tells. */
+function remedy(words: string | null, fix: string | undefined): string {
+  if (words === null || words === '') return fix ?? 'see the error code in the Kafka protocol guide'
+  const said = `the broker says: ${words}`
+  return fix === undefined ? said : `${said}; ${fix}`
 }
 
 function changeTimeout(doing: string, names: readonly string[], trouble: string): TimeoutError {

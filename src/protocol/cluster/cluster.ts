@@ -5,16 +5,15 @@ import type { PartitionMetadata, TopicMetadata } from '../../connection/requests
 import { DriverError } from '../../errors.js'
 import { identityText } from '../../offsets/log-identity.js'
 import type { Runtime } from '../../runtime/runtime.js'
-import type { Telemetry } from '../../telemetry/guard.js'
-import { tell } from '../../telemetry/tell.js'
-import { withBrokerHealth } from './broker-health.js'
+import type { Logger } from '../../telemetry/logger.js'
 import { BrokerRotation } from './broker-rotation.js'
 import { Coordinators } from './coordinators.js'
 import { MetadataCache } from './metadata-cache.js'
 import { MetadataRefresher } from './metadata-refresher.js'
 import { withSecondOpinion } from './second-opinion.js'
 
-export interface ClusterSettings extends Telemetry {
+export interface ClusterSettings {
+  readonly logger: Logger
   /** Silence of one broker after which a request counts as lost. */
   readonly requestTimeoutMs: number
   readonly metadataMaxAgeMs: number
@@ -29,18 +28,13 @@ export class Cluster {
   readonly #coordinators: Coordinators
   readonly #requestTimeoutMs: number
   readonly #runtime: Runtime
-  readonly #telemetry: Telemetry
   readonly #closed = new AbortController()
-  #state: 'new' | 'connected' = 'new'
 
   constructor(connection: Connection, runtime: Runtime, settings: ClusterSettings) {
-    const knownBrokers = () => this.#cache.brokers
-    const told = withBrokerHealth(connection, settings, knownBrokers)
-    this.connection = withSecondOpinion(told, () => this.#refreshSoon())
-    this.#telemetry = settings
+    this.connection = withSecondOpinion(connection, () => this.#refreshSoon())
     this.#runtime = runtime
     this.#requestTimeoutMs = settings.requestTimeoutMs
-    this.#rotation = new BrokerRotation(told, runtime, knownBrokers, this.#closed.signal)
+    this.#rotation = new BrokerRotation(connection, runtime, () => this.#cache.brokers, this.#closed.signal)
     this.#coordinators = new Coordinators(this.#rotation, runtime, settings.requestTimeoutMs)
     this.#refresher = new MetadataRefresher(this.#cache, this.#rotation, runtime, {
       logger: settings.logger,
@@ -50,7 +44,7 @@ export class Cluster {
 
   /** Finds the brokers. */
   async connect(deadline: number): Promise<void> {
-    await this.refresh([], deadline)
+    await this.#refresher.refresh([], deadline)
   }
 
   /** As last told; check `errorCode`. `undefined` until asked for. */
@@ -71,10 +65,6 @@ export class Cluster {
   /** Resolves once an answer asked for after this call was taken in. Rejects when no broker answered until `deadline`. */
   async refresh(topics: readonly string[], deadline: number): Promise<void> {
     await this.#refresher.refresh(topics, deadline)
-    if (this.#state === 'connected') return
-    this.#state = 'connected'
-    const { brokers, clusterId } = this.#cache
-    tell(this.#telemetry, { kind: 'connected', clusterId, brokers })
   }
 
   /** Asks in the background until every leader of `topic` is known. */

@@ -1,5 +1,5 @@
 import type { ProduceBatch, RefusedRecord } from '../../connection/requests/produce.js'
-import type { BatchOutcome, OutgoingBatch, ProducerSettings } from '../../driver/producer.js'
+import { recalledCode, type BatchOutcome, type OutgoingBatch, type ProducerSettings } from '../../driver/producer.js'
 import { DriverError, type FencedError } from '../../errors.js'
 import { exponential } from '../../runtime/backoff.js'
 import type { Timer } from '../../runtime/clock.js'
@@ -9,7 +9,6 @@ import type { Cluster } from '../cluster/cluster.js'
 import type { BrokerQueue, BrokerQueueItem } from './broker-queue.js'
 import { decide, isDenied, mayHaveAppended, type AttemptEnd, type Decision, type IdentityNews } from './decision.js'
 import type { IdentityWaiter, PartitionIdentity } from './identity.js'
-import type { DelayedDeliveries } from './delayed-deliveries.js'
 import type { LastStored } from './last-stored.js'
 
 /** What the deliveries of one partition share. */
@@ -23,7 +22,6 @@ export interface BatchDeliveryParts {
   readonly runtime: Runtime
   readonly cluster: Cluster
   readonly settings: ProducerSettings
-  readonly delayed: Pick<DelayedDeliveries, 'met'>
   queue(node: number): BrokerQueue
 }
 
@@ -74,7 +72,7 @@ export class BatchDelivery implements BrokerQueueItem, IdentityWaiter {
   readonly #identity: PartitionIdentity
   readonly #lastStored: LastStored
   readonly #parts: BatchDeliveryParts
-  readonly #finished: (delivery: BatchDelivery, outcome: BatchOutcome) => void
+  readonly #finished: (outcome: BatchOutcome) => void
   readonly #deadlineTimer: Timer
   #batch: ProduceBatch | null = null
   #place: Place = { state: 'new' }
@@ -91,7 +89,7 @@ export class BatchDelivery implements BrokerQueueItem, IdentityWaiter {
     deadline: number,
     { identity, lastStored }: PartitionParts,
     parts: BatchDeliveryParts,
-    finished: (delivery: BatchDelivery, outcome: BatchOutcome) => void,
+    finished: (outcome: BatchOutcome) => void,
   ) {
     this.#outgoing = outgoing
     this.sizeBytes = outgoing.sizeBytes
@@ -121,7 +119,6 @@ export class BatchDelivery implements BrokerQueueItem, IdentityWaiter {
 
   identityDelayed(problem: DriverError): void {
     this.#lastProblem = problem
-    this.#parts.delayed.met(this, problem)
   }
 
   /** Metadata was taken in. A batch in flight stays where it is: only its answer tells what became of it. */
@@ -161,7 +158,7 @@ export class BatchDelivery implements BrokerQueueItem, IdentityWaiter {
     const isOnlyDenied = isDenied(end) && this.#denials === this.#attempts - 1
     const decision = decide(end, this.#inDoubt, this.#parts.settings, this.#outgoing)
     if (isOnlyDenied) this.#denials += 1
-    else if (decision.next !== 'stored' && mayHaveAppended(end)) this.#inDoubt = true
+    else if (mayHaveAppended(end)) this.#inDoubt = true
     switch (decision.next) {
       case 'stored':
         this.#store(decision)
@@ -178,6 +175,18 @@ export class BatchDelivery implements BrokerQueueItem, IdentityWaiter {
     this.#runOut('closed', 'the producer was closed')
   }
 
+  /** Ends it as not stored, at once or as soon as it is known never to be written. False when it may have been. */
+  recall(): boolean {
+    const place = this.#place
+    if (place.state === 'withdrawing') return true
+    if (place.state === 'done' || this.#inDoubt) return false
+    const problem = this.#outOfTimeError(recalledCode, 'it was wanted back')
+    if (place.state !== 'in-flight') this.#endAs(problem)
+    else if (this.#parts.queue(place.node).withdraw(this)) this.#move({ state: 'withdrawing', problem })
+    else return false
+    return true
+  }
+
   // ── What it does then ───────────────────────────────────────────────────────────────────────────────────────────
 
   #dispatch(): void {
@@ -186,7 +195,6 @@ export class BatchDelivery implements BrokerQueueItem, IdentityWaiter {
     if (node < 0) {
       this.#move({ state: 'waiting-for-leader', askAgain: this.#after(repeatComplaintMs, () => this.#dispatch()) })
       this.#parts.cluster.noteStale(this.#outgoing.topic)
-      this.#parts.delayed.met(this, this.#lastProblem ?? leaderless(this.#outgoing))
       return
     }
     this.#move({ state: 'in-queue', node })
@@ -196,13 +204,8 @@ export class BatchDelivery implements BrokerQueueItem, IdentityWaiter {
   #store({ baseOffset, logAppendTime }: Decision & { next: 'stored' }): void {
     const { topic, partition, records } = this.#outgoing
     this.#identity.stored(records.count)
-    const wasInDoubt = this.#inDoubt
     const wentBack = baseOffset !== null && this.#lastStored.wentBack(baseOffset, records.count)
     this.#finish({ outcome: 'stored', baseOffset, logAppendTime })
-    if (wasInDoubt) {
-      const { count } = records
-      tell(this.#parts.settings, { kind: 'doubt-resolved', topic, partition, records: count, attempts: this.#attempts })
-    }
     if (wentBack) tell(this.#parts.settings, { kind: 'offset-regressed', topic, partition, offset: baseOffset })
   }
 
@@ -217,7 +220,6 @@ export class BatchDelivery implements BrokerQueueItem, IdentityWaiter {
     const delayMs = retryDelay(this.#attempts, runtime.random)
     this.#move({ state: 'backing-off', failedAt, delay: this.#after(delayMs, () => this.#dispatch()) })
     if (refresh) cluster.noteStale(topic)
-    this.#parts.delayed.met(this, problem)
     tell(settings, { kind: 'retried', topic, partition, reason, delayMs })
   }
 
@@ -289,7 +291,7 @@ export class BatchDelivery implements BrokerQueueItem, IdentityWaiter {
   #finish(outcome: BatchOutcome): void {
     this.#move({ state: 'done' })
     this.#deadlineTimer.cancel()
-    this.#finished(this, outcome)
+    this.#finished(outcome)
   }
 
   /** The only place that changes `#place`; what the old place held is let go here. */
@@ -317,12 +319,4 @@ export class BatchDelivery implements BrokerQueueItem, IdentityWaiter {
     const { compression } = this.#parts.settings
     return { topic, partition, ...this.#identity.stamp(), isTransactional: false, compression, records }
   }
-}
-
-function leaderless({ topic, partition }: OutgoingBatch): DriverError {
-  return new DriverError('no-leader', `${topic} partition ${partition} has no leader now`, {
-    topic,
-    partition,
-    retriable: true,
-  })
 }

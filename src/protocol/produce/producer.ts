@@ -5,7 +5,6 @@ import type { Runtime } from '../../runtime/runtime.js'
 import { Cluster } from '../cluster/cluster.js'
 import { BatchDelivery, type BatchDeliveryParts, type PartitionParts } from './batch-delivery.js'
 import { BrokerQueue } from './broker-queue.js'
-import { DelayedDeliveries } from './delayed-deliveries.js'
 import type { Identity } from './identity.js'
 import { LastStored } from './last-stored.js'
 import { loadTopic } from './load-topic.js'
@@ -29,11 +28,10 @@ class ProtocolProducer implements DriverProducer, BatchDeliveryParts {
   readonly runtime: Runtime
   readonly settings: ProducerSettings
   readonly cluster: Cluster
-  readonly delayed: DelayedDeliveries
   readonly #identity: Identity
   readonly #queues = new Map<number, BrokerQueue>()
   readonly #partitions = new Map<string, PartitionParts[]>()
-  readonly #deliveries = new Set<BatchDelivery>()
+  readonly #deliveries = new Map<OutgoingBatch, BatchDelivery>()
   readonly #stopListening: () => void
   readonly #closed = new AbortController()
   #closing: Promise<void> | null = null
@@ -41,11 +39,11 @@ class ProtocolProducer implements DriverProducer, BatchDeliveryParts {
   constructor(connection: Connection, runtime: Runtime, settings: ProducerSettings, identify: Identify) {
     this.runtime = runtime
     this.settings = settings
-    this.cluster = new Cluster(connection, runtime, settings)
-    this.delayed = new DelayedDeliveries(settings)
+    const { logger, requestTimeoutMs, metadataMaxAgeMs } = settings
+    this.cluster = new Cluster(connection, runtime, { logger, requestTimeoutMs, metadataMaxAgeMs })
     this.#identity = identify(this)
     this.#stopListening = this.cluster.onChange(() => {
-      for (const delivery of [...this.#deliveries]) delivery.leadersChanged()
+      for (const delivery of [...this.#deliveries.values()]) delivery.leadersChanged()
     })
   }
 
@@ -71,14 +69,17 @@ class ProtocolProducer implements DriverProducer, BatchDeliveryParts {
         return
       }
       const partition = this.#partition(batch.topic, batch.partition)
-      const delivery = new BatchDelivery(batch, deadline, partition, this, (finished, outcome) => {
-        this.#deliveries.delete(finished)
-        this.delayed.ended(finished, outcome.outcome)
+      const delivery = new BatchDelivery(batch, deadline, partition, this, (outcome) => {
+        this.#deliveries.delete(batch)
         resolve(outcome)
       })
-      this.#deliveries.add(delivery)
+      this.#deliveries.set(batch, delivery)
       delivery.start()
     })
+  }
+
+  recall(batch: OutgoingBatch): boolean {
+    return this.#deliveries.get(batch)?.recall() ?? false
   }
 
   async close(): Promise<void> {
@@ -96,7 +97,7 @@ class ProtocolProducer implements DriverProducer, BatchDeliveryParts {
   async #close(): Promise<void> {
     this.#closed.abort(new DriverError('closed', 'the producer was closed'))
     this.#stopListening()
-    for (const delivery of [...this.#deliveries]) delivery.close()
+    for (const delivery of [...this.#deliveries.values()]) delivery.close()
     this.#identity.close()
     await this.cluster.close()
   }

@@ -72,6 +72,43 @@ export const administrationCases: readonly ContractCase[] = [
   },
   {
     group,
+    name: 'a topic whose name collides with that of another is refused with the words of the broker',
+    async run(world) {
+      const admin = world.admin()
+      const name = world.name('topic')
+      await admin.createTopics([newTopic(`${name}.a`)], world.deadline())
+      await assert.rejects(admin.createTopics([newTopic(`${name}_a`)], world.deadline()), (error) => {
+        assert.ok(error instanceof TidemarkError)
+        assert.equal(error.code, 'invalid-topic-exception')
+        assert.match(error.message, new RegExp(`collides with existing topics: ${name}\\.a`))
+        return true
+      })
+    },
+  },
+  {
+    group,
+    name: 'offsets of what does not exist are refused within seconds, and the error names it',
+    async run(world) {
+      const admin = world.admin()
+      const topic = await world.topic(2)
+      const missing = [
+        { topic, partition: 7 },
+        { topic: world.name('missing'), partition: 0 },
+      ]
+      for (const place of missing) {
+        const begun = world.now()
+        await assert.rejects(admin.listOffsets([place], 'latest', 'read-uncommitted', world.deadline()), (error) => {
+          assert.ok(error instanceof TidemarkError)
+          assert.equal(error.code, 'unknown-topic-or-partition')
+          assert.match(error.message, new RegExp(place.topic))
+          return true
+        })
+        assert.ok(world.now() - begun < 5_000)
+      }
+    },
+  },
+  {
+    group,
     name: 'descriptions leave out topics that do not exist, and tell leaders, replicas and in-sync replicas',
     async run(world) {
       const topic = await world.topic(3)
@@ -83,6 +120,22 @@ export const administrationCases: readonly ContractCase[] = [
       }
       const numbers = described[0].partitions.map(({ partition }) => partition).sort()
       assert.deepEqual(numbers, [0, 1, 2])
+    },
+  },
+  {
+    group,
+    name: 'the cluster tells its brokers with their addresses, and which of them is the controller',
+    async run(world) {
+      const topic = await world.topic(3)
+      const { brokers, controllerId } = await world.admin().describeCluster(world.deadline())
+      const ids = brokers.map(({ nodeId }) => nodeId)
+      assert.equal(new Set(ids).size, brokers.length)
+      assert.ok(ids.includes(controllerId), `the controller ${controllerId} is one of the brokers`)
+      for (const { host, port } of brokers) assert.ok(host !== '' && port > 0)
+      const [described] = await world.admin().describeTopics([topic], world.deadline())
+      for (const { replicas } of described?.partitions ?? []) {
+        for (const replica of replicas) assert.ok(ids.includes(replica), `broker ${replica} is listed`)
+      }
     },
   },
   {

@@ -12,8 +12,8 @@ export function mortalConnections(factory: ConnectionFactory): MortalConnections
   return {
     factory: {
       name: factory.name,
-      open(owner, logger) {
-        const connection = factory.open(owner, logger)
+      open(owner) {
+        const connection = factory.open(owner)
         open.push({ owner, connection })
         return connection
       },

@@ -72,3 +72,28 @@ describe('options that cannot work', () => {
     expect(issuesOf(() => resolveProducerOptions(options as never, profiles.cp))).toMatchObject(expected)
   })
 })
+
+describe('retry and classify', () => {
+  it('try again by default, at hand are parts of it, and false is none', () => {
+    const defaults = { retries: 3, backoff: { initialMs: 100, maxMs: 2_000 }, budgetMs: 10_000 }
+    expect(resolve({}).retry).toEqual(defaults)
+    expect(resolve({ retry: { retries: 9, backoff: { initialMs: 5, maxMs: undefined } } }).retry).toEqual({
+      ...defaults,
+      retries: 9,
+      backoff: { initialMs: 5, maxMs: 2_000 },
+    })
+    expect(resolve({ retry: false }).retry).toBe(false)
+  })
+
+  it('that cannot work are refused with what to write instead', () => {
+    const wrong: readonly (readonly [object, string, RegExp])[] = [
+      [{ retry: true }, 'retry', /or false for not at all/],
+      [{ retry: { retries: -1 } }, 'retry.retries', /attempts after the first one, from 0 to 1,000/],
+      [{ retry: { attempts: 3 } }, 'retry.attempts', /retr/],
+      [{ retry: { backoff: { initialMs: 3_000 } } }, 'retry.backoff.maxMs', /at least retry.backoff.initialMs, 3000/],
+      [{ classify: 'fatal' }, 'classify', /a function \(error\)/],
+    ]
+    for (const [options, path, fix] of wrong)
+      expect(issuesOf(() => resolve(options))).toMatchObject([{ path, fix: expect.stringMatching(fix) as string }])
+  })
+})

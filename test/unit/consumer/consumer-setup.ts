@@ -45,6 +45,8 @@ export function setUp(options: Options = {}, dependencies: Partial<ConsumerDepen
   const resolved = consumerSchema.parse({
     group: 'g',
     topics: [textTopic('t'), textTopic('u')],
+    // What becomes of failures is told by the first one; retries have tests of their own.
+    retry: false,
     onDrained: (report: DrainReport) => drains.push(report),
     onPartitionStopped: (place: { topic: string; partition: number }, error: TidemarkError) =>
       stopped.push({ ...place, error }),

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { StateError } from '../../../src/errors.js'
+import type { Message } from '../../../src/message/message.js'
 import { records } from './fake-driver.js'
 import { ManualHandler, setUp } from './consumer-setup.js'
 
@@ -80,10 +81,44 @@ describe('pause and resume', () => {
     expect(driver.calls).toEqual(['pause t-0', 'resume t-0'])
   })
 
-  it('refuse a partition that is not assigned, by name', async () => {
-    const { consumer } = setUp()
+  it('hold over rebalances, and for what is not ours yet', async () => {
+    const handled: string[] = []
+    const handle = ({ partition, offset }: Message) => void handled.push(`${partition}@${offset}`)
+    const { clock, driver, consumer } = setUp({ handle })
     await consumer.start()
-    expect(() => consumer.pause([{ topic: 't', partition: 9 }])).toThrow(/t-9 is not assigned/)
+    const first = await driver.assign('t', 0)
+    consumer.pause([
+      { topic: 't', partition: 0 },
+      { topic: 't', partition: 2 },
+    ])
+    await clock.runUntil(driver.revoke(first, 10_000))
+    for (const partition of [0, 1, 2]) driver.deliver(await driver.assign('t', partition), records(0, 1))
+    await clock.advance(100)
+    expect(handled).toEqual(['1@0'])
+    expect(consumer.facts().partitions.map(({ pausedBy }) => pausedBy)).toEqual([['user'], [], ['user']])
+    consumer.resume([{ topic: 't', partition: 2 }])
+    await clock.advance(0)
+    expect(handled).toEqual(['1@0', '2@0'])
+  })
+
+  it('take whole topics, and the last word counts for each partition', async () => {
+    const handled: string[] = []
+    const handle = ({ topic, partition }: Message) => void handled.push(`${topic}-${partition}`)
+    const { clock, driver, consumer } = setUp({ handle })
+    consumer.pause()
+    await consumer.start()
+    consumer.resume([{ topic: 't', partition: 1 }, { topic: 'u' }])
+    consumer.pause([{ topic: 'u', partition: 0 }])
+    for (const topic of ['t', 'u'])
+      for (const partition of [0, 1]) driver.deliver(await driver.assign(topic, partition), records(0, 1))
+    await clock.advance(100)
+    expect(handled).toEqual(['t-1', 'u-1'])
+    consumer.resume([{ topic: 't' }])
+    await clock.advance(0)
+    expect(handled).toEqual(['t-1', 'u-1', 't-0'])
+    consumer.resume()
+    await clock.advance(0)
+    expect(handled).toEqual(['t-1', 'u-1', 't-0', 'u-0'])
   })
 })
 

@@ -113,6 +113,7 @@ describe('a thenable that a handler returns', () => {
         topics: [t],
         sessionTimeoutMs: 6_000,
         handlerTimeoutMs: 1_000,
+        retry: false,
         deadLetter: 't.dlq',
         handle: () => query as Promise<void>,
       })

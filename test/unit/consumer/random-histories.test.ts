@@ -163,7 +163,6 @@ function history(seed: number) {
   const assign = async (partition: number) => {
     const place = placeOf(partition)
     place.state = 'ours'
-    place.userPaused = false
     place.fetching = true
     place.tenure += 1
     place.started.clear()

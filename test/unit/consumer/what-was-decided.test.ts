@@ -228,6 +228,7 @@ describe("from: 'latest'", () => {
       await clock.sleep(1_000)
       cluster.faults.killMember('g', 'any')
       await clock.sleep(80_000)
+      consumer.resume()
       put(cluster, ['after'])
       await clock.sleep(60_000)
       expect(handled).toEqual(['one', 'two', 'three', 'after'])

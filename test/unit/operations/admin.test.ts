@@ -11,7 +11,13 @@ describe('the admin', () => {
     [
       'createTopics: topic orders',
       (admin, topic) => admin.createTopics([Object.assign({ name: 'orders' }, topic)]),
-      [{}, { partitions: 0 }, { partitions: Number.NaN }, { replicationFactor: '3' }, { configs: 'compact' }],
+      [
+        { partitions: 0 },
+        { partitions: Number.NaN },
+        { replicationFactor: '3' },
+        { configs: 'compact' },
+        { configs: { 'retention.ms': {} } },
+      ],
     ],
     ['describeConfig', (admin, type) => admin.describeConfig(type, 'orders'), [undefined, 'Topic', 3]],
     ['describeConfig', (admin, name) => admin.describeConfig('topic', name), [undefined, '', 3]],
@@ -47,6 +53,20 @@ describe('the admin', () => {
       expect(failure).toBeInstanceOf(ConfigError)
       expect((failure as ConfigError).message).toMatch(new RegExp(`^${call}: .*\\n.*is .*; write `))
     }
+    await messaging.close()
+    await cluster.close()
+  })
+
+  it('makes topics by their names, with numbers and flags as configs', async () => {
+    const cluster = createMemoryCluster()
+    const messaging = createMessaging({ driver: memory({ cluster }) })
+    const configs = { 'retention.ms': 3_600_000, 'unclean.leader.election.enable': true }
+    expect(await messaging.admin.createTopics([{ name: 'a' }, { name: 'b', partitions: 2, configs }])).toEqual([
+      'a',
+      'b',
+    ])
+    const told = await messaging.admin.describeConfig('topic', 'b')
+    expect([told.get('retention.ms'), told.get('unclean.leader.election.enable')]).toEqual(['3600000', 'true'])
     await messaging.close()
     await cluster.close()
   })

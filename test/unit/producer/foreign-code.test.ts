@@ -21,7 +21,7 @@ function open(adapters: { readonly metrics?: Metrics; readonly logger?: Logger }
   const clock = virtualClock()
   const runtime = { clock, random: seededRandom(1) }
   const cluster = createMemoryCluster({ runtime, latencyMs: [1, 5] })
-  cluster.createTopic('t', { partitions: 1, replicationFactor: 1 })
+  cluster.createTopic('t', { partitions: 1 })
   const messaging = createMessaging({ driver: memory({ cluster, runtime }), ...adapters })
   return { clock, cluster, messaging }
 }

@@ -14,7 +14,7 @@ function open(configs: Readonly<Record<string, string>>) {
   const clock = virtualClock({ start: 1_700_000_000_000 })
   const runtime = { clock, random: seededRandom(1) }
   const cluster = createMemoryCluster({ runtime, latencyMs: [1, 5] })
-  cluster.createTopic('t', { partitions: 1, replicationFactor: 1, configs })
+  cluster.createTopic('t', { partitions: 1, configs })
   const producer = createMessaging({ driver: memory({ cluster, runtime }) }).producer()
   return { clock, producer, stored: () => cluster.records('t', 0).map(({ value }) => String(value)) }
 }

@@ -1,4 +1,9 @@
-import type { BatchOutcome, DriverProducer, OutgoingBatch } from '../../../src/driver/producer.js'
+import {
+  recalledCode,
+  type BatchOutcome,
+  type DriverProducer,
+  type OutgoingBatch,
+} from '../../../src/driver/producer.js'
 import { DriverError } from '../../../src/errors.js'
 import {
   producerOptionsSchema,
@@ -32,6 +37,8 @@ class ScriptedDriver implements DriverProducer {
   load: () => Promise<void> = () => Promise.resolve()
   loads = 0
   closed = false
+  /** Whether a batch that is out has not been written, so that it can be recalled. */
+  isUnwritten: (handed: HandedOver) => boolean = () => false
   readonly #loaded = new Set<string>()
   readonly #out = new Set<HandedOver>()
   readonly #clock: VirtualClock
@@ -75,6 +82,17 @@ class ScriptedDriver implements DriverProducer {
       this.#out.add(handed)
       this.handedOver.push(handed)
     })
+  }
+
+  out(): readonly HandedOver[] {
+    return [...this.#out]
+  }
+
+  recall(batch: OutgoingBatch): boolean {
+    const handed = [...this.#out].find((out) => out.batch === batch)
+    if (handed === undefined || !this.isUnwritten(handed)) return false
+    handed.fail('not-stored', recalledCode)
+    return true
   }
 
   close(): Promise<void> {

@@ -21,7 +21,7 @@ function open(options: ProducerOptions = {}) {
   const clock = virtualClock()
   const runtime = { clock, random: seededRandom(1) }
   const cluster = createMemoryCluster({ runtime, latencyMs: [1, 5] })
-  cluster.createTopic('t', { partitions: 2, replicationFactor: 1 })
+  cluster.createTopic('t', { partitions: 2 })
   const producer = createMessaging({ driver: memory({ cluster, runtime }) }).producer(options)
   const stored = (partition = 0) =>
     cluster.records('t', partition).map(({ key, value, headers }) => ({

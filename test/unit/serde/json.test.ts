@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { ConfigError } from '../../../src/errors.js'
 import { json } from '../../../src/serde/json.js'
+import { string } from '../../../src/serde/string.js'
 import { SerdeError } from '../../../src/serde/serde-error.js'
 
 const errorOf = (run: () => unknown): SerdeError => {
@@ -197,6 +198,19 @@ describe('json without a schema', () => {
   it('refuses bytes that are not UTF-8 and takes a real U+FFFD', () => {
     expect(errorOf(() => json().decode(Buffer.from([0x22, 0xff, 0x22]))).kind).toBe('malformed')
     expect(json().decode(text('"\ufffd"'))).toBe('\ufffd')
+  })
+
+  it('tells the records of a schema registry by how they begin, JSON behind it or not', () => {
+    const behind = (rest: Buffer) => Buffer.concat([Buffer.from([0, 0, 0, 1, 7]), rest])
+    for (const value of [behind(text('{"a":1}')), behind(Buffer.from([0x02, 0x96, 0xff]))]) {
+      const error = errorOf(() => json().decode(value))
+      expect(error.kind).toBe('malformed')
+      expect(error.message).toMatch(/schema registry.*schema id 263.*bytes\(\)/)
+    }
+    expect(errorOf(() => string().decode(behind(Buffer.from([0xff])))).message).toMatch(/schema registry/)
+    for (const other of [text('\0{"a":1}'), Buffer.from([0, 0, 0, 0]), text('{"a"')]) {
+      expect(errorOf(() => json().decode(other)).message).not.toMatch(/registry/)
+    }
   })
 
   it('cuts trailing NUL bytes only when told to', () => {

@@ -109,7 +109,6 @@ describe('what lasts', () => {
       partition: 0,
       offset: 1,
       reason: 'exhausted',
-      because: 'no',
       form: 'whole',
       attempt: 1,
     }

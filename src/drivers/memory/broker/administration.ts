@@ -87,6 +87,8 @@ export function createTopic(cluster: ClusterState, wanted: NewTopic, validateOnl
   const badName = nameProblem(name)
   if (badName !== null) return failed(name, brokerCode.INVALID_TOPIC_EXCEPTION, badName)
   if (cluster.topics.has(name)) return failed(name, brokerCode.TOPIC_ALREADY_EXISTS, `topic ${name} exists`)
+  const collides = collisionProblem(cluster, name)
+  if (collides !== null) return failed(name, brokerCode.INVALID_TOPIC_EXCEPTION, collides)
   if (partitions < 1) {
     return failed(name, brokerCode.INVALID_PARTITIONS, `expected at least 1 partition, got ${partitions}`)
   }
@@ -191,6 +193,13 @@ function nameProblem(name: string): string | null {
     return `a topic name has only letters, digits, dot, dash and underscore, unlike ${name}`
   }
   return null
+}
+
+/** Names of metrics have neither, so for Kafka . and _ are one. */
+function collisionProblem(cluster: ClusterState, name: string): string | null {
+  const same = (other: string) => other.replaceAll('.', '_') === name.replaceAll('.', '_')
+  const others = [...cluster.topics.keys()].filter((other) => other !== name && same(other))
+  return others.length === 0 ? null : `Topic '${name}' collides with existing topics: ${others.join(', ')}`
 }
 
 function succeeded(name: string): NamedError {

@@ -39,6 +39,7 @@ async function handling(handle: Handle, extra: object = {}, cluster: MemoryClust
     group: 'g',
     topics: [t],
     commit: 'each',
+    retry: false,
     handle,
     onPartitionStopped: (_, error) => void stopped.push(error),
     ...extra,

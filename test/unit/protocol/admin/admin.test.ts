@@ -79,6 +79,19 @@ describe('createTopics', () => {
     await expect(refused).rejects.toThrow(/INVALID_REPLICATION_FACTOR.*"u".*number of brokers/)
   })
 
+  it('keeps the words of the broker, and what to do', async () => {
+    const words = "Topic 'a.b' collides with existing topics: a_b"
+    const code = brokerCode.INVALID_TOPIC_EXCEPTION
+    cluster.on('createTopics', () => ({
+      ...throttle,
+      topics: [{ name: 'a.b', errorCode: code, errorMessage: words }],
+    }))
+    const refused = run(admin.createTopics([newTopic('a.b')], soon()))
+    await expect(refused).rejects.toThrow(
+      /"a\.b"; the broker says: .*collides with existing topics: a_b; .*for the same/,
+    )
+  })
+
   it('gives up at its deadline when nobody answers, naming the topics', async () => {
     cluster.on('createTopics', () => 'silence')
     const from = clock.now()
@@ -111,6 +124,22 @@ describe('deleteTopics and createPartitions', () => {
 })
 
 describe('offsets', () => {
+  it('of a partition or topic that is not there are refused at once, and not when one broker alone does not know it', async () => {
+    const places = [
+      [{ topic: 't', partition: 9 }, /t-9 does not exist: the topic has 2 partition/],
+      [{ topic: 'nowhere', partition: 0 }, /"nowhere" does not exist; create it/],
+    ] as const
+    for (const [place, message] of places) {
+      const from = clock.now()
+      await expect(run(admin.listOffsets([place], 'latest', 'read-uncommitted', soon()))).rejects.toThrow(message)
+      expect(clock.now() - from).toBeLessThan(2_000)
+    }
+    clock.setTimer(20, () => cluster.append('late', 0, 5))
+    expect(
+      await run(admin.listOffsets([{ topic: 'late', partition: 0 }], 'latest', 'read-uncommitted', soon())),
+    ).toEqual([5])
+  })
+
   it('asks each leader for its partitions and answers in the order of the question', async () => {
     const at = [1, 0].map((partition) => ({ topic: 't', partition }))
     expect(await run(admin.listOffsets(at, 'latest', 'read-uncommitted', soon()))).toEqual([7, 3])

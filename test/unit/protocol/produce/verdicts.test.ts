@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { brokerCode } from '../../../../src/connection/broker-error.js'
 import { createMemoryCluster } from '../../../../src/drivers/memory/memory-cluster.js'
 import { memory } from '../../../../src/drivers/memory/memory.js'
@@ -129,4 +129,77 @@ test('a batch that waits for a socket after an attempt that may have stored it s
   script.connection.last.fail('connection-lost', 'maybe')
   await script.run(2_000)
   expect(await script.clock.runUntil(given)).toMatchObject({ outcome: 'unknown' })
+})
+
+describe('a batch that is recalled', () => {
+  async function recalled(prepare: (script: Awaited<ReturnType<typeof startScript>>) => Promise<void> | void) {
+    const script = await startScript()
+    const handed = batch(0)
+    const sent = script.producer.produce(handed, script.clock.now() + 60_000)
+    await prepare(script)
+    const before = script.connection.produced.length
+    const isRecalled = script.producer.recall?.(handed)
+    await script.run(3_000)
+    return { script, handed, sent, isRecalled, before }
+  }
+  const returned = { outcome: 'not-stored', error: { code: 'recalled' } }
+
+  test('while it waits for a request ends as not stored, and is not sent', async () => {
+    const { script, sent, isRecalled } = await recalled(() => undefined)
+    expect(isRecalled).toBe(true)
+    expect(await sent).toMatchObject(returned)
+    expect(script.connection.produced).toEqual([])
+  })
+
+  test('while it waits for another attempt ends as not stored, and is not sent again', async () => {
+    const { script, sent, isRecalled, before } = await recalled(async (started) => {
+      await started.run()
+      started.connection.last.fail('cannot-connect', 'never')
+      await started.run()
+    })
+    expect(isRecalled).toBe(true)
+    expect(await sent).toMatchObject(returned)
+    expect(script.connection.produced.length).toBe(before)
+  })
+
+  test('while its request waits for a socket ends as not stored; its sequence goes to the next batch', async () => {
+    const { script, sent, isRecalled } = await recalled(async (started) => {
+      started.connection.writes = false
+      await started.run()
+    })
+    expect(isRecalled).toBe(true)
+    expect(await sent).toMatchObject(returned)
+    script.connection.writes = true
+    void send(script)
+    await script.run()
+    expect(stamps(script.connection)).toEqual([
+      [100, 0, 0],
+      [100, 0, 0],
+    ])
+  })
+
+  test('when its request was written goes on', async () => {
+    const { script, sent, isRecalled } = await recalled((started) => started.run())
+    expect(isRecalled).toBe(false)
+    script.connection.last.answerAll({ baseOffset: 3 })
+    expect(await sent).toMatchObject({ outcome: 'stored', baseOffset: 3 })
+  })
+
+  test('when an attempt may have stored it goes on', async () => {
+    const { script, sent, isRecalled } = await recalled(async (started) => {
+      await started.run()
+      started.connection.last.fail('connection-lost', 'maybe')
+      await started.run()
+    })
+    expect(isRecalled).toBe(false)
+    script.connection.last.answerAll({ baseOffset: 3 })
+    expect(await sent).toMatchObject({ outcome: 'stored', baseOffset: 3 })
+  })
+
+  test('after its end, or that was never handed over, stays as it is', async () => {
+    const { script, handed, sent } = await recalled(() => undefined)
+    await sent
+    expect(script.producer.recall?.(handed)).toBe(false)
+    expect(script.producer.recall?.(batch(1))).toBe(false)
+  })
 })

@@ -1,0 +1,73 @@
+import { ConfigError, DecodeError } from '../../errors.js'
+import { isError, thrownName } from '../../runtime/thrown.js'
+import { tellListener, type Telemetry } from '../../telemetry/guard.js'
+import { DeadLetter, Discard, RetryLater, Unavailable } from './fate.js'
+
+/**
+ * What may be done about a failure. More may come.
+ *
+ * - `retryable`: the record may succeed at another attempt, of which there are so many.
+ * - `fatal`: no attempt can succeed; the record goes to the dead-letter topic, or stops its partition.
+ * - `unavailable`: nothing succeeds now, whichever record; the partition waits, and no attempt is spent.
+ * - `cancelled`: it was told to end; it is tried again, and no attempt is spent.
+ */
+export type FailureClass = 'retryable' | 'fatal' | 'unavailable' | 'cancelled'
+
+/** `undefined` leaves it to the default. */
+export type Classify = (error: unknown) => FailureClass | undefined
+
+const classes: readonly unknown[] = ['retryable', 'fatal', 'unavailable', 'cancelled'] satisfies FailureClass[]
+
+/**
+ * What a failure is, in this order:
+ *
+ * | thrown                                    | class |
+ * |-------------------------------------------|-------|
+ * | `DeadLetter`, `Discard`, a `DecodeError`  | `fatal` |
+ * | `Unavailable`                             | `unavailable` |
+ * | `RetryLater`                              | `retryable` |
+ * | anything else                             | what `classify` says |
+ * | where `classify` says nothing, or throws  | `retryable` |
+ */
+export class Classifier {
+  readonly #classify: Classify | undefined
+  readonly #telemetry: Telemetry
+
+  constructor(classify: Classify | undefined, telemetry: Telemetry) {
+    this.#classify = classify
+    this.#telemetry = telemetry
+  }
+
+  classOf(error: unknown): FailureClass {
+    if (error instanceof DeadLetter || error instanceof Discard || error instanceof DecodeError) return 'fatal'
+    if (error instanceof Unavailable) return 'unavailable'
+    if (error instanceof RetryLater) return 'retryable'
+    return this.#ask(error) ?? 'retryable'
+  }
+
+  #ask(error: unknown): FailureClass | undefined {
+    if (this.#classify === undefined) return undefined
+    let answer: unknown
+    tellListener('classify', () => (answer = this.#classify?.(error)), this.#telemetry)
+    return classes.includes(answer) ? (answer as FailureClass) : undefined
+  }
+}
+
+const programmingErrors: readonly string[] = ['TypeError', 'ReferenceError', 'RangeError', 'SyntaxError']
+
+/**
+ * The code is wrong, or the record is not what it expects: another attempt rarely helps. An error with a cause was made on
+ * purpose; `fetch`, for one, tells of a lost network with a `TypeError`.
+ */
+export function isProgrammingError(error: unknown): boolean {
+  if (error instanceof ConfigError) return true
+  return isError(error) && programmingErrors.includes(thrownName(error)) && !hasCause(error)
+}
+
+function hasCause(error: Error): boolean {
+  try {
+    return error.cause !== undefined
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,24 @@
+/** What waits for each signal: one listener for any number of waits, since Node walks them all for each that is added. */
+const waitsBySignal = new WeakMap<AbortSignal, Set<() => void>>()
+
+/** Calls `wait` once when `signal` aborts. Returns how to stop that; nothing is left behind then. */
+export function onAbort(signal: AbortSignal, wait: () => void): () => void {
+  const waits = waitsBySignal.get(signal) ?? listenTo(signal)
+  waits.add(wait)
+  return () => waits.delete(wait)
+}
+
+function listenTo(signal: AbortSignal): Set<() => void> {
+  const waits = new Set<() => void>()
+  waitsBySignal.set(signal, waits)
+  signal.addEventListener(
+    'abort',
+    () => {
+      const all = [...waits]
+      waits.clear()
+      for (const wait of all) wait()
+    },
+    { once: true },
+  )
+  return waits
+}

@@ -1,0 +1,11 @@
+/** A one-line bug. `find` occurs exactly once in `file`. */
+export interface Mutant {
+  readonly name: string
+  readonly file: string
+  readonly find: string
+  readonly replace: string
+  /** What it does to users. */
+  readonly why: string
+  /** The unit tests that must find it; without them simulation must. */
+  readonly units?: string
+}
