@@ -1,2 +1,3 @@
 export { kafkajs, type KafkajsConfig } from './drivers/kafkajs/driver.js'
 export type { KafkajsOptions } from './drivers/kafkajs/config.js'
+export { kafkajsLegacy } from './topic/kafkajs-legacy.js'

@@ -50,6 +50,8 @@ export interface DriverProducer {
   connect(deadline: number): Promise<void>
   /** From memory; `undefined` until `loadTopic` succeeded. May grow while sending. */
   partitionCount(topic: string): number | undefined
+  /** Whether the partition has a leader, as far as brokers told. Missing: nobody knows. */
+  readonly hasLeader?: ((topic: string, partition: number) => boolean) | undefined
   /** Resolves to the partition count. Rejects with code `unknown-topic` when brokers go on to deny it for two seconds, or until `deadline`. */
   loadTopic(topic: string, deadline: number): Promise<number>
   /**

@@ -1,6 +1,7 @@
 import type { DriverProducer } from '../driver/producer.js'
 import { SendError, TidemarkError } from '../errors.js'
 import { isPromised } from '../input/asynchronous.js'
+import { messageHeaders } from '../message/headers.js'
 import type { OutgoingRecord } from '../message/record.js'
 import type { Runtime } from '../runtime/runtime.js'
 import type { ChoosePartition, Partitioner } from '../topic/partitioner.js'
@@ -40,6 +41,7 @@ export interface PlacementSettings {
  */
 interface TopicState {
   readonly choosers: Map<Partitioner, ChoosePartition>
+  readonly isAvailable: (partition: number) => boolean
   /** When its partitions were last told (by `clock.now()`). */
   loadedAt: number
   phase:
@@ -151,7 +153,7 @@ export class Placement {
     const { topic } = submission
     let state = this.#topics.get(topic.name)
     if (state === undefined) {
-      state = { choosers: new Map(), loadedAt: -Infinity, phase: { name: 'unknown' } }
+      state = this.#newTopic(topic.name)
       this.#topics.set(topic.name, state)
     }
     if (state.phase.name === 'loading') this.#awaitTopic(state.phase.waiting, submission)
@@ -160,6 +162,15 @@ export class Placement {
     else {
       const error = this.#chooseAndEnqueue(state, submission)
       if (error !== null) this.#end([{ submission, error }])
+    }
+  }
+
+  #newTopic(name: string): TopicState {
+    return {
+      choosers: new Map(),
+      isAvailable: (partition) => this.#driver.hasLeader?.(name, partition) ?? true,
+      loadedAt: -Infinity,
+      phase: { name: 'unknown' },
     }
   }
 
@@ -254,7 +265,15 @@ export class Placement {
       checkRange(topic, partition, partitionCount, 'the partition option')
       return this.#accumulator.queue(topic.name, partition)
     }
-    const chosen = this.#ask(state, topic, { key: record.key, value, partitionCount, sizeBytes })
+    const chosen = this.#ask(state, topic, {
+      topic: topic.name,
+      key: record.key,
+      headers: messageHeaders(record.headers),
+      value,
+      partitionCount,
+      sizeBytes,
+      isAvailable: state.isAvailable,
+    })
     checkRange(topic, chosen, partitionCount, `partitioner ${topic.partitioner.name}`)
     return this.#accumulator.queue(topic.name, chosen)
   }

@@ -23,7 +23,7 @@ const stickyRules: Rules<StickyOptions> = {
 
 /**
  * The default: records with a key go where Java's default partitioner sends them, so both may write to one topic; records
- * without a key stick to a partition for a batch's worth of bytes.
+ * without a key stick to a partition for a batch's worth of bytes, and then go to another one that has a leader.
  */
 export function murmur2(options: StickyOptions = {}): Partitioner {
   const problem = optionProblem('murmur2()', options, stickyRules)
@@ -33,20 +33,25 @@ export function murmur2(options: StickyOptions = {}): Partitioner {
     name: 'murmur2',
     create(random) {
       const chooseSticky = stickyChooser(random, stickyBytes)
-      return ({ key, partitionCount, sizeBytes }) =>
-        key === null ? chooseSticky(partitionCount, sizeBytes) : murmur2Partition(key, partitionCount)
+      return ({ key, partitionCount, sizeBytes, isAvailable }) =>
+        key === null ? chooseSticky(partitionCount, sizeBytes, isAvailable) : murmur2Partition(key, partitionCount)
     },
   }
 }
 
-/** One partition after the other, whatever the key: an even spread, and no order between records of a key. Starts at random. */
+/**
+ * One partition after the other that has a leader, whatever the key: an even spread, and no order between records of a key.
+ * Starts at random.
+ */
 export function roundRobin(): Partitioner {
   return {
     name: 'round-robin',
     create(random) {
       let next = -1
-      return ({ partitionCount }) => {
+      return ({ partitionCount, isAvailable }) => {
         next = next === -1 ? Math.floor(random.next() * partitionCount) : (next + 1) % partitionCount
+        for (let passed = 1; passed < partitionCount && !isAvailable(next); passed += 1)
+          next = (next + 1) % partitionCount
         return next
       }
     },

@@ -56,6 +56,10 @@ class ProtocolProducer implements DriverProducer, BatchDeliveryParts {
     return count > 0 ? count : undefined
   }
 
+  hasLeader(topic: string, partition: number): boolean {
+    return (this.cluster.partition(topic, partition)?.leader ?? -1) >= 0
+  }
+
   async loadTopic(topic: string, deadline: number): Promise<number> {
     return loadTopic(this.cluster, this.runtime, topic, deadline, this.#closed.signal)
   }

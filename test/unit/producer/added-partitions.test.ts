@@ -1,4 +1,4 @@
-import { createMessaging, defineTopic, SendError, string } from 'tidemark'
+import { createMessaging, defineTopic, SendError, string, type Partitioner } from 'tidemark'
 import { createMemoryCluster, memory } from 'tidemark/memory'
 import { virtualClock } from 'tidemark/testing'
 import { describe, expect, it } from 'vitest'
@@ -53,4 +53,37 @@ describe('partitions that were added', () => {
     expect(used.length).toBeGreaterThan(4)
     await close()
   })
+})
+
+it('a partitioner sees topic and headers, and which partitions have a leader', async () => {
+  const clock = virtualClock()
+  const cluster = createMemoryCluster({ brokers: 2, runtime: { clock, random: seededRandom(1) } })
+  cluster.createTopic('t', { partitions: 4, replicationFactor: 1 })
+  const seen: unknown[] = []
+  const partitioner: Partitioner = {
+    name: 'by-header',
+    create:
+      () =>
+      ({ topic, headers, isAvailable, partitionCount }) => {
+        seen.push([topic, headers.get('tenant'), [0, 1, 2, 3, 4].map(isAvailable)])
+        return Number(headers.get('tenant')) % partitionCount
+      },
+  }
+  const byHeader = defineTopic({ name: 't', value: string(), partitioner })
+  const messaging = createMessaging({ driver: memory({ cluster }), durability: 'off' })
+  const producer = messaging.producer({ metadataMaxAgeMs: 500 })
+  const send = () => producer.send(byHeader, 'x', { headers: { tenant: '2' } })
+  expect(await clock.runUntil(send())).toMatchObject({ partition: 2 })
+  const lost = cluster.partitionFacts('t', 0).leader
+  cluster.faults.stopBroker(lost)
+  await clock.advance(30_000)
+  const sent = send()
+  await clock.advance(1_000)
+  cluster.faults.startBroker(lost)
+  await clock.runUntil(sent)
+  expect(seen).toEqual([
+    ['t', '2', [true, true, true, true, false]],
+    ['t', '2', [0, 1, 2, 3].map((at) => cluster.partitionFacts('t', at).replicas[0] !== lost).concat(false)],
+  ])
+  await clock.runUntil(messaging.close())
 })

@@ -1,15 +1,21 @@
 import fc from 'fast-check'
+import { Partitioners } from 'kafkajs'
 import { describe, expect, it } from 'vitest'
+import { messageHeaders } from '../../../src/message/headers.js'
 import { seededRandom } from '../../../src/runtime/random.js'
+import { kafkajsLegacy } from '../../../src/topic/kafkajs-legacy.js'
 import { murmur2Partition } from '../../../src/topic/murmur2.js'
 import type { ChoosePartition, PartitionInput } from '../../../src/topic/partitioner.js'
 import { murmur2, roundRobin, spread } from '../../../src/topic/partitioners.js'
 
 const record = (fields: Partial<PartitionInput> = {}): PartitionInput => ({
+  topic: 't',
   key: null,
+  headers: messageHeaders([]),
   value: null,
   partitionCount: 8,
   sizeBytes: 100,
+  isAvailable: () => true,
   ...fields,
 })
 const choices = (choose: ChoosePartition, count: number, input = record()) =>
@@ -24,18 +30,31 @@ describe('every partitioner', () => {
       sizeBytes: fc.nat(40_000),
     })
     const by = (value: { series: string | number }) => value.series
-    for (const partitioner of [murmur2(), roundRobin(), spread({ over: 7, by })]) {
+    for (const partitioner of [murmur2(), roundRobin(), kafkajsLegacy(), spread({ over: 7, by })]) {
       fc.assert(
-        fc.property(fc.array(input), fc.integer(), (inputs, seed) => {
+        fc.property(fc.array(input), fc.integer(), fc.boolean(), (inputs, seed, available) => {
           const choose = partitioner.create(seededRandom(seed))
           for (const one of inputs) {
-            const partition = choose(one)
+            const partition = choose(record({ ...one, isAvailable: () => available }))
             expect(Number.isInteger(partition) && partition >= 0 && partition < one.partitionCount).toBe(true)
           }
         }),
       )
     }
   })
+
+  it.each([murmur2({ stickyBytes: 1 }), roundRobin(), kafkajsLegacy()])(
+    'puts records without a key where there is a leader, and evenly: $name',
+    (partitioner) => {
+      const isAvailable = (partition: number) => partition % 3 === 0
+      const chosen = choices(partitioner.create(seededRandom(3)), 3_000, record({ isAvailable }))
+      const counts = [0, 1, 2, 3, 4, 5, 6, 7].map((at) => chosen.filter((partition) => partition === at).length)
+      counts.forEach((count, at) => {
+        if (isAvailable(at)) expect(count).toBeGreaterThan(850)
+        else expect(count).toBe(0)
+      })
+    },
+  )
 
   it('repeats its choices with the same seed', () => {
     for (const partitioner of [murmur2({ stickyBytes: 150 }), roundRobin()]) {
@@ -139,5 +158,30 @@ describe('spread', () => {
   it('reports all impossible options at once', () => {
     const wrong = { over: 0, by: 'series' } as unknown as { over: number; by: () => string }
     expect(() => spread(wrong)).toThrow(/over:.*\n.*by: is string/)
+  })
+})
+
+describe('kafkajsLegacy', () => {
+  it('puts every key where kafkajs puts it', () => {
+    const metadata = (count: number) => Array.from({ length: count }, (_, partitionId) => ({ partitionId, leader: 1 }))
+    const theirs = Partitioners.LegacyPartitioner()
+    const choose = kafkajsLegacy().create(seededRandom(1))
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 60 }), fc.integer({ min: 1, max: 200 }), (key, count) => {
+        const asked = {
+          topic: 't',
+          partitionMetadata: metadata(count),
+          message: { key: Buffer.from(key), value: null },
+        }
+        expect(choose(record({ key: Buffer.from(key), partitionCount: count }))).toBe(theirs(asked as never))
+      }),
+      { numRuns: 3_000 },
+    )
+  })
+
+  it('is another one than the default: a topic filled under it needs it', () => {
+    const keys = Array.from({ length: 100 }, (_, index) => Buffer.from(`tenant-${index}`))
+    const legacy = kafkajsLegacy().create(seededRandom(1))
+    expect(keys.filter((key) => legacy(record({ key })) === murmur2Partition(key, 8)).length).toBeLessThan(50)
   })
 })
