@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util'
 import { isSuite, suiteNames, type SuiteName } from './suites.js'
 
 const help = `npm run bench -- [--against commit] ${suiteNames.join(' | ')}
+npm run bench -- json
 
 Prints tables and ratios, never fails on an absolute time.
 --against   this version beside the one of a commit, in place of other clients
@@ -13,12 +14,18 @@ const suites: Readonly<Record<SuiteName, () => Promise<void>>> = {
   consume: async () => (await import('./consume.js')).runConsume(),
 }
 
+/** Parts of their own, which have no other version beside them. */
+const parts: Readonly<Record<string, () => Promise<void>>> = {
+  json: async () => (await import('./json.js')).runJson(),
+}
+
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { against: { type: 'string' } } })
 const wanted = positionals.filter(isSuite)
-if (wanted.length === 0 || wanted.length < positionals.length) {
-  const unknown = positionals.filter((name) => !isSuite(name))
+const isPart = (name: string) => values.against === undefined && Object.hasOwn(parts, name)
+const unknown = positionals.filter((name) => !isSuite(name) && !isPart(name))
+if (positionals.length === 0 || unknown.length > 0) {
   process.stderr.write(`${unknown.length > 0 ? `unknown: ${unknown.join(', ')}\n` : ''}${help}`)
   process.exit(2)
 }
 if (values.against !== undefined) await (await import('./against.js')).runAgainst(values.against, wanted)
-else for (const name of wanted) await suites[name]()
+else for (const name of positionals) await (isSuite(name) ? suites[name] : parts[name]!)()

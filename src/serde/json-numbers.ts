@@ -11,40 +11,101 @@ const maxDepth = 1_000
 
 /** An integer that may be rounded has as many digits in a row. */
 const longRun = 16
-const quote = 34
-const point = 46
+const minus = 45
 
 const isDigit = new Uint8Array(256)
 for (let digit = 48; digit < 58; digit++) isDigit[digit] = 1
 
-/** A number beyond 1.8e308 has such an exponent, or a long run of digits. */
-const largeExponent = /[eE]\+?\d{3}/
+/** What stands before a number. Blanks do too. */
+const opensValue = new Uint8Array(256)
+for (const character of ':,[') opensValue[character.charCodeAt(0)] = 1
+for (let blank = 0; blank <= 32; blank++) opensValue[blank] = 1
 
-/**
- * Whether a closer look is due. Runs for every record, so it looks at every 16th byte only: a run of 16 digits cannot pass
- * between two looks. Digits after a point or a quote are none that could be rounded.
- */
-export function mayHoldLargeNumber(bytes: Buffer, text: string): boolean {
-  const { length } = bytes
-  for (let at = longRun - 1; at < length; at += longRun) {
-    if (isDigit[bytes[at]!] !== 1 || !reachesFar(bytes, at)) continue
-    let start = at
-    while (start > 0 && isDigit[bytes[start - 1]!] === 1) start--
-    const before = start === 0 ? 0 : bytes[start - 1]
-    if (before === point || before === quote) continue
-    let end = at + 1
-    while (end < length && isDigit[bytes[end]!] === 1) end++
-    if (end - start >= longRun) return true
-  }
-  return largeExponent.test(text)
+/** A number beyond 1.8e308 has an exponent of three digits or more, or a long run of digits. */
+const threeDigitExponent = /[\deE][+eE]\d\d\d/
+const numberWithExponent = /(?:^|[:,[\s])-?\d+(?:\.\d+)?[eE]\+?\d{3}/
+
+// The engine plans a pattern by the first text it meets: with few digits it learns to look at every third character only.
+for (const last of ['.', '\u0100'])
+  threeDigitExponent.test('what is sent is mostly words, and so are these.'.repeat(40) + last)
+
+const { MAX_SAFE_INTEGER } = Number
+
+/** `unsure`: this kind of value is quicker to look for in its text. */
+export type NumbersSeen = 'safe' | 'large' | 'unsure'
+
+/** Whether a number of a value that JSON.parse made is large. A value has fewer parts than its text has characters. */
+export function numbersOf(value: unknown): NumbersSeen {
+  if (typeof value === 'number') return isLarge(value) ? 'large' : 'safe'
+  return typeof value === 'object' && value !== null ? numbersIn(value, 0) : 'safe'
 }
 
-/** A long run of digits that passes `at` also has the byte half a run before it or half a run behind it; times rarely do. */
-function reachesFar(bytes: Buffer, at: number): boolean {
-  return (
-    isDigit[bytes[at - longRun / 2]!] === 1 ||
-    (at + longRun / 2 < bytes.length && isDigit[bytes[at + longRun / 2]!] === 1)
-  )
+function numbersIn(holder: object, depth: number): NumbersSeen {
+  if (depth === maxDepth) return 'unsure'
+  if (Array.isArray(holder)) return numbersInArray(holder, depth)
+  let isFirst = true
+  // No list of the keys is made for it.
+  for (const key in holder) {
+    // Keys that are an index come first, and make this loop slow.
+    if (isFirst && isDigit[key.charCodeAt(0)] === 1) return 'unsure'
+    isFirst = false
+    const field = (holder as Readonly<Record<string, unknown>>)[key]
+    if (typeof field === 'number') {
+      if (isLarge(field)) return 'large'
+    } else if (typeof field === 'object' && field !== null) {
+      const seen = numbersIn(field, depth + 1)
+      if (seen !== 'safe') return seen
+    }
+  }
+  return 'safe'
+}
+
+function numbersInArray(array: readonly unknown[], depth: number): NumbersSeen {
+  for (let index = 0; index < array.length; index++) {
+    const item = array[index]
+    if (typeof item === 'number') {
+      if (isLarge(item)) return 'large'
+    } else if (typeof item === 'object' && item !== null) {
+      const seen = numbersIn(item, depth + 1)
+      if (seen !== 'safe') return seen
+    }
+  }
+  return 'safe'
+}
+
+function isLarge(number: number): boolean {
+  return number > MAX_SAFE_INTEGER || number < -MAX_SAFE_INTEGER
+}
+
+/** Whether a closer look is due. Runs for every record. Ids in hex and digits in text do not call for one. */
+export function mayHoldLargeNumber(bytes: Buffer, text: string): boolean {
+  return holdsLongInteger(bytes) || (threeDigitExponent.test(text) && numberWithExponent.test(text))
+}
+
+/** Looks at every 16th byte: a run of 16 digits cannot pass between two looks. */
+function holdsLongInteger(bytes: Buffer): boolean {
+  const { length } = bytes
+  let at = longRun - 1
+  while (at < length) {
+    if (isDigit[bytes[at]!] === 1) {
+      const start = at
+      do at++
+      while (at < length && isDigit[bytes[at]!] === 1)
+      // Most runs are shorter, which one look back tells.
+      if (isDigit[bytes[at - longRun]!] === 1 && isLongInteger(bytes, start, at)) return true
+    }
+    at += longRun
+  }
+  return false
+}
+
+/** @param within a place in the run of digits that ends at `end` */
+function isLongInteger(bytes: Buffer, within: number, end: number): boolean {
+  let start = within
+  while (start > 0 && isDigit[bytes[start - 1]!] === 1) start--
+  if (end - start < longRun) return false
+  if (start > 0 && bytes[start - 1] === minus) start--
+  return start === 0 || opensValue[bytes[start - 1]!] === 1
 }
 
 /** The first number of a text that reading it would change; `null` when there is none. @param text must be JSON */

@@ -1,7 +1,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { ConfigError } from '../errors.js'
 import { checkKeys } from './json-keys.js'
-import { firstChangedNumber, mayHoldLargeNumber, readWithBigInts } from './json-numbers.js'
+import { firstChangedNumber, mayHoldLargeNumber, numbersOf, readWithBigInts } from './json-numbers.js'
 import { checkJsonOptions, type JsonOptions, type LargeIntegers } from './json-options.js'
 import { findUnwritable, isPlainData } from './json-unwritable.js'
 import { firstSyntaxError } from './json-syntax.js'
@@ -37,6 +37,13 @@ function jsonSerde(check: SchemaCheck | null, options: JsonOptions): Serde<unkno
   const { maxBytes = Infinity, trailingNul = 'refuse', checkOnEncode = true, largeIntegers = 'warn' } = options
   const checkWritten = checkOnEncode ? check : null
   let readsWhatItWrites = check === null
+  let looksAtText = false
+  const mayHold = (value: unknown, bytes: Buffer, text: string): boolean => {
+    const seen = looksAtText ? 'unsure' : numbersOf(value)
+    if (seen === 'safe') return false
+    if (seen === 'unsure') looksAtText = true
+    return mayHoldLargeNumber(bytes, text)
+  }
   return {
     name: 'json',
 
@@ -61,7 +68,8 @@ function jsonSerde(check: SchemaCheck | null, options: JsonOptions): Serde<unkno
       const own = trailingNul === 'trim' ? withoutTrailingNul(bytes) : bytes
       const text = decodeUtf8(own)
       let value = parse(text, own)
-      if (mayHoldLargeNumber(own, text)) value = withLargeNumbers(value, text, largeIntegers, onChanged)
+      const isOfInterest = onChanged !== undefined || largeIntegers !== 'warn'
+      if (isOfInterest && mayHold(value, own, text)) value = withLargeNumbers(value, text, largeIntegers, onChanged)
       return check === null ? value : check(value, 'read')
     },
   }
@@ -125,7 +133,6 @@ function withLargeNumbers(
   onChanged: ((issue: ValueIssue) => void) | undefined,
 ): unknown {
   if (mode === 'bigint') return readWithBigInts(text)
-  if (mode === 'warn' && onChanged === undefined) return value
   const changed = firstChangedNumber(text)
   if (changed === null) return value
   const { path, message } = changed

@@ -58,6 +58,34 @@ describe('a number that JavaScript cannot hold', () => {
     expect(wrong).toEqual([])
   })
 
+  it.each([
+    '{"id":"3e123456-4e12-4e89-9e99-1e4567890123"}',
+    '{"id":"ab-1234567890123456789012345678901234567890","b":"0001234567890123456789"}',
+    '{"hash":"e1234567e1234567e1234567e1234567"}',
+    '{"fraction":0.12345678901234567890,"small":5e-400}',
+  ])('is not looked for more closely where only text or a fraction looks like one: %s', (text) => {
+    expect(mayHoldLargeNumber(bytes(text), text)).toBe(false)
+  })
+
+  it('is told beside keys that are numbers, and behind many brackets, by a serde that has met them and by one that has not', () => {
+    const serde = nullable(json())
+    const told = (text: string) => {
+      const changes: ValueIssue[] = []
+      serde.decode(bytes(text), (issue) => changes.push(issue))
+      return changes.map(({ path }) => path)
+    }
+    const deep = `${'['.repeat(900)}1e400${']'.repeat(900)}`
+    const inner = '{"n":1e400,"id":-9007199254740993}'
+    for (const text of [`{"7":1e400}`, `{"a":{"12":{"b":[1,${inner}]}}}`, `{"a":[1,"x",${inner}]}`]) {
+      expect(told(text)).toHaveLength(1)
+      expect(changesOf(text)).toHaveLength(1)
+    }
+    expect(told(deep)).toHaveLength(1)
+    expect(changesOf(deep)).toHaveLength(1)
+    expect(told(`${'['.repeat(50_000)}1${']'.repeat(50_000)}`)).toEqual([])
+    expect(told('{"a":1,"12":2}')).toEqual([])
+  })
+
   it('is read as BigInt where that is wanted, by the schema too; what no BigInt can hold is refused', () => {
     const serde = json({ largeIntegers: 'bigint' })
     expect(serde.decode(bytes('{"ids":[9007199254740993,1,"9007199254740993"],"exact":9007199254740992}'))).toEqual({
@@ -83,16 +111,30 @@ describe('a number that JavaScript cannot hold', () => {
   it('is never missed by the first look, wherever it stands', () => {
     const token = fc.oneof(
       fc.bigInt({ min: 2n ** 53n + 1n, max: 2n ** 80n }).map(String),
-      fc.constantFrom('1e309', '9E999', '-1.5e+400', '123e4000'),
+      fc.constantFrom('1e309', '9E999', '-1.5e+400', '123e4000', '-12.25E0400', '0.5e+1000'),
     )
+    const blank = fc.constantFrom('', ' ', '\n\t', '\r\n')
     fc.assert(
-      fc.property(fc.array(fc.jsonValue(), { maxLength: 4 }), token, fc.jsonValue(), (before, large, after) => {
-        const text = `[${[...before.map((value) => JSON.stringify(value)), large, JSON.stringify(after)].join(',')}]`
-        expect(mayHoldLargeNumber(bytes(text), text)).toBe(true)
-        const value = Number(large)
-        const isExact = Number.isFinite(value) && (String(value) === large || BigInt(value) === BigInt(large))
-        if (!isExact) expect(firstChangedNumber(text)).not.toBeNull()
-      }),
+      fc.property(
+        fc.array(fc.jsonValue(), { maxLength: 4 }),
+        token,
+        fc.jsonValue(),
+        blank,
+        (before, large, after, gap) => {
+          const parts = [...before.map((value) => JSON.stringify(value)), large, JSON.stringify(after)]
+          const text = `[${parts.join(`,${gap}`)}]`
+          expect(mayHoldLargeNumber(bytes(text), text)).toBe(true)
+          const value = Number(large)
+          const isExact = Number.isFinite(value) && (String(value) === large || BigInt(value) === BigInt(large))
+          if (!isExact) {
+            expect(firstChangedNumber(text)).not.toBeNull()
+            expect(changesOf(text)).toHaveLength(1)
+            expect(changesOf(`{"outer":${text}}`)).toMatchObject([
+              { path: expect.stringMatching(/^outer\./) as string },
+            ])
+          }
+        },
+      ),
     )
   })
 })
