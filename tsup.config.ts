@@ -8,4 +8,6 @@ export default defineConfig({
   sourcemap: true,
   clean: true,
   splitting: true,
+  // `import.meta.url` in CommonJS.
+  shims: true,
 })

@@ -1,5 +1,6 @@
 import type { ISocketFactory, logCreator, Logger, logLevel } from 'kafkajs'
 import { RequestError } from '../../connection/request-error.js'
+import { loadPackage } from './package.js'
 
 /** The shape in which kafkajs hands requests to a connection. */
 export interface KafkajsExchange<Result> {
@@ -46,13 +47,14 @@ export interface KafkajsInternals {
 
 let loading: Promise<KafkajsInternals> | undefined
 
-/** @throws RequestError `unsupported` when the installed kafkajs is not laid out as 2.2.4 is. */
+/** @throws RequestError `unsupported` when kafkajs is not installed, or not laid out as 2.2.4 is. */
 export function loadInternals(): Promise<KafkajsInternals> {
   loading ??= load()
   return loading
 }
 
 async function load(): Promise<KafkajsInternals> {
+  await loadPackage()
   try {
     const [socketFactory, saslAuthenticator, loggers] = await Promise.all([
       import('kafkajs/src/network/socketFactory.js'),

@@ -1,6 +1,9 @@
-import kafkajs, { type KafkaConfig, type LogEntry, type Logger as KafkajsLogger } from 'kafkajs'
+import type { KafkaConfig, LogEntry, Logger as KafkajsLogger } from 'kafkajs'
 import type { Logger } from '../../telemetry/logger.js'
 import type { KafkajsInternals } from './internals.js'
+
+/** kafkajs's numbers: the package may not be there when this is loaded. */
+const levels = { ERROR: 1, WARN: 2, INFO: 4 } as const
 
 /** kafkajs's own logger: its lines go to `config.logCreator` where there is one, else to `logger`, without secrets. */
 export function kafkajsLogger(
@@ -9,7 +12,7 @@ export function kafkajsLogger(
   internals: KafkajsInternals,
   mask: (text: string) => string,
 ): KafkajsLogger {
-  const level = config.logLevel ?? kafkajs.logLevel.INFO
+  const level = config.logLevel ?? levels.INFO
   const write = config.logCreator?.(level) ?? ((entry: LogEntry) => forward(entry, logger))
   return internals.createLogger({ level, logCreator: () => (entry) => write(masked(entry, mask)) })
 }
@@ -25,9 +28,9 @@ function masked(entry: LogEntry, mask: (text: string) => string): LogEntry {
 function forward({ level, namespace, log }: LogEntry, logger: Logger): void {
   const { message, ...fields } = log
   const text = namespace ? `[${namespace}] ${message}` : message
-  const { ERROR, WARN, INFO } = kafkajs.logLevel
-  if (level === ERROR) logger.error(fields, text)
-  else if (level === WARN) logger.warn(fields, text)
-  else if (level === INFO) logger.info(fields, text)
+  const number: number = level
+  if (number === levels.ERROR) logger.error(fields, text)
+  else if (number === levels.WARN) logger.warn(fields, text)
+  else if (number === levels.INFO) logger.info(fields, text)
   else logger.debug(fields, text)
 }
