@@ -10,6 +10,7 @@ import { BufferMemory } from './buffer-memory.js'
 import { topicsToConnect, type ConnectOptions } from './connect-options.js'
 import { badInput, encodeRecord, noSendOptions, takeOptions, type SendOptions } from './outgoing-record.js'
 import { Placement, type BeforeFirstSend, type Submission } from './placement.js'
+import { Callers } from './caller.js'
 import type { ResolvedProducerOptions } from './producer-options.js'
 import { SingleSend, type FailureCounts, type Receipt, type ReceiptSink } from './receipt.js'
 import { SendLimit } from './send-limit.js'
@@ -75,6 +76,7 @@ export class Producer {
   readonly #placement: Placement
   /** `null` without middleware, which then costs nothing. */
   readonly #through: SendNext | null
+  readonly #callers = new Callers()
   readonly #failures: FailureCounts = { notStored: 0, unknown: 0 }
   readonly #state = new StateMachine<ProducerState>('the producer', 'open', {
     open: ['closing'],
@@ -135,7 +137,8 @@ export class Producer {
   #send<Value>(topic: Topic<Value>, value: Value, options: SendOptions): Promise<Receipt> {
     if (this.#closing !== null) return Promise.reject(this.#refusal('send'))
     const { clock } = this.#runtime
-    const sending = new SingleSend(this.#failures)
+    const sentAt = clock.now()
+    const sending = new SingleSend(this.#failures, this.#callers.take(sentAt))
     let sink: ReceiptSink = sending
     try {
       requireSendOptions(topic, options)
@@ -143,7 +146,6 @@ export class Producer {
       const limit = taken.limit === null ? null : new SendLimit(topic.name, sending, 1, clock, taken.limit)
       if (limit !== null) sink = limit
       const record = encodeRecord(topic, value, taken, clock.wallTime())
-      const sentAt = clock.now()
       const submission = this.#placement.prepare(topic as Topic, value, record, taken.partition, sentAt, sink, 0)
       if (!this.#placement.tryAccept(submission)) this.#waitForRoom(submission, limit)
     } catch (error) {
@@ -164,7 +166,7 @@ export class Producer {
     options: SendManyOptions = noSendOptions,
   ): Promise<readonly Receipt[]> {
     if (this.#closing !== null) return Promise.reject(this.#refusal('sendMany'))
-    const sending = new SendMany(topic, this.#placement, this.#failures)
+    const sending = new SendMany(topic, this.#placement, this.#failures, this.#callers.take(this.#runtime.clock.now()))
     try {
       requireSendMany(topic, values, options)
       if (this.#through !== null) return manyThroughMiddleware(this.#through, topic, values, options)

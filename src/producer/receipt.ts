@@ -1,4 +1,5 @@
 import type { SendError } from '../errors.js'
+import { toldToCaller, type Caller } from './caller.js'
 
 /** Where a record was stored. */
 export interface Receipt {
@@ -47,11 +48,13 @@ export function countFailure(counts: FailureCounts, error: SendError): void {
 export class SingleSend implements ReceiptSink {
   readonly promise: Promise<Receipt>
   readonly #failures: FailureCounts
+  readonly #caller: Caller | null
   #resolve!: (receipt: Receipt) => void
   #reject!: (error: SendError) => void
 
-  constructor(failures: FailureCounts) {
+  constructor(failures: FailureCounts, caller: Caller | null) {
     this.#failures = failures
+    this.#caller = caller
     this.promise = new Promise((resolve, reject) => {
       this.#resolve = resolve
       this.#reject = reject
@@ -64,6 +67,6 @@ export class SingleSend implements ReceiptSink {
 
   failed(_slot: number, error: SendError): void {
     countFailure(this.#failures, error)
-    this.#reject(error)
+    this.#reject(this.#caller === null ? error : toldToCaller(error, this.#caller))
   }
 }

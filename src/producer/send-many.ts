@@ -1,6 +1,7 @@
 import type { SendError } from '../errors.js'
 import type { Clock } from '../runtime/clock.js'
 import type { Topic } from '../topic/topic.js'
+import { withCaller, type Caller } from './caller.js'
 import type { MemoryWaiter } from './buffer-memory.js'
 import { badInput, encodeRecord, type SendOptions, type TakenOptions } from './outgoing-record.js'
 import { keptWaiting, type Placement, type Submission } from './placement.js'
@@ -24,6 +25,7 @@ export class SendMany<Value> implements ReceiptSink, MemoryWaiter {
   readonly #failures: FailureCounts
   /** Who is told: itself, or by way of the limit that the call was given. */
   #sink: ReceiptSink = this
+  readonly #caller: Caller | null
   readonly #results: (Receipt | SendError)[] = []
   #resolve!: (receipts: readonly Receipt[]) => void
   #reject!: (error: SendManyError) => void
@@ -33,7 +35,8 @@ export class SendMany<Value> implements ReceiptSink, MemoryWaiter {
   #withoutResult = 0
   #anyFailed = false
 
-  constructor(topic: Topic<Value>, placement: Placement, failures: FailureCounts) {
+  constructor(topic: Topic<Value>, placement: Placement, failures: FailureCounts, caller: Caller | null) {
+    this.#caller = caller
     this.#topic = topic
     this.#placement = placement
     this.#failures = failures
@@ -116,7 +119,8 @@ export class SendMany<Value> implements ReceiptSink, MemoryWaiter {
     this.#results[slot] = result
     this.#withoutResult -= 1
     if (this.#withoutResult > 0) return
-    if (this.#anyFailed) this.#reject(new SendManyError(this.#results))
-    else this.#resolve(this.#results as Receipt[])
+    if (!this.#anyFailed) return this.#resolve(this.#results as Receipt[])
+    const error = new SendManyError(this.#results)
+    this.#reject(this.#caller === null ? error : withCaller(error, this.#caller))
   }
 }

@@ -87,6 +87,34 @@ describe('outcomes', () => {
   })
 })
 
+describe('the caller of a send that fails', () => {
+  const framesOf = (error: unknown) => (error as Error).stack?.split('\n    at ').slice(1).join() ?? ''
+
+  test('stands in the stack of its error, though it is told much later; of several in one millisecond the first', async () => {
+    const bench = await start()
+    function placeOrder() {
+      return watched(bench.producer.send(topic, '1:a'))
+    }
+    function shipOrder() {
+      return bench.producer.sendMany(topic, ['1:b']).catch((error: unknown) => error)
+    }
+    await bench.clock.advance(1)
+    const sent = [placeOrder(), placeOrder()]
+    await bench.clock.advance(1)
+    const many = shipOrder()
+    for (let round = 0; round < 2; round += 1) {
+      await bench.run()
+      for (const batch of bench.driver.handedOver) batch.fail('not-stored')
+    }
+    const [first, second] = (await Promise.all(sent)) as [SendError, SendError]
+    expect(framesOf(first)).toMatch(/placeOrder/)
+    expect(first.stack).toMatch(/^SendError: broken/)
+    expect(framesOf(second)).not.toMatch(/placeOrder/)
+    expect(second).toEqual(first)
+    expect(framesOf(await many)).toMatch(/shipOrder/)
+  })
+})
+
 describe('order and batches', () => {
   test('concurrent sends are handed over in the order of the calls, one batch of a partition at a time', async () => {
     const bench = await start()
