@@ -459,7 +459,7 @@ export const mutants: readonly Mutant[] = [
     find: 'fetcher.leaderEpochs(former, 0, reset.keptTo ?? 0)',
     replace: 'fetcher.leaderEpochs(former, 0, 0)',
     why: 'what is completed below a cut is committed without its leaders, and believed after the next cut',
-    units: 'test/unit/consumer/cut-log.test.ts',
+    units: 'test/unit/protocol/fetch/place-check.test.ts',
   },
   {
     name: 'what waits below a cut is passed over',
@@ -476,6 +476,22 @@ export const mutants: readonly Mutant[] = [
     replace: '',
     why: 'a commit with little room brings back the trust in ranges of other records',
     units: 'test/unit/offsets/leader-epochs.test.ts',
+  },
+  {
+    name: 'one broker makes a topic another one',
+    file: 'src/protocol/cluster/metadata-refresher.ts',
+    find: 'if (strangers.length === 0) return',
+    replace: 'if (strangers.length >= 0) return',
+    why: 'a broker that lags sends whoever never saw the former topic back to it: all is read again, or its partitions stop',
+    units: 'test/unit/protocol/cluster/cluster.test.ts',
+  },
+  {
+    name: 'the partitions of a topic are counted by its name alone',
+    file: 'src/protocol/offsets/counts-at-first.ts',
+    find: "`${topicId ?? ''} ${name}`",
+    replace: "`${topicId === null ? '' : ''} ${name}`",
+    why: 'what is added to a topic made anew while the group reads it is passed over by the next process',
+    units: 'test/unit/consumer/what-was-decided.test.ts',
   },
   {
     name: 'older metadata take the place of newer ones',

@@ -52,6 +52,11 @@ export class Cluster {
     return this.#cache.topic(name)
   }
 
+  /** Brokers disagree whether the topic was made anew: what is known of it may be of a former one, or of a later one. */
+  isDisputed(topic: string): boolean {
+    return this.#cache.isDisputed(topic)
+  }
+
   /** Which log the offsets of a topic count in, as far as brokers tell. */
   logOf(topic: string, topicId = this.#cache.topic(topic)?.topicId ?? null): string {
     return identityText({ clusterId: this.#cache.clusterId ?? '', topicId: topicId ?? '' })

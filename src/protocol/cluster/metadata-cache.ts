@@ -17,7 +17,8 @@ const timesInARow = 3
  * |---------------------------------------|-------------------------------------------------------------------------|
  * | no partition, an error                | the error is taken, what was known of the partitions stays              |
  * | the id that is known                  | partition by partition the higher leader epoch stays; none goes away    |
- * | another id, never seen                | the topic was made anew: all of it is taken, the known id is a former one |
+ * | another id, never seen                | when a second broker tells it too: the topic was made anew, all of it is taken, the known id is a former one |
+ * | the same, and a second broker differs | nothing is taken: one of both lags, and they are asked again            |
  * | a former id                           | nothing is taken, until nobody tells of another one (`timesInARow`)     |
  * | no id (Kafka before 2.8)              | all of it is taken                                                      |
  */
@@ -29,6 +30,8 @@ export class MetadataCache {
   readonly #formerIds = new Map<string, readonly string[]>()
   /** Former ids that came since the known one did, by topic. */
   readonly #doubts = new Map<string, { readonly topicId: string; readonly times: number }>()
+  /** Brokers last told different ids of these, none of them a former one. */
+  readonly #disputed = new Set<string>()
   readonly #listeners = new Set<() => void>()
 
   get brokers(): readonly number[] {
@@ -58,6 +61,30 @@ export class MetadataCache {
     return this.#topics.get(topic)?.partitions[partition]
   }
 
+  /** Brokers disagree whether it was made anew. */
+  isDisputed(topic: string): boolean {
+    return this.#disputed.has(topic)
+  }
+
+  /** Topics that the answer tells to be others than those that are known, by ids which were never told before. */
+  strangersIn({ topics }: MetadataAnswer): readonly string[] {
+    return topics.filter((topic) => this.#isStranger(topic)).map(({ name }) => name)
+  }
+
+  /**
+   * Takes what two brokers told, the second about the strangers in the answer of the first.
+   *
+   * @param second `null` when nobody else answered.
+   */
+  takeBoth(first: MetadataAnswer, second: MetadataAnswer | null): void {
+    const ids = new Map(second?.topics.map(({ name, topicId }) => [name, topicId]))
+    const isAgreed = (topic: TopicMetadata) => !this.#isStranger(topic) || ids.get(topic.name) === topic.topicId
+    const disputed = first.topics.filter((topic) => !isAgreed(topic))
+    const topics = [...first.topics, ...(second?.topics ?? [])].filter(isAgreed)
+    this.take({ ...(second ?? first), topics })
+    for (const { name } of disputed) this.#disputed.add(name)
+  }
+
   take(answer: MetadataAnswer): void {
     if (answer.brokers.length > 0) this.#brokers = answer.brokers.map((broker) => broker.nodeId)
     this.#controllerId = answer.controllerId
@@ -71,7 +98,18 @@ export class MetadataCache {
     return () => this.#listeners.delete(listener)
   }
 
+  #isStranger({ name, topicId }: TopicMetadata): boolean {
+    const known = this.#topics.get(name)?.topicId ?? null
+    return (
+      known !== null &&
+      topicId !== null &&
+      topicId !== known &&
+      !(this.#formerIds.get(name)?.includes(topicId) ?? false)
+    )
+  }
+
   #merge(told: TopicMetadata): TopicMetadata {
+    this.#disputed.delete(told.name)
     const partitions = [...told.partitions].sort((a, b) => a.partition - b.partition)
     const topic = { ...told, partitions }
     const known = this.#topics.get(told.name)

@@ -1,5 +1,5 @@
 import { brokerCode } from '../../connection/broker-error.js'
-import type { TopicMetadata } from '../../connection/requests/metadata.js'
+import type { MetadataAnswer, TopicMetadata } from '../../connection/requests/metadata.js'
 import { DriverError } from '../../errors.js'
 import type { Timer } from '../../runtime/clock.js'
 import type { Runtime } from '../../runtime/runtime.js'
@@ -93,9 +93,7 @@ export class MetadataRefresher {
       this.#next = null
       this.#running = ask
       try {
-        const request = { api: 'metadata', topics: [...ask.topics] } as const
-        const answer = await this.#rotation.ask(request, ask.deadline, silenceMs, this.#closed.signal)
-        this.#cache.take(answer)
+        await this.#learn([...ask.topics], ask.deadline)
         this.#armAgeTimer()
         ask.settle()
       } catch (failure) {
@@ -103,6 +101,22 @@ export class MetadataRefresher {
       }
     }
     this.#running = null
+  }
+
+  /** Of one broker's word alone no topic becomes another one. Where there is no other broker, the same one is asked again. */
+  async #learn(topics: readonly string[], deadline: number): Promise<void> {
+    const ask = (about: readonly string[]) =>
+      this.#rotation.ask({ api: 'metadata', topics: about }, deadline, silenceMs, this.#closed.signal)
+    const answer = await ask(topics)
+    const strangers = this.#cache.strangersIn(answer)
+    if (strangers.length === 0) return this.#cache.take(answer)
+    let second: MetadataAnswer | null = null
+    try {
+      second = await ask(strangers)
+    } finally {
+      this.#cache.takeBoth(answer, second)
+    }
+    for (const topic of strangers) if (this.#cache.isDisputed(topic)) this.noteStale(topic)
   }
 
   #scheduleStaleAsk(): void {
@@ -132,7 +146,11 @@ export class MetadataRefresher {
     const complainedAt = this.#stale.get(topic) ?? 0
     const complainedSince = complainedAt > askedAt
     const tooOld = askedAt - complainedAt > forgetStaleMs
-    if (tooOld || (!complainedSince && isWell(this.#cache.topic(topic)))) this.#stale.delete(topic)
+    if (tooOld || (!complainedSince && this.#isWell(topic))) this.#stale.delete(topic)
+  }
+
+  #isWell(topic: string): boolean {
+    return isWell(this.#cache.topic(topic)) && !this.#cache.isDisputed(topic)
   }
 
   /** Runs by its own, whatever else is asked: complaints about one topic must not keep the others from being looked at. */

@@ -14,6 +14,7 @@ import { tell } from '../../telemetry/tell.js'
 import type { ClientContext } from '../cluster/client-context.js'
 import type { Fetcher } from '../fetch/fetcher.js'
 import type { EndOffsets } from '../offsets/end-offsets.js'
+import { CountsAtFirst } from '../offsets/counts-at-first.js'
 import { findStartingPoints, type StartingPoint } from '../offsets/starting-points.js'
 
 type HandOverContext = ClientContext<
@@ -79,8 +80,7 @@ export class HandOver {
   readonly #held = new Map<string, Held>()
   #epoch = 0
 
-  /** How many partitions the topics had when their group started. */
-  readonly #atFirst = new Map<string, number>()
+  readonly #atFirst = new CountsAtFirst()
   /** Starts that no commit tells yet. */
   readonly #decided = new Map<string, StartingPoint>()
   /** Ids of the topics when this member was first given partitions, as far as brokers told. */
@@ -289,12 +289,8 @@ export class HandOver {
   #countAtFirst(topic: string): number | null {
     const { cluster, settings } = this.#context
     if (settings.from === 'earliest' || settings.groupId === null) return null
-    const known = this.#atFirst.get(topic)
-    if (known !== undefined) return known
-    const count = cluster.topic(topic)?.partitions.length
-    if (count === undefined) return null
-    this.#atFirst.set(topic, count)
-    return count
+    const known = cluster.topic(topic)
+    return known === undefined ? null : this.#atFirst.ofOrNow(known)
   }
 
   #assignedAt({ topic, partition, position, committed }: NewPosition, epoch: number): AssignedPartition {

@@ -13,6 +13,7 @@ import { Denials } from '../cluster/denials.js'
 import type { CommittedPartition } from '../../connection/requests/offsets.js'
 import { commitPlace } from './commit-place.js'
 import { fetchCommitted, type CommitFinding } from './committed.js'
+import type { CountsAtFirst } from './counts-at-first.js'
 import { lookUpOffsets, timestampOf } from './look-up.js'
 import { madeAnew, tellMadeAnew } from './made-anew.js'
 
@@ -44,7 +45,7 @@ interface Search {
   /** Where to start what was never committed, and everything where there is no group. */
   readonly from: StartPosition
   /** How many partitions the topics had when their group started, as far as that is on record: learnt here. */
-  readonly atFirst: Map<string, number>
+  readonly atFirst: CountsAtFirst
   /** What was decided for partitions without a commit while this process lives, by partition: kept here until one is found. */
   readonly decided: Map<string, StartingPoint>
   /** Was the topic made anew since this member began? With the former one Kafka forgot what was committed of it. */
@@ -105,7 +106,7 @@ export async function* findStartingPoints(
       if (counts === 'learnt') {
         // Looked at once: the topic may be made anew while brokers are asked.
         const wasAdded = ({ topic, partition }: TopicPartition) =>
-          partition >= (atFirst.get(topic) ?? Infinity) || isMadeAnew(topic)
+          partition >= (atFirst.of(context.cluster.topic(topic)) ?? Infinity) || isMadeAnew(topic)
         const appeared = new Set(uncommitted.filter(wasAdded))
         const others = uncommitted.filter((at) => !appeared.has(at))
         const added = await lookUpStart(context, [...appeared], 'earliest', { denials, signal })
@@ -128,7 +129,7 @@ export async function* findStartingPoints(
 /** What commits of any partition of the group say of their topics. */
 async function readCounts(
   context: SearchContext,
-  atFirst: Map<string, number>,
+  atFirst: CountsAtFirst,
   signal: AbortSignal,
 ): Promise<'unknown' | 'learnt'> {
   const { cluster, settings } = context
@@ -142,11 +143,11 @@ async function readCounts(
   return 'learnt'
 }
 
-/** The lowest counts: nothing may be passed over. */
-function noteCount(cluster: Cluster, atFirst: Map<string, number>, { topic, metadata }: CommittedPartition): void {
+function noteCount(cluster: Cluster, atFirst: CountsAtFirst, { topic, metadata }: CommittedPartition): void {
   const count = partitionsAtFirst(metadata)
-  if (count === null || originOf(metadata, cluster.logOf(topic)) !== 'this-log') return
-  atFirst.set(topic, Math.min(count, atFirst.get(topic) ?? Infinity))
+  const known = cluster.topic(topic)
+  if (count === null || known === undefined) return
+  if (originOf(metadata, cluster.logOf(topic)) === 'this-log') atFirst.note(known, count)
 }
 
 async function readCommits(
@@ -237,7 +238,7 @@ async function lookAgainForFormer(
   if (topics.size === 0 || signal.aborted) return topics
   try {
     await cluster.refresh([...topics], runtime.clock.now() + settings.requestTimeoutMs)
-    return new Set()
+    return new Set([...topics].filter((topic) => cluster.isDisputed(topic)))
   } catch {
     return topics // asked again in the next round
   }

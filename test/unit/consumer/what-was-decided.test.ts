@@ -290,6 +290,38 @@ describe("from: 'latest'", () => {
       await second.close()
     }))
 
+  it('counts the partitions of each topic of that name apart: what is added to one made anew is read', () =>
+    simulated(async (simulation) => {
+      const { cluster, clock } = simulation
+      cluster.createTopic('t', { partitions: 3 })
+      const handled: string[] = []
+      const options = {
+        group: 'g',
+        topics: [t],
+        from: 'latest',
+        onOutOfRange: 'latest',
+        sessionTimeoutMs: 6_000,
+        metadataMaxAgeMs: 10_000,
+        handle: ({ value }: { value: string }) => void handled.push(value),
+      } as const
+      const first = open(simulation.process('one'))
+      await first.consumer(options).start()
+      await clock.sleep(5_000)
+      cluster.deleteTopic('t')
+      cluster.createTopic('t', { partitions: 1 })
+      put(cluster, ['anew'])
+      await until(simulation, () => handled.length === 1)
+      await clock.sleep(10_000)
+      await first.close()
+      cluster.addPartitions('t', 3)
+      put(cluster, ['added'], 't', 2)
+      const second = open(simulation.process('two'))
+      await second.consumer(options).start()
+      await clock.sleep(20_000)
+      expect(handled).toEqual(['anew', 'added'])
+      await second.close()
+    }))
+
   type Addition =
     | 'after the look at the partitions failed'
     | 'between the division and the look'

@@ -72,6 +72,59 @@ describe('cluster', () => {
     }
   })
 
+  it('does not take the former topic of a broker that lags for a newer one, though it never saw it before', async () => {
+    const { clock, memory, cluster, in: within } = world()
+    memory.createTopic('a', { partitions: 2 })
+    memory.faults.lagMetadata(2)
+    memory.deleteTopic('a')
+    memory.createTopic('a', { partitions: 1 })
+    await clock.runUntil(cluster.refresh(['a'], within(5_000)))
+    for (let times = 0; cluster.topic('a')?.partitions.length !== 1; times += 1) {
+      if (times === 10) throw new Error('no broker told of the new topic')
+      await clock.runUntil(cluster.refresh(['a'], within(5_000)))
+    }
+    const known = cluster.topic('a')?.topicId
+    for (let times = 0; times < 12; times += 1) {
+      await clock.runUntil(cluster.refresh(['a'], within(5_000)))
+      expect(cluster.topic('a')?.topicId).toBe(known)
+    }
+    await cluster.close()
+  })
+
+  it('knows a topic that was made anew after one refresh, also while a single broker is up', async () => {
+    for (const down of [[], [1, 2]]) {
+      const { clock, memory, cluster, in: within } = world()
+      memory.createTopic('a', { partitions: 1 })
+      await clock.runUntil(cluster.refresh(['a'], within(5_000)))
+      const former = cluster.topic('a')?.topicId
+      memory.deleteTopic('a')
+      memory.createTopic('a', { partitions: 1 })
+      for (const node of down) memory.faults.stopBroker(node)
+      await clock.runUntil(cluster.refresh(['a'], within(20_000)))
+      expect(cluster.topic('a')?.topicId).not.toBe(former)
+      await cluster.close()
+    }
+  })
+
+  it('asks on in the background while brokers disagree whether a topic was made anew', async () => {
+    const { clock, memory, cluster, in: within } = world()
+    memory.createTopic('a', { partitions: 1 })
+    await clock.runUntil(cluster.refresh(['a'], within(5_000)))
+    const former = cluster.topic('a')?.topicId
+    for (const node of [0, 1]) memory.faults.lagMetadata(node)
+    memory.deleteTopic('a')
+    memory.createTopic('a', { partitions: 1 })
+    for (let times = 0; !cluster.isDisputed('a'); times += 1) {
+      if (times === 10) throw new Error('the broker that knows the new topic was never asked')
+      await clock.runUntil(cluster.refresh(['a'], within(5_000)))
+    }
+    expect(cluster.topic('a')?.topicId).toBe(former)
+    for (const node of [0, 1]) memory.faults.endMetadataLag(node)
+    await clock.advance(5_000)
+    expect(cluster.topic('a')?.topicId).not.toBe(former)
+    await cluster.close()
+  })
+
   it('notices by age alone that partitions were added, however often another topic is complained about', async () => {
     const { clock, memory, cluster, in: within } = world(10_000)
     memory.createTopic('grows', { partitions: 1 })

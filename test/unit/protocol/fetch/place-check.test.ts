@@ -134,6 +134,8 @@ describe('what a commit names as completed beyond it', () => {
     expect(harness.kinds()).toEqual(['assigned', 'reset'])
     expect(harness.last('reset')).toMatchObject([{ position: 2 }, { position: 8 }])
     expect(harness.offsets()).toEqual(between(8, 16))
+    // What stands yet can be committed with its leader before it is read again.
+    expect(harness.last('reset')[1]?.leaderEpochs(0, 8)).toEqual([{ from: 6, to: 8, leaderEpoch: 0 }])
   })
 
   it('is asked for as long as it lies beyond what was read, and believed when its leader leads', async () => {
