@@ -1,5 +1,3 @@
-import type { StartPosition } from '../driver/consumer.js'
-import type { DriverConsumer } from '../driver/consumer.js'
 import { DriverError, StateError, TidemarkError } from '../errors.js'
 import { flag, optionProblem, timeLimit, type Rules } from '../input/option-rules.js'
 import type { TopicPartition } from '../message/topic-partition.js'
@@ -8,24 +6,24 @@ import { timeoutRules, type TimeoutOption } from '../producer/timeout-option.js'
 import { pause } from '../runtime/pause.js'
 import { StateMachine } from '../runtime/state-machine.js'
 import { whenAborted } from '../runtime/when-aborted.js'
-import { assemble, type ConsumerParts } from './lifecycle/assemble.js'
+import { ConsumerRun } from './lifecycle/run.js'
 import type { Telemetry } from '../telemetry/guard.js'
 import { tell } from '../telemetry/tell.js'
 import type { ConsumerDependencies } from './options/consumer-dependencies.js'
 import { withListeners } from './options/listeners.js'
 import { requirePlace, requirePlaces, requireSeekTarget } from './options/consumer-input.js'
 import type { ResolvedConsumerOptions } from './options/consumer-schema.js'
-import type { Place } from './partition/user-pauses.js'
+import { UserPauses, type Place } from './partition/user-pauses.js'
 import { confirm } from './settling/confirm.js'
-import { onWallClock, type ConsumerFacts } from './watch/facts.js'
+import type { ConsumerFacts } from './watch/facts.js'
 
 /** More may come. */
 export type ConsumerState = 'idle' | 'starting' | 'running' | 'stopping' | 'stopped' | 'failed'
 
 const moves = {
   idle: ['starting', 'stopped'],
-  /** Idle again when it failed before anything was begun. */
-  starting: ['running', 'idle', 'stopping', 'failed'],
+  /** Idle again when it failed: all that it began has ended, and it may be called once more. */
+  starting: ['running', 'idle', 'stopping'],
   running: ['stopping', 'failed'],
   stopping: ['stopped'],
   stopped: [],
@@ -48,8 +46,6 @@ const stopRules: Rules<StopOptions> = { timeoutMs: timeLimit, force: flag }
 const startTimeoutMs = 60_000
 const commitTimeoutMs = 30_000
 const leaveMs = 5_000
-/** Part of a stop's time that is kept for leaving the group. */
-const leaveShare = 0.1
 
 /**
  * Reads topics and hands every record to the handler at least once. Commits only what is done; a failed record goes to
@@ -60,12 +56,10 @@ export class Consumer implements AsyncDisposable {
   readonly #dependencies: ConsumerDependencies
   readonly #state = new StateMachine<ConsumerState>('the consumer', 'idle', moves)
   readonly #telemetry: Telemetry
-  readonly #parts: ConsumerParts
-  #driver: DriverConsumer | null = null
+  readonly #pauses = new UserPauses()
+  #run: ConsumerRun
   readonly #stopAsked = new AbortController()
   #closing: Promise<void> | null = null
-  /** Absolute ms; only ever brought forward. */
-  #stopBy = Infinity
   #error: TidemarkError | null = null
 
   /** @internal @param options resolved by `consumerSchema` */
@@ -73,12 +67,7 @@ export class Consumer implements AsyncDisposable {
     this.#options = options
     this.#dependencies = dependencies
     this.#telemetry = withListeners(dependencies, options)
-    this.#parts = assemble(
-      options,
-      { ...dependencies, ...this.#telemetry },
-      () => this.#requireDriver(),
-      (error) => this.#fail(error),
-    )
+    this.#run = this.#newRun()
   }
 
   get state(): ConsumerState {
@@ -90,9 +79,11 @@ export class Consumer implements AsyncDisposable {
    * begin before. Of a consumer that is told to stop meanwhile it resolves too, at the end of the stop, and of the close
    * of its messaging if that is under way: an end that was asked for is no failure. `state` tells.
    *
-   * @throws ConfigError when the options cannot be used, or its dead-letter topic is missing or compacted; the consumer is
-   *   as it was and may be started again
-   * @throws DriverError when the cluster or group cannot be reached in time; the consumer is then failed for good
+   * A start that fails has undone what it began when it rejects, its member has left the group: the consumer is `idle` as it
+   * was, and may be started again.
+   *
+   * @throws ConfigError when the options cannot be used, or its dead-letter topic is missing or compacted
+   * @throws DriverError when the cluster or group cannot be reached in time, or refuses
    */
   async start(options: TimeoutOption = {}): Promise<void> {
     const problem = optionProblem('start', options, timeoutRules)
@@ -101,12 +92,14 @@ export class Consumer implements AsyncDisposable {
     if (this.#state.is('stopping', 'stopped', 'failed')) throw startedBefore(this.#state.current)
     this.#state.require('start', 'idle')
     this.#state.to('starting')
+    this.#error = null
     try {
       await this.#join(this.#now() + timeoutMs)
+      this.#requireNoFailure()
     } catch (cause) {
       const error = asTidemarkError(cause)
-      if (this.#state.is('starting')) this.#startFailed(error)
-      if (this.#state.is('failed', 'idle')) throw error
+      if (this.#state.is('starting')) await this.#undoStart(error)
+      if (this.#state.is('idle')) throw error
     }
     if (this.#state.is('starting')) this.#state.to('running')
     if (this.#state.is('stopping', 'stopped')) await this.#ended()
@@ -122,8 +115,8 @@ export class Consumer implements AsyncDisposable {
     if (problem !== null) return Promise.reject(problem)
     const { timeoutMs = this.#options.drainMs + leaveMs, force = false } = options
     this.#stopAsked.abort()
-    if (force) this.#force()
-    else if (this.#closing !== null) void this.#giveUp(timeoutMs) // never rejects; the former call waits for the same end
+    if (force) this.#run.force()
+    else if (this.#closing !== null) void this.#run.giveUp(timeoutMs) // never rejects; the former call waits for the same end
     this.#closing ??= this.#stop(timeoutMs)
     void this.#closing.then(this.#dependencies.onStopped) // never rejects
     return this.#closing
@@ -158,10 +151,10 @@ export class Consumer implements AsyncDisposable {
     requirePlace('seek', topic, partition)
     requireSeekTarget(target)
     const place = { topic, partition }
-    this.#parts.partitions.require(place)
+    this.#run.parts.partitions.require(place)
     const offset = typeof target === 'number' ? target : await this.#dependencies.offsetAt(place, target.timestamp)
     if (offset < 0) throw noOffset(place)
-    await this.#parts.steering.seek(place, offset)
+    await this.#run.parts.steering.seek(place, offset)
   }
 
   /**
@@ -174,7 +167,7 @@ export class Consumer implements AsyncDisposable {
   async restart(topic: string, partition: number): Promise<void> {
     this.#state.require('restart', 'starting', 'running')
     requirePlace('restart', topic, partition)
-    await this.#parts.steering.seek({ topic, partition }, null)
+    await this.#run.parts.steering.seek({ topic, partition }, null)
   }
 
   /**
@@ -191,18 +184,18 @@ export class Consumer implements AsyncDisposable {
     const { timeoutMs = commitTimeoutMs } = options
     if (this.#options.group === null) throw withoutGroup()
     this.#state.require('commit', 'starting', 'running', 'stopping', 'failed')
-    const { partitions, ledger } = this.#parts
+    const { partitions, ledger } = this.#run.parts
     await confirm(partitions.all(), this.#now() + timeoutMs, { ledger, clock: this.#clock })
   }
 
   /** Next offset to take up; what was fetched and waits begins there. */
   position(topic: string, partition: number): number {
     requirePlace('position', topic, partition)
-    return this.#parts.partitions.require({ topic, partition }).tracker.end
+    return this.#run.parts.partitions.require({ topic, partition }).tracker.end
   }
 
   assignment(): readonly TopicPartition[] {
-    return this.#parts.partitions.places()
+    return this.#run.parts.partitions.places()
   }
 
   /**
@@ -220,8 +213,7 @@ export class Consumer implements AsyncDisposable {
       group: this.#options.group,
       topics: this.#options.topics.map(({ name }) => name),
       state: this.#state.current,
-      driver: this.#driver === null ? null : onWallClock(this.#driver.facts(), this.#clock),
-      ...this.#parts.facts(),
+      ...this.#run.facts(),
       error: this.#error,
     }
   }
@@ -229,8 +221,17 @@ export class Consumer implements AsyncDisposable {
   async #join(deadline: number): Promise<void> {
     await this.#beforeStart()
     if (!this.#state.is('starting')) return
-    this.#driver = this.#dependencies.driver.createConsumer(this.#settings(), this.#parts.lifecycle)
-    await this.#driver.start(deadline)
+    try {
+      await this.#run.join(deadline)
+    } catch (cause) {
+      this.#requireNoFailure()
+      throw cause
+    }
+  }
+
+  /** What failed beside the driver's start made that end, and says why. */
+  #requireNoFailure(): void {
+    if (this.#error !== null) throw this.#error
   }
 
   /** Ends at a stop; what it asked the cluster may take its own time. */
@@ -250,7 +251,7 @@ export class Consumer implements AsyncDisposable {
   #setPaused(call: string, places: readonly Place[], isPaused: boolean): void {
     this.#state.require(call, 'idle', 'starting', 'running')
     requirePlaces(call, places, this.#topics())
-    this.#parts.steering.setPaused(places, isPaused)
+    this.#run.parts.steering.setPaused(places, isPaused)
   }
 
   #topics(): readonly { readonly topic: string }[] {
@@ -270,47 +271,46 @@ export class Consumer implements AsyncDisposable {
   }
 
   async #close(timeoutMs: number): Promise<void> {
-    await this.#giveUp(timeoutMs)
+    await this.#run.giveUp(timeoutMs)
     this.#closeParts()
   }
 
   #closeParts(): void {
-    this.#parts.close()
+    this.#run.parts.close()
     this.#telemetry.troubles?.close()
   }
 
-  /** Called again with less time, it shortens what the former call has begun. Never rejects. */
-  async #giveUp(timeoutMs: number): Promise<void> {
-    const deadline = this.#now() + timeoutMs
-    if (deadline >= this.#stopBy) return
-    this.#stopBy = deadline
-    const leave = Math.min(leaveMs, timeoutMs * leaveShare)
-    // At the same time, so that a member that stops hears of a rebalance meanwhile and is never made to join again.
-    const ends = await Promise.allSettled([
-      this.#parts.lifecycle.release(deadline - leave),
-      this.#driver?.stop(deadline),
-    ])
-    for (const end of ends) {
-      if (end.status === 'fulfilled') continue
-      tell(this.#telemetry, { kind: 'stopped-in-disorder', error: end.reason as unknown })
-    }
+  #newRun(): ConsumerRun {
+    const run: ConsumerRun = new ConsumerRun(
+      this.#options,
+      { ...this.#dependencies, ...this.#telemetry },
+      this.#pauses,
+      (error) => {
+        if (run === this.#run) this.#fail(error)
+      },
+    )
+    return run
   }
 
-  #force(): void {
-    this.#parts.lifecycle.abandonAll()
-    const stopped = this.#driver?.stop(this.#now())
-    void stopped?.catch((error: unknown) => {
-      tell(this.#telemetry, { kind: 'stopped-in-disorder', error })
-    })
-  }
-
-  #startFailed(error: TidemarkError): void {
-    if (this.#driver === null) this.#state.to('idle')
-    else this.#fail(error)
+  /** Nothing of it is left when this has ended, unless a stop came meanwhile: that ends the rest. */
+  async #undoStart(error: TidemarkError): Promise<void> {
+    await this.#run.giveUp(leaveMs)
+    if (!this.#state.is('starting')) return
+    this.#run.parts.close()
+    this.#telemetry.troubles?.forgetAll()
+    this.#run = this.#newRun()
+    this.#error = error
+    this.#state.to('idle')
   }
 
   #fail(error: TidemarkError): void {
-    if (!this.#state.is('starting', 'running')) {
+    if (this.#state.is('starting')) {
+      // Told by the start, which ends by this.
+      this.#error ??= error
+      void this.#run.giveUp(leaveMs) // never rejects
+      return
+    }
+    if (!this.#state.is('running')) {
       tell(this.#telemetry, { kind: 'failed-while-stopping', error })
       return
     }
@@ -318,32 +318,6 @@ export class Consumer implements AsyncDisposable {
     this.#error = error
     this.#closing ??= this.#close(this.#options.drainMs + leaveMs)
     tell(this.#telemetry, { kind: 'failed', error })
-  }
-
-  #settings() {
-    const { options, dependencies } = { options: this.#options, dependencies: this.#dependencies }
-    return {
-      clientId: dependencies.clientId,
-      ...this.#telemetry,
-      groupId: options.group,
-      groupInstanceId: options.groupInstanceId,
-      topics: options.topics.map((topic) => topic.name),
-      assignors: options.assignors,
-      sessionTimeoutMs: options.sessionTimeoutMs,
-      rebalanceTimeoutMs: options.rebalanceTimeoutMs,
-      heartbeatIntervalMs: options.heartbeatIntervalMs,
-      requestTimeoutMs: options.requestTimeoutMs,
-      isolation: options.isolation,
-      from: startPosition(options.from),
-      onOutOfRange: options.onOutOfRange,
-      fetch: options.fetch,
-      metadataMaxAgeMs: options.metadataMaxAgeMs,
-    }
-  }
-
-  #requireDriver(): DriverConsumer {
-    if (this.#driver === null) throw new TidemarkError('internal-defect', 'the driver was used before the start')
-    return this.#driver
   }
 
   get #clock(): Clock {
@@ -358,16 +332,12 @@ export class Consumer implements AsyncDisposable {
 function startedBefore(state: ConsumerState): StateError {
   return new StateError(
     'wrong-state',
-    `start was called on a consumer that is ${state}; it starts once: make a new one`,
+    `start was called on a consumer that is ${state}; what has ended is not started again: make a new one`,
   )
 }
 
 function withoutGroup(): StateError {
   return new StateError('no-group', 'commit was called on a consumer without a group, which has nowhere to commit to')
-}
-
-function startPosition(from: 'earliest' | 'latest' | Date): StartPosition {
-  return from instanceof Date ? { timestamp: from.getTime() } : from
 }
 
 function asTidemarkError(cause: unknown): TidemarkError {

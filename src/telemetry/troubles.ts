@@ -108,6 +108,12 @@ export class Troubles {
     this.#arm()
   }
 
+  /** What its client began has ended; it may begin anew. */
+  forgetAll(): void {
+    this.#standing.clear()
+    this.#arm()
+  }
+
   /** No timer is left, and nothing more is told again. */
   close(): void {
     this.#state = 'closed'

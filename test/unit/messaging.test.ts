@@ -281,7 +281,7 @@ describe('messaging', () => {
     await cluster.close()
   })
 
-  it('lets go of what was stopped or closed, and tells of what failed until it is stopped', async () => {
+  it('lets go of what was stopped or closed, and tells of what could not start until it is stopped', async () => {
     const { cluster, messaging, close } = await world()
     const producer = messaging.producer()
     const never = messaging.consumer({ group: 'g', topics: [readings], handle: () => undefined })
@@ -292,7 +292,7 @@ describe('messaging', () => {
     await expect(failed.start()).rejects.toThrow(/max\.size/)
     expect(messaging.facts().producers).toHaveLength(1)
     await Promise.all([producer.close(), never.stop(), ran.stop()])
-    expect(messaging.facts()).toMatchObject({ producers: [], consumers: [{ group: 'h', state: 'failed' }] })
+    expect(messaging.facts()).toMatchObject({ producers: [], consumers: [{ group: 'h', state: 'idle' }] })
     await failed.stop()
     expect(messaging.facts().consumers).toEqual([])
     await close()

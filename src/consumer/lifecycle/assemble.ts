@@ -19,6 +19,7 @@ import type { ConsumerDependencies } from '../options/consumer-dependencies.js'
 import type { ResolvedConsumerOptions } from '../options/consumer-schema.js'
 import { BackPressure } from '../partition/back-pressure.js'
 import type { OwnedPartition } from '../partition/owned-partition.js'
+import type { UserPauses } from '../partition/user-pauses.js'
 import { OwnedPartitions } from '../partition/owned-partitions.js'
 import { RunningDrains } from '../release/running-drains.js'
 import { committedOffsets } from '../settling/committed-offsets.js'
@@ -45,17 +46,20 @@ export interface ConsumerParts {
   readonly close: () => void
 }
 
-/**
- * Makes the parts of a consumer and joins them; nothing is done before the driver tells of partitions.
- *
- * @param driver there from the start of the consumer on
- * @param onFailed the consumer cannot go on
- */
+/** What the parts are given by whoever runs them. */
+export interface AssemblyParts {
+  readonly pauses: UserPauses
+  /** There from the start of the consumer on. */
+  readonly driver: () => DriverConsumer
+  /** The consumer cannot go on. */
+  readonly onFailed: (error: TidemarkError) => void
+}
+
+/** Makes the parts of a consumer and joins them; nothing is done before the driver tells of partitions. */
 export function assemble(
   options: ResolvedConsumerOptions,
   dependencies: ConsumerDependencies,
-  driver: () => DriverConsumer,
-  onFailed: (error: TidemarkError) => void,
+  { pauses, driver, onFailed }: AssemblyParts,
 ): ConsumerParts {
   const { logger, metrics, onEvent, troubles, send } = dependencies
   const telemetry: Telemetry = { logger, metrics, onEvent, troubles }
@@ -70,6 +74,7 @@ export function assemble(
       wayInOf: (partition) => dispatch.wayInOf(partition),
       fetching: { pause: (place) => driver().pause(place), resume: (place) => driver().resume(place) },
     },
+    pauses,
     clock,
   )
   const owned = () => partitions.all()

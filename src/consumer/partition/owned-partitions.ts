@@ -4,17 +4,18 @@ import { partitionKey, type TopicPartition } from '../../message/topic-partition
 import { commitMetadataMaxBytes } from '../../offsets/commit-metadata.js'
 import type { Clock } from '../../runtime/clock.js'
 import { OwnedPartition, type OwnedPartitionParts, type PartitionStart } from './owned-partition.js'
-import { UserPauses, type Place } from './user-pauses.js'
+import type { Place, UserPauses } from './user-pauses.js'
 
 /** The partitions that are ours now. */
 export class OwnedPartitions {
   readonly #owned = new Map<string, OwnedPartition>()
   readonly #parts: OwnedPartitionParts
   readonly #clock: Clock
-  readonly #pauses = new UserPauses()
+  readonly #pauses: UserPauses
 
-  constructor(parts: OwnedPartitionParts, clock: Clock) {
+  constructor(parts: OwnedPartitionParts, pauses: UserPauses, clock: Clock) {
     this.#parts = parts
+    this.#pauses = pauses
     this.#clock = clock
   }
 

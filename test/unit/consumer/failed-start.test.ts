@@ -39,11 +39,85 @@ describe('a start that failed', () => {
     }))
 
   const causes = [
+    ['no broker tells of topics', 'metadata', brokerCode.COORDINATOR_NOT_AVAILABLE],
+    ['no coordinator is there', 'findCoordinator', brokerCode.COORDINATOR_NOT_AVAILABLE],
     ['the group is full', 'joinGroup', brokerCode.GROUP_MAX_SIZE_REACHED],
     ['its assignment is refused', 'syncGroup', brokerCode.INVALID_REQUEST],
-    ['no coordinator is there', 'findCoordinator', brokerCode.COORDINATOR_NOT_AVAILABLE],
+    ['its commits cannot be read', 'offsetFetch', brokerCode.COORDINATOR_LOAD_IN_PROGRESS],
+    ['its start cannot be told', 'listOffsets', brokerCode.LEADER_NOT_AVAILABLE],
+    ['its start cannot be put on record', 'offsetCommit', brokerCode.COORDINATOR_NOT_AVAILABLE],
   ] as const
-  it.each(causes)('leaves no member, timer or connection: %s', (_, api, code) =>
+
+  const again = causes.flatMap(([name, api, code]) => [
+    { name, api, code, groupInstanceId: undefined, who: 'member' },
+    { name, api, code, groupInstanceId: 'one', who: 'static member' },
+  ])
+  it.each(again)('may be made again by the same $who, and then handles all: $name', ({ api, code, groupInstanceId }) =>
+    simulated(async ({ cluster, clock, process }) => {
+      cluster.createTopic('t', { partitions: 2 })
+      put(cluster, ['a'])
+      const one = process('one')
+      const messaging = open(one)
+      const handled: string[] = []
+      const failures: unknown[] = []
+      const consumer = messaging.consumer({
+        group: 'g',
+        groupInstanceId,
+        topics: [t],
+        // Its start is put on record.
+        from: new Date(1),
+        onFailed: (error) => void failures.push(error),
+        handle: ({ value }) => void handled.push(value),
+      })
+      consumer.pause([{ topic: 't', partition: 1 }])
+      for (let attempt = 0; attempt < 3; attempt += 1) {
+        for (let i = 0; i < 500; i++) cluster.faults.failNext({ api }, code)
+        const started = clock.now()
+        if (api === 'metadata') for (const node of [0, 1, 2]) cluster.faults.silence(node)
+        await expect(consumer.start({ timeoutMs: 3_000 })).rejects.toThrow()
+        expect(clock.now() - started).toBeLessThanOrEqual(8_000)
+        expect([consumer.state, one.openConnections, one.pendingTimers]).toEqual(['idle', 0, 0])
+        cluster.faults.clear()
+        for (const node of [0, 1, 2]) cluster.faults.endSilence(node)
+      }
+      const before = clock.now()
+      await consumer.start()
+      // A member that is left over would keep the group from it for a session timeout.
+      expect([consumer.state, clock.now() - before < 3_000]).toEqual(['running', true])
+      expect(cluster.group('g')?.members).toHaveLength(1)
+      put(cluster, ['b'])
+      put(cluster, ['c'], 't', 1)
+      await clock.sleep(2_000)
+      expect(handled.filter((value) => value === 'c')).toEqual([])
+      consumer.resume([{ topic: 't', partition: 1 }])
+      await clock.sleep(2_000)
+      expect([handled.includes('b'), handled.includes('c'), failures]).toEqual([true, true, []])
+      expect(consumer.facts()).toMatchObject({ state: 'running', error: null })
+      await messaging.close()
+      expect([one.openConnections, one.pendingTimers]).toEqual([0, 0])
+    }),
+  )
+
+  it('and is undone when a stop comes ends as that stop does', () =>
+    simulated(async ({ cluster, clock, process }) => {
+      cluster.createTopic('t')
+      const one = process('one')
+      const messaging = open(one)
+      const consumer = messaging.consumer({ group: 'g', topics: [t], handle: () => undefined })
+      for (let i = 0; i < 500; i++) cluster.faults.failNext({ api: 'syncGroup' }, brokerCode.INVALID_REQUEST)
+      const leaving = cluster.faults.holdRequest({ api: 'leaveGroup' })
+      const started = consumer.start().then(() => consumer.state)
+      await clock.sleep(500)
+      expect([leaving.state, consumer.state]).toEqual(['held', 'starting'])
+      const stopped = consumer.stop()
+      leaving.release()
+      await stopped
+      expect(await started).toBe('stopped')
+      expect([one.openConnections, one.pendingTimers]).toEqual([0, 0])
+      await messaging.close()
+    }))
+
+  it.each(causes.slice(1, 4))('leaves no member, timer or connection: %s', (_, api, code) =>
     simulated(async ({ cluster, clock, process }) => {
       cluster.createTopic('t', { partitions: 2 })
       put(cluster, ['a'])

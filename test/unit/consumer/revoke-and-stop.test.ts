@@ -286,7 +286,7 @@ describe('stop', () => {
     expect(idle.consumer.state).toBe('stopped')
     const again = idle.consumer.start()
     await expect(again).rejects.toBeInstanceOf(StateError)
-    await expect(again).rejects.toThrow(/that is stopped; it starts once: make a new one/)
+    await expect(again).rejects.toThrow(/that is stopped; what has ended is not started again: make a new one/)
 
     const { clock, consumer, driver } = setUp()
     await consumer.start()
@@ -300,9 +300,22 @@ describe('a consumer that cannot go on', () => {
     const { clock, consumer, driver, failures } = setUp()
     driver.startError = new DriverError('no-broker', 'no broker answered')
     await expect(consumer.start()).rejects.toMatchObject({ code: 'no-broker' })
-    expect(failures).toHaveLength(1)
+    // Whoever started it is told, and nobody else.
+    expect([failures, consumer.state, consumer.facts().error?.code]).toEqual([[], 'idle', 'no-broker'])
+    expect(driver.calls).toContain('stop')
     await clock.runUntil(consumer.stop())
-    expect(consumer.state).toBe('failed')
+    expect(consumer.state).toBe('stopped')
+  })
+
+  it('has not started when it failed while its driver had just started', async () => {
+    const { clock, consumer, driver, failures } = setUp()
+    driver.start = () => {
+      driver.listener.failed(new DriverError('not-authorised', 'no'))
+      return Promise.resolve()
+    }
+    const started = expect(clock.runUntil(consumer.start())).rejects.toMatchObject({ code: 'not-authorised' })
+    await started
+    expect([consumer.state, failures]).toEqual(['idle', []])
     expect(driver.calls).toContain('stop')
   })
 

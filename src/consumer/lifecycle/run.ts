@@ -1,0 +1,124 @@
+import type { ConsumerSettings, DriverConsumer, StartPosition } from '../../driver/consumer.js'
+import { TidemarkError } from '../../errors.js'
+import { tell } from '../../telemetry/tell.js'
+import type { ConsumerDependencies } from '../options/consumer-dependencies.js'
+import type { ResolvedConsumerOptions } from '../options/consumer-schema.js'
+import type { UserPauses } from '../partition/user-pauses.js'
+import { onWallClock, type ConsumerFacts } from '../watch/facts.js'
+import { assemble, type ConsumerParts } from './assemble.js'
+
+const leaveMs = 5_000
+/** Part of the time of an end that is kept for leaving the group. */
+const leaveShare = 0.1
+
+/**
+ * What one start of a consumer makes, until it has ended: its parts and its driver's consumer. A start that fails ends its
+ * run, and the next start has another: nothing of a former one counts in it.
+ */
+export class ConsumerRun {
+  readonly parts: ConsumerParts
+  readonly #options: ResolvedConsumerOptions
+  readonly #dependencies: ConsumerDependencies
+  #driver: DriverConsumer | null = null
+  /** Absolute ms; only ever brought forward. */
+  #endsBy = Infinity
+  #ending: Promise<unknown> = Promise.resolve()
+
+  /**
+   * @param pauses what the user wants to rest, in this run and others
+   * @param onFailed it cannot go on
+   */
+  constructor(
+    options: ResolvedConsumerOptions,
+    dependencies: ConsumerDependencies,
+    pauses: UserPauses,
+    onFailed: (error: TidemarkError) => void,
+  ) {
+    this.#options = options
+    this.#dependencies = dependencies
+    this.parts = assemble(options, dependencies, { pauses, driver: () => this.#requireDriver(), onFailed })
+  }
+
+  /** Resolves when the first assignment is there. */
+  async join(deadline: number): Promise<void> {
+    this.#driver = this.#dependencies.driver.createConsumer(this.#settings(), this.parts.lifecycle)
+    await this.#driver.start(deadline)
+  }
+
+  facts(): Omit<ConsumerFacts, 'client' | 'group' | 'topics' | 'state' | 'error'> {
+    const driver = this.#driver === null ? null : onWallClock(this.#driver.facts(), this.#clock)
+    return { driver, ...this.parts.facts() }
+  }
+
+  /**
+   * Takes nothing new, lets handlers finish, commits and leaves. Called again it resolves at the same end; with less time it
+   * shortens what the former call has begun. Never rejects.
+   */
+  async giveUp(timeoutMs: number): Promise<void> {
+    const deadline = this.#clock.now() + timeoutMs
+    if (deadline < this.#endsBy) {
+      this.#endsBy = deadline
+      this.#ending = Promise.all([this.#ending, this.#end(deadline, timeoutMs)])
+    }
+    await this.#ending
+  }
+
+  async #end(deadline: number, timeoutMs: number): Promise<void> {
+    const leave = Math.min(leaveMs, timeoutMs * leaveShare)
+    // At the same time, so that a member that stops hears of a rebalance meanwhile and is never made to join again.
+    const ends = await Promise.allSettled([
+      this.parts.lifecycle.release(deadline - leave),
+      this.#driver?.stop(deadline),
+    ])
+    for (const end of ends) if (end.status === 'rejected') this.#inDisorder(end.reason)
+  }
+
+  /** Gives everything up at once, without a commit. */
+  force(): void {
+    this.parts.lifecycle.abandonAll()
+    const stopped = this.#driver?.stop(this.#clock.now())
+    void stopped?.catch((error: unknown) => this.#inDisorder(error))
+  }
+
+  #inDisorder(error: unknown): void {
+    tell(this.#dependencies, { kind: 'stopped-in-disorder', error })
+  }
+
+  #settings(): ConsumerSettings {
+    const { clientId, logger, metrics, onEvent, troubles } = this.#dependencies
+    const options = this.#options
+    return {
+      clientId,
+      logger,
+      metrics,
+      onEvent,
+      troubles,
+      groupId: options.group,
+      groupInstanceId: options.groupInstanceId,
+      topics: options.topics.map((topic) => topic.name),
+      assignors: options.assignors,
+      sessionTimeoutMs: options.sessionTimeoutMs,
+      rebalanceTimeoutMs: options.rebalanceTimeoutMs,
+      heartbeatIntervalMs: options.heartbeatIntervalMs,
+      requestTimeoutMs: options.requestTimeoutMs,
+      isolation: options.isolation,
+      from: startPosition(options.from),
+      onOutOfRange: options.onOutOfRange,
+      fetch: options.fetch,
+      metadataMaxAgeMs: options.metadataMaxAgeMs,
+    }
+  }
+
+  #requireDriver(): DriverConsumer {
+    if (this.#driver === null) throw new TidemarkError('internal-defect', 'the driver was used before the start')
+    return this.#driver
+  }
+
+  get #clock() {
+    return this.#dependencies.driver.runtime.clock
+  }
+}
+
+function startPosition(from: 'earliest' | 'latest' | Date): StartPosition {
+  return from instanceof Date ? { timestamp: from.getTime() } : from
+}
