@@ -16,7 +16,10 @@ import { resolveOptions } from './resolve-options.js'
 export interface MessagingOptions {
   /** The way to Kafka: `kafkajs({ brokers })`, or `memory()`. */
   readonly driver: Driver
-  /** Name of this client in broker logs and quotas. Default `tidemark`. */
+  /**
+   * Goes to brokers exactly so: their logs, quotas and metrics go by it (a `clientId` of kafkajs's own config goes before it).
+   * Default `tidemark`.
+   */
   readonly clientId?: string | undefined
   /** What is promised: `ap`, `cp`, `transactional`, or a profile made by `defineProfile`. Default `cp`. */
   readonly profile?: ProfileName | Profile | undefined
@@ -38,7 +41,7 @@ export interface MessagingOptions {
    * stalls, dead letters, retries and more. Plain data but for errors, without keys and values. What it throws changes nothing.
    */
   readonly onEvent?: ((event: ClientEvent & MetricScope) => void) | undefined
-  /** How long `close` may drain, commit and flush before it ends what is left. Default 30,000. */
+  /** How long `close` may drain, commit and flush before it ends what is left. Default 25,000: Kubernetes kills after 30 s. */
   readonly closeTimeoutMs?: number | undefined
 }
 
@@ -83,7 +86,7 @@ export const messagingOptionsSchema = z.strictObject({
     .int()
     .min(0)
     .max(2_147_483_647)
-    .default(30_000)
+    .default(25_000)
     .describe('how long close may drain, commit and flush, in milliseconds'),
 }) satisfies z.ZodType<unknown, MessagingOptions>
 

@@ -62,6 +62,9 @@ export interface ConnectionFactory {
   readonly compressionProblem?: ((compression: Compression) => string | null) | undefined
   /** Name of the implementation for messages and `capabilities`, for example `kafkajs`. */
   readonly name: string
-  /** @param owner who uses it, for log lines and the broker's client id, for example `detect-producer-1`. */
-  open(owner: string): Connection
+  /**
+   * @param owner who uses it, for log lines, for example `detect-producer-1`.
+   * @param clientId what brokers are told, exactly so: quotas hang on it. Missing: the owner.
+   */
+  open(owner: string, clientId?: string): Connection
 }

@@ -49,6 +49,15 @@ export function encodeHeaders(input: HeadersInput): readonly Header[] {
   return encodeRecord(input)
 }
 
+/** The identity that its sender gave; `undefined` when there is none. */
+export function senderId(pairs: readonly Header[]): string | undefined {
+  for (let index = pairs.length - 1; index >= 0; index -= 1) {
+    const pair = pairs[index]
+    if (pair?.[0] === tdHeader.id) return pair[1]?.toString('utf8')
+  }
+  return undefined
+}
+
 /** The time of the record that this one was made from, in ms since the Unix epoch; `undefined` when it tells none. */
 export function originTimestamp(pairs: readonly Header[]): number | undefined {
   for (const [name, value] of pairs) {

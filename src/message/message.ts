@@ -15,6 +15,8 @@ export interface Message<Value = unknown, Name extends string = string> {
   /** Milliseconds since the Unix epoch, as stored; of a dead letter, a retry or a redrive that of its origin. */
   readonly timestamp: number
   readonly key: Buffer | null
+  /** Identity that its sender gave (`send(…, { id })`), by which repeats are told; `undefined` for none. */
+  readonly id: string | undefined
   readonly value: Value
   readonly headers: MessageHeaders
 }

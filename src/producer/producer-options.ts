@@ -28,7 +28,7 @@ export interface ProducerSettingsOptions {
    * `partition` that is not known is looked for before it is refused. Default 60,000.
    */
   readonly metadataMaxAgeMs?: number | undefined
-  /** How long `close` waits for what was sent. Default 30,000. */
+  /** How long `close` waits for what was sent. Default 25,000. */
   readonly closeTimeoutMs?: number | undefined
   /** Around every send, the first outermost. Default none. */
   readonly use?: readonly SendMiddleware[] | undefined
@@ -105,7 +105,7 @@ export const producerOptionsSchema = z
     metadataMaxAgeMs: milliseconds(1)
       .default(60_000)
       .describe('how often new partitions are looked for, in milliseconds'),
-    closeTimeoutMs: milliseconds(0).default(30_000).describe('how long close waits for what was sent'),
+    closeTimeoutMs: milliseconds(0).default(25_000).describe('how long close waits for what was sent'),
     use: z
       .array(z.custom<SendMiddleware>((value) => typeof value === 'function', 'a function (sending, next)'))
       .default([])

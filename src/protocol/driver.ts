@@ -15,7 +15,7 @@ const capabilities: Capabilities = {
 /** A driver made of tidemark's own protocol over any connection; every client gets a connection of its own. */
 export function createProtocolDriver(connections: ConnectionFactory, runtime: Runtime): Driver {
   let opened = 0
-  const open = (clientId: string, role: string) => connections.open(`${clientId}-${role}-${(opened += 1)}`)
+  const open = (clientId: string, role: string) => connections.open(`${clientId}-${role}-${(opened += 1)}`, clientId)
   return {
     name: connections.name,
     capabilities,

@@ -122,5 +122,5 @@ export function watchJoins(
     lastSign: (...place) => connection.lastSign(...place),
     close: () => connection.close(),
   })
-  return { name: connections.name, open: (owner) => watched(connections.open(owner)) }
+  return { name: connections.name, open: (owner, clientId) => watched(connections.open(owner, clientId)) }
 }

@@ -89,6 +89,51 @@ describe('closing on a signal', () => {
     expect(rejections).toEqual([])
   })
 
+  it('runs before first, waits for it, and closes with the time that is left', async () => {
+    let ended!: () => void
+    const { closes, signal, end } = listen({
+      timeoutMs: 60_000,
+      before: () => new Promise<void>((resolve) => (ended = resolve)),
+    })
+    signal()
+    await turn()
+    expect(closes).toEqual([])
+    ended()
+    await turn()
+    expect(closes.map(({ timeoutMs = 0 }) => timeoutMs > 50_000 && timeoutMs <= 60_000)).toEqual([true])
+    end()
+    await turn()
+    expect(exits).toEqual([0])
+  })
+
+  it.each([
+    ['throws', () => void JSON.parse('no JSON')],
+    ['rejects', () => Promise.reject(new Error('no server'))],
+    ['never ends', () => new Promise(() => undefined)],
+  ])('closes all the same when before %s: a warning, and exit code 1', async (_, before) => {
+    const warnings = vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined)
+    const { closes, signal, end } = listen({ timeoutMs: 20, before })
+    signal()
+    await vi.waitFor(() => expect(closes).toHaveLength(1))
+    end()
+    await turn()
+    expect(exits).toEqual([1])
+    expect(warnings).toHaveBeenCalledTimes(1)
+    expect(warnings.mock.calls[0]?.[0]).toMatch(/^before of closeOnSignal failed \(\w+\); closing goes on$/)
+    expect(rejections).toEqual([])
+  })
+
+  it('is forced by a second signal also while before runs', async () => {
+    let ended!: () => void
+    const { closes, signal } = listen({ before: () => new Promise<void>((resolve) => (ended = resolve)) })
+    signal()
+    signal()
+    await turn()
+    expect(closes).toEqual([{ force: true }])
+    await vi.waitFor(() => expect(exits).toEqual([1]), { timeout: 2_000 })
+    ended()
+  })
+
   it('listens no more once told so', async () => {
     const { closes } = listen()
     stopListening()

@@ -224,6 +224,26 @@ describe('messaging', () => {
     await close()
   })
 
+  it('hands a handler the id that the sender gave', async () => {
+    const { messaging, close } = await world()
+    const producer = messaging.producer()
+    const ids: (string | undefined)[] = []
+    const handle = ({ id }: Message) => void ids.push(id)
+    await messaging.consumer({ group: 'g', topics: [readings], handle }).start()
+    const options: readonly SendOptions[] = [
+      { id: 'r-5' },
+      {},
+      { headers: { a: 'b' } },
+      { headers: { 'td-id': 'forwarded' } },
+      { headers: { 'td-id': 'forwarded' }, id: 'own' },
+      { headers: { 'td-id': null } },
+    ]
+    for (const one of options) await producer.send(readings, { bk_biz_id: 1, value: 5 }, { ...one, partition: 0 })
+    await until(() => ids.length === options.length)
+    expect(ids).toEqual(['r-5', undefined, undefined, 'forwarded', 'own', undefined])
+    await close()
+  })
+
   it('reports every impossible option at once, with path and fix', async () => {
     const { messaging, close } = await world()
     const attempt = () =>

@@ -1,6 +1,6 @@
 import { DecodeError } from '../../errors.js'
 import { isPromised } from '../../input/asynchronous.js'
-import { messageHeaders, originTimestamp } from '../../message/headers.js'
+import { messageHeaders, originTimestamp, senderId } from '../../message/headers.js'
 import type { Message } from '../../message/message.js'
 import type { ReceivedRecord } from '../../message/record.js'
 import { SerdeError, type ValueIssue } from '../../serde/serde-error.js'
@@ -30,6 +30,7 @@ export function decode(
     offset: record.offset,
     timestamp: timeOf(record),
     key: record.key,
+    id: senderId(record.headers),
     value,
     headers: messageHeaders(record.headers),
   }
@@ -40,7 +41,8 @@ export function rawMessage(partition: OwnedPartition, record: ReceivedRecord): M
   const { offset, key, value } = record
   const timestamp = timeOf(record)
   const { topic, partition: number } = partition
-  return { topic, partition: number, offset, timestamp, key, value, headers: messageHeaders(record.headers) }
+  const id = senderId(record.headers)
+  return { topic, partition: number, offset, timestamp, key, id, value, headers: messageHeaders(record.headers) }
 }
 
 /** What comes back by way of a dead-letter or delay topic keeps the time of its origin; it was only stored later. */

@@ -48,7 +48,8 @@ export function kafkajsConnections(
   return {
     name: 'kafkajs',
     compressionProblem: kafkajsCodecProblem,
-    open: (owner) => new KafkajsConnection(config, owner, guarded(logger, noMetrics, owner).logger, runtime),
+    open: (owner, clientId = owner) =>
+      new KafkajsConnection(config, owner, clientId, guarded(logger, noMetrics, owner).logger, runtime),
   }
 }
 
@@ -63,10 +64,10 @@ class KafkajsConnection implements Connection {
   readonly #lanes = new Map<string, SocketLane>()
   #state: 'open' | 'closed' = 'open'
 
-  constructor(config: KafkaConfig, owner: string, logger: Logger, runtime: Runtime) {
+  constructor(config: KafkaConfig, owner: string, clientId: string, logger: Logger, runtime: Runtime) {
     this.#config = config
     this.#owner = owner
-    this.#clientId = config.clientId ?? owner
+    this.#clientId = config.clientId ?? clientId
     this.#logger = logger
     this.#runtime = runtime
     this.#addresses = new Addresses(config.brokers, runtime.random)

@@ -12,8 +12,8 @@ export function mortalConnections(factory: ConnectionFactory): MortalConnections
   return {
     factory: {
       name: factory.name,
-      open(owner) {
-        const connection = factory.open(owner)
+      open(owner, clientId) {
+        const connection = factory.open(owner, clientId)
         open.push({ owner, connection })
         return connection
       },

@@ -28,7 +28,7 @@ describe('resolveMessagingOptions', () => {
       profile: profiles.cp,
       logger: silentLogger,
       metrics: noMetrics,
-      closeTimeoutMs: 30_000,
+      closeTimeoutMs: 25_000,
     })
     expect(resolved.driver).toBe(driver)
     expect(resolved.logger).toBe(silentLogger)

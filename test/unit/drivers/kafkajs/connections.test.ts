@@ -89,6 +89,17 @@ describe('requests', () => {
     expect(new Set(broker.seen.map(({ clientId }) => clientId))).toEqual(new Set(['me']))
   })
 
+  it('tell brokers the client id of the messaging exactly as given: quotas and permissions hang on it', async () => {
+    const broker = await start((request, self) => {
+      if (request.api === 'metadata') self.answer<'metadata'>(request, cluster(self.port))
+    })
+    const driver = kafkajsDriver({ brokers: [broker.address], logLevel: 0 })
+    const messaging = createMessaging({ driver, clientId: 'orders', logger: 'silent' })
+    await Promise.all([messaging.producer().connect(), messaging.producer().connect()])
+    expect(new Set(broker.seen.map(({ clientId }) => clientId))).toEqual(new Set(['orders']))
+    await messaging.close()
+  })
+
   it('never go to the address that their node had while the socket was being opened', async () => {
     const handshakes: Seen[] = []
     const before = await start((request) => {
