@@ -43,6 +43,7 @@ export type {
   ConsumerSettingsOptions,
   HandleBatch,
   HandleEach,
+  HandleInLoop,
   MessageOf,
 } from './consumer/options/consumer-options.js'
 export type { ConsumerFacts, PartitionFacts } from './consumer/watch/facts.js'
@@ -53,6 +54,7 @@ export type { WaitsFor } from './telemetry/events.js'
 export type { DrainedOffset, DrainedRange, DrainReason, DrainReport } from './telemetry/drain-report.js'
 export type { Handler, HandlerContext, Middleware } from './consumer/handling/handler.js'
 export type { FailureClass } from './consumer/handling/failure-class.js'
+export type { Batch, BatchOf } from './consumer/handling/batch.js'
 export { DeadLetter, Discard, RetryLater, Unavailable } from './consumer/handling/fate.js'
 
 export type { Message, MessageHeaders } from './message/message.js'

@@ -101,7 +101,7 @@ export class Messaging implements AsyncDisposable {
   }
 
   /** A consumer; call its `start`. Throws `ConfigError` with every problem of the options. */
-  consumer<const Topics extends readonly Topic[]>(options: MessagingConsumerOptions<Topics>): Consumer {
+  consumer<const Topics extends readonly Topic[]>(options: MessagingConsumerOptions<Topics>): Consumer<Topics> {
     this.#requireOpen('consumer')
     const config = resolveConsumerOptions(options, this.#options.profile)
     checkCapabilities(config.profile, this.#options.driver)

@@ -1,5 +1,6 @@
 import { DriverError, StateError, TidemarkError } from '../errors.js'
 import { flag, optionProblem, timeLimit, type Rules } from '../input/option-rules.js'
+import type { Topic } from '../topic/topic.js'
 import type { TopicPartition } from '../message/topic-partition.js'
 import type { Clock } from '../runtime/clock.js'
 import { timeoutRules, type TimeoutOption } from '../producer/timeout-option.js'
@@ -10,6 +11,9 @@ import { ConsumerRun } from './lifecycle/run.js'
 import type { Telemetry } from '../telemetry/guard.js'
 import { tell } from '../telemetry/tell.js'
 import type { ConsumerDependencies } from './options/consumer-dependencies.js'
+import type { BatchOf } from './handling/batch.js'
+import { BatchIterator } from './handling/batch-iterator.js'
+import type { BatchLoop } from './handling/batch-loop.js'
 import { withListeners } from './options/listeners.js'
 import { requirePlace, requirePlaces, requireSeekTarget } from './options/consumer-input.js'
 import type { ResolvedConsumerOptions } from './options/consumer-schema.js'
@@ -44,14 +48,13 @@ export type SeekTarget = number | { readonly timestamp: number }
 const stopRules: Rules<StopOptions> = { timeoutMs: timeLimit, force: flag }
 
 const startTimeoutMs = 60_000
-const commitTimeoutMs = 30_000
 const leaveMs = 5_000
 
 /**
  * Reads topics and hands every record to the handler at least once. Commits only what is done; a failed record goes to
  * the dead-letter topic or stops its partition, visibly, while the others go on.
  */
-export class Consumer implements AsyncDisposable {
+export class Consumer<Topics extends readonly Topic[] = readonly Topic[]> implements AsyncDisposable {
   readonly #options: ResolvedConsumerOptions
   readonly #dependencies: ConsumerDependencies
   readonly #state = new StateMachine<ConsumerState>('the consumer', 'idle', moves)
@@ -127,6 +130,23 @@ export class Consumer implements AsyncDisposable {
   }
 
   /**
+   * Batches to be handled in a loop, of a consumer made with `loop: true`; see `Batch` for what settles one. The loop ends
+   * when the consumer stops, and throws what it fails with. Leaving it by `break`, `return` or `throw` is a `stop`: what
+   * is settled is committed, and what is not is handled again. Several loops at a time share the batches.
+   *
+   * @example
+   * for await (const batch of consumer.batches()) {
+   *   await store(batch.messages)
+   *   await batch.commit()
+   * }
+   */
+  batches(): AsyncIterableIterator<BatchOf<Topics[number]>, undefined> {
+    if (!this.#options.loop) throw withoutLoop()
+    const iterator = new BatchIterator({ loop: () => this.#loop(), onLeft: () => this.stop() })
+    return iterator as unknown as AsyncIterableIterator<BatchOf<Topics[number]>, undefined>
+  }
+
+  /**
    * Neither fetches nor starts handlers for these partitions until `resume`; what runs goes on. A place without `partition`
    * is all of its topic; default all topics. It holds over rebalances, and for partitions that are not ours yet; the last
    * call says what holds for a partition.
@@ -181,11 +201,10 @@ export class Consumer implements AsyncDisposable {
   async commit(options: TimeoutOption = {}): Promise<void> {
     const problem = optionProblem('commit', options, timeoutRules)
     if (problem !== null) throw problem
-    const { timeoutMs = commitTimeoutMs } = options
-    if (this.#options.group === null) throw withoutGroup()
-    this.#state.require('commit', 'starting', 'running', 'stopping', 'failed')
+    const { group } = this.#options
+    if (group !== null) this.#state.require('commit', 'starting', 'running', 'stopping', 'failed')
     const { partitions, ledger } = this.#run.parts
-    await confirm(partitions.all(), this.#now() + timeoutMs, { ledger, clock: this.#clock })
+    await confirm(partitions.all(), { group, ledger, clock: this.#clock, timeoutMs: options.timeoutMs })
   }
 
   /** Next offset to take up; what was fetched and waits begins there. */
@@ -258,7 +277,15 @@ export class Consumer implements AsyncDisposable {
     return this.#options.topics.map(({ name }) => ({ topic: name }))
   }
 
+  /** Of this start of the consumer. */
+  #loop(): BatchLoop | null {
+    if (this.#state.is('idle'))
+      throw new StateError('wrong-state', 'batches() gives some after start(); call that first')
+    return this.#run.parts.loop
+  }
+
   async #stop(timeoutMs: number): Promise<void> {
+    this.#run.parts.loop?.end(null)
     if (this.#state.is('idle')) {
       this.#state.to('stopped')
       this.#closeParts()
@@ -296,6 +323,7 @@ export class Consumer implements AsyncDisposable {
   async #undoStart(error: TidemarkError): Promise<void> {
     await this.#run.giveUp(leaveMs)
     if (!this.#state.is('starting')) return
+    this.#run.parts.loop?.end(error)
     this.#run.parts.close()
     this.#telemetry.troubles?.forgetAll()
     this.#run = this.#newRun()
@@ -316,6 +344,7 @@ export class Consumer implements AsyncDisposable {
     }
     this.#state.to('failed')
     this.#error = error
+    this.#run.parts.loop?.end(error)
     this.#closing ??= this.#close(this.#options.drainMs + leaveMs)
     tell(this.#telemetry, { kind: 'failed', error })
   }
@@ -329,15 +358,17 @@ export class Consumer implements AsyncDisposable {
   }
 }
 
+function withoutLoop(): StateError {
+  const message =
+    'batches was called on a consumer that has a handler; write loop: true instead of handle or handleBatch'
+  return new StateError('no-loop', message)
+}
+
 function startedBefore(state: ConsumerState): StateError {
   return new StateError(
     'wrong-state',
     `start was called on a consumer that is ${state}; what has ended is not started again: make a new one`,
   )
-}
-
-function withoutGroup(): StateError {
-  return new StateError('no-group', 'commit was called on a consumer without a group, which has nowhere to commit to')
 }
 
 function asTidemarkError(cause: unknown): TidemarkError {

@@ -5,6 +5,8 @@ import { LinkedQueue } from './linked-queue.js'
 export interface KeyedLanesParts<Task> {
   /** Most tasks that run at the same time, over all groups. */
   readonly concurrency: number
+  /** Whether a task may begin that has not; asked before each. By default always. */
+  readonly mayBegin?: (() => boolean) | undefined
   /** Does one task. Ending synchronously (returning `undefined`) is the fast way. Must not throw or reject. */
   readonly run: (task: Task) => Promise<unknown> | undefined
   /** `run` threw or rejected all the same: a defect. The lane goes on. */
@@ -42,6 +44,11 @@ export class KeyedLanes<Task extends LaneTask<Task>> {
   /** Tasks running now, without those that gave their place back. */
   get running(): number {
     return this.#running
+  }
+
+  /** A task may begin that might not before. */
+  wake(): void {
+    this.#openTurn()
   }
 
   /** A set of lanes of its own: equal keys of two groups never share a lane. */
@@ -115,6 +122,7 @@ export class KeyedLanes<Task extends LaneTask<Task>> {
         this.#letReturn(returning)
         continue
       }
+      if (this.#parts.mayBegin?.() === false) break
       const group = this.#readyGroups.shift()
       if (group === null) break
       const lane = group.takeLane()

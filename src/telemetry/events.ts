@@ -10,6 +10,8 @@ export type WaitsFor =
   | 'retry'
   /** A free place among `concurrency`. */
   | 'place'
+  /** The loop over `batches()`: it holds a batch that is neither done nor committed, or asks for none. */
+  | 'loop'
   /** Its dead-letter topic, which cannot be written. */
   | 'dead-letter'
   /** The answer to the commit of its last record, before the next begins (`commit: 'confirmed'`). */

@@ -14,6 +14,7 @@ const adviceOn: Readonly<Record<WaitsFor, string>> = {
   handler: 'its handlers do not end; look at what they wait for',
   retry: 'its handlers fail and are tried again; look at the error',
   place: 'handlers of other partitions take all places; raise concurrency or make them faster',
+  loop: 'the loop over its batches() holds one without done() or commit(), or asks for none',
   'dead-letter': 'its dead-letter topic cannot be written',
   commit: 'the commit of its last record is not confirmed; look at the coordinator of the group',
   seek: 'it stopped at a record that could not be handled; mend the handler and restart it, or set deadLetter',

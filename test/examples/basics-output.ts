@@ -28,4 +28,5 @@ export const basics: readonly (readonly [file: string, output: RegExp])[] = [
     '06-test-without-a-broker.ts',
     /^an answer was lost: stored once\nthe leader moved: .*\nall brokers silent: after 120 s the outcome is unknown\nthey answer again: .*\n$/,
   ],
+  ['07-commit-by-hand.ts', /^first committed o-0 o-1\nfirst stopped\nsecond handled o-2 o-3\nsecond handled o-4\n$/],
 ]

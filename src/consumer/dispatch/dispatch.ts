@@ -16,6 +16,8 @@ export interface DispatchParts {
   readonly order: Order
   /** Most deliveries at the same time. */
   readonly concurrency: number
+  /** Whether a delivery may begin; by default always. */
+  readonly mayBegin: (() => boolean) | undefined
   readonly supplyOf: (partition: OwnedPartition) => Supply
   readonly settler: Settler
   readonly ledger: Ledger
@@ -35,6 +37,7 @@ export class Dispatch {
     this.#parts = parts
     this.#lanes = new KeyedLanes<Work>({
       concurrency: parts.concurrency,
+      mayBegin: parts.mayBegin,
       run: (work) => parts.settler.run(work),
       onDefect: parts.onDefect,
       clock: parts.clock,
@@ -43,6 +46,11 @@ export class Dispatch {
 
   get running(): number {
     return this.#lanes.running
+  }
+
+  /** A delivery may begin that might not before. */
+  wake(): void {
+    this.#lanes.wake()
   }
 
   /** Lanes that fill themselves from what comes in. */

@@ -14,6 +14,8 @@ export interface SettlerParts {
   readonly clock: Clock
   /** A record failed and has nowhere to go. */
   readonly stopPartition: (partition: OwnedPartition, error: Error) => void
+  /** An attempt has come to this end, and what follows from it is done. */
+  readonly onEnd: ((work: Work, end: Settlement) => void) | undefined
 }
 
 /** Takes each delivery through its handler, however often, and settles it. */
@@ -50,9 +52,15 @@ export class Settler {
 
   async #goOn(work: Work, first: Settlement): Promise<Settlement> {
     let settlement = first
-    while (settlement.kind === 'again') settlement = await this.#again(work, settlement)
-    if (settlement.kind === 'split') await this.#runSplit(work)
-    else this.#settle(work, settlement)
+    while (settlement.kind === 'again') {
+      this.#parts.onEnd?.(work, settlement)
+      settlement = await this.#again(work, settlement)
+    }
+    if (settlement.kind !== 'split') this.#settle(work, settlement)
+    else {
+      this.#parts.onEnd?.(work, settlement)
+      await this.#runSplit(work)
+    }
     return settlement
   }
 
@@ -85,20 +93,20 @@ export class Settler {
   }
 
   #settle(work: Work, settlement: Settlement): void {
-    switch (settlement.kind) {
+    const end = work.partition.isGone ? late : settlement
+    switch (end.kind) {
       case 'handled':
       case 'discarded':
       case 'moved':
-        if (work.partition.isGone) this.#countLate(work)
-        else this.#settled(work, settlement)
-        return
+        this.#settled(work, end)
+        break
       case 'stopped':
-        if (work.partition.isGone) this.#countLate(work)
-        else this.#failed(work, settlement.by)
-        return
+        this.#failed(work, end.by)
+        break
       default:
         this.#countLate(work)
     }
+    this.#parts.onEnd?.(work, end)
   }
 
   #failed({ partition, count }: Work, error: Error): void {

@@ -37,6 +37,15 @@ export class HandlerCall implements HandlerContext {
     this.#ground = ground
   }
 
+  get work(): Work {
+    return this.#work
+  }
+
+  /** Its result no longer counts: it was cancelled, or its time is over. */
+  get hasAborted(): boolean {
+    return this.#end !== 'open'
+  }
+
   get partition(): OwnedPartition {
     return this.#work.partition
   }

@@ -4,6 +4,7 @@ import type { Telemetry } from '../../telemetry/guard.js'
 import { Dispatch } from '../dispatch/dispatch.js'
 import { Settler } from '../dispatch/settler.js'
 import { atLeastOnce, type Handling } from '../handling/at-least-once.js'
+import { BatchLoop } from '../handling/batch-loop.js'
 import { deadLetterRung } from '../handling/dead-letters.js'
 import type { DeadLetterPolicy } from '../handling/failed-record.js'
 import { discardRung, stopRung } from '../handling/fates.js'
@@ -23,6 +24,7 @@ import type { UserPauses } from '../partition/user-pauses.js'
 import { OwnedPartitions } from '../partition/owned-partitions.js'
 import { RunningDrains } from '../release/running-drains.js'
 import { committedOffsets } from '../settling/committed-offsets.js'
+import { confirm } from '../settling/confirm.js'
 import type { Ledger } from '../settling/ledger.js'
 import { noLedger } from '../settling/no-ledger.js'
 import { partsFacts, type PartsFacts } from '../watch/facts.js'
@@ -41,6 +43,8 @@ export interface ConsumerParts {
   readonly lifecycle: PartitionLifecycle
   readonly steering: Steering
   readonly ledger: Ledger
+  /** Where batches go; `null` when there is a handler. */
+  readonly loop: BatchLoop | null
   readonly facts: () => PartsFacts
   /** No timer is left. */
   readonly close: () => void
@@ -66,7 +70,6 @@ export function assemble(
   const { runtime } = dependencies.driver
   const { clock } = runtime
   const { group, handlerTimeoutMs } = options
-  const handling = handlingOf(options)
   const onDefect = (error: unknown) => onFailed(defect(error))
 
   const partitions: OwnedPartitions = new OwnedPartitions(
@@ -90,9 +93,15 @@ export function assemble(
     onLost: (partition) => lifecycle.lost([partition.assigned]),
     onDefect,
   })
+  const loop: BatchLoop | null = options.loop
+    ? new BatchLoop(
+        (partition, timeoutMs) => confirm([partition], { group, ledger, clock, timeoutMs }),
+        () => dispatch.wake(),
+      )
+    : null
   const makeDelivery = dependencies.delivery ?? atLeastOnce
   const delivery = makeDelivery({
-    handling,
+    handling: handlingOf(options, loop),
     middleware: options.use,
     ladder: new Ladder(rungsOf(options, dependencies, telemetry), new Classifier(options.classify, telemetry), runtime),
     running,
@@ -103,10 +112,19 @@ export function assemble(
     metrics,
   })
   const stopPartition = (partition: OwnedPartition, error: Error) => lifecycle.stop(partition, error)
-  const settler = new Settler({ delivery, ledger, backPressure, metrics, clock, stopPartition })
+  const settler = new Settler({
+    delivery: loop === null ? delivery : loop.around(delivery),
+    ledger,
+    backPressure,
+    metrics,
+    clock,
+    stopPartition,
+    onEnd: loop === null ? undefined : (work, end) => loop.ended(work, end),
+  })
   const dispatch = new Dispatch({
     order: options.order,
     concurrency: options.concurrency,
+    mayBegin: loop === null ? undefined : () => loop.isAsked,
     supplyOf: supplies(options, dependencies),
     settler,
     ledger,
@@ -118,6 +136,7 @@ export function assemble(
   const stallWatch = new StallWatch({
     warnAfterMs: options.stallWarningMs,
     fetchMaxWaitMs: options.fetch.maxWaitMs,
+    handledBy: loop === null ? 'handler' : 'loop',
     partitions: owned,
     driver,
     oldestHandlerStartedAt: () => running.oldestStartedAt,
@@ -152,6 +171,7 @@ export function assemble(
     lifecycle,
     steering,
     ledger,
+    loop,
     facts: () =>
       partsFacts({
         partitions: owned(),
@@ -174,8 +194,8 @@ export function assemble(
 
 /** With a stage, batches are formed behind it. */
 function supplies(options: ResolvedConsumerOptions, { stage, driver, logger, metrics }: ConsumerDependencies) {
-  const { topics, handleBatch } = options
-  const batchMessages = handleBatch === undefined ? null : options.batchMessages
+  const { topics, handle } = options
+  const batchMessages = handle === undefined ? options.batchMessages : null
   const intake = new Intake(topics, stage === null ? batchMessages : null, new ChangedValues(logger, metrics))
   return (partition: OwnedPartition): Supply => {
     const inflow = new Inflow(partition, intake)
@@ -185,10 +205,11 @@ function supplies(options: ResolvedConsumerOptions, { stage, driver, logger, met
   }
 }
 
-function handlingOf({ handle, handleBatch }: ResolvedConsumerOptions): Handling {
+function handlingOf({ handle, handleBatch }: ResolvedConsumerOptions, loop: BatchLoop | null): Handling {
+  if (loop !== null) return { kind: 'batch', handleBatch: loop.offer }
   if (handle !== undefined) return { kind: 'each', handle }
   if (handleBatch !== undefined) return { kind: 'batch', handleBatch }
-  throw new StateError('no-handler', 'a consumer needs handle or handleBatch')
+  throw new StateError('no-handler', 'a consumer needs handle or handleBatch, or loop: true')
 }
 
 const unlimited: DeadLetterPolicy = { breaker: null, afterwards: 'continue' }

@@ -129,6 +129,7 @@ export interface HandleEach<Topics extends readonly Topic[]> {
   /** Handles one message; it is done when the handler has ended. */
   readonly handle: Handler<MessageOf<Topics[number]>>
   readonly handleBatch?: undefined
+  readonly loop?: false | undefined
 }
 
 export interface HandleBatch<Topics extends readonly Topic[]> {
@@ -140,10 +141,20 @@ export interface HandleBatch<Topics extends readonly Topic[]> {
    * first message of the batch.
    */
   readonly handleBatch: Handler<readonly MessageOf<Topics[number]>[]>
+  readonly loop?: false | undefined
   /** Most messages of one batch. Default 1,000. */
   readonly batchMessages?: number | undefined
 }
 
-/** What a consumer does, and how. Exactly one of `handle` and `handleBatch`. */
+export interface HandleInLoop {
+  readonly handle?: undefined
+  readonly handleBatch?: undefined
+  /** No handler: batches are taken by `for await (const batch of consumer.batches())`. */
+  readonly loop: true
+  /** Most messages of one batch. Default 1,000. */
+  readonly batchMessages?: number | undefined
+}
+
+/** What a consumer does, and how. Exactly one of `handle`, `handleBatch` and `loop`. */
 export type ConsumerOptions<Topics extends readonly Topic[] = readonly Topic[]> = ConsumerSettingsOptions<Topics> &
-  (HandleEach<Topics> | HandleBatch<Topics>)
+  (HandleEach<Topics> | HandleBatch<Topics> | HandleInLoop)

@@ -60,7 +60,13 @@ const optionFields = {
     .custom<Handler<readonly Message[]>>(isFunction)
     .optional()
     .describe('a function (messages, context) that ends when all of the batch is done'),
-  batchMessages: positive().default(1_000).describe('most messages of one call of handleBatch'),
+  loop: z
+    .boolean()
+    .default(false)
+    .describe('true: no handler, batches are taken by `for await (const batch of consumer.batches())`'),
+  batchMessages: positive()
+    .default(1_000)
+    .describe('most messages of one call of handleBatch, or of one batch of a loop'),
   use: z
     .array(z.custom<Middleware>(isFunction, 'a function (messages, context, next)'))
     .default([])
@@ -195,9 +201,13 @@ interface Issues {
 /** What no single option can tell. */
 export function checkTogether(options: z.output<z.ZodObject<typeof optionFields>>, issues: Issues): void {
   const refuse = (path: string[], message: string) => issues.addIssue({ code: 'custom', path, message })
-  const { handle, handleBatch, order, highMark, lowMark, topics } = options
-  if (handle === undefined && handleBatch === undefined) refuse(['handle'], 'handle or handleBatch')
+  const { handle, handleBatch, loop, order, highMark, lowMark, topics } = options
+  if (handle === undefined && handleBatch === undefined && !loop)
+    refuse(['handle'], 'handle or handleBatch, or loop: true to take batches() in a loop')
+  if (loop && (handle !== undefined || handleBatch !== undefined))
+    refuse(['loop'], 'nothing beside handle or handleBatch: a loop takes batches() instead')
   if (handle !== undefined && handleBatch !== undefined) refuse(['handleBatch'], 'handle or handleBatch, not both')
+  if (loop && order === 'key') refuse(['order'], "'partition' or 'none': a batch of a loop is records of one partition")
   if (handleBatch !== undefined && order === 'key') {
     refuse(['order'], "'partition' or 'none': with handleBatch a batch is records of one partition")
   }

@@ -5,21 +5,28 @@ import type { OwnedPartition } from '../partition/owned-partition.js'
 import type { Ledger } from './ledger.js'
 
 export interface ConfirmTools {
+  readonly group: string | null
   readonly ledger: Pick<Ledger, 'confirmed'>
   readonly clock: Clock
+  /** Default 30,000. */
+  readonly timeoutMs?: number | undefined
 }
+
+const defaultTimeoutMs = 30_000
 
 /**
  * Resolves when all that these partitions have settled by now is confirmed.
  *
- * @throws StateError `partition-gone` when one was given up before, with the offset that is known to be committed
- * @throws TimeoutError `commit-timeout` at the deadline (by `clock.now()`)
+ * @throws StateError `partition-gone` when one was given up before, with the offset that is known to be committed;
+ *   `no-group` without a group
+ * @throws TimeoutError `commit-timeout`
  */
 export async function confirm(
   partitions: readonly OwnedPartition[],
-  deadline: number,
-  { ledger, clock }: ConfirmTools,
+  { group, ledger, clock, timeoutMs = defaultTimeoutMs }: ConfirmTools,
 ): Promise<void> {
+  if (group === null) throw withoutGroup()
+  const deadline = clock.now() + timeoutMs
   const problems = await Promise.all(
     // Where nobody could tell the start of a partition nothing of it was handled.
     partitions
@@ -33,7 +40,7 @@ export async function confirm(
   if (problem !== undefined) throw problem
 }
 
-export function gone({ topic, partition, acknowledged }: OwnedPartition): TidemarkError {
+function gone({ topic, partition, acknowledged }: OwnedPartition): TidemarkError {
   const offset = acknowledged?.offset
   return new StateError(
     'partition-gone',
@@ -55,4 +62,11 @@ function late({ topic, partition, acknowledged }: OwnedPartition): TidemarkError
 
 function committedTo(offset: number | undefined): string {
   return offset === undefined ? 'nothing of it is known to be committed' : `committed is offset ${offset}`
+}
+
+function withoutGroup(): StateError {
+  return new StateError(
+    'no-group',
+    'commit was called on a consumer without a group, which has nowhere to commit to; a batch of it is settled by done()',
+  )
 }

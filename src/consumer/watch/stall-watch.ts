@@ -11,6 +11,8 @@ export interface StallWatchParts {
   readonly warnAfterMs: number
   /** How long a broker may hold a fetch. */
   readonly fetchMaxWaitMs: number
+  /** What records wait for, once they are fetched. */
+  readonly handledBy: 'handler' | 'loop'
   readonly partitions: () => readonly OwnedPartition[]
   readonly driver: () => Pick<DriverConsumer, 'endOf' | 'facts'>
   /** Start of the oldest handler call, by `clock.now()`. */
@@ -76,11 +78,9 @@ export class StallWatch {
 
   progressOf(partition: OwnedPartition): Progress {
     const now = this.#parts.clock.now()
-    const waitsFor = workOf(
-      partition,
-      this.#parts.driver().endOf(partition),
-      now - blindAfterMs - this.#parts.fetchMaxWaitMs,
-    )
+    const { driver, fetchMaxWaitMs, handledBy } = this.#parts
+    const found = workOf(partition, driver().endOf(partition), now - blindAfterMs - fetchMaxWaitMs)
+    const waitsFor = handledBy === 'loop' && (found === 'handler' || found === 'place') ? 'loop' : found
     const since = Math.max(partition.lastProgressAt, this.#atRestAt.get(partition) ?? partition.lastProgressAt)
     return { waitsFor, stalledMs: waitsFor === null ? 0 : Math.max(0, now - since) }
   }

@@ -41,7 +41,8 @@ export function setUp(options: Options = {}, dependencies: Partial<ConsumerDepen
   const drains: DrainReport[] = []
   const stopped: { topic: string; partition: number; error: TidemarkError }[] = []
   const failures: TidemarkError[] = []
-  const handling: Options = options.handleBatch === undefined ? { handle: () => undefined } : {}
+  const hasHandling = options.handleBatch !== undefined || options.loop === true
+  const handling: Options = hasHandling ? {} : { handle: () => undefined }
   const resolved = consumerSchema.parse({
     group: 'g',
     topics: [textTopic('t'), textTopic('u')],
