@@ -11,7 +11,7 @@ export default defineConfig({
     ],
   },
   test: {
-    include: ['test/{unit,types,package,contract,simulation,examples}/**/*.test.ts'],
+    include: ['test/{unit,types,package,contract,simulation,examples}/**/*.test.ts', 'examples/**/*.test.ts'],
     testTimeout: 30_000,
     env: { TIDEMARK_LOG: 'silent' },
     setupFiles: ['test/support/equal-buffers.ts'],

@@ -26,6 +26,7 @@ import { Visits } from './operations/visits.js'
 import type { ProducerOptions, ResolvedProducerOptions } from './producer/producer-options.js'
 import { Producer, type ProducerFacts } from './producer/producer.js'
 import { calm } from './telemetry/calm-logger.js'
+import type { Clock } from './runtime/clock.js'
 import { tellListener, type Telemetry } from './telemetry/guard.js'
 import { withFields } from './telemetry/logger.js'
 import { scoped } from './telemetry/metrics.js'
@@ -132,6 +133,11 @@ export class Messaging implements AsyncDisposable {
       listed,
       options.timeoutMs ?? 30_000,
     )
+  }
+
+  /** @internal The clock of its driver. */
+  get clock(): Clock {
+    return this.#options.driver.runtime.clock
   }
 
   get admin(): Admin {
