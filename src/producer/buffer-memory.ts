@@ -62,6 +62,11 @@ export class BufferMemory {
     return true
   }
 
+  /** Took it already, room or not: whoever comes waits until as much is free again. */
+  overdraw(bytes: number): void {
+    this.#usedBytes += bytes
+  }
+
   /** Joins the line for at most `maxBlockMs`. False when the line itself holds as much again as the buffer may. */
   wait(waiter: MemoryWaiter): boolean {
     const { bytes } = waiter

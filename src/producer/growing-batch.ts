@@ -19,6 +19,8 @@ export class GrowingBatch implements OutgoingBatch {
   readonly slots: number[] = []
   /** Held in the buffer until the batch has ended. */
   memoryBytes = 0
+  /** Held beside it while it is with the driver: its records as they are sent, compressed. */
+  packedBytes = 0
   /** Takes no more records and does not linger: somebody waits for it. */
   sealed = false
   /** Called once all of its records have their outcome. */

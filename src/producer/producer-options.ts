@@ -15,7 +15,10 @@ export interface ProducerSettingsOptions {
   readonly batchBytes?: number | undefined
   /** The largest batch, record and request. The topic's `max.message.bytes` must allow it. Default 1 MiB. */
   readonly maxRequestBytes?: number | undefined
-  /** Memory for records that wait or are out; when it is full, `send` waits. Default 32 MiB. */
+  /**
+   * Memory for records that wait or are out, and for those that are out as they were compressed; when it is full, `send`
+   * waits. Default 32 MiB.
+   */
   readonly bufferBytes?: number | undefined
   /** How long a `send` may wait for memory, and for the topic's metadata, before it fails `not-stored`. Default 30,000. */
   readonly maxBlockMs?: number | undefined

@@ -101,8 +101,16 @@ export class Sender {
       return this.#failBatch(batch, expired(batch, this.#deliveryTimeoutMs))
     }
     this.#out.set(batch, queue)
+    batch.records.onPacked = (bytes) => this.#holdPacked(batch, bytes)
     void this.#produce(batch, deadline).then((outcome) => this.#ended(queue, batch, outcome, now))
     this.#metrics.observe('tidemark_producer_batch_bytes', { topic: batch.topic }, batch.sizeBytes)
+  }
+
+  #holdPacked(batch: GrowingBatch, bytes: number): void {
+    // A codec may end after its batch.
+    if (!this.#out.has(batch)) return
+    batch.packedBytes += bytes
+    this.#memory.overdraw(bytes)
   }
 
   /** The driver promises never to fail; one that does has told nothing, so nothing is claimed. */
@@ -119,10 +127,12 @@ export class Sender {
   #ended(queue: PartitionQueue, batch: GrowingBatch, outcome: BatchOutcome, handedOverAt: number): void {
     // Told twice: it was abandoned.
     if (!this.#out.delete(batch)) return
+    batch.records.onPacked = null
     const { ended, again } = afterwards(batch, outcome)
     queue.replaceOldest(...again)
     if (isRecalled(outcome) && again.length > 0) this.accumulator.releaseAfterRest(queue)
     else this.accumulator.release(queue)
+    if (batch.packedBytes > 0) this.#memory.release(batch.packedBytes)
     if (ended !== null) this.#settle(ended, outcome)
     const seconds = (this.#clock.now() - handedOverAt) / 1_000
     this.#metrics.observe('tidemark_producer_send_seconds', { topic: batch.topic }, seconds)

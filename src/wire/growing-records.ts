@@ -32,7 +32,10 @@ export class GrowingRecords implements OutgoingRecords {
    * would keep the buffers of finished batches until the next collection of old objects.
    */
   encoded: { readonly batch: object; readonly parts: readonly Buffer[] } | null = null
+  /** Compressed, in memory beside them. */
   packed: Buffer | null = null
+  /** Told the size of `packed` once. */
+  onPacked: ((bytes: number) => void) | null = null
   #buffer: Buffer
   #end = 0
   #count = 0
@@ -111,6 +114,11 @@ export class GrowingRecords implements OutgoingRecords {
     if (headers.length > 0) at = writeHeaders(target, at, headers)
     this.#end = at
     this.#count = index + 1
+  }
+
+  keepPacked(packed: Buffer): void {
+    if (this.packed === null) this.onPacked?.(packed.length)
+    this.packed = packed
   }
 
   /** Read back, anew at every call; keys and values are views. */

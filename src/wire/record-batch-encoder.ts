@@ -31,7 +31,7 @@ function grown(records: OutgoingRecords): GrowingRecords {
 async function pack(batch: ProduceBatch, records: GrowingRecords, codecs: CodecRegistry): Promise<EncodedBatch> {
   if (batch.compression === 'none') throw new WireError('no-codec', 'nothing to compress with')
   const packed = await codecs(batch.compression).compress(records.bytes)
-  records.packed = packed
+  records.keepPacked(packed)
   return encoded(batch, records, packed)
 }
 

@@ -4,7 +4,18 @@ import type { Receipt } from '../../../src/producer/receipt.js'
 import type { SendManyError } from '../../../src/producer/send-many-error.js'
 import type { ChoosePartition } from '../../../src/topic/partitioner.js'
 import type { Topic } from '../../../src/topic/topic.js'
+import type { CodecRegistry } from '../../../src/wire/compression.js'
+import type { GrowingRecords } from '../../../src/wire/growing-records.js'
+import { encodeRecordBatch } from '../../../src/wire/record-batch-encoder.js'
 import { start, startUnloaded, topic, type Bench } from './scripted-driver.js'
+
+const unstamped = {
+  producerId: -1,
+  producerEpoch: -1,
+  baseSequence: -1,
+  isTransactional: false,
+  compression: 'gzip',
+} as const
 
 /** Room for two records of these tests, and two more in line. */
 const small = { maxRequestBytes: 1_024, bufferBytes: 1_300, batchBytes: 1_024 }
@@ -168,4 +179,52 @@ test('a driver that fails to tell the outcome leaves it unknown, and the next ba
   const next = ends([bench.producer.send(topic, '0:b')])
   await storeAll(bench)
   expect(outcomes(await next)).toEqual([0])
+})
+
+describe('what a batch takes compressed', () => {
+  test('counts as memory from when it is there until the batch has ended', async () => {
+    const bench = await start({ ...small, compression: 'gzip' })
+    const sent = ends([bench.producer.send(topic, '0:a')])
+    await bench.run()
+    const { batch } = bench.driver.last
+    const before = bench.producer.facts().bufferedBytes
+    const codecs: CodecRegistry = () => ({ compress: () => Buffer.alloc(600), decompress: (bytes) => bytes })
+    await encodeRecordBatch({ ...unstamped, topic: 't', partition: 0, records: batch.records }, codecs)
+    expect(bench.producer.facts().bufferedBytes).toBe(before + 600)
+    const waiting = ends([bench.producer.send(topic, '0:b')])
+    expect(bench.producer.facts().waitingSends).toBe(1)
+    await storeAll(bench)
+    expect(outcomes(await sent)).toEqual([0])
+    expect(outcomes(await waiting)).toEqual([1])
+    expect(bench.producer.facts().bufferedBytes).toBe(0)
+  })
+
+  test('counts no more when its codec ends after it', async () => {
+    const bench = await start({ compression: 'gzip' })
+    const sent = ends([bench.producer.send(topic, '0:a')])
+    await bench.run()
+    const { records } = bench.driver.last.batch
+    await storeAll(bench)
+    await sent
+    ;(records as GrowingRecords).keepPacked(Buffer.alloc(600))
+    expect(bench.producer.facts().bufferedBytes).toBe(0)
+  })
+
+  test('counts once for a batch that is sent again, and no more for its halves', async () => {
+    const bench = await start({ compression: 'gzip' })
+    const sent = ends([bench.producer.send(topic, '0:a'), bench.producer.send(topic, '0:b')])
+    await bench.run()
+    const before = bench.producer.facts().bufferedBytes
+    const records = bench.driver.last.batch.records as GrowingRecords
+    records.keepPacked(Buffer.alloc(600))
+    records.keepPacked(Buffer.alloc(600))
+    expect(bench.producer.facts().bufferedBytes).toBe(before + 600)
+    bench.driver.last.fail('not-stored', 'message-too-large')
+    await bench.run()
+    expect(bench.driver.last.values).toEqual(['0:a'])
+    expect(bench.producer.facts().bufferedBytes).toBe(before)
+    await storeAll(bench)
+    await sent
+    expect(bench.producer.facts().bufferedBytes).toBe(0)
+  })
 })
