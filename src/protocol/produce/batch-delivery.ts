@@ -1,3 +1,4 @@
+import { brokerCode } from '../../connection/broker-error.js'
 import type { ProduceBatch, RefusedRecord } from '../../connection/requests/produce.js'
 import { recalledCode, type BatchOutcome, type OutgoingBatch, type ProducerSettings } from '../../driver/producer.js'
 import { DriverError, type FencedError } from '../../errors.js'
@@ -127,13 +128,14 @@ export class BatchDelivery implements BrokerQueueItem, IdentityWaiter {
     const leader = this.#leader()
     switch (place.state) {
       case 'waiting-for-leader':
-        if (leader >= 0) this.#dispatch()
+        if (leader >= 0 || this.#isGone()) this.#dispatch()
         break
       case 'in-queue':
         if (leader !== place.node) this.#dispatch()
         break
       case 'backing-off':
-        if (leader >= 0 && leader !== place.failedAt) this.#backOffShortly(leader)
+        if (this.#isGone()) this.#endAs(this.#gone())
+        else if (leader >= 0 && leader !== place.failedAt) this.#backOffShortly(leader)
         break
       case 'new':
       case 'waiting-for-id':
@@ -191,6 +193,7 @@ export class BatchDelivery implements BrokerQueueItem, IdentityWaiter {
 
   #dispatch(): void {
     if (!this.#identity.ready(this)) return this.#move({ state: 'waiting-for-id' })
+    if (this.#isGone()) return this.#endAs(this.#gone())
     const node = this.#leader()
     if (node < 0) {
       this.#move({ state: 'waiting-for-leader', askAgain: this.#after(repeatComplaintMs, () => this.#dispatch()) })
@@ -312,6 +315,20 @@ export class BatchDelivery implements BrokerQueueItem, IdentityWaiter {
   #leader(): number {
     const { topic, partition } = this.#outgoing
     return this.#parts.cluster.partition(topic, partition)?.leader ?? -1
+  }
+
+  /** A topic loses partitions only by being made anew, which its id tells; without ids it may be a broker that lags. */
+  #isGone(): boolean {
+    const topic = this.#parts.cluster.topic(this.#outgoing.topic)
+    if (topic === undefined || topic.topicId === null || topic.errorCode !== brokerCode.NONE) return false
+    return topic.partitions.length > 0 && this.#outgoing.partition >= topic.partitions.length
+  }
+
+  #gone(): DriverError {
+    const { topic, partition } = this.#outgoing
+    const count = this.#parts.cluster.topic(topic)?.partitions.length
+    const message = `topic ${topic} was made anew with ${count} partition(s), so partition ${partition} is gone; send again, to one of those`
+    return new DriverError('topic-recreated', message, { topic, partition, retriable: true })
   }
 
   #stamped(): ProduceBatch {

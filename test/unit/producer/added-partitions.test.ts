@@ -55,6 +55,37 @@ describe('partitions that were added', () => {
   })
 })
 
+describe('a topic that is made anew with fewer partitions', () => {
+  it('takes no record of a partition that is gone, and says so as soon as it is known', async () => {
+    const clock = virtualClock()
+    const cluster = createMemoryCluster({ brokers: 3, runtime: { clock, random: seededRandom(1) } })
+    const shape = { replicationFactor: 3 }
+    cluster.createTopic('t', { ...shape, partitions: 3 })
+    const messaging = createMessaging({ driver: memory({ cluster }), durability: 'off' })
+    const producer = messaging.producer()
+    const send = (value: string, partition: number) =>
+      producer.send(t, value, { partition }).catch((error: unknown) => error as SendError)
+    for (const partition of [0, 1, 2]) await clock.runUntil(send('former', partition))
+    cluster.deleteTopic('t')
+    await clock.advance(100)
+    const [first, gone] = [send('first', 0), send('gone', 2)]
+    await clock.advance(50)
+    const behind = send('behind', 2)
+    await clock.advance(3_000)
+    cluster.createTopic('t', { ...shape, partitions: 1 })
+    await clock.advance(3_000)
+    const from = clock.now()
+    expect(await clock.runUntil(Promise.all([first, gone, behind]))).toMatchObject([
+      { partition: 0, offset: 0 },
+      { code: 'topic-recreated', outcome: 'not-stored', retriable: true },
+      { code: 'topic-recreated', outcome: 'not-stored' },
+    ])
+    expect(clock.now() - from).toBe(0)
+    expect(cluster.records('t', 0).map(({ value }) => String(value))).toEqual(['first'])
+    await clock.runUntil(messaging.close())
+  })
+})
+
 it('a partitioner sees topic and headers, and which partitions have a leader', async () => {
   const clock = virtualClock()
   const cluster = createMemoryCluster({ brokers: 2, runtime: { clock, random: seededRandom(1) } })
