@@ -1,4 +1,5 @@
 import { failureMutants } from './failure-mutants.js'
+import { verdictMutants } from './verdict-mutants.js'
 import type { Mutant } from './mutant.js'
 
 /** Bugs of the kind that people write. Each must be found by simulation, or by the unit tests it names. */
@@ -564,4 +565,5 @@ export const mutants: readonly Mutant[] = [
     units: 'test/unit/consumer/flow.test.ts',
   },
   ...failureMutants,
+  ...verdictMutants,
 ]

@@ -119,6 +119,26 @@ describe('a send past its time', () => {
     expect(await other).toMatchObject({ offset: 1 })
   })
 
+  test('is left out also behind a batch of which nothing is left', async () => {
+    const bench = await start()
+    const [first, unknown] = [send(bench, '0:first'), send(bench, '0:unknown', { timeoutMs: 50 })]
+    await bench.run()
+    const behind = [send(bench, '0:b'), send(bench, '0:given', { timeoutMs: 50 }), send(bench, '0:d')]
+    await bench.run(50)
+    expect(await Promise.all([unknown, behind[1]])).toMatchObject([late('unknown'), late('not-stored')])
+    bench.driver.last.fail('not-stored', 'message-too-large')
+    await bench.run()
+    bench.driver.last.store(1)
+    await bench.run()
+    expect(bench.driver.last.values).toEqual(['0:b', '0:d'])
+    bench.driver.last.store(2)
+    expect(await Promise.all([first, behind[0], behind[2]])).toMatchObject([
+      { offset: 1 },
+      { offset: 2 },
+      { offset: 3 },
+    ])
+  })
+
   test('that ended before leaves no timer', async () => {
     const bench = await start()
     const sent = send(bench, '0:a', { timeoutMs: 60_000, signal: new AbortController().signal })
