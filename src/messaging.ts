@@ -23,6 +23,7 @@ import { Admin } from './operations/admin.js'
 import { DurabilityCheck, type DurabilitySetting } from './operations/durability-check.js'
 import { ensureTopics } from './operations/ensure-topics.js'
 import { Visits } from './operations/visits.js'
+import { requireTopics } from './operations/require-topics.js'
 import type { ProducerOptions, ResolvedProducerOptions } from './producer/producer-options.js'
 import { Producer, type ProducerFacts } from './producer/producer.js'
 import { calm } from './telemetry/calm-logger.js'
@@ -228,7 +229,8 @@ export class Messaging implements AsyncDisposable {
     return producer
   }
 
-  #makeConsumer({ profile, options, deadLetter }: ConsumerConfig): Consumer {
+  #makeConsumer(config: ConsumerConfig): Consumer {
+    const { profile, options, deadLetter } = config
     const { driver } = this.#options
     const consumer: Consumer = new Consumer(options, {
       driver,
@@ -236,8 +238,7 @@ export class Messaging implements AsyncDisposable {
       stage: null,
       deadLetter: deadLetter === null ? null : this.#deadLetterRoute(deadLetter, options.topics),
       deadLetterPolicy: deadLetter?.policy,
-      beforeStart: (signal) =>
-        this.#beforeStart(this.#durabilityOf(profile), options.topics, deadLetter?.topic ?? null, signal),
+      beforeStart: (signal) => this.#beforeStart(config, signal),
       onStopped: () => this.#consumers.delete(consumer),
       closing: async () => this.#closing?.catch(() => undefined),
       send: async (topic, value, sendOptions) => this.#sharedProducer(profile, profile).send(topic, value, sendOptions),
@@ -267,19 +268,15 @@ export class Messaging implements AsyncDisposable {
   }
 
   /** What is read is looked at beside the start: it is a warning and no more. */
-  async #beforeStart(
-    setting: DurabilitySetting | null,
-    sources: readonly Topic[],
-    deadLetter: string | null,
-    signal: AbortSignal,
-  ): Promise<void> {
-    if (setting !== null) {
-      const names = sources.map(({ name }) => name)
-      void this.#durability.read(setting, names) // never rejects
-    }
-    if (deadLetter === null) return
-    await this.#lookAtDeadLetterTopic(deadLetter, sources, signal)
-    if (setting !== null) await this.#durability.written(setting, [deadLetter])
+  async #beforeStart({ profile, options, deadLetter }: ConsumerConfig, signal: AbortSignal): Promise<void> {
+    const setting = this.#durabilityOf(profile)
+    const topics = options.topics.map(({ name }) => name)
+    if (setting !== null) void this.#durability.read(setting, topics) // never rejects
+    const { clock } = this.#options.driver.runtime
+    if (options.missingTopics === 'refuse') await requireTopics({ topics, cluster: this.admin, clock, signal })
+    if (deadLetter === null || signal.aborted) return
+    await this.#lookAtDeadLetterTopic(deadLetter.topic, options.topics, signal)
+    if (setting !== null) await this.#durability.written(setting, [deadLetter.topic])
   }
 
   #lookAtDeadLetterTopic(target: string, sources: readonly Topic[], signal: AbortSignal): Promise<void> {

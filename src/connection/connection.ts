@@ -1,3 +1,4 @@
+import type { Logger } from '../telemetry/logger.js'
 import type { AnswerTo, Request } from './requests/apis.js'
 import type { Compression } from './requests/produce.js'
 
@@ -65,6 +66,7 @@ export interface ConnectionFactory {
   /**
    * @param owner who uses it, for log lines, for example `detect-producer-1`.
    * @param clientId what brokers are told, exactly so: quotas hang on it. Missing: the owner.
+   * @param logger of who uses it; never throws. Missing: lines go nowhere.
    */
-  open(owner: string, clientId?: string): Connection
+  open(owner: string, clientId?: string, logger?: Logger): Connection
 }

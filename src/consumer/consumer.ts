@@ -213,8 +213,9 @@ export class Consumer<Topics extends readonly Topic[] = readonly Topic[]> implem
     return this.#run.parts.partitions.require({ topic, partition }).tracker.end
   }
 
+  /** What the group gave, also what is not read yet since nobody can tell where it starts (`facts().startless`). */
   assignment(): readonly TopicPartition[] {
-    return this.#run.parts.partitions.places()
+    return [...this.#run.parts.partitions.places(), ...this.#run.startless()]
   }
 
   /**

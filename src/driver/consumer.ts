@@ -3,6 +3,7 @@ import type { TidemarkError } from '../errors.js'
 import type { RecordBatch } from '../message/record.js'
 import type { TopicPartition } from '../message/topic-partition.js'
 import type { EpochRange } from '../offsets/leader-epochs.js'
+import type { Unavailable } from '../telemetry/events.js'
 import type { ClientSettings } from './client-settings.js'
 
 /** Where to start when the group has committed nothing: by name, or the first record at or after a time (ms). */
@@ -149,6 +150,10 @@ export interface DriverConsumerFacts {
   readonly generationId: number
   readonly lastHeartbeatAt: number | null
   readonly lastFetchAt: number | null
+  /** Ours, and nobody can tell yet where they start, so they are not read. Missing: the driver does not tell. */
+  readonly startless?: readonly TopicPartition[] | undefined
+  /** Of the topics that are read. Missing: the driver does not tell. */
+  readonly unavailableTopics?: readonly { readonly topic: string; readonly why: Unavailable }[] | undefined
 }
 
 export interface DriverConsumer {

@@ -1,4 +1,5 @@
 import type { ConnectionFactory } from '../connection/connection.js'
+import type { ClientSettings } from '../driver/client-settings.js'
 import type { Capabilities, Driver } from '../driver/driver.js'
 import type { Runtime } from '../runtime/runtime.js'
 import { createProtocolAdmin } from './admin/admin.js'
@@ -15,15 +16,16 @@ const capabilities: Capabilities = {
 /** A driver made of tidemark's own protocol over any connection; every client gets a connection of its own. */
 export function createProtocolDriver(connections: ConnectionFactory, runtime: Runtime): Driver {
   let opened = 0
-  const open = (clientId: string, role: string) => connections.open(`${clientId}-${role}-${(opened += 1)}`, clientId)
+  const open = ({ clientId, logger }: ClientSettings, role: string) =>
+    connections.open(`${clientId}-${role}-${(opened += 1)}`, clientId, logger)
   return {
     name: connections.name,
     capabilities,
     compressionProblem: connections.compressionProblem,
     runtime,
-    createProducer: (settings) => createProtocolProducer(open(settings.clientId, 'producer'), runtime, settings),
+    createProducer: (settings) => createProtocolProducer(open(settings, 'producer'), runtime, settings),
     createConsumer: (settings, listener) =>
-      createProtocolConsumer(open(settings.clientId, 'consumer'), runtime, settings, listener),
-    createAdmin: (settings) => createProtocolAdmin(open(settings.clientId, 'admin'), runtime, settings),
+      createProtocolConsumer(open(settings, 'consumer'), runtime, settings, listener),
+    createAdmin: (settings) => createProtocolAdmin(open(settings, 'admin'), runtime, settings),
   }
 }

@@ -21,11 +21,29 @@ export type WaitsFor =
   /** Its broker. */
   | 'fetch'
 
+/** Why nothing of a topic can be read. More may come. */
+export type Unavailable =
+  /** No broker knows it. */
+  | 'missing'
+  /** It was there. */
+  | 'deleted'
+  | 'forbidden'
+
 /**
  * What happened to a client, by kind; its logger and metrics know whose it is. Plain data but for errors, and never a key or
  * value. A record that is handled is no event. More may come.
  */
 export type ClientEvent =
+  // The surroundings
+  /** A broker answered, and told which others there are. `clusterId` is `null` where brokers do not tell it. */
+  | { readonly kind: 'connected'; readonly clusterId: string | null; readonly brokers: readonly number[] }
+  /** `bootstrap`: none of the addresses that were given. */
+  | { readonly kind: 'broker-silent'; readonly node: number | 'bootstrap'; readonly error: TidemarkError }
+  | { readonly kind: 'broker-answers'; readonly node: number | 'bootstrap' }
+  /** Nobody asked it for a while: others lead what it led, or it is no longer in the cluster. */
+  | { readonly kind: 'broker-unasked'; readonly node: number | 'bootstrap' }
+  | { readonly kind: 'topic-unavailable'; readonly topic: string; readonly why: Unavailable }
+  | { readonly kind: 'topic-available'; readonly topic: string }
   // Partitions
   /** Partitions were taken, and each is read from its offset. */
   | { readonly kind: 'assigned'; readonly partitions: readonly (TopicPartition & { readonly offset: number })[] }
@@ -72,6 +90,8 @@ export type ClientEvent =
       readonly kind: 'dead-lettered'
       readonly offset: number
       readonly reason: string
+      /** What its last error said: of one that is not tidemark's the first line. */
+      readonly because: string
       readonly attempt: number
       /** `pointer`: its value did not fit and is only where it came from. */
       readonly form: 'whole' | 'pointer'
@@ -115,12 +135,19 @@ export type ClientEvent =
   | { readonly kind: 'joined'; readonly memberId: string; readonly generation: number; readonly partitions: number }
   | { readonly kind: 'outside-group'; readonly reason: string; readonly attempt: number }
   | { readonly kind: 'inside-group-again' }
+  /** The group was told, so it does not wait for the session. */
+  | { readonly kind: 'left'; readonly memberId: string }
   | { readonly kind: 'membership-lost'; readonly reason: string; readonly next: string }
   | { readonly kind: 'failed'; readonly error: TidemarkError }
   | { readonly kind: 'failed-while-stopping'; readonly error: unknown }
   | { readonly kind: 'stopped-in-disorder'; readonly error: unknown }
   | { readonly kind: 'stopped' }
   // Batches
+  /** `batches` had a problem, of which this is the last, and none of them is stored. */
+  | { readonly kind: 'deliveries-delayed'; readonly batches: number; readonly error: TidemarkError }
+  | { readonly kind: 'deliveries-resumed' }
+  /** It was sent again after an attempt without an answer, and the broker knows that it has it. */
+  | (TopicPartition & { readonly kind: 'doubt-resolved'; readonly records: number; readonly attempts: number })
   /** A batch goes again. */
   | (TopicPartition & { readonly kind: 'retried'; readonly reason: string; readonly delayMs: number })
   /** Whatever of a batch in doubt is still under way will be refused. */

@@ -1,5 +1,6 @@
 import { TidemarkError } from '../errors.js'
 import { isError, thrownText } from '../runtime/thrown.js'
+import { hidesCause, textOfForeign } from './error-text.js'
 
 /** Enough to find the line. */
 const framesTold = 5
@@ -48,17 +49,26 @@ function namesOf(value: object): readonly string[] {
   }
 }
 
-/** The text of our own errors is told; that of other people's may show what is in a record. */
-function plainError(error: Error, depth: number): object {
+/** Of our own errors all is told, of other people's class, first line and place, and nothing where it may quote a record. */
+function plainError(error: Error, depth: number, isQuoting = false): object {
   const { name, message, stack } = thrownText(error)
-  if (!(error instanceof TidemarkError)) return { name: classOf(error) ?? name, ...placeOf(error, message, stack) }
+  if (!(error instanceof TidemarkError)) {
+    const text = isQuoting ? '' : textOfForeign(error, message)
+    const told = text === '' ? {} : { message: text }
+    return { name: classOf(error) ?? name, ...told, ...placeOf(error, message, stack) }
+  }
   const { cause } = error
   return {
     ...plainObject({ ...error }, depth + 1),
     name,
     message,
-    ...(cause === undefined ? {} : { cause: plain(cause, depth + 1) }),
+    ...(cause === undefined ? {} : { cause: plainCause(error, cause, depth + 1) }),
   }
+}
+
+function plainCause(error: TidemarkError, cause: unknown, depth: number): unknown {
+  if (isError(cause) && depth < deepest) return plainError(cause, depth, hidesCause(error))
+  return plain(cause, depth)
 }
 
 function classOf(error: Error): string | undefined {

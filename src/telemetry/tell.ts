@@ -1,8 +1,8 @@
-import type { ClientEvent, EventKind, EventOf, WaitsFor } from './events.js'
+import type { ClientEvent, EventKind, EventOf, Unavailable, WaitsFor } from './events.js'
 import type { Telemetry } from './guard.js'
 import type { LogLevel } from './logger.js'
 import type { Metrics } from './metrics.js'
-import type { Lasting } from './troubles.js'
+import type { Lasting, Say } from './troubles.js'
 
 interface Rule<Event> {
   readonly level: LogLevel | ((event: Event) => LogLevel)
@@ -21,8 +21,24 @@ const adviceOn: Readonly<Record<WaitsFor, string>> = {
   fetch: 'its records are not fetched; check that its leader is reachable',
 }
 
+const adviceOnTopic: Readonly<Record<Unavailable, string>> = {
+  missing:
+    'a topic that is read does not exist; nothing of it is read until it appears; create it, or correct its name',
+  deleted: 'a topic that is read was deleted; nothing of it is read until it appears again',
+  forbidden: 'a topic that is read may not be seen; nothing of it is read; grant DESCRIBE and READ on it',
+}
+
 /** How each kind of event is told. */
 const rules: { readonly [Kind in EventKind]: Rule<EventOf<Kind>> } = {
+  connected: { level: 'info', message: 'connected to its cluster' },
+  'broker-silent': {
+    level: 'warn',
+    message: 'a broker does not answer; it is asked again; check that it runs and can be reached from here',
+  },
+  'broker-answers': { level: 'info', message: 'a broker answers again' },
+  'broker-unasked': { level: 'info', message: 'a broker that did not answer is not needed any more' },
+  'topic-unavailable': { level: 'warn', message: ({ why }) => adviceOnTopic[why] },
+  'topic-available': { level: 'info', message: 'a topic that was missing can be read now' },
   assigned: { level: 'info', message: 'partitions were taken' },
   'start-unrecorded': {
     level: 'warn',
@@ -65,7 +81,11 @@ const rules: { readonly [Kind in EventKind]: Rule<EventOf<Kind>> } = {
   },
 
   discarded: { level: 'info', message: 'record discarded by its handler' },
-  'dead-lettered': { level: 'info', message: 'record put on the dead-letter topic' },
+  'dead-lettered': {
+    level: 'warn',
+    message:
+      'a record failed and was put on the dead-letter topic; more of its topic and reason within a minute are news',
+  },
   'dead-letter-delayed': {
     level: 'warn',
     message: 'dead letter not stored; its partition waits and the write is tried again',
@@ -116,12 +136,19 @@ const rules: { readonly [Kind in EventKind]: Rule<EventOf<Kind>> } = {
   joined: { level: 'info', message: 'joined its group' },
   'outside-group': { level: 'warn', message: 'a member is not in its group and reads nothing; it goes on trying' },
   'inside-group-again': { level: 'info', message: 'in its group again' },
+  left: { level: 'info', message: 'left its group' },
   'membership-lost': { level: 'warn', message: ({ next }) => `membership of the group was lost; ${next}` },
   failed: { level: 'error', message: 'the consumer failed' },
   'failed-while-stopping': { level: 'error', message: 'the consumer met an error while stopping' },
   'stopped-in-disorder': { level: 'error', message: 'the consumer did not stop in order' },
   stopped: { level: 'info', message: 'the consumer stopped' },
 
+  'deliveries-delayed': {
+    level: 'warn',
+    message: 'batches are not stored and sent again until their delivery deadline; look at the leaders of their topics',
+  },
+  'deliveries-resumed': { level: 'info', message: 'batches are stored again' },
+  'doubt-resolved': { level: 'info', message: 'a batch in doubt is stored, once' },
   retried: {
     level: 'debug',
     message: 'a batch is sent again',
@@ -168,13 +195,16 @@ export function tell(telemetry: Telemetry, event: ClientEvent): void {
   else troubles.take(event, (told, which, lasting) => say(telemetry, told, which, lasting))
 }
 
-function say(telemetry: Telemetry, event: ClientEvent, which: 'first' | 'again', lasting?: Lasting): void {
+type Which = Parameters<Say>[1]
+
+function say(telemetry: Telemetry, event: ClientEvent, which: Which, lasting?: Lasting): void {
   const { level, message, count } = rules[event.kind] as Rule<ClientEvent>
   const { kind, ...fields } = event
-  if (which === 'first') count?.(telemetry.metrics, event)
+  if (which !== 'again') count?.(telemetry.metrics, event)
   const line = typeof message === 'string' ? message : message(event)
-  telemetry.logger[typeof level === 'string' ? level : level(event)]({ event: kind, ...fields, ...lasting }, line)
-  if (which === 'first') telemetry.onEvent?.(event)
+  const grave = typeof level === 'string' ? level : level(event)
+  telemetry.logger[which === 'repeated' ? 'info' : grave]({ event: kind, ...fields, ...lasting }, line)
+  if (which !== 'again') telemetry.onEvent?.(event)
 }
 
 function isInDoubt({ abandoned, possibleDuplicates }: EventOf<'drained'>['drain']): boolean {

@@ -1,42 +1,10 @@
 import type { Clock, Timer } from '../runtime/clock.js'
+import { courses, endings, repeating, toldOnce, type Course } from './courses.js'
 import type { ClientEvent, EventKind } from './events.js'
+import { Repeats } from './repeats.js'
 
-/** How something that lasts is told. */
-interface Course {
-  /** It counts when it has lasted so long; what ends before was none. */
-  readonly afterMs: number
-  /** What ends it. These are told of troubles that were told, and of no other. */
-  readonly ends: readonly EventKind[]
-  /** What ends it too, and is told whether there was a trouble or not. */
-  readonly endsToo?: readonly EventKind[] | undefined
-  /** Of the surroundings: one for all clients of a messaging. */
-  readonly shared?: boolean | undefined
-}
-
-/**
- * What lasts: told once, again at rising distances, and when it ends. Of one kind there is one for each place (topic and
- * partition, or node) that its event names.
- */
-const courses: { readonly [Kind in EventKind]?: Course } = {
-  'starts-unknown': { afterMs: 10_000, ends: ['starts-known'] },
-  stalled: { afterMs: 0, ends: ['stall-ended'] },
-  'partition-stopped': { afterMs: 0, ends: ['partition-restarted'] },
-  'dead-letter-delayed': { afterMs: 0, ends: [], endsToo: ['dead-lettered', 'partition-stopped'] },
-  'fetch-unanswered': { afterMs: 0, ends: ['fetch-answered'] },
-  'commit-delayed': { afterMs: 10_000, ends: ['commit-caught-up'] },
-  'outside-group': { afterMs: 10_000, ends: ['inside-group-again'] },
-}
-
-/** What a kind of event ends, and whether it is told where nothing was to be ended. */
-const endings = new Map<EventKind, { readonly of: readonly EventKind[]; readonly isToldAlone: boolean }>()
-for (const [kind, { ends, endsToo = [] }] of Object.entries(courses) as [EventKind, Course][]) {
-  for (const end of [...ends, ...endsToo]) {
-    const known = endings.get(end)
-    const isToldAlone = endsToo.includes(end) || known?.isToldAlone === true
-    endings.set(end, { of: [...(known?.of ?? []), kind], isToldAlone })
-  }
-}
-
+/** Of what repeats. */
+const repeatMs = 60_000
 /** Between the first telling and the next; then it doubles. */
 const againMs = 60_000
 const mostAgainMs = 600_000
@@ -46,6 +14,10 @@ interface Trouble {
   /** The latest words for it, and where they go. */
   event: ClientEvent
   say: Say
+  /** When nobody of them is left, it is nobody's. */
+  readonly metBy: Set<Troubles>
+  metAt: number
+  toldAt: number
   /** How often it was told. */
   told: number
   /** When it is to be told next. */
@@ -60,8 +32,8 @@ export interface Lasting {
   readonly again?: number | undefined
 }
 
-/** Tells an event: `first` counts and is heard, `again` is a line only. */
-export type Say = (event: ClientEvent, which: 'first' | 'again', lasting?: Lasting) => void
+/** Tells an event: `first` counts and is heard, `repeated` too but is news at most, `again` is a line only. */
+export type Say = (event: ClientEvent, which: 'first' | 'repeated' | 'again', lasting?: Lasting) => void
 
 /**
  * The troubles of one client that last.
@@ -74,7 +46,8 @@ export type Say = (event: ClientEvent, which: 'first' | 'again', lasting?: Lasti
  * | waiting   | its end                    | none, and nobody hears of it |
  * | told      | it is told again           | told, with the latest words |
  * | told      | the distance is over       | told: written again with how long it lasts; the distance doubles |
- * | told      | its end                    | none: the end is written with how long it lasted, and heard |
+ * | told      | nobody met it again where it lapses | none: that is told |
+| told      | its end                    | none: the end is written with how long it lasted, and heard |
  * | any       | its partition is given up, it is forgotten, or the client is closed | none, and nobody hears of it |
  *
  * One timer, and none while there is no trouble.
@@ -83,41 +56,53 @@ export class Troubles {
   readonly #clock: Clock
   readonly #surroundings: Troubles | null
   readonly #standing = new Map<string, Trouble>()
+  readonly #repeats: Repeats
+  readonly #saidOnce = new Set<EventKind>()
   #timer: { readonly at: number; readonly timer: Timer } | null = null
   #state: 'open' | 'closed' = 'open'
 
   /** @param surroundings where troubles stand that all clients share */
   constructor(clock: Clock, surroundings: Troubles | null = null) {
     this.#clock = clock
+    this.#repeats = new Repeats(clock, repeatMs)
     this.#surroundings = surroundings
   }
 
   /** An event of the client happened: says it now, later or never. */
   take(event: ClientEvent, say: Say): void {
+    if (toldOnce.has(event.kind) && (this.#surroundings ?? this).#wasSaid(event.kind)) return
     const course = courses[event.kind]
     const ended = this.#ended(event, say)
-    if (course !== undefined) this.#homeOf(event.kind).#stands(event, course, say)
-    else if (ended === 'not-an-end') say(event, 'first')
+    if (course !== undefined) this.#homeOf(event.kind).#stands(event, course, say, this)
+    else if (ended === 'not-an-end') say(event, this.#isRepeated(event) ? 'repeated' : 'first')
     if (event.kind === 'drained')
       for (const { topic, partition } of event.drain.partitions) this.#left(topic, partition)
   }
 
   /** It is over without anybody being able to say that it ended well. */
   forget(kind: EventKind): void {
-    for (const [key, { event }] of this.#standing) if (event.kind === kind) this.#standing.delete(key)
-    this.#arm()
+    this.#homeOf(kind).#leave(this, kind)
   }
 
   /** What its client began has ended; it may begin anew. */
   forgetAll(): void {
     this.#standing.clear()
     this.#arm()
+    if (this.#surroundings !== null) this.#surroundings.#leave(this, null)
   }
 
   /** No timer is left, and nothing more is told again. */
   close(): void {
     this.#state = 'closed'
-    this.#standing.clear()
+    this.forgetAll()
+  }
+
+  /** What nobody else met is gone. */
+  #leave(client: Troubles, kind: EventKind | null): void {
+    for (const [key, { event, metBy }] of this.#standing) {
+      if (kind !== null && event.kind !== kind) continue
+      if (metBy.delete(client) && metBy.size === 0) this.#standing.delete(key)
+    }
     this.#arm()
   }
 
@@ -138,17 +123,20 @@ export class Troubles {
     return ending.isToldAlone ? 'not-an-end' : 'ended'
   }
 
-  #stands(event: ClientEvent, { afterMs }: Course, say: Say): void {
+  #stands(event: ClientEvent, { afterMs }: Course, say: Say, by: Troubles): void {
     const key = keyOf(event.kind, event)
     const known = this.#standing.get(key)
     if (known !== undefined) {
       known.event = event
       known.say = say
+      known.metAt = this.#clock.now()
+      known.metBy.add(by)
       return
     }
     if (this.#state === 'closed') return say(event, 'first')
     const since = this.#clock.now()
-    this.#standing.set(key, { since, event, say, told: 0, at: since + afterMs, distanceMs: againMs })
+    const times = { since, metAt: since, toldAt: since, at: since + afterMs }
+    this.#standing.set(key, { event, say, metBy: new Set([by]), told: 0, distanceMs: againMs, ...times })
     if (afterMs === 0) this.#tellDue()
     else this.#arm()
   }
@@ -157,14 +145,40 @@ export class Troubles {
     const now = this.#clock.now()
     for (const [key, trouble] of [...this.#standing]) {
       // What is told may have changed what stands.
-      if (trouble.at <= now && this.#standing.get(key) === trouble) this.#tell(trouble, now)
+      if (trouble.at > now || this.#standing.get(key) !== trouble) continue
+      if (this.#lapses(trouble)) this.#lapsed(key, trouble)
+      else this.#tell(trouble, now)
     }
     this.#arm()
+  }
+
+  #lapses({ event, told, metAt, toldAt }: Trouble): boolean {
+    return told > 0 && metAt <= toldAt && courses[event.kind]?.lapsesInto !== undefined
+  }
+
+  #lapsed(key: string, { event, since, metAt, say }: Trouble): void {
+    this.#standing.delete(key)
+    const into = courses[event.kind]?.lapsesInto
+    if (into === undefined || into === 'silence') return
+    const { node } = event as { readonly node?: number | 'bootstrap' }
+    say({ kind: into, node } as ClientEvent, 'first', { lastsMs: metAt - since })
+  }
+
+  #wasSaid(kind: EventKind): boolean {
+    const wasSaid = this.#saidOnce.has(kind)
+    this.#saidOnce.add(kind)
+    return wasSaid
+  }
+
+  #isRepeated(event: ClientEvent): boolean {
+    const causeOf = repeating[event.kind] as ((event: ClientEvent) => string) | undefined
+    return causeOf !== undefined && this.#repeats.met(`${event.kind}/${causeOf(event)}`) === 'too-soon'
   }
 
   #tell(trouble: Trouble, now: number): void {
     const { told, since, event, say } = trouble
     trouble.told += 1
+    trouble.toldAt = now
     trouble.at = now + trouble.distanceMs
     trouble.distanceMs = Math.min(mostAgainMs, trouble.distanceMs * 2)
     if (told === 0) say(event, 'first')

@@ -2,6 +2,7 @@ import { DecodeError, TimeoutError } from '../../errors.js'
 import { exponential, type Backoff } from '../../runtime/backoff.js'
 import type { Runtime } from '../../runtime/runtime.js'
 import { thrownName } from '../../runtime/thrown.js'
+import { errorText } from '../../telemetry/error-text.js'
 import type { Telemetry } from '../../telemetry/guard.js'
 import { tell } from '../../telemetry/tell.js'
 import type { OwnedPartition } from '../partition/owned-partition.js'
@@ -74,7 +75,9 @@ async function deadLetter(parts: DeadLettersParts, failed: Failed): Promise<Sett
   partition.deadLetterFailures = 0
   const { topic, partition: number, reason, attempt } = record
   const { offset } = record.record
-  tell(parts.telemetry, { kind: 'dead-lettered', topic, partition: number, offset, reason, attempt, form: end.form })
+  const because = errorText(failed.error)
+  const place = { topic, partition: number, offset }
+  tell(parts.telemetry, { kind: 'dead-lettered', ...place, reason, because, attempt, form: end.form })
   if (parts.policy.afterwards === 'continue') return deadLettered
   return { kind: 'moved', to: 'dead-letter', thenStop: stoppedBehind(record) }
 }

@@ -1,5 +1,6 @@
 import type { ConsumerSettings, DriverConsumer, StartPosition } from '../../driver/consumer.js'
 import { TidemarkError } from '../../errors.js'
+import type { TopicPartition } from '../../message/topic-partition.js'
 import { tell } from '../../telemetry/tell.js'
 import type { ConsumerDependencies } from '../options/consumer-dependencies.js'
 import type { ResolvedConsumerOptions } from '../options/consumer-schema.js'
@@ -46,8 +47,15 @@ export class ConsumerRun {
   }
 
   facts(): Omit<ConsumerFacts, 'client' | 'group' | 'topics' | 'state' | 'error'> {
-    const driver = this.#driver === null ? null : onWallClock(this.#driver.facts(), this.#clock)
-    return { driver, ...this.parts.facts() }
+    const told = this.#driver?.facts() ?? null
+    const driver = told === null ? null : onWallClock(told, this.#clock)
+    const [startless, unavailableTopics] = [told?.startless ?? [], told?.unavailableTopics ?? []]
+    return { driver, ...this.parts.facts(), startless, unavailableTopics }
+  }
+
+  /** Ours, and nobody can tell yet where they start. */
+  startless(): readonly TopicPartition[] {
+    return this.#driver?.facts().startless ?? []
   }
 
   /**

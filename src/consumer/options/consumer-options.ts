@@ -43,6 +43,11 @@ export interface ConsumerSettingsOptions<Topics extends readonly Topic[] = reado
   /** When the log no longer has the next offset. Default `stop`: the partition stops, with the lost range in the error. */
   readonly onOutOfRange?: 'stop' | 'earliest' | 'latest' | undefined
   /**
+   * When a topic does not exist at the start. Default `wait`: it is read as soon as it appears; `facts().unavailableTopics`
+   * names it and a warning says so. `refuse`: `start` rejects with `ConfigError`, and may be called again.
+   */
+  readonly missingTopics?: 'wait' | 'refuse' | undefined
+  /**
    * A handler that has not ended after this has failed (reason `timeout`), whatever it does later, and its signal aborts.
    * Default 300,000. For up to 5 s more (at most this time once more) nothing else of its partition or key starts, so a
    * handler that heeds its signal never runs beside the next one; one that does not is left behind and counted.

@@ -99,6 +99,10 @@ const optionFields = {
     .enum(['stop', 'earliest', 'latest'])
     .default('stop')
     .describe("what to do when the log no longer has the next offset: 'stop' the partition, or jump"),
+  missingTopics: z
+    .enum(['wait', 'refuse'])
+    .default('wait')
+    .describe("what to do at the start when a topic does not exist: 'wait' for it, or 'refuse' to start"),
   handlerTimeoutMs: positive()
     .default(300_000)
     .describe('a handler that has not ended after this counts as failed, and its signal aborts, in ms'),

@@ -9,7 +9,7 @@ import type { TopicPartition } from '../../message/topic-partition.js'
 import { wallTimeOf, type Clock } from '../../runtime/clock.js'
 import type { PauseReason } from '../partition/gate.js'
 import type { OwnedPartition, PartitionState } from '../partition/owned-partition.js'
-import type { WaitsFor } from '../../telemetry/events.js'
+import type { Unavailable, WaitsFor } from '../../telemetry/events.js'
 import type { DrainReport } from '../../telemetry/drain-report.js'
 import type { Progress } from './stall-watch.js'
 
@@ -54,6 +54,10 @@ export interface ConsumerFacts {
   readonly state: string
   readonly driver: DriverFacts | null
   readonly partitions: readonly PartitionFacts[]
+  /** Partitions of ours that nobody can tell yet where to start, so they are not read; they are not in `partitions`. */
+  readonly startless: readonly TopicPartition[]
+  /** Topics that nothing can be read of: they do not exist (any more), or may not be seen. */
+  readonly unavailableTopics: readonly { readonly topic: string; readonly why: Unavailable }[]
   /** Records received and not settled. */
   readonly inFlight: number
   /** Handlers, or batches, running now. */
@@ -74,7 +78,10 @@ export interface ConsumerFacts {
 }
 
 /** What the parts of a consumer tell of themselves. */
-export type PartsFacts = Omit<ConsumerFacts, 'client' | 'group' | 'topics' | 'state' | 'driver' | 'error'>
+export type PartsFacts = Omit<
+  ConsumerFacts,
+  'client' | 'group' | 'topics' | 'state' | 'driver' | 'startless' | 'unavailableTopics' | 'error'
+>
 
 interface FactsParts {
   readonly partitions: readonly OwnedPartition[]

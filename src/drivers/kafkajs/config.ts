@@ -15,7 +15,10 @@ import type { Logger } from '../../telemetry/logger.js'
 import { addressCame, parseAddress } from './addresses.js'
 
 export interface KafkajsOptions {
-  /** Where lines about connections go, kafkajs's own among them unless `config.logCreator` is set. Default: nowhere. */
+  /**
+   * Where lines about connections go, kafkajs's own among them unless `config.logCreator` is set. Default: at `debug` to the
+   * logger of `createMessaging`, since what matters of them is told by the clients.
+   */
   readonly logger?: Logger | undefined
 }
 

@@ -10,7 +10,7 @@ import { Addresses, unknownNode } from './addresses.js'
 import { kafkajsCodecProblem, kafkajsCodecs } from './codecs.js'
 import { checkConfig, checkOptions, type KafkajsOptions } from './config.js'
 import { loadInternals } from './internals.js'
-import { kafkajsLogger } from './logging.js'
+import { kafkajsLogger, onlyDebug } from './logging.js'
 import { createOpener } from './opener.js'
 import { secretMask } from './secrets.js'
 import type { SessionSettings } from './session-settings.js'
@@ -44,12 +44,14 @@ export function kafkajsConnections(
 ): ConnectionFactory {
   checkConfig(config)
   checkOptions(options)
-  const { logger = silentLogger } = options
+  const { logger } = options
   return {
     name: 'kafkajs',
     compressionProblem: kafkajsCodecProblem,
-    open: (owner, clientId = owner) =>
-      new KafkajsConnection(config, owner, clientId, guarded(logger, noMetrics, owner).logger, runtime),
+    open: (owner, clientId = owner, ofOwner = silentLogger) => {
+      const lines = logger === undefined ? onlyDebug(ofOwner) : guarded(logger, noMetrics, owner).logger
+      return new KafkajsConnection(config, owner, clientId, lines, runtime)
+    },
   }
 }
 
@@ -123,7 +125,7 @@ class KafkajsConnection implements Connection {
       idleLimitMs: IDLE_LIMIT_MS[name],
       hintAtRefusal: this.#config.sasl ? '' : '; does this listener need config.sasl?',
       onAnswer: (request, answer) => this.#learn(request, answer),
-      onLost: (error) => this.#logger.info({ owner: this.#owner, node, lane: name }, error.message),
+      onLost: (error) => this.#logger.debug({ owner: this.#owner, node, lane: name }, error.message),
     })
     this.#lanes.set(key, lane)
     return lane

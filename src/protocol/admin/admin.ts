@@ -34,9 +34,9 @@ class ProtocolAdmin implements DriverAdmin {
   readonly #changes: TopicChangeParts
   readonly #closed = new AbortController()
 
-  constructor(connection: Connection, runtime: Runtime, { logger }: ClientSettings) {
+  constructor(connection: Connection, runtime: Runtime, settings: ClientSettings) {
     this.#runtime = runtime
-    this.#cluster = new Cluster(connection, runtime, { logger, requestTimeoutMs, metadataMaxAgeMs })
+    this.#cluster = new Cluster(connection, runtime, { ...settings, requestTimeoutMs, metadataMaxAgeMs })
     this.#changes = { cluster: this.#cluster, runtime, requestTimeoutMs, closed: this.#closed.signal }
   }
 

@@ -5,15 +5,16 @@ import type { PartitionMetadata, TopicMetadata } from '../../connection/requests
 import { DriverError } from '../../errors.js'
 import { identityText } from '../../offsets/log-identity.js'
 import type { Runtime } from '../../runtime/runtime.js'
-import type { Logger } from '../../telemetry/logger.js'
+import type { Telemetry } from '../../telemetry/guard.js'
+import { tell } from '../../telemetry/tell.js'
+import { withBrokerHealth } from './broker-health.js'
 import { BrokerRotation } from './broker-rotation.js'
 import { Coordinators } from './coordinators.js'
 import { MetadataCache } from './metadata-cache.js'
 import { MetadataRefresher } from './metadata-refresher.js'
 import { withSecondOpinion } from './second-opinion.js'
 
-export interface ClusterSettings {
-  readonly logger: Logger
+export interface ClusterSettings extends Telemetry {
   /** Silence of one broker after which a request counts as lost. */
   readonly requestTimeoutMs: number
   readonly metadataMaxAgeMs: number
@@ -28,13 +29,18 @@ export class Cluster {
   readonly #coordinators: Coordinators
   readonly #requestTimeoutMs: number
   readonly #runtime: Runtime
+  readonly #telemetry: Telemetry
   readonly #closed = new AbortController()
+  #state: 'new' | 'connected' = 'new'
 
   constructor(connection: Connection, runtime: Runtime, settings: ClusterSettings) {
-    this.connection = withSecondOpinion(connection, () => this.#refreshSoon())
+    const knownBrokers = () => this.#cache.brokers
+    const told = withBrokerHealth(connection, settings, knownBrokers)
+    this.connection = withSecondOpinion(told, () => this.#refreshSoon())
+    this.#telemetry = settings
     this.#runtime = runtime
     this.#requestTimeoutMs = settings.requestTimeoutMs
-    this.#rotation = new BrokerRotation(connection, runtime, () => this.#cache.brokers, this.#closed.signal)
+    this.#rotation = new BrokerRotation(told, runtime, knownBrokers, this.#closed.signal)
     this.#coordinators = new Coordinators(this.#rotation, runtime, settings.requestTimeoutMs)
     this.#refresher = new MetadataRefresher(this.#cache, this.#rotation, runtime, {
       logger: settings.logger,
@@ -44,7 +50,7 @@ export class Cluster {
 
   /** Finds the brokers. */
   async connect(deadline: number): Promise<void> {
-    await this.#refresher.refresh([], deadline)
+    await this.refresh([], deadline)
   }
 
   /** As last told; check `errorCode`. `undefined` until asked for. */
@@ -70,6 +76,10 @@ export class Cluster {
   /** Resolves once an answer asked for after this call was taken in. Rejects when no broker answered until `deadline`. */
   async refresh(topics: readonly string[], deadline: number): Promise<void> {
     await this.#refresher.refresh(topics, deadline)
+    if (this.#state === 'connected') return
+    this.#state = 'connected'
+    const { brokers, clusterId } = this.#cache
+    tell(this.#telemetry, { kind: 'connected', clusterId, brokers })
   }
 
   /** Asks in the background until every leader of `topic` is known. */
@@ -113,6 +123,7 @@ export class Cluster {
 
   /** No timer is left: who waits to ask again asks now, and learns that the connection is closed. */
   async close(): Promise<void> {
+    this.#telemetry.troubles?.forget('broker-silent')
     this.#refresher.close()
     const closed = this.connection.close()
     this.#closed.abort(new DriverError('closed', 'the client was closed'))

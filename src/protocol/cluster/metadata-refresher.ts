@@ -135,7 +135,8 @@ export class MetadataRefresher {
       await this.refresh(topics, askedAt + 10 * silenceMs)
       for (const topic of topics) this.#judge(topic, askedAt)
     } catch (failure) {
-      if (!this.#closed.signal.aborted) this.#logger.warn({ topics, error: String(failure) }, 'metadata refresh failed')
+      if (!this.#closed.signal.aborted)
+        this.#logger.debug({ topics, error: String(failure) }, 'metadata refresh failed')
     }
     this.#staleTimer = null
     if (this.#stale.size === 0) this.#staleRound = 0

@@ -47,7 +47,10 @@ export async function partitionCountsChanged(
       if (signal.aborted) throw signal.reason
       if (differs()) return
       await cluster.refresh(topics, clock.now() + settings.requestTimeoutMs).catch((failure: unknown) => {
-        settings.logger.warn({ topics, error: String(failure) }, 'looking for new partitions failed; tried again later')
+        settings.logger.debug(
+          { topics, error: String(failure) },
+          'looking for new partitions failed; tried again later',
+        )
       })
       if (signal.aborted) throw signal.reason
     }

@@ -27,6 +27,7 @@ import { EndOffsets } from '../offsets/end-offsets.js'
 import { HandOver } from './hand-over.js'
 import { ListenerGate } from './listener-gate.js'
 import { OutOfRangePolicy } from './out-of-range.js'
+import { SourceTopics } from './source-topics.js'
 
 /**
  * A consumer over any connection. What goes wrong before the first assignment makes `start` reject and ends the consumer
@@ -69,6 +70,7 @@ class ProtocolConsumer implements DriverConsumer {
   readonly #membership: Membership
   readonly #committer: OffsetCommitter
   readonly #outOfRange: OutOfRangePolicy
+  readonly #topics: SourceTopics
   readonly #machine = new StateMachine<ConsumerState>('the consumer', 'new', moves)
   readonly #firstNews = deferred<FirstNews>()
   #stopping: { readonly cutoff: Cutoff; readonly ended: Promise<void> } | null = null
@@ -79,6 +81,7 @@ class ProtocolConsumer implements DriverConsumer {
     this.#listener = gate
     this.#cluster = new Cluster(connection, runtime, settings)
     const context = { cluster: this.#cluster, runtime, settings }
+    this.#topics = new SourceTopics(context)
     const line = settings.groupId === null ? null : new CoordinatorLine(context, settings.groupId)
     this.#fetcher = new Fetcher(context, {
       endSeen: (fetched) => this.#ends.seen(fetched),
@@ -112,7 +115,10 @@ class ProtocolConsumer implements DriverConsumer {
     this.#machine.to('starting')
     try {
       await this.#cluster.connect(deadline)
-      if (this.#machine.is('starting')) this.#membership.start()
+      if (this.#machine.is('starting')) {
+        this.#topics.start()
+        this.#membership.start()
+      }
       await this.#firstAssignment(deadline)
     } catch (failure) {
       await this.#end(this.#runtime.clock.now() + leaveGraceMs)
@@ -145,7 +151,12 @@ class ProtocolConsumer implements DriverConsumer {
   }
 
   facts(): DriverConsumerFacts {
-    return { ...this.#membership.facts(), lastFetchAt: this.#fetcher.lastFetchAt }
+    return {
+      ...this.#membership.facts(),
+      lastFetchAt: this.#fetcher.lastFetchAt,
+      startless: this.#handOver.startless().map(({ topic, partition }) => ({ topic, partition })),
+      unavailableTopics: this.#topics.unavailable(),
+    }
   }
 
   async stop(deadline: number): Promise<void> {
@@ -232,6 +243,7 @@ class ProtocolConsumer implements DriverConsumer {
     this.#firstNews.resolve({ kind: 'failed', error })
     await Promise.race([this.#membership.stop(cutoff.at), cutoff.reached])
     cutoff.cancel()
+    this.#topics.close()
     this.#fetcher.close()
     this.#listener.close()
     await this.#cluster.close()

@@ -95,7 +95,7 @@ export class AllPartitions implements Membership {
   }
 
   async #read(): Promise<void> {
-    const { topics, from, logger } = this.#context.settings
+    const { topics, from } = this.#context.settings
     this.#machine.to('reading')
     let known: ReadonlyMap<string, number> = new Map()
     // A topic that is made anew may have fewer partitions for a while. The others stay ours and wait for their leaders:
@@ -104,12 +104,6 @@ export class AllPartitions implements Membership {
     let start = from
     while (!this.#ending.signal.aborted) {
       const counts = partitionCounts(this.#context.cluster, topics)
-      const missing = topics.filter((topic) => !counts.has(topic))
-      if (missing.length > 0)
-        logger.warn(
-          { topics: missing },
-          'topics do not exist: nothing of them is read until they appear; create them, or correct their names',
-        )
       const fresh = added(most, counts)
       this.#mine = [...this.#mine, ...fresh]
       this.#events.assigned(fresh, start)

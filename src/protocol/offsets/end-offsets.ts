@@ -93,7 +93,7 @@ export class EndOffsets {
       }
     } catch (failure) {
       // Nothing rests on it but the lag, whose age can be seen.
-      settings.logger.warn({ error: String(failure) }, 'looking up the ends of logs failed; tried again later')
+      settings.logger.debug({ error: String(failure) }, 'looking up the ends of logs failed; tried again later')
     }
   }
 }

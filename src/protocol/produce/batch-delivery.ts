@@ -10,6 +10,7 @@ import type { Cluster } from '../cluster/cluster.js'
 import type { BrokerQueue, BrokerQueueItem } from './broker-queue.js'
 import { decide, isDenied, mayHaveAppended, type AttemptEnd, type Decision, type IdentityNews } from './decision.js'
 import type { IdentityWaiter, PartitionIdentity } from './identity.js'
+import type { DelayedDeliveries } from './delayed-deliveries.js'
 import type { LastStored } from './last-stored.js'
 
 /** What the deliveries of one partition share. */
@@ -23,6 +24,7 @@ export interface BatchDeliveryParts {
   readonly runtime: Runtime
   readonly cluster: Cluster
   readonly settings: ProducerSettings
+  readonly delayed: Pick<DelayedDeliveries, 'met'>
   queue(node: number): BrokerQueue
 }
 
@@ -120,6 +122,7 @@ export class BatchDelivery implements BrokerQueueItem, IdentityWaiter {
 
   identityDelayed(problem: DriverError): void {
     this.#lastProblem = problem
+    this.#parts.delayed.met(this.#outgoing, problem)
   }
 
   /** Metadata was taken in. A batch in flight stays where it is: only its answer tells what became of it. */
@@ -160,7 +163,7 @@ export class BatchDelivery implements BrokerQueueItem, IdentityWaiter {
     const isOnlyDenied = isDenied(end) && this.#denials === this.#attempts - 1
     const decision = decide(end, this.#inDoubt, this.#parts.settings, this.#outgoing)
     if (isOnlyDenied) this.#denials += 1
-    else if (mayHaveAppended(end)) this.#inDoubt = true
+    else if (decision.next !== 'stored' && mayHaveAppended(end)) this.#inDoubt = true
     switch (decision.next) {
       case 'stored':
         this.#store(decision)
@@ -198,6 +201,7 @@ export class BatchDelivery implements BrokerQueueItem, IdentityWaiter {
     if (node < 0) {
       this.#move({ state: 'waiting-for-leader', askAgain: this.#after(repeatComplaintMs, () => this.#dispatch()) })
       this.#parts.cluster.noteStale(this.#outgoing.topic)
+      this.#parts.delayed.met(this.#outgoing, this.#lastProblem ?? leaderless(this.#outgoing))
       return
     }
     this.#move({ state: 'in-queue', node })
@@ -207,8 +211,13 @@ export class BatchDelivery implements BrokerQueueItem, IdentityWaiter {
   #store({ baseOffset, logAppendTime }: Decision & { next: 'stored' }): void {
     const { topic, partition, records } = this.#outgoing
     this.#identity.stored(records.count)
+    const wasInDoubt = this.#inDoubt
     const wentBack = baseOffset !== null && this.#lastStored.wentBack(baseOffset, records.count)
     this.#finish({ outcome: 'stored', baseOffset, logAppendTime })
+    if (wasInDoubt) {
+      const { count } = records
+      tell(this.#parts.settings, { kind: 'doubt-resolved', topic, partition, records: count, attempts: this.#attempts })
+    }
     if (wentBack) tell(this.#parts.settings, { kind: 'offset-regressed', topic, partition, offset: baseOffset })
   }
 
@@ -223,6 +232,7 @@ export class BatchDelivery implements BrokerQueueItem, IdentityWaiter {
     const delayMs = retryDelay(this.#attempts, runtime.random)
     this.#move({ state: 'backing-off', failedAt, delay: this.#after(delayMs, () => this.#dispatch()) })
     if (refresh) cluster.noteStale(topic)
+    this.#parts.delayed.met(this.#outgoing, problem)
     tell(settings, { kind: 'retried', topic, partition, reason, delayMs })
   }
 
@@ -336,4 +346,12 @@ export class BatchDelivery implements BrokerQueueItem, IdentityWaiter {
     const { compression } = this.#parts.settings
     return { topic, partition, ...this.#identity.stamp(), isTransactional: false, compression, records }
   }
+}
+
+function leaderless({ topic, partition }: OutgoingBatch): DriverError {
+  return new DriverError('no-leader', `${topic} partition ${partition} has no leader now`, {
+    topic,
+    partition,
+    retriable: true,
+  })
 }

@@ -5,6 +5,7 @@ import type { Runtime } from '../../runtime/runtime.js'
 import { Cluster } from '../cluster/cluster.js'
 import { BatchDelivery, type BatchDeliveryParts, type PartitionParts } from './batch-delivery.js'
 import { BrokerQueue } from './broker-queue.js'
+import { DelayedDeliveries } from './delayed-deliveries.js'
 import type { Identity } from './identity.js'
 import { LastStored } from './last-stored.js'
 import { loadTopic } from './load-topic.js'
@@ -28,6 +29,7 @@ class ProtocolProducer implements DriverProducer, BatchDeliveryParts {
   readonly runtime: Runtime
   readonly settings: ProducerSettings
   readonly cluster: Cluster
+  readonly delayed: DelayedDeliveries
   readonly #identity: Identity
   readonly #queues = new Map<number, BrokerQueue>()
   readonly #partitions = new Map<string, PartitionParts[]>()
@@ -39,8 +41,8 @@ class ProtocolProducer implements DriverProducer, BatchDeliveryParts {
   constructor(connection: Connection, runtime: Runtime, settings: ProducerSettings, identify: Identify) {
     this.runtime = runtime
     this.settings = settings
-    const { logger, requestTimeoutMs, metadataMaxAgeMs } = settings
-    this.cluster = new Cluster(connection, runtime, { logger, requestTimeoutMs, metadataMaxAgeMs })
+    this.cluster = new Cluster(connection, runtime, settings)
+    this.delayed = new DelayedDeliveries(settings)
     this.#identity = identify(this)
     this.#stopListening = this.cluster.onChange(() => {
       for (const delivery of [...this.#deliveries.values()]) delivery.leadersChanged()
@@ -75,6 +77,7 @@ class ProtocolProducer implements DriverProducer, BatchDeliveryParts {
       const partition = this.#partition(batch.topic, batch.partition)
       const delivery = new BatchDelivery(batch, deadline, partition, this, (outcome) => {
         this.#deliveries.delete(batch)
+        this.delayed.ended(batch, outcome.outcome)
         resolve(outcome)
       })
       this.#deliveries.set(batch, delivery)

@@ -12,8 +12,8 @@ export function mortalConnections(factory: ConnectionFactory): MortalConnections
   return {
     factory: {
       name: factory.name,
-      open(owner, clientId) {
-        const connection = factory.open(owner, clientId)
+      open(owner, clientId, logger) {
+        const connection = factory.open(owner, clientId, logger)
         open.push({ owner, connection })
         return connection
       },

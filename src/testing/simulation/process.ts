@@ -35,7 +35,7 @@ export class SimulatedProcess {
     this.#observer = observer
     const watched: ConnectionFactory = {
       name: connections.name,
-      open: (owner, clientId) => this.#watch(owner, connections.open(owner, clientId)),
+      open: (owner, clientId, logger) => this.#watch(owner, connections.open(owner, clientId, logger)),
     }
     this.driver = createProtocolDriver(watched, { clock: this.#clock, random })
   }

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { DriverError, StateError } from '../../../src/errors.js'
+import { DecodeError, DriverError, HandlerError, StateError } from '../../../src/errors.js'
 import { consoleLogger } from '../../../src/telemetry/logger.js'
 
 function logged(fields: object): Record<string, unknown> {
@@ -33,12 +33,28 @@ describe('the console logger', () => {
     })
   })
 
-  it("tells class, code and place of other people's errors, and not their text, which may quote a record", () => {
-    const foreign = Object.assign(new RangeError('hunter2\n    at hunter2'), { code: 'E_RANGE', value: 'hunter2' })
-    const entry = logged({ error: new DriverError('handler', 'a handler failed', { cause: foreign }), foreign })
-    expect(entry['foreign']).toMatchObject({ name: 'RangeError', code: 'E_RANGE' })
+  it("tells class, code, place and the first line of other people's errors, and nothing else that stands in them", () => {
+    const foreign = Object.assign(new RangeError('card declined\nhunter2\n    at hunter2'), {
+      code: 'E_RANGE',
+      value: 'hunter2',
+    })
+    const entry = logged({ error: new HandlerError('handler-failed', 'a handler failed', { cause: foreign }), foreign })
+    expect(entry['foreign']).toMatchObject({ name: 'RangeError', code: 'E_RANGE', message: 'card declined' })
+    expect(entry['error']).toMatchObject({ cause: { name: 'RangeError', message: 'card declined' } })
     expect(JSON.stringify(entry['foreign'])).toContain('logger.test.ts')
     expect(JSON.stringify(entry)).not.toContain('hunter2')
+    const long = logged({ error: new Error('x'.repeat(10_000)) })
+    expect(JSON.stringify(long['error']).length).toBeLessThan(2_000)
+  })
+
+  it('tells no text of a parser, and of what a record could not be read for, since they quote it', () => {
+    const parser = new SyntaxError('Unexpected token "hunter2" is not valid JSON')
+    const cause = new Error('no field hunter2')
+    const entry = logged({ error: new HandlerError('handler-failed', 'failed', { cause: parser }), parser })
+    const undecoded = logged({ error: new DecodeError('invalid', 'a value is no order', { cause }) })
+    expect(entry).toMatchObject({ parser: { name: 'SyntaxError' }, error: { cause: { name: 'SyntaxError' } } })
+    expect(undecoded).toMatchObject({ error: { message: 'a value is no order', cause: { name: 'Error' } } })
+    expect(JSON.stringify([entry, undecoded])).not.toContain('hunter2')
   })
 
   it('prints large integers instead of throwing at the caller', () => {

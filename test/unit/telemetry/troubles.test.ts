@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { DriverError } from '../../../src/errors.js'
 import type { ClientEvent } from '../../../src/telemetry/events.js'
 import type { Telemetry } from '../../../src/telemetry/guard.js'
 import { silentLogger, type Logger } from '../../../src/telemetry/logger.js'
@@ -109,6 +110,7 @@ describe('what lasts', () => {
       partition: 0,
       offset: 1,
       reason: 'exhausted',
+      because: 'no',
       form: 'whole',
       attempt: 1,
     }
@@ -127,6 +129,41 @@ describe('what lasts', () => {
     expect(clock.pendingTimers).toBe(0)
     await clock.advance(600_000)
     expect(lines).toHaveLength(1)
+  })
+
+  it('of the surroundings is one for all clients, until the last of them that met it is closed', async () => {
+    const clock = virtualClock()
+    const surroundings = new Troubles(clock)
+    const lines: object[] = []
+    const logger: Logger = { ...silentLogger, warn: (fields) => void lines.push(fields) }
+    const clients = [1, 2].map(() => new Troubles(clock, surroundings))
+    const error = new DriverError('timed-out', 'silent')
+    const meet = () => {
+      for (const troubles of clients)
+        tell({ logger, metrics: noMetrics, troubles }, { kind: 'broker-silent', node: 1, error })
+    }
+    meet()
+    await clock.advance(10_000)
+    meet()
+    expect(lines).toHaveLength(1)
+    clients[0]?.close()
+    expect(clock.pendingTimers).toBe(1)
+    clients[1]?.forgetAll()
+    expect(clock.pendingTimers).toBe(0)
+  })
+
+  it('lapses when nobody met it again since it was told', async () => {
+    const { clock, lines, tell } = client()
+    const error = new DriverError('timed-out', 'silent')
+    tell({ kind: 'broker-silent', node: 1, error })
+    await clock.advance(4_000)
+    tell({ kind: 'broker-silent', node: 1, error })
+    await clock.advance(600_000)
+    expect(lines.map(({ event, lastsMs }) => [event, lastsMs])).toEqual([
+      ['broker-silent', undefined],
+      ['broker-unasked', 4_000],
+    ])
+    expect(clock.pendingTimers).toBe(0)
   })
 
   it('may be told of a listener that tells of another in turn', async () => {

@@ -3,6 +3,7 @@ import { RequestError } from '../../../connection/request-error.js'
 import type { JoinGroupAnswer, JoinGroupRequest, SyncGroupRequest } from '../../../connection/requests/groups.js'
 import { DriverError, TidemarkError } from '../../../errors.js'
 import type { TopicPartition } from '../../../message/topic-partition.js'
+import { tell } from '../../../telemetry/tell.js'
 import type { ConsumeContext } from '../../cluster/client-context.js'
 import type { CoordinatorLine } from '../../cluster/coordinator-line.js'
 import { isDenial } from '../../cluster/denials.js'
@@ -109,6 +110,7 @@ export class GroupEntry {
     const { groupInstanceId, logger } = this.#context.settings
     try {
       await this.#line.ask({ api: 'leaveGroup', groupId: this.groupId, memberId, groupInstanceId }, deadline)
+      tell(this.#context.settings, { kind: 'left', memberId })
     } catch (failure) {
       logger.debug(
         { group: this.groupId, error: String(failure) },
@@ -152,13 +154,6 @@ export class GroupEntry {
     ]
     await this.#learn(topics)
     const counts = partitionCounts(this.#context.cluster, topics)
-    const missing = topics.filter((topic) => !counts.has(topic))
-    if (missing.length > 0) {
-      this.#context.settings.logger.warn(
-        { group: this.groupId, topics: missing },
-        'subscribed topics do not exist: nothing of them is read until they appear; create them, or correct their names',
-      )
-    }
     const views: AssignorMember[] = members.map(({ memberId, groupInstanceId, subscription }) => ({
       memberId,
       groupInstanceId,

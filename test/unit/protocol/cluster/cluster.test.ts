@@ -4,6 +4,7 @@ import { RequestError } from '../../../../src/connection/request-error.js'
 import { Cluster } from '../../../../src/protocol/cluster/cluster.js'
 import { seededRandom } from '../../../../src/runtime/random.js'
 import { silentLogger } from '../../../../src/telemetry/logger.js'
+import { noMetrics } from '../../../../src/telemetry/metrics.js'
 import { virtualClock } from '../../../../src/testing/time/virtual-clock.js'
 import { ScriptedCluster } from './scripted-cluster.js'
 
@@ -12,7 +13,12 @@ function world(metadataMaxAgeMs = 300_000) {
   const runtime = { clock, random: seededRandom(7) }
   const memory = createMemoryCluster({ brokers: 3, runtime })
   const connection = memory.connectionFactory().open('test')
-  const cluster = new Cluster(connection, runtime, { logger: silentLogger, requestTimeoutMs: 5_000, metadataMaxAgeMs })
+  const cluster = new Cluster(connection, runtime, {
+    logger: silentLogger,
+    metrics: noMetrics,
+    requestTimeoutMs: 5_000,
+    metadataMaxAgeMs,
+  })
   return { clock, memory, cluster, in: (ms: number) => clock.now() + ms }
 }
 
@@ -55,7 +61,7 @@ describe('cluster', () => {
       const clock = virtualClock()
       const runtime = { clock, random: seededRandom(7) }
       const connection = new ScriptedCluster(clock)
-      const settings = { logger: silentLogger, requestTimeoutMs: 5_000, metadataMaxAgeMs: 300_000 }
+      const settings = { logger: silentLogger, metrics: noMetrics, requestTimeoutMs: 5_000, metadataMaxAgeMs: 300_000 }
       const cluster = new Cluster(connection, runtime, settings)
       await clock.runUntil(cluster.connect(clock.now() + 5_000))
       connection.on('findCoordinator', () => {

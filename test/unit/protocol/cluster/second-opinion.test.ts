@@ -5,6 +5,7 @@ import { createMemoryCluster } from '../../../../src/drivers/memory/memory-clust
 import { Cluster } from '../../../../src/protocol/cluster/cluster.js'
 import { seededRandom } from '../../../../src/runtime/random.js'
 import { silentLogger } from '../../../../src/telemetry/logger.js'
+import { noMetrics } from '../../../../src/telemetry/metrics.js'
 import { virtualClock } from '../../../../src/testing/time/virtual-clock.js'
 
 /** Three brokers, of which those in the set turn this client away. */
@@ -26,6 +27,7 @@ async function world() {
   }
   const cluster = new Cluster(connection, runtime, {
     logger: silentLogger,
+    metrics: noMetrics,
     requestTimeoutMs: 5_000,
     metadataMaxAgeMs: 300_000,
   })
