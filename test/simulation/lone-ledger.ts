@@ -129,9 +129,12 @@ export class LoneLedger {
   }
 }
 
-/** It stands below the cut and is read again: what its handler did after its signal had aborted counts for nothing. */
+/**
+ * It stands below the cut and is read again: what its handler did after its signal had aborted counts for nothing, and the
+ * dead letter of one that failed may not have been stored yet.
+ */
 function wasGivenUp({ end, tenure, topic, partition, offset }: Execution): boolean {
-  if (end !== 'late') return false
+  if (end !== 'late' && end !== 'failed') return false
   return (tenure?.drains ?? []).some(
     ({ reason, possibleDuplicates }) =>
       reason === 'reset' &&

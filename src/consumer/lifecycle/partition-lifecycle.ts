@@ -96,6 +96,7 @@ export class PartitionLifecycle implements ConsumerListener {
     this.#parts.drains.abandon([owned], 'reset')
     const start = keptTo === null ? startAt(to) : belowCut(owned, keptTo, to)
     const fresh = this.#parts.partitions.own(assigned, start)
+    owned.successor = fresh
     if (start.position < to) this.#parts.driver().seek(assigned, start.position, 'read')
     this.#shareMarks()
     // Else the next process would go on from what the group had of the former log.

@@ -72,8 +72,9 @@ export class Steering {
     owned.gate.close('seek')
     owned.lanes.close()
     await this.#idle(owned)
+    if (owned.successor !== null) return this.#followReset(owned.successor, seek)
     if (partitions.get(topic, partition) !== owned || owned.state.is('draining', 'gone')) {
-      throw new StateError('not-assigned', `${topic}-${partition} was taken away during the seek`, { topic, partition })
+      throw takenAway(owned)
     }
     const leftBehind = uncommittedRanges(owned, ledger)
     running.abort(owned, new StateError('sought-away', `${topic}-${partition} was sought elsewhere`))
@@ -91,6 +92,13 @@ export class Steering {
     ledger.moved(fresh)
   }
 
+  /** A reset came first. It goes on from another place by itself; a place that the user chose is the last word. */
+  async #followReset(successor: OwnedPartition, { offset }: Seek): Promise<void> {
+    const { topic, partition } = successor
+    if (this.#parts.partitions.get(topic, partition) !== successor) throw takenAway(successor)
+    if (offset !== null) await this.seek(successor, offset)
+  }
+
   /** Until no handler of the partition runs, it is gone, or the time that handlers have is over. */
   async #idle(owned: OwnedPartition): Promise<void> {
     await withinDeadline(owned.whenIdleOrGone(), {
@@ -99,6 +107,10 @@ export class Steering {
       onLate: () => undefined,
     })
   }
+}
+
+function takenAway({ topic, partition }: TopicPartition): StateError {
+  return new StateError('not-assigned', `${topic}-${partition} was taken away during the seek`, { topic, partition })
 }
 
 function noPlace({ topic, partition }: TopicPartition): StateError {

@@ -126,7 +126,7 @@ export interface ConsumerSettingsOptions<Topics extends readonly Topic[] = reado
   readonly onPartitionStopped?: ((partition: TopicPartition, error: TidemarkError) => void) | undefined
   /** Partitions were given up: what was finished, abandoned, committed, and what may be handled twice. */
   readonly onDrained?: ((report: DrainReport) => void) | undefined
-  /** The consumer cannot go on; it finishes what runs, commits and leaves. */
+  /** The consumer, which had started, cannot go on; it finishes what runs, commits and leaves. */
   readonly onFailed?: ((error: TidemarkError) => void) | undefined
 }
 

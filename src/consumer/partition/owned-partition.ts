@@ -71,6 +71,8 @@ export class OwnedPartition implements TopicPartition {
   /** Records whose handling ended without a way to settle them. */
   failed = 0
   stoppedBy: TidemarkError | null = null
+  /** Goes on in its place since it was reset. */
+  successor: OwnedPartition | null = null
   /** Failed attempts, in a row, to put a record on the dead-letter topic. */
   deadLetterFailures = 0
   #abandoned: AbortController | null = null

@@ -1,20 +1,16 @@
 import type { CommitOutcome, DriverConsumer, OffsetToCommit } from '../../driver/consumer.js'
-import { encodeCommitMetadata } from '../../offsets/commit-metadata.js'
 import { commitDue } from '../../offsets/commit-policy.js'
-import { completedRangesText, mostRangesIn } from '../../offsets/completed-ranges.js'
-import { leaderEpochsSection, leaderEpochsText, type EpochRange } from '../../offsets/leader-epochs.js'
-import { identitySection } from '../../offsets/log-identity.js'
-import type { OffsetRange } from '../../offsets/offset-range.js'
-import { partitionsAtFirstSection } from '../../offsets/partitions-at-first.js'
 import type { Progress } from '../../offsets/progress.js'
 import { exponential } from '../../runtime/backoff.js'
 import type { Timer } from '../../runtime/clock.js'
 import { tell } from '../../telemetry/tell.js'
+import { withinDeadline } from '../../runtime/within-deadline.js'
 import { WorkLoop } from '../../runtime/work-loop.js'
 import type { Acknowledged, OwnedPartition } from '../partition/owned-partition.js'
 import { CommitDoubts } from './commit-doubts.js'
 import { CommitPace } from './commit-pace.js'
 import { Confirmations } from './confirmations.js'
+import { isNews, stateOf } from './commit-state.js'
 import { noCounts, type LedgerParts } from './ledger.js'
 
 interface PendingCommit {
@@ -57,7 +53,7 @@ export class Committer {
   readonly #troubled = new Set<OwnedPartition>()
   #failures = 0
   #retryTimer: Timer | null = null
-  #oneAtATime: Promise<void> = Promise.resolve()
+  #oneAtATime: Promise<unknown> = Promise.resolve()
   readonly #doubts: CommitDoubts
   readonly #confirmations = new Confirmations()
   #repeatTimer: Timer | null = null
@@ -172,7 +168,9 @@ export class Committer {
     this.#round = 'out'
     const deadline = this.#options.runtime.clock.now() + commitTimeoutMs
     try {
-      await this.#exclusively(() => this.#commit(this.#options.partitions(), deadline, 'untroubled'), deadline)
+      const all = () => this.#commit(this.#options.partitions(), deadline, 'untroubled')
+      const end = await this.#exclusively(all, deadline)
+      if (end === 'late') this.#round = 'out-with-news'
     } catch (error) {
       this.#options.onDefect(error)
     }
@@ -193,15 +191,16 @@ export class Committer {
     await runtime.clock.sleep(restMs, this.#closed.signal).catch(() => undefined) // closed: nothing is left to pace
   }
 
-  /** Waits for the commit that is out, but not longer than until `deadline`. */
-  #exclusively(run: () => Promise<void>, deadline: number): Promise<void> {
+  /** Waits for the commit that is out, but not longer than until `deadline`; `late`: what was to run may not have run. */
+  #exclusively(run: () => Promise<void>, deadline: number): Promise<'ran' | 'late'> {
     const { clock } = this.#options.runtime
-    const turn = this.#oneAtATime.then(() => (clock.now() < deadline ? run() : undefined))
-    this.#oneAtATime = turn.catch(() => undefined)
-    return new Promise((resolve, reject) => {
-      const timer = clock.setTimer(Math.max(0, deadline - clock.now()), resolve)
-      void turn.then(resolve, reject).finally(() => timer.cancel())
+    const turn = this.#oneAtATime.then(async () => {
+      if (clock.now() >= deadline) return 'late'
+      await run()
+      return 'ran'
     })
+    this.#oneAtATime = turn.catch(() => undefined)
+    return withinDeadline(turn, { clock, deadline, onLate: () => 'late' })
   }
 
   /** Choosing and sending are one step, so nothing is sent for a partition that went away in between. */
@@ -349,31 +348,6 @@ export class Committer {
     this.#counts[outcome] += 1
     this.#options.telemetry.metrics.count('tidemark_consumer_commits_total', { outcome })
   }
-}
-
-function stateOf(partition: OwnedPartition): Acknowledged {
-  const offset = partition.tracker.committable
-  if (partition.metadataMaxBytes === 0) return { offset, metadata: '' }
-  const completed = partition.tracker.completedRanges(mostRangesIn(partition.metadataMaxBytes))
-  const { log, partitionsAtFirst } = partition.assigned
-  const epochs = leaderEpochsOfAll(completed, partition)
-  const sections = [
-    identitySection(log),
-    partitionsAtFirstSection(partitionsAtFirst),
-    leaderEpochsText(offset, epochs),
-    completedRangesText(offset, completed, epochs.length === 0 ? undefined : leaderEpochsSection),
-  ]
-  return { offset, metadata: encodeCommitMetadata(sections, partition.metadataMaxBytes) }
-}
-
-function leaderEpochsOfAll(ranges: readonly OffsetRange[], { assigned }: OwnedPartition): readonly EpochRange[] {
-  const [first] = ranges
-  return first === undefined ? [] : assigned.leaderEpochs(first.from, ranges.at(-1)?.to ?? first.to)
-}
-
-/** After a position was reset or sought, lower than what the group has is news too. */
-function isNews(acknowledged: Acknowledged | null, { offset, metadata }: Acknowledged): boolean {
-  return acknowledged === null || offset !== acknowledged.offset || metadata !== acknowledged.metadata
 }
 
 /** No word is no answer; one offset that is too large is so by its metadata; and what is bare cannot be tried with less. */

@@ -50,6 +50,7 @@ interface HandOverParts {
  * | looked up     | `null`     | runs   | its position is known: handed over; revoke, lose: gone |
  * | handed over   | known      | runs   | revoke: handed back; lose: gone; reset: another takes its place |
  * | handed back   | known      | over   | the listener is done, or its time is: gone; lose: gone |
+ * | any           | any        | any    | taken again without having been given up: it is lost first |
  */
 interface Held extends TopicPartition {
   readonly tenure: AbortController
@@ -116,6 +117,7 @@ export class HandOver {
   async take(partitions: readonly TopicPartition[], from: StartPosition, first: () => void): Promise<void> {
     this.#noteIds()
     if (partitions.length === 0) return first()
+    this.lose(partitions.filter((at) => this.#find(at) !== undefined))
     const taken = new Map(partitions.map((at) => [keyOf(at), this.#hold(at)]))
     const isWanted = (at: TopicPartition) => taken.get(keyOf(at))?.tenure.signal.aborted === false
     const nobodyWaits = new AbortController()

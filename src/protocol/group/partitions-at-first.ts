@@ -1,5 +1,6 @@
 import type { ConsumerSettings } from '../../driver/consumer.js'
 import type { TopicPartition } from '../../message/topic-partition.js'
+import { withinDeadline } from '../../runtime/within-deadline.js'
 import type { ClientContext } from '../cluster/client-context.js'
 
 type FirstCountsContext = ClientContext<Pick<ConsumerSettings, 'topics' | 'from' | 'requestTimeoutMs' | 'logger'>>
@@ -16,13 +17,15 @@ export class PartitionsAtFirst {
     this.#context = context
   }
 
-  /** Asks the cluster, once it is needed and until it is known. Never rejects. */
-  async learn(): Promise<void> {
+  /** Asks the cluster, once it is needed and until it is known. Ends early when `signal` aborts. Never rejects. */
+  async learn(signal: AbortSignal): Promise<void> {
     const { cluster, runtime, settings } = this.#context
     const { topics, from, requestTimeoutMs, logger } = settings
     if (from === 'earliest' || this.#counts !== null) return
     try {
-      await cluster.refresh(topics, runtime.clock.now() + requestTimeoutMs)
+      const deadline = runtime.clock.now() + requestTimeoutMs
+      const told = cluster.refresh(topics, deadline)
+      await withinDeadline(told, { clock: runtime.clock, deadline: Infinity, signal, onLate: () => undefined })
       this.#counts ??= new Map(topics.map((topic) => [topic, cluster.topic(topic)?.partitions.length ?? 0]))
     } catch (failure) {
       logger.debug(

@@ -30,6 +30,37 @@ describe('seek', () => {
     expect(consumer.position('t', 0)).toBe(4)
     expect(driver.calls.filter((call) => call.startsWith('seek')).at(-1)).toBe('seek t-0 4')
   })
+
+  it('goes where its caller said, though the log was cut while it waited for handlers', async () => {
+    const { clock, driver, consumer, assigned } = await running({ drainMs: 1_000 })
+    const sought = consumer.seek('t', 0, 4)
+    await clock.advance(10)
+    driver.reset(assigned, 1)
+    await clock.runUntil(sought)
+    expect(consumer.position('t', 0)).toBe(4)
+    expect(driver.calls.filter((call) => call.startsWith('seek')).at(-1)).toBe('seek t-0 4')
+  })
+
+  it('of a partition that was given away while it waited says so, and so does a restart', async () => {
+    for (const call of ['seek', 'restart'] as const) {
+      const { clock, driver, consumer, assigned } = await running({ drainMs: 1_000 })
+      const sought = call === 'seek' ? consumer.seek('t', 0, 4) : consumer.restart('t', 0)
+      const refused = expect(sought).rejects.toMatchObject({ code: 'not-assigned' })
+      await clock.advance(10)
+      driver.lose(assigned)
+      await clock.advance(1_000)
+      await refused
+    }
+  })
+
+  it('a restart ends when a reset came first: the partition goes on by that', async () => {
+    const { clock, driver, consumer, assigned } = await running({ drainMs: 1_000 })
+    const restarted = consumer.restart('t', 0)
+    await clock.advance(10)
+    driver.reset(assigned, 1)
+    await clock.runUntil(restarted)
+    expect(consumer.position('t', 0)).toBe(1)
+  })
 })
 
 describe('a failing batch', () => {

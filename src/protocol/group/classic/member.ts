@@ -187,7 +187,7 @@ export class ClassicMember implements Membership {
     if (coordinator.kind !== 'done') return coordinator
 
     // Before the division, so that what is added in between is known to be added.
-    await this.#atFirst.learn()
+    await this.#atFirst.learn(signal)
     this.#machine.to('joining')
     tell(this.#context.settings, { kind: 'outside-group', reason: waitsForOthers, attempt })
     const joined = await this.#entry.join(this.#memberId, this.#owned, signal)
@@ -288,7 +288,7 @@ export class ClassicMember implements Membership {
     const known = added.length === 0 ? partitions : partitions.filter((partition) => !added.includes(partition))
     this.#events.assigned(known, from)
     if (added.length > 0) this.#events.assigned(added, 'earliest')
-    void this.#atFirst.learn() // never rejects; known already unless the cluster did not answer before
+    void this.#atFirst.learn(this.#ending.signal) // never rejects; known already unless the cluster did not answer before
   }
 
   /** The leader answers for the division: it has it made anew when partitions are added or a missing topic appears. */

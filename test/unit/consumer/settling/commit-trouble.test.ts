@@ -45,6 +45,22 @@ describe('a commit that is too large as a whole', () => {
   })
 })
 
+describe('a commit that is answered late', () => {
+  it('keeps no news waiting: what was settled meanwhile is committed without anything more being settled', async () => {
+    const { clock, driver, consumer } = setUp({ commit: 'closely', handle: () => undefined })
+    await consumer.start()
+    const assigned = await driver.assign('t', 0)
+    driver.commitMs = 25_000
+    driver.deliver(assigned, records(0, 1))
+    await clock.advance(1_000)
+    expect(driver.commits).toHaveLength(1)
+    driver.commitMs = 0
+    driver.deliver(assigned, records(1, 2))
+    await clock.advance(60_000)
+    expect(consumer.facts().partitions[0]?.committed).toBe(2)
+  })
+})
+
 describe('commits that are not authorised', () => {
   it('are told once, however many partitions and tries there are, and again after they were allowed', () =>
     simulated(async ({ cluster, clock, process }) => {

@@ -138,6 +138,28 @@ describe('partitions that are taken back one by one', () => {
   })
 })
 
+describe('a partition that is taken again without having been given up', () => {
+  it('is lost first, and nothing of its former tenure goes on', async () => {
+    const [first] = await taken([t0])
+    const tenure = handOver.tenureOf(first as AssignedPartition)
+    await taken([t0])
+    expect(news).toEqual(['assigned 0', 'lost 0', 'assigned 0'])
+    expect(tenure.aborted).toBe(true)
+    expect(handOver.all().map(({ epoch }) => epoch)).toEqual([(first?.epoch ?? 0) + 1])
+  })
+
+  it('is handed over once when it was still looked up', async () => {
+    cluster.on('listOffsets', () => 'silence')
+    const looking = handOver.take([t0], 'earliest', () => undefined)
+    await clock.advance(10)
+    cluster.on('listOffsets', () => 'usual')
+    await taken([t0])
+    await clock.runUntil(looking)
+    await clock.advance(30_000)
+    expect(news).toEqual(['assigned 0'])
+  })
+})
+
 describe('a partition that is given up while its position is looked up', () => {
   it('is never handed over; the others of the same search are', async () => {
     cluster.once('listOffsets', ({ partitions }) => ({

@@ -42,6 +42,18 @@ async function slowMember(settings: Partial<ConsumerSettings> = {}) {
 }
 
 describe('a member that stops', () => {
+  it('while it asks how many partitions there are waits for no answer', async () => {
+    const { consumer } = member({ from: 'latest', requestTimeoutMs: 30_000 })
+    const started = expect(consumer.start(clock.now() + 60_000)).rejects.toMatchObject({ code: 'stopped' })
+    await clock.runUntil(() => consumer.facts().state === 'finding-coordinator')
+    for (let i = 0; i < 1_000; i += 1) cluster.faults.loseNextRequest({ api: 'metadata' })
+    await clock.advance(5_000)
+    const begun = clock.now()
+    await clock.runUntil(consumer.stop(begun + 60_000))
+    await started
+    expect([clock.now() - begun < 100, clock.pendingTimers]).toEqual([true, 0])
+  })
+
   it('while the group rebalances ends its drain by the rebalance, commits under the old generation and never joins again', async () => {
     const { slow, deadlines, outcomes } = await slowMember()
     const stopped = slow.consumer.stop(clock.now() + 100_000)

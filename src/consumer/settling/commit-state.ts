@@ -1,0 +1,33 @@
+import { encodeCommitMetadata } from '../../offsets/commit-metadata.js'
+import { completedRangesText, mostRangesIn } from '../../offsets/completed-ranges.js'
+import { leaderEpochsSection, leaderEpochsText, type EpochRange } from '../../offsets/leader-epochs.js'
+import { identitySection } from '../../offsets/log-identity.js'
+import type { OffsetRange } from '../../offsets/offset-range.js'
+import { partitionsAtFirstSection } from '../../offsets/partitions-at-first.js'
+import type { Acknowledged, OwnedPartition } from '../partition/owned-partition.js'
+
+/** What is to be committed of a partition as it stands: its offset, and beside it what the next owner must know. */
+export function stateOf(partition: OwnedPartition): Acknowledged {
+  const offset = partition.tracker.committable
+  if (partition.metadataMaxBytes === 0) return { offset, metadata: '' }
+  const completed = partition.tracker.completedRanges(mostRangesIn(partition.metadataMaxBytes))
+  const { log, partitionsAtFirst } = partition.assigned
+  const epochs = leaderEpochsOfAll(completed, partition)
+  const sections = [
+    identitySection(log),
+    partitionsAtFirstSection(partitionsAtFirst),
+    leaderEpochsText(offset, epochs),
+    completedRangesText(offset, completed, epochs.length === 0 ? undefined : leaderEpochsSection),
+  ]
+  return { offset, metadata: encodeCommitMetadata(sections, partition.metadataMaxBytes) }
+}
+
+function leaderEpochsOfAll(ranges: readonly OffsetRange[], { assigned }: OwnedPartition): readonly EpochRange[] {
+  const [first] = ranges
+  return first === undefined ? [] : assigned.leaderEpochs(first.from, ranges.at(-1)?.to ?? first.to)
+}
+
+/** After a position was reset or sought, lower than what the group has is news too. */
+export function isNews(acknowledged: Acknowledged | null, { offset, metadata }: Acknowledged): boolean {
+  return acknowledged === null || offset !== acknowledged.offset || metadata !== acknowledged.metadata
+}
