@@ -1,10 +1,10 @@
 import { promisify } from 'node:util'
 import { gunzip, gunzipSync, gzip, gzipSync } from 'node:zlib'
 import type { Compression } from '../connection/requests/produce.js'
-import { maxUnpackedBytes } from './codecs/growing-output.js'
+import { brokenBy, maxUnpackedBytes } from './codecs/growing-output.js'
 import { compressLz4, decompressLz4 } from './codecs/lz4.js'
 import { compressSnappy, decompressSnappy } from './codecs/snappy.js'
-import { compressZstd, decompressZstd } from './codecs/zstd.js'
+import { decompressZstd, zstdFix, zstdWriter } from './codecs/zstd.js'
 import { WireError } from './wire-error.js'
 
 /** Compresses the records part of a batch. Framing must be what Java's client reads (xerial for snappy, LZ4F, zstd frames). */
@@ -26,31 +26,40 @@ const limit = { maxOutputLength: maxUnpackedBytes }
 
 const gzipCodec: CompressionCodec = {
   compress: (bytes) => (bytes.length < SYNCHRONOUS_BELOW_BYTES ? gzipSync(bytes) : gzipAsync(bytes)),
-  decompress: (bytes) =>
-    bytes.length < SYNCHRONOUS_BELOW_BYTES ? gunzipSync(bytes, limit) : gunzipAsync(bytes, limit),
+  decompress(bytes) {
+    if (bytes.length >= SYNCHRONOUS_BELOW_BYTES) return gunzipAsync(bytes, limit).catch(refuseGzip)
+    try {
+      return gunzipSync(bytes, limit)
+    } catch (error) {
+      return refuseGzip(error)
+    }
+  },
 }
 
-/** What every Node from 20 on has without set-up: reading everything, and writing all but Zstandard, which newer ones write. */
+function refuseGzip(error: unknown): never {
+  throw brokenBy(error, 'a gzip stream')
+}
+
+/** What every Node from 20 on has without set-up: reading everything, and writing all but Zstandard, which newer ones write, or a peer. */
 const codecs: Readonly<Record<Exclude<Compression, 'none'>, CompressionCodec>> = {
   gzip: gzipCodec,
   snappy: { compress: compressSnappy, decompress: decompressSnappy },
   lz4: { compress: compressLz4, decompress: decompressLz4 },
   zstd: {
     compress(bytes) {
-      if (compressZstd === null) throw new WireError('no-codec', `no codec for zstd compression: ${zstdFix}`)
-      return compressZstd(bytes)
+      const compress = zstdWriter()
+      if (compress === null) throw new WireError('no-codec', `no codec for zstd compression: ${zstdFix}`)
+      return compress(bytes)
     },
     decompress: decompressZstd,
   },
 }
 
-const zstdFix = 'write zstd with Node 22.15 or newer, or take another compression'
-
 export const builtInCodecs: CodecRegistry = (compression) => codecs[compression]
 
 /** Why batches cannot be written with this compression here, and what to do; `null` when they can. */
-export function builtInProblem(compression: Compression): string | null {
-  return compression === 'zstd' && compressZstd === null ? zstdFix : null
+export function builtInProblem(compression: Compression, writesZstd?: boolean): string | null {
+  return compression === 'zstd' && !(writesZstd ?? zstdWriter() !== null) ? zstdFix : null
 }
 
 /** The three lowest bits of a batch's attributes. */

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, rmSync, writeFileSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import * as zlib from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { temporaryFolder } from '../support/temporary-folder.js'
 
@@ -55,6 +56,30 @@ describe('the packed package', () => {
       ),
     ).toBe('ok\n')
     run('cp', ['-r', join(root, 'node_modules/kafkajs'), join(folder, 'node_modules/kafkajs')], folder)
+  })
+
+  it('refuses to write zstd where nobody can, names what to install, and finds it when it is there', () => {
+    const peer = '@hpcc-js/wasm-zstd'
+    const body = [
+      "const producer = (driver) => createMessaging({ driver, logger: 'silent' }).producer({ compression: 'zstd' })",
+      "for (const driver of [memory(), kafkajs({ brokers: ['127.0.0.1:1'] })])",
+      "  try { producer(driver); console.log('writes it') } catch (error) { console.log(error.code, error.message) }",
+    ].join('\n')
+    const modules = { createMessaging: 'tidemark', memory: 'tidemark/memory', kafkajs: 'tidemark/kafkajs' }
+    const load = (way: (name: string, from: string) => string) =>
+      Object.entries(modules).map(([name, from]) => way(name, from))
+    const esm = [...load((name, from) => `import { ${name} } from '${from}'`), body].join('\n')
+    const cjs = [...load((name, from) => `const { ${name} } = require('${from}')`), body].join('\n')
+    const told = () => [
+      ...run('node', ['--input-type=module', '-e', esm], folder).trim().split('\n'),
+      ...run('node', ['--input-type=commonjs', '-e', cjs], folder).trim().split('\n'),
+    ]
+    const byNode = typeof (zlib as { zstdCompress?: unknown }).zstdCompress === 'function'
+    const refusals = told().filter((line) => line.includes(`npm install ${peer}`))
+    expect(refusals).toHaveLength(byNode ? 0 : 4)
+    mkdirSync(join(folder, 'node_modules', peer, '..'), { recursive: true })
+    run('cp', ['-r', join(root, 'node_modules', peer), join(folder, 'node_modules', peer)], folder)
+    expect(told()).toEqual(Array.from({ length: 4 }, () => 'writes it'))
   })
 
   it('has types that resolve from every module system', () => {

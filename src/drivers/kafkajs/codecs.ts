@@ -16,8 +16,7 @@ const types = { snappy: 2, lz4: 3, zstd: 4 } as const
 export const kafkajsCodecs: CodecRegistry = (compression) => registered(compression) ?? builtInCodecs(compression)
 
 /** Why batches cannot be written with this compression here, and what to do; `null` when they can. */
-export function kafkajsCodecProblem(compression: Compression): string | null {
-  const problem = builtInProblem(compression)
+export function kafkajsCodecProblem(compression: Compression, problem = builtInProblem(compression)): string | null {
   // Where kafkajs is not there yet, nobody can tell what was put into it.
   if (problem === null || compression === 'none' || compressionCodecs() === null) return null
   if (registered(compression) !== null) return null

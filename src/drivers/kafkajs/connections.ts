@@ -47,7 +47,7 @@ export function kafkajsConnections(
   const { logger } = options
   return {
     name: 'kafkajs',
-    compressionProblem: kafkajsCodecProblem,
+    compressionProblem: (compression) => kafkajsCodecProblem(compression),
     open: (owner, clientId = owner, ofOwner = silentLogger) => {
       const lines = logger === undefined ? onlyDebug(ofOwner) : guarded(logger, noMetrics, owner).logger
       return new KafkajsConnection(config, owner, clientId, lines, runtime)

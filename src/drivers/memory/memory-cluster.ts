@@ -84,7 +84,7 @@ export class MemoryCluster {
   connectionFactory(): ConnectionFactory {
     return {
       name: 'memory',
-      compressionProblem: builtInProblem,
+      compressionProblem: (compression) => builtInProblem(compression),
       open: (owner) => {
         const connection: MemoryConnection = new MemoryConnection(this.#network, owner, () =>
           this.#connections.delete(connection),

@@ -1,6 +1,7 @@
 import { malformed } from '../wire-error.js'
+import { copyBytes, repeatBytes } from './copies.js'
 import { GrowingOutput } from './growing-output.js'
-import { forgetMatches, lastMatch } from './match-finder.js'
+import { MatchFinder } from './match-finder.js'
 
 /** LZ4 frames as Java's client writes them: independent blocks of 64 KiB, no checksums but the header's. Every frame is read. */
 const frameMagic = 0x184d2204
@@ -15,11 +16,12 @@ const matchLimit = 12
 export function compressLz4(bytes: Buffer): Buffer {
   const output = new GrowingOutput(header.length + 8 + largestBlock(Math.min(bytes.length, blockBytes)))
   output.append(header)
+  const matches = new MatchFinder(bytes, blockBytes)
   for (let start = 0; start < bytes.length; start += blockBytes) {
     const end = Math.min(bytes.length, start + blockBytes)
     output.reserve(4 + largestBlock(end - start))
     const sizeAt = output.length
-    const written = compressBlock(bytes, start, end, output.bytes, sizeAt + 4) - sizeAt - 4
+    const written = compressBlock(bytes, start, end, matches, output.bytes, sizeAt + 4) - sizeAt - 4
     const packs = written < end - start
     if (!packs) bytes.copy(output.bytes, sizeAt + 4, start, end)
     const size = packs ? written : end - start
@@ -34,27 +36,36 @@ function largestBlock(size: number): number {
   return size + Math.ceil(size / 255) + 16
 }
 
-function compressBlock(source: Buffer, start: number, end: number, target: Buffer, writeAt: number): number {
-  forgetMatches()
+function compressBlock(
+  source: Buffer,
+  start: number,
+  end: number,
+  matches: MatchFinder,
+  target: Buffer,
+  writeAt: number,
+): number {
+  matches.startBlock(start)
   let at = writeAt
   let literalFrom = start
   let position = start
   let missed = 64
   while (position < end - matchLimit) {
-    const match = lastMatch(source, position)
+    const match = matches.lastMatch(position)
     if (match === -1 || position - match > 0xffff) {
       // Data that does not repeat is passed in longer and longer steps.
       position += missed++ >> 6
       continue
     }
     missed = 64
-    let length = 4
-    while (position + length < end - lastLiterals && source[match + length] === source[position + length]) length++
+    const length = matches.matchLength(match, position, end - lastLiterals)
     at = writeLiterals(source, literalFrom, position, target, at, length - 4)
-    at = target.writeUInt16LE(position - match, at)
+    const distance = position - match
+    target[at++] = distance & 0xff
+    target[at++] = distance >> 8
     if (length - 4 >= 15) at = writeLength(target, at, length - 4 - 15)
     position += length
     literalFrom = position
+    if (position < end - matchLimit) matches.note(position - 2)
   }
   return writeLiterals(source, literalFrom, end, target, at, 0)
 }
@@ -80,8 +91,7 @@ function writeLiterals(
   let at = writeAt
   target[at++] = (Math.min(literals, 15) << 4) | Math.min(matched, 15)
   if (literals >= 15) at = writeLength(target, at, literals - 15)
-  source.copy(target, at, from, to)
-  return at + literals
+  return copyBytes(source, from, to, target, at)
 }
 
 export function decompressLz4(bytes: Buffer): Buffer {
@@ -119,37 +129,48 @@ function readFrame(bytes: Buffer, start: number, output: GrowingOutput): number 
   }
 }
 
+/** A byte of length stands for at most so many. */
+const bytesForOne = 255
+
 /** @param oldest what a match may refer back to at most */
 function readBlock(source: Buffer, start: number, end: number, output: GrowingOutput, largest: number, oldest: number) {
-  output.reserve(largest)
+  const room = Math.min(largest, (end - start) * bytesForOne)
+  output.reserve(room)
   const target = output.bytes
-  const limit = output.length + largest
+  const limit = output.length + room
   let written = output.length
   let at = start
   while (at < end) {
     const token = source[at++]!
     let literals = token >> 4
-    if (literals === 15) for (let more = 255; more === 255;) literals += more = source[at++] ?? endOfBlock()
+    if (literals === 15) {
+      let more: number
+      do {
+        if (at >= end) throw broken('a length without an end')
+        literals += more = source[at++]!
+      } while (more === 255)
+    }
     if (at + literals > end || written + literals > limit) throw broken('literals beyond its end')
-    source.copy(target, written, at, at + literals)
+    written = copyBytes(source, at, at + literals, target, written)
     at += literals
-    written += literals
     if (at >= end) break
     if (at + 2 > end) throw broken('half a match')
-    const from = written - (source[at]! | (source[at + 1]! << 8))
+    const distance = source[at]! | (source[at + 1]! << 8)
     at += 2
-    let length = token & 15
-    if (length === 15) for (let more = 255; more === 255;) length += more = source[at++] ?? endOfBlock()
-    length += 4
-    if (from < oldest || from >= written || written + length > limit) throw broken('a match out of its block')
-    // It may overlap what it writes, so byte by byte.
-    for (let read = from, last = from + length; read < last;) target[written++] = target[read++]!
+    let length = (token & 15) + 4
+    if (length === 19) {
+      let more: number
+      do {
+        if (at >= end) throw broken('a length without an end')
+        length += more = source[at++]!
+      } while (more === 255)
+    }
+    if (distance === 0 || distance > written - oldest || written + length > limit) {
+      throw broken('a match out of its block')
+    }
+    written = repeatBytes(target, written, distance, length)
   }
   output.length = written
-}
-
-function endOfBlock(): never {
-  throw broken('a length without an end')
 }
 
 function broken(what: string): Error {

@@ -1,21 +1,47 @@
-const hashBits = 14
-const shift = 32 - hashBits
-const table = new Int32Array(1 << hashBits)
+/** Entries of the table for the largest blocks; small ones use less, which is quicker to clear. */
+const largestBits = 14
+const smallestBits = 8
+const table = new Int32Array(1 << largestBits)
 
-/** Starts a new block: nothing before it can be referred to. */
-export function forgetMatches(): void {
-  table.fill(-1)
-}
+/** Finds what stood before in the same block. There is one table: nothing else may look for matches until this is done. */
+export class MatchFinder {
+  readonly #view: DataView
+  readonly #shift: number
+  #start = 0
 
-function read32(bytes: Buffer, at: number): number {
-  return bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)
-}
+  constructor(bytes: Buffer, blockBytes: number) {
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+    const bits = Math.min(largestBits, Math.max(smallestBits, 32 - Math.clz32(Math.min(bytes.length, blockBytes))))
+    this.#shift = 32 - bits
+    table.fill(-1, 0, 1 << bits)
+  }
 
-/** The last place where these four bytes stood, or -1; from now on it is this one. */
-export function lastMatch(bytes: Buffer, at: number): number {
-  const four = read32(bytes, at)
-  const slot = Math.imul(four, 0x9e3779b1) >>> shift
-  const before = table[slot]!
-  table[slot] = at
-  return before >= 0 && read32(bytes, before) === four ? before : -1
+  /** Nothing before `start` can be referred to. */
+  startBlock(start: number): void {
+    this.#start = start
+  }
+
+  /** The last place where these four bytes stood, or -1; from now on it is this one. */
+  lastMatch(at: number): number {
+    const four = this.#view.getInt32(at, true)
+    const slot = Math.imul(four, 0x9e3779b1) >>> this.#shift
+    const before = table[slot]!
+    table[slot] = at
+    return before >= this.#start && this.#view.getInt32(before, true) === four ? before : -1
+  }
+
+  /** As `lastMatch` when no match is wanted here. */
+  note(at: number): void {
+    table[Math.imul(this.#view.getInt32(at, true), 0x9e3779b1) >>> this.#shift] = at
+  }
+
+  /** How far two places that begin with the same four bytes are the same. @param end where to stop at `at` */
+  matchLength(before: number, at: number, end: number): number {
+    const view = this.#view
+    const most = end - at
+    let length = 4
+    while (length + 4 <= most && view.getInt32(before + length, true) === view.getInt32(at + length, true)) length += 4
+    while (length < most && view.getInt8(before + length) === view.getInt8(at + length)) length++
+    return length
+  }
 }

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import fc from 'fast-check'
-import { builtInCodecs, builtInProblem } from '../../../src/wire/compression.js'
-import { decompressInJavaScript } from '../../../src/wire/codecs/zstd.js'
+import lz4js from 'lz4js'
+import snappyjs from 'snappyjs'
+import { builtInCodecs, builtInProblem, type CompressionCodec } from '../../../src/wire/compression.js'
+import { decompressInJavaScript, findWriter } from '../../../src/wire/codecs/zstd.js'
 import { WireError } from '../../../src/wire/wire-error.js'
 
 const written = (['gzip', 'snappy', 'lz4', 'zstd'] as const).filter((codec) => builtInProblem(codec) === null)
@@ -38,19 +40,119 @@ describe.each(written)('%s', (name) => {
     expect((await codec.compress(random)).length).toBeLessThan(random.length * 1.1)
   })
 
-  it('refuses bytes that are broken instead of reading past them, whatever is broken', async () => {
-    const packed = await codec.compress(Buffer.from('tidemark '.repeat(2_000)))
+  it('gives back of broken bytes something or a WireError, soon, and never what stands beside them', async () => {
+    const packed = await codec.compress(Buffer.from('tidemark '.repeat(2_000) + random(500).toString('latin1')))
     await fc.assert(
-      fc.asyncProperty(fc.nat(packed.length - 1), fc.nat(255), fc.nat(packed.length), async (at, byte, length) => {
-        const broken = Buffer.from(packed.subarray(0, length))
-        if (at < length) broken[at] = byte
-        const end = await Promise.resolve()
-          .then(() => codec.decompress(broken))
-          .catch((error: unknown) => error)
-        expect(Buffer.isBuffer(end) || end instanceof Error).toBe(true)
+      fc.asyncProperty(changes, fc.nat(packed.length), async (edits, length) => {
+        await expectHarmless(codec, edited(packed, edits).subarray(0, length))
       }),
-      { numRuns: 400 },
+      { numRuns: 250 },
     )
+  })
+
+  it('gives back of any bytes behind its own beginning something or a WireError', async () => {
+    const beginning = await codec.compress(Buffer.alloc(0))
+    const starts = [beginning, beginning.subarray(0, 7), beginning.subarray(0, 16), Buffer.alloc(0)]
+    await fc.assert(
+      fc.asyncProperty(fc.constantFrom(...starts), fc.uint8Array({ maxLength: 300 }), async (start, rest) => {
+        await expectHarmless(codec, Buffer.concat([start, rest]))
+      }),
+      { numRuns: 250 },
+    )
+  })
+
+  it('keeps little more memory than what it unpacked', async () => {
+    for (const size of [200, 20_000, 1_000_000]) {
+      const unpacked = await codec.decompress(await codec.compress(random(size)))
+      // Small ones share a pool of Node's.
+      if (size > 5_000) expect(unpacked.buffer.byteLength).toBeLessThan(size * 1.3 + 8_192)
+    }
+  })
+})
+
+/** Without a pattern, the same each time. */
+function random(size: number): Buffer {
+  return Buffer.from(Uint8Array.from({ length: size }, (_, at) => Math.imul(at + 1, 0x9e3779b1) >>> 24))
+}
+
+const changes = fc.array(fc.tuple(fc.nat(), fc.nat(255)), { minLength: 1, maxLength: 4 })
+
+function edited(bytes: Buffer, edits: readonly (readonly [number, number])[]): Buffer {
+  const copy = Buffer.from(bytes)
+  // Lengths and distances stand near the beginning.
+  for (const [place, byte] of edits) copy[place % (place % 2 === 0 ? Math.min(40, copy.length) : copy.length)] = byte
+  return copy
+}
+
+/** Twice, with other surroundings: nothing of them may be in what comes out. */
+async function expectHarmless(codec: CompressionCodec, bytes: Buffer): Promise<void> {
+  const [one, other] = await Promise.all([0x00, 0xff].map((beside) => endOf(codec, within(bytes, beside))))
+  if (one instanceof Error) expect(one).toMatchObject({ name: 'WireError', code: 'malformed-bytes' })
+  expect(other).toEqual(one)
+}
+
+function within(bytes: Buffer, beside: number): Buffer {
+  const room = Buffer.alloc(bytes.length + 1_000, beside)
+  bytes.copy(room, 500)
+  return room.subarray(500, 500 + bytes.length)
+}
+
+async function endOf(codec: CompressionCodec, bytes: Buffer): Promise<Buffer | Error> {
+  try {
+    return await codec.decompress(bytes)
+  } catch (error) {
+    return error as Error
+  }
+}
+
+/** The blocks of Java's framing. */
+function unpackedByOther(framed: Buffer): Buffer {
+  const blocks: Buffer[] = []
+  for (let at = 16; at < framed.length;) {
+    const end = at + 4 + framed.readInt32BE(at)
+    blocks.push(snappyjs.uncompress(framed.subarray(at + 4, end)))
+    at = end
+  }
+  return Buffer.concat(blocks)
+}
+
+/** In plain JavaScript: snappyjs knows a bare snappy block, lz4js LZ4 frames. */
+describe('beside another implementation', () => {
+  it('snappy means the same both ways', () => {
+    const { compress, decompress } = builtInCodecs('snappy')
+    fc.assert(
+      fc.property(contents, (bytes) => {
+        expect(unpackedByOther(compress(bytes) as Buffer).equals(bytes)).toBe(true)
+        expect((decompress(snappyjs.compress(bytes)) as Buffer).equals(bytes)).toBe(true)
+      }),
+      { numRuns: 150 },
+    )
+  })
+
+  it('lz4 means the same both ways', () => {
+    const { compress, decompress } = builtInCodecs('lz4')
+    fc.assert(
+      fc.property(contents, (bytes) => {
+        // The other one does not read frames without a block.
+        if (bytes.length === 0) return
+        expect(Buffer.from(lz4js.decompress(compress(bytes) as Buffer)).equals(bytes)).toBe(true)
+        expect((decompress(Buffer.from(lz4js.compress(bytes))) as Buffer).equals(bytes)).toBe(true)
+      }),
+      { numRuns: 150 },
+    )
+  })
+
+  it('zstd written by the peer is read by Node or without it', async () => {
+    const compress = findWriter(undefined, true)!
+    await fc.assert(
+      fc.asyncProperty(contents, async (bytes) => {
+        const packed = await compress(bytes)
+        expect(decompressInJavaScript(packed).equals(bytes)).toBe(true)
+        expect((await builtInCodecs('zstd').decompress(packed)).equals(bytes)).toBe(true)
+      }),
+      { numRuns: 50 },
+    )
+    expect(findWriter(undefined, false)).toBeNull()
   })
 })
 
@@ -72,6 +174,15 @@ describe('what other writers make', () => {
         .decompress(Buffer.concat([frame, frame]))
         .toString(),
     ).toBe(text.toString().repeat(2))
+  })
+
+  it('and says to come in blocks of 4 MiB takes no such room for a few bytes', () => {
+    const bytes = random(20_000)
+    const frame = Buffer.from(builtInCodecs('lz4').compress(bytes) as Buffer)
+    frame[5] = 7 << 4
+    const unpacked = builtInCodecs('lz4').decompress(frame) as Buffer
+    expect(unpacked.equals(bytes)).toBe(true)
+    expect(unpacked.buffer.byteLength).toBeLessThan(100_000)
   })
 
   it('is read: Zstandard without help of Node', () => {
