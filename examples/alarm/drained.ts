@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 
 /** What to watch of a service. */
 export interface Watched {
-  readonly lag: () => number
+  /** `null` while it is not known. */
+  readonly lag: () => number | null
   readonly received: () => number
 }
 
@@ -20,7 +21,7 @@ export async function drained(
   let quietSince = 0
   for (;;) {
     const now = performance.now()
-    if (service.received() !== received || service.lag() > 0 || service.received() < expected) {
+    if (service.received() !== received || service.lag() !== 0 || service.received() < expected) {
       received = service.received()
       quietSince = now
     } else if (now - quietSince >= quietMs) {

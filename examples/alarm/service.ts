@@ -4,7 +4,8 @@ export interface Service<Counts> {
   /** What was done since the start, repeats included. */
   counts(): Readonly<Counts>
   /** Records of its topic it has not handled yet, as of its last look at the log. */
-  lag(): number
+  /** `null` while it is not known. */
+  lag(): number | null
 }
 
 /** How a service that reads a topic is a member of its group. */

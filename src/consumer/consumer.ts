@@ -219,12 +219,29 @@ export class Consumer<Topics extends readonly Topic[] = readonly Topic[]> implem
   }
 
   /**
-   * Offsets between what is settled and the ends of the logs, over all partitions. The ends are some seconds old at most,
+   * Offsets between what is settled and the ends of the logs, over all partitions; `null` while it is not known: before
+   * `start` has resolved, outside the group, or until a broker has told every end. The ends are some seconds old at most,
    * also while partitions are paused; `facts()` tells when each was learnt (`endOffsetAt`), which matters while a broker
    * does not answer.
    */
-  lag(): number {
-    return this.facts().partitions.reduce((sum, { lag }) => sum + lag, 0)
+  lag(): number | null {
+    return this.#run.lag()
+  }
+
+  /**
+   * Resolves when everything that stood in the logs at the call is settled, within `timeoutMs` (default 60,000). What is
+   * written later is not waited for, nor partitions that are given away meanwhile; those that come are. Not for handlers.
+   *
+   * @throws TimeoutError `not-caught-up`, with the partitions that are behind and by how much
+   * @throws StateError when the consumer does not run, or ends meanwhile
+   */
+  async caughtUp(options: TimeoutOption = {}): Promise<void> {
+    const problem = optionProblem('caughtUp', options, timeoutRules)
+    if (problem !== null) throw problem
+    this.#state.require('caughtUp', 'starting', 'running')
+    const { timeoutMs = startTimeoutMs } = options
+    const over = () => (this.#state.is('starting', 'running') ? null : this.#state.current)
+    await this.#run.caughtUp(this.#now() + timeoutMs, over)
   }
 
   facts(): ConsumerFacts {

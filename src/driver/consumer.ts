@@ -154,10 +154,15 @@ export interface DriverConsumerFacts {
   readonly startless?: readonly TopicPartition[] | undefined
   /** Of the topics that are read. Missing: the driver does not tell. */
   readonly unavailableTopics?: readonly { readonly topic: string; readonly why: Unavailable }[] | undefined
+  /** Is it known what is ours, if it is nothing at all? Not outside the group. */
+  readonly hasAssignment: boolean
 }
 
 export interface DriverConsumer {
-  /** Joins (or reads all partitions) and resolves when the first assignment was delivered; rejects at `deadline`. */
+  /**
+   * Joins (or reads all partitions) and resolves when the first assignment was delivered and the ends of its logs are known,
+   * or were asked for in vain; rejects at `deadline` unless something was delivered.
+   */
   start(deadline: number): Promise<void>
   /** One outcome for each offset, in order; of calls at the same time the last one stands. Never rejects. */
   commit(offsets: readonly OffsetToCommit[], deadline: number): Promise<readonly CommitOutcome[]>

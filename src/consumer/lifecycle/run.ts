@@ -5,6 +5,7 @@ import { tell } from '../../telemetry/tell.js'
 import type { ConsumerDependencies } from '../options/consumer-dependencies.js'
 import type { ResolvedConsumerOptions } from '../options/consumer-schema.js'
 import type { UserPauses } from '../partition/user-pauses.js'
+import { caughtUp } from '../watch/caught-up.js'
 import { onWallClock, type ConsumerFacts } from '../watch/facts.js'
 import { assemble, type ConsumerParts } from './assemble.js'
 
@@ -56,6 +57,29 @@ export class ConsumerRun {
   /** Ours, and nobody can tell yet where they start. */
   startless(): readonly TopicPartition[] {
     return this.#driver?.facts().startless ?? []
+  }
+
+  /** `null` while it is not known. */
+  lag(): number | null {
+    if (!this.#knowsAll()) return null
+    let sum = 0
+    for (const { lag } of this.parts.facts().partitions) {
+      if (lag === null) return null
+      sum += lag
+    }
+    return sum
+  }
+
+  /** @param over the state in which it will not catch up any more */
+  async caughtUp(deadline: number, over: () => string | null): Promise<void> {
+    const reader = {
+      clock: this.#clock,
+      partitions: () => this.parts.partitions.all(),
+      endOf: (partition: TopicPartition) => this.#driver?.endOf(partition) ?? null,
+      isComplete: () => this.#knowsAll(),
+      over,
+    }
+    await caughtUp(reader, deadline)
   }
 
   /**
@@ -115,6 +139,12 @@ export class ConsumerRun {
       fetch: options.fetch,
       metadataMaxAgeMs: options.metadataMaxAgeMs,
     }
+  }
+
+  /** Is all that is ours among the partitions? */
+  #knowsAll(): boolean {
+    const facts = this.#driver?.facts()
+    return facts?.hasAssignment === true && (facts.startless?.length ?? 0) === 0
   }
 
   #requireDriver(): DriverConsumer {

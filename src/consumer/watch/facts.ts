@@ -23,12 +23,11 @@ export interface PartitionFacts extends TopicPartition {
   readonly settled: number
   /** What the group is known to have stored. */
   readonly committed: number | null
-  /** End of the log, of what may be read under the isolation level, as a broker told it at `endOffsetAt`. */
-  readonly end: number
-  /** `null`: no broker has told it yet, and `end` is no more than what is known to be there. */
+  /** End of the log, of what may be read under the isolation level, as a broker told it at `endOffsetAt`; `null` until one has. */
+  readonly end: number | null
   readonly endOffsetAt: number | null
-  /** Offsets between `settled` and `end`. */
-  readonly lag: number
+  /** Offsets between `settled` and `end`; `null` while the end is not known. */
+  readonly lag: number | null
   /** Received and not settled. */
   readonly unsettled: number
   readonly unsettledBytes: number
@@ -120,7 +119,7 @@ function partitionFacts(
   clock: Clock,
 ): PartitionFacts {
   const { tracker, lanes } = partition
-  const end = Math.max(known?.offset ?? 0, tracker.end)
+  const end = known === null ? null : Math.max(known.offset, tracker.end)
   return {
     topic: partition.topic,
     partition: partition.partition,
@@ -131,7 +130,7 @@ function partitionFacts(
     committed: partition.acknowledged?.offset ?? null,
     end,
     endOffsetAt: known === null ? null : wallTimeOf(clock, known.at),
-    lag: Math.max(0, end - tracker.committable),
+    lag: end === null ? null : Math.max(0, end - tracker.committable),
     unsettled: partition.heldRecords,
     unsettledBytes: Math.round(partition.heldBytes),
     running: lanes.running,

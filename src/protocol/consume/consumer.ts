@@ -156,6 +156,7 @@ class ProtocolConsumer implements DriverConsumer {
       lastFetchAt: this.#fetcher.lastFetchAt,
       startless: this.#handOver.startless().map(({ topic, partition }) => ({ topic, partition })),
       unavailableTopics: this.#topics.unavailable(),
+      hasAssignment: this.#membership.hasAssignment(),
     }
   }
 
@@ -176,7 +177,7 @@ class ProtocolConsumer implements DriverConsumer {
 
   #delivered(): void {
     if (this.#machine.is('starting')) this.#machine.to('running')
-    this.#firstNews.resolve({ kind: 'assigned' })
+    void this.#ends.learn().then(() => this.#firstNews.resolve({ kind: 'assigned' })) // never rejects
   }
 
   #failed(error: TidemarkError): void {
@@ -198,6 +199,8 @@ class ProtocolConsumer implements DriverConsumer {
       clock: this.#runtime.clock,
       deadline,
       onLate: () => {
+        // Assigned, and the ends are asked for yet.
+        if (this.#machine.is('running')) return { kind: 'assigned' } as const
         throw this.#startTimeout()
       },
     })
@@ -237,10 +240,11 @@ class ProtocolConsumer implements DriverConsumer {
   }
 
   async #endOnce(cutoff: Cutoff): Promise<void> {
+    const hadAssignment = this.#machine.is('running')
     if (this.#machine.is('new')) this.#machine.to('stopped')
     else this.#machine.to('stopping')
     const error = new StateError('stopped', 'the consumer was stopped before it had an assignment')
-    this.#firstNews.resolve({ kind: 'failed', error })
+    this.#firstNews.resolve(hadAssignment ? { kind: 'assigned' } : { kind: 'failed', error })
     await Promise.race([this.#membership.stop(cutoff.at), cutoff.reached])
     cutoff.cancel()
     this.#topics.close()

@@ -66,6 +66,10 @@ export class AllPartitions implements Membership {
     return this.#trouble
   }
 
+  hasAssignment(): boolean {
+    return this.#machine.is('reading', 'draining')
+  }
+
   facts(): MembershipFacts {
     return { state: this.#machine.current, memberId: null, generationId: -1, lastHeartbeatAt: null }
   }

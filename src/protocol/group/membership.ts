@@ -16,6 +16,8 @@ export interface Membership {
   commitRefused(code: number, generationId: number): void
   /** Why it has no partitions at the moment: an error for want of a permission, else a text; `null` when nothing is known. */
   trouble(): TidemarkError | string | null
+  /** Is it known what is ours? */
+  hasAssignment(): boolean
   facts(): MembershipFacts
 }
 

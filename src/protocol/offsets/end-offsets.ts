@@ -71,11 +71,21 @@ export class EndOffsets {
     }
   }
 
+  /** Asks at once for what nobody has told yet. Resolves when it is known, or was asked for in vain. Never rejects. */
+  async learn(): Promise<void> {
+    const over = this.#asking?.signal
+    if (over !== undefined) await this.#askForOlderThan(-Infinity, over)
+  }
+
   async #askForOld(over: AbortSignal): Promise<void> {
     const { runtime, settings } = this.#context
+    await this.#askForOlderThan(runtime.clock.now() - maxAgeMs - settings.fetch.maxWaitMs, over)
+  }
+
+  async #askForOlderThan(oldest: number, over: AbortSignal): Promise<void> {
+    const { runtime, settings } = this.#context
     const askedAt = runtime.clock.now()
-    const oldest = askedAt - maxAgeMs - settings.fetch.maxWaitMs
-    const old = [...this.#followed.values()].filter((at) => (this.of(at)?.at ?? -Infinity) < oldest)
+    const old = [...this.#followed.values()].filter((at) => isOlder(this.of(at), oldest))
     if (old.length === 0) return
     try {
       const questions = old.map(({ topic, partition }) => ({ topic, partition, timestamp: latest }))
@@ -96,4 +106,9 @@ export class EndOffsets {
       settings.logger.debug({ error: String(failure) }, 'looking up the ends of logs failed; tried again later')
     }
   }
+}
+
+/** What nobody has told is older than anything. */
+function isOlder(known: KnownEnd | null, oldest: number): boolean {
+  return known === null || known.at < oldest
 }

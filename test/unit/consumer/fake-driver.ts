@@ -29,6 +29,8 @@ export class FakeDriver implements DriverConsumer {
   /** Where the logs end, by partition. */
   readonly ends = new Map<string, KnownEnd>()
   lastFetchAt: number | null = null
+  hasAssignment = true
+  startless: readonly TopicPartition[] = []
   listener!: ConsumerListener
   settings!: ConsumerSettings
   readonly #owned = new Map<string, AssignedPartition>()
@@ -147,7 +149,15 @@ export class FakeDriver implements DriverConsumer {
   }
 
   facts() {
-    return { state: 'fake', memberId: null, generationId: 1, lastHeartbeatAt: null, lastFetchAt: this.lastFetchAt }
+    return {
+      state: 'fake',
+      memberId: null,
+      generationId: 1,
+      lastHeartbeatAt: null,
+      lastFetchAt: this.lastFetchAt,
+      hasAssignment: this.hasAssignment,
+      startless: this.startless,
+    }
   }
 
   async stop(deadline: number): Promise<void> {

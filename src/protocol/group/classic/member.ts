@@ -151,6 +151,10 @@ export class ClassicMember implements Membership {
     return this.#trouble
   }
 
+  hasAssignment(): boolean {
+    return this.#machine.is('stable', 'draining', 'closing')
+  }
+
   facts(): MembershipFacts {
     return {
       state: this.#machine.current,

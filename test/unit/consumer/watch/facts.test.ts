@@ -17,13 +17,34 @@ describe('lag', () => {
     expect(consumer.facts().partitions[0]).toMatchObject({ end: 5_020, endOffsetAt: clock.now() - 2_000, lag: 5_000 })
   })
 
-  it('says that an end is not known yet, and is never negative', async () => {
+  it('is null, as is the end, until every end is known, and never negative', async () => {
     const { clock, driver, consumer } = setUp()
+    expect(consumer.lag()).toBeNull()
     await consumer.start()
     await driver.assign('t', 0, { position: 10 })
-    expect(consumer.facts().partitions[0]).toMatchObject({ end: 10, endOffsetAt: null, lag: 0 })
+    await driver.assign('t', 1, { position: 10 })
+    driver.ends.set('t-1', { offset: 30, at: clock.now() })
+    expect(consumer.facts().partitions).toMatchObject([
+      { end: null, endOffsetAt: null, lag: null },
+      { end: 30, lag: 20 },
+    ])
+    expect(consumer.lag()).toBeNull()
     driver.ends.set('t-0', { offset: 4, at: clock.now() })
+    expect(consumer.facts().partitions[0]).toMatchObject({ end: 10, lag: 0 })
+    expect(consumer.lag()).toBe(20)
+  })
+
+  it('is null outside the group, and while a partition has no place to start, whatever the others tell', async () => {
+    const { clock, driver, consumer } = setUp()
+    await consumer.start()
+    await driver.assign('t', 0)
+    driver.ends.set('t-0', { offset: 0, at: clock.now() })
+    driver.startless = [{ topic: 't', partition: 1 }]
+    expect(consumer.lag()).toBeNull()
+    driver.startless = []
     expect(consumer.lag()).toBe(0)
+    driver.hasAssignment = false
+    expect(consumer.lag()).toBeNull()
   })
 
   it('counts what was fetched and is not settled', async () => {
@@ -42,7 +63,98 @@ describe('lag', () => {
   })
 })
 
+describe('catching up', () => {
+  it('is reached when what stood in the logs at the call is settled, not what was written later', async () => {
+    const handler = new ManualHandler()
+    const { clock, driver, consumer } = setUp({ handle: handler.handle })
+    await consumer.start()
+    const assigned = await driver.assign('t', 0)
+    driver.ends.set('t-0', { offset: 0, at: clock.now() })
+    await clock.advance(1)
+    let isUp = false
+    const up = consumer.caughtUp().then(() => (isUp = true))
+    await clock.advance(1_000)
+    expect(isUp).toBe(false) // the end that is known is older than the call
+    driver.deliver(assigned, records(0, 2))
+    await clock.advance(1_000)
+    driver.deliver(assigned, records(2, 5))
+    handler.end(0)
+    await clock.advance(100)
+    expect(isUp).toBe(false)
+    handler.end(1)
+    await clock.runUntil(up)
+  })
+
+  it('leaves out partitions that are given away, and takes in those that come', async () => {
+    const handler = new ManualHandler()
+    const { clock, driver, consumer } = setUp({ handle: handler.handle, drainMs: 1 })
+    await consumer.start()
+    const first = await driver.assign('t', 0)
+    driver.deliver(first, records(0, 2))
+    driver.ends.set('t-0', { offset: 2, at: clock.now() })
+    let isUp = false
+    const up = consumer.caughtUp().then(() => (isUp = true))
+    await clock.advance(100)
+    driver.hasAssignment = false
+    await clock.runUntil(driver.revoke(first, 10))
+    await clock.advance(100)
+    expect(isUp).toBe(false) // without an assignment nobody knows
+    const second = await driver.assign('t', 1, { position: 7 })
+    driver.hasAssignment = true
+    await clock.advance(100)
+    expect(isUp).toBe(false)
+    driver.deliver(second, records(7, 8))
+    await clock.advance(100)
+    handler.end(7, 't', 1)
+    await clock.runUntil(up)
+  })
+
+  it('that is not reached in time is an error that names what is behind, and it ends with the consumer', async () => {
+    const handler = new ManualHandler()
+    const { clock, driver, consumer } = setUp({ handle: handler.handle })
+    await expect(consumer.caughtUp()).rejects.toMatchObject({ code: 'wrong-state' })
+    await consumer.start()
+    const assigned = await driver.assign('t', 0)
+    await driver.assign('t', 1)
+    driver.deliver(assigned, records(0, 5))
+    await expect(clock.runUntil(consumer.caughtUp({ timeoutMs: 500 }))).rejects.toMatchObject({
+      name: 'TimeoutError',
+      code: 'not-caught-up',
+      message: expect.stringMatching(
+        /t-0 \(5 offset\(s\) behind\), t-1 \(no broker has told its end\).*allow more time/,
+      ) as string,
+    })
+    const up = consumer.caughtUp()
+    const stopped = consumer.stop({ timeoutMs: 10 })
+    await expect(clock.runUntil(up)).rejects.toMatchObject({ name: 'StateError', code: 'stopped' })
+    await clock.runUntil(stopped)
+    await expect(consumer.caughtUp({ timeoutMs: -1 })).rejects.toMatchObject({ code: 'invalid-config' })
+  })
+})
+
 describe('facts', () => {
+  it('are the same after JSON, errors with their message', async () => {
+    const { clock, driver, consumer } = setUp({ handle: () => Promise.reject(new Error('boom')) })
+    const same = () => {
+      const facts = consumer.facts()
+      const wire = JSON.parse(JSON.stringify(facts)) as typeof facts
+      const error = facts.partitions[0]?.stoppedBy ?? null
+      expect({ ...wire, partitions: [] }).toEqual({ ...facts, partitions: [] })
+      expect(wire.partitions.map((one) => ({ ...one, stoppedBy: null }))).toEqual(
+        facts.partitions.map((one) => ({ ...one, stoppedBy: null })),
+      )
+      expect(wire.partitions[0]?.stoppedBy?.message).toBe(error?.message)
+      return error
+    }
+    same()
+    await consumer.start()
+    const assigned = await driver.assign('t', 0)
+    same()
+    driver.deliver(assigned, records(0, 1))
+    await clock.advance(100)
+    expect(same()).not.toBeNull()
+  })
+
   it('tell everything that health is judged by: poll age, in flight, oldest age, epoch, last drain', async () => {
     const handler = new ManualHandler()
     const { clock, driver, consumer } = setUp({ handle: handler.handle })

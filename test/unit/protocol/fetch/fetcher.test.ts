@@ -45,8 +45,13 @@ const answerOf = (overrides: Partial<Fetched>, partition = 0): Apis['fetch']['an
   ],
 })
 
-async function reading(settings: ConstructorParameters<typeof ConsumerHarness>[2] = {}): Promise<ConsumerHarness> {
+/** @param prepare before the first records come */
+async function reading(
+  settings: ConstructorParameters<typeof ConsumerHarness>[2] = {},
+  prepare: (harness: ConsumerHarness) => void = () => undefined,
+): Promise<ConsumerHarness> {
   const harness = new ConsumerHarness(cluster, clock, { groupId: null, ...settings })
+  prepare(harness)
   await harness.start()
   return harness
 }
@@ -141,10 +146,11 @@ describe('fetching', () => {
   })
 
   it('stops after the records during which the listener paused', async () => {
-    const harness = await reading()
-    harness.whenRecords = ({ partition }) => {
-      if (partition === 0) harness.consumer.pause(t0)
-    }
+    const harness = await reading({}, (reader) => {
+      reader.whenRecords = ({ partition }) => {
+        if (partition === 0) reader.consumer.pause(t0)
+      }
+    })
     await clock.advance(100)
     cluster.append('t', 0, 3)
     await clock.advance(1_000)
@@ -185,11 +191,12 @@ describe('fetching', () => {
   })
 
   it('follows a seek that the listener makes while it takes records in', async () => {
-    const harness = await reading()
     let repeats = 0
-    harness.whenRecords = ({ partition }) => {
-      if (partition === 0 && (repeats += 1) === 1) harness.consumer.seek(t0, 1)
-    }
+    const harness = await reading({}, (reader) => {
+      reader.whenRecords = ({ partition }) => {
+        if (partition === 0 && (repeats += 1) === 1) reader.consumer.seek(t0, 1)
+      }
+    })
     await clock.advance(200)
     expect(harness.offsets('t', 0)).toEqual([0, 1, 2, 1, 2])
   })

@@ -59,6 +59,19 @@ describe('the end of a log', () => {
     expect(ageOf(harness, t0)).toBeLessThan(600)
   })
 
+  it('is known when start resolves, also of what is paused or brings nothing; a broker that does not tell holds it up no longer than a request', async () => {
+    cluster.on('fetch', () => 'silence')
+    const { consumer } = await reading()
+    for (const at of [t0, t1, t2]) expect(consumer.endOf(at)?.offset).toBe(3)
+
+    cluster.on('listOffsets', (_, node) => (node === 2 ? 'silence' : 'usual'))
+    const started = clock.now()
+    const other = new ConsumerHarness(cluster, clock, { groupId: null, from: 'earliest', requestTimeoutMs: 2_000 })
+    await other.start()
+    expect(clock.now() - started).toBeLessThan(5_000)
+    expect([t0, t2].map((at) => other.consumer.endOf(at)?.offset)).toEqual([3, undefined])
+  })
+
   it('that a broker does not tell shows its age; other brokers are not held up', async () => {
     const harness = await reading()
     cluster.on('fetch', (_, node) => (node === 2 ? 'silence' : 'usual'))
