@@ -46,7 +46,7 @@ export class GrowingBatch implements OutgoingBatch {
 
   /** @param bound the most that the record takes in the batch. */
   add(record: OutgoingRecord, bound: number, sink: ReceiptSink, slot: number): void {
-    this.records.add(record, bound)
+    this.records.add(record)
     this.timestamps.push(record.timestamp)
     this.sinks.push(sink)
     this.slots.push(slot)

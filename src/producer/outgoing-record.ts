@@ -82,7 +82,7 @@ export function encodeRecord<Value>(
     key: options.key === undefined ? encodeTopicKey(topic, value) : options.key,
     value: encodeValue(topic, value),
     headers: options.headers,
-    timestamp: options.timestamp ?? now,
+    timestamp: options.timestamp ?? checkTimestamp(topic, now),
   }
 }
 
@@ -175,7 +175,7 @@ function headersOf(topic: Topic, headers: HeadersInput | undefined, id: string |
   return [...pairs, textHeader(tdHeader.id, id)]
 }
 
-function checkTimestamp(topic: Topic, timestamp: unknown): number {
+function checkTimestamp(topic: Pick<Topic, 'name'>, timestamp: unknown): number {
   if (isTimestamp(timestamp)) return timestamp
   throw refuse(
     'invalid-timestamp',

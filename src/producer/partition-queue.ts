@@ -38,13 +38,14 @@ export class PartitionQueue {
   }
 
   add(record: OutgoingRecord, sizeBytes: number, sentAt: number, sink: ReceiptSink, slot: number): void {
-    let batch = this.#open
-    if (batch === null || !this.#takes(batch, sizeBytes, sentAt)) {
-      batch = new GrowingBatch(this.topic, this.partition, sentAt, Math.max(this.#roomBytes, sizeBytes), this.#takeBack)
-      this.#open = batch
-      this.batches.push(batch)
+    if (this.#open !== null && this.#takes(this.#open, sizeBytes, sentAt)) {
+      return this.#open.add(record, sizeBytes, sink, slot)
     }
+    const roomBytes = Math.max(this.#roomBytes, sizeBytes)
+    const batch = new GrowingBatch(this.topic, this.partition, sentAt, roomBytes, this.#takeBack)
     batch.add(record, sizeBytes, sink, slot)
+    this.#open = batch
+    this.batches.push(batch)
   }
 
   #takes(batch: GrowingBatch, sizeBytes: number, sentAt: number): boolean {

@@ -113,8 +113,15 @@ export class Placement {
 
   /** Takes the record in at once, if there is room for it and nobody waits. */
   tryAccept(submission: Submission): boolean {
-    if (!this.#memory.tryTake(memoryBytes(submission.sizeBytes))) return false
-    this.place(submission)
+    const bytes = memoryBytes(submission.sizeBytes)
+    if (!this.#memory.tryTake(bytes)) return false
+    try {
+      this.place(submission)
+    } catch (error) {
+      // Bytes that are another length each time they are asked.
+      this.#memory.release(bytes)
+      throw error
+    }
     return true
   }
 

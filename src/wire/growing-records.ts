@@ -74,8 +74,8 @@ export class GrowingRecords implements OutgoingRecords {
     return this.#buffer.subarray(0, this.#end)
   }
 
-  /** @param bound what `recordBound` says of it, where that is known already. */
-  add(record: OutgoingRecord, bound = recordBound(record)): void {
+  /** One that cannot be written leaves the others as they were. */
+  add(record: OutgoingRecord): void {
     const { key, value, headers, timestamp } = record
     if (!Number.isInteger(timestamp) || timestamp < -1 || timestamp > MAX_TIMESTAMP) {
       throw new WireError(
@@ -83,13 +83,8 @@ export class GrowingRecords implements OutgoingRecords {
         `expected a timestamp in whole milliseconds from -1 to 2^51, got ${timestamp}`,
       )
     }
-    if (this.#count === 0) this.#firstTimestamp = this.#maxTimestamp = timestamp
-    else if (timestamp > this.#maxTimestamp) this.#maxTimestamp = timestamp
-    if (this.#end + bound > this.#buffer.length) this.#grow(bound)
-
-    const target = this.#buffer
     const index = this.#count
-    const timestampDelta = timestamp - this.#firstTimestamp
+    const timestampDelta = index === 0 ? 0 : timestamp - this.#firstTimestamp
     const keyLength = key === null ? -1 : key.length
     const valueLength = value === null ? -1 : value.length
     const bodyBytes =
@@ -102,6 +97,10 @@ export class GrowingRecords implements OutgoingRecords {
       Math.max(0, valueLength) +
       varintBytes(headers.length) +
       (headers.length === 0 ? 0 : headersBytes(headers))
+    // As long as they are now, whatever was said of them before: a buffer may grow with its memory.
+    const end = this.#end + varintBytes(bodyBytes) + bodyBytes
+    if (end > this.#buffer.length) this.#grow(end)
+    const target = this.#buffer
     let at = writeVarint(target, this.#end, bodyBytes)
     target[at++] = 0
     at = writeVarint(target, at, timestampDelta)
@@ -112,7 +111,10 @@ export class GrowingRecords implements OutgoingRecords {
     if (value !== null) at = put(target, at, value)
     at = writeVarint(target, at, headers.length)
     if (headers.length > 0) at = writeHeaders(target, at, headers)
-    this.#end = at
+    if (at !== end) throw new WireError('defect', `a record of ${end - this.#end} bytes took ${at - this.#end}`)
+    if (index === 0) this.#firstTimestamp = this.#maxTimestamp = timestamp
+    else if (timestamp > this.#maxTimestamp) this.#maxTimestamp = timestamp
+    this.#end = end
     this.#count = index + 1
   }
 
@@ -138,8 +140,8 @@ export class GrowingRecords implements OutgoingRecords {
     }).all()
   }
 
-  #grow(bytes: number): void {
-    const larger = Buffer.allocUnsafe(Math.max(this.#end + bytes, 2 * this.#buffer.length))
+  #grow(needed: number): void {
+    const larger = Buffer.allocUnsafe(Math.max(needed, 2 * this.#buffer.length))
     larger.set(this.bytes)
     this.#buffer = larger
   }

@@ -102,3 +102,31 @@ describe('what a call was given is taken when it returns', () => {
     expect(stored().map((record) => record.headers)).toEqual([1, 2, 3].map(() => [['trace', '42']]))
   })
 })
+
+describe('a record that cannot be written', () => {
+  test('because its bytes have another length each time is not stored, and holds nothing', async () => {
+    const { clock, producer, stored } = open()
+    await clock.runUntil(producer.send(raw, Buffer.from('first'), { partition: 0 }))
+    const liar = Buffer.from('abc')
+    let asked = 0
+    Object.defineProperty(liar, 'length', { get: () => ((asked += 1) % 2 === 0 ? 3 : 300) })
+    const failed = producer.send(raw, liar, { partition: 0 }).catch((error: unknown) => error)
+    expect(await clock.runUntil(failed)).toMatchObject({ code: 'invalid-options', outcome: 'not-stored' })
+    expect(producer.facts()).toMatchObject({ bufferedBytes: 0, batchesOut: 0 })
+    await clock.runUntil(producer.send(raw, Buffer.from('second'), { partition: 0 }))
+    expect(stored().map(({ value }) => value)).toEqual(['first', 'second'])
+  })
+
+  test('because the wall clock stands before 1970 is refused, and the next one is not', async () => {
+    const { clock, producer, stored } = open()
+    await clock.runUntil(producer.send(text, 'first', { partition: 0 }))
+    const beforeTime = -clock.wallTime() - 1_000
+    clock.shiftWallTime(beforeTime)
+    const failed = producer.send(text, 'none', { partition: 0 }).catch((error: unknown) => error)
+    expect(await clock.runUntil(failed)).toMatchObject({ code: 'invalid-timestamp', outcome: 'not-stored' })
+    clock.shiftWallTime(-beforeTime)
+    await clock.runUntil(producer.send(text, 'second', { partition: 0 }))
+    expect(stored().map(({ value }) => value)).toEqual(['first', 'second'])
+    expect(producer.facts()).toMatchObject({ bufferedBytes: 0, batchesOut: 0 })
+  })
+})

@@ -11,7 +11,7 @@ const bytesOrNull = fc.option(bytes, { nil: null })
 const header = fc.tuple(fc.string({ unit: 'grapheme', maxLength: 20 }), bytesOrNull)
 const timestamp = fc.oneof(fc.integer({ min: -1, max: 4_000_000_000_000 }), fc.constantFrom(-1, 0, 2 ** 51))
 
-const anyRecord: fc.Arbitrary<OutgoingRecord> = fc.record({
+export const anyRecord: fc.Arbitrary<OutgoingRecord> = fc.record({
   key: bytesOrNull,
   value: bytesOrNull,
   headers: fc.array(header, { maxLength: 4 }),

@@ -198,6 +198,124 @@ describe('what other writers make', () => {
   })
 })
 
+/** Of a block of random tokens: the plainest way to read it, byte by byte; `null` for what is none. */
+function plainLz4(block: Buffer, limit: number): Buffer | null {
+  const out: number[] = []
+  const queue = [...block]
+  const extended = (length: number): number => {
+    for (let more = 255; more === 255;) {
+      const next = queue.shift()
+      if (next === undefined) return NaN
+      length += more = next
+    }
+    return length
+  }
+  while (queue.length > 0) {
+    const token = queue.shift()!
+    const literals = token >> 4 === 15 ? extended(15) : token >> 4
+    if (Number.isNaN(literals) || literals > queue.length) return null
+    out.push(...queue.splice(0, literals))
+    if (out.length > limit) return null
+    if (queue.length === 0) break
+    if (queue.length === 1) return null
+    const offset = queue.shift()! + 256 * queue.shift()!
+    const length = (token & 15) === 15 ? extended(15) + 4 : (token & 15) + 4
+    if (Number.isNaN(length) || offset === 0 || offset > out.length || out.length + length > limit) return null
+    for (let index = 0; index < length; index += 1) out.push(out[out.length - offset]!)
+  }
+  return Buffer.from(out)
+}
+
+function plainSnappy(block: Buffer): Buffer | null {
+  const out: number[] = []
+  const queue = [...block]
+  let size = 0
+  for (let at = 0; ; at += 1) {
+    const byte = queue.shift()
+    if (byte === undefined || at === 5) return null
+    size += (byte & 127) * 2 ** (7 * at)
+    if (byte < 128) break
+  }
+  const little = (bytes: readonly number[]) => bytes.reduceRight((value, byte) => value * 256 + byte, 0)
+  while (queue.length > 0) {
+    const tag = queue.shift()!
+    const kind = tag & 3
+    const extra = kind === 0 ? Math.max(0, (tag >> 2) - 59) : kind === 3 ? 4 : kind
+    if (extra > queue.length) return null
+    const rest = little(queue.splice(0, extra))
+    if (kind === 0) {
+      const length = (extra === 0 ? tag >> 2 : rest) + 1
+      if (length > queue.length) return null
+      out.push(...queue.splice(0, length))
+    } else {
+      const length = kind === 1 ? ((tag >> 2) & 7) + 4 : (tag >> 2) + 1
+      const offset = kind === 1 ? (tag >> 5) * 256 + rest : rest
+      if (offset === 0 || offset > out.length) return null
+      for (let index = 0; index < length; index += 1) out.push(out[out.length - offset]!)
+    }
+    if (out.length > size) return null
+  }
+  return out.length === size ? Buffer.from(out) : null
+}
+
+describe('random bytes', () => {
+  const unpacked = (unpack: () => Buffer | Promise<Buffer>) => {
+    try {
+      return unpack() as Buffer
+    } catch (error) {
+      expect(error).toBeInstanceOf(WireError)
+      return null
+    }
+  }
+  /** Few literals and near offsets, so that many blocks are good for a while. */
+  const tokens = fc.array(fc.oneof(fc.nat(255), fc.nat(20), fc.constantFrom(0, 1, 0x1f, 0xf0, 0xff)), { maxLength: 40 })
+
+  it('as an LZ4 block are what the plainest reader makes of them, also where a length ends behind the block', () => {
+    const largest = 65_536
+    fc.assert(
+      fc.property(tokens, tokens, (first, second) => {
+        const blocks = [first, second].map((bytes) => Buffer.from(bytes)).filter(({ length }) => length > 0)
+        const header = Buffer.from([0x04, 0x22, 0x4d, 0x18, 0x60, 0x40, 0x82])
+        const framed = blocks.flatMap((block) => {
+          const size = Buffer.alloc(4)
+          size.writeUInt32LE(block.length)
+          return [size, block]
+        })
+        const plain = blocks.map((block) => plainLz4(block, largest))
+        const expected = plain.includes(null) ? null : Buffer.concat(plain as Buffer[])
+        const frame = Buffer.concat([header, ...framed, Buffer.alloc(4)])
+        expect(unpacked(() => builtInCodecs('lz4').decompress(frame))).toEqual(expected)
+      }),
+      { numRuns: 3_000 },
+    )
+  })
+
+  it('as a snappy block are what the plainest reader makes of them', () => {
+    fc.assert(
+      fc.property(fc.nat(90), tokens, (size, bytes) => {
+        const block = Buffer.from([size, ...bytes])
+        expect(unpacked(() => builtInCodecs('snappy').decompress(block))).toEqual(plainSnappy(block))
+      }),
+      { numRuns: 3_000 },
+    )
+  })
+
+  it('that end their blocks at every length are given back', () => {
+    const lengths = [0, 1, 4, 5, 12, 13, 32_767, 32_768, 32_769, 65_535, 65_536, 65_537, 131_073]
+    const fill = (length: number, period: number) =>
+      Buffer.from(Uint8Array.from({ length }, (_, at) => (Math.imul(at % period, 0x9e3779b1) >>> 13) & 255))
+    for (const length of lengths) {
+      for (const period of [1, 3, 60, 40_000, 1_000_000]) {
+        const bytes = fill(length, period)
+        for (const name of ['snappy', 'lz4'] as const) {
+          const codec = builtInCodecs(name)
+          expect((codec.decompress(codec.compress(bytes) as Buffer) as Buffer).equals(bytes)).toBe(true)
+        }
+      }
+    }
+  })
+})
+
 const lz4Frame = 'BCJNGHRAvSEAAACfdGlkZW1hcmsgCQAHHwobAAcFNgAPJAD//3NQbWFyawq9wCdqAAAAAGJPGwc='
 const zstdFrame =
   'KLUv/QRYTQMABAN0aWRlbWFyayAKIAogCiAKIAogCiAKIAogCiAKIAogCiAKIAogCiAKIAogCiAKIAonIODXVt6z7BV7L7PynmWv2HuZlfcse8Xey6x4z7JX7L3MynuWvWLvZVbes+wVey+zot9LOx0B68YHIQ=='
