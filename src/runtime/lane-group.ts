@@ -15,6 +15,9 @@ export interface LaneSupply {
   readonly refill: () => void
 }
 
+/** To one that waits at the gate: it may start alone, or it should look again. */
+type Pass = 'alone' | 'look'
+
 /** What a group asks of the lanes that own it. */
 export interface Places<Task extends LaneTask<Task>> {
   ready(group: LaneGroup<Task>): void
@@ -23,7 +26,10 @@ export interface Places<Task extends LaneTask<Task>> {
   drop(group: LaneGroup<Task>): void
 }
 
-/** Lanes that belong together. It can be held (nothing new starts) and closed (nothing waits any more). */
+/**
+ * Lanes that belong together. The group can be held (nothing new starts), narrowed (one thing starts at a time, each time it
+ * is told) and closed (nothing waits any more). Holding goes before narrowing, closing before both.
+ */
 export class LaneGroup<Task extends LaneTask<Task>> {
   next: LaneGroup<Task> | null = null
   readonly #lanes = new Map<string, KeyLane<Task>>()
@@ -32,13 +38,16 @@ export class LaneGroup<Task extends LaneTask<Task>> {
   readonly #places: Places<Task>
   #announced = false
   #holds = 0
+  /** Of what has not begun, how much may begin; `null` when not narrowed. */
+  #passes: number | null = null
+  #turn: 'waiting' | 'fresh' = 'waiting'
   #closed = false
   #running = 0
   #resting = 0
   #queued = 0
   #closing: AbortController | null = null
   #idleWaiters: (() => void)[] = []
-  #gateWaiters: (() => void)[] = []
+  #gateWaiters: ((pass: Pass) => void)[] = []
 
   constructor(supply: LaneSupply, places: Places<Task>) {
     this.#supply = supply
@@ -85,8 +94,17 @@ export class LaneGroup<Task extends LaneTask<Task>> {
    * when it is closed.
    */
   async mayStart(): Promise<boolean> {
-    while (this.#holds > 0 && !this.#closed) await new Promise<void>((resolve) => this.#gateWaiters.push(resolve))
-    return !this.#closed
+    return (await this.#admission()) !== 'closed'
+  }
+
+  /** `alone`: let through while the group is narrow. */
+  async #admission(): Promise<'open' | 'alone' | 'closed'> {
+    while (!this.#closed) {
+      if (this.#holds === 0 && this.#passes === null) return 'open'
+      const pass = await new Promise<Pass>((resolve) => this.#gateWaiters.push(resolve))
+      if (pass === 'alone' && !this.#closed) return 'alone'
+    }
+    return 'closed'
   }
 
   /** A running task that waits for something takes no place of `concurrency` meanwhile. Its lane waits for it still. */
@@ -98,13 +116,15 @@ export class LaneGroup<Task extends LaneTask<Task>> {
 
   /** Resolves to true when the group lets a task start and there is a place for it; to false when the group is closed. */
   async takeAgain(task: Task): Promise<boolean> {
-    while (await this.mayStart()) {
-      if (!(await this.#places.take(this, task))) return false
+    for (;;) {
+      const admission = await this.#admission()
+      if (admission === 'closed' || !(await this.#places.take(this, task))) return false
       this.#resting -= 1
-      if (this.#holds === 0 && !this.#closed) return true
+      // While it waited for a place the group may have been held, narrowed or closed.
+      const isNarrowAgain = this.#passes !== null && admission !== 'alone'
+      if (this.#holds === 0 && !isNarrowAgain && !this.#closed) return true
       this.giveBack(task)
     }
-    return false
   }
 
   /** Aborts when the group is closed, so that waits inside a task end. */
@@ -125,6 +145,36 @@ export class LaneGroup<Task extends LaneTask<Task>> {
     this.#holds -= 1
     if (this.#holds === 0) this.#openGate()
     this.#announce()
+  }
+
+  /** From now on one thing starts for each `letOne`. */
+  narrow(): void {
+    this.#passes = 0
+    this.#turn = 'waiting'
+  }
+
+  widen(): void {
+    this.#passes = null
+    this.#openGate()
+    this.#announce()
+  }
+
+  /**
+   * While narrow: lets one thing start. What waits for another attempt and what has not begun take turns, the former among
+   * themselves too, so nothing that never succeeds stands for all.
+   */
+  letOne(): void {
+    if (this.#passes === null || this.#holds > 0 || this.#closed) return
+    const hasFresh = !this.#readyLanes.isEmpty || this.#canRefill
+    const waiting = this.#turn === 'fresh' && hasFresh ? undefined : this.#gateWaiters.shift()
+    if (waiting !== undefined) {
+      this.#turn = 'fresh'
+      waiting('alone')
+    } else if (hasFresh) {
+      this.#turn = 'waiting'
+      this.#passes = 1
+      this.#announce()
+    }
   }
 
   /** Drops everything that waits; what runs goes on. Returns how many tasks were dropped. */
@@ -150,11 +200,12 @@ export class LaneGroup<Task extends LaneTask<Task>> {
   /** The next lane to serve; called by the lanes that own this group. */
   takeLane(): KeyLane<Task> | null {
     this.#announced = false
-    if (this.#holds > 0) return null
+    if (this.#isShut) return null
     if (this.#readyLanes.isEmpty && this.#canRefill) this.#supply.refill()
     const lane = this.#readyLanes.shift()
     // In line again: a refill that started nothing is one of several turns, not a loop of its own.
     if (lane === null) this.#announce()
+    else if (this.#passes !== null) this.#passes -= 1
     return lane
   }
 
@@ -173,6 +224,11 @@ export class LaneGroup<Task extends LaneTask<Task>> {
     if (this.#running === 0 && this.#idleWaiters.length > 0) this.#wakeIdleWaiters()
   }
 
+  /** To what has not begun. */
+  get #isShut(): boolean {
+    return this.#holds > 0 || this.#passes === 0
+  }
+
   get #canRefill(): boolean {
     return !this.#closed && this.#supply.canRefill()
   }
@@ -183,7 +239,7 @@ export class LaneGroup<Task extends LaneTask<Task>> {
   }
 
   #announce(): void {
-    if (this.#announced || this.#holds > 0 || (this.#readyLanes.isEmpty && !this.#canRefill)) return
+    if (this.#announced || this.#isShut || (this.#readyLanes.isEmpty && !this.#canRefill)) return
     this.#announced = true
     this.#places.ready(this)
   }
@@ -191,7 +247,7 @@ export class LaneGroup<Task extends LaneTask<Task>> {
   #openGate(): void {
     const waiters = this.#gateWaiters
     this.#gateWaiters = []
-    for (const pass of waiters) pass()
+    for (const pass of waiters) pass('look')
   }
 
   #wakeIdleWaiters(): void {

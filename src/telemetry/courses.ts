@@ -25,6 +25,7 @@ export const courses: { readonly [Kind in EventKind]?: Course } = {
   stalled: { afterMs: 0, ends: ['stall-ended'] },
   'partition-stopped': { afterMs: 0, ends: ['partition-restarted'] },
   'dead-letter-delayed': { afterMs: 0, ends: [], endsToo: ['dead-lettered', 'partition-stopped'] },
+  'outage-began': { afterMs: 2_000, ends: ['outage-ended'] },
   'fetch-unanswered': { afterMs: 0, ends: ['fetch-answered'] },
   'commit-delayed': { afterMs: 10_000, ends: ['commit-caught-up'] },
   'outside-group': { afterMs: 10_000, ends: ['inside-group-again'] },

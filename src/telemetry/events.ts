@@ -8,6 +8,8 @@ export type WaitsFor =
   | 'handler'
   /** Another attempt of what failed. */
   | 'retry'
+  /** The end of an outage: nothing of it succeeds, and it tries one record at a time. */
+  | 'outage'
   /** A free place among `concurrency`. */
   | 'place'
   /** The loop over `batches()`: it holds a batch that is neither done nor committed, or asks for none. */
@@ -110,6 +112,27 @@ export type ClientEvent =
       /** The one that failed. */
       readonly attempt: number
       readonly delayMs: number
+      readonly error: unknown
+    })
+  /** Nothing succeeds, or the handler said that nothing can: the partition pauses and tries one delivery at a time. */
+  | (TopicPartition & {
+      readonly kind: 'outage-began'
+      readonly offset: number
+      readonly cause: 'unavailable' | 'nothing-succeeds'
+      readonly error: unknown
+    })
+  | (TopicPartition & {
+      readonly kind: 'outage-ended'
+      readonly cause: 'unavailable' | 'nothing-succeeds'
+      /** `left`: the partition is no longer read here, or not from there. */
+      readonly by: 'success' | 'left'
+      readonly lastedMs: number
+    })
+  /** In an outage that nobody can tell from a record that cannot be handled. */
+  | (TopicPartition & {
+      readonly kind: 'given-up-in-doubt'
+      readonly offset: number
+      readonly afterMs: number
       readonly error: unknown
     })
   | (TopicPartition & { readonly kind: 'handler-timed-out'; readonly afterMs: number })

@@ -94,6 +94,13 @@ export const metricNames = {
     labels: ['client', 'group', 'topic'],
     meaning: 'Deliveries (records, or batches) that failed and are tried again.',
   },
+  tidemark_consumer_outages_total: {
+    kind: 'counter',
+    unit: 'outages',
+    labels: ['client', 'group', 'topic', 'cause'],
+    meaning:
+      'Times a partition paused because nothing succeeded: its handler said so (unavailable), or it was concluded (nothing-succeeds).',
+  },
   tidemark_consumer_handler_timeouts_total: {
     kind: 'counter',
     unit: 'handlers',
@@ -130,7 +137,7 @@ export const metricNames = {
     unit: 'stalls',
     labels: ['client', 'group', 'topic', 'waits_for'],
     meaning:
-      'Times a partition had work and settled nothing for stallWarningMs, by what it waited for: handler, retry, place, dead-letter, seek, fetch.',
+      'Times a partition had work and settled nothing for stallWarningMs, by what it waited for: handler, retry, outage, place, dead-letter, seek, fetch.',
   },
   tidemark_consumer_stalled_partitions: {
     kind: 'gauge',

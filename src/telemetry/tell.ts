@@ -12,6 +12,7 @@ interface Rule<Event> {
 
 const adviceOn: Readonly<Record<WaitsFor, string>> = {
   handler: 'its handlers do not end; look at what they wait for',
+  outage: 'its handlers fail and nothing succeeds; look at the error and at what they depend on',
   retry: 'its handlers fail and are tried again; look at the error',
   place: 'handlers of other partitions take all places; raise concurrency or make them faster',
   loop: 'the loop over its batches() holds one without done() or commit(), or asks for none',
@@ -94,6 +95,25 @@ const rules: { readonly [Kind in EventKind]: Rule<EventOf<Kind>> } = {
     level: 'debug',
     message: 'a handler failed and is tried again',
     count: (metrics, { topic }) => metrics.count('tidemark_consumer_retries_total', { topic }),
+  },
+  'outage-began': {
+    level: 'warn',
+    message: ({ cause }) =>
+      cause === 'unavailable'
+        ? 'a handler says that what it needs is not available; the partition pauses and tries one record at a time'
+        : 'handlers fail and nothing succeeds, which is taken for an outage: the partition pauses and tries one record at a time',
+    count: (metrics, { topic, cause }) => metrics.count('tidemark_consumer_outages_total', { topic, cause }),
+  },
+  'outage-ended': {
+    level: 'info',
+    message: ({ by }) =>
+      by === 'success'
+        ? 'handlers succeed again; the partition goes on'
+        : 'a partition in an outage is no longer read here, or not from there',
+  },
+  'given-up-in-doubt': {
+    level: 'warn',
+    message: 'nothing has succeeded for long, so one record is given up to see whether the next one succeeds',
   },
   'handler-timed-out': {
     level: 'debug',

@@ -1,8 +1,9 @@
 import type { Mutant } from './mutant.js'
 
 const retries = 'test/unit/consumer/handling/retries.test.ts'
+const outages = 'test/unit/consumer/handling/outages.test.ts'
 
-/** What becomes of records that fail: bugs in retries. */
+/** What becomes of records that fail: bugs in retries, and in telling an outage from poison. */
 export const failureMutants: readonly Mutant[] = [
   {
     name: 'a retry that sleeps keeps its place',
@@ -51,5 +52,69 @@ export const failureMutants: readonly Mutant[] = [
     replace: '<= trouble.lastAt + settings.budgetMs',
     why: 'one record may hold up its partition for hours',
     units: retries,
+  },
+  {
+    name: 'a success that began before the outage is a witness',
+    file: 'src/consumer/handling/outages.ts',
+    find: 'if (startedAt > this.#witnessedAt) this.#witnessedAt = startedAt',
+    replace: 'this.#witnessedAt = this.#parts.runtime.clock.now()',
+    why: 'handlers that were nearly done when a database went down make dead letters of good records',
+    units: outages,
+  },
+  {
+    name: 'nobody asks for a witness',
+    file: 'src/consumer/handling/outages.ts',
+    find: 'this.#parts.settings === false || isAfter(this.#witnessedAt, failed.failedBeforeAt)',
+    replace: 'this.#parts.settings !== null',
+    why: 'a database that is down for five seconds sends thousands of good records to the dead-letter topic',
+    units: outages,
+  },
+  {
+    name: 'an outage closes no door',
+    file: 'src/consumer/partition/gate.ts',
+    find: "outage: ['flow'],",
+    replace: 'outage: [],',
+    why: 'every key of the partition hammers what is down, and fails',
+    units: outages,
+  },
+  {
+    name: 'probes are made of what failed alone',
+    file: 'src/runtime/lane-group.ts',
+    find: "      this.#turn = 'fresh'\n",
+    replace: '',
+    why: 'a poisonous key without traffic beside it holds up the keys that come later for a minute',
+    units: outages,
+  },
+  {
+    name: 'an outage is over for a partition whatever succeeds',
+    file: 'src/consumer/handling/outages.ts',
+    find: "if (one === partition || outage.cause === 'nothing-succeeds') this.#end(one, outage)",
+    replace: 'this.#end(one, outage)',
+    why: 'a partition that waits for its own shard is tried again at every success of another',
+    units: outages,
+  },
+  {
+    name: 'a success of before ends an outage',
+    file: 'src/consumer/handling/outages.ts',
+    find: 'if (startedAt <= outage.beganAt) continue',
+    replace: 'if (startedAt < 0) continue',
+    why: 'slow handlers that began before it end the outage, and all that waits hammers what is down',
+    units: outages,
+  },
+  {
+    name: 'what failed in an outage has no retry left after it',
+    file: 'src/consumer/handling/retries.ts',
+    find: '  trouble.retries = 0\n',
+    replace: '',
+    why: 'a database that is shaky while it comes back makes dead letters of all that waited for it',
+    units: outages,
+  },
+  {
+    name: 'records are given up in a long outage one after another',
+    file: 'src/consumer/handling/outages.ts',
+    find: 'isAlone && this.#gaveUp === 0 ? 1 : surelyTimes',
+    replace: 'isAlone && this.#gaveUp >= 0 ? 1 : surelyTimes',
+    why: 'an outage of an hour makes sixty dead letters of good records',
+    units: outages,
   },
 ]

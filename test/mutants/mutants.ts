@@ -223,8 +223,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a held partition starts what was announced before',
     file: 'src/runtime/lane-group.ts',
-    find: 'if (this.#holds > 0) return null',
-    replace: 'if (this.#holds > 1) return null',
+    find: '    if (this.#isShut) return null\n',
+    replace: '    if (this.#holds > 1 || this.#passes === 0) return null\n',
     why: 'a handler starts although its user has paused the partition',
   },
   {

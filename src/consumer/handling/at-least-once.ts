@@ -8,6 +8,7 @@ import { CallGround } from './context-sends.js'
 import { HandlerCall } from './handler-call.js'
 import { compose, type ContextSend, type Handler, type Middleware } from './handler.js'
 import type { Ladder } from './ladder.js'
+import type { Outages } from './outages.js'
 import type { RunningCalls } from './running-calls.js'
 
 /** What the user gave: one message at a time, or batches. */
@@ -21,6 +22,7 @@ export interface DeliveryParts {
   readonly middleware: readonly Middleware[]
   /** What becomes of what fails. */
   readonly ladder: Ladder
+  readonly outages: Pick<Outages, 'succeeded'>
   readonly running: RunningCalls
   readonly send: ContextSend
   readonly handlerTimeoutMs: number
@@ -59,7 +61,7 @@ class AtLeastOnce implements Delivery {
     }
     if (call.maySend) return this.#whenEnded(work, call, Promise.resolve())
     call.over()
-    this.#measure(call)
+    this.#succeeded(call)
     return handled
   }
 
@@ -72,12 +74,13 @@ class AtLeastOnce implements Delivery {
     // returned may have done so because it was told to, with its work undone.
     if (call.isCancelled) return late
     if (failure !== null) return ladder.end(work, call, failure.error)
-    this.#measure(call)
+    this.#succeeded(call)
     return handled
   }
 
-  #measure({ partition, startedAt }: HandlerCall): void {
-    const { metrics, clock } = this.#parts
+  #succeeded({ partition, startedAt }: HandlerCall): void {
+    const { metrics, clock, outages } = this.#parts
+    outages.succeeded(partition, startedAt)
     if (metrics === noMetrics) return
     const seconds = (clock.now() - startedAt) / 1000
     metrics.observe('tidemark_consumer_handle_seconds', { topic: partition.topic }, seconds)

@@ -60,9 +60,10 @@ export class Ladder {
     work.trouble ??= {
       firstFailedAt: firstFailedAt ?? lastFailedAt,
       lastAt: now,
-      countsFrom: now,
+      countsFrom: null,
       retries: 0,
       waits: 0,
+      failedInOutageAt: null,
       isDoubted: false,
     }
     work.trouble.lastAt = now

@@ -7,6 +7,7 @@ import type { Trouble } from '../partition/trouble.js'
 import { isProgrammingError } from './failure-class.js'
 import { RetryLater } from './fate.js'
 import type { Failed, Rung } from './ladder.js'
+import type { Outages } from './outages.js'
 
 export interface RetrySettings {
   /** Attempts after the first. */
@@ -19,12 +20,19 @@ export interface RetrySettings {
 export interface RetriesParts {
   /** `false`: what is retryable fails at its first attempt. */
   readonly settings: RetrySettings | false
+  readonly outages: Outages
   readonly runtime: Runtime
   readonly telemetry: Telemetry
 }
 
 /** Between attempts that spend nothing. */
 const freeBackoff: Backoff = exponential({ initialMs: 500, maxMs: 10_000 })
+
+/** Long enough for others to show whether they succeed. */
+const doubtBackoff: Backoff = exponential({ initialMs: 1_000, maxMs: 1_000 })
+
+/** Its place in the line for a probe. */
+const whenProbed = Object.freeze({ kind: 'again', afterMs: 0, isFree: true }) satisfies Settlement
 
 /**
  * Tries again in place. While a delivery waits, its lane waits with it, and its place of `concurrency` is free; a revoke, a
@@ -33,11 +41,12 @@ const freeBackoff: Backoff = exponential({ initialMs: 500, maxMs: 10_000 })
  * | what failed                     | then |
  * |---------------------------------|------|
  * | `fatal`                         | is not for this rung |
- * | `cancelled`, `unavailable`      | is tried again after a while, as often as it takes; spends nothing |
+ * | `cancelled`                     | is tried again after a while, as often as it takes; spends nothing |
+ * | `unavailable`, or `retryable` in an outage | waits for a probe; spends nothing (`outages.ts`) |
  * | `RetryLater`                    | is tried again after the time it names, as often as it is thrown |
  * | `retryable`, retries are left   | is tried again after a time that is drawn; spends one |
  * | a batch before its last retry   | is taken apart: the last attempt of each of its records is alone |
- * | `retryable`, none is left       | is not for this rung |
+ * | `retryable`, none is left       | is not for this rung, unless it may be an outage: then it is tried again; spends nothing |
  *
  * A retry is left when fewer than `retries` are spent (of programming errors one), and it would begin within `budgetMs` of
  * the first failure.
@@ -62,6 +71,7 @@ class Retries {
       case 'retryable':
         return this.#retry(failed)
       case 'unavailable':
+        return this.#parts.outages.judgeUnavailable(failed) === 'outage' ? whenProbed : this.#wait(failed)
       case 'cancelled':
         return this.#wait(failed)
       case 'fatal':
@@ -70,20 +80,44 @@ class Retries {
   }
 
   #retry(failed: Failed): Settlement | 'not-mine' {
-    const { settings, runtime } = this.#parts
+    const { settings, runtime, outages } = this.#parts
     if (settings === false) return 'not-mine'
-    const trouble = failed.work.trouble as Trouble
+    if (outages.isIn(failed.work.partition)) return this.#inOutage(failed)
+    const trouble = troubleOf(failed)
+    const now = runtime.clock.now()
+    trouble.countsFrom ??= now
     const most = isProgrammingError(failed.error) ? Math.min(1, settings.retries) : settings.retries
     const isBatch = failed.work.count > 1
     const delayMs = Math.round(this.#backoff(trouble.retries + 1, runtime.random))
-    const isInBudget = runtime.clock.now() + delayMs <= trouble.countsFrom + settings.budgetMs
+    const isInBudget = now + delayMs <= trouble.countsFrom + settings.budgetMs
     if (isInBudget && trouble.retries < (isBatch ? most - 1 : most)) {
       trouble.retries += 1
       return this.#again(failed, delayMs)
     }
-    if (!isBatch || most === 0) return 'not-mine'
-    trouble.retries += 1
-    return split
+    if (isBatch && most > 0) {
+      trouble.retries += 1
+      return split
+    }
+    return this.#usedUp(failed)
+  }
+
+  #usedUp(failed: Failed): Settlement | 'not-mine' {
+    switch (this.#parts.outages.judge(failed)) {
+      case 'to-blame':
+        return 'not-mine'
+      case 'doubted':
+        return this.#freely(failed, doubtBackoff(1, this.#parts.runtime.random))
+      case 'outage':
+        return whenProbed
+    }
+  }
+
+  #inOutage(failed: Failed): Settlement | 'not-mine' {
+    const { outages } = this.#parts
+    if (!outages.mayGiveUp(failed)) return whenProbed
+    if (failed.work.count > 1) return split
+    outages.givesUp(failed)
+    return 'not-mine'
   }
 
   #again(failed: Failed, afterMs: number): Settlement {
@@ -94,7 +128,11 @@ class Retries {
   #wait(failed: Failed): Settlement {
     const trouble = failed.work.trouble as Trouble
     trouble.waits += 1
-    const afterMs = Math.round(freeBackoff(trouble.waits, this.#parts.runtime.random))
+    return this.#freely(failed, freeBackoff(trouble.waits, this.#parts.runtime.random))
+  }
+
+  #freely(failed: Failed, waitMs: number): Settlement {
+    const afterMs = Math.round(waitMs)
     this.#tell(failed, afterMs)
     return { kind: 'again', afterMs, isFree: true }
   }
@@ -104,4 +142,15 @@ class Retries {
     const { offset } = work.firstRecord
     tell(this.#parts.telemetry, { kind: 'handling-retried', topic, partition, offset, attempt, delayMs, error })
   }
+}
+
+/** What failed before an outage ended has all its retries again. */
+function troubleOf({ work, failedBeforeAt }: Failed): Trouble {
+  const trouble = work.trouble as Trouble
+  if (failedBeforeAt === null || failedBeforeAt >= work.partition.outageEndedAt) return trouble
+  trouble.retries = 0
+  trouble.countsFrom = null
+  trouble.failedInOutageAt = failedBeforeAt
+  trouble.isDoubted = false
+  return trouble
 }

@@ -10,6 +10,7 @@ import type { DeadLetterPolicy } from '../handling/failed-record.js'
 import { discardRung, stopRung } from '../handling/fates.js'
 import { Classifier } from '../handling/failure-class.js'
 import { Ladder, type Rung } from '../handling/ladder.js'
+import { Outages } from '../handling/outages.js'
 import { retryRung } from '../handling/retries.js'
 import { RunningCalls } from '../handling/running-calls.js'
 import { ChangedValues } from '../intake/changed-values.js'
@@ -99,11 +100,17 @@ export function assemble(
         () => dispatch.wake(),
       )
     : null
+  const outages = new Outages({ settings: options.outage, runtime, telemetry })
   const makeDelivery = dependencies.delivery ?? atLeastOnce
   const delivery = makeDelivery({
     handling: handlingOf(options, loop),
     middleware: options.use,
-    ladder: new Ladder(rungsOf(options, dependencies, telemetry), new Classifier(options.classify, telemetry), runtime),
+    outages,
+    ladder: new Ladder(
+      rungsOf(options, dependencies, outages, telemetry),
+      new Classifier(options.classify, telemetry),
+      runtime,
+    ),
     running,
     send,
     handlerTimeoutMs,
@@ -218,11 +225,12 @@ const unlimited: DeadLetterPolicy = { breaker: null, afterwards: 'continue' }
 function rungsOf(
   { group, retry }: ResolvedConsumerOptions,
   { retryLater, deadLetter, deadLetterPolicy: policy = unlimited, driver: { runtime } }: ConsumerDependencies,
+  outages: Outages,
   telemetry: Telemetry,
 ): Rung[] {
   return [
     discardRung(telemetry),
-    retryRung({ settings: retry, runtime, telemetry }),
+    retryRung({ settings: retry, outages, runtime, telemetry }),
     ...(retryLater === undefined ? [] : [retryLater]),
     ...(deadLetter === null ? [] : [deadLetterRung({ group, route: deadLetter, policy, runtime, telemetry })]),
     stopRung,

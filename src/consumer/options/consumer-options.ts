@@ -72,6 +72,16 @@ export interface ConsumerSettingsOptions<Topics extends readonly Topic[] = reado
       }
     | undefined
   /**
+   * A record whose retries are used up is given up (dead letter, or its partition stops) only when another one has succeeded
+   * meanwhile. Else what the handler needs may be down: the partition pauses, tries one record at a time at rising distances
+   * up to 10 s, spends no attempt, and goes on when one succeeds; told once, and counted. When nothing has succeeded for
+   * `decideAfterMs` (60,000) and a single record fails, it is given up all the same, as it may be the only one there is;
+   * with several, and for each further one, that takes ten times as long. What a handler leaves alone counts as success, so
+   * one that leaves most records alone should throw `Unavailable`. `false`, and `retry: false`: nothing but a thrown
+   * `Unavailable` is an outage.
+   */
+  readonly outage?: false | { readonly decideAfterMs?: number | undefined } | undefined
+  /**
    * Says what an error of the handler means, where the handler cannot throw `DeadLetter`, `Discard`, `Unavailable` or
    * `RetryLater` itself: `retryable` (the default for all errors), `fatal`, `unavailable` or `cancelled`; `undefined` leaves
    * it to the default. Is not asked about what cannot be decoded.

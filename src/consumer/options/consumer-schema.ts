@@ -42,6 +42,12 @@ const retrySchema = z.strictObject({
   budgetMs: positive().default(10_000).describe('no retry begins later than this after the first failure, in ms'),
 })
 
+const outageSchema = z.strictObject({
+  decideAfterMs: positive()
+    .default(60_000)
+    .describe('when nothing has succeeded for so long, one record that fails is given up all the same, in ms'),
+})
+
 const optionFields = {
   group: z
     .string()
@@ -110,6 +116,12 @@ const optionFields = {
     .union([z.literal(false), retrySchema])
     .prefault({})
     .describe('how a record that failed is tried again: { retries, backoff, budgetMs }, or false for not at all'),
+  outage: z
+    .union([z.literal(false), outageSchema])
+    .prefault({})
+    .describe(
+      'failures while nothing succeeds are an outage: { decideAfterMs }, or false to give such records up at once',
+    ),
   classify: z
     .custom<Classify>(isFunction)
     .optional()

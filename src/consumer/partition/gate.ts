@@ -1,5 +1,5 @@
-/** `fetch`: the broker is asked for more. `start`: handlers begin. */
-export type Door = 'fetch' | 'start'
+/** `fetch`: the broker is asked for more. `start`: handlers begin. `flow`: they begin by themselves, not one by one as probes. */
+export type Door = 'fetch' | 'start' | 'flow'
 
 /**
  * Why a partition rests, and which doors each reason closes. What runs goes on; a door is open when no reason closes it.
@@ -9,6 +9,7 @@ export type Door = 'fetch' | 'start'
  * | `user`        | `resume`, over seeks, resets and rebalances |
  * | `marks`       | what is held is below the low mark |
  * | `dead-letter` | the dead-letter topic can be written again |
+ * | `outage`      | something succeeds again |
  * | `not-before`  | the time before which its next record may not be handled |
  * | `stage-full`  | its stage has let records go |
  * | `commit`      | the commit of its last record is confirmed (`commit: 'confirmed'`) |
@@ -19,6 +20,7 @@ const doorsOf = {
   user: ['fetch', 'start'],
   marks: ['fetch'],
   'dead-letter': ['start'],
+  outage: ['flow'],
   'not-before': ['start'],
   'stage-full': ['fetch'],
   commit: ['start'],
@@ -27,7 +29,8 @@ const doorsOf = {
 } as const satisfies Readonly<Record<PauseReason, readonly Door[]>>
 
 /** Why nothing of a partition is fetched or started. More may come. */
-export type PauseReason = 'user' | 'marks' | 'dead-letter' | 'not-before' | 'stage-full' | 'commit' | 'stopped' | 'seek'
+export type PauseReason =
+  'user' | 'marks' | 'dead-letter' | 'outage' | 'not-before' | 'stage-full' | 'commit' | 'stopped' | 'seek'
 
 /** What closing and opening a door does. */
 export type DoorActions = Readonly<Record<Door, { close(): void; open(): void }>>
@@ -37,7 +40,7 @@ export class PartitionGate {
   readonly #actions: DoorActions
   /** A reason may stand several times, as when several records wait for the dead-letter topic. */
   readonly #standing = new Map<PauseReason, number>()
-  readonly #closings: Record<Door, number> = { fetch: 0, start: 0 }
+  readonly #closings: Record<Door, number> = { fetch: 0, start: 0, flow: 0 }
 
   constructor(actions: DoorActions) {
     this.#actions = actions

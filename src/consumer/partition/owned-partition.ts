@@ -73,6 +73,10 @@ export class OwnedPartition implements TopicPartition {
   stoppedBy: TidemarkError | null = null
   /** Goes on in its place since it was reset. */
   successor: OwnedPartition | null = null
+  /** Of the attempts that succeeded, when the one that began last did (by `clock.now()`). */
+  witnessedAt = -Infinity
+  /** What failed until then has spent nothing. */
+  outageEndedAt = -Infinity
   /** Failed attempts, in a row, to put a record on the dead-letter topic. */
   deadLetterFailures = 0
   #abandoned: AbortController | null = null
@@ -101,6 +105,7 @@ export class OwnedPartition implements TopicPartition {
         open: () => (this.isGone ? undefined : fetching.resume(assigned)),
       },
       start: { close: () => lanes.hold(), open: () => lanes.release() },
+      flow: { close: () => lanes.narrow(), open: () => lanes.widen() },
     })
     this.acknowledged = start.acknowledged
     this.metadataMaxBytes = metadataMaxBytes

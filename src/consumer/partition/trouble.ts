@@ -3,12 +3,14 @@ export interface Trouble {
   /** Wall time, ms since the Unix epoch. */
   readonly firstFailedAt: number
   lastAt: number
-  /** Since when its retries count; an outage ends and they count anew. */
-  countsFrom: number
+  /** Of the first failure that counts; `null` before it. An outage ends, and failures count anew. */
+  countsFrom: number | null
   /** Retries spent since then. */
   retries: number
   /** Attempts in a row that spent nothing. */
   waits: number
+  /** Its last failure before the end of an outage, in which it failed too; `null` when there was none. */
+  failedInOutageAt: number | null
   /** Its retries are used up, and nobody knows whether it is to blame. */
   isDoubted: boolean
 }

@@ -32,6 +32,10 @@ export interface PartitionLanes {
   /** Nothing new starts until every hold is released. */
   hold(): void
   release(): void
+  /** One thing starts for each `letOne`, until it is widened again. */
+  narrow(): void
+  widen(): void
+  letOne(): void
   /** Drops what waits; what runs goes on. */
   close(): void
   whenIdle(): Promise<void>

@@ -131,10 +131,10 @@ export class StallWatch {
     if (isStalled && !this.#stalledSince.has(partition)) this.#tellStall(partition, waitsFor, stalledMs)
   }
 
-  /** A partition that stopped, letters that are not stored, brokers of which none answers: whoever met it tells it. */
+  /** A partition that stopped, letters that are not stored, an outage, brokers of which none answers: whoever met it tells it. */
   #isToldElsewhere(waitsFor: WaitsFor): boolean {
     if (waitsFor === 'fetch') return this.pollAgeMs() >= this.#parts.warnAfterMs
-    return waitsFor === 'seek' || waitsFor === 'dead-letter'
+    return waitsFor === 'seek' || waitsFor === 'dead-letter' || waitsFor === 'outage'
   }
 
   #tellStall(partition: OwnedPartition, waitsFor: WaitsFor, stalledMs: number): void {

@@ -138,6 +138,7 @@ describe('a thenable that a handler returns', () => {
         group: 'g',
         topics: [t],
         sessionTimeoutMs: 6_000,
+        retry: false,
         deadLetter: 't.dlq',
         handle: () => broken as unknown as Promise<void>,
       })
@@ -180,6 +181,7 @@ describe('a record whose handler throws something odd', () => {
       const consumer = messaging.consumer({
         group: 'g',
         topics: [t],
+        retry: false,
         deadLetter: 't.dlq',
         sessionTimeoutMs: 6_000,
         handle: ({ value }) => {

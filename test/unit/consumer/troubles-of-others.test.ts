@@ -19,6 +19,7 @@ describe('a dead-letter topic that cannot be written', () => {
         topics: [t, healthy],
         order: 'key',
         concurrency: 8,
+        retry: false,
         deadLetter: 't.dlq',
         sessionTimeoutMs: 6_000,
         handle: async ({ value }) => {
@@ -133,6 +134,7 @@ describe('one poisonous output among many', () => {
         topics: [t],
         order: 'key',
         concurrency: 64,
+        retry: false,
         deadLetter: 't.dlq',
         sessionTimeoutMs: 6_000,
         handle: async ({ value }, { send }) => {

@@ -224,4 +224,50 @@ describe('a task that gives its place back', () => {
     expect(log).toEqual(['begins 1', '1 is told to end', 'ends 1'])
     expect(closing.aborted).toBe(true)
   })
+
+  it('waits in a narrow group until one is let through; what has not begun takes turns with it', async () => {
+    const { clock, log, waits, group } = waiting(4)
+    group.push('a', task('a', 1, 10))
+    group.push('b', task('b', 2, 10))
+    await clock.advance(0)
+    group.narrow()
+    for (const number of [3, 4]) group.push(`k${number}`, task(`k${number}`, number))
+    waits.get(1)?.()
+    waits.get(2)?.()
+    await clock.advance(100)
+    expect(log.splice(0)).toEqual(['begins 1', 'begins 2'])
+    for (const lines of [
+      ['1 goes on', 'ends 1'],
+      ['begins 3', 'ends 3'],
+      ['2 goes on', 'ends 2'],
+    ]) {
+      group.letOne()
+      await clock.advance(100)
+      expect(log.splice(0)).toEqual(lines)
+    }
+    group.hold()
+    group.letOne()
+    await clock.advance(100)
+    expect(log).toEqual([])
+    group.release()
+    group.widen()
+    await clock.advance(100)
+    expect(log).toEqual(['begins 4', 'ends 4'])
+  })
+
+  it('that waits for a place while its group becomes narrow begins no more than others', async () => {
+    const { clock, log, waits, group } = waiting(1)
+    group.push('a', task('a', 1, 10))
+    group.push('b', task('b', 2, 10))
+    await clock.advance(0)
+    waits.get(1)?.()
+    waits.get(2)?.()
+    await clock.advance(0)
+    group.narrow()
+    await clock.advance(100)
+    expect(log.slice(2)).toEqual(['1 goes on', 'ends 1'])
+    group.letOne()
+    await clock.advance(100)
+    expect(log.slice(4)).toEqual(['2 goes on', 'ends 2'])
+  })
 })

@@ -28,7 +28,7 @@ async function trying(fails: Fails, options: Options = {}, key: (offset: number)
     if (error !== undefined) throw error as Error
   }
   const all = setUp(
-    { handle, commit: 'each', retry: {}, ...options },
+    { handle, commit: 'each', retry: {}, outage: false, ...options },
     { deadLetter: route, onEvent: (event) => void events.push(event) },
   )
   const startedAt = all.clock.now()
@@ -118,7 +118,13 @@ describe('a record whose handler fails', () => {
       if (offset !== 1 || seen.length > 2) return undefined
       return new Promise<void>((_, reject) => signal.addEventListener('abort', () => reject(new Error('told'))))
     }
-    const { clock, driver, consumer, stopped } = setUp({ handle, handlerTimeoutMs: 2_000, commit: 'each', retry: {} })
+    const { clock, driver, consumer, stopped } = setUp({
+      handle,
+      handlerTimeoutMs: 2_000,
+      commit: 'each',
+      retry: {},
+      outage: false,
+    })
     await consumer.start()
     driver.deliver(await driver.assign('t', 0), records(0, 3))
     await clock.advance(10_000)
@@ -176,7 +182,10 @@ describe('a batch that fails', () => {
       await Promise.resolve()
       if (fails(offsets)) throw new Error('no')
     }
-    const all = setUp({ handleBatch, commit: 'each', retry: {}, ...options }, letters ? { deadLetter: route } : {})
+    const all = setUp(
+      { handleBatch, commit: 'each', retry: {}, outage: false, ...options },
+      letters ? { deadLetter: route } : {},
+    )
     await all.consumer.start()
     all.driver.deliver(await all.driver.assign('t', 0), records(0, 4))
     await all.clock.advance(20_000)
@@ -305,7 +314,7 @@ describe('classify', () => {
     const handle = () => {
       throw new DeadLetter('never')
     }
-    const { clock, driver, consumer } = setUp({ handle, retry: {}, classify }, { deadLetter: route })
+    const { clock, driver, consumer } = setUp({ handle, retry: {}, outage: false, classify }, { deadLetter: route })
     await consumer.start()
     driver.deliver(await driver.assign('t', 0), [record(0, null, 'bad'), record(1)])
     await clock.advance(10_000)

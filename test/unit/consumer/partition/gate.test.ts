@@ -4,7 +4,7 @@ import { PartitionGate } from '../../../../src/consumer/partition/gate.js'
 function gate() {
   const told: string[] = []
   const door = (name: string) => ({ close: () => told.push(`close ${name}`), open: () => told.push(`open ${name}`) })
-  return { told, gate: new PartitionGate({ fetch: door('fetch'), start: door('start') }) }
+  return { told, gate: new PartitionGate({ fetch: door('fetch'), start: door('start'), flow: door('flow') }) }
 }
 
 describe('a door', () => {
