@@ -73,7 +73,7 @@ describe('options that cannot work', () => {
   })
 })
 
-describe('retry and classify', () => {
+describe('retry, outage and classify', () => {
   it('try again by default, at hand are parts of it, and false is none', () => {
     const defaults = { retries: 3, backoff: { initialMs: 100, maxMs: 2_000 }, budgetMs: 10_000 }
     expect(resolve({}).retry).toEqual(defaults)
@@ -83,6 +83,8 @@ describe('retry and classify', () => {
       backoff: { initialMs: 5, maxMs: 2_000 },
     })
     expect(resolve({ retry: false }).retry).toBe(false)
+    expect(resolve({ outage: {} }).outage).toEqual({ decideAfterMs: 60_000 })
+    expect(resolve({ outage: false }).outage).toBe(false)
   })
 
   it('that cannot work are refused with what to write instead', () => {
@@ -91,6 +93,7 @@ describe('retry and classify', () => {
       [{ retry: { retries: -1 } }, 'retry.retries', /attempts after the first one, from 0 to 1,000/],
       [{ retry: { attempts: 3 } }, 'retry.attempts', /retr/],
       [{ retry: { backoff: { initialMs: 3_000 } } }, 'retry.backoff.maxMs', /at least retry.backoff.initialMs, 3000/],
+      [{ outage: { decideAfterMs: 0 } }, 'outage.decideAfterMs', /nothing has succeeded for so long/],
       [{ classify: 'fatal' }, 'classify', /a function \(error\)/],
     ]
     for (const [options, path, fix] of wrong)
