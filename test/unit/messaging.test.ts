@@ -97,6 +97,7 @@ describe('messaging', () => {
       group: 'g',
       topics: [readings],
       deadLetter: 'readings.dlq',
+      retry: false,
       handle: ({ value }) => {
         if (value.value === 13) throw new Error('thirteen')
         handled.push(value.value)
@@ -119,7 +120,8 @@ describe('messaging', () => {
     const value = Buffer.alloc(5 * mebibyte, 'x')
     await messaging.producer({ maxRequestBytes: 8 * mebibyte }).send(large, value)
     const handle = () => Promise.reject(new Error('no'))
-    await messaging.consumer({ group: 'g', topics: [large], deadLetter: 'readings.dlq', handle }).start()
+    const options = { group: 'g', topics: [large], deadLetter: 'readings.dlq', retry: false } as const
+    await messaging.consumer({ ...options, handle }).start()
     await until(() => cluster.records('readings.dlq', 0).length > 0)
     expect(cluster.records('readings.dlq', 0)[0]?.value?.equals(value)).toBe(true)
     await messaging.close()

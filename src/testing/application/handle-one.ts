@@ -1,3 +1,4 @@
+import { RetryLater, Unavailable } from '../../consumer/handling/fate.js'
 import type { Handler, HandlerContext, Middleware } from '../../consumer/handling/handler.js'
 import type { DriverProducer } from '../../driver/producer.js'
 import { createMemoryCluster, type MemoryCluster } from '../../drivers/memory/memory-cluster.js'
@@ -20,8 +21,11 @@ export interface HandleOneOptions extends SendOptions {
 
 /** What became of one message. */
 export interface HandledOne {
-  /** `dead-lettered`: a consumer without a dead-letter topic stops its partition instead. */
-  readonly outcome: 'handled' | 'discarded' | 'dead-lettered'
+  /**
+   * `dead-lettered`: a consumer without a dead-letter topic stops its partition instead, and one with retries tries again
+   * before that, unless the handler threw `DeadLetter`. `tried-again`: it threw `Unavailable` or `RetryLater`.
+   */
+  readonly outcome: 'handled' | 'discarded' | 'dead-lettered' | 'tried-again'
   /** Of a dead letter, as its header `td-reason` has it. */
   readonly reason: string | null
   /** What the handler threw, if it did. */
@@ -33,7 +37,7 @@ export interface HandledOne {
 const deadLetters = 'handle-one.dead-letters'
 
 /**
- * Handles one message as a consumer does, on a Kafka of its own inside the process: the value goes through the topic's serde
+ * Handles one message, once, as a consumer does, on a Kafka of its own inside the process: the value goes through the topic's serde
  * both ways, the handler and its sends are awaited, and what it throws decides the fate of the record. Topics it sends to need
  * not exist. Of a handler of batches: `(message, context) => handleBatch([message], context)`.
  *
@@ -64,6 +68,7 @@ export async function handleOne<Value, Name extends string>(
       group: null,
       topics: [topic],
       deadLetter: { topic: deadLetters, breaker: false },
+      retry: false,
       handlerTimeoutMs,
       use: [
         seen.only,
@@ -81,7 +86,7 @@ export async function handleOne<Value, Name extends string>(
     const letter = fates.find((event) => event.kind === 'dead-lettered')
     const isDiscarded = fates.some(({ kind }) => kind === 'discarded')
     return {
-      outcome: letter !== undefined ? 'dead-lettered' : isDiscarded ? 'discarded' : 'handled',
+      outcome: letter !== undefined ? 'dead-lettered' : isDiscarded ? 'discarded' : seen.outcome,
       reason: letter?.reason ?? null,
       error: seen.error,
       sent: sent.flat().filter((message) => !seen.isIt(message)),
@@ -96,6 +101,7 @@ export async function handleOne<Value, Name extends string>(
 class Seen {
   readonly topics = new Set<Topic>()
   error: unknown = undefined
+  outcome: 'handled' | 'tried-again' = 'handled'
   readonly #it: Receipt
 
   constructor(it: Receipt) {
@@ -115,7 +121,9 @@ class Seen {
       await next()
     } catch (error) {
       this.error = error
-      throw error
+      if (!(error instanceof Unavailable || error instanceof RetryLater)) throw error
+      // Enough is known: the next attempt is not waited for.
+      this.outcome = 'tried-again'
     }
   }
 

@@ -1,6 +1,16 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { bytes, createMessaging, DeadLetter, defineTopic, Discard, json, type Messaging } from 'tidemark'
+import {
+  bytes,
+  createMessaging,
+  DeadLetter,
+  defineTopic,
+  Discard,
+  RetryLater,
+  Unavailable,
+  json,
+  type Messaging,
+} from 'tidemark'
 import { createMemoryCluster, memory, type MemoryCluster } from 'tidemark/memory'
 import { handleOne, recordsOf, seededRandom, untilIdle, virtualClock } from 'tidemark/testing'
 
@@ -109,7 +119,7 @@ describe('untilIdle', () => {
 
   it('rejects with what stopped a partition', async () => {
     const handle = () => Promise.reject(new Error('no'))
-    await messaging.consumer({ group: 'g', topics: [orders], handle }).start()
+    await messaging.consumer({ group: 'g', topics: [orders], retry: false, handle }).start()
     await messaging.producer().send(orders, order('o-1'))
     await expect(untilIdle(messaging)).rejects.toMatchObject({ code: 'handler-failed', cause: { message: 'no' } })
   })
@@ -183,6 +193,8 @@ describe('handleOne', () => {
     ['an error', new Error('no'), 'dead-lettered', 'exhausted'],
     ['DeadLetter', new DeadLetter('unknown customer'), 'dead-lettered', 'rejected'],
     ['Discard', new Discard('too old'), 'discarded', null],
+    ['Unavailable', new Unavailable('the bank is closed'), 'tried-again', null],
+    ['RetryLater', new RetryLater(60_000), 'tried-again', null],
   ])('tells the fate that %s brings', async (_, thrown, outcome, reason) => {
     const fate = await handleOne(orders, order('o-1'), () => Promise.reject(thrown))
     expect(fate).toEqual({ outcome, reason, error: thrown, sent: [] })
