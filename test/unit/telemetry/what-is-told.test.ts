@@ -78,6 +78,7 @@ describe('a handler that throws', () => {
       const consumer = messaging.consumer({
         group: 'g',
         topics: [t],
+        retry: false,
         handle() {
           if (!isMended) throw new RangeError('card declined')
         },
@@ -113,7 +114,7 @@ describe('a handler that throws', () => {
       const fail = (): never => {
         throw new RangeError('card declined')
       }
-      const consumer = messaging.consumer({ group: 'g', topics: [t], deadLetter: letters, handle: fail })
+      const consumer = messaging.consumer({ retry: false, group: 'g', topics: [t], deadLetter: letters, handle: fail })
       await consumer.start()
       await clock.sleep(61_000)
       put(cluster, ['d'])
