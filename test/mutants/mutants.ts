@@ -1,3 +1,4 @@
+import { durabilityMutants } from './durability-mutants.js'
 import { failureMutants } from './failure-mutants.js'
 import { verdictMutants } from './verdict-mutants.js'
 import type { Mutant } from './mutant.js'
@@ -598,4 +599,5 @@ export const mutants: readonly Mutant[] = [
   },
   ...failureMutants,
   ...verdictMutants,
+  ...durabilityMutants,
 ]
