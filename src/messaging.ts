@@ -155,14 +155,20 @@ export class Messaging implements AsyncDisposable {
     }
   }
 
-  /** Consumers drain, commit and leave; then producers flush; then connections close. Bounded. Idempotent. */
+  /**
+   * Consumers drain, commit and leave; then producers flush; then connections close. Bounded. Idempotent. Called inside a
+   * handler, or the body of a loop, of one of its consumers it begins all that and resolves at once, since the end waits for
+   * whoever calls.
+   */
   close(options: CloseOptions = {}): Promise<void> {
     const problem = optionProblem('close', options, closeRules)
     if (problem !== null) return Promise.reject(problem)
     const { timeoutMs = this.#options.closeTimeoutMs, force = false } = options
     if (force) this.#force()
     this.#closing ??= this.#close(force ? 0 : timeoutMs)
-    return this.#closing
+    if (![...this.#consumers].some((consumer) => consumer.isCalling())) return this.#closing
+    this.#closing.catch(() => undefined) // whoever closes from elsewhere is told
+    return Promise.resolve()
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -172,7 +178,9 @@ export class Messaging implements AsyncDisposable {
   async #close(timeoutMs: number): Promise<void> {
     const { clock } = this.#options.driver.runtime
     const deadline = clock.now() + timeoutMs
-    const stops = [...this.#consumers].map((consumer) => consumer.stop({ timeoutMs: timeoutMs * consumersShare }))
+    const stops = [...this.#consumers].map((consumer) =>
+      consumer.stopEntirely({ timeoutMs: timeoutMs * consumersShare }),
+    )
     const stopped = await Promise.allSettled(stops)
     // A handler that outlived its consumer may still want to send; nobody would close what is made for it now.
     this.#producersClosing = true

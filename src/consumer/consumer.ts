@@ -1,4 +1,4 @@
-import { DriverError, StateError, TidemarkError } from '../errors.js'
+import { StateError, type TidemarkError } from '../errors.js'
 import { flag, optionProblem, timeLimit, type Rules } from '../input/option-rules.js'
 import type { Topic } from '../topic/topic.js'
 import type { TopicPartition } from '../message/topic-partition.js'
@@ -7,6 +7,7 @@ import { timeoutRules, type TimeoutOption } from '../producer/timeout-option.js'
 import { pause } from '../runtime/pause.js'
 import { StateMachine } from '../runtime/state-machine.js'
 import { whenAborted } from '../runtime/when-aborted.js'
+import { asTidemarkError, noOffset, startedBefore, withoutLoop } from './lifecycle/refusals.js'
 import { ConsumerRun } from './lifecycle/run.js'
 import type { Telemetry } from '../telemetry/guard.js'
 import { tell } from '../telemetry/tell.js'
@@ -111,9 +112,21 @@ export class Consumer<Topics extends readonly Topic[] = readonly Topic[]> implem
   /**
    * Takes nothing new, lets running handlers finish, commits what is settled, leaves the group. Bounded by `timeoutMs`:
    * handlers that have not finished see their signal abort, and their records are reported as possible duplicates.
-   * Idempotent.
+   * Idempotent. Called inside a handler, or the body of a loop, it begins all that and resolves at once, since the end
+   * waits for whoever calls.
    */
   stop(options: StopOptions = {}): Promise<void> {
+    const ended = this.stopEntirely(options)
+    return ended === this.#closing && this.isCalling() ? Promise.resolve() : ended
+  }
+
+  /** @internal Does the code that asks run inside a handler, or the body of a loop, of this consumer? */
+  isCalling(): boolean {
+    return this.#run.parts.isCalling()
+  }
+
+  /** @internal A `stop` that waits for the end whoever calls. */
+  stopEntirely(options: StopOptions = {}): Promise<void> {
     const problem = optionProblem('stop', options, stopRules)
     if (problem !== null) return Promise.reject(problem)
     const { timeoutMs = this.#options.drainMs + leaveMs, force = false } = options
@@ -142,7 +155,7 @@ export class Consumer<Topics extends readonly Topic[] = readonly Topic[]> implem
    */
   batches(): AsyncIterableIterator<BatchOf<Topics[number]>, undefined> {
     if (!this.#options.loop) throw withoutLoop()
-    const iterator = new BatchIterator({ loop: () => this.#loop(), onLeft: () => this.stop() })
+    const iterator = new BatchIterator({ loop: () => this.#loop(), onLeft: () => this.stopEntirely() })
     return iterator as unknown as AsyncIterableIterator<BatchOf<Topics[number]>, undefined>
   }
 
@@ -374,27 +387,4 @@ export class Consumer<Topics extends readonly Topic[] = readonly Topic[]> implem
   #now(): number {
     return this.#clock.now()
   }
-}
-
-function withoutLoop(): StateError {
-  const message =
-    'batches was called on a consumer that has a handler; write loop: true instead of handle or handleBatch'
-  return new StateError('no-loop', message)
-}
-
-function startedBefore(state: ConsumerState): StateError {
-  return new StateError(
-    'wrong-state',
-    `start was called on a consumer that is ${state}; what has ended is not started again: make a new one`,
-  )
-}
-
-function asTidemarkError(cause: unknown): TidemarkError {
-  if (cause instanceof TidemarkError) return cause
-  return new DriverError('start-failed', 'the consumer could not start', { cause })
-}
-
-function noOffset(place: TopicPartition): DriverError {
-  const message = `the driver found no offset for the time to seek in ${place.topic}-${place.partition}; seek an offset`
-  return new DriverError('no-offset', message, place)
 }

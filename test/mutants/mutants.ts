@@ -144,7 +144,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a record is settled when its handler starts',
     file: 'src/consumer/handling/at-least-once.ts',
-    find: 'const failure = await call.outcome(ended)',
+    find: 'const failure = await call.outcome(ended, mark)',
     replace: 'const failure = (void call.outcome(ended), null) as Awaited<ReturnType<HandlerCall["outcome"]>>',
     why: 'a crash loses what was being handled',
   },

@@ -1,5 +1,6 @@
 import type { Message } from '../../message/message.js'
 import type { Clock } from '../../runtime/clock.js'
+import type { CallMark } from '../../runtime/callers.js'
 import type { Logger } from '../../telemetry/logger.js'
 import { noMetrics, type Metrics } from '../../telemetry/metrics.js'
 import { handled, late, type Settlement } from '../partition/settlement.js'
@@ -24,6 +25,8 @@ export interface DeliveryParts {
   readonly ladder: Ladder
   readonly outages: Pick<Outages, 'succeeded'>
   readonly running: RunningCalls
+  /** Of every call of the handler. */
+  readonly mark: CallMark
   readonly send: ContextSend
   readonly handlerTimeoutMs: number
   readonly clock: Clock
@@ -42,7 +45,7 @@ class AtLeastOnce implements Delivery {
   constructor(parts: DeliveryParts) {
     this.#parts = parts
     this.#ground = new CallGround(parts.send, parts.clock, parts.handlerTimeoutMs, parts.logger)
-    this.#invoke = invokeOf(parts.handling, parts.middleware)
+    this.#invoke = parts.mark.calling(invokeOf(parts.handling, parts.middleware))
   }
 
   deliver(work: Work): Settlement | Promise<Settlement> {
@@ -66,9 +69,9 @@ class AtLeastOnce implements Delivery {
   }
 
   async #whenEnded(work: Work, call: HandlerCall, ended: PromiseLike<void>): Promise<Settlement> {
-    const { running, ladder } = this.#parts
+    const { running, ladder, mark } = this.#parts
     running.add(call)
-    const failure = await call.outcome(ended)
+    const failure = await call.outcome(ended, mark)
     running.delete(call)
     // Whoever gets the partition handles the record again: no attempt is spent, nothing is dead-lettered. A handler that
     // returned may have done so because it was told to, with its work undone.

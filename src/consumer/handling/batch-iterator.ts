@@ -1,3 +1,4 @@
+import { callerOf, isCalledFrom } from '../../runtime/callers.js'
 import type { Batch } from './batch.js'
 import type { BatchLoop } from './batch-loop.js'
 import type { OpenBatch } from './open-batch.js'
@@ -13,22 +14,37 @@ export interface BatchIteratorParts {
 export class BatchIterator implements AsyncIterableIterator<Batch, undefined> {
   readonly #parts: BatchIteratorParts
   readonly #taken = new Set<OpenBatch>()
-  #state: 'going' | 'left' = 'going'
+  /** `in-body`: it has given a batch, and was not asked for the next one. */
+  #state: 'asking' | 'in-body' | 'left' = 'asking'
+  /** The function that the loop is part of. */
+  #asker: string | null = null
 
   constructor(parts: BatchIteratorParts) {
     this.#parts = parts
   }
 
   async next(): Promise<IteratorResult<Batch, undefined>> {
+    const asker = callerOf(this.next)
     const loop = this.#parts.loop()
     if (loop === null || this.#state === 'left') return over
+    this.#state = 'asking'
     this.#lookAtTaken()
     const batch = await loop.next()
     if (batch === null) return over
+    if (this.#isLeft()) {
+      batch.leave()
+      return over
+    }
+    this.#asker = asker
+    this.#state = 'in-body'
     this.#taken.add(batch)
-    if (!this.#isLeft()) return { done: false, value: batch }
-    batch.leave()
-    return over
+    loop.gaveTo(this)
+    return { done: false, value: batch }
+  }
+
+  /** Does the code that asks run inside the body of this loop? */
+  get isCalling(): boolean {
+    return this.#state === 'in-body' && this.#asker !== null && isCalledFrom(this.#asker)
   }
 
   async return(): Promise<IteratorResult<Batch, undefined>> {

@@ -13,6 +13,11 @@ interface Asking {
   readonly fail: (error: Error) => void
 }
 
+/** A loop that may be the one that calls. */
+interface Caller {
+  readonly isCalling: boolean
+}
+
 /**
  * Where the batches of a consumer go that has no handler: to whoever asks for one. A delivery begins only when somebody
  * asks, so the time of a batch counts from when it is given, and what nobody asked for has not begun.
@@ -34,6 +39,8 @@ export class BatchLoop {
   /** Deliveries that go again, and for which nobody has asked. */
   #held: (() => void)[] = []
   readonly #batches = new Map<Work, OpenBatch>()
+  /** Loops that have been given something. */
+  readonly #iterators = new Set<Caller>()
   #end: { readonly error: Error | null } | null = null
 
   /** @param onAsked a delivery may begin that might not before */
@@ -59,6 +66,15 @@ export class BatchLoop {
       this.#asking.push({ give, fail })
       this.#asked()
     })
+  }
+
+  gaveTo(iterator: Caller): void {
+    this.#iterators.add(iterator)
+  }
+
+  /** Does the code that asks run inside the body of a loop? */
+  get isCalling(): boolean {
+    return [...this.#iterators].some(({ isCalling }) => isCalling)
   }
 
   /** Nothing new begins. */

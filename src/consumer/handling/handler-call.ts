@@ -1,5 +1,6 @@
 import { tdHeader } from '../../message/headers.js'
 import { wallTimeOf } from '../../runtime/clock.js'
+import type { CallMark } from '../../runtime/callers.js'
 import type { OwnedPartition } from '../partition/owned-partition.js'
 import type { Work } from '../partition/work.js'
 import { ContextSends, type CallGround } from './context-sends.js'
@@ -119,18 +120,10 @@ export class HandlerCall implements HandlerContext {
    * Resolves when the handler and all its sends have ended, or it is given up: with `null` when they did so in time and
    * well. Never rejects. Calls `then` once: of what only looks like a promise, each call may run it anew.
    */
-  outcome(handled: PromiseLike<void>): Promise<HandlerFailure | null> {
+  outcome(handled: PromiseLike<void>, mark: CallMark): Promise<HandlerFailure | null> {
     return new Promise((resolve) => {
       this.#settle = resolve
-      const end = (failure: HandlerFailure | null) => void this.#ended(failure)
-      try {
-        handled.then(
-          () => end(null),
-          (error: unknown) => end({ error }),
-        )
-      } catch (error) {
-        end({ error })
-      }
+      void mark.whenEnded(handled, (failure) => void this.#ended(failure)) // never rejects
     })
   }
 

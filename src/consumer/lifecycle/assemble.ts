@@ -13,6 +13,7 @@ import { Ladder, type Rung } from '../handling/ladder.js'
 import { Outages } from '../handling/outages.js'
 import { retryRung } from '../handling/retries.js'
 import { RunningCalls } from '../handling/running-calls.js'
+import { CallMark } from '../../runtime/callers.js'
 import { ChangedValues } from '../intake/changed-values.js'
 import { Inflow, type Supply } from '../intake/inflow.js'
 import { Intake } from '../intake/intake.js'
@@ -46,6 +47,8 @@ export interface ConsumerParts {
   readonly ledger: Ledger
   /** Where batches go; `null` when there is a handler. */
   readonly loop: BatchLoop | null
+  /** Does the code that asks run inside a handler, or the body of a loop, of this consumer? */
+  readonly isCalling: () => boolean
   readonly facts: () => PartsFacts
   /** No timer is left. */
   readonly close: () => void
@@ -101,6 +104,7 @@ export function assemble(
       )
     : null
   const outages = new Outages({ settings: options.outage, runtime, telemetry })
+  const mark = new CallMark()
   const makeDelivery = dependencies.delivery ?? atLeastOnce
   const delivery = makeDelivery({
     handling: handlingOf(options, loop),
@@ -112,6 +116,7 @@ export function assemble(
       runtime,
     ),
     running,
+    mark,
     send,
     handlerTimeoutMs,
     clock,
@@ -179,6 +184,7 @@ export function assemble(
     steering,
     ledger,
     loop,
+    isCalling: () => dispatch.running > 0 && (loop?.isCalling ?? mark.isWithin),
     facts: () =>
       partsFacts({
         partitions: owned(),
