@@ -45,6 +45,10 @@ export type {
   HandleEach,
   HandleInLoop,
   MessageOf,
+  OnAssigned,
+  OnRevoked,
+  RevokeReason,
+  StartingPlaces,
 } from './consumer/options/consumer-options.js'
 export type { ConsumerFacts, PartitionFacts } from './consumer/watch/facts.js'
 export type { Order } from './consumer/dispatch/dispatch.js'

@@ -18,6 +18,8 @@ export type WaitsFor =
   | 'dead-letter'
   /** The answer to the commit of its last record, before the next begins (`commit: 'confirmed'`). */
   | 'commit'
+  /** The user's `onAssigned`, which has not said yet where it starts. */
+  | 'hook'
   /** Somebody: it stopped at a record that failed and had nowhere to go. */
   | 'seek'
   /** Its broker. */
@@ -57,6 +59,17 @@ export type ClientEvent =
   /** Where they start cannot be told, so they are not read. */
   | { readonly kind: 'starts-unknown'; readonly partitions: readonly TopicPartition[]; readonly rounds: number }
   | { readonly kind: 'starts-known' }
+  /**
+   * `onAssigned` or `onRevoked` threw, took too long, or answered what is no answer. After `onAssigned` its partitions are
+   * held, and it is asked again after `delayMs`.
+   */
+  | {
+      readonly kind: 'hook-failed'
+      readonly hook: 'onAssigned' | 'onRevoked'
+      readonly partitions: readonly TopicPartition[]
+      readonly delayMs: number | null
+      readonly error: unknown
+    }
   | (TopicPartition & { readonly kind: 'reset'; readonly from: number; readonly to: number; readonly reason: string })
   | (TopicPartition & { readonly kind: 'partition-unreadable'; readonly unsettled: number; readonly error: unknown })
   /** Partitions were given up: revoked, stopped, lost, reset, or forced. */

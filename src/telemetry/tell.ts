@@ -18,6 +18,7 @@ const adviceOn: Readonly<Record<WaitsFor, string>> = {
   loop: 'the loop over its batches() holds one without done() or commit(), or asks for none',
   'dead-letter': 'its dead-letter topic cannot be written',
   commit: 'the commit of its last record is not confirmed; look at the coordinator of the group',
+  hook: 'onAssigned has not said where it starts; look at what that waits for',
   seek: 'it stopped at a record that could not be handled; mend the handler and restart it, or set deadLetter',
   fetch: 'its records are not fetched; check that its leader is reachable',
 }
@@ -51,6 +52,13 @@ const rules: { readonly [Kind in EventKind]: Rule<EventOf<Kind>> } = {
       'partitions have no starting point yet and are not read; look at their leaders and at the coordinator of the group',
   },
   'starts-known': { level: 'info', message: 'no partition is without a starting point any more' },
+  'hook-failed': {
+    level: 'warn',
+    message: ({ hook }) =>
+      hook === 'onAssigned'
+        ? 'onAssigned did not say where partitions start; they are held, and it is asked again'
+        : 'onRevoked did not end well; its partitions were given up all the same',
+  },
   reset: { level: 'warn', message: 'partition was reset' },
   'partition-unreadable': {
     level: 'warn',

@@ -145,7 +145,7 @@ export const mutants: readonly Mutant[] = [
     name: 'a record is settled when its handler starts',
     file: 'src/consumer/handling/at-least-once.ts',
     find: 'const failure = await call.outcome(ended, mark)',
-    replace: 'const failure = (void call.outcome(ended), null) as Awaited<ReturnType<HandlerCall["outcome"]>>',
+    replace: 'const failure = (void call.outcome(ended, mark), null) as Awaited<ReturnType<HandlerCall["outcome"]>>',
     why: 'a crash loses what was being handled',
   },
   {
@@ -313,8 +313,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a drain does not wait for handlers',
     file: 'src/consumer/release/drain.ts',
-    find: '  await Promise.race([allIdle(partitions), time.handlersTimeUp])\n',
-    replace: '',
+    find: '  await Promise.race([Promise.all([allIdle(partitions), told]), time.handlersTimeUp])\n',
+    replace: '  void told\n',
     why: 'every rebalance repeats what was being handled',
     units: 'test/unit/consumer/revoke-and-stop.test.ts',
   },

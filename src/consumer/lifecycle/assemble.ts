@@ -24,6 +24,7 @@ import { BackPressure } from '../partition/back-pressure.js'
 import type { OwnedPartition } from '../partition/owned-partition.js'
 import type { UserPauses } from '../partition/user-pauses.js'
 import { OwnedPartitions } from '../partition/owned-partitions.js'
+import type { DrainTools } from '../release/drain.js'
 import { RunningDrains } from '../release/running-drains.js'
 import { committedOffsets } from '../settling/committed-offsets.js'
 import { confirm } from '../settling/confirm.js'
@@ -35,6 +36,7 @@ import { StallWatch } from '../watch/stall-watch.js'
 import { defect } from './defect.js'
 import { PartitionLifecycle } from './partition-lifecycle.js'
 import { Steering } from './steering.js'
+import { UserHooks } from './user-hooks.js'
 
 /** How long a handler may take to heed its signal; never longer than it may take at all. */
 const handlerGraceMs = 5_000
@@ -155,7 +157,9 @@ export function assemble(
     clock,
     telemetry,
   })
-  const drains = new RunningDrains({ clock, ledger, running }, (report) => lifecycle.drained(report))
+  const hooks = new UserHooks(options, { runtime, telemetry })
+  const onRevoked: DrainTools['onRevoked'] = (...drained) => hooks.revoked(...drained)
+  const drains = new RunningDrains({ clock, ledger, running, onRevoked }, (report) => lifecycle.drained(report))
   const gauges: Gauges = new Gauges(owned, metrics)
   const steering = new Steering(options.drainMs, {
     partitions,
@@ -172,6 +176,7 @@ export function assemble(
     ledger,
     driver,
     drains,
+    hooks,
     stallWatch,
     gauges,
     clock,

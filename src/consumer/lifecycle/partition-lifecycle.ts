@@ -8,6 +8,7 @@ import type {
 import { TidemarkError } from '../../errors.js'
 import { originOf } from '../../offsets/log-identity.js'
 import { progressOf } from '../../offsets/progress.js'
+import { partitionKey } from '../../message/topic-partition.js'
 import type { Clock } from '../../runtime/clock.js'
 import type { ClientEvent, EventOf } from '../../telemetry/events.js'
 import type { Telemetry } from '../../telemetry/guard.js'
@@ -20,7 +21,12 @@ import type { RunningDrains } from '../release/running-drains.js'
 import type { Ledger } from '../settling/ledger.js'
 import type { Gauges } from '../watch/gauges.js'
 import type { StallWatch } from '../watch/stall-watch.js'
+import { deferred } from '../../runtime/deferred.js'
 import { defect } from './defect.js'
+import type { UserHooks } from './user-hooks.js'
+
+/** Nobody can tell yet where a partition starts, so nothing of it is committed. */
+const nowhere = -1
 
 /** How long a start waits to be on record. */
 const startOnRecordMs = 10_000
@@ -36,8 +42,9 @@ export interface PartitionLifecycleParts {
   readonly partitions: OwnedPartitions
   readonly backPressure: BackPressure
   readonly ledger: Ledger
-  readonly driver: () => Pick<DriverConsumer, 'seek'>
+  readonly driver: () => Pick<DriverConsumer, 'seek' | 'resume'>
   readonly drains: RunningDrains
+  readonly hooks: UserHooks
   readonly stallWatch: StallWatch
   readonly gauges: Gauges
   readonly clock: Clock
@@ -52,10 +59,16 @@ export class PartitionLifecycle implements ConsumerListener {
   readonly #parts: PartitionLifecycleParts
   /** `releasing` takes no further partition; what there is may be drained and committed. */
   #state: 'open' | 'releasing' | 'closed' = 'open'
+  #hooksAsked: Promise<unknown> = Promise.resolve()
 
   constructor(settings: PartitionLifecycleSettings, parts: PartitionLifecycleParts) {
     this.#settings = settings
     this.#parts = parts
+  }
+
+  /** Resolves when every `onAssigned` that was called so far has ended once, whatever it ended with. Never rejects. */
+  get hooksAsked(): Promise<unknown> {
+    return this.#hooksAsked
   }
 
   /** Resolves when a start that the next process would not find again is on record. */
@@ -63,8 +76,13 @@ export class PartitionLifecycle implements ConsumerListener {
     if (this.#state !== 'open') return
     const owned = partitions.map((assigned) => this.#take(assigned))
     this.#shareMarks()
-    if (partitions.length > 0) this.#parts.stallWatch.wake()
-    if (partitions.length > 0) this.#tell({ kind: 'assigned', partitions: startsOf(owned) })
+    if (partitions.length === 0) return
+    this.#parts.stallWatch.wake()
+    if (this.#parts.hooks.asksOnAssigned) {
+      this.#hold(owned)
+      return
+    }
+    this.#tell({ kind: 'assigned', partitions: startsOf(owned) })
     await this.#startsOnRecord(owned)
   }
 
@@ -86,17 +104,27 @@ export class PartitionLifecycle implements ConsumerListener {
   }
 
   lost(partitions: readonly AssignedPartition[]): void {
-    this.#parts.drains.abandon(this.#owned(partitions), 'lost')
+    const lost = this.#owned(partitions).filter(({ isGone }) => !isGone)
+    this.#parts.drains.abandon(lost, 'lost')
+    // Never rejects, and nobody can wait for it: others may own them.
+    void this.#parts.hooks.revoked(lost, 'lost')
   }
 
   reset(former: AssignedPartition, assigned: AssignedPartition, { from, to, keptTo, reason }: PositionReset): void {
     const owned = this.#parts.partitions.ofEpoch(former)
     if (owned === undefined) return
     const unsettledFrom = owned.tracker.committable
+    const isHeld = owned.gate.isClosedBy('hook')
     this.#parts.drains.abandon([owned], 'reset')
     const start = keptTo === null ? startAt(to) : belowCut(owned, keptTo, to)
-    const fresh = this.#parts.partitions.own(assigned, start)
+    const fresh = this.#parts.partitions.own(assigned, isHeld ? startAt(nowhere) : start)
     owned.successor = fresh
+    if (isHeld) {
+      // What its user says of the former log is not said of this one.
+      this.#shareMarks()
+      this.#hold([fresh])
+      return
+    }
     if (start.position < to) this.#parts.driver().seek(assigned, start.position, 'read')
     this.#shareMarks()
     // Else the next process would go on from what the group had of the former log.
@@ -148,7 +176,47 @@ export class PartitionLifecycle implements ConsumerListener {
     // Assigned again without a revoke: whatever the old epoch still does must not count.
     const former = this.#parts.partitions.get(assigned.topic, assigned.partition)
     if (former !== undefined) this.#parts.drains.abandon([former], 'lost')
-    return this.#parts.partitions.own(assigned, startOf(assigned))
+    const isHeld = this.#parts.hooks.asksOnAssigned
+    return this.#parts.partitions.own(assigned, isHeld ? startAt(nowhere) : startOf(assigned))
+  }
+
+  /** Until the user has said where they start. */
+  #hold(owned: readonly OwnedPartition[]): void {
+    for (const { gate } of owned) gate.close('hook')
+    const { promise, resolve } = deferred<void>()
+    this.#hooksAsked = Promise.all([this.#hooksAsked, promise])
+    void this.#startAsTold(owned, resolve).catch((error: unknown) => this.#parts.onFailed(defect(error)))
+  }
+
+  async #startAsTold(held: readonly OwnedPartition[], onAsked: () => void): Promise<void> {
+    try {
+      const starts = await this.#parts.hooks.startsOf(held, onAsked)
+      if (starts === null) return
+      const fresh = held.flatMap((owned) =>
+        this.#startAt(owned, starts.get(partitionKey(owned.topic, owned.partition))),
+      )
+      if (fresh.length > 0) this.#tell({ kind: 'assigned', partitions: startsOf(fresh) })
+      this.#parts.gauges.changed()
+      await this.#startsOnRecord(fresh)
+    } finally {
+      onAsked()
+    }
+  }
+
+  /** @param offset where the user wants it to start; `undefined`: where its group stands */
+  #startAt(held: OwnedPartition, offset: number | undefined): OwnedPartition[] {
+    if (held.state.is('draining', 'gone')) return []
+    if (offset === undefined && held.state.is('stopped')) {
+      held.gate.lift('hook')
+      return []
+    }
+    const { assigned } = held
+    held.leave()
+    const fresh = this.#parts.partitions.own(assigned, offset === undefined ? startOf(assigned) : startAt(offset))
+    held.successor = fresh
+    if (offset !== undefined) this.#parts.driver().seek(assigned, offset, 'now')
+    if (fresh.gate.isOpen('fetch')) this.#parts.driver().resume(assigned)
+    return [fresh]
   }
 
   /**

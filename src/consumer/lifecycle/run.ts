@@ -1,6 +1,7 @@
 import type { ConsumerSettings, DriverConsumer, StartPosition } from '../../driver/consumer.js'
 import { TidemarkError } from '../../errors.js'
 import type { TopicPartition } from '../../message/topic-partition.js'
+import { withinDeadline } from '../../runtime/within-deadline.js'
 import { tell } from '../../telemetry/tell.js'
 import type { ConsumerDependencies } from '../options/consumer-dependencies.js'
 import type { ResolvedConsumerOptions } from '../options/consumer-schema.js'
@@ -45,6 +46,9 @@ export class ConsumerRun {
   async join(deadline: number): Promise<void> {
     this.#driver = this.#dependencies.driver.createConsumer(this.#settings(), this.parts.lifecycle)
     await this.#driver.start(deadline)
+    // Where the user does not answer, partitions are held, and that is told.
+    const { hooksAsked } = this.parts.lifecycle
+    await withinDeadline(hooksAsked, { clock: this.#clock, deadline, onLate: () => undefined })
   }
 
   facts(): Omit<ConsumerFacts, 'client' | 'group' | 'topics' | 'state' | 'error'> {

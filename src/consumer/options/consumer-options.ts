@@ -12,6 +12,25 @@ import type { DrainReport } from '../../telemetry/drain-report.js'
 /** Messages of a topic; over a union of topics a union that `topic` tells apart. */
 export type MessageOf<T> = T extends Topic<infer Value, infer Name> ? Message<Value, Name> : never
 
+/** @param partitions with the offset that their group has committed, `null` when none */
+export type OnAssigned = (
+  partitions: readonly (TopicPartition & { readonly committed: number | null })[],
+  /** `signal` aborts when the answer no longer counts. */
+  context: { readonly signal: AbortSignal },
+) => StartingPlaces | void | Promise<StartingPlaces | void>
+
+/** Next offsets to read. */
+export type StartingPlaces = readonly (TopicPartition & { readonly offset: number })[]
+
+/** Why partitions are given up. More may come. */
+export type RevokeReason = 'revoked' | 'stopped' | 'lost'
+
+export type OnRevoked = (
+  partitions: readonly TopicPartition[],
+  /** `signal` aborts when it is waited for no longer. */
+  context: { readonly reason: RevokeReason; readonly signal: AbortSignal },
+) => void | Promise<void>
+
 /** Options that every consumer has. */
 export interface ConsumerSettingsOptions<Topics extends readonly Topic[] = readonly Topic[]> {
   /** Name of the consumer group; `null` reads every partition without a group and commits nothing. */
@@ -136,6 +155,21 @@ export interface ConsumerSettingsOptions<Topics extends readonly Topic[] = reado
   readonly onPartitionStopped?: ((partition: TopicPartition, error: TidemarkError) => void) | undefined
   /** Partitions were given up: what was finished, abandoned, committed, and what may be handled twice. */
   readonly onDrained?: ((report: DrainReport) => void) | undefined
+  /**
+   * Partitions are ours, and nothing of them is fetched before this has answered: where some of them start, as kept beside
+   * what the handler writes; the others start where their group stands. While it takes more than `hookTimeoutMs`, throws, or
+   * answers what is no place, its partitions are held, visibly, and it is asked again: none starts elsewhere. `start` waits
+   * for its first end. The answer counts in place of what the group had committed.
+   */
+  readonly onAssigned?: OnAssigned | undefined
+  /**
+   * Partitions are about to be given up: nothing new of them begins. It is awaited beside their handlers that still run,
+   * within their time and `hookTimeoutMs`, before what is settled is committed; `onDrained` tells the end. Not awaited with
+   * reason `lost`: others may own them already.
+   */
+  readonly onRevoked?: OnRevoked | undefined
+  /** Most time for one call of `onAssigned` or `onRevoked`. Default 10,000. */
+  readonly hookTimeoutMs?: number | undefined
   /** The consumer, which had started, cannot go on; it finishes what runs, commits and leaves. */
   readonly onFailed?: ((error: TidemarkError) => void) | undefined
 }

@@ -7,6 +7,7 @@ import type { Topic } from '../../topic/topic.js'
 import type { Classify } from '../handling/failure-class.js'
 import type { Handler, Middleware } from '../handling/handler.js'
 import type { Mark } from '../partition/back-pressure.js'
+import type { OnAssigned, OnRevoked } from './consumer-options.js'
 import type { DrainReport } from '../../telemetry/drain-report.js'
 
 const isFunction = (value: unknown) => typeof value === 'function'
@@ -171,6 +172,17 @@ const optionFields = {
     .custom<(report: DrainReport) => void>(isFunction)
     .optional()
     .describe('a function (report) that is told what became of the work when partitions were given up'),
+  onAssigned: z
+    .custom<OnAssigned>(isFunction)
+    .optional()
+    .describe(
+      'a function (partitions, { signal }) that may say where partitions start: a list of { topic, partition, offset }',
+    ),
+  onRevoked: z
+    .custom<OnRevoked>(isFunction)
+    .optional()
+    .describe('a function (partitions, { reason, signal }) that is awaited before partitions are given up'),
+  hookTimeoutMs: positive().default(10_000).describe('most time for one call of onAssigned or onRevoked, in ms'),
   onFailed: z
     .custom<(error: TidemarkError) => void>(isFunction)
     .optional()

@@ -13,6 +13,7 @@ export type Door = 'fetch' | 'start' | 'flow'
  * | `not-before`  | the time before which its next record may not be handled |
  * | `stage-full`  | its stage has let records go |
  * | `commit`      | the commit of its last record is confirmed (`commit: 'confirmed'`) |
+ * | `hook`        | `onAssigned` has said where it starts |
  * | `stopped`     | `restart` or `seek` |
  * | `seek`        | the new place is reached |
  */
@@ -24,13 +25,14 @@ const doorsOf = {
   'not-before': ['start'],
   'stage-full': ['fetch'],
   commit: ['start'],
+  hook: ['fetch', 'start'],
   stopped: ['fetch', 'start'],
   seek: ['fetch', 'start'],
 } as const satisfies Readonly<Record<PauseReason, readonly Door[]>>
 
 /** Why nothing of a partition is fetched or started. More may come. */
 export type PauseReason =
-  'user' | 'marks' | 'dead-letter' | 'outage' | 'not-before' | 'stage-full' | 'commit' | 'stopped' | 'seek'
+  'user' | 'marks' | 'dead-letter' | 'outage' | 'not-before' | 'stage-full' | 'commit' | 'hook' | 'stopped' | 'seek'
 
 /** What closing and opening a door does. */
 export type DoorActions = Readonly<Record<Door, { close(): void; open(): void }>>

@@ -14,6 +14,12 @@ export interface DrainTools {
   readonly clock: Clock
   readonly ledger: Ledger
   readonly running: RunningCalls
+  /** Told when partitions begin to be given up; waited for as handlers are. Never rejects. */
+  readonly onRevoked: (
+    partitions: readonly OwnedPartition[],
+    reason: 'revoked' | 'stopped',
+    timeUp: Promise<unknown>,
+  ) => Promise<void>
 }
 
 /**
@@ -29,7 +35,8 @@ export async function drain(
   const startedAt = tools.clock.now()
   for (const partition of partitions) startDraining(partition)
   const unfinished = new Map(partitions.map((partition) => [partition, runningRecords(partition)]))
-  await Promise.race([allIdle(partitions), time.handlersTimeUp])
+  const told = tools.onRevoked(partitions, reason, time.handlersTimeUp)
+  await Promise.race([Promise.all([allIdle(partitions), told]), time.handlersTimeUp])
   const left = partitions.filter((partition) => !partition.isGone)
   for (const partition of left) abortHandlers(partition, reason, tools.running)
   // A flush that is cut short ends by itself, since its partitions are gone then.

@@ -12,6 +12,7 @@ export function workOf(partition: OwnedPartition, end: KnownEnd | null, blindBef
   if (partition.deadLetterFailures > 0) return 'dead-letter'
   if (gate.isClosedBy('outage') && !gate.isClosedBy('user') && partition.heldRecords > 0) return 'outage'
   if (lanes.running > 0) return lanes.running === lanes.resting ? 'retry' : 'handler'
+  if (gate.isClosedBy('hook')) return 'hook'
   if (gate.isClosedBy('user')) return null
   if (gate.isClosedBy('commit')) return 'commit'
   const isBehind = end !== null && end.offset > tracker.committable
