@@ -245,7 +245,7 @@ export class CaseWorld implements ContractWorld {
   }
 }
 
-function batchOf(
+export function batchOf(
   topic: string,
   partition: number,
   given: readonly (OutgoingRecord | string)[],

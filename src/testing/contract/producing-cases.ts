@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
+import { recalledCode } from '../../driver/producer.js'
 import type { ContractCase } from './contract-case.js'
-import { numbers } from './contract-world.js'
+import { batchOf, numbers } from './contract-world.js'
 
 const group = 'producing'
 
@@ -45,6 +46,35 @@ export const producingCases: readonly ContractCase[] = [
       await world.until('all records are read', () => reader.count() >= 11)
       for (const at of [0, 1, 3]) assert.deepEqual(reader.values(topic, at), [`of ${at}`])
       assert.equal(reader.values(topic, 2).at(-1), 'of 2')
+    },
+  },
+  {
+    group,
+    name: 'a batch that is recalled is stored nowhere when the driver says so, else as if nothing was asked; the next goes on',
+    async run(world) {
+      const topic = await world.topic()
+      const producer = await world.producer()
+      await world.store(producer, topic, 0, ['first'])
+      const stored = ['first']
+      for (const waitMs of [0, 1, 3, 10]) {
+        const batch = batchOf(topic, 0, [`after ${waitMs} ms`], world.wallTime())
+        const produced = producer.produce(batch, world.deadline())
+        if (waitMs > 0) await world.sleep(waitMs)
+        const isRecalled = producer.recall?.(batch) ?? false
+        const fate = await produced
+        if (isRecalled) {
+          assert.equal(fate.outcome, 'not-stored')
+          assert.equal(fate.error.code, recalledCode)
+        } else {
+          assert.equal(fate.outcome, 'stored')
+          stored.push(`after ${waitMs} ms`)
+        }
+        await world.store(producer, topic, 0, [`behind ${waitMs} ms`])
+        stored.push(`behind ${waitMs} ms`)
+      }
+      const reader = await world.reader(topic)
+      await world.until('all records are read', () => reader.count() >= stored.length)
+      assert.deepEqual(reader.values(), stored)
     },
   },
   {
