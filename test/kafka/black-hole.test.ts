@@ -1,6 +1,6 @@
 import { logLevel } from 'kafkajs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { bytes, createMessaging, defineTopic, type SendError } from 'tidemark'
+import { bytes, createMessaging, defineTopic, string, type SendError } from 'tidemark'
 import { kafkajs } from 'tidemark/kafkajs'
 import { startCluster, type KafkaCluster } from '../support/kafka-cluster.js'
 import { delay } from '../support/waiting.js'
@@ -84,6 +84,56 @@ describe('a broker that swallows everything while the caller goes on sending', (
     },
     silentMs + 120_000,
   )
+
+  it('makes sends that give up not stored, or unknown: what is not stored is nowhere, and nothing is stored twice', async () => {
+    await cluster.createTopic('given-up', { partitions: 1, replicationFactor: 3 })
+    const topic = defineTopic({ name: 'given-up', value: string() })
+    const driver = kafkajs({ brokers: [...cluster.brokers], logLevel: logLevel.NOTHING })
+    const messaging = createMessaging({ driver, profile: 'cp' })
+    const producer = messaging.producer()
+    await producer.send(topic, 'warm-up')
+    const victim = await cluster.leaderOf('given-up', 0)
+    const ends = new Map<string, Promise<string>>()
+    const send = (value: string, timeoutMs: number) => {
+      const sent = producer.send(topic, value, { timeoutMs })
+      ends.set(value, sent.then(() => 'stored', ({ outcome }: SendError) => outcome)) // prettier-ignore
+    }
+    for (let round = 0; round < 4; round += 1) {
+      send(`before ${round}`, 5_000)
+      cluster.proxy(victim).blackHole()
+      for (let index = 0; index < 40; index += 1) {
+        send(`during ${round}.${index}`, 100 + ((index * 37) % 900))
+        await delay(10)
+      }
+      await delay(1_000)
+      cluster.proxy(victim).heal()
+      send(`after ${round}`, 20_000)
+      await ends.get(`after ${round}`)
+    }
+    await producer.flush()
+
+    const found: string[] = []
+    const reader = messaging.consumer({
+      group: null,
+      topics: [topic],
+      from: 'earliest',
+      handle: ({ value }) => void found.push(value),
+    })
+    await reader.start()
+    await reader.caughtUp({ timeoutMs: 20_000 })
+    await messaging.close()
+    const told = { stored: 0, 'not-stored': 0, unknown: 0 }
+    for (const [value, end] of ends) {
+      const outcome = (await end) as keyof typeof told
+      told[outcome] += 1
+      const times = found.filter((one) => one === value).length
+      if (outcome === 'stored') expect([value, times]).toEqual([value, 1])
+      else if (outcome === 'not-stored') expect([value, times]).toEqual([value, 0])
+      else expect(times).toBeLessThan(2)
+    }
+    expect(told['not-stored']).toBeGreaterThan(20)
+    expect(told.unknown).toBeGreaterThan(0)
+  }, 120_000)
 })
 
 function memoryInUse(): number {
