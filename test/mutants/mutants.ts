@@ -552,6 +552,22 @@ export const mutants: readonly Mutant[] = [
     units: 'test/unit/protocol/group/stopping-member.test.ts',
   },
   {
+    name: 'what compaction took away counts as cut',
+    file: 'src/protocol/fetch/place-check.ts',
+    find: "loss: standing === 'nothing' ? null : loss",
+    replace: 'loss',
+    why: 'a compacted topic is read again from where its last leader began, or its partition stops',
+    units: 'test/unit/protocol/fetch/place-check.test.ts',
+  },
+  {
+    name: 'what a new leader does not show yet counts as compacted away',
+    file: 'src/protocol/fetch/place-check.ts',
+    find: "return told.highWatermark < to ? 'not-told' : 'nothing'",
+    replace: "return 'nothing'",
+    why: 'records of a former leader that came back are passed over',
+    units: 'test/unit/protocol/fetch/place-check.test.ts',
+  },
+  {
     name: 'older metadata take the place of newer ones',
     file: 'src/protocol/cluster/metadata-cache.ts',
     find: 'before !== undefined && before.leaderEpoch > partition.leaderEpoch ? before : partition',

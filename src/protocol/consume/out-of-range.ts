@@ -7,7 +7,7 @@ import { brokerBackoff } from '../cluster/broker-backoff.js'
 import type { ClientContext } from '../cluster/client-context.js'
 import { Denials } from '../cluster/denials.js'
 import type { Fetcher } from '../fetch/fetcher.js'
-import type { Loss } from '../fetch/place-check.js'
+import type { Cut, Loss } from '../fetch/place-check.js'
 import { earliest, latest, lookUpOffsets, type OffsetFinding } from '../offsets/look-up.js'
 import { madeAnew, tellMadeAnew } from '../offsets/made-anew.js'
 import type { HandOver } from './hand-over.js'
@@ -22,7 +22,6 @@ interface OutOfRangeParts {
   readonly handOver: HandOver
 }
 
-type Cut = Extract<Loss, { readonly kind: 'cut' }>
 type Found = Extract<OffsetFinding, { readonly kind: 'found' }>
 
 /** Decides where a partition goes on whose position is not in its log any more, by the user's policy and never silently. */

@@ -1,7 +1,9 @@
 import { brokerCode, brokerCodeName } from '../../connection/broker-error.js'
 import type { EpochEnd } from '../../connection/requests/offset-for-leader-epoch.js'
+import type { OffsetRange } from '../../offsets/offset-range.js'
 import type { Runtime } from '../../runtime/runtime.js'
 import type { Cluster } from '../cluster/cluster.js'
+import { judgeFetchCode } from './codes.js'
 import type { FetchCursor } from './fetch-cursor.js'
 
 /**
@@ -14,6 +16,8 @@ export type Loss =
   | { readonly kind: 'outside' }
   | { readonly kind: 'cut'; readonly from: number | null; readonly to: number }
   | { readonly kind: 'another-log' }
+
+export type Cut = Extract<Loss, { readonly kind: 'cut' }>
 
 type PlaceVerdict = 'good' | 'unchecked' | 'another-log'
 
@@ -59,7 +63,10 @@ interface PlaceCheckParts {
 export type PlaceAnswer =
   { readonly kind: 'told'; readonly loss: Loss | null } | { readonly kind: 'not-yet'; readonly reason: string }
 
-/** Asks the leader once where the epoch of the last record ends. Rejects as the connection does. */
+/**
+ * Asks the leader once where the epoch of the last record ends, and, where later epochs that it does not know seem to be
+ * gone, what stands in their place. Rejects as the connection does.
+ */
 export async function askForPlace(cursor: FetchCursor, node: number, parts: PlaceCheckParts): Promise<PlaceAnswer> {
   const { cluster, runtime, requestTimeoutMs, signal } = parts
   const { topic, partition } = cursor.assigned
@@ -74,8 +81,42 @@ export async function askForPlace(cursor: FetchCursor, node: number, parts: Plac
   const end = answer.partitions.find((each) => each.topic === topic && each.partition === partition)
   if (end === undefined) return { kind: 'not-yet', reason: 'no answer' }
   if (end.errorCode !== brokerCode.NONE) return { kind: 'not-yet', reason: brokerCodeName(end.errorCode) }
+  const loss = cutOf(end, cursor)
+  const from = loss?.from ?? Infinity
+  const isReplaced = loss !== null && from < end.endOffset
+  const standing = isReplaced ? await askWhatStands(cursor, node, { from, to: loss.to }, parts) : 'others'
+  if (standing === 'not-told') return { kind: 'not-yet', reason: 'it is not told yet what stands there' }
   cursor.checkedEpoch = currentLeaderEpoch
-  return { kind: 'told', loss: lossOf(end, cursor) }
+  return { kind: 'told', loss: standing === 'nothing' ? null : loss }
+}
+
+/**
+ * What stands where records were read of a leader that the present one does not know: the records of another one, or
+ * `nothing`. Compaction may have taken all that a leader wrote, and a replica that copied the rest never heard of it.
+ */
+async function askWhatStands(
+  { assigned: { topic, partition }, topicId }: FetchCursor,
+  node: number,
+  { from, to }: OffsetRange,
+  { cluster, runtime, requestTimeoutMs, signal }: PlaceCheckParts,
+): Promise<'others' | 'nothing' | 'not-told'> {
+  const currentLeaderEpoch = cluster.partition(topic, partition)?.leaderEpoch ?? -1
+  const asked = { topic, topicId, partition, currentLeaderEpoch, fetchOffset: from, partitionMaxBytes: 1 }
+  const limits = { maxWaitMs: 1, minBytes: 1, maxBytes: 1, isolation: 'read-uncommitted' } as const
+  const request = { api: 'fetch', ...limits, partitions: [asked] } as const
+  const deadline = runtime.clock.now() + requestTimeoutMs
+  const { partitions } = await cluster.connection.request(node, 'main', request, deadline, signal)
+  const told = partitions.find((each) => each.topic === topic && each.partition === partition)
+  if (told === undefined) return 'not-told'
+  if (told.errorCode !== brokerCode.NONE) {
+    // Told of a log that begins later, or that may not be read: nothing speaks against other records.
+    return judgeFetchCode(told.errorCode) === 'look-up-again' ? 'not-told' : 'others'
+  }
+  const [first] = told.batches
+  if (first !== undefined) return first.baseOffset < to ? 'others' : 'nothing'
+  if (told.unreadable !== null) return 'others'
+  // A new leader shows the end of its log only when its followers have it.
+  return told.highWatermark < to ? 'not-told' : 'nothing'
 }
 
 /**
@@ -83,10 +124,10 @@ export async function askForPlace(cursor: FetchCursor, node: number, parts: Plac
  * |----------------------------------------|-------------------------------|-----------------------------------------|
  * | it knows no such epoch and none before | any                           | is cut, nobody knows from where on      |
  * | an end before that of what is known    | begins at or after the end    | is cut from the end on                  |
- * | any end                                | begins before the end         | is cut from that beginning on: other records stand there, of a former leader that came back |
+ * | any end                                | begins before the end         | is cut from that beginning on, when other records stand there, of a former leader that came back |
  * | an end at or after that                | nothing                       | is good                                 |
  */
-function lossOf({ leaderEpoch, endOffset }: EpochEnd, { knownEnd: to, epochs }: FetchCursor): Loss | null {
+function cutOf({ leaderEpoch, endOffset }: EpochEnd, { knownEnd: to, epochs }: FetchCursor): Cut | null {
   if (endOffset < 0) return { kind: 'cut', from: null, to }
   const from = Math.min(endOffset, epochs.firstAfter(leaderEpoch) ?? endOffset)
   return from < to ? { kind: 'cut', from, to } : null

@@ -109,6 +109,39 @@ describe('a former leader that comes back with records of its own', () => {
   })
 })
 
+describe('a compacted log', () => {
+  // All of epoch 1, offsets 8 to 10, was compacted away; the next leader copied the rest and never heard of it.
+  const read = [batch(0, 7, 0), batch(8, 10, 1)]
+
+  it('is not cut where nothing stands any more of what was read', async () => {
+    holds(...read)
+    const harness = await reading({ onOutOfRange: 'stop' })
+    await elect({ leaderEpoch: 0, endOffset: 12 }, batch(0, 7, 0), batch(12, 13, 2))
+    expect(harness.kinds()).toEqual(['assigned'])
+    expect(harness.offsets()).toEqual([...between(0, 11), 12, 13])
+  })
+
+  it('is asked for again while its leader does not show what stands there', async () => {
+    holds(...read)
+    const harness = await reading({ onOutOfRange: 'stop' })
+    const hidden = { errorCode: 0, ...empty, highWatermark: 8 }
+    let isHidden = true
+    cluster.on('fetch', ({ partitions }, _, lane) => {
+      const isFenced = partitions.some((at) => at.currentLeaderEpoch !== leaderEpoch)
+      if (!isFenced && (lane === 'fetch' || !isHidden)) return 'usual'
+      const errorCode = isFenced ? brokerCode.FENCED_LEADER_EPOCH : 0
+      const told = partitions.map((at) => ({ ...at, ...hidden, errorCode }))
+      return { throttleTimeMs: 0, errorCode: 0, partitions: told }
+    })
+    await elect({ leaderEpoch: 0, endOffset: 13 }, batch(0, 7, 0), batch(8, 12, 0), batch(13, 15, 2))
+    expect(harness.kinds()).toEqual(['assigned'])
+    expect(harness.offsets()).toEqual(between(0, 11))
+    isHidden = false
+    await clock.advance(5_000)
+    expect(harness.kinds()).toEqual(['assigned', 'partitionFailed'])
+  })
+})
+
 describe('what a commit names as completed beyond it', () => {
   const completed = [{ from: 6, to: 11 }]
   // Of epoch 0 up to 7, then of epoch 1, that of a leader which knew nothing of 8 and more of epoch 0.
