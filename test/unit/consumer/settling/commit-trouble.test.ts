@@ -35,13 +35,19 @@ describe('a commit that is too large as a whole', () => {
   })
 
   it('ends with less metadata when one offset alone is too large', async () => {
-    const { clock, driver, consumer } = setUp({ commit: 'closely', handle: () => undefined })
+    const handler = new ManualHandler()
+    const options = { handle: handler.handle, order: 'none', concurrency: 10, commit: 'closely' } as const
+    const { clock, driver, consumer } = setUp(options)
     await consumer.start()
     driver.outcomes.push('commit-too-large')
     driver.deliver(await driver.assign('t', 0), records(0, 3))
+    await clock.advance(0)
+    handler.end(0)
+    handler.end(2)
     await clock.advance(1_000)
-    expect(driver.committed('t', 0)?.nextOffset).toBe(3)
-    expect(consumer.facts().partitions[0]?.committed).toBe(3)
+    const tried = driver.commits.flatMap(({ offsets }) => offsets.map(({ metadata }) => metadata.includes('c:')))
+    expect(tried).toEqual([true, false])
+    expect(consumer.facts().partitions[0]?.committed).toBe(1)
   })
 })
 
