@@ -56,7 +56,7 @@ export interface AssignedPartition extends TopicPartition {
   readonly log: string | null
   /**
    * Which leaders wrote the records from `from` up to `to`, in order, as far as they were read; none when the driver cannot
-   * tell. Kept beside what is completed, so that the next owner knows other records there from these.
+   * tell. Kept beside commits, so that the next owner knows other records there from these.
    */
   leaderEpochs(from: number, to: number): readonly EpochRange[]
 }

@@ -9,14 +9,19 @@ export interface EpochRange extends OffsetRange {
   readonly leaderEpoch: number
 }
 
+/** Leaders whose records lie below the committed offset. One of them may come back, with other records than the next ones had. */
+const mostBelow = 8
+
 /**
- * Which leaders wrote what was completed beyond a committed offset, as text: that offset, then gap, length and epoch of
- * each range, in base 36. An unclean election may put other records at those offsets; the epochs tell. All of it or none:
- * half of it would let good ranges pass for cut.
+ * Which leaders wrote what lies around a committed offset, and what was completed beyond it, as text: that offset, then gap,
+ * length and epoch of each range, in base 36. An unclean election may put other records at those offsets; the epochs tell.
+ * All of it or none: half of it would let good ranges pass for cut.
  */
-export function leaderEpochsText(committed: number, ranges: readonly EpochRange[]): MetadataSection {
+export function leaderEpochsText(committed: number, known: readonly EpochRange[]): MetadataSection {
+  const below = known.filter(({ from }) => from < committed).length
+  const ranges = known.slice(Math.max(0, below - mostBelow))
   let text = committed.toString(36)
-  let at = committed
+  let at = 0
   for (const { from, to, leaderEpoch } of ranges) {
     text += `,${(from - at).toString(36)}.${(to - from).toString(36)}.${leaderEpoch.toString(36)}`
     at = to
@@ -26,21 +31,20 @@ export function leaderEpochsText(committed: number, ranges: readonly EpochRange[
 }
 
 /**
- * Which leaders wrote what the commit names as completed, as far as it tells: versions that did not write this down are
- * believed. Never throws.
+ * Which leaders wrote what the commit says is done, as far as it tells: versions that did not write this down are believed.
+ * Never throws.
  */
 export function leaderEpochsOf(commit: {
   readonly offset: number
   readonly metadata: string | null
 }): readonly EpochRange[] {
-  const end = progressOf(commit).completed.at(-1)?.to
+  const end = progressOf(commit).completed.at(-1)?.to ?? commit.offset
   const text = parseCommitMetadata(commit.metadata).get(leaderEpochsSection)
-  if (end === undefined || text === undefined) return []
-  if (!/^[0-9a-z]+(,[0-9a-z]+\.[0-9a-z]+\.[0-9a-z]+)+$/.test(text)) return []
+  if (text === undefined || !/^[0-9a-z]+(,[0-9a-z]+\.[0-9a-z]+\.[0-9a-z]+)+$/.test(text)) return []
   const [base, ...parts] = text.split(',')
   if (parseInt(base as string, 36) !== commit.offset) return []
   const ranges: EpochRange[] = []
-  let at = commit.offset
+  let at = 0
   for (const part of parts) {
     const [gap, length, leaderEpoch] = part.split('.').map((digits) => parseInt(digits, 36)) as [number, number, number]
     const from = at + gap

@@ -648,6 +648,14 @@ export const mutants: readonly Mutant[] = [
     units: 'test/unit/consumer/settling/commit-trouble.test.ts',
   },
   {
+    name: 'a commit does not name the leaders of what lies below it',
+    file: 'src/offsets/leader-epochs.ts',
+    find: 'const mostBelow = 8',
+    replace: 'const mostBelow = 0',
+    why: 'after a restart records of a former leader that came back are passed over',
+    units: 'test/unit/protocol/fetch/place-check.test.ts',
+  },
+  {
     name: 'older metadata take the place of newer ones',
     file: 'src/protocol/cluster/metadata-cache.ts',
     find: 'before !== undefined && before.leaderEpoch > partition.leaderEpoch ? before : partition',

@@ -1,8 +1,7 @@
 import { encodeCommitMetadata } from '../../offsets/commit-metadata.js'
 import { completedRangesText, mostRangesIn } from '../../offsets/completed-ranges.js'
-import { leaderEpochsSection, leaderEpochsText, type EpochRange } from '../../offsets/leader-epochs.js'
+import { leaderEpochsSection, leaderEpochsText } from '../../offsets/leader-epochs.js'
 import { identitySection } from '../../offsets/log-identity.js'
-import type { OffsetRange } from '../../offsets/offset-range.js'
 import { partitionsAtFirstSection } from '../../offsets/partitions-at-first.js'
 import type { Acknowledged, OwnedPartition } from '../partition/owned-partition.js'
 
@@ -12,7 +11,7 @@ export function stateOf(partition: OwnedPartition): Acknowledged {
   if (partition.metadataMaxBytes === 0) return { offset, metadata: '' }
   const completed = partition.tracker.completedRanges(mostRangesIn(partition.metadataMaxBytes))
   const { log, partitionsAtFirst } = partition.assigned
-  const epochs = leaderEpochsOfAll(completed, partition)
+  const epochs = partition.assigned.leaderEpochs(0, completed.at(-1)?.to ?? offset)
   const sections = [
     identitySection(log),
     partitionsAtFirstSection(partitionsAtFirst),
@@ -20,11 +19,6 @@ export function stateOf(partition: OwnedPartition): Acknowledged {
     completedRangesText(offset, completed, epochs.length === 0 ? undefined : leaderEpochsSection),
   ]
   return { offset, metadata: encodeCommitMetadata(sections, partition.metadataMaxBytes) }
-}
-
-function leaderEpochsOfAll(ranges: readonly OffsetRange[], { assigned }: OwnedPartition): readonly EpochRange[] {
-  const [first] = ranges
-  return first === undefined ? [] : assigned.leaderEpochs(first.from, ranges.at(-1)?.to ?? first.to)
 }
 
 /** After a position was reset or sought, lower than what the group has is news too. */

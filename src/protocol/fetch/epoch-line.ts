@@ -20,8 +20,8 @@ export class EpochLine {
    * @param known what was read before; rising
    */
   constructor(position: number, epoch: number, known: readonly EpochRange[] = []) {
-    for (const { from, to, leaderEpoch } of known) this.#put({ from, to, leaderEpoch, isRead: true })
     if (epoch >= 0 && position > 0) this.#put({ from: position - 1, to: position, leaderEpoch: epoch, isRead: false })
+    for (const { from, to, leaderEpoch } of known) this.#put({ from, to, leaderEpoch, isRead: true })
   }
 
   /** One after the last offset that anything is known of; 0 when nothing is. */

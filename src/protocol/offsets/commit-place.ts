@@ -9,7 +9,7 @@ export type CommitPlace =
       readonly kind: 'here'
       /** Of the record before the offset; -1 when unknown. */
       readonly leaderEpoch: number
-      /** Who wrote what is completed beyond it. */
+      /** Who wrote what is done. */
       readonly epochs: readonly EpochRange[]
     }
   /** The topic was made anew since: the offset counts in a log that is gone. */

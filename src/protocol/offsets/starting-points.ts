@@ -22,7 +22,7 @@ export type StartingPoint = Pick<AssignedPartition, 'topic' | 'partition' | 'pos
   readonly topicId: string | null
   /** Of the record before the position; -1 when unknown. */
   readonly leaderEpoch: number
-  /** Who wrote what is completed beyond the position. */
+  /** Who wrote what is done. */
   readonly epochs: readonly EpochRange[]
   readonly error: DriverError | null
 }

@@ -27,6 +27,17 @@ describe('the leader epochs beside completed ranges', () => {
     ])
   })
 
+  it('below the offset are kept too, the latest of them', () => {
+    const leaders = Array.from({ length: 20 }, (_, index) => ({
+      from: index * 2,
+      to: index * 2 + 2,
+      leaderEpoch: index,
+    }))
+    const metadata = encodeCommitMetadata([leaderEpochsText(39, leaders)])
+    const read = leaderEpochsOf({ offset: 39, metadata })
+    expect(read).toEqual([...leaders.slice(12, 19), { from: 38, to: 39, leaderEpoch: 19 }])
+  })
+
   it('say nothing beside another offset, without ranges, and of commits that do not have them', () => {
     const completed = [{ from: 7, to: 20 }]
     expect(leaderEpochsOf({ offset: 6, metadata: written(completed) })).toEqual([])

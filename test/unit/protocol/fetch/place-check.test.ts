@@ -142,7 +142,7 @@ describe('a compacted log', () => {
   })
 })
 
-describe('what a commit names as completed beyond it', () => {
+describe('what a commit names as done', () => {
   const completed = [{ from: 6, to: 11 }]
   // Of epoch 0 up to 7, then of epoch 1, that of a leader which knew nothing of 8 and more of epoch 0.
   const epochs = [
@@ -155,7 +155,7 @@ describe('what a commit names as completed beyond it', () => {
     completedRangesText(2, completed, 'e'),
   ])
 
-  it('is lost from where another leader began whose former one came back, though the log is longer now', async () => {
+  it('beyond it, is lost from where another leader began whose former one came back, though the log is longer now', async () => {
     cluster.committed.set('t-0', { offset: 2, metadata })
     leaderEpoch = 2
     cluster.on('offsetForLeaderEpoch', () => ({
@@ -169,6 +169,24 @@ describe('what a commit names as completed beyond it', () => {
     expect(harness.offsets()).toEqual(between(8, 16))
     // What stands yet can be committed with its leader before it is read again.
     expect(harness.last('reset')[1]?.leaderEpochs(0, 8)).toEqual([{ from: 6, to: 8, leaderEpoch: 0 }])
+  })
+
+  it('and what lies below it, is lost from where another leader began whose former one came back', async () => {
+    const read = [
+      { from: 0, to: 8, leaderEpoch: 0 },
+      { from: 8, to: 11, leaderEpoch: 1 },
+    ]
+    const identity = identitySection(identityText({ clusterId: 'scripted', topicId: '' }))
+    cluster.committed.set('t-0', { offset: 11, metadata: encodeCommitMetadata([identity, leaderEpochsText(11, read)]) })
+    leaderEpoch = 2
+    cluster.on('offsetForLeaderEpoch', () => ({
+      throttleTimeMs: 0,
+      partitions: [{ topic: 't', partition: 0, errorCode: 0, leaderEpoch: 0, endOffset: 13 }],
+    }))
+    holds(batch(0, 7, 0), batch(8, 12, 0), batch(13, 15, 2))
+    const harness = await reading({ groupId: 'g', onOutOfRange: 'earliest' })
+    expect(harness.kinds()).toEqual(['assigned', 'reset'])
+    expect(harness.offsets()).toEqual(between(8, 16))
   })
 
   it('is asked for as long as it lies beyond what was read, and believed when its leader leads', async () => {
