@@ -60,4 +60,4 @@ export async function untilReady<Answer extends { errorCode: number }>(
   }
 }
 
-export const builtIn: readonly Compression[] = ['none', 'gzip', 'snappy', 'lz4']
+export const builtIn: readonly Compression[] = ['none', 'gzip', 'snappy', 'lz4', 'zstd']

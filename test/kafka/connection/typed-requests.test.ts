@@ -172,7 +172,7 @@ describe('every typed request on a real broker', () => {
       errorCode: 0,
       batches: [],
       highWatermark: 0,
-      corrupt: null,
+      unreadable: null,
     })
     expect(Date.now() - startedAt).toBeGreaterThan(400)
     await client.produce(batchOf([{}, {}, {}], { topic: 'fetched' }))
