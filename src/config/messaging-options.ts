@@ -3,7 +3,7 @@ import type { Driver } from '../driver/driver.js'
 import { systemClock } from '../runtime/clock.js'
 import type { ClientEvent } from '../telemetry/events.js'
 import { guarded } from '../telemetry/guard.js'
-import { silentLogger, type Logger } from '../telemetry/logger.js'
+import { consoleLogger, silentLogger, type Logger } from '../telemetry/logger.js'
 import { standardLogger } from '../telemetry/standard-logger.js'
 import type { MetricScope } from '../telemetry/metric-names.js'
 import { noMetrics, type MetricsAdapter } from '../telemetry/metrics.js'
@@ -97,18 +97,20 @@ export function resolveMessagingOptions(options: MessagingOptions): ResolvedMess
   const base = profileOf(chosen)
   const profile = durability === undefined ? base : Object.freeze({ ...base, durability })
   checkCapabilities(profile, rest.driver)
-  const logger = rest.logger === undefined ? defaultLogger(rest.driver) : rest.logger
+  const isSimulated = rest.driver.runtime.clock !== systemClock
+  const logger = rest.logger === undefined ? defaultLogger(isSimulated) : rest.logger
+  const given = logger === 'silent' ? silentLogger : logger
   return {
     ...rest,
     durability,
-    ...guarded(logger === 'silent' ? silentLogger : logger, rest.metrics, rest.clientId),
+    ...guarded(given, rest.metrics, rest.clientId, isSimulated ? silentLogger : consoleLogger()),
     profile,
   }
 }
 
 /** A simulation says nothing on its own: its time is not the reader's. */
-function defaultLogger({ runtime }: Driver): Logger {
-  return runtime.clock === systemClock ? standardLogger(process.env['TIDEMARK_LOG']) : silentLogger
+function defaultLogger(isSimulated: boolean): Logger {
+  return isSimulated ? silentLogger : standardLogger(process.env['TIDEMARK_LOG'])
 }
 
 /** Something that has these methods; the object itself is kept, never copied. */

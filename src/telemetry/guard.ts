@@ -45,16 +45,23 @@ export function tellListener(name: string, call: () => unknown, { logger, metric
 
 /**
  * The same logger and metrics, which no longer throw or reject. Whatever one of them throws is counted, and its first time
- * told: of the logger on standard error, since it cannot tell itself.
+ * told: of the logger by `lastResort`, since it cannot tell itself.
+ *
+ * @param lastResort default: standard error
  */
-export function guarded(logger: Logger, metrics: MetricsAdapter, client: string): GuardedTelemetry {
+export function guarded(
+  logger: Logger,
+  metrics: MetricsAdapter,
+  client: string,
+  lastResort: Pick<Logger, 'error'> = consoleLogger(),
+): GuardedTelemetry {
   const own: { logger: Logger; metrics: MetricsAdapter } = { logger: silentLogger, metrics: noMetrics }
   const isTold = { logger: false, metrics: false }
   const loggerFailed = (error: unknown) => {
     own.metrics.count('tidemark_foreign_failures_total', { client, source: 'logger' })
     if (isTold.logger) return
     isTold.logger = true
-    consoleLogger().error({ error }, 'the logger threw; its lines are lost as long as it does')
+    lastResort.error({ error }, 'the logger threw; its lines are lost as long as it does')
   }
   const metricsFailed = (error: unknown) => {
     if (isTold.metrics) return

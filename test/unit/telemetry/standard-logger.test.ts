@@ -60,6 +60,20 @@ describe('without a logger', () => {
 })
 
 describe('a logger of the user', () => {
+  it('that throws is told on standard error, but not in a run under a virtual clock', () => {
+    const printed = standardError()
+    const fail = () => {
+      throw new Error('disk full')
+    }
+    const logger = { debug: fail, info: fail, warn: fail, error: fail }
+    const runtime = { clock: virtualClock(), random: seededRandom(1) }
+    resolveMessagingOptions({ driver: memory({ runtime }), logger }).logger.warn({}, 'one')
+    expect(printed).toEqual([])
+    resolveMessagingOptions({ driver: memory(), logger }).logger.warn({}, 'one')
+    expect(printed).toEqual([expect.stringContaining('the logger threw')])
+    vi.restoreAllMocks()
+  })
+
   const error = new DriverError('handler-failed', 'a handler failed', { cause: new RangeError('too far') })
   const calls = () => {
     const all: unknown[][] = []
