@@ -59,7 +59,7 @@ export type { DrainedOffset, DrainedRange, DrainReason, DrainReport } from './te
 export type { Handler, HandlerContext, Middleware } from './consumer/handling/handler.js'
 export type { FailureClass } from './consumer/handling/failure-class.js'
 export type { Batch, BatchOf } from './consumer/handling/batch.js'
-export { DeadLetter, Discard, RetryLater, Unavailable } from './consumer/handling/fate.js'
+export { BatchFailure, DeadLetter, Discard, RetryLater, Unavailable } from './consumer/handling/fate.js'
 
 export type { Message, MessageHeaders } from './message/message.js'
 export { tdHeader, type HeadersInput } from './message/headers.js'

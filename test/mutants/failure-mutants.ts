@@ -117,4 +117,20 @@ export const failureMutants: readonly Mutant[] = [
     why: 'an outage of an hour makes sixty dead letters of good records',
     units: outages,
   },
+  {
+    name: 'the message that failed counts as done with those before it',
+    file: 'src/consumer/handling/batch-parts.ts',
+    find: 'work.cut(index)',
+    replace: 'work.cut(Math.min(index + 1, work.count - 1))',
+    why: 'a record that a batch failed at is committed and never handled',
+    units: retries,
+  },
+  {
+    name: 'a message that is not in its batch counts as its end',
+    file: 'src/consumer/handling/batch-parts.ts',
+    find: 'at >= 0 && at < messages.length) return { index: at, cause }',
+    replace: 'at < messages.length) return { index: at < 0 ? messages.length - 1 : at, cause }',
+    why: 'a wrong place takes a batch for done',
+    units: retries,
+  },
 ]

@@ -328,7 +328,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a failed batch goes on record by record while its partition drains',
     file: 'src/consumer/dispatch/settler.ts',
-    find: 'if (!(await lanes.mayStart())) return',
+    find: 'if (end === null && !(await this.#mayDeliver(work))) return',
     replace: 'if (work.partition.isGone) return',
     why: 'handlers begin after a drain has begun',
     units: 'test/unit/consumer/seek-split-metadata.test.ts',

@@ -2,8 +2,9 @@ import type { Clock } from '../../runtime/clock.js'
 import type { Metrics } from '../../telemetry/metrics.js'
 import type { BackPressure } from '../partition/back-pressure.js'
 import type { OutcomeLabels, OwnedPartition } from '../partition/owned-partition.js'
-import { late, type Done, type Settlement } from '../partition/settlement.js'
-import type { Delivery, Work } from '../partition/work.js'
+import { late, type Done, type Part, type Settlement } from '../partition/settlement.js'
+import type { Delivery } from '../partition/delivery.js'
+import type { Work } from '../partition/work.js'
 import type { Ledger } from '../settling/ledger.js'
 
 export interface SettlerParts {
@@ -39,14 +40,14 @@ export class Settler {
     ledger.started(work)
     const settlement = delivery.deliver(work)
     if (settlement instanceof Promise) return this.#later(work, settlement)
-    if (settlement.kind === 'split' || settlement.kind === 'again') return this.#goOn(work, settlement)
+    if (!isLast(settlement)) return this.#goOn(work, settlement)
     this.#settle(work, settlement)
     return undefined
   }
 
   async #later(work: Work, pending: Promise<Settlement>): Promise<void> {
     const settlement = await pending
-    if (settlement.kind === 'split' || settlement.kind === 'again') await this.#goOn(work, settlement)
+    if (!isLast(settlement)) await this.#goOn(work, settlement)
     else this.#settle(work, settlement)
   }
 
@@ -56,10 +57,10 @@ export class Settler {
       this.#parts.onEnd?.(work, settlement)
       settlement = await this.#again(work, settlement)
     }
-    if (settlement.kind !== 'split') this.#settle(work, settlement)
+    if (settlement.kind !== 'split' && settlement.kind !== 'parted') this.#settle(work, settlement)
     else {
       this.#parts.onEnd?.(work, settlement)
-      await this.#runSplit(work)
+      await this.#runParts(settlement.kind === 'split' ? work.split().map(toDeliver) : settlement.parts)
     }
     return settlement
   }
@@ -76,20 +77,21 @@ export class Settler {
   }
 
   /** In the place of the batch, so nothing of its partition overtakes. */
-  async #runSplit(work: Work): Promise<void> {
-    const { lanes } = work.partition
-    const singles = work.split()
-    for (const [index, single] of singles.entries()) {
+  async #runParts(parts: readonly Part[]): Promise<void> {
+    for (const [index, { work, end }] of parts.entries()) {
       // Paused: it waits. Given up, sought elsewhere or stopped: the rest belongs to whoever reads it next.
-      if (!(await lanes.mayStart())) return
-      if (!work.hasPlace && !(await lanes.takeAgain(work))) return
-      const settlement = await this.#goOn(single, await this.#parts.delivery.deliver(single))
+      if (end === null && !(await this.#mayDeliver(work))) return
+      const settlement = await this.#goOn(work, end ?? (await this.#parts.delivery.deliver(work)))
       if (settlement.kind === 'stopped') {
         // The rest had its turn with the batch and gets none alone.
-        work.partition.failed += singles.length - index - 1
+        for (const { work: left } of parts.slice(index + 1)) left.partition.failed += left.count
         return
       }
     }
+  }
+
+  #mayDeliver({ partition: { lanes }, inLane }: Work): Promise<boolean> {
+    return inLane.hasPlace ? lanes.mayStart() : lanes.takeAgain(inLane)
   }
 
   #settle(work: Work, settlement: Settlement): void {
@@ -137,4 +139,13 @@ export class Settler {
 function labelsOf({ labels }: OwnedPartition, { kind }: Done): OutcomeLabels {
   if (kind === 'handled') return labels.handled
   return kind === 'moved' ? labels.deadLettered : labels.discarded
+}
+
+/** Nothing more is done for the delivery. */
+function isLast({ kind }: Settlement): boolean {
+  return kind !== 'again' && kind !== 'split' && kind !== 'parted'
+}
+
+function toDeliver(work: Work): Part {
+  return { work, end: null }
 }

@@ -4,7 +4,9 @@ import type { CallMark } from '../../runtime/callers.js'
 import type { Logger } from '../../telemetry/logger.js'
 import { noMetrics, type Metrics } from '../../telemetry/metrics.js'
 import { handled, late, type Settlement } from '../partition/settlement.js'
-import type { Delivery, Work } from '../partition/work.js'
+import type { Delivery } from '../partition/delivery.js'
+import type { Work } from '../partition/work.js'
+import { endAt, placeFailure } from './batch-parts.js'
 import { CallGround } from './context-sends.js'
 import { HandlerCall } from './handler-call.js'
 import { compose, type ContextSend, type Handler, type Middleware } from './handler.js'
@@ -60,7 +62,7 @@ class AtLeastOnce implements Delivery {
     } catch (error) {
       if (call.maySend) return this.#whenEnded(work, call, Promise.reject(error as Error))
       call.over()
-      return ladder.end(work, call, error)
+      return this.#failed(work, call, error)
     }
     if (call.maySend) return this.#whenEnded(work, call, Promise.resolve())
     call.over()
@@ -69,16 +71,24 @@ class AtLeastOnce implements Delivery {
   }
 
   async #whenEnded(work: Work, call: HandlerCall, ended: PromiseLike<void>): Promise<Settlement> {
-    const { running, ladder, mark } = this.#parts
+    const { running, mark } = this.#parts
     running.add(call)
     const failure = await call.outcome(ended, mark)
     running.delete(call)
     // Whoever gets the partition handles the record again: no attempt is spent, nothing is dead-lettered. A handler that
     // returned may have done so because it was told to, with its work undone.
     if (call.isCancelled) return late
-    if (failure !== null) return ladder.end(work, call, failure.error)
+    if (failure !== null) return this.#failed(work, call, failure.error)
     this.#succeeded(call)
     return handled
+  }
+
+  #failed(work: Work, call: HandlerCall, error: unknown): Settlement | Promise<Settlement> {
+    const { ladder, outages } = this.#parts
+    const { index, cause } = placeFailure(work, error)
+    if (index === null) return ladder.end(work, call, cause)
+    if (index > 0) outages.succeeded(call.partition, call.startedAt)
+    return endAt(work, index, call, (first, attempt) => ladder.end(first, attempt, cause))
   }
 
   #succeeded({ partition, startedAt }: HandlerCall): void {

@@ -1,5 +1,6 @@
 import { ConfigError, TidemarkError } from '../../errors.js'
 import { came } from '../../input/came.js'
+import type { TopicPartition } from '../../message/topic-partition.js'
 
 /**
  * Thrown by a handler: this record can never be handled, put it on the dead-letter topic now, without further attempts.
@@ -63,5 +64,29 @@ export class RetryLater extends TidemarkError {
     if (Number.isFinite(afterMs) && afterMs >= 0) return
     const fix = 'write a number of milliseconds, 0 or more'
     throw new ConfigError('RetryLater', [{ path: 'afterMs', message: came(afterMs), fix }])
+  }
+}
+
+/**
+ * Thrown by `handleBatch`: what lies before this message is done, and this one failed. It and what follows are tried again
+ * from here, as `retry` says of the one that failed; when that one is given up, what follows goes on without it.
+ *
+ * @example
+ * for (const [index, message] of messages.entries()) {
+ *   try { await store(message) } catch (error) { throw new BatchFailure(index, error) }
+ * }
+ */
+export class BatchFailure extends TidemarkError {
+  override readonly name = 'BatchFailure'
+  /** `null` where the message was given. */
+  readonly index: number | null
+  /**
+   * @param at the index in the batch of the first message that is not done, or that message
+   * @param cause why; `DeadLetter`, `Discard`, `Unavailable` and `RetryLater` decide here too
+   */
+  constructor(at: number | (TopicPartition & { readonly offset: number }), cause: unknown) {
+    const place = typeof at === 'number' ? {} : { topic: at.topic, partition: at.partition, offset: at.offset }
+    super('batch-failure', 'a batch failed at one of its messages', { ...place, cause, retriable: true })
+    this.index = typeof at === 'number' ? at : null
   }
 }

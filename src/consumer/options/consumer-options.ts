@@ -186,7 +186,7 @@ export interface HandleBatch<Topics extends readonly Topic[]> {
   /**
    * Handles messages of one partition in order of offset; all are done when it has ended. When it throws, the batch is tried
    * again as `retry` says; for the last attempt its messages are handed over one by one, and only those that fail alone go to
-   * the dead-letter topic, or stop the partition. With `retry: false` and no dead-letter topic the partition stops at the
+   * the dead-letter topic, or stop the partition; `BatchFailure` says at which message it failed, and saves all of that. With `retry: false` and no dead-letter topic the partition stops at the
    * first message of the batch.
    */
   readonly handleBatch: Handler<readonly MessageOf<Topics[number]>[]>

@@ -1,3 +1,5 @@
+import type { Work } from './work.js'
+
 /** How a delivery ended. The frequent ends are constants, so settling a record makes no garbage. More may be added. */
 export type Settlement =
   | { readonly kind: 'handled' }
@@ -9,10 +11,18 @@ export type Settlement =
   | { readonly kind: 'late' }
   /** A batch failed and each of its records must be tried alone. */
   | { readonly kind: 'split' }
+  /** Of a batch its parts have ends of their own. */
+  | { readonly kind: 'parted'; readonly parts: readonly Part[] }
   /** To be tried again after a while, in its place: nothing of its lane overtakes it. `isFree`: that spends no attempt. */
   | { readonly kind: 'again'; readonly afterMs: number; readonly isFree?: boolean | undefined }
   /** Nothing may be done with the record: the partition stops here. */
   | { readonly kind: 'stopped'; readonly by: Error }
+
+/** Some records of a batch; `null` where they are to be delivered. */
+export interface Part {
+  readonly work: Work
+  readonly end: Settlement | null
+}
 
 /** Ends after which a record is done. */
 export type Done = Extract<Settlement, { readonly kind: 'handled' | 'discarded' | 'moved' }>

@@ -3,7 +3,6 @@ import type { Message } from '../../message/message.js'
 import type { ReceivedRecord } from '../../message/record.js'
 import type { LaneTask } from '../../runtime/lane-group.js'
 import type { OwnedPartition } from './owned-partition.js'
-import type { Settlement } from './settlement.js'
 import type { Trouble } from './trouble.js'
 
 /** The first of consecutive tickets of the tracker; each of them where a stage has changed the order. */
@@ -59,6 +58,25 @@ export class Work implements LaneTask<Work> {
     inflow.settled(this.count, this.sizeBytes)
   }
 
+  /** A batch in two, neither of them empty: its first records, and the rest. Both stand in its place of the lane. */
+  cut(at: number): [Work, Work] {
+    return [this.#part(0, at), this.#part(at, this.count)]
+  }
+
+  #part(from: number, to: number): Work {
+    const { tickets } = this
+    const part = new Work(
+      this.partition,
+      typeof tickets === 'number' ? tickets + from : tickets.slice(from, to),
+      (this.messages as readonly Message[]).slice(from, to),
+      (this.records as readonly ReceivedRecord[]).slice(from, to),
+      (this.sizeBytes / this.count) * (to - from),
+      this.failure,
+    )
+    part.#batch = this.inLane
+    return part
+  }
+
   /** The same records, each as a batch of its own and as another attempt. */
   split(): Work[] {
     const messages = this.messages as readonly Message[]
@@ -76,14 +94,8 @@ export class Work implements LaneTask<Work> {
       )
       single.attempt = this.attempt + 1
       single.trouble = this.trouble === null ? null : { ...this.trouble }
-      single.#batch = this
+      single.#batch = this.inLane
       return single
     })
   }
-}
-
-/** The way of a delivery through its handler: at least once, or inside a transaction. */
-export interface Delivery {
-  /** Never throws or rejects. A handler that ends synchronously gives a settlement without a promise. */
-  deliver(work: Work): Settlement | Promise<Settlement>
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { DeadLetter, RetryLater, Unavailable } from '../../../../src/consumer/handling/fate.js'
+import { BatchFailure, DeadLetter, Discard, RetryLater, Unavailable } from '../../../../src/consumer/handling/fate.js'
 import type { HandlerContext } from '../../../../src/consumer/handling/handler.js'
 import { ConfigError } from '../../../../src/errors.js'
 import type { Message } from '../../../../src/message/message.js'
@@ -216,6 +216,139 @@ describe('a batch that fails', () => {
   it('of a single retry is taken apart at once', async () => {
     const { calls } = await batches((offsets) => offsets.includes(2), { retry: { retries: 1 } })
     expect(calls.map(({ length }) => length)).toEqual([4, 1, 1, 1, 1])
+  })
+})
+
+describe('a batch that says where it failed', () => {
+  type FailsAt = (offset: number, call: number, messages: readonly Message[]) => unknown
+
+  /** A handler of batches that takes one message after the other and says at which it failed. */
+  async function batches(failsAt: FailsAt, options: Options = {}, byMessage = false) {
+    const { route, given } = routeFailing(0)
+    const calls: string[] = []
+    const handleBatch = async (messages: readonly Message[], { attempt }: HandlerContext) => {
+      calls.push(`${messages.map(({ offset }) => offset).join(' ')} #${attempt}`)
+      await Promise.resolve()
+      for (const [index, message] of messages.entries()) {
+        const cause = failsAt(message.offset, calls.length, messages)
+        if (cause !== undefined) throw new BatchFailure(byMessage ? message : index, cause)
+      }
+    }
+    const all = setUp(
+      { handleBatch, commit: 'each', retry: { retries: 2 }, outage: false, ...options },
+      { deadLetter: route },
+    )
+    await all.consumer.start()
+    const assigned = await all.driver.assign('t', 0)
+    all.driver.deliver(assigned, records(0, 5))
+    return { ...all, assigned, calls, letters: () => given.map(({ record, attempt }) => [record.offset, attempt]) }
+  }
+
+  it('has done what lies before: that is committed, and only the rest is tried again', async () => {
+    const { clock, calls, driver, letters } = await batches((offset, call) =>
+      offset === 2 && call < 3 ? new Error('no') : undefined,
+    )
+    await clock.advance(1)
+    expect(driver.committed('t', 0)?.nextOffset).toBe(2)
+    await clock.advance(10_000)
+    expect(calls).toEqual(['0 1 2 3 4 #1', '2 3 4 #2', '2 3 4 #3'])
+    expect(driver.committed('t', 0)?.nextOffset).toBe(5)
+    expect(letters()).toEqual([])
+  })
+
+  it('gives up the very record that fails, and what follows goes on as a batch with all its attempts', async () => {
+    for (const byMessage of [false, true]) {
+      const { clock, calls, driver, letters } = await batches(
+        (offset) => (offset === 1 || offset === 3 ? new Error('bad') : undefined),
+        {},
+        byMessage,
+      )
+      await clock.advance(10_000)
+      expect(calls).toEqual([
+        ...['0 1 2 3 4 #1', '1 2 3 4 #2', '1 2 3 4 #3'],
+        ...['2 3 4 #1', '3 4 #2', '3 4 #3'],
+        '4 #1',
+      ])
+      expect(letters()).toEqual([
+        [1, 3],
+        [3, 3],
+      ])
+      expect(driver.committed('t', 0)?.nextOffset).toBe(5)
+    }
+  })
+
+  it('counts the attempts of each record from where it is reached first', async () => {
+    const shaky = new Map<number, number>()
+    const { clock, letters, driver } = await batches((offset) => {
+      shaky.set(offset, (shaky.get(offset) ?? 0) + 1)
+      return (shaky.get(offset) ?? 0) < 3 ? new Error('not yet') : undefined
+    })
+    await clock.advance(10_000)
+    expect(letters()).toEqual([])
+    expect([...shaky.values()]).toEqual([3, 3, 3, 3, 3])
+    expect(driver.committed('t', 0)?.nextOffset).toBe(5)
+  })
+
+  it('obeys what its cause says of that record: dead letter, discard, later, unavailable', async () => {
+    const causes: readonly unknown[] = [
+      new DeadLetter('never'),
+      new Discard('old'),
+      new RetryLater(50),
+      new Unavailable('db'),
+    ]
+    const { clock, calls, letters, driver } = await batches((offset, call) =>
+      offset < 4 && (offset < 2 || call < offset * 2) ? causes[offset] : undefined,
+    )
+    await clock.advance(20_000)
+    expect(letters()).toEqual([[0, 1]])
+    expect(calls).toEqual(['0 1 2 3 4 #1', '1 2 3 4 #1', '2 3 4 #1', '2 3 4 #2', '3 4 #1', '3 4 #1'])
+    expect(driver.committed('t', 0)?.nextOffset).toBe(5)
+  })
+
+  it('stops its partition at that record where there is no dead-letter topic', async () => {
+    const handleBatch = () => {
+      throw new BatchFailure(2, new Error('bad'))
+    }
+    const { clock, driver, consumer, stopped, drains } = setUp({ handleBatch, commit: 'each', retry: false })
+    await consumer.start()
+    const assigned = await driver.assign('t', 0)
+    driver.deliver(assigned, records(0, 4))
+    await clock.advance(100)
+    expect(stopped).toMatchObject([{ error: { offset: 2, cause: { message: 'bad' } } }])
+    expect(driver.committed('t', 0)?.nextOffset).toBe(2)
+    await clock.runUntil(driver.revoke(assigned, 1_000))
+    expect(drains).toMatchObject([{ abandoned: 0, possibleDuplicates: [{ from: 2, to: 4 }] }])
+  })
+
+  it('and is revoked while the rest waits has done what lies before, and repeats nothing of it', async () => {
+    const sleepy = { retries: 3, backoff: { initialMs: 60_000, maxMs: 60_000 }, budgetMs: 600_000 }
+    const { clock, driver, assigned, drains } = await batches(
+      (offset) => (offset === 3 ? new Error('no') : undefined),
+      {
+        retry: sleepy,
+      },
+    )
+    await clock.advance(10)
+    await clock.runUntil(driver.revoke(assigned, 60_000))
+    expect(driver.committed('t', 0)?.nextOffset).toBe(3)
+    expect(drains).toMatchObject([{ abandoned: 2, possibleDuplicates: [{ from: 3, to: 5 }] }])
+  })
+
+  it('takes nothing for done on the word of a place that is not in it', async () => {
+    for (const at of [5, -1, 1.5, Number.NaN, { topic: 't', partition: 0, offset: 99 }]) {
+      let calls = 0
+      const handleBatch = () => {
+        calls += 1
+        if (calls === 1) throw new BatchFailure(at, new Error('bad'))
+      }
+      const { clock, driver, consumer } = setUp({ handleBatch, commit: 'each', retry: {} })
+      await consumer.start()
+      driver.deliver(await driver.assign('t', 0), records(0, 5))
+      await clock.advance(0)
+      expect(driver.committed('t', 0)?.nextOffset ?? 0).toBe(0)
+      await clock.advance(10_000)
+      expect([calls, driver.committed('t', 0)?.nextOffset]).toEqual([2, 5])
+    }
   })
 })
 
