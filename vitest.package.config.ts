@@ -1,3 +1,5 @@
 import { defineConfig } from 'vitest/config'
 
-export default defineConfig({ test: { include: ['test/package/*.packed.ts'], testTimeout: 60_000 } })
+export default defineConfig({
+  test: { include: ['test/package/*.packed.ts'], testTimeout: 60_000, fileParallelism: false },
+})

@@ -1,9 +1,9 @@
-import { execFileSync } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import ts from 'typescript'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { projectRoot } from '../support/source-tree.js'
+import { buildUnlessFresh } from './packed.js'
 
 const dist = join(projectRoot, 'dist')
 const mostNamesOfIndex = 145
@@ -17,7 +17,7 @@ describe('the built declarations', () => {
   let nameable: ReadonlySet<ts.Symbol>
 
   beforeAll(() => {
-    if (!existsSync(join(dist, 'index.d.ts'))) execFileSync('npm', ['run', '--silent', 'build'], { cwd: projectRoot })
+    buildUnlessFresh()
     const files = entryFiles()
     program = ts.createProgram(files, {
       module: ts.ModuleKind.NodeNext,
