@@ -16,6 +16,7 @@ export type {
   PositionReset,
   StartPosition,
 } from './driver/consumer.js'
+export type { NewTopic } from './connection/requests/admin.js'
 export type { RefusedRecord } from './connection/requests/produce.js'
 export type { BatchOutcome, DriverProducer, OutgoingBatch, ProducerSettings } from './driver/producer.js'
 export { heldRecords } from './message/record.js'
@@ -26,7 +27,7 @@ export type { Clock, Timer } from './runtime/clock.js'
 export type { Logger } from './telemetry/logger.js'
 export type { LabelsOf, MetricName, MetricNameOf, MetricScope } from './telemetry/metric-names.js'
 export type { Metrics } from './telemetry/metrics.js'
-export type { ClientEvent } from './telemetry/events.js'
+export type { ClientEvent, Unavailable as TopicUnavailable } from './telemetry/events.js'
 export type { Telemetry } from './telemetry/guard.js'
 export type { Random } from './runtime/random.js'
 export type { Runtime } from './runtime/runtime.js'

@@ -20,7 +20,7 @@ export {
   type ValuePartitioner,
 } from './topic/partitioners.js'
 
-export type { Serde } from './serde/serde.js'
+export type { NoSchema, Serde } from './serde/serde.js'
 export { json } from './serde/json.js'
 export type { JsonOptions, LargeIntegers } from './serde/json-options.js'
 export { string } from './serde/string.js'
@@ -32,6 +32,7 @@ export type { CloseSummary, Producer, ProducerFacts, ProducerState } from './pro
 export type { ConnectOptions } from './producer/connect-options.js'
 export type { TimeoutOption } from './producer/timeout-option.js'
 export type { SendOptions } from './producer/outgoing-record.js'
+export type { SendLimitOptions } from './producer/send-limit.js'
 export type { Sending, SendMiddleware, SendNext } from './producer/send-middleware.js'
 export type { SendManyOptions } from './producer/send-many.js'
 export type { Receipt } from './producer/receipt.js'
@@ -99,7 +100,7 @@ export type { Broker, ClusterDescription, PartitionMetadata, TopicMetadata } fro
 export type { CommittedPartition } from './connection/requests/offsets.js'
 export type { Compression } from './connection/requests/produce.js'
 export { consoleLogger, type Logger, type LogLevel } from './telemetry/logger.js'
-export type { ClientEvent } from './telemetry/events.js'
+export type { ClientEvent, Unavailable as TopicUnavailable } from './telemetry/events.js'
 export type { Labels, MetricsAdapter } from './telemetry/metrics.js'
 export { metricNames, type MetricName } from './telemetry/metric-names.js'
 

@@ -10,7 +10,7 @@ export interface Telemetry {
   readonly metrics: Metrics
   /** Hears what happened; never throws. */
   readonly onEvent?: ((event: ClientEvent) => void) | undefined
-  /** Keeps what lasts, and says when it is told again. Without it each telling is told. */
+  /** @internal Keeps what lasts, and says when it is told again. Without it each telling is told. */
   readonly troubles?: Troubles | undefined
 }
 

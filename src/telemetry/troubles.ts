@@ -61,7 +61,7 @@ export class Troubles {
   #timer: { readonly at: number; readonly timer: Timer } | null = null
   #state: 'open' | 'closed' = 'open'
 
-  /** @param surroundings where troubles stand that all clients share */
+  /** @internal @param surroundings where troubles stand that all clients share */
   constructor(clock: Clock, surroundings: Troubles | null = null) {
     this.#clock = clock
     this.#repeats = new Repeats(clock, repeatMs)
