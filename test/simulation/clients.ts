@@ -1,6 +1,8 @@
 import { defineProfile } from '../../src/config/define-profile.js'
 import type { SeekTarget } from '../../src/consumer/consumer.js'
+import type { Batch } from '../../src/consumer/handling/batch.js'
 import type { HandlerContext } from '../../src/consumer/handling/handler.js'
+import type { OnAssigned, OnRevoked } from '../../src/consumer/options/consumer-options.js'
 import type { DrainReport } from '../../src/telemetry/drain-report.js'
 import type { Driver } from '../../src/driver/driver.js'
 import type { TidemarkError } from '../../src/errors.js'
@@ -41,6 +43,11 @@ export interface ConsumerCallbacks {
   /** One message, or a batch of one partition. */
   handle(messages: readonly Message<string>[], context: HandlerContext): void | Promise<void>
   drained(report: DrainReport): void
+  /** What is waited for before partitions start, and where some of them do. */
+  onAssigned: OnAssigned
+  onRevoked: OnRevoked
+  /** A loop has failed or settled a batch, or could not. */
+  looped(what: string): void
   partitionStopped(partition: TopicPartition, error: TidemarkError): void
   failed(error: TidemarkError): void
   /** What it warns of. */
@@ -84,7 +91,8 @@ export function makeConsumer(
     retry: false,
     ...handlerOf(plan, callbacks),
     concurrency: plan.concurrency,
-    commit: plan.commit,
+    commit: plan.commit === 'confirmed' && group === null ? undefined : plan.commit,
+    ...(plan.hooks ? { onAssigned: callbacks.onAssigned, onRevoked: callbacks.onRevoked, hookTimeoutMs: 1_000 } : {}),
     isolation: plan.isolation,
     sessionTimeoutMs: plan.sessionTimeoutMs,
     rebalanceTimeoutMs: plan.rebalanceTimeoutMs,
@@ -109,7 +117,11 @@ export function makeConsumer(
     },
   })
   return {
-    start: async () => consumer.start({ timeoutMs: 15_000 }),
+    start: async () => {
+      const started = consumer.start({ timeoutMs: 15_000 })
+      for (let loop = 0; loop < plan.loops; loop += 1) void runLoop(consumer.batches(), group === null, callbacks)
+      await started
+    },
     stop: async () => messaging.close({ timeoutMs: 20_000 }),
     facts: () => consumer.facts(),
     assignment: () => consumer.assignment(),
@@ -120,13 +132,46 @@ export function makeConsumer(
   }
 }
 
-function handlerOf({ handling, batchMessages }: Plan, { handle }: ConsumerCallbacks) {
+function handlerOf({ handling, loops, batchMessages }: Plan, { handle }: ConsumerCallbacks) {
+  if (loops > 0) return { loop: true as const, batchMessages }
   if (handling === 'batch')
     return {
       handleBatch: (messages: readonly Message<string>[], context: HandlerContext) => handle(messages, context),
       batchMessages,
     }
   return { handle: (message: Message<string>, context: HandlerContext) => handle([message], context) }
+}
+
+/** Half of the batches are committed, the others are done; without a group all are. */
+async function runLoop(
+  batches: AsyncIterable<Batch<string>>,
+  isLone: boolean,
+  { handle, looped }: ConsumerCallbacks,
+): Promise<void> {
+  let count = 0
+  try {
+    for await (const batch of batches) {
+      count += 1
+      try {
+        await handle(batch.messages, batch)
+      } catch (error) {
+        looped('a loop fails a batch')
+        batch.fail(error)
+        continue
+      }
+      if (isLone || count % 2 === 0) batch.done()
+      else {
+        const committed = batch.commit({ timeoutMs: 3_000 }).then(
+          () => 'a batch is confirmed',
+          (error: TidemarkError) => `a batch is not confirmed: ${error.code}`,
+        )
+        looped(await committed)
+      }
+    }
+    looped('a loop ends')
+  } catch (error) {
+    looped(`a loop ends with ${(error as TidemarkError).code}`)
+  }
 }
 
 function messagingOf(

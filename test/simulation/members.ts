@@ -12,6 +12,7 @@ import { oddThing, type ForeignCode } from './foreign-code.js'
 import type { GroupLedger } from './group-ledger.js'
 import type { Report } from './invariant.js'
 import type { LoneLedger } from './lone-ledger.js'
+import { SimulatedHooks } from './simulated-hooks.js'
 import { between, chance, type Plan } from './plan.js'
 import type { Poison } from './poison.js'
 import { idOf } from './sent-ledger.js'
@@ -87,11 +88,21 @@ export class Members {
   }
 
   join(ledger: ReadLedger, isStatic: boolean, instanceId = isStatic ? `instance-${this.#born + 1}` : null): Member {
-    const { simulation, plan, traffic, foreign } = this.#tools
+    const { simulation, plan, traffic, foreign, coverage } = this.#tools
     const name = `c${(this.#born += 1)}`
     const process = simulation.process(name)
-    const driver = watchedDriver(process.driver, name, ledger, () => traffic.of(name))
+    const hooks = new SimulatedHooks(process, simulation, coverage, saysStarts(plan))
+    const driver = watchedDriver(
+      process.driver,
+      name,
+      ledger,
+      () => traffic.of(name),
+      (place, offset) => hooks.isStart(place, offset),
+    )
     const consumer = makeConsumer(driver, name, { group: ledger.group, instanceId }, plan, foreign, {
+      onAssigned: hooks.onAssigned,
+      onRevoked: hooks.onRevoked,
+      looped: (what) => coverage.met(what),
       handle: (messages, context) => this.#handle(ledger, process, messages, context),
       drained: (report) => {
         simulation.note(`${name} drained ${JSON.stringify(report)}`)
@@ -315,4 +326,9 @@ export class Members {
     coverage.met('handler throws what is no error')
     throw oddThing(simulation.random.next())
   }
+}
+
+/** What a store that is a little behind says is in the log, where nothing of logs is lost. */
+function saysStarts({ retention, uncleanElections, remadeTopic, doomedTopic }: Plan): boolean {
+  return !retention && !uncleanElections && remadeTopic === null && doomedTopic === null
 }

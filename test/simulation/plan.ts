@@ -11,6 +11,10 @@ export interface Plan {
   readonly isolation: 'read-committed' | 'read-uncommitted'
   readonly handling: 'each' | 'batch'
   readonly order: 'partition' | 'key' | 'none'
+  /** Batches are taken by so many loops; 0 for handlers. */
+  readonly loops: number
+  /** `onAssigned` and `onRevoked` take their time, fail, and say where partitions start. */
+  readonly hooks: boolean
   readonly concurrency: number
   readonly batchMessages: number
   readonly cluster: Omit<MemoryClusterOptions, 'runtime'> & { readonly brokers: number }
@@ -57,7 +61,7 @@ export interface Plan {
   readonly uncleanElections: boolean
   readonly assignor: AssignorName
   readonly producerCrashes: boolean
-  readonly commit: { readonly everyMs: number; readonly everyMessages: number }
+  readonly commit: 'confirmed' | { readonly everyMs: number; readonly everyMessages: number }
   readonly requestTimeoutMs: number
   readonly deliveryTimeoutMs: number
   readonly sessionTimeoutMs: number
@@ -76,6 +80,9 @@ export function planOf(seed: number): Plan {
   const random = seededRandom(seed ^ 0x3c6ef372)
   // The first draws of neighbouring seeds are alike.
   for (let skipped = 0; skipped < 3; skipped += 1) random.next()
+  // Draws of their own, so that those of other things stay as they were.
+  const own = seededRandom(seed ^ 0x51ed270b)
+  for (let skipped = 0; skipped < 3; skipped += 1) own.next()
   const profile = chance(random, 0.85) ? 'cp' : 'ap'
   const topics = between(random, 1, 3)
   const brokers = chance(random, 0.9) ? 3 : 1
@@ -91,6 +98,8 @@ export function planOf(seed: number): Plan {
     isolation: chance(random, 0.5) ? 'read-committed' : 'read-uncommitted',
     handling,
     order,
+    loops: handling === 'batch' && chance(own, 0.5) ? between(own, 1, 3) : 0,
+    hooks: chance(own, 0.25),
     concurrency: between(random, 1, 16),
     batchMessages: between(random, 1, 30),
     cluster: {
@@ -128,7 +137,7 @@ export function planOf(seed: number): Plan {
     assignor: (['sticky', 'sticky', 'range', 'roundrobin', 'kafkajs-roundrobin'] as const)[between(random, 0, 4)]!,
     consumerChanges: chance(random, 0.7),
     producerCrashes: chance(random, 0.25),
-    commit: { everyMs: between(random, 100, 2_000), everyMessages: between(random, 1, 50) },
+    commit: commitOf(order, { everyMs: between(random, 100, 2_000), everyMessages: between(random, 1, 50) }, own),
     requestTimeoutMs: between(random, 500, 2_000),
     deliveryTimeoutMs: between(random, 2_000, 8_000),
     sessionTimeoutMs: between(random, 2_500, 5_000),
@@ -147,6 +156,10 @@ export function planOf(seed: number): Plan {
       maxDown: chance(random, 0.1) ? 2 : 1,
     },
   }
+}
+
+function commitOf(order: Plan['order'], every: Plan['commit'], random: Random): Plan['commit'] {
+  return order === 'partition' && chance(random, 0.15) ? 'confirmed' : every
 }
 
 const doomedTopic = 'doomed'

@@ -1,5 +1,6 @@
 import type { ConsumerListener, DriverConsumer } from '../../src/driver/consumer.js'
 import type { Driver } from '../../src/driver/driver.js'
+import type { TopicPartition } from '../../src/message/topic-partition.js'
 import type { GroupLedger } from './group-ledger.js'
 import type { LoneLedger } from './lone-ledger.js'
 import type { InFlight } from './tenures.js'
@@ -10,6 +11,7 @@ export function watchedDriver(
   consumer: string,
   ledger: GroupLedger | LoneLedger,
   inFlight: () => InFlight,
+  isToldStart: (place: TopicPartition, offset: number) => boolean,
 ): Driver {
   const { tenures } = ledger
   /** While the consumer hears of a reset: where it goes on instead, if it says so. */
@@ -54,6 +56,7 @@ export function watchedDriver(
     resume: (partition) => inner.resume(partition),
     seek: (partition, offset) => {
       if (isResetting) goesOnAt = offset
+      else if (isToldStart(partition, offset)) tenures.sought(consumer, partition, offset)
       else ledger.sought(consumer, partition, offset)
       inner.seek(partition, offset)
     },

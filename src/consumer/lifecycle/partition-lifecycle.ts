@@ -169,6 +169,7 @@ export class PartitionLifecycle implements ConsumerListener {
   close(): void {
     this.#state = 'closed'
     this.#parts.ledger.close()
+    this.#parts.hooks.close()
     this.#parts.stallWatch.close()
   }
 

@@ -38,6 +38,7 @@ const backoff = exponential({ initialMs: 1_000, maxMs: 60_000 })
 export class UserHooks {
   readonly #settings: UserHooksSettings
   readonly #parts: UserHooksParts
+  readonly #closed = new AbortController()
 
   constructor(settings: UserHooksSettings, parts: UserHooksParts) {
     this.#settings = settings
@@ -94,8 +95,13 @@ export class UserHooks {
     try {
       await this.#bounded('onRevoked', controller, (signal) => onRevoked(told.map(placeOf), { reason, signal }))
     } catch (error) {
-      this.#tellFailed('onRevoked', told, error, null)
+      if (!this.#closed.signal.aborted) this.#tellFailed('onRevoked', told, error, null)
     }
+  }
+
+  /** Nothing of them is waited for any more, and no timer is left. */
+  close(): void {
+    this.#closed.abort(over('onRevoked'))
   }
 
   async #ask(held: readonly OwnedPartition[], signal: AbortSignal): Promise<ReadonlyMap<string, number>> {
@@ -117,13 +123,14 @@ export class UserHooks {
   ): Promise<unknown> {
     const { clock } = this.#parts.runtime
     const { hookTimeoutMs } = this.#settings
+    const signal = AbortSignal.any([controller.signal, this.#closed.signal])
     try {
       // Its beginning is no part of the change that it is told of.
-      const ended = Promise.resolve().then(() => call(controller.signal))
+      const ended = Promise.resolve().then(() => call(signal))
       return await withinDeadline(ended, {
         clock,
         deadline: clock.now() + hookTimeoutMs,
-        signal: controller.signal,
+        signal,
         onLate: () => {
           throw tooSlow(name, hookTimeoutMs)
         },

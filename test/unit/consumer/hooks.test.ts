@@ -251,6 +251,17 @@ describe('onRevoked', () => {
     expect(told()).toMatchObject([{ hook: 'onRevoked', delayMs: null }])
   })
 
+  it('that does not end after a loss leaves no timer when the consumer has stopped, and is not told as failed', async () => {
+    const { clock, driver, assigned, consumer, told } = await revoking((_, { signal }) => {
+      return new Promise((_, reject) => signal.addEventListener('abort', () => reject(new Error('ended'))))
+    })
+    driver.lose(assigned)
+    await clock.advance(100)
+    await clock.runUntil(consumer.stop())
+    expect(clock.pendingTimers).toBe(0)
+    expect(told()).toEqual([])
+  })
+
   it('hears of a stop and of what is lost, once each, and never of what it was not told is ours', async () => {
     const seen: string[] = []
     const note: OnRevoked = (partitions, { reason }) =>
