@@ -92,8 +92,7 @@ const rules: { readonly [Kind in EventKind]: Rule<EventOf<Kind>> } = {
   discarded: { level: 'info', message: 'record discarded by its handler' },
   'dead-lettered': {
     level: 'warn',
-    message:
-      'a record failed and was put on the dead-letter topic; more of its topic and reason within a minute are news',
+    message: 'a record failed and was put on the dead-letter topic',
   },
   'dead-letter-delayed': {
     level: 'warn',
@@ -211,6 +210,9 @@ const rules: { readonly [Kind in EventKind]: Rule<EventOf<Kind>> } = {
       `topic ${topic} exists in another shape than it is defined; change the topic or its definition`,
   },
 }
+
+/** All there are. */
+export const eventKinds = Object.keys(rules) as readonly EventKind[]
 
 /**
  * Tells what happened, once: counted, written, and passed on to who listens. What lasts may be told as often as it is met:

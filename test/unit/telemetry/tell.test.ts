@@ -1,8 +1,10 @@
+import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
+import { courses } from '../../../src/telemetry/courses.js'
 import type { ClientEvent, EventOf } from '../../../src/telemetry/events.js'
 import type { Logger } from '../../../src/telemetry/logger.js'
 import type { Metrics } from '../../../src/telemetry/metrics.js'
-import { tell } from '../../../src/telemetry/tell.js'
+import { eventKinds, tell } from '../../../src/telemetry/tell.js'
 
 function telling(event: ClientEvent): readonly unknown[] {
   const told: unknown[] = []
@@ -50,5 +52,22 @@ describe('what happened', () => {
     const warned = telling(drained([{ topic: 't', partition: 1, from: 5, to: 7 }]))
     expect(warned[1]).toMatchObject(['warn', {}, 'partitions were given up; some records may be handled twice'])
     expect(warned[0]).toEqual(['tidemark_consumer_rebalances_total', { kind: 'revoked' }, undefined])
+  })
+})
+
+describe('the page about events', () => {
+  const page = readFileSync(new URL('../../../docs/guides/logs.md', import.meta.url), 'utf8')
+
+  it.each(eventKinds)('names %s', (kind) => {
+    expect(page).toContain(`\`${kind}\``)
+  })
+
+  it('has the time after which what lasts is told, and what ends it', () => {
+    for (const [kind, { afterMs, ends }] of Object.entries(courses)) {
+      const row = page.split('\n').find((line) => line.startsWith(`| \`${kind}\` |`)) ?? ''
+      const [, , after, , , end = ''] = row.split('|')
+      if (!after?.includes('stallWarningMs')) expect([kind, after?.trim()]).toEqual([kind, `${afterMs / 1_000} s`])
+      for (const one of ends) expect([kind, end]).toEqual([kind, expect.stringContaining(`\`${one}\``)])
+    }
   })
 })
