@@ -114,27 +114,21 @@ describe('a number that JavaScript cannot hold', () => {
       fc.constantFrom('1e309', '9E999', '-1.5e+400', '123e4000', '-12.25E0400', '0.5e+1000'),
     )
     const blank = fc.constantFrom('', ' ', '\n\t', '\r\n')
+    // Refused for another reason.
+    const other = fc.jsonValue().filter((value) => !JSON.stringify(value).includes('__proto__'))
     fc.assert(
-      fc.property(
-        fc.array(fc.jsonValue(), { maxLength: 4 }),
-        token,
-        fc.jsonValue(),
-        blank,
-        (before, large, after, gap) => {
-          const parts = [...before.map((value) => JSON.stringify(value)), large, JSON.stringify(after)]
-          const text = `[${parts.join(`,${gap}`)}]`
-          expect(mayHoldLargeNumber(bytes(text), text)).toBe(true)
-          const value = Number(large)
-          const isExact = Number.isFinite(value) && (String(value) === large || BigInt(value) === BigInt(large))
-          if (!isExact) {
-            expect(firstChangedNumber(text)).not.toBeNull()
-            expect(changesOf(text)).toHaveLength(1)
-            expect(changesOf(`{"outer":${text}}`)).toMatchObject([
-              { path: expect.stringMatching(/^outer\./) as string },
-            ])
-          }
-        },
-      ),
+      fc.property(fc.array(other, { maxLength: 4 }), token, other, blank, (before, large, after, gap) => {
+        const parts = [...before.map((value) => JSON.stringify(value)), large, JSON.stringify(after)]
+        const text = `[${parts.join(`,${gap}`)}]`
+        expect(mayHoldLargeNumber(bytes(text), text)).toBe(true)
+        const value = Number(large)
+        const isExact = Number.isFinite(value) && (String(value) === large || BigInt(value) === BigInt(large))
+        if (!isExact) {
+          expect(firstChangedNumber(text)).not.toBeNull()
+          expect(changesOf(text)).toHaveLength(1)
+          expect(changesOf(`{"outer":${text}}`)).toMatchObject([{ path: expect.stringMatching(/^outer\./) as string }])
+        }
+      }),
     )
   })
 })
