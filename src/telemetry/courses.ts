@@ -37,6 +37,7 @@ export const repeating: { readonly [Kind in EventKind]?: (event: EventOf<Kind>) 
   'dead-lettered': ({ topic, reason }) => `${topic}/${reason}`,
   'handler-overruns': ({ topic }) => topic,
   'failed-meanwhile': ({ topic }) => topic,
+  'hook-failed': ({ hook }) => hook,
 }
 /** What one messaging tells once, whichever of its clients it happens to. */
 export const toldOnce: ReadonlySet<EventKind> = new Set(['connected'])
