@@ -1,18 +1,16 @@
-import type { ConsumerSettingsOptions, TidemarkError } from 'tidemark'
+import type { ConsumerSettingsOptions } from 'tidemark'
 import type { Simulation } from 'tidemark/testing'
 import { describe, expect, it } from 'vitest'
 import { parseCommitMetadata } from '../../../src/offsets/commit-metadata.js'
 import {
   committedOffset,
   followerThatCopiesNothing,
-  logged,
   missed,
   numbered,
-  open,
   placeOf,
   put,
+  reading,
   simulated,
-  t,
   until,
 } from './simulated.js'
 
@@ -33,20 +31,15 @@ describe('a log that is cut while fetched records wait for their handler', () =>
       const handled: string[] = []
       let letGo = () => {}
       const stuck = new Promise<void>((resolve) => (letGo = resolve))
-      const messaging = open(simulation.process('one'))
-      const consumer = messaging.consumer({
-        group: 'g',
-        topics: [t],
+      const { close } = await reading(simulation, 'one', {
         order,
         concurrency: 2,
         onOutOfRange,
-        sessionTimeoutMs: 6_000,
         handle: async (message) => {
           if (message.offset === 3) await stuck
           handled.push(placeOf(message))
         },
       })
-      await consumer.start()
       await until(simulation, () => handled.length >= 3)
       await clock.sleep(1_000)
       cluster.faults.moveLeader('t', 0, follower)
@@ -60,7 +53,7 @@ describe('a log that is cut while fetched records wait for their handler', () =>
       await clock.sleep(5_000)
       expect(missed(cluster, handled)).toEqual(passedOver)
       expect(committedOffset(cluster)).toBe(cluster.partitionFacts('t', 0).logEndOffset)
-      await messaging.close()
+      await close()
     }),
   )
 })
@@ -72,42 +65,24 @@ describe('what was completed beyond a commit', () => {
   const allButFirst = async (simulation: Simulation, name: string, options: Options, first = 0) => {
     const { clock } = simulation
     const handled: string[] = []
-    const messaging = open(simulation.process(name))
-    const consumer = messaging.consumer({
-      group: 'g',
-      topics: [t],
+    const { close } = await reading(simulation, name, {
       drainMs: 100,
       concurrency: 100,
-      sessionTimeoutMs: 6_000,
       ...options,
       handle: async (message, { signal }) => {
         if (message.offset === first) await clock.sleep(600_000, signal)
         handled.push(placeOf(message))
       },
     })
-    await consumer.start()
     await clock.sleep(8_000)
-    await messaging.close()
+    await close()
     return handled
   }
 
   const consuming = async (simulation: Simulation, name: string, options: Options) => {
-    const handled: string[] = []
-    const stopped: TidemarkError[] = []
-    const { logger, loud } = logged()
-    const messaging = open(simulation.process(name), { logger })
-    const consumer = messaging.consumer({
-      group: 'g',
-      topics: [t],
-      sessionTimeoutMs: 6_000,
-      ...options,
-      onPartitionStopped: (_, error) => void stopped.push(error),
-      handle: (message) => void handled.push(placeOf(message)),
-    })
-    await consumer.start()
+    const reader = await reading(simulation, name, options)
     await simulation.clock.sleep(10_000)
-    const jumps = () => loud().filter(({ fields }) => 'logStart' in fields)
-    return { consumer, handled, stopped, jumps, close: () => messaging.close() }
+    return { ...reader, jumps: () => reader.loud().filter(({ fields }) => 'logStart' in fields) }
   }
 
   /** 10 records stay, 10 that were completed are cut away, and 30 others stand there: offset 0 is committed, 10 its marker. */

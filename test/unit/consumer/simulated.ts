@@ -1,4 +1,14 @@
-import { createMessaging, defineTopic, string, type Message, type Messaging, type MessagingOptions } from 'tidemark'
+import {
+  createMessaging,
+  defineTopic,
+  string,
+  type ConsumerSettingsOptions,
+  type HandleEach,
+  type Message,
+  type Messaging,
+  type MessagingOptions,
+  type TidemarkError,
+} from 'tidemark'
 import type { MemoryCluster } from 'tidemark/memory'
 import { simulate, type SimulatedProcess, type Simulation } from 'tidemark/testing'
 import { noHeaders } from '../../../src/message/record.js'
@@ -14,6 +24,27 @@ export async function simulated(scenario: (simulation: Simulation) => Promise<vo
 export function open({ driver }: SimulatedProcess, options: Partial<MessagingOptions> = {}): Messaging {
   return createMessaging({ driver, ...options })
 }
+
+/** A consumer in a process of its own, started; it keeps what it handled, why its partitions stopped, and what it told loudly. */
+export async function reading(simulation: Simulation, name: string, options: Partial<SimulatedOptions> = {}) {
+  const process = simulation.process(name)
+  const { logger, loud } = logged()
+  const messaging = open(process, { logger })
+  const handled: string[] = []
+  const stopped: TidemarkError[] = []
+  const consumer = messaging.consumer({
+    group: 'g',
+    topics: [t],
+    sessionTimeoutMs: 6_000,
+    onPartitionStopped: (_, error) => void stopped.push(error),
+    handle: (message) => void handled.push(placeOf(message)),
+    ...options,
+  })
+  await consumer.start()
+  return { process, consumer, handled, stopped, loud, close: () => messaging.close() }
+}
+
+type SimulatedOptions = Omit<ConsumerSettingsOptions, 'topics'> & Pick<HandleEach<readonly (typeof t)[]>, 'handle'>
 
 /** Stored in order; the marker behind each call takes one offset too. */
 export function put(cluster: MemoryCluster, values: readonly string[], topic = 't', partition = 0): void {

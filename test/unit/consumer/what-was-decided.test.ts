@@ -9,6 +9,7 @@ import {
   open,
   placeOf,
   put,
+  reading,
   simulated,
   t,
   until,
@@ -235,6 +236,33 @@ describe("from: 'latest'", () => {
       cluster.faults.clear()
       await messaging.close()
     }))
+
+  it.each(['nobody has noticed yet', 'the topic was gone for a while'] as const)(
+    'passes nothing over of a topic made anew, also when the group rebalances and %s',
+    (when) =>
+      simulated(async (simulation) => {
+        const { cluster, clock } = simulation
+        cluster.createTopic('t')
+        put(cluster, ['before'])
+        const handled: string[] = []
+        const { close } = await reading(simulation, 'one', {
+          from: 'latest',
+          onOutOfRange: 'earliest',
+          rebalanceTimeoutMs: 10_000,
+          handle: ({ value }) => void handled.push(value),
+        })
+        cluster.deleteTopic('t')
+        if (when === 'the topic was gone for a while') await clock.sleep(2_000)
+        cluster.createTopic('t')
+        put(cluster, ['one', 'two', 'three'])
+        cluster.faults.killMember('g', 'any')
+        await clock.sleep(60_000)
+        put(cluster, ['after'])
+        await clock.sleep(10_000)
+        expect([...new Set(handled)]).toEqual(['one', 'two', 'three', 'after'])
+        await close()
+      }),
+  )
 
   it('passes nothing over of a topic made anew, though its commits and the membership went with the former one', () =>
     simulated(async (simulation) => {
