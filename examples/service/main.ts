@@ -1,4 +1,5 @@
 /** `KAFKA_BROKERS=localhost:9092 npx tsx examples/service/main.ts`; without it on a Kafka inside the process. */
+import type { Server } from 'node:http'
 import { closeOnSignal, createMessaging } from 'tidemark'
 import { kafkajs } from 'tidemark/kafkajs'
 import { memory } from 'tidemark/memory'
@@ -10,11 +11,10 @@ const driver = brokers === undefined ? memory() : kafkajs({ brokers: brokers.spl
 const messaging = createMessaging({ driver, clientId: 'service' })
 const store = openStore(DATABASE)
 
-// Requests in hand are answered, handlers finish, what is done is committed; then the process ends by itself.
-const over = new AbortController()
-for (const signal of ['SIGTERM', 'SIGINT']) process.once(signal, () => over.abort())
-closeOnSignal(messaging, { exit: false })
+let server: Server | null = null
+// Requests in hand are answered, handlers finish, what is done is committed, and the process ends with 0.
+closeOnSignal(messaging, { before: () => server && new Promise((closed) => server?.close(closed)) })
 process.once('exit', () => store.close())
 
-const server = await openService(messaging, store, INSTANCE)
-server.listen({ port: Number(PORT), signal: over.signal }, () => console.log('listening on', server.address()))
+server = await openService(messaging, store, INSTANCE)
+server.listen(Number(PORT), () => console.log('listening on', server?.address()))
