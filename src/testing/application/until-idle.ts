@@ -1,5 +1,5 @@
 import type { PartitionFacts, ConsumerFacts } from '../../consumer/watch/facts.js'
-import { ConfigError, TimeoutError } from '../../errors.js'
+import { ConfigError, TidemarkError, TimeoutError } from '../../errors.js'
 import { came } from '../../input/came.js'
 import { optionProblem, timeLimit, withMethods, type Rules } from '../../input/option-rules.js'
 import type { Messaging } from '../../messaging.js'
@@ -42,31 +42,35 @@ export async function untilDone(
 ): Promise<void> {
   const deadline = clock.now() + timeoutMs
   let before: Ends | null = null
+  let left: string | null = 'the ends of the topics were not told'
+  const late = (cause?: unknown) =>
+    new TimeoutError('not-idle', `after ${timeoutMs} ms ${left ?? 'more keeps coming'}`, { cause })
   for (;;) {
     const facts = consumers()
     throwFailure(facts)
-    const ends = await endsOf(admin, facts, Math.max(1, deadline - clock.now()))
-    const left = whatIsLeft(consumers(), ends, sends())
+    const ends = await endsOf(admin, facts, () => Math.max(0, deadline - clock.now())).catch((error: unknown) => {
+      // The question had no time left, or the cluster did not answer: what was left before it tells more.
+      throw error instanceof TidemarkError && error.retriable ? late(error) : error
+    })
+    left = whatIsLeft(consumers(), ends, sends())
     if (left === null && before !== null && sameEnds(before, ends)) return
     // What was sent before this look is in the ends of the next.
     before = left === null ? ends : null
-    if (clock.now() + betweenLooksMs > deadline) {
-      throw new TimeoutError('not-idle', `after ${timeoutMs} ms ${left ?? 'more keeps coming'}`)
-    }
+    if (clock.now() + betweenLooksMs > deadline) throw late()
     await clock.sleep(betweenLooksMs)
   }
 }
 
 type Ends = readonly (TopicPartition & { readonly end: number })[]
 
-async function endsOf(admin: Admin, consumers: readonly ConsumerFacts[], timeoutMs: number): Promise<Ends> {
+async function endsOf(admin: Admin, consumers: readonly ConsumerFacts[], leftMs: () => number): Promise<Ends> {
   const names = [...new Set(consumers.flatMap(({ topics }) => topics))].sort()
   if (names.length === 0) return []
-  const topics = await admin.describeTopics(names, { timeoutMs })
+  const topics = await admin.describeTopics(names, { timeoutMs: leftMs() })
   const places = topics.flatMap(({ name, partitions }) =>
     partitions.map(({ partition }) => ({ topic: name, partition })),
   )
-  const ends = await admin.listOffsets(places, 'latest', { timeoutMs, isolation: 'read-committed' })
+  const ends = await admin.listOffsets(places, 'latest', { timeoutMs: leftMs(), isolation: 'read-committed' })
   return places.map((place, index) => ({ ...place, end: ends[index] as number }))
 }
 

@@ -106,15 +106,25 @@ describe('untilIdle', () => {
 
   it('says what is still to be done when the time is over', async () => {
     let end = (): void => undefined
-    const handle = () => new Promise<void>((resolve) => (end = resolve))
-    await messaging.consumer({ group: 'slow', topics: [orders], handle }).start()
+    const started = new Promise<void>((tell) => {
+      const handle = () => new Promise<void>((resolve) => (tell(), (end = resolve)))
+      void messaging.consumer({ group: 'slow', topics: [orders], handle }).start()
+    })
     await messaging.producer().send(orders, order('o-1'))
+    await started
     await expect(untilIdle(messaging, { timeoutMs: 200 })).rejects.toMatchObject({
       code: 'not-idle',
       message: 'after 200 ms 1 handler(s) of group slow still run',
     })
     end()
     await untilIdle(messaging)
+  })
+
+  it.each([0, 1, 7, 23])('says so too when a question to the cluster has no time left: %i ms', async (timeoutMs) => {
+    await messaging.consumer({ group: 'slow', topics: [orders], handle: () => undefined }).start()
+    cluster.faults.random({ apis: ['metadata', 'listOffsets'], delay: 1, maxDelayMs: 60 })
+    await expect(untilIdle(messaging, { timeoutMs })).rejects.toMatchObject({ code: 'not-idle' })
+    cluster.faults.random(null)
   })
 
   it('rejects with what stopped a partition', async () => {
