@@ -1,3 +1,4 @@
+import { commitMutants } from './commit-mutants.js'
 import { durabilityMutants } from './durability-mutants.js'
 import { failureMutants } from './failure-mutants.js'
 import { verdictMutants } from './verdict-mutants.js'
@@ -701,6 +702,7 @@ export const mutants: readonly Mutant[] = [
     why: 'a stalled handler fills the memory',
     units: 'test/unit/consumer/flow.test.ts',
   },
+  ...commitMutants,
   ...failureMutants,
   ...verdictMutants,
   ...durabilityMutants,
