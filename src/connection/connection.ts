@@ -37,8 +37,8 @@ export interface Connection {
   /**
    * @param deadline absolute time in milliseconds (`clock.now()` scale); passing it is a `RequestError`.
    * @param signal ends the wait early, like a deadline.
-   * @param onWritten called once, when its bytes go to the socket. Until then giving it up costs nobody else anything: it
-   *   rejects with `sent: 'never'`, and the socket stays.
+   * @param onTaken called at once with a way to take the request back: true when nothing of it was written to a socket, and
+   *   then nothing will be; it rejects soon, with `sent: 'never'`, and that costs nobody else anything.
    */
   request<R extends Request>(
     node: Node,
@@ -46,7 +46,7 @@ export interface Connection {
     request: R,
     deadline: number,
     signal?: AbortSignal,
-    onWritten?: () => void,
+    onTaken?: (takeBack: () => boolean) => void,
   ): Promise<AnswerTo<R>>
   /**
    * The last moment, by `clock.now()`, at which this node gave a sign of life on this lane: bytes came, or bytes of a large

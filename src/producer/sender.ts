@@ -1,3 +1,4 @@
+import type { Compression } from '../connection/requests/produce.js'
 import { recalledCode, type BatchOutcome, type DriverProducer } from '../driver/producer.js'
 import { DriverError, SendError } from '../errors.js'
 import type { Clock } from '../runtime/clock.js'
@@ -7,6 +8,10 @@ import type { BufferMemory } from './buffer-memory.js'
 import type { GrowingBatch } from './growing-batch.js'
 import type { PartitionQueue } from './partition-queue.js'
 import type { TakenBack } from './receipt.js'
+
+export interface SenderSettings extends AccumulatorSettings {
+  readonly compression: Compression
+}
 
 /**
  * Hands one batch of a partition at a time to the driver, waits for its last word, and tells everyone who waits for it:
@@ -18,21 +23,17 @@ export class Sender {
   readonly #clock: Clock
   readonly #metrics: Metrics
   readonly #deliveryTimeoutMs: number
+  readonly #compresses: boolean
   readonly #memory: BufferMemory
   /** With the driver, and the queues that they came from. */
   readonly #out = new Map<GrowingBatch, PartitionQueue>()
 
-  constructor(
-    driver: DriverProducer,
-    clock: Clock,
-    metrics: Metrics,
-    settings: AccumulatorSettings,
-    memory: BufferMemory,
-  ) {
+  constructor(driver: DriverProducer, clock: Clock, metrics: Metrics, settings: SenderSettings, memory: BufferMemory) {
     this.#driver = driver
     this.#clock = clock
     this.#metrics = metrics
     this.#deliveryTimeoutMs = settings.deliveryTimeoutMs
+    this.#compresses = settings.compression !== 'none'
     this.#memory = memory
     this.accumulator = new Accumulator(
       clock,
@@ -101,7 +102,7 @@ export class Sender {
       return this.#failBatch(batch, expired(batch, this.#deliveryTimeoutMs))
     }
     this.#out.set(batch, queue)
-    batch.records.onPacked = (bytes) => this.#holdPacked(batch, bytes)
+    if (this.#compresses) batch.records.onPacked = (bytes) => this.#holdPacked(batch, bytes)
     void this.#produce(batch, deadline).then((outcome) => this.#ended(queue, batch, outcome, now))
     this.#metrics.observe('tidemark_producer_batch_bytes', { topic: batch.topic }, batch.sizeBytes)
   }
@@ -127,7 +128,7 @@ export class Sender {
   #ended(queue: PartitionQueue, batch: GrowingBatch, outcome: BatchOutcome, handedOverAt: number): void {
     // Told twice: it was abandoned.
     if (!this.#out.delete(batch)) return
-    batch.records.onPacked = null
+    if (this.#compresses) batch.records.onPacked = null
     const { ended, again } = afterwards(batch, outcome)
     queue.replaceOldest(...again)
     if (isRecalled(outcome) && again.length > 0) this.accumulator.releaseAfterRest(queue)

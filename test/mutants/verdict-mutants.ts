@@ -17,11 +17,11 @@ export const verdictMutants: readonly Mutant[] = [
   },
   {
     name: 'what was written is taken back',
-    file: 'src/protocol/produce/broker-queue.ts',
-    find: 'if (out.isWritten) return false',
-    replace: '',
+    file: 'src/drivers/kafkajs/socket-lane.ts',
+    find: "const isHere = pending.state === 'encoding' || pending.state === 'queued'",
+    replace: "const isHere = pending.state !== 'settled'",
     why: 'a socket with others on it is destroyed for a send that was given up',
-    units: verdicts,
+    units: 'test/unit/drivers/kafkajs/connections.test.ts',
   },
   {
     name: 'a topic that every answer denied counts as doubt',

@@ -83,11 +83,11 @@ class KafkajsConnection implements Connection {
     request: R,
     deadline: number,
     signal?: AbortSignal,
-    onWritten?: () => void,
+    onTaken?: (takeBack: () => boolean) => void,
   ): Promise<AnswerTo<R>> {
     const refusal = this.#refusal(node, request, deadline, signal)
     if (refusal !== null) return Promise.reject(refusal)
-    return this.#lane(node, lane).request(request, deadline, signal, onWritten)
+    return this.#lane(node, lane).request(request, deadline, signal, onTaken)
   }
 
   lastSign(node: Node, lane: LaneName): number {

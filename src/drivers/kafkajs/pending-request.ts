@@ -22,7 +22,6 @@ export interface PendingRequestParts<R extends Request> {
   readonly clock: Clock
   readonly resolve: (answer: AnswerTo<R>) => void
   readonly reject: (error: RequestError) => void
-  readonly onWritten: (() => void) | undefined
   /** Called at the deadline or abort, once, unless it was answered before. */
   readonly onGivenUp: (pending: PendingRequest, why: 'timed-out' | 'aborted') => void
 }
@@ -68,7 +67,6 @@ export class PendingRequest<R extends Request = Request> {
   wasWritten(correlationId: number): void {
     this.correlationId = correlationId
     this.#machine.to('written')
-    this.#parts.onWritten?.()
   }
 
   wasAnswered(): void {

@@ -59,13 +59,14 @@ export class SocketLane {
     request: R,
     deadline: number,
     signal: AbortSignal | undefined,
-    onWritten?: () => void,
+    onTaken?: (takeBack: () => boolean) => void,
   ): Promise<AnswerTo<R>> {
     return new Promise((resolve, reject) => {
       const { clock } = this.#parts
       const onGivenUp = (given: PendingRequest, why: 'timed-out' | 'aborted') => this.#giveUp(given, why)
-      const pending = new PendingRequest<R>({ request, deadline, signal, clock, resolve, reject, onWritten, onGivenUp })
+      const pending = new PendingRequest<R>({ request, deadline, signal, clock, resolve, reject, onGivenUp })
       this.#enqueue(pending as unknown as PendingRequest)
+      onTaken?.(() => this.#takeBack(pending as unknown as PendingRequest))
     })
   }
 
@@ -294,6 +295,12 @@ export class SocketLane {
     if (this.#open?.session === session) this.#discard(`gave an answer to ${pending.request.api} that cannot be read`)
     const text = `gave an answer to ${pending.request.api} that cannot be read: ${error.message}`
     pending.fail(this.#error('unreadable-answer', 'maybe', text, error))
+  }
+
+  #takeBack(pending: PendingRequest): boolean {
+    const isHere = pending.state === 'encoding' || pending.state === 'queued'
+    if (isHere) this.#giveUp(pending, 'aborted')
+    return isHere
   }
 
   #giveUp(pending: PendingRequest, why: 'timed-out' | 'aborted'): void {

@@ -34,8 +34,8 @@ export function withBrokerHealth(
     tell(telemetry, { kind: 'broker-silent', node, error: failure })
   }
   return {
-    request(node, lane, request, deadline, signal, onWritten) {
-      const answer = connection.request(node, lane, request, deadline, signal, onWritten)
+    request(node, lane, request, deadline, signal, onTaken) {
+      const answer = connection.request(node, lane, request, deadline, signal, onTaken)
       answer.then(
         () => answered(node),
         (failure: unknown) => failed(node, failure),

@@ -10,9 +10,9 @@ import { RequestError } from '../../connection/request-error.js'
  */
 export function withSecondOpinion(connection: Connection, othersTakeUs: () => Promise<void>): Connection {
   return {
-    async request(node, lane, request, deadline, signal, onWritten) {
+    async request(node, lane, request, deadline, signal, onTaken) {
       try {
-        return await connection.request(node, lane, request, deadline, signal, onWritten)
+        return await connection.request(node, lane, request, deadline, signal, onTaken)
       } catch (failure) {
         if (!isAbout(failure, 'turned-away')) throw failure
         throw await othersTakeUs().then(

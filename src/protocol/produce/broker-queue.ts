@@ -27,8 +27,8 @@ interface Departed {
 /** A request between hand-over to the connection and its end. */
 interface RequestOut {
   readonly departed: readonly Departed[]
-  readonly abort: AbortController
-  isWritten: boolean
+  /** Of the connection, once it has the request: whether nothing of it was written, and nothing will be. */
+  takeBack: (() => boolean) | null
   isWithdrawn: boolean
 }
 
@@ -64,6 +64,8 @@ export class BrokerQueue {
    */
   #silence: Timer | null = null
   readonly #out = new Set<RequestOut>()
+  /** One for all that are out: a signal for each would cost as much as a hundred records. */
+  #silent = new AbortController()
 
   constructor(node: number, connection: Connection, clock: Clock, settings: BrokerQueueSettings) {
     this.#node = node
@@ -90,10 +92,8 @@ export class BrokerQueue {
   withdraw(item: BrokerQueueItem): boolean {
     for (const out of this.#out) {
       if (!out.departed.some((departed) => departed.item === item)) continue
-      if (out.isWritten) return false
-      out.isWithdrawn = true
-      out.abort.abort()
-      return true
+      out.isWithdrawn ||= out.takeBack?.() ?? false
+      return out.isWithdrawn
     }
     return false
   }
@@ -157,7 +157,9 @@ export class BrokerQueue {
   }
 
   #giveUpAll(): void {
-    for (const out of [...this.#out]) out.abort.abort()
+    const silent = this.#silent
+    this.#silent = new AbortController()
+    silent.abort()
   }
 
   /** Never rejects: every item is told how its attempt ended. */
@@ -169,19 +171,13 @@ export class BrokerQueue {
     // Not the batches' own deadlines, which end them all the same: a request past its deadline takes its socket with it,
     // and with that every other request. A silent broker is given up long before.
     const deadline = Math.max(now, latest) + maxRequestsOut * requestTimeoutMs
-    const out: RequestOut = { departed, abort: new AbortController(), isWritten: false, isWithdrawn: false }
+    const out: RequestOut = { departed, takeBack: null, isWithdrawn: false }
     this.#out.add(out)
+    const { signal } = this.#silent
+    const onTaken = (takeBack: () => boolean) => (out.takeBack = takeBack)
     let answer: ProduceAnswer
     try {
-      const { signal } = out.abort
-      answer = await this.#connection.request(
-        this.#node,
-        'main',
-        request,
-        deadline,
-        signal,
-        () => (out.isWritten = true),
-      )
+      answer = await this.#connection.request(this.#node, 'main', request, deadline, signal, onTaken)
     } catch (failure) {
       this.#out.delete(out)
       await this.#failed(departed, this.#asRequestError(failure, out))

@@ -28,12 +28,17 @@ export class MemoryConnection implements Connection {
     request: R,
     deadline: number,
     signal?: AbortSignal,
-    onWritten?: () => void,
+    onTaken?: (takeBack: () => boolean) => void,
   ): Promise<AnswerTo<R>> {
     return new Promise((resolve, reject) => {
       const socket = this.#socketFor(node, lane, request, deadline, signal)
-      if (socket instanceof RequestError) this.network.transmit(() => reject(socket))
-      else socket.send(request, deadline, signal, onWritten, resolve as (answer: AnyAnswer) => void, reject)
+      if (socket instanceof RequestError) {
+        this.network.transmit(() => reject(socket))
+        onTaken?.(() => true)
+      } else {
+        const takeBack = socket.send(request, deadline, signal, resolve as (answer: AnyAnswer) => void, reject)
+        onTaken?.(takeBack)
+      }
     })
   }
 

@@ -15,7 +15,6 @@ interface Exchange {
   readonly reject: (error: RequestError) => void
   readonly signal: AbortSignal | undefined
   onAbort: (() => void) | undefined
-  readonly onWritten: (() => void) | undefined
   /** False while a throttle time keeps it from being written. */
   written: boolean
   interference: Interference
@@ -75,10 +74,9 @@ export class MemorySocket implements ServedSocket {
     request: Request,
     deadline: number,
     signal: AbortSignal | undefined,
-    onWritten: (() => void) | undefined,
     resolve: (answer: AnyAnswer) => void,
     reject: (error: RequestError) => void,
-  ): void {
+  ): () => boolean {
     const exchange: Exchange = {
       request,
       deadline,
@@ -86,7 +84,6 @@ export class MemorySocket implements ServedSocket {
       reject,
       signal,
       onAbort: undefined,
-      onWritten,
       written: false,
       interference: noInterference,
       hasArrived: false,
@@ -96,6 +93,7 @@ export class MemorySocket implements ServedSocket {
     this.#watch(exchange)
     if (this.#throttle === null) this.#write(exchange)
     else this.#throttled.push(exchange)
+    return () => this.#takeBack(exchange)
   }
 
   /** The client destroys the socket: the request that caused it fails with `failure`, the others with a lost connection. */
@@ -148,21 +146,31 @@ export class MemorySocket implements ServedSocket {
     else if (this.#giveUp('timed-out', earliest)) this.#checkDeadlines()
   }
 
+  #takeBack(exchange: Exchange): boolean {
+    if (exchange.written || !this.#outstanding.includes(exchange)) return false
+    this.#drop(exchange, 'aborted')
+    return true
+  }
+
   /** Whether the socket stays: silence that was asked for says nothing about the connection. */
   #giveUp(failure: RequestFailure, exchange: Exchange): boolean {
     if (this.#silentUntil <= this.network.clock.now()) {
       this.destroy(failure, exchange)
       return false
     }
+    this.#drop(exchange, failure)
+    return true
+  }
+
+  /** The others stay as they are. */
+  #drop(exchange: Exchange, failure: RequestFailure): void {
     this.#outstanding.splice(this.#outstanding.indexOf(exchange), 1)
     this.#throttled = this.#throttled.filter((throttled) => throttled !== exchange)
     this.#fail(exchange, failure)
-    return true
   }
 
   #write(exchange: Exchange): void {
     exchange.written = true
-    exchange.onWritten?.()
     if (this.#state.is('severed')) return
     const interference = this.network.interferenceWith(this.node, exchange.request, this.client)
     exchange.interference = interference

@@ -51,7 +51,7 @@ export class ScriptedConnection implements Connection {
     request: R,
     deadline: number,
     signal?: AbortSignal,
-    onWritten?: () => void,
+    onTaken?: (takeBack: () => boolean) => void,
   ): Promise<AnswerTo<R>> {
     if (this.closed) throw new RequestError('closed', 'never', 'closed')
     switch (request.api) {
@@ -62,7 +62,7 @@ export class ScriptedConnection implements Connection {
         this.initCalls += 1
         return this.#initProducerId() as AnswerTo<R>
       case 'produce':
-        return (await this.#produce(node, request, deadline, signal, onWritten)) as AnswerTo<R>
+        return (await this.#produce(node, request, deadline, signal, onTaken)) as AnswerTo<R>
       default:
         throw new Error(`the script has no answer to ${request.api}`)
     }
@@ -114,10 +114,9 @@ export class ScriptedConnection implements Connection {
     request: ProduceRequest,
     deadline: number,
     signal?: AbortSignal,
-    onWritten?: () => void,
+    onTaken?: (takeBack: () => boolean) => void,
   ): Promise<ProduceAnswer> {
     const { writes } = this
-    if (writes) onWritten?.()
     return new Promise((resolve, reject) => {
       const lose = (failure: RequestError['failure'], sent: 'never' | 'maybe') => {
         end()
@@ -130,6 +129,10 @@ export class ScriptedConnection implements Connection {
         signal?.removeEventListener('abort', abort)
       }
       signal?.addEventListener('abort', abort)
+      onTaken?.(() => {
+        if (!writes) lose('aborted', 'never')
+        return !writes
+      })
       const answer = (given: ProduceAnswer) => {
         end()
         resolve(given)

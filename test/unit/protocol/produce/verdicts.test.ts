@@ -112,13 +112,16 @@ test('a batch that waits for a socket at its deadline was never written: not sto
   expect(script.connection.produced.map(({ request }) => request.batches.length)).toEqual([2, 1])
 })
 
-test('a batch that waits for a socket when the producer closes is not stored', async () => {
+test('batches that wait for a socket when the producer closes are not stored, all of a request', async () => {
   const script = await startScript()
   script.connection.writes = false
-  const given = send(script)
+  const given = [send(script), script.producer.produce(batch(1), script.clock.now() + 10_000)]
   await script.run()
+  expect(script.connection.last.request.batches).toHaveLength(2)
   await script.clock.runUntil(script.producer.close())
-  expect(await script.clock.runUntil(given)).toMatchObject({ outcome: 'not-stored', error: { code: 'closed' } })
+  for (const one of given) {
+    expect(await script.clock.runUntil(one)).toMatchObject({ outcome: 'not-stored', error: { code: 'closed' } })
+  }
 })
 
 test('a batch that waits for a socket after an attempt that may have stored it stays unknown', async () => {
