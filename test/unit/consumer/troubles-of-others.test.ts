@@ -187,7 +187,7 @@ describe('a member that cannot get back into its group', () => {
 })
 
 describe('a partition without a starting point', () => {
-  it('is told, again and again, and when it has one', () =>
+  it('is told, again and again, and when it has one; assignment, facts and lag know of it', () =>
     simulated(async ({ cluster, clock, process }) => {
       cluster.createTopic('t', { partitions: 2 })
       put(cluster, ['a'], 't', 1)
@@ -208,6 +208,9 @@ describe('a partition without a starting point', () => {
       const told = loud().filter(({ message }) => message.includes('no starting point yet'))
       expect(told.length).toBeGreaterThan(2)
       expect(told.length).toBeLessThan(20)
+      const places = [0, 1].map((partition) => ({ topic: 't', partition }))
+      expect(consumer.facts().startless).toEqual(places)
+      expect([consumer.assignment(), consumer.lag()]).toEqual([places, null])
       cluster.faults.clear()
       await started
       await clock.sleep(10_000)

@@ -277,7 +277,7 @@ describe('an outage of all brokers', () => {
       expect(ends.filter((kind) => kind === 'info fetch-answered')).toHaveLength(1)
       expect(ends.filter((kind) => kind.startsWith('warn'))).toEqual([])
       const debug = log.lines.slice(from).filter(({ level }) => level === 'debug')
-      expect(debug.length).toBeLessThan(400)
+      expect(debug.length).toBeLessThan(200)
       await messaging.close()
     }))
 
