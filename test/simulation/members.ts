@@ -1,5 +1,5 @@
 import type { SeekTarget } from '../../src/consumer/consumer.js'
-import { Discard } from '../../src/consumer/handling/fate.js'
+import { BatchFailure, Discard, Unavailable } from '../../src/consumer/handling/fate.js'
 import type { HandlerContext } from '../../src/consumer/handling/handler.js'
 import { FencedError, StateError, TidemarkError } from '../../src/errors.js'
 import type { Message } from '../../src/message/message.js'
@@ -62,12 +62,14 @@ export class Members {
   readonly #tools: MembersTools
   readonly #all: Member[] = []
   readonly #stops: Promise<void>[] = []
+  readonly #startedAt: number
   #born = 0
   /** How many seeks were asked for. */
   seeksAsked = 0
 
   constructor(tools: MembersTools) {
     this.#tools = tools
+    this.#startedAt = tools.simulation.clock.now()
   }
 
   all(): readonly Member[] {
@@ -278,9 +280,9 @@ export class Members {
     const isSync = chance(random, 0.2)
     const durationMs = isSlow ? between(random, 500, 8_000) : between(random, 0, plan.maxHandlerMs)
     const ids = executions.map(({ text }) => idOf(Buffer.from(text)))
-    const fails = ids.some((id) => poison.strikes(ledger, id))
-    if (isSync) return this.#endHandler(ledger, executions, fails)
-    return this.#endLater(process, ledger, executions, fails, durationMs)
+    const failsAt = ids.findIndex((id) => poison.strikes(ledger, id))
+    if (isSync) return this.#endHandler(ledger, executions, failsAt)
+    return this.#endLater(process, ledger, executions, failsAt, durationMs)
   }
 
   /** A handler that is given up goes on, unless it minds its signal; one whose process crashed never ends. */
@@ -288,7 +290,7 @@ export class Members {
     process: SimulatedProcess,
     ledger: ReadLedger,
     executions: readonly Execution[],
-    fails: boolean,
+    failsAt: number,
     durationMs: number,
   ): Promise<void> {
     const { simulation, plan, coverage } = this.#tools
@@ -296,7 +298,7 @@ export class Members {
     return new Promise((resolve, reject) => {
       const end = () => {
         try {
-          resolve(this.#endHandler(ledger, executions, fails))
+          resolve(this.#endHandler(ledger, executions, failsAt))
         } catch (error) {
           reject(error as Error)
         }
@@ -314,17 +316,41 @@ export class Members {
     })
   }
 
-  #endHandler(ledger: ReadLedger, executions: readonly Execution[], fails: boolean): void {
-    const { plan, coverage, simulation } = this.#tools
-    const isDiscarded = fails && plan.failing === 'discard' && executions.length === 1
-    for (const execution of executions)
-      ledger.tenures.ended(execution, isDiscarded ? 'discarded' : fails ? 'failed' : 'done')
-    if (!fails) return
+  /** @param failsAt the index of the record that cannot be handled; -1 when all can */
+  #endHandler(ledger: ReadLedger, executions: readonly Execution[], failsAt: number): void {
+    const { plan, coverage } = this.#tools
+    if (this.#isDown) {
+      for (const execution of executions) ledger.tenures.ended(execution, 'failed')
+      coverage.met(`dependency down: ${plan.down?.says}`)
+      throw plan.down?.says === 'unavailable' ? new Unavailable('it is down') : new Error('no connection')
+    }
+    const isPartial = plan.partialBatches && executions.length > 1
+    const isDiscarded = plan.failing === 'discard' && (isPartial || executions.length === 1)
+    for (const [index, execution] of executions.entries()) {
+      const isBefore = failsAt === -1 || (isPartial && index < failsAt)
+      const end = index === failsAt && isDiscarded ? 'discarded' : 'failed'
+      ledger.tenures.ended(execution, isBefore ? 'done' : end)
+    }
+    if (failsAt === -1) return
     coverage.met(`handler failed: ${plan.failing}`)
-    if (plan.failing === 'discard') throw new Discard('this is not wanted')
-    if (!plan.oddErrors) throw new Error('this cannot be handled')
+    if (!isPartial) throw this.#failure()
+    coverage.met('batch failed at a message')
+    throw new BatchFailure(failsAt, this.#failure())
+  }
+
+  #failure(): unknown {
+    const { plan, coverage, simulation } = this.#tools
+    if (plan.failing === 'discard') return new Discard('this is not wanted')
+    if (!plan.oddErrors) return new Error('this cannot be handled')
     coverage.met('handler throws what is no error')
-    throw oddThing(simulation.random.next())
+    return oddThing(simulation.random.next())
+  }
+
+  get #isDown(): boolean {
+    const { plan, simulation } = this.#tools
+    if (plan.down === null) return false
+    const at = simulation.clock.now() - this.#startedAt
+    return at >= plan.down.fromMs && at < plan.down.fromMs + plan.down.forMs
   }
 }
 

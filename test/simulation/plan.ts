@@ -35,6 +35,13 @@ export interface Plan {
   readonly poison: number
   /** What becomes of it: the handler throws an error, or Discard, or there is no dead-letter topic and the partition stops. */
   readonly failing: 'dead-letter' | 'discard' | 'stop'
+  readonly retry:
+    false | { readonly retries: number; readonly backoff: { readonly initialMs: number; readonly maxMs: number } }
+  /** What every handler needs is down for a while: they throw an error, or `Unavailable`. */
+  readonly down: { readonly fromMs: number; readonly forMs: number; readonly says: 'error' | 'unavailable' } | null
+  readonly decideAfterMs: number
+  /** Batches that fail say at which message. */
+  readonly partialBatches: boolean
   /** Chance that a handler takes seconds. */
   readonly slowHandlers: number
   readonly maxHandlerMs: number
@@ -92,7 +99,7 @@ export function planOf(seed: number): Plan {
   const names = Array.from({ length: topics }, (_, index) => `topic-${index}`)
   const disturbances = allDisturbances.filter(() => chance(random, 0.55))
   const order = orders[between(random, 0, orders.length - 1)] ?? 'partition'
-  return {
+  const plan: Omit<Plan, keyof FailurePlan> = {
     seed,
     profile,
     isolation: chance(random, 0.5) ? 'read-committed' : 'read-uncommitted',
@@ -121,7 +128,6 @@ export function planOf(seed: number): Plan {
     producers: between(random, 1, 3),
     groups: groupsOf(random),
     sendingMs: between(random, 5_000, 15_000),
-    poison: chance(random, 0.5) ? 0.02 : 0,
     oddErrors: chance(random, 0.3),
     adapters: chance(random, 0.2) ? (chance(random, 0.5) ? 'throw' : 'reject') : 'sound',
     failing: (['dead-letter', 'dead-letter', 'discard', 'stop'] as const)[between(random, 0, 3)]!,
@@ -156,6 +162,25 @@ export function planOf(seed: number): Plan {
       maxDown: chance(random, 0.1) ? 2 : 1,
     },
   }
+  return { ...plan, ...failurePlanOf(random, plan) }
+}
+
+type FailurePlan = Pick<Plan, 'retry' | 'down' | 'decideAfterMs' | 'partialBatches' | 'poison'>
+
+function failurePlanOf(random: Random, { failing, sendingMs }: Pick<Plan, 'failing' | 'sendingMs'>): FailurePlan {
+  const poison = chance(random, 0.5) ? 0.02 : 0
+  const retries = between(random, 0, 3)
+  const backoff = { initialMs: between(random, 5, 100), maxMs: between(random, 100, 500) }
+  const retry = failing !== 'stop' && chance(random, 0.7) ? { retries, backoff } : false
+  const isDown = retry !== false && chance(random, 0.5)
+  const fromMs = between(random, 1_000, sendingMs)
+  const says = chance(random, 0.6) ? 'error' : 'unavailable'
+  const down = isDown ? ({ fromMs, forMs: between(random, 300, 4_000), says } as const) : null
+  const partialBatches = chance(random, 0.5)
+  // Where nobody has to be given up in doubt, the time for it is longer than any outage, so nothing may be.
+  const isSharp = down !== null && chance(random, 0.5)
+  if (isSharp) return { retry, down, partialBatches, decideAfterMs: 30_000, poison: 0 }
+  return { retry, down, partialBatches, decideAfterMs: between(random, 50, 400), poison }
 }
 
 function commitOf(order: Plan['order'], every: Plan['commit'], random: Random): Plan['commit'] {

@@ -143,6 +143,7 @@ export class Scenario {
     const created = new Map(this.#plan.topics.map(({ name, partitions }) => [name, partitions]))
     const sent = this.#sent.check(this.#plan.profile, created, (invariant, detail) => this.#report(invariant, detail))
     for (const { ledger } of this.#groups) ledger.checkEnd()
+    this.#checkOutage()
     if (this.#broken !== null) throw this.#broken as InvariantBroken
     this.#countEnd()
     const sum = (count: (ledger: ReadLedger) => number) =>
@@ -154,6 +155,24 @@ export class Scenario {
       commits: sum(({ commits }) => commits),
       coverage: this.#coverage.counts,
     }
+  }
+
+  /** Nobody could be to blame, and nobody may be given up before `decideAfterMs`. */
+  #checkOutage(): void {
+    const { down, poison, decideAfterMs, handlerTimeoutMs } = this.#plan
+    if (down === null || poison > 0 || decideAfterMs < 2 * down.forMs || handlerTimeoutMs < 300_000) return
+    this.#coverage.met('outage with nobody to blame')
+    // Transactions of others may end there too.
+    const letters = [0, 1].flatMap((partition) =>
+      this.#simulation.cluster.records(deadLetters, partition).flatMap(({ headers }) => {
+        const of = (name: string) => String(headers.find(([other]) => other === name)?.[1])
+        if (of(tdHeader.reason) === 'undefined') return []
+        return [
+          `${of(tdHeader.originTopic)}-${of(tdHeader.originPartition)}@${of(tdHeader.originOffset)}: ${of(tdHeader.errorMessage)}`,
+        ]
+      }),
+    )
+    if (letters.length > 0) this.#report('an outage makes no dead letter of a good record', letters.join(', '))
   }
 
   #countEnd(): void {
