@@ -58,12 +58,12 @@ describe('one broker of three that refuses the authentication', () => {
     expect(await Promise.all(clients.map(endOf))).toEqual(clients.map(() => null))
   })
 
-  it('delays what it leads: told when time is up, stored once another broker leads', async () => {
+  it('delays what it leads: told as not stored when time is up, stored once another broker leads', async () => {
     const topic = await topicLedByEach('delayed')
     const messaging = open()
     const late = messaging.producer({ deliveryTimeoutMs: 2_000 }).send(topic, 'late', { partition: refusing - 1 })
     const error = await late.catch((thrown: unknown) => thrown as TidemarkError)
-    expect(error).toMatchObject({ code: 'delivery-timeout' })
+    expect(error).toMatchObject({ outcome: 'not-stored', code: 'delivery-timeout' })
     expect((error as TidemarkError).message).toMatch(
       /127\.0\.0\.1:\d+ refused the authentication: .*check config\.sasl/,
     )

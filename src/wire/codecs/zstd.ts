@@ -3,6 +3,7 @@ import * as zlib from 'node:zlib'
 import { Decompress } from 'fzstd'
 import { brokenBy, GrowingOutput, maxUnpackedBytes } from './growing-output.js'
 import { malformed, WireError } from '../wire-error.js'
+import { modestFrames } from './zstd-frames.js'
 
 /** Node has Zstandard from 22.15 and 23.8 on; its types here are older. */
 interface NodeZstd {
@@ -99,7 +100,7 @@ export function decompressInJavaScript(bytes: Buffer): Buffer {
     ended = final === true
   })
   try {
-    frames.push(bytes, true)
+    frames.push(modestFrames(bytes), true)
   } catch (cause) {
     throw cause instanceof WireError ? cause : brokenBy(cause, frame)
   }

@@ -78,9 +78,11 @@ async function writeByTidemark(): Promise<void> {
       const topic = defineTopic({ name: codec, value: nullable(bytes()) })
       const producer = messaging.producer({ compression: codec })
       const partition = writers.tidemark
-      await Promise.all(
-        written['tidemark']!.map(({ key, value, headers }) => producer.send(topic, value, { key, headers, partition })),
-      )
+      // A buffer holds 32 MiB.
+      for (let from = 0; from < count; from += 5_000) {
+        const sent = written['tidemark']!.slice(from, from + 5_000)
+        await Promise.all(sent.map(({ value, ...options }) => producer.send(topic, value, { ...options, partition })))
+      }
     }),
   )
   await messaging.close()

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import * as zlib from 'node:zlib'
 import fc from 'fast-check'
 import { builtInCodecs, builtInProblem, type CompressionCodec } from '../../../src/wire/compression.js'
 import { decompressInJavaScript, findWriter } from '../../../src/wire/codecs/zstd.js'
@@ -40,6 +41,21 @@ describe.each(written)('%s', (name) => {
     expect((await codec.compress(noise)).length).toBeLessThan(noise.length * 1.01)
   })
 
+  it('keeps little more memory than what it unpacked', async () => {
+    for (const size of [200, 20_000, 1_000_000]) {
+      const unpacked = await codec.decompress(await codec.compress(random(size)))
+      // Small ones share a pool of Node's.
+      if (size > 5_000) expect(unpacked.buffer.byteLength).toBeLessThan(size * 1.3 + 8_192)
+    }
+  })
+})
+
+/** `fzstd`, which reads zstd for older Nodes, has loops that do not end on bytes made for it (decision 6). */
+const hardened = written.filter((codec) => codec !== 'zstd' || 'zstdDecompress' in zlib)
+
+describe.each(hardened)('%s', (name) => {
+  const codec = builtInCodecs(name)
+
   it('gives back of broken bytes something or a WireError, soon, and never what stands beside them', async () => {
     const packed = await codec.compress(Buffer.from('tidemark '.repeat(2_000) + random(500).toString('latin1')))
     await fc.assert(
@@ -59,14 +75,6 @@ describe.each(written)('%s', (name) => {
       }),
       { numRuns: 250 },
     )
-  })
-
-  it('keeps little more memory than what it unpacked', async () => {
-    for (const size of [200, 20_000, 1_000_000]) {
-      const unpacked = await codec.decompress(await codec.compress(random(size)))
-      // Small ones share a pool of Node's.
-      if (size > 5_000) expect(unpacked.buffer.byteLength).toBeLessThan(size * 1.3 + 8_192)
-    }
   })
 })
 
@@ -179,6 +187,27 @@ describe('what other writers make', () => {
     expect(decompressInJavaScript(frame).toString()).toBe(text.toString())
     expect(decompressInJavaScript(Buffer.concat([frame, frame])).toString()).toBe(text.toString().repeat(2))
     expect(() => decompressInJavaScript(frame.subarray(0, frame.length - 4))).toThrow(WireError)
+  })
+
+  it('as Zstandard frames costs no more time and memory than its bytes can be worth, whatever it claims', async () => {
+    const hostile = [
+      // 1.8 GB in one segment of a few bytes.
+      Buffer.from('KLUv/aBwEQtrVQAAEGGgAQBrEeUDXg==', 'base64'),
+      // A window of 1.9 GB.
+      Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0, 0xa7, 1, 0, 0]),
+      // A hundred thousand blocks of one byte, each of which moves the window.
+      Buffer.concat([
+        Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0, 0x88]),
+        Buffer.alloc(400_000, Buffer.from([8, 0, 0, 65])),
+      ]),
+    ]
+    const from = performance.now()
+    for (const bytes of hostile) {
+      const end = await endOf({ compress: () => bytes, decompress: decompressInJavaScript }, bytes)
+      if (end instanceof Error) expect(end).toBeInstanceOf(WireError)
+      else expect(end).toHaveLength(0)
+    }
+    expect(performance.now() - from).toBeLessThan(2_000)
   })
 
   it('and claims more than memory should be given for is refused', () => {
