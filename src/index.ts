@@ -48,7 +48,6 @@ export type {
   MessageOf,
   OnAssigned,
   OnRevoked,
-  RevokeReason,
   StartingPlaces,
 } from './consumer/options/consumer-options.js'
 export type { ConsumerFacts, PartitionFacts } from './consumer/watch/facts.js'

@@ -6,7 +6,7 @@ import type { Runtime } from '../../runtime/runtime.js'
 import { withinDeadline } from '../../runtime/within-deadline.js'
 import type { Telemetry } from '../../telemetry/guard.js'
 import { tell } from '../../telemetry/tell.js'
-import type { OnAssigned, OnRevoked, RevokeReason } from '../options/consumer-options.js'
+import type { OnAssigned, OnRevoked } from '../options/consumer-options.js'
 import type { OwnedPartition } from '../partition/owned-partition.js'
 
 export interface UserHooksSettings {
@@ -84,7 +84,7 @@ export class UserHooks {
   /** Resolves when the hook has ended, at the latest when its time is over or `upTo` resolves. Never rejects. */
   async revoked(
     partitions: readonly OwnedPartition[],
-    reason: RevokeReason,
+    reason: Parameters<OnRevoked>[1]['reason'],
     upTo: Promise<unknown> = new Promise(() => undefined),
   ): Promise<void> {
     const { onRevoked } = this.#settings

@@ -22,13 +22,10 @@ export type OnAssigned = (
 /** Next offsets to read. */
 export type StartingPlaces = readonly (TopicPartition & { readonly offset: number })[]
 
-/** Why partitions are given up. More may come. */
-export type RevokeReason = 'revoked' | 'stopped' | 'lost'
-
 export type OnRevoked = (
   partitions: readonly TopicPartition[],
-  /** `signal` aborts when it is waited for no longer. */
-  context: { readonly reason: RevokeReason; readonly signal: AbortSignal },
+  /** More reasons may come. `signal` aborts when it is waited for no longer. */
+  context: { readonly reason: 'revoked' | 'stopped' | 'lost'; readonly signal: AbortSignal },
 ) => void | Promise<void>
 
 /** Options that every consumer has. */
