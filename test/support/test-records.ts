@@ -5,11 +5,13 @@ import { silentLogger } from '../../src/telemetry/logger.js'
 import { noMetrics } from '../../src/telemetry/metrics.js'
 import type { DriverProducer, ProducerSettings } from '../../src/driver/producer.js'
 import { systemClock } from '../../src/runtime/clock.js'
+import { Troubles } from '../../src/telemetry/troubles.js'
 
 export const producerSettings: ProducerSettings = {
   clientId: 'tidemark',
   logger: silentLogger,
   metrics: noMetrics,
+  troubles: new Troubles(systemClock),
   acks: -1,
   idempotent: true,
   retryInDoubt: true,

@@ -16,11 +16,13 @@ import { partitionKey } from '../../src/message/topic-partition.js'
 import { silentLogger } from '../../src/telemetry/logger.js'
 import { noMetrics } from '../../src/telemetry/metrics.js'
 import { systemClock } from '../../src/runtime/clock.js'
+import { Troubles } from '../../src/telemetry/troubles.js'
 
 const defaults: ConsumerSettings = {
   clientId: 'tidemark',
   logger: silentLogger,
   metrics: noMetrics,
+  troubles: new Troubles(systemClock),
   groupId: null,
   groupInstanceId: null,
   topics: [],
