@@ -87,7 +87,13 @@ export class Outages {
   /** Of a record that has no retry left. */
   judge(failed: Failed): 'to-blame' | 'doubted' | 'outage' {
     const trouble = failed.work.trouble as Trouble
-    if (this.#parts.settings === false || isAfter(this.#witnessedAt, failed.failedBeforeAt)) return 'to-blame'
+    const { partition } = failed.work
+    if (this.#parts.settings === false) return 'to-blame'
+    // One witness is enough for one record of a partition: what fails behind it may fail for another reason.
+    if (isAfter(this.#witnessedAt, failed.failedBeforeAt) && this.#witnessedAt > partition.blamedAt) {
+      partition.blamedAt = this.#parts.runtime.clock.now()
+      return 'to-blame'
+    }
     if (!trouble.isDoubted) {
       trouble.isDoubted = true
       return 'doubted'

@@ -75,6 +75,8 @@ export class OwnedPartition implements TopicPartition {
   successor: OwnedPartition | null = null
   /** Of the attempts that succeeded, when the one that began last did (by `clock.now()`). */
   witnessedAt = -Infinity
+  /** When a record of it was last given up because others succeeded. */
+  blamedAt = -Infinity
   /** What failed until then has spent nothing. */
   outageEndedAt = -Infinity
   /** Failed attempts, in a row, to put a record on the dead-letter topic. */

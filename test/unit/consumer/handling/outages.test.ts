@@ -181,6 +181,27 @@ describe('a dependency that is down for 30 s', () => {
     expect(handled.length).toBe(10)
   })
 
+  it('that begins while a batch is tried record by record costs no more records than any other', async () => {
+    const { route, given } = routeFailing(0)
+    let downAt = Infinity
+    let singles = 0
+    const handleBatch = async (messages: readonly Message[]) => {
+      await all.clock.sleep(handlerMs)
+      const now = all.clock.now()
+      if (now >= downAt && now < downAt + 30_000) throw new Error('connection lost')
+      if (messages.some(({ offset }) => offset === 59)) throw new Error('bad value')
+      if (messages.length === 1 && (singles += 1) === 2) downAt = now + 1
+    }
+    const all = setUp({ handle: undefined, handleBatch, commit: 'each', retry: {} }, { deadLetter: route })
+    await all.consumer.start()
+    all.driver.deliver(await all.driver.assign('t', 0), records(0, 60))
+    await all.clock.advance(120_000)
+    const good = given.filter(({ record }) => record.offset !== 59)
+    expect(good.length).toBeLessThanOrEqual(4)
+    expect(given.length).toBe(good.length + 1)
+    await all.clock.runUntil(all.consumer.stop())
+  })
+
   it('does not take a batch apart', async () => {
     const { route, given } = routeFailing(0)
     const calls: number[] = []
