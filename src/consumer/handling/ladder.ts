@@ -64,6 +64,7 @@ export class Ladder {
       retries: 0,
       waits: 0,
       failedInOutageAt: null,
+      aloneFrom: null,
       isDoubted: false,
     }
     work.trouble.lastAt = now

@@ -121,7 +121,7 @@ export class Outages {
     if (settings === false || outage === undefined) return false
     const isAlone = this.#outages.size === 1 && partition.lanes.running === 1
     const decideMs = settings.decideAfterMs * (isAlone && this.#gaveUp === 0 ? 1 : surelyTimes)
-    const isLikely = isAfter(this.#witnessedAt, (trouble as Trouble).countsFrom)
+    const isLikely = isAfter(this.#witnessedAt, (trouble as Trouble).aloneFrom)
     const afterMs = isLikely ? Math.min(decideMs, likelyMs * 2 ** this.#gaveUp) : decideMs
     return runtime.clock.now() - Math.max(outage.beganAt, this.#gaveUpAt) >= afterMs
   }

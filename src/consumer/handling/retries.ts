@@ -86,6 +86,7 @@ class Retries {
     const trouble = troubleOf(failed)
     const now = runtime.clock.now()
     trouble.countsFrom ??= now
+    trouble.aloneFrom ??= now
     const most = isProgrammingError(failed.error) ? Math.min(1, settings.retries) : settings.retries
     const isBatch = failed.work.count > 1
     const delayMs = Math.round(this.#backoff(trouble.retries + 1, runtime.random))
@@ -150,6 +151,7 @@ function troubleOf({ work, failedBeforeAt }: Failed): Trouble {
   if (failedBeforeAt === null || failedBeforeAt >= work.partition.outageEndedAt) return trouble
   trouble.retries = 0
   trouble.countsFrom = null
+  trouble.aloneFrom = null
   trouble.failedInOutageAt = failedBeforeAt
   trouble.isDoubted = false
   return trouble

@@ -5,6 +5,8 @@ export interface Trouble {
   lastAt: number
   /** Of the first failure that counts; `null` before it. An outage ends, and failures count anew. */
   countsFrom: number | null
+  /** The same, of a record by itself, and not with the batch that it was part of. */
+  aloneFrom: number | null
   /** Retries spent since then. */
   retries: number
   /** Attempts in a row that spent nothing. */

@@ -93,7 +93,7 @@ export class Work implements LaneTask<Work> {
         this.failure,
       )
       single.attempt = this.attempt + 1
-      single.trouble = this.trouble === null ? null : { ...this.trouble }
+      single.trouble = this.trouble === null ? null : { ...this.trouble, aloneFrom: null }
       single.#batch = this.inLane
       return single
     })
