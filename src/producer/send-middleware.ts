@@ -1,4 +1,5 @@
 import { SendError, StateError } from '../errors.js'
+import { isRecord } from '../input/shapes.js'
 import { thrownName } from '../runtime/thrown.js'
 import type { Topic } from '../topic/topic.js'
 import type { SendOptions } from './outgoing-record.js'
@@ -19,7 +20,8 @@ export type SendNext = (sending: Sending) => Promise<Receipt>
  * Wraps every send of a producer; `next` runs what is inside, with this or another sending, and may be called again.
  *
  * The record takes its place in its partition when the innermost `next` is called: call it before the first `await`, or
- * sends may overtake each other, and what the caller changes meanwhile is sent changed.
+ * sends may overtake each other, and what the caller changes meanwhile is sent changed. `timeoutMs` and `signal` of the send
+ * count from there too.
  *
  * @example
  * const tenant: SendMiddleware = ({ topic, value, options }, next) =>
@@ -33,17 +35,25 @@ export type SendMiddleware = (sending: Sending, next: SendNext) => Promise<Recei
  * | a `SendError`                          | it, as it is |
  * | anything else, and never called        | `SendError` `middleware-failed`, `not-stored` |
  * | anything else, after it was called     | the same, `unknown`: the record may be stored, or still be |
+ * | nothing, and resolves to no receipt, never having called it | the same, `not-stored` |
+ *
+ * Middleware that called `next` and resolves to no receipt gives the one of `next`.
  */
 export function throughMiddleware(middleware: readonly SendMiddleware[], send: SendNext): SendNext {
   return async (sending) => {
     let mayBeStored = false
-    const innermost: SendNext = (last) => {
+    let stored: Receipt | undefined
+    const innermost: SendNext = async (last) => {
+      const sent = send(last)
       mayBeStored = true
-      return send(last)
+      return (stored = await sent)
     }
     const whole = middleware.reduceRight<SendNext>((next, wrap) => async (one) => wrap(one, next), innermost)
     try {
-      return await whole(sending)
+      const receipt: unknown = await whole(sending)
+      if (isReceipt(receipt)) return receipt
+      if (stored !== undefined) return stored
+      throw new TypeError('it resolved to no receipt; return what next(sending) gives')
     } catch (error) {
       throw honest(error, sending.topic, mayBeStored)
     }
@@ -63,6 +73,10 @@ export async function manyThroughMiddleware<Value>(
   if (stored.length === results.length) return stored
   const other = results.find((result) => result instanceof StateError)
   throw other ?? new SendManyError(results)
+}
+
+function isReceipt(given: unknown): given is Receipt {
+  return isRecord(given) && typeof given['topic'] === 'string' && typeof given['partition'] === 'number'
 }
 
 function honest(error: unknown, topic: Topic, mayBeStored: boolean): unknown {

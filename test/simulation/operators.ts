@@ -118,6 +118,7 @@ export class Operators {
   #lose(cut: Cut, before: ReadonlyMap<number, string>): void {
     const { sent, former, coverage, ledgers } = this.tools
     sent.taken(former.lost(cut, before))
+    sent.logCut(cut)
     for (const ledger of ledgers()) ledger.logLost(cut)
     for (const { name, ledger } of this.#running()) {
       const tenure = ledger.tenures.of(name, cut)

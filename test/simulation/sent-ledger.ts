@@ -77,6 +77,19 @@ export class SentLedger {
     }
   }
 
+  /** The log goes on anew from there: what retention had deleted behind that place is of another log, and may come again. */
+  logCut({ topic, partition, from }: { topic: string; partition: number; from: number }): void {
+    const key = partitionKey(topic, partition)
+    const deleted = this.#deleted.get(key) ?? []
+    const gone = deleted.filter(({ offset }) => offset >= from)
+    if (gone.length === 0) return
+    this.#deleted.set(
+      key,
+      deleted.filter(({ offset }) => offset < from),
+    )
+    this.taken(gone.map(({ value }) => value?.toString() ?? ''))
+  }
+
   /** Its new log begins with what is sent from now on, or was sent before and not stored in the former one. */
   topicMadeAnew(topic: string): void {
     for (const [key, records] of this.#deleted) {

@@ -99,7 +99,7 @@ async function untilWritten(
     for (let attempt = 1; ; attempt++) {
       if (isFinal(error, clock.now() >= waitsUntil)) return { kind: 'stopped', by: error }
       partition.deadLetterFailures += 1
-      const delayMs = routeBackoff(attempt, random)
+      const delayMs = Math.round(routeBackoff(attempt, random))
       const { topic, partition: number } = record
       const { offset } = record.record
       tell(telemetry, { kind: 'dead-letter-delayed', topic, partition: number, offset, attempt, delayMs, error })

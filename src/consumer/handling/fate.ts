@@ -83,10 +83,15 @@ export class BatchFailure extends TidemarkError {
   /**
    * @param at the index in the batch of the first message that is not done, or that message
    * @param cause why; `DeadLetter`, `Discard`, `Unavailable` and `RetryLater` decide here too
+   * @throws ConfigError when it is neither an index from 0 nor a message
    */
   constructor(at: number | (TopicPartition & { readonly offset: number }), cause: unknown) {
-    const place = typeof at === 'number' ? {} : { topic: at.topic, partition: at.partition, offset: at.offset }
+    const isIndex = typeof at === 'number'
+    const place = isIndex ? {} : { topic: at?.topic, partition: at?.partition, offset: at?.offset }
     super('batch-failure', 'a batch failed at one of its messages', { ...place, cause, retriable: true })
-    this.index = typeof at === 'number' ? at : null
+    this.index = isIndex ? at : null
+    if (Number.isSafeInteger(isIndex ? at : at?.offset) && ((isIndex ? at : at?.offset) as number) >= 0) return
+    const fix = 'write the index in the batch of the message that failed, from 0, or give that message'
+    throw new ConfigError('BatchFailure', [{ path: 'at', message: came(at), fix }])
   }
 }

@@ -69,7 +69,7 @@ export class UserHooks {
         return await this.#ask(held, until.signal)
       } catch (error) {
         if (until.signal.aborted) break
-        const delayMs = backoff(attempt, random)
+        const delayMs = Math.round(backoff(attempt, random))
         this.#tellFailed('onAssigned', held, error, delayMs)
         onAsked()
         await clock.sleep(delayMs, until.signal).catch(() => undefined) // the next round finds none

@@ -1,5 +1,14 @@
 import { describe, expect, it } from 'vitest'
-import { createMessaging, defineTopic, SendError, SendManyError, string, type SendMiddleware } from 'tidemark'
+import {
+  createMessaging,
+  defineTopic,
+  SendError,
+  SendManyError,
+  string,
+  type Sending,
+  type SendMiddleware,
+  type SendNext,
+} from 'tidemark'
 import { createMemoryCluster, memory } from 'tidemark/memory'
 
 const words = defineTopic({ name: 'words', value: string(), partitions: 1 })
@@ -69,6 +78,22 @@ describe('middleware of a producer', () => {
     await expect(producer.send(words, 'a')).rejects.toMatchObject({ code: 'middleware-failed', outcome: 'unknown' })
     expect(stored()).toEqual(['a'])
     await close()
+  })
+
+  it('that forgets to return the receipt gives that of next; that never calls next sends nothing, and says so', async () => {
+    const forgets = await world((async (sending: Sending, next: SendNext) => {
+      await next(sending)
+    }) as unknown as SendMiddleware)
+    await expect(forgets.producer.send(words, 'a')).resolves.toMatchObject({ topic: 'words', offset: 0 })
+    await forgets.close()
+    const silent = await world((() => Promise.resolve()) as unknown as SendMiddleware)
+    const failure = { code: 'middleware-failed', outcome: 'not-stored' }
+    await expect(silent.producer.send(words, 'a')).rejects.toMatchObject(failure)
+    await silent.close()
+    const empty = await world((_, next) => (next as () => Promise<never>)())
+    await expect(empty.producer.send(words, 'a')).rejects.toMatchObject(failure)
+    expect(empty.stored()).toEqual([])
+    await empty.close()
   })
 
   it('leaves a failed send as it is, also one of many', async () => {

@@ -395,6 +395,18 @@ describe('handleBatch', () => {
 })
 
 describe('middleware', () => {
+  it.each([
+    ['at once', () => undefined],
+    ['later', async () => Promise.resolve()],
+  ])('that ends %s without next stops its partition instead of passing records over', async (_, skips) => {
+    const { clock, driver, consumer, stopped } = setUp({ commit: 'each', retry: false, use: [skips] })
+    await consumer.start()
+    driver.deliver(await driver.assign('t', 0), records(0, 3))
+    await clock.advance(10)
+    expect(stopped.map(({ error }) => error.cause)).toEqual([expect.objectContaining({ code: 'middleware-skipped' })])
+    expect(driver.committed('t', 0)?.nextOffset ?? 0).toBe(0)
+  })
+
   it('wraps every delivery, the first outermost, and may run the handler again', async () => {
     const log: string[] = []
     let failures = 1

@@ -334,8 +334,12 @@ describe('a batch that says where it failed', () => {
     expect(drains).toMatchObject([{ abandoned: 2, possibleDuplicates: [{ from: 3, to: 5 }] }])
   })
 
+  it.each([-1, 1.5, Number.NaN, '0', {}, null, undefined])('is refused where it names none: %j', (at) => {
+    expect(() => new BatchFailure(at as never, new Error('bad'))).toThrow(/at: .*write the index in the batch/)
+  })
+
   it('takes nothing for done on the word of a place that is not in it', async () => {
-    for (const at of [5, -1, 1.5, Number.NaN, { topic: 't', partition: 0, offset: 99 }]) {
+    for (const at of [5, { topic: 't', partition: 0, offset: 99 }]) {
       let calls = 0
       const handleBatch = () => {
         calls += 1
