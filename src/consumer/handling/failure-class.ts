@@ -1,4 +1,5 @@
 import { ConfigError, DecodeError } from '../../errors.js'
+import { came } from '../../input/came.js'
 import { isError, thrownName } from '../../runtime/thrown.js'
 import { tellListener, type Telemetry } from '../../telemetry/guard.js'
 import { DeadLetter, Discard, RetryLater, Unavailable } from './fate.js'
@@ -32,6 +33,8 @@ const classes: readonly unknown[] = ['retryable', 'fatal', 'unavailable', 'cance
 export class Classifier {
   readonly #classify: Classify | undefined
   readonly #telemetry: Telemetry
+  /** One line says what is wrong with `classify`; at every failure it would only be longer. */
+  #toldWrong = false
 
   constructor(classify: Classify | undefined, telemetry: Telemetry) {
     this.#classify = classify
@@ -49,7 +52,18 @@ export class Classifier {
     if (this.#classify === undefined) return undefined
     let answer: unknown
     tellListener('classify', () => (answer = this.#classify?.(error)), this.#telemetry)
-    return classes.includes(answer) ? (answer as FailureClass) : undefined
+    if (classes.includes(answer)) return answer as FailureClass
+    if (answer !== undefined) this.#tellWrong(answer)
+    return undefined
+  }
+
+  #tellWrong(answer: unknown): void {
+    if (this.#toldWrong) return
+    this.#toldWrong = true
+    this.#telemetry.logger.warn(
+      {},
+      `the answer of classify ${came(answer)} and counts as undefined; answer ${classes.join(', ')} or undefined, at once`,
+    )
   }
 }
 

@@ -1,3 +1,6 @@
+import { Classifier } from '../../../../src/consumer/handling/failure-class.js'
+import { silentLogger } from '../../../../src/telemetry/logger.js'
+import { noMetrics } from '../../../../src/telemetry/metrics.js'
 import { describe, expect, it } from 'vitest'
 import { BatchFailure, DeadLetter, Discard, RetryLater, Unavailable } from '../../../../src/consumer/handling/fate.js'
 import type { HandlerContext } from '../../../../src/consumer/handling/handler.js'
@@ -439,6 +442,19 @@ describe('classify', () => {
       expect(attemptsAt(1).length).toBe(4)
       expect(given.length).toBe(1)
     }
+  })
+
+  it('that answers with no class is told so, once', () => {
+    const lines: string[] = []
+    const logger = { ...silentLogger, warn: (_: object, line: string) => void lines.push(line) }
+    const classifier = new Classifier(() => 'poison' as never, { logger, metrics: noMetrics })
+    expect([classifier.classOf(new Error('no')), classifier.classOf(new Error('no'))]).toEqual([
+      'retryable',
+      'retryable',
+    ])
+    expect(lines).toEqual([
+      expect.stringMatching(/answer of classify is a string .*answer retryable, fatal, unavailable/),
+    ])
   })
 
   it('is not asked about what cannot be decoded, nor about what the handler said itself', async () => {

@@ -1,0 +1,246 @@
+import { logLevel } from 'kafkajs'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createMessaging, defineTopic, string, type Messaging, type Order } from '../../src/index.js'
+import { kafkajs } from '../../src/kafkajs.js'
+import { readTopic, type JavaRecord } from '../support/java-client.js'
+import { startCluster, type KafkaCluster } from '../support/kafka-cluster.js'
+import { delay, until } from '../support/waiting.js'
+
+/** `TIDEMARK_FULL=1`: 50,000 records and a dependency that is down for half a minute. */
+const isFull = process.env['TIDEMARK_FULL'] === '1'
+const outageMs = isFull ? 30_000 : 6_000
+const retry = { retries: 2, backoff: { initialMs: 20, maxMs: 100 } }
+
+let cluster: KafkaCluster
+let messaging: Messaging
+/** A letter of a record of that topic is stored. */
+let lettered: (topic: string) => void = () => undefined
+
+beforeAll(async () => {
+  cluster = await startCluster({ nodes: 3 })
+  messaging = createMessaging({
+    driver: kafkajs({ brokers: [...cluster.brokers], clientId: 'failures', logLevel: logLevel.NOTHING }),
+    profile: 'cp',
+    durability: 'off',
+    logger: 'silent',
+    onEvent: (event) => {
+      if (event.kind === 'dead-lettered') lettered(event.topic)
+    },
+  })
+}, 120_000)
+afterAll(async () => {
+  await messaging?.close()
+  await cluster?.stop()
+}, 60_000)
+
+const headerOf = ({ headers }: JavaRecord, name: string) =>
+  headers.find((header) => header.name === name)?.value?.toString()
+
+interface Cell {
+  readonly name: string
+  readonly order: Order
+  readonly partitions: number
+  readonly records: number
+  /** `null`: without. */
+  readonly keys: number | null
+  /** Good records that may be given up, since nobody can tell. */
+  readonly mostMistaken: number
+  readonly outage?: { readonly decideAfterMs: number }
+}
+
+const many = isFull ? 50_000 : 8_000
+const cells: readonly Cell[] = [
+  { name: 'by partition', order: 'partition', partitions: 8, records: many, keys: 500, mostMistaken: 0 },
+  { name: 'by key', order: 'key', partitions: 8, records: many, keys: 500, mostMistaken: 0 },
+  { name: 'without keys', order: 'none', partitions: 8, records: many, keys: null, mostMistaken: 0 },
+  {
+    name: 'of one partition',
+    order: 'partition',
+    partitions: 1,
+    records: isFull ? 5_000 : 1_000,
+    keys: 500,
+    // Alone, a poisonous record looks like an outage; after so long it is given up, and so may one good one be.
+    mostMistaken: 1,
+    outage: { decideAfterMs: isFull ? 20_000 : 500 },
+  },
+]
+
+describe('1 % of poison, and a dependency that is down meanwhile', () => {
+  it.each(cells)(
+    'records $name: each poisonous one is once on the dead-letter topic with its origin, and of the others none',
+    async ({ name, order, partitions, records, keys, mostMistaken, outage }) => {
+      const id = name.replaceAll(' ', '-')
+      const topic = defineTopic({ name: `poisoned-${id}`, value: string() })
+      const letters = `${topic.name}.dlq`
+      await cluster.createTopic(topic.name, { partitions, replicationFactor: 3 })
+      await cluster.createTopic(letters, { partitions: Math.max(1, partitions / 2), replicationFactor: 3 })
+      const producer = messaging.producer({ lingerMs: 5 })
+      // Every key has some of it.
+      const isPoison = (at: number) => at % 101 === 37
+      await Promise.all(
+        Array.from({ length: records }, (_, at) =>
+          producer.send(topic, `${isPoison(at) ? 'poison' : 'good'} ${at}`, {
+            key: keys === null ? null : `key ${at % keys}`,
+          }),
+        ),
+      )
+      const handled = new Map<string, number>()
+      let isDown = false
+      let later = 0
+      let dead = 0
+      const settled = () => [...handled.keys()].filter((value) => value.startsWith('good')).length + dead
+      lettered = (name) => {
+        if (name === topic.name) dead += 1
+      }
+      const consumer = messaging.consumer({
+        group: topic.name,
+        topics: [topic],
+        order,
+        retry,
+        outage,
+        deadLetter: { topic: letters, breaker: false },
+        handle: async ({ value }) => {
+          await delay(1)
+          if (isDown) throw new Error('no connection to the database')
+          if (value.startsWith('poison')) throw new Error('cannot be handled')
+          handled.set(value, (handled.get(value) ?? 0) + 1)
+        },
+      })
+      await consumer.start()
+      await until('a tenth is handled', () => handled.size > records / 10, { timeoutMs: 60_000 })
+      isDown = true
+      await delay(outageMs)
+      isDown = false
+      // Poison is told from an outage by what succeeds beside it; so others go on.
+      const more = setInterval(() => {
+        for (let partition = 0; partition < partitions; partition += 1) {
+          void producer.send(topic, `more ${(later += 1)}`, { partition })
+        }
+      }, 100)
+      const isGivenUp = () => settled() >= records
+      await until('all is handled or given up', isGivenUp, { timeoutMs: 240_000 }).finally(() => clearInterval(more))
+      await producer.flush()
+      await until('all is settled', () => consumer.lag() === 0, { timeoutMs: 240_000 })
+      await consumer.stop()
+
+      const put = await readTopic(cluster, letters)
+      const mistaken = put.filter(({ value }) => value?.toString().startsWith('good'))
+      expect(mistaken.length, 'good records that were given up').toBeLessThanOrEqual(mostMistaken)
+      const poison = put.filter(({ value }) => value?.toString().startsWith('poison'))
+      const wanted = Array.from({ length: records }, (_, at) => at).filter(isPoison)
+      expect(poison.map(({ value }) => value?.toString()).sort()).toEqual(wanted.map((at) => `poison ${at}`).sort())
+      const origins = new Map(
+        (await readTopic(cluster, topic.name)).map((record) => [record.value?.toString(), record]),
+      )
+      for (const letter of poison) {
+        const origin = origins.get(letter.value?.toString())
+        expect(headerOf(letter, 'td-origin-topic')).toBe(topic.name)
+        expect(headerOf(letter, 'td-origin-partition')).toBe(String(origin?.partition))
+        expect(headerOf(letter, 'td-origin-offset')).toBe(String(origin?.offset))
+        expect(headerOf(letter, 'td-reason')).toBe('exhausted')
+        expect(letter.key?.toString()).toBe(origin?.key?.toString())
+      }
+      expect(handled.size - later + mistaken.length).toBe(records - wanted.length)
+      expect([...handled.values()].filter((times) => times > 1)).toEqual([])
+    },
+    360_000,
+  )
+})
+
+describe('a dead-letter topic in trouble', () => {
+  const poisonous = async (name: string, records: number) => {
+    const topic = defineTopic({ name, value: string() })
+    await cluster.createTopic(name, { partitions: 2, replicationFactor: 3 })
+    const producer = messaging.producer()
+    for (let at = 0; at < records; at += 1) {
+      await producer.send(topic, `${at % 10 === 3 ? 'poison' : 'good'} ${at}`, { partition: at % 2 })
+    }
+    const handled: string[] = []
+    const stopped: string[] = []
+    const consume = (deadLetter: string) =>
+      messaging.consumer({
+        group: name,
+        topics: [topic],
+        retry: false,
+        deadLetter: { topic: deadLetter, breaker: false },
+        handle: ({ value }) => {
+          if (value.startsWith('poison')) throw new Error('cannot be handled')
+          handled.push(value)
+        },
+        onPartitionStopped: (_, error) => stopped.push(error.code),
+      })
+    return { topic, handled, stopped, consume }
+  }
+
+  it('whose leader is killed delays its letters and loses none', async () => {
+    const { handled, stopped, consume } = await poisonous('led', 100)
+    await cluster.createTopic('led.dlq', { partitions: 1, replicationFactor: 3 })
+    const consumer = consume('led.dlq')
+    await consumer.start()
+    const leader = await cluster.leaderOf('led.dlq', 0)
+    await cluster.node(leader).kill()
+    await until('all is settled', () => consumer.lag() === 0, { timeoutMs: 60_000 })
+    await cluster.node(leader).restart()
+    await cluster.waitForFullIsr('led.dlq')
+    await consumer.stop()
+    expect(stopped).toEqual([])
+    expect(handled).toHaveLength(90)
+    const put = (await readTopic(cluster, 'led.dlq')).map(({ value }) => value?.toString())
+    expect(put.sort()).toEqual(Array.from({ length: 10 }, (_, at) => `poison ${at * 10 + 3}`).sort())
+  })
+
+  it('that is deleted while the consumer runs holds its partition up and passes nothing; made anew it takes the letters', async () => {
+    const { topic, handled, consume } = await poisonous('deleted', 1)
+    await cluster.createTopic('deleted.dlq', { partitions: 1, replicationFactor: 3 })
+    const consumer = consume('deleted.dlq')
+    await consumer.start()
+    await until('the first is handled', () => handled.length === 1)
+    await cluster.deleteTopic('deleted.dlq')
+    const producer = messaging.producer()
+    for (const [value, partition] of [
+      ['poison a', 0],
+      ['good behind it', 0],
+      ['good beside it', 1],
+    ] as const) {
+      await producer.send(topic, value, { partition })
+    }
+    await until('the other partition goes on', () => handled.includes('good beside it'))
+    await delay(2_000)
+    expect(handled).not.toContain('good behind it')
+    await cluster.createTopic('deleted.dlq', { partitions: 1, replicationFactor: 3 })
+    await until('the letter is written', () => handled.includes('good behind it'), { timeoutMs: 60_000 })
+    await consumer.stop()
+    expect((await readTopic(cluster, 'deleted.dlq')).map(({ value }) => value?.toString())).toEqual(['poison a'])
+  })
+
+  it('that takes only small records gets a pointer to the large one', async () => {
+    const topic = defineTopic({ name: 'large', value: string() })
+    await cluster.createTopic('large', { partitions: 1, replicationFactor: 3 })
+    await cluster.createTopic('large.dlq', {
+      partitions: 1,
+      replicationFactor: 3,
+      configs: { 'max.message.bytes': 1_000 },
+    })
+    // Text that does not shrink, since letters are compressed.
+    const text = Array.from({ length: 4_000 }, (_, at) => ((at * 7_919) % 9_973).toString(36)).join('')
+    const { offset } = await messaging.producer().send(topic, text, { key: 'k' })
+    const consumer = messaging.consumer({
+      group: 'large',
+      topics: [topic],
+      retry: false,
+      deadLetter: 'large.dlq',
+      handle: () => {
+        throw new Error('cannot be handled')
+      },
+    })
+    await consumer.start()
+    await until('it is settled', () => consumer.lag() === 0)
+    await consumer.stop()
+    const [letter, ...more] = await readTopic(cluster, 'large.dlq')
+    expect(more).toEqual([])
+    expect(letter?.value).toBeNull()
+    expect(letter?.key?.toString()).toBe('k')
+    expect(letter === undefined ? null : headerOf(letter, 'td-left')).toBe('value')
+    expect(letter === undefined ? null : headerOf(letter, 'td-origin-offset')).toBe(String(offset))
+  })
+})
