@@ -86,8 +86,9 @@ class KafkajsConnection implements Connection {
     onTaken?: (takeBack: () => boolean) => void,
   ): Promise<AnswerTo<R>> {
     const refusal = this.#refusal(node, request, deadline, signal)
-    if (refusal !== null) return Promise.reject(refusal)
-    return this.#lane(node, lane).request(request, deadline, signal, onTaken)
+    if (refusal === null) return this.#lane(node, lane).request(request, deadline, signal, onTaken)
+    onTaken?.(() => true)
+    return Promise.reject(refusal)
   }
 
   lastSign(node: Node, lane: LaneName): number {

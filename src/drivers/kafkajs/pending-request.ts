@@ -54,6 +54,11 @@ export class PendingRequest<R extends Request = Request> {
     parts.signal.addEventListener('abort', this.#onAbort, { once: true })
   }
 
+  /** Its bytes went to the socket, whatever became of it. */
+  get isWritten(): boolean {
+    return this.correlationId !== -1
+  }
+
   get state(): State {
     return this.#machine.current
   }

@@ -298,9 +298,8 @@ export class SocketLane {
   }
 
   #takeBack(pending: PendingRequest): boolean {
-    const isHere = pending.state === 'encoding' || pending.state === 'queued'
-    if (isHere) this.#giveUp(pending, 'aborted')
-    return isHere
+    if (pending.state === 'encoding' || pending.state === 'queued') this.#giveUp(pending, 'aborted')
+    return !pending.isWritten
   }
 
   #giveUp(pending: PendingRequest, why: 'timed-out' | 'aborted'): void {

@@ -147,8 +147,8 @@ export class MemorySocket implements ServedSocket {
   }
 
   #takeBack(exchange: Exchange): boolean {
-    if (exchange.written || !this.#outstanding.includes(exchange)) return false
-    this.#drop(exchange, 'aborted')
+    if (exchange.written) return false
+    if (this.#outstanding.includes(exchange)) this.#drop(exchange, 'aborted')
     return true
   }
 
