@@ -91,7 +91,12 @@ describe('the packed package, in a project of its own', () => {
   })
 
   it.each([
-    ['commonjs, as older projects have it', 'commonjs', { module: 'commonjs', lib: ['ES2023', 'ESNext.Disposable'] }],
+    [
+      'commonjs, as older projects have it',
+      'commonjs',
+      // zod's own declarations ask for the second, which `tsc --init` has always written.
+      { module: 'commonjs', esModuleInterop: true, lib: ['ES2023', 'ESNext.Disposable'] },
+    ],
     ['nodenext', 'module', { module: 'nodenext', lib: ['ES2023', 'ESNext.Disposable'] }],
     ['bundler', 'module', { module: 'esnext', moduleResolution: 'bundler', lib: ['ES2023', 'ESNext.Disposable'] }],
   ] as const)('is checked by TypeScript, sends and consumes: module %s', (name, type, options) => {

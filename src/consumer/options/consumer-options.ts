@@ -201,6 +201,9 @@ export interface HandleInLoop {
   readonly batchMessages?: number | undefined
 }
 
-/** What a consumer does, and how. Exactly one of `handle`, `handleBatch` and `loop`. */
+/**
+ * What a consumer does, and how. Exactly one of `handle`, `handleBatch` and `loop`. The last of the three is the one that a
+ * compiler finds missing.
+ */
 export type ConsumerOptions<Topics extends readonly Topic[] = readonly Topic[]> = ConsumerSettingsOptions<Topics> &
-  (HandleEach<Topics> | HandleBatch<Topics> | HandleInLoop)
+  (HandleBatch<Topics> | HandleInLoop | HandleEach<Topics>)
