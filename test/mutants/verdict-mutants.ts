@@ -18,8 +18,8 @@ export const verdictMutants: readonly Mutant[] = [
   {
     name: 'what was written is taken back',
     file: 'src/drivers/kafkajs/socket-lane.ts',
-    find: "const isHere = pending.state === 'encoding' || pending.state === 'queued'",
-    replace: "const isHere = pending.state !== 'settled'",
+    find: "if (pending.state === 'encoding' || pending.state === 'queued') this.#giveUp",
+    replace: "if (pending.state !== 'settled') this.#giveUp",
     why: 'a socket with others on it is destroyed for a send that was given up',
     units: 'test/unit/drivers/kafkajs/connections.test.ts',
   },

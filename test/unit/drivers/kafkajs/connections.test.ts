@@ -340,7 +340,7 @@ describe('a request past its deadline', () => {
     await eventually(() => answering.requests.length === 1, 'it came')
     expect(takeBack()).toBe(false)
     await writing.close()
-    expect(await written).toMatchObject({ sent: 'maybe' })
+    expect(await written).toMatchObject({ failure: 'closed', sent: 'maybe' })
   })
 
   it('ends like that by its signal too', async () => {
