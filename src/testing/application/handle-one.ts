@@ -1,9 +1,10 @@
-import { RetryLater, Unavailable } from '../../consumer/handling/fate.js'
+import { Discard, RetryLater, Unavailable } from '../../consumer/handling/fate.js'
 import type { Handler, HandlerContext, Middleware } from '../../consumer/handling/handler.js'
 import type { DriverProducer } from '../../driver/producer.js'
 import { createMemoryCluster, type MemoryCluster } from '../../drivers/memory/memory-cluster.js'
 import { memory } from '../../drivers/memory/memory.js'
 import type { Message } from '../../message/message.js'
+import type { TopicPartition } from '../../message/topic-partition.js'
 import { createMessaging } from '../../messaging.js'
 import type { SendOptions } from '../../producer/outgoing-record.js'
 import type { Receipt } from '../../producer/receipt.js'
@@ -83,8 +84,8 @@ export async function handleOne<Value, Name extends string>(
     await consumer.start()
     await untilIdle(messaging, { timeoutMs: handlerTimeoutMs + idleMs })
     const sent = await Promise.all([...seen.topics].map((sentTo) => recordsOf(messaging, sentTo)))
-    const letter = fates.find((event) => event.kind === 'dead-lettered')
-    const isDiscarded = fates.some(({ kind }) => kind === 'discarded')
+    const letter = fates.filter((event) => event.kind === 'dead-lettered').find((event) => seen.isIt(event))
+    const isDiscarded = fates.some((event) => event.kind === 'discarded' && seen.isIt(event))
     return {
       outcome: letter !== undefined ? 'dead-lettered' : isDiscarded ? 'discarded' : seen.outcome,
       reason: letter?.reason ?? null,
@@ -109,14 +110,14 @@ class Seen {
   }
 
   /** The message itself. */
-  isIt({ topic, partition, offset }: Message): boolean {
+  isIt({ topic, partition, offset }: TopicPartition & { readonly offset: number }): boolean {
     const it = this.#it
     return topic === it.topic && partition === it.partition && offset === it.offset
   }
 
   /** What is sent to the topic of the message itself is not handled. */
   readonly only: Middleware = async (messages, _, next) => {
-    if (!messages.every((message) => this.isIt(message))) return
+    if (!messages.every((message) => this.isIt(message))) throw new Discard('it is not the message that is handled')
     try {
       await next()
     } catch (error) {
