@@ -72,8 +72,8 @@ export const durabilityMutants: readonly Mutant[] = [
   {
     name: 'a handler tried alone handles what it sent to its own topic',
     file: 'src/testing/application/handle-one.ts',
-    find: 'if (!messages.every((message) => this.isIt(message))) return',
-    replace: 'if (messages.length === 0) return',
+    find: 'if (!messages.every((message) => this.isIt(message))) throw',
+    replace: 'if (messages.length === 0) throw',
     why: 'a test of a handler that sends on to its topic never ends',
     units: application,
   },
