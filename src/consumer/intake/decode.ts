@@ -3,6 +3,7 @@ import { isPromised } from '../../input/asynchronous.js'
 import { messageHeaders, originTimestamp, senderId } from '../../message/headers.js'
 import type { Message } from '../../message/message.js'
 import type { ReceivedRecord } from '../../message/record.js'
+import { thrownName } from '../../runtime/thrown.js'
 import { SerdeError, type ValueIssue } from '../../serde/serde-error.js'
 import type { Topic } from '../../topic/topic.js'
 import type { OwnedPartition } from '../partition/owned-partition.js'
@@ -53,14 +54,10 @@ function timeOf({ timestamp, headers }: ReceivedRecord): number {
 function notDecoded({ topic, partition }: OwnedPartition, offset: number, cause: unknown): DecodeError {
   const refused = cause instanceof SerdeError && cause.kind === 'refused'
   // Another's text may quote the value; it stays in `cause`, for those who hold the error.
-  const problem = cause instanceof SerdeError ? cause.message : `its serde threw ${nameOf(cause)}`
+  const problem = cause instanceof SerdeError ? cause.message : `its serde threw ${thrownName(cause)}`
   return new DecodeError(
     refused ? 'invalid' : 'undecodable',
     `value of ${topic}-${partition} at offset ${offset} cannot be decoded: ${problem}`,
     { topic, partition, offset, cause },
   )
-}
-
-function nameOf(thrown: unknown): string {
-  return thrown instanceof Error ? thrown.name : `a ${typeof thrown}`
 }
