@@ -39,14 +39,14 @@ export function placeFailure(work: Work, thrown: unknown): PlacedFailure {
 export function endAt(
   work: Work,
   index: number,
-  { attempt, firstFailedAt }: FailedAttempt,
+  { attempt }: FailedAttempt,
   end: (first: Work, attempt: FailedAttempt) => Settlement | Promise<Settlement>,
 ): Settlement | Promise<Settlement> {
   const [done, rest] = index === 0 ? [null, work] : work.cut(index)
   const [first, others] = rest.count === 1 ? [rest, null] : rest.cut(1)
   first.attempt = rest.attempt
   first.trouble = rest.trouble
-  const settlement = end(first, { attempt: done === null ? attempt : 1, firstFailedAt })
+  const settlement = end(first, { attempt: done === null ? attempt : 1 })
   rest.trouble = first.trouble
   const inParts = (one: Settlement): Settlement => {
     const before: readonly Part[] = done === null ? [] : [{ work: done, end: handled }]

@@ -16,7 +16,6 @@ export interface HandlerFailure {
  * the sends are made only when somebody asks for them.
  */
 export class HandlerCall implements HandlerContext {
-  readonly firstFailedAt = null
   readonly #work: Work
   #attempt: number | null = null
   readonly #ground: CallGround

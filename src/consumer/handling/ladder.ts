@@ -25,7 +25,6 @@ export type Rung = (failed: Failed) => Settlement | Promise<Settlement> | 'not-m
 /** What is known about the attempt that failed. */
 export interface FailedAttempt {
   readonly attempt: number
-  readonly firstFailedAt: number | null
 }
 
 /**
@@ -52,13 +51,13 @@ export class Ladder {
   }
 
   /** Never throws or rejects: a rung that does stops the partition. */
-  end(work: Work, { attempt, firstFailedAt }: FailedAttempt, thrown: unknown): Settlement | Promise<Settlement> {
+  end(work: Work, { attempt }: FailedAttempt, thrown: unknown): Settlement | Promise<Settlement> {
     if (work.partition.isGone) return late
     const { clock } = this.#runtime
     const [now, lastFailedAt] = [clock.now(), clock.wallTime()]
     const failedBeforeAt = work.trouble?.lastAt ?? null
     work.trouble ??= {
-      firstFailedAt: firstFailedAt ?? lastFailedAt,
+      firstFailedAt: lastFailedAt,
       lastAt: now,
       countsFrom: null,
       retries: 0,

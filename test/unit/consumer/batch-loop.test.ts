@@ -1,9 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import type { TidemarkError } from '../../../src/errors.js'
 import type { Batch } from '../../../src/consumer/handling/batch.js'
 import { DeadLetter } from '../../../src/consumer/handling/fate.js'
 import type { FailedRecord } from '../../../src/consumer/handling/failed-record.js'
-import { setUp, type Options } from './consumer-setup.js'
+import { setUp, watched, type Options } from './consumer-setup.js'
 import { record, records } from './fake-driver.js'
 
 type World = ReturnType<typeof setUp>
@@ -50,16 +49,6 @@ async function running(options: Options = {}, dependencies: Parameters<typeof se
   const assigned = await world.driver.assign('t', 0)
   const loop = new HeldLoop(world)
   return { ...world, assigned, loop }
-}
-
-/** How the promise has ended by now. */
-function watched(promise: Promise<void>) {
-  const seen: { end: 'open' | 'resolved' | TidemarkError } = { end: 'open' }
-  promise.then(
-    () => (seen.end = 'resolved'),
-    (error: TidemarkError) => (seen.end = error),
-  )
-  return seen
 }
 
 describe('a loop over batches', () => {

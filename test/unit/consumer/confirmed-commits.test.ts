@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { TidemarkError } from '../../../src/errors.js'
-import { ManualHandler, setUp, type Options } from './consumer-setup.js'
+import { ManualHandler, setUp, watched, type Options } from './consumer-setup.js'
 import { records } from './fake-driver.js'
 
 async function running(options: Options = {}) {
@@ -11,16 +10,6 @@ async function running(options: Options = {}) {
   all.driver.deliver(assigned, records(0, 6))
   await all.clock.advance(0)
   return { ...all, handler, assigned }
-}
-
-/** How the promise has ended by now. */
-function watched(promise: Promise<void>) {
-  const seen: { end: 'open' | 'resolved' | TidemarkError } = { end: 'open' }
-  promise.then(
-    () => (seen.end = 'resolved'),
-    (error: TidemarkError) => (seen.end = error),
-  )
-  return seen
 }
 
 describe('consumer.commit()', () => {

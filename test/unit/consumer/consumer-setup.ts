@@ -111,3 +111,13 @@ export function routeFailing(times: number) {
   }
   return { route, given, acknowledged }
 }
+
+/** How the promise has ended by now. */
+export function watched(promise: Promise<void>) {
+  const seen: { end: 'open' | 'resolved' | TidemarkError } = { end: 'open' }
+  promise.then(
+    () => (seen.end = 'resolved'),
+    (error: TidemarkError) => (seen.end = error),
+  )
+  return seen
+}
