@@ -1,3 +1,3 @@
 import { expectSeeds } from './expect-seeds.js'
 
-expectSeeds(101, 50)
+expectSeeds(61, 30)

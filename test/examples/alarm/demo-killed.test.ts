@@ -12,13 +12,13 @@ import { demoLimitMs, runDemo, tableOf } from './run-demo.js'
 it(
   'npm run demo, killed in the middle and started again, ends with the alerts of a whole run, and run onto them changes none',
   async () => {
-    const rows = 4_000
+    const rows = 2_000
     const whole = freshFolder()
     const stores = await openAllStores(whole)
     await runPipeline({ driver: memory(), stores, sources: firstRows(sources, rows) })
     await closeAll(Object.values(stores))
     const expected = await readDatabases(whole)
-    expect(expected['alert']).toHaveLength(35)
+    expect(expected['alert']).toHaveLength(14)
 
     const cut = freshFolder()
     const args = ['--data-dir', cut, '--rows', String(rows)]
