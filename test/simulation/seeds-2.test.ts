@@ -1,3 +1,3 @@
 import { expectSeeds } from './expect-seeds.js'
 
-expectSeeds(31, 30)
+expectSeeds(51, 50)
