@@ -1,7 +1,7 @@
 import type { ApiName } from '../connection/requests/apis.js'
 import { createPartitions, createTopics, deleteTopics, describeConfigs } from './apis/admin.js'
 import { apiVersions } from './apis/api-versions.js'
-import type { ApiCodec } from './apis/codec.js'
+import type { ApiCodec, VersionRange } from './apis/codec.js'
 import { fetch } from './apis/fetch.js'
 import { findCoordinator, heartbeat, joinGroup, leaveGroup, syncGroup } from './apis/groups.js'
 import { initProducerId } from './apis/init-producer-id.js'
@@ -10,6 +10,15 @@ import { offsetForLeaderEpoch } from './apis/offset-for-leader-epoch.js'
 import { metadata } from './apis/metadata.js'
 import { offsetCommit, offsetFetch } from './apis/offsets.js'
 import { produce } from './apis/produce.js'
+import {
+  addOffsetsToTxn,
+  addPartitionsToTxn,
+  describeProducers,
+  describeTransactions,
+  endTxn,
+  listTransactions,
+  txnOffsetCommit,
+} from './apis/transactions.js'
 import { WireError } from './wire-error.js'
 
 /** Every API that tidemark speaks: its key, the versions it knows, and their bytes. All brokers from Kafka 2.4 to 4.x overlap. */
@@ -32,12 +41,13 @@ export const apis: { readonly [Name in ApiName]: ApiCodec<Name> } = {
   deleteTopics,
   createPartitions,
   describeConfigs,
-}
-
-/** The versions of one API that a broker offers. */
-export interface VersionRange {
-  readonly min: number
-  readonly max: number
+  addPartitionsToTxn,
+  addOffsetsToTxn,
+  txnOffsetCommit,
+  endTxn,
+  listTransactions,
+  describeTransactions,
+  describeProducers,
 }
 
 /** Of one broker, by API key. */
@@ -55,7 +65,7 @@ export function negotiate(api: ApiName, offered: VersionRange | undefined, fit: 
   const newest = Math.min(known.max, fit.max ?? known.max)
   const wanted = oldest === newest ? `version ${oldest}` : `versions ${oldest} to ${newest}`
   if (offered === undefined) {
-    const message = `the broker does not offer ${api}, which Kafka from 2.4 on does; tidemark needs ${wanted}`
+    const message = `the broker does not offer ${api}, which Kafka from ${known.since ?? '2.4'} on does; tidemark needs ${wanted}`
     throw new WireError('unsupported', message)
   }
   const version = Math.min(newest, offered.max)

@@ -1,8 +1,6 @@
 import type { AnswerTo, ApiName, Request } from '../connection/requests/apis.js'
 import type { ApiCodec } from './apis/codec.js'
-import { newestFetchFor } from './apis/fetch.js'
-import { newestCommitFor, REQUIRE_STABLE_FROM } from './apis/offsets.js'
-import { apis, negotiate, type BrokerVersions, type VersionRange } from './apis.js'
+import { apis, negotiate, type BrokerVersions } from './apis.js'
 import type { CodecRegistry } from './compression.js'
 import { Reader } from './reader.js'
 import { encodeRecordBatch, type EncodedBatch } from './record-batch-encoder.js'
@@ -16,16 +14,9 @@ function codecOf(api: ApiName): ApiCodec<ApiName> {
 
 /** @throws WireError `unsupported` when the broker knows no version that can carry the request. */
 export function versionFor(request: Request, versions: BrokerVersions): number {
-  return negotiate(request.api, versions.get(codecOf(request.api).key), fitFor(request))
+  const codec = codecOf(request.api)
+  return negotiate(request.api, versions.get(codec.key), codec.fit?.(request))
 }
-
-function fitFor(request: Request): Partial<VersionRange> {
-  if (request.api === 'offsetFetch' && request.requireStable) return { min: REQUIRE_STABLE_FROM }
-  if (request.api === 'offsetCommit') return { max: newestCommitFor(request) }
-  return request.api === 'fetch' ? { max: newestFetchFor(request) } : anyVersion
-}
-
-const anyVersion: Partial<VersionRange> = {}
 
 const noBatches: readonly EncodedBatch[] = []
 

@@ -33,6 +33,22 @@ import type { MetadataAnswer, MetadataRequest } from './metadata.js'
 import type { OffsetForLeaderEpochAnswer, OffsetForLeaderEpochRequest } from './offset-for-leader-epoch.js'
 import type { OffsetCommitAnswer, OffsetCommitRequest, OffsetFetchAnswer, OffsetFetchRequest } from './offsets.js'
 import type { ProduceAnswer, ProduceRequest } from './produce.js'
+import type {
+  AddOffsetsToTxnAnswer,
+  AddOffsetsToTxnRequest,
+  AddPartitionsToTxnAnswer,
+  AddPartitionsToTxnRequest,
+  DescribeProducersAnswer,
+  DescribeProducersRequest,
+  DescribeTransactionsAnswer,
+  DescribeTransactionsRequest,
+  EndTxnAnswer,
+  EndTxnRequest,
+  ListTransactionsAnswer,
+  ListTransactionsRequest,
+  TxnOffsetCommitAnswer,
+  TxnOffsetCommitRequest,
+} from './transactions.js'
 
 /** For every API its request and its answer. */
 export interface Apis {
@@ -54,6 +70,13 @@ export interface Apis {
   deleteTopics: { request: DeleteTopicsRequest; answer: DeleteTopicsAnswer }
   createPartitions: { request: CreatePartitionsRequest; answer: CreatePartitionsAnswer }
   describeConfigs: { request: DescribeConfigsRequest; answer: DescribeConfigsAnswer }
+  addPartitionsToTxn: { request: AddPartitionsToTxnRequest; answer: AddPartitionsToTxnAnswer }
+  addOffsetsToTxn: { request: AddOffsetsToTxnRequest; answer: AddOffsetsToTxnAnswer }
+  txnOffsetCommit: { request: TxnOffsetCommitRequest; answer: TxnOffsetCommitAnswer }
+  endTxn: { request: EndTxnRequest; answer: EndTxnAnswer }
+  listTransactions: { request: ListTransactionsRequest; answer: ListTransactionsAnswer }
+  describeTransactions: { request: DescribeTransactionsRequest; answer: DescribeTransactionsAnswer }
+  describeProducers: { request: DescribeProducersRequest; answer: DescribeProducersAnswer }
 }
 /** Kafka's APIs that are used; more may come. Written out, so that a public type that names one does not carry every request. */
 export type ApiName =
@@ -75,5 +98,12 @@ export type ApiName =
   | 'deleteTopics'
   | 'createPartitions'
   | 'describeConfigs'
+  | 'addPartitionsToTxn'
+  | 'addOffsetsToTxn'
+  | 'txnOffsetCommit'
+  | 'endTxn'
+  | 'listTransactions'
+  | 'describeTransactions'
+  | 'describeProducers'
 export type Request = Apis[ApiName]['request']
 export type AnswerTo<R extends Request> = Apis[R['api']]['answer']

@@ -1,6 +1,7 @@
 import type { OutgoingRecords } from '../../message/record.js'
 import type { TopicPartition } from '../../message/topic-partition.js'
 import type { Throttled, WithError } from './answer.js'
+import type { TransactionVersion } from './transactions.js'
 
 /** Kafka's codecs. More may come. */
 export type Compression = 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd'
@@ -21,6 +22,8 @@ export interface ProduceRequest {
   /** How long the broker may wait for the in-sync replicas. */
   readonly timeoutMs: number
   readonly transactionalId: string | null
+  /** Of the transaction; missing without one. */
+  readonly transactionVersion?: TransactionVersion
   readonly batches: readonly ProduceBatch[]
 }
 /** One record of a batch that a broker refused; the others of the batch are not stored either, though nothing is wrong with them. */

@@ -92,7 +92,13 @@ export class ProducerIds {
   async #ask(): Promise<AskEnd> {
     const deadline = this.#runtime.clock.now() + this.#attemptMs
     try {
-      const request = { api: 'initProducerId', transactionalId: null, transactionTimeoutMs: 0 } as const
+      const request = {
+        api: 'initProducerId',
+        transactionalId: null,
+        transactionTimeoutMs: 0,
+        producerId: -1,
+        producerEpoch: -1,
+      } as const
       const { errorCode, producerId, producerEpoch } = await this.#cluster.anyBroker(
         request,
         deadline,

@@ -12,6 +12,12 @@ interface EncodeContext {
   readonly batches: readonly EncodedBatch[]
 }
 
+/** The versions of one API that a broker offers, or that can carry a request. */
+export interface VersionRange {
+  readonly min: number
+  readonly max: number
+}
+
 /** Bytes of one API, in the versions `min` to `max`. */
 export interface ApiCodec<Name extends ApiName> {
   readonly key: number
@@ -21,6 +27,10 @@ export interface ApiCodec<Name extends ApiName> {
   readonly flexibleFrom: number
   /** The header of its answers never has tagged fields: whoever reads it may not know the version yet. */
   readonly plainAnswerHeader?: true
+  /** The first Kafka that has it, when that is not 2.4. */
+  readonly since?: string
+  /** The oldest and the newest version that can carry what the request asks for. Missing: all can. */
+  readonly fit?: (request: Apis[Name]['request']) => Partial<VersionRange>
   encode(request: Apis[Name]['request'], version: number, writer: Writer, context: EncodeContext): void
   decode(
     reader: Reader,

@@ -1,4 +1,4 @@
-import type { FetchAnswer, FetchedPartition, FetchRequest } from '../../connection/requests/fetch.js'
+import type { FetchAnswer, FetchedPartition } from '../../connection/requests/fetch.js'
 import type { CodecRegistry } from '../compression.js'
 import type { Reader } from '../reader.js'
 import { decodeRecordBatches, type DecodedBatches } from '../record-batch-decoder.js'
@@ -10,16 +10,13 @@ const NO_SESSION = { id: 0, epoch: -1 }
 /** From this version on topics go by their ids, so that no other topic of the same name is read; Kafka 3.1. */
 const TOPIC_IDS_FROM = 13
 
-/** The newest version that can carry the request: by id only when the id of every topic is known. */
-export function newestFetchFor({ partitions }: FetchRequest): number {
-  return partitions.every(({ topicId }) => topicId !== null) ? TOPIC_IDS_FROM : TOPIC_IDS_FROM - 1
-}
-
 export const fetch: ApiCodec<'fetch'> = {
   key: 1,
   min: 11,
   max: 13,
   flexibleFrom: 12,
+  // By id only when the id of every topic is known.
+  fit: ({ partitions }) => (partitions.every(({ topicId }) => topicId !== null) ? {} : { max: TOPIC_IDS_FROM - 1 }),
   encode({ maxWaitMs, minBytes, maxBytes, isolation, partitions }, version, writer) {
     writer.int32(-1) // replica_id: a consumer
     writer.int32(maxWaitMs)

@@ -1,25 +1,51 @@
 import type { GroupMemberIdentity } from '../../connection/requests/groups.js'
 import { decodeAssignment, decodeSubscription, encodeAssignment, encodeSubscription } from '../consumer-protocol.js'
+import type { Reader } from '../reader.js'
+import { malformed } from '../wire-error.js'
 import type { Writer } from '../writer.js'
 import type { ApiCodec } from './codec.js'
 
 const PROTOCOL_TYPE = 'consumer'
+/** From this version on one request may ask for several coordinators; Kafka 3.0. */
+const SEVERAL_KEYS_FROM = 4
 
 export const findCoordinator: ApiCodec<'findCoordinator'> = {
   key: 10,
   min: 1,
-  max: 2,
+  max: 4,
   flexibleFrom: 3,
-  encode({ key, keyType }, _version, writer) {
-    writer.string(key)
+  encode({ key, keyType }, version, writer) {
+    if (version < SEVERAL_KEYS_FROM) writer.string(key)
     writer.int8(keyType === 'group' ? 0 : 1)
+    if (version >= SEVERAL_KEYS_FROM) writer.array([key], (each) => writer.string(each))
+    writer.tags()
   },
-  decode(reader) {
+  decode(reader, version) {
     const throttleTimeMs = reader.int32()
+    if (version >= SEVERAL_KEYS_FROM) {
+      const [found] = reader.array(() => readCoordinatorOfKey(reader))
+      reader.tags()
+      if (found === undefined) throw malformed('the answer does not have the coordinator that was asked for')
+      return { throttleTimeMs, ...found }
+    }
     const errorCode = reader.int16()
     reader.nullableString() // error_message
-    return { throttleTimeMs, errorCode, nodeId: reader.int32(), host: reader.string(), port: reader.int32() }
+    const found = { throttleTimeMs, errorCode, ...readAddress(reader) }
+    reader.tags()
+    return found
   },
+}
+
+function readAddress(reader: Reader) {
+  return { nodeId: reader.int32(), host: reader.string(), port: reader.int32() }
+}
+
+function readCoordinatorOfKey(reader: Reader) {
+  reader.string() // key: one was asked for
+  const found = { ...readAddress(reader), errorCode: reader.int16() }
+  reader.nullableString() // error_message
+  reader.tags()
+  return found
 }
 
 export const joinGroup: ApiCodec<'joinGroup'> = {

@@ -1,13 +1,19 @@
 import type { RefusedRecord } from '../../connection/requests/produce.js'
 import type { Reader } from '../reader.js'
 import { WireError } from '../wire-error.js'
-import { readByTopic, writeByTopic, type ApiCodec } from './codec.js'
+import { readByTopic, writeByTopic, type ApiCodec, type VersionRange } from './codec.js'
+import { meaning } from './transactions.js'
+
+/** First version that means `transaction.version` 2, where it is of a transaction; Kafka 4.0. */
+const SECOND_TRANSACTIONS_FROM = 12
 
 export const produce: ApiCodec<'produce'> = {
   key: 0,
   min: 7,
-  max: 8,
+  max: 12,
   flexibleFrom: 9,
+  fit: ({ transactionVersion }) =>
+    transactionVersion === undefined ? anyVersion : meaning(transactionVersion, SECOND_TRANSACTIONS_FROM),
   encode({ transactionalId, acks, timeoutMs, batches }, _version, writer, context) {
     writer.nullableString(transactionalId)
     writer.int16(acks)
@@ -21,11 +27,13 @@ export const produce: ApiCodec<'produce'> = {
     writeByTopic(writer, encoded, ({ partition, bytes }) => {
       writer.int32(partition)
       writer.bytes(bytes)
+      writer.tags()
     })
+    writer.tags()
   },
   decode(reader, version) {
     const partitions = readByTopic(reader, (topic) => {
-      return {
+      const produced = {
         topic,
         partition: reader.int32(),
         errorCode: reader.int16(),
@@ -35,11 +43,19 @@ export const produce: ApiCodec<'produce'> = {
         recordErrors: version >= 8 ? reader.array(() => readRefusedRecord(reader)) : [],
         errorMessage: version >= 8 ? reader.nullableString() : null,
       }
+      reader.tags()
+      return produced
     })
-    return { partitions, throttleTimeMs: reader.int32() }
+    const throttleTimeMs = reader.int32()
+    reader.tags()
+    return { partitions, throttleTimeMs }
   },
 }
 
+const anyVersion: Partial<VersionRange> = {}
+
 function readRefusedRecord(reader: Reader): RefusedRecord {
-  return { index: reader.int32(), message: reader.nullableString() }
+  const refused = { index: reader.int32(), message: reader.nullableString() }
+  reader.tags()
+  return refused
 }

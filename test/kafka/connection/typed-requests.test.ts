@@ -117,7 +117,8 @@ describe('every typed request on a real broker', () => {
 
   it('initProducerId and produce: sequences, repeats, gaps, and each partition its own answer', async () => {
     await cluster.createTopic('sequenced', { partitions: 2 })
-    const init = { api: 'initProducerId', transactionalId: null, transactionTimeoutMs: 60_000 } as const
+    const none = { transactionalId: null, producerId: -1, producerEpoch: -1 }
+    const init = { api: 'initProducerId', ...none, transactionTimeoutMs: 60_000 } as const
     const id = await untilReady(() => client.ask(init))
     expect(id).toMatchObject({ errorCode: 0, producerEpoch: 0 })
     const batch = (partition: number, baseSequence: number) =>

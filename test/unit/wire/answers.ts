@@ -25,6 +25,16 @@ const throttledError = (answer: { throttleTimeMs: number; errorCode: number }, w
   writer.int16(answer.errorCode)
 }
 
+const partitionErrors = (answer: Apis['addPartitionsToTxn']['answer'], _version: number, writer: Writer) => {
+  writer.int32(answer.throttleTimeMs)
+  writeByTopic(writer, answer.partitions, ({ partition, errorCode }) => {
+    writer.int32(partition)
+    writer.int16(errorCode)
+    writer.tags()
+  })
+  writer.tags()
+}
+
 /** A topic's id in these answers. */
 export function idOf(topic: string): string {
   return createHash('md5').update(topic).digest('base64url')
@@ -99,16 +109,20 @@ const encoders: Encoders = {
         writer.array(partition.recordErrors, ({ index, message }) => {
           writer.int32(index)
           writer.nullableString(message)
+          writer.tags()
         })
         writer.nullableString(partition.errorMessage)
       }
+      writer.tags()
     })
     writer.int32(answer.throttleTimeMs)
+    writer.tags()
   },
   initProducerId(answer, _version, writer) {
     throttledError(answer, writer)
     writer.int64(answer.producerId)
     writer.int16(answer.producerEpoch)
+    writer.tags()
   },
   fetch(answer, version, writer, batches) {
     throttledError(answer, writer)
@@ -154,12 +168,27 @@ const encoders: Encoders = {
     })
     writer.tags()
   },
-  findCoordinator(answer, _version, writer) {
-    throttledError(answer, writer)
-    writer.nullableString('NONE')
-    writer.int32(answer.nodeId)
-    writer.string(answer.host)
-    writer.int32(answer.port)
+  findCoordinator(answer, version, writer) {
+    const address = () => {
+      writer.int32(answer.nodeId)
+      writer.string(answer.host)
+      writer.int32(answer.port)
+    }
+    if (version >= 4) {
+      writer.int32(answer.throttleTimeMs)
+      writer.array(['key'], (key) => {
+        writer.string(key)
+        address()
+        writer.int16(answer.errorCode)
+        writer.nullableString('NONE')
+        writer.tags()
+      })
+    } else {
+      throttledError(answer, writer)
+      writer.nullableString('NONE')
+      address()
+    }
+    writer.tags()
   },
   joinGroup(answer, _version, writer) {
     throttledError(answer, writer)
@@ -201,17 +230,86 @@ const encoders: Encoders = {
     writeByTopic(writer, answer.partitions, writePartition, writeTopic)
     writer.tags()
   },
-  offsetFetch(answer, _version, writer) {
+  offsetFetch(answer, version, writer) {
     writer.int32(answer.throttleTimeMs)
-    writeByTopic(writer, answer.partitions, (partition) => {
-      writer.int32(partition.partition)
-      writer.int64(partition.offset)
-      writer.int32(partition.leaderEpoch)
-      writer.nullableString(partition.metadata)
-      writer.int16(partition.errorCode)
+    const ofGroup = () => {
+      writeByTopic(writer, answer.partitions, (partition) => {
+        writer.int32(partition.partition)
+        writer.int64(partition.offset)
+        writer.int32(partition.leaderEpoch)
+        writer.nullableString(partition.metadata)
+        writer.int16(partition.errorCode)
+        writer.tags()
+      })
+      writer.int16(answer.errorCode)
+    }
+    if (version < 8) ofGroup()
+    else {
+      writer.array(['group'], (group) => {
+        writer.string(group)
+        ofGroup()
+        writer.tags()
+      })
+    }
+    writer.tags()
+  },
+  addPartitionsToTxn: partitionErrors,
+  addOffsetsToTxn(answer, _version, writer) {
+    throttledError(answer, writer)
+    writer.tags()
+  },
+  txnOffsetCommit: partitionErrors,
+  endTxn(answer, version, writer) {
+    throttledError(answer, writer)
+    if (version >= 5) {
+      writer.int64(answer.producerId)
+      writer.int16(answer.producerEpoch)
+    }
+    writer.tags()
+  },
+  listTransactions(answer, _version, writer) {
+    throttledError(answer, writer)
+    writer.array(answer.unknownStateFilters, (state) => writer.string(state))
+    writer.array(answer.transactions, ({ transactionalId, producerId, state }) => {
+      writer.string(transactionalId)
+      writer.int64(producerId)
+      writer.string(state)
       writer.tags()
     })
-    writer.int16(answer.errorCode)
+    writer.tags()
+  },
+  describeTransactions(answer, _version, writer) {
+    writer.int32(answer.throttleTimeMs)
+    writer.array(answer.transactions, (transaction) => {
+      writer.int16(transaction.errorCode)
+      writer.string(transaction.transactionalId)
+      writer.string(transaction.state)
+      writer.int32(transaction.timeoutMs)
+      writer.int64(transaction.startTimeMs)
+      writer.int64(transaction.producerId)
+      writer.int16(transaction.producerEpoch)
+      writeByTopic(writer, transaction.partitions, ({ partition }) => writer.int32(partition))
+      writer.tags()
+    })
+    writer.tags()
+  },
+  describeProducers(answer, _version, writer) {
+    writer.int32(answer.throttleTimeMs)
+    writeByTopic(writer, answer.partitions, ({ partition, errorCode, producers }) => {
+      writer.int32(partition)
+      writer.int16(errorCode)
+      writer.nullableString(null)
+      writer.array(producers, (producer) => {
+        writer.int64(producer.producerId)
+        writer.int32(producer.producerEpoch)
+        writer.int32(producer.lastSequence)
+        writer.int64(producer.lastTimestamp)
+        writer.int32(producer.coordinatorEpoch)
+        writer.int64(producer.currentTxnStartOffset)
+        writer.tags()
+      })
+      writer.tags()
+    })
     writer.tags()
   },
   createTopics(answer, _version, writer) {

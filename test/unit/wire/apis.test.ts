@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -167,6 +168,49 @@ const answers: { [Name in ApiName]: fc.Arbitrary<Apis[Name]['answer']> } = {
       { maxLength: 3 },
     ),
   }),
+  addPartitionsToTxn: fc.record({ ...throttled, partitions: partitions({ ...error }) }),
+  addOffsetsToTxn: fc.record({ ...throttled, ...error }),
+  txnOffsetCommit: fc.record({ ...throttled, partitions: partitions({ ...error }) }),
+  endTxn: fc.record({ ...throttled, ...error, producerId: int64, producerEpoch: int16 }),
+  listTransactions: fc.record({
+    ...throttled,
+    ...error,
+    unknownStateFilters: fc.array(text, { maxLength: 3 }),
+    transactions: fc.array(fc.record({ transactionalId: text, producerId: int64, state: text }), { maxLength: 3 }),
+  }),
+  describeTransactions: fc.record({
+    ...throttled,
+    transactions: fc.array(
+      fc.record({
+        ...error,
+        transactionalId: text,
+        state: text,
+        timeoutMs: int32,
+        startTimeMs: int64,
+        producerId: int64,
+        producerEpoch: int16,
+        partitions: partitions<object>({}),
+      }),
+      { maxLength: 3 },
+    ),
+  }),
+  describeProducers: fc.record({
+    ...throttled,
+    partitions: partitions({
+      ...error,
+      producers: fc.array(
+        fc.record({
+          producerId: int64,
+          producerEpoch: int32,
+          lastSequence: int32,
+          lastTimestamp: int64,
+          coordinatorEpoch: int32,
+          currentTxnStartOffset: int64,
+        }),
+        { maxLength: 2 },
+      ),
+    }),
+  }),
 }
 
 const versionsOf = (api: ApiName) =>
@@ -183,6 +227,10 @@ const notTold: { readonly [Name in ApiName]?: readonly { before: number; field: 
     { before: 10, field: 'topicId', readsAs: null },
   ],
   listOffsets: [{ before: 4, field: 'leaderEpoch', readsAs: -1 }],
+  endTxn: [
+    { before: 5, field: 'producerId', readsAs: -1 },
+    { before: 5, field: 'producerEpoch', readsAs: -1 },
+  ],
   produce: [
     { before: 8, field: 'recordErrors', readsAs: [] },
     { before: 8, field: 'errorMessage', readsAs: null },
@@ -195,10 +243,11 @@ function toldBy(api: ApiName, version: number, answer: object): unknown {
   if (missing.size === 0) return answer
   return JSON.parse(JSON.stringify(answer), (key, value: unknown) => (missing.has(key) ? missing.get(key) : value))
 }
-/** Decoding looks at nothing of the request but its api, and the ids of its topics. */
+/** Decoding looks at nothing of the request but its api, its group, and the ids of its topics. */
 const requestOf = (api: ApiName, answer?: object) => {
   const partitions = (answer as Partial<Apis['fetch']['answer']> | undefined)?.partitions ?? []
-  return { api, partitions: partitions.map(({ topic }) => ({ topic, topicId: idOf(topic) })) } as unknown as Request
+  const asked = partitions.map(({ topic }) => ({ topic, topicId: idOf(topic) }))
+  return { api, groupId: 'group', partitions: asked } as unknown as Request
 }
 
 describe('answers', () => {
@@ -302,6 +351,141 @@ describe('answers', () => {
   })
 })
 
+const vectors = JSON.parse(
+  readFileSync(new URL('../../vectors/transactions.json', import.meta.url), 'utf8'),
+) as readonly { api: ApiName; kind: 'request' | 'answer'; version: number; hex: string }[]
+
+const producer = { transactionalId: 'tü', producerId: 5_000_000_000, producerEpoch: 7 }
+const at = (topic: string, partition: number, errorCode: number) => ({ topic, partition, errorCode })
+const committed = { topic: 'a', partition: 1, offset: 5_000_000_000, leaderEpoch: 6, metadata: 'x' }
+const transaction = { transactionalId: 'tü', producerId: 5_000_000_000, state: 'Ongoing' }
+
+/** What the vectors say, as values. */
+const inVectors: { readonly [Name in ApiName]?: { request?: (version: number) => Request; answer: object } } = {
+  initProducerId: {
+    request: (version) => ({
+      ...{ api: 'initProducerId', ...producer, transactionTimeoutMs: 9_000 },
+      ...(version < 3 ? { producerId: -1, producerEpoch: -1 } : {}),
+    }),
+    answer: { throttleTimeMs: 3, errorCode: 51, producerId: 5_000_000_000, producerEpoch: 8 },
+  },
+  endTxn: {
+    request: (version) => ({
+      ...{ api: 'endTxn', ...producer, committed: true },
+      transactionVersion: version < 5 ? 1 : 2,
+    }),
+    answer: { throttleTimeMs: 3, errorCode: 0, producerId: 5_000_000_000, producerEpoch: 8 },
+  },
+  addPartitionsToTxn: {
+    request: () => ({
+      ...{ api: 'addPartitionsToTxn', ...producer },
+      partitions: [at('a', 1, 0), at('a', 2, 0), at('b', 0, 0)],
+    }),
+    answer: { throttleTimeMs: 3, partitions: [at('a', 1, 55), at('b', 1, 3)] },
+  },
+  addOffsetsToTxn: {
+    request: () => ({ api: 'addOffsetsToTxn', ...producer, groupId: 'g' }),
+    answer: { throttleTimeMs: 3, errorCode: 51 },
+  },
+  txnOffsetCommit: {
+    request: (version) => ({
+      ...{ api: 'txnOffsetCommit', ...producer, transactionVersion: version < 5 ? 1 : 2 },
+      ...{ groupId: 'g', generationId: 4, memberId: 'm', groupInstanceId: null },
+      partitions: [committed, { ...committed, partition: 2, offset: 0, leaderEpoch: -1, metadata: null }],
+    }),
+    answer: { throttleTimeMs: 3, partitions: [at('a', 1, 22)] },
+  },
+  findCoordinator: {
+    request: () => ({ api: 'findCoordinator', key: 'tü', keyType: 'transaction' }),
+    answer: { throttleTimeMs: 3, errorCode: 15, nodeId: 2, host: 'h', port: 9092 },
+  },
+  offsetFetch: {
+    request: (version) => ({
+      ...{ api: 'offsetFetch', groupId: 'g', requireStable: version >= 7 },
+      partitions: [at('a', 1, 0), at('a', 2, 0)],
+    }),
+    answer: { throttleTimeMs: 3, errorCode: 0, partitions: [{ ...committed, offset: 9, errorCode: 88 }] },
+  },
+  produce: {
+    answer: {
+      throttleTimeMs: 3,
+      partitions: [
+        {
+          ...at('a', 1, 6),
+          ...{ baseOffset: -1, logAppendTime: -1, logStartOffset: 2 },
+          ...{ recordErrors: [{ index: 4, message: 'bad' }], errorMessage: 'moved' },
+        },
+      ],
+    },
+  },
+  listTransactions: {
+    request: () => ({ api: 'listTransactions', stateFilters: ['Ongoing'], producerIdFilters: [5_000_000_000] }),
+    answer: { throttleTimeMs: 3, errorCode: 0, unknownStateFilters: ['Odd'], transactions: [transaction] },
+  },
+  describeTransactions: {
+    request: () => ({ api: 'describeTransactions', transactionalIds: ['tü', 'b'] }),
+    answer: {
+      throttleTimeMs: 3,
+      transactions: [
+        {
+          ...{ errorCode: 0, ...transaction, timeoutMs: 9_000, startTimeMs: 1_700_000_000_000, producerEpoch: 7 },
+          partitions: [
+            { topic: 'a', partition: 1 },
+            { topic: 'a', partition: 2 },
+          ],
+        },
+      ],
+    },
+  },
+  describeProducers: {
+    request: () => ({ api: 'describeProducers', partitions: [at('a', 1, 0), at('a', 2, 0)] }),
+    answer: {
+      throttleTimeMs: 3,
+      partitions: [
+        {
+          ...at('a', 1, 0),
+          producers: [
+            {
+              ...{ producerId: 5_000_000_000, producerEpoch: 7, lastSequence: 11, lastTimestamp: 1_700_000_000_000 },
+              ...{ coordinatorEpoch: -1, currentTxnStartOffset: 42 },
+            },
+          ],
+        },
+      ],
+    },
+  },
+}
+
+describe("bytes of Kafka's own classes", () => {
+  it('are the requests that we send, in every version that we know', () => {
+    for (const { api, kind, version, hex } of vectors) {
+      if (kind !== 'request') continue
+      const request = inVectors[api]!.request!(version)
+      const flexible = version >= apis[api].flexibleFrom
+      const frame = Buffer.concat(encodeRequest(request, version, 99, '', []))
+      expect([api, version, frame.subarray(14).toString('hex')]).toEqual([
+        api,
+        version,
+        `${flexible ? '00' : ''}${hex}`,
+      ])
+    }
+  })
+
+  it('are read as the answers they are, in every version that we know', async () => {
+    const read = new Map<ApiName, number[]>()
+    for (const { api, kind, version, hex } of vectors) {
+      if (kind !== 'answer') continue
+      const header = version >= apis[api].flexibleFrom ? '0000000700' : '00000007'
+      const frame = Buffer.from(header + hex, 'hex')
+      const request = { api, groupId: 'g' } as unknown as Request
+      const wanted = toldBy(api, version, inVectors[api]!.answer)
+      expect(await decodeAnswer(request, version, frame, builtInCodecs)).toEqual(wanted)
+      read.set(api, [...(read.get(api) ?? []), version])
+    }
+    for (const [api, versions] of read) expect([api, versions]).toEqual([api, versionsOf(api)])
+  })
+})
+
 type KafkajsRequest = (fields: object) => { encode: () => Promise<{ buffer: Buffer }> }
 const identity = { groupId: 'group', generationId: 5, memberId: 'member', groupInstanceId: 'static' }
 
@@ -325,7 +509,7 @@ describe('requests', () => {
   it.each<[Request, number, string, object]>([
     [{ api: 'metadata', topics: ['t', 'ü'] }, 6, 'metadata/v6', { topics: ['t', 'ü'], allowAutoTopicCreation: false }],
     [
-      { api: 'initProducerId', transactionalId: 'x', transactionTimeoutMs: 9 },
+      { api: 'initProducerId', transactionalId: 'x', transactionTimeoutMs: 9, producerId: -1, producerEpoch: -1 },
       1,
       'initProducerId/v1',
       { transactionalId: 'x', transactionTimeout: 9 },
@@ -481,6 +665,22 @@ describe('requests', () => {
     })
     const request: Request = { api: 'produce', acks: -1, timeoutMs: 1_500, transactionalId: null, batches }
     expect(await body(request, 7)).toEqual(Buffer.concat(wanted.finish()))
+    const flexible = new Writer(true)
+    flexible.tags()
+    flexible.nullableString(null)
+    flexible.int16(-1)
+    flexible.int32(1_500)
+    flexible.array(['a', 'b'], (topic) => {
+      flexible.string(topic)
+      flexible.array(topic === 'a' ? [1, 0] : [0], (partition) => {
+        flexible.int32(partition)
+        flexible.bytes([topic === 'b' ? b0! : partition === 1 ? a1! : a0!])
+        flexible.tags()
+      })
+      flexible.tags()
+    })
+    flexible.tags()
+    expect(await body(request, 12)).toEqual(Buffer.concat(flexible.finish()))
   })
 
   it('of Metadata 12 ask by name, for no id, and for nothing more than topics', async () => {
@@ -528,13 +728,13 @@ describe('requests', () => {
 describe('versions', () => {
   it('are the newest that both sides know', () => {
     expect(negotiate('produce', { min: 0, max: 7 })).toBe(7)
-    expect(negotiate('produce', { min: 3, max: 13 })).toBe(8)
+    expect(negotiate('produce', { min: 3, max: 13 })).toBe(12)
     expect(negotiate('offsetFetch', { min: 1, max: 5 })).toBe(5)
   })
 
   it('that do not meet are an error that names the api, what is offered and which of the two is too old', () => {
     expect(() => negotiate('produce', { min: 0, max: 5 })).toThrow(
-      'the broker offers produce in versions 0 to 5; tidemark needs versions 7 to 8: it is too old, take Kafka 2.5 or newer',
+      'the broker offers produce in versions 0 to 5; tidemark needs versions 7 to 12: it is too old, take Kafka 2.5 or newer',
     )
     expect(() => negotiate('fetch', { min: 14, max: 17 })).toThrow(
       /fetch in versions 14 to 17; tidemark needs versions 11 to 13: it is too new, take a newer tidemark/,
@@ -546,7 +746,37 @@ describe('versions', () => {
     const versions = new Map([[9, { min: 1, max: 6 }]])
     const request = { api: 'offsetFetch', groupId: 'g', partitions: null } as const
     expect(versionFor({ ...request, requireStable: false }, versions)).toBe(6)
-    expect(() => versionFor({ ...request, requireStable: true }, versions)).toThrow(/tidemark needs version 7/)
+    expect(() => versionFor({ ...request, requireStable: true }, versions)).toThrow(/tidemark needs versions 7 to 9/)
+  })
+
+  it('inside a transaction are those that mean its transaction.version, whatever else the broker offers', () => {
+    const offers = (max: Record<string, number>) =>
+      new Map(
+        Object.entries(max).map(([name, newest]) => [apis[name as ApiName].key, { min: 0, max: newest }] as const),
+      )
+    const kafka4 = offers({ produce: 13, txnOffsetCommit: 5, endTxn: 5 })
+    const kafka3 = offers({ produce: 11, txnOffsetCommit: 4, endTxn: 4 })
+    const requests = (transactionVersion: 1 | 2) =>
+      [
+        { api: 'produce', acks: -1, timeoutMs: 1, transactionalId: 't', transactionVersion, batches: [] },
+        { api: 'txnOffsetCommit', ...producer, ...identity, transactionVersion, partitions: [] },
+        { api: 'endTxn', ...producer, transactionVersion, committed: true },
+      ] as const
+    expect(requests(1).map((request) => versionFor(request, kafka4))).toEqual([11, 4, 4])
+    expect(requests(2).map((request) => versionFor(request, kafka4))).toEqual([12, 5, 5])
+    expect(requests(1).map((request) => versionFor(request, kafka3))).toEqual([11, 4, 4])
+    for (const request of requests(2)) expect(() => versionFor(request, kafka3)).toThrow(/it is too old/)
+  })
+
+  it('of InitProducerId too old to compare are refused to transactions, and to nobody else', () => {
+    const versions = new Map([[22, { min: 0, max: 2 }]])
+    const request = { api: 'initProducerId', transactionTimeoutMs: 1, producerId: -1, producerEpoch: -1 } as const
+    expect(versionFor({ ...request, transactionalId: null }, versions)).toBe(2)
+    expect(() => versionFor({ ...request, transactionalId: 't' }, versions)).toThrow(/take Kafka 2.5 or newer/)
+  })
+
+  it('of an API that came after Kafka 2.4 are missed with the release that has it', () => {
+    expect(() => negotiate('describeTransactions', undefined)).toThrow(/which Kafka from 3.0 on does/)
   })
 
   const told = (version: number, ranges: readonly [number, number, number][], errorCode = 0) =>

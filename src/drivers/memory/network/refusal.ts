@@ -68,6 +68,25 @@ export function refuse(cluster: ClusterState, request: Request, errorCode: numbe
       return { throttleTimeMs, errorCode }
     case 'offsetCommit':
       return { throttleTimeMs, partitions: request.partitions.map(at) }
+    case 'addPartitionsToTxn':
+    case 'txnOffsetCommit':
+      return { throttleTimeMs, partitions: request.partitions.map(at) }
+    case 'addOffsetsToTxn':
+      return { throttleTimeMs, errorCode }
+    case 'endTxn':
+      return { throttleTimeMs, errorCode, producerId: -1, producerEpoch: -1 }
+    case 'listTransactions':
+      return { throttleTimeMs, errorCode, unknownStateFilters: [], transactions: [] }
+    case 'describeTransactions':
+      return {
+        throttleTimeMs,
+        transactions: request.transactionalIds.map((transactionalId) => ({
+          ...{ errorCode, transactionalId, state: '', timeoutMs: -1, startTimeMs: -1 },
+          ...{ producerId: -1, producerEpoch: -1, partitions: [] },
+        })),
+      }
+    case 'describeProducers':
+      return { throttleTimeMs, partitions: request.partitions.map((asked) => ({ ...at(asked), producers: [] })) }
     case 'offsetFetch':
       return { throttleTimeMs, errorCode, partitions: [] }
     case 'createTopics':

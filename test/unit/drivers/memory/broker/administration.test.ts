@@ -120,7 +120,10 @@ describe('administration of the memory cluster', () => {
   it('gives every producer its own id, and refuses transactional ones for now', async () => {
     const { ask } = await setUp()
     const init = (transactionalId: string | null) =>
-      ask(1, { api: 'initProducerId', transactionalId, transactionTimeoutMs: 1_000 })
+      ask(1, {
+        ...{ api: 'initProducerId', transactionalId, transactionTimeoutMs: 1_000 },
+        ...{ producerId: -1, producerEpoch: -1 },
+      })
     const ids = [await init(null), await init(null)]
     expect(ids.map(({ errorCode, producerEpoch }) => [errorCode, producerEpoch])).toEqual([
       [0, 0],
