@@ -39,6 +39,7 @@ const buildings: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['log/'],
     ['cluster/'],
     ['group/'],
+    ['transactions/'],
     ['broker/'],
     ['network/'],
     ['faults.ts', 'memory-options.ts'],
