@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import type { ConfigIssue } from '../errors.js'
-import { descriptionOf, optionNames, schemaAt } from './option-schema.js'
+import { descriptionOf, isListed, optionNames, schemaAt } from './option-schema.js'
 import { isSecretPath } from './secrets.js'
 import { remedyFor } from '../input/suggestion.js'
 
@@ -47,7 +47,8 @@ function isInside(issue: SchemaIssue): boolean {
 }
 
 function whatCame(whole: Whole, path: Path, issue: SchemaIssue): string {
-  return cameAs(valueAt(whole.input, path), path, issue.code === 'invalid_value')
+  const showText = issue.code === 'invalid_value' || (issue.code === 'custom' && isListed(whole.schema, path))
+  return cameAs(valueAt(whole.input, path), path, showText)
 }
 
 function cameAs(value: unknown, path: Path, showText: boolean): string {

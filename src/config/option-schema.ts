@@ -31,6 +31,12 @@ export function descriptionOf(schema: z.ZodType, path: readonly PropertyKey[]): 
     .find((description) => description !== undefined)
 }
 
+/** Is one of a list of values all that the option may be? */
+export function isListed(schema: z.ZodType, path: readonly PropertyKey[]): boolean {
+  const found = schemaAt(schema, path).flatMap(branches)
+  return found.length > 0 && found.every((one) => ['enum', 'literal'].includes(definitionOf(one).type))
+}
+
 /** One option with everything the schema knows about it. */
 export interface OptionEntry {
   /** Dotted path. */

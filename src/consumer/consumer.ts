@@ -220,7 +220,7 @@ export class Consumer<Topics extends readonly Topic[] = readonly Topic[]> implem
     await confirm(partitions.all(), { group, ledger, clock: this.#clock, timeoutMs: options.timeoutMs })
   }
 
-  /** Next offset to take up; what was fetched and waits begins there. */
+  /** Next offset to take up; what was fetched and waits begins there. -1 while `onAssigned` has not said where it starts. */
   position(topic: string, partition: number): number {
     requirePlace('position', topic, partition)
     return this.#run.parts.partitions.require({ topic, partition }).tracker.end

@@ -101,7 +101,7 @@ export class Producer {
     this.#through =
       use.length === 0
         ? null
-        : throughMiddleware(use, (sending) => this.#send(sending.topic, sending.value, sending.options))
+        : throughMiddleware(use, (sending) => this.#send(sending.topic, sending.value, sending.options), runtime.clock)
     this.#placement = new Placement(driver, runtime, options, this.#memory, this.#sender.accumulator, beforeFirstSend)
   }
 

@@ -16,7 +16,7 @@ export interface SendLimitOptions {
 }
 
 /** Why a send was given up. */
-type GivenUp = { readonly afterMs: number } | { readonly reason: unknown }
+export type GivenUp = { readonly afterMs: number } | { readonly reason: unknown }
 
 /**
  * The records of one call, which are given up together. Each is at one place at a time:

@@ -149,7 +149,11 @@ export type ClientEvent =
       readonly error: unknown
     })
   | (TopicPartition & { readonly kind: 'handler-timed-out'; readonly afterMs: number })
-  | (TopicPartition & { readonly kind: 'handler-overruns'; readonly runsForMs: number })
+  | (TopicPartition & {
+      readonly kind: 'handler-overruns'
+      readonly runsForMs: number
+      readonly handledBy: 'handler' | 'loop'
+    })
   | (TopicPartition & {
       readonly kind: 'stalled'
       readonly offset: number
@@ -158,6 +162,8 @@ export type ClientEvent =
       readonly running: number
       readonly unsettled: number
       readonly end: number | null
+      /** What its handler threw last, where it waits for another attempt. */
+      readonly error?: unknown
     })
   | (TopicPartition & { readonly kind: 'stall-ended'; readonly offset: number; readonly stalledMs: number })
   | { readonly kind: 'fetch-unanswered'; readonly pollAgeMs: number }

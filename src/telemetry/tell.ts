@@ -129,7 +129,10 @@ const rules: { readonly [Kind in EventKind]: Rule<EventOf<Kind>> } = {
   },
   'handler-overruns': {
     level: 'warn',
-    message: 'a handler goes on although its time is over and its signal aborted; later records are handled beside it',
+    message: ({ handledBy }) =>
+      handledBy === 'loop'
+        ? 'a loop holds a batch whose time is over without done(), commit() or fail(); it has failed, and later records are handled beside it'
+        : 'a handler goes on although its time is over and its signal aborted; later records are handled beside it',
   },
   stalled: {
     level: 'warn',

@@ -7,9 +7,10 @@ import { handled, late, type Settlement } from '../partition/settlement.js'
 import type { Delivery } from '../partition/delivery.js'
 import type { Work } from '../partition/work.js'
 import { endAt, placeFailure } from './batch-parts.js'
+import { compose } from './compose.js'
 import { CallGround } from './context-sends.js'
 import { HandlerCall } from './handler-call.js'
-import { compose, type ContextSend, type Handler, type Middleware } from './handler.js'
+import type { ContextSend, Handler, Middleware } from './handler.js'
 import type { Ladder } from './ladder.js'
 import type { Outages } from './outages.js'
 import type { RunningCalls } from './running-calls.js'
@@ -23,6 +24,8 @@ export type Handling =
 export interface DeliveryParts {
   readonly handling: Handling
   readonly middleware: readonly Middleware[]
+  /** The messages of a delivery as they came, for another attempt. */
+  readonly messagesAgain: (work: Work) => Message | readonly Message[]
   /** What becomes of what fails. */
   readonly ladder: Ladder
   readonly outages: Pick<Outages, 'succeeded'>
@@ -47,7 +50,7 @@ class AtLeastOnce implements Delivery {
   constructor(parts: DeliveryParts) {
     this.#parts = parts
     this.#ground = new CallGround(parts.send, parts.clock, parts.handlerTimeoutMs, parts.logger)
-    this.#invoke = parts.mark.calling(invokeOf(parts.handling, parts.middleware))
+    this.#invoke = parts.mark.calling(invokeOf(parts))
   }
 
   deliver(work: Work): Settlement | Promise<Settlement> {
@@ -104,13 +107,18 @@ export type DeliveryFactory = (parts: DeliveryParts) => Delivery
 
 export const atLeastOnce: DeliveryFactory = (parts) => new AtLeastOnce(parts)
 
-function invokeOf(handling: Handling, middleware: readonly Middleware[]): Invoke {
+/** What a handler does to the messages that it is given is not for later attempts: they get them as they came. */
+function invokeOf({ handling, middleware, messagesAgain }: DeliveryParts): Invoke {
   if (handling.kind === 'each') {
     const handle = compose(middleware, handling.handle)
-    return (work, call) => handle(work.messages as Message, call)
+    return (work, call) => handle((work.wasGiven ? messagesAgain(work) : work.messages) as Message, call)
   }
   const handleBatch = compose(middleware, handling.handleBatch)
-  return (work, call) => handleBatch(work.messages as readonly Message[], call)
+  return (work, call) => {
+    const messages = (work.wasGiven ? messagesAgain(work) : work.messages) as readonly Message[]
+    // Its own list: one that is emptied while it is worked off would pass over records at the next attempt.
+    return handleBatch(messages.slice(), call)
+  }
 }
 
 /** Handlers may return any promise-like thing; what is not one means done. */

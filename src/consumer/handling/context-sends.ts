@@ -70,6 +70,11 @@ export class ContextSends {
     return null
   }
 
+  /** What failed so far is sent once more. */
+  forgetUnseen(): void {
+    this.#unseen.clear()
+  }
+
   /** The fate of the record is decided. */
   close(): void {
     this.#state = 'closed'

@@ -43,6 +43,9 @@ export class Unavailable extends TidemarkError {
   }
 }
 
+/** More is a moment that was taken for a time to wait. */
+const mostLaterMs = 365 * 86_400_000
+
 /**
  * Thrown by a handler: try this record again after so long. It waits in its place, so the rest of its partition (or key)
  * waits with it, without a place of `concurrency`. Neither `retry.retries` nor `retry.budgetMs` bounds it: look at
@@ -51,9 +54,9 @@ export class Unavailable extends TidemarkError {
 export class RetryLater extends TidemarkError {
   override readonly name = 'RetryLater'
   /**
-   * @param afterMs from now on
+   * @param afterMs from now on, at most 365 days
    * @param because for the log; must not hold keys or values.
-   * @throws ConfigError when it is no number of milliseconds, from 0 on
+   * @throws ConfigError when it is no number of milliseconds from 0 on, or longer: a moment was given for a time to wait
    */
   constructor(
     readonly afterMs: number,
@@ -61,8 +64,8 @@ export class RetryLater extends TidemarkError {
     cause?: unknown,
   ) {
     super('retry-later', because, { cause, retriable: true })
-    if (Number.isFinite(afterMs) && afterMs >= 0) return
-    const fix = 'write a number of milliseconds, 0 or more'
+    if (Number.isFinite(afterMs) && afterMs >= 0 && afterMs <= mostLaterMs) return
+    const fix = 'write how many milliseconds from now on, from 0 to 365 days; a moment is none'
     throw new ConfigError('RetryLater', [{ path: 'afterMs', message: came(afterMs), fix }])
   }
 }

@@ -108,6 +108,11 @@ export class HandlerCall implements HandlerContext {
     this.#hasEnded = true
   }
 
+  /** Middleware has its handler begin once more: what the calls before had sent unseen is sent again. */
+  beginsAgain(): void {
+    this.#sends?.forgetUnseen()
+  }
+
   /** Its end is waited for no longer: the fate of its record is decided, so nothing of it is sent any more. */
   giveUp(): void {
     this.#isGivenUp = true

@@ -1,4 +1,3 @@
-import { HandlerError } from '../../errors.js'
 import type { Message } from '../../message/message.js'
 import type { SendOptions } from '../../producer/outgoing-record.js'
 import type { Receipt } from '../../producer/receipt.js'
@@ -37,6 +36,7 @@ export type Handler<Input> = (input: Input, context: HandlerContext) => void | P
  * Wraps every call of the handler: its messages (one, or a batch of one partition) and `next`, which runs what is inside.
  * Inside the deadline of one attempt: a retry goes through all of it again. Throw to fail the attempt; what cannot be
  * decoded never comes here. When it ends well without having called `next`, the attempt has failed: throw `Discard` to drop.
+ * The attempt ends when all that `next` began has ended; a failure of it that middleware did not wait for fails the attempt.
  *
  * @example
  * const timed: Middleware = async ([first], context, next) => {
@@ -50,42 +50,3 @@ export type Middleware = (
   context: HandlerContext,
   next: () => void | Promise<void>,
 ) => void | Promise<void>
-
-type Inner<Input> = (input: Input, context: HandlerContext) => void | Promise<void>
-
-/** The first middleware is the outermost. Without middleware the handler itself comes back, so it costs nothing. */
-export function compose<Input extends Message | readonly Message[]>(
-  middleware: readonly Middleware[],
-  handler: Handler<Input>,
-): Inner<Input> {
-  if (middleware.length === 0) return handler
-  const reached = new WeakSet<HandlerContext>()
-  const innermost: Inner<Input> = (input, context) => {
-    reached.add(context)
-    return handler(input, context)
-  }
-  const whole = middleware.reduceRight<Inner<Input>>(
-    (inner, wrap) => (input, context) => wrap(messagesOf(input), context, () => inner(input, context)),
-    innermost,
-  )
-  // Else a forgotten `next` would pass every record over in silence.
-  const requireReached = (context: HandlerContext) => {
-    if (!reached.has(context)) throw notReached()
-  }
-  return (input, context) => {
-    const ended = whole(input, context)
-    if (typeof (ended as PromiseLike<void> | undefined)?.then !== 'function') return requireReached(context)
-    return Promise.resolve(ended).then(() => requireReached(context))
-  }
-}
-
-function notReached(): HandlerError {
-  return new HandlerError(
-    'middleware-skipped',
-    'middleware ended without a call of next(), so the handler was not called; call it, or throw Discard to drop the record',
-  )
-}
-
-function messagesOf(input: Message | readonly Message[]): readonly Message[] {
-  return Array.isArray(input) ? (input as readonly Message[]) : [input as Message]
-}

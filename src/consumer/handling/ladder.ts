@@ -68,6 +68,7 @@ export class Ladder {
     }
     work.trouble.lastAt = now
     const error = legible(thrown)
+    work.partition.lastFailure = error
     const failed: Failed = {
       work,
       attempt,

@@ -66,15 +66,16 @@ export class OpenBatch implements Batch {
     return this.#state === 'open' && !this.#call.hasAborted
   }
 
-  done(): void {
+  // These three may be taken out of the batch.
+  readonly done = (): void => {
     this.#settle(null)
   }
 
-  fail(error: unknown): void {
+  readonly fail = (error: unknown): void => {
     this.#settle({ error })
   }
 
-  async commit(options: TimeoutOption = {}): Promise<void> {
+  readonly commit = async (options: TimeoutOption = {}): Promise<void> => {
     const problem = optionProblem('commit', options, timeoutRules)
     if (problem !== null) throw problem
     const { partition } = this.#call

@@ -9,6 +9,7 @@ export interface RunningCallsParts {
   readonly clock: Clock
   /** How long a handler whose deadline passed may take to heed its signal, before its lane goes on without it. */
   readonly graceMs: number
+  readonly handledBy: 'handler' | 'loop'
   readonly telemetry: Telemetry
 }
 
@@ -92,7 +93,7 @@ export class RunningCalls {
   #expire(call: HandlerCall): void {
     this.#inTime.delete(call)
     this.#expired.add(call)
-    call.expire(tooSlow(call))
+    call.expire(tooSlow(call, this.#parts.handledBy))
     const { topic, partition } = call.partition
     tell(this.#parts.telemetry, {
       kind: 'handler-timed-out',
@@ -109,14 +110,21 @@ export class RunningCalls {
     void call.whenEnded().then(() => this.#overrunning.delete(call)) // never rejects; nothing depends on it
     const { topic, partition } = call.partition
     const runsForMs = this.#parts.clock.now() - call.startedAt
-    tell(this.#parts.telemetry, { kind: 'handler-overruns', topic, partition, runsForMs })
+    const { telemetry, handledBy } = this.#parts
+    tell(telemetry, { kind: 'handler-overruns', topic, partition, runsForMs, handledBy })
   }
 }
 
-function tooSlow({ partition: { topic, partition }, startedAt, endsAt }: HandlerCall): TimeoutError {
+function tooSlow({ partition, startedAt, endsAt }: HandlerCall, handledBy: 'handler' | 'loop'): TimeoutError {
+  const { topic, partition: number } = partition
+  const problem =
+    handledBy === 'loop'
+      ? 'a batch of the loop was not settled by done(), commit() or fail()'
+      : 'the handler and its sends did not end'
+  const fix = handledBy === 'loop' ? 'settle every batch, with fewer batchMessages if need be' : 'make it faster'
   return new TimeoutError(
     'handler-timeout',
-    `the handler and its sends did not end within ${endsAt - startedAt} ms; make it faster, or raise handlerTimeoutMs`,
-    { topic, partition },
+    `${problem} within ${endsAt - startedAt} ms; ${fix}, or raise handlerTimeoutMs`,
+    { topic, partition: number },
   )
 }

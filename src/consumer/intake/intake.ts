@@ -1,4 +1,6 @@
 import { DecodeError, DriverError } from '../../errors.js'
+import type { Message } from '../../message/message.js'
+import type { ReceivedRecord } from '../../message/record.js'
 import type { Topic } from '../../topic/topic.js'
 import type { Backlog } from '../partition/backlog.js'
 import type { OwnedPartition } from '../partition/owned-partition.js'
@@ -39,7 +41,22 @@ export class Intake {
     }
     return deliveries.end()
   }
+
+  /** The messages of a delivery made anew, since a handler may have changed those that it was given before. */
+  again({ partition, messages, records }: Work): Message | readonly Message[] {
+    const topic = this.#topics.get(partition.topic) as Topic
+    const anew = (record: ReceivedRecord, given: Message) => {
+      const decoded = decode(partition, topic, record, toldBefore)
+      return decoded instanceof DecodeError ? given : decoded
+    }
+    if (!Array.isArray(records)) return anew(records as ReceivedRecord, messages as Message)
+    return records.map((record: ReceivedRecord, index) =>
+      anew(record, (messages as readonly Message[])[index] as Message),
+    )
+  }
 }
+
+const toldBefore = () => undefined
 
 function fill(
   deliveries: Deliveries,

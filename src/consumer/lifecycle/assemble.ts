@@ -88,7 +88,9 @@ export function assemble(
   )
   const owned = () => partitions.all()
   const backPressure = new BackPressure(options.highMark, options.lowMark, (partition) => gauges.changedIn(partition))
-  const running = new RunningCalls({ clock, graceMs: Math.min(handlerGraceMs, handlerTimeoutMs), telemetry })
+  const handledBy = options.loop ? 'loop' : 'handler'
+  const graceMs = Math.min(handlerGraceMs, handlerTimeoutMs)
+  const running = new RunningCalls({ clock, graceMs, handledBy, telemetry })
   const makeLedger = dependencies.ledger ?? (group === null ? noLedger : committedOffsets)
   const ledger = makeLedger({
     policy: options.commit,
@@ -107,10 +109,17 @@ export function assemble(
     : null
   const outages = new Outages({ settings: options.outage, runtime, telemetry })
   const mark = new CallMark()
+  const isTakenUpOneByOne = dependencies.stage !== null || options.handle !== undefined
+  const intake = new Intake(
+    options.topics,
+    isTakenUpOneByOne ? null : options.batchMessages,
+    new ChangedValues(logger, metrics),
+  )
   const makeDelivery = dependencies.delivery ?? atLeastOnce
   const delivery = makeDelivery({
     handling: handlingOf(options, loop),
     middleware: options.use,
+    messagesAgain: (work) => intake.again(work),
     outages,
     ladder: new Ladder(
       rungsOf(options, dependencies, outages, telemetry),
@@ -139,7 +148,7 @@ export function assemble(
     order: options.order,
     concurrency: options.concurrency,
     mayBegin: loop === null ? undefined : () => loop.isAsked,
-    supplyOf: supplies(options, dependencies),
+    supplyOf: supplies(intake, options, dependencies),
     settler,
     ledger,
     backPressure,
@@ -150,7 +159,7 @@ export function assemble(
   const stallWatch = new StallWatch({
     warnAfterMs: options.stallWarningMs,
     fetchMaxWaitMs: options.fetch.maxWaitMs,
-    handledBy: loop === null ? 'handler' : 'loop',
+    handledBy,
     partitions: owned,
     driver,
     oldestHandlerStartedAt: () => running.oldestStartedAt,
@@ -211,10 +220,8 @@ export function assemble(
 }
 
 /** With a stage, batches are formed behind it. */
-function supplies(options: ResolvedConsumerOptions, { stage, driver, logger, metrics }: ConsumerDependencies) {
-  const { topics, handle } = options
-  const batchMessages = handle === undefined ? options.batchMessages : null
-  const intake = new Intake(topics, stage === null ? batchMessages : null, new ChangedValues(logger, metrics))
+function supplies(intake: Intake, options: ResolvedConsumerOptions, { stage, driver }: ConsumerDependencies) {
+  const batchMessages = options.handle === undefined ? options.batchMessages : null
   return (partition: OwnedPartition): Supply => {
     const inflow = new Inflow(partition, intake)
     if (stage === null) return inflow

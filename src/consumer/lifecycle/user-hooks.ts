@@ -178,6 +178,7 @@ function startsIn(answer: unknown, asked: readonly OwnedPartition[]): ReadonlyMa
     const key = partitionKey(String(topic), Number(partition))
     if (!keys.has(key)) throw wrongAnswer('it names a partition that was not asked for')
     if (!Number.isSafeInteger(offset) || (offset as number) < 0) throw wrongAnswer(`the offset of ${key} is none`)
+    if (starts.has(key)) throw wrongAnswer(`it names ${key} twice`)
     starts.set(key, offset as number)
   }
   return starts

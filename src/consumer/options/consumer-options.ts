@@ -81,7 +81,7 @@ export interface ConsumerSettingsOptions<Topics extends readonly Topic[] = reado
     | {
         /** Attempts after the first. Default 3. */
         readonly retries?: number | undefined
-        /** The first retry comes within `initialMs` (100), each later one within twice as long, up to `maxMs` (2,000). */
+        /** The first retry comes within `initialMs` (100), each later one within twice as long, up to `maxMs` (2,000, or `initialMs` where that is more). */
         readonly backoff?: { readonly initialMs?: number | undefined; readonly maxMs?: number | undefined } | undefined
         /** Most time from the first failure to the start of the last attempt. Default 10,000. */
         readonly budgetMs?: number | undefined

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { TidemarkError } from '../../errors.js'
 import { given } from '../../input/given.js'
+import { isRecord } from '../../input/shapes.js'
 import type { Message } from '../../message/message.js'
 import type { TopicPartition } from '../../message/topic-partition.js'
 import type { Topic } from '../../topic/topic.js'
@@ -29,6 +30,8 @@ const fetchSchema = z.strictObject({
   partitionMaxBytes: positive().default(1_048_576).describe('most bytes of one partition in a fetch answer'),
 })
 
+const defaultMaxMs = 2_000
+
 const retrySchema = z.strictObject({
   retries: z.int().min(0).max(1_000).default(3).describe('attempts after the first one, from 0 to 1,000'),
   backoff: z
@@ -36,7 +39,7 @@ const retrySchema = z.strictObject({
       initialMs: positive()
         .default(100)
         .describe('the first retry comes within so long, in ms; each later one doubles it'),
-      maxMs: positive().default(2_000).describe('no retry waits for longer than this, in ms'),
+      maxMs: positive().default(defaultMaxMs).describe('no retry waits for longer than this, in ms'),
     })
     .prefault({})
     .describe('waits before retries, { initialMs, maxMs }; how much of each is waited is drawn'),
@@ -199,14 +202,24 @@ export type ResolvedConsumerOptions = z.output<typeof consumerSchema>
 
 /** The options with those defaults that follow from other options. */
 export function withDependentDefaults(options: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
-  const { highMark, lowMark = {}, sessionTimeoutMs } = options
+  const { highMark, lowMark = {}, sessionTimeoutMs, retry } = options
   const dependent: Record<string, unknown> = {}
   if (isMark(highMark) && isMark(lowMark)) dependent['lowMark'] = { ...halfOf(highMark), ...given(lowMark) }
   if (typeof sessionTimeoutMs === 'number' && sessionTimeoutMs >= 3) {
     dependent['heartbeatIntervalMs'] =
       options['heartbeatIntervalMs'] ?? Math.min(1_000, Math.floor(sessionTimeoutMs / 3))
   }
+  if (isRecord(retry)) dependent['retry'] = withLongerMost(retry)
   return { ...options, ...dependent }
+}
+
+/** A first wait that is longer than the default of the longest is the longest. */
+function withLongerMost(retry: Readonly<Record<string, unknown>>): unknown {
+  const { backoff } = retry
+  if (!isRecord(backoff)) return retry
+  const { initialMs, maxMs } = backoff
+  if (maxMs !== undefined || typeof initialMs !== 'number') return retry
+  return { ...retry, backoff: { ...backoff, maxMs: Math.max(defaultMaxMs, initialMs) } }
 }
 
 function isMark(value: unknown): value is Partial<Mark> {

@@ -79,6 +79,8 @@ export class OwnedPartition implements TopicPartition {
   blamedAt = -Infinity
   /** What failed until then has spent nothing. */
   outageEndedAt = -Infinity
+  /** What its handler threw last. */
+  lastFailure: unknown
   /** Failed attempts, in a row, to put a record on the dead-letter topic. */
   deadLetterFailures = 0
   #abandoned: AbortController | null = null

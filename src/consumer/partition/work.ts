@@ -43,6 +43,11 @@ export class Work implements LaneTask<Work> {
     return this.#batch ?? this
   }
 
+  /** Whether a handler may have been given these messages before. */
+  get wasGiven(): boolean {
+    return this.trouble !== null || this.#batch !== null
+  }
+
   /** Its handling begins: from now on it may have effects. */
   start(): void {
     const { tracker } = this.partition

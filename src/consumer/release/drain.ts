@@ -104,7 +104,9 @@ function committedOffset({ topic, partition, acknowledged }: OwnedPartition): Dr
   return acknowledged === null ? [] : [{ topic, partition, offset: acknowledged.offset }]
 }
 
+/** Without a record of what is done nobody goes on where this one stopped. */
 function possibleDuplicates(partition: OwnedPartition, ledger: Ledger): DrainedRange[] {
+  if (ledger.windowMs === null) return []
   const { topic, partition: number } = partition
   return uncommittedRanges(partition, ledger).map((range) => ({ topic, partition: number, ...range }))
 }

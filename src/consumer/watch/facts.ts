@@ -17,7 +17,7 @@ import type { Progress } from './stall-watch.js'
 export interface PartitionFacts extends TopicPartition {
   readonly epoch: number
   readonly state: PartitionState
-  /** Next offset to take up; what was fetched and waits begins here. */
+  /** Next offset to take up; what was fetched and waits begins here. -1, as `settled`, while `onAssigned` has not said where it starts. */
   readonly position: number
   /** Everything below is settled. */
   readonly settled: number

@@ -150,6 +150,7 @@ export class StallWatch {
       running: partition.lanes.running,
       unsettled: partition.heldRecords,
       end: driver().endOf(partition)?.offset ?? null,
+      ...(waitsFor === 'retry' && { error: partition.lastFailure }),
     })
   }
 

@@ -164,7 +164,8 @@ function outOfRangeError(
   const lost =
     position < start
       ? `records ${position} to ${start - 1} were deleted before they were read (retention is shorter than the lag)`
-      : `the log ends before it (records ${end} to ${position - 1} are gone: unclean leader election, or the topic was made anew)`
+      : `the log ends before it (records ${end} to ${position - 1} are gone: unclean leader election, or the topic was made anew; ` +
+        'or there never were any: see what onAssigned, seek or a tool that commits said)'
   return new DriverError(
     'offset-out-of-range',
     `the position ${position} of ${topic}-${partition} lies outside its log, which starts at ${start} and ends at ${end}: ` +

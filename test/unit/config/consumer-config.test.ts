@@ -66,6 +66,11 @@ describe('options that cannot work', () => {
     expect(issue?.fix.slice(0, fix.length)).toBe(fix)
   })
 
+  it('that make no sense together tell which of their values came', () => {
+    const [issue] = issuesOf(() => resolve({ handle: undefined, handleBatch: () => undefined, order: 'key' }))
+    expect(issue).toMatchObject({ path: 'order', message: 'is "key"' })
+  })
+
   it.each([null, undefined, 'text'])('are refused as a whole when they are %s', (options) => {
     const expected = [{ path: 'options', fix: 'write an object' }]
     expect(issuesOf(() => resolveConsumerOptions(options as never, profiles.cp))).toMatchObject(expected)
@@ -82,6 +87,8 @@ describe('retry, outage and classify', () => {
       retries: 9,
       backoff: { initialMs: 5, maxMs: 2_000 },
     })
+    const longer = resolve({ retry: { backoff: { initialMs: 5_000 } } }).retry
+    expect(longer).toEqual({ ...defaults, backoff: { initialMs: 5_000, maxMs: 5_000 } })
     expect(resolve({ retry: false }).retry).toBe(false)
     expect(resolve({ outage: {} }).outage).toEqual({ decideAfterMs: 60_000 })
     expect(resolve({ outage: false }).outage).toBe(false)
@@ -92,7 +99,11 @@ describe('retry, outage and classify', () => {
       [{ retry: true }, 'retry', /or false for not at all/],
       [{ retry: { retries: -1 } }, 'retry.retries', /attempts after the first one, from 0 to 1,000/],
       [{ retry: { attempts: 3 } }, 'retry.attempts', /retr/],
-      [{ retry: { backoff: { initialMs: 3_000 } } }, 'retry.backoff.maxMs', /at least retry.backoff.initialMs, 3000/],
+      [
+        { retry: { backoff: { initialMs: 3_000, maxMs: 5 } } },
+        'retry.backoff.maxMs',
+        /at least retry.backoff.initialMs, 3000/,
+      ],
       [{ outage: { decideAfterMs: 0 } }, 'outage.decideAfterMs', /nothing has succeeded for so long/],
       [{ classify: 'fatal' }, 'classify', /a function \(error\)/],
     ]

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { Batch } from '../../../src/consumer/handling/batch.js'
 import { DeadLetter } from '../../../src/consumer/handling/fate.js'
 import type { FailedRecord } from '../../../src/consumer/handling/failed-record.js'
+import { silentLogger } from '../../../src/telemetry/logger.js'
 import { setUp, watched, type Options } from './consumer-setup.js'
 import { record, records } from './fake-driver.js'
 
@@ -172,9 +173,11 @@ describe('batch.commit()', () => {
     driver.deliver(assigned, records(0, 2))
     loop.ask()
     await clock.advance(0)
-    loop.last.done()
-    loop.last.done()
-    await clock.runUntil(Promise.all([loop.last.commit(), loop.last.commit()]))
+    // Taken out of it, as whoever destructures it does.
+    const { done, commit } = loop.last
+    done()
+    done()
+    await clock.runUntil(Promise.all([commit(), commit()]))
     expect(driver.committed('t', 0)?.nextOffset).toBe(2)
     expect(consumer.facts().inFlight).toBe(0)
   })
@@ -291,14 +294,27 @@ describe('a batch that fails', () => {
 
   it('by its time, without done() or commit(), has failed as a handler would have, and its commit says so', async () => {
     failed.length = 0
-    const { clock, driver, consumer, assigned, loop } = await running({ handlerTimeoutMs: 1_000 }, { deadLetter })
+    const told: string[] = []
+    const warn = (fields: object, line: string) => {
+      if ((fields as { event?: string }).event === 'handler-overruns') told.push(line)
+    }
+    const { clock, driver, consumer, assigned, loop } = await running(
+      { handlerTimeoutMs: 1_000 },
+      { deadLetter, logger: { ...silentLogger, warn } },
+    )
     driver.deliver(assigned, records(0, 1))
     loop.ask()
     await clock.advance(1_000)
     expect(loop.last.signal.aborted).toBe(true)
-    await expect(loop.last.commit()).rejects.toMatchObject({ code: 'handler-timeout' })
+    await expect(loop.last.commit()).rejects.toMatchObject({
+      code: 'handler-timeout',
+      message: expect.stringMatching(
+        /not settled by done\(\), commit\(\) or fail\(\) within 1000 ms; settle every batch/,
+      ),
+    })
     await clock.advance(6_000)
     expect(failed).toMatchObject([{ reason: 'timeout' }])
+    expect(told).toEqual([expect.stringMatching(/a loop holds a batch .* without done\(\), commit\(\) or fail\(\)/)])
     expect(consumer.facts().overrunning).toBe(1)
     loop.ask()
     await clock.advance(0)

@@ -79,6 +79,15 @@ describe('onAssigned', () => {
     ['throws', (asked: Asked) => asked.fail(new Error('no database')), 'no database'],
     ['answers no list', (asked: Asked) => asked.answer('7' as never), 'is no starting place'],
     ['answers no offset', (asked: Asked) => asked.answer([{ topic: 't', partition: 0, offset: -1 }]), 'offset of t-0'],
+    [
+      'names one twice',
+      (asked: Asked) =>
+        asked.answer([
+          { topic: 't', partition: 0, offset: 1 },
+          { topic: 't', partition: 0, offset: 2 },
+        ]),
+      'names t-0 twice',
+    ],
     ['names another one', (asked: Asked) => asked.answer([{ topic: 't', partition: 5, offset: 1 }]), 'not asked for'],
   ])('that %s: its partition is held, told, asked for again, and starts nowhere else', async (_, end, why) => {
     const { clock, driver, consumer, asked, told } = await running()
@@ -191,6 +200,28 @@ describe('onAssigned', () => {
     expect(handled).toEqual([])
     await clock.advance(10_000)
     expect(handled).toEqual(['4', '5'])
+    await clock.runUntil(messaging.close())
+  })
+})
+
+describe('an answer of onAssigned beyond the end of the log', () => {
+  it('stops its partition with an error that does not blame the log alone', async () => {
+    const clock = virtualClock()
+    const runtime = { clock, random: seededRandom(1) }
+    const cluster = createMemoryCluster({ runtime, latencyMs: 1 })
+    cluster.createTopic('t', { partitions: 1 })
+    const messaging = createMessaging({ driver: memory({ cluster, runtime }), durability: 'off', logger: 'silent' })
+    const stops: string[] = []
+    const consumer = messaging.consumer({
+      group: 'g',
+      topics: [defineTopic({ name: 't', value: string() })],
+      handle: () => undefined,
+      onAssigned: () => [{ topic: 't', partition: 0, offset: 99 }],
+      onPartitionStopped: (_, { message }) => stops.push(message),
+    })
+    await clock.runUntil(consumer.start())
+    await clock.advance(10_000)
+    expect(stops).toEqual([expect.stringMatching(/position 99 .* never were any: see what onAssigned, seek or a tool/)])
     await clock.runUntil(messaging.close())
   })
 })

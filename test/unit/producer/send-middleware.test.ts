@@ -10,6 +10,9 @@ import {
   type SendNext,
 } from 'tidemark'
 import { createMemoryCluster, memory } from 'tidemark/memory'
+import { throughMiddleware } from '../../../src/producer/send-middleware.js'
+import { seededRandom } from '../../../src/runtime/random.js'
+import { virtualClock } from '../../../src/testing/time/virtual-clock.js'
 
 const words = defineTopic({ name: 'words', value: string(), partitions: 1 })
 
@@ -116,5 +119,65 @@ describe('middleware of a producer', () => {
     await close()
     await expect(producer.send(words, 'a')).rejects.toMatchObject({ name: 'StateError', code: 'closed' })
     await expect(producer.sendMany(words, ['a'])).rejects.toMatchObject({ name: 'StateError', code: 'closed' })
+  })
+
+  it('is bounded by timeoutMs and signal: what it holds back is not stored, and is not sent later', async () => {
+    const clock = virtualClock()
+    const runtime = { clock, random: seededRandom(1) }
+    const cluster = createMemoryCluster({ runtime, brokers: 1, latencyMs: 1 })
+    const messaging = createMessaging({ driver: memory({ cluster, runtime }), durability: 'off', logger: 'silent' })
+    await clock.runUntil(messaging.ensureTopics([words]))
+    let late: Promise<unknown> = Promise.resolve()
+    const slow: SendMiddleware = async (sending, next) => {
+      await clock.sleep(500)
+      const sent = next(sending)
+      late = sent.catch((error: unknown) => error)
+      return sent
+    }
+    // Drops the limits of its sending, and calls in time.
+    const forgetful: SendMiddleware = ({ topic, value }, next) => next({ topic, value, options: {} })
+    const refused = { code: 'send-timeout', outcome: 'not-stored' }
+    const bySlow = messaging.producer({ use: [slow] }).send(words, 'a', { timeoutMs: 100 })
+    await expect(clock.runUntil(bySlow)).rejects.toMatchObject(refused)
+    await clock.advance(1_000)
+    expect(await late).toMatchObject(refused)
+    const asked = new AbortController()
+    const aborted = messaging.producer({ use: [slow] }).send(words, 'b', { signal: asked.signal })
+    asked.abort(new Error('gone'))
+    await expect(clock.runUntil(aborted)).rejects.toMatchObject({ code: 'aborted', outcome: 'not-stored' })
+    const early = messaging.producer({ use: [slow] }).send(words, 'c', { signal: AbortSignal.abort() })
+    await expect(clock.runUntil(early)).rejects.toMatchObject({ code: 'aborted', outcome: 'not-stored' })
+    await clock.advance(1_000)
+    expect(cluster.records('words', 0)).toEqual([])
+    const producer = messaging.producer({ use: [forgetful] })
+    await clock.runUntil(producer.send(words, 'd'))
+    cluster.faults.silence(0)
+    const begun = clock.now()
+    await expect(clock.runUntil(producer.send(words, 'e', { timeoutMs: 300 }))).rejects.toMatchObject({
+      code: 'send-timeout',
+    })
+    expect(clock.now() - begun).toBe(300)
+    cluster.faults.endSilence(0)
+    await clock.runUntil(messaging.close())
+  })
+
+  it('that sends again after an unknown end never makes the send end not stored', async () => {
+    const ends = [new SendError('delivery-timeout', 'unknown', 'no answer'), new SendError('x', 'not-stored', 'full')]
+    const twice: SendMiddleware = (sending, next) => next(sending).catch(() => next(sending))
+    const send = throughMiddleware([twice], () => Promise.reject(ends.shift() as Error), virtualClock())
+    await expect(send({ topic: words as never, value: 'a', options: {} })).rejects.toMatchObject({
+      code: 'x',
+      outcome: 'unknown',
+    })
+  })
+
+  it('that does not await next waits for it all the same, and what it rejects with ends no process', async () => {
+    const { producer, stored, close } = await world(((sending: Sending, next: SendNext) => {
+      void next(sending)
+    }) as unknown as SendMiddleware)
+    await expect(producer.send(words, 'a')).resolves.toMatchObject({ offset: 0 })
+    await expect(producer.send(words, 'b', { partition: 7 })).rejects.toMatchObject({ outcome: 'not-stored' })
+    expect(stored()).toEqual(['a'])
+    await close()
   })
 })

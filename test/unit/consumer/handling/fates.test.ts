@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { DeadLetter, Discard } from '../../../../src/consumer/handling/fate.js'
 import { DecodeError, HandlerError } from '../../../../src/errors.js'
 import type { Message } from '../../../../src/message/message.js'
+import type { Middleware } from '../../../../src/consumer/handling/handler.js'
 import { ManualHandler, routeFailing, setUp, textTopic } from '../consumer-setup.js'
 import { record, records } from '../fake-driver.js'
 
@@ -394,6 +395,55 @@ describe('handleBatch', () => {
   })
 })
 
+describe('what a handler does to what it is given', () => {
+  const retry = { backoff: { initialMs: 1, maxMs: 1 } }
+
+  it('is not seen by its next attempt: a value that it changed comes as it was', async () => {
+    const seen: number[] = []
+    const topic = { ...textTopic('t'), value: jsonLike } as never
+    const { clock, driver, consumer } = setUp({
+      topics: [topic],
+      retry,
+      handle: (message) => {
+        const value = message.value as { total: number }
+        seen.push((value.total += 1))
+        if (seen.length === 1) throw new Error('once')
+      },
+    })
+    await consumer.start()
+    driver.deliver(await driver.assign('t', 0), [record(0, null, '{"total":5}')])
+    await clock.advance(100)
+    expect(seen).toEqual([6, 6])
+  })
+
+  it('passes over no record of a batch: one that empties its list is given all that is not done again', async () => {
+    const stored: number[] = []
+    let failures = 2
+    const { clock, driver, consumer } = setUp({
+      commit: 'each',
+      retry,
+      handleBatch: (messages) => {
+        const left = messages as Message[]
+        for (let next = left.shift(); next !== undefined; next = left.shift()) {
+          if (next.offset === 2 && failures-- > 0) throw new Error('twice')
+          stored.push(next.offset)
+        }
+      },
+    })
+    await consumer.start()
+    driver.deliver(await driver.assign('t', 0), records(0, 5))
+    await clock.advance(100)
+    expect(new Set(stored)).toEqual(new Set([0, 1, 2, 3, 4]))
+    expect(driver.committed('t', 0)?.nextOffset).toBe(5)
+  })
+})
+
+const jsonLike = {
+  name: 'json',
+  encode: () => null,
+  decode: (bytes: Buffer) => JSON.parse(bytes.toString()) as unknown,
+}
+
 describe('middleware', () => {
   it.each([
     ['at once', () => undefined],
@@ -405,6 +455,68 @@ describe('middleware', () => {
     await clock.advance(10)
     expect(stopped.map(({ error }) => error.cause)).toEqual([expect.objectContaining({ code: 'middleware-skipped' })])
     expect(driver.committed('t', 0)?.nextOffset ?? 0).toBe(0)
+  })
+
+  it.each<[string, Middleware]>([
+    ['awaits nothing', (_, __, next) => void next()],
+    ['looks at it and does not wait', async (_, __, next) => void Promise.resolve(next()).catch(() => undefined)],
+    ['waits for something else', (_, __, next) => Promise.race([next(), Promise.resolve()])],
+  ])('that %s holds its record up until the handler has ended, and what that throws counts', async (_, careless) => {
+    const handler = new ManualHandler()
+    const { clock, driver, consumer, stopped } = setUp({ commit: 'each', handle: handler.handle, use: [careless] })
+    await consumer.start()
+    driver.deliver(await driver.assign('t', 0), records(0, 3))
+    await clock.advance(1_000)
+    expect(handler.offsets()).toEqual([0])
+    handler.end(0)
+    await clock.advance(10)
+    expect(driver.committed('t', 0)?.nextOffset).toBe(1)
+    handler.fail(1, new Error('no'))
+    await clock.advance(10)
+    expect(stopped).toMatchObject([{ error: { offset: 1, cause: { message: 'no' } } }])
+    expect(driver.committed('t', 0)?.nextOffset).toBe(1)
+  })
+
+  it('that throws while the handler goes on is no second handler beside it: the next attempt waits for its end', async () => {
+    const handler = new ManualHandler()
+    const impatient: Middleware = async (_, __, next) => {
+      void next()
+      await clock.sleep(100)
+      throw new Error('too slow')
+    }
+    const retry = { backoff: { initialMs: 1, maxMs: 1 } }
+    const { clock, driver, consumer } = setUp({ handle: handler.handle, use: [impatient], retry })
+    await consumer.start()
+    driver.deliver(await driver.assign('t', 0), records(0, 1))
+    await clock.advance(5_000)
+    expect(handler.offsets()).toEqual([0])
+    handler.end(0)
+    await clock.advance(10)
+    expect(handler.offsets()).toEqual([0, 0])
+    handler.end(0)
+    await clock.runUntil(consumer.stop({ force: true }))
+  })
+
+  it('that tries again is not failed by what the attempt before had sent unseen', async () => {
+    const sent: number[] = []
+    const send = () => (sent.push(1) === 1 ? Promise.reject(new Error('no broker')) : Promise.resolve({} as never))
+    const { clock, driver, consumer, stopped } = setUp(
+      {
+        commit: 'each',
+        handle: async (_, context) => {
+          void context.send({ name: 'x' } as never, 1)
+          await clock.sleep(10)
+          if (sent.length === 1) throw new Error('once')
+        },
+        use: [async (_, __, next) => Promise.resolve(next()).catch(() => next())],
+      },
+      { send },
+    )
+    await consumer.start()
+    driver.deliver(await driver.assign('t', 0), records(0, 1))
+    await clock.advance(100)
+    expect(stopped).toEqual([])
+    expect(driver.committed('t', 0)?.nextOffset).toBe(1)
   })
 
   it('wraps every delivery, the first outermost, and may run the handler again', async () => {

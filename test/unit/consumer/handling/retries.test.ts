@@ -391,8 +391,8 @@ describe('what a handler may say of a failure', () => {
     expect(given).toMatchObject([{ attempt: 7, reason: 'rejected' }])
   })
 
-  it('RetryLater refuses what is no time', () => {
-    for (const afterMs of [Number.NaN, -1, Infinity, '5' as unknown as number])
+  it('RetryLater refuses what is no time to wait, a moment too', () => {
+    for (const afterMs of [Number.NaN, -1, Infinity, '5' as unknown as number, 1_700_000_000_000])
       expect(() => new RetryLater(afterMs)).toThrow(ConfigError)
   })
 })

@@ -66,6 +66,15 @@ describe('a stall', () => {
     expect(world.metrics.gauges.get('tidemark_consumer_stalled_partitions')).toBe(0)
   })
 
+  it('of a record that waits for another attempt tells what its handler threw', async () => {
+    const world = await watched({ retry: { budgetMs: 600_000, backoff: { initialMs: 60_000, maxMs: 60_000 } } })
+    world.driver.deliver(world.assigned, records(0, 1))
+    await world.clock.advance(0)
+    world.handler.fail(0, new Error('no place left'))
+    await hearOf(world, 15, 1)
+    expect(world.told('warn', stall)).toMatchObject([{ waitsFor: 'retry', error: { message: 'no place left' } }])
+  })
+
   it('that comes again is told again', async () => {
     const world = await watched()
     world.driver.deliver(world.assigned, records(0, 2))
