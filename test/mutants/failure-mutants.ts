@@ -79,10 +79,26 @@ export const failureMutants: readonly Mutant[] = [
   },
   {
     name: 'middleware may forget next',
-    file: 'src/consumer/handling/handler.ts',
+    file: 'src/consumer/handling/compose.ts',
     find: 'if (!reached.has(context)) throw notReached()',
     replace: 'void reached',
     why: 'every record is passed over in silence',
+    units: 'test/unit/consumer/handling/fates.test.ts',
+  },
+  {
+    name: 'middleware need not await next',
+    file: 'src/consumer/handling/compose.ts',
+    find: 'failure ??= left',
+    replace: 'void left',
+    why: 'a record counts as done although its handler failed behind middleware that did not wait',
+    units: 'test/unit/consumer/handling/fates.test.ts',
+  },
+  {
+    name: 'a retry is given what the attempt before changed',
+    file: 'src/consumer/partition/work.ts',
+    find: 'return this.trouble !== null || this.#batch !== null',
+    replace: 'return false',
+    why: 'a value that a handler changed before it threw is handled changed',
     units: 'test/unit/consumer/handling/fates.test.ts',
   },
   {
