@@ -14,7 +14,7 @@ export type WaitsFor =
   | 'place'
   /** The loop over `batches()`: it holds a batch that is neither done nor committed, or asks for none. */
   | 'loop'
-  /** Its dead-letter topic, which cannot be written. */
+  /** Its dead-letter topic, which cannot be written or is slow. */
   | 'dead-letter'
   /** The answer to the commit of its last record, before the next begins (`commit: 'confirmed'`). */
   | 'commit'

@@ -16,7 +16,7 @@ const adviceOn: Readonly<Record<WaitsFor, string>> = {
   retry: 'its handlers fail and are tried again; look at the error',
   place: 'handlers of other partitions take all places; raise concurrency or make them faster',
   loop: 'the loop over its batches() holds one without done() or commit(), or asks for none',
-  'dead-letter': 'its dead-letter topic cannot be written',
+  'dead-letter': 'its dead letters are not acknowledged; look at the dead-letter topic',
   commit: 'the commit of its last record is not confirmed; look at the coordinator of the group',
   hook: 'onAssigned has not said where it starts; look at what that waits for',
   seek: 'it stopped at a record that could not be handled; mend the handler and restart it, or set deadLetter',

@@ -7,7 +7,6 @@ import type { Telemetry } from '../../telemetry/guard.js'
 import { tell } from '../../telemetry/tell.js'
 import type { OwnedPartition } from '../partition/owned-partition.js'
 import { deadLettered, late, split, type Settlement } from '../partition/settlement.js'
-import type { Work } from '../partition/work.js'
 import {
   DeadLetterError,
   type DeadLetterPolicy,
@@ -57,22 +56,21 @@ function flood(
 /**
  * | the write        | the record                                  | its partition |
  * |------------------|---------------------------------------------|---------------|
- * | is under way     | runs, in its place of `concurrency`         | goes on |
- * | failed           | waits and is tried again, without a place   | starts nothing new |
+ * | is under way     | waits for it, without a place               | goes on |
+ * | failed           | waits, and the write is tried again         | starts nothing new |
  * | was acknowledged | is done                                     | goes on |
  * | can never be     | has failed                                  | stops at it |
  *
- * A partition that is given up does not wait for a write that has failed before: whoever gets it handles the record again.
+ * So a topic that is slow holds up no other partition, and no other key of the same one. A partition that is given up does not wait for a write that has failed before: whoever gets it handles the record again.
  */
 async function deadLetter(parts: DeadLettersParts, failed: Failed): Promise<Settlement> {
   const { work } = failed
   const { partition } = work
   const record = failedRecord(parts.group, failed)
-  const first = await tryRoute(parts.route, record, partition.signal)
-  if (partition.isGone) return late
-  const end = 'form' in first ? first : await untilWritten(parts, work, record, first.error)
+  partition.lanes.giveBack(work.inLane)
+  partition.lettersUnderWay += 1
+  const end = await written(parts, record, partition).finally(() => (partition.lettersUnderWay -= 1))
   if (!('form' in end)) return end
-  partition.deadLetterFailures = 0
   const { topic, partition: number, reason, attempt } = record
   const { offset } = record.record
   const because = errorText(failed.error)
@@ -82,19 +80,27 @@ async function deadLetter(parts: DeadLettersParts, failed: Failed): Promise<Sett
   return { kind: 'moved', to: 'dead-letter', thenStop: stoppedBehind(record) }
 }
 
+async function written(
+  parts: DeadLettersParts,
+  record: FailedRecord,
+  partition: OwnedPartition,
+): Promise<Written | Settlement> {
+  const first = await tryRoute(parts.route, record, partition.signal)
+  if (partition.isGone) return late
+  return 'form' in first ? first : untilWritten(parts, record, partition, first.error)
+}
+
 async function untilWritten(
   { route, runtime, telemetry }: DeadLettersParts,
-  work: Work,
   record: FailedRecord,
+  partition: OwnedPartition,
   firstError: unknown,
 ): Promise<Written | Settlement> {
-  const { partition } = work
   const { clock, random } = runtime
   const waitsUntil = clock.now() + permissionWaitMs
   const closed = whenClosed(partition)
   let error = firstError
   partition.gate.close('dead-letter')
-  partition.lanes.giveBack(work.inLane)
   try {
     for (let attempt = 1; ; attempt++) {
       if (isFinal(error, clock.now() >= waitsUntil)) return { kind: 'stopped', by: error }
@@ -112,7 +118,7 @@ async function untilWritten(
     }
   } finally {
     partition.gate.lift('dead-letter')
-    if (partition.lanes.closing.aborted) partition.deadLetterFailures = 0
+    partition.deadLetterFailures = 0
   }
 }
 

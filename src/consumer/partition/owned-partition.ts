@@ -81,6 +81,8 @@ export class OwnedPartition implements TopicPartition {
   outageEndedAt = -Infinity
   /** What its handler threw last. */
   lastFailure: unknown
+  /** Dead letters that are not acknowledged yet. */
+  lettersUnderWay = 0
   /** Failed attempts, in a row, to put a record on the dead-letter topic. */
   deadLetterFailures = 0
   #abandoned: AbortController | null = null

@@ -24,7 +24,7 @@ export interface InLane {
 /** Where the work of a partition waits and runs. */
 export interface PartitionLanes {
   readonly running: number
-  /** Of those that run, how many wait for another attempt, without a place of `concurrency`. */
+  /** Of those that run, how many wait for another attempt or their dead letter, without a place of `concurrency`. */
   readonly resting: number
   readonly queued: number
   /** There is more than before. */

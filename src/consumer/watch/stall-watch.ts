@@ -127,14 +127,15 @@ export class StallWatch {
     const since = clock.now() - stalledMs
     if (told !== undefined && (waitsFor === null || since > told)) this.#tellEnd(partition, since - told)
     const isStalled =
-      warnAfterMs > 0 && waitsFor !== null && stalledMs >= warnAfterMs && !this.#isToldElsewhere(waitsFor)
+      warnAfterMs > 0 && waitsFor !== null && stalledMs >= warnAfterMs && !this.#isToldElsewhere(partition, waitsFor)
     if (isStalled && !this.#stalledSince.has(partition)) this.#tellStall(partition, waitsFor, stalledMs)
   }
 
   /** A partition that stopped, letters that are not stored, an outage, brokers of which none answers: whoever met it tells it. */
-  #isToldElsewhere(waitsFor: WaitsFor): boolean {
+  #isToldElsewhere({ deadLetterFailures }: OwnedPartition, waitsFor: WaitsFor): boolean {
     if (waitsFor === 'fetch') return this.pollAgeMs() >= this.#parts.warnAfterMs
-    return waitsFor === 'seek' || waitsFor === 'dead-letter' || waitsFor === 'outage'
+    if (waitsFor === 'dead-letter') return deadLetterFailures > 0
+    return waitsFor === 'seek' || waitsFor === 'outage'
   }
 
   #tellStall(partition: OwnedPartition, waitsFor: WaitsFor, stalledMs: number): void {

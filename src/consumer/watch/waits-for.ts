@@ -11,7 +11,8 @@ export function workOf(partition: OwnedPartition, end: KnownEnd | null, blindBef
   if (state.is('draining', 'gone')) return null
   if (partition.deadLetterFailures > 0) return 'dead-letter'
   if (gate.isClosedBy('outage') && !gate.isClosedBy('user') && partition.heldRecords > 0) return 'outage'
-  if (lanes.running > 0) return lanes.running === lanes.resting ? 'retry' : 'handler'
+  if (lanes.running > lanes.resting) return 'handler'
+  if (lanes.running > 0) return partition.lettersUnderWay > 0 ? 'dead-letter' : 'retry'
   if (gate.isClosedBy('hook')) return 'hook'
   if (gate.isClosedBy('user')) return null
   if (gate.isClosedBy('commit')) return 'commit'

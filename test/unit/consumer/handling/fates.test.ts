@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { DeadLetterError } from '../../../../src/consumer/handling/failed-record.js'
 import { DeadLetter, Discard } from '../../../../src/consumer/handling/fate.js'
 import { DecodeError, HandlerError } from '../../../../src/errors.js'
 import type { Message } from '../../../../src/message/message.js'
@@ -146,6 +147,56 @@ describe('with a dead-letter topic', () => {
     expect(handled).toEqual(['1@0', '1@1'])
     await clock.advance(10_000)
     expect(handled).toEqual(['1@0', '1@1', '0@1', '0@2'])
+  })
+
+  it('whose topic is slow holds up its own lane alone, with one place of concurrency for all', async () => {
+    const writes: (() => void)[] = []
+    const route = () => new Promise<void>((resolve) => writes.push(resolve))
+    const handled: string[] = []
+    const handle = (message: Message) => {
+      failAt(0)(message)
+      handled.push(`${message.partition}@${message.offset}`)
+    }
+    const { clock, driver, consumer } = setUp(
+      { handle, order: 'key', concurrency: 1, commit: 'each' },
+      { deadLetter: route },
+    )
+    await consumer.start()
+    driver.deliver(await driver.assign('t', 0), [record(0, 'k'), record(1, 'k'), record(2, 'other')])
+    driver.deliver(await driver.assign('t', 1), records(0, 1))
+    await clock.advance(0)
+    expect(handled.sort()).toEqual(['0@2', '1@0'])
+    expect(consumer.facts()).toMatchObject({
+      running: 0,
+      partitions: [{ waitsFor: 'dead-letter' }, { waitsFor: null }],
+    })
+    expect(driver.committed('t', 0)?.nextOffset).toBe(0)
+    writes[0]?.()
+    await clock.advance(0)
+    expect(handled).toContain('0@1')
+    expect(driver.committed('t', 0)?.nextOffset).toBe(3)
+    expect(consumer.facts().partitions.map(({ waitsFor }) => waitsFor)).toEqual([null, null])
+  })
+
+  it('that is refused for good after it was only not written stops its partition, which waits for somebody then', async () => {
+    const ends = [
+      new Error('no broker'),
+      new DeadLetterError('refused', 'the topic refuses it', { topic: 't', partition: 0, offset: 0 }),
+    ]
+    const { clock, driver, consumer, stopped } = setUp(
+      { handle: failAt(0) },
+      { deadLetter: () => Promise.reject(ends.shift() as Error) },
+    )
+    await consumer.start()
+    driver.deliver(await driver.assign('t', 0), records(0, 2))
+    await clock.advance(1_000)
+    expect(stopped.map(({ error }) => error.code)).toEqual(['refused'])
+    expect(consumer.facts().partitions[0]).toMatchObject({
+      state: 'stopped',
+      waitsFor: 'seek',
+      deadLetterFailures: 0,
+      pausedBy: ['stopped'],
+    })
   })
 
   it('says why: undecodable, rejected, exhausted, timeout', async () => {

@@ -143,6 +143,14 @@ describe('a stall', () => {
     expect(world.told('warn', /dead letter not stored/).length).toBeGreaterThan(0)
   })
 
+  it('for a dead-letter topic that does not answer is told, since nobody else does', async () => {
+    const fail = () => Promise.reject(new Error('no'))
+    const world = await watched({ handle: fail }, { deadLetter: () => new Promise(() => undefined) })
+    world.driver.deliver(world.assigned, records(0, 2))
+    await hearOf(world, 15, 2)
+    expect(world.told('warn', stall).map(({ waitsFor }) => waitsFor)).toEqual(['dead-letter'])
+  })
+
   it('of a partition that stopped at a record is a fact, and told as the stop', async () => {
     const fail = () => Promise.reject(new Error('no'))
     const world = await watched({ handle: fail })
