@@ -1,7 +1,7 @@
 import { defineConfig } from 'tsup'
 
 export default defineConfig({
-  entry: ['src/index.ts', 'src/memory.ts', 'src/testing.ts', 'src/driver.ts', 'src/kafkajs.ts'],
+  entry: ['src/index.ts', 'src/memory.ts', 'src/testing.ts', 'src/driver.ts', 'src/kafkajs.ts', 'src/dedupe.ts'],
   format: ['esm', 'cjs'],
   target: 'node20',
   dts: true,

@@ -15,6 +15,7 @@ import type { ConsumerFacts } from './consumer/watch/facts.js'
 import { lookAtDeadLetterTopic } from './dead-letter/dead-letter-look.js'
 import { deadLetterTopic } from './dead-letter/dead-letter-topic.js'
 import { deadLetterTo } from './dead-letter/dead-letter.js'
+import { dedupedBy } from './dedupe/deduped-delivery.js'
 import type { ClientSettings } from './driver/client-settings.js'
 import { StateError } from './errors.js'
 import { flag, optionProblem, timeLimit, type Rules } from './input/option-rules.js'
@@ -238,11 +239,13 @@ export class Messaging implements AsyncDisposable {
   }
 
   #makeConsumer(config: ConsumerConfig): Consumer {
-    const { profile, options, deadLetter } = config
+    const { profile, options, deadLetter, dedupe } = config
     const { driver } = this.#options
+    const client = this.#client({ group: options.group ?? undefined })
     const consumer: Consumer = new Consumer(options, {
       driver,
-      ...this.#client({ group: options.group ?? undefined }),
+      ...client,
+      delivery: dedupe === null ? undefined : dedupedBy(dedupe, client),
       stage: null,
       deadLetter: deadLetter === null ? null : this.#deadLetterRoute(deadLetter, options.topics),
       deadLetterPolicy: deadLetter?.policy,

@@ -6,6 +6,8 @@ import {
   withDependentDefaults,
   type ResolvedConsumerOptions,
 } from '../consumer/options/consumer-schema.js'
+import type { DedupeSettings } from '../dedupe/deduped-delivery.js'
+import type { DedupeStore } from '../dedupe/dedupe-store.js'
 import { given } from '../input/given.js'
 import { isRecord } from '../input/shapes.js'
 import type { Topic } from '../topic/topic.js'
@@ -15,6 +17,7 @@ import {
   type DeadLetterOptions,
   type ResolvedDeadLetter,
 } from './dead-letter-option.js'
+import { checkDedupe, dedupeOption, resolveDedupe, type DedupeOptions } from './dedupe-option.js'
 import { profileOf } from './define-profile.js'
 import type { Profile, ProfileName } from './profiles.js'
 import { requireObject, resolveOptions } from './resolve-options.js'
@@ -26,6 +29,11 @@ export type MessagingConsumerOptions<Topics extends readonly Topic[] = readonly 
    * such a record stops its partition, visibly.
    */
   readonly deadLetter?: string | Topic | DeadLetterOptions | undefined
+  /**
+   * Repeats are dropped: what this store knows as handled does not come to the handler again. A store, or
+   * `{ store, scope, identity, timeoutMs }`. While the store is down nothing is handled. See the guide of once-only effects.
+   */
+  readonly dedupe?: DedupeStore | DedupeOptions | undefined
   /** Default: the profile of the messaging it is made by. */
   readonly profile?: ProfileName | Profile | undefined
 }
@@ -34,14 +42,18 @@ const schema = z
   .strictObject({
     ...consumerShape,
     deadLetter: deadLetterOption,
+    dedupe: dedupeOption,
   })
   .superRefine(checkTogether)
+  .superRefine(checkDedupe)
 
 /** What the parts of a consumer are made from. */
 export interface ConsumerConfig {
   readonly profile: Profile
   readonly options: ResolvedConsumerOptions
   readonly deadLetter: ResolvedDeadLetter | null
+  /** `null`: whatever comes is handled. */
+  readonly dedupe: DedupeSettings | null
 }
 
 /** The profile's settings, overridden by the options. Throws `ConfigError` with every problem. */
@@ -55,12 +67,17 @@ export function resolveConsumerOptions<Topics extends readonly Topic[]>(
   const { isolation, onOutOfRange, commitEveryMs, breaksFloods } = chosen.consumer
   const settled = { isolation, onOutOfRange }
   const subject = typeof options.group === 'string' ? `consumer "${options.group}"` : 'consumer'
-  const { deadLetter, ...resolved } = resolveOptions(
+  const { deadLetter, dedupe, ...resolved } = resolveOptions(
     subject,
     schema,
     withDependentDefaults({ ...settled, ...options, commit: commitOf(options.commit, commitEveryMs) }),
   )
-  return { profile: chosen, options: resolved, deadLetter: resolveDeadLetter(deadLetter, breaksFloods) }
+  return {
+    profile: chosen,
+    options: resolved,
+    deadLetter: resolveDeadLetter(deadLetter, breaksFloods),
+    dedupe: resolveDedupe(dedupe, resolved.group),
+  }
 }
 
 /** How often the profile commits stays its own say where only the number of messages was given. */

@@ -100,6 +100,8 @@ export type ClientEvent =
     })
   | (TopicPartition & { readonly kind: 'topic-made-anew'; readonly position: number })
   // Handling, reading and committing
+  /** `records` of one delivery, of which this is the first, were handled before. */
+  | (TopicPartition & { readonly kind: 'duplicates-dropped'; readonly offset: number; readonly records: number })
   | (TopicPartition & { readonly kind: 'discarded'; readonly offset: number; readonly because: string })
   | (TopicPartition & {
       readonly kind: 'dead-lettered'

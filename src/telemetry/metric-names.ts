@@ -73,7 +73,8 @@ export const metricNames = {
     kind: 'counter',
     unit: 'records',
     labels: ['client', 'group', 'topic', 'outcome'],
-    meaning: 'Records whose handling ended: handled, failed, dead-lettered, discarded, late (an old epoch).',
+    meaning:
+      'Records whose handling ended: handled, failed, dead-lettered, discarded, duplicate (handled before), late (an old epoch).',
   },
   tidemark_consumer_in_flight: {
     kind: 'gauge',

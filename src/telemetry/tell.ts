@@ -89,6 +89,7 @@ const rules: { readonly [Kind in EventKind]: Rule<EventOf<Kind>> } = {
     count: (metrics, { topic }) => metrics.count('tidemark_consumer_position_jumps_total', { topic, to: 'earliest' }),
   },
 
+  'duplicates-dropped': { level: 'debug', message: 'records were handled before, as their marks say, and are dropped' },
   discarded: { level: 'info', message: 'record discarded by its handler' },
   'dead-lettered': {
     level: 'warn',

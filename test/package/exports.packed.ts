@@ -5,7 +5,14 @@ import { projectRoot } from '../support/source-tree.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
 import { install, pack, run } from './packed.js'
 
-const subpaths = ['tidemark', 'tidemark/memory', 'tidemark/testing', 'tidemark/driver', 'tidemark/kafkajs']
+const subpaths = [
+  'tidemark',
+  'tidemark/memory',
+  'tidemark/testing',
+  'tidemark/driver',
+  'tidemark/kafkajs',
+  'tidemark/dedupe',
+]
 
 /** The package as npm would publish it, installed beside its dependencies. */
 describe('the packed package', () => {

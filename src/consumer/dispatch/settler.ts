@@ -99,6 +99,7 @@ export class Settler {
     switch (end.kind) {
       case 'handled':
       case 'discarded':
+      case 'duplicate':
       case 'moved':
         this.#settled(work, end)
         break
@@ -126,7 +127,7 @@ export class Settler {
     metrics.count('tidemark_consumer_records_total', labelsOf(partition, settlement), count)
     ledger.settled(work, settlement)
     backPressure.shrunk(partition)
-    if (settlement.kind !== 'moved') partition.handled += count
+    if (settlement.kind !== 'moved') partition.handled += settlement.kind === 'duplicate' ? 0 : count
     else if (settlement.thenStop !== undefined) this.#parts.stopPartition(partition, settlement.thenStop)
   }
 
@@ -137,8 +138,16 @@ export class Settler {
 }
 
 function labelsOf({ labels }: OwnedPartition, { kind }: Done): OutcomeLabels {
-  if (kind === 'handled') return labels.handled
-  return kind === 'moved' ? labels.deadLettered : labels.discarded
+  switch (kind) {
+    case 'handled':
+      return labels.handled
+    case 'duplicate':
+      return labels.duplicate
+    case 'discarded':
+      return labels.discarded
+    case 'moved':
+      return labels.deadLettered
+  }
 }
 
 /** Nothing more is done for the delivery. */

@@ -28,7 +28,7 @@ export interface DeliveryParts {
   readonly messagesAgain: (work: Work) => Message | readonly Message[]
   /** What becomes of what fails. */
   readonly ladder: Ladder
-  readonly outages: Pick<Outages, 'succeeded'>
+  readonly outages: Pick<Outages, 'succeeded' | 'endedBy'>
   readonly running: RunningCalls
   /** Of every call of the handler. */
   readonly mark: CallMark

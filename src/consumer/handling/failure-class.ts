@@ -2,7 +2,7 @@ import { ConfigError, DecodeError } from '../../errors.js'
 import { came } from '../../input/came.js'
 import { isError, thrownName } from '../../runtime/thrown.js'
 import { tellListener, type Telemetry } from '../../telemetry/guard.js'
-import { DeadLetter, Discard, RetryLater, Unavailable } from './fate.js'
+import { DeadLetter, Discard, MarkedMeanwhile, RetryLater, Unavailable } from './fate.js'
 
 /**
  * What may be done about a failure. More may come.
@@ -27,6 +27,7 @@ const classes: readonly unknown[] = ['retryable', 'fatal', 'unavailable', 'cance
  * | `DeadLetter`, `Discard`, a `DecodeError`  | `fatal` |
  * | `Unavailable`                             | `unavailable` |
  * | `RetryLater`                              | `retryable` |
+ * | `MarkedMeanwhile`                         | `cancelled` |
  * | anything else                             | what `classify` says |
  * | where `classify` says nothing, or throws  | `retryable` |
  */
@@ -45,6 +46,7 @@ export class Classifier {
     if (error instanceof DeadLetter || error instanceof Discard || error instanceof DecodeError) return 'fatal'
     if (error instanceof Unavailable) return 'unavailable'
     if (error instanceof RetryLater) return 'retryable'
+    if (error instanceof MarkedMeanwhile) return 'cancelled'
     return this.#ask(error) ?? 'retryable'
   }
 

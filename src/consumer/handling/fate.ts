@@ -71,6 +71,19 @@ export class RetryLater extends TidemarkError {
 }
 
 /**
+ * The transaction of a handler cannot keep its marks, since somebody else keeps them, or is about to: its record is looked at
+ * again after a while, and dropped if it was handled. No attempt is spent.
+ */
+export class MarkedMeanwhile extends TidemarkError {
+  override readonly name = 'MarkedMeanwhile'
+  constructor(cause: unknown) {
+    const message =
+      'another handler marks the same record as handled; its transaction decides, so this one is rolled back'
+    super('marked-meanwhile', message, { cause, retriable: true })
+  }
+}
+
+/**
  * Thrown by `handleBatch`: what lies before this message is done, and this one failed. It and what follows are tried again
  * from here, as `retry` says of the one that failed; when that one is given up, what follows goes on without it.
  *

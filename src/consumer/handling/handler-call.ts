@@ -56,7 +56,7 @@ export class HandlerCall implements HandlerContext {
   }
 
   get attempt(): number {
-    this.#attempt ??= this.#work.attempt + attemptsBefore(this.#work)
+    this.#attempt ??= attemptOf(this.#work)
     return this.#attempt
   }
 
@@ -153,6 +153,11 @@ export class HandlerCall implements HandlerContext {
     this.#abortReason = reason
     this.#controller?.abort(reason)
   }
+}
+
+/** Of the one that is under way, or begins. */
+export function attemptOf(work: Work): number {
+  return work.attempt + attemptsBefore(work)
 }
 
 /** Those of consumers before us, as a retry or a dead letter that was sent back tells. A batch has none in common. */

@@ -46,6 +46,11 @@ export class OpenBatch implements Batch {
     this.#confirm = confirm
   }
 
+  /** What the call that it is was made for. */
+  get work(): object {
+    return this.#call.work
+  }
+
   get signal(): AbortSignal {
     return this.#call.signal
   }

@@ -80,6 +80,12 @@ export class Outages {
     if (this.#outages.size > 0) this.#endBy(partition, startedAt)
   }
 
+  /** What the partition waits for is there again. No record was handled, so this is no witness against another one. */
+  endedBy(partition: OwnedPartition): void {
+    const outage = this.#outages.get(partition)
+    if (outage !== undefined) this.#end(partition, outage)
+  }
+
   isIn(partition: OwnedPartition): boolean {
     return this.#outages.has(partition)
   }

@@ -54,7 +54,7 @@ export class OwnedPartition implements TopicPartition {
   readonly inflow: PartitionInflow
   readonly lanes: PartitionLanes
   readonly gate: PartitionGate
-  readonly labels: Readonly<Record<'handled' | 'deadLettered' | 'discarded', OutcomeLabels>>
+  readonly labels: Readonly<Record<'handled' | 'deadLettered' | 'discarded' | 'duplicate', OutcomeLabels>>
   acknowledged: Acknowledged | null
   /** Room for commit metadata; shrinks when the broker takes less than it should. */
   metadataMaxBytes: number
@@ -122,6 +122,7 @@ export class OwnedPartition implements TopicPartition {
       handled: labels('handled'),
       deadLettered: labels('dead-lettered'),
       discarded: labels('discarded'),
+      duplicate: labels('duplicate'),
     }
   }
 

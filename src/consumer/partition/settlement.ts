@@ -5,6 +5,8 @@ export type Settlement =
   | { readonly kind: 'handled' }
   /** Dropped, because its handler said so. */
   | { readonly kind: 'discarded' }
+  /** Handled before, as its mark says: dropped. */
+  | { readonly kind: 'duplicate' }
   /** Kept elsewhere, acknowledged. */
   | { readonly kind: 'moved'; readonly to: 'dead-letter'; readonly thenStop?: Error | undefined }
   /** The partition is no longer ours: nothing of it counts. */
@@ -25,10 +27,13 @@ export interface Part {
 }
 
 /** Ends after which a record is done. */
-export type Done = Extract<Settlement, { readonly kind: 'handled' | 'discarded' | 'moved' }>
+export type Done = Extract<Settlement, { readonly kind: 'handled' | 'discarded' | 'duplicate' | 'moved' }>
 
 export const handled = Object.freeze({ kind: 'handled' }) satisfies Settlement
 export const discarded = Object.freeze({ kind: 'discarded' }) satisfies Settlement
+export const duplicate = Object.freeze({ kind: 'duplicate' }) satisfies Settlement
 export const deadLettered = Object.freeze({ kind: 'moved', to: 'dead-letter' }) satisfies Settlement
+/** At once, and it spends nothing. */
+export const again = Object.freeze({ kind: 'again', afterMs: 0, isFree: true }) satisfies Settlement
 export const late = Object.freeze({ kind: 'late' }) satisfies Settlement
 export const split = Object.freeze({ kind: 'split' }) satisfies Settlement

@@ -68,6 +68,30 @@ export class Work implements LaneTask<Work> {
     return [this.#part(0, at), this.#part(at, this.count)]
   }
 
+  /** A batch in two, neither of them empty: those of its records, and the rest, which goes on with the attempts so far. */
+  divide(indexes: readonly number[]): [Work, Work] {
+    const chosen = new Set(indexes)
+    const rest = Array.from({ length: this.count }, (_, index) => index).filter((index) => !chosen.has(index))
+    const others = this.#pick(rest)
+    others.attempt = this.attempt
+    others.trouble = this.trouble
+    return [this.#pick(indexes), others]
+  }
+
+  #pick(indexes: readonly number[]): Work {
+    const { tickets } = this
+    const part = new Work(
+      this.partition,
+      indexes.map((index) => (typeof tickets === 'number' ? tickets + index : (tickets[index] as number))),
+      indexes.map((index) => (this.messages as readonly Message[])[index] as Message),
+      indexes.map((index) => (this.records as readonly ReceivedRecord[])[index] as ReceivedRecord),
+      (this.sizeBytes / this.count) * indexes.length,
+      this.failure,
+    )
+    part.#batch = this.inLane
+    return part
+  }
+
   #part(from: number, to: number): Work {
     const { tickets } = this
     const part = new Work(

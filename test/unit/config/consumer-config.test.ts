@@ -78,6 +78,36 @@ describe('options that cannot work', () => {
   })
 })
 
+describe('dedupe', () => {
+  const store = { known: () => new Set<string>(), mark: () => undefined }
+  const dedupeOf = (options: object) =>
+    resolveConsumerOptions({ ...least, ...options } as typeof least, profiles.cp).dedupe
+
+  it('is a store, or a store with what is to be known of it; the marks are those of the group', () => {
+    expect(dedupeOf({})).toBeNull()
+    expect(dedupeOf({ dedupe: store })).toEqual({ store, scope: 'g', identity: undefined, timeoutMs: 10_000 })
+    const identity = () => 'a'
+    const given = { store, scope: 's', identity, timeoutMs: 5 }
+    expect(dedupeOf({ dedupe: given })).toEqual(given)
+    expect(dedupeOf({ dedupe: { store, scope: undefined } })?.store).toBe(store)
+    expect(dedupeOf({ group: null, dedupe: { store, scope: 's' } })?.scope).toBe('s')
+  })
+
+  it('that cannot work is refused with what to write instead', () => {
+    const wrong: readonly (readonly [object, string, RegExp])[] = [
+      [{ dedupe: true }, 'dedupe', /a store, or \{ store/],
+      [{ dedupe: { known: () => new Set() } }, 'dedupe', /store/],
+      [{ group: null, dedupe: store }, 'dedupe.scope', /without a group nothing says whose/],
+      [{ group: null, dedupe: { store } }, 'dedupe.scope', /without a group nothing says whose/],
+    ]
+    for (const [options, path, fix] of wrong) {
+      const [issue] = issuesOf(() => dedupeOf(options))
+      expect(issue?.path.slice(0, path.length)).toBe(path)
+      expect(issue?.fix).toMatch(fix)
+    }
+  })
+})
+
 describe('retry, outage and classify', () => {
   it('try again by default, at hand are parts of it, and false is none', () => {
     const defaults = { retries: 3, backoff: { initialMs: 100, maxMs: 2_000 }, budgetMs: 10_000 }

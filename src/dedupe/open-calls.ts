@@ -1,0 +1,26 @@
+import { StateError } from '../errors.js'
+import type { CallMarks } from './dedupe-store.js'
+
+/** For stores that mark in the handler's own transaction: what each call of a handler, or batch of a loop, is to mark. */
+export class OpenCalls {
+  readonly #marks = new WeakMap<object, CallMarks>()
+
+  readonly begins = (call: object, marks: CallMarks): void => {
+    this.#marks.set(call, marks)
+  }
+
+  /**
+   * @param given the context of the handler, or the batch of a loop
+   * @throws StateError where it is none of a consumer with this store
+   */
+  of(given: unknown): CallMarks {
+    const call = (given as { readonly work?: object } | null | undefined)?.work
+    const marks = call === undefined ? undefined : this.#marks.get(call)
+    if (marks !== undefined) return marks
+    throw new StateError(
+      'not-of-this-consumer',
+      'transaction was not given the context of a handler (or a batch of a loop) whose consumer has this store as dedupe; ' +
+        'give what the handler was given as it is, and set dedupe of the consumer to the store that it is called on',
+    )
+  }
+}
