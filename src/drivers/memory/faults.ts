@@ -5,6 +5,7 @@ import type { ClusterState } from './cluster/cluster-state.js'
 import { HeldRequest, type FaultRules, type RandomFaults, type RequestMatch } from './network/fault-rules.js'
 import type { GroupCoordinators } from './group/group-coordinators.js'
 import type { Network } from './network/network.js'
+import type { TransactionCoordinators } from './transactions/transaction-coordinators.js'
 
 /** More may come. */
 export type FaultKind =
@@ -20,6 +21,7 @@ export type FaultKind =
   | 'move-leader'
   | 'kill-member'
   | 'move-coordinator'
+  | 'move-transaction-coordinator'
   | 'pause-replication'
   | 'turn-away'
   | 'lag-metadata'
@@ -91,6 +93,8 @@ export interface Faults {
   killMember(groupId: string, memberId: string): boolean
   /** Another broker coordinates the group; a rebalance under way is forgotten, as the old coordinator had not stored it. */
   moveCoordinator(groupId: string, toNode?: number): void
+  /** Another broker coordinates the transactional id; a write that its followers do not have yet is lost. */
+  moveTransactionCoordinator(transactionalId: string, toNode?: number): void
   /** How often each kind of fault was injected. */
   injected(): Readonly<Partial<Record<FaultKind, number>>>
 }
@@ -102,6 +106,7 @@ export class ClusterFaults implements Faults {
   constructor(
     private readonly cluster: ClusterState,
     private readonly groups: GroupCoordinators,
+    private readonly transactions: TransactionCoordinators,
     private readonly network: Network,
     private readonly rules: FaultRules,
     private readonly views: MetadataViews,
@@ -235,6 +240,11 @@ export class ClusterFaults implements Faults {
     this.groups.move(groupId, toNode)
   }
 
+  moveTransactionCoordinator(transactionalId: string, toNode?: number): void {
+    this.counter.note('move-transaction-coordinator')
+    this.transactions.move(transactionalId, toNode)
+  }
+
   injected(): Readonly<Partial<Record<FaultKind, number>>> {
     return this.counter.counts
   }
@@ -244,5 +254,6 @@ export class ClusterFaults implements Faults {
     this.#unnoticed.delete(node)
     this.cluster.noticeDeath(node)
     this.groups.leaveBroker(node)
+    this.transactions.leaveBroker(node)
   }
 }

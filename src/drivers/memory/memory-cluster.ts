@@ -23,6 +23,8 @@ import { MemoryConnection } from './network/memory-connection.js'
 import { Network } from './network/network.js'
 import type { Partition, PartitionLogFacts } from './log/partition.js'
 import type { StoredBatch } from './log/stored-batch.js'
+import type { TransactionState } from './transactions/transaction.js'
+import { TransactionCoordinators } from './transactions/transaction-coordinators.js'
 
 /** A record in a log with what is known of its producer. */
 export interface StoredRecord extends ReceivedRecord {
@@ -30,6 +32,17 @@ export interface StoredRecord extends ReceivedRecord {
   readonly producerId: number
   readonly producerEpoch: number
   readonly isTransactional: boolean
+}
+
+/** What a coordinator has on record of one transactional id. */
+export interface MemoryTransaction {
+  readonly state: TransactionState
+  readonly coordinator: number
+  readonly producerId: number
+  readonly producerEpoch: number
+  readonly timeoutMs: number
+  /** What is in the open transaction, as text: `orders-0`, `offsets of billing`. */
+  readonly writesTo: readonly string[]
 }
 
 const defaultBrokers = 3
@@ -40,6 +53,7 @@ export class MemoryCluster {
   readonly runtime: Runtime
   readonly #cluster: ClusterState
   readonly #groups: GroupCoordinators
+  readonly #transactions: TransactionCoordinators
   readonly #network: Network
   readonly #connections = new Set<MemoryConnection>()
   readonly #transactionalIds = new Map<string, number>()
@@ -63,21 +77,35 @@ export class MemoryCluster {
         initialRebalanceDelayMs: options.initialRebalanceDelayMs ?? 0,
         minSessionTimeoutMs: options.minSessionTimeoutMs ?? 6_000,
         maxSessionTimeoutMs: 1_800_000,
+        markerDelayMs: options.markerDelayMs ?? 0,
+        transactionCheckMs: options.transactionCheckMs ?? 10_000,
+        maxTransactionTimeoutMs: options.maxTransactionTimeoutMs ?? 900_000,
+        firstProducerEpoch: options.firstProducerEpoch ?? 0,
       },
       this.runtime,
+      options.transactionVersion ?? 2,
     )
     this.#groups = new GroupCoordinators(this.#cluster)
+    this.#transactions = new TransactionCoordinators(this.#cluster, this.#groups)
     const rules = new FaultRules(this.runtime.random)
     const counter = new FaultCounter()
     const views = new MetadataViews(this.#cluster)
     this.#network = new Network(
       this.#cluster,
-      this.#cluster.nodes.map((node) => new Broker(node, this.#cluster, this.#groups, views)),
+      this.#cluster.nodes.map((node) => new Broker(node, this.#cluster, this.#groups, this.#transactions, views)),
       rules,
       typeof latencyMs === 'number' ? [latencyMs, latencyMs] : latencyMs,
       (kind) => counter.note(kind),
     )
-    this.faults = new ClusterFaults(this.#cluster, this.#groups, this.#network, rules, views, counter)
+    this.faults = new ClusterFaults(
+      this.#cluster,
+      this.#groups,
+      this.#transactions,
+      this.#network,
+      rules,
+      views,
+      counter,
+    )
   }
 
   /** @internal */
@@ -213,10 +241,38 @@ export class MemoryCluster {
     return this.#groups.coordinatorOf(groupId)
   }
 
+  // ── Transactions ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** What the coordinator has on record of the transactional id; `undefined` when nobody has used it. */
+  transaction(transactionalId: string): MemoryTransaction | undefined {
+    const facts = this.#transactions.facts(transactionalId)
+    if (facts === undefined) return undefined
+    const { transaction, coordinator } = facts
+    return {
+      state: transaction.state,
+      coordinator,
+      producerId: transaction.producerId,
+      producerEpoch: transaction.epoch,
+      timeoutMs: transaction.timeoutMs,
+      writesTo: [...transaction.participants.keys()],
+    }
+  }
+
+  /** Forgets an id that has no transaction open, as Kafka does after seven idle days; false when there is none. */
+  expireTransactionalId(transactionalId: string): boolean {
+    return this.#transactions.expire(transactionalId)
+  }
+
+  /** Raises, or lowers, what the cluster has agreed on as `transaction.version`. */
+  agreeOnTransactionVersion(level: 0 | 1 | 2): void {
+    this.#cluster.agreeOnTransactionVersion(level)
+  }
+
   /** Closes every connection and cancels every timer, so that nothing keeps the process alive. */
   async close(): Promise<void> {
     for (const connection of [...this.#connections]) await connection.close()
     this.#groups.close()
+    this.#transactions.close()
   }
 
   #producerIdOf(transactionalId: string | undefined): number {

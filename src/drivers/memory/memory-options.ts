@@ -29,6 +29,16 @@ export interface MemoryClusterOptions {
   readonly initialRebalanceDelayMs?: number | undefined
   /** Shortest session timeout that is accepted. Default 6000, as Kafka's. */
   readonly minSessionTimeoutMs?: number | undefined
+  /** From the decision over a transaction until its markers are written. Default 0: they follow the answer. */
+  readonly markerDelayMs?: number | undefined
+  /** How often transactions that take too long are looked for. Default 10000, as Kafka's. */
+  readonly transactionCheckMs?: number | undefined
+  /** Longest transaction timeout that is accepted. Default 900000, as Kafka's. */
+  readonly maxTransactionTimeoutMs?: number | undefined
+  /** What the cluster has agreed on as `transaction.version`. Default 2, as new clusters from Kafka 4.0 on. */
+  readonly transactionVersion?: 0 | 1 | 2 | undefined
+  /** Epoch of the first producer of a transactional id. Default 0; ids are used up at 32766. */
+  readonly firstProducerEpoch?: number | undefined
   /** What tells this cluster from another one that has a topic of the same name. Default `memory`. */
   readonly clusterId?: string | undefined
 }
@@ -43,6 +53,11 @@ export interface TopicOptions {
 const duration: Rule = { expected: 'milliseconds, of at least 0', accepts: isDuration }
 
 const clusterId: Rule = { expected: 'text', accepts: (value) => typeof value === 'string' && value !== '' }
+
+const transactionVersion: Rule = {
+  expected: '0, 1 or 2',
+  accepts: (value) => [0, 1, 2].some((level) => level === value),
+}
 
 export const runtimeRule: Rule = {
   expected: 'a runtime: { clock, random }',
@@ -62,6 +77,11 @@ const clusterRules: Rules<MemoryClusterOptions> = {
   failoverMs: duration,
   initialRebalanceDelayMs: duration,
   minSessionTimeoutMs: duration,
+  markerDelayMs: duration,
+  transactionCheckMs: wholeNumber(1),
+  maxTransactionTimeoutMs: wholeNumber(1),
+  transactionVersion,
+  firstProducerEpoch: wholeNumber(0),
   clusterId,
 }
 

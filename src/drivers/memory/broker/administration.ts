@@ -18,13 +18,13 @@ import type { ClusterState, Topic } from '../cluster/cluster-state.js'
 import { configProblem } from '../log/topic-configs.js'
 
 /** Typed requests have no versions here, and nothing is switched on that a cluster has to agree on. */
-export function describeVersions(): ApiVersionsAnswer {
+export function describeVersions({ transactionVersion, featuresEpoch }: ClusterState): ApiVersionsAnswer {
   return {
     throttleTimeMs: 0,
     errorCode: brokerCode.NONE,
     offered: [],
-    finalizedFeatures: [],
-    finalizedFeaturesEpoch: 0,
+    finalizedFeatures: [{ name: 'transaction.version', minLevel: 0, maxLevel: transactionVersion }],
+    finalizedFeaturesEpoch: featuresEpoch,
   }
 }
 

@@ -1,14 +1,23 @@
-import { brokerCode } from '../../../connection/broker-error.js'
-import type { AnswerTo, ApiName, Apis, Request } from '../../../connection/requests/apis.js'
-import type { InitProducerIdRequest } from '../../../connection/requests/init-producer-id.js'
+import type { ApiName, Apis, Request } from '../../../connection/requests/apis.js'
 import type { ClusterState } from '../cluster/cluster-state.js'
 import type { GroupCoordinators } from '../group/group-coordinators.js'
+import type { TransactionCoordinators } from '../transactions/transaction-coordinators.js'
 import { createPartitions, createTopics, deleteTopics, describeConfigs, describeVersions } from './administration.js'
 import { fetch } from './fetch.js'
 import { listOffsets } from './list-offsets.js'
 import type { MetadataViews } from './metadata-views.js'
 import { offsetForLeaderEpoch } from './offset-for-leader-epoch.js'
 import { produce } from './produce.js'
+import {
+  addOffsetsToTxn,
+  addPartitionsToTxn,
+  describeProducers,
+  describeTransactions,
+  endTxn,
+  initProducerId,
+  listTransactions,
+  txnOffsetCommit,
+} from './transactions.js'
 
 export type AnyAnswer = Apis[ApiName]['answer']
 export type Reply = (answer: AnyAnswer) => void
@@ -19,18 +28,19 @@ export class Broker {
     readonly node: number,
     private readonly cluster: ClusterState,
     private readonly groups: GroupCoordinators,
+    private readonly transactions: TransactionCoordinators,
     private readonly views: MetadataViews,
   ) {}
 
   /** Carries out a request and replies once, now or later. */
   handle(request: Request, clientId: string, reply: Reply): void {
-    const { node, cluster, groups } = this
+    const { node, cluster, groups, transactions } = this
     switch (request.api) {
       case 'apiVersions':
-        reply(describeVersions())
+        reply(describeVersions(cluster))
         break
       case 'produce':
-        produce(cluster, node, request, reply)
+        produce(cluster, transactions, node, request, reply)
         break
       case 'fetch':
         fetch(cluster, node, request, reply)
@@ -39,7 +49,7 @@ export class Broker {
         reply(this.views.answer(node, request))
         break
       case 'initProducerId':
-        reply(this.#initProducerId(request))
+        initProducerId(cluster, transactions, node, request, reply)
         break
       case 'listOffsets':
         reply(listOffsets(cluster, node, request))
@@ -48,7 +58,7 @@ export class Broker {
         reply(offsetForLeaderEpoch(cluster, node, request))
         break
       case 'findCoordinator':
-        reply(groups.find(request))
+        reply(request.keyType === 'transaction' ? transactions.find(request) : groups.find(request))
         break
       case 'joinGroup':
         groups.join(node, request, clientId, reply)
@@ -80,19 +90,27 @@ export class Broker {
       case 'describeConfigs':
         reply(describeConfigs(cluster, node, request))
         break
-    }
-  }
-
-  #initProducerId(request: InitProducerIdRequest): AnswerTo<InitProducerIdRequest> {
-    // Transactions are not part of this cluster yet.
-    if (request.transactionalId !== null) {
-      return { throttleTimeMs: 0, errorCode: brokerCode.UNSUPPORTED_VERSION, producerId: -1, producerEpoch: -1 }
-    }
-    return {
-      throttleTimeMs: 0,
-      errorCode: brokerCode.NONE,
-      producerId: this.cluster.takeProducerId(),
-      producerEpoch: 0,
+      case 'addPartitionsToTxn':
+        addPartitionsToTxn(cluster, transactions, node, request, reply)
+        break
+      case 'addOffsetsToTxn':
+        addOffsetsToTxn(transactions, node, request, reply)
+        break
+      case 'txnOffsetCommit':
+        txnOffsetCommit(cluster, groups, transactions, node, request, reply)
+        break
+      case 'endTxn':
+        endTxn(transactions, node, request, reply)
+        break
+      case 'listTransactions':
+        reply(listTransactions(transactions, node, request))
+        break
+      case 'describeTransactions':
+        reply(describeTransactions(cluster, transactions, node, request))
+        break
+      case 'describeProducers':
+        reply(describeProducers(cluster, node, request))
+        break
     }
   }
 }

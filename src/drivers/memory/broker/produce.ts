@@ -13,15 +13,51 @@ import { setBrokerTimer } from '../cluster/broker-timer.js'
 import type { ClusterState } from '../cluster/cluster-state.js'
 import type { Partition, PartitionWatcher } from '../log/partition.js'
 import { sizeOf } from '../log/stored-batch.js'
+import type { TransactionCoordinators } from '../transactions/transaction-coordinators.js'
+import { checkTransaction } from './transaction-check.js'
 
 /** Answers a produce request at the broker `node`. */
 export function produce(
   cluster: ClusterState,
+  transactions: TransactionCoordinators,
   node: number,
   request: ProduceRequest,
   reply: (answer: ProduceAnswer) => void,
 ): void {
-  const fates = request.batches.map((batch) => appendBatch(cluster, node, request, batch))
+  const { transactionalId } = request
+  const first =
+    transactionalId === null ? [] : request.batches.filter((batch) => beginsTransaction(cluster, node, batch))
+  const [{ producerId, producerEpoch } = { producerId: -1, producerEpoch: -1 }] = first
+  if (transactionalId === null || first.length === 0) {
+    appendAll(cluster, node, request, new Map(), reply)
+    return
+  }
+  const participants = first.map(({ topic, partition }) => ({ kind: 'partition', topic, partition }) as const)
+  const producer = { transactionalId, producerId, producerEpoch }
+  const version = request.transactionVersion ?? 1
+  const unreachable = brokerCode.NOT_ENOUGH_REPLICAS
+  checkTransaction(cluster, transactions, version, producer, participants, unreachable, (errorCode) => {
+    const refusals = errorCode === brokerCode.NONE ? [] : first.map((batch) => [batch, errorCode] as const)
+    appendAll(cluster, node, request, new Map(refusals), reply)
+  })
+}
+
+/** The leader knows of no transaction of this producer and epoch in the partition. */
+function beginsTransaction(cluster: ClusterState, node: number, batch: ProduceBatch): boolean {
+  const partition = cluster.partition(batch.topic, batch.partition)
+  if (partition === undefined || partition.leader !== node || !batch.isTransactional) return false
+  const { transactions, ledger } = partition.log
+  return transactions.openSince(batch.producerId) < 0 || ledger.epochOf(batch.producerId) !== batch.producerEpoch
+}
+
+function appendAll(
+  cluster: ClusterState,
+  node: number,
+  request: ProduceRequest,
+  refusals: ReadonlyMap<ProduceBatch, number>,
+  reply: (answer: ProduceAnswer) => void,
+): void {
+  const fates = request.batches.map((batch) => appendBatch(cluster, node, request, batch, refusals.get(batch)))
   if (request.acks === -1) for (const fate of fates) settleIfReplicated(fate)
   if (request.acks !== -1 || fates.every((fate) => fate.settled)) {
     reply(answerOf(fates))
@@ -74,7 +110,14 @@ class ParkedProduce implements PartitionWatcher {
   }
 }
 
-function appendBatch(cluster: ClusterState, node: number, request: ProduceRequest, batch: ProduceBatch): BatchFate {
+function appendBatch(
+  cluster: ClusterState,
+  node: number,
+  request: ProduceRequest,
+  batch: ProduceBatch,
+  refusal: number | undefined,
+): BatchFate {
+  if (refusal !== undefined) return refused(batch, wholeBatch(refusal))
   const partition = cluster.partition(batch.topic, batch.partition)
   if (partition === undefined) return refused(batch, wholeBatch(brokerCode.UNKNOWN_TOPIC_OR_PARTITION))
   const { records } = batch
@@ -82,12 +125,9 @@ function appendBatch(cluster: ClusterState, node: number, request: ProduceReques
   if (problem !== null) return refused(batch, problem)
 
   if (batch.producerId >= 0) {
-    const judged = partition.log.ledger.judge({
-      producerId: batch.producerId,
-      producerEpoch: batch.producerEpoch,
-      baseSequence: batch.baseSequence,
-      recordCount: records.count,
-    })
+    const { producerId, producerEpoch, baseSequence } = batch
+    const said = { producerId, producerEpoch, baseSequence, recordCount: records.count }
+    const judged = partition.log.ledger.judge(said, request.transactionVersion === 2)
     if (judged.verdict === 'refuse') return refused(batch, wholeBatch(judged.errorCode))
     if (judged.verdict === 'duplicate') return stored(partition, judged.baseOffset, records.count)
   }
@@ -110,8 +150,8 @@ function problemOf(
   request: ProduceRequest,
   batch: ProduceBatch,
 ): Problem | null {
-  // Transactions are not part of this cluster yet.
-  if (request.transactionalId !== null || batch.isTransactional) return wholeBatch(brokerCode.UNSUPPORTED_VERSION)
+  if ((request.transactionalId !== null) !== batch.isTransactional) return wholeBatch(brokerCode.INVALID_REQUEST)
+  if (batch.isTransactional && request.acks !== -1) return wholeBatch(brokerCode.INVALID_REQUIRED_ACKS)
   if (request.acks !== 0 && request.acks !== 1 && request.acks !== -1) {
     return wholeBatch(brokerCode.INVALID_REQUIRED_ACKS)
   }

@@ -16,6 +16,10 @@ export interface ClusterSettings {
   readonly initialRebalanceDelayMs: number
   readonly minSessionTimeoutMs: number
   readonly maxSessionTimeoutMs: number
+  readonly markerDelayMs: number
+  readonly transactionCheckMs: number
+  readonly maxTransactionTimeoutMs: number
+  readonly firstProducerEpoch: number
 }
 
 export interface Topic {
@@ -40,11 +44,15 @@ export class ClusterState implements ReplicaHosts {
   #nextReplica = 0
   #nextProducerId = 0
   #topicsMade = 0
+  #transactionVersion: number
+  #featuresEpoch = 1
 
   constructor(
     readonly settings: ClusterSettings,
     readonly runtime: Runtime,
+    transactionVersion: number,
   ) {
+    this.#transactionVersion = transactionVersion
     this.#hosts = Array.from({ length: settings.brokers }, (_, node) => ({ node, state: 'up', copying: true }))
   }
 
@@ -78,6 +86,21 @@ export class ClusterState implements ReplicaHosts {
 
   allPartitions(): Partition[] {
     return [...this.topics.values()].flatMap((topic) => topic.partitions)
+  }
+
+  /** What the cluster has agreed on, whatever its brokers offer. */
+  get transactionVersion(): number {
+    return this.#transactionVersion
+  }
+
+  /** Rises with each change of what the cluster has agreed on. */
+  get featuresEpoch(): number {
+    return this.#featuresEpoch
+  }
+
+  agreeOnTransactionVersion(level: number): void {
+    this.#transactionVersion = level
+    this.#featuresEpoch += 1
   }
 
   takeProducerId(): number {

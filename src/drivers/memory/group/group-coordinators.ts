@@ -17,9 +17,10 @@ import type {
   OffsetFetchAnswer,
   OffsetFetchRequest,
 } from '../../../connection/requests/offsets.js'
+import type { TxnOffsetCommitAnswer, TxnOffsetCommitRequest } from '../../../connection/requests/transactions.js'
 import { StateError } from '../../../errors.js'
-import { brokerAddress } from '../cluster/broker-address.js'
 import type { ClusterState } from '../cluster/cluster-state.js'
+import { CoordinatorPlaces } from '../cluster/coordinator-places.js'
 import { joinRefused, syncRefused } from './classic/answers.js'
 import { ClassicGroup } from './classic/classic-group.js'
 import type { JoinReply, SyncReply } from './classic/member.js'
@@ -47,27 +48,27 @@ interface GroupRecord {
 /** Every group with its offsets, and which broker coordinates it. */
 export class GroupCoordinators {
   readonly #groups = new Map<string, GroupRecord>()
-  /** Groups that were moved away from where their name puts them. */
-  readonly #movedTo = new Map<string, number>()
+  readonly #places: CoordinatorPlaces
 
-  constructor(private readonly cluster: ClusterState) {}
+  constructor(private readonly cluster: ClusterState) {
+    this.#places = new CoordinatorPlaces(cluster)
+  }
 
-  find({ key, keyType }: FindCoordinatorRequest): FindCoordinatorAnswer {
+  find({ key }: FindCoordinatorRequest): FindCoordinatorAnswer {
     const refuse = (errorCode: number) => ({ throttleTimeMs: 0, errorCode, nodeId: -1, host: '', port: -1 })
-    if (keyType === 'transaction') return refuse(brokerCode.UNSUPPORTED_VERSION)
     if (key === '') return refuse(brokerCode.INVALID_GROUP_ID)
     // A group that nobody asked for yet is given away only now when its broker is down.
-    if (!this.#isRegistered(this.coordinatorOf(key))) this.move(key)
-    const node = this.coordinatorOf(key)
-    if (!this.#isRegistered(node)) return refuse(brokerCode.COORDINATOR_NOT_AVAILABLE)
-    const { nodeId, host, port } = brokerAddress(node)
+    if (this.#places.addressOf(key) === undefined) this.move(key)
+    const address = this.#places.addressOf(key)
+    if (address === undefined) return refuse(brokerCode.COORDINATOR_NOT_AVAILABLE)
+    const { nodeId, host, port } = address
     return { throttleTimeMs: 0, errorCode: brokerCode.NONE, nodeId, host, port }
   }
 
   join(node: number, request: JoinGroupRequest, clientId: string, reply: JoinReply): void {
     const { groupId, memberId, sessionTimeoutMs } = request
     const { minSessionTimeoutMs, maxSessionTimeoutMs } = this.cluster.settings
-    const problem = this.#problemAt(node, groupId)
+    const problem = this.problemAt(node, groupId)
     if (problem !== brokerCode.NONE) reply(joinRefused(memberId, problem))
     else if (sessionTimeoutMs < minSessionTimeoutMs || sessionTimeoutMs > maxSessionTimeoutMs) {
       reply(joinRefused(memberId, brokerCode.INVALID_SESSION_TIMEOUT))
@@ -77,7 +78,7 @@ export class GroupCoordinators {
   }
 
   sync(node: number, request: SyncGroupRequest, reply: SyncReply): void {
-    const problem = this.#problemAt(node, request.groupId)
+    const problem = this.problemAt(node, request.groupId)
     const record = this.#groups.get(request.groupId)
     if (problem !== brokerCode.NONE) reply(syncRefused(problem))
     else if (record === undefined) reply(syncRefused(brokerCode.UNKNOWN_MEMBER_ID))
@@ -86,20 +87,20 @@ export class GroupCoordinators {
 
   heartbeat(node: number, request: HeartbeatRequest): HeartbeatAnswer {
     const errorCode =
-      this.#problemAt(node, request.groupId) ||
+      this.problemAt(node, request.groupId) ||
       (this.#groups.get(request.groupId)?.group.heartbeat(request) ?? brokerCode.UNKNOWN_MEMBER_ID)
     return { throttleTimeMs: 0, errorCode }
   }
 
   leave(node: number, request: LeaveGroupRequest): LeaveGroupAnswer {
     const errorCode =
-      this.#problemAt(node, request.groupId) ||
+      this.problemAt(node, request.groupId) ||
       (this.#groups.get(request.groupId)?.group.leave(request) ?? brokerCode.UNKNOWN_MEMBER_ID)
     return { throttleTimeMs: 0, errorCode }
   }
 
   commit(node: number, request: OffsetCommitRequest): OffsetCommitAnswer {
-    const refused = this.#problemAt(node, request.groupId) || this.#allowCommit(request)
+    const refused = this.problemAt(node, request.groupId) || this.#allowCommit(request)
     return {
       throttleTimeMs: 0,
       partitions: request.partitions.map((partition) => ({
@@ -110,27 +111,50 @@ export class GroupCoordinators {
     }
   }
 
+  /** What a transaction commits: it counts when the transaction is committed. The transaction's coordinator was asked. */
+  commitInTransaction(node: number, request: TxnOffsetCommitRequest): TxnOffsetCommitAnswer {
+    const refused = this.problemAt(node, request.groupId) || this.#allowInTransaction(request)
+    return {
+      throttleTimeMs: 0,
+      partitions: request.partitions.map((partition) => ({
+        topic: partition.topic,
+        partition: partition.partition,
+        errorCode: refused || this.#holdOne(request, partition),
+      })),
+    }
+  }
+
+  /** A transaction ended: what it committed for this group counts, or is gone. False while the coordinator is down. */
+  endTransaction(groupId: string, producerId: number, outcome: 'commit' | 'abort'): boolean {
+    if (!this.cluster.isUp(this.coordinatorOf(groupId))) return false
+    this.#groups.get(groupId)?.offsets.end(producerId, outcome)
+    return true
+  }
+
   fetchOffsets(node: number, request: OffsetFetchRequest): OffsetFetchAnswer {
-    const errorCode = this.#problemAt(node, request.groupId)
+    const errorCode = this.problemAt(node, request.groupId)
     if (errorCode !== brokerCode.NONE) return { throttleTimeMs: 0, errorCode, partitions: [] }
     const offsets = this.#groups.get(request.groupId)?.offsets ?? new GroupOffsets()
     const found = request.partitions?.map((partition) => offsets.of(partition)) ?? offsets.all()
     return {
       throttleTimeMs: 0,
       errorCode,
-      partitions: found.map((committed) => ({ ...committed, errorCode: brokerCode.NONE })),
+      partitions: found.map((committed) =>
+        request.requireStable && offsets.isUnstable(committed)
+          ? { ...committed, offset: -1, metadata: '', errorCode: brokerCode.UNSTABLE_OFFSET_COMMIT }
+          : { ...committed, errorCode: brokerCode.NONE },
+      ),
     }
   }
 
   /** The broker that coordinates `groupId`, whether it is up or not. */
   coordinatorOf(groupId: string): number {
-    return this.#movedTo.get(groupId) ?? hashOf(groupId) % this.cluster.settings.brokers
+    return this.#places.of(groupId)
   }
 
   /** Gives a group to another broker: to `node`, else to the next that is up. */
-  move(groupId: string, node: number | undefined = this.#nextUp(this.coordinatorOf(groupId))): void {
-    if (node === undefined) return
-    this.#movedTo.set(groupId, node)
+  move(groupId: string, node?: number): void {
+    if (!this.#places.move(groupId, node)) return
     const record = this.#groups.get(groupId)
     if (record === undefined) return
     const snapshot = record.group.unload()
@@ -189,7 +213,8 @@ export class GroupCoordinators {
     this.#groups.clear()
   }
 
-  #problemAt(node: number, groupId: string): number {
+  /** Why the broker `node` does not answer for the group. */
+  problemAt(node: number, groupId: string): number {
     if (groupId === '') return brokerCode.INVALID_GROUP_ID
     if (this.coordinatorOf(groupId) === node) return brokerCode.NONE
     return brokerCode.NOT_COORDINATOR
@@ -201,18 +226,34 @@ export class GroupCoordinators {
     return request.generationId < 0 ? brokerCode.NONE : brokerCode.ILLEGAL_GENERATION
   }
 
+  /** Without a member id and generation nobody is fenced. */
+  #allowInTransaction(request: TxnOffsetCommitRequest): number {
+    const record = this.#groups.get(request.groupId)
+    if (record !== undefined) return record.group.allowInTransaction(request)
+    return request.generationId < 0 ? brokerCode.NONE : brokerCode.ILLEGAL_GENERATION
+  }
+
   #commitOne(groupId: string, partition: PartitionToCommit): number {
     const { topicId } = partition
     if (topicId !== null && this.cluster.topics.get(partition.topic)?.topicId !== topicId) {
       return brokerCode.UNKNOWN_TOPIC_ID
     }
-    if (this.cluster.partition(partition.topic, partition.partition) === undefined) {
-      return brokerCode.UNKNOWN_TOPIC_OR_PARTITION
-    }
-    if ((partition.metadata?.length ?? 0) > this.cluster.settings.offsetMetadataMaxBytes) {
+    const problem = this.#problemOf(partition)
+    if (problem === brokerCode.NONE) this.#recordOf(groupId).offsets.store(partition)
+    return problem
+  }
+
+  #holdOne({ groupId, producerId }: TxnOffsetCommitRequest, partition: CommittedPartition): number {
+    const problem = this.#problemOf(partition)
+    if (problem === brokerCode.NONE) this.#recordOf(groupId).offsets.hold(producerId, partition)
+    return problem
+  }
+
+  #problemOf({ topic, partition, metadata }: CommittedPartition): number {
+    if (this.cluster.partition(topic, partition) === undefined) return brokerCode.UNKNOWN_TOPIC_OR_PARTITION
+    if ((metadata?.length ?? 0) > this.cluster.settings.offsetMetadataMaxBytes) {
       return brokerCode.OFFSET_METADATA_TOO_LARGE
     }
-    this.#recordOf(groupId).offsets.store(partition)
     return brokerCode.NONE
   }
 
@@ -228,26 +269,4 @@ export class GroupCoordinators {
   #newGroup(groupId: string): ClassicGroup {
     return new ClassicGroup(groupId, this.cluster.runtime, this.cluster.settings)
   }
-
-  #isRegistered(node: number): boolean {
-    return this.cluster.registeredNodes.includes(node)
-  }
-
-  #nextUp(from: number): number | undefined {
-    const { brokers } = this.cluster.settings
-    for (let step = 1; step < brokers; step += 1) {
-      const node = (from + step) % brokers
-      if (this.cluster.isUp(node)) return node
-    }
-    return undefined
-  }
-}
-
-/** Places groups on brokers; any stable spread does (FNV-1a). */
-function hashOf(text: string): number {
-  let hash = 0x811c9dc5
-  for (let index = 0; index < text.length; index += 1) {
-    hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193) >>> 0
-  }
-  return hash
 }

@@ -78,6 +78,11 @@ export class PartitionLog {
     return this.#batches[this.#indexCovering(offset)]?.maxTimestamp ?? -1
   }
 
+  /** Greatest timestamp of the producer's last batch that is still here; -1 when none is. */
+  timeOfProducer(producerId: number): number {
+    return this.#batches.findLast((batch) => batch.producerId === producerId)?.maxTimestamp ?? -1
+  }
+
   /** Of the leader that appended `offset`; `undefined` where nothing is yet. */
   epochOf(offset: number): number | undefined {
     return this.#batches[this.#indexCovering(offset)]?.leaderEpoch

@@ -37,13 +37,17 @@ export class ProducerLedger {
    * The rules, first that applies:
    * 1. same epoch and the exact first and last sequence of a remembered batch: a repeat, stored already;
    * 2. an older epoch: INVALID_PRODUCER_EPOCH;
-   * 3. nothing known of the producer (new log, or its state expired): any sequence starts it;
+   * 3. nothing known of the producer (new log, or its state expired): any sequence starts it, but with transactions whose
+   *    end raises the epoch only 0 does, since each begins there;
    * 4. a newer epoch starts at 0, else OUT_OF_ORDER_SEQUENCE_NUMBER;
    * 5. the same epoch continues with the next sequence (0 after 2^31 - 1), else OUT_OF_ORDER_SEQUENCE_NUMBER.
    */
-  judge(batch: LedgerBatch): SequenceVerdict {
+  judge(batch: LedgerBatch, beginsAtZero = false): SequenceVerdict {
     const state = this.#producers.get(batch.producerId)
-    if (state === undefined) return append
+    if (state === undefined) {
+      const begins = !beginsAtZero || batch.baseSequence === 0
+      return begins ? append : refuse(brokerCode.OUT_OF_ORDER_SEQUENCE_NUMBER)
+    }
     if (batch.producerEpoch === state.epoch) {
       const last = lastSequenceOf(batch)
       const repeat = state.batches.find(
@@ -60,6 +64,24 @@ export class ProducerLedger {
   nextSequenceOf(producerId: number): number {
     const state = this.#producers.get(producerId)
     return state === undefined ? 0 : nextSequence(state)
+  }
+
+  /** -1 when nothing is known of the producer. */
+  epochOf(producerId: number): number {
+    return this.#producers.get(producerId)?.epoch ?? -1
+  }
+
+  /** Every producer that is known, with the sequence of its last record; -1 before its first in this epoch. */
+  producers(): readonly {
+    readonly producerId: number
+    readonly producerEpoch: number
+    readonly lastSequence: number
+  }[] {
+    return [...this.#producers].map(([producerId, { epoch, batches }]) => ({
+      producerId,
+      producerEpoch: epoch,
+      lastSequence: batches.at(-1)?.lastSequence ?? -1,
+    }))
   }
 
   /** Takes in a batch that was appended. */

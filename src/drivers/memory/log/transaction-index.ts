@@ -44,8 +44,9 @@ export class TransactionIndex {
     return first
   }
 
-  isOpen(producerId: number): boolean {
-    return this.#open.has(producerId)
+  /** First offset of the producer's open transaction; -1 when it has none. */
+  openSince(producerId: number): number {
+    return this.#open.get(producerId) ?? -1
   }
 
   /** Aborted transactions with a record or marker in [from, until), by first offset. */

@@ -8,6 +8,7 @@ export interface RequestMatch {
   readonly topic?: string | undefined
   readonly partition?: number | undefined
   readonly groupId?: string | undefined
+  readonly transactionalId?: string | undefined
   /** The owner that the connection was opened for. */
   readonly client?: string | undefined
   /**
@@ -149,6 +150,7 @@ function matches(match: RequestMatch, node: number, request: Request, client: st
   if (match.node !== undefined && match.node !== node) return false
   if (match.client !== undefined && match.client !== client) return false
   if (match.groupId !== undefined && match.groupId !== groupOf(request)) return false
+  if (match.transactionalId !== undefined && match.transactionalId !== transactionalIdOf(request)) return false
   if (match.topic === undefined && match.partition === undefined) return true
   return placesOf(request).some(
     ({ topic, partition }) =>
@@ -159,7 +161,12 @@ function matches(match: RequestMatch, node: number, request: Request, client: st
 
 function groupOf(request: Request): string | undefined {
   if ('groupId' in request) return request.groupId
-  return request.api === 'findCoordinator' ? request.key : undefined
+  return request.api === 'findCoordinator' && request.keyType === 'group' ? request.key : undefined
+}
+
+function transactionalIdOf(request: Request): string | undefined {
+  if ('transactionalId' in request) return request.transactionalId ?? undefined
+  return request.api === 'findCoordinator' && request.keyType === 'transaction' ? request.key : undefined
 }
 
 function placesOf(request: Request): readonly { readonly topic: string; readonly partition?: number }[] {
@@ -169,6 +176,9 @@ function placesOf(request: Request): readonly { readonly topic: string; readonly
     case 'fetch':
     case 'listOffsets':
     case 'offsetCommit':
+    case 'addPartitionsToTxn':
+    case 'txnOffsetCommit':
+    case 'describeProducers':
       return request.partitions
     case 'offsetFetch':
       return request.partitions ?? []

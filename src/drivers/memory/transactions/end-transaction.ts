@@ -1,4 +1,5 @@
 import { brokerCode } from '../../../connection/broker-error.js'
+import type { TransactionVersion } from '../../../connection/requests/transactions.js'
 import {
   hasEpochsLeft,
   lastUsableEpoch,
@@ -8,7 +9,6 @@ import {
   type Owner,
   type Transaction,
   type TransactionState,
-  type TransactionVersion,
   type Verdict,
 } from './transaction.js'
 

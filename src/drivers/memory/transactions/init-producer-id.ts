@@ -1,4 +1,5 @@
 import { brokerCode } from '../../../connection/broker-error.js'
+import type { TransactionVersion } from '../../../connection/requests/transactions.js'
 import { fencedAndAborted } from './end-transaction.js'
 import {
   hasEpochsLeft,
@@ -9,7 +10,6 @@ import {
   refused,
   type Owner,
   type Transaction,
-  type TransactionVersion,
   type Verdict,
 } from './transaction.js'
 

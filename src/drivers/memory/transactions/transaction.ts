@@ -13,13 +13,10 @@ import type { TopicPartition } from '../../../message/topic-partition.js'
  * | CompleteAbort  | the same                                                                                        |
  *
  * Kafka knows two more: PrepareEpochFence is the moment between the decision to fence an owner and the write of
- * PrepareAbort, which is one step here; Dead is an id that expires, which is taken away at once.
+ * PrepareAbort, which is one step here; Dead is an id that expires, which is taken away at once. More may come.
  */
 export type TransactionState =
   'Empty' | 'Ongoing' | 'PrepareCommit' | 'PrepareAbort' | 'CompleteCommit' | 'CompleteAbort'
-
-/** What the finalized `transaction.version` means: below 2 the epoch stays over transactions, from 2 on each end raises it. */
-export type TransactionVersion = 1 | 2
 
 /** What a transaction writes to: a partition, or the offsets of a group. */
 export type Participant =

@@ -133,6 +133,13 @@ export class ClassicGroup {
     return brokerCode.NONE
   }
 
+  /** May this member commit offsets in a transaction? One that names neither itself nor a generation is not checked. */
+  allowInTransaction(identity: GroupMemberIdentity): number {
+    const { generationId, memberId, groupInstanceId } = identity
+    const isNobody = generationId < 0 && memberId === '' && groupInstanceId === null
+    return isNobody ? brokerCode.NONE : this.#problemWith(identity)
+  }
+
   // ── From outside the protocol ─────────────────────────────────────────────────────────────────────────────────────
 
   /** Removes a member as if its session had expired. */

@@ -44,7 +44,7 @@ describe('producing to the memory cluster', () => {
     ['an unknown topic', 0, { topic: 'nope' }, brokerCode.UNKNOWN_TOPIC_OR_PARTITION],
     ['an unknown partition', 0, { partition: 9 }, brokerCode.UNKNOWN_TOPIC_OR_PARTITION],
     ['a batch that is too large', 0, { records: [record('x'.repeat(2_000_000))] }, brokerCode.MESSAGE_TOO_LARGE],
-    ['a transactional batch', 0, { isTransactional: true }, brokerCode.UNSUPPORTED_VERSION],
+    ['a transactional batch of nobody', 0, { isTransactional: true }, brokerCode.INVALID_REQUEST],
     ['an empty batch', 0, { records: [] }, brokerCode.INVALID_RECORD],
   ])('refuses %s without storing anything', async (_, node, batch, errorCode) => {
     const { cluster, ask } = await setUp()

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { brokerCode } from '../../../../../src/connection/broker-error.js'
+import type { TransactionVersion } from '../../../../../src/connection/requests/transactions.js'
 import { judgeAdd } from '../../../../../src/drivers/memory/transactions/add-participants.js'
 import {
   completed,
@@ -9,12 +10,7 @@ import {
   type Outcome,
 } from '../../../../../src/drivers/memory/transactions/end-transaction.js'
 import { firstOwner, judgeInit } from '../../../../../src/drivers/memory/transactions/init-producer-id.js'
-import type {
-  Owner,
-  Transaction,
-  TransactionVersion,
-  Verdict,
-} from '../../../../../src/drivers/memory/transactions/transaction.js'
+import type { Owner, Transaction, Verdict } from '../../../../../src/drivers/memory/transactions/transaction.js'
 
 /** How often; more by the environment. */
 const numRuns = Number(process.env['TIDEMARK_MODEL_RUNS'] ?? 100)
