@@ -1,7 +1,15 @@
 import { defineConfig } from 'tsup'
 
 export default defineConfig({
-  entry: ['src/index.ts', 'src/memory.ts', 'src/testing.ts', 'src/driver.ts', 'src/kafkajs.ts', 'src/dedupe.ts'],
+  entry: [
+    'src/index.ts',
+    'src/memory.ts',
+    'src/testing.ts',
+    'src/driver.ts',
+    'src/kafkajs.ts',
+    'src/dedupe.ts',
+    'src/redrive.ts',
+  ],
   format: ['esm', 'cjs'],
   target: 'node20',
   dts: true,

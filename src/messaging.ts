@@ -58,7 +58,7 @@ const consumersShare = 0.7
  * A dead letter is as large as what was read, so the topic alone decides what is too large; and what was stored compressed must
  * fit again.
  */
-const deadLetterProducer: Pick<ProducerOptions, 'maxRequestBytes' | 'bufferBytes' | 'compression'> = {
+const letterProducer: Pick<ProducerOptions, 'maxRequestBytes' | 'bufferBytes' | 'compression'> = {
   maxRequestBytes: 32 * 1_048_576,
   bufferBytes: 64 * 1_048_576,
   compression: 'gzip',
@@ -140,6 +140,18 @@ export class Messaging implements AsyncDisposable {
   /** @internal The clock of its driver. */
   get clock(): Clock {
     return this.#options.driver.runtime.clock
+  }
+
+  /** @internal Of the client, for what is told beside its producers and consumers. */
+  get telemetry(): Telemetry {
+    return this.#telemetry
+  }
+
+  /** @internal For records that are what is left: acks=all and idempotence whatever the profile, as large as they were read. */
+  letterProducer(): Producer {
+    this.#requireOpen('redrive')
+    const { profile } = this.#options
+    return this.#makeProducer(resolveProducerOptions(letterProducer, profiles.cp).options, this.#durabilityOf(profile))
   }
 
   get admin(): Admin {
@@ -312,7 +324,7 @@ export class Messaging implements AsyncDisposable {
       springHeaders,
       publish: async (record, originPartition) => {
         const { headers, timestamp } = record
-        const producer = this.#sharedProducer('dead letters', profiles.cp, deadLetterProducer)
+        const producer = this.#sharedProducer('dead letters', profiles.cp, letterProducer)
         await producer.send(topic, { record, originPartition }, { headers, timestamp })
       },
     })

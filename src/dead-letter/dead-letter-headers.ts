@@ -73,7 +73,7 @@ function failureHeaders(failed: FailedRecord): readonly Header[] {
 }
 
 /** A record may carry any number as its time, also -1 for none and what no calendar knows. */
-function isoTime(timestamp: number): string {
+export function isoTime(timestamp: number): string {
   const time = new Date(timestamp)
   return Number.isNaN(time.getTime()) ? String(timestamp) : time.toISOString()
 }

@@ -118,6 +118,11 @@ const refusedCodes: readonly string[] = [
   'unsupported-compression-type',
 ]
 
+/** Will the topic refuse this record whenever it is sent? */
+export function isRefusedRecord(error: TidemarkError): boolean {
+  return isTooLarge(error) || refusedCodes.includes(error.code)
+}
+
 /** Lack of a permission, which somebody may be about to grant. */
 const notAuthorizedCodes: readonly string[] = ['topic-authorization-failed', 'cluster-authorization-failed']
 

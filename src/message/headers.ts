@@ -27,6 +27,10 @@ export const tdHeader = {
   errorStack: 'td-error-stack',
   /** The letter was too large: its value and own headers are left at its origin. Text: value. */
   left: 'td-left',
+  /** How often it was redriven. */
+  hop: 'td-hop',
+  /** Of a redriven record, names the letter it was: the same one twice is a repeat. */
+  redriveId: 'td-redrive-id',
   firstFailedAt: 'td-first-failed-at',
   lastFailedAt: 'td-last-failed-at',
 } as const

@@ -12,6 +12,7 @@ const subpaths = [
   'tidemark/driver',
   'tidemark/kafkajs',
   'tidemark/dedupe',
+  'tidemark/redrive',
 ]
 
 /** The package as npm would publish it, installed beside its dependencies. */

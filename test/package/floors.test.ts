@@ -23,8 +23,8 @@ const buildings: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['retry/', 'dead-letter/', 'dedupe/', 'reorder/', 'transaction/', 'outbox/', 'operations/'],
     ['config/'],
     ['messaging.ts'],
-    ['close-on-signal.ts', 'testing/', 'cli/'],
-    ['index.ts', 'memory.ts', 'testing.ts', 'driver.ts', 'kafkajs.ts', 'dedupe.ts'],
+    ['close-on-signal.ts', 'redrive/', 'testing/', 'cli/'],
+    ['index.ts', 'memory.ts', 'testing.ts', 'driver.ts', 'kafkajs.ts', 'dedupe.ts', 'redrive.ts'],
   ],
   'protocol/': [['cluster/'], ['produce/', 'fetch/', 'offsets/', 'group/'], ['consume/', 'admin/'], ['driver.ts']],
   'consumer/': [

@@ -53,9 +53,10 @@ describe('a dead letter', () => {
     expect(text('td-error-stack')).toContain('dead-letter.test')
   })
 
-  it('has every header that tdHeader lists, but the id that the caller gives, and what only a pointer has', () => {
+  it('has every header that tdHeader lists, but the id that the caller gives, and what a pointer or a redrive has', () => {
     const written = deadLetterRecord(failed(), plain).headers.map(([name]) => name)
-    expect([...written, tdHeader.id, tdHeader.left].sort()).toEqual(Object.values(tdHeader).sort())
+    const others = [tdHeader.id, tdHeader.left, tdHeader.hop, tdHeader.redriveId]
+    expect([...written, ...others].sort()).toEqual(Object.values(tdHeader).sort())
   })
 
   it('keeps foreign headers in order with their repeats and nulls, and replaces ours instead of adding to them', () => {

@@ -1,0 +1,269 @@
+import type { Consumer } from '../consumer/consumer.js'
+import { RetryLater, Unavailable } from '../consumer/handling/fate.js'
+import type { HandlerContext } from '../consumer/handling/handler.js'
+import { TidemarkError } from '../errors.js'
+import type { Message } from '../message/message.js'
+import type { Messaging } from '../messaging.js'
+import { onAbort } from '../runtime/on-abort.js'
+import { pause } from '../runtime/pause.js'
+import { thrownText } from '../runtime/thrown.js'
+import type { Producer } from '../producer/producer.js'
+import { tellListener } from '../telemetry/guard.js'
+import { LetterWay } from './letter-way.js'
+import { letterOf, type Letter } from './letter.js'
+import { OriginRecords } from './origin-records.js'
+import { Pace } from './pace.js'
+import { RedriveError, RedriveStop } from './redrive-error.js'
+import type { ResolvedRedrive } from './redrive-options.js'
+import type { Refusal, RefusalReason } from './refusal.js'
+import { hasWork, type RedrivePart, type RedrivePlan } from './redrive-plan.js'
+import { rawTopic, readerProfile } from './raw-reading.js'
+import { RunWatch } from './run-watch.js'
+import { Tally, type RedriveProgress, type RedriveSummary } from './tally.js'
+
+const lookEveryMs = 100
+const tellEveryMs = 1_000
+/** A member that was killed is waited for no longer than this by the run that takes its place. */
+const sessionTimeoutMs = 10_000
+/** Longer than any run looks at the letters that it leaves alone. */
+const untilTheEndMs = 3_600_000
+
+/**
+ * One run. Its reader is a consumer of the redrive's group (of none in a dry run), by key; each letter is handled when it
+ * is stored, or passed over for good, and only then may a commit pass it.
+ *
+ * | the run       | news                                        | becomes |
+ * |---------------|---------------------------------------------|---------|
+ * | under way     | all parts are done, and that is confirmed    | done |
+ * | under way     | the caller's signal aborts                   | aborted: no letter begins, what is on its way ends |
+ * | under way     | a letter stops it, the reader fails, or nothing moves for `stallMs` | failed, in the same way |
+ * | any           | the process is killed                        | the next run goes on from what is committed |
+ *
+ * A letter that is not to be sent now (the run ends, or it came after the beginning) is left unhandled, so no commit passes it.
+ */
+export class RedriveRun {
+  readonly #messaging: Messaging
+  readonly #redrive: ResolvedRedrive
+  readonly #parts: ReadonlyMap<number, RedrivePart>
+  readonly #plan: RedrivePlan
+  readonly #consumer: Consumer<readonly [ReturnType<typeof rawTopic>]>
+  readonly #producer: Producer | null
+  readonly #way: LetterWay
+  readonly #watch: RunWatch
+  readonly #tally = new Tally()
+  /** Aborts when no letter may begin any more. */
+  readonly #ending = new AbortController()
+  readonly #startedAt: number
+  readonly #toldRefusals = new Set<RefusalReason>()
+  #failure: TidemarkError | null = null
+
+  constructor(messaging: Messaging, redrive: ResolvedRedrive, plan: RedrivePlan) {
+    const { clock } = messaging
+    this.#messaging = messaging
+    this.#redrive = redrive
+    this.#plan = plan
+    this.#parts = new Map(plan.parts.map((part) => [part.partition, part]))
+    this.#startedAt = clock.now()
+    this.#consumer = this.#reader()
+    this.#producer = redrive.dryRun ? null : messaging.letterProducer()
+    this.#way = new LetterWay(redrive, {
+      producer: this.#producer,
+      origins: new OriginRecords(messaging, this.#ending.signal),
+      pace: new Pace(clock, redrive.dryRun ? undefined : redrive.perSecond),
+      tally: this.#tally,
+      onRefused: (letter, refusal) => this.#passedOver(letter, refusal),
+      signal: this.#ending.signal,
+    })
+    const group = redrive.dryRun ? null : redrive.group
+    this.#watch = new RunWatch(plan.parts, { consumer: this.#consumer, admin: messaging.admin, group, clock })
+  }
+
+  async toEnd(): Promise<RedriveSummary> {
+    const { signal } = this.#redrive
+    const stopListening = signal === undefined ? () => undefined : onAbort(signal, () => this.#abort())
+    try {
+      if (signal?.aborted === true) this.#abort()
+      else await this.#toEnd()
+    } finally {
+      stopListening()
+      this.#end()
+      await this.#consumer.stop()
+      await this.#producer?.close().catch(() => undefined) // what it was still sending is not handled, and comes again
+    }
+    return this.#summed()
+  }
+
+  async #toEnd(): Promise<void> {
+    if (this.#plan.parts.some(hasWork)) await this.#consumer.start()
+    await this.#watched()
+    if (this.#ending.signal.aborted || this.#redrive.dryRun || this.#consumer.state !== 'running') return
+    try {
+      await this.#consumer.commit()
+    } catch (cause) {
+      const message =
+        'all letters were sent, but nobody confirmed how far the redrive came; another run may repeat some'
+      this.#fail(new RedriveStop('progress-unknown', message, { cause }))
+    }
+  }
+
+  /** Until nothing is left to do, or the run must end. */
+  async #watched(): Promise<void> {
+    const { clock } = this.#messaging
+    let movedAt = clock.now()
+    let toldAt = clock.now()
+    let before = -1
+    const { stallMs, perSecond = Infinity } = this.#redrive
+    const mostMs = Math.max(stallMs, 2_000 / perSecond)
+    while (!this.#ending.signal.aborted && !(await this.#watch.isDone())) {
+      const now = clock.now()
+      const moved = this.#watch.left() - this.#tally.read
+      if (moved !== before) movedAt = now
+      before = moved
+      if (this.#consumer.state === 'stopping' || this.#consumer.state === 'stopped') this.#fail(closed())
+      if (now - movedAt >= mostMs) this.#fail(this.#stalled())
+      if (now - toldAt >= tellEveryMs) {
+        toldAt = now
+        this.#tellProgress()
+      }
+      await pause(clock, lookEveryMs, this.#ending.signal)
+    }
+  }
+
+  #reader(): Consumer<readonly [ReturnType<typeof rawTopic>]> {
+    const { from, group, dryRun, inFlight, perSecond = Infinity } = this.#redrive
+    const consumer = this.#messaging.consumer({
+      group: dryRun ? null : group,
+      profile: readerProfile,
+      topics: [rawTopic(from)],
+      order: 'key',
+      concurrency: Math.max(1, Math.min(inFlight, Math.ceil(perSecond))),
+      commit: 'closely',
+      isolation: 'read-committed',
+      onOutOfRange: 'earliest',
+      sessionTimeoutMs,
+      stallWarningMs: 0,
+      retry: false,
+      // Nothing of a letter is final but what ends the run: time outs of the cluster are waited for up to stallMs.
+      classify: () => 'unavailable',
+      onAssigned: (places) =>
+        places.flatMap(({ topic, partition, committed }) => {
+          const part = this.#parts.get(partition)
+          const isBehind = part !== undefined && hasWork(part) && (committed === null || committed < part.from)
+          return isBehind ? [{ topic, partition, offset: part.start }] : []
+        }),
+      onPartitionStopped: (_, error) => this.#fail(readerFailed(error)),
+      onFailed: (error) => this.#fail(readerFailed(error)),
+      handle: (message, context) => this.#handle(message, context),
+    })
+    const idle = this.#plan.parts.filter((part) => !hasWork(part))
+    if (idle.length > 0) consumer.pause(idle.map(({ topic, partition }) => ({ topic, partition })))
+    return consumer
+  }
+
+  async #handle(message: Message<Buffer | null>, { signal }: HandlerContext): Promise<void> {
+    const { topic, partition, offset } = message
+    const part = this.#parts.get(partition)
+    if (part === undefined || offset >= part.end) {
+      this.#consumer.pause([{ topic, partition }])
+      throw new RetryLater(untilTheEndMs, 'it came after the redrive had begun')
+    }
+    if (offset < part.from || part.completed.some(({ from, to }) => offset >= from && offset < to)) return
+    this.#requireUnderWay()
+    try {
+      this.#tally.add(await this.#way.end(letterOf(message)))
+    } catch (error) {
+      this.#requireUnderWay()
+      if (error instanceof Unavailable || signal.aborted) throw error
+      this.#fail(error)
+      this.#requireUnderWay()
+    }
+  }
+
+  /** What begins no more is left unhandled. */
+  #requireUnderWay(): void {
+    if (this.#ending.signal.aborted) throw new RetryLater(untilTheEndMs, 'the redrive ends')
+  }
+
+  #end(): void {
+    this.#watch.end()
+    this.#ending.abort()
+  }
+
+  #abort(): void {
+    this.#end()
+    void this.#consumer.stop() // never rejects; the end of the run waits for it too
+  }
+
+  #fail(error: unknown): void {
+    if (this.#ending.signal.aborted) return
+    this.#failure = error instanceof TidemarkError ? error : defect(error)
+    this.#end()
+  }
+
+  #passedOver({ topic, partition, offset }: Letter, { why, topic: target, message }: Refusal): void {
+    if (this.#toldRefusals.has(why)) return
+    this.#toldRefusals.add(why)
+    const fields = { topic, partition, offset, reason: why, target }
+    this.#messaging.telemetry.logger.warn(fields, `a redrive passes over the first of its letters: it ${message}`)
+  }
+
+  #tellProgress(): void {
+    const { onProgress } = this.#redrive
+    if (onProgress !== undefined) {
+      tellListener('onProgress', () => onProgress(this.#progress()), this.#messaging.telemetry)
+    }
+  }
+
+  #progress(): RedriveProgress {
+    const elapsedMs = this.#messaging.clock.now() - this.#startedAt
+    return { dryRun: this.#redrive.dryRun, ...this.#tally.counts(), left: this.#watch.left(), elapsedMs }
+  }
+
+  #summed(): RedriveSummary {
+    this.#tellProgress()
+    const isAborted = this.#redrive.signal?.aborted === true && !this.#watch.wasDone
+    const ended = this.#failure !== null ? 'failed' : isAborted ? 'aborted' : 'done'
+    const { passedBefore, expired } = this.#plan
+    const summary: RedriveSummary = { ended, ...this.#progress(), passedBefore, expired }
+    this.#tellEnd(summary)
+    if (this.#failure === null) return summary
+    const { code, message, topic, partition, offset, cause, retriable } = this.#failure
+    throw new RedriveError(code, message, summary, { topic, partition, offset, cause, retriable })
+  }
+
+  #tellEnd(summary: RedriveSummary): void {
+    const { from, group } = this.#redrive
+    const { logger } = this.#messaging.telemetry
+    logger.info({ topic: from, redrive: group, ...summary }, `a redrive has ended: ${summary.ended}`)
+    const { passedBefore, read, left } = summary
+    if (read > 0 || left > 0 || passedBefore === 0) return
+    logger.warn(
+      { topic: from, redrive: group, passedBefore },
+      'a redrive found nothing new: all letters were passed under its group before; name another group to begin anew',
+    )
+  }
+
+  #stalled(): RedriveStop {
+    const { stallMs, from } = this.#redrive
+    const message =
+      `nothing of ${from} moved for ${stallMs} ms: ${this.#watch.waitsFor()}; see the log for what the brokers answered, ` +
+      'and call it again'
+    return new RedriveStop('stalled', message, { topic: from, retriable: true })
+  }
+}
+
+function closed(): RedriveStop {
+  return new RedriveStop('reader-failed', 'its messaging was closed while the redrive was under way; call it again')
+}
+
+function readerFailed(cause: TidemarkError): RedriveStop {
+  const { topic, partition, offset } = cause
+  const message = `the dead-letter topic cannot be read on: ${cause.message}`
+  return new RedriveStop('reader-failed', message, { topic, partition, offset, cause })
+}
+
+function defect(cause: unknown): RedriveStop {
+  return new RedriveStop('internal-defect', `a redrive met a defect: ${thrownText(cause).name}; please report it`, {
+    cause,
+  })
+}

@@ -1,0 +1,451 @@
+import { describe, expect, it } from 'vitest'
+import { SendError, type Producer } from 'tidemark'
+import { redrive, RedriveError, type RedriveSummary } from 'tidemark/redrive'
+import {
+  dlq,
+  failedAt,
+  headers,
+  messagingOf,
+  options,
+  put,
+  redriven,
+  stored,
+  textsOf,
+  values,
+  world,
+} from './dead-letters.js'
+
+describe('a redrive', () => {
+  it('sends letters to their origin with key, value and headers as they were, and what tells of the failure is gone', async () => {
+    await world(async (simulation) => {
+      const { cluster } = simulation
+      put(
+        cluster,
+        [{ key: 'a', value: 'one', headers: [...headers({ tenant: '7' }), ...failedAt(11, { 'td-id': 'id-1' })] }],
+        {
+          partition: 1,
+        },
+      )
+      const summary = await redriven(simulation)
+      expect(summary).toMatchObject({ ended: 'done', read: 1, redriven: 1, left: 0, toTopics: { orders: 1 } })
+      expect(summary.byReason).toEqual({ exhausted: 1 })
+      const [record] = cluster.records('orders', 0)
+      expect([record?.key?.toString(), record?.value?.toString()]).toEqual(['a', 'one'])
+      expect(textsOf(record as never)).toEqual({
+        tenant: '7',
+        'td-id': 'id-1',
+        'td-origin-topic': 'orders',
+        'td-origin-partition': '0',
+        'td-origin-offset': '11',
+        'td-origin-timestamp': '2026-01-02T00:00:00.000Z',
+        'td-first-failed-at': '2026-01-02T00:00:01.000Z',
+        'td-hop': '1',
+        'td-redrive-id': `${dlq}-1@0.${Date.UTC(2026, 0, 2)}`,
+      })
+    })
+  })
+
+  it('leaves the dead-letter topic as it is, and a second call under the same group finds nothing new', async () => {
+    await world(async (simulation) => {
+      const { cluster } = simulation
+      put(cluster, [{ headers: failedAt(0) }, { headers: failedAt(1) }])
+      const before = stored(cluster, dlq)
+      await redriven(simulation)
+      const again = await redriven(simulation, {}, 'again')
+      expect(stored(cluster, dlq)).toEqual(before)
+      expect(again).toMatchObject({ ended: 'done', read: 0, redriven: 0 })
+      expect(again.passedBefore).toBeGreaterThanOrEqual(2)
+      expect(stored(cluster)).toHaveLength(2)
+    })
+  })
+
+  it('ends at what stood there when it began: letters that come back meanwhile are left for another one', async () => {
+    await world(async (simulation) => {
+      const { cluster, clock } = simulation
+      put(cluster, [
+        { value: 'first', headers: failedAt(0) },
+        { value: 'second', headers: failedAt(1) },
+      ])
+      const messaging = messagingOf(simulation.process('redrive'))
+      const running = redrive(messaging, { ...options, perSecond: 1 })
+      await clock.sleep(600)
+      put(cluster, [{ value: 'back', headers: failedAt(0, { 'td-hop': '1' }) }])
+      expect(await running).toMatchObject({ ended: 'done', redriven: 2 })
+      expect(values(stored(cluster))).toEqual(['first', 'second'])
+      expect(await redrive(messaging, options)).toMatchObject({ ended: 'done', redriven: 1 })
+      expect(values(stored(cluster))).toEqual(['first', 'second', 'back'])
+      await messaging.close()
+    })
+  })
+
+  it('reads no letter of a transaction that was aborted', async () => {
+    await world(async (simulation) => {
+      put(simulation.cluster, [{ value: 'never', headers: failedAt(0) }], { outcome: 'abort' })
+      put(simulation.cluster, [{ value: 'one', headers: failedAt(1) }])
+      expect(await redriven(simulation)).toMatchObject({ ended: 'done', redriven: 1 })
+      expect(values(stored(simulation.cluster))).toEqual(['one'])
+    })
+  })
+
+  it('changes nothing in a dry run, and counts what would go', async () => {
+    await world(async (simulation) => {
+      const { cluster } = simulation
+      put(cluster, [
+        { headers: failedAt(0) },
+        { headers: failedAt(1, { 'td-reason': 'timeout' }) },
+        { headers: failedAt(2, { 'td-origin-topic': 'payments' }) },
+        { headers: headers({ tenant: '7' }) },
+      ])
+      const before = [stored(cluster, dlq), stored(cluster), cluster.committed('redrive-1')]
+      const summary = await redriven(simulation, { dryRun: true, passOver: ['outside', 'no-origin'] })
+      expect(summary).toMatchObject({
+        dryRun: true,
+        ended: 'done',
+        read: 4,
+        redriven: 2,
+        byReason: { exhausted: 1, timeout: 1 },
+        refused: { outside: 1, 'no-origin': 1 },
+        outside: { payments: 1 },
+      })
+      expect([stored(cluster, dlq), stored(cluster), cluster.committed('redrive-1')]).toEqual(before)
+      await redriven(simulation, { passOver: ['outside', 'no-origin'] }, 'real')
+      const after = await redriven(simulation, { dryRun: true }, 'dry again')
+      expect(after).toMatchObject({ read: 0, redriven: 0 })
+    })
+  })
+
+  it('sends as many letters in a second as it may', async () => {
+    await world(async (simulation) => {
+      put(
+        simulation.cluster,
+        Array.from({ length: 20 }, (_, offset) => ({ key: `k${offset}`, headers: failedAt(offset) })),
+      )
+      const summary = await redriven(simulation, { perSecond: 10 })
+      expect(summary.redriven).toBe(20)
+      expect(summary.elapsedMs).toBeGreaterThanOrEqual(1_900)
+      expect(summary.elapsedMs).toBeLessThan(3_000)
+      const times = stored(simulation.cluster).map(({ timestamp }) => timestamp)
+      for (const from of times)
+        expect(times.filter((time) => time >= from && time < from + 1_000).length).toBeLessThanOrEqual(11)
+    })
+  })
+
+  it('tells how far it is about every second, and at the end', async () => {
+    await world(async (simulation) => {
+      put(
+        simulation.cluster,
+        Array.from({ length: 30 }, (_, offset) => ({ headers: failedAt(offset) })),
+      )
+      const told: number[] = []
+      await redriven(simulation, {
+        perSecond: 10,
+        onProgress: ({ redriven: sent, left }) => {
+          told.push(sent)
+          if (left === 0) throw new Error('of the listener')
+        },
+      })
+      expect(told.length).toBeGreaterThanOrEqual(3)
+      expect(told.length).toBeLessThanOrEqual(6)
+      expect([...told].sort((one, other) => one - other)).toEqual(told)
+      expect(told.at(-1)).toBe(30)
+    })
+  })
+
+  it('ends in order when its signal aborts, and goes on where it stood', async () => {
+    await world(async (simulation) => {
+      const { cluster, clock } = simulation
+      put(
+        cluster,
+        Array.from({ length: 40 }, (_, offset) => ({
+          key: `k${offset % 8}`,
+          value: `${offset}`,
+          headers: failedAt(offset),
+        })),
+      )
+      const aborting = new AbortController()
+      const messaging = messagingOf(simulation.process('redrive'))
+      const running = redrive(messaging, { ...options, perSecond: 10, signal: aborting.signal })
+      await clock.sleep(2_500)
+      aborting.abort()
+      const first = await running
+      expect(first.ended).toBe('aborted')
+      expect(first.redriven).toBeGreaterThan(5)
+      expect(first.left).toBeGreaterThan(0)
+      const second = await redrive(messaging, options)
+      expect([second.ended, first.redriven + second.redriven]).toEqual(['done', 40])
+      expect([...values(stored(cluster))].sort()).toEqual(Array.from({ length: 40 }, (_, offset) => `${offset}`).sort())
+      const never = await redrive(messaging, { ...options, signal: AbortSignal.abort() })
+      expect(never).toMatchObject({ ended: 'aborted', read: 0 })
+      await messaging.close()
+    })
+  })
+
+  it('keeps the letters of a key in order, whatever fails meanwhile', async () => {
+    await world(async (simulation) => {
+      const { cluster, clock } = simulation
+      put(
+        cluster,
+        Array.from({ length: 60 }, (_, offset) => ({
+          key: `k${offset % 3}`,
+          value: `${offset}`,
+          headers: failedAt(offset),
+        })),
+      )
+      const messaging = messagingOf(simulation.process('redrive'))
+      const running = redrive(messaging, { ...options, perSecond: 40 })
+      await clock.sleep(400)
+      for (const node of [1, 2, 3]) cluster.faults.loseNextAnswer({ node, api: 'produce' })
+      expect(await running).toMatchObject({ ended: 'done', redriven: 60 })
+      for (const key of ['k0', 'k1', 'k2']) {
+        const order = stored(cluster)
+          .filter((record) => record.key?.toString() === key)
+          .map(({ value }) => Number(value?.toString()))
+        expect(order).toEqual([...order].sort((one, other) => one - other))
+        expect(order).toHaveLength(20)
+      }
+      await messaging.close()
+    })
+  })
+})
+
+describe('a letter that may not go', () => {
+  const refusals: readonly (readonly [why: string, record: Parameters<typeof put>[1][number], text: RegExp])[] = [
+    ['outside', { value: 'bad', headers: failedAt(1, { 'td-origin-topic': 'payments' }) }, /payments.*allow/],
+    ['no-origin', { value: 'bad' }, /names no topic/],
+    ['hops', { value: 'bad', headers: failedAt(1, { 'td-hop': '3' }) }, /redriven 3 time/],
+    ['gone', { value: null, headers: failedAt(77, { 'td-left': 'value' }) }, /pointer/],
+  ]
+
+  it.each(refusals)(
+    '(%s) ends the run before it: nothing of it is sent, and no commit passes it',
+    async (why, record, text) => {
+      await world(async (simulation) => {
+        const { cluster } = simulation
+        cluster.createTopic('payments')
+        put(cluster, [
+          { key: 'a', value: 'good', headers: failedAt(0) },
+          { key: 'b', ...record },
+          { key: 'b', headers: failedAt(2) },
+        ])
+        for (const name of ['first', 'second']) {
+          const error = await redriven(simulation, {}, name).catch((thrown: unknown) => thrown as RedriveError)
+          expect(error).toBeInstanceOf(RedriveError)
+          expect(error).toMatchObject({ code: why, topic: dlq, partition: 0, offset: 1, summary: { ended: 'failed' } })
+          expect((error as RedriveError).message).toMatch(text)
+        }
+        expect(values(stored(cluster))).toEqual(['good'])
+        expect(stored(cluster, 'payments')).toEqual([])
+        expect(
+          cluster.committed('redrive-1').find(({ partition }) => partition === 0)?.offset ?? 0,
+        ).toBeLessThanOrEqual(1)
+      })
+    },
+  )
+
+  it.each(refusals)('(%s) is passed over where that is said, counted, and the others go', async (why, record) => {
+    await world(async (simulation) => {
+      const { cluster } = simulation
+      cluster.createTopic('payments')
+      put(cluster, [
+        { key: 'b', ...record },
+        { key: 'b', value: 'good', headers: failedAt(2) },
+      ])
+      const summary = await redriven(simulation, { passOver: [why as 'outside'] })
+      expect(summary).toMatchObject({ ended: 'done', redriven: 1, refused: { [why]: 1 } })
+      expect(values(stored(cluster))).toEqual(['good'])
+      expect(stored(cluster, 'payments')).toEqual([])
+    })
+  })
+
+  it('goes to the parking topic as it stands when it came back too often', async () => {
+    await world(async (simulation) => {
+      const { cluster } = simulation
+      cluster.createTopic('orders.parked')
+      const own = failedAt(1, { 'td-hop': '2' })
+      put(cluster, [{ value: 'v', headers: own }])
+      const summary = await redriven(simulation, { maxHops: 2, parking: 'orders.parked' })
+      expect(summary).toMatchObject({ ended: 'done', redriven: 0, parked: 1 })
+      const [parked] = stored(cluster, 'orders.parked')
+      expect(textsOf(parked as never)).toMatchObject({
+        'td-hop': '2',
+        'td-reason': 'exhausted',
+        'td-origin-offset': '1',
+      })
+      expect(stored(cluster)).toEqual([])
+    })
+  })
+})
+
+describe('a pointer to a record that was too large for its letter', () => {
+  it('is followed: the record goes with the bytes and headers of its origin', async () => {
+    await world(async (simulation) => {
+      const { cluster } = simulation
+      put(
+        cluster,
+        [{ key: 'x' }, { key: 'large', value: 'all of it', headers: headers({ tenant: '7' }) }, { key: 'y' }],
+        {
+          topic: 'orders',
+        },
+      )
+      put(cluster, [{ key: null, value: null, headers: failedAt(1, { 'td-left': 'value', 'td-id': 'id-9' }) }])
+      expect(await redriven(simulation)).toMatchObject({ ended: 'done', redriven: 1 })
+      const record = stored(cluster).at(-1)
+      expect([record?.key?.toString(), record?.value?.toString()]).toEqual(['large', 'all of it'])
+      expect(textsOf(record as never)).toMatchObject({
+        tenant: '7',
+        'td-hop': '1',
+        'td-origin-offset': '1',
+        'td-id': 'id-9',
+      })
+      expect(textsOf(record as never)).not.toHaveProperty('td-left')
+    })
+  })
+})
+
+describe('a second run', () => {
+  it('waits for what a member that was killed still holds, and does it', async () => {
+    await world(async (simulation) => {
+      const { cluster, clock } = simulation
+      const letters = (from: number) =>
+        Array.from({ length: 30 }, (_, at) => ({
+          key: `k${from + at}`,
+          value: `${from + at}`,
+          headers: failedAt(from + at),
+        }))
+      put(cluster, letters(0), { partition: 0 })
+      put(cluster, letters(30), { partition: 1 })
+      const killed = simulation.process('killed')
+      void redrive(messagingOf(killed), { ...options, perSecond: 5 }).catch(() => undefined)
+      await clock.sleep(4_000)
+      killed.crash()
+      const summary = await redriven(simulation)
+      expect(summary.ended).toBe('done')
+      expect(new Set(values(stored(cluster)))).toEqual(new Set(Array.from({ length: 60 }, (_, at) => `${at}`)))
+    })
+  })
+
+  it('beside the first one shares its letters', async () => {
+    await world(async (simulation) => {
+      const { cluster } = simulation
+      for (const partition of [0, 1]) {
+        put(
+          cluster,
+          Array.from({ length: 30 }, (_, at) => ({
+            key: `k${at}`,
+            value: `${partition}-${at}`,
+            headers: failedAt(at),
+          })),
+          { partition },
+        )
+      }
+      const runs = await Promise.all([
+        redriven(simulation, { perSecond: 5 }, 'one'),
+        redriven(simulation, { perSecond: 5 }, 'other'),
+      ])
+      expect(runs.map(({ ended }: RedriveSummary) => ended)).toEqual(['done', 'done'])
+      expect(new Set(values(stored(cluster))).size).toBe(60)
+    })
+  })
+})
+
+describe('a redrive in trouble', () => {
+  const twenty = Array.from({ length: 20 }, (_, at) => ({ key: `k${at}`, value: `${at}`, headers: failedAt(at) }))
+  const notEnoughReplicas = 19
+
+  it('waits while its target takes nothing, and goes on', async () => {
+    await world(async (simulation) => {
+      const { cluster, clock } = simulation
+      put(cluster, twenty)
+      const messaging = messagingOf(simulation.process('redrive'))
+      const running = redrive(messaging, { ...options, perSecond: 10 })
+      await clock.sleep(700)
+      for (let at = 0; at < 200; at += 1) cluster.faults.failNext({ api: 'produce' }, notEnoughReplicas)
+      await clock.sleep(8_000)
+      cluster.faults.clear()
+      expect(await running).toMatchObject({ ended: 'done', redriven: 20, inDoubt: 0 })
+      expect([...values(stored(cluster))].sort()).toEqual(twenty.map(({ value }) => value).sort())
+      await messaging.close()
+    })
+  })
+
+  it('sends again with the same id what may be stored, and counts it', async () => {
+    await world(async (simulation) => {
+      const { cluster } = simulation
+      put(cluster, twenty)
+      const messaging = messagingOf(simulation.process('redrive'))
+      const producer = messaging.letterProducer()
+      let sends = 0
+      const send: Producer['send'] = async (...sent) => {
+        const receipt = await producer.send(...sent)
+        if ((sends += 1) % 7 === 3) throw new SendError('delivery-timeout', 'unknown', 'no answer came in time')
+        return receipt
+      }
+      messaging.letterProducer = () => ({ send, close: () => producer.close() }) as Producer
+      const summary = await redrive(messaging, options)
+      expect(summary).toMatchObject({ ended: 'done', redriven: 20, inDoubt: Math.floor((sends + 4) / 7) })
+      expect(summary.inDoubt).toBeGreaterThan(1)
+      expect(stored(cluster)).toHaveLength(sends)
+      const ids = new Map<string | undefined, Set<string | undefined>>()
+      for (const record of stored(cluster)) {
+        const value = record.value?.toString()
+        ids.set(value, (ids.get(value) ?? new Set()).add(textsOf(record)['td-redrive-id']))
+      }
+      expect([...ids.keys()].sort()).toEqual(twenty.map(({ value }) => value).sort())
+      expect(new Set([...ids.values()].map(({ size }) => size))).toEqual(new Set([1]))
+      await messaging.close()
+    })
+  })
+
+  it('ends as stalled when nothing moves, tells where it stands, and goes on from there', async () => {
+    await world(async (simulation) => {
+      const { cluster, clock } = simulation
+      put(cluster, twenty)
+      const messaging = messagingOf(simulation.process('redrive'))
+      const running = redrive(messaging, { ...options, perSecond: 10, stallMs: 5_000 }).catch((error: unknown) => error)
+      await clock.sleep(700)
+      for (let at = 0; at < 400; at += 1) cluster.faults.failNext({ api: 'produce' }, notEnoughReplicas)
+      const error = (await running) as RedriveError
+      expect(error).toMatchObject({ code: 'stalled', retriable: true, summary: { ended: 'failed' } })
+      expect(error.message).toMatch(/partition 0 is at \d+ of 2\d/)
+      cluster.faults.clear()
+      const second = await redrive(messaging, options)
+      expect(second.ended).toBe('done')
+      expect(new Set(values(stored(cluster)))).toEqual(new Set(twenty.map(({ value }) => value)))
+      await messaging.close()
+    })
+  })
+
+  it('ends when its messaging is closed', async () => {
+    await world(async (simulation) => {
+      const { cluster, clock } = simulation
+      put(
+        cluster,
+        Array.from({ length: 20 }, (_, offset) => ({ headers: failedAt(offset) })),
+      )
+      const messaging = messagingOf(simulation.process('redrive'))
+      const running = redrive(messaging, { ...options, perSecond: 1 }).catch((error: unknown) => error)
+      await clock.sleep(3_000)
+      await messaging.close()
+      expect(await running).toMatchObject({ code: 'reader-failed', summary: { ended: 'failed' } })
+    })
+  })
+
+  it('says so when a topic does not exist, or options cannot work', async () => {
+    await world(async (simulation) => {
+      const wrong: readonly (readonly [object, RegExp])[] = [
+        [{ allow: ['orders', 'nowhere'] }, /allow: topic nowhere does not exist/],
+        [{ from: 'nowhere.dlq' }, /from: topic nowhere.dlq does not exist/],
+        [{ parking: 'lost' }, /parking: topic lost does not exist/],
+        [{ allow: [dlq] }, /allow: is the dead-letter topic itself/],
+        [{ select: { partitions: [7] } }, /select.partitions: names partition 7/],
+        [{ select: { reasons: 'x' } }, /select.reasons/],
+        [{ perSecond: 0 }, /perSecond/],
+        [{ passOver: ['everything'] }, /passOver/],
+        [{ group: undefined }, /group/],
+      ]
+      for (const [more, text] of wrong)
+        await expect(redriven(simulation, more, JSON.stringify(more))).rejects.toThrow(text)
+      await expect(redrive({} as never, options)).rejects.toThrow(/messaging/)
+    })
+  })
+})
