@@ -144,7 +144,8 @@ function lastWord(target: string, failed: FailedRecord, error: unknown): unknown
     )
   }
   if (!notAuthorizedCodes.includes(error.code)) return error
-  return noLetter('not-authorized', target, failed, error, 'may not be written to it', `grant WRITE on ${target}`)
+  const [problem, fix] = ['may not be written to it', `grant WRITE on ${target}`]
+  return noLetter('not-authorized', target, failed, error, problem, fix, 'its partition stops here when that lasts')
 }
 
 function noLetter(
@@ -154,11 +155,12 @@ function noLetter(
   cause: unknown,
   problem: string,
   fix: string,
+  then = 'its partition stops here',
 ): DeadLetterError {
   return new DeadLetterError(
     code,
     `offset ${record.offset} of ${topic}-${partition} failed (${thrownName(failure)}), and its dead letter ${problem}: ` +
-      `${target}; its partition stops here; ${fix}, or throw Discard to drop the record`,
+      `${target}; ${then}; ${fix}, or throw Discard to drop the record`,
     { topic, partition, offset: record.offset, cause, failure },
   )
 }

@@ -164,9 +164,18 @@ export class LaneGroup<Task extends LaneTask<Task>> {
    * themselves too, so nothing that never succeeds stands for all.
    */
   letOne(): void {
+    this.#let(this.#turn)
+  }
+
+  /** The same, out of turn: what has not begun goes first. */
+  letAnother(): void {
+    this.#let('fresh')
+  }
+
+  #let(turn: 'waiting' | 'fresh'): void {
     if (this.#passes === null || this.#holds > 0 || this.#closed) return
     const hasFresh = !this.#readyLanes.isEmpty || this.#canRefill
-    const waiting = this.#turn === 'fresh' && hasFresh ? undefined : this.#gateWaiters.shift()
+    const waiting = turn === 'fresh' && hasFresh ? undefined : this.#gateWaiters.shift()
     if (waiting !== undefined) {
       this.#turn = 'fresh'
       waiting('alone')

@@ -86,6 +86,22 @@ export const failureMutants: readonly Mutant[] = [
     units: 'test/unit/consumer/handling/fates.test.ts',
   },
   {
+    name: 'a batch is done up to where it failed though its sends are lost',
+    file: 'src/consumer/handling/handler-call.ts',
+    find: 'failure === null || leavesDone(failure.error)',
+    replace: 'failure === null',
+    why: 'what was sent of records before the failure is lost, and their offsets are committed',
+    units: 'test/unit/consumer/handling/fates.test.ts',
+  },
+  {
+    name: 'each record that is dropped waits for a probe of its outage',
+    file: 'src/consumer/dispatch/settler.ts',
+    find: 'clock.defer(() => partition.lanes.letAnother())',
+    replace: 'clock.defer(() => undefined)',
+    why: 'a partition goes on at one record in ten seconds',
+    units: 'test/unit/consumer/handling/outages.test.ts',
+  },
+  {
     name: 'middleware need not await next',
     file: 'src/consumer/handling/compose.ts',
     find: 'failure ??= left',

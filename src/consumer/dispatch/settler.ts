@@ -82,7 +82,7 @@ export class Settler {
       // Paused: it waits. Given up, sought elsewhere or stopped: the rest belongs to whoever reads it next.
       if (end === null && !(await this.#mayDeliver(work))) return
       const settlement = await this.#goOn(work, end ?? (await this.#parts.delivery.deliver(work)))
-      if (settlement.kind === 'stopped') {
+      if (settlement.kind === 'stopped' || (settlement.kind === 'moved' && settlement.thenStop !== undefined)) {
         // The rest had its turn with the batch and gets none alone.
         for (const { work: left } of parts.slice(index + 1)) left.partition.failed += left.count
         return
@@ -127,6 +127,9 @@ export class Settler {
     metrics.count('tidemark_consumer_records_total', labelsOf(partition, settlement), count)
     ledger.settled(work, settlement)
     backPressure.shrunk(partition)
+    // What was not handled says nothing about an outage, so it has been no probe: another one starts in its place.
+    if (settlement.kind !== 'handled' && partition.gate.isClosedBy('outage'))
+      clock.defer(() => partition.lanes.letAnother())
     if (settlement.kind !== 'moved') partition.handled += settlement.kind === 'duplicate' ? 0 : count
     else if (settlement.thenStop !== undefined) this.#parts.stopPartition(partition, settlement.thenStop)
   }

@@ -91,7 +91,7 @@ class AtLeastOnce implements Delivery {
     const { index, cause } = placeFailure(work, error)
     if (index === null) return ladder.end(work, call, cause)
     if (index > 0) outages.succeeded(call.partition, call.startedAt)
-    return endAt(work, index, call, (first, attempt) => ladder.end(first, attempt, cause))
+    return endAt(work, index, (first, attempt) => ladder.end(first, attempt, cause))
   }
 
   #succeeded({ partition, startedAt }: HandlerCall): void {

@@ -4,6 +4,7 @@ import { isError } from '../../runtime/thrown.js'
 import { handled, type Part, type Settlement } from '../partition/settlement.js'
 import type { Work } from '../partition/work.js'
 import { BatchFailure } from './fate.js'
+import { attemptOf } from './handler-call.js'
 import type { FailedAttempt } from './ladder.js'
 
 /** Where a delivery failed, and why. */
@@ -39,14 +40,13 @@ export function placeFailure(work: Work, thrown: unknown): PlacedFailure {
 export function endAt(
   work: Work,
   index: number,
-  { attempt }: FailedAttempt,
   end: (first: Work, attempt: FailedAttempt) => Settlement | Promise<Settlement>,
 ): Settlement | Promise<Settlement> {
   const [done, rest] = index === 0 ? [null, work] : work.cut(index)
   const [first, others] = rest.count === 1 ? [rest, null] : rest.cut(1)
   first.attempt = rest.attempt
   first.trouble = rest.trouble
-  const settlement = end(first, { attempt: done === null ? attempt : 1 })
+  const settlement = end(first, { attempt: attemptOf(first) })
   rest.trouble = first.trouble
   const inParts = (one: Settlement): Settlement => {
     const before: readonly Part[] = done === null ? [] : [{ work: done, end: handled }]

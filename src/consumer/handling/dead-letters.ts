@@ -97,13 +97,15 @@ async function untilWritten(
   firstError: unknown,
 ): Promise<Written | Settlement> {
   const { clock, random } = runtime
-  const waitsUntil = clock.now() + permissionWaitMs
   const closed = whenClosed(partition)
   let error = firstError
+  let refusedSince: number | null = null
   partition.gate.close('dead-letter')
   try {
     for (let attempt = 1; ; attempt++) {
-      if (isFinal(error, clock.now() >= waitsUntil)) return { kind: 'stopped', by: error }
+      refusedSince = isRefused(error) ? (refusedSince ?? clock.now()) : null
+      const isWaitedFor = refusedSince !== null && clock.now() < refusedSince + permissionWaitMs
+      if (error instanceof DeadLetterError && !isWaitedFor) return { kind: 'stopped', by: error }
       partition.deadLetterFailures += 1
       const delayMs = Math.round(routeBackoff(attempt, random))
       const { topic, partition: number } = record
@@ -129,8 +131,8 @@ function whenClosed({ lanes: { closing } }: OwnedPartition): Promise<'closed'> {
   })
 }
 
-function isFinal(error: unknown, isLongEnough: boolean): error is DeadLetterError {
-  return error instanceof DeadLetterError && (error.code !== 'not-authorized' || isLongEnough)
+function isRefused(error: unknown): boolean {
+  return error instanceof DeadLetterError && error.code === 'not-authorized'
 }
 
 /** The letter is acknowledged. */

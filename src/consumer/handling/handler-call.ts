@@ -1,9 +1,11 @@
 import { tdHeader } from '../../message/headers.js'
 import { wallTimeOf } from '../../runtime/clock.js'
 import type { CallMark } from '../../runtime/callers.js'
+import { isError } from '../../runtime/thrown.js'
 import type { OwnedPartition } from '../partition/owned-partition.js'
 import type { Work } from '../partition/work.js'
 import { ContextSends, type CallGround } from './context-sends.js'
+import { BatchFailure, Discard } from './fate.js'
 import type { ContextSend, HandlerContext } from './handler.js'
 
 /** The handler threw, a send of its failed unseen, or it did not end in time. */
@@ -139,7 +141,7 @@ export class HandlerCall implements HandlerContext {
   /** Never throws. */
   #ended(failure: HandlerFailure | null): void | Promise<void> {
     if (this.#sends !== null)
-      return this.#sends.whenEnded().then((unseen) => this.#conclude(failure ?? asFailure(unseen)))
+      return this.#sends.whenEnded().then((unseen) => this.#conclude(withUnseen(failure, unseen)))
     return this.#conclude(failure)
   }
 
@@ -167,6 +169,12 @@ function attemptsBefore({ count, firstRecord }: Work): number {
   return /^\d{1,6}$/.test(told) ? Number(told) : 0
 }
 
-function asFailure(error: Error | null): HandlerFailure | null {
-  return error === null ? null : { error }
+/** What leaves records done does not while a send of theirs may be lost: then all of it has failed. */
+function withUnseen(failure: HandlerFailure | null, unseen: Error | null): HandlerFailure | null {
+  if (unseen === null) return failure
+  return failure === null || leavesDone(failure.error) ? { error: unseen } : failure
+}
+
+function leavesDone(error: unknown): boolean {
+  return isError(error) && (error instanceof BatchFailure || error instanceof Discard)
 }

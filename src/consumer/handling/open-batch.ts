@@ -9,8 +9,12 @@ import type { Batch } from './batch.js'
 import type { HandlerCall } from './handler-call.js'
 import type { ContextSend } from './handler.js'
 
-/** Resolves when all that the partition has settled is on record; rejects saying why it will not be. */
-export type ConfirmPartition = (partition: OwnedPartition, timeoutMs: number | undefined) => Promise<void>
+/** Resolves when all that the partition has settled after `settled` is on record; rejects saying why it will not be. */
+export type ConfirmPartition = (
+  partition: OwnedPartition,
+  timeoutMs: number | undefined,
+  settled: Promise<void>,
+) => Promise<void>
 
 /**
  * A batch in the hands of a loop. For what delivers it, it is one call of a handler that ends when the loop says so.
@@ -86,9 +90,12 @@ export class OpenBatch implements Batch {
     const { partition } = this.#call
     if (this.#state === 'open' && this.#call.hasAborted) throw this.#asOver(this.#call.signal.reason)
     this.done()
+    await this.#confirm(partition, options.timeoutMs, this.#whenSettled())
+  }
+
+  async #whenSettled(): Promise<void> {
     await this.#ended.promise
     if (this.#problem !== null) throw this.#problem
-    await this.#confirm(partition, options.timeoutMs)
   }
 
   /** The handler's end, as the delivery sees it. */

@@ -50,6 +50,7 @@ const likelyMs = 2_000
  * | in outage   | a probe fails                                          | in outage: the next comes after a longer while, up to 10 s |
  * | in outage   | a success that began in it: of its own, or (where `Unavailable` was not said) of any partition | well |
  * | in outage   | a probe fails of a record that failed before others succeeded | in outage: after 2 s it goes on down the ladder |
+ * | in outage   | a probe ends without being handled (discarded, a dead letter) | in outage: it said nothing, and another starts at once |
  * | in outage   | nothing succeeded for `decideAfterMs`                  | in outage: one record goes on down the ladder |
  * | any         | it is given up, sought, or stops                       | forgotten |
  *
@@ -147,6 +148,8 @@ export class Outages {
 
   #begin({ work: { partition, firstRecord }, error }: Failed, cause: Outage['cause']): void {
     if (partition.lanes.closing.aborted) return
+    // The one before may have been left without an end.
+    if (this.#witnessedAt > this.#gaveUpAt) this.#gaveUp = 0
     const outage: Outage = { beganAt: this.#parts.runtime.clock.now(), cause, probes: 0 }
     this.#outages.set(partition, outage)
     partition.gate.close('outage')

@@ -103,7 +103,7 @@ export function assemble(
   })
   const loop: BatchLoop | null = options.loop
     ? new BatchLoop(
-        (partition, timeoutMs) => confirm([partition], { group, ledger, clock, timeoutMs }),
+        (partition, timeoutMs, after) => confirm([partition], { group, ledger, clock, timeoutMs, after }),
         () => dispatch.wake(),
       )
     : null

@@ -211,10 +211,12 @@ export class PartitionLifecycle implements ConsumerListener {
       held.gate.lift('hook')
       return []
     }
-    const { assigned } = held
+    const { assigned, stoppedBy } = held
     held.leave()
     const fresh = this.#parts.partitions.own(assigned, offset === undefined ? startOf(assigned) : startAt(offset))
     held.successor = fresh
+    const { topic, partition, startedAt } = fresh
+    if (stoppedBy !== null) this.#tell({ kind: 'partition-restarted', topic, partition, offset: startedAt })
     if (offset !== undefined) this.#parts.driver().seek(assigned, offset, 'now')
     if (fresh.gate.isOpen('fetch')) this.#parts.driver().resume(assigned)
     return [fresh]

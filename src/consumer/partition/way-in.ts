@@ -36,6 +36,8 @@ export interface PartitionLanes {
   narrow(): void
   widen(): void
   letOne(): void
+  /** The same in place of one that ended and was none; rather what has not begun. */
+  letAnother(): void
   /** Drops what waits; what runs goes on. */
   close(): void
   whenIdle(): Promise<void>

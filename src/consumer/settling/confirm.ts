@@ -10,6 +10,8 @@ export interface ConfirmTools {
   readonly clock: Clock
   /** Default 30,000. */
   readonly timeoutMs?: number | undefined
+  /** Within the same time: what they settle until then counts too. By default nothing is waited for. */
+  readonly after?: Promise<void> | undefined
 }
 
 const defaultTimeoutMs = 30_000
@@ -23,10 +25,11 @@ const defaultTimeoutMs = 30_000
  */
 export async function confirm(
   partitions: readonly OwnedPartition[],
-  { group, ledger, clock, timeoutMs = defaultTimeoutMs }: ConfirmTools,
+  { group, ledger, clock, timeoutMs = defaultTimeoutMs, after }: ConfirmTools,
 ): Promise<void> {
-  if (group === null) throw withoutGroup()
   const deadline = clock.now() + timeoutMs
+  if (after !== undefined) await withinDeadline(after, { clock, deadline, onLate: () => throwLate(partitions) })
+  if (group === null) throw withoutGroup()
   const problems = await Promise.all(
     // Where nobody could tell the start of a partition nothing of it was handled.
     partitions
@@ -58,6 +61,10 @@ function late({ topic, partition, acknowledged }: OwnedPartition): TidemarkError
       'that the coordinator of the group answers, or allow more time',
     { topic, partition, offset, retriable: true },
   )
+}
+
+function throwLate([partition]: readonly OwnedPartition[]): void {
+  if (partition !== undefined) throw late(partition)
 }
 
 function committedTo(offset: number | undefined): string {

@@ -154,6 +154,20 @@ describe('a loop over batches', () => {
 })
 
 describe('batch.commit()', () => {
+  it('is bounded by its time also while sends of the batch are under way', async () => {
+    const all = setUp({ loop: true }, { send: () => new Promise(() => undefined) })
+    await all.consumer.start()
+    all.driver.deliver(await all.driver.assign('t', 0), records(0, 2))
+    const next = all.consumer.batches().next()
+    await all.clock.advance(0)
+    const batch = (await next).value!
+    void batch.send({ name: 'x' } as never, 1)
+    const commit = watched(batch.commit({ timeoutMs: 500 }))
+    await all.clock.advance(600)
+    expect(commit.end).toMatchObject({ code: 'commit-timeout' })
+    await all.clock.runUntil(all.consumer.stop({ force: true }))
+  })
+
   it('settles the batch and resolves when the broker has confirmed it, not before', async () => {
     const { clock, driver, assigned, loop } = await running()
     driver.deliver(assigned, records(0, 4))

@@ -1,6 +1,7 @@
 import { createMessaging, defineTopic, string, type ClientEvent } from 'tidemark'
 import { createMemoryCluster, memory } from 'tidemark/memory'
 import { describe, expect, it } from 'vitest'
+import { DriverError } from '../../../src/errors.js'
 import { noHeaders } from '../../../src/message/record.js'
 import { seededRandom } from '../../../src/runtime/random.js'
 import { virtualClock } from '../../../src/testing/time/virtual-clock.js'
@@ -201,6 +202,26 @@ describe('onAssigned', () => {
     await clock.advance(10_000)
     expect(handled).toEqual(['4', '5'])
     await clock.runUntil(messaging.close())
+  })
+})
+
+describe('the answer of onAssigned', () => {
+  it('starts a partition that failed meanwhile, and that is told', async () => {
+    const events: ClientEvent[] = []
+    let answer: (places: never) => void = () => undefined
+    const all = setUp(
+      { onAssigned: () => new Promise<never>((resolve) => (answer = resolve as never)) },
+      { onEvent: (event) => void events.push(event) },
+    )
+    await all.consumer.start()
+    const assigned = await all.driver.assign('t', 0)
+    await all.clock.advance(0)
+    all.driver.listener.partitionFailed(assigned, new DriverError('offset-out-of-range', 'gone', {}))
+    await all.clock.advance(0)
+    answer([{ topic: 't', partition: 0, offset: 7 }] as never)
+    await all.clock.advance(10)
+    expect(all.consumer.facts().partitions).toMatchObject([{ state: 'active', position: 7 }])
+    expect(events.map(({ kind }) => kind)).toContain('partition-restarted')
   })
 })
 

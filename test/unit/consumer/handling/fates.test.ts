@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { DeadLetterError } from '../../../../src/consumer/handling/failed-record.js'
-import { DeadLetter, Discard } from '../../../../src/consumer/handling/fate.js'
+import { BatchFailure, DeadLetter, Discard } from '../../../../src/consumer/handling/fate.js'
 import { DecodeError, HandlerError } from '../../../../src/errors.js'
 import type { Message } from '../../../../src/message/message.js'
-import type { Middleware } from '../../../../src/consumer/handling/handler.js'
+import type { HandlerContext, Middleware } from '../../../../src/consumer/handling/handler.js'
 import { ManualHandler, routeFailing, setUp, textTopic } from '../consumer-setup.js'
 import { record, records } from '../fake-driver.js'
 
@@ -313,6 +313,25 @@ describe('a flood of dead letters', () => {
 })
 
 describe("afterwards: 'stop'", () => {
+  it('inside a batch leaves nothing behind that its report would call abandoned', async () => {
+    const { route } = routeFailing(0)
+    const all = setUp(
+      {
+        commit: 'each',
+        handleBatch: (messages: readonly Message[]) => {
+          const at = messages.findIndex(({ offset }) => offset === 1)
+          if (at >= 0) throw new BatchFailure(at, new DeadLetter('no'))
+        },
+      },
+      { deadLetter: route, deadLetterPolicy: { breaker: null, afterwards: 'stop' } },
+    )
+    await all.consumer.start()
+    all.driver.deliver(await all.driver.assign('t', 0), records(0, 5))
+    await all.clock.advance(100)
+    await all.clock.runUntil(all.consumer.stop())
+    expect(all.drains).toMatchObject([{ abandoned: 0, committed: [{ offset: 2 }] }])
+  })
+
   it('stops the partition behind the letter, with the letter settled; restart goes on behind it', async () => {
     const { route, acknowledged } = routeFailing(0)
     const parts = { deadLetter: route, deadLetterPolicy: { breaker: null, afterwards: 'stop' } as const }
@@ -443,6 +462,81 @@ describe('handleBatch', () => {
     expect(batches).toEqual([[0], [2, 3]])
     expect(given.map(({ record: { offset } }) => offset)).toEqual([1])
     expect(driver.committed('t', 0)?.nextOffset).toBe(4)
+  })
+})
+
+describe('a send that failed unseen', () => {
+  it('of a batch whose BatchFailure says what is done: nothing of it is, and all of it is tried again', async () => {
+    let broken = true
+    const done: number[] = []
+    const send = () => (broken ? Promise.reject(new Error('no broker')) : Promise.resolve({} as never))
+    let calls = 0
+    const { clock, driver, consumer } = setUp(
+      {
+        commit: 'each',
+        retry: { backoff: { initialMs: 1, maxMs: 1 } },
+        handleBatch: async (messages: readonly Message[], context: HandlerContext) => {
+          calls += 1
+          for (const [index, { offset }] of messages.entries()) {
+            if (offset === 3 && calls === 1) {
+              await clock.sleep(5)
+              broken = false
+              throw new BatchFailure(index, new Error('no'))
+            }
+            void context.send({ name: 'x' } as never, offset)
+            if (!broken) done.push(offset)
+          }
+        },
+      },
+      { send },
+    )
+    await consumer.start()
+    driver.deliver(await driver.assign('t', 0), records(0, 5))
+    await clock.advance(1_000)
+    expect(new Set(done)).toEqual(new Set([0, 1, 2, 3, 4]))
+  })
+
+  it('of a record that is then discarded: it is no end, and the record is tried again', async () => {
+    let calls = 0
+    const send = () => (calls === 1 ? Promise.reject(new Error('no broker')) : Promise.resolve({} as never))
+    const { clock, driver, consumer } = setUp(
+      {
+        commit: 'each',
+        retry: { backoff: { initialMs: 1, maxMs: 1 } },
+        handle: (_: Message, context: HandlerContext) => {
+          calls += 1
+          void context.send({ name: 'x' } as never, 1)
+          throw new Discard('not for us')
+        },
+      },
+      { send },
+    )
+    await consumer.start()
+    driver.deliver(await driver.assign('t', 0), records(0, 1))
+    await clock.advance(1_000)
+    expect(calls).toBe(2)
+    expect(driver.committed('t', 0)?.nextOffset).toBe(1)
+  })
+})
+
+describe('BatchFailure', () => {
+  it('BatchFailure counts on from the attempts of consumers before, for the record that it names', async () => {
+    const { route, given } = routeFailing(0)
+    const all = setUp(
+      {
+        commit: 'each',
+        handleBatch: (messages: readonly Message[]) => {
+          const at = messages.findIndex(({ offset }) => offset === 1)
+          if (at >= 0) throw new BatchFailure(at, new DeadLetter('no'))
+        },
+      },
+      { deadLetter: route },
+    )
+    await all.consumer.start()
+    const again = { ...record(1), headers: [['td-attempt', Buffer.from('4')]] } as never
+    all.driver.deliver(await all.driver.assign('t', 0), [record(0), again, record(2)])
+    await all.clock.advance(100)
+    expect(given.map(({ attempt, record: r }) => [r.offset, attempt])).toEqual([[1, 5]])
   })
 })
 

@@ -162,6 +162,33 @@ describe('a dead letter that its topic refuses', () => {
     expect(driver.committed('t', 1)?.nextOffset).toBe(2)
   })
 
+  it('for lack of a permission is waited out from when it was missing, not from other trouble before', async () => {
+    let calls = 0
+    const start = { at: 0 }
+    const all = setUp(
+      {
+        handle: () => {
+          throw new Error('no')
+        },
+      },
+      {
+        deadLetter: () => {
+          calls += 1
+          const error = new DeadLetterError('not-authorized', 'no', {})
+          return Promise.reject(all.clock.now() - start.at < 40_000 ? new Error('no leader') : error)
+        },
+      },
+    )
+    await all.consumer.start()
+    start.at = all.clock.now()
+    all.driver.deliver(await all.driver.assign('t', 0), records(0, 2))
+    await all.clock.advance(55_000)
+    expect(calls).toBeGreaterThan(5)
+    expect(all.stopped).toEqual([])
+    await all.clock.advance(40_000)
+    expect(all.stopped).toMatchObject([{ error: { code: 'not-authorized' } }])
+  })
+
   it('for lack of a permission is tried for half a minute, then its partition stops', async () => {
     const passing = setUp({ handle: poisonous, commit: 'each' }, { deadLetter: refusing('not-authorized', 3) })
     await passing.consumer.start()

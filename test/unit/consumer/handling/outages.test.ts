@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { Unavailable } from '../../../../src/consumer/handling/fate.js'
+import { DeadLetter, Discard, Unavailable } from '../../../../src/consumer/handling/fate.js'
 import type { HandlerContext } from '../../../../src/consumer/handling/handler.js'
 import type { AssignedPartition } from '../../../../src/driver/consumer.js'
 import type { Message } from '../../../../src/message/message.js'
@@ -220,6 +220,33 @@ describe('a dependency that is down for 30 s', () => {
 })
 
 describe('a poisonous record', () => {
+  it('is given up after decideAfterMs again when an outage before was left without an end', async () => {
+    const { route, given } = routeFailing(0)
+    const all = setUp(
+      {
+        commit: 'each',
+        retry: {},
+        handle: async ({ partition, offset }: Message) => {
+          await all.clock.sleep(5)
+          if (partition === 0 || offset === 50) throw new Error('bad')
+        },
+      },
+      { deadLetter: route },
+    )
+    await all.consumer.start()
+    const first = await all.driver.assign('t', 0)
+    all.driver.deliver(first, records(0, 10))
+    await all.clock.advance(90_000)
+    expect(given.length).toBe(1)
+    await all.clock.runUntil(all.driver.revoke(first, 1_000))
+    const second = await all.driver.assign('t', 1)
+    all.driver.deliver(second, records(0, 10))
+    await all.clock.advance(1_000)
+    all.driver.deliver(second, records(50, 52))
+    await all.clock.advance(90_000)
+    expect(given.map(({ record: r }) => r.offset)).toEqual([0, 50])
+  })
+
   it('is no outage while others succeed: nothing is paused, and nothing is told', async () => {
     const { clock, letters, told } = await world(poisoned(), 4, 400)
     await clock.advance(60_000)
@@ -289,6 +316,28 @@ describe('a poisonous record', () => {
 })
 
 describe('an outage of minutes', () => {
+  it('is not prolonged by records that are dropped or given up by their handlers: each lets another start in its place', async () => {
+    const { route, given } = routeFailing(0)
+    const all = setUp(
+      {
+        commit: 'each',
+        retry: {},
+        outage: { decideAfterMs: 1_000 },
+        handle: ({ offset }: Message) => {
+          if (offset === 0) throw new Error('bad')
+          if (offset % 2 === 0) throw new DeadLetter('negative')
+          throw new Discard('not for us')
+        },
+      },
+      { deadLetter: route },
+    )
+    await all.consumer.start()
+    all.driver.deliver(await all.driver.assign('t', 0), records(0, 60))
+    await all.clock.advance(60_000)
+    expect(all.driver.committed('t', 0)?.nextOffset).toBe(60)
+    expect(given.length).toBe(30)
+  })
+
   it('gives up one record where a single partition is read, and none where there are several', async () => {
     const one = await world(from(0, 300_000), 1, 10)
     await one.clock.advance(400_000)
