@@ -1,0 +1,155 @@
+import type { TopicPartition } from '../message/topic-partition.js'
+import { isThrough, reaches, type Threshold } from './order-key.js'
+import type { OrderedRecord } from './ordered-record.js'
+import type { OrderSnapshot } from './snapshot.js'
+import type { WatermarkGenerator } from './watermark-generator.js'
+
+/**
+ * One partition in the order of all.
+ *
+ * | reads           | its watermark | until |
+ * |-----------------|---------------|-------|
+ * | again (after a restart with a snapshot) | stays where the former process had come to: what it had in its buffer is in time again | the snapshot's position |
+ * | on              | its generator's; never goes back | |
+ *
+ * | is     | counts for the common watermark | until |
+ * |--------|---------------------------------|-------|
+ * | active | yes                             | it has been read to its end for long, or has been silent for long |
+ * | idle   | no                              | its next record |
+ */
+export class PartitionOrder {
+  /** Its place in the order of partitions; may change when others come and go. */
+  lane = 0
+  activity: 'active' | 'idle' = 'active'
+  /** Records in the buffer. */
+  buffered = 0
+  paused = false
+  position = 0
+  /** Since when it has been at its end, by the clock of the buffer; `null` when it is not, or that is not known. */
+  #atEndSince: number | null = null
+  #silentSince: number
+  #maxTimestamp = -Infinity
+  #watermark = -Infinity
+  readonly #generator: WatermarkGenerator
+  readonly #late: OrderedRecord<unknown>[] = []
+  /** What is known to be done although the threshold of this epoch has not come so far yet. */
+  #claim: OrderSnapshot | null
+  #reads: 'again' | 'on'
+
+  constructor(
+    readonly place: TopicPartition,
+    generator: WatermarkGenerator,
+    restored: OrderSnapshot | null,
+    now: number,
+  ) {
+    this.#generator = generator
+    this.#claim = restored
+    this.#reads = restored === null ? 'on' : 'again'
+    this.#silentSince = now
+    if (restored !== null) this.#watermark = heldAt(restored.threshold)
+  }
+
+  get watermark(): number {
+    return this.#watermark
+  }
+
+  /** `-Infinity` before the first record. */
+  get maxTimestamp(): number {
+    return this.#maxTimestamp
+  }
+
+  /** Was it done before the restart? */
+  wasDone(timestamp: number, offset: number): boolean {
+    if (this.#reads === 'on' || this.#claim === null || offset >= this.#claim.position) return false
+    return isThrough(this.#claim.threshold, timestamp, this.place, offset)
+  }
+
+  /** Reading has come to this offset, whether there is a record or not. */
+  reach(position: number): void {
+    if (position > this.position) this.position = position
+    if (this.#reads === 'on' || this.#claim === null || this.position < this.#claim.position) return
+    this.#reads = 'on'
+    const { maxTimestamp } = this.#claim
+    if (maxTimestamp !== null) this.#observe(maxTimestamp)
+    this.#advance()
+  }
+
+  /** A record of that time was read. */
+  record(timestamp: number, now: number): void {
+    this.#observe(timestamp)
+    this.#advance()
+    this.alive(now)
+  }
+
+  alive(now: number): void {
+    this.activity = 'active'
+    this.#atEndSince = null
+    this.#silentSince = now
+  }
+
+  /** What a broker just said of its end. */
+  reportEnd(end: number, now: number): void {
+    if (this.position < end) this.#atEndSince = null
+    else this.#atEndSince ??= now
+  }
+
+  /** Not read for reasons of ours: nothing can be said about it then. */
+  notRead(now: number): void {
+    this.#atEndSince = null
+    this.#silentSince = now
+  }
+
+  /** Becomes idle when it is time. */
+  look(now: number, maxIdleMs: number, timeoutMs: number | null): void {
+    if (this.activity === 'idle') return
+    const atEnd = this.#atEndSince !== null && now - this.#atEndSince >= maxIdleMs
+    const silent = timeoutMs !== null && now - this.#silentSince >= timeoutMs
+    if (atEnd || silent) this.activity = 'idle'
+  }
+
+  late(record: OrderedRecord<unknown>): void {
+    this.#late.push(record)
+  }
+
+  /** A new order of all begins: what was done in the former one stays known. */
+  newEpoch(threshold: Threshold | null): void {
+    const { position, maxTimestamp } = this.#mark()
+    if (threshold === null || this.#reads === 'again') return
+    if (this.#claim !== null && reaches(this.#claim.threshold, threshold)) return
+    this.#claim = { threshold, position, maxTimestamp }
+  }
+
+  /** `null` when nothing is known to be done. */
+  snapshot(threshold: Threshold | null): OrderSnapshot | null {
+    const claim = this.#claim
+    if (claim !== null) {
+      if (this.#reads === 'again' || threshold === null || !reaches(threshold, claim.threshold)) return claim
+      this.#claim = null
+    }
+    return threshold === null ? null : { threshold, ...this.#mark() }
+  }
+
+  /** Where a restart may say that reading has been, and the greatest time before that. */
+  #mark(): Pick<OrderSnapshot, 'position' | 'maxTimestamp'> {
+    while (this.#late[0] !== undefined && this.#late[0].state === 'done') this.#late.shift()
+    const first = this.#late[0]
+    const max = first === undefined ? this.#maxTimestamp : first.maxBefore
+    return { position: first?.offset ?? this.position, maxTimestamp: max === -Infinity ? null : max }
+  }
+
+  #observe(timestamp: number): void {
+    if (timestamp > this.#maxTimestamp) this.#maxTimestamp = timestamp
+    this.#generator.onRecord(timestamp)
+  }
+
+  #advance(): void {
+    if (this.#reads === 'again') return
+    const watermark = this.#generator.currentWatermark()
+    if (watermark > this.#watermark) this.#watermark = watermark
+  }
+}
+
+/** A record of the time of the threshold may have been in the buffer, unless all of that time was done. */
+function heldAt({ timestamp, place }: Threshold): number {
+  return place === null ? timestamp : timestamp - 1
+}

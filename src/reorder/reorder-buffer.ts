@@ -1,0 +1,371 @@
+import { TidemarkError } from '../errors.js'
+import type { TopicPartition } from '../message/topic-partition.js'
+import { comparePlaces } from './order-key.js'
+import { OrderedRecord } from './ordered-record.js'
+import { PartitionOrder } from './partition-order.js'
+import { ReadyQueue } from './ready-queue.js'
+import type { OrderSnapshot } from './snapshot.js'
+import { TimeBuckets } from './time-buckets.js'
+import type { WatermarkRules } from './watermark-strategy.js'
+
+/** `combined`: late is what is behind what was let go; `partition`: also what is behind its own partition's watermark, whatever the others do. */
+export type Lateness = 'combined' | 'partition'
+
+export interface ReorderLimits {
+  readonly lateness: Lateness
+  /** Most records in the buffer. */
+  readonly maxRecords: number
+  readonly maxBytes: number
+  /** From so many in the buffer on a partition is paused. */
+  readonly maxRecordsPerPartition: number
+  /** Over the limit: let the oldest go before their watermark, or refuse. */
+  readonly whenFull: 'emit-early' | 'shut-down'
+}
+
+export interface ReorderCounts {
+  readonly late: number
+  /** Let go before their watermark for lack of room. */
+  readonly forced: number
+  /** Read again after a restart, and done before it. */
+  readonly replayed: number
+  /** From the far future, or without a time, and ordered by another. */
+  readonly clamped: number
+  /** Without a time, and dropped. */
+  readonly skipped: number
+  /** Times that everything was let go because all partitions were idle. */
+  readonly idleReleases: number
+}
+
+/** What became of a record. */
+export type Pushed = 'buffered' | 'late' | 'replayed' | 'skipped'
+
+/** Pauses and resumes that follow from what came, since the last call. */
+export interface FlowChange {
+  readonly pause: readonly TopicPartition[]
+  readonly resume: readonly TopicPartition[]
+}
+
+/** Part of a limit at which reading rests, and below which it goes on. */
+const restsAt = 0.5
+const goesOnBelow = 0.25
+
+/**
+ * Orders the records of several partitions by time: lets go what is not later than the *frontier*, which is the least
+ * watermark of the active partitions and never goes back. Ties are broken by topic, partition and offset, so the order is
+ * one. Pure: it is told the time, starts no timer and calls nobody but the strategy's functions.
+ *
+ * | a record that comes                    | becomes |
+ * |----------------------------------------|---------|
+ * | was done before a restart              | nothing: it is passed |
+ * | is not later than the frontier         | late: ready at once, outside the order |
+ * | is later                               | buffered until the frontier has come so far |
+ *
+ * Order is promised within an *epoch*, which ends when a partition comes or goes: what comes may be of any time.
+ */
+export class ReorderBuffer<Value> {
+  readonly #rules: WatermarkRules
+  readonly #limits: ReorderLimits
+  readonly #partitions = new Set<PartitionOrder>()
+  readonly #ready = new ReadyQueue<Value>()
+  #buckets = new TimeBuckets<OrderedRecord<Value>>(1)
+  #frontier = -Infinity
+  #epoch = 0
+  #bytes = 0
+  #now: number
+  readonly #counts = { late: 0, forced: 0, replayed: 0, clamped: 0, skipped: 0, idleReleases: 0 }
+
+  constructor(rules: WatermarkRules, limits: ReorderLimits, now: number) {
+    this.#rules = rules
+    this.#limits = limits
+    this.#now = now
+  }
+
+  /** No record of this time or an earlier one is expected any more; `-Infinity` while nothing is known. */
+  get watermark(): number {
+    return this.#frontier
+  }
+
+  get epoch(): number {
+    return this.#epoch
+  }
+
+  /** Records that are kept back. */
+  get bufferedRecords(): number {
+    return this.#buckets.size
+  }
+
+  get bufferedBytes(): number {
+    return this.#bytes
+  }
+
+  /** Records that may be taken. */
+  get readyRecords(): number {
+    return this.#ready.size
+  }
+
+  get counts(): ReorderCounts {
+    return { ...this.#counts }
+  }
+
+  /** The partition that holds the frontier back; `null` when none is active. */
+  get slowest(): TopicPartition | null {
+    let slowest: PartitionOrder | null = null
+    for (const partition of this.#partitions) {
+      if (partition.activity === 'idle') continue
+      if (slowest === null || partition.watermark < slowest.watermark) slowest = partition
+    }
+    return slowest?.place ?? null
+  }
+
+  /** A new epoch begins. @param restored what the last commit of the partition kept */
+  assign(place: TopicPartition, position: number, restored: OrderSnapshot | null): PartitionOrder {
+    const partition = new PartitionOrder(place, this.#rules.generator(place), restored, this.#now)
+    partition.reach(position)
+    this.#newEpoch(partition)
+    return partition
+  }
+
+  /** What it has in the buffer, and ready, is forgotten; what was taken may still end. A new epoch begins. */
+  revoke(partition: PartitionOrder): void {
+    if (!this.#partitions.delete(partition)) return
+    for (const record of this.#ready.waiting()) if (record.partition === partition) this.#ready.drop(record)
+    this.#newEpoch()
+  }
+
+  /**
+   * One record, in the order of its partition's log. What became due with it is ready after the next `release`.
+   *
+   * @param bytes what it keeps in memory
+   * @throws TidemarkError `invalid-timestamp` or `future-timestamp` where the strategy says `fail`, `reorder-buffer-full`
+   */
+  push(partition: PartitionOrder, offset: number, time: number, value: Value, bytes: number): Pushed {
+    partition.reach(offset)
+    const timestamp = this.#timeOf(partition, offset, time)
+    if (timestamp === null) {
+      partition.reach(offset + 1)
+      this.#counts.skipped += 1
+      return 'skipped'
+    }
+    if (partition.wasDone(timestamp, offset)) {
+      partition.record(timestamp, this.#now)
+      partition.reach(offset + 1)
+      this.#counts.replayed += 1
+      return 'replayed'
+    }
+    const limit = this.#lateLimit(partition)
+    const lateByMs = timestamp <= limit ? limit - timestamp : this.#isLateAsFuture(time) ? 0 : null
+    const record = new OrderedRecord(partition, offset, timestamp, time, bytes, value, lateByMs, partition.maxTimestamp)
+    if (lateByMs === null) {
+      this.#buckets.push(timestamp, partition.lane, record)
+      this.#bytes += bytes
+      partition.buffered += 1
+      partition.record(timestamp, this.#now)
+    } else {
+      partition.late(record)
+      this.#ready.add(record)
+      this.#counts.late += 1
+      partition.alive(this.#now)
+    }
+    partition.reach(offset + 1)
+    this.#bound()
+    return lateByMs === null ? 'buffered' : 'late'
+  }
+
+  /** Reading has come to `position`; `end` is what a broker just said of its end. */
+  reportPosition(partition: PartitionOrder, position: number, end: number): void {
+    partition.reach(position)
+    partition.reportEnd(end, this.#now)
+  }
+
+  /** It is not read for a while, for reasons of ours: it cannot become idle by that. */
+  notRead(partition: PartitionOrder): void {
+    partition.notRead(this.#now)
+  }
+
+  /** Time went on. Call it before the pushes of an answer, and when nothing comes. */
+  tick(now: number): void {
+    this.#now = Math.max(this.#now, now)
+    const { maxIdleMs, timeoutMs } = this.#rules.idleness
+    for (const partition of this.#partitions) partition.look(this.#now, maxIdleMs, timeoutMs)
+    this.release()
+  }
+
+  /** Makes ready what is due. Call it once after the pushes of an answer. */
+  release(): void {
+    if (this.#partitions.size === 0) return
+    let least = Infinity
+    for (const { activity, watermark } of this.#partitions) {
+      if (activity === 'active' && watermark < least) least = watermark
+    }
+    if (least === Infinity) {
+      if (this.#buckets.size > 0) this.#counts.idleReleases += 1
+      this.#releaseAll()
+    } else if (least > this.#frontier) this.#releaseThrough(least, false)
+  }
+
+  /** No more will come: lets everything go. */
+  endOfInput(): void {
+    this.#releaseAll()
+  }
+
+  /** Records to be handled, in order. */
+  take(most = Infinity): readonly OrderedRecord<Value>[] {
+    return this.#ready.take(most)
+  }
+
+  /** A record that was taken is done. */
+  done(record: OrderedRecord<Value>): void {
+    this.#ready.done(record)
+  }
+
+  /** What to keep beside the partition's committed offset; `null` when there is nothing to tell. */
+  snapshot(partition: PartitionOrder): OrderSnapshot | null {
+    return partition.snapshot(this.#ready.threshold)
+  }
+
+  /**
+   * Reading should follow what is kept: a partition rests when it is ahead of the slowest by more than the strategy allows, or
+   * when much is buffered. Never the slowest one, since it alone can let the others go; unless what is ready waits to be
+   * taken, which needs no reading.
+   */
+  flow(): FlowChange {
+    const [pause, resume]: [TopicPartition[], TopicPartition[]] = [[], []]
+    let least = Infinity
+    for (const { activity, watermark } of this.#partitions) {
+      if (activity === 'active' && watermark < least) least = watermark
+    }
+    for (const partition of this.#partitions) {
+      const paused = this.#shouldRest(partition, least)
+      if (paused === partition.paused) continue
+      partition.paused = paused
+      ;(paused ? pause : resume).push(partition.place)
+    }
+    return { pause, resume }
+  }
+
+  #shouldRest(partition: PartitionOrder, least: number): boolean {
+    const part = partition.paused ? goesOnBelow : restsAt
+    const { maxRecords, maxBytes, maxRecordsPerPartition } = this.#limits
+    if (this.#ready.size > maxRecords * part) return true
+    // An idle one must be read, or it can never come back.
+    if (partition.activity === 'idle' || partition.watermark <= least) return false
+    const drift = this.#rules.maxDriftMs * (partition.paused ? 0.5 : 1)
+    return (
+      partition.watermark > least + drift ||
+      partition.buffered > maxRecordsPerPartition * (partition.paused ? 0.5 : 1) ||
+      this.#buckets.size > maxRecords * part ||
+      this.#bytes > maxBytes * part
+    )
+  }
+
+  /** The time to order it by; `null`: it is dropped. */
+  #timeOf(partition: PartitionOrder, offset: number, time: number): number | null {
+    const { invalid, future } = this.#rules
+    if (!Number.isSafeInteger(time) || time < 0) {
+      if (invalid === 'fail') throw timeProblem('invalid-timestamp', partition.place, offset, `its time is ${time}`)
+      if (invalid === 'skip') return null
+      this.#counts.clamped += 1
+      return partition.maxTimestamp === -Infinity ? this.#now : partition.maxTimestamp
+    }
+    if (future === null || time <= this.#now + future.maxFutureMs || future.policy === 'late') return time
+    if (future.policy === 'fail') {
+      throw timeProblem('future-timestamp', partition.place, offset, `it is ${time - this.#now} ms ahead of now`)
+    }
+    this.#counts.clamped += 1
+    return partition.maxTimestamp === -Infinity ? this.#now : partition.maxTimestamp
+  }
+
+  #isLateAsFuture(time: number): boolean {
+    const { future } = this.#rules
+    return future?.policy === 'late' && time > this.#now + future.maxFutureMs
+  }
+
+  #lateLimit(partition: PartitionOrder): number {
+    if (this.#limits.lateness === 'combined') return this.#frontier
+    return Math.max(partition.watermark, this.#frontier)
+  }
+
+  #bound(): void {
+    const { maxRecords, maxBytes, whenFull } = this.#limits
+    while (this.#buckets.size > maxRecords || (this.#bytes > maxBytes && this.#buckets.size > 0)) {
+      if (whenFull === 'shut-down') throw full(this.#buckets.size, this.#bytes, this.slowest)
+      this.#releaseThrough(this.#buckets.leastTimestamp as number, true)
+    }
+  }
+
+  #releaseAll(): void {
+    if (this.#buckets.size === 0) return
+    let last = this.#frontier
+    this.#buckets.release(Number.MAX_SAFE_INTEGER, (record) => {
+      last = record.timestamp
+      this.#letGo(record, false)
+    })
+    this.#advanceTo(last)
+  }
+
+  #releaseThrough(timestamp: number, forced: boolean): void {
+    this.#buckets.release(timestamp, (record) => this.#letGo(record, forced))
+    this.#advanceTo(timestamp)
+  }
+
+  #letGo(record: OrderedRecord<Value>, forced: boolean): void {
+    record.partition.buffered -= 1
+    this.#bytes -= record.bytes
+    if (forced) {
+      record.forced = true
+      this.#counts.forced += 1
+    }
+    this.#ready.add(record)
+  }
+
+  #advanceTo(frontier: number): void {
+    this.#frontier = Math.max(this.#frontier, frontier)
+    this.#ready.mark(this.#frontier)
+  }
+
+  /** What is kept, also ready, is ordered anew with what comes; what was taken ends as it may. */
+  #newEpoch(joins?: PartitionOrder): void {
+    const { threshold } = this.#ready
+    const kept = [...this.#buckets.entries()].filter(({ partition }) => this.#partitions.has(partition))
+    const ready = this.#ready.waiting()
+    this.#ready.restart()
+    this.#epoch += 1
+    this.#frontier = -Infinity
+    for (const partition of this.#partitions) partition.newEpoch(threshold)
+    if (joins !== undefined) this.#partitions.add(joins)
+    const places = [...this.#partitions].sort((one, other) => comparePlaces(one.place, other.place))
+    for (const [lane, partition] of places.entries()) partition.lane = lane
+    this.#buckets = new TimeBuckets(Math.max(1, places.length))
+    for (const partition of places) partition.buffered = 0
+    this.#bytes = 0
+    const inTime = [...kept, ...ready.filter(({ lateByMs }) => lateByMs === null)]
+    for (const record of inTime.sort((one, other) => one.offset - other.offset)) {
+      this.#buckets.push(record.timestamp, record.partition.lane, record)
+      record.partition.buffered += 1
+      this.#bytes += record.bytes
+    }
+    for (const record of ready) if (record.lateByMs !== null) this.#ready.add(record)
+  }
+}
+
+function keyOf({ topic, partition }: TopicPartition): string {
+  return `${topic}-${partition}`
+}
+
+function timeProblem(code: string, place: TopicPartition, offset: number, problem: string): TidemarkError {
+  return new TidemarkError(
+    code,
+    `offset ${offset} of ${keyOf(place)} cannot be ordered by time: ${problem}; mend its writer, or choose another policy ` +
+      `with ${code === 'invalid-timestamp' ? 'withInvalidTimestamp' : 'withFutureGuard'}`,
+    { ...place, offset },
+  )
+}
+
+function full(records: number, bytes: number, slowest: TopicPartition | null): TidemarkError {
+  const waits = slowest === null ? '' : `, which waits for ${keyOf(slowest)}`
+  return new TidemarkError(
+    'reorder-buffer-full',
+    `the reorder buffer has ${records} records and ${bytes} bytes${waits}; raise its limits, lower the out-of-orderness, or ` +
+      "choose whenFull: 'emit-early'",
+  )
+}
