@@ -146,8 +146,10 @@ export class ReorderBuffer<Value> {
       this.#counts.skipped += 1
       return 'skipped'
     }
+    // A time that was made up tells nothing of what is to come.
+    const isOwnTime = timestamp === time
     if (partition.wasDone(timestamp, offset)) {
-      partition.record(timestamp, this.#now)
+      if (isOwnTime) partition.record(timestamp, this.#now)
       partition.reach(offset + 1)
       this.#counts.replayed += 1
       return 'replayed'
@@ -159,7 +161,8 @@ export class ReorderBuffer<Value> {
       this.#buckets.push(timestamp, partition.lane, record)
       this.#bytes += bytes
       partition.buffered += 1
-      partition.record(timestamp, this.#now)
+      if (isOwnTime) partition.record(timestamp, this.#now)
+      else partition.alive(this.#now)
     } else {
       partition.late(record)
       this.#ready.add(record)
