@@ -4,63 +4,86 @@ const few = 24
 const placeBits = 2 ** 20
 
 /**
- * The order of the records of a bucket: positions, by code, equal codes as they came.
- *
- * @param codes `time * lanes + lane`, time from 0 below `width`, lane from 0 below `lanes`
+ * Orders the records of buckets. It keeps its working memory from one to the next, so the order that it returns is good
+ * until the next call.
  */
-export function bucketOrder(codes: readonly number[], width: number, lanes: number): Uint32Array | readonly number[] {
-  const count = codes.length
-  if (count < few) return byInsertion(codes)
-  if (width + lanes <= 4 * count) return byCounting(codes, width, lanes)
-  if (count <= placeBits && width * lanes * placeBits <= Number.MAX_SAFE_INTEGER) return byNumbers(codes)
-  return codes.map((_, position) => position).sort((one, other) => codes[one]! - codes[other]! || one - other)
-}
+export class BucketOrder {
+  #order = new Uint32Array(2_048)
+  #byLane = new Uint32Array(0)
+  #starts = new Uint32Array(4_096)
+  #keys = new Float64Array(0)
 
-function byInsertion(codes: readonly number[]): readonly number[] {
-  const order: number[] = []
-  for (let position = 0; position < codes.length; position += 1) {
-    const code = codes[position] as number
-    let at = position
-    while (at > 0 && (codes[order[at - 1] as number] as number) > code) {
-      order[at] = order[at - 1] as number
-      at -= 1
+  /**
+   * Positions by code, equal codes as they came; only the first `codes.length` count.
+   *
+   * @param codes `time * lanes + lane`, time from 0 below `width`, lane from 0 below `lanes`
+   */
+  of(codes: readonly number[], width: number, lanes: number): Uint32Array {
+    const count = codes.length
+    if (count > this.#order.length) this.#order = new Uint32Array(count * 2)
+    if (count < few) this.#byInsertion(codes)
+    else if (width * lanes <= 4 * count) this.#byCode(codes, width * lanes)
+    else if (width + lanes <= 4 * count) this.#byLaneAndTime(codes, width, lanes)
+    else if (count <= placeBits && width * lanes * placeBits <= Number.MAX_SAFE_INTEGER) this.#byNumbers(codes)
+    else this.#byComparing(codes)
+    return this.#order
+  }
+
+  #byInsertion(codes: readonly number[]): void {
+    const order = this.#order
+    for (let position = 0; position < codes.length; position += 1) {
+      const code = codes[position] as number
+      let at = position
+      while (at > 0 && (codes[order[at - 1] as number] as number) > code) {
+        order[at] = order[at - 1] as number
+        at -= 1
+      }
+      order[at] = position
     }
-    order[at] = position
   }
-  return order
-}
 
-/** Two stable passes, the finer part first. */
-function byCounting(codes: readonly number[], width: number, lanes: number): Uint32Array {
-  const byLane = counted(codes.length, lanes, (index) => (codes[index] as number) % lanes, null)
-  return counted(codes.length, width, (index) => Math.floor((codes[index] as number) / lanes), byLane)
-}
-
-function counted(
-  count: number,
-  values: number,
-  valueOf: (index: number) => number,
-  before: Uint32Array | null,
-): Uint32Array {
-  const starts = new Uint32Array(values + 1)
-  for (let index = 0; index < count; index += 1) starts[valueOf(index) + 1]! += 1
-  for (let value = 0; value < values; value += 1) starts[value + 1]! += starts[value]!
-  const order = new Uint32Array(count)
-  for (let at = 0; at < count; at += 1) {
-    const index = before === null ? at : before[at]!
-    order[starts[valueOf(index)]!++] = index
+  #byCode(codes: readonly number[], size: number): void {
+    const order = this.#order
+    const starts = this.#cleared(size)
+    for (let at = 0; at < codes.length; at += 1) starts[(codes[at] as number) + 1]! += 1
+    for (let code = 1; code <= size; code += 1) starts[code]! += starts[code - 1]!
+    for (let at = 0; at < codes.length; at += 1) order[starts[codes[at] as number]!++] = at
   }
-  return order
-}
 
-/** Code and position in one number, so that numbers are sorted and nothing is called. */
-function byNumbers(codes: readonly number[]): Uint32Array {
-  const keys = new Float64Array(codes.length)
-  for (let position = 0; position < codes.length; position += 1) {
-    keys[position] = (codes[position] as number) * placeBits + position
+  /** Two stable passes, the finer part first. */
+  #byLaneAndTime(codes: readonly number[], width: number, lanes: number): void {
+    if (codes.length > this.#byLane.length) this.#byLane = new Uint32Array(codes.length * 2)
+    const [order, byLane] = [this.#order, this.#byLane]
+    let starts = this.#cleared(lanes)
+    for (let at = 0; at < codes.length; at += 1) starts[((codes[at] as number) % lanes) + 1]! += 1
+    for (let lane = 1; lane <= lanes; lane += 1) starts[lane]! += starts[lane - 1]!
+    for (let at = 0; at < codes.length; at += 1) byLane[starts[(codes[at] as number) % lanes]!++] = at
+    starts = this.#cleared(width)
+    for (let at = 0; at < codes.length; at += 1) starts[Math.floor((codes[at] as number) / lanes) + 1]! += 1
+    for (let time = 1; time <= width; time += 1) starts[time]! += starts[time - 1]!
+    for (let at = 0; at < codes.length; at += 1) {
+      const position = byLane[at] as number
+      order[starts[Math.floor((codes[position] as number) / lanes)]!++] = position
+    }
   }
-  keys.sort()
-  const order = new Uint32Array(codes.length)
-  for (let at = 0; at < keys.length; at += 1) order[at] = keys[at]! % placeBits
-  return order
+
+  /** Code and position in one number, so that numbers are sorted and nothing is called. */
+  #byNumbers(codes: readonly number[]): void {
+    if (codes.length > this.#keys.length) this.#keys = new Float64Array(codes.length * 2)
+    const keys = this.#keys.subarray(0, codes.length)
+    for (let at = 0; at < codes.length; at += 1) keys[at] = (codes[at] as number) * placeBits + at
+    keys.sort()
+    for (let at = 0; at < keys.length; at += 1) this.#order[at] = (keys[at] as number) % placeBits
+  }
+
+  #byComparing(codes: readonly number[]): void {
+    const positions = codes.map((_, position) => position)
+    this.#order.set(positions.sort((one, other) => codes[one]! - codes[other]! || one - other))
+  }
+
+  #cleared(size: number): Uint32Array {
+    if (size + 1 > this.#starts.length) this.#starts = new Uint32Array((size + 1) * 2)
+    else this.#starts.fill(0, 0, size + 1)
+    return this.#starts
+  }
 }

@@ -1,8 +1,10 @@
-import { bucketOrder } from './bucket-order.js'
+import { BucketOrder } from './bucket-order.js'
 import { IndexHeap } from './index-heap.js'
 
 interface Bucket<Entry> {
   readonly index: number
+  /** The first time of its stretch. */
+  readonly start: number
   /** `(timestamp - start of the bucket) * lanes + lane` of each, as they came. */
   codes: number[]
   entries: Entry[]
@@ -16,6 +18,8 @@ const [fewest, most, wanted] = [32, 2048, 192]
 /** With fewer buckets the mean says nothing. */
 const leastBuckets = 16
 const widest = 2 ** 40
+/** Whole numbers below it are kept without a box. */
+const smallCodes = 2 ** 30
 
 /**
  * Keeps entries by time and hands them out in the order of (timestamp, lane, arrival). Adding costs a step; what is due is
@@ -28,17 +32,20 @@ export class TimeBuckets<Entry> {
   readonly #lanes: number
   readonly #buckets = new Map<number, Bucket<Entry>>()
   readonly #indices = new IndexHeap()
+  readonly #order = new BucketOrder()
   #width = firstWidth
   /** Times count from here, so that codes stay small. */
   #origin: number | null = null
   /** The bucket of the last entry: what comes together lies together. */
   #last: Bucket<Entry> | null = null
   #size = 0
+  #areCodesSmall: boolean
   #untilLook = fewest * leastBuckets
 
   /** @param lanes how many there are, numbered from 0 in the order in which they break ties of time */
   constructor(lanes: number) {
     this.#lanes = lanes
+    this.#areCodesSmall = firstWidth * lanes < smallCodes
   }
 
   get size(): number {
@@ -58,11 +65,10 @@ export class TimeBuckets<Entry> {
     if (this.#origin === null) return
     const due = timestamp - this.#origin
     for (let least = this.#indices.least; least !== undefined; least = this.#indices.least) {
-      const start = least * this.#width
-      if (start > due) return
       const bucket = this.#buckets.get(least) as Bucket<Entry>
-      if (start + this.#width - 1 <= due) this.#giveAll(bucket, give)
-      else return this.#givePart(bucket, due - start, give)
+      if (bucket.start > due) return
+      if (bucket.start + this.#width - 1 <= due) this.#giveAll(bucket, give)
+      else return this.#givePart(bucket, due - bucket.start, give)
     }
   }
 
@@ -81,20 +87,23 @@ export class TimeBuckets<Entry> {
   }
 
   #add(time: number, lane: number, entry: Entry): void {
-    const index = Math.floor(time / this.#width)
-    const bucket = this.#last?.index === index ? this.#last : this.#bucketAt(index)
-    const code = (time - index * this.#width) * this.#lanes + lane
+    let bucket = this.#last
+    if (bucket === null || time < bucket.start || time >= bucket.start + this.#width) {
+      bucket = this.#bucketAt(Math.floor(time / this.#width))
+      this.#last = bucket
+    }
+    const code = (time - bucket.start) * this.#lanes + lane
     const { codes } = bucket
-    if (codes.length > 0 && code < (codes[codes.length - 1] as number)) bucket.isOrdered = false
-    codes.push(code)
+    if (bucket.isOrdered && codes.length > 0 && code < (codes[codes.length - 1] as number)) bucket.isOrdered = false
+    // Small whole numbers take half the room.
+    codes.push(this.#areCodesSmall ? code | 0 : code)
     bucket.entries.push(entry)
-    this.#last = bucket
   }
 
   #bucketAt(index: number): Bucket<Entry> {
     const known = this.#buckets.get(index)
     if (known !== undefined) return known
-    const bucket: Bucket<Entry> = { index, codes: [], entries: [], isOrdered: true }
+    const bucket: Bucket<Entry> = { index, start: index * this.#width, codes: [], entries: [], isOrdered: true }
     this.#buckets.set(index, bucket)
     this.#indices.push(index)
     return bucket
@@ -120,7 +129,7 @@ export class TimeBuckets<Entry> {
       ;(isDue ? dueEntries : entries).push(bucket.entries[at] as Entry)
     }
     if (dueCodes.length === 0) return
-    const { index, isOrdered } = bucket
+    const { index, start, isOrdered } = bucket
     this.#size -= dueEntries.length
     if (codes.length > 0) {
       bucket.codes = codes
@@ -130,7 +139,7 @@ export class TimeBuckets<Entry> {
       this.#indices.pop()
       if (this.#last === bucket) this.#last = null
     }
-    this.#give({ index, codes: dueCodes, entries: dueEntries, isOrdered }, give)
+    this.#give({ index, start, codes: dueCodes, entries: dueEntries, isOrdered }, give)
   }
 
   #give({ codes, entries, isOrdered }: Bucket<Entry>, give: (entry: Entry) => void): void {
@@ -138,8 +147,8 @@ export class TimeBuckets<Entry> {
       for (const entry of entries) give(entry)
       return
     }
-    const order = bucketOrder(codes, this.#width, this.#lanes)
-    for (let at = 0; at < order.length; at += 1) give(entries[order[at] as number] as Entry)
+    const order = this.#order.of(codes, this.#width, this.#lanes)
+    for (let at = 0; at < codes.length; at += 1) give(entries[order[at] as number] as Entry)
   }
 
   /** Rebuckets when that is worth its while; looks again when as much as is kept has come. */
@@ -157,6 +166,7 @@ export class TimeBuckets<Entry> {
     const buckets = [...this.#buckets.values()]
     const former = this.#width
     this.#width = width
+    this.#areCodesSmall = width * this.#lanes < smallCodes
     this.#buckets.clear()
     this.#indices.clear()
     this.#last = null
