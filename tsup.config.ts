@@ -9,6 +9,7 @@ export default defineConfig({
     'src/kafkajs.ts',
     'src/dedupe.ts',
     'src/redrive.ts',
+    'src/event-time.ts',
   ],
   format: ['esm', 'cjs'],
   target: 'node20',

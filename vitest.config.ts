@@ -7,7 +7,7 @@ export default defineConfig({
   resolve: {
     alias: [
       { find: /^tidemark$/, replacement: source('index.ts') },
-      { find: /^tidemark\/(\w+)$/, replacement: source('$1.ts') },
+      { find: /^tidemark\/([\w-]+)$/, replacement: source('$1.ts') },
     ],
   },
   test: {

@@ -27,6 +27,7 @@ import { Visits } from './operations/visits.js'
 import { requireTopics } from './operations/require-topics.js'
 import type { ProducerOptions, ResolvedProducerOptions } from './producer/producer-options.js'
 import { Producer, type ProducerFacts } from './producer/producer.js'
+import { orderedBy } from './reorder/sequencer.js'
 import { calm } from './telemetry/calm-logger.js'
 import type { Clock } from './runtime/clock.js'
 import { tellListener, type Telemetry } from './telemetry/guard.js'
@@ -251,7 +252,7 @@ export class Messaging implements AsyncDisposable {
   }
 
   #makeConsumer(config: ConsumerConfig): Consumer {
-    const { profile, options, deadLetter, dedupe } = config
+    const { profile, options, deadLetter, dedupe, reorder } = config
     const { driver } = this.#options
     const client = this.#client({ group: options.group ?? undefined })
     const consumer: Consumer = new Consumer(options, {
@@ -259,6 +260,7 @@ export class Messaging implements AsyncDisposable {
       ...client,
       delivery: dedupe === null ? undefined : dedupedBy(dedupe, client),
       stage: null,
+      ordering: reorder === null ? undefined : orderedBy(reorder),
       deadLetter: deadLetter === null ? null : this.#deadLetterRoute(deadLetter, options.topics),
       deadLetterPolicy: deadLetter?.policy,
       beforeStart: (signal) => this.#beforeStart(config, signal),

@@ -10,6 +10,7 @@ import type { DedupeSettings } from '../dedupe/deduped-delivery.js'
 import type { DedupeStore } from '../dedupe/dedupe-store.js'
 import { given } from '../input/given.js'
 import { isRecord } from '../input/shapes.js'
+import type { ReorderOptions, ResolvedReorder } from '../reorder/reorder-options.js'
 import type { Topic } from '../topic/topic.js'
 import {
   deadLetterOption,
@@ -19,6 +20,7 @@ import {
 } from './dead-letter-option.js'
 import { checkDedupe, dedupeOption, resolveDedupe, type DedupeOptions } from './dedupe-option.js'
 import { profileOf } from './define-profile.js'
+import { checkReorder, reorderOption } from './reorder-option.js'
 import type { Profile, ProfileName } from './profiles.js'
 import { requireObject, resolveOptions } from './resolve-options.js'
 
@@ -34,6 +36,11 @@ export type MessagingConsumerOptions<Topics extends readonly Topic[] = readonly 
    * `{ store, scope, identity, timeoutMs }`. While the store is down nothing is handled. See the guide of once-only effects.
    */
   readonly dedupe?: DedupeStore | DedupeOptions | undefined
+  /**
+   * Handles the records of all partitions in the order of event time, one after another, with late records apart. What is kept
+   * back is not committed. Default: each partition in the order of its log. Docs: guides/event-time.md.
+   */
+  readonly reorder?: ReorderOptions | undefined
   /** Default: the profile of the messaging it is made by. */
   readonly profile?: ProfileName | Profile | undefined
 }
@@ -43,9 +50,11 @@ const schema = z
     ...consumerShape,
     deadLetter: deadLetterOption,
     dedupe: dedupeOption,
+    reorder: reorderOption,
   })
   .superRefine(checkTogether)
   .superRefine(checkDedupe)
+  .superRefine(checkReorder)
 
 /** What the parts of a consumer are made from. */
 export interface ConsumerConfig {
@@ -54,6 +63,7 @@ export interface ConsumerConfig {
   readonly deadLetter: ResolvedDeadLetter | null
   /** `null`: whatever comes is handled. */
   readonly dedupe: DedupeSettings | null
+  readonly reorder: ResolvedReorder | null
 }
 
 /** The profile's settings, overridden by the options. Throws `ConfigError` with every problem. */
@@ -67,7 +77,12 @@ export function resolveConsumerOptions<Topics extends readonly Topic[]>(
   const { isolation, onOutOfRange, commitEveryMs, breaksFloods } = chosen.consumer
   const settled = { isolation, onOutOfRange }
   const subject = typeof options.group === 'string' ? `consumer "${options.group}"` : 'consumer'
-  const { deadLetter, dedupe, ...resolved } = resolveOptions(
+  const {
+    deadLetter,
+    dedupe,
+    reorder = null,
+    ...resolved
+  } = resolveOptions(
     subject,
     schema,
     withDependentDefaults({ ...settled, ...options, commit: commitOf(options.commit, commitEveryMs) }),
@@ -77,6 +92,7 @@ export function resolveConsumerOptions<Topics extends readonly Topic[]>(
     options: resolved,
     deadLetter: resolveDeadLetter(deadLetter, breaksFloods),
     dedupe: resolveDedupe(dedupe, resolved.group),
+    reorder,
   }
 }
 

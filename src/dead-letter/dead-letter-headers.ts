@@ -1,5 +1,6 @@
 import type { FailedRecord } from '../consumer/handling/failed-record.js'
 import { tdHeader, textHeader } from '../message/headers.js'
+import { isoTime, originHeaders } from '../message/origin.js'
 import type { Header } from '../message/record.js'
 import { thrownText } from '../runtime/thrown.js'
 import { thrownChain, thrownMessage } from '../runtime/thrown-chain.js'
@@ -27,7 +28,7 @@ export interface AlsoWritten {
 export function deadLetterHeaders(failed: FailedRecord, also: AlsoWritten): readonly Header[] {
   const { record } = failed
   const ours = [
-    ...originHeaders(failed),
+    ...originHeaders(failed, record),
     ...failureHeaders(failed),
     ...(also.springHeaders ? cutTexts(springHeaders(failed)) : []),
   ]
@@ -46,16 +47,6 @@ export function pointerHeaders(failed: FailedRecord): readonly Header[] {
   return [...told.filter(([name]) => name.startsWith('td-')), textHeader(tdHeader.left, 'value')]
 }
 
-function originHeaders({ topic, partition, record }: FailedRecord): readonly Header[] {
-  if (record.headers.some(([name]) => name === tdHeader.originTopic)) return []
-  return [
-    textHeader(tdHeader.originTopic, topic),
-    textHeader(tdHeader.originPartition, String(partition)),
-    textHeader(tdHeader.originOffset, String(record.offset)),
-    textHeader(tdHeader.originTimestamp, isoTime(record.timestamp)),
-  ]
-}
-
 function failureHeaders(failed: FailedRecord): readonly Header[] {
   const { group, record } = failed
   const error = thrownText(failed.error)
@@ -70,12 +61,6 @@ function failureHeaders(failed: FailedRecord): readonly Header[] {
     ...(firstFailed ? [] : [textHeader(tdHeader.firstFailedAt, isoTime(failed.firstFailedAt))]),
     textHeader(tdHeader.lastFailedAt, isoTime(failed.lastFailedAt)),
   ]
-}
-
-/** A record may carry any number as its time, also -1 for none and what no calendar knows. */
-export function isoTime(timestamp: number): string {
-  const time = new Date(timestamp)
-  return Number.isNaN(time.getTime()) ? String(timestamp) : time.toISOString()
 }
 
 function cutTexts(headers: readonly Header[]): readonly Header[] {

@@ -1,5 +1,6 @@
 import { parseCommitMetadata, type MetadataSection } from './commit-metadata.js'
 import type { OffsetRange } from './offset-range.js'
+import { orderOf } from './order-snapshot.js'
 import { progressOf } from './progress.js'
 
 export const leaderEpochsSection = 'e'
@@ -38,7 +39,7 @@ export function leaderEpochsOf(commit: {
   readonly offset: number
   readonly metadata: string | null
 }): readonly EpochRange[] {
-  const end = progressOf(commit).completed.at(-1)?.to ?? commit.offset
+  const end = saidUpTo(commit)
   const text = parseCommitMetadata(commit.metadata).get(leaderEpochsSection)
   if (text === undefined || !/^[0-9a-z]+(,[0-9a-z]+\.[0-9a-z]+\.[0-9a-z]+)+$/.test(text)) return []
   const [base, ...parts] = text.split(',')
@@ -53,4 +54,11 @@ export function leaderEpochsOf(commit: {
     if (from < end) ranges.push({ from, to: Math.min(at, end), leaderEpoch })
   }
   return ranges
+}
+
+/** Where the last record lies of which a commit may say that it is done. */
+function saidUpTo(commit: { readonly offset: number; readonly metadata: string | null }): number {
+  const order = orderOf(commit.metadata)
+  const read = typeof order === 'string' ? commit.offset : order.position
+  return Math.max(commit.offset, read, progressOf(commit).completed.at(-1)?.to ?? commit.offset)
 }

@@ -1,4 +1,4 @@
-import { isoTime } from '../dead-letter/dead-letter-headers.js'
+import { isoTime } from '../message/origin.js'
 import { tdHeader, textHeader } from '../message/headers.js'
 import type { Header } from '../message/record.js'
 import { murmur2 } from '../topic/partitioners.js'

@@ -1,10 +1,5 @@
 import type { TopicPartition } from '../message/topic-partition.js'
-
-/** Up to where the order has been carried out: a record, or all of a time (`place` is `null`). */
-export interface Threshold {
-  readonly timestamp: number
-  readonly place: (TopicPartition & { readonly offset: number }) | null
-}
+import type { Threshold } from '../offsets/order-snapshot.js'
 
 /** The order of partitions, which breaks ties of time. */
 export function comparePlaces(one: TopicPartition, other: TopicPartition): number {

@@ -1,11 +1,16 @@
+import type { EventOrder, InOrder } from '../consumer/partition/event-order.js'
 import type { PartitionOrder } from './partition-order.js'
 
 /** A record in the buffer, and on its way to its handler. */
-export class OrderedRecord<Value> {
+export class OrderedRecord<Value> implements InOrder {
   /** `waiting`: in the buffer or ready. `dropped`: its partition was given up before it was taken. */
   state: 'waiting' | 'taken' | 'done' | 'dropped' = 'waiting'
   /** It was let go before the watermark had come so far, for lack of room. */
   forced = false
+  /** When it was handed out: what was not later than this had been before. */
+  watermark = -Infinity
+  /** In which it was handed out. */
+  epoch = 0
 
   constructor(
     readonly partition: PartitionOrder,
@@ -21,4 +26,9 @@ export class OrderedRecord<Value> {
     /** The greatest time of its partition before it. */
     readonly maxBefore: number,
   ) {}
+
+  eventOrder(): EventOrder {
+    const { timestamp, watermark, epoch, lateByMs, forced } = this
+    return { timestamp, watermark, epoch, late: lateByMs === null ? null : { lateByMs }, forced }
+  }
 }

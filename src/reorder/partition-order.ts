@@ -1,8 +1,15 @@
 import type { TopicPartition } from '../message/topic-partition.js'
-import { isThrough, reaches, type Threshold } from './order-key.js'
-import type { OrderedRecord } from './ordered-record.js'
-import type { OrderSnapshot } from './snapshot.js'
+import { isThrough, reaches } from './order-key.js'
+import type { OrderSnapshot, Threshold } from '../offsets/order-snapshot.js'
 import type { WatermarkGenerator } from './watermark-generator.js'
+
+/** A record outside the order: what is beyond it is not told to a restart before it is done. */
+interface LateRecord {
+  readonly offset: number
+  readonly state: string
+  /** The greatest time of its partition before it. */
+  readonly maxBefore: number
+}
 
 /**
  * One partition in the order of all.
@@ -16,22 +23,23 @@ import type { WatermarkGenerator } from './watermark-generator.js'
  * |--------|---------------------------------|-------|
  * | active | yes                             | it has been read to its end for long, or has been silent for long |
  * | idle   | no                              | its next record |
+ * | ended  | no                              | for good: nothing more of it comes |
  */
 export class PartitionOrder {
   /** Its place in the order of partitions; may change when others come and go. */
   lane = 0
-  activity: 'active' | 'idle' = 'active'
+  activity: 'active' | 'idle' | 'ended' = 'active'
   /** Records in the buffer. */
   buffered = 0
   paused = false
   position = 0
-  /** Since when it has been at its end, by the clock of the buffer; `null` when it is not, or that is not known. */
-  #atEndSince: number | null = null
+  /** When a broker first and last said that it is at its end; `null` when it is not, or that is not known. */
+  #atEnd: { readonly since: number; readonly until: number } | null = null
   #silentSince: number
   #maxTimestamp = -Infinity
   #watermark = -Infinity
   readonly #generator: WatermarkGenerator
-  readonly #late: OrderedRecord<unknown>[] = []
+  readonly #late: LateRecord[] = []
   /** What is known to be done although the threshold of this epoch has not come so far yet. */
   #claim: OrderSnapshot | null
   #reads: 'again' | 'on'
@@ -83,31 +91,36 @@ export class PartitionOrder {
 
   alive(now: number): void {
     this.activity = 'active'
-    this.#atEndSince = null
+    this.#atEnd = null
     this.#silentSince = now
   }
 
-  /** What a broker just said of its end. */
-  reportEnd(end: number, now: number): void {
-    if (this.position < end) this.#atEndSince = null
-    else this.#atEndSince ??= now
+  /** What a broker said at that time of its end: silence of brokers is no sign of idleness. */
+  reportEnd(end: number, at: number): void {
+    if (this.position < end) this.#atEnd = null
+    else this.#atEnd = { since: this.#atEnd?.since ?? at, until: at }
   }
 
   /** Not read for reasons of ours: nothing can be said about it then. */
   notRead(now: number): void {
-    this.#atEndSince = null
+    this.#atEnd = null
     this.#silentSince = now
+  }
+
+  /** Nothing more of it comes. */
+  end(): void {
+    this.activity = 'ended'
   }
 
   /** Becomes idle when it is time. */
   look(now: number, maxIdleMs: number, timeoutMs: number | null): void {
-    if (this.activity === 'idle') return
-    const atEnd = this.#atEndSince !== null && now - this.#atEndSince >= maxIdleMs
+    if (this.activity !== 'active') return
+    const atEnd = this.#atEnd !== null && this.#atEnd.until - this.#atEnd.since >= maxIdleMs
     const silent = timeoutMs !== null && now - this.#silentSince >= timeoutMs
     if (atEnd || silent) this.activity = 'idle'
   }
 
-  late(record: OrderedRecord<unknown>): void {
+  late(record: LateRecord): void {
     this.#late.push(record)
   }
 
@@ -144,7 +157,8 @@ export class PartitionOrder {
 
   #advance(): void {
     if (this.#reads === 'again') return
-    const watermark = this.#generator.currentWatermark()
+    // Made by the user, perhaps: it may be no whole number.
+    const watermark = Math.min(Math.floor(this.#generator.currentWatermark()), Number.MAX_SAFE_INTEGER)
     if (watermark > this.#watermark) this.#watermark = watermark
   }
 }

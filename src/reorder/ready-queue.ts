@@ -1,9 +1,12 @@
-import type { Threshold } from './order-key.js'
+import type { Threshold } from '../offsets/order-snapshot.js'
 import type { OrderedRecord } from './ordered-record.js'
+import type { PartitionOrder } from './partition-order.js'
 
 /** All records up to this time were let go before it. */
-interface Marker {
-  readonly through: number
+export interface Marker {
+  through: number
+  /** Somebody is to be told that it was reached, and was not. */
+  isOpen: boolean
 }
 
 type Item<Value> = OrderedRecord<Value> | Marker
@@ -22,6 +25,20 @@ export class ReadyQueue<Value> {
   #takenTo = 0
   #ready = 0
   #last: Item<Value> | null = null
+  /** Of the last marker before what is next. */
+  #through = -Infinity
+  #epoch = 0
+  readonly #stopsAtMarkers: boolean
+
+  /** @param stopsAtMarkers what stands behind a marker waits until it was passed */
+  constructor(stopsAtMarkers: boolean) {
+    this.#stopsAtMarkers = stopsAtMarkers
+  }
+
+  /** How often the order began anew. */
+  get epoch(): number {
+    return this.#epoch
+  }
 
   /** Records not taken yet. */
   get size(): number {
@@ -47,17 +64,43 @@ export class ReadyQueue<Value> {
   }
 
   mark(through: number): void {
-    this.#items.push({ through })
+    const last = this.#items[this.#items.length - 1]
+    // Nothing stands between them.
+    if (last !== undefined && 'through' in last && this.#takenTo < this.#items.length) last.through = through
+    else this.#items.push({ through, isOpen: this.#stopsAtMarkers })
     this.#pass()
   }
 
-  take(most: number): OrderedRecord<Value>[] {
-    const taken: OrderedRecord<Value>[] = []
-    for (; taken.length < most && this.#takenTo < this.#items.length; this.#takenTo += 1) {
+  /** The next record, or a marker that is to be passed before; `null` when nothing waits. */
+  next(): Item<Value> | null {
+    for (; this.#takenTo < this.#items.length; this.#takenTo += 1) {
       const item = this.#items[this.#takenTo] as Item<Value>
-      if ('through' in item || item.state !== 'waiting') continue
+      if ('through' in item) {
+        if (item.isOpen) return item
+        this.#through = item.through
+      } else if (item.state === 'waiting') return item
+    }
+    return null
+  }
+
+  /** Somebody was told that it was reached. */
+  passed(marker: Marker): void {
+    marker.isOpen = false
+    this.#pass()
+  }
+
+  /** @param of only records of this partition, up to the first of another */
+  take(most: number, of: PartitionOrder | null): OrderedRecord<Value>[] {
+    const taken: OrderedRecord<Value>[] = []
+    while (taken.length < most) {
+      const item = this.next()
+      if (item === null || 'through' in item || (of !== null && item.partition !== of)) break
       item.state = 'taken'
+      item.epoch = this.#epoch
+      // What is older was handed out before it.
+      item.watermark = item.lateByMs === null ? Math.max(this.#through, item.timestamp - 1) : this.#through
       this.#ready -= 1
+      this.#takenTo += 1
       taken.push(item)
     }
     return taken
@@ -84,21 +127,23 @@ export class ReadyQueue<Value> {
 
   /** Forgets the order so far. What was taken may still be told done, which then moves nothing. */
   restart(): void {
+    this.#epoch += 1
     this.#items = []
     this.#doneTo = 0
     this.#takenTo = 0
     this.#ready = 0
     this.#last = null
+    this.#through = -Infinity
   }
 
   #pass(): void {
     for (; this.#doneTo < this.#items.length; this.#doneTo += 1) {
       const item = this.#items[this.#doneTo] as Item<Value>
-      if (!('through' in item) && item.state !== 'done' && item.state !== 'dropped') break
+      if ('through' in item ? item.isOpen : item.state !== 'done' && item.state !== 'dropped') break
       // What was dropped or came late stands outside of the order.
       if ('through' in item || (item.state === 'done' && item.lateByMs === null)) this.#last = item
     }
-    if (this.#takenTo < this.#doneTo) this.#takenTo = this.#doneTo
+    if (this.#takenTo < this.#doneTo) this.next()
     if (this.#doneTo >= compactAt && this.#doneTo * 2 >= this.#items.length) this.#compact()
   }
 

@@ -1,10 +1,11 @@
 import { TidemarkError } from '../errors.js'
-import type { TopicPartition } from '../message/topic-partition.js'
+import { partitionKey, type TopicPartition } from '../message/topic-partition.js'
+import { eventTimeOf } from './event-time.js'
 import { comparePlaces } from './order-key.js'
 import { OrderedRecord } from './ordered-record.js'
 import { PartitionOrder } from './partition-order.js'
-import { ReadyQueue } from './ready-queue.js'
-import type { OrderSnapshot } from './snapshot.js'
+import { ReadyQueue, type Marker } from './ready-queue.js'
+import type { OrderSnapshot } from '../offsets/order-snapshot.js'
 import { TimeBuckets } from './time-buckets.js'
 import type { WatermarkRules } from './watermark-strategy.js'
 
@@ -18,6 +19,8 @@ export interface ReorderLimits {
   readonly maxBytes: number
   /** From so many in the buffer on a partition is paused. */
   readonly maxRecordsPerPartition: number
+  /** `next` may be a marker, and nothing behind it is handed out before it was passed. */
+  readonly tellsWatermarks: boolean
   /** Over the limit: let the oldest go before their watermark, or refuse. */
   readonly whenFull: 'emit-early' | 'shut-down'
 }
@@ -66,18 +69,20 @@ export class ReorderBuffer<Value> {
   readonly #rules: WatermarkRules
   readonly #limits: ReorderLimits
   readonly #partitions = new Set<PartitionOrder>()
-  readonly #ready = new ReadyQueue<Value>()
+  readonly #ready: ReadyQueue<Value>
   #buckets = new TimeBuckets<OrderedRecord<Value>>(1)
   #frontier = -Infinity
-  #epoch = 0
   #bytes = 0
   #now: number
+  #wallTime: number
   readonly #counts = { late: 0, forced: 0, replayed: 0, clamped: 0, skipped: 0, idleReleases: 0 }
 
-  constructor(rules: WatermarkRules, limits: ReorderLimits, now: number) {
+  constructor(rules: WatermarkRules, limits: ReorderLimits, now: number, wallTime = now) {
     this.#rules = rules
     this.#limits = limits
     this.#now = now
+    this.#wallTime = wallTime
+    this.#ready = new ReadyQueue(limits.tellsWatermarks)
   }
 
   /** No record of this time or an earlier one is expected any more; `-Infinity` while nothing is known. */
@@ -86,7 +91,7 @@ export class ReorderBuffer<Value> {
   }
 
   get epoch(): number {
-    return this.#epoch
+    return this.#ready.epoch
   }
 
   /** Records that are kept back. */
@@ -111,10 +116,16 @@ export class ReorderBuffer<Value> {
   get slowest(): TopicPartition | null {
     let slowest: PartitionOrder | null = null
     for (const partition of this.#partitions) {
-      if (partition.activity === 'idle') continue
+      if (partition.activity !== 'active') continue
       if (slowest === null || partition.watermark < slowest.watermark) slowest = partition
     }
     return slowest?.place ?? null
+  }
+
+  /** None that is active is behind it. */
+  isSlowest({ watermark }: PartitionOrder): boolean {
+    for (const other of this.#partitions) if (other.activity === 'active' && other.watermark < watermark) return false
+    return true
   }
 
   /** A new epoch begins. @param restored what the last commit of the partition kept */
@@ -138,30 +149,31 @@ export class ReorderBuffer<Value> {
    * @param bytes what it keeps in memory
    * @throws TidemarkError `invalid-timestamp` or `future-timestamp` where the strategy says `fail`, `reorder-buffer-full`
    */
-  push(partition: PartitionOrder, offset: number, time: number, value: Value, bytes: number): Pushed {
+  push(partition: PartitionOrder, offset: number, originalTime: number, value: Value, bytes: number): Pushed {
     partition.reach(offset)
-    const timestamp = this.#timeOf(partition, offset, time)
-    if (timestamp === null) {
+    const time = eventTimeOf(this.#rules, partition, offset, originalTime, this.#wallTime)
+    if (time.kind === 'none') {
       partition.reach(offset + 1)
       this.#counts.skipped += 1
       return 'skipped'
     }
-    // A time that was made up tells nothing of what is to come.
-    const isOwnTime = timestamp === time
+    const { kind, timestamp } = time
     if (partition.wasDone(timestamp, offset)) {
-      if (isOwnTime) partition.record(timestamp, this.#now)
+      if (kind === 'own') partition.record(timestamp, this.#now)
       partition.reach(offset + 1)
       this.#counts.replayed += 1
       return 'replayed'
     }
+    if (kind === 'clamped') this.#counts.clamped += 1
     const limit = this.#lateLimit(partition)
-    const lateByMs = timestamp <= limit ? limit - timestamp : this.#isLateAsFuture(time) ? 0 : null
-    const record = new OrderedRecord(partition, offset, timestamp, time, bytes, value, lateByMs, partition.maxTimestamp)
+    const lateByMs = timestamp <= limit ? limit - timestamp : kind === 'late' ? 0 : null
+    const before = partition.maxTimestamp
+    const record = new OrderedRecord(partition, offset, timestamp, originalTime, bytes, value, lateByMs, before)
     if (lateByMs === null) {
       this.#buckets.push(timestamp, partition.lane, record)
       this.#bytes += bytes
       partition.buffered += 1
-      if (isOwnTime) partition.record(timestamp, this.#now)
+      if (kind === 'own') partition.record(timestamp, this.#now)
       else partition.alive(this.#now)
     } else {
       partition.late(record)
@@ -174,10 +186,19 @@ export class ReorderBuffer<Value> {
     return lateByMs === null ? 'buffered' : 'late'
   }
 
-  /** Reading has come to `position`; `end` is what a broker just said of its end. */
-  reportPosition(partition: PartitionOrder, position: number, end: number): void {
+  /** Reading has come to `position`, whether there was a record or not. */
+  reach(partition: PartitionOrder, position: number): void {
     partition.reach(position)
-    partition.reportEnd(end, this.#now)
+  }
+
+  /** What a broker said of its end, and when. */
+  reportEnd(partition: PartitionOrder, end: number, at = this.#now): void {
+    partition.reportEnd(end, at)
+  }
+
+  /** Nothing more of it comes; what there is of it keeps its place in the order. */
+  end(partition: PartitionOrder): void {
+    partition.end()
   }
 
   /** It is not read for a while, for reasons of ours: it cannot become idle by that. */
@@ -185,9 +206,14 @@ export class ReorderBuffer<Value> {
     partition.notRead(this.#now)
   }
 
-  /** Time went on. Call it before the pushes of an answer, and when nothing comes. */
-  tick(now: number): void {
+  /**
+   * Time went on. Call it before the pushes of an answer, and when nothing comes.
+   *
+   * @param now for waits, @param wallTime for what the records tell
+   */
+  tick(now: number, wallTime = now): void {
     this.#now = Math.max(this.#now, now)
+    this.#wallTime = wallTime
     const { maxIdleMs, timeoutMs } = this.#rules.idleness
     for (const partition of this.#partitions) partition.look(this.#now, maxIdleMs, timeoutMs)
     this.release()
@@ -211,9 +237,28 @@ export class ReorderBuffer<Value> {
     this.#releaseAll()
   }
 
-  /** Records to be handled, in order. */
-  take(most = Infinity): readonly OrderedRecord<Value>[] {
-    return this.#ready.take(most)
+  /** What is to be handled next, or a marker: all records up to its time were handed out. `null`: nothing may be yet. */
+  next(): OrderedRecord<Value> | Marker | null {
+    return this.#ready.next()
+  }
+
+  /** Whoever wants to know has been told of it. */
+  passed(marker: Marker): void {
+    this.#ready.passed(marker)
+  }
+
+  /** Records to be handled, in order. @param of only those of one partition, up to the first of another */
+  take(most = Infinity, of: PartitionOrder | null = null): readonly OrderedRecord<Value>[] {
+    return this.#ready.take(most, of)
+  }
+
+  /** Lets go what is kept of a partition as far as its lowest offset, with all that is not later, before its watermark. */
+  forceOut(partition: PartitionOrder): void {
+    let oldest: OrderedRecord<Value> | null = null
+    for (const record of this.#buckets.entries()) {
+      if (record.partition === partition && (oldest === null || record.offset < oldest.offset)) oldest = record
+    }
+    if (oldest !== null) this.#releaseThrough(oldest.timestamp, true)
   }
 
   /** A record that was taken is done. */
@@ -251,7 +296,7 @@ export class ReorderBuffer<Value> {
     const { maxRecords, maxBytes, maxRecordsPerPartition } = this.#limits
     if (this.#ready.size > maxRecords * part) return true
     // An idle one must be read, or it can never come back.
-    if (partition.activity === 'idle' || partition.watermark <= least) return false
+    if (partition.activity !== 'active' || partition.watermark <= least) return false
     const drift = this.#rules.maxDriftMs * (partition.paused ? 0.5 : 1)
     return (
       partition.watermark > least + drift ||
@@ -259,28 +304,6 @@ export class ReorderBuffer<Value> {
       this.#buckets.size > maxRecords * part ||
       this.#bytes > maxBytes * part
     )
-  }
-
-  /** The time to order it by; `null`: it is dropped. */
-  #timeOf(partition: PartitionOrder, offset: number, time: number): number | null {
-    const { invalid, future } = this.#rules
-    if (!Number.isSafeInteger(time) || time < 0) {
-      if (invalid === 'fail') throw timeProblem('invalid-timestamp', partition.place, offset, `its time is ${time}`)
-      if (invalid === 'skip') return null
-      this.#counts.clamped += 1
-      return partition.maxTimestamp === -Infinity ? this.#now : partition.maxTimestamp
-    }
-    if (future === null || time <= this.#now + future.maxFutureMs || future.policy === 'late') return time
-    if (future.policy === 'fail') {
-      throw timeProblem('future-timestamp', partition.place, offset, `it is ${time - this.#now} ms ahead of now`)
-    }
-    this.#counts.clamped += 1
-    return partition.maxTimestamp === -Infinity ? this.#now : partition.maxTimestamp
-  }
-
-  #isLateAsFuture(time: number): boolean {
-    const { future } = this.#rules
-    return future?.policy === 'late' && time > this.#now + future.maxFutureMs
   }
 
   #lateLimit(partition: PartitionOrder): number {
@@ -332,7 +355,6 @@ export class ReorderBuffer<Value> {
     const kept = [...this.#buckets.entries()].filter(({ partition }) => this.#partitions.has(partition))
     const ready = this.#ready.waiting()
     this.#ready.restart()
-    this.#epoch += 1
     this.#frontier = -Infinity
     for (const partition of this.#partitions) partition.newEpoch(threshold)
     if (joins !== undefined) this.#partitions.add(joins)
@@ -351,21 +373,8 @@ export class ReorderBuffer<Value> {
   }
 }
 
-function keyOf({ topic, partition }: TopicPartition): string {
-  return `${topic}-${partition}`
-}
-
-function timeProblem(code: string, place: TopicPartition, offset: number, problem: string): TidemarkError {
-  return new TidemarkError(
-    code,
-    `offset ${offset} of ${keyOf(place)} cannot be ordered by time: ${problem}; mend its writer, or choose another policy ` +
-      `with ${code === 'invalid-timestamp' ? 'withInvalidTimestamp' : 'withFutureGuard'}`,
-    { ...place, offset },
-  )
-}
-
 function full(records: number, bytes: number, slowest: TopicPartition | null): TidemarkError {
-  const waits = slowest === null ? '' : `, which waits for ${keyOf(slowest)}`
+  const waits = slowest === null ? '' : `, which waits for ${partitionKey(slowest.topic, slowest.partition)}`
   return new TidemarkError(
     'reorder-buffer-full',
     `the reorder buffer has ${records} records and ${bytes} bytes${waits}; raise its limits, lower the out-of-orderness, or ` +

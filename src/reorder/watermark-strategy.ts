@@ -111,6 +111,12 @@ export class WatermarkStrategy {
   }
 }
 
+/** Not by its class: the package may be loaded twice, once for `import` and once for `require`. */
+export function isWatermarkStrategy(value: unknown): value is WatermarkStrategy {
+  const rules = (value as Partial<WatermarkStrategy> | null | undefined)?.rules as Partial<WatermarkRules> | undefined
+  return typeof rules?.generator === 'function' && typeof rules.idleness === 'object'
+}
+
 /** Records of a partition are at most `maxOutOfOrdernessMs` older than the newest before them; what is older still is late. */
 export function boundedOutOfOrderness(maxOutOfOrdernessMs: number): WatermarkStrategy {
   requireMs('boundedOutOfOrderness', 'maxOutOfOrdernessMs', maxOutOfOrdernessMs)

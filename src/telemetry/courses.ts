@@ -22,6 +22,7 @@ export const courses: { readonly [Kind in EventKind]?: Course } = {
   'broker-silent': { afterMs: 5_000, ends: ['broker-answers'], lapsesInto: 'broker-unasked', shared: true },
   'topic-unavailable': { afterMs: 2_000, ends: ['topic-available'] },
   'starts-unknown': { afterMs: 10_000, ends: ['starts-known'] },
+  'watermark-held': { afterMs: 30_000, ends: ['watermark-moves'] },
   stalled: { afterMs: 0, ends: ['stall-ended'] },
   'partition-stopped': { afterMs: 0, ends: ['partition-restarted'] },
   'dead-letter-delayed': { afterMs: 0, ends: [], endsToo: ['dead-lettered', 'partition-stopped'] },

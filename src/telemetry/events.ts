@@ -16,6 +16,8 @@ export type WaitsFor =
   | 'loop'
   /** Its dead-letter topic, which cannot be written or is slow. */
   | 'dead-letter'
+  /** Its turn in the order of event time: the watermark, or what is handled before it. */
+  | 'order'
   /** The answer to the commit of its last record, before the next begins (`commit: 'confirmed'`). */
   | 'commit'
   /** The user's `onAssigned`, which has not said yet where it starts. */
@@ -168,6 +170,16 @@ export type ClientEvent =
       readonly error?: unknown
     })
   | (TopicPartition & { readonly kind: 'stall-ended'; readonly offset: number; readonly stalledMs: number })
+  /** Records wait in the order of event time and the watermark stands; `heldBy` has something to read, or cannot be read. */
+  | {
+      readonly kind: 'watermark-held'
+      readonly watermark: number | null
+      readonly heldBy: TopicPartition | null
+      readonly buffered: number
+    }
+  | { readonly kind: 'watermark-moves'; readonly watermark: number | null }
+  /** What a commit kept of the order cannot be read: some records may be handled twice. */
+  | (TopicPartition & { readonly kind: 'order-unknown'; readonly offset: number })
   | { readonly kind: 'fetch-unanswered'; readonly pollAgeMs: number }
   | { readonly kind: 'fetch-answered' }
   | { readonly kind: 'fetch-crashed'; readonly node: number; readonly error: unknown; readonly restartMs: number }

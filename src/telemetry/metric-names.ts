@@ -138,7 +138,7 @@ export const metricNames = {
     unit: 'stalls',
     labels: ['client', 'group', 'topic', 'waits_for'],
     meaning:
-      'Times a partition had work and settled nothing for stallWarningMs, by what it waited for: handler, retry, outage, place, dead-letter, seek, fetch.',
+      'Times a partition had work and settled nothing for stallWarningMs, by what it waited for: handler, retry, outage, place, order, dead-letter, seek, fetch.',
   },
   tidemark_consumer_stalled_partitions: {
     kind: 'gauge',
@@ -169,6 +169,51 @@ export const metricNames = {
     unit: 'partitions',
     labels: ['client', 'group'],
     meaning: 'Partitions paused by back-pressure, by the user, or stopped by a failure.',
+  },
+  tidemark_consumer_watermark_lag_seconds: {
+    kind: 'gauge',
+    unit: 'seconds',
+    labels: ['client', 'group'],
+    meaning: 'With reorder: how far the watermark is behind the wall clock.',
+  },
+  tidemark_consumer_watermark_holder: {
+    kind: 'gauge',
+    unit: 'partitions',
+    labels: ['client', 'group', 'topic', 'partition'],
+    meaning:
+      'With reorder: 1 for the partition that holds the watermark while records wait for it, 0 when it does no more.',
+  },
+  tidemark_consumer_order_buffered_records: {
+    kind: 'gauge',
+    unit: 'records',
+    labels: ['client', 'group'],
+    meaning: 'With reorder: records kept back until the watermark has come so far.',
+  },
+  tidemark_consumer_order_buffered_bytes: {
+    kind: 'gauge',
+    unit: 'bytes',
+    labels: ['client', 'group'],
+    meaning: 'With reorder: what those keep in memory, estimated.',
+  },
+  tidemark_consumer_order_ready_records: {
+    kind: 'gauge',
+    unit: 'records',
+    labels: ['client', 'group'],
+    meaning: 'With reorder: records that may be handled and wait for their turn.',
+  },
+  tidemark_consumer_late_records_total: {
+    kind: 'counter',
+    unit: 'records',
+    labels: ['client', 'group', 'policy'],
+    meaning:
+      'With reorder: records that came behind the watermark, by what is done with them: deliver, drop, side-topic, callback.',
+  },
+  tidemark_consumer_order_exceptions_total: {
+    kind: 'counter',
+    unit: 'records',
+    labels: ['client', 'group', 'what'],
+    meaning:
+      'With reorder: records let go for lack of room (forced), done before a restart (replayed), ordered by another time than their own (clamped), dropped for want of one (skipped); and times that all was let go because every partition was idle (idle-release).',
   },
   tidemark_foreign_failures_total: {
     kind: 'counter',

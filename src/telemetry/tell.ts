@@ -17,6 +17,7 @@ const adviceOn: Readonly<Record<WaitsFor, string>> = {
   place: 'handlers of other partitions take all places; raise concurrency or make them faster',
   loop: 'the loop over its batches() holds one without done() or commit(), or asks for none',
   'dead-letter': 'its dead letters are not acknowledged; look at the dead-letter topic',
+  order: 'its records wait for their turn in event time; look at facts().order for what holds the watermark',
   commit: 'the commit of its last record is not confirmed; look at the coordinator of the group',
   hook: 'onAssigned has not said where it starts; look at what that waits for',
   seek: 'it stopped at a record that could not be handled; mend the handler and restart it, or set deadLetter',
@@ -142,6 +143,16 @@ const rules: { readonly [Kind in EventKind]: Rule<EventOf<Kind>> } = {
       metrics.count('tidemark_consumer_stalls_total', { topic, waits_for: waitsFor }),
   },
   'stall-ended': { level: 'info', message: 'the partition makes progress again' },
+  'watermark-held': {
+    level: 'warn',
+    message:
+      'records wait in the order of event time and the watermark stands; look at the partition that holds it, and at withIdleness',
+  },
+  'watermark-moves': { level: 'info', message: 'the watermark moves again' },
+  'order-unknown': {
+    level: 'warn',
+    message: 'what was kept of the order of a partition is not from this version; some of its records may be repeated',
+  },
   'fetch-unanswered': {
     level: 'warn',
     message: 'no fetch was answered for long; check that the brokers are reachable',

@@ -443,7 +443,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a commit does not name the leaders of what is completed beyond it',
     file: 'src/consumer/settling/commit-state.ts',
-    find: '    leaderEpochsText(offset, epochs),\n    completedRangesText(offset, completed, epochs.length === 0 ? undefined : leaderEpochsSection),\n',
+    find: '    leaderEpochsText(offset, epochs),\n    ...(order === null ? [] : [orderSection(order, needs)]),\n    completedRangesText(offset, completed, needs),\n',
     replace: '    completedRangesText(offset, completed),\n',
     why: 'after a cut above the commit the next owner passes over other records, as those of the former leader',
     units: 'test/unit/consumer/cut-log.test.ts',

@@ -13,6 +13,7 @@ const subpaths = [
   'tidemark/kafkajs',
   'tidemark/dedupe',
   'tidemark/redrive',
+  'tidemark/event-time',
 ]
 
 /** The package as npm would publish it, installed beside its dependencies. */

@@ -24,7 +24,7 @@ const buildings: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['config/'],
     ['messaging.ts'],
     ['close-on-signal.ts', 'redrive/', 'testing/', 'cli/'],
-    ['index.ts', 'memory.ts', 'testing.ts', 'driver.ts', 'kafkajs.ts', 'dedupe.ts', 'redrive.ts'],
+    ['index.ts', 'memory.ts', 'testing.ts', 'driver.ts', 'kafkajs.ts', 'dedupe.ts', 'redrive.ts', 'event-time.ts'],
   ],
   'protocol/': [['cluster/'], ['produce/', 'fetch/', 'offsets/', 'group/'], ['consume/', 'admin/'], ['driver.ts']],
   'consumer/': [

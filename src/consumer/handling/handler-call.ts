@@ -2,6 +2,7 @@ import { tdHeader } from '../../message/headers.js'
 import { wallTimeOf } from '../../runtime/clock.js'
 import type { CallMark } from '../../runtime/callers.js'
 import { isError } from '../../runtime/thrown.js'
+import type { EventOrder } from '../partition/event-order.js'
 import type { OwnedPartition } from '../partition/owned-partition.js'
 import type { Work } from '../partition/work.js'
 import { ContextSends, type CallGround } from './context-sends.js'
@@ -64,6 +65,10 @@ export class HandlerCall implements HandlerContext {
 
   get deadline(): number {
     return wallTimeOf(this.#ground.clock, this.endsAt)
+  }
+
+  get order(): EventOrder | null {
+    return this.#work.eventOrder
   }
 
   get signal(): AbortSignal {

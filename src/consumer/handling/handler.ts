@@ -2,6 +2,7 @@ import type { Message } from '../../message/message.js'
 import type { SendOptions } from '../../producer/outgoing-record.js'
 import type { Receipt } from '../../producer/receipt.js'
 import type { Topic } from '../../topic/topic.js'
+import type { EventOrder } from '../partition/event-order.js'
 
 export interface HandlerContext {
   /**
@@ -16,6 +17,11 @@ export interface HandlerContext {
    * receipt of the record. Setting the clock of the machine moves this number, not the time that is left.
    */
   readonly deadline: number
+  /**
+   * How the record stands in the order of event time; `null` without `reorder`. Of a batch: its first record; a late record is
+   * a batch of its own.
+   */
+  readonly order: EventOrder | null
   /**
    * Sends as `producer.send` does, under the profile of the consumer. A record counts as handled when its handler, all its
    * sends and what was chained to them have ended; a send that fails, and whose rejection nobody takes, fails the record.

@@ -3,6 +3,7 @@ import { optionProblem } from '../../input/option-rules.js'
 import type { Message } from '../../message/message.js'
 import { timeoutRules, type TimeoutOption } from '../../producer/timeout-option.js'
 import { deferred } from '../../runtime/deferred.js'
+import type { EventOrder } from '../partition/event-order.js'
 import type { OwnedPartition } from '../partition/owned-partition.js'
 import type { Settlement } from '../partition/settlement.js'
 import type { Batch } from './batch.js'
@@ -65,6 +66,10 @@ export class OpenBatch implements Batch {
 
   get deadline(): number {
     return this.#call.deadline
+  }
+
+  get order(): EventOrder | null {
+    return this.#call.order
   }
 
   get send(): ContextSend {

@@ -81,6 +81,18 @@ export class Inflow implements Supply {
     this.#unsettledBytes -= bytes
   }
 
+  get waitsInOrder(): boolean {
+    return false
+  }
+
+  orderSnapshot(): null {
+    return null
+  }
+
+  close(): void {
+    // Its lanes begin nothing any more.
+  }
+
   drop(): void {
     this.#backlog = new Backlog()
   }

@@ -88,6 +88,18 @@ export class StagedInflow implements Supply {
     this.#inflow.settled(records, bytes)
   }
 
+  get waitsInOrder(): boolean {
+    return false
+  }
+
+  orderSnapshot(): null {
+    return null
+  }
+
+  close(): void {
+    // Its lanes begin nothing any more.
+  }
+
   drop(): void {
     this.#timer?.cancel()
     this.#timer = null

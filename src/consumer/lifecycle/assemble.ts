@@ -19,8 +19,9 @@ import { Inflow, type Supply } from '../intake/inflow.js'
 import { Intake } from '../intake/intake.js'
 import { StagedInflow } from '../intake/staged-inflow.js'
 import type { ConsumerDependencies } from '../options/consumer-dependencies.js'
+import type { Ordering } from '../options/ordering.js'
 import type { ResolvedConsumerOptions } from '../options/consumer-schema.js'
-import { BackPressure } from '../partition/back-pressure.js'
+import { BackPressure, unbounded } from '../partition/back-pressure.js'
 import type { OwnedPartition } from '../partition/owned-partition.js'
 import type { UserPauses } from '../partition/user-pauses.js'
 import { OwnedPartitions } from '../partition/owned-partitions.js'
@@ -49,6 +50,8 @@ export interface ConsumerParts {
   readonly ledger: Ledger
   /** Where batches go; `null` when there is a handler. */
   readonly loop: BatchLoop | null
+  /** One order of all partitions; `null`: each has its own. */
+  readonly ordering: Ordering | null
   /** Does the code that asks run inside a handler, or the body of a loop, of this consumer? */
   readonly isCalling: () => boolean
   readonly facts: () => PartsFacts
@@ -87,7 +90,10 @@ export function assemble(
     clock,
   )
   const owned = () => partitions.all()
-  const backPressure = new BackPressure(options.highMark, options.lowMark, (partition) => gauges.changedIn(partition))
+  const ordering = orderingOf(options, dependencies, telemetry, driver, onFailed)
+  // What waits for its turn in an order has bounds there: closing the door on it could keep its turn from coming.
+  const [high, low] = ordering === null ? [options.highMark, options.lowMark] : [unbounded, unbounded]
+  const backPressure = new BackPressure(high, low, (partition) => gauges.changedIn(partition))
   const handledBy = options.loop ? 'loop' : 'handler'
   const graceMs = Math.min(handlerGraceMs, handlerTimeoutMs)
   const running = new RunningCalls({ clock, graceMs, handledBy, telemetry })
@@ -109,15 +115,16 @@ export function assemble(
     : null
   const outages = new Outages({ settings: options.outage, runtime, telemetry })
   const mark = new CallMark()
-  const isTakenUpOneByOne = dependencies.stage !== null || options.handle !== undefined
+  const isTakenUpOneByOne = ordering !== null || dependencies.stage !== null || options.handle !== undefined
   const intake = new Intake(
     options.topics,
     isTakenUpOneByOne ? null : options.batchMessages,
     new ChangedValues(logger, metrics),
   )
+  const handling = handlingOf(options, loop)
   const makeDelivery = dependencies.delivery ?? atLeastOnce
   const delivery = makeDelivery({
-    handling: handlingOf(options, loop),
+    handling: ordering === null ? handling : ordering.around(handling),
     middleware: options.use,
     messagesAgain: (work) => intake.again(work),
     outages,
@@ -148,7 +155,7 @@ export function assemble(
     order: options.order,
     concurrency: options.concurrency,
     mayBegin: loop === null ? undefined : () => loop.isAsked,
-    supplyOf: supplies(intake, options, dependencies),
+    supplyOf: supplies(intake, options, dependencies, ordering),
     settler,
     ledger,
     backPressure,
@@ -198,6 +205,7 @@ export function assemble(
     steering,
     ledger,
     loop,
+    ordering,
     isCalling: () => dispatch.running > 0 && (loop?.isCalling ?? mark.isWithin),
     facts: () =>
       partsFacts({
@@ -210,20 +218,51 @@ export function assemble(
         drains,
         stallWatch,
         gauges,
+        ordering,
         clock,
       }),
     close: () => {
+      ordering?.close()
       lifecycle.close()
       running.close()
     },
   }
 }
 
-/** With a stage, batches are formed behind it. */
-function supplies(intake: Intake, options: ResolvedConsumerOptions, { stage, driver }: ConsumerDependencies) {
-  const batchMessages = options.handle === undefined ? options.batchMessages : null
+function orderingOf(
+  options: ResolvedConsumerOptions,
+  { ordering, driver: { runtime } }: ConsumerDependencies,
+  telemetry: Telemetry,
+  driver: AssemblyParts['driver'],
+  onFailed: AssemblyParts['onFailed'],
+): Ordering | null {
+  if (ordering === undefined) return null
+  return ordering({
+    clock: runtime.clock,
+    telemetry,
+    batchMessages: batchMessagesOf(options),
+    marks: { high: options.highMark, low: options.lowMark },
+    handlerTimeoutMs: options.handlerTimeoutMs,
+    endOf: (partition) => driver().endOf(partition),
+    onFailed,
+  })
+}
+
+function batchMessagesOf({ handle, batchMessages }: ResolvedConsumerOptions): number | null {
+  return handle === undefined ? batchMessages : null
+}
+
+/** With an order or a stage, batches are formed behind it. */
+function supplies(
+  intake: Intake,
+  options: ResolvedConsumerOptions,
+  { stage, driver }: ConsumerDependencies,
+  ordering: Ordering | null,
+) {
+  const batchMessages = batchMessagesOf(options)
   return (partition: OwnedPartition): Supply => {
     const inflow = new Inflow(partition, intake)
+    if (ordering !== null) return ordering.supplyOf(partition, inflow)
     if (stage === null) return inflow
     const parts = { inflow, stage: stage(partition), clock: driver.runtime.clock }
     return new StagedInflow(partition, batchMessages, parts)

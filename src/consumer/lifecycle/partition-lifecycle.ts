@@ -271,7 +271,7 @@ export class PartitionLifecycle implements ConsumerListener {
     const stopsNow = partition.state.current === 'active'
     if (stopsNow) {
       partition.state.to('stopped')
-      partition.lanes.close()
+      partition.close()
       partition.gate.close('stopped')
     }
     if (stopsNow) this.#parts.gauges.changed()

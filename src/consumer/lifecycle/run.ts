@@ -13,6 +13,8 @@ import { assemble, type ConsumerParts } from './assemble.js'
 const leaveMs = 5_000
 /** Part of the time of an end that is kept for leaving the group. */
 const leaveShare = 0.1
+/** Part of the time of an end that is kept for all that follows what waits in the order of event time. */
+const afterOrderShare = 0.5
 
 /**
  * What one start of a consumer makes, until it has ended: its parts and its driver's consumer. A start that fails ends its
@@ -101,6 +103,8 @@ export class ConsumerRun {
 
   async #end(deadline: number, timeoutMs: number): Promise<void> {
     const leave = Math.min(leaveMs, timeoutMs * leaveShare)
+    const { ordering } = this.parts
+    if (ordering !== null) await ordering.drain(deadline - timeoutMs * afterOrderShare)
     // At the same time, so that a member that stops hears of a rebalance meanwhile and is never made to join again.
     const ends = await Promise.allSettled([
       this.parts.lifecycle.release(deadline - leave),

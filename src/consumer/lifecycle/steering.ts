@@ -70,7 +70,7 @@ export class Steering {
     const { partitions, ledger, running, driver, telemetry } = this.#parts
     const { topic, partition } = owned
     owned.gate.close('seek')
-    owned.lanes.close()
+    owned.close()
     await this.#idle(owned)
     if (owned.successor !== null) return this.#followReset(owned.successor, seek)
     if (partitions.get(topic, partition) !== owned || owned.state.is('draining', 'gone')) {

@@ -7,6 +7,7 @@ import type { ContextSend } from '../handling/handler.js'
 import type { Rung } from '../handling/ladder.js'
 import type { Stage } from '../intake/stage.js'
 import type { LedgerFactory } from '../settling/ledger.js'
+import type { OrderingFactory } from './ordering.js'
 
 /** What a consumer is connected to. */
 export interface ConsumerDependencies extends Telemetry {
@@ -14,6 +15,8 @@ export interface ConsumerDependencies extends Telemetry {
   readonly clientId: string
   /** Between decoding and handling, one for each partition that is taken; `null`: records are handled as they come. */
   readonly stage: ((partition: TopicPartition) => Stage) | null
+  /** One order for the records of all partitions; by default each partition has its own. */
+  readonly ordering?: OrderingFactory | undefined
   /** The rung of the ladder that keeps elsewhere, to be tried later, what failed in place. By default there is none. */
   readonly retryLater?: Rung | undefined
   /** Where failed records go; `null`: their partition stops. */

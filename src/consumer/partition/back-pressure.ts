@@ -7,6 +7,8 @@ export interface Mark {
   readonly bytes: number
 }
 
+export const unbounded: Mark = { records: Infinity, bytes: Infinity }
+
 /**
  * Bounds what is received and not settled. Each partition has an equal share of the marks, so one that stalls is paused
  * alone. Fetches that are out when the mark is passed still arrive: the bound is the mark and one fetch for each partition.

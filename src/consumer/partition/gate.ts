@@ -12,6 +12,7 @@ export type Door = 'fetch' | 'start' | 'flow'
  * | `outage`      | something succeeds again |
  * | `not-before`  | the time before which its next record may not be handled |
  * | `stage-full`  | its stage has let records go |
+ * | `reorder`     | other partitions have caught up in event time, or there is room again |
  * | `commit`      | the commit of its last record is confirmed (`commit: 'confirmed'`) |
  * | `hook`        | `onAssigned` has said where it starts |
  * | `stopped`     | `restart` or `seek` |
@@ -24,6 +25,7 @@ const doorsOf = {
   outage: ['flow'],
   'not-before': ['start'],
   'stage-full': ['fetch'],
+  reorder: ['fetch'],
   commit: ['start'],
   hook: ['fetch', 'start'],
   stopped: ['fetch', 'start'],
@@ -32,7 +34,17 @@ const doorsOf = {
 
 /** Why nothing of a partition is fetched or started. More may come. */
 export type PauseReason =
-  'user' | 'marks' | 'dead-letter' | 'outage' | 'not-before' | 'stage-full' | 'commit' | 'hook' | 'stopped' | 'seek'
+  | 'user'
+  | 'marks'
+  | 'dead-letter'
+  | 'outage'
+  | 'not-before'
+  | 'stage-full'
+  | 'reorder'
+  | 'commit'
+  | 'hook'
+  | 'stopped'
+  | 'seek'
 
 /** What closing and opening a door does. */
 export type DoorActions = Readonly<Record<Door, { close(): void; open(): void }>>

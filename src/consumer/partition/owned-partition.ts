@@ -101,6 +101,7 @@ export class OwnedPartition implements TopicPartition {
     this.leftBehind = start.leftBehind
     this.state = new StateMachine<PartitionState>(`partition ${assigned.topic}-${assigned.partition}`, 'active', moves)
     this.tracker = new OffsetTracker(start.position, start.completed)
+    this.acknowledged = start.acknowledged
     const { inflow, lanes } = wayInOf(this)
     this.inflow = inflow
     this.lanes = lanes
@@ -113,7 +114,6 @@ export class OwnedPartition implements TopicPartition {
       start: { close: () => lanes.hold(), open: () => lanes.release() },
       flow: { close: () => lanes.narrow(), open: () => lanes.widen() },
     })
-    this.acknowledged = start.acknowledged
     this.metadataMaxBytes = metadataMaxBytes
     this.takenAt = now
     this.lastProgressAt = now
@@ -151,6 +151,12 @@ export class OwnedPartition implements TopicPartition {
   /** Resolves when none of its handlers runs, or it is gone. */
   async whenIdleOrGone(): Promise<void> {
     await Promise.race([this.lanes.whenIdle(), whenAborted(this.signal)])
+  }
+
+  /** Nothing new of it begins; what runs may finish. */
+  close(): void {
+    this.inflow.close()
+    this.lanes.close()
   }
 
   /** From now on nothing of this object counts. Returns false when that was so already. */

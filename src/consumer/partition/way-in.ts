@@ -1,4 +1,5 @@
 import type { FetchedRecords } from '../../driver/consumer.js'
+import type { OrderSnapshot } from '../../offsets/order-snapshot.js'
 
 /** What of a partition was received and is not settled. */
 export interface PartitionInflow {
@@ -12,6 +13,12 @@ export interface PartitionInflow {
   /** Nothing more comes: when everything held is settled, taking throws `error`. */
   endWith(error: Error): void
   settled(records: number, bytes: number): void
+  /** What is held waits for its turn among the records of other partitions. */
+  readonly waitsInOrder: boolean
+  /** What the next owner must know of the order in which it was handled; `null` when there is none. */
+  orderSnapshot(): OrderSnapshot | null
+  /** Nothing of it is begun any more; what runs may still be settled. */
+  close(): void
   /** From now on nothing of it is handed out, and nothing of it is kept in memory. */
   drop(): void
 }

@@ -2,6 +2,7 @@ import type { DecodeError } from '../../errors.js'
 import type { Message } from '../../message/message.js'
 import type { ReceivedRecord } from '../../message/record.js'
 import type { LaneTask } from '../../runtime/lane-group.js'
+import type { EventOrder, InOrder } from './event-order.js'
 import type { OwnedPartition } from './owned-partition.js'
 import type { Trouble } from './trouble.js'
 
@@ -16,6 +17,8 @@ export class Work implements LaneTask<Work> {
   attempt = 1
   /** `null` while no attempt of this consumer failed. */
   trouble: Trouble | null = null
+  /** Of each message, where an order of event time handed them out. */
+  inOrder: readonly InOrder[] | InOrder | null = null
   /** The batch that it was part of, and in whose place of its lane it is tried. */
   #batch: Work | null = null
 
@@ -36,6 +39,13 @@ export class Work implements LaneTask<Work> {
 
   get firstRecord(): ReceivedRecord {
     return Array.isArray(this.records) ? (this.records[0] as ReceivedRecord) : (this.records as ReceivedRecord)
+  }
+
+  /** Of its first message. */
+  get eventOrder(): EventOrder | null {
+    const { inOrder } = this
+    if (inOrder === null) return null
+    return (Array.isArray(inOrder) ? (inOrder[0] as InOrder) : (inOrder as InOrder)).eventOrder()
   }
 
   /** What stands in the lane for it. */
@@ -103,6 +113,7 @@ export class Work implements LaneTask<Work> {
       this.failure,
     )
     part.#batch = this.inLane
+    part.inOrder = this.#inOrder(from, to)
     return part
   }
 
@@ -124,7 +135,12 @@ export class Work implements LaneTask<Work> {
       single.attempt = this.attempt + 1
       single.trouble = this.trouble === null ? null : { ...this.trouble, aloneFrom: null }
       single.#batch = this.inLane
+      single.inOrder = this.#inOrder(index, index + 1)
       return single
     })
+  }
+
+  #inOrder(from: number, to: number): readonly InOrder[] | null {
+    return this.inOrder === null ? null : (this.inOrder as readonly InOrder[]).slice(from, to)
   }
 }

@@ -56,7 +56,7 @@ export function abandon(partitions: readonly OwnedPartition[], reason: AbandonRe
 
 function startDraining(partition: OwnedPartition): void {
   partition.state.to('draining')
-  partition.lanes.close()
+  partition.close()
 }
 
 /** Until nothing runs or all partitions are gone. */

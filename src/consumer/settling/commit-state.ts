@@ -2,6 +2,7 @@ import { encodeCommitMetadata } from '../../offsets/commit-metadata.js'
 import { completedRangesText, mostRangesIn } from '../../offsets/completed-ranges.js'
 import { leaderEpochsSection, leaderEpochsText } from '../../offsets/leader-epochs.js'
 import { identitySection } from '../../offsets/log-identity.js'
+import { orderSection } from '../../offsets/order-snapshot.js'
 import { partitionsAtFirstSection } from '../../offsets/partitions-at-first.js'
 import type { Acknowledged, OwnedPartition } from '../partition/owned-partition.js'
 
@@ -11,12 +12,16 @@ export function stateOf(partition: OwnedPartition): Acknowledged {
   if (partition.metadataMaxBytes === 0) return { offset, metadata: '' }
   const completed = partition.tracker.completedRanges(mostRangesIn(partition.metadataMaxBytes))
   const { log, partitionsAtFirst } = partition.assigned
-  const epochs = partition.assigned.leaderEpochs(0, completed.at(-1)?.to ?? offset)
+  const order = partition.inflow.orderSnapshot()
+  const end = Math.max(offset, completed.at(-1)?.to ?? 0, order?.position ?? 0)
+  const epochs = partition.assigned.leaderEpochs(0, end)
+  const needs = epochs.length === 0 ? undefined : leaderEpochsSection
   const sections = [
     identitySection(log),
     partitionsAtFirstSection(partitionsAtFirst),
     leaderEpochsText(offset, epochs),
-    completedRangesText(offset, completed, epochs.length === 0 ? undefined : leaderEpochsSection),
+    ...(order === null ? [] : [orderSection(order, needs)]),
+    completedRangesText(offset, completed, needs),
   ]
   return { offset, metadata: encodeCommitMetadata(sections, partition.metadataMaxBytes) }
 }

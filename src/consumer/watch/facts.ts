@@ -8,6 +8,7 @@ import type { TidemarkError } from '../../errors.js'
 import type { TopicPartition } from '../../message/topic-partition.js'
 import { wallTimeOf, type Clock } from '../../runtime/clock.js'
 import type { PauseReason } from '../partition/gate.js'
+import type { OrderFacts } from '../partition/order-facts.js'
 import type { OwnedPartition, PartitionState } from '../partition/owned-partition.js'
 import type { Unavailable, WaitsFor } from '../../telemetry/events.js'
 import type { DrainReport } from '../../telemetry/drain-report.js'
@@ -72,6 +73,8 @@ export interface ConsumerFacts {
   readonly commits: Readonly<Record<CommitOutcome, number>>
   /** How long settled work stays uncommitted at the most while commits are answered, ms; `null` without a group. */
   readonly commitWindowMs: number | null
+  /** With `reorder`: the order of event time. */
+  readonly order: OrderFacts | null
   readonly lastDrain: DrainReport | null
   readonly error: TidemarkError | null
 }
@@ -92,11 +95,12 @@ interface FactsParts {
   readonly drains: { readonly last: DrainReport | null }
   readonly stallWatch: { progressOf(partition: OwnedPartition): Progress; pollAgeMs(): number }
   readonly gauges: { readonly inFlight: number }
+  readonly ordering: { facts(): OrderFacts } | null
   readonly clock: Clock
 }
 
 export function partsFacts(parts: FactsParts): PartsFacts {
-  const { partitions, driver, dispatch, settler, running, ledger, drains, stallWatch, gauges, clock } = parts
+  const { partitions, driver, dispatch, settler, running, ledger, drains, stallWatch, gauges, ordering, clock } = parts
   const { oldestStartedAt } = running
   return {
     partitions: partitions.map((one) => partitionFacts(one, driver().endOf(one), stallWatch.progressOf(one), clock)),
@@ -108,6 +112,7 @@ export function partsFacts(parts: FactsParts): PartsFacts {
     late: settler.late,
     commits: ledger.counts,
     commitWindowMs: ledger.windowMs,
+    order: ordering?.facts() ?? null,
     lastDrain: drains.last,
   }
 }

@@ -139,6 +139,9 @@ class Seen {
       get deadline() {
         return context.deadline
       },
+      get order() {
+        return context.order
+      },
       send: (topic, value, options) => {
         this.topics.add(topic as Topic)
         return context.send(topic, value, options)

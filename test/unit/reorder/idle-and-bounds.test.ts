@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { boundedOutOfOrderness } from '../../../src/reorder/watermark-strategy.js'
-import { bounded, choices, inOrder, logsWith, mixed, World, type Logged } from './worlds.js'
+import { bounded, choices, inOrder, logsWith, mixed, runs, World, type Logged } from './worlds.js'
 
 const at = (partition: number, offset: number, timestamp: number): Logged => ({ partition, offset, timestamp })
 const times = (records: readonly Logged[]) => records.map(({ timestamp }) => timestamp)
@@ -15,10 +15,16 @@ describe('an idle partition', () => {
     return world
   }
   const tell = (world: World, partition: number, end: number) =>
-    world.buffer.reportPosition(world.partitions[partition]!, world.partitions[partition]!.position, end)
+    world.report(partition, world.partitions[partition]!.position, end)
   const tick = (world: World, now: number) => {
     world.buffer.tick(now)
     world.handleAll()
+  }
+  /** Brokers answer still, and say the same. */
+  const tellAgain = (world: World, partition: number, end: number, now: number) => {
+    world.buffer.tick(now)
+    tell(world, partition, end)
+    tick(world, now)
   }
 
   it('holds the others back while there is something to read, however long it takes', () => {
@@ -34,10 +40,17 @@ describe('an idle partition', () => {
   it('holds them back no more when it has been read to its end for so long, also if it never had a record', () => {
     const world = two()
     tell(world, 1, 0)
-    tick(world, 999)
+    tellAgain(world, 1, 0, 999)
     expect(world.onTime).toEqual([])
-    tick(world, 1_000)
+    tellAgain(world, 1, 0, 1_000)
     expect(times(world.onTime)).toEqual([100, 120])
+  })
+
+  it('is not idle because brokers are silent', () => {
+    const world = two()
+    tell(world, 1, 0)
+    tick(world, 60_000)
+    expect(world.onTime).toEqual([])
   })
 
   it('is not idle by time in which it was not read', () => {
@@ -48,14 +61,14 @@ describe('an idle partition', () => {
     tick(world, 5_000)
     expect(world.onTime).toEqual([])
     tell(world, 1, 0)
-    tick(world, 6_000)
+    tellAgain(world, 1, 0, 6_000)
     expect(times(world.onTime)).toEqual([100, 120])
   })
 
   it('counts again with its next record, and what it has from before the frontier is late', () => {
     const world = two()
     tell(world, 1, 0)
-    tick(world, 1_000)
+    tellAgain(world, 1, 0, 1_000)
     world.feed(at(1, 0, 128))
     world.feed(at(1, 1, 130))
     expect(times(world.late)).toEqual([128])
@@ -65,7 +78,10 @@ describe('an idle partition', () => {
 
   it('lets everything go when all are, so the last record comes', () => {
     const world = two()
-    for (const partition of [0, 1]) tell(world, partition, partition === 0 ? 3 : 0)
+    for (const now of [0, 1_000]) {
+      world.buffer.tick(now)
+      for (const partition of [0, 1]) tell(world, partition, partition === 0 ? 3 : 0)
+    }
     tick(world, 1_000)
     expect(times(world.onTime)).toEqual([100, 120, 140])
     expect(world.buffer.watermark).toBe(140)
@@ -86,7 +102,7 @@ describe('an idle partition', () => {
       fc.property(logsWith(4), choices, (logs, turns) => {
         const [withIdle, without] = [new World(logs.length + 1, strategy), new World(logs.length, strategy)]
         tell(withIdle, logs.length, 0)
-        withIdle.buffer.tick(1_000)
+        tellAgain(withIdle, logs.length, 0, 1_000)
         for (const record of mixed(logs, turns)) {
           withIdle.feed(record)
           without.feed(record)
@@ -94,7 +110,7 @@ describe('an idle partition', () => {
         expect(withIdle.onTime).toEqual(without.onTime)
         expect(withIdle.late).toEqual(without.late)
       }),
-      { numRuns: 300 },
+      runs(1_000),
     )
   })
 })
@@ -126,7 +142,7 @@ describe('the guard against the future', () => {
         expect(odd.late).toEqual(plain.late)
         expect(odd.onTime.length - plain.onTime.length).toBe(all.length === 0 ? 0 : 1)
       }),
-      { numRuns: 300 },
+      runs(1_000),
     )
   })
 
@@ -248,7 +264,7 @@ describe('reading follows what is kept', () => {
                 next[partition]! += 1
               }
               const end = (log.at(-1)?.offset ?? -1) + 1
-              world.buffer.reportPosition(world.partitions[partition]!, log[next[partition]!]?.offset ?? end, end)
+              world.report(partition, log[next[partition]!]?.offset ?? end, end)
             }
             world.buffer.release()
             world.handleAll(handle)
@@ -261,7 +277,7 @@ describe('reading follows what is kept', () => {
           expect(world.onTime).toEqual([...world.onTime].sort(inOrder))
         },
       ),
-      { numRuns: 500 },
+      runs(1_000),
     )
   })
 })

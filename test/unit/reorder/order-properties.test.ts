@@ -1,9 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { boundedOutOfOrderness, monotonousTimestamps } from '../../../src/reorder/watermark-strategy.js'
-import { bounded, choices, inOrder, logsWith, mixed, World, type Logged } from './worlds.js'
+import { bounded, choices, inOrder, logsWith, mixed, runs, World, type Logged } from './worlds.js'
 
-const runs = { numRuns: 1_000 }
 const bounds = fc.nat(6)
 const lateness = fc.constantFrom('combined' as const, 'partition' as const)
 
@@ -36,7 +35,7 @@ describe('the reorder buffer', () => {
           expect(world.onTime).toEqual([...all].sort(inOrder))
         },
       ),
-      runs,
+      runs(1_000),
     )
   })
 
@@ -62,14 +61,14 @@ describe('the reorder buffer', () => {
           const world = new World(logs.length, strategy, { maxRecords, lateness: mode })
           for (const [turn, record] of mixed(logs, turns).entries()) {
             world.feed(record)
-            for (const partition of world.partitions) world.buffer.reportPosition(partition, 0, partition.position)
+            for (const [partition, { position }] of world.partitions.entries()) world.report(partition, 0, position)
             if (turn % 3 === 0) world.buffer.tick(turn)
             world.handleAll()
           }
           expect(world.onTime).toEqual([...world.onTime].sort(inOrder))
         },
       ),
-      runs,
+      runs(1_000),
     )
   })
 
@@ -85,7 +84,7 @@ describe('the reorder buffer', () => {
         world.handleAll()
         expect(new Set([...world.onTime, ...world.late]).size).toBe(logs.flat().length)
       }),
-      runs,
+      runs(1_000),
     )
   })
 
@@ -107,7 +106,7 @@ describe('the reorder buffer', () => {
           }
         },
       ),
-      runs,
+      runs(1_000),
     )
   })
 
@@ -120,7 +119,7 @@ describe('the reorder buffer', () => {
           expect(world.buffer.bufferedRecords).toBeLessThanOrEqual(maxRecords)
         }
       }),
-      runs,
+      runs(1_000),
     )
   })
 
@@ -138,7 +137,7 @@ describe('the reorder buffer', () => {
           expect(late.map(({ lateByMs }) => lateByMs)).toEqual(pushed === 'late' ? [before - record.timestamp] : [])
         }
       }),
-      runs,
+      runs(1_000),
     )
   })
 
@@ -158,7 +157,7 @@ describe('the reorder buffer', () => {
         const late = new Set(one.late)
         expect(of('combined', turns).late.filter((record) => !late.has(record))).toEqual([])
       }),
-      runs,
+      runs(1_000),
     )
   })
 
@@ -179,7 +178,7 @@ describe('the reorder buffer', () => {
           }
         }
       }),
-      runs,
+      runs(1_000),
     )
   })
 
@@ -202,7 +201,7 @@ describe('the reorder buffer', () => {
           expect(there.late).toEqual(moved(here.late))
         },
       ),
-      runs,
+      runs(1_000),
     )
   })
 

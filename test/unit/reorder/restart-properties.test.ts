@@ -2,12 +2,12 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { OrderedRecord } from '../../../src/reorder/ordered-record.js'
 import { isThrough } from '../../../src/reorder/order-key.js'
-import type { OrderSnapshot } from '../../../src/reorder/snapshot.js'
+import type { OrderSnapshot } from '../../../src/offsets/order-snapshot.js'
 import { boundedOutOfOrderness } from '../../../src/reorder/watermark-strategy.js'
-import { bounded, inOrder, logsWith, World, type Logged } from './worlds.js'
+import { bounded, inOrder, logsWith, runs, World, type Logged } from './worlds.js'
 
 /** Rare: the fourth of the plausible errors that these catch shows about once in four thousand runs. */
-const runs = { numRuns: Number(process.env['TIDEMARK_PROPERTY_RUNS'] ?? 1_000) }
+const many = runs(10_000)
 
 type Step =
   | { readonly kind: 'read'; readonly partition: number }
@@ -176,8 +176,7 @@ class History {
     for (const [partition, { next }] of this.#reading) {
       const log = this.#logs[partition] as readonly Logged[]
       const end = (log.at(-1)?.offset ?? -1) + 1
-      const owned = this.#world.partitions[partition]!
-      this.#world.buffer.reportPosition(owned, log[next]?.offset ?? end, end)
+      this.#world.report(partition, log[next]?.offset ?? end, end)
     }
     this.#world.buffer.tick(0)
   }
@@ -214,7 +213,7 @@ describe('over crashes, commits and partitions that move, the reorder buffer', (
             expect(history.handledTimes.size).toBe(logs.flat().length)
           },
         ),
-        runs,
+        many,
       )
     },
   )
@@ -228,7 +227,7 @@ describe('over crashes, commits and partitions that move, the reorder buffer', (
         expect(history.broken).toEqual([])
         expect(history.handledTimes.size).toBe(logs.flat().length)
       }),
-      runs,
+      many,
     )
   })
 })

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { BucketOrder } from '../../../src/reorder/bucket-order.js'
 import { IndexHeap } from '../../../src/reorder/index-heap.js'
 import { TimeBuckets } from '../../../src/reorder/time-buckets.js'
+import { runs } from './worlds.js'
 
 interface Kept {
   readonly time: number
@@ -64,7 +65,7 @@ describe('time buckets', () => {
         }
         expect([...buckets.entries()].sort(byOrder)).toEqual(sorted.kept.sort(byOrder))
       }),
-      { numRuns: 300 },
+      runs(1_000),
     )
   })
 
@@ -93,7 +94,7 @@ describe('the order of a bucket', () => {
         const expected = codes.map((__, at) => at).sort((one, other) => codes[one]! - codes[other]! || one - other)
         expect([...order.of(codes, width, lanes).subarray(0, count)]).toEqual(expected)
       }),
-      { numRuns: 20 },
+      runs(100),
     )
   })
 })

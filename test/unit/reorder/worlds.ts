@@ -1,15 +1,21 @@
 import fc from 'fast-check'
-import { decodeOrderSnapshot, encodeOrderSnapshot, type OrderSnapshot } from '../../../src/reorder/snapshot.js'
+import { decodeOrderSnapshot, encodeOrderSnapshot, type OrderSnapshot } from '../../../src/offsets/order-snapshot.js'
 import type { OrderedRecord } from '../../../src/reorder/ordered-record.js'
 import type { PartitionOrder } from '../../../src/reorder/partition-order.js'
 import { ReorderBuffer, type ReorderLimits } from '../../../src/reorder/reorder-buffer.js'
 import { boundedOutOfOrderness, type WatermarkStrategy } from '../../../src/reorder/watermark-strategy.js'
 
-export const limits: ReorderLimits = {
+/** A few runs beside all other tests; so many in CI, with TIDEMARK_PROPERTIES=full. */
+export const runs = (full: number): { readonly numRuns: number } => ({
+  numRuns: process.env['TIDEMARK_PROPERTIES'] === 'full' ? full : 15,
+})
+
+const limits: ReorderLimits = {
   lateness: 'combined',
   maxRecords: Infinity,
   maxBytes: Infinity,
   maxRecordsPerPartition: Infinity,
+  tellsWatermarks: false,
   whenFull: 'emit-early',
 }
 
@@ -74,6 +80,13 @@ export class World {
 
   assign(partition: number, position = 0, restored: OrderSnapshot | null = null): void {
     this.partitions[partition] = this.buffer.assign({ topic: 't', partition }, position, restored)
+  }
+
+  /** Reading has come to `position`, and a broker says that the log ends at `end`. */
+  report(partition: number, position: number, end: number): void {
+    const owned = this.partitions[partition] as PartitionOrder
+    this.buffer.reach(owned, position)
+    this.buffer.reportEnd(owned, end)
   }
 
   push(record: Logged): void {

@@ -1,4 +1,12 @@
-import type { Threshold } from './order-key.js'
+import { parseCommitMetadata, type MetadataSection } from './commit-metadata.js'
+
+const orderSectionName = 'o'
+
+/** Up to where the order has been carried out: a record, or all of a time (`place` is `null`). */
+export interface Threshold {
+  readonly timestamp: number
+  readonly place: { readonly topic: string; readonly partition: number; readonly offset: number } | null
+}
 
 /**
  * What is kept beside a committed offset, so that a restart hands out nothing twice and calls nothing late that was in time.
@@ -35,4 +43,16 @@ export function decodeOrderSnapshot(text: string | undefined): OrderSnapshot | n
     position: Number(position),
     maxTimestamp: max === undefined ? null : Number(max),
   }
+}
+
+/** @param needs the section that tells whose records they are, where that is known */
+export function orderSection(snapshot: OrderSnapshot, needs?: string): MetadataSection {
+  const text = encodeOrderSnapshot(snapshot)
+  return { name: orderSectionName, needs, fit: (maxBytes) => (text.length > maxBytes ? null : text) }
+}
+
+/** What a commit keeps of the order: `none` when it does not say, `foreign` when nobody here can read it. */
+export function orderOf(metadata: string | null): OrderSnapshot | 'none' | 'foreign' {
+  const text = parseCommitMetadata(metadata).get(orderSectionName)
+  return text === undefined ? 'none' : (decodeOrderSnapshot(text) ?? 'foreign')
 }

@@ -1,0 +1,48 @@
+import { TidemarkError } from '../errors.js'
+import { partitionKey, type TopicPartition } from '../message/topic-partition.js'
+import type { PartitionOrder } from './partition-order.js'
+import type { WatermarkRules } from './watermark-strategy.js'
+
+/** What time a record is ordered by. `clamped`: another than its own, which tells nothing of what is to come. */
+export type EventTime =
+  | { readonly kind: 'own' | 'clamped' | 'late'; readonly timestamp: number }
+  /** Without a time, and dropped. */
+  | { readonly kind: 'none' }
+
+const none: EventTime = Object.freeze({ kind: 'none' })
+
+/**
+ * @param time the record's own; whatever was written there
+ * @param wallTime what the wall clock shows
+ * @throws TidemarkError `invalid-timestamp` or `future-timestamp` where the strategy says `fail`
+ */
+export function eventTimeOf(
+  { invalid, future }: WatermarkRules,
+  partition: PartitionOrder,
+  offset: number,
+  time: number,
+  wallTime: number,
+): EventTime {
+  if (!Number.isSafeInteger(time) || time < 0) {
+    if (invalid === 'fail') throw timeProblem('invalid-timestamp', partition.place, offset, `its time is ${time}`)
+    return invalid === 'skip' ? none : clamped(partition, wallTime)
+  }
+  if (future === null || time <= wallTime + future.maxFutureMs) return { kind: 'own', timestamp: time }
+  if (future.policy === 'late') return { kind: 'late', timestamp: time }
+  if (future.policy === 'partition-time') return clamped(partition, wallTime)
+  throw timeProblem('future-timestamp', partition.place, offset, `it is ${time - wallTime} ms ahead of now`)
+}
+
+function clamped({ maxTimestamp }: PartitionOrder, wallTime: number): EventTime {
+  return { kind: 'clamped', timestamp: maxTimestamp === -Infinity ? wallTime : maxTimestamp }
+}
+
+function timeProblem(code: string, place: TopicPartition, offset: number, problem: string): TidemarkError {
+  const { topic, partition } = place
+  return new TidemarkError(
+    code,
+    `offset ${offset} of ${partitionKey(topic, partition)} cannot be ordered by time: ${problem}; mend its writer, or choose ` +
+      `another policy with ${code === 'invalid-timestamp' ? 'withInvalidTimestamp' : 'withFutureGuard'}`,
+    { topic, partition, offset },
+  )
+}

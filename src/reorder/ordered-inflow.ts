@@ -1,0 +1,257 @@
+import type { FetchedRecords } from '../driver/consumer.js'
+import type { Inflow, Supply } from '../consumer/intake/inflow.js'
+import type { Mark } from '../consumer/partition/back-pressure.js'
+import type { OwnedPartition } from '../consumer/partition/owned-partition.js'
+import type { Work } from '../consumer/partition/work.js'
+import { TidemarkError } from '../errors.js'
+import type { Message } from '../message/message.js'
+import type { OrderSnapshot } from '../offsets/order-snapshot.js'
+import { thrownName } from '../runtime/thrown.js'
+import { deliveriesOf } from './deliveries.js'
+import { ownValues } from './own-values.js'
+import type { OrderedRecord } from './ordered-record.js'
+import type { PartitionOrder } from './partition-order.js'
+import type { ReorderBuffer } from './reorder-buffer.js'
+import type { WatermarkRules } from './watermark-strategy.js'
+
+/** What a partition needs of the order of all. */
+export interface Turns {
+  readonly buffer: ReorderBuffer<Work>
+  readonly rules: WatermarkRules
+  /** Of what waits as it was fetched, for one partition. */
+  readonly marks: () => { readonly high: Mark; readonly low: Mark }
+  readonly maxUncommittedSpan: number
+  readonly batchMessages: number | null
+  /** Nothing more is taken up. */
+  readonly isDraining: boolean
+  /** Is the next record its, and does nothing run? */
+  isTurnOf(inflow: OrderedInflow): boolean
+  /** Its records that come next; from now on they are handled. */
+  runOf(inflow: OrderedInflow): readonly OrderedRecord<Work>[]
+  /** All of its run has ended. */
+  over(inflow: OrderedInflow): void
+  /** Time goes on, before something is taken up. */
+  tick(): void
+  /** Something was taken up, or ended. */
+  changed(): void
+  /** It has given up its place. */
+  left(inflow: OrderedInflow): void
+  /** A record that is not handled: done before, or without a time. */
+  passed(inflow: OrderedInflow, what: 'replayed' | 'skipped'): void
+  /** The consumer cannot go on. */
+  failed(error: TidemarkError): void
+}
+
+/** What an object for a record takes beside its bytes. */
+const recordBytes = 400
+
+/**
+ * The way in of one partition into an order of all.
+ *
+ * | it is   | what comes             | its records in the order | until |
+ * |---------|------------------------|--------------------------|-------|
+ * | open    | is taken up            | get their turn           | an error, or it is given up |
+ * | ended   | is dropped: its error is told when the last record before is done | get their turn, and nobody waits for more | it is given up |
+ * | left    | is dropped             | are forgotten; what runs may be settled | |
+ */
+export class OrderedInflow implements Supply {
+  readonly partition: OwnedPartition
+  readonly order: PartitionOrder
+  readonly #inflow: Inflow
+  readonly #turns: Turns
+  #state: 'open' | 'ended' | 'left' = 'open'
+  /** Why nothing more comes. */
+  #error: Error | null = null
+  /** Handed out; the first `#settled` of them are done. */
+  #run: readonly OrderedRecord<Work>[] = noRun
+  #settled = 0
+  /** In the order, and not done. */
+  #open = 0
+  /** When it left. */
+  #snapshot: OrderSnapshot | null = null
+
+  constructor(partition: OwnedPartition, order: PartitionOrder, inflow: Inflow, turns: Turns) {
+    this.partition = partition
+    this.order = order
+    this.#inflow = inflow
+    this.#turns = turns
+  }
+
+  get heldRecords(): number {
+    return this.#inflow.heldRecords
+  }
+
+  get heldBytes(): number {
+    return this.#inflow.heldBytes
+  }
+
+  get takenBytes(): number {
+    return this.#inflow.takenBytes
+  }
+
+  get keepsBackUntil(): null {
+    return null
+  }
+
+  get waitsInOrder(): boolean {
+    return this.#state !== 'left' && !this.#turns.isTurnOf(this)
+  }
+
+  get canTake(): boolean {
+    return this.#mayTakeUp || this.#turns.isTurnOf(this) || (this.#state === 'ended' && this.#open === 0)
+  }
+
+  /** Everything that was fetched is in the order. */
+  get isTakenUp(): boolean {
+    return !this.#inflow.canTake
+  }
+
+  push(fetched: FetchedRecords): void {
+    if (this.#state !== 'open') return
+    this.#inflow.push(fetched)
+    this.steer()
+  }
+
+  endWith(error: Error): void {
+    this.#error ??= error
+    if (this.isTakenUp) this.#end(error)
+  }
+
+  take(): readonly Work[] {
+    if (this.#mayTakeUp) this.#takeUp()
+    this.#run = this.#turns.runOf(this)
+    this.#settled = 0
+    if (this.#run.length > 0) return deliveriesOf(this.#run, this.partition, this.#turns.batchMessages)
+    if (this.#state === 'ended' && this.#open === 0 && this.#error !== null) throw this.#error
+    return noWork
+  }
+
+  settled(records: number, bytes: number): void {
+    this.#inflow.settled(records, bytes)
+    this.#open -= records
+    for (let left = records; left > 0 && this.#settled < this.#run.length; left -= 1) {
+      this.#turns.buffer.done(this.#run[this.#settled] as OrderedRecord<Work>)
+      this.#settled += 1
+    }
+    if (this.#settled === this.#run.length) this.#turns.over(this)
+  }
+
+  orderSnapshot(): OrderSnapshot | null {
+    // What others do afterwards says nothing of what was left here.
+    return this.#state === 'left' ? this.#snapshot : this.#turns.buffer.snapshot(this.order)
+  }
+
+  close(): void {
+    if (this.#state === 'left') return
+    this.#snapshot = this.#turns.buffer.snapshot(this.order)
+    this.#state = 'left'
+    this.#turns.left(this)
+  }
+
+  drop(): void {
+    this.close()
+    this.#run = noRun
+    this.#inflow.drop()
+    this.#turns.over(this)
+  }
+
+  /** Its fetches rest while what it has cannot move the others, or waits to be taken up. */
+  steer(): void {
+    const { gate, lanes } = this.partition
+    if (this.#state === 'left') return
+    const rests = this.order.paused || this.#isOverSpan || this.#isAboveMark(gate.isClosedBy('reorder'))
+    if (rests && !gate.isClosedBy('reorder')) gate.close('reorder')
+    else if (!rests && gate.isClosedBy('reorder')) gate.lift('reorder')
+    if (this.canTake) lanes.supplied()
+  }
+
+  get #mayTakeUp(): boolean {
+    if (this.#state !== 'open' || this.order.paused || this.#turns.isDraining || this.isTakenUp) return false
+    return !this.#isOverSpan || this.#isSlowest
+  }
+
+  get #isSlowest(): boolean {
+    return this.#turns.buffer.isSlowest(this.order)
+  }
+
+  get #isOverSpan(): boolean {
+    return this.partition.tracker.window > this.#turns.maxUncommittedSpan
+  }
+
+  #isAboveMark(isClosed: boolean): boolean {
+    const { high, low } = this.#turns.marks()
+    const { records, bytes } = isClosed ? low : high
+    const { heldRecords, unsettledRecords, heldBytes, takenBytes } = this.#inflow
+    return heldRecords - unsettledRecords > records || heldBytes - takenBytes > bytes
+  }
+
+  #takeUp(): void {
+    const { buffer } = this.#turns
+    let works: readonly Work[]
+    try {
+      works = this.#inflow.take()
+    } catch (error) {
+      this.#end(error as Error)
+      return
+    }
+    ownValues(works)
+    this.#turns.tick()
+    for (const work of works) if (!this.#enter(work)) return
+    buffer.reach(this.order, this.partition.tracker.end)
+    // One record may pin many that are done: it goes before its time then.
+    if (this.#isOverSpan && this.#isSlowest) buffer.forceOut(this.order)
+    if (this.#error !== null && this.isTakenUp) this.#end(this.#error)
+    else this.#turns.changed()
+  }
+
+  /** False: nothing behind it may be taken up. */
+  #enter(work: Work): boolean {
+    const { offset } = work.firstRecord
+    try {
+      const pushed = this.#turns.buffer.push(this.order, offset, this.#timeOf(work), work, work.sizeBytes + recordBytes)
+      if (pushed === 'replayed' || pushed === 'skipped') this.#pass(work, pushed)
+      else this.#open += 1
+      return true
+    } catch (thrown) {
+      const error = thrown instanceof TidemarkError ? thrown : this.#foreign(thrown, offset)
+      this.#end(error)
+      if (error.code === 'reorder-buffer-full') this.#turns.failed(error)
+      return false
+    }
+  }
+
+  #timeOf(work: Work): number {
+    const message = work.messages as Message
+    const { timestampOf } = this.#turns.rules
+    // Of what cannot be decoded nothing but the record's own time can be asked.
+    return timestampOf === null || work.failure !== null ? message.timestamp : timestampOf(message)
+  }
+
+  #foreign(cause: unknown, offset: number): TidemarkError {
+    const { topic, partition } = this.partition
+    return new TidemarkError(
+      'watermark-strategy-failed',
+      `offset ${offset} of ${topic}-${partition} cannot be ordered by time: a function of the watermark strategy threw ` +
+        `${thrownName(cause)}; mend it`,
+      { topic, partition, offset, cause },
+    )
+  }
+
+  #pass(work: Work, what: 'replayed' | 'skipped'): void {
+    this.partition.tracker.settle(work.tickets as number)
+    this.#inflow.settled(1, work.sizeBytes)
+    this.#turns.passed(this, what)
+  }
+
+  /** What was good before gets its turn first. */
+  #end(error: Error): void {
+    this.#error ??= error
+    if (this.#state !== 'open') return
+    this.#state = 'ended'
+    this.#turns.buffer.end(this.order)
+    this.#turns.changed()
+  }
+}
+
+const noRun: readonly OrderedRecord<Work>[] = Object.freeze([])
+const noWork: readonly Work[] = Object.freeze([])

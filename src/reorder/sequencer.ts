@@ -1,0 +1,319 @@
+import type { Handling } from '../consumer/handling/at-least-once.js'
+import type { Inflow, Supply } from '../consumer/intake/inflow.js'
+import type { Ordering, OrderingFactory, OrderingParts } from '../consumer/options/ordering.js'
+import type { Mark } from '../consumer/partition/back-pressure.js'
+import type { OrderFacts } from '../consumer/partition/order-facts.js'
+import type { OwnedPartition } from '../consumer/partition/owned-partition.js'
+import type { Work } from '../consumer/partition/work.js'
+import type { TidemarkError } from '../errors.js'
+import { HandlerError } from '../errors.js'
+import { orderOf, type OrderSnapshot } from '../offsets/order-snapshot.js'
+import type { Timer } from '../runtime/clock.js'
+import { deferred } from '../runtime/deferred.js'
+import { thrownName } from '../runtime/thrown.js'
+import { withinDeadline } from '../runtime/within-deadline.js'
+import { tell } from '../telemetry/tell.js'
+import { lateAside } from './late-records.js'
+import { OrderGauges } from './order-gauges.js'
+import { OrderedInflow, type Turns } from './ordered-inflow.js'
+import type { OrderedRecord } from './ordered-record.js'
+import type { PartitionOrder } from './partition-order.js'
+import type { Marker } from './ready-queue.js'
+import { ReorderBuffer } from './reorder-buffer.js'
+import type { ResolvedReorder } from './reorder-options.js'
+import type { WatermarkRules } from './watermark-strategy.js'
+
+type Out =
+  | { readonly kind: 'nothing' | 'closed' }
+  | { readonly kind: 'run'; readonly of: OrderedInflow }
+  | { readonly kind: 'telling' }
+
+const nothing: Out = { kind: 'nothing' }
+const closed: Out = { kind: 'closed' }
+
+/** Most records handed out at once. */
+const longestRun = 256
+/** Handing out many short runs, it is not worth while to look at all partitions behind each. */
+const runsBetweenLooks = 64
+/** Idleness is looked for so many times within the time that it takes, but not more often than this, and not more seldom. */
+const looks = 4
+const [leastTickMs, mostTickMs] = [20, 250]
+/** A watermark that has stood for so long while records wait is told; when that has lasted it is a warning. */
+const heldAfterMs = 1_000
+
+/**
+ * Hands the records of all partitions of a consumer to its handler in the order of event time, one after the other, retries
+ * included. Next in order are some records of one partition; that partition's only lane takes them.
+ *
+ * | out      | what happens                                   | becomes  |
+ * |----------|------------------------------------------------|----------|
+ * | nothing  | the partition of the next record takes its run | run      |
+ * | nothing  | a watermark comes next, and is to be told      | telling  |
+ * | run      | all of it is settled                           | nothing  |
+ * | run      | its partition has left, and runs nothing       | nothing  |
+ * | telling  | its callback has ended well                    | nothing, and the watermark is passed |
+ * | telling  | it threw, or took too long                     | closed: the consumer fails |
+ * | any      | the consumer has ended                         | closed   |
+ */
+class Sequencer implements Ordering, Turns {
+  readonly buffer: ReorderBuffer<Work>
+  readonly rules: WatermarkRules
+  readonly maxUncommittedSpan: number
+  readonly batchMessages: number | null
+  readonly #options: ResolvedReorder
+  readonly #parts: OrderingParts
+  readonly #inflows = new Map<PartitionOrder, OrderedInflow>()
+  readonly #gauges: OrderGauges
+  #out: Out = nothing
+  #runs = 0
+  #timer: Timer | null = null
+  #drained: (() => void) | null = null
+  /** Where the watermark stands, and since when. */
+  #stands = { at: -Infinity, since: 0, isTold: false }
+
+  constructor(options: ResolvedReorder, parts: OrderingParts) {
+    const { lateness, buffer, watermark, onWatermark } = options
+    const { clock } = parts
+    this.#options = options
+    this.#parts = parts
+    this.rules = watermark.rules
+    this.maxUncommittedSpan = buffer.maxUncommittedSpan
+    this.batchMessages = parts.batchMessages
+    const limits = { ...buffer, lateness, tellsWatermarks: onWatermark !== undefined }
+    this.buffer = new ReorderBuffer(this.rules, limits, clock.now(), clock.wallTime())
+    this.#gauges = new OrderGauges(this.buffer, options.late.policy, parts)
+  }
+
+  supplyOf(partition: OwnedPartition, inflow: Inflow): Supply {
+    const { topic, partition: number, startedAt } = partition
+    this.#now()
+    const order = this.buffer.assign({ topic, partition: number }, startedAt, this.#restored(partition))
+    const ordered = new OrderedInflow(partition, order, inflow, this)
+    this.#inflows.set(order, ordered)
+    // The partition is being made: it has no lanes yet.
+    this.#parts.clock.defer(() => this.changed())
+    return ordered
+  }
+
+  around(handling: Handling): Handling {
+    return lateAside(handling, this.#options.late)
+  }
+
+  facts(): OrderFacts {
+    const { buffer } = this
+    const { late, forced, replayed, clamped, skipped } = buffer.counts
+    return {
+      watermark: finite(buffer.watermark),
+      epoch: buffer.epoch,
+      buffered: buffer.bufferedRecords,
+      bufferedBytes: buffer.bufferedBytes,
+      ready: buffer.readyRecords,
+      heldBy: buffer.bufferedRecords > 0 ? buffer.slowest : null,
+      ...{ late, forced, replayed, clamped, skipped },
+    }
+  }
+
+  async drain(deadline: number): Promise<void> {
+    if (this.#options.onShutdown === 'discard' || this.#out.kind === 'closed') return
+    const { promise, resolve } = deferred<void>()
+    const before = this.#drained
+    this.#drained = () => {
+      before?.()
+      resolve()
+    }
+    this.buffer.endOfInput()
+    this.changed()
+    await withinDeadline(promise, { clock: this.#parts.clock, deadline, onLate: () => undefined })
+  }
+
+  close(): void {
+    this.#out = closed
+    this.#timer?.cancel()
+    this.#timer = null
+    this.#drained?.()
+  }
+
+  get isDraining(): boolean {
+    return this.#drained !== null
+  }
+
+  marks(): { readonly high: Mark; readonly low: Mark } {
+    const { high, low } = this.#parts.marks
+    const shares = Math.max(1, this.#inflows.size)
+    return { high: shareOf(high, shares), low: shareOf(low, shares) }
+  }
+
+  isTurnOf({ order }: OrderedInflow): boolean {
+    if (this.#out.kind !== 'nothing') return false
+    const next = this.buffer.next()
+    return next !== null && !('through' in next) && next.partition === order
+  }
+
+  runOf(inflow: OrderedInflow): readonly OrderedRecord<Work>[] {
+    if (!this.isTurnOf(inflow)) return []
+    const run = this.buffer.take(Math.max(longestRun, this.batchMessages ?? 0), inflow.order)
+    this.#out = { kind: 'run', of: inflow }
+    return run
+  }
+
+  over(inflow: OrderedInflow): void {
+    if (this.#out.kind !== 'run' || this.#out.of !== inflow) return
+    this.#out = nothing
+    this.#next()
+    // Where so much was ready, or not done, that partitions rested, they go on.
+    this.#runs += 1
+    if (this.buffer.readyRecords === 0 || this.#runs % runsBetweenLooks === 0) this.#steer()
+  }
+
+  tick(): void {
+    this.#now()
+    for (const inflow of this.#inflows.values()) this.#report(inflow)
+  }
+
+  changed(): void {
+    if (this.#out.kind === 'closed') return
+    if (!this.isDraining) this.buffer.release()
+    this.#steer()
+    this.#gauges.look()
+    this.#next()
+    this.#arm()
+  }
+
+  left(inflow: OrderedInflow): void {
+    this.#inflows.delete(inflow.order)
+    this.buffer.revoke(inflow.order)
+    const { partition } = inflow
+    // Its handler may still run: nothing is handled beside it.
+    if (this.#out.kind === 'run' && this.#out.of === inflow) {
+      void partition.whenIdleOrGone().then(() => this.over(inflow)) // never rejects
+    }
+    this.#parts.clock.defer(() => this.changed())
+  }
+
+  passed({ partition }: OrderedInflow, what: 'replayed' | 'skipped'): void {
+    partition.lastProgressAt = this.#parts.clock.now()
+    if (what === 'replayed') return
+    this.#parts.telemetry.metrics.count('tidemark_consumer_records_total', partition.labels.discarded)
+  }
+
+  failed(error: TidemarkError): void {
+    this.close()
+    this.#parts.onFailed(error)
+  }
+
+  #restored({ topic, partition, startedAt, acknowledged }: OwnedPartition): OrderSnapshot | null {
+    const order = orderOf(acknowledged?.metadata ?? null)
+    if (order === 'foreign') {
+      tell(this.#parts.telemetry, { kind: 'order-unknown', topic, partition, offset: startedAt })
+    }
+    return typeof order === 'string' ? null : order
+  }
+
+  #next(): void {
+    if (this.#out.kind !== 'nothing') return
+    const next = this.buffer.next()
+    if (next === null) {
+      if (this.buffer.readyRecords === 0) this.#drained?.()
+    } else if ('through' in next) this.#tellWatermark(next)
+    else this.#inflows.get(next.partition)?.partition.lanes.supplied()
+  }
+
+  #tellWatermark(marker: Marker): void {
+    this.#out = { kind: 'telling' }
+    void this.#told(marker).then((error) => {
+      if (this.#out.kind !== 'telling') return
+      if (error !== null) return this.failed(error)
+      this.#out = nothing
+      this.buffer.passed(marker)
+      this.#next()
+    }) // never rejects
+  }
+
+  /** Never rejects. */
+  async #told({ through }: Marker): Promise<TidemarkError | null> {
+    const { clock, handlerTimeoutMs } = this.#parts
+    const { epoch } = this.buffer
+    const controller = new AbortController()
+    const onLate = () => {
+      throw new Error('it took too long')
+    }
+    try {
+      // Not in the middle of what led here.
+      await Promise.resolve()
+      const told = Promise.resolve(this.#options.onWatermark?.(through, { epoch, signal: controller.signal }))
+      await withinDeadline(told, { clock, deadline: clock.now() + handlerTimeoutMs, onLate })
+      return null
+    } catch (cause) {
+      controller.abort(cause)
+      return new HandlerError(
+        'watermark-callback-failed',
+        `onWatermark threw ${thrownName(cause)}, or took longer than handlerTimeoutMs, so nothing later may be handled; mend it`,
+        { cause },
+      )
+    }
+  }
+
+  #steer(): void {
+    this.buffer.flow()
+    for (const inflow of this.#inflows.values()) inflow.steer()
+  }
+
+  #now(): void {
+    const { clock } = this.#parts
+    if (this.isDraining) return
+    this.buffer.tick(clock.now(), clock.wallTime())
+  }
+
+  #report(inflow: OrderedInflow): void {
+    const { order, partition, isTakenUp } = inflow
+    const end = this.#parts.endOf(partition)
+    // What does not read, or has not come so far, cannot tell that there is nothing.
+    if (!isTakenUp || end === null || !partition.gate.isOpen('fetch')) this.buffer.notRead(order)
+    else this.buffer.reportEnd(order, end.offset, end.at)
+  }
+
+  /** While something is kept back, somebody must see that nothing comes. */
+  #arm(): void {
+    const isNeeded = this.buffer.bufferedRecords > 0 && !this.isDraining
+    if (!isNeeded) this.#watch()
+    if (!isNeeded || this.#timer !== null) return
+    const { maxIdleMs, timeoutMs } = this.rules.idleness
+    const within = Math.min(maxIdleMs, timeoutMs ?? Infinity) / looks
+    const delayMs = Math.min(mostTickMs, Math.max(leastTickMs, within))
+    this.#timer = this.#parts.clock.setTimer(delayMs, () => {
+      this.#timer = null
+      this.tick()
+      this.changed()
+      this.#watch()
+    })
+  }
+
+  /** Tells when records wait for a watermark that stands. */
+  #watch(): void {
+    const { buffer } = this
+    const now = this.#parts.clock.now()
+    const { at, since, isTold } = this.#stands
+    const waits = buffer.bufferedRecords > 0 && buffer.readyRecords === 0
+    if (!waits || buffer.watermark !== at) {
+      this.#stands = { at: buffer.watermark, since: now, isTold: false }
+      if (isTold) tell(this.#parts.telemetry, { kind: 'watermark-moves', watermark: finite(buffer.watermark) })
+    } else if (now - since >= heldAfterMs) {
+      this.#stands.isTold = true
+      const event = { watermark: finite(at), heldBy: buffer.slowest, buffered: buffer.bufferedRecords }
+      tell(this.#parts.telemetry, { kind: 'watermark-held', ...event })
+    }
+  }
+}
+
+/** One order of event time for the records of all partitions of a consumer. */
+export function orderedBy(options: ResolvedReorder): OrderingFactory {
+  return (parts) => new Sequencer(options, parts)
+}
+
+function shareOf({ records, bytes }: Mark, shares: number): Mark {
+  return { records: records / shares, bytes: bytes / shares }
+}
+
+function finite(time: number): number | null {
+  return Number.isFinite(time) ? time : null
+}
