@@ -1,8 +1,8 @@
 /** As V8 keeps it also for functions that wait: whoever awaits the code that runs stands in its stack. */
 type Stack = readonly NodeJS.CallSite[]
 
-/** Must not throw. */
-type End = (failure: { readonly error: unknown } | null) => void
+/** Must not throw. `value` is what it ended with. */
+type End = (failure: { readonly error: unknown } | null, value?: unknown) => void
 
 let marks = 0
 
@@ -22,13 +22,14 @@ export class CallMark {
     this.#name = name
     const named = {
       async [name](work: PromiseLike<unknown>, end: End): Promise<void> {
+        let value: unknown
         try {
-          await work
+          value = await work
         } catch (error) {
           end({ error })
           return
         }
-        end(null)
+        end(null, value)
       },
     }
     this.whenEnded = named[name] as typeof this.whenEnded

@@ -12,6 +12,7 @@ import { CallGround } from './context-sends.js'
 import { HandlerCall } from './handler-call.js'
 import type { ContextSend, Handler, Middleware } from './handler.js'
 import type { Ladder } from './ladder.js'
+import { lazyFailure } from './lazy-result.js'
 import type { Outages } from './outages.js'
 import type { RunningCalls } from './running-calls.js'
 
@@ -67,8 +68,10 @@ class AtLeastOnce implements Delivery {
       call.over()
       return this.#failed(work, call, error)
     }
-    if (call.maySend) return this.#whenEnded(work, call, Promise.resolve())
+    const lazy = lazyFailure(ended)
+    if (call.maySend) return this.#whenEnded(work, call, lazy === null ? Promise.resolve() : Promise.reject(lazy.error))
     call.over()
+    if (lazy !== null) return this.#failed(work, call, lazy.error)
     this.#succeeded(call)
     return handled
   }
@@ -108,12 +111,12 @@ export type DeliveryFactory = (parts: DeliveryParts) => Delivery
 export const atLeastOnce: DeliveryFactory = (parts) => new AtLeastOnce(parts)
 
 /** What a handler does to the messages that it is given is not for later attempts: they get them as they came. */
-function invokeOf({ handling, middleware, messagesAgain }: DeliveryParts): Invoke {
+function invokeOf({ handling, middleware, messagesAgain, mark }: DeliveryParts): Invoke {
   if (handling.kind === 'each') {
-    const handle = compose(middleware, handling.handle)
+    const handle = compose(middleware, handling.handle, mark)
     return (work, call) => handle((work.wasGiven ? messagesAgain(work) : work.messages) as Message, call)
   }
-  const handleBatch = compose(middleware, handling.handleBatch)
+  const handleBatch = compose(middleware, handling.handleBatch, mark)
   return (work, call) => {
     const messages = (work.wasGiven ? messagesAgain(work) : work.messages) as readonly Message[]
     // Its own list: one that is emptied while it is worked off would pass over records at the next attempt.

@@ -1,6 +1,8 @@
 import { HandlerError } from '../../errors.js'
 import type { Message } from '../../message/message.js'
+import type { CallMark } from '../../runtime/callers.js'
 import type { Handler, HandlerContext, Middleware } from './handler.js'
+import { lazyFailure } from './lazy-result.js'
 
 type Inner<Input> = (input: Input, context: HandlerContext) => void | Promise<void>
 
@@ -9,10 +11,15 @@ interface BeginsAgain {
   beginsAgain?(): void
 }
 
-/** The first middleware is the outermost. Without middleware the handler itself comes back, so it costs nothing. */
+/**
+ * The first middleware is the outermost. Without middleware the handler itself comes back, so it costs nothing.
+ *
+ * @param mark of the calls: what middleware waits for with `next` stands below it too
+ */
 export function compose<Input extends Message | readonly Message[]>(
   middleware: readonly Middleware[],
   handler: Handler<Input>,
+  mark: CallMark,
 ): Inner<Input> {
   if (middleware.length === 0) return handler
   const reached = new WeakSet<HandlerContext>()
@@ -21,7 +28,7 @@ export function compose<Input extends Message | readonly Message[]>(
     reached.add(context)
     return handler(input, context)
   }
-  const whole = middleware.reduceRight<Inner<Input>>(wrapped, innermost)
+  const whole = middleware.reduceRight<Inner<Input>>((inner, wrap) => wrapped(inner, wrap, mark), innermost)
   // Else a forgotten `next` would pass every record over in silence.
   const requireReached = (context: HandlerContext) => {
     if (!reached.has(context)) throw notReached()
@@ -33,9 +40,13 @@ export function compose<Input extends Message | readonly Message[]>(
   }
 }
 
-function wrapped<Input extends Message | readonly Message[]>(inner: Inner<Input>, wrap: Middleware): Inner<Input> {
+function wrapped<Input extends Message | readonly Message[]>(
+  inner: Inner<Input>,
+  wrap: Middleware,
+  mark: CallMark,
+): Inner<Input> {
   return (input, context) => {
-    const calls = new NextCalls()
+    const calls = new NextCalls(mark)
     let ended: void | Promise<void>
     try {
       ended = wrap(messagesOf(input), context, () => calls.begin(inner(input, context)))
@@ -57,7 +68,12 @@ function wrapped<Input extends Message | readonly Message[]>(inner: Inner<Input>
  * | has failed, and nobody took its end             | fails the attempt |
  */
 class NextCalls {
+  readonly #mark: CallMark
   readonly #promises: NextPromise[] = []
+
+  constructor(mark: CallMark) {
+    this.#mark = mark
+  }
 
   /** Nothing that takes time was begun. */
   get isEmpty(): boolean {
@@ -65,8 +81,8 @@ class NextCalls {
   }
 
   begin(ended: void | Promise<void>): void | Promise<void> {
-    if (!isPromise(ended)) return
-    const promise = NextPromise.of(ended)
+    if (!isPromise(ended)) return requireDone(ended)
+    const promise = NextPromise.of(ended, this.#mark)
     this.#promises.push(promise)
     return promise
   }
@@ -97,8 +113,14 @@ class NextPromise extends Promise<void> {
   hasEnded = false
   failure: Promise<Failure | null> = Promise.resolve(null)
 
-  static of(ended: Promise<void>): NextPromise {
-    const promise = new NextPromise((resolve, reject) => void ended.then(resolve, reject))
+  static of(ended: Promise<void>, mark: CallMark): NextPromise {
+    const promise = new NextPromise((resolve, reject) => {
+      void mark.whenEnded(ended, (thrown, value) => {
+        const failure = thrown ?? lazyFailure(value)
+        if (failure === null) resolve()
+        else reject(failure.error as Error)
+      })
+    })
     promise.#watch()
     return promise
   }
@@ -124,7 +146,12 @@ class NextPromise extends Promise<void> {
   }
 }
 
-function isPromise(value: void | Promise<void>): value is Promise<void> {
+function requireDone(value: unknown): void {
+  const lazy = lazyFailure(value)
+  if (lazy !== null) throw lazy.error
+}
+
+function isPromise(value: unknown): value is Promise<void> {
   return typeof (value as PromiseLike<void> | undefined)?.then === 'function'
 }
 

@@ -87,6 +87,9 @@ export class MarkedMeanwhile extends TidemarkError {
  * Thrown by `handleBatch`: what lies before this message is done, and this one failed. It and what follows are tried again
  * from here, as `retry` says of the one that failed; when that one is given up, what follows goes on without it.
  *
+ * Of messages that are handled side by side some before it may still be under way: wait for all of them
+ * (`Promise.allSettled`), then name the first that failed.
+ *
  * @example
  * for (const [index, message] of messages.entries()) {
  *   try { await store(message) } catch (error) { throw new BatchFailure(index, error) }

@@ -7,6 +7,7 @@ import type { OwnedPartition } from '../partition/owned-partition.js'
 import type { Work } from '../partition/work.js'
 import { ContextSends, type CallGround } from './context-sends.js'
 import { BatchFailure, Discard } from './fate.js'
+import { lazyFailure } from './lazy-result.js'
 import type { ContextSend, HandlerContext } from './handler.js'
 
 /** The handler threw, a send of its failed unseen, or it did not end in time. */
@@ -134,7 +135,7 @@ export class HandlerCall implements HandlerContext {
   outcome(handled: PromiseLike<void>, mark: CallMark): Promise<HandlerFailure | null> {
     return new Promise((resolve) => {
       this.#settle = resolve
-      void mark.whenEnded(handled, (failure) => void this.#ended(failure)) // never rejects
+      void mark.whenEnded(handled, (failure, value) => void this.#ended(failure ?? lazyFailure(value))) // never rejects
     })
   }
 

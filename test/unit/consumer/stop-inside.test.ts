@@ -1,8 +1,11 @@
 import { createMessaging, defineTopic, string } from 'tidemark'
 import { createMemoryCluster, memory } from 'tidemark/memory'
 import { describe, expect, it } from 'vitest'
+import type { Middleware } from '../../../src/consumer/handling/handler.js'
 import { seededRandom } from '../../../src/runtime/random.js'
 import { virtualClock } from '../../../src/testing/time/virtual-clock.js'
+import { setUp } from './consumer-setup.js'
+import { records } from './fake-driver.js'
 
 const t = defineTopic({ name: 't', value: string() })
 
@@ -112,5 +115,110 @@ describe.each(ways)('%s that is called elsewhere', (_, end) => {
       expect(committed()).toBe(1)
       await clock.runUntil(Promise.all([ran, messaging.close()]))
     }
+  })
+})
+
+describe('a stop that is awaited', () => {
+  let stop: () => Promise<void> = () => Promise.resolve()
+
+  it.each<[string, Middleware[]]>([
+    ['none', []],
+    ['returns next', [(_, __, next) => next()]],
+    [
+      'awaits',
+      [
+        async (_, __, next) => {
+          await next()
+        },
+      ],
+    ],
+    [
+      'awaits in two',
+      [
+        async (_, __, next) => {
+          await next()
+        },
+        async (_, __, next) => {
+          try {
+            await next()
+          } finally {
+            await Promise.resolve()
+          }
+        },
+      ],
+    ],
+    ['async returns', [async (_, __, next) => next()]],
+  ])('in a handler resolves behind middleware too: %s', async (_, use) => {
+    let at = 'none'
+    const all = setUp({
+      use,
+      handle: async () => {
+        await all.clock.sleep(5)
+        const inner = async () => {
+          await Promise.resolve()
+          await all.consumer.stop()
+        }
+        await inner()
+        at = 'after'
+      },
+    })
+    await all.consumer.start()
+    all.driver.deliver(await all.driver.assign('t', 0), records(0, 1))
+    await all.clock.advance(100)
+    expect(at).toBe('after')
+  })
+
+  it.each<[string, Middleware[]]>([
+    [
+      'before next, one',
+      [
+        async (_, __, next) => {
+          await Promise.resolve()
+          await stop()
+          await next()
+        },
+      ],
+    ],
+    [
+      'before next, inner',
+      [
+        async (_, __, next) => {
+          await next()
+        },
+        async (_, __, next) => {
+          await Promise.resolve()
+          await stop()
+          await next()
+        },
+      ],
+    ],
+    [
+      'after next, inner',
+      [
+        async (_, __, next) => {
+          await next()
+        },
+        async (_, __, next) => {
+          await next()
+          await stop()
+        },
+      ],
+    ],
+  ])('in middleware resolves, and its record is handled: %s', async (_, use) => {
+    let ended = 0
+    const all = setUp({
+      use,
+      commit: 'each',
+      handle: async () => {
+        await all.clock.sleep(5)
+        ended += 1
+      },
+    })
+    stop = () => all.consumer.stop()
+    await all.consumer.start()
+    all.driver.deliver(await all.driver.assign('t', 0), records(0, 1))
+    await all.clock.advance(200)
+    expect(ended).toBe(1)
+    expect(all.consumer.state).toBe('stopped')
   })
 })

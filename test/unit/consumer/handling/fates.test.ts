@@ -695,3 +695,38 @@ describe('middleware', () => {
     expect(driver.committed('t', 0)?.nextOffset).toBe(1)
   })
 })
+
+describe('a handler', () => {
+  it.each<[string, () => unknown]>([
+    [
+      'an async generator',
+      async function* () {
+        yield await Promise.resolve(1)
+      },
+    ],
+    [
+      'a generator',
+      function* () {
+        yield 1
+      },
+    ],
+    ['an observable', () => ({ subscribe: () => undefined, pipe: () => undefined })],
+    ['an observable, later', () => Promise.resolve({ subscribe: () => undefined, pipe: () => undefined })],
+  ])('that ends with %s, which nobody runs, has failed', async (_, handle) => {
+    for (const use of [
+      [],
+      [
+        async (_: never, __: never, next: () => unknown) => {
+          await next()
+        },
+      ],
+    ]) {
+      const all = setUp({ commit: 'each', handle: handle as never, use: use as never })
+      await all.consumer.start()
+      all.driver.deliver(await all.driver.assign('t', 0), records(0, 5))
+      await all.clock.advance(100)
+      expect(all.driver.committed('t', 0)?.nextOffset ?? 0).toBe(0)
+      expect(all.stopped).toMatchObject([{ error: { cause: { code: 'lazy-result' } } }])
+    }
+  })
+})
