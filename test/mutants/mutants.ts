@@ -1,6 +1,7 @@
 import { commitMutants } from './commit-mutants.js'
 import { durabilityMutants } from './durability-mutants.js'
 import { failureMutants } from './failure-mutants.js'
+import { redriveMutants } from './redrive-mutants.js'
 import { verdictMutants } from './verdict-mutants.js'
 import type { Mutant } from './mutant.js'
 
@@ -704,6 +705,7 @@ export const mutants: readonly Mutant[] = [
   },
   ...commitMutants,
   ...failureMutants,
+  ...redriveMutants,
   ...verdictMutants,
   ...durabilityMutants,
 ]

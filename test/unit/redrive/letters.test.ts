@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { LetterSelection } from 'tidemark/redrive'
+import type { Letter, LetterSelection } from 'tidemark/redrive'
 import { messageHeaders } from '../../../src/message/headers.js'
 import type { Header } from '../../../src/message/record.js'
 import { isLetterHeader } from '../../../src/redrive/letter-formats.js'
@@ -223,8 +223,8 @@ describe('a selection', () => {
   const exhausted = letter(failedAt(2), 'a')
   const foreign = letter(spring, null)
   const all = { timeout, exhausted, foreign }
-  const meant = (selection: LetterSelection) =>
-    Object.entries(all).flatMap(([name, one]) => (selected(selection)(one) ? [name] : []))
+  const meant = (isMeant: (letter: Letter) => boolean) =>
+    Object.entries(all).flatMap(([name, one]) => (isMeant(one) ? [name] : []))
 
   it.each<readonly [string, LetterSelection, readonly string[]]>([
     ['of nothing', {}, ['timeout', 'exhausted', 'foreign']],
@@ -246,8 +246,9 @@ describe('a selection', () => {
     ['by anything', { where: (one) => one.origin?.offset === 2 }, ['exhausted']],
     ['by all that is given', { reason: 'timeout', key: 'a' }, []],
   ])('%s', (_, selection, names) => {
-    expect(meant(selection)).toEqual(names)
-    expect(meant(selection), 'and again').toEqual(names)
+    const isMeant = selected(selection)
+    expect(meant(isMeant)).toEqual(names)
+    expect(meant(isMeant), 'and again').toEqual(names)
   })
 
   it('whose function throws or answers late ends the run, and nothing is passed', async () => {
