@@ -21,11 +21,13 @@ type DenialsContext = Pick<
 
 /**
  * What brokers do not permit, and since when. A rule that is replaced is missing for a moment, so a refusal counts only
- * when it has lasted: for a session timeout. Its first is told.
+ * when it has lasted: for a session timeout. Its first is told, once for a topic.
  */
 export class Denials {
   readonly #context: DenialsContext
   readonly #since = new Map<string, number>()
+  /** What is refused, by the topic that a line told of. */
+  readonly #told = new Map<string, Set<string>>()
 
   constructor(context: DenialsContext) {
     this.#context = context
@@ -39,17 +41,31 @@ export class Denials {
     const since = this.#since.get(what)
     if (since === undefined) {
       this.#since.set(what, now)
+      if (this.#isToldOf(error, what)) return false
       const fields = { what, error, finalAfterMs: settings.sessionTimeoutMs }
       settings.logger.warn(fields, 'a broker does not permit this; it is asked again, until that has lasted too long')
       return false
     }
     if (now - since < settings.sessionTimeoutMs) return false
-    this.#since.delete(what)
+    this.forget(what)
     return true
   }
 
   /** `what` was permitted, or nobody asks any more. */
   forget(what: string): void {
-    this.#since.delete(what)
+    if (!this.#since.delete(what)) return
+    for (const [subject, refused] of this.#told) {
+      refused.delete(what)
+      if (refused.size === 0) this.#told.delete(subject)
+    }
+  }
+
+  /** All partitions of a topic are refused for the same reason, as long as one of them is. */
+  #isToldOf({ code, topic }: DriverError, what: string): boolean {
+    const subject = topic === undefined ? what : `${code} ${topic}`
+    const refused = this.#told.get(subject)
+    if (refused === undefined) this.#told.set(subject, new Set([what]))
+    else refused.add(what)
+    return refused !== undefined
   }
 }

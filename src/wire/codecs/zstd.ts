@@ -3,6 +3,7 @@ import * as zlib from 'node:zlib'
 import { Decompress } from 'fzstd'
 import { brokenBy, GrowingOutput, maxUnpackedBytes } from './growing-output.js'
 import { malformed, WireError } from '../wire-error.js'
+import { withinTime } from './within-time.js'
 import { modestFrames } from './zstd-frames.js'
 
 /** Node has Zstandard from 22.15 and 23.8 on; its types here are older. */
@@ -91,8 +92,14 @@ export function decompressZstd(bytes: Buffer): Buffer | Promise<Buffer> {
 
 const frame = 'a Zstandard frame'
 
-/** For Node without it. Piece by piece, so that it ends where too much comes out. */
-export function decompressInJavaScript(bytes: Buffer): Buffer {
+/** The largest batch takes a second or two. */
+const longestMs = 10_000
+
+/**
+ * For Node without it. Piece by piece, so that it ends where too much comes out; and stopped by the clock, since `fzstd`
+ * does not end on some tables that were made to break it.
+ */
+export function decompressInJavaScript(bytes: Buffer, limitMs = longestMs): Buffer {
   const output = new GrowingOutput(bytes.length * 4)
   let ended = false
   const frames = new Decompress((piece, final) => {
@@ -100,7 +107,9 @@ export function decompressInJavaScript(bytes: Buffer): Buffer {
     ended = final === true
   })
   try {
-    frames.push(modestFrames(bytes), true)
+    const packed = modestFrames(bytes)
+    if (withinTime(() => frames.push(packed, true), limitMs) === 'late')
+      throw malformed(`${frame} was not read within ${limitMs} ms`)
   } catch (cause) {
     throw cause instanceof WireError ? cause : brokenBy(cause, frame)
   }

@@ -210,6 +210,15 @@ describe('what other writers make', () => {
     expect(performance.now() - from).toBeLessThan(2_000)
   })
 
+  it('as Zstandard whose tables were made to keep its reader busy is refused when its time is over', () => {
+    // Its one symbol costs no bits, so the weights that follow never end.
+    const weights = [5, 0xf0, 0x03, 0xff, 0xff, 0xff]
+    const block = [0x42, 0, 2, ...weights, 0]
+    const header = (block.length << 3) | 5
+    const frame = Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x20, 100, header & 0xff, header >> 8, 0, ...block])
+    expect(() => decompressInJavaScript(frame, 20)).toThrow(/not read within 20 ms/)
+  })
+
   it('and claims more than memory should be given for is refused', () => {
     const claim = Buffer.from([0xff, 0xff, 0xff, 0xff, 0x0f, 0, 1])
     expect(() => builtInCodecs('snappy').decompress(claim)).toThrow(WireError)

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { createMemoryCluster } from '../../../../src/drivers/memory/memory-cluster.js'
 import { RequestError } from '../../../../src/connection/request-error.js'
+import { brokerCode, brokerError } from '../../../../src/connection/broker-error.js'
 import { Cluster } from '../../../../src/protocol/cluster/cluster.js'
+import { Denials } from '../../../../src/protocol/cluster/denials.js'
 import { seededRandom } from '../../../../src/runtime/random.js'
 import { silentLogger } from '../../../../src/telemetry/logger.js'
 import { noMetrics } from '../../../../src/telemetry/metrics.js'
@@ -165,5 +167,25 @@ describe('cluster', () => {
     cluster.forgetCoordinator('g', 'group')
     expect(await clock.runUntil(cluster.coordinator('g', 'group', within(5_000)))).toBe((first + 1) % 3)
     await cluster.close()
+  })
+})
+
+describe('what is not permitted', () => {
+  it('is told once for a topic, whichever of its partitions is refused, and anew when all of them were permitted', () => {
+    const told: unknown[] = []
+    const clock = virtualClock()
+    const logger = { ...silentLogger, warn: (fields: object) => void told.push(fields) }
+    const denials = new Denials({
+      runtime: { clock, random: seededRandom(1) },
+      settings: { sessionTimeoutMs: 1_000, logger },
+    })
+    const refused = (topic: string) =>
+      brokerError(brokerCode.TOPIC_AUTHORIZATION_FAILED, 'fetching', { topic, partition: 0 })
+    const places = ['t-0', 't-1', 't-2', 'u-0']
+    for (const place of places) expect(denials.isFinal(place, refused(place.slice(0, 1)))).toBe(false)
+    expect(told).toHaveLength(2)
+    for (const place of places) denials.forget(place)
+    expect(denials.isFinal('t-1', refused('t'))).toBe(false)
+    expect(told).toHaveLength(3)
   })
 })
