@@ -6,6 +6,7 @@ export default defineConfig({
     'src/memory.ts',
     'src/testing.ts',
     'src/driver.ts',
+    'src/transactions.ts',
     'src/kafkajs.ts',
     'src/dedupe.ts',
     'src/redrive.ts',

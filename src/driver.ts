@@ -19,6 +19,8 @@ export type {
 export type { NewTopic } from './connection/requests/admin.js'
 export type { RefusedRecord } from './connection/requests/produce.js'
 export type { BatchOutcome, DriverProducer, OutgoingBatch, ProducerSettings } from './driver/producer.js'
+export type { DriverTransactions, TransactionEnd } from './driver/transactions.js'
+export type { GroupMemberIdentity } from './connection/requests/groups.js'
 export { heldRecords } from './message/record.js'
 export type { Header, OutgoingRecord, OutgoingRecords, ReceivedRecord, RecordBatch } from './message/record.js'
 export type { EpochRange } from './offsets/leader-epochs.js'

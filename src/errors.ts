@@ -59,6 +59,33 @@ export class SendError extends TidemarkError {
   }
 }
 
+/**
+ * A transaction that was not committed, as far as is known.
+ *
+ * - `aborted`: none of it is visible to who reads committed records, nor ever will be; running it again cannot double it.
+ * - `unknown`: it may be visible. `resolution` tells, if anybody can.
+ */
+export class TransactionError extends TidemarkError {
+  override readonly name = 'TransactionError'
+  readonly #resolution: Promise<'committed' | 'aborted' | 'unknown'>
+
+  constructor(
+    code: string,
+    readonly outcome: 'aborted' | 'unknown',
+    readonly transactionalId: string,
+    message: string,
+    details: ErrorDetails & { readonly resolution?: Promise<'committed' | 'aborted' | 'unknown'> | undefined } = {},
+  ) {
+    super(code, message, details)
+    this.#resolution = details.resolution ?? Promise.resolve(outcome)
+  }
+
+  /** What became of it, once it is known; `unknown` when nobody can tell any more. Never rejects. */
+  get resolution(): Promise<'committed' | 'aborted' | 'unknown'> {
+    return this.#resolution
+  }
+}
+
 /** A handler threw, and no dead-letter topic was configured: the partition is stopped at this record. */
 export class HandlerError extends TidemarkError {
   override readonly name = 'HandlerError'

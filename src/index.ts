@@ -1,4 +1,5 @@
-export { createMessaging, type CloseOptions, type Messaging, type MessagingFacts } from './messaging.js'
+export { createMessaging, type Messaging, type MessagingFacts } from './messaging.js'
+export type { CloseOptions } from './config/close-options.js'
 export { closeOnSignal, type CloseOnSignalOptions } from './close-on-signal.js'
 export type { MessagingOptions } from './config/messaging-options.js'
 export type { MessagingProducerOptions } from './config/producer-config.js'

@@ -1,4 +1,12 @@
 import { checkCapabilities, checkCompression } from './config/check-capabilities.js'
+import { clientOf, type ClientOfMessaging } from './config/client-of.js'
+import { closeRules, type CloseOptions } from './config/close-options.js'
+import {
+  notYetExactlyOnce,
+  sendsInTransactions,
+  transactionLimits,
+  withoutTransactions,
+} from './config/transaction-config.js'
 import { resolveConsumerOptions, type ConsumerConfig, type MessagingConsumerOptions } from './config/consumer-config.js'
 import {
   resolveMessagingOptions,
@@ -13,37 +21,30 @@ import { Consumer } from './consumer/consumer.js'
 import type { DeadLetterRoute } from './consumer/handling/failed-record.js'
 import type { ConsumerFacts } from './consumer/watch/facts.js'
 import { lookAtDeadLetterTopic } from './dead-letter/dead-letter-look.js'
+import { letterProducer } from './dead-letter/dead-letter-producer.js'
 import { deadLetterTopic } from './dead-letter/dead-letter-topic.js'
 import { deadLetterTo } from './dead-letter/dead-letter.js'
 import { dedupedBy } from './dedupe/deduped-delivery.js'
-import type { ClientSettings } from './driver/client-settings.js'
+import type { DriverProducer } from './driver/producer.js'
 import { StateError } from './errors.js'
-import { flag, optionProblem, timeLimit, type Rules } from './input/option-rules.js'
+import { optionProblem } from './input/option-rules.js'
 import { requireCallOptions, type AdminCallOptions } from './operations/admin-input.js'
 import { Admin } from './operations/admin.js'
 import { DurabilityCheck, type DurabilitySetting } from './operations/durability-check.js'
 import { ensureTopics } from './operations/ensure-topics.js'
 import { Visits } from './operations/visits.js'
 import { requireTopics } from './operations/require-topics.js'
-import type { ProducerOptions, ResolvedProducerOptions } from './producer/producer-options.js'
+import type { ResolvedProducerOptions } from './producer/producer-options.js'
 import { Producer, type ProducerFacts } from './producer/producer.js'
 import { orderedBy } from './reorder/sequencer.js'
-import { calm } from './telemetry/calm-logger.js'
 import type { Clock } from './runtime/clock.js'
-import { tellListener, type Telemetry } from './telemetry/guard.js'
-import { withFields } from './telemetry/logger.js'
-import { scoped } from './telemetry/metrics.js'
+import { withinDeadline } from './runtime/within-deadline.js'
+import type { Telemetry } from './telemetry/guard.js'
 import { Troubles } from './telemetry/troubles.js'
 import type { Topic } from './topic/topic.js'
-
-export interface CloseOptions {
-  /** Most time for everything. Default `closeTimeoutMs` of the messaging. */
-  readonly timeoutMs?: number | undefined
-  /** Give everything up at once: nothing is drained or committed. May be called while a close is under way. */
-  readonly force?: boolean | undefined
-}
-
-const closeRules: Rules<CloseOptions> = { timeoutMs: timeLimit, force: flag }
+import type { Transaction } from './transaction/transaction.js'
+import { requireTransaction, type TransactionOptions } from './transaction/transaction-options.js'
+import { TransactionRunners, type TransactionalParts } from './transaction/transaction-runners.js'
 
 /** What runs (also what has failed and was not stopped yet), for health and metrics. Plain data: it may be turned into JSON as it is. */
 export interface MessagingFacts {
@@ -52,18 +53,14 @@ export interface MessagingFacts {
   readonly consumers: readonly ConsumerFacts[]
 }
 
+/** How long a transaction may wait for its turn and for its id. */
+const beginMs = 60_000
+
+/** Part of what is left of a close that transactions may take to end by themselves. */
+const transactionsShare = 0.5
+
 /** Part of a close that consumers may take: they send while they drain, so producers close after them. */
 const consumersShare = 0.7
-
-/**
- * A dead letter is as large as what was read, so the topic alone decides what is too large; and what was stored compressed must
- * fit again.
- */
-const letterProducer: Pick<ProducerOptions, 'maxRequestBytes' | 'bufferBytes' | 'compression'> = {
-  maxRequestBytes: 32 * 1_048_576,
-  bufferBytes: 64 * 1_048_576,
-  compression: 'gzip',
-}
 
 /**
  * The way to one Kafka cluster under one profile. Makes producers and consumers, and closes them in order.
@@ -82,6 +79,7 @@ export class Messaging implements AsyncDisposable {
   readonly #telemetry: Telemetry
   readonly #visits: Visits
   readonly #durability: DurabilityCheck
+  readonly #transactions: TransactionRunners
   #admin: Admin | null = null
   #closing: Promise<void> | null = null
   #producersClosing = false
@@ -93,6 +91,11 @@ export class Messaging implements AsyncDisposable {
     this.#telemetry = this.#client({})
     this.#visits = new Visits(() => this.#makeAdmin(), options.driver.runtime.clock)
     this.#durability = new DurabilityCheck(this.#visits, this.#telemetry)
+    this.#transactions = new TransactionRunners(
+      (id) => this.#makeTransactional(id),
+      options.driver.runtime.clock,
+      beginMs,
+    )
   }
 
   /** A producer of its own, with its own connections. Throws `ConfigError` with every problem of the options. */
@@ -100,6 +103,7 @@ export class Messaging implements AsyncDisposable {
     this.#requireOpen('producer')
     const config = resolveProducerOptions(options, this.#options.profile)
     checkCapabilities(config.profile, this.#options.driver)
+    if (config.profile.producer.transactional) throw sendsInTransactions(config.profile.name)
     checkCompression(config.options.compression, this.#options.driver)
     return this.#makeProducer(config.options, this.#durabilityOf(config.profile))
   }
@@ -109,7 +113,33 @@ export class Messaging implements AsyncDisposable {
     this.#requireOpen('consumer')
     const config = resolveConsumerOptions(options, this.#options.profile)
     checkCapabilities(config.profile, this.#options.driver)
+    if (config.profile.consumer.delivery === 'exactly-once') throw notYetExactlyOnce(config.profile.name)
     return this.#makeConsumer(config)
+  }
+
+  /**
+   * Runs `handle` and makes all that it sends visible together, or nothing of it; resolves to what `handle` returned once
+   * that is committed. Needs the profile `transactional` and Kafka 2.5. One transaction of an id runs at a time; the next waits.
+   *
+   * @param id who we are to the brokers: of this instance alone and the same after a restart, which then ends what the
+   *   process before it left open
+   * @throws TransactionError with `outcome` `aborted`: nothing of it is visible, for the reason in `cause`. Or `unknown`:
+   *   nobody could tell whether it was committed; its `resolution` tells later
+   * @throws ConfigError when it cannot be run so; StateError inside another transaction, and after `close`
+   * @example
+   * await messaging.transaction('billing-0', async (transaction) => {
+   *   await transaction.send(invoices, invoice)
+   *   await transaction.send(audit, entry)
+   * })
+   */
+  async transaction<Result>(
+    id: string,
+    handle: (transaction: Transaction) => Promise<Result> | Result,
+    options: TransactionOptions = {},
+  ): Promise<Result> {
+    this.#requireOpen('transaction')
+    requireTransaction(id, handle, options)
+    return this.#transactions.run(id, handle, transactionLimits(options, this.#options.profile))
   }
 
   /**
@@ -196,6 +226,9 @@ export class Messaging implements AsyncDisposable {
       consumer.stopEntirely({ timeoutMs: timeoutMs * consumersShare }),
     )
     const stopped = await Promise.allSettled(stops)
+    // What is open is ended by its own handler, or aborted when its producer closes.
+    const transactionsEnd = deadline - Math.max(0, deadline - clock.now()) * (1 - transactionsShare)
+    await withinDeadline(this.#transactions.idle(), { clock, deadline: transactionsEnd, onLate: () => undefined })
     // A handler that outlived its consumer may still want to send; nobody would close what is made for it now.
     this.#producersClosing = true
     const left = Math.max(0, deadline - clock.now())
@@ -232,11 +265,25 @@ export class Messaging implements AsyncDisposable {
     return { profile: name, needs: brokerNeeds, durability: chosen }
   }
 
-  #makeProducer(options: ResolvedProducerOptions, setting: DurabilitySetting | null): Producer {
+  #makeTransactional(transactionalId: string): TransactionalParts {
+    const { driver, profile } = this.#options
+    const { options } = resolveProducerOptions({}, profile)
+    const settings = { ...this.#client({}), ...options, transactionalId }
+    const ofDriver = driver.createProducer(settings)
+    const { transactions } = ofDriver
+    if (transactions === undefined) throw withoutTransactions(driver.name)
+    return { producer: this.#makeProducer(options, this.#durabilityOf(profile), ofDriver), transactions }
+  }
+
+  #makeProducer(
+    options: ResolvedProducerOptions,
+    setting: DurabilitySetting | null,
+    ofDriver?: DriverProducer,
+  ): Producer {
     const { driver } = this.#options
     const client = this.#client({})
     const producer: Producer = new Producer({
-      driver: driver.createProducer({ ...client, ...options }),
+      driver: ofDriver ?? driver.createProducer({ ...client, ...options }),
       runtime: driver.runtime,
       options,
       beforeFirstSend:
@@ -276,20 +323,8 @@ export class Messaging implements AsyncDisposable {
     return consumer
   }
 
-  /** Lines and measurements of one client say whose they are. */
-  #client({ group }: { readonly group?: string | undefined }): ClientSettings & { readonly troubles: Troubles } {
-    const { clientId, logger, metrics, onEvent, driver } = this.#options
-    const { clock } = driver.runtime
-    const own = { client: clientId, ...(group === undefined ? {} : { group }) }
-    const telemetry = { logger: withFields(calm(logger, clock), own), metrics: scoped(metrics, own) }
-    const troubles = new Troubles(clock, this.#troubles)
-    if (onEvent === undefined) return { clientId, ...telemetry, troubles }
-    return {
-      clientId,
-      ...telemetry,
-      troubles,
-      onEvent: (event) => tellListener('onEvent', () => onEvent({ ...own, ...event }), telemetry),
-    }
+  #client({ group }: { readonly group?: string | undefined }): ClientOfMessaging {
+    return clientOf(this.#options, this.#troubles, group)
   }
 
   /** What is read is looked at beside the start: it is a warning and no more. */

@@ -115,7 +115,7 @@ const transactional: Profile = {
     'are at least once.',
   tooFewReplicas: 'the transaction aborts',
   fits: ['read–process–write inside Kafka', 'several topics at once', 'payments'],
-  producer: { ...cp.producer, transactional: true, transactionTimeoutMs: 60_000 },
+  producer: { ...cp.producer, transactional: true, transactionTimeoutMs: 10_000 },
   consumer: { ...cp.consumer, delivery: 'exactly-once', isolation: 'read-committed' },
   durability: 'refuse',
   brokerNeeds: replicated,

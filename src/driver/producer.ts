@@ -3,10 +3,13 @@ import type { DriverError, FencedError } from '../errors.js'
 import type { OutgoingRecords } from '../message/record.js'
 import type { TopicPartition } from '../message/topic-partition.js'
 import type { ClientSettings } from './client-settings.js'
+import type { DriverTransactions } from './transactions.js'
 
 export interface ProducerSettings extends ClientSettings {
   readonly acks: -1 | 0 | 1
   readonly idempotent: boolean
+  /** Everything is sent in transactions under this id; missing: without transactions. Needs acks -1 and idempotence. */
+  readonly transactionalId?: string | undefined
   /** Without idempotence: send a batch again whose fate is not known (may store it twice), or report it `unknown`. */
   readonly retryInDoubt: boolean
   readonly compression: Compression
@@ -46,6 +49,8 @@ export type BatchOutcome =
   | { readonly outcome: 'unknown'; readonly error: DriverError | FencedError }
 
 export interface DriverProducer {
+  /** Of a producer with a transactional id: nothing is produced outside of one. */
+  readonly transactions?: DriverTransactions | undefined
   /** Finds the cluster. Rejects with a clear error when no broker answers before `deadline` (by `clock.now()`). */
   connect(deadline: number): Promise<void>
   /** From memory; `undefined` until `loadTopic` succeeded. May grow while sending. */

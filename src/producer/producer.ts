@@ -1,5 +1,5 @@
 import type { DriverProducer } from '../driver/producer.js'
-import { StateError, TimeoutError } from '../errors.js'
+import { StateError, TimeoutError, type SendError } from '../errors.js'
 import { optionProblem } from '../input/option-rules.js'
 import type { Runtime } from '../runtime/runtime.js'
 import { StateMachine } from '../runtime/state-machine.js'
@@ -216,6 +216,13 @@ export class Producer {
       batchesOut: this.#sender.batchesOut,
       loadingTopics: this.#placement.loadingTopics,
     }
+  }
+
+  /** @internal What waits for memory or its topic is not sent; what waits in queues goes to the driver, which says what becomes of it. */
+  async giveUpWaiting(error: (topic: string) => SendError): Promise<void> {
+    this.#memory.turnAllAway()
+    this.#placement.dropWaiting(({ topic }) => error(topic.name))
+    await this.#sender.flush()
   }
 
   #waitForRoom(submission: Submission, limit: SendLimit | null): void {

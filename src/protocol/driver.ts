@@ -5,10 +5,11 @@ import type { Runtime } from '../runtime/runtime.js'
 import { createProtocolAdmin } from './admin/admin.js'
 import { createProtocolConsumer } from './consume/consumer.js'
 import { createProtocolProducer } from './produce/producer.js'
+import { createTransactionalProducer } from './transactions/producer.js'
 
 const capabilities: Capabilities = {
   idempotence: true,
-  transactions: false,
+  transactions: true,
   staticMembership: true,
   acks: [-1, 0, 1],
 }
@@ -23,7 +24,12 @@ export function createProtocolDriver(connections: ConnectionFactory, runtime: Ru
     capabilities,
     compressionProblem: connections.compressionProblem,
     runtime,
-    createProducer: (settings) => createProtocolProducer(open(settings, 'producer'), runtime, settings),
+    createProducer: ({ transactionalId, ...settings }) => {
+      const connection = open(settings, 'producer')
+      return transactionalId === undefined
+        ? createProtocolProducer(connection, runtime, settings)
+        : createTransactionalProducer(connection, runtime, { ...settings, transactionalId })
+    },
     createConsumer: (settings, listener) =>
       createProtocolConsumer(open(settings, 'consumer'), runtime, settings, listener),
     createAdmin: (settings) => createProtocolAdmin(open(settings, 'admin'), runtime, settings),

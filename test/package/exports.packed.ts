@@ -10,6 +10,7 @@ const subpaths = [
   'tidemark/memory',
   'tidemark/testing',
   'tidemark/driver',
+  'tidemark/transactions',
   'tidemark/kafkajs',
   'tidemark/dedupe',
   'tidemark/redrive',

@@ -19,6 +19,7 @@ export const apiKeys = {
   AddOffsetsToTxn: 25,
   EndTxn: 26,
   TxnOffsetCommit: 28,
+  DescribeTransactions: 65,
   SaslAuthenticate: 36,
 } as const
 export type ApiName = keyof typeof apiKeys
@@ -77,29 +78,82 @@ export interface ConfirmedBatch {
   readonly baseOffset: number
 }
 
-/** The partitions that a Produce answer (versions 3 to 8, body after the correlation id) reports as written. */
-export function confirmedBatches(body: Buffer, version: number): ConfirmedBatch[] {
+/** The newest version of a Produce answer that `confirmedBatches` reads. */
+export const newestReadProduce = 12
+
+/** The partitions that a Produce answer (versions 3 to 12, header and body after the correlation id) reports as written. */
+export function confirmedBatches(answer: Buffer, version: number): ConfirmedBatch[] {
+  const reader = new AnswerReader(answer, version >= 9)
   const confirmed: ConfirmedBatch[] = []
-  let at = 4
-  for (let topics = body.readInt32BE(0); topics > 0; topics--) {
-    const nameEnd = at + 2 + body.readInt16BE(at)
-    const topic = body.toString('utf8', at + 2, nameEnd)
-    at = nameEnd + 4
-    for (let partitions = body.readInt32BE(nameEnd); partitions > 0; partitions--) {
-      if (body.readInt16BE(at + 4) === 0) {
-        confirmed.push({ topic, partition: body.readInt32BE(at), baseOffset: Number(body.readBigInt64BE(at + 6)) })
+  reader.tags()
+  for (let topics = reader.count(); topics > 0; topics--) {
+    const topic = reader.string()
+    for (let partitions = reader.count(); partitions > 0; partitions--) {
+      const partition = reader.int(4)
+      const errorCode = reader.int(2)
+      const baseOffset = reader.int(8)
+      if (errorCode === 0) confirmed.push({ topic, partition, baseOffset })
+      reader.int(8) // log append time
+      if (version >= 5) reader.int(8) // log start offset
+      if (version >= 8) {
+        for (let errors = reader.count(); errors > 0; errors--) {
+          reader.int(4)
+          reader.string()
+          reader.tags()
+        }
+        reader.string()
       }
-      at += version >= 5 ? 30 : 22
-      if (version >= 8) at = afterRecordErrors(body, at)
+      reader.tags()
     }
+    reader.tags()
   }
   return confirmed
 }
 
-function afterRecordErrors(body: Buffer, start: number): number {
-  let at = start + 4
-  for (let errors = body.readInt32BE(start); errors > 0; errors--) at = afterNullableString(body, at + 4)
-  return afterNullableString(body, at)
-}
+class AnswerReader {
+  #at = 0
 
-const afterNullableString = (body: Buffer, at: number): number => at + 2 + Math.max(0, body.readInt16BE(at))
+  constructor(
+    private readonly bytes: Buffer,
+    private readonly flexible: boolean,
+  ) {}
+
+  int(size: 2 | 4 | 8): number {
+    const at = this.#skip(size)
+    return size === 8 ? Number(this.bytes.readBigInt64BE(at)) : this.bytes.readIntBE(at, size)
+  }
+
+  count(): number {
+    return this.flexible ? this.#uvarint() - 1 : this.int(4)
+  }
+
+  /** A null one reads as empty. */
+  string(): string {
+    const length = Math.max(0, this.flexible ? this.#uvarint() - 1 : this.int(2))
+    const at = this.#skip(length)
+    return this.bytes.toString('utf8', at, at + length)
+  }
+
+  tags(): void {
+    if (!this.flexible) return
+    for (let left = this.#uvarint(); left > 0; left--) {
+      this.#uvarint()
+      this.#skip(this.#uvarint())
+    }
+  }
+
+  #uvarint(): number {
+    let value = 0
+    for (let shift = 0; ; shift += 7) {
+      const byte = this.bytes.readUInt8(this.#skip(1))
+      value += (byte & 127) * 2 ** shift
+      if (byte < 128) return value
+    }
+  }
+
+  #skip(bytes: number): number {
+    const at = this.#at
+    this.#at += bytes
+    return at
+  }
+}

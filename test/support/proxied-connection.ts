@@ -5,6 +5,7 @@ import {
   answerHeaderBytes,
   apiKeys,
   confirmedBatches,
+  newestReadProduce,
   FrameScanner,
   requestHeaderBytes,
   type ConfirmedBatch,
@@ -181,7 +182,8 @@ export class ProxiedConnection {
     reading.left -= part.length
     if (reading.left > 0) return
     this.#answerBeingRead = undefined
-    if (reading.version < 3 || reading.version > 8) return
+    if (reading.version > newestReadProduce) throw new Error(`Produce ${reading.version} cannot be read by the proxy`)
+    if (reading.version < 3) return
     for (const batch of confirmedBatches(Buffer.concat(reading.parts), reading.version)) this.knobs.onConfirmed?.(batch)
   }
 

@@ -267,8 +267,17 @@ describe('messaging', () => {
     await close()
   })
 
-  it('says at once that transactions are not there, instead of sending without them', () => {
-    expect(() => createMessaging({ driver: memory(), profile: 'transactional' })).toThrow(/transactions/)
+  it('sends and reads under the profile transactional in transactions, or says at once that it does not', async () => {
+    const transactional = createMessaging({ driver: memory(), profile: 'transactional', logger: 'silent' })
+    expect(() => transactional.producer()).toThrow(/messaging.transaction\(id, …\)/)
+    expect(() => transactional.producer({ profile: 'cp' })).not.toThrow()
+    await transactional.close()
+    const { messaging, close } = await world()
+    const sending = messaging.transaction('id', () => 'never run')
+    await expect(sending).rejects.toThrow(
+      /profile: is cp, which promises nothing of transactions; write createMessaging/,
+    )
+    await close()
   })
 
   it('makes nothing after close', async () => {

@@ -210,7 +210,7 @@ export class BatchDelivery implements BrokerQueueItem, IdentityWaiter {
 
   #store({ baseOffset, logAppendTime }: Decision & { next: 'stored' }): void {
     const { topic, partition, records } = this.#outgoing
-    this.#identity.stored(records.count)
+    this.#identity.stored(records.count, baseOffset)
     const wasInDoubt = this.#inDoubt
     const wentBack = baseOffset !== null && this.#lastStored.wentBack(baseOffset, records.count)
     this.#finish({ outcome: 'stored', baseOffset, logAppendTime })
@@ -344,7 +344,14 @@ export class BatchDelivery implements BrokerQueueItem, IdentityWaiter {
   #stamped(): ProduceBatch {
     const { topic, partition, records } = this.#outgoing
     const { compression } = this.#parts.settings
-    return { topic, partition, ...this.#identity.stamp(), isTransactional: false, compression, records }
+    return {
+      topic,
+      partition,
+      ...this.#identity.stamp(),
+      isTransactional: this.#identity.isTransactional,
+      compression,
+      records,
+    }
   }
 }
 

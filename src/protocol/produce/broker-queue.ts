@@ -9,6 +9,7 @@ import type {
 import type { Clock, Timer } from '../../runtime/clock.js'
 import type { Logger } from '../../telemetry/logger.js'
 import type { AttemptEnd } from './decision.js'
+import type { Identity } from './identity.js'
 
 /** A batch that waits for a request to its broker, or travels in one. */
 export interface BrokerQueueItem {
@@ -54,6 +55,7 @@ export class BrokerQueue {
   readonly #connection: Connection
   readonly #clock: Clock
   readonly #settings: BrokerQueueSettings
+  readonly #identity: Pick<Identity, 'transaction'>
   #waiting: BrokerQueueItem[] = []
   #requestsOut = 0
   #flushScheduled = false
@@ -67,11 +69,18 @@ export class BrokerQueue {
   /** One for all that are out: a signal for each would cost as much as a hundred records. */
   #silent = new AbortController()
 
-  constructor(node: number, connection: Connection, clock: Clock, settings: BrokerQueueSettings) {
+  constructor(
+    node: number,
+    connection: Connection,
+    clock: Clock,
+    settings: BrokerQueueSettings,
+    identity: Pick<Identity, 'transaction'>,
+  ) {
     this.#node = node
     this.#connection = connection
     this.#clock = clock
     this.#settings = settings
+    this.#identity = identity
   }
 
   add(item: BrokerQueueItem): void {
@@ -220,12 +229,19 @@ export class BrokerQueue {
     return new RequestError('timed-out', failure.sent, message, failure)
   }
 
+  /** One producer has one transaction at a time, which ends when no batch of it is out any more. */
+  #ofTransaction(): Pick<ProduceRequest, 'transactionalId' | 'transactionVersion'> {
+    const { transaction } = this.#identity
+    if (transaction === null) return { transactionalId: null }
+    return { transactionalId: transaction.transactionalId, transactionVersion: transaction.version }
+  }
+
   #request(departed: readonly Departed[], limitMs: number): ProduceRequest {
     return {
       api: 'produce',
       acks: this.#settings.acks,
       timeoutMs: Math.max(1, Math.floor(Math.max(limitMs - answerMarginMs, limitMs / 2))),
-      transactionalId: null,
+      ...this.#ofTransaction(),
       batches: departed.map(({ batch }) => batch),
     }
   }

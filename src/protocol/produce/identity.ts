@@ -1,4 +1,5 @@
 import type { DriverError } from '../../errors.js'
+import type { TransactionVersion } from '../../connection/requests/transactions.js'
 import type { TopicPartition } from '../../message/topic-partition.js'
 
 /** What stands in the header of a batch and lets a broker tell a repeat from a new batch. */
@@ -6,6 +7,12 @@ export interface Stamp {
   readonly producerId: number
   readonly producerEpoch: number
   readonly baseSequence: number
+}
+
+/** The transaction that batches of now belong to. */
+export interface TransactionMark {
+  readonly transactionalId: string
+  readonly version: TransactionVersion
 }
 
 /** A batch that cannot go on before its partition has an identity. */
@@ -29,6 +36,8 @@ export interface IdentityWaiter {
  * | `refused` | is not stored: the broker's memory of us is another      | says whether the batch may go under a new stamp|
  */
 export interface Identity {
+  /** `null`: batches go without a transaction. */
+  readonly transaction: TransactionMark | null
   /** One partition's part of it; the same object for the same partition. */
   of(place: TopicPartition): PartitionIdentity
   close(): void
@@ -38,12 +47,14 @@ export interface Identity {
 export type IdentityRefusal = 'lost-state' | 'fenced'
 
 export interface PartitionIdentity {
+  readonly isTransactional: boolean
   /** Whether a batch can be stamped. If not, `waiter` is told once when it can, or that it never will. */
   ready(waiter: IdentityWaiter): boolean
   stopWaiting(waiter: IdentityWaiter): void
   /** For the batch that goes out next. Uses up nothing: a batch that is certainly not stored gives it back. */
   stamp(): Stamp
-  stored(recordCount: number): void
+  /** @param baseOffset `null` when the broker did not tell. */
+  stored(recordCount: number, baseOffset: number | null): void
   /** @param reason a name from a bounded set, for metrics. */
   doubt(reason: string): void
   /** A batch that no attempt can have stored was refused for who we are. */

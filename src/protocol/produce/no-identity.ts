@@ -3,6 +3,7 @@ import type { Identity, PartitionIdentity, Stamp } from './identity.js'
 const unstamped: Stamp = Object.freeze({ producerId: -1, producerEpoch: -1, baseSequence: -1 })
 
 const nobody: PartitionIdentity = {
+  isTransactional: false,
   ready: () => true,
   stopWaiting: () => undefined,
   stamp: () => unstamped,
@@ -13,6 +14,8 @@ const nobody: PartitionIdentity = {
 
 /** Without idempotence brokers know nobody: they store what comes, also twice. */
 export class NoIdentity implements Identity {
+  readonly transaction = null
+
   of(): PartitionIdentity {
     return nobody
   }

@@ -16,6 +16,7 @@ export interface PartitionEpochsParts {
 
 /** One producer id for all partitions, and an epoch for each: a partition in doubt raises its own, the others go on. */
 export class PartitionEpochs implements Identity {
+  readonly transaction = null
   readonly #ids: ProducerIds
   readonly #settings: PartitionEpochsParts['settings']
   readonly #partitions = new Map<string, PartitionEpoch[]>()
@@ -38,6 +39,7 @@ export class PartitionEpochs implements Identity {
 }
 
 class PartitionEpoch implements PartitionIdentity, ProducerIdWaiter {
+  readonly isTransactional = false
   readonly #place: TopicPartition
   readonly #ids: ProducerIds
   readonly #settings: PartitionEpochsParts['settings']

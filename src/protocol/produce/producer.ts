@@ -96,7 +96,7 @@ class ProtocolProducer implements DriverProducer, BatchDeliveryParts {
   queue(node: number): BrokerQueue {
     const known = this.#queues.get(node)
     if (known !== undefined) return known
-    const queue = new BrokerQueue(node, this.cluster.connection, this.runtime.clock, this.settings)
+    const queue = new BrokerQueue(node, this.cluster.connection, this.runtime.clock, this.settings, this.#identity)
     this.#queues.set(node, queue)
     return queue
   }

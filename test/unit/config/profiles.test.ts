@@ -23,7 +23,7 @@ describe('profiles', () => {
       durability: 'refuse',
       consumer: { onOutOfRange: 'stop', isolation: 'read-uncommitted' },
     })
-    expect(transactional.producer).toMatchObject({ ...cp.producer, transactional: true, transactionTimeoutMs: 60_000 })
+    expect(transactional.producer).toMatchObject({ ...cp.producer, transactional: true, transactionTimeoutMs: 10_000 })
     expect(transactional.consumer).toMatchObject({ delivery: 'exactly-once', isolation: 'read-committed' })
     expect(cp.brokerNeeds).toEqual({ minReplicationFactor: 3, minInsyncReplicas: 2, uncleanLeaderElection: false })
   })

@@ -201,17 +201,16 @@ describe('the fault proxy', () => {
     expect(await lossesOf(7)).toBe(await lossesOf(7))
   })
 
-  it('notes what the broker confirmed, heard by the client or not', async () => {
+  const offset42 = `${'00000003'}0000${'000000000000002a'}${'f'.repeat(16)}${'0'.repeat(16)}`
+  it.each([
+    [7, `00000001${'0001'}74${'00000001'}${offset42}00000000`],
+    // With a message, a leader in a tagged field, and the tags of every level.
+    [12, `00${'02'}0274${'02'}${offset42}${'01'}00${'01000a'}${'00'.repeat(10)}00${'00000000'}00`],
+  ])('notes what the broker confirmed in Produce %d, heard by the client or not', async (version, hex) => {
     const confirmed: unknown[] = []
     proxy.watchConfirmed((batch) => confirmed.push(batch))
     proxy.loseAnswer({ api: 'Produce' })
-    const body = Buffer.alloc(4 + 2 + 1 + 4 + 30 + 4)
-    body.writeInt32BE(1, 0)
-    body.writeInt16BE(1, 4)
-    body.write('t', 6)
-    body.writeInt32BE(1, 7)
-    body.writeInt32BE(3, 11)
-    body.writeBigInt64BE(42n, 17)
+    const body = Buffer.from(hex, 'hex')
     broker.server.removeAllListeners('connection')
     broker.server.on('connection', (socket) => {
       socket.on('error', () => undefined)
@@ -225,7 +224,7 @@ describe('the fault proxy', () => {
     })
     const one = client()
     const produce = request('Produce', 9)
-    produce.writeInt16BE(7, 6)
+    produce.writeInt16BE(version, 6)
     one.socket.write(produce)
     await one.closed
     await expect.poll(() => confirmed).toEqual([{ topic: 't', partition: 3, baseOffset: 42 }])

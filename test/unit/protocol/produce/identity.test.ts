@@ -8,6 +8,8 @@ import { batch, cp, ScriptedConnection, stamps } from './producer-script.js'
 
 /** As a transaction would have it: one batch in doubt, and nothing goes on before somebody aborted. */
 class AbortsOnDoubt implements Identity, PartitionIdentity {
+  readonly transaction = null
+  readonly isTransactional = false
   mustAbort = false
   #next = 0
 

@@ -1,0 +1,28 @@
+import type { ClientSettings } from '../driver/client-settings.js'
+import { calm } from '../telemetry/calm-logger.js'
+import { tellListener } from '../telemetry/guard.js'
+import { withFields } from '../telemetry/logger.js'
+import { scoped } from '../telemetry/metrics.js'
+import { Troubles } from '../telemetry/troubles.js'
+import type { ResolvedMessagingOptions } from './messaging-options.js'
+
+export type ClientOfMessaging = ClientSettings & { readonly troubles: Troubles }
+
+/** What one client is told: lines and measurements say whose they are. */
+export function clientOf(
+  { clientId, logger, metrics, onEvent, driver }: ResolvedMessagingOptions,
+  surroundings: Troubles,
+  group: string | undefined,
+): ClientOfMessaging {
+  const { clock } = driver.runtime
+  const own = { client: clientId, ...(group === undefined ? {} : { group }) }
+  const telemetry = { logger: withFields(calm(logger, clock), own), metrics: scoped(metrics, own) }
+  const troubles = new Troubles(clock, surroundings)
+  if (onEvent === undefined) return { clientId, ...telemetry, troubles }
+  return {
+    clientId,
+    ...telemetry,
+    troubles,
+    onEvent: (event) => tellListener('onEvent', () => onEvent({ ...own, ...event }), telemetry),
+  }
+}

@@ -1,0 +1,130 @@
+import { brokerCodeName, brokerError } from '../../connection/broker-error.js'
+import type { DescribedTransaction, TransactionVersion } from '../../connection/requests/transactions.js'
+import { FencedError, TimeoutError, type DriverError, type TidemarkError } from '../../errors.js'
+import type { ProducerIdentity } from '../produce/partition-sequence.js'
+import { judgeDescribe, judgeInit } from './codes.js'
+import type { Coordinator } from './coordinator.js'
+
+/** Whoever asks becomes the owner. */
+const anybody: ProducerIdentity = { producerId: -1, producerEpoch: -1 }
+
+/** What is known of a transactional id; `null`: the coordinator knows nothing of it. */
+export type Description = DescribedTransaction | null
+
+/**
+ * Whether the id is still ours when its epoch is not the one we know, and from where to go on.
+ *
+ * | epoch    | state                                 | whose                                                            |
+ * |----------|---------------------------------------|------------------------------------------------------------------|
+ * | ours     | any                                   | ours                                                             |
+ * | ours + 1 | `CompleteAbort`, version 2            | ours, timed out: another owner's first end comes to ours + 2     |
+ * | ours + 1 | `CompleteCommit`, version 2           | ours, committed                                                  |
+ * | ours + 1 | `CompleteAbort`, version 1            | ours, timed out, if it was open: taking over an open one comes to ours + 2 |
+ * | ours + 1 | `Prepare…`                            | told when it is done                                             |
+ * | else     | any                                   | another producer's                                               |
+ */
+export function whereWeStand(
+  { producerId, producerEpoch, state }: DescribedTransaction,
+  owner: ProducerIdentity,
+  version: TransactionVersion,
+  wasOpen: boolean,
+): ProducerIdentity | 'taken' | 'being-ended' {
+  const ahead = producerEpoch - owner.producerEpoch
+  if (producerId !== owner.producerId || ahead < 0 || ahead > 1) return 'taken'
+  if (state.startsWith('Prepare')) return 'being-ended'
+  if (ahead === 0) return owner
+  const isOurs = version === 2 ? state.startsWith('Complete') : state === 'CompleteAbort' && wasOpen
+  return isOurs ? { producerId, producerEpoch } : 'taken'
+}
+
+/** The questions of who owns a transactional id. */
+export class Ownership {
+  readonly #coordinator: Coordinator
+
+  constructor(coordinator: Coordinator) {
+    this.#coordinator = coordinator
+  }
+
+  /** Takes the id over: whoever owned it before is fenced, and what it left open is aborted. */
+  takeOver(timeoutMs: number, deadline: number): Promise<ProducerIdentity> {
+    return this.#init(anybody, timeoutMs, deadline)
+  }
+
+  /**
+   * The next epoch, given only to who still is the owner. Repeated after a lost answer it gives the same epoch again.
+   *
+   * @throws FencedError when somebody else is
+   */
+  renew(owner: ProducerIdentity, timeoutMs: number, deadline: number): Promise<ProducerIdentity> {
+    return this.#init(owner, timeoutMs, deadline)
+  }
+
+  /** @throws TidemarkError when nobody tells before the deadline, or the broker does not know how (before Kafka 3.0) */
+  async describe(deadline: number): Promise<Description> {
+    const { key } = this.#coordinator
+    const request = { api: 'describeTransactions', transactionalIds: [key] } as const
+    let problem: TidemarkError | null = null
+    for (let attempt = 1; ; attempt += 1) {
+      const asked = await this.#coordinator.ask(request, deadline)
+      if (asked.kind === 'answered') {
+        const found = asked.answer.transactions.find(({ transactionalId }) => transactionalId === key)
+        const errorCode = found?.errorCode ?? -1
+        const verdict = judgeDescribe(errorCode)
+        if (verdict === 'described') return found as DescribedTransaction
+        if (verdict === 'not-known') return null
+        problem = brokerError(errorCode, `asking about transactional id "${key}"`)
+        if (verdict === 'refused') throw problem
+        if (verdict === 'look-up') this.#coordinator.lost()
+      } else {
+        problem = asked.problem
+        if (asked.isFinal) throw problem
+      }
+      if (!(await this.#coordinator.rest(attempt, deadline))) throw problem
+    }
+  }
+
+  async #init(owner: ProducerIdentity, timeoutMs: number, deadline: number): Promise<ProducerIdentity> {
+    const { key } = this.#coordinator
+    const request = { api: 'initProducerId', transactionalId: key, transactionTimeoutMs: timeoutMs, ...owner } as const
+    let problem: TidemarkError | null = null
+    for (let attempt = 1; ; attempt += 1) {
+      const asked = await this.#coordinator.ask(request, deadline)
+      if (asked.kind === 'answered') {
+        const { errorCode, producerId, producerEpoch } = asked.answer
+        const verdict = judgeInit(errorCode)
+        if (verdict === 'given') return { producerId, producerEpoch }
+        if (verdict === 'fenced') throw fencedBy(key, errorCode)
+        problem = initProblem(key, errorCode, timeoutMs)
+        if (verdict === 'refused') throw problem
+        if (verdict === 'look-up') this.#coordinator.lost()
+      } else {
+        problem = asked.problem
+        if (asked.isFinal) throw problem
+      }
+      if (!(await this.#coordinator.rest(attempt, deadline))) {
+        const message = `transactional id "${key}" was not given to this producer in time: ${problem.message}`
+        throw new TimeoutError('transaction-init-timeout', message, { cause: problem, retriable: true })
+      }
+    }
+  }
+}
+
+export function fencedBy(transactionalId: string, errorCode: number | null): FencedError {
+  const code = errorCode === null ? '' : ` (${brokerCodeName(errorCode)})`
+  return new FencedError(
+    'transactional-id-taken',
+    `another producer has taken over transactional id "${transactionalId}"${code}; give every instance an id of its own, and use it in one place at a time`,
+  )
+}
+
+const fixes: Readonly<Record<string, string>> = {
+  INVALID_TRANSACTION_TIMEOUT: "lower the transaction's timeoutMs, or raise transaction.max.timeout.ms of the brokers",
+  TRANSACTIONAL_ID_AUTHORIZATION_FAILED: 'grant WRITE and DESCRIBE on the transactional id',
+  CLUSTER_AUTHORIZATION_FAILED: 'grant WRITE on the transactional id',
+}
+
+function initProblem(transactionalId: string, errorCode: number, timeoutMs: number): DriverError {
+  const fix = fixes[brokerCodeName(errorCode)]
+  const doing = `taking transactional id "${transactionalId}" (timeoutMs ${timeoutMs})`
+  return brokerError(errorCode, doing, fix === undefined ? {} : { fix })
+}
