@@ -1,17 +1,28 @@
 import { logLevel } from 'kafkajs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createMessaging, defineTopic, string, type Messaging } from '../../src/index.js'
+import { createMessaging, defineTopic, string, type Messaging, type Topic } from '../../src/index.js'
 import { kafkajs } from '../../src/kafkajs.js'
+import { TransactionError, type Transaction } from '../../src/transactions.js'
+import type { FaultProxy } from '../support/fault-proxy.js'
 import { readTopic } from '../support/java-client.js'
 import { startCluster, type KafkaCluster } from '../support/kafka-cluster.js'
+import type { ApiName } from '../support/kafka-frames.js'
 
 /** 4.2 has agreed on `transaction.version` 2, 3.9 knows the first version alone. */
-describe.each(['4.2.0', '3.9.1'])('transactions on Kafka %s', (version) => {
+const kinds = [
+  { version: '4.2.0', apis: ['FindCoordinator', 'InitProducerId', 'Produce', 'EndTxn'] },
+  { version: '3.9.1', apis: ['FindCoordinator', 'InitProducerId', 'AddPartitionsToTxn', 'Produce', 'EndTxn'] },
+] as const satisfies readonly { readonly version: string; readonly apis: readonly ApiName[] }[]
+
+describe.each(kinds)('transactions on Kafka $version', ({ version, apis }) => {
   let cluster: KafkaCluster
+  let proxy: FaultProxy
   const opened: Messaging[] = []
 
   beforeAll(async () => {
-    cluster = await startCluster({ version, nodes: 1, proxies: true })
+    const properties = { 'transaction.abort.timed.out.transaction.cleanup.interval.ms': 200 }
+    cluster = await startCluster({ version, nodes: 1, proxies: true, properties })
+    proxy = cluster.proxy(1)
   }, 120_000)
 
   afterAll(async () => {
@@ -30,14 +41,20 @@ describe.each(['4.2.0', '3.9.1'])('transactions on Kafka %s', (version) => {
     return messaging
   }
 
-  async function topicsOf(name: string) {
+  async function topicsOf(name: string): Promise<readonly [Topic<string>, Topic<string>]> {
     const topics = ['a', 'b'].map((part) => defineTopic({ name: `${name}-${part}`, value: string(), partitions: 2 }))
     for (const topic of topics) await cluster.createTopic(topic.name, { partitions: 2 })
-    return topics as [(typeof topics)[0], (typeof topics)[0]]
+    return topics as unknown as readonly [Topic<string>, Topic<string>]
   }
 
   const visible = async (topic: { readonly name: string }) =>
     (await readTopic(cluster, topic.name)).map(({ value }) => value?.toString()).sort()
+
+  const told = (work: Promise<unknown>): Promise<string> =>
+    work.then(
+      () => 'committed',
+      (error: unknown) => (error instanceof TransactionError ? `${error.outcome} ${error.code}` : String(error)),
+    )
 
   it('are visible as a whole when they are committed, and not at all when their handler fails', async () => {
     const [one, two] = await topicsOf('whole')
@@ -53,16 +70,91 @@ describe.each(['4.2.0', '3.9.1'])('transactions on Kafka %s', (version) => {
       await transaction.send(two, 'aborted')
       throw new Error('no')
     })
-    await expect(failing).rejects.toMatchObject({
-      name: 'TransactionError',
-      outcome: 'aborted',
-      code: 'handler-failed',
-    })
+    expect(await told(failing)).toBe('aborted handler-failed')
     for (let count = 0; count < 3; count += 1) {
       await messaging.transaction('whole', (transaction) => transaction.send(one, `after ${count}`))
     }
     expect(await visible(one)).toEqual(['after 0', 'after 1', 'after 2', 'committed'])
     expect(await visible(two)).toEqual(['also', 'committed'])
+    await messaging.close()
+  })
+
+  it('claim what is so, whatever request or answer is lost', async () => {
+    const [one, two] = await topicsOf('lost')
+    const wanted: string[] = []
+    const struck: Partial<Record<ApiName, number>> = {}
+    for (const api of apis) {
+      for (const fault of ['answer lost', 'request held'] as const) {
+        for (const end of ['commit', 'abort'] as const) {
+          const value = `${api}, ${fault}, ${end}`
+          const messaging = messagingOver()
+          const both = async (transaction: Transaction, what: string) => {
+            await Promise.all([transaction.send(one, what), transaction.send(two, what)])
+          }
+          const trap = fault === 'answer lost' ? proxy.loseAnswer({ api }) : proxy.hold({ api })
+          if (fault === 'request held') void trap.struck.then(() => proxy.cut())
+          const claim = await told(
+            messaging.transaction(value, async (transaction) => {
+              await both(transaction, value)
+              if (end === 'abort') throw new Error('no')
+            }),
+          )
+          expect(`${value}: ${claim}`).toBe(`${value}: ${end === 'commit' ? 'committed' : 'aborted handler-failed'}`)
+          if (end === 'commit') wanted.push(value)
+          expect([value, trap.hasStruck]).toEqual([value, true])
+          struck[api] = (struck[api] ?? 0) + 1
+          // What was held arrives when its transaction is over, and must not get into the next.
+          if ('release' in trap) trap.release()
+          expect(await told(messaging.transaction(value, (next) => both(next, `${value}, next`)))).toBe('committed')
+          wanted.push(`${value}, next`)
+          await messaging.close()
+        }
+      }
+    }
+    expect(struck).toEqual(Object.fromEntries(apis.map((api) => [api, 4])))
+    expect(await visible(one)).toEqual(wanted.sort())
+    expect(await visible(two)).toEqual(wanted.sort())
+  })
+
+  it('of two owners of one id: the later one has it, the earlier one says so and does not take it back', async () => {
+    const [one] = await topicsOf('owners')
+    const [earlier, later] = [messagingOver(), messagingOver()]
+    const sending = (value: string) => (transaction: Transaction) => transaction.send(one, value)
+    expect(await told(earlier.transaction('owned', sending('a')))).toBe('committed')
+    expect(await told(later.transaction('owned', sending('b')))).toBe('committed')
+    expect(await told(earlier.transaction('owned', sending('c')))).toBe('aborted transactional-id-taken')
+    expect(await told(earlier.transaction('owned', sending('d')))).toBe('aborted transactional-id-taken')
+    expect(await told(later.transaction('owned', sending('e')))).toBe('committed')
+    expect(await visible(one)).toEqual(['a', 'b', 'e'])
+    await Promise.all([earlier.close(), later.close()])
+  })
+
+  it('of a process that stood still past its timeout are not visible, and its next one is', async () => {
+    const [one] = await topicsOf('still')
+    const messaging = messagingOver()
+    const timeoutMs = 1_000
+    const standing = messaging.transaction(
+      'still',
+      async (transaction) => {
+        await transaction.send(one, 'before')
+        // Nothing of this process runs, as after a SIGSTOP.
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 3_000)
+        void transaction.send(one, 'after')
+      },
+      { timeoutMs },
+    )
+    expect(await told(standing)).toMatch(/^aborted transaction-time/)
+    expect(await told(messaging.transaction('still', (next) => next.send(one, 'next'), { timeoutMs }))).toBe(
+      'committed',
+    )
+    expect(await visible(one)).toEqual(['next'])
+    await messaging.close()
+  })
+
+  it('are refused clearly when they may not be that long', async () => {
+    const messaging = messagingOver()
+    const long = messaging.transaction('long', () => undefined, { timeoutMs: 1_000_000 })
+    await expect(long).rejects.toThrow(/INVALID_TRANSACTION_TIMEOUT .* lower the transaction's timeoutMs/)
     await messaging.close()
   })
 })

@@ -4,7 +4,8 @@ import { createServer, type AddressInfo, type Socket } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { closeOnSignal, type CloseOnSignalOptions } from '../../src/close-on-signal.js'
-import type { CloseOptions, Messaging } from '../../src/messaging.js'
+import type { CloseOptions } from '../../src/config/close-options.js'
+import type { Messaging } from '../../src/messaging.js'
 import { dieWithUs } from '../support/reaper.js'
 
 /** A messaging whose close ends when the test says so. */

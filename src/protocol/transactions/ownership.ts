@@ -1,12 +1,17 @@
 import { brokerCodeName, brokerError } from '../../connection/broker-error.js'
+import type { InitProducerIdRequest } from '../../connection/requests/init-producer-id.js'
 import type { DescribedTransaction, TransactionVersion } from '../../connection/requests/transactions.js'
-import { FencedError, TimeoutError, type DriverError, type TidemarkError } from '../../errors.js'
+import { FencedError, TidemarkError, TimeoutError, type DriverError } from '../../errors.js'
 import type { ProducerIdentity } from '../produce/partition-sequence.js'
 import { judgeDescribe, judgeInit } from './codes.js'
 import type { Coordinator } from './coordinator.js'
 
-/** Whoever asks becomes the owner. */
+/** Whoever asks so becomes the owner, again with every repeat. */
 const anybody: ProducerIdentity = { producerId: -1, producerEpoch: -1 }
+/** Nobody is that. The coordinator gives an id that it does not know to whoever asks, and a known one not to nobody. */
+const nobody: ProducerIdentity = { producerId: Number.MAX_SAFE_INTEGER, producerEpoch: 0 }
+/** Others take it over at the same time; one of them will have it. */
+const mostTakeOvers = 10
 
 /** What is known of a transactional id; `null`: the coordinator knows nothing of it. */
 export type Description = DescribedTransaction | null
@@ -45,9 +50,30 @@ export class Ownership {
     this.#coordinator = coordinator
   }
 
-  /** Takes the id over: whoever owned it before is fenced, and what it left open is aborted. */
-  takeOver(timeoutMs: number, deadline: number): Promise<ProducerIdentity> {
-    return this.#init(anybody, timeoutMs, deadline)
+  /**
+   * Takes the id over: whoever owned it before is fenced, and what it left open is aborted. Asked for as whoever it belongs
+   * to now, so that an attempt which arrives when we have the id already is refused, instead of taking it from us.
+   */
+  async takeOver(timeoutMs: number, deadline: number): Promise<ProducerIdentity> {
+    for (let attempt = 1; ; attempt += 1) {
+      const owner = await this.#presentOwner(deadline)
+      try {
+        return await this.#init(owner, timeoutMs, deadline)
+      } catch (error) {
+        const isFenced = error instanceof FencedError
+        if (!isFenced || attempt === mostTakeOvers || !(await this.#coordinator.rest(attempt, deadline))) throw error
+      }
+    }
+  }
+
+  async #presentOwner(deadline: number): Promise<ProducerIdentity> {
+    try {
+      return (await this.describe(deadline)) ?? nobody
+    } catch (error) {
+      // Brokers before Kafka 3.0 do not tell, nor do others without the permission.
+      if (error instanceof TidemarkError && !error.retriable) return anybody
+      throw error
+    }
   }
 
   /**
@@ -85,7 +111,11 @@ export class Ownership {
 
   async #init(owner: ProducerIdentity, timeoutMs: number, deadline: number): Promise<ProducerIdentity> {
     const { key } = this.#coordinator
-    const request = { api: 'initProducerId', transactionalId: key, transactionTimeoutMs: timeoutMs, ...owner } as const
+    const { producerId: knownId, producerEpoch: knownEpoch } = owner
+    const request: InitProducerIdRequest = {
+      ...{ api: 'initProducerId', transactionalId: key, transactionTimeoutMs: timeoutMs },
+      ...{ producerId: knownId, producerEpoch: knownEpoch },
+    }
     let problem: TidemarkError | null = null
     for (let attempt = 1; ; attempt += 1) {
       const asked = await this.#coordinator.ask(request, deadline)

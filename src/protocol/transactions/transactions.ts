@@ -129,7 +129,10 @@ export class Transactions implements DriverTransactions {
     this.#identity.fail(new DriverError('transaction-aborted', 'the transaction is being aborted'))
     await this.#joining.settled()
     this.#identity.finish()
-    if (failure !== null) this.#epochIsSpent = true
+    if (failure !== null) {
+      this.#epochIsSpent = true
+      this.#agreed.doubt()
+    }
     if (!this.#machine.is('open')) return null // closed meanwhile
     if (!this.#identity.hasStarted) {
       this.#machine.to('ready')
@@ -224,6 +227,7 @@ export class Transactions implements DriverTransactions {
   /** The commit was certainly not carried out, so what is left may be aborted. */
   async #abortedBecause(error: TidemarkError, deadline: number): Promise<TransactionEnd> {
     this.#epochIsSpent = true
+    this.#agreed.doubt()
     this.#machine.to('aborting')
     await this.#settle(this.#abort(), deadline)
     return { outcome: 'aborted', error }

@@ -23,16 +23,16 @@ export class AgreedVersion {
     this.#clock = clock
   }
 
-  /** The first time it is asked for; later what is known, and asked for beside when that is old. */
+  /** As told not long ago, else asked for. */
   async current(deadline: number): Promise<TransactionVersion> {
     if (this.#clock.now() - this.#askedAt >= askAgainMs) {
       this.#asking ??= this.#ask(deadline).finally(() => (this.#asking = null))
-      if (this.#askedAt === -Infinity) await this.#asking
+      await this.#asking
     }
     return this.#version
   }
 
-  /** A broker did not understand us: the next to ask waits for an answer. */
+  /** A transaction failed, for which the reason may be that we took it for another version. */
   doubt(): void {
     this.#askedAt = -Infinity
   }

@@ -1,0 +1,363 @@
+import { describe, expect, it } from 'vitest'
+import type { ApiName } from '../../../src/connection/requests/apis.js'
+import { brokerCode } from '../../../src/connection/broker-error.js'
+import { createMemoryCluster, type MemoryCluster } from '../../../src/drivers/memory/memory-cluster.js'
+import type { MemoryClusterOptions } from '../../../src/drivers/memory/memory-options.js'
+import { memory } from '../../../src/drivers/memory/memory.js'
+import { TransactionError, type SendError } from '../../../src/errors.js'
+import { createMessaging, type Messaging } from '../../../src/messaging.js'
+import { seededRandom } from '../../../src/runtime/random.js'
+import { string } from '../../../src/serde/string.js'
+import { virtualClock, type VirtualClock } from '../../../src/testing/time/virtual-clock.js'
+import { defineTopic } from '../../../src/topic/define-topic.js'
+import type { Transaction } from '../../../src/transaction/transaction.js'
+
+const one = defineTopic({ name: 'one', value: string() })
+const two = defineTopic({ name: 'two', value: string() })
+const versions = [1, 2] as const
+
+/** Values that readers of committed records see, sorted. */
+function visible(cluster: MemoryCluster): readonly string[] {
+  const seen: string[] = []
+  for (const { name } of [one, two]) {
+    for (let partition = 0; partition < cluster.partitionCount(name); partition += 1) {
+      const open = new Map<number, string[]>()
+      for (const { producerId, control, decode } of cluster.batches(name, partition)) {
+        const values = open.get(producerId) ?? []
+        if (control === 'none') open.set(producerId, [...values, ...decode().map(({ value }) => String(value))])
+        else {
+          if (control === 'commit') seen.push(...values)
+          open.delete(producerId)
+        }
+      }
+    }
+  }
+  return seen.sort()
+}
+
+class World {
+  readonly clock: VirtualClock
+  readonly cluster: MemoryCluster
+  readonly #runtime
+  readonly #opened: Messaging[] = []
+
+  constructor(options: MemoryClusterOptions = {}, seed = 1) {
+    this.clock = virtualClock()
+    this.#runtime = { clock: this.clock, random: seededRandom(seed) }
+    this.cluster = createMemoryCluster({ brokers: 3, runtime: this.#runtime, latencyMs: [1, 5], ...options })
+    for (const { name } of [one, two]) this.cluster.createTopic(name, { partitions: 2 })
+  }
+
+  messaging(): Messaging {
+    const driver = memory({ cluster: this.cluster, runtime: this.#runtime })
+    const messaging = createMessaging({ driver, profile: 'transactional', durability: 'off', logger: 'silent' })
+    this.#opened.push(messaging)
+    return messaging
+  }
+
+  /** To its end, which is told as a word or as the code of its error. */
+  async run(work: Promise<unknown>): Promise<string> {
+    const ended = work.then(
+      () => 'committed',
+      (error: unknown) => (error instanceof TransactionError ? `${error.outcome} ${error.code}` : String(error)),
+    )
+    return this.clock.runUntil(ended)
+  }
+
+  async close(): Promise<void> {
+    await this.clock.runUntil(Promise.allSettled(this.#opened.map((messaging) => messaging.close())))
+    await this.cluster.close()
+  }
+}
+
+/** A record to every partition of both topics. */
+const everywhere = (value: string) => async (transaction: Transaction) => {
+  await transaction.sendMany(one, [`${value} 0`], { partition: 0 })
+  await Promise.all([
+    transaction.send(one, `${value} 1`, { partition: 1 }),
+    transaction.send(two, `${value} 2`, { partition: 0 }),
+  ])
+}
+const all = (...values: readonly string[]) =>
+  values.flatMap((value) => [0, 1, 2].map((part) => `${value} ${part}`)).sort()
+
+describe.each(versions)('transactions of version %d', (transactionVersion) => {
+  it('make all of their records visible when they are committed, and none when their handler throws', async () => {
+    const world = new World({ transactionVersion })
+    const messaging = world.messaging()
+    expect(await world.run(messaging.transaction('id', everywhere('a')))).toBe('committed')
+    const failing = messaging.transaction('id', async (transaction) => {
+      await everywhere('b')(transaction)
+      throw new Error('no')
+    })
+    expect(await world.run(failing)).toBe('aborted handler-failed')
+    expect(await world.run(messaging.transaction('id', () => undefined))).toBe('committed')
+    expect(await world.run(messaging.transaction('id', everywhere('c')))).toBe('committed')
+    await world.clock.advance(1_000)
+    expect(visible(world.cluster)).toEqual(all('a', 'c'))
+    await world.close()
+  })
+
+  const joins: readonly ApiName[] = transactionVersion === 1 ? ['addPartitionsToTxn'] : []
+  const apis: readonly ApiName[] = ['findCoordinator', 'apiVersions', 'initProducerId', ...joins, 'produce', 'endTxn']
+  const faults = ['lose-request', 'lose-answer', 'hold'] as const
+  const ends = ['commit', 'abort'] as const
+  const cases = apis.flatMap((api) => faults.flatMap((fault) => ends.map((end) => [api, fault, end] as const)))
+
+  it.each(cases)('say what is so when %s meets %s before a %s', async (api, fault, end) => {
+    const world = new World({ transactionVersion })
+    const messaging = world.messaging()
+    const { faults: inject } = world.cluster
+    const strike = () => {
+      if (fault === 'lose-request') inject.loseNextRequest({ api })
+      else if (fault === 'lose-answer') inject.loseNextAnswer({ api })
+      else return inject.holdRequest({ api })
+      return null
+    }
+    const held = strike()
+    const claim = await world.run(
+      messaging.transaction('id', async (transaction) => {
+        await everywhere('a')(transaction)
+        if (end === 'abort') throw new Error('no')
+      }),
+    )
+    expect(claim).toBe(end === 'commit' ? 'committed' : 'aborted handler-failed')
+    held?.release()
+    expect(await world.run(messaging.transaction('id', everywhere('b')))).toBe('committed')
+    await world.clock.advance(30_000)
+    expect(visible(world.cluster)).toEqual(end === 'commit' ? all('a', 'b') : all('b'))
+    expect(Object.values(inject.injected()).reduce((sum, count) => sum + count, 0)).toBe(1)
+    await world.close()
+  })
+
+  it('say unknown when nobody answers the commit, and find out what became of it', async () => {
+    for (const reaches of [true, false]) {
+      const world = new World({ transactionVersion })
+      const messaging = world.messaging()
+      let caught: TransactionError | null = null
+      const committing = messaging
+        .transaction('id', async (transaction) => {
+          await everywhere('a')(transaction)
+          if (reaches) world.cluster.faults.loseNextAnswer({ api: 'endTxn' })
+          for (let nth = reaches ? 2 : 1; nth < 400; nth += 1)
+            world.cluster.faults.loseNextRequest({ api: 'endTxn', nth })
+        })
+        .catch((error: unknown) => {
+          caught = error as TransactionError
+          throw error
+        })
+      expect(await world.run(committing)).toMatch(/^unknown /)
+      world.cluster.faults.clear()
+      const resolved = await world.clock.runUntil(caught!.resolution)
+      expect(resolved).toBe(reaches ? 'committed' : 'aborted')
+      expect(await world.run(messaging.transaction('id', everywhere('b')))).toBe('committed')
+      await world.clock.advance(1_000)
+      expect(visible(world.cluster)).toEqual(reaches ? all('a', 'b') : all('b'))
+      await world.close()
+    }
+  })
+
+  it('that took longer than their timeout are aborted, and the id is still ours', async () => {
+    const world = new World({ transactionVersion, transactionCheckMs: 100 })
+    const messaging = world.messaging()
+    // Our own clock stands still, as that of a process that was stopped.
+    const held = world.cluster.faults.holdRequest({ api: 'endTxn' })
+    const claim = messaging.transaction('id', everywhere('a'), { timeoutMs: 2_000 })
+    await world.clock.advance(4_000)
+    held.release()
+    expect(await world.run(claim)).toBe('aborted transaction-timed-out')
+    expect(await world.run(messaging.transaction('id', everywhere('b')))).toBe('committed')
+    await world.clock.advance(1_000)
+    expect(visible(world.cluster)).toEqual(all('b'))
+    await world.close()
+  })
+
+  it('end when their handler does not', async () => {
+    const world = new World({ transactionVersion })
+    const messaging = world.messaging()
+    let open: Transaction | undefined
+    const hanging = messaging.transaction('id', async (transaction) => {
+      open = transaction
+      await everywhere('a')(transaction)
+      await new Promise(() => undefined)
+    })
+    expect(await world.run(hanging)).toBe('aborted transaction-timeout')
+    expect(open?.signal.aborted).toBe(true)
+    await expect(open?.send(one, 'late')).rejects.toMatchObject({ code: 'transaction-ended' })
+    expect(await world.run(messaging.transaction('id', everywhere('b')))).toBe('committed')
+    await world.clock.advance(1_000)
+    expect(visible(world.cluster)).toEqual(all('b'))
+    await world.close()
+  })
+
+  it('are given up by their signal until their commit is asked for', async () => {
+    const world = new World({ transactionVersion })
+    const messaging = world.messaging()
+    const control = new AbortController()
+    const given = messaging.transaction(
+      'id',
+      async (transaction) => {
+        await everywhere('a')(transaction)
+        control.abort(new Error('enough'))
+        await new Promise(() => undefined)
+      },
+      { signal: control.signal },
+    )
+    expect(await world.run(given)).toBe('aborted aborted')
+    const late = new AbortController()
+    const held = world.cluster.faults.holdRequest({ api: 'endTxn' })
+    const committing = messaging.transaction('id', everywhere('b'), { signal: late.signal })
+    await world.clock.runUntil(() => held.state === 'held')
+    late.abort()
+    held.release()
+    expect(await world.run(committing)).toBe('committed')
+    await world.clock.advance(1_000)
+    expect(visible(world.cluster)).toEqual(all('b'))
+    await world.close()
+  })
+
+  it('of two owners of one id: the later one has it, the earlier one says so and does not take it back', async () => {
+    const world = new World({ transactionVersion })
+    const [earlier, later] = [world.messaging(), world.messaging()]
+    expect(await world.run(earlier.transaction('id', everywhere('a')))).toBe('committed')
+    const within = earlier.transaction('id', async (transaction) => {
+      await everywhere('b')(transaction)
+      await later.transaction('id', everywhere('c')).catch(() => undefined)
+    })
+    expect(await world.run(within)).toBe('aborted transactional-id-taken')
+    expect(await world.run(later.transaction('id', everywhere('d')))).toBe('committed')
+    expect(await world.run(earlier.transaction('id', everywhere('e')))).toBe('aborted transactional-id-taken')
+    expect(await world.run(later.transaction('id', everywhere('f')))).toBe('committed')
+    await world.clock.advance(1_000)
+    expect(visible(world.cluster)).toEqual(all('a', 'c', 'd', 'f'))
+    await world.close()
+  })
+
+  it('abort when a send fails that nobody awaits', async () => {
+    const world = new World({ transactionVersion })
+    const messaging = world.messaging()
+    const failing = messaging.transaction('id', async (transaction) => {
+      await everywhere('a')(transaction)
+      world.cluster.faults.failNext({ api: 'produce' }, brokerCode.INVALID_RECORD)
+      void transaction.send(one, 'bad')
+    })
+    expect(await world.run(failing)).toBe('aborted invalid-record')
+    expect(await world.run(messaging.transaction('id', everywhere('b')))).toBe('committed')
+    await world.clock.advance(1_000)
+    expect(visible(world.cluster)).toEqual(all('b'))
+    await world.close()
+  })
+
+  it('of one id wait for each other, and cannot be nested', async () => {
+    const world = new World({ transactionVersion })
+    const messaging = world.messaging()
+    const both = Promise.all(['a', 'b'].map((value) => messaging.transaction('id', everywhere(value))))
+    expect(await world.run(both)).toBe('committed')
+    const nested = messaging.transaction('id', async () => messaging.transaction('other', everywhere('c')))
+    expect(await world.run(nested)).toBe('aborted nested-transaction')
+    await world.clock.advance(1_000)
+    expect(visible(world.cluster)).toEqual(all('a', 'b'))
+    await world.close()
+  })
+
+  it('go on when the id is expired, or its last epoch used', async () => {
+    const world = new World({ transactionVersion, firstProducerEpoch: 32_760 })
+    const messaging = world.messaging()
+    const values = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i']
+    for (const value of values)
+      expect(await world.run(messaging.transaction('id', everywhere(value)))).toBe('committed')
+    await world.clock.advance(1_000)
+    expect(visible(world.cluster)).toEqual(all(...values))
+    await world.close()
+  })
+})
+
+describe('transactions', () => {
+  it('follow what the cluster has agreed on, from one to the next', async () => {
+    const world = new World({ transactionVersion: 1 })
+    const messaging = world.messaging()
+    for (const [value, version] of [
+      ['a', 2],
+      ['b', 1],
+      ['c', 2],
+      ['d', 2],
+    ] as const) {
+      expect(await world.run(messaging.transaction('id', everywhere(value)))).toBe('committed')
+      world.cluster.agreeOnTransactionVersion(version)
+      await world.clock.advance(40_000)
+    }
+    await world.clock.advance(1_000)
+    expect(visible(world.cluster)).toEqual(all('a', 'b', 'c', 'd'))
+    await world.close()
+  })
+
+  it('are refused with every problem: no id, no handler, options that are none, too long a timeout', async () => {
+    const world = new World()
+    const messaging = world.messaging()
+    await expect(messaging.transaction('', null as never, { timeoutMs: 0, x: 1 } as never)).rejects.toThrow(
+      /handle: .*\n.*id: is empty.*\n.*timeoutMs: .*\n.*x: is not an option/,
+    )
+    const long = messaging.transaction('id', everywhere('a'), { timeoutMs: 1_000_000 })
+    expect(await world.run(long)).toBe('aborted invalid-transaction-timeout')
+    const again = messaging.transaction('id', everywhere('a'), { timeoutMs: 1_000_000 })
+    await expect(world.clock.runUntil(again)).rejects.toThrow(
+      /lower the transaction's timeoutMs, or raise transaction.max.timeout.ms/,
+    )
+    await world.close()
+  })
+
+  it('of any faults never claim what is not so', async () => {
+    const runs = Number(process.env['TIDEMARK_TRANSACTION_SEEDS'] ?? 12)
+    for (let seed = 1; seed <= runs; seed += 1) {
+      const transactionVersion = seed % 2 === 0 ? 1 : 2
+      const world = new World({ transactionVersion, transactionCheckMs: 1_000, markerDelayMs: 20 }, seed)
+      const messaging = world.messaging()
+      const claims = new Map<string, string>()
+      const random = seededRandom(seed)
+      world.cluster.faults.random({ random, loseRequest: 0.05, loseAnswer: 0.05, hold: 0.02, maxHoldMs: 20_000 })
+      for (let count = 0; count < 12; count += 1) {
+        const value = `v${count}`
+        const fails = random.next() < 0.3
+        let resolution: Promise<string> | null = null
+        const claim = await world.run(
+          messaging
+            .transaction('id', async (transaction) => {
+              await everywhere(value)(transaction)
+              if (fails) throw new Error('no')
+            })
+            .catch((error: unknown) => {
+              if (error instanceof TransactionError) resolution = error.resolution
+              throw error
+            }),
+        )
+        claims.set(value, resolution === null ? claim : await world.clock.runUntil(resolution))
+      }
+      world.cluster.faults.random(null)
+      await world.clock.advance(60_000)
+      const seen = new Set(visible(world.cluster))
+      for (const [value, claim] of claims) {
+        const parts = all(value).filter((part) => seen.has(part)).length
+        const told = `${seed} ${value} ${claim.split(' ')[0]}`
+        if (claim.startsWith('committed')) expect(`${told} ${parts}`).toBe(`${told} 3`)
+        else if (claim.startsWith('aborted')) expect(`${told} ${parts}`).toBe(`${told} 0`)
+        else expect([0, 3]).toContain(parts)
+      }
+      await world.close()
+    }
+  })
+})
+
+it('what a transaction did not send it says was not stored, at once', async () => {
+  const world = new World()
+  const messaging = world.messaging()
+  let error: SendError | null = null
+  const failing = messaging.transaction('id', async (transaction) => {
+    const missing = defineTopic({ name: 'missing', value: string() })
+    transaction.send(missing, 'waits').catch((caught: SendError) => (error = caught))
+    await transaction.send(one, 'sent', { partition: 0 })
+    throw new Error('no')
+  })
+  expect(await world.run(failing)).toBe('aborted handler-failed')
+  expect(error).toMatchObject({ outcome: 'not-stored', code: 'transaction-aborted' })
+  await world.close()
+})
