@@ -9,6 +9,8 @@ export default defineConfig({
     'src/transactions.ts',
     'src/kafkajs.ts',
     'src/dedupe.ts',
+    'src/outbox.ts',
+    'src/sql.ts',
     'src/redrive.ts',
     'src/event-time.ts',
   ],

@@ -13,17 +13,14 @@ import {
   type MessagingOptions,
   type ResolvedMessagingOptions,
 } from './config/messaging-options.js'
-import type { ResolvedDeadLetter } from './config/dead-letter-option.js'
 import { resolveProducerOptions, type MessagingProducerOptions } from './config/producer-config.js'
 import { profiles, type Profile } from './config/profiles.js'
 import { resolveTopics } from './config/topic-list.js'
 import { Consumer } from './consumer/consumer.js'
-import type { DeadLetterRoute } from './consumer/handling/failed-record.js'
 import type { ConsumerFacts } from './consumer/watch/facts.js'
 import { lookAtDeadLetterTopic } from './dead-letter/dead-letter-look.js'
 import { letterProducer } from './dead-letter/dead-letter-producer.js'
-import { deadLetterTopic } from './dead-letter/dead-letter-topic.js'
-import { deadLetterTo } from './dead-letter/dead-letter.js'
+import { deadLetterRoute } from './dead-letter/dead-letter-route.js'
 import { dedupedBy } from './dedupe/deduped-delivery.js'
 import type { DriverProducer } from './driver/producer.js'
 import { StateError } from './errors.js'
@@ -34,6 +31,10 @@ import { DurabilityCheck, type DurabilitySetting } from './operations/durability
 import { ensureTopics } from './operations/ensure-topics.js'
 import { Visits } from './operations/visits.js'
 import { requireTopics } from './operations/require-topics.js'
+import type { OutboxStore } from './outbox/outbox-store.js'
+import type { RelayOptions } from './outbox/relay-options.js'
+import type { OutboxRelay, RelayFacts } from './outbox/relay.js'
+import { Relays } from './outbox/relays.js'
 import type { ResolvedProducerOptions } from './producer/producer-options.js'
 import { Producer, type ProducerFacts } from './producer/producer.js'
 import { orderedBy } from './reorder/sequencer.js'
@@ -51,6 +52,7 @@ export interface MessagingFacts {
   readonly client: string
   readonly producers: readonly ProducerFacts[]
   readonly consumers: readonly ConsumerFacts[]
+  readonly relays: readonly RelayFacts[]
 }
 
 /** How long a transaction may wait for its turn and for its id. */
@@ -72,6 +74,7 @@ export class Messaging implements AsyncDisposable {
   readonly #options: ResolvedMessagingOptions
   readonly #producers = new Set<Producer>()
   readonly #consumers = new Set<Consumer>()
+  readonly #relays = new Relays()
   /** Producers that consumers send with: one for each profile, and one for dead letters. */
   readonly #shared = new Map<Profile | 'dead letters', Producer>()
   /** Of the surroundings of all clients. */
@@ -168,6 +171,22 @@ export class Messaging implements AsyncDisposable {
     )
   }
 
+  /**
+   * A relay, which sends what an outbox holds, with a producer of its own and with acks=all whatever the profile; call its
+   * `start`. `outbox` is one of `sqlOutbox` of `tidemark/sql`, or yours. Throws `ConfigError` with every problem.
+   */
+  relay(outbox: OutboxStore, options: RelayOptions = {}): OutboxRelay {
+    this.#requireOpen('relay')
+    return this.#relays.make(outbox, options, ({ maxRequestBytes }) => ({
+      producer: this.#makeProducer(
+        resolveProducerOptions({ maxRequestBytes }, profiles.cp).options,
+        this.#durabilityOf(profiles.cp),
+      ),
+      runtime: this.#options.driver.runtime,
+      telemetry: this.#client({}),
+    }))
+  }
+
   /** @internal The clock of its driver. */
   get clock(): Clock {
     return this.#options.driver.runtime.clock
@@ -196,13 +215,14 @@ export class Messaging implements AsyncDisposable {
       client: this.#options.clientId,
       producers: [...this.#producers].map((producer) => producer.facts()),
       consumers: [...this.#consumers].map((consumer) => consumer.facts()),
+      relays: this.#relays.facts(),
     }
   }
 
   /**
-   * Consumers drain, commit and leave; then producers flush; then connections close. Bounded. Idempotent. Called inside a
-   * handler, or the body of a loop, of one of its consumers it begins all that and resolves at once, since the end waits for
-   * whoever calls.
+   * Consumers drain, commit and leave, and relays end what they send; then producers flush; then connections close. Bounded.
+   * Idempotent. Called inside a handler, or the body of a loop, of one of its consumers it begins all that and resolves at
+   * once, since the end waits for whoever calls.
    */
   close(options: CloseOptions = {}): Promise<void> {
     const problem = optionProblem('close', options, closeRules)
@@ -222,9 +242,8 @@ export class Messaging implements AsyncDisposable {
   async #close(timeoutMs: number): Promise<void> {
     const { clock } = this.#options.driver.runtime
     const deadline = clock.now() + timeoutMs
-    const stops = [...this.#consumers].map((consumer) =>
-      consumer.stopEntirely({ timeoutMs: timeoutMs * consumersShare }),
-    )
+    const share = { timeoutMs: timeoutMs * consumersShare }
+    const stops = [...[...this.#consumers].map((consumer) => consumer.stopEntirely(share)), ...this.#relays.stop(share)]
     const stopped = await Promise.allSettled(stops)
     // What is open is ended by its own handler, or aborted when its producer closes.
     const transactionsEnd = deadline - Math.max(0, deadline - clock.now()) * (1 - transactionsShare)
@@ -247,6 +266,7 @@ export class Messaging implements AsyncDisposable {
   #force(): void {
     const ends: Promise<unknown>[] = [
       ...[...this.#consumers].map((consumer) => consumer.stop({ timeoutMs: 0, force: true })),
+      ...this.#relays.stop({ timeoutMs: 0 }),
       ...[...this.#producers].map((producer) => producer.close({ timeoutMs: 0 })),
     ]
     // Whoever forces a close does not wait for how it ends; the promise of the close tells.
@@ -308,7 +328,12 @@ export class Messaging implements AsyncDisposable {
       delivery: dedupe === null ? undefined : dedupedBy(dedupe, client),
       stage: null,
       ordering: reorder === null ? undefined : orderedBy(reorder),
-      deadLetter: deadLetter === null ? null : this.#deadLetterRoute(deadLetter, options.topics),
+      deadLetter:
+        deadLetter === null
+          ? null
+          : deadLetterRoute(deadLetter, options.topics, () =>
+              this.#sharedProducer('dead letters', profiles.cp, letterProducer),
+            ),
       deadLetterPolicy: deadLetter?.policy,
       beforeStart: (signal) => this.#beforeStart(config, signal),
       onStopped: () => this.#consumers.delete(consumer),
@@ -332,39 +357,19 @@ export class Messaging implements AsyncDisposable {
     const setting = this.#durabilityOf(profile)
     const topics = options.topics.map(({ name }) => name)
     if (setting !== null) void this.#durability.read(setting, topics) // never rejects
-    const { clock } = this.#options.driver.runtime
-    if (options.missingTopics === 'refuse') await requireTopics({ topics, cluster: this.admin, clock, signal })
-    if (deadLetter === null || signal.aborted) return
-    await this.#lookAtDeadLetterTopic(deadLetter.topic, options.topics, signal)
-    if (setting !== null) await this.#durability.written(setting, [deadLetter.topic])
-  }
-
-  #lookAtDeadLetterTopic(target: string, sources: readonly Topic[], signal: AbortSignal): Promise<void> {
     const { driver, logger } = this.#options
     const { clock } = driver.runtime
-    return lookAtDeadLetterTopic({
-      target,
-      sources: sources.map(({ name }) => name),
+    if (options.missingTopics === 'refuse') await requireTopics({ topics, cluster: this.admin, clock, signal })
+    if (deadLetter === null || signal.aborted) return
+    await lookAtDeadLetterTopic({
+      target: deadLetter.topic,
+      sources: topics,
       cluster: this.admin,
       clock,
       logger,
       signal,
     })
-  }
-
-  /** Dead letters go with acks=all and idempotence whatever the profile: they are what is left of a record. */
-  #deadLetterRoute({ topic: target, springHeaders }: ResolvedDeadLetter, sources: readonly Topic[]): DeadLetterRoute {
-    const topic = deadLetterTopic(target)
-    return deadLetterTo({
-      target,
-      sources: sources.map(({ name }) => name),
-      springHeaders,
-      publish: async (record, originPartition) => {
-        const { headers, timestamp } = record
-        const producer = this.#sharedProducer('dead letters', profiles.cp, letterProducer)
-        await producer.send(topic, { record, originPartition }, { headers, timestamp })
-      },
-    })
+    if (setting !== null) await this.#durability.written(setting, [deadLetter.topic])
   }
 
   #sharedProducer(

@@ -209,6 +209,24 @@ export type ClientEvent =
   /** Whatever of a batch in doubt is still under way will be refused. */
   | (TopicPartition & { readonly kind: 'epoch-raised'; readonly reason: string })
   | (TopicPartition & { readonly kind: 'offset-regressed'; readonly offset: number })
+  // Outboxes and their relays
+  /** This relay sends from now on. */
+  | { readonly kind: 'relay-leads' }
+  | { readonly kind: 'relay-stands-by'; readonly why: 'another-leads' | 'not-renewed' | 'stopped' }
+  /** Its database does not answer, or refuses. */
+  | { readonly kind: 'outbox-unreachable'; readonly error: unknown }
+  | { readonly kind: 'outbox-reached' }
+  /** Rows of a topic are not stored, or nobody knows; they stay and are sent again. */
+  | { readonly kind: 'outbox-not-sent'; readonly topic: string; readonly error: unknown }
+  | { readonly kind: 'outbox-sent-again'; readonly topic: string }
+  /** Kafka will never take the row, so it and what follows in its key waits for somebody. */
+  | {
+      readonly kind: 'outbox-row-held'
+      readonly topic: string
+      readonly number: number
+      readonly id: string | undefined
+      readonly error: TidemarkError
+    }
   // Topics as the cluster keeps them
   /** What is acknowledged there may be lost, or writes stop early; `command` mends it. */
   | {

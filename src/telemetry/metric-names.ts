@@ -215,6 +215,36 @@ export const metricNames = {
     meaning:
       'With reorder: records let go for lack of room (forced), done before a restart (replayed), ordered by another time than their own (clamped), dropped for want of one (skipped); and times that all was let go because every partition was idle (idle-release).',
   },
+  tidemark_outbox_sent_total: {
+    kind: 'counter',
+    unit: 'rows',
+    labels: ['client', 'topic'],
+    meaning: 'Rows of outboxes that were stored in Kafka.',
+  },
+  tidemark_outbox_refused_total: {
+    kind: 'counter',
+    unit: 'rows',
+    labels: ['client', 'topic'],
+    meaning: 'Rows of outboxes that Kafka refused for good.',
+  },
+  tidemark_outbox_rows: {
+    kind: 'gauge',
+    unit: 'rows',
+    labels: ['client'],
+    meaning: 'Rows of an outbox that are not sent yet, told by the relay that sends.',
+  },
+  tidemark_outbox_held_rows: {
+    kind: 'gauge',
+    unit: 'rows',
+    labels: ['client'],
+    meaning: 'Rows of an outbox that Kafka refused for good and that wait for somebody.',
+  },
+  tidemark_outbox_oldest_age_seconds: {
+    kind: 'gauge',
+    unit: 'seconds',
+    labels: ['client'],
+    meaning: 'Age of the oldest row of an outbox that is not sent yet.',
+  },
   tidemark_foreign_failures_total: {
     kind: 'counter',
     unit: 'failures',

@@ -207,6 +207,28 @@ const rules: { readonly [Kind in EventKind]: Rule<EventOf<Kind>> } = {
     count: (metrics, { topic }) => metrics.count('tidemark_producer_offset_regressions_total', { topic }),
   },
 
+  'relay-leads': { level: 'info', message: 'the relay sends what its outbox holds' },
+  'relay-stands-by': { level: 'info', message: 'the relay sends no more, and waits until it may' },
+  'outbox-unreachable': {
+    level: 'warn',
+    message: 'the database of an outbox does not answer; nothing of it is sent; look at the database',
+  },
+  'outbox-reached': { level: 'info', message: 'the database of an outbox answers again' },
+  'outbox-not-sent': {
+    level: 'warn',
+    message: ({ topic }) => `rows of an outbox for topic ${topic} are not stored and are sent again; look at the topic`,
+  },
+  'outbox-sent-again': {
+    level: 'info',
+    message: ({ topic }) => `rows of an outbox for topic ${topic} are stored again`,
+  },
+  'outbox-row-held': {
+    level: 'error',
+    message: ({ topic }) =>
+      `a row of an outbox for topic ${topic} is refused for good, and its key waits; mend its cause and release it, or discard it`,
+    count: (metrics, { topic }) => metrics.count('tidemark_outbox_refused_total', { topic }),
+  },
+
   'not-durable': {
     level: 'warn',
     message: ({ topic }) => `topic ${topic} is not kept as the profile promises; mend it with the command`,

@@ -13,6 +13,8 @@ const subpaths = [
   'tidemark/transactions',
   'tidemark/kafkajs',
   'tidemark/dedupe',
+  'tidemark/outbox',
+  'tidemark/sql',
   'tidemark/redrive',
   'tidemark/event-time',
 ]

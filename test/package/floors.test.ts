@@ -21,7 +21,7 @@ const buildings: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['drivers/kafkajs/', 'drivers/memory/', 'drivers/confluent/', 'producer/'],
     ['consumer/'],
     ['retry/', 'dead-letter/', 'dedupe/', 'reorder/', 'transaction/', 'outbox/', 'operations/'],
-    ['config/'],
+    ['sql/', 'config/'],
     ['messaging.ts'],
     ['close-on-signal.ts', 'redrive/', 'testing/', 'cli/'],
     [
@@ -32,6 +32,8 @@ const buildings: Readonly<Record<string, readonly (readonly string[])[]>> = {
       'transactions.ts',
       'kafkajs.ts',
       'dedupe.ts',
+      'outbox.ts',
+      'sql.ts',
       'redrive.ts',
       'event-time.ts',
     ],
@@ -72,6 +74,7 @@ const mostLines = 400
 /** Packages that one folder alone may name. */
 const packages: Readonly<Record<string, readonly string[]>> = {
   kafkajs: ['drivers/kafkajs/', 'kafkajs.ts'],
+  kysely: ['sql/', 'sql.ts'],
 }
 
 function home(building: string, file: string): { floor: number; unit: string } {

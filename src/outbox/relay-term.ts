@@ -1,0 +1,202 @@
+import type { Producer } from '../producer/producer.js'
+import type { Backoff } from '../runtime/backoff.js'
+import type { Runtime } from '../runtime/runtime.js'
+import { withinDeadline } from '../runtime/within-deadline.js'
+import type { Telemetry } from '../telemetry/guard.js'
+import type { Lease } from './lease.js'
+import type { OutboxBacklog, OutboxRow, OutboxStore } from './outbox-store.js'
+import { RelayLanes } from './relay-lanes.js'
+import type { ResolvedRelayOptions } from './relay-options.js'
+import { RowSender } from './row-sender.js'
+import { SentMarks } from './sent-marks.js'
+import { inTime } from './store-call.js'
+
+export interface RelayTermParts {
+  readonly store: OutboxStore
+  readonly producer: Pick<Producer, 'send'>
+  readonly runtime: Runtime
+  readonly telemetry: Telemetry
+  readonly options: ResolvedRelayOptions
+  readonly lease: Lease
+  readonly backoff: Backoff
+  readonly onSent: (topic: string, rows: number) => void
+  readonly onBacklog: (backlog: OutboxBacklog) => void
+  /** The database does not answer. */
+  readonly onUnreachable: (error: unknown) => void
+  readonly onReached: () => void
+  readonly onNotSent: (topic: string, error: unknown) => void
+  /** Ends early when there may be more to do. */
+  readonly pause: (ms: number) => Promise<void>
+}
+
+/** Rows of one look at the table, without what they hold. */
+const pageRows = 500
+/** Most rows, and bytes, whose content is fetched at a time. */
+const contentRows = 100
+const contentBytes = 4 * 1_048_576
+/** What is in hand at the most. */
+const mostInHand = 1_000
+const mostBytes = 16 * 1_048_576
+const countEveryMs = 5_000
+
+/** What a relay does from when it got the lease until it is over. */
+export class RelayTerm {
+  readonly #parts: RelayTermParts
+  readonly #lanes: RelayLanes
+  readonly #marks: SentMarks
+  readonly #sender: RowSender
+  #countedAt = -Infinity
+
+  constructor(parts: RelayTermParts) {
+    this.#parts = parts
+    const { store, producer, runtime, telemetry, options, lease, backoff, onUnreachable, onNotSent } = parts
+    const { clock, random } = runtime
+    this.#sender = new RowSender({
+      producer,
+      store,
+      topics: options.topics,
+      sendTimeoutMs: options.sendTimeoutMs,
+      telemetry,
+      onNotSent,
+      onUnreachable,
+    })
+    this.#marks = new SentMarks({
+      store,
+      clock,
+      random,
+      backoff,
+      timeoutMs: options.leaseMs,
+      onRecord: (rows) => {
+        for (const row of rows) this.#lanes.letGo(row)
+      },
+      onUnreachable,
+    })
+    this.#lanes = new RelayLanes({
+      now: () => clock.now(),
+      send: (row, content) => this.#sender.send(row, content, lease),
+      onStored: (row) => {
+        parts.onSent(row.topic, 1)
+        this.#marks.add(row)
+      },
+      restMs: (failures) => backoff(failures, random),
+    })
+  }
+
+  get inHand(): number {
+    return this.#lanes.inHand
+  }
+
+  /** Until the lease is over, or `stopping` aborts. Never rejects. */
+  async run(stopping: AbortSignal): Promise<void> {
+    const { lease, runtime, options, backoff, onUnreachable, onReached, pause } = this.#parts
+    const mayGoOn = () => lease.isValid && !stopping.aborted
+    let failures = 0
+    while (mayGoOn()) {
+      try {
+        await this.#count()
+        const taken = await this.#pass(mayGoOn)
+        onReached()
+        failures = 0
+        if (mayGoOn()) await pause(taken === 0 ? options.pollMs : 0)
+      } catch (error) {
+        failures += 1
+        onUnreachable(error)
+        await pause(backoff(failures, runtime.random))
+      }
+    }
+  }
+
+  /** What is being sent ends, by `deadline` or not at all; what is stored is put on record. Never rejects. */
+  async end(deadline: number): Promise<void> {
+    const { runtime, lease } = this.#parts
+    const { clock } = runtime
+    this.#lanes.close()
+    const onLate = () => undefined
+    while (this.#lanes.sending > 0 && clock.now() < deadline) {
+      await withinDeadline(this.#lanes.changed, { clock, deadline, onLate })
+    }
+    lease.end('stopped')
+    await withinDeadline(this.#marks.whenIdle(), { clock, deadline, onLate })
+    this.#marks.giveUp()
+  }
+
+  /** Once through the table; how many rows it took. */
+  async #pass(mayGoOn: () => boolean): Promise<number> {
+    let after = 0
+    let taken = 0
+    while (mayGoOn()) {
+      const rows = await this.#call(this.#parts.store.pending(after, pageRows))
+      for (let at = 0; at < rows.length && mayGoOn();) {
+        const { rows: some, next } = this.#choose(rows, at)
+        at = next
+        taken += some.length
+        await this.#fetchAndStart(some)
+        if (at < rows.length) await this.#room()
+      }
+      const last = rows.at(-1)
+      if (last === undefined || rows.length < pageRows) return taken
+      after = last.number
+      await this.#room()
+    }
+    return taken
+  }
+
+  #choose(rows: readonly OutboxRow[], from: number): { readonly rows: readonly OutboxRow[]; readonly next: number } {
+    const chosen: OutboxRow[] = []
+    let bytes = 0
+    let at = from
+    for (; at < rows.length; at += 1) {
+      const row = rows[at] as OutboxRow
+      if (!this.#lanes.mayTake(row)) continue
+      const isFull = chosen.length >= contentRows || (chosen.length > 0 && bytes + row.sizeBytes > contentBytes)
+      if (isFull || !this.#hasRoom()) break
+      this.#lanes.take(row)
+      chosen.push(row)
+      bytes += row.sizeBytes
+    }
+    return { rows: chosen, next: at }
+  }
+
+  async #fetchAndStart(rows: readonly OutboxRow[]): Promise<void> {
+    if (rows.length === 0) return
+    try {
+      const numbers = rows.map(({ number }) => number)
+      const contents = new Map(
+        (await this.#call(this.#parts.store.contents(numbers))).map((content) => [content.number, content]),
+      )
+      for (const row of rows) {
+        const content = contents.get(row.number)
+        if (content === undefined) this.#lanes.letGo(row)
+        else this.#lanes.start(row, content)
+      }
+    } catch (error) {
+      for (const row of rows) this.#lanes.letGo(row)
+      throw error
+    }
+  }
+
+  #hasRoom(): boolean {
+    return this.#lanes.inHand < mostInHand && (this.#lanes.bytes < mostBytes || this.#lanes.inHand === 0)
+  }
+
+  async #room(): Promise<void> {
+    const { lease, runtime, options } = this.#parts
+    const { clock } = runtime
+    while (!this.#hasRoom() && lease.isValid) {
+      const wait = { clock, deadline: clock.now() + options.leaseMs, onLate: () => undefined }
+      await withinDeadline(this.#lanes.changed, wait)
+    }
+  }
+
+  async #count(): Promise<void> {
+    const { store, runtime, onBacklog } = this.#parts
+    const now = runtime.clock.now()
+    if (now - this.#countedAt < countEveryMs) return
+    onBacklog(await this.#call(store.backlog()))
+    this.#countedAt = now
+  }
+
+  #call<Value>(call: Promise<Value>): Promise<Value> {
+    return inTime(call, this.#parts.runtime.clock, this.#parts.options.leaseMs)
+  }
+}

@@ -1,0 +1,281 @@
+import { createHash, randomUUID } from 'node:crypto'
+import { sql } from 'kysely'
+import { StateError } from '../errors.js'
+import type { Header } from '../message/record.js'
+import { tdHeader } from '../message/headers.js'
+import type { OutboxBacklog, OutboxContent, OutboxRow, OutboxStore } from '../outbox/outbox-store.js'
+import { encodeRecord, takeOptions, type SendOptions } from '../producer/outgoing-record.js'
+import { systemClock } from '../runtime/clock.js'
+import type { Topic } from '../topic/topic.js'
+import { mysqlLanes } from './tables.js'
+import {
+  databaseOf,
+  inPieces,
+  nowMs,
+  type AnyKysely,
+  type AnyTransaction,
+  type Database,
+  type SqlOptions,
+} from './database.js'
+
+/** What is said of one record; as for `send`. `id` is made where none is given. */
+export type OutboxAddOptions = Omit<SendOptions, 'timeoutMs' | 'signal'>
+
+/** A row that Kafka refused for good. */
+export interface HeldRow {
+  readonly number: number
+  readonly topic: string
+  readonly id: string
+  /** Code of the refusal. */
+  readonly problem: string
+}
+
+/** A table of what is to be sent, written with the effects it tells of. */
+export interface SqlOutbox extends OutboxStore {
+  /**
+   * Adds a record to what is to be sent when `trx` is committed. Key, value and headers become bytes now, so what cannot be
+   * sent fails the transaction. Resolves to its id. Transactions that add records of the same key wait for each other until
+   * their ends, so that they are sent in the order in which they are committed.
+   *
+   * @throws SendError `not-stored` for what cannot be encoded; StateError outside of a transaction
+   */
+  add<Value>(trx: AnyTransaction, topic: Topic<Value>, value: Value, options?: OutboxAddOptions): Promise<string>
+  /** Rows that Kafka refused for good, which hold up their key; the oldest first, at most 1,000. */
+  held(): Promise<readonly HeldRow[]>
+  /** They are sent again: what refused them was mended. */
+  release(numbers: readonly number[]): Promise<void>
+  /** They are never sent, and what waits behind them is. */
+  discard(numbers: readonly number[]): Promise<void>
+}
+
+/**
+ * An outbox in SQLite, MySQL, MariaDB or PostgreSQL, by kysely. Its tables are made by `createOutboxTables`.
+ *
+ * @throws ConfigError
+ * @example
+ * const outbox = sqlOutbox(db)
+ * await db.transaction().execute(async (trx) => {
+ *   await trx.insertInto('orders').values(order).execute()
+ *   await outbox.add(trx, orders, order)
+ * })
+ * const relay = messaging.relay(outbox)
+ * await relay.start()
+ */
+export function sqlOutbox(db: AnyKysely, options: SqlOptions = {}): SqlOutbox {
+  return new Outbox(db, databaseOf('sqlOutbox', db, options))
+}
+
+/** One name space of advisory locks of PostgreSQL: "tide". */
+const lockSpace = 0x74696465
+
+class Outbox implements SqlOutbox {
+  readonly #db: AnyKysely
+  readonly #database: Database
+
+  constructor(db: AnyKysely, database: Database) {
+    this.#db = db
+    this.#database = database
+  }
+
+  async add<Value>(
+    trx: AnyTransaction,
+    topic: Topic<Value>,
+    value: Value,
+    { id = randomUUID(), ...options }: OutboxAddOptions = {},
+  ): Promise<string> {
+    if (trx?.isTransaction !== true) throw notInTransaction()
+    const taken = takeOptions(topic as Topic, { ...options, id })
+    const record = encodeRecord(topic, value, taken, systemClock.wallTime())
+    const lane = record.key === null ? null : laneOf(topic.name, record.key)
+    // The number is drawn behind the lock, and the lock ends with the transaction: in a lane numbers rise as commits do.
+    if (lane !== null) await this.#lock(trx, lane)
+    const headers = textOf(record.headers)
+    const sizeBytes = (record.key?.length ?? 0) + (record.value?.length ?? 0) + headers.length
+    await sql`
+      insert into ${this.#table()} (lane, topic, record_key, value, headers, record_partition, record_time, size_bytes, added_at)
+      values (${lane}, ${topic.name}, ${record.key}, ${record.value}, ${headers}, ${taken.partition ?? null},
+        ${record.timestamp}, ${sizeBytes}, ${this.#now})`.execute(trx)
+    return id
+  }
+
+  async lead(holder: string, forMs: number): Promise<boolean> {
+    const lease = this.#table('_lease')
+    const { numAffectedRows } = await sql`
+      update ${lease} set holder = ${holder}, until_ms = ${this.#now} + ${sql.lit(Math.round(forMs))}
+      where name = 'relay' and (holder = ${holder} or until_ms < ${this.#now})`.execute(this.#db)
+    if (numAffectedRows === 1n) return true
+    const { rows } = await sql`select name from ${lease} where name = 'relay'`.execute(this.#db)
+    if (rows.length === 0) throw noLease(`${this.#database.prefix}outbox_lease`)
+    return false
+  }
+
+  async resign(holder: string): Promise<void> {
+    await sql`update ${this.#table('_lease')} set until_ms = 0 where name = 'relay' and holder = ${holder}`.execute(
+      this.#db,
+    )
+  }
+
+  async pending(after: number, most: number): Promise<readonly OutboxRow[]> {
+    const table = this.#table()
+    const { rows } = await sql<Readonly<Record<string, unknown>>>`
+      select o.number as number, o.lane as lane, o.topic as topic, o.size_bytes as size_bytes,
+        (select max(p.number) from ${table} p where p.lane = o.lane and p.number < o.number) as previous
+      from ${table} o where o.number > ${after} and o.state = 'pending' order by o.number limit ${sql.lit(most)}`.execute(
+      this.#db,
+    )
+    return rows.map((row) => ({
+      number: Number(row['number']),
+      lane: row['lane'] as string | null,
+      previous: row['previous'] === null ? null : Number(row['previous']),
+      topic: row['topic'] as string,
+      sizeBytes: Number(row['size_bytes']),
+    }))
+  }
+
+  async contents(numbers: readonly number[]): Promise<readonly OutboxContent[]> {
+    const contents: OutboxContent[] = []
+    for (const some of inPieces(numbers)) {
+      const { rows } = await sql<Readonly<Record<string, unknown>>>`
+        select number, record_key, value, headers, record_partition, record_time
+        from ${this.#table()} where number in (${sql.join(some)})`.execute(this.#db)
+      for (const row of rows) contents.push(contentOf(row))
+    }
+    return contents
+  }
+
+  async sent(numbers: readonly number[]): Promise<void> {
+    for (const some of inPieces(numbers)) {
+      await sql`delete from ${this.#table()} where number in (${sql.join(some)})`.execute(this.#db)
+    }
+  }
+
+  async hold(number: number, code: string, holder: string): Promise<void> {
+    await sql`
+      update ${this.#table()} set state = 'held', problem = ${code.slice(0, 100)}
+      where number = ${number} and state = 'pending' and exists (
+        select 1 from ${this.#table('_lease')} where name = 'relay' and holder = ${holder} and until_ms > ${this.#now})`.execute(
+      this.#db,
+    )
+  }
+
+  async backlog(): Promise<OutboxBacklog> {
+    const { rows } = await sql<Readonly<Record<string, unknown>>>`
+      select count(*) as count, coalesce(sum(case when state = 'held' then 1 else 0 end), 0) as held,
+        ${this.#now} - min(added_at) as age from ${this.#table()}`.execute(this.#db)
+    const [row = {}] = rows
+    const age = row['age']
+    return {
+      rows: Number(row['count']),
+      held: Number(row['held']),
+      oldestAgeMs: age === null || age === undefined ? null : Math.max(0, Number(age)),
+    }
+  }
+
+  async held(): Promise<readonly HeldRow[]> {
+    const { rows } = await sql<Readonly<Record<string, unknown>>>`
+      select number, topic, headers, problem from ${this.#table()} where state = 'held' order by number limit 1000`.execute(
+      this.#db,
+    )
+    return rows.map((row) => ({
+      number: Number(row['number']),
+      topic: row['topic'] as string,
+      id:
+        headersOf(row['headers'] as string)
+          .findLast(([name]) => name === tdHeader.id)?.[1]
+          ?.toString('utf8') ?? '',
+      problem: row['problem'] as string,
+    }))
+  }
+
+  async release(numbers: readonly number[]): Promise<void> {
+    for (const some of inPieces(numbers)) {
+      await sql`
+        update ${this.#table()} set state = 'pending', problem = null
+        where state = 'held' and number in (${sql.join(some)})`.execute(this.#db)
+    }
+  }
+
+  async discard(numbers: readonly number[]): Promise<void> {
+    for (const some of inPieces(numbers)) {
+      await sql`delete from ${this.#table()} where state = 'held' and number in (${sql.join(some)})`.execute(this.#db)
+    }
+  }
+
+  /**
+   * Held until the transaction ends.
+   *
+   * | database         | what is locked | who shares it |
+   * |------------------|----------------|---------------|
+   * | SQLite           | the database: it has one writer at a time | all |
+   * | PostgreSQL       | an advisory lock of the transaction | keys with the same 32 bits of their hash |
+   * | MySQL, MariaDB   | a row made for it | about one key of 1,024 |
+   */
+  async #lock(trx: AnyTransaction, lane: string): Promise<void> {
+    const hash = Buffer.from(lane, 'base64url').readInt32BE(0)
+    switch (this.#database.dialect) {
+      case 'sqlite':
+        return
+      case 'postgres':
+        await sql`select pg_advisory_xact_lock(${sql.lit(lockSpace)}, ${sql.lit(hash)})`.execute(trx)
+        return
+      case 'mysql': {
+        const row = (hash >>> 0) % mysqlLanes
+        const { rows } = await sql`
+          select lane from ${this.#table('_lanes')} where lane = ${sql.lit(row)} for update`.execute(trx)
+        if (rows.length === 0) throw noLease(`${this.#database.prefix}outbox_lanes`)
+      }
+    }
+  }
+
+  get #now() {
+    return nowMs[this.#database.dialect]
+  }
+
+  #table(suffix = '') {
+    return sql.table(`${this.#database.prefix}outbox${suffix}`)
+  }
+}
+
+function laneOf(topic: string, key: Buffer): string {
+  return createHash('sha256').update(`${topic}\0`).update(key).digest('base64url')
+}
+
+function textOf(headers: readonly Header[]): string {
+  return JSON.stringify(headers.map(([name, value]) => [name, value?.toString('base64') ?? null]))
+}
+
+function headersOf(text: string): readonly Header[] {
+  const pairs = JSON.parse(text) as readonly (readonly [string, string | null])[]
+  return pairs.map(([name, value]) => [name, value === null ? null : Buffer.from(value, 'base64')])
+}
+
+function contentOf(row: Readonly<Record<string, unknown>>): OutboxContent {
+  const partition = row['record_partition']
+  return {
+    number: Number(row['number']),
+    key: bytesOf(row['record_key']),
+    value: bytesOf(row['value']),
+    headers: headersOf(row['headers'] as string),
+    partition: partition === null ? null : Number(partition),
+    timestamp: Number(row['record_time']),
+  }
+}
+
+/** Some drivers give plain arrays of bytes. */
+function bytesOf(value: unknown): Buffer | null {
+  if (value === null || Buffer.isBuffer(value)) return value
+  const { buffer, byteOffset, byteLength } = value as Uint8Array
+  return Buffer.from(buffer, byteOffset, byteLength)
+}
+
+function notInTransaction(): StateError {
+  return new StateError(
+    'not-in-transaction',
+    'add was given no transaction of kysely, so the record could be sent without the effect it tells of, or the effect be ' +
+      'there without it; give the trx of db.transaction().execute(async (trx) => …)',
+  )
+}
+
+function noLease(table: string): StateError {
+  return new StateError('no-tables', `${table} has not the rows it was made with; run createOutboxTables once more`)
+}

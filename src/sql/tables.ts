@@ -1,0 +1,95 @@
+import { sql } from 'kysely'
+import { databaseOf, type AnyKysely, type Database, type SqlDialect, type SqlOptions } from './database.js'
+
+/** Of MySQL and MariaDB, which have no lock on a number for the time of a transaction: keys share so many. */
+export const mysqlLanes = 1_024
+
+/**
+ * The statements that make the table of an inbox, for a migration of yours; `createInboxTable` runs them. Each may run again.
+ */
+export function inboxTableSql(
+  dialect: SqlDialect,
+  { prefix = 'tidemark_' }: Pick<SqlOptions, 'prefix'> = {},
+): string[] {
+  const table = `${prefix}inbox`
+  switch (dialect) {
+    case 'sqlite':
+      return [
+        `create table if not exists ${table} (mark text not null primary key, marked_at integer not null) without rowid`,
+        `create index if not exists ${table}_marked_at on ${table} (marked_at)`,
+      ]
+    case 'mysql':
+      return [
+        `create table if not exists ${table} (mark char(43) character set ascii collate ascii_bin not null primary key, ` +
+          `marked_at bigint not null, key ${table}_marked_at (marked_at)) engine = innodb`,
+      ]
+    case 'postgres':
+      return [
+        `create table if not exists ${table} (mark text collate "C" not null primary key, marked_at bigint not null)`,
+        `create index if not exists ${table}_marked_at on ${table} (marked_at)`,
+      ]
+  }
+}
+
+/**
+ * The statements that make the tables of an outbox, for a migration of yours; `createOutboxTables` runs them. Each may run
+ * again.
+ */
+export function outboxTablesSql(
+  dialect: SqlDialect,
+  { prefix = 'tidemark_' }: Pick<SqlOptions, 'prefix'> = {},
+): string[] {
+  const table = `${prefix}outbox`
+  const lease = `${table}_lease`
+  switch (dialect) {
+    case 'sqlite':
+      return [
+        `create table if not exists ${table} (number integer primary key autoincrement, lane text, topic text not null, ` +
+          'record_key blob, value blob, headers text not null, record_partition integer, record_time integer not null, ' +
+          "size_bytes integer not null, state text not null default 'pending', problem text, added_at integer not null)",
+        `create index if not exists ${table}_lane on ${table} (lane, number)`,
+        `create table if not exists ${lease} (name text not null primary key, holder text, until_ms integer not null)`,
+        `insert or ignore into ${lease} (name, until_ms) values ('relay', 0)`,
+      ]
+    case 'mysql':
+      return [
+        `create table if not exists ${table} (number bigint not null auto_increment primary key, ` +
+          'lane char(43) character set ascii collate ascii_bin, ' +
+          'topic varchar(249) character set ascii collate ascii_bin not null, ' +
+          'record_key longblob, value longblob, headers longtext character set utf8mb4 not null, record_partition int, ' +
+          'record_time bigint not null, size_bytes int not null, ' +
+          "state varchar(16) character set ascii not null default 'pending', problem varchar(100), " +
+          `added_at bigint not null, key ${table}_lane (lane, number)) engine = innodb`,
+        `create table if not exists ${table}_lanes (lane smallint unsigned not null primary key) engine = innodb`,
+        `insert ignore into ${table}_lanes (lane) values ` +
+          Array.from({ length: mysqlLanes }, (_, lane) => `(${lane})`).join(','),
+        `create table if not exists ${lease} (name varchar(32) character set ascii not null primary key, ` +
+          'holder varchar(64) character set ascii, until_ms bigint not null) engine = innodb',
+        `insert ignore into ${lease} (name, until_ms) values ('relay', 0)`,
+      ]
+    case 'postgres':
+      return [
+        `create table if not exists ${table} (number bigint generated always as identity primary key, ` +
+          'lane text collate "C", topic text not null, record_key bytea, value bytea, headers text not null, ' +
+          'record_partition int, record_time bigint not null, size_bytes int not null, ' +
+          "state text not null default 'pending', problem text, added_at bigint not null)",
+        `create index if not exists ${table}_lane on ${table} (lane, number)`,
+        `create table if not exists ${lease} (name text not null primary key, holder text, until_ms bigint not null)`,
+        `insert into ${lease} (name, until_ms) values ('relay', 0) on conflict do nothing`,
+      ]
+  }
+}
+
+/** Makes the table of an inbox where it is not there yet. Applications with migrations take `inboxTableSql`. */
+export async function createInboxTable(db: AnyKysely, options: SqlOptions = {}): Promise<void> {
+  await runAll(db, inboxTableSql, databaseOf('createInboxTable', db, options))
+}
+
+/** Makes the tables of an outbox where they are not there yet. Applications with migrations take `outboxTablesSql`. */
+export async function createOutboxTables(db: AnyKysely, options: SqlOptions = {}): Promise<void> {
+  await runAll(db, outboxTablesSql, databaseOf('createOutboxTables', db, options))
+}
+
+async function runAll(db: AnyKysely, of: typeof inboxTableSql, { dialect, prefix }: Database): Promise<void> {
+  for (const statement of of(dialect, { prefix })) await sql.raw(statement).execute(db)
+}
