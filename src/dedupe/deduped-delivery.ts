@@ -163,9 +163,10 @@ class DedupedDelivery implements Delivery {
       this.#claims.release(claim)
       return late
     }
-    if (known.size === 0) return this.#handle(work, claim)
+    // What was asked together is answered together, so some of it may be of others.
+    const at = known.size === 0 ? noIndexes : identities.flatMap((one, index) => (known.has(one) ? [index] : []))
+    if (at.length === 0) return this.#handle(work, claim)
     this.#claims.release(claim)
-    const at = identities.flatMap((identity, index) => (known.has(identity) ? [index] : []))
     if (at.length < identities.length) {
       const [marked, fresh] = work.divide(at)
       this.#tellDropped(marked)

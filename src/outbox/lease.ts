@@ -1,6 +1,6 @@
-import { randomUUID } from 'node:crypto'
 import type { Clock, Timer } from '../runtime/clock.js'
 import { pause } from '../runtime/pause.js'
+import type { Random } from '../runtime/random.js'
 import { withinDeadline } from '../runtime/within-deadline.js'
 import type { OutboxStore } from './outbox-store.js'
 import { inTime } from './store-call.js'
@@ -11,6 +11,7 @@ export type LeaseEnd = 'another-leads' | 'not-renewed' | 'stopped'
 export interface LeaseParts {
   readonly store: Pick<OutboxStore, 'lead' | 'resign'>
   readonly clock: Clock
+  readonly random: Random
   readonly leaseMs: number
   /** It was not renewed, and may be later. */
   readonly onUnreachable: (error: unknown) => void
@@ -35,7 +36,7 @@ const usedShare = 0.8
  * had handed to a socket before it fell asleep may be stored beside what the next holder sends.
  */
 export class Lease {
-  readonly holder: string = randomUUID()
+  readonly holder: string
   readonly #parts: LeaseParts
   readonly #end = new AbortController()
   #validUntil = -Infinity
@@ -44,6 +45,7 @@ export class Lease {
 
   constructor(parts: LeaseParts) {
     this.#parts = parts
+    this.holder = parts.random.uuid()
   }
 
   /** Aborts when it is over. */

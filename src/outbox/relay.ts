@@ -166,9 +166,9 @@ export class OutboxRelay implements AsyncDisposable {
 
   #newLease(): Lease {
     const { store, runtime, options } = this.#parts
-    const { clock } = runtime
+    const { clock, random } = runtime
     const onUnreachable = (error: unknown) => this.#unreachable(error)
-    return new Lease({ store, clock, leaseMs: options.leaseMs, onUnreachable })
+    return new Lease({ store, clock, random, leaseMs: options.leaseMs, onUnreachable })
   }
 
   async #lead(lease: Lease): Promise<void> {

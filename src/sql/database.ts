@@ -18,7 +18,7 @@ export type AnyTransaction = Transaction<any>
 /** `mysql` is MariaDB too. */
 export type SqlDialect = 'sqlite' | 'mysql' | 'postgres'
 
-export const dialects: readonly SqlDialect[] = ['sqlite', 'mysql', 'postgres']
+const dialects: readonly SqlDialect[] = ['sqlite', 'mysql', 'postgres']
 
 export interface SqlOptions {
   /** Which database it is; without it told by the dialect of kysely. */

@@ -1,4 +1,4 @@
-import { createHash, randomUUID } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { sql } from 'kysely'
 import { StateError } from '../errors.js'
 import type { Header } from '../message/record.js'
@@ -6,6 +6,7 @@ import { tdHeader } from '../message/headers.js'
 import type { OutboxBacklog, OutboxContent, OutboxRow, OutboxStore } from '../outbox/outbox-store.js'
 import { encodeRecord, takeOptions, type SendOptions } from '../producer/outgoing-record.js'
 import { systemClock } from '../runtime/clock.js'
+import { systemRandom } from '../runtime/random.js'
 import type { Topic } from '../topic/topic.js'
 import { mysqlLanes } from './tables.js'
 import {
@@ -81,7 +82,7 @@ class Outbox implements SqlOutbox {
     trx: AnyTransaction,
     topic: Topic<Value>,
     value: Value,
-    { id = randomUUID(), ...options }: OutboxAddOptions = {},
+    { id = systemRandom.uuid(), ...options }: OutboxAddOptions = {},
   ): Promise<string> {
     if (trx?.isTransaction !== true) throw notInTransaction()
     const taken = takeOptions(topic as Topic, { ...options, id })

@@ -1,5 +1,6 @@
 import { commitMutants } from './commit-mutants.js'
 import { durabilityMutants } from './durability-mutants.js'
+import { effectMutants } from './effect-mutants.js'
 import { failureMutants } from './failure-mutants.js'
 import { redriveMutants } from './redrive-mutants.js'
 import { verdictMutants } from './verdict-mutants.js'
@@ -706,6 +707,7 @@ export const mutants: readonly Mutant[] = [
   ...commitMutants,
   ...failureMutants,
   ...redriveMutants,
+  ...effectMutants,
   ...verdictMutants,
   ...durabilityMutants,
 ]

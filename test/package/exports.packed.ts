@@ -29,7 +29,7 @@ describe('the packed package', () => {
     const { dependencies } = JSON.parse(readFileSync(join(projectRoot, 'package.json'), 'utf8')) as {
       dependencies: Record<string, string>
     }
-    install(tarball, folder, [...Object.keys(dependencies), 'kafkajs'])
+    install(tarball, folder, [...Object.keys(dependencies), 'kafkajs', 'kysely'])
   }, 240_000)
 
   it.each(subpaths)('%s loads as an ES module and as CommonJS, with the same names', (subpath) => {

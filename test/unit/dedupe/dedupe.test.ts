@@ -380,6 +380,25 @@ describe('a store that marks in the transaction of the handler', () => {
 })
 
 describe('many deliveries at a time', () => {
+  it('of which some were handled before: those are dropped, and no other one', async () => {
+    const store = new FakeStore()
+    const all = await world(store, { order: 'none' })
+    const place = await all.driver.assign('t', 0)
+    all.driver.deliver(
+      place,
+      [...'ace'].map((id, offset) => sentAs(offset, id)),
+    )
+    await all.clock.advance(100)
+    all.driver.deliver(
+      place,
+      [...'abcdef'].map((id, at) => sentAs(3 + at, id)),
+    )
+    await all.clock.advance(100)
+    expect([...all.handled].sort()).toEqual(['t-0@0', 't-0@1', 't-0@2', 't-0@4', 't-0@6', 't-0@8'])
+    expect(all.driver.committed('t', 0)?.nextOffset).toBe(9)
+    await all.consumer.stop()
+  })
+
   it('ask the store together', async () => {
     const store = new FakeStore()
     const all = await world(store, { order: 'none', concurrency: 50 })

@@ -1,0 +1,61 @@
+import { sql } from 'kysely'
+import { describe, expect, it } from 'vitest'
+import { createInboxTable } from '../../src/sql.js'
+import { delay } from '../support/waiting.js'
+import { isFull, kinds, startDatabase } from './support/databases.js'
+import type { CrashPoint, InboxLife } from './support/inbox-process.js'
+import { begin } from './support/lives.js'
+
+const points: readonly CrashPoint[] = ['marked', 'effect', 'committing', 'committed']
+const records = isFull ? 600 : 150
+
+describe.each(kinds)('an inbox on %s', (kind) => {
+  it('has each effect once, whenever its process is killed: at every point between mark, effect and commit, and at any', async () => {
+    const database = await startDatabase(kind)
+    try {
+      const setUp = database.open()
+      await createInboxTable(setUp)
+      await createInboxTable(setUp)
+      await sql.raw('create table effects (record varchar(20) not null)').execute(setUp)
+      await setUp.destroy()
+      const life = (form: InboxLife['form'], crash: InboxLife['crash']): InboxLife => ({
+        place: database.place,
+        records,
+        form,
+        crash,
+      })
+
+      for (const [at, point] of points.entries()) {
+        const forms: readonly InboxLife['form'][] = at % 2 === 0 ? ['each', 'batch'] : ['batch', 'each']
+        // On a server two members have the same records at the same time; a file has one process.
+        const lives = (database.isServer ? forms : forms.slice(0, 1)).map((form) =>
+          begin('inbox-process.ts', life(form, { point, call: 3 + at })),
+        )
+        const ends = await Promise.all(lives.map(({ ended }) => ended))
+        expect(ends).toContain('SIGKILL')
+        expect(ends.filter((end) => end !== 'SIGKILL' && end !== 0)).toEqual([])
+      }
+      for (const ms of [500, 900]) {
+        const lives = (database.isServer ? (['each', 'batch'] as const) : (['each'] as const)).map((form) =>
+          begin('inbox-process.ts', life(form, null)),
+        )
+        await delay(ms)
+        for (const one of lives) {
+          one.kill()
+          await one.ended
+        }
+      }
+      expect(await begin('inbox-process.ts', life('each', null)).ended).toBe(0)
+
+      const db = database.open()
+      const { rows } = await sql<{ record: string }>`select record from effects`.execute(db)
+      const { rows: marks } = await sql`select mark from tidemark_inbox`.execute(db)
+      await db.destroy()
+      const seen = rows.map(({ record }) => Number(record)).sort((a, b) => a - b)
+      expect(seen).toEqual(Array.from({ length: records }, (_, at) => at))
+      expect(marks).toHaveLength(records)
+    } finally {
+      await database.stop()
+    }
+  })
+})
