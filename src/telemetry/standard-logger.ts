@@ -32,9 +32,19 @@ const textLogger = fromLevel('debug', (level, fields, message) => {
 function oncePerCause(logger: Logger, least: LogLevel): Logger {
   const repeats = new Repeats(systemClock, repeatMs)
   return fromLevel(least, (level, fields, message) => {
-    const kept = repeats.met(`${level} ${message} ${codeOf(fields)}`)
+    const kept = repeats.met(`${level} ${message} ${codeOf(fields)} ${whose(level, fields)}`)
     if (kept !== 'too-soon') logger[level](kept === 0 ? fields : { ...fields, repeated: kept }, message)
   })
+}
+
+/** What befalls another group or topic is another cause; an error of another partition too, as each of them stands still. */
+function whose(level: LogLevel, fields: object): string {
+  const { group = '', topic = '', partition = '' } = fields as Readonly<Record<string, unknown>>
+  return `${told(group)} ${told(topic)} ${level === 'error' ? told(partition) : ''}`
+}
+
+function told(value: unknown): string {
+  return typeof value === 'string' || typeof value === 'number' ? String(value) : ''
 }
 
 function codeOf(fields: object): string {

@@ -1,4 +1,5 @@
 import type { Clock } from '../../runtime/clock.js'
+import { pause } from '../../runtime/pause.js'
 import type { Metrics } from '../../telemetry/metrics.js'
 import type { BackPressure } from '../partition/back-pressure.js'
 import type { OutcomeLabels, OwnedPartition } from '../partition/owned-partition.js'
@@ -18,6 +19,8 @@ export interface SettlerParts {
   /** An attempt has come to this end, and what follows from it is done. */
   readonly onEnd: ((work: Work, end: Settlement) => void) | undefined
 }
+
+const inPlaceMs = 2
 
 /** Takes each delivery through its handler, however often, and settles it. */
 export class Settler {
@@ -127,11 +130,16 @@ export class Settler {
     metrics.count('tidemark_consumer_records_total', labelsOf(partition, settlement), count)
     ledger.settled(work, settlement)
     backPressure.shrunk(partition)
-    // What was not handled says nothing about an outage, so it has been no probe: another one starts in its place.
-    if (settlement.kind !== 'handled' && partition.gate.isClosedBy('outage'))
-      clock.defer(() => partition.lanes.letAnother())
+    if (settlement.kind !== 'handled' && partition.gate.isClosedBy('outage')) void this.#letAnother(partition)
     if (settlement.kind !== 'moved') partition.handled += settlement.kind === 'duplicate' ? 0 : count
     else if (settlement.thenStop !== undefined) this.#parts.stopPartition(partition, settlement.thenStop)
+  }
+
+  /** What was not handled says nothing about an outage, so it has been no probe: another one starts in its place. */
+  async #letAnother({ lanes }: OwnedPartition): Promise<void> {
+    // Later than the outage began, also for a clock of whole milliseconds.
+    await pause(this.#parts.clock, inPlaceMs, lanes.closing)
+    lanes.letAnother()
   }
 
   #countLate({ partition, count }: Work): void {

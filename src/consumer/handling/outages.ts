@@ -87,6 +87,11 @@ export class Outages {
     if (outage !== undefined) this.#end(partition, outage)
   }
 
+  /** Else an outage is what a handler says is one, and what it throws beside that is none. */
+  get guesses(): boolean {
+    return this.#parts.settings !== false
+  }
+
   isIn(partition: OwnedPartition): boolean {
     return this.#outages.has(partition)
   }

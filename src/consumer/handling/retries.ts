@@ -42,7 +42,7 @@ const whenProbed = Object.freeze({ kind: 'again', afterMs: 0, isFree: true }) sa
  * |---------------------------------|------|
  * | `fatal`                         | is not for this rung |
  * | `cancelled`                     | is tried again after a while, as often as it takes; spends nothing |
- * | `unavailable`, or `retryable` in an outage | waits for a probe; spends nothing (`outages.ts`) |
+ * | `unavailable`, or `retryable` in an outage | waits for a probe; spends nothing (`outages.ts`); with `outage: false` what is `retryable` spends its retries there too |
  * | `RetryLater`                    | is tried again after the time it names, as often as it is thrown |
  * | `retryable`, retries are left   | is tried again after a time that is drawn; spends one |
  * | a batch before its last retry   | is taken apart: the last attempt of each of its records is alone |
@@ -82,7 +82,7 @@ class Retries {
   #retry(failed: Failed): Settlement | 'not-mine' {
     const { settings, runtime, outages } = this.#parts
     if (settings === false) return 'not-mine'
-    if (outages.isIn(failed.work.partition)) return this.#inOutage(failed)
+    if (outages.guesses && outages.isIn(failed.work.partition)) return this.#inOutage(failed)
     const trouble = troubleOf(failed)
     const now = runtime.clock.now()
     trouble.countsFrom ??= now

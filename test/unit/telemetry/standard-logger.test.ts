@@ -31,6 +31,23 @@ describe('without a logger', () => {
     for (const line of lines) expect(line).toMatch(/^\d{4}-\d\d-\d\dT[\d:.]+Z (warn|error) tidemark: [^\n]+\n$/)
   })
 
+  it('a partition that stops is one line, whichever others stopped before; what is a warning is one for each topic', () => {
+    const lines = standardError()
+    const logger = standardLogger(undefined)
+    const err = new DriverError('handler-failed', 'no')
+    for (const partition of [0, 1, 2, 1, 2])
+      logger.error({ group: 'g', topic: 't', partition, err }, 'partition stopped')
+    for (const partition of [0, 1, 2]) logger.warn({ group: 'g', topic: 't', partition }, 'no progress')
+    logger.warn({ group: 'g', topic: 'u', partition: 0 }, 'no progress')
+    expect(lines.map((line) => /"topic":"(\w)","partition":(\d)/.exec(line)?.slice(1).join(''))).toEqual([
+      't0',
+      't1',
+      't2',
+      't0',
+      'u0',
+    ])
+  })
+
   it.each([
     ['silent', []],
     ['error', ['error']],

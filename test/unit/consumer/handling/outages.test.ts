@@ -372,6 +372,16 @@ describe('Unavailable', () => {
     expect([handled.length, letters()]).toEqual([400, []])
   })
 
+  it('is no shelter for a record that fails otherwise when it is over: with outage: false its retries are spent as ever', async () => {
+    const behaviour: Behaviour = (place, at) => {
+      if (at < 5_000) return unavailable()
+      return place === '0@0' ? new Error('bad') : undefined
+    }
+    const { clock, letters, handled } = await world(behaviour, 1, 10, { outage: false })
+    await clock.advance(120_000)
+    expect([letters(), handled.length]).toEqual([['0@0'], 9])
+  })
+
   it('is obeyed with outage: false and retry: false, which take nothing else for an outage', async () => {
     for (const options of [{ outage: false }, { retry: false }] as const) {
       const said = await world(from(0, 100_000, unavailable), 1, 10, options)
