@@ -5,9 +5,9 @@ import type { PartitionOrder } from '../../../src/reorder/partition-order.js'
 import { ReorderBuffer, type ReorderLimits } from '../../../src/reorder/reorder-buffer.js'
 import { boundedOutOfOrderness, type WatermarkStrategy } from '../../../src/reorder/watermark-strategy.js'
 
-/** A few runs beside all other tests; so many in CI, with TIDEMARK_PROPERTIES=full. */
+/** A few runs beside all other tests; so many in CI, with TIDEMARK_FULL=1. */
 export const runs = (full: number): { readonly numRuns: number } => ({
-  numRuns: process.env['TIDEMARK_PROPERTIES'] === 'full' ? full : 15,
+  numRuns: process.env['TIDEMARK_FULL'] === '1' ? full : 15,
 })
 
 const limits: ReorderLimits = {
