@@ -13,3 +13,12 @@ export {
   type InvalidTimestamp,
   type WatermarkStrategy,
 } from './reorder/watermark-strategy.js'
+export {
+  slidingWindows,
+  tumblingWindows,
+  type Aggregate,
+  type ClosedWindow,
+  type SlidingOptions,
+  type TumblingOptions,
+  type Windows,
+} from './reorder/windows.js'
