@@ -2,6 +2,11 @@
 const few = 24
 /** Room for the place of a record in its bucket, beside its code. */
 const placeBits = 2 ** 20
+/** Of codes, in each pass over them. */
+const digitBits = 8
+const digitMask = 2 ** digitBits - 1
+/** Codes below it are taken digit by digit. */
+const mostDigits = 2 ** 31
 
 /**
  * Orders the records of buckets. It keeps its working memory from one to the next, so the order that it returns is good
@@ -12,6 +17,7 @@ export class BucketOrder {
   #byLane = new Uint32Array(0)
   #starts = new Uint32Array(4_096)
   #keys = new Float64Array(0)
+  #digits = new Uint32Array(0)
 
   /**
    * Positions by code, equal codes as they came; only the first `codes.length` count.
@@ -24,6 +30,7 @@ export class BucketOrder {
     if (count < few) this.#byInsertion(codes)
     else if (width * lanes <= 4 * count) this.#byCode(codes, width * lanes)
     else if (width + lanes <= 4 * count) this.#byLaneAndTime(codes, width, lanes)
+    else if (width * lanes <= mostDigits) this.#byDigits(codes, width * lanes)
     else if (count <= placeBits && width * lanes * placeBits <= Number.MAX_SAFE_INTEGER) this.#byNumbers(codes)
     else this.#byComparing(codes)
     return this.#order
@@ -64,6 +71,39 @@ export class BucketOrder {
     for (let at = 0; at < codes.length; at += 1) {
       const position = byLane[at] as number
       order[starts[Math.floor((codes[position] as number) / lanes)]!++] = position
+    }
+  }
+
+  /** Stable passes over some bits of the codes each, the lowest first. Their histograms are made in one walk. */
+  #byDigits(codes: readonly number[], size: number): void {
+    const count = codes.length
+    if (count > this.#byLane.length) this.#byLane = new Uint32Array(count * 2)
+    if (count > this.#digits.length) this.#digits = new Uint32Array(count * 2)
+    const bits = 32 - Math.clz32(size - 1)
+    const passes = Math.ceil(bits / digitBits)
+    const counts = this.#cleared(passes << digitBits)
+    const digits = this.#digits
+    for (let at = 0; at < count; at += 1) {
+      const code = codes[at] as number
+      digits[at] = code
+      for (let pass = 0; pass < passes; pass += 1)
+        counts[(pass << digitBits) + ((code >>> (pass * digitBits)) & digitMask)]! += 1
+    }
+    // The last pass ends in the order that is asked for.
+    let [from, to] = passes % 2 === 0 ? [this.#order, this.#byLane] : [this.#byLane, this.#order]
+    for (let pass = 0; pass < passes; pass += 1) {
+      const base = pass << digitBits
+      for (let digit = 0, sum = 0; digit <= digitMask; digit += 1) {
+        const here = counts[base + digit] as number
+        counts[base + digit] = sum
+        sum += here
+      }
+      const shift = pass * digitBits
+      for (let at = 0; at < count; at += 1) {
+        const position = pass === 0 ? at : (from[at] as number)
+        to[counts[base + (((digits[position] as number) >>> shift) & digitMask)]!++] = position
+      }
+      ;[from, to] = [to, from]
     }
   }
 
