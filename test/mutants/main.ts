@@ -56,7 +56,7 @@ async function judge(mutant: Mutant, folder: string): Promise<Verdict> {
     original.replace(mutant.find, () => mutant.replace),
   )
   try {
-    return mutant.units === undefined ? await simulate(folder) : await runUnits(folder, mutant.units)
+    return mutant.units === undefined ? await simulate(folder) : await runUnits(folder, mutant.units, mutant.isRare)
   } finally {
     await writeFile(path, original)
   }
@@ -73,9 +73,13 @@ async function simulate(folder: string): Promise<Verdict> {
   return verdictOf(code, errors)
 }
 
-async function runUnits(folder: string, tests: string): Promise<Verdict> {
+async function runUnits(folder: string, tests: string, isRare = false): Promise<Verdict> {
   const vitest = join(folder, 'node_modules/vitest/vitest.mjs')
-  const { code, output, errors } = await run(folder, [vitest, 'run', '--bail', '1', '--reporter', 'verbose', tests])
+  const { code, output, errors } = await run(
+    folder,
+    [vitest, 'run', '--bail', '1', '--reporter', 'verbose', tests],
+    isRare,
+  )
   const failed = /FAIL\s+(.*)$/m.exec(output + errors)
   if (code === 1 && failed !== null) return { kind: 'caught', by: failed[1] as string }
   return verdictOf(code, errors)
@@ -88,10 +92,10 @@ function verdictOf(code: number | null, errors: string): Verdict {
 }
 
 /** `code` is null when it had to be killed. */
-function run(folder: string, args: readonly string[]) {
+function run(folder: string, args: readonly string[], isFull = false) {
   return new Promise<{ readonly code: number | null; readonly output: string; readonly errors: string }>(
     (resolve, reject) => {
-      const env = { ...process.env, NO_COLOR: '1', FORCE_COLOR: '0' }
+      const env = { ...process.env, NO_COLOR: '1', FORCE_COLOR: '0', ...(isFull ? { TIDEMARK_FULL: '1' } : {}) }
       const child = spawn(process.execPath, args, { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'] })
       let output = ''
       let errors = ''

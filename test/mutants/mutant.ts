@@ -8,4 +8,6 @@ export interface Mutant {
   readonly why: string
   /** The unit tests that must find it; without them simulation must. */
   readonly units?: string
+  /** They find it in one of some thousand runs: all that `TIDEMARK_FULL=1` makes. */
+  readonly isRare?: boolean
 }

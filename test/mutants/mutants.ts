@@ -3,6 +3,7 @@ import { durabilityMutants } from './durability-mutants.js'
 import { effectMutants } from './effect-mutants.js'
 import { failureMutants } from './failure-mutants.js'
 import { redriveMutants } from './redrive-mutants.js'
+import { reorderMutants } from './reorder-mutants.js'
 import { verdictMutants } from './verdict-mutants.js'
 import type { Mutant } from './mutant.js'
 
@@ -710,4 +711,5 @@ export const mutants: readonly Mutant[] = [
   ...effectMutants,
   ...verdictMutants,
   ...durabilityMutants,
+  ...reorderMutants,
 ]

@@ -1,0 +1,161 @@
+import type { Mutant } from './mutant.js'
+
+const order = 'test/unit/reorder/order-properties.test.ts'
+const restarts = 'test/unit/reorder/restart-properties.test.ts'
+const idle = 'test/unit/reorder/idle-and-bounds.test.ts'
+const consumer = 'test/unit/reorder/consumer.test.ts'
+const snapshots = 'test/unit/reorder/kept-order.test.ts'
+
+/** Of event-time order: the plausible errors of a restart first, then those of watermarks, and of what binds it to a consumer. */
+export const reorderMutants: readonly Mutant[] = [
+  {
+    name: 'the threshold of an order is its last record, not the watermark behind it',
+    file: 'src/reorder/ready-queue.ts',
+    find: "if ('through' in item || (item.state === 'done' && item.lateByMs === null)) this.#last = item",
+    replace: "if (!('through' in item) && item.state === 'done' && item.lateByMs === null) this.#last = item",
+    why: 'late records between the two are handled again after every restart',
+    units: restarts,
+    isRare: true,
+  },
+  {
+    name: 'a snapshot of the order passes over late records that are not done',
+    file: 'src/reorder/partition-order.ts',
+    find: 'position: first?.offset ?? this.position',
+    replace: 'position: this.position',
+    why: 'a late record in hand at a crash is lost',
+    units: restarts,
+    isRare: true,
+  },
+  {
+    name: 'a restored watermark is that of the greatest time read, at once',
+    file: 'src/reorder/partition-order.ts',
+    find: "this.#reads = restored === null ? 'on' : 'again'",
+    replace:
+      "this.#reads = 'on'\n    if (restored?.maxTimestamp !== null && restored !== null) this.#observe(restored.maxTimestamp)",
+    why: 'what was in the buffer at a crash is late after it',
+    units: restarts,
+    isRare: true,
+  },
+  {
+    name: 'a restored watermark stands in the middle of a tie',
+    file: 'src/reorder/partition-order.ts',
+    find: 'return place === null ? timestamp : timestamp - 1',
+    replace: 'return timestamp',
+    why: 'of records of one time those that were not done are late after a crash',
+    units: restarts,
+    isRare: true,
+  },
+  {
+    name: 'late by partition forgets what was handed out',
+    file: 'src/reorder/reorder-buffer.ts',
+    find: 'return Math.max(partition.watermark, this.#frontier)',
+    replace: 'return partition.watermark',
+    why: 'records are handled in time behind later ones',
+    units: order,
+  },
+  {
+    name: 'the bound of disorder is one too small',
+    file: 'src/reorder/watermark-generator.ts',
+    find: 'return this.#max - this.#bound - 1',
+    replace: 'return this.#max - this.#bound',
+    why: 'records within the bound are late, and ties are torn apart',
+    units: order,
+  },
+  {
+    name: 'an idle partition counts for the watermark',
+    file: 'src/reorder/reorder-buffer.ts',
+    find: "    let least = Infinity\n    for (const { activity, watermark } of this.#partitions) {\n      if (activity === 'active' && watermark < least) least = watermark\n    }\n    if (least === Infinity) {",
+    replace:
+      '    let least = Infinity\n    for (const { watermark } of this.#partitions) {\n      if (watermark < least) least = watermark\n    }\n    if (least === Infinity) {',
+    why: 'a partition without records holds all others for ever',
+    units: idle,
+  },
+  {
+    name: 'a partition is idle because its broker is silent',
+    file: 'src/reorder/partition-order.ts',
+    find: 'this.#atEnd.until - this.#atEnd.since >= maxIdleMs',
+    replace: 'now - this.#atEnd.since >= maxIdleMs',
+    why: 'records of a partition whose leader was away are late',
+    units: idle,
+  },
+  {
+    name: 'a record from the far future moves the watermark',
+    file: 'src/reorder/event-time.ts',
+    find: "if (future === null || time <= wallTime + future.maxFutureMs) return { kind: 'own', timestamp: time }",
+    replace: "if (future === null || time > 0) return { kind: 'own', timestamp: time }",
+    why: 'one wrong clock makes everybody late',
+    units: idle,
+  },
+  {
+    name: 'records of other partitions are handled beside a run',
+    file: 'src/reorder/sequencer.ts',
+    find: "    this.#out = { kind: 'run', of: inflow }\n",
+    replace: '',
+    why: 'a retry is overtaken by what is later',
+    units: consumer,
+  },
+  {
+    name: 'a partition that stopped keeps its place in the order',
+    file: 'src/reorder/ordered-inflow.ts',
+    find: "    this.#state = 'left'\n    this.#turns.left(this)",
+    replace: "    this.#state = 'left'",
+    why: 'one bad record stops all partitions',
+    units: consumer,
+  },
+  {
+    name: 'the way in of a partition is not told that nothing of it begins any more',
+    file: 'src/consumer/partition/owned-partition.ts',
+    find: '    this.inflow.close()\n',
+    replace: '',
+    why: 'a partition that is given up holds the order of all others, and commits what others did',
+    units: consumer,
+  },
+  {
+    name: 'what was left tells of the order what others did later',
+    file: 'src/reorder/ordered-inflow.ts',
+    find: "return this.#state === 'left' ? this.#snapshot : this.#turns.buffer.snapshot(this.order)",
+    replace: 'return this.#turns.buffer.snapshot(this.order)',
+    why: 'the next owner passes over records that nobody handled',
+    units: snapshots,
+  },
+  {
+    name: 'commits keep nothing of the order',
+    file: 'src/consumer/settling/commit-state.ts',
+    find: '    ...(order === null ? [] : [orderSection(order, needs)]),\n',
+    replace: '',
+    why: 'after a restart what was handed out is handed out again, as far as ranges have no room',
+    units: snapshots,
+  },
+  {
+    name: 'the leaders that a commit names end before what the order says is done',
+    file: 'src/offsets/leader-epochs.ts',
+    find: 'return Math.max(commit.offset, read, ',
+    replace: 'return Math.max(commit.offset, ',
+    why: 'after an unclean election other records are passed over as done',
+    units: snapshots,
+  },
+  {
+    name: 'what is buffered is a view of the answer it came with',
+    file: 'src/reorder/ordered-inflow.ts',
+    find: '    ownValues(works)\n',
+    replace: '',
+    why: 'a small record keeps megabytes in memory',
+    units: snapshots,
+  },
+  {
+    name: 'the partition that all wait for is paused',
+    file: 'src/reorder/reorder-buffer.ts',
+    find: "if (partition.activity !== 'active' || partition.watermark <= least) return false",
+    replace: "if (partition.activity !== 'active') return false",
+    why: 'a full buffer stands still for ever',
+    units: consumer,
+  },
+  {
+    name: 'a window is closed by a watermark before its end',
+    file: 'src/reorder/windows.ts',
+    find: 'if (from + sizeMs - 1 > this.#closedThrough) break',
+    replace: 'if (from + sizeMs - 2 > this.#closedThrough) break',
+    why: 'values of the last millisecond are missing',
+    units: 'test/unit/reorder/windows.test.ts',
+  },
+]
