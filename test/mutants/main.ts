@@ -1,6 +1,6 @@
 /**
  * Puts each one-line bug into a copy of the sources and runs simulated seeds against it until one fails, or the unit tests
- * that it names. `--seeds 300` bounds the search, `--only text` takes the mutants whose name holds the text, `--part 1/4`
+ * that it names. `--seeds 300` bounds the search, `--only text` takes the mutants whose name, file or tests hold the text, `--part 1/4`
  * the first of four parts, `--jobs 2` judges so many at the same time (default one for each processor).
  */
 import { spawn } from 'node:child_process'
@@ -126,9 +126,11 @@ function told(mutant: Mutant, verdict: Verdict): string {
   }
 }
 
+const textOf = ({ name, file, units = '' }: Mutant) => `${name} ${file} ${units}`
+
 async function main(): Promise<number> {
   const [part = 1, parts = 1] = values.part.split('/').map(Number)
-  const chosen = mutants.filter(({ name }, at) => name.includes(values.only) && at % parts === part - 1)
+  const chosen = mutants.filter((mutant, at) => textOf(mutant).includes(values.only) && at % parts === part - 1)
   const left = [...chosen]
   let passed = 0
   const judgeAll = async () => {
