@@ -5,6 +5,33 @@ import type { CommittedPartition } from '../connection/requests/offsets.js'
 import type { TopicPartition } from '../message/topic-partition.js'
 import type { StartPosition } from './consumer.js'
 
+/** A transactional id that brokers know. */
+export interface ListedTransaction {
+  readonly transactionalId: string
+  readonly producerId: number
+  /** `Empty`, `Ongoing`, `PrepareCommit`, `PrepareAbort`, `CompleteCommit`, `CompleteAbort`, `Dead`. More may come. */
+  readonly state: string
+}
+export interface TransactionDescription extends ListedTransaction {
+  readonly producerEpoch: number
+  /** After so long, counted from its first record, the brokers abort it. */
+  readonly timeoutMs: number
+  /** Milliseconds since the Unix epoch; `null` while none is open. */
+  readonly startedAt: number | null
+  /** Those that have joined it. */
+  readonly partitions: readonly TopicPartition[]
+}
+/** A transaction that is open in a partition: readers of committed records get no further than its first record. */
+export interface OpenTransactionAt extends TopicPartition {
+  /** `null` when no coordinator knows whose it is: it hangs, and only `kafka-transactions.sh abort` ends it. */
+  readonly transactionalId: string | null
+  readonly producerId: number
+  readonly producerEpoch: number
+  readonly firstOffset: number
+  /** Of its newest record; milliseconds since the Unix epoch. */
+  readonly lastWrittenAt: number
+}
+
 /** Every method is bounded by `deadline` (by `clock.now()`) and rejects with a `DriverError` that names the topic or group. */
 export interface DriverAdmin {
   /** Creates what is missing; resolves to the names created. Existing topics are left as they are. */
@@ -29,5 +56,15 @@ export interface DriverAdmin {
     partitions: readonly TopicPartition[] | null,
     deadline: number,
   ): Promise<readonly CommittedPartition[]>
+  /** Of all brokers; empty lists leave nothing out. Kafka 3.0 and newer. */
+  listTransactions(
+    states: readonly string[],
+    producerIds: readonly number[],
+    deadline: number,
+  ): Promise<readonly ListedTransaction[]>
+  /** Ids that nobody knows are left out. Kafka 3.0 and newer. */
+  describeTransactions(ids: readonly string[], deadline: number): Promise<readonly TransactionDescription[]>
+  /** The transactions that are open in these partitions. Kafka 3.0 and newer. */
+  openTransactions(partitions: readonly TopicPartition[], deadline: number): Promise<readonly OpenTransactionAt[]>
   close(): Promise<void>
 }

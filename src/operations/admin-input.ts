@@ -9,6 +9,14 @@ export interface AdminCallOptions {
   readonly timeoutMs?: number | undefined
 }
 
+/** Which transactions to list. */
+export interface ListTransactionsOptions extends AdminCallOptions {
+  /** By Kafka's names, for example `Ongoing`. Default: all. */
+  readonly states?: readonly string[] | undefined
+  /** Default: all. */
+  readonly producerIds?: readonly number[] | undefined
+}
+
 /** A topic to make. */
 export interface NewTopic {
   readonly name: string
@@ -83,6 +91,20 @@ export function requireCount(call: string, count: unknown): void {
 
 export function requireText(call: string, path: string, value: unknown): void {
   if (!isText(value)) throw refused(call, path, value, anyText.expected)
+}
+
+export function requireIds(call: string, ids: unknown): void {
+  if (!Array.isArray(ids)) throw refused(call, 'ids', ids, 'a list of transactional ids')
+  ids.forEach((id: unknown, index) => requireText(call, `ids.${index}`, id))
+}
+
+export function requireTransactionFilters(call: string, states: unknown, producerIds: unknown): void {
+  if (!Array.isArray(states) || !states.every(isText)) {
+    throw refused(call, 'states', states, "a list of states, for example ['Ongoing']")
+  }
+  if (!Array.isArray(producerIds) || !producerIds.every((id) => wholeNumber(0).accepts(id))) {
+    throw refused(call, 'producerIds', producerIds, 'a list of producer ids, each a whole number')
+  }
 }
 
 export function requireResourceType(call: string, type: unknown): void {

@@ -1,21 +1,24 @@
 import type { IsolationLevel } from '../connection/requests/fetch.js'
 import type { ClusterDescription, TopicMetadata } from '../connection/requests/metadata.js'
 import type { CommittedPartition } from '../connection/requests/offsets.js'
-import type { DriverAdmin } from '../driver/admin.js'
+import type { DriverAdmin, ListedTransaction, OpenTransactionAt, TransactionDescription } from '../driver/admin.js'
 import type { StartPosition } from '../driver/consumer.js'
 import type { TopicPartition } from '../message/topic-partition.js'
 import type { Clock } from '../runtime/clock.js'
 import {
   requireCallOptions,
   requireCount,
+  requireIds,
   requireNames,
   requireNewTopics,
   requirePlaces,
   requirePosition,
   requireResourceType,
   requireText,
+  requireTransactionFilters,
   withDefaults,
   type AdminCallOptions,
+  type ListTransactionsOptions,
   type NewTopic,
 } from './admin-input.js'
 
@@ -96,6 +99,34 @@ export class Admin {
     requireText('committedOffsets', 'groupId', groupId)
     if (partitions !== null) requirePlaces('committedOffsets', partitions)
     return this.#driver.committedOffsets(groupId, partitions, this.#deadline(options))
+  }
+
+  /**
+   * The transactional ids that brokers know, of all states and producers unless some are named, for example
+   * `{ states: ['Ongoing'] }`. Kafka 3.0 and newer; shows what this client may describe.
+   */
+  async listTransactions(options: ListTransactionsOptions = {}): Promise<readonly ListedTransaction[]> {
+    const { states = [], producerIds = [], ...call } = options
+    requireTransactionFilters('listTransactions', states, producerIds)
+    return this.#driver.listTransactions(states, producerIds, this.#deadline(call))
+  }
+
+  /** What the coordinators know of transactional ids, in their order; those that nobody knows are left out. Kafka 3.0 and newer. */
+  async describeTransactions(
+    ids: readonly string[],
+    options?: AdminCallOptions,
+  ): Promise<readonly TransactionDescription[]> {
+    requireIds('describeTransactions', ids)
+    return this.#driver.describeTransactions(ids, this.#deadline(options))
+  }
+
+  /** The transactions that are open in these partitions: whoever reads committed records waits for them. Kafka 3.0 and newer. */
+  async openTransactions(
+    partitions: readonly TopicPartition[],
+    options?: AdminCallOptions,
+  ): Promise<readonly OpenTransactionAt[]> {
+    requirePlaces('openTransactions', partitions)
+    return this.#driver.openTransactions(partitions, this.#deadline(options))
   }
 
   async close(): Promise<void> {

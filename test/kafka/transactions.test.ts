@@ -152,6 +152,22 @@ describe.each(kinds)('transactions on Kafka $version', ({ version, apis }) => {
     await messaging.close()
   })
 
+  it('that are open are seen by an admin, with where they hold up readers and whose they are', async () => {
+    const [one] = await topicsOf('seen')
+    const messaging = messagingOver()
+    await messaging.transaction('seen', async (transaction) => {
+      const { partition, offset } = await transaction.send(one, 'open')
+      const place = { topic: one.name, partition }
+      const listed = await messaging.admin.listTransactions({ states: ['Ongoing'] })
+      expect(listed).toMatchObject([{ transactionalId: 'seen', state: 'Ongoing' }])
+      const described = await messaging.admin.describeTransactions(['seen', 'nobody'])
+      expect(described).toMatchObject([{ transactionalId: 'seen', state: 'Ongoing', partitions: [place] }])
+      const open = await messaging.admin.openTransactions([place])
+      expect(open).toMatchObject([{ ...place, transactionalId: 'seen', firstOffset: offset }])
+    })
+    await messaging.close()
+  })
+
   it('are refused clearly when they may not be that long', async () => {
     const messaging = messagingOver()
     const long = messaging.transaction('long', () => undefined, { timeoutMs: 1_000_000 })

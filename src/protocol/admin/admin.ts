@@ -5,7 +5,7 @@ import type { NamedError, NewTopic } from '../../connection/requests/admin.js'
 import type { IsolationLevel } from '../../connection/requests/fetch.js'
 import type { ClusterDescription, TopicMetadata } from '../../connection/requests/metadata.js'
 import type { CommittedPartition } from '../../connection/requests/offsets.js'
-import type { DriverAdmin } from '../../driver/admin.js'
+import type { DriverAdmin, ListedTransaction, OpenTransactionAt, TransactionDescription } from '../../driver/admin.js'
 import type { ClientSettings } from '../../driver/client-settings.js'
 import type { StartPosition } from '../../driver/consumer.js'
 import { DriverError, StateError, TimeoutError } from '../../errors.js'
@@ -18,6 +18,7 @@ import { CoordinatorLine } from '../cluster/coordinator-line.js'
 import { fetchCommitted } from '../offsets/committed.js'
 import { lookUpOffsets, timestampOf } from '../offsets/look-up.js'
 import { changeTopics, type TopicChangeParts } from './topic-changes.js'
+import { TransactionsView } from './transactions-view.js'
 
 const requestTimeoutMs = 5_000
 const metadataMaxAgeMs = 300_000
@@ -32,11 +33,14 @@ class ProtocolAdmin implements DriverAdmin {
   readonly #cluster: Cluster
   readonly #runtime: Runtime
   readonly #changes: TopicChangeParts
+  readonly #transactions: TransactionsView
   readonly #closed = new AbortController()
 
   constructor(connection: Connection, runtime: Runtime, settings: ClientSettings) {
     this.#runtime = runtime
     this.#cluster = new Cluster(connection, runtime, { ...settings, requestTimeoutMs, metadataMaxAgeMs })
+    const context = { cluster: this.#cluster, runtime, settings: { requestTimeoutMs } }
+    this.#transactions = new TransactionsView(context, (deadline, attempt) => this.#retry(deadline, attempt))
     this.#changes = { cluster: this.#cluster, runtime, requestTimeoutMs, closed: this.#closed.signal }
   }
 
@@ -168,6 +172,22 @@ class ProtocolAdmin implements DriverAdmin {
       return null
     })
     return committed
+  }
+
+  listTransactions(
+    states: readonly string[],
+    producerIds: readonly number[],
+    deadline: number,
+  ): Promise<readonly ListedTransaction[]> {
+    return this.#transactions.list(states, producerIds, deadline)
+  }
+
+  describeTransactions(ids: readonly string[], deadline: number): Promise<readonly TransactionDescription[]> {
+    return this.#transactions.describe(ids, deadline)
+  }
+
+  openTransactions(partitions: readonly TopicPartition[], deadline: number): Promise<readonly OpenTransactionAt[]> {
+    return this.#transactions.open(partitions, deadline)
   }
 
   /** What is being asked ends now, with an error. */

@@ -22,7 +22,7 @@ export interface Ending {
  * - `undecided`: no answer that says anything until the deadline.
  */
 export type EndResult =
-  | { readonly kind: 'ended'; readonly next: ProducerIdentity }
+  | { readonly kind: 'ended'; readonly inDoubt: boolean; readonly next: ProducerIdentity }
   | {
       readonly kind: 'not-open' | 'abortable' | 'fenced' | 'refused' | 'undecided'
       readonly inDoubt: boolean
@@ -50,7 +50,7 @@ export async function askForEnd(
       const { answer } = asked
       errorCode = answer.errorCode
       const verdict = judgeEnd(errorCode)
-      if (verdict === 'ended') return { kind: 'ended', next: nextOf(answer, owner) }
+      if (verdict === 'ended') return { kind: 'ended', inDoubt, next: nextOf(answer, owner) }
       problem = brokerError(errorCode, `${committed ? 'committing' : 'aborting'} a transaction of "${coordinator.key}"`)
       if (verdict === 'look-up') coordinator.lost()
       if (verdict === 'look-up' || verdict === 'repeat') inDoubt = true

@@ -41,6 +41,7 @@ export class TransactionalIdentity implements Identity {
   /** Those that have records, or may have. */
   #joined = new Set<TransactionalPartition>()
   #started = false
+  #straggles = false
   #joins: Joins | null = null
 
   constructor(transactionalId: string) {
@@ -95,7 +96,17 @@ export class TransactionalIdentity implements Identity {
     this.#failure = null
     this.#joined = new Set()
     this.#started = false
+    this.#straggles = false
     this.#phase = 'open'
+  }
+
+  /** A request of it may be carried out yet, when the next one is open. */
+  get mayHaveStragglers(): boolean {
+    return this.#straggles
+  }
+
+  straggles(): void {
+    this.#straggles = true
   }
 
   /** Whatever is asked of coordinators or leaders from now on may be carried out. */

@@ -70,7 +70,7 @@ export class Joining implements Joins {
     }
     this.#identity.start()
     const answer = await this.#coordinator.ask(request, Infinity)
-    if (answer.kind === 'unanswered') return notAsked(answer)
+    if (answer.kind === 'unanswered') return this.#notAsked(answer)
     const doing = `bringing partitions into a transaction of "${this.#coordinator.key}"`
     const worst = worstOf(answer.answer.partitions, judgeJoin, doing)
     if (worst !== null) return worst
@@ -91,7 +91,7 @@ export class Joining implements Joins {
       const request = { api: 'addOffsetsToTxn', transactionalId, ...owner, groupId: member.groupId } as const
       await this.#until(deadline, this.#coordinator, async () => {
         const asked = await this.#coordinator.ask(request, deadline)
-        if (asked.kind === 'unanswered') return notAsked(asked)
+        if (asked.kind === 'unanswered') return this.#notAsked(asked)
         return worstOf([asked.answer], judgeJoin, `bringing group "${member.groupId}" into a transaction`)
       })
     }
@@ -101,9 +101,14 @@ export class Joining implements Joins {
     }
     await this.#until(deadline, group, async () => {
       const asked = await group.ask(request, deadline)
-      if (asked.kind === 'unanswered') return notAsked(asked)
+      if (asked.kind === 'unanswered') return this.#notAsked(asked)
       return worstOf(asked.answer.partitions, judgeOffsets, `committing offsets of group "${member.groupId}"`)
     })
+  }
+
+  #notAsked(unanswered: Unanswered): NotJoined {
+    if (unanswered.sent === 'maybe') this.#identity.straggles()
+    return notAsked(unanswered)
   }
 
   async #until(deadline: number, coordinator: Coordinator, attemptOnce: () => Promise<NotJoined | null>) {
@@ -125,7 +130,13 @@ interface NotJoined {
   readonly problem: DriverError
 }
 
-function notAsked({ problem, isFinal }: { readonly problem: TidemarkError; readonly isFinal: boolean }): NotJoined {
+interface Unanswered {
+  readonly problem: TidemarkError
+  readonly sent: 'never' | 'maybe'
+  readonly isFinal: boolean
+}
+
+function notAsked({ problem, isFinal }: Unanswered): NotJoined {
   const asDriverError =
     problem instanceof DriverError ? problem : new DriverError(problem.code, problem.message, { cause: problem })
   return { verdict: isFinal ? 'abort' : 'repeat', problem: asDriverError }

@@ -208,7 +208,7 @@ export class Transactions implements DriverTransactions {
     if (this.#machine.is('closed') && result.kind !== 'ended') return this.#closedWhile(result.inDoubt, result.problem)
     switch (result.kind) {
       case 'ended':
-        this.#adopt(result.next)
+        this.#adopt(result)
         return { outcome: 'committed' }
       case 'not-open':
         return this.#abortedBecause(timedOut(), deadline)
@@ -263,7 +263,7 @@ export class Transactions implements DriverTransactions {
   async #abort(): Promise<void> {
     const result = await this.#askForEnd(false, Infinity)
     if (this.#machine.is('closed')) return
-    if (result.kind === 'ended') this.#adopt(result.next)
+    if (result.kind === 'ended') this.#adopt(result)
     // Nothing had joined it, as far as its coordinator knows; what is under way must not join the next one.
     else if (result.kind === 'not-open' && this.#identity.version === 1) {
       this.#epochIsSpent = true
@@ -275,7 +275,7 @@ export class Transactions implements DriverTransactions {
   async #resolve(first: Exclude<EndResult, { kind: 'ended' }>, stored: StoredRecord | null): Promise<Resolved> {
     const result = first.kind === 'undecided' ? await this.#askForEnd(true, Infinity, true) : first
     if (result.kind === 'ended') {
-      if (!this.#machine.is('closed')) this.#adopt(result.next)
+      if (!this.#machine.is('closed')) this.#adopt(result)
       return 'committed'
     }
     if (this.#machine.is('closed')) return 'unknown'
@@ -301,11 +301,17 @@ export class Transactions implements DriverTransactions {
 
   // ── Whose is it? ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #adopt(next: ProducerIdentity): void {
-    const { owner } = this.#identity
+  /**
+   * Ended as asked for. Where the epoch stays the same, a late repeat of that request, or of another one of it, would end or
+   * change the next transaction; so that goes under another epoch.
+   */
+  #adopt({ next, inDoubt }: EndResult & { kind: 'ended' }): void {
+    const { owner, mayHaveStragglers } = this.#identity
     this.#owner = next
     if (this.#machine.is('closed')) return
-    if (next.producerId !== owner.producerId || next.producerEpoch !== owner.producerEpoch) this.#epochIsSpent = false
+    const isNew = next.producerId !== owner.producerId || next.producerEpoch !== owner.producerEpoch
+    if (isNew) this.#epochIsSpent = false
+    else if (inDoubt || mayHaveStragglers) this.#epochIsSpent = true
     this.#machine.to('ready')
   }
 
@@ -331,7 +337,7 @@ export class Transactions implements DriverTransactions {
     const version = this.#lastVersion ?? 1
     if (version === 2) {
       const result = await askForEnd(this.#coordinator, { owner, version, committed: false }, deadline)
-      if (result.kind === 'ended') return this.#adopt(result.next)
+      if (result.kind === 'ended') return this.#adopt(result)
       if (result.kind === 'undecided') throw result.problem
     }
     for (let attempt = 1; ; attempt += 1) {

@@ -102,32 +102,40 @@ describe.each(versions)('transactions of version %d', (transactionVersion) => {
   const apis: readonly ApiName[] = ['findCoordinator', 'apiVersions', 'initProducerId', ...joins, 'produce', 'endTxn']
   const faults = ['lose-request', 'lose-answer', 'hold'] as const
   const ends = ['commit', 'abort'] as const
+  const claimOf = { commit: 'committed', abort: 'aborted handler-failed' }
   const cases = apis.flatMap((api) => faults.flatMap((fault) => ends.map((end) => [api, fault, end] as const)))
 
   it.each(cases)('say what is so when %s meets %s before a %s', async (api, fault, end) => {
-    const world = new World({ transactionVersion })
-    const messaging = world.messaging()
-    const { faults: inject } = world.cluster
-    const strike = () => {
+    for (const endOfNext of ends) {
+      const world = new World({ transactionVersion })
+      const messaging = world.messaging()
+      const { faults: inject } = world.cluster
+      const held = fault === 'hold' ? inject.holdRequest({ api }) : null
       if (fault === 'lose-request') inject.loseNextRequest({ api })
-      else if (fault === 'lose-answer') inject.loseNextAnswer({ api })
-      else return inject.holdRequest({ api })
-      return null
+      if (fault === 'lose-answer') inject.loseNextAnswer({ api })
+      const claim = await world.run(
+        messaging.transaction('id', async (transaction) => {
+          await everywhere('a')(transaction)
+          if (end === 'abort') throw new Error('no')
+        }),
+      )
+      expect(claim).toBe(claimOf[end])
+      const next = messaging.transaction('id', async (transaction) => {
+        await transaction.send(one, 'b 0', { partition: 0 })
+        // What was held arrives in the middle of another transaction, which it must not touch.
+        held?.release()
+        await world.clock.sleep(20)
+        await transaction.send(one, 'b 1', { partition: 1 })
+        await transaction.send(two, 'b 2', { partition: 0 })
+        if (endOfNext === 'abort') throw new Error('no')
+      })
+      expect(await world.run(next)).toBe(claimOf[endOfNext])
+      await world.clock.advance(30_000)
+      const committed = [...(end === 'commit' ? ['a'] : []), ...(endOfNext === 'commit' ? ['b'] : [])]
+      expect(visible(world.cluster)).toEqual(all(...committed))
+      expect(Object.values(inject.injected()).reduce((sum, count) => sum + count, 0)).toBe(1)
+      await world.close()
     }
-    const held = strike()
-    const claim = await world.run(
-      messaging.transaction('id', async (transaction) => {
-        await everywhere('a')(transaction)
-        if (end === 'abort') throw new Error('no')
-      }),
-    )
-    expect(claim).toBe(end === 'commit' ? 'committed' : 'aborted handler-failed')
-    held?.release()
-    expect(await world.run(messaging.transaction('id', everywhere('b')))).toBe('committed')
-    await world.clock.advance(30_000)
-    expect(visible(world.cluster)).toEqual(end === 'commit' ? all('a', 'b') : all('b'))
-    expect(Object.values(inject.injected()).reduce((sum, count) => sum + count, 0)).toBe(1)
-    await world.close()
   })
 
   it('say unknown when nobody answers the commit, and find out what became of it', async () => {
@@ -303,6 +311,31 @@ describe('transactions', () => {
     await expect(world.clock.runUntil(again)).rejects.toThrow(
       /lower the transaction's timeoutMs, or raise transaction.max.timeout.ms/,
     )
+    await world.close()
+  })
+
+  it('that are open are seen by an admin, with where they hold up readers and whose they are', async () => {
+    const world = new World()
+    const messaging = world.messaging()
+    const { admin } = messaging
+    expect(await world.run(messaging.transaction('done', everywhere('a')))).toBe('committed')
+    let seen: readonly unknown[] = []
+    const looking = messaging.transaction('id', async (transaction) => {
+      await transaction.send(one, 'open', { partition: 1 })
+      seen = [
+        await admin.listTransactions({ states: ['Ongoing'] }),
+        await admin.describeTransactions(['id', 'unknown']),
+        await admin.openTransactions([0, 1].map((partition) => ({ topic: 'one', partition }))),
+      ]
+    })
+    expect(await world.run(looking)).toBe('committed')
+    expect(seen).toMatchObject([
+      [{ transactionalId: 'id', state: 'Ongoing' }],
+      [{ transactionalId: 'id', state: 'Ongoing', timeoutMs: 10_000, partitions: [{ topic: 'one', partition: 1 }] }],
+      [{ topic: 'one', partition: 1, transactionalId: 'id', firstOffset: 2 }],
+    ])
+    await expect(admin.listTransactions({ states: 'Ongoing' } as never)).rejects.toThrow(/states: .* a list of states/)
+    await expect(admin.describeTransactions('id' as never)).rejects.toThrow(/ids: .* a list of transactional ids/)
     await world.close()
   })
 

@@ -1,0 +1,132 @@
+import { brokerError } from '../../connection/broker-error.js'
+import { judgeBy } from '../../connection/verdicts.js'
+import type { AnswerTo, Request } from '../../connection/requests/apis.js'
+import type { ListedTransaction, OpenTransactionAt, TransactionDescription } from '../../driver/admin.js'
+import type { TopicPartition } from '../../message/topic-partition.js'
+import type { Cluster } from '../cluster/cluster.js'
+import type { ClientContext } from '../cluster/client-context.js'
+import { CoordinatorLine } from '../cluster/coordinator-line.js'
+
+type ViewContext = ClientContext<{ readonly requestTimeoutMs: number }>
+
+/** `retry`: asking again may help, perhaps somebody else. */
+const judgeView = judgeBy<'told' | 'not-known' | 'retry' | 'refused'>(
+  {
+    NONE: 'told',
+    TRANSACTIONAL_ID_NOT_FOUND: 'not-known',
+    COORDINATOR_LOAD_IN_PROGRESS: 'retry',
+    COORDINATOR_NOT_AVAILABLE: 'retry',
+    NOT_COORDINATOR: 'retry',
+    NOT_LEADER_OR_FOLLOWER: 'retry',
+    LEADER_NOT_AVAILABLE: 'retry',
+    UNKNOWN_TOPIC_OR_PARTITION: 'retry',
+    UNKNOWN_SERVER_ERROR: 'retry',
+  },
+  'refused',
+)
+
+/** Runs one attempt after the other until one says `null`; what it says else is in the way. */
+export type Retry = (deadline: number, attempt: () => Promise<string | null>) => Promise<void>
+
+/** What brokers know of transactions. Each coordinates some of the ids, so all are asked. */
+export class TransactionsView {
+  readonly #context: ViewContext
+  readonly #retry: Retry
+
+  constructor(context: ViewContext, retry: Retry) {
+    this.#context = context
+    this.#retry = retry
+  }
+
+  async list(states: readonly string[], producerIds: readonly number[], deadline: number) {
+    const { cluster } = this.#context
+    const request = { api: 'listTransactions', stateFilters: states, producerIdFilters: producerIds } as const
+    let listed: readonly ListedTransaction[] = []
+    await this.#retry(deadline, async () => {
+      const { brokers } = await cluster.anyBroker({ api: 'metadata', topics: [] }, deadline)
+      const answers = await Promise.all(brokers.map(({ nodeId }) => this.#ask(cluster, nodeId, request, deadline)))
+      listed = answers.flatMap(({ transactions }) => transactions)
+      return worst(answers, 'listing transactions')
+    })
+    return listed
+  }
+
+  /** In the order of the ids; an id that nobody knows is left out. */
+  async describe(ids: readonly string[], deadline: number): Promise<readonly TransactionDescription[]> {
+    const described = await Promise.all(ids.map((id) => this.#describeOne(id, deadline)))
+    return described.filter((each) => each !== null)
+  }
+
+  /** The transactions that are open in these partitions, and so hold up whoever reads committed records of them. */
+  async open(partitions: readonly TopicPartition[], deadline: number): Promise<readonly OpenTransactionAt[]> {
+    const found = (await Promise.all(partitions.map((place) => this.#openAt(place, deadline)))).flat()
+    if (found.length === 0) return []
+    const ids = await this.list([], [...new Set(found.map(({ producerId }) => producerId))], deadline)
+    const idOf = new Map(ids.map(({ producerId, transactionalId }) => [producerId, transactionalId]))
+    return found.map((each) => ({ ...each, transactionalId: idOf.get(each.producerId) ?? null }))
+  }
+
+  async #describeOne(id: string, deadline: number): Promise<TransactionDescription | null> {
+    const line = new CoordinatorLine(this.#context, id, 'transaction')
+    const doing = `describing transactional id "${id}"`
+    let described: TransactionDescription | null = null
+    await this.#retry(deadline, async () => {
+      const answer = await line.ask(
+        { api: 'describeTransactions', transactionalIds: [id] },
+        line.attemptUntil(deadline),
+      )
+      const found = answer.transactions.find(({ transactionalId }) => transactionalId === id)
+      if (found === undefined) return `${doing}: it is missing in the answer`
+      const verdict = judgeView(found.errorCode)
+      if (verdict === 'refused') throw brokerError(found.errorCode, doing)
+      if (verdict === 'retry') {
+        line.lost()
+        return doing
+      }
+      if (verdict === 'told') {
+        const { transactionalId, state, timeoutMs, startTimeMs, producerId, producerEpoch, partitions } = found
+        const startedAt = startTimeMs < 0 ? null : startTimeMs
+        described = { transactionalId, state, timeoutMs, startedAt, producerId, producerEpoch, partitions }
+      }
+      return null
+    })
+    return described
+  }
+
+  async #openAt({ topic, partition }: TopicPartition, deadline: number) {
+    const { cluster } = this.#context
+    const doing = `looking for open transactions in ${topic}-${partition}`
+    let open: readonly Omit<OpenTransactionAt, 'transactionalId'>[] = []
+    await this.#retry(deadline, async () => {
+      await cluster.refresh([topic], deadline)
+      const leader = cluster.partition(topic, partition)?.leader ?? -1
+      if (leader < 0) return `${doing}: it has no leader`
+      const request = { api: 'describeProducers', partitions: [{ topic, partition }] } as const
+      const [told] = (await this.#ask(cluster, leader, request, deadline)).partitions
+      if (told === undefined) return `${doing}: it is missing in the answer`
+      open = told.producers
+        .filter(({ currentTxnStartOffset }) => currentTxnStartOffset >= 0)
+        .map(({ producerId, producerEpoch, currentTxnStartOffset, lastTimestamp }) => ({
+          ...{ topic, partition, producerId, producerEpoch },
+          ...{ firstOffset: currentTxnStartOffset, lastWrittenAt: lastTimestamp },
+        }))
+      return worst([told], doing)
+    })
+    return open
+  }
+
+  #ask<R extends Request>(cluster: Cluster, node: number, request: R, deadline: number): Promise<AnswerTo<R>> {
+    const { runtime, settings } = this.#context
+    const until = Math.min(deadline, runtime.clock.now() + settings.requestTimeoutMs)
+    return cluster.connection.request(node, 'metadata', request, until)
+  }
+}
+
+function worst(answers: readonly { readonly errorCode: number }[], doing: string): string | null {
+  for (const { errorCode } of answers) {
+    const verdict = judgeView(errorCode)
+    if (verdict === 'refused') throw brokerError(errorCode, doing)
+    if (verdict === 'retry') return doing
+  }
+  return null
+}
