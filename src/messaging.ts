@@ -1,12 +1,7 @@
 import { checkCapabilities, checkCompression } from './config/check-capabilities.js'
 import { clientOf, type ClientOfMessaging } from './config/client-of.js'
 import { closeRules, type CloseOptions } from './config/close-options.js'
-import {
-  notYetExactlyOnce,
-  sendsInTransactions,
-  transactionLimits,
-  withoutTransactions,
-} from './config/transaction-config.js'
+import { sendsInTransactions, transactionLimits } from './config/transaction-config.js'
 import { resolveConsumerOptions, type ConsumerConfig, type MessagingConsumerOptions } from './config/consumer-config.js'
 import {
   resolveMessagingOptions,
@@ -14,7 +9,8 @@ import {
   type ResolvedMessagingOptions,
 } from './config/messaging-options.js'
 import { resolveProducerOptions, type MessagingProducerOptions } from './config/producer-config.js'
-import { profiles, type Profile } from './config/profiles.js'
+import { Producers } from './config/producers.js'
+import { profiles } from './config/profiles.js'
 import { resolveTopics } from './config/topic-list.js'
 import { Consumer } from './consumer/consumer.js'
 import type { ConsumerFacts } from './consumer/watch/facts.js'
@@ -22,12 +18,11 @@ import { lookAtDeadLetterTopic } from './dead-letter/dead-letter-look.js'
 import { letterProducer } from './dead-letter/dead-letter-producer.js'
 import { deadLetterRoute } from './dead-letter/dead-letter-route.js'
 import { dedupedBy } from './dedupe/deduped-delivery.js'
-import type { DriverProducer } from './driver/producer.js'
 import { StateError } from './errors.js'
 import { optionProblem } from './input/option-rules.js'
 import { requireCallOptions, type AdminCallOptions } from './operations/admin-input.js'
 import { Admin } from './operations/admin.js'
-import { DurabilityCheck, type DurabilitySetting } from './operations/durability-check.js'
+import { DurabilityCheck } from './operations/durability-check.js'
 import { ensureTopics } from './operations/ensure-topics.js'
 import { Visits } from './operations/visits.js'
 import { requireTopics } from './operations/require-topics.js'
@@ -35,17 +30,17 @@ import type { OutboxStore } from './outbox/outbox-store.js'
 import type { RelayOptions } from './outbox/relay-options.js'
 import type { OutboxRelay, RelayFacts } from './outbox/relay.js'
 import { Relays } from './outbox/relays.js'
-import type { ResolvedProducerOptions } from './producer/producer-options.js'
-import { Producer, type ProducerFacts } from './producer/producer.js'
+import type { Producer, ProducerFacts } from './producer/producer.js'
 import { orderedBy } from './reorder/sequencer.js'
 import type { Clock } from './runtime/clock.js'
 import { withinDeadline } from './runtime/within-deadline.js'
 import type { Telemetry } from './telemetry/guard.js'
 import { Troubles } from './telemetry/troubles.js'
 import type { Topic } from './topic/topic.js'
+import type { ExactlyOnce } from './transaction/exactly-once.js'
 import type { Transaction } from './transaction/transaction.js'
 import { requireTransaction, type TransactionOptions } from './transaction/transaction-options.js'
-import { TransactionRunners, type TransactionalParts } from './transaction/transaction-runners.js'
+import { TransactionRunners } from './transaction/transaction-runners.js'
 
 /** What runs (also what has failed and was not stopped yet), for health and metrics. Plain data: it may be turned into JSON as it is. */
 export interface MessagingFacts {
@@ -72,11 +67,9 @@ const consumersShare = 0.7
  */
 export class Messaging implements AsyncDisposable {
   readonly #options: ResolvedMessagingOptions
-  readonly #producers = new Set<Producer>()
+  readonly #producers: Producers
   readonly #consumers = new Set<Consumer>()
   readonly #relays = new Relays()
-  /** Producers that consumers send with: one for each profile, and one for dead letters. */
-  readonly #shared = new Map<Profile | 'dead letters', Producer>()
   /** Of the surroundings of all clients. */
   readonly #troubles: Troubles
   readonly #telemetry: Telemetry
@@ -85,7 +78,6 @@ export class Messaging implements AsyncDisposable {
   readonly #transactions: TransactionRunners
   #admin: Admin | null = null
   #closing: Promise<void> | null = null
-  #producersClosing = false
 
   /** @internal */
   constructor(options: ResolvedMessagingOptions) {
@@ -94,8 +86,9 @@ export class Messaging implements AsyncDisposable {
     this.#telemetry = this.#client({})
     this.#visits = new Visits(() => this.#makeAdmin(), options.driver.runtime.clock)
     this.#durability = new DurabilityCheck(this.#visits, this.#telemetry)
+    this.#producers = new Producers(options, this.#durability, () => this.#client({}))
     this.#transactions = new TransactionRunners(
-      (id) => this.#makeTransactional(id),
+      (id) => this.#producers.transactional(id),
       options.driver.runtime.clock,
       beginMs,
     )
@@ -108,7 +101,7 @@ export class Messaging implements AsyncDisposable {
     checkCapabilities(config.profile, this.#options.driver)
     if (config.profile.producer.transactional) throw sendsInTransactions(config.profile.name)
     checkCompression(config.options.compression, this.#options.driver)
-    return this.#makeProducer(config.options, this.#durabilityOf(config.profile))
+    return this.#producers.make(config.options, this.#producers.durabilityOf(config.profile))
   }
 
   /** A consumer; call its `start`. Throws `ConfigError` with every problem of the options. */
@@ -116,7 +109,6 @@ export class Messaging implements AsyncDisposable {
     this.#requireOpen('consumer')
     const config = resolveConsumerOptions(options, this.#options.profile)
     checkCapabilities(config.profile, this.#options.driver)
-    if (config.profile.consumer.delivery === 'exactly-once') throw notYetExactlyOnce(config.profile.name)
     return this.#makeConsumer(config)
   }
 
@@ -163,7 +155,7 @@ export class Messaging implements AsyncDisposable {
         questions: { admin: this.admin, clock: this.#options.driver.runtime.clock, signal: this.#visits.signal },
         check: this.#durability,
         needs: profile.brokerNeeds,
-        setting: this.#durabilityOf(profile),
+        setting: this.#producers.durabilityOf(profile),
         telemetry: this.#telemetry,
       },
       listed,
@@ -178,9 +170,9 @@ export class Messaging implements AsyncDisposable {
   relay(outbox: OutboxStore, options: RelayOptions = {}): OutboxRelay {
     this.#requireOpen('relay')
     return this.#relays.make(outbox, options, ({ maxRequestBytes }) => ({
-      producer: this.#makeProducer(
+      producer: this.#producers.make(
         resolveProducerOptions({ maxRequestBytes }, profiles.cp).options,
-        this.#durabilityOf(profiles.cp),
+        this.#producers.durabilityOf(profiles.cp),
       ),
       runtime: this.#options.driver.runtime,
       telemetry: this.#client({}),
@@ -201,7 +193,8 @@ export class Messaging implements AsyncDisposable {
   letterProducer(): Producer {
     this.#requireOpen('redrive')
     const { profile } = this.#options
-    return this.#makeProducer(resolveProducerOptions(letterProducer, profiles.cp).options, this.#durabilityOf(profile))
+    const { options } = resolveProducerOptions(letterProducer, profiles.cp)
+    return this.#producers.make(options, this.#producers.durabilityOf(profile))
   }
 
   get admin(): Admin {
@@ -213,7 +206,7 @@ export class Messaging implements AsyncDisposable {
   facts(): MessagingFacts {
     return {
       client: this.#options.clientId,
-      producers: [...this.#producers].map((producer) => producer.facts()),
+      producers: this.#producers.all().map((producer) => producer.facts()),
       consumers: [...this.#consumers].map((consumer) => consumer.facts()),
       relays: this.#relays.facts(),
     }
@@ -249,11 +242,7 @@ export class Messaging implements AsyncDisposable {
     const transactionsEnd = deadline - Math.max(0, deadline - clock.now()) * (1 - transactionsShare)
     await withinDeadline(this.#transactions.idle(), { clock, deadline: transactionsEnd, onLate: () => undefined })
     // A handler that outlived its consumer may still want to send; nobody would close what is made for it now.
-    this.#producersClosing = true
-    const left = Math.max(0, deadline - clock.now())
-    const flushed = await Promise.allSettled(
-      [...this.#producers].map((producer) => producer.close({ timeoutMs: left })),
-    )
+    const flushed = await this.#producers.close(Math.max(0, deadline - clock.now()))
     await this.#visits.close()
     await this.#admin?.close()
     this.#troubles.close()
@@ -267,7 +256,7 @@ export class Messaging implements AsyncDisposable {
     const ends: Promise<unknown>[] = [
       ...[...this.#consumers].map((consumer) => consumer.stop({ timeoutMs: 0, force: true })),
       ...this.#relays.stop({ timeoutMs: 0 }),
-      ...[...this.#producers].map((producer) => producer.close({ timeoutMs: 0 })),
+      ...this.#producers.all().map((producer) => producer.close({ timeoutMs: 0 })),
     ]
     // Whoever forces a close does not wait for how it ends; the promise of the close tells.
     void Promise.allSettled(ends)
@@ -278,67 +267,39 @@ export class Messaging implements AsyncDisposable {
     return new Admin(driver.createAdmin(this.#client({})), driver.runtime.clock)
   }
 
-  /** `null`: nothing is asked of topics. */
-  #durabilityOf({ name, brokerNeeds, durability }: Profile): DurabilitySetting | null {
-    const chosen = this.#options.durability ?? durability
-    if (brokerNeeds === null || chosen === 'off') return null
-    return { profile: name, needs: brokerNeeds, durability: chosen }
-  }
-
-  #makeTransactional(transactionalId: string): TransactionalParts {
-    const { driver, profile } = this.#options
-    const { options } = resolveProducerOptions({}, profile)
-    const settings = { ...this.#client({}), ...options, transactionalId }
-    const ofDriver = driver.createProducer(settings)
-    const { transactions } = ofDriver
-    if (transactions === undefined) throw withoutTransactions(driver.name)
-    return { producer: this.#makeProducer(options, this.#durabilityOf(profile), ofDriver), transactions }
-  }
-
-  #makeProducer(
-    options: ResolvedProducerOptions,
-    setting: DurabilitySetting | null,
-    ofDriver?: DriverProducer,
-  ): Producer {
-    const { driver } = this.#options
-    const client = this.#client({})
-    const producer: Producer = new Producer({
-      driver: ofDriver ?? driver.createProducer({ ...client, ...options }),
-      runtime: driver.runtime,
-      options,
-      beforeFirstSend:
-        setting === null ? undefined : (topic, withinMs) => this.#durability.written(setting, [topic], withinMs),
-      onClosed: () => {
-        client.troubles.close()
-        this.#producers.delete(producer)
-      },
-      ...client,
-    })
-    this.#producers.add(producer)
-    return producer
-  }
-
   #makeConsumer(config: ConsumerConfig): Consumer {
-    const { profile, options, deadLetter, dedupe, reorder } = config
+    const { profile, options, deadLetter, dedupe, reorder, transaction } = config
     const { driver } = this.#options
     const client = this.#client({ group: options.group ?? undefined })
+    const exactlyOnce = transaction === null ? null : this.#producers.exactlyOnce(profile, transaction)
     const consumer: Consumer = new Consumer(options, {
       driver,
       ...client,
       delivery: dedupe === null ? undefined : dedupedBy(dedupe, client),
       stage: null,
       ordering: reorder === null ? undefined : orderedBy(reorder),
+      ledger: exactlyOnce?.ledger,
+      outputs: exactlyOnce?.outputs,
       deadLetter:
         deadLetter === null
           ? null
-          : deadLetterRoute(deadLetter, options.topics, () =>
-              this.#sharedProducer('dead letters', profiles.cp, letterProducer),
+          : deadLetterRoute(
+              deadLetter,
+              options.topics,
+              () => this.#producers.shared('dead letters', profiles.cp, letterProducer),
+              exactlyOnce?.publish,
             ),
       deadLetterPolicy: deadLetter?.policy,
-      beforeStart: (signal) => this.#beforeStart(config, signal),
-      onStopped: () => this.#consumers.delete(consumer),
+      beforeStart: (signal) => this.#beforeStart(config, signal, exactlyOnce),
+      onStopped: () => {
+        this.#consumers.delete(consumer)
+        void exactlyOnce?.close() // never rejects
+      },
       closing: async () => this.#closing?.catch(() => undefined),
-      send: async (topic, value, sendOptions) => this.#sharedProducer(profile, profile).send(topic, value, sendOptions),
+      send: async (topic, value, sendOptions) => {
+        if (profile.producer.transactional) throw sendsInTransactions(profile.name)
+        return this.#producers.shared(profile, profile).send(topic, value, sendOptions)
+      },
       offsetAt: async (partition, timestamp) => {
         const [offset] = await this.admin.listOffsets([partition], { timestamp })
         return offset as number
@@ -353,8 +314,13 @@ export class Messaging implements AsyncDisposable {
   }
 
   /** What is read is looked at beside the start: it is a warning and no more. */
-  async #beforeStart({ profile, options, deadLetter }: ConsumerConfig, signal: AbortSignal): Promise<void> {
-    const setting = this.#durabilityOf(profile)
+  async #beforeStart(
+    { profile, options, deadLetter }: ConsumerConfig,
+    signal: AbortSignal,
+    exactlyOnce: ExactlyOnce | null,
+  ): Promise<void> {
+    await exactlyOnce?.begin(this.clock.now() + beginMs)
+    const setting = this.#producers.durabilityOf(profile)
     const topics = options.topics.map(({ name }) => name)
     if (setting !== null) void this.#durability.read(setting, topics) // never rejects
     const { driver, logger } = this.#options
@@ -370,21 +336,6 @@ export class Messaging implements AsyncDisposable {
       signal,
     })
     if (setting !== null) await this.#durability.written(setting, [deadLetter.topic])
-  }
-
-  #sharedProducer(
-    purpose: Profile | 'dead letters',
-    profile: Profile,
-    options: MessagingProducerOptions = {},
-  ): Producer {
-    const known = this.#shared.get(purpose)
-    if (known !== undefined) return known
-    if (this.#producersClosing) throw new StateError('closed', 'a send was called on a messaging that is closed')
-    // Dead-letter topics were looked at when their consumer started: what failed is not refused for how it is kept.
-    const setting = purpose === 'dead letters' ? null : this.#durabilityOf(profile)
-    const producer = this.#makeProducer(resolveProducerOptions(options, profile).options, setting)
-    this.#shared.set(purpose, producer)
-    return producer
   }
 
   #requireOpen(action: string): void {

@@ -12,6 +12,7 @@ import { given } from '../input/given.js'
 import { isRecord } from '../input/shapes.js'
 import type { ReorderOptions, ResolvedReorder } from '../reorder/reorder-options.js'
 import type { Topic } from '../topic/topic.js'
+import type { MemberTransactionsSettings } from '../transaction/member.js'
 import {
   deadLetterOption,
   resolveDeadLetter,
@@ -23,6 +24,7 @@ import { profileOf } from './define-profile.js'
 import { checkReorder, reorderOption } from './reorder-option.js'
 import type { Profile, ProfileName } from './profiles.js'
 import { requireObject, resolveOptions } from './resolve-options.js'
+import { resolveTransaction, transactionOption, type ConsumerTransactionOptions } from './transaction-option.js'
 
 /** Options of `messaging.consumer`. */
 export type MessagingConsumerOptions<Topics extends readonly Topic[] = readonly Topic[]> = ConsumerOptions<Topics> & {
@@ -41,6 +43,8 @@ export type MessagingConsumerOptions<Topics extends readonly Topic[] = readonly 
    * back is not committed. Default: each partition in the order of its log. Docs: guides/event-time.md.
    */
   readonly reorder?: ReorderOptions | undefined
+  /** Under the profile `transactional`: how work is cut into transactions. */
+  readonly transaction?: ConsumerTransactionOptions | undefined
   /** Default: the profile of the messaging it is made by. */
   readonly profile?: ProfileName | Profile | undefined
 }
@@ -51,6 +55,7 @@ const schema = z
     deadLetter: deadLetterOption,
     dedupe: dedupeOption,
     reorder: reorderOption,
+    transaction: transactionOption,
   })
   .superRefine(checkTogether)
   .superRefine(checkDedupe)
@@ -64,6 +69,8 @@ export interface ConsumerConfig {
   /** `null`: whatever comes is handled. */
   readonly dedupe: DedupeSettings | null
   readonly reorder: ResolvedReorder | null
+  /** `null`: without transactions. */
+  readonly transaction: MemberTransactionsSettings | null
 }
 
 /** The profile's settings, overridden by the options. Throws `ConfigError` with every problem. */
@@ -81,6 +88,7 @@ export function resolveConsumerOptions<Topics extends readonly Topic[]>(
     deadLetter,
     dedupe,
     reorder = null,
+    transaction,
     ...resolved
   } = resolveOptions(
     subject,
@@ -93,6 +101,7 @@ export function resolveConsumerOptions<Topics extends readonly Topic[]>(
     deadLetter: resolveDeadLetter(deadLetter, breaksFloods),
     dedupe: resolveDedupe(dedupe, resolved.group),
     reorder,
+    transaction: resolveTransaction(subject, chosen, resolved, transaction, options),
   }
 }
 

@@ -18,11 +18,6 @@ export function sendsInTransactions(profile: string): ConfigError {
   return new ConfigError('producer', [{ path: 'profile', message, fix }])
 }
 
-export function notYetExactlyOnce(profile: string): ConfigError {
-  const message = `is ${profile}, and consumers do not commit in transactions yet`
-  return new ConfigError('consumer', [{ path: 'profile', message, fix: "write profile: 'cp' for this consumer" }])
-}
-
 export function withoutTransactions(driver: string): ConfigError {
   const message = `needs transactions, which the driver ${driver} does not have`
   return new ConfigError('transaction', [{ path: 'profile', message, fix: 'choose another driver' }])

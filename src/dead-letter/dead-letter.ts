@@ -16,7 +16,7 @@ const pointerKeyMaxBytes = 1_024
  * Stores a record in the dead-letter topic, with acks=all and idempotence whatever the profile, on the partition that
  * `deadLetterPartition` gives. Resolves when it is acknowledged.
  */
-export type PublishDeadLetter = (record: OutgoingRecord, originPartition: number) => Promise<void>
+export type PublishDeadLetter = (record: OutgoingRecord, originPartition: number, failed: FailedRecord) => Promise<void>
 
 export interface DeadLetterRouteParts {
   /** The dead-letter topic, for messages. */
@@ -63,17 +63,17 @@ async function publishWhatFits(
   also: AlsoWritten,
 ): Promise<LetterForm> {
   const whole = deadLetterRecord(failed, also)
-  if (await fits(publish, whole, failed.partition)) return 'whole'
+  if (await fits(publish, whole, failed)) return 'whole'
   const trimmed = { ...whole, headers: withoutErrorText(whole.headers) }
-  if (await fits(publish, trimmed, failed.partition)) return 'whole'
-  await publish(pointerRecord(failed), failed.partition)
+  if (await fits(publish, trimmed, failed)) return 'whole'
+  await publish(pointerRecord(failed), failed.partition, failed)
   return 'pointer'
 }
 
 /** `false`: it is too large. */
-async function fits(publish: PublishDeadLetter, letter: OutgoingRecord, originPartition: number): Promise<boolean> {
+async function fits(publish: PublishDeadLetter, letter: OutgoingRecord, failed: FailedRecord): Promise<boolean> {
   try {
-    await publish(letter, originPartition)
+    await publish(letter, failed.partition, failed)
     return true
   } catch (error) {
     if (isTooLarge(error)) return false

@@ -41,6 +41,7 @@ export const repeating: { readonly [Kind in EventKind]?: (event: EventOf<Kind>) 
   'handler-overruns': ({ topic }) => topic,
   'failed-meanwhile': ({ topic }) => topic,
   'hook-failed': ({ hook }) => hook,
+  'transaction-aborted': () => '',
 }
 /** What one messaging tells once, whichever of its clients it happens to. */
 export const toldOnce: ReadonlySet<EventKind> = new Set(['connected'])

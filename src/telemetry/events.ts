@@ -185,6 +185,8 @@ export type ClientEvent =
   | { readonly kind: 'fetch-crashed'; readonly node: number; readonly error: unknown; readonly restartMs: number }
   | { readonly kind: 'commit-delayed'; readonly partitions: number }
   | { readonly kind: 'commit-caught-up' }
+  /** What was handled in it is handled again: `partitions` partitions went back to where they were last on record. */
+  | { readonly kind: 'transaction-aborted'; readonly partitions: number; readonly error: unknown }
   /** Of `partitions` partitions this is the first. */
   | (TopicPartition & { readonly kind: 'commit-forbidden'; readonly code: string; readonly partitions: number })
   // The consumer and its group

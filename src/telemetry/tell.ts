@@ -173,6 +173,10 @@ const rules: { readonly [Kind in EventKind]: Rule<EventOf<Kind>> } = {
     message:
       'committing is not authorised, so a restart will handle records again; grant READ on the group and its topics',
   },
+  'transaction-aborted': {
+    level: 'warn',
+    message: 'a transaction was aborted: nothing of it is visible, and what was handled in it is handled again',
+  },
   'commit-caught-up': { level: 'info', message: 'no commit waits to be tried again' },
 
   joined: { level: 'info', message: 'joined its group' },

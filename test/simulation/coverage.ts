@@ -134,6 +134,17 @@ const leastInThousandSeeds: Counts = {
   'each by none': 50000,
   'batch by partition': 9000,
   'batch by none': 8000,
+  'copying: transaction of the source committed': 1500,
+  'copying: transaction of the source aborted': 150,
+  'copying: transaction of a member aborted': 60,
+  'copying: source crashed': 40,
+  'copying: member crashed': 60,
+  'copying: hold-of-transaction': 200,
+  'copying: lose-of-transaction': 250,
+  'copying: refuse-of-transaction': 250,
+  'copying: move-transaction-coordinator': 200,
+  'copying: move-leader': 60,
+  'copying: restart-broker': 40,
 }
 
 /** Cells that these seeds met less often than they must: a run that tests nothing is no proof. */

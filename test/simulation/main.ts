@@ -1,15 +1,18 @@
 /**
  * Runs many seeds: `--seeds 2000`, `--from 1`, `--fail-fast`, `--jobs 2` (processes; default one for each processor),
- * or one: `--seed 4711` (with its plan and figures), `--trace` (all its events).
+ * or one: `--seed 4711` (with its plan and figures), `--trace` (all its events). Every tenth seed runs the copying scenario
+ * too; with `--copying` that alone.
  */
 import { fork } from 'node:child_process'
 import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { coverageTable, shortfalls } from './coverage.js'
+import { copyingPlanOf } from './copying/copying-plan.js'
+import { runCopying } from './copying/run-copying.js'
+import { addCounts, coverageTable, shortfalls } from './coverage.js'
 import { planOf } from './plan.js'
 import { addTotals, noTotals, runSeeds, type Totals } from './run-many.js'
-import { describeFailure, runSeed } from './run-seed.js'
+import { describeFailure, isCopying, runSeed } from './run-seed.js'
 
 const { values } = parseArgs({
   options: {
@@ -20,6 +23,7 @@ const { values } = parseArgs({
     seed: { type: 'string' },
     trace: { type: 'boolean', default: false },
     'fail-fast': { type: 'boolean', default: false },
+    copying: { type: 'boolean', default: false },
   },
 })
 
@@ -28,11 +32,36 @@ async function runOne(seed: number, trace: boolean): Promise<number> {
   console.log(JSON.stringify(plan, null, 2))
   const result = await runSeed(seed, plan, trace ? (event) => console.log(event) : undefined)
   console.log(result.outcome === 'passed' ? result : describeFailure(result))
-  return result.outcome === 'passed' ? 0 : 1
+  if (!isCopying(seed) && !values.copying) return result.outcome === 'passed' ? 0 : 1
+  const copyingPlan = copyingPlanOf(seed)
+  console.log(JSON.stringify(copyingPlan, null, 2))
+  const copied = await runCopying(seed, copyingPlan, trace ? (event) => console.log(event) : undefined)
+  console.log(copied.outcome === 'passed' ? copied : describeFailure({ seed, ...copied }))
+  return result.outcome === 'passed' && copied.outcome === 'passed' ? 0 : 1
 }
 
 function* row(from: number, until: number, step: number): Generator<number> {
   for (let seed = from; seed < until; seed += step) yield seed
+}
+
+/** The copying scenario alone. */
+async function runCopies(): Promise<number> {
+  const from = Number(values.from)
+  const coverage: Record<string, number> = {}
+  const failed: number[] = []
+  for (const seed of row(from, from + Number(values.seeds), Number(values.step))) {
+    const copied = await runCopying(seed)
+    if (copied.outcome === 'passed') addCounts(coverage, copied.coverage)
+    else {
+      failed.push(seed)
+      console.log(describeFailure({ seed, ...copied }))
+      if (values['fail-fast']) break
+    }
+  }
+  console.log(coverage)
+  if (failed.length > 0) console.log(`failed seeds: ${failed.join(' ')}`)
+  console.log(`${Number(values.seeds) - failed.length} passed, ${failed.length} failed`)
+  return failed.length === 0 ? 0 : 1
 }
 
 async function runHere(): Promise<Totals> {
@@ -93,4 +122,5 @@ async function runMany(): Promise<number> {
   return failedSeeds.length === 0 && missing.length === 0 ? 0 : 1
 }
 
-process.exitCode = values.seed === undefined ? await runMany() : await runOne(Number(values.seed), values.trace)
+if (values.seed !== undefined) process.exitCode = await runOne(Number(values.seed), values.trace)
+else process.exitCode = await (values.copying ? runCopies() : runMany())

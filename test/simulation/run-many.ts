@@ -1,5 +1,6 @@
 import { addCounts, type Counts } from './coverage.js'
-import { describeFailure, runSeed } from './run-seed.js'
+import { runCopying } from './copying/run-copying.js'
+import { describeFailure, isCopying, runSeed } from './run-seed.js'
 
 /** What many seeds did, together. */
 export interface Totals {
@@ -31,11 +32,14 @@ export async function runSeeds(
   let passed = 0
   for (const seed of seeds) {
     const result = await runSeed(seed)
-    if (result.outcome === 'failed') {
+    const copied = isCopying(seed) ? await runCopying(seed) : null
+    const failures = [result, copied].filter((one) => one?.outcome === 'failed')
+    if (failures.length > 0 || result.outcome === 'failed') {
       failedSeeds.push(seed)
-      if (onFailure(describeFailure(result)) === 'stop') break
+      if (failures.map((failure) => onFailure(describeFailure({ seed, ...failure }))).includes('stop')) break
       continue
     }
+    if (copied?.outcome === 'passed') addCounts(coverage, copied.coverage)
     passed += 1
     const { sent, handled, repeated, commits, disturbances } = result
     const { stored, unknown, notStored, lost: lostInAp, doubled: doubledInAp } = sent

@@ -61,12 +61,19 @@ export async function runSeed(
   }
 }
 
+/** These seeds run the copying scenario besides. */
+export function isCopying(seed: number): boolean {
+  return seed % 10 === 0
+}
+
 function replayLine(seed: number): string {
   return `npm run test:simulation -- --seed ${seed}`
 }
 
+type Failure = Pick<Extract<SeedResult, { outcome: 'failed' }>, 'seed' | 'invariant' | 'detail' | 'lastEvents'>
+
 /** What a person needs: what broke, the last of what happened, and how to see it again. */
-export function describeFailure(result: Extract<SeedResult, { outcome: 'failed' }>): string {
+export function describeFailure(result: Failure): string {
   return [
     `seed ${result.seed} broke: ${result.invariant}`,
     result.detail,

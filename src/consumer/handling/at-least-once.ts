@@ -10,10 +10,11 @@ import { endAt, placeFailure } from './batch-parts.js'
 import { compose } from './compose.js'
 import { CallGround } from './context-sends.js'
 import { HandlerCall } from './handler-call.js'
-import type { ContextSend, Handler, Middleware } from './handler.js'
+import type { Handler, Middleware } from './handler.js'
 import type { Ladder } from './ladder.js'
 import { lazyFailure } from './lazy-result.js'
 import type { Outages } from './outages.js'
+import type { Output, Outputs } from './outputs.js'
 import type { RunningCalls } from './running-calls.js'
 
 /** What the user gave: one message at a time, or batches. */
@@ -33,7 +34,7 @@ export interface DeliveryParts {
   readonly running: RunningCalls
   /** Of every call of the handler. */
   readonly mark: CallMark
-  readonly send: ContextSend
+  readonly outputs: Outputs
   readonly handlerTimeoutMs: number
   readonly clock: Clock
   readonly logger: Logger
@@ -50,7 +51,7 @@ class AtLeastOnce implements Delivery {
 
   constructor(parts: DeliveryParts) {
     this.#parts = parts
-    this.#ground = new CallGround(parts.send, parts.clock, parts.handlerTimeoutMs, parts.logger)
+    this.#ground = new CallGround(parts.outputs, parts.clock, parts.handlerTimeoutMs, parts.logger)
     this.#invoke = parts.mark.calling(invokeOf(parts))
   }
 
@@ -85,6 +86,18 @@ class AtLeastOnce implements Delivery {
     // returned may have done so because it was told to, with its work undone.
     if (call.isCancelled) return late
     if (failure !== null) return this.#failed(work, call, failure.error)
+    if (call.held !== null) return this.#joined(work, call, call.held)
+    this.#succeeded(call)
+    return handled
+  }
+
+  /** What it sent goes out only now, so that a failed call leaves nothing behind. */
+  async #joined(work: Work, call: HandlerCall, held: Output): Promise<Settlement> {
+    try {
+      if ((await held.join(work)) === 'late') return late
+    } catch (error) {
+      return this.#failed(work, call, error)
+    }
     this.#succeeded(call)
     return handled
   }
@@ -92,7 +105,10 @@ class AtLeastOnce implements Delivery {
   #failed(work: Work, call: HandlerCall, error: unknown): Settlement | Promise<Settlement> {
     const { ladder, outages } = this.#parts
     const { index, cause } = placeFailure(work, error)
-    if (index === null) return ladder.end(work, call, cause)
+    const { held } = call
+    held?.drop()
+    // Nobody can tell which of it the records before sent, so they are not done.
+    if (index === null || held !== null) return ladder.end(work, call, cause)
     if (index > 0) outages.succeeded(call.partition, call.startedAt)
     return endAt(work, index, (first, attempt) => ladder.end(first, attempt, cause))
   }

@@ -2,6 +2,7 @@ import { HandlerError, StateError } from '../../errors.js'
 import type { Clock } from '../../runtime/clock.js'
 import type { Logger } from '../../telemetry/logger.js'
 import type { ContextSend } from './handler.js'
+import type { Output, Outputs } from './outputs.js'
 
 /** What all calls of the handler of a consumer, and their sends, have in common. */
 export class CallGround {
@@ -10,7 +11,7 @@ export class CallGround {
   #told = false
 
   constructor(
-    readonly send: ContextSend,
+    readonly outputs: Outputs,
     readonly clock: Clock,
     readonly handlerTimeoutMs: number,
     logger: Logger,
@@ -44,6 +45,7 @@ export class CallGround {
  */
 export class ContextSends {
   readonly #ground: CallGround
+  readonly output: Output
   #pending = 0
   readonly #unseen = new Map<SentPromise<unknown>, unknown>()
   #state: 'open' | 'closed' = 'open'
@@ -51,11 +53,12 @@ export class ContextSends {
 
   constructor(ground: CallGround) {
     this.#ground = ground
+    this.output = ground.outputs.open()
   }
 
   readonly send: ContextSend = (topic, value, options) => {
     if (this.#state === 'closed') return SentPromise.of(Promise.reject(tooLate(topic.name)), this)
-    return SentPromise.of(this.#ground.send(topic, value, options), this)
+    return SentPromise.of(this.output.send(topic, value, options), this)
   }
 
   /** Resolves when nothing is pending: with the failure of a send that nobody has seen, else `null`. None is taken after. */
@@ -70,8 +73,9 @@ export class ContextSends {
     return null
   }
 
-  /** What failed so far is sent once more. */
+  /** What failed so far is sent once more, and so is what has not gone out. */
   forgetUnseen(): void {
+    this.output.drop()
     this.#unseen.clear()
   }
 

@@ -9,6 +9,7 @@ import { ContextSends, type CallGround } from './context-sends.js'
 import { BatchFailure, Discard } from './fate.js'
 import { lazyFailure } from './lazy-result.js'
 import type { ContextSend, HandlerContext } from './handler.js'
+import type { Output } from './outputs.js'
 
 /** The handler threw, a send of its failed unseen, or it did not end in time. */
 export interface HandlerFailure {
@@ -91,6 +92,12 @@ export class HandlerCall implements HandlerContext {
   /** It may have sent something, so its end is not enough. */
   get maySend(): boolean {
     return this.#sends !== null
+  }
+
+  /** What it sent and what waits for its success; `null`: nothing. */
+  get held(): Output | null {
+    const output = this.#sends?.output
+    return output?.holds === true ? output : null
   }
 
   /** Told to end because its partition is given up: what it throws from now on is no failure of its record. */

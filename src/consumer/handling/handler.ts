@@ -26,6 +26,10 @@ export interface HandlerContext {
    * Sends as `producer.send` does, under the profile of the consumer. A record counts as handled when its handler, all its
    * sends and what was chained to them have ended; a send that fails, and whose rejection nobody takes, fails the record.
    * Once all of that has ended, or is waited for no longer, it rejects with `StateError` `handler-ended`, and nothing is sent.
+   *
+   * Under the profile `transactional` the record is taken as it is and goes out when the handler has succeeded, in one
+   * transaction with the place of what was handled; of a handler that fails nothing goes out. The receipt comes at once, with
+   * `offset: null`, and `partition: -1` unless the call names one. `SendError` `transaction-too-large` beyond `transaction.maxBytes`.
    */
   readonly send: <Value>(topic: Topic<Value>, value: Value, options?: SendOptions) => Promise<Receipt>
 }

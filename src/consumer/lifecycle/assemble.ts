@@ -10,6 +10,7 @@ import type { DeadLetterPolicy } from '../handling/failed-record.js'
 import { discardRung, stopRung } from '../handling/fates.js'
 import { Classifier } from '../handling/failure-class.js'
 import { Ladder, type Rung } from '../handling/ladder.js'
+import { sentAtOnce } from '../handling/outputs.js'
 import { Outages } from '../handling/outages.js'
 import { retryRung } from '../handling/retries.js'
 import { RunningCalls } from '../handling/running-calls.js'
@@ -106,6 +107,8 @@ export function assemble(
     telemetry,
     onLost: (partition) => lifecycle.lost([partition.assigned]),
     onDefect,
+    onFailed,
+    rewind: (partition) => steering.rewind(partition),
   })
   const loop: BatchLoop | null = options.loop
     ? new BatchLoop(
@@ -135,7 +138,7 @@ export function assemble(
     ),
     running,
     mark,
-    send,
+    outputs: dependencies.outputs ?? sentAtOnce(send),
     handlerTimeoutMs,
     clock,
     logger,

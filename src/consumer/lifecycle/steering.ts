@@ -9,6 +9,7 @@ import type { RunningCalls } from '../handling/running-calls.js'
 import type { OwnedPartition, PartitionStart } from '../partition/owned-partition.js'
 import type { OwnedPartitions } from '../partition/owned-partitions.js'
 import type { Place } from '../partition/user-pauses.js'
+import { progressOf } from '../../offsets/progress.js'
 import { uncommittedRanges } from '../release/drain.js'
 import type { Ledger } from '../settling/ledger.js'
 import type { Gauges } from '../watch/gauges.js'
@@ -66,12 +67,31 @@ export class Steering {
     return seek.ended
   }
 
+  /**
+   * What was settled since the partition was last on record was taken back: it goes on there, at once. Handlers that run are
+   * told to end, and nothing of them counts. One that had stopped stops again where it did.
+   */
+  rewind(owned: OwnedPartition): void {
+    const { partitions, running, driver } = this.#parts
+    const { topic, partition, acknowledged, startedAt } = owned
+    if (partitions.get(topic, partition) !== owned || owned.state.is('draining', 'gone')) return
+    running.abort(owned, new StateError('taken-back', `the transaction of ${topic}-${partition} was aborted`))
+    owned.leave()
+    const position = acknowledged?.offset ?? startedAt
+    const completed = acknowledged === null ? [] : progressOf(acknowledged).completed
+    const fresh = partitions.own(owned.assigned, { position, completed, acknowledged, leftBehind: owned.leftBehind })
+    owned.successor = fresh
+    driver().seek(fresh.assigned, position, 'read')
+    if (fresh.gate.isOpen('fetch')) driver().resume(fresh.assigned)
+  }
+
   async #goElsewhere(owned: OwnedPartition, seek: Seek): Promise<void> {
     const { partitions, ledger, running, driver, telemetry } = this.#parts
     const { topic, partition } = owned
     owned.gate.close('seek')
     owned.close()
     await this.#idle(owned)
+    await this.#parts.ledger.beforeMove(owned, this.#parts.clock.now() + this.#drainMs)
     if (owned.successor !== null) return this.#followReset(owned.successor, seek)
     if (partitions.get(topic, partition) !== owned || owned.state.is('draining', 'gone')) {
       throw takenAway(owned)

@@ -5,6 +5,7 @@ import type { DeliveryFactory } from '../handling/at-least-once.js'
 import type { DeadLetterPolicy, DeadLetterRoute } from '../handling/failed-record.js'
 import type { ContextSend } from '../handling/handler.js'
 import type { Rung } from '../handling/ladder.js'
+import type { Outputs } from '../handling/outputs.js'
 import type { Stage } from '../intake/stage.js'
 import type { LedgerFactory } from '../settling/ledger.js'
 import type { OrderingFactory } from './ordering.js'
@@ -24,6 +25,8 @@ export interface ConsumerDependencies extends Telemetry {
   /** By default however many there are, and the partition goes on. */
   readonly deadLetterPolicy?: DeadLetterPolicy | undefined
   readonly send: ContextSend
+  /** Where what handlers send goes. By default it is sent at once, with `send`. */
+  readonly outputs?: Outputs | undefined
   /** Awaited before the consumer joins; a rejection ends its start. Not awaited, and to be quiet, once the signal has aborted. */
   readonly beforeStart?: ((signal: AbortSignal) => Promise<void>) | undefined
   /** It was told to stop, and is at its end. */

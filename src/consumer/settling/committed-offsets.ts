@@ -43,6 +43,11 @@ class CommittedOffsets implements Ledger {
     return this.#committer.flush(partitions, deadline)
   }
 
+  /** The place it is sought to is committed next, whatever was before. */
+  beforeMove(): Promise<void> {
+    return Promise.resolve()
+  }
+
   confirmed(partition: OwnedPartition): Promise<boolean> {
     return this.#committer.confirmed(partition)
   }

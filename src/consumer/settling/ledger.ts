@@ -1,4 +1,5 @@
 import type { CommitOutcome, DriverConsumer } from '../../driver/consumer.js'
+import type { TidemarkError } from '../../errors.js'
 import type { CommitPolicy } from '../../offsets/commit-policy.js'
 import type { Progress } from '../../offsets/progress.js'
 import type { Runtime } from '../../runtime/runtime.js'
@@ -23,6 +24,8 @@ export interface Ledger {
   moved(partition: OwnedPartition): void
   /** Puts on record what these partitions have settled, by `deadline` (a moment of `clock.now()`) or not at all. */
   flush(partitions: readonly OwnedPartition[], deadline: number): Promise<void>
+  /** The partition is about to be sought elsewhere: what has to go on record first does. Never rejects. */
+  beforeMove(partition: OwnedPartition, deadline: number): Promise<void>
   /**
    * Puts on record what the partition has settled by now. Resolves to true when that is confirmed, to false when the
    * partition is given up before, or nothing is put on record any more. Never rejects.
@@ -51,6 +54,10 @@ export interface LedgerParts {
   /** The group says that the partition has another owner, or that this member is none. */
   readonly onLost: (partition: OwnedPartition) => void
   readonly onDefect: (error: unknown) => void
+  /** The consumer cannot go on. */
+  readonly onFailed: (error: TidemarkError) => void
+  /** What the partition settled does not count: it goes on where it was last on record. */
+  readonly rewind: (partition: OwnedPartition) => void
 }
 
 export type LedgerFactory = (parts: LedgerParts) => Ledger

@@ -10,6 +10,7 @@ export function noLedger(): Ledger {
     settled: nothing,
     moved: nothing,
     flush: () => Promise.resolve(),
+    beforeMove: () => Promise.resolve(),
     confirmed: () => Promise.resolve(false),
     leastProgress: () => null,
     mayFallBack: () => false,

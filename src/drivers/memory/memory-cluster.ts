@@ -258,6 +258,10 @@ export class MemoryCluster {
     }
   }
 
+  transactionalIds(): readonly string[] {
+    return this.#transactions.all().map(({ transactionalId }) => transactionalId)
+  }
+
   /** Forgets an id that has no transaction open, as Kafka does after seven idle days; false when there is none. */
   expireTransactionalId(transactionalId: string): boolean {
     return this.#transactions.expire(transactionalId)

@@ -27,6 +27,11 @@ export type Disturbance =
   | 'end-transaction'
   | 'compact'
   | 'set-clock'
+  | 'move-transaction-coordinator'
+  | 'lose-of-transaction'
+  | 'hold-of-transaction'
+  | 'refuse-of-transaction'
+  | 'raise-transaction-version'
 
 interface Transaction {
   readonly topic: string
@@ -76,6 +81,18 @@ const retriableCodes: Partial<Record<ApiName, readonly number[]>> = {
   offsetFetch: [brokerCode.COORDINATOR_LOAD_IN_PROGRESS, brokerCode.UNSTABLE_OFFSET_COMMIT],
 }
 const apis = Object.keys(retriableCodes) as ApiName[]
+
+/** The requests of transactions, and what their coordinators may always answer. */
+const transactionCodes: Partial<Record<ApiName, readonly number[]>> = {
+  initProducerId: [brokerCode.COORDINATOR_LOAD_IN_PROGRESS, brokerCode.CONCURRENT_TRANSACTIONS],
+  addPartitionsToTxn: [brokerCode.COORDINATOR_LOAD_IN_PROGRESS, brokerCode.NOT_COORDINATOR],
+  addOffsetsToTxn: [brokerCode.COORDINATOR_LOAD_IN_PROGRESS, brokerCode.NOT_COORDINATOR],
+  txnOffsetCommit: [brokerCode.COORDINATOR_LOAD_IN_PROGRESS, brokerCode.TRANSACTION_ABORTABLE],
+  endTxn: [brokerCode.COORDINATOR_LOAD_IN_PROGRESS, brokerCode.NOT_COORDINATOR, brokerCode.CONCURRENT_TRANSACTIONS],
+  produce: [brokerCode.NOT_ENOUGH_REPLICAS, brokerCode.TRANSACTION_ABORTABLE],
+  describeTransactions: [brokerCode.COORDINATOR_LOAD_IN_PROGRESS],
+}
+const transactionApis = Object.keys(transactionCodes) as ApiName[]
 
 /** Two settings apart stay within the hour by which brokers let a record be ahead of their clock. */
 const maxClockErrorMs = 25 * 60_000
@@ -221,6 +238,40 @@ export const disturbances: Readonly<Record<Disturbance, (scene: Scene) => string
     if (outcome === 'open') openTransactions.push({ ...at, producerId })
     return `writes a transaction (${outcome}) of ${records.length} to ${at.topic}-${at.partition}`
   },
+  'move-transaction-coordinator': ({ cluster, random }: Scene) => {
+    const id = pickOrNull(random, cluster.transactionalIds())
+    if (id === null) return ''
+    cluster.faults.moveTransactionCoordinator(id)
+    return `moves the coordinator of transactions of ${id} to broker ${cluster.transaction(id)?.coordinator}`
+  },
+  'lose-of-transaction': ({ cluster, random }: Scene) => {
+    const api = pick(random, transactionApis)
+    const isAnswer = random.next() < 0.6
+    if (isAnswer) cluster.faults.loseNextAnswer({ api })
+    else cluster.faults.loseNextRequest({ api })
+    return isAnswer ? `loses the next answer to ${api}` : `loses the next ${api}`
+  },
+  'hold-of-transaction': ({ cluster, random, clock, held }: Scene) => {
+    const api = pick(random, transactionApis)
+    const request = cluster.faults.holdRequest({ api })
+    held.add(request)
+    const forMs = 200 + Math.floor(random.next() * 9_000)
+    clock.setTimer(forMs, () => {
+      request.release()
+      held.delete(request)
+    })
+    return `holds the next ${api} for at most ${forMs} ms`
+  },
+  'refuse-of-transaction': ({ cluster, random }: Scene) => {
+    const api = pick(random, transactionApis)
+    const code = pick(random, transactionCodes[api] ?? [])
+    cluster.faults.failNext({ api }, code)
+    return `refuses the next ${api} with ${code}`
+  },
+  'raise-transaction-version': ({ cluster }: Scene) => {
+    cluster.agreeOnTransactionVersion(2)
+    return 'agrees on transaction version 2'
+  },
   'end-transaction': ({ cluster, random, openTransactions }: Scene) => {
     while (openTransactions.length > 0 && !exists(cluster, openTransactions[0]!)) openTransactions.shift()
     const open = openTransactions[0]
@@ -248,7 +299,19 @@ export const disturbances: Readonly<Record<Disturbance, (scene: Scene) => string
   },
 }
 
-export const allDisturbances = Object.keys(disturbances) as readonly Disturbance[]
+/** These do nothing where nobody has transactions. */
+export const ofTransactions: readonly Disturbance[] = [
+  'move-transaction-coordinator',
+  'lose-of-transaction',
+  'hold-of-transaction',
+  'refuse-of-transaction',
+  'raise-transaction-version',
+]
+
+/** All that clients without transactions meet. */
+export const allDisturbances = (Object.keys(disturbances) as readonly Disturbance[]).filter(
+  (kind) => !ofTransactions.includes(kind),
+)
 
 /** Its topic may have been deleted. */
 export function exists(cluster: MemoryCluster, { topic, partition }: Transaction): boolean {

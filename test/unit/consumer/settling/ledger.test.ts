@@ -29,6 +29,9 @@ class TableLedger implements Ledger {
     this.#write(partition)
   }
 
+  beforeMove(): Promise<void> {
+    return Promise.resolve()
+  }
   flush(partitions: readonly OwnedPartition[]): Promise<void> {
     this.log.push('flush')
     for (const partition of partitions) this.#write(partition)

@@ -1,0 +1,169 @@
+import { describe, expect, it } from 'vitest'
+import {
+  DeadLetter,
+  createMessaging,
+  defineTopic,
+  string,
+  type ClientEvent,
+  type HandlerContext,
+  type Message,
+  type Messaging,
+} from 'tidemark'
+import { createMemoryCluster, memory, type MemoryClusterOptions } from 'tidemark/memory'
+import { noHeaders } from '../../../src/message/record.js'
+import { seededRandom } from '../../../src/runtime/random.js'
+import { virtualClock } from '../../../src/testing/time/virtual-clock.js'
+import { visibleRecords } from './visible-records.js'
+
+const from = defineTopic({ name: 'in', value: string() })
+const to = defineTopic({ name: 'out', value: string() })
+const dead = defineTopic({ name: 'dead', value: string() })
+
+type Options = Partial<Parameters<Messaging['consumer']>[0]>
+
+function world(options: MemoryClusterOptions = {}) {
+  const clock = virtualClock()
+  const runtime = { clock, random: seededRandom(7) }
+  const cluster = createMemoryCluster({ runtime, latencyMs: 1, brokers: 3, ...options })
+  for (const { name } of [from, to, dead]) cluster.createTopic(name, { partitions: 2 })
+  const events: ClientEvent[] = []
+  const open = () =>
+    createMessaging({
+      ...{ driver: memory({ cluster, runtime }), clientId: 'c', profile: 'transactional', durability: 'off' },
+      ...{ onEvent: (event: ClientEvent) => void events.push(event), logger: 'silent' },
+    } as const)
+  const append = (values: readonly string[], partition = 0) =>
+    cluster.appendTransaction(
+      'in',
+      partition,
+      values.map((value) => ({ key: null, value: Buffer.from(value), headers: noHeaders, timestamp: 0 })),
+      'commit',
+    )
+  /** Copies what it reads. */
+  const copier = (messaging: Messaging, rest: Options = {}) =>
+    messaging.consumer({
+      group: 'g',
+      topics: [from],
+      handle: async ({ value, partition }: Message<string>, context: HandlerContext) => {
+        await context.send(to, value, { partition })
+      },
+      ...rest,
+    } as never)
+  const committed = (partition = 0) => cluster.committed('g').find((one) => one.partition === partition)?.offset
+  const out = (partition = 0, topic = 'out') => visibleRecords(cluster, topic, partition)
+  return { clock, cluster, open, append, copier, committed, out, events }
+}
+
+const numbers = (count: number, first = 0) => Array.from({ length: count }, (_, index) => String(first + index))
+
+describe('a consumer under the profile transactional', () => {
+  it.each([1, 2] as const)(
+    'makes outputs and offsets visible together, under version %i',
+    async (transactionVersion) => {
+      const { clock, open, append, copier, committed, out } = world({ transactionVersion })
+      append(numbers(50))
+      append(numbers(20, 100), 1)
+      const messaging = open()
+      const consumer = copier(messaging)
+      await clock.runUntil(consumer.start())
+      await clock.advance(1_000)
+      expect(out()).toEqual({ visible: numbers(50), open: 0 })
+      expect(out(1).visible).toEqual(numbers(20, 100))
+      // The marker of the source's own transaction is passed too.
+      expect([committed(0), committed(1)]).toEqual([51, 21])
+      await clock.runUntil(messaging.close())
+    },
+  )
+
+  it('tells at once that a send was taken, without an offset, and sends nothing of a call that failed', async () => {
+    const { clock, open, append, copier, out, events } = world()
+    append(['good', 'bad', 'better'])
+    const receipts: unknown[] = []
+    const messaging = open()
+    const consumer = copier(messaging, {
+      deadLetter: 'dead',
+      handle: async ({ value }: Message<string>, context: HandlerContext) => {
+        receipts.push(await context.send(to, value, { partition: 0 }))
+        if (value === 'bad') throw new DeadLetter('no')
+      },
+    } as never)
+    await clock.runUntil(consumer.start())
+    await clock.advance(1_000)
+    expect(receipts[0]).toMatchObject({ topic: 'out', partition: 0, offset: null })
+    expect(out().visible).toEqual(['good', 'better'])
+    expect(out(0, 'dead').visible).toEqual(['bad'])
+    expect(events.filter(({ kind }) => kind === 'transaction-aborted')).toEqual([])
+    await clock.runUntil(messaging.close())
+  })
+
+  it('goes back to what is committed when a transaction is aborted, and doubles nothing', async () => {
+    const { clock, cluster, open, append, copier, committed, out, events } = world()
+    append(numbers(30))
+    const messaging = open()
+    const consumer = copier(messaging, { transaction: { everyMs: 50, everyMessages: 10 } } as never)
+    // The coordinator has lost track of it.
+    cluster.faults.failNext({ api: 'endTxn' }, 48)
+    await clock.runUntil(consumer.start())
+    await clock.advance(5_000)
+    expect(events.some(({ kind }) => kind === 'transaction-aborted')).toBe(true)
+    expect(out()).toEqual({ visible: numbers(30), open: 0 })
+    expect(committed()).toBe(31)
+    await clock.runUntil(messaging.close())
+  })
+
+  it.each(['produce', 'txnOffsetCommit', 'endTxn', 'initProducerId', 'addPartitionsToTxn', 'addOffsetsToTxn'] as const)(
+    'copies everything once whichever answer of %s is lost, before or after its effect',
+    async (api) => {
+      for (const transactionVersion of [1, 2] as const) {
+        for (const lose of ['loseNextAnswer', 'loseNextRequest'] as const) {
+          if (transactionVersion === 2 && api.startsWith('add')) continue
+          const { clock, cluster, open, append, copier, committed, out } = world({ transactionVersion })
+          append(numbers(40))
+          const messaging = open()
+          const consumer = copier(messaging, { transaction: { everyMs: 20, everyMessages: 10 } } as never)
+          for (const nth of [1, 2, 4]) cluster.faults[lose]({ api, nth })
+          await clock.runUntil(consumer.start())
+          await clock.advance(12_000)
+          expect({ api, transactionVersion, lose, ...out() }).toMatchObject({ visible: numbers(40), open: 0 })
+          expect(committed()).toBe(41)
+          await clock.runUntil(messaging.close())
+        }
+      }
+    },
+  )
+
+  it('hands its partitions over without a torn or doubled transaction when another member comes and goes', async () => {
+    const { clock, open, append, copier, out } = world()
+    append(numbers(200))
+    append(numbers(200, 1_000), 1)
+    const slow = {
+      transaction: { everyMs: 30 },
+      handle: async ({ value, partition }: Message<string>, context: HandlerContext) => {
+        await clock.sleep(2)
+        await context.send(to, value, { partition })
+      },
+    } as never
+    const [one, two] = [open(), open()]
+    await clock.runUntil(copier(one, slow).start())
+    await clock.advance(300)
+    await clock.runUntil(copier(two, slow).start())
+    await clock.advance(300)
+    await clock.runUntil(one.close())
+    await clock.advance(8_000)
+    expect(out()).toEqual({ visible: numbers(200), open: 0 })
+    expect(out(1).visible).toEqual(numbers(200, 1_000))
+    await clock.runUntil(two.close())
+  })
+
+  it('has a record fail alone whose handler sends more than a transaction may hold', async () => {
+    const { clock, open, append, copier, out } = world()
+    append(['a', 'x'.repeat(2_000), 'b'])
+    const messaging = open()
+    const rest = { transaction: { maxBytes: 1_000 }, deadLetter: 'dead', retry: false } as never
+    await clock.runUntil(copier(messaging, rest).start())
+    await clock.advance(1_000)
+    expect(out().visible).toEqual(['a', 'b'])
+    expect(out(0, 'dead').visible).toHaveLength(1)
+    await clock.runUntil(messaging.close())
+  })
+})
