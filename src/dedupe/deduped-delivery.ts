@@ -7,6 +7,7 @@ import type { OwnedPartition } from '../consumer/partition/owned-partition.js'
 import { again, duplicate, handled, late, type Part, type Settlement } from '../consumer/partition/settlement.js'
 import type { Work } from '../consumer/partition/work.js'
 import type { Message } from '../message/message.js'
+import type { ReceivedRecord } from '../message/record.js'
 import { withinDeadline } from '../runtime/within-deadline.js'
 import type { Telemetry } from '../telemetry/guard.js'
 import { tell } from '../telemetry/tell.js'
@@ -105,7 +106,7 @@ class DedupedDelivery implements Delivery {
     if (partition.cancelled) return late
     let identities: readonly string[]
     try {
-      identities = messagesOf(work).map((message) => identityOf(message, this.#settings.identity))
+      identities = identitiesOf(work, this.#settings.identity)
     } catch (error) {
       return this.#parts.ladder.end(work, { attempt: attemptOf(work) }, error)
     }
@@ -265,8 +266,11 @@ export function dedupedBy(settings: DedupeSettings, telemetry: Telemetry): Deliv
 const noIndexes: readonly number[] = []
 const firstIndex: readonly number[] = [0]
 
-function messagesOf({ messages }: Work): readonly Message[] {
-  return Array.isArray(messages) ? (messages as readonly Message[]) : [messages as Message]
+function identitiesOf({ messages, records }: Work, chosen: IdentityOf | undefined): readonly string[] {
+  if (!Array.isArray(messages)) return [identityOf(messages as Message, records as ReceivedRecord, chosen)]
+  return (messages as readonly Message[]).map((message, index) =>
+    identityOf(message, (records as readonly ReceivedRecord[])[index] as ReceivedRecord, chosen),
+  )
 }
 
 function toDeliver(work: Work): Part {

@@ -66,8 +66,8 @@ export const effectMutants: readonly Mutant[] = [
   {
     name: 'a record is told by its offset alone',
     file: 'src/dedupe/identity.ts',
-    find: '${offset}@${message.timestamp}',
-    replace: '${offset}',
+    find: '@${message.timestamp}#${hashOf(record)}',
+    replace: '',
     why: 'the records of a topic that was made anew are dropped as if they had been handled',
     units: identity,
   },

@@ -3,6 +3,7 @@ import type { SeekTarget } from '../../src/consumer/consumer.js'
 import type { Batch } from '../../src/consumer/handling/batch.js'
 import type { HandlerContext } from '../../src/consumer/handling/handler.js'
 import type { OnAssigned, OnRevoked } from '../../src/consumer/options/consumer-options.js'
+import type { DedupeStore } from '../../src/dedupe/dedupe-store.js'
 import type { DrainReport } from '../../src/telemetry/drain-report.js'
 import type { Driver } from '../../src/driver/driver.js'
 import type { TidemarkError } from '../../src/errors.js'
@@ -42,6 +43,7 @@ export function makeProducer(
 export interface ConsumerCallbacks {
   /** One message, or a batch of one partition. */
   handle(messages: readonly Message<string>[], context: HandlerContext): void | Promise<void>
+  dedupe: DedupeStore | undefined
   drained(report: DrainReport): void
   /** What is waited for before partitions start, and where some of them do. */
   onAssigned: OnAssigned
@@ -91,6 +93,7 @@ export function makeConsumer(
     retry: plan.retry,
     outage: { decideAfterMs: plan.decideAfterMs },
     ...handlerOf(plan, callbacks),
+    dedupe: callbacks.dedupe,
     concurrency: plan.concurrency,
     commit: plan.commit === 'confirmed' && group === null ? undefined : plan.commit,
     ...(plan.hooks ? { onAssigned: callbacks.onAssigned, onRevoked: callbacks.onRevoked, hookTimeoutMs: 1_000 } : {}),

@@ -12,6 +12,7 @@ import { oddThing, type ForeignCode } from './foreign-code.js'
 import type { GroupLedger } from './group-ledger.js'
 import type { Report } from './invariant.js'
 import type { LoneLedger } from './lone-ledger.js'
+import { SimulatedDedupe } from './simulated-dedupe.js'
 import { SimulatedHooks } from './simulated-hooks.js'
 import { between, chance, type Plan } from './plan.js'
 import type { Poison } from './poison.js'
@@ -62,6 +63,7 @@ export class Members {
   readonly #tools: MembersTools
   readonly #all: Member[] = []
   readonly #stops: Promise<void>[] = []
+  readonly #dedupe: SimulatedDedupe
   readonly #startedAt: number
   #born = 0
   /** How many seeks were asked for. */
@@ -69,6 +71,7 @@ export class Members {
 
   constructor(tools: MembersTools) {
     this.#tools = tools
+    this.#dedupe = new SimulatedDedupe(tools)
     this.#startedAt = tools.simulation.clock.now()
   }
 
@@ -102,6 +105,7 @@ export class Members {
       (place, offset) => hooks.isStart(place, offset),
     )
     const consumer = makeConsumer(driver, name, { group: ledger.group, instanceId }, plan, foreign, {
+      dedupe: this.#dropsRepeats(ledger) ? this.#dedupe.storeFor(process) : undefined,
       onAssigned: hooks.onAssigned,
       onRevoked: hooks.onRevoked,
       looped: (what) => coverage.met(what),
@@ -270,6 +274,7 @@ export class Members {
   ): void | Promise<void> {
     const { simulation, plan, poison, coverage } = this.#tools
     const { random, note } = simulation
+    if (this.#dropsRepeats(ledger)) this.#dedupe.calledFor(process, context)
     const call = ledger.tenures.newCall()
     coverage.met(`${plan.handling} by ${plan.order}`)
     const executions = messages.map((message) => {
@@ -324,7 +329,9 @@ export class Members {
       coverage.met(`dependency down: ${plan.down?.says}`)
       throw plan.down?.says === 'unavailable' ? new Unavailable('it is down') : new Error('no connection')
     }
-    const isPartial = plan.partialBatches && executions.length > 1
+    const isInTransaction = plan.dedupe === 'in-transaction' && ledger.group !== null
+    if (isInTransaction && failsAt === -1) this.#commit(ledger, executions)
+    const isPartial = plan.partialBatches && executions.length > 1 && !isInTransaction
     const isDiscarded = plan.failing === 'discard' && (isPartial || executions.length === 1)
     for (const [index, execution] of executions.entries()) {
       const isBefore = failsAt === -1 || (isPartial && index < failsAt)
@@ -336,6 +343,20 @@ export class Members {
     if (!isPartial) throw this.#failure()
     coverage.met('batch failed at a message')
     throw new BatchFailure(failsAt, this.#failure())
+  }
+
+  /** Without a group nothing says whose the marks would be. */
+  #dropsRepeats({ group }: ReadLedger): boolean {
+    return this.#tools.plan.dedupe !== 'none' && group !== null
+  }
+
+  #commit(ledger: ReadLedger, executions: readonly Execution[]): void {
+    try {
+      this.#dedupe.commit(executions[0]!.context)
+    } catch (error) {
+      for (const execution of executions) ledger.tenures.ended(execution, 'failed')
+      throw error
+    }
   }
 
   #failure(): unknown {

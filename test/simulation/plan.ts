@@ -15,6 +15,8 @@ export interface Plan {
   readonly loops: number
   /** `onAssigned` and `onRevoked` take their time, fail, and say where partitions start. */
   readonly hooks: boolean
+  /** Repeats are dropped, as a database says that all members share. */
+  readonly dedupe: 'none' | 'marked-afterwards' | 'in-transaction'
   readonly concurrency: number
   readonly batchMessages: number
   readonly cluster: Omit<MemoryClusterOptions, 'runtime'> & { readonly brokers: number }
@@ -99,7 +101,7 @@ export function planOf(seed: number): Plan {
   const names = Array.from({ length: topics }, (_, index) => `topic-${index}`)
   const disturbances = allDisturbances.filter(() => chance(random, 0.55))
   const order = orders[between(random, 0, orders.length - 1)] ?? 'partition'
-  const plan: Omit<Plan, keyof FailurePlan> = {
+  const plan: Omit<Plan, keyof FailurePlan | 'dedupe'> = {
     seed,
     profile,
     isolation: chance(random, 0.5) ? 'read-committed' : 'read-uncommitted',
@@ -162,7 +164,8 @@ export function planOf(seed: number): Plan {
       maxDown: chance(random, 0.1) ? 2 : 1,
     },
   }
-  return { ...plan, ...failurePlanOf(random, plan) }
+  const dedupe = chance(own, 0.7) ? 'none' : chance(own, 0.5) ? 'marked-afterwards' : 'in-transaction'
+  return { ...plan, ...failurePlanOf(random, plan), dedupe }
 }
 
 type FailurePlan = Pick<Plan, 'retry' | 'down' | 'decideAfterMs' | 'partialBatches' | 'poison'>

@@ -324,8 +324,8 @@ describe('a store that is down', () => {
     const store = new FakeStore()
     const all = await world(store)
     const place = await all.driver.assign('t', 0)
-    const records = Array.from({ length: 500 }, (_, offset) => plain(offset))
-    store.keep({ scope: 'g', identities: records.map(({ offset, timestamp }) => `t at:0/${offset}@${timestamp}`) })
+    const records = Array.from({ length: 500 }, (_, offset) => sentAs(offset, `${offset}`))
+    store.keep({ scope: 'g', identities: records.map(({ offset }) => `t id:${offset}`) })
     store.down = 'asks'
     all.driver.deliver(place, records)
     await all.clock.advance(20_000)

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { identityOf } from '../../../src/dedupe/identity.js'
+import { identityOf as identityWith, type IdentityOf } from '../../../src/dedupe/identity.js'
 import { memoryDedupe, memoryDedupeBy } from '../../../src/dedupe/memory-dedupe.js'
 import { messageHeaders, tdHeader, textHeader } from '../../../src/message/headers.js'
 import type { Message } from '../../../src/message/message.js'
@@ -16,6 +16,9 @@ const message = (fields: Partial<Message> = {}, headers: Readonly<Record<string,
   headers: messageHeaders(Object.entries(headers).map(([name, text]) => textHeader(name, text))),
   ...fields,
 })
+
+const bytes = { key: null, value: Buffer.from('v') }
+const identityOf = (one: Message, chosen?: IdentityOf) => identityWith(one, bytes, chosen)
 
 const origin = {
   [tdHeader.originTopic]: 'orders',
@@ -51,6 +54,18 @@ describe('the identity of a record', () => {
     ['id', { id: 'at:1/7@1000' }],
   ])('is another with another %s', (_, fields) => {
     expect(identityOf(message(fields))).not.toBe(identityOf(message()))
+  })
+
+  it('is another with other bytes, and the same with an id', () => {
+    const others = [
+      { ...bytes, value: Buffer.from('w') },
+      { ...bytes, value: null },
+      { ...bytes, key: Buffer.from('k') },
+    ]
+    const all = [bytes, ...others].map((record) => identityWith(message(), record))
+    expect(new Set(all).size).toBe(4)
+    const withId = [bytes, ...others].map((record) => identityWith(message({ id: 'a' }), record))
+    expect(new Set(withId).size).toBe(1)
   })
 
   it('is what the option says, within its topic; an answer that is no text is an error', () => {
