@@ -32,7 +32,7 @@ export interface DedupeSettings {
  * |------------|-----------------------------------------------------|---------|
  * | new        | another delivery works at the same record           | waiting, and new when that one has ended; holds nothing |
  * | new        | nobody does                                         | asked: it holds its records |
- * | asked      | none has a mark                                     | in the handler |
+ * | asked      | none has a mark                                     | in the handler; new, when nothing may start any more meanwhile |
  * | asked      | all have one                                        | over: `duplicate` |
  * | asked      | some of a batch have one                            | parted: those are duplicates, the others new |
  * | asked      | the store cannot tell                               | new: `Unavailable`, an outage; nothing is handled |
@@ -166,8 +166,10 @@ class DedupedDelivery implements Delivery {
     }
     // What was asked together is answered together, so some of it may be of others.
     const at = known.size === 0 ? noIndexes : identities.flatMap((one, index) => (known.has(one) ? [index] : []))
-    if (at.length === 0) return this.#handle(work, claim)
+    if (at.length === 0 && !partition.lanes.isHeld) return this.#handle(work, claim)
     this.#claims.release(claim)
+    // Paused while the store was asked: no handler begins, and what is handled then is asked anew.
+    if (at.length === 0) return again
     if (at.length < identities.length) {
       const [marked, fresh] = work.divide(at)
       this.#tellDropped(marked)

@@ -136,6 +136,10 @@ export class LaneGroup<Task extends LaneTask<Task>> {
     return this.#closing.signal
   }
 
+  get isHeld(): boolean {
+    return this.#holds > 0
+  }
+
   /** Nothing new starts until every hold is released. */
   hold(): void {
     this.#holds += 1

@@ -36,6 +36,8 @@ export interface PartitionLanes {
   readonly queued: number
   /** There is more than before. */
   supplied(): void
+  /** Nothing new may start now: what was about to must wait its turn again. */
+  readonly isHeld: boolean
   /** Nothing new starts until every hold is released. */
   hold(): void
   release(): void

@@ -20,6 +20,8 @@ class FakeStore implements DedupeStore {
   readonly asked: (readonly string[])[] = []
   readonly told: (readonly string[])[] = []
   down: 'nothing' | 'asks' | 'marks' | 'both' | 'silent' = 'nothing'
+  /** Answers wait for it. */
+  gate: Promise<void> = Promise.resolve()
   readonly calls = new OpenCalls()
   readonly begins = this.calls.begins
 
@@ -41,7 +43,7 @@ class FakeStore implements DedupeStore {
 
   async #answer(call: 'asks' | 'marks'): Promise<void> {
     if (this.down === 'silent') return new Promise(() => undefined)
-    await Promise.resolve()
+    await this.gate
     if (this.down === call || this.down === 'both') throw new Error('connection lost')
   }
 }
@@ -376,6 +378,27 @@ describe('a store that marks in the transaction of the handler', () => {
     expect(() => store.calls.of(undefined)).toThrow('context of a handler')
     await all.consumer.stop()
     await looping
+  })
+})
+
+describe('a pause while the store is asked', () => {
+  it('holds: the handler begins when the partition goes on', async () => {
+    const store = new FakeStore()
+    const all = await world(store)
+    const place = await all.driver.assign('t', 0)
+    let open = () => undefined as void
+    store.gate = new Promise((resolve) => (open = resolve))
+    all.driver.deliver(place, [plain(0)])
+    await all.clock.advance(10)
+    expect(store.asked).toHaveLength(1)
+    all.consumer.pause([{ topic: 't', partition: 0 }])
+    open()
+    await all.clock.advance(10_000)
+    expect(all.handled).toEqual([])
+    all.consumer.resume([{ topic: 't', partition: 0 }])
+    await all.clock.advance(100)
+    expect(all.handled).toEqual(['t-0@0'])
+    await all.consumer.stop()
   })
 })
 
