@@ -17,6 +17,12 @@ export interface ConsumerSettings extends ClientSettings {
   /** Static membership: no LeaveGroup on close, the partitions wait for this id until the session times out. */
   readonly groupInstanceId: string | null
   readonly topics: readonly string[]
+  /**
+   * Topics that are read along with another, by its name; they are in `topics` too. Whoever is given a partition of that one
+   * has theirs of the same number as well, and nobody else has: assigned, revoked and lost with it. Where nothing is
+   * committed they start at their beginning, whatever `from` says.
+   */
+  readonly companions?: ReadonlyMap<string, readonly string[]> | undefined
   /** In order of preference. */
   readonly assignors: readonly AssignorName[]
   readonly sessionTimeoutMs: number

@@ -20,6 +20,7 @@ import { Cluster } from '../cluster/cluster.js'
 import { CoordinatorLine } from '../cluster/coordinator-line.js'
 import { Fetcher } from '../fetch/fetcher.js'
 import { AllPartitions } from '../group/all-partitions.js'
+import { Companions } from '../group/companions.js'
 import { ClassicMember } from '../group/classic/member.js'
 import type { Membership, MembershipEvents } from '../group/membership.js'
 import { OffsetCommitter } from '../offsets/commit.js'
@@ -71,6 +72,7 @@ class ProtocolConsumer implements DriverConsumer {
   readonly #committer: OffsetCommitter
   readonly #outOfRange: OutOfRangePolicy
   readonly #topics: SourceTopics
+  readonly #companions: Companions
   readonly #machine = new StateMachine<ConsumerState>('the consumer', 'new', moves)
   readonly #firstNews = deferred<FirstNews>()
   #stopping: { readonly cutoff: Cutoff; readonly ended: Promise<void> } | null = null
@@ -82,6 +84,7 @@ class ProtocolConsumer implements DriverConsumer {
     this.#cluster = new Cluster(connection, runtime, settings)
     const context = { cluster: this.#cluster, runtime, settings }
     this.#topics = new SourceTopics(context)
+    this.#companions = new Companions(settings.companions)
     const line = settings.groupId === null ? null : new CoordinatorLine(context, settings.groupId)
     this.#fetcher = new Fetcher(context, {
       endSeen: (fetched) => this.#ends.seen(fetched),
@@ -167,10 +170,11 @@ class ProtocolConsumer implements DriverConsumer {
   #membershipEvents(): MembershipEvents {
     return {
       assigned: (partitions, from) => {
-        this.#handOver.take(partitions, from, () => this.#delivered()).catch((defect: unknown) => this.#defect(defect))
+        const ours = this.#companions.along(partitions)
+        this.#handOver.take(ours, from, () => this.#delivered()).catch((defect: unknown) => this.#defect(defect))
       },
-      revoked: (partitions, deadline) => this.#handOver.revoke(partitions, deadline),
-      lost: (partitions) => this.#handOver.lose(partitions),
+      revoked: (partitions, deadline) => this.#handOver.revoke(this.#companions.along(partitions), deadline),
+      lost: (partitions) => this.#handOver.lose(this.#companions.along(partitions)),
       failed: (error) => this.#failed(error),
     }
   }

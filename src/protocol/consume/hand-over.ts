@@ -14,6 +14,7 @@ import { tell } from '../../telemetry/tell.js'
 import type { ClientContext } from '../cluster/client-context.js'
 import type { Fetcher } from '../fetch/fetcher.js'
 import type { EndOffsets } from '../offsets/end-offsets.js'
+import { Companions } from '../group/companions.js'
 import { CountsAtFirst } from '../offsets/counts-at-first.js'
 import { findStartingPoints, type StartingPoint } from '../offsets/starting-points.js'
 
@@ -22,6 +23,7 @@ type HandOverContext = ClientContext<
     ConsumerSettings,
     | 'groupId'
     | 'topics'
+    | 'companions'
     | 'from'
     | 'isolation'
     | 'onOutOfRange'
@@ -79,6 +81,7 @@ export class HandOver {
   readonly #context: HandOverContext
   readonly #parts: HandOverParts
   readonly #held = new Map<string, Held>()
+  readonly #companions: Companions
   #epoch = 0
 
   readonly #atFirst = new CountsAtFirst()
@@ -90,6 +93,7 @@ export class HandOver {
   constructor(context: HandOverContext, parts: HandOverParts) {
     this.#context = context
     this.#parts = parts
+    this.#companions = new Companions(context.settings.companions)
   }
 
   all(): readonly AssignedPartition[] {
@@ -124,7 +128,8 @@ export class HandOver {
     const tenures = [...taken.values()].map(({ tenure }) => whenAborted(tenure.signal))
     void Promise.all(tenures).then(() => nobodyWaits.abort(tenureOver())) // never rejects
     const isMadeAnew = (topic: string) => this.#isMadeAnew(topic)
-    const kept = { atFirst: this.#atFirst, decided: this.#decided, isMadeAnew }
+    const companions = this.#companions
+    const kept = { atFirst: this.#atFirst, decided: this.#decided, isMadeAnew, companions }
     const later = (rounds: number) => this.#tellStarts(rounds)
     const search = { from, ...kept, later, isWanted, signal: nobodyWaits.signal }
     for await (const points of findStartingPoints(this.#context, partitions, search)) {
@@ -290,7 +295,7 @@ export class HandOver {
   /** As it is on record, else as this member found it: that goes on record with its first commit. */
   #countAtFirst(topic: string): number | null {
     const { cluster, settings } = this.#context
-    if (settings.from === 'earliest' || settings.groupId === null) return null
+    if (settings.from === 'earliest' || settings.groupId === null || this.#companions.has(topic)) return null
     const known = cluster.topic(topic)
     return known === undefined ? null : this.#atFirst.ofOrNow(known)
   }

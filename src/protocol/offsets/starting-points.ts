@@ -44,6 +44,8 @@ type SearchContext = ClientContext<
 interface Search {
   /** Where to start what was never committed, and everything where there is no group. */
   readonly from: StartPosition
+  /** Those of them that start at their beginning, whatever `from` says. */
+  readonly companions: { has(topic: string): boolean }
   /** How many partitions the topics had when their group started, as far as that is on record: learnt here. */
   readonly atFirst: CountsAtFirst
   /** What was decided for partitions without a commit while this process lives, by partition: kept here until one is found. */
@@ -79,7 +81,7 @@ const unknown = -1
 export async function* findStartingPoints(
   context: SearchContext,
   partitions: readonly TopicPartition[],
-  { from, atFirst, decided, isMadeAnew, later, isWanted, signal }: Search,
+  { from, companions, atFirst, decided, isMadeAnew, later, isWanted, signal }: Search,
 ): AsyncGenerator<readonly StartingPoint[], void, void> {
   const { runtime, settings } = context
   let uncertain: readonly TopicPartition[] = settings.groupId === null ? [] : partitions
@@ -106,7 +108,9 @@ export async function* findStartingPoints(
       if (counts === 'learnt') {
         // Looked at once: the topic may be made anew while brokers are asked.
         const wasAdded = ({ topic, partition }: TopicPartition) =>
-          partition >= (atFirst.of(context.cluster.topic(topic)) ?? Infinity) || isMadeAnew(topic)
+          companions.has(topic) ||
+          partition >= (atFirst.of(context.cluster.topic(topic)) ?? Infinity) ||
+          isMadeAnew(topic)
         const appeared = new Set(uncommitted.filter(wasAdded))
         const others = uncommitted.filter((at) => !appeared.has(at))
         const added = await lookUpStart(context, [...appeared], 'earliest', { denials, signal })

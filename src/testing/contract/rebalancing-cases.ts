@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict'
 import type { ContractCase } from './contract-case.js'
-import { firstAndSecond, heartbeatIntervalMs, membersOf, partitionsOf, share } from './group-of-members.js'
+import {
+  firstAndSecond,
+  heartbeatIntervalMs,
+  heldTogether,
+  membersOf,
+  partitionsOf,
+  share,
+} from './group-of-members.js'
 
 const group = 'rebalancing'
 
@@ -43,6 +50,44 @@ export const rebalancingCases: readonly ContractCase[] = [
       await second.start()
       await share(world, [first, second], partitionsOf(topic, 4))
       assert.ok(world.now() - began <= 500 + 200 + world.slackMs, `it took ${world.now() - began} ms`)
+    },
+  },
+  {
+    group,
+    name: 'a topic that is read along is held by whoever holds the partition of that number, also after a rebalance',
+    async run(world) {
+      const topic = await world.topic(4)
+      const along = await world.topic(4)
+      const groupId = world.name('group')
+      const settings = { groupId, heartbeatIntervalMs, companions: new Map([[topic, [along]]]) }
+      const members = [0, 1, 2].map(() => world.consumer([topic, along], settings))
+      const expected = [...partitionsOf(topic, 4), ...partitionsOf(along, 4)].sort()
+      const isTogether = (held: readonly string[]) =>
+        held.every((name) => held.includes(name.startsWith(`${along}-`) ? name.replace(along, topic) : name))
+      const areTogether = (some: typeof members) =>
+        some.every((member) => isTogether(member.held()) && member.held().length >= 2) &&
+        JSON.stringify(heldTogether(some)) === JSON.stringify(expected)
+      for (const member of members) await member.start()
+      await world.until('three members hold all, each what belongs together', () => areTogether(members))
+      await members[0]?.stop()
+      await world.until('two members do', () => areTogether(members.slice(1)))
+    },
+  },
+  {
+    group,
+    name: 'a topic that is read along starts at its beginning, whatever from says',
+    async run(world) {
+      const topic = await world.topic(1)
+      const along = await world.topic(1)
+      await world.write(along, 0, ['1', '2', '3'])
+      const groupId = world.name('group')
+      const member = world.consumer([topic, along], {
+        groupId,
+        from: 'latest',
+        companions: new Map([[topic, [along]]]),
+      })
+      await member.start()
+      await world.until('its records are read', () => member.offsets(along, 0).length === 3)
     },
   },
   {

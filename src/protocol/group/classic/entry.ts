@@ -8,6 +8,7 @@ import type { ConsumeContext } from '../../cluster/client-context.js'
 import type { CoordinatorLine } from '../../cluster/coordinator-line.js'
 import { isDenial } from '../../cluster/denials.js'
 import { partitionCounts } from '../../cluster/topic-watch.js'
+import { Companions } from '../companions.js'
 import { fatalGroupError, judgeGroupCode, type GroupVerdict } from '../codes.js'
 import type { AssignorMember, HeldBefore } from './assignors/assignor.js'
 import { assignorByName } from './assignors/by-name.js'
@@ -47,9 +48,11 @@ const graceMs = 5_000
 export class GroupEntry {
   readonly #context: ConsumeContext
   readonly #line: CoordinatorLine
+  readonly #companions: Companions
 
   constructor(context: ConsumeContext, line: CoordinatorLine) {
     this.#context = context
+    this.#companions = new Companions(context.settings.companions)
     this.#line = line
   }
 
@@ -160,7 +163,7 @@ export class GroupEntry {
       topics: subscription.topics,
       userData: subscription.userData,
     }))
-    const assignment = assignorByName[name].assign(views, counts)
+    const assignment = assignorByName[name].assign(views, this.#companions.withoutThem(counts))
     const userData = encodeDivision(counts)
     const assignments = [...assignment].map(([memberId, partitions]) => ({
       memberId,
