@@ -3,6 +3,7 @@ import { clientOf, type ClientOfMessaging } from './config/client-of.js'
 import { closeRules, type CloseOptions } from './config/close-options.js'
 import { sendsInTransactions, transactionLimits } from './config/transaction-config.js'
 import { resolveConsumerOptions, type ConsumerConfig, type MessagingConsumerOptions } from './config/consumer-config.js'
+import { lookBeforeStart } from './config/look-before-start.js'
 import {
   resolveMessagingOptions,
   type MessagingOptions,
@@ -14,7 +15,6 @@ import { profiles } from './config/profiles.js'
 import { resolveTopics } from './config/topic-list.js'
 import { Consumer } from './consumer/consumer.js'
 import type { ConsumerFacts } from './consumer/watch/facts.js'
-import { lookAtDeadLetterTopic } from './dead-letter/dead-letter-look.js'
 import { letterProducer } from './dead-letter/dead-letter-producer.js'
 import { deadLetterRoute } from './dead-letter/dead-letter-route.js'
 import { dedupedBy } from './dedupe/deduped-delivery.js'
@@ -25,13 +25,13 @@ import { Admin } from './operations/admin.js'
 import { DurabilityCheck } from './operations/durability-check.js'
 import { ensureTopics } from './operations/ensure-topics.js'
 import { Visits } from './operations/visits.js'
-import { requireTopics } from './operations/require-topics.js'
 import type { OutboxStore } from './outbox/outbox-store.js'
 import type { RelayOptions } from './outbox/relay-options.js'
 import type { OutboxRelay, RelayFacts } from './outbox/relay.js'
 import { Relays } from './outbox/relays.js'
 import type { Producer, ProducerFacts } from './producer/producer.js'
 import { orderedBy } from './reorder/sequencer.js'
+import { retryLater } from './retry/retry-later.js'
 import type { Clock } from './runtime/clock.js'
 import { withinDeadline } from './runtime/within-deadline.js'
 import type { Telemetry } from './telemetry/guard.js'
@@ -268,10 +268,11 @@ export class Messaging implements AsyncDisposable {
   }
 
   #makeConsumer(config: ConsumerConfig): Consumer {
-    const { profile, options, deadLetter, dedupe, reorder, transaction } = config
+    const { profile, options, deadLetter, dedupe, reorder, transaction, retryLater: delays } = config
     const { driver } = this.#options
     const client = this.#client({ group: options.group ?? undefined })
     const exactlyOnce = transaction === null ? null : this.#producers.exactlyOnce(profile, transaction)
+    const letters = () => this.#producers.shared('dead letters', profiles.cp, letterProducer)
     const consumer: Consumer = new Consumer(options, {
       driver,
       ...client,
@@ -281,15 +282,9 @@ export class Messaging implements AsyncDisposable {
       ledger: exactlyOnce?.ledger,
       outputs: exactlyOnce?.outputs,
       deadLetter:
-        deadLetter === null
-          ? null
-          : deadLetterRoute(
-              deadLetter,
-              options.topics,
-              () => this.#producers.shared('dead letters', profiles.cp, letterProducer),
-              exactlyOnce?.publish,
-            ),
+        deadLetter === null ? null : deadLetterRoute(deadLetter, options.topics, letters, exactlyOnce?.publish),
       deadLetterPolicy: deadLetter?.policy,
+      delayTopics: delays === null ? undefined : retryLater(delays, { producer: letters, cluster: () => this.admin }),
       beforeStart: (signal) => this.#beforeStart(config, signal, exactlyOnce),
       onStopped: () => {
         this.#consumers.delete(consumer)
@@ -314,28 +309,15 @@ export class Messaging implements AsyncDisposable {
   }
 
   /** What is read is looked at beside the start: it is a warning and no more. */
-  async #beforeStart(
-    { profile, options, deadLetter }: ConsumerConfig,
-    signal: AbortSignal,
-    exactlyOnce: ExactlyOnce | null,
-  ): Promise<void> {
+  async #beforeStart(config: ConsumerConfig, signal: AbortSignal, exactlyOnce: ExactlyOnce | null): Promise<void> {
     await exactlyOnce?.begin(this.clock.now() + beginMs)
-    const setting = this.#producers.durabilityOf(profile)
-    const topics = options.topics.map(({ name }) => name)
-    if (setting !== null) void this.#durability.read(setting, topics) // never rejects
+    const setting = this.#producers.durabilityOf(config.profile)
+    const read = config.options.topics.map(({ name }) => name)
+    if (setting !== null) void this.#durability.read(setting, read) // never rejects
     const { driver, logger } = this.#options
     const { clock } = driver.runtime
-    if (options.missingTopics === 'refuse') await requireTopics({ topics, cluster: this.admin, clock, signal })
-    if (deadLetter === null || signal.aborted) return
-    await lookAtDeadLetterTopic({
-      target: deadLetter.topic,
-      sources: topics,
-      cluster: this.admin,
-      clock,
-      logger,
-      signal,
-    })
-    if (setting !== null) await this.#durability.written(setting, [deadLetter.topic])
+    const written = await lookBeforeStart(config, { admin: () => this.admin, clock, logger, signal })
+    if (setting !== null && !signal.aborted) await this.#durability.written(setting, written)
   }
 
   #requireOpen(action: string): void {

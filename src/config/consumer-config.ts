@@ -22,6 +22,7 @@ import {
 import { checkDedupe, dedupeOption, resolveDedupe, type DedupeOptions } from './dedupe-option.js'
 import { profileOf } from './define-profile.js'
 import { checkReorder, reorderOption } from './reorder-option.js'
+import { checkRetryLater, resolveRetryLater, retryLaterOption, type ResolvedRetryLater } from './retry-later-option.js'
 import type { Profile, ProfileName } from './profiles.js'
 import { requireObject, resolveOptions } from './resolve-options.js'
 import { resolveTransaction, transactionOption, type ConsumerTransactionOptions } from './transaction-option.js'
@@ -45,6 +46,24 @@ export type MessagingConsumerOptions<Topics extends readonly Topic[] = readonly 
   readonly reorder?: ReorderOptions | undefined
   /** Under the profile `transactional`: how work is cut into transactions. */
   readonly transaction?: ConsumerTransactionOptions | undefined
+  /**
+   * Where a record that failed in place waits to be tried again, while its partition goes on: delay topics named
+   * `<topic>.<group>.retry.<delay>`, which this consumer reads along. Behind the last delay comes the dead letter. They must
+   * exist with as many partitions as their topic: `ensureTopics(consumer.delayTopics)`.
+   */
+  readonly retryLater?:
+    | {
+        /** Rising, in ms or as text: `['1m', '10m']`. How often a record may be put off. */
+        readonly delays: readonly (number | `${number}${'ms' | 's' | 'm' | 'h' | 'd'}`)[]
+        /**
+         * `key` (default): records of a key stay in order, what follows one that is put off waits behind it in the delay
+         * topic; others go on. `none`: the partition goes on, the key too.
+         */
+        readonly order?: 'key' | 'none' | undefined
+        /** Stands in the names of the topics instead of the group; no other consumer may have the same. */
+        readonly name?: string | undefined
+      }
+    | undefined
   /** Default: the profile of the messaging it is made by. */
   readonly profile?: ProfileName | Profile | undefined
 }
@@ -56,10 +75,12 @@ const schema = z
     dedupe: dedupeOption,
     reorder: reorderOption,
     transaction: transactionOption,
+    retryLater: retryLaterOption,
   })
   .superRefine(checkTogether)
   .superRefine(checkDedupe)
   .superRefine(checkReorder)
+  .superRefine(checkRetryLater)
 
 /** What the parts of a consumer are made from. */
 export interface ConsumerConfig {
@@ -71,6 +92,7 @@ export interface ConsumerConfig {
   readonly reorder: ResolvedReorder | null
   /** `null`: without transactions. */
   readonly transaction: MemberTransactionsSettings | null
+  readonly retryLater: ResolvedRetryLater | null
 }
 
 /** The profile's settings, overridden by the options. Throws `ConfigError` with every problem. */
@@ -89,6 +111,7 @@ export function resolveConsumerOptions<Topics extends readonly Topic[]>(
     dedupe,
     reorder = null,
     transaction,
+    retryLater,
     ...resolved
   } = resolveOptions(
     subject,
@@ -102,6 +125,7 @@ export function resolveConsumerOptions<Topics extends readonly Topic[]>(
     dedupe: resolveDedupe(dedupe, resolved.group),
     reorder,
     transaction: resolveTransaction(subject, chosen, resolved, transaction, options),
+    retryLater: resolveRetryLater(retryLater, resolved.group, resolved.topics),
   }
 }
 

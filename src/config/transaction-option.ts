@@ -69,6 +69,10 @@ export function resolveTransaction(
   if (given['commit'] !== undefined) {
     refuse('commit', 'has no place where offsets go with transactions', 'write transaction: { everyMs, everyMessages }')
   }
+  if (given['retryLater'] !== undefined) {
+    const fix = 'leave it out, or write transactions of your own under the profile cp'
+    refuse('retryLater', 'has no place where outputs go with transactions: what is put off is not part of them', fix)
+  }
   // A mark outlives the transaction that was aborted, and its record would be passed over.
   if (given['dedupe'] !== undefined) {
     refuse('dedupe', 'has no place where repeats are not visible', 'leave it out; effects outside Kafka need their own')

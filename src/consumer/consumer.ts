@@ -78,6 +78,11 @@ export class Consumer<Topics extends readonly Topic[] = readonly Topic[]> implem
     return this.#state.current
   }
 
+  /** The delay topics of `retryLater`, as `ensureTopics` is to make them. */
+  get delayTopics(): readonly Topic[] {
+    return this.#dependencies.delayTopics?.definitions() ?? []
+  }
+
   /**
    * Joins the group and resolves when the first assignment is there, within `timeoutMs` (default 60,000); handling may
    * begin before. Of a consumer that is told to stop meanwhile it resolves too, at the end of the stop, and of the close
@@ -305,7 +310,8 @@ export class Consumer<Topics extends readonly Topic[] = readonly Topic[]> implem
   }
 
   #topics(): readonly { readonly topic: string }[] {
-    return this.#options.topics.map(({ name }) => ({ topic: name }))
+    const delays = [...(this.#dependencies.delayTopics?.ofTopic.values() ?? [])].flat()
+    return [...this.#options.topics.map(({ name }) => name), ...delays].map((topic) => ({ topic }))
   }
 
   /** Of this start of the consumer. */

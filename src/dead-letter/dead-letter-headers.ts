@@ -1,5 +1,5 @@
 import type { FailedRecord } from '../consumer/handling/failed-record.js'
-import { tdHeader, textHeader } from '../message/headers.js'
+import { retryHeaders, tdHeader, textHeader } from '../message/headers.js'
 import { isoTime, originHeaders } from '../message/origin.js'
 import type { Header } from '../message/record.js'
 import { thrownText } from '../runtime/thrown.js'
@@ -32,7 +32,9 @@ export function deadLetterHeaders(failed: FailedRecord, also: AlsoWritten): read
     ...failureHeaders(failed),
     ...(also.springHeaders ? cutTexts(springHeaders(failed)) : []),
   ]
-  const kept = record.headers.filter(([name]) => !ours.some(([replaced]) => replaced === name))
+  const kept = record.headers.filter(
+    ([name]) => !retryHeaders.includes(name) && !ours.some(([replaced]) => replaced === name),
+  )
   return [...kept, ...ours]
 }
 

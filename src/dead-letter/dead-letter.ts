@@ -4,8 +4,9 @@ import {
   type FailedRecord,
   type LetterForm,
 } from '../consumer/handling/failed-record.js'
-import { ConfigError, TidemarkError } from '../errors.js'
+import { ConfigError, type TidemarkError } from '../errors.js'
 import type { OutgoingRecord } from '../message/record.js'
+import { refusalOf, type Refusal } from '../producer/refusal.js'
 import { thrownName } from '../runtime/thrown.js'
 import { deadLetterHeaders, pointerHeaders, withoutErrorText, type AlsoWritten } from './dead-letter-headers.js'
 
@@ -76,7 +77,7 @@ async function fits(publish: PublishDeadLetter, letter: OutgoingRecord, failed: 
     await publish(letter, failed.partition, failed)
     return true
   } catch (error) {
-    if (isTooLarge(error)) return false
+    if (refusalOf(error) === 'too-large') return false
     throw error
   }
 }
@@ -101,55 +102,29 @@ export function deadLetterPartition(originPartition: number, targetPartitions: n
   return originPartition % targetPartitions
 }
 
-/** For the producer, the topic, or a segment of it. */
-const tooLargeCodes: readonly string[] = ['record-too-large', 'message-too-large', 'record-list-too-large']
-
-function isTooLarge(error: unknown): boolean {
-  return error instanceof TidemarkError && tooLargeCodes.includes(error.code)
-}
-
-/** Refusals of the record itself, which every repeat would meet again. */
-const refusedCodes: readonly string[] = [
-  'invalid-record',
-  'invalid-timestamp',
-  'invalid-topic-exception',
-  'policy-violation',
-  'unsupported-for-message-format',
-  'unsupported-compression-type',
-]
-
-/** Will the topic refuse this record whenever it is sent? */
-export function isRefusedRecord(error: TidemarkError): boolean {
-  return isTooLarge(error) || refusedCodes.includes(error.code)
-}
-
-/** Lack of a permission, which somebody may be about to grant. */
-const notAuthorizedCodes: readonly string[] = ['topic-authorization-failed', 'cluster-authorization-failed']
-
 /** What no repeat can change, as the error that stops the partition; anything else as it is. */
 function lastWord(target: string, failed: FailedRecord, error: unknown): unknown {
-  if (!(error instanceof TidemarkError)) return error
-  if (isTooLarge(error)) {
-    const fix = `raise max.message.bytes of ${target}`
-    return noLetter('too-large', target, failed, error, 'is too large for it, even as a pointer to its origin', fix)
+  const refusal = refusalOf(error)
+  switch (refusal) {
+    case null:
+      return error
+    case 'too-large': {
+      const fix = `raise max.message.bytes of ${target}`
+      return noLetter(refusal, target, failed, error, 'is too large for it, even as a pointer to its origin', fix)
+    }
+    case 'refused': {
+      const problem = `is refused by it (${(error as TidemarkError).code})`
+      return noLetter(refusal, target, failed, error, problem, `look at the configs of ${target}`)
+    }
+    case 'not-authorized': {
+      const [problem, fix] = ['may not be written to it', `grant WRITE on ${target}`]
+      return noLetter(refusal, target, failed, error, problem, fix, 'its partition stops here when that lasts')
+    }
   }
-  if (refusedCodes.includes(error.code)) {
-    return noLetter(
-      'refused',
-      target,
-      failed,
-      error,
-      `is refused by it (${error.code})`,
-      `look at the configs of ${target}`,
-    )
-  }
-  if (!notAuthorizedCodes.includes(error.code)) return error
-  const [problem, fix] = ['may not be written to it', `grant WRITE on ${target}`]
-  return noLetter('not-authorized', target, failed, error, problem, fix, 'its partition stops here when that lasts')
 }
 
 function noLetter(
-  code: 'too-large' | 'refused' | 'not-authorized',
+  code: Refusal,
   target: string,
   { topic, partition, record, error: failure }: FailedRecord,
   cause: unknown,

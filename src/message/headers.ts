@@ -7,7 +7,7 @@ import { noHeaders, type Header } from './record.js'
 export type HeadersInput =
   Readonly<Record<string, string | Buffer | null>> | Iterable<readonly [name: string, value: string | Buffer | null]>
 
-/** Names of the headers this library writes, on sends with an `id` and on dead letters; more may come. Text is UTF-8, times ISO 8601, numbers decimal. */
+/** Names of the headers this library writes, on sends with an `id`, on dead letters and on delayed retries; more may come. Text is UTF-8, times ISO 8601, numbers decimal. */
 export const tdHeader = {
   /** Identity given by the caller; a reader's dedupe window goes by it. */
   id: 'td-id',
@@ -31,9 +31,18 @@ export const tdHeader = {
   hop: 'td-hop',
   /** Of a redriven record, names the letter it was: the same one twice is a repeat. */
   redriveId: 'td-redrive-id',
+  /** Of a record that is to be tried again later: not before this time. */
+  notBefore: 'td-not-before',
+  /** Names this writing of it; who wrote it knows it again. */
+  retryId: 'td-retry-id',
+  /** Its offset in the topic that its consumer reads. */
+  retryOffset: 'td-retry-offset',
   firstFailedAt: 'td-first-failed-at',
   lastFailedAt: 'td-last-failed-at',
 } as const
+
+/** What says that and when a record is tried again; elsewhere it means nothing. */
+export const retryHeaders: readonly string[] = [tdHeader.notBefore, tdHeader.retryId, tdHeader.retryOffset]
 
 /** One header with UTF-8 text. */
 export function textHeader(name: string, text: string): Header {

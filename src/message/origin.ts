@@ -18,3 +18,18 @@ export function isoTime(timestamp: number): string {
   const time = new Date(timestamp)
   return Number.isNaN(time.getTime()) ? String(timestamp) : time.toISOString()
 }
+
+/** Text of the last header of that name; `undefined` when there is none. */
+export function headerText(headers: readonly Header[], name: string): string | undefined {
+  for (let index = headers.length - 1; index >= 0; index -= 1) {
+    const pair = headers[index]
+    if (pair?.[0] === name) return pair[1]?.toString('utf8')
+  }
+  return undefined
+}
+
+/** A decimal number from 0 on; `undefined` when the header tells none. */
+export function headerNumber(headers: readonly Header[], name: string): number | undefined {
+  const text = headerText(headers, name)
+  return text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : undefined
+}

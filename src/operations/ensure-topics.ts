@@ -60,14 +60,14 @@ export async function ensureTopics(
   return created
 }
 
-/** Of those that exist, and of those whose dead letters they take. */
+/** Of those that exist, and of those whose dead letters or delayed records they take. */
 async function partitionCounts(
   { admin, clock }: ClusterQuestions,
   topics: readonly Topic[],
   deadline: number,
 ): Promise<ReadonlyMap<string, number>> {
   const names = topics.map(({ name }) => name)
-  const sources = topics.flatMap(({ deadLettersOf = [] }) => deadLettersOf)
+  const sources = topics.flatMap(({ deadLettersOf, delays }) => delays ?? deadLettersOf ?? [])
   const others = sources.filter((source) => !names.includes(source))
   const timeoutMs = Math.max(0, deadline - clock.now())
   const [own, theirs] = await Promise.all([

@@ -49,9 +49,10 @@ export function requireDurable(
   )
 }
 
-/** Partitions to make: as defined, else as many as the topic has whose dead letters it takes, else -1, the broker's default. */
+/** Partitions to make: as defined, else as many as the topic has whose dead letters or delayed records it takes, else -1, the broker's default. */
 export function partitionsOf(topic: Topic, defined: readonly Topic[], existing: ReadonlyMap<string, number>): number {
-  const source = topic.deadLettersOf
-  if (topic.partitions !== -1 || source === undefined) return topic.partitions
-  return existing.get(source) ?? defined.find(({ name }) => name === source)?.partitions ?? -1
+  const source = topic.delays ?? topic.deadLettersOf
+  if (topic.partitions !== -1 && topic.delays === undefined) return topic.partitions
+  if (source === undefined) return -1
+  return existing.get(source) ?? defined.find(({ name }) => name === source)?.partitions ?? topic.partitions
 }

@@ -1,5 +1,5 @@
 import { Unavailable } from '../consumer/handling/fate.js'
-import { isRefusedRecord } from '../dead-letter/dead-letter.js'
+import { refusalOf } from '../producer/refusal.js'
 import { SendError } from '../errors.js'
 import type { Producer } from '../producer/producer.js'
 import type { Topic } from '../topic/topic.js'
@@ -108,7 +108,9 @@ export class LetterWay {
       if (cause.outcome === 'unknown' || cause.retriable) {
         throw new Unavailable(`a letter is not known to be stored in ${topic} (${cause.code})`, cause)
       }
-      if (isRefusedRecord(cause)) return { ...refusal('not-taken', `is refused by ${topic} (${cause.code})`), cause }
+      const verdict = refusalOf(cause)
+      if (verdict === 'too-large' || verdict === 'refused')
+        return { ...refusal('not-taken', `is refused by ${topic} (${cause.code})`), cause }
       throw notSent(topic, cause)
     }
   }

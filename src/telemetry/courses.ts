@@ -26,6 +26,7 @@ export const courses: { readonly [Kind in EventKind]?: Course } = {
   stalled: { afterMs: 0, ends: ['stall-ended'] },
   'partition-stopped': { afterMs: 0, ends: ['partition-restarted'] },
   'dead-letter-delayed': { afterMs: 0, ends: [], endsToo: ['dead-lettered', 'partition-stopped'] },
+  'put-off-delayed': { afterMs: 0, ends: [], endsToo: ['put-off', 'partition-stopped'] },
   'outage-began': { afterMs: 2_000, ends: ['outage-ended'] },
   'fetch-unanswered': { afterMs: 0, ends: ['fetch-answered'] },
   'commit-delayed': { afterMs: 10_000, ends: ['commit-caught-up'] },
@@ -38,6 +39,7 @@ export const courses: { readonly [Kind in EventKind]?: Course } = {
 /** What happens again and again is told in full once in a minute for each cause; the rest is news. */
 export const repeating: { readonly [Kind in EventKind]?: (event: EventOf<Kind>) => string } = {
   'dead-lettered': ({ topic, reason }) => `${topic}/${reason}`,
+  'put-off': ({ topic }) => topic,
   'handler-overruns': ({ topic }) => topic,
   'failed-meanwhile': ({ topic }) => topic,
   'hook-failed': ({ hook }) => hook,

@@ -18,6 +18,8 @@ export type WaitsFor =
   | 'dead-letter'
   /** Its turn in the order of event time: the watermark, or what is handled before it. */
   | 'order'
+  /** A delay topic, which cannot be written, or is read to learn which keys wait in it. */
+  | 'delay-topic'
   /** The answer to the commit of its last record, before the next begins (`commit: 'confirmed'`). */
   | 'commit'
   /** The user's `onAssigned`, which has not said yet where it starts. */
@@ -127,6 +129,26 @@ export type ClientEvent =
       readonly kind: 'handling-retried'
       readonly offset: number
       /** The one that failed. */
+      readonly attempt: number
+      readonly delayMs: number
+      readonly error: unknown
+    })
+  /** A record failed in place, and was put on a delay topic to be tried again after `delayMs`. */
+  | (TopicPartition & {
+      readonly kind: 'put-off'
+      readonly offset: number
+      /** The delay topic. */
+      readonly to: string
+      /** The one that failed. */
+      readonly attempt: number
+      readonly delayMs: number
+      readonly error: unknown
+    })
+  /** It could not be written there. */
+  | (TopicPartition & {
+      readonly kind: 'put-off-delayed'
+      readonly offset: number
+      readonly to: string
       readonly attempt: number
       readonly delayMs: number
       readonly error: unknown

@@ -74,7 +74,7 @@ export const metricNames = {
     unit: 'records',
     labels: ['client', 'group', 'topic', 'outcome'],
     meaning:
-      'Records whose handling ended: handled, failed, dead-lettered, discarded, duplicate (handled before), late (an old epoch).',
+      'Records whose handling ended: handled, failed, dead-lettered, put-off (to a delay topic), discarded, duplicate (handled before), late (an old epoch).',
   },
   tidemark_consumer_in_flight: {
     kind: 'gauge',
@@ -138,7 +138,7 @@ export const metricNames = {
     unit: 'stalls',
     labels: ['client', 'group', 'topic', 'waits_for'],
     meaning:
-      'Times a partition had work and settled nothing for stallWarningMs, by what it waited for: handler, retry, outage, place, order, dead-letter, seek, fetch.',
+      'Times a partition had work and settled nothing for stallWarningMs, by what it waited for: handler, retry, outage, place, order, dead-letter, delay-topic, seek, fetch.',
   },
   tidemark_consumer_stalled_partitions: {
     kind: 'gauge',

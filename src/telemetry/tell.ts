@@ -18,6 +18,7 @@ const adviceOn: Readonly<Record<WaitsFor, string>> = {
   loop: 'the loop over its batches() holds one without done() or commit(), or asks for none',
   'dead-letter': 'its dead letters are not acknowledged; look at the dead-letter topic',
   order: 'its records wait for their turn in event time; look at facts().order for what holds the watermark',
+  'delay-topic': 'a delay topic cannot be written, or read to the end it had; look at its leaders',
   commit: 'the commit of its last record is not confirmed; look at the coordinator of the group',
   hook: 'onAssigned has not said where it starts; look at what that waits for',
   seek: 'it stopped at a record that could not be handled; mend the handler and restart it, or set deadLetter',
@@ -99,6 +100,14 @@ const rules: { readonly [Kind in EventKind]: Rule<EventOf<Kind>> } = {
   'dead-letter-delayed': {
     level: 'warn',
     message: 'dead letter not stored; its partition waits and the write is tried again',
+  },
+  'put-off': {
+    level: 'info',
+    message: 'a record failed and was put on a delay topic; it is tried again later',
+  },
+  'put-off-delayed': {
+    level: 'warn',
+    message: 'a record was not stored on its delay topic; its partition waits and the write is tried again',
   },
   'handling-retried': {
     level: 'debug',

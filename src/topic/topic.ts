@@ -14,6 +14,8 @@ export interface Topic<Value = unknown, Name extends string = string> {
   readonly configs: Readonly<Record<string, string>>
   /** Name of the topic whose dead letters it takes. */
   readonly deadLettersOf?: string | undefined
+  /** Name of the topic whose records wait in it to be tried again later: that one's partitions are its own. */
+  readonly delays?: string | undefined
 }
 
 export type ValueOf<T> = T extends Topic<infer Value, string> ? Value : never

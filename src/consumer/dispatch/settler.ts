@@ -148,8 +148,8 @@ export class Settler {
   }
 }
 
-function labelsOf({ labels }: OwnedPartition, { kind }: Done): OutcomeLabels {
-  switch (kind) {
+function labelsOf({ labels }: OwnedPartition, settlement: Done): OutcomeLabels {
+  switch (settlement.kind) {
     case 'handled':
       return labels.handled
     case 'duplicate':
@@ -157,7 +157,7 @@ function labelsOf({ labels }: OwnedPartition, { kind }: Done): OutcomeLabels {
     case 'discarded':
       return labels.discarded
     case 'moved':
-      return labels.deadLettered
+      return settlement.to === 'dead-letter' ? labels.deadLettered : labels.putOff
   }
 }
 

@@ -1,5 +1,4 @@
 import { DecodeError, TimeoutError } from '../../errors.js'
-import { exponential, type Backoff } from '../../runtime/backoff.js'
 import type { Runtime } from '../../runtime/runtime.js'
 import { thrownName } from '../../runtime/thrown.js'
 import { errorText } from '../../telemetry/error-text.js'
@@ -15,141 +14,78 @@ import {
   type FailedRecord,
   type LetterForm,
 } from './failed-record.js'
-import { FloodBreaker, type BreakerLimits } from './flood-breaker.js'
+import { FloodBreaker } from './flood-breaker.js'
+import { keepElsewhere } from './keep-elsewhere.js'
 import type { Failed, Rung } from './ladder.js'
 
 export interface DeadLettersParts {
   readonly group: string | null
   readonly route: DeadLetterRoute
   readonly policy: DeadLetterPolicy
+  /** Where the records of a partition of a delay topic come from; `undefined` for all others. */
+  readonly sourceOf: (partition: OwnedPartition) => OwnedPartition | undefined
   readonly runtime: Runtime
   readonly telemetry: Telemetry
 }
-
-const routeBackoff: Backoff = exponential({ initialMs: 100, maxMs: 10_000 })
-
-/** A permission is often replaced in two steps: for so long its lack is waited out. */
-const permissionWaitMs = 30_000
 
 /** Puts on the dead-letter topic what came so far; of a batch the records that fail alone. */
 export function deadLetterRung(parts: DeadLettersParts): Rung {
   const breakers = new WeakMap<OwnedPartition, FloodBreaker>()
   return (failed) => {
     if (failed.work.count > 1) return split
-    const tooMany = flood(breakers, parts.policy.breaker, failed.work.partition)
+    const tooMany = flood(breakers, parts, failed.work.partition)
     return tooMany === null ? deadLetter(parts, failed) : { kind: 'stopped', by: flooded(failed, tooMany) }
   }
 }
 
-/** What is too much, in words; counted anew when the partition is taken, sought or started again. */
-function flood(
-  breakers: WeakMap<OwnedPartition, FloodBreaker>,
-  limits: BreakerLimits | null,
-  partition: OwnedPartition,
-): string | null {
+/**
+ * What is too much, in words; counted anew when the partition is taken, sought or started again. To a delay topic come
+ * failures alone, so its letters are counted against what was handled of their source.
+ */
+function flood(breakers: WeakMap<OwnedPartition, FloodBreaker>, parts: DeadLettersParts, partition: OwnedPartition) {
+  const limits = parts.policy.breaker
   if (limits === null) return null
+  const source = parts.sourceOf(partition)
   let breaker = breakers.get(partition)
-  if (breaker === undefined) breakers.set(partition, (breaker = new FloodBreaker(limits)))
-  return breaker.letter(partition.handled)
+  if (breaker === undefined) {
+    breaker = new FloodBreaker(source === undefined ? limits : { ...limits, consecutive: Infinity })
+    breakers.set(partition, breaker)
+  }
+  return breaker.letter(partition.handled + (source?.handled ?? 0))
 }
 
-/**
- * | the write        | the record                                  | its partition |
- * |------------------|---------------------------------------------|---------------|
- * | is under way     | waits for it, without a place               | goes on |
- * | failed           | waits, and the write is tried again         | starts nothing new |
- * | was acknowledged | is done                                     | goes on |
- * | can never be     | has failed                                  | stops at it |
- *
- * So a topic that is slow holds up no other partition, and no other key of the same one. A partition that is given up does not wait for a write that has failed before: whoever gets it handles the record again.
- */
-async function deadLetter(parts: DeadLettersParts, failed: Failed): Promise<Settlement> {
+async function deadLetter({ route, policy, runtime, telemetry, group }: DeadLettersParts, failed: Failed) {
   const { work } = failed
   const { partition } = work
-  const record = failedRecord(parts.group, failed)
-  partition.lanes.giveBack(work.inLane)
-  partition.lettersUnderWay += 1
-  const end = await written(parts, record, partition).finally(() => (partition.lettersUnderWay -= 1))
-  if (!('form' in end)) return end
+  const record = failedRecord(group, failed)
   const { topic, partition: number, reason, attempt } = record
-  const { offset } = record.record
-  const because = errorText(failed.error)
-  const place = { topic, partition: number, offset }
-  tell(parts.telemetry, { kind: 'dead-lettered', ...place, reason, because, attempt, form: end.form })
-  if (parts.policy.afterwards === 'continue') return deadLettered
-  return { kind: 'moved', to: 'dead-letter', thenStop: stoppedBehind(record) }
-}
-
-async function written(
-  parts: DeadLettersParts,
-  record: FailedRecord,
-  partition: OwnedPartition,
-): Promise<Written | Settlement> {
-  const first = await tryRoute(parts.route, record, partition.signal)
-  if (partition.isGone) return late
-  return 'form' in first ? first : untilWritten(parts, record, partition, first.error)
-}
-
-async function untilWritten(
-  { route, runtime, telemetry }: DeadLettersParts,
-  record: FailedRecord,
-  partition: OwnedPartition,
-  firstError: unknown,
-): Promise<Written | Settlement> {
-  const { clock, random } = runtime
-  const closed = whenClosed(partition)
-  let error = firstError
-  let refusedSince: number | null = null
-  partition.gate.close('dead-letter')
-  try {
-    for (let attempt = 1; ; attempt++) {
-      refusedSince = isRefused(error) ? (refusedSince ?? clock.now()) : null
-      const isWaitedFor = refusedSince !== null && clock.now() < refusedSince + permissionWaitMs
-      if (error instanceof DeadLetterError && !isWaitedFor) return { kind: 'stopped', by: error }
+  const place = { topic, partition: number, offset: record.record.offset }
+  partition.lettersUnderWay += 1
+  const end = await keepElsewhere<LetterForm>({
+    work,
+    reason: 'dead-letter',
+    write: async (signal) => (await route(record, signal)) ?? 'whole',
+    refusal: refusalOf,
+    onDelayed: (writes, delayMs, error) => {
       partition.deadLetterFailures += 1
-      const delayMs = Math.round(routeBackoff(attempt, random))
-      const { topic, partition: number } = record
-      const { offset } = record.record
-      tell(telemetry, { kind: 'dead-letter-delayed', topic, partition: number, offset, attempt, delayMs, error })
-      await clock.sleep(delayMs, partition.lanes.closing).catch(() => undefined) // closed: looked at below
-      if (partition.lanes.closing.aborted) return late
-      const end = await Promise.race([tryRoute(route, record, partition.signal), closed])
-      if (end === 'closed' || partition.isGone) return late
-      if ('form' in end) return end
-      error = end.error
-    }
-  } finally {
-    partition.gate.lift('dead-letter')
+      tell(telemetry, { kind: 'dead-letter-delayed', ...place, attempt: writes, delayMs, error })
+    },
+    runtime,
+  }).finally(() => {
+    partition.lettersUnderWay -= 1
     partition.deadLetterFailures = 0
-  }
-}
-
-function whenClosed({ lanes: { closing } }: OwnedPartition): Promise<'closed'> {
-  return new Promise((resolve) => {
-    if (closing.aborted) resolve('closed')
-    else closing.addEventListener('abort', () => resolve('closed'), { once: true })
   })
+  if (end.kind === 'late') return late
+  if (end.kind === 'refused') return { kind: 'stopped', by: end.by as DeadLetterError } satisfies Settlement
+  const because = errorText(failed.error)
+  tell(telemetry, { kind: 'dead-lettered', ...place, reason, because, attempt, form: end.value })
+  if (policy.afterwards === 'continue') return deadLettered
+  return { kind: 'moved', to: 'dead-letter', thenStop: stoppedBehind(record) } satisfies Settlement
 }
 
-function isRefused(error: unknown): boolean {
-  return error instanceof DeadLetterError && error.code === 'not-authorized'
-}
-
-/** The letter is acknowledged. */
-interface Written {
-  readonly form: LetterForm
-}
-
-async function tryRoute(
-  route: DeadLetterRoute,
-  failed: FailedRecord,
-  signal: AbortSignal,
-): Promise<Written | { readonly error: unknown }> {
-  try {
-    return { form: (await route(failed, signal)) ?? 'whole' }
-  } catch (error) {
-    return { error }
-  }
+function refusalOf(error: unknown): 'final' | 'forbidden' | null {
+  if (!(error instanceof DeadLetterError)) return null
+  return error.code === 'not-authorized' ? 'forbidden' : 'final'
 }
 
 function flooded({ work, error }: Failed, tooMany: string): DeadLetterError {

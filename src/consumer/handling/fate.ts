@@ -47,8 +47,8 @@ export class Unavailable extends TidemarkError {
 const mostLaterMs = 365 * 86_400_000
 
 /**
- * Thrown by a handler: try this record again after so long. It waits in its place, so the rest of its partition (or key)
- * waits with it, without a place of `concurrency`. Neither `retry.retries` nor `retry.budgetMs` bounds it: look at
+ * Thrown by a handler: try this record again after so long. With `retryLater` it waits on a delay topic. Else, and where no
+ * delay is left, it waits in its place, so the rest of its partition (or key) waits with it, without a place of `concurrency`. Neither `retry.retries` nor `retry.budgetMs` bounds it: look at
  * `context.attempt`, which counts on, and throw `DeadLetter` when it is enough.
  */
 export class RetryLater extends TidemarkError {

@@ -20,7 +20,9 @@ export interface Failed {
 }
 
 /** One step of the ladder: decides what becomes of a failed delivery, or leaves it to the next. Must not throw or reject. */
-export type Rung = (failed: Failed) => Settlement | Promise<Settlement> | 'not-mine'
+export type Rung = (failed: Failed) => RungEnd | Promise<RungEnd>
+
+type RungEnd = Settlement | 'not-mine'
 
 /** What is known about the attempt that failed. */
 export interface FailedAttempt {
@@ -34,7 +36,7 @@ export interface FailedAttempt {
  * |-------------|------------------------------------|-------|
  * | discard     | what the handler said to drop      | nothing |
  * | retry       | what may succeed at another time   | an attempt, and time in its lane |
- * | retry later | (a slot for retries out of place)  | |
+ * | retry later | the rest, while there are delays   | its order among its neighbours, or that of its key's time |
  * | dead letter | the rest, where there is a topic   | its order among its neighbours |
  * | stop        | everything                         | its partition, until somebody looks |
  */
@@ -78,11 +80,18 @@ export class Ladder {
       class: this.#classifier.classOf(error),
       failedBeforeAt,
     }
+    return this.#from(0, failed)
+  }
+
+  #from(first: number, failed: Failed): Settlement | Promise<Settlement> {
     try {
-      for (const rung of this.#rungs) {
-        const settlement = rung(failed)
-        if (settlement instanceof Promise) return settlement.catch(broken)
-        if (settlement !== 'not-mine') return settlement
+      for (const [index, rung] of this.#rungs.entries()) {
+        if (index < first) continue
+        const end = rung(failed)
+        if (end instanceof Promise) {
+          return end.then((one) => (one === 'not-mine' ? this.#from(index + 1, failed) : one)).catch(broken)
+        }
+        if (end !== 'not-mine') return end
       }
     } catch (error) {
       return broken(error)

@@ -45,7 +45,8 @@ export class OpenBatch implements Batch {
     call: HandlerCall,
     confirm: ConfirmPartition,
   ) {
-    this.topic = call.partition.topic
+    // As its messages: what comes back from a delay topic is told as where it came from.
+    this.topic = messages[0]?.topic ?? call.partition.topic
     this.partition = call.partition.partition
     this.#call = call
     this.#confirm = confirm

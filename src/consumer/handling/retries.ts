@@ -21,6 +21,8 @@ export interface RetriesParts {
   /** `false`: what is retryable fails at its first attempt. */
   readonly settings: RetrySettings | false
   readonly outages: Outages
+  /** Whether what its handler wants to be tried again later is for a rung below. */
+  readonly goesLater: (failed: Failed) => boolean
   readonly runtime: Runtime
   readonly telemetry: Telemetry
 }
@@ -43,7 +45,7 @@ const whenProbed = Object.freeze({ kind: 'again', afterMs: 0, isFree: true }) sa
  * | `fatal`                         | is not for this rung |
  * | `cancelled`                     | is tried again after a while, as often as it takes; spends nothing |
  * | `unavailable`, or `retryable` in an outage | waits for a probe; spends nothing (`outages.ts`); with `outage: false` what is `retryable` spends its retries there too |
- * | `RetryLater`                    | is tried again after the time it names, as often as it is thrown |
+ * | `RetryLater`                    | is not for this rung where a delay topic takes it, else is tried again after the time it names |
  * | `retryable`, retries are left   | is tried again after a time that is drawn; spends one |
  * | a batch before its last retry   | is taken apart: the last attempt of each of its records is alone |
  * | `retryable`, none is left       | is not for this rung, unless it may be an outage: then it is tried again; spends nothing |
@@ -66,7 +68,7 @@ class Retries {
   }
 
   end(failed: Failed): Settlement | 'not-mine' {
-    if (failed.error instanceof RetryLater) return this.#again(failed, failed.error.afterMs)
+    if (failed.error instanceof RetryLater) return this.#later(failed, failed.error)
     switch (failed.class) {
       case 'retryable':
         return this.#retry(failed)
@@ -119,6 +121,10 @@ class Retries {
     if (failed.work.count > 1) return split
     outages.givesUp(failed)
     return 'not-mine'
+  }
+
+  #later(failed: Failed, { afterMs }: RetryLater): Settlement | 'not-mine' {
+    return this.#parts.goesLater(failed) ? 'not-mine' : this.#again(failed, afterMs)
   }
 
   #again(failed: Failed, afterMs: number): Settlement {

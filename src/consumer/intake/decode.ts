@@ -1,6 +1,7 @@
 import { DecodeError } from '../../errors.js'
 import { isPromised } from '../../input/asynchronous.js'
-import { messageHeaders, originTimestamp, senderId } from '../../message/headers.js'
+import { messageHeaders, originTimestamp, senderId, tdHeader } from '../../message/headers.js'
+import { headerNumber } from '../../message/origin.js'
 import type { Message } from '../../message/message.js'
 import type { ReceivedRecord } from '../../message/record.js'
 import { thrownName } from '../../runtime/thrown.js'
@@ -26,9 +27,9 @@ export function decode(
     return notDecoded(partition, record.offset, cause)
   }
   return {
-    topic: partition.topic,
+    topic: topic.name,
     partition: partition.partition,
-    offset: record.offset,
+    offset: topic.name === partition.topic ? record.offset : offsetInSource(record),
     timestamp: timeOf(record),
     key: record.key,
     id: senderId(record.headers),
@@ -44,6 +45,11 @@ export function rawMessage(partition: OwnedPartition, record: ReceivedRecord): M
   const { topic, partition: number } = partition
   const id = senderId(record.headers)
   return { topic, partition: number, offset, timestamp, key, id, value, headers: messageHeaders(record.headers) }
+}
+
+/** What comes back from a delay topic is told as it was; its partition there has the same number. */
+function offsetInSource({ offset, headers }: ReceivedRecord): number {
+  return headerNumber(headers, tdHeader.retryOffset) ?? offset
 }
 
 /** What comes back by way of a dead-letter or delay topic keeps the time of its origin; it was only stored later. */

@@ -17,9 +17,12 @@ export class Intake {
   readonly #batchMessages: number | null
   readonly #changed: ChangedValues
 
-  /** @param batchMessages most messages of one delivery; `null` delivers one message at a time */
-  constructor(topics: readonly Topic[], batchMessages: number | null, changed: ChangedValues) {
-    this.#topics = new Map(topics.map((topic) => [topic.name, topic]))
+  /**
+   * @param topics by the name that records come under: those of a delay topic are told as of the topic they came from
+   * @param batchMessages most messages of one delivery; `null` delivers one message at a time
+   */
+  constructor(topics: ReadonlyMap<string, Topic>, batchMessages: number | null, changed: ChangedValues) {
+    this.#topics = topics
     this.#batchMessages = batchMessages
     this.#changed = changed
   }

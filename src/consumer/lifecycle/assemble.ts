@@ -2,14 +2,14 @@ import type { DriverConsumer } from '../../driver/consumer.js'
 import { StateError, type TidemarkError } from '../../errors.js'
 import type { Telemetry } from '../../telemetry/guard.js'
 import { Dispatch } from '../dispatch/dispatch.js'
-import { Settler } from '../dispatch/settler.js'
+import { Settler, type SettlerParts } from '../dispatch/settler.js'
 import { atLeastOnce, type Handling } from '../handling/at-least-once.js'
 import { BatchLoop } from '../handling/batch-loop.js'
 import { deadLetterRung } from '../handling/dead-letters.js'
 import type { DeadLetterPolicy } from '../handling/failed-record.js'
 import { discardRung, stopRung } from '../handling/fates.js'
 import { Classifier } from '../handling/failure-class.js'
-import { Ladder, type Rung } from '../handling/ladder.js'
+import { Ladder, type Failed, type Rung } from '../handling/ladder.js'
 import { sentAtOnce } from '../handling/outputs.js'
 import { Outages } from '../handling/outages.js'
 import { retryRung } from '../handling/retries.js'
@@ -20,6 +20,7 @@ import { Inflow, type Supply } from '../intake/inflow.js'
 import { Intake } from '../intake/intake.js'
 import { StagedInflow } from '../intake/staged-inflow.js'
 import type { ConsumerDependencies } from '../options/consumer-dependencies.js'
+import type { DelayTopicsRun } from '../options/delay-topics.js'
 import type { Ordering } from '../options/ordering.js'
 import type { ResolvedConsumerOptions } from '../options/consumer-schema.js'
 import { BackPressure, unbounded } from '../partition/back-pressure.js'
@@ -89,6 +90,7 @@ export function assemble(
     },
     pauses,
     clock,
+    (partition) => delays?.taken(partition),
   )
   const owned = () => partitions.all()
   const ordering = orderingOf(options, dependencies, telemetry, driver, onFailed)
@@ -116,14 +118,19 @@ export function assemble(
         () => dispatch.wake(),
       )
     : null
+  const delays: DelayTopicsRun | undefined = dependencies.delayTopics?.begin({
+    ledger,
+    partition: (topic, partition) => partitions.get(topic, partition),
+    runtime,
+    telemetry,
+  })
   const outages = new Outages({ settings: options.outage, runtime, telemetry })
   const mark = new CallMark()
   const isTakenUpOneByOne = ordering !== null || dependencies.stage !== null || options.handle !== undefined
-  const intake = new Intake(
-    options.topics,
-    isTakenUpOneByOne ? null : options.batchMessages,
-    new ChangedValues(logger, metrics),
-  )
+  const topics = topicsByName(options, dependencies)
+  const changed = new ChangedValues(logger, metrics)
+  const intake = new Intake(topics, isTakenUpOneByOne ? null : options.batchMessages, changed)
+  const delayed = new Intake(topics, null, changed)
   const handling = handlingOf(options, loop)
   const makeDelivery = dependencies.delivery ?? atLeastOnce
   const delivery = makeDelivery({
@@ -132,7 +139,7 @@ export function assemble(
     messagesAgain: (work) => intake.again(work),
     outages,
     ladder: new Ladder(
-      rungsOf(options, dependencies, outages, telemetry),
+      rungsOf(options, dependencies, { outages, delays, telemetry }),
       new Classifier(options.classify, telemetry),
       runtime,
     ),
@@ -145,20 +152,21 @@ export function assemble(
     metrics,
   })
   const stopPartition = (partition: OwnedPartition, error: Error) => lifecycle.stop(partition, error)
+  const inLoop = loop === null ? delivery : loop.around(delivery)
   const settler = new Settler({
-    delivery: loop === null ? delivery : loop.around(delivery),
+    delivery: delays?.around(inLoop) ?? inLoop,
     ledger,
     backPressure,
     metrics,
     clock,
     stopPartition,
-    onEnd: loop === null ? undefined : (work, end) => loop.ended(work, end),
+    onEnd: onEndOf(loop, delays),
   })
   const dispatch = new Dispatch({
     order: options.order,
     concurrency: options.concurrency,
     mayBegin: loop === null ? undefined : () => loop.isAsked,
-    supplyOf: supplies(intake, options, dependencies, ordering),
+    supplyOf: supplies({ intake, delayed, delays, ordering }, options, dependencies),
     settler,
     ledger,
     backPressure,
@@ -255,20 +263,50 @@ function batchMessagesOf({ handle, batchMessages }: ResolvedConsumerOptions): nu
   return handle === undefined ? batchMessages : null
 }
 
+/** What comes back from a delay topic is told as of the topic it was put off from. */
+function topicsByName({ topics }: ResolvedConsumerOptions, { delayTopics }: ConsumerDependencies) {
+  return new Map(
+    topics.flatMap((topic) =>
+      [topic.name, ...(delayTopics?.ofTopic.get(topic.name) ?? [])].map((name) => [name, topic]),
+    ),
+  )
+}
+
+interface SupplyParts {
+  readonly intake: Intake
+  /** Of delay topics: they have a stage of their own. */
+  readonly delayed: Intake
+  readonly delays: DelayTopicsRun | undefined
+  readonly ordering: Ordering | null
+}
+
 /** With an order or a stage, batches are formed behind it. */
 function supplies(
-  intake: Intake,
+  { intake, delayed, delays, ordering }: SupplyParts,
   options: ResolvedConsumerOptions,
-  { stage, driver }: ConsumerDependencies,
-  ordering: Ordering | null,
+  { stage: stageOf, driver }: ConsumerDependencies,
 ) {
   const batchMessages = batchMessagesOf(options)
+  const { clock } = driver.runtime
   return (partition: OwnedPartition): Supply => {
+    const delay = delays?.stage(partition) ?? null
+    if (delay !== null) {
+      return new StagedInflow(partition, batchMessages, { inflow: new Inflow(partition, delayed), stage: delay, clock })
+    }
     const inflow = new Inflow(partition, intake)
     if (ordering !== null) return ordering.supplyOf(partition, inflow)
+    const stage = stageOf?.(partition) ?? null
     if (stage === null) return inflow
-    const parts = { inflow, stage: stage(partition), clock: driver.runtime.clock }
+    const parts = { inflow, stage, clock }
     return new StagedInflow(partition, batchMessages, parts)
+  }
+}
+
+function onEndOf(loop: BatchLoop | null, delays: DelayTopicsRun | undefined): SettlerParts['onEnd'] {
+  if (loop === null && delays === undefined) return undefined
+  return (work, end) => {
+    loop?.ended(work, end)
+    delays?.ended(work, end)
   }
 }
 
@@ -281,18 +319,25 @@ function handlingOf({ handle, handleBatch }: ResolvedConsumerOptions, loop: Batc
 
 const unlimited: DeadLetterPolicy = { breaker: null, afterwards: 'continue' }
 
+interface RungParts {
+  readonly outages: Outages
+  readonly delays: DelayTopicsRun | undefined
+  readonly telemetry: Telemetry
+}
+
 /** Docs: decision 4. */
 function rungsOf(
   { group, retry }: ResolvedConsumerOptions,
-  { retryLater, deadLetter, deadLetterPolicy: policy = unlimited, driver: { runtime } }: ConsumerDependencies,
-  outages: Outages,
-  telemetry: Telemetry,
+  { deadLetter: route, deadLetterPolicy: policy = unlimited, driver: { runtime } }: ConsumerDependencies,
+  { outages, delays, telemetry }: RungParts,
 ): Rung[] {
+  const goesLater = (failed: Failed) => delays?.takes(failed) === true
+  const sourceOf = (partition: OwnedPartition) => delays?.sourceOf(partition)
   return [
     discardRung(telemetry),
-    retryRung({ settings: retry, outages, runtime, telemetry }),
-    ...(retryLater === undefined ? [] : [retryLater]),
-    ...(deadLetter === null ? [] : [deadLetterRung({ group, route: deadLetter, policy, runtime, telemetry })]),
+    retryRung({ settings: retry, outages, goesLater, runtime, telemetry }),
+    ...(delays === undefined ? [] : [delays.rung]),
+    ...(route === null ? [] : [deadLetterRung({ group, route, policy, sourceOf, runtime, telemetry })]),
     stopRung,
   ]
 }

@@ -125,7 +125,7 @@ export class ConsumerRun {
   }
 
   #settings(): ConsumerSettings {
-    const { clientId, logger, metrics, onEvent, troubles } = this.#dependencies
+    const { clientId, logger, metrics, onEvent, troubles, delayTopics } = this.#dependencies
     const options = this.#options
     return {
       clientId,
@@ -135,7 +135,8 @@ export class ConsumerRun {
       troubles,
       groupId: options.group,
       groupInstanceId: options.groupInstanceId,
-      topics: options.topics.map((topic) => topic.name),
+      topics: [...options.topics.map((topic) => topic.name), ...[...(delayTopics?.ofTopic.values() ?? [])].flat()],
+      companions: delayTopics?.ofTopic,
       assignors: options.assignors,
       sessionTimeoutMs: options.sessionTimeoutMs,
       rebalanceTimeoutMs: options.rebalanceTimeoutMs,

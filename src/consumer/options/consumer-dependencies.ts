@@ -4,11 +4,11 @@ import type { Telemetry } from '../../telemetry/guard.js'
 import type { DeliveryFactory } from '../handling/at-least-once.js'
 import type { DeadLetterPolicy, DeadLetterRoute } from '../handling/failed-record.js'
 import type { ContextSend } from '../handling/handler.js'
-import type { Rung } from '../handling/ladder.js'
 import type { Outputs } from '../handling/outputs.js'
 import type { Stage } from '../intake/stage.js'
 import type { LedgerFactory } from '../settling/ledger.js'
 import type { OrderingFactory } from './ordering.js'
+import type { DelayTopics } from './delay-topics.js'
 
 /** What a consumer is connected to. */
 export interface ConsumerDependencies extends Telemetry {
@@ -18,8 +18,8 @@ export interface ConsumerDependencies extends Telemetry {
   readonly stage: ((partition: TopicPartition) => Stage) | null
   /** One order for the records of all partitions; by default each partition has its own. */
   readonly ordering?: OrderingFactory | undefined
-  /** The rung of the ladder that keeps elsewhere, to be tried later, what failed in place. By default there is none. */
-  readonly retryLater?: Rung | undefined
+  /** Where what failed in place waits to be tried again later. By default nowhere. */
+  readonly delayTopics?: DelayTopics | undefined
   /** Where failed records go; `null`: their partition stops. */
   readonly deadLetter: DeadLetterRoute | null
   /** By default however many there are, and the partition goes on. */

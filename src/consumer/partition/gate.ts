@@ -10,7 +10,8 @@ export type Door = 'fetch' | 'start' | 'flow'
  * | `marks`       | what is held is below the low mark |
  * | `dead-letter` | the dead-letter topic can be written again |
  * | `outage`      | something succeeds again |
- * | `not-before`  | the time before which its next record may not be handled |
+ * | `delay-topic` | the delay topic can be written again |
+ * | `put-off`     | it is known which of its keys wait in delay topics |
  * | `stage-full`  | its stage has let records go |
  * | `reorder`     | other partitions have caught up in event time, or there is room again |
  * | `commit`      | the commit of its last record is confirmed (`commit: 'confirmed'`) |
@@ -23,7 +24,8 @@ const doorsOf = {
   marks: ['fetch'],
   'dead-letter': ['start'],
   outage: ['flow'],
-  'not-before': ['start'],
+  'delay-topic': ['start'],
+  'put-off': ['start'],
   'stage-full': ['fetch'],
   reorder: ['fetch'],
   commit: ['start'],
@@ -38,7 +40,8 @@ export type PauseReason =
   | 'marks'
   | 'dead-letter'
   | 'outage'
-  | 'not-before'
+  | 'delay-topic'
+  | 'put-off'
   | 'stage-full'
   | 'reorder'
   | 'commit'

@@ -2,6 +2,7 @@ import type { AssignedPartition, DriverConsumer } from '../../driver/consumer.js
 import type { TidemarkError } from '../../errors.js'
 import type { TopicPartition } from '../../message/topic-partition.js'
 import type { OffsetRange } from '../../offsets/offset-range.js'
+import type { WriteFence } from '../../offsets/write-fences.js'
 import { OffsetTracker } from '../../offsets/offset-tracker.js'
 import { StateMachine } from '../../runtime/state-machine.js'
 import { whenAborted } from '../../runtime/when-aborted.js'
@@ -54,10 +55,12 @@ export class OwnedPartition implements TopicPartition {
   readonly inflow: PartitionInflow
   readonly lanes: PartitionLanes
   readonly gate: PartitionGate
-  readonly labels: Readonly<Record<'handled' | 'deadLettered' | 'discarded' | 'duplicate', OutcomeLabels>>
+  readonly labels: Readonly<Record<'handled' | 'deadLettered' | 'putOff' | 'discarded' | 'duplicate', OutcomeLabels>>
   acknowledged: Acknowledged | null
   /** Room for commit metadata; shrinks when the broker takes less than it should. */
   metadataMaxBytes: number
+  /** Whose records count, of a partition that its readers write too; kept beside commits. */
+  fences: readonly WriteFence[] = []
   /** Something changed since the last commit that was sent. */
   uncommitted = false
   /** Its handlers were told that their results count no more, so none may begin any more. */
@@ -121,6 +124,7 @@ export class OwnedPartition implements TopicPartition {
     this.labels = {
       handled: labels('handled'),
       deadLettered: labels('dead-lettered'),
+      putOff: labels('put-off'),
       discarded: labels('discarded'),
       duplicate: labels('duplicate'),
     }

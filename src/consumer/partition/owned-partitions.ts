@@ -12,8 +12,16 @@ export class OwnedPartitions {
   readonly #parts: OwnedPartitionParts
   readonly #clock: Clock
   readonly #pauses: UserPauses
+  readonly #onTaken: ((partition: OwnedPartition) => void) | undefined
 
-  constructor(parts: OwnedPartitionParts, pauses: UserPauses, clock: Clock) {
+  /** @param onTaken told of each that is taken, or goes on elsewhere */
+  constructor(
+    parts: OwnedPartitionParts,
+    pauses: UserPauses,
+    clock: Clock,
+    onTaken?: (partition: OwnedPartition) => void,
+  ) {
+    this.#onTaken = onTaken
     this.#parts = parts
     this.#pauses = pauses
     this.#clock = clock
@@ -48,6 +56,7 @@ export class OwnedPartitions {
     const owned = new OwnedPartition(assigned, start, this.#parts, this.#clock.now(), commitMetadataMaxBytes)
     this.#owned.set(partitionKey(owned.topic, owned.partition), owned)
     this.#obey(owned)
+    this.#onTaken?.(owned)
     return owned
   }
 

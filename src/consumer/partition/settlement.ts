@@ -8,7 +8,7 @@ export type Settlement =
   /** Handled before, as its mark says: dropped. */
   | { readonly kind: 'duplicate' }
   /** Kept elsewhere, acknowledged. */
-  | { readonly kind: 'moved'; readonly to: 'dead-letter'; readonly thenStop?: Error | undefined }
+  | { readonly kind: 'moved'; readonly to: 'dead-letter' | 'delay-topic'; readonly thenStop?: Error | undefined }
   /** The partition is no longer ours: nothing of it counts. */
   | { readonly kind: 'late' }
   /** A batch failed and each of its records must be tried alone. */
@@ -35,5 +35,6 @@ export const duplicate = Object.freeze({ kind: 'duplicate' }) satisfies Settleme
 export const deadLettered = Object.freeze({ kind: 'moved', to: 'dead-letter' }) satisfies Settlement
 /** At once, and it spends nothing. */
 export const again = Object.freeze({ kind: 'again', afterMs: 0, isFree: true }) satisfies Settlement
+export const putOff = Object.freeze({ kind: 'moved', to: 'delay-topic' }) satisfies Settlement
 export const late = Object.freeze({ kind: 'late' }) satisfies Settlement
 export const split = Object.freeze({ kind: 'split' }) satisfies Settlement

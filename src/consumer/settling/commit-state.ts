@@ -4,6 +4,7 @@ import { leaderEpochsSection, leaderEpochsText } from '../../offsets/leader-epoc
 import { identitySection } from '../../offsets/log-identity.js'
 import { orderSection } from '../../offsets/order-snapshot.js'
 import { partitionsAtFirstSection } from '../../offsets/partitions-at-first.js'
+import { writeFencesSection } from '../../offsets/write-fences.js'
 import type { Acknowledged, OwnedPartition } from '../partition/owned-partition.js'
 
 /** What is to be committed of a partition as it stands: its offset, and beside it what the next owner must know. */
@@ -19,6 +20,7 @@ export function stateOf(partition: OwnedPartition): Acknowledged {
   const sections = [
     identitySection(log),
     partitionsAtFirstSection(partitionsAtFirst),
+    ...(partition.fences.length === 0 ? [] : [writeFencesSection(partition.fences, offset)]),
     leaderEpochsText(offset, epochs),
     ...(order === null ? [] : [orderSection(order, needs)]),
     completedRangesText(offset, completed, needs),

@@ -10,6 +10,7 @@ export function workOf(partition: OwnedPartition, end: KnownEnd | null, blindBef
   const { state, lanes, gate, tracker, inflow } = partition
   if (state.is('draining', 'gone')) return null
   if (partition.deadLetterFailures > 0) return 'dead-letter'
+  if (gate.isClosedBy('delay-topic') || gate.isClosedBy('put-off')) return 'delay-topic'
   if (gate.isClosedBy('outage') && !gate.isClosedBy('user') && partition.heldRecords > 0) return 'outage'
   if (lanes.running > lanes.resting) return 'handler'
   if (lanes.running > 0) return partition.lettersUnderWay > 0 ? 'dead-letter' : 'retry'

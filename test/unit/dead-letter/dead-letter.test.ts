@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { FailedRecord } from '../../../src/consumer/handling/failed-record.js'
 import { deadLetterPartition, deadLetterRecord, deadLetterTo } from '../../../src/dead-letter/dead-letter.js'
 import { SendError } from '../../../src/errors.js'
-import { messageHeaders, tdHeader } from '../../../src/message/headers.js'
+import { messageHeaders, retryHeaders, tdHeader } from '../../../src/message/headers.js'
 import type { Header, OutgoingRecord } from '../../../src/message/record.js'
 
 const header = (name: string, text: string): Header => [name, Buffer.from(text)]
@@ -53,9 +53,9 @@ describe('a dead letter', () => {
     expect(text('td-error-stack')).toContain('dead-letter.test')
   })
 
-  it('has every header that tdHeader lists, but the id that the caller gives, and what a pointer or a redrive has', () => {
+  it('has every header that tdHeader lists, but the id that the caller gives, and what a pointer, a redrive or a retry has', () => {
     const written = deadLetterRecord(failed(), plain).headers.map(([name]) => name)
-    const others = [tdHeader.id, tdHeader.left, tdHeader.hop, tdHeader.redriveId]
+    const others = [tdHeader.id, tdHeader.left, tdHeader.hop, tdHeader.redriveId, ...retryHeaders]
     expect([...written, ...others].sort()).toEqual(Object.values(tdHeader).sort())
   })
 

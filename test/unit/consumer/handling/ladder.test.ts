@@ -2,6 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { DeadLetterError } from '../../../../src/consumer/handling/failed-record.js'
 import type { HandlerContext } from '../../../../src/consumer/handling/handler.js'
 import type { Failed, Rung } from '../../../../src/consumer/handling/ladder.js'
+import type { DelayTopics } from '../../../../src/consumer/options/delay-topics.js'
+import type { Delivery } from '../../../../src/consumer/partition/delivery.js'
 import type { Message } from '../../../../src/message/message.js'
 import { setUp, routeFailing } from '../consumer-setup.js'
 import { record, records } from '../fake-driver.js'
@@ -23,6 +25,21 @@ interface Seen {
   readonly leftMs: number
 }
 
+function withRung(rung: Rung): DelayTopics {
+  const run = {
+    takes: () => false,
+    stage: () => null,
+    sourceOf: () => undefined,
+    taken: () => undefined,
+    ended: () => undefined,
+  }
+  return {
+    ofTopic: new Map(),
+    definitions: () => [],
+    begin: () => ({ rung, around: (delivery: Delivery) => delivery, ...run }),
+  }
+}
+
 /** Fails at one offset. */
 async function trying(options: object = {}, failing = 1, key: (offset: number) => string = () => 'k') {
   const { rung, failures } = retrying()
@@ -33,7 +50,7 @@ async function trying(options: object = {}, failing = 1, key: (offset: number) =
     await Promise.resolve()
     if (offset === failing) throw new Error('not now')
   }
-  const all = setUp({ handle, commit: 'each', ...options }, { retryLater: rung, deadLetter: route })
+  const all = setUp({ handle, commit: 'each', ...options }, { delayTopics: withRung(rung), deadLetter: route })
   const startedAt = all.clock.now()
   await all.consumer.start()
   const assigned = await all.driver.assign('t', 0)
@@ -109,7 +126,7 @@ describe('the ladder of failures', () => {
       () => Promise.reject(new Error('broken rung')),
     ] as Rung[]) {
       const handle = () => Promise.reject(new Error('no'))
-      const { clock, driver, consumer, stopped } = setUp({ handle }, { retryLater: rung })
+      const { clock, driver, consumer, stopped } = setUp({ handle }, { delayTopics: withRung(rung) })
       await consumer.start()
       driver.deliver(await driver.assign('t', 0), records(0, 2))
       await clock.advance(1_000)

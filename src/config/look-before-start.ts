@@ -1,0 +1,36 @@
+import { lookAtDeadLetterTopic } from '../dead-letter/dead-letter-look.js'
+import type { Admin } from '../operations/admin.js'
+import { requireTopics } from '../operations/require-topics.js'
+import { lookAtDelayTopics } from '../retry/delay-look.js'
+import type { Clock } from '../runtime/clock.js'
+import type { Logger } from '../telemetry/logger.js'
+import type { ConsumerConfig } from './consumer-config.js'
+
+interface LookParts {
+  readonly admin: () => Admin
+  readonly clock: Clock
+  readonly logger: Logger
+  /** Ends the look, which then says nothing. */
+  readonly signal: AbortSignal
+}
+
+/**
+ * Looks at the topics of a consumer as far as its options ask for it, before it starts.
+ *
+ * @returns the topics to which it will put what fails
+ * @throws ConfigError when they cannot be used
+ */
+export async function lookBeforeStart(
+  { options, deadLetter, retryLater }: ConsumerConfig,
+  { admin, clock, logger, signal }: LookParts,
+): Promise<readonly string[]> {
+  if (options.missingTopics === 'wait' && retryLater === null && deadLetter === null) return []
+  const topics = options.topics.map(({ name }) => name)
+  const look = { cluster: admin(), clock, logger, signal }
+  if (options.missingTopics === 'refuse') await requireTopics({ topics, ...look })
+  if (retryLater !== null) await lookAtDelayTopics(retryLater.levels, look)
+  if (deadLetter !== null && !signal.aborted) {
+    await lookAtDeadLetterTopic({ target: deadLetter.topic, sources: topics, ...look })
+  }
+  return [...(deadLetter === null ? [] : [deadLetter.topic]), ...(retryLater?.levels.topics ?? [])]
+}

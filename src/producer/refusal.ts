@@ -1,0 +1,28 @@
+import { TidemarkError } from '../errors.js'
+
+/** Why no repeat of a send can be stored, as far as the record and its topic go. */
+export type Refusal = 'too-large' | 'refused' | 'not-authorized'
+
+/** For the producer, the topic, or a segment of it. */
+const tooLargeCodes: readonly string[] = ['record-too-large', 'message-too-large', 'record-list-too-large']
+
+/** Refusals of the record itself, which every repeat would meet again. */
+const refusedCodes: readonly string[] = [
+  'invalid-record',
+  'invalid-timestamp',
+  'invalid-topic-exception',
+  'policy-violation',
+  'unsupported-for-message-format',
+  'unsupported-compression-type',
+]
+
+/** Lack of a permission, which somebody may be about to grant. */
+const notAuthorizedCodes: readonly string[] = ['topic-authorization-failed', 'cluster-authorization-failed']
+
+/** `null`: another attempt may be stored. */
+export function refusalOf(error: unknown): Refusal | null {
+  if (!(error instanceof TidemarkError)) return null
+  if (tooLargeCodes.includes(error.code)) return 'too-large'
+  if (refusedCodes.includes(error.code)) return 'refused'
+  return notAuthorizedCodes.includes(error.code) ? 'not-authorized' : null
+}

@@ -1,0 +1,92 @@
+import { ConfigError, type ConfigIssue } from '../errors.js'
+import type { Clock } from '../runtime/clock.js'
+import type { Logger } from '../telemetry/logger.js'
+import type { DelayLevels } from './delay-levels.js'
+
+/** What is asked of the cluster before a consumer starts. */
+interface ClusterView {
+  describeTopics(
+    topics: readonly string[],
+    options: { readonly timeoutMs: number },
+  ): Promise<readonly { readonly name: string; readonly partitions: readonly unknown[] }[]>
+  describeConfig(
+    type: 'topic',
+    name: string,
+    options: { readonly timeoutMs: number },
+  ): Promise<ReadonlyMap<string, string | null>>
+}
+
+export interface DelayLook {
+  readonly cluster: ClusterView
+  readonly clock: Clock
+  readonly logger: Logger
+  /** Ends the look, which then says nothing. */
+  readonly signal: AbortSignal
+}
+
+const askMs = 2_000
+/** A topic that was just made is not known to every broker at once. */
+const looks = 3
+const betweenLooksMs = 500
+
+/**
+ * Looks at the delay topics before anything may have to wait there. Only what the cluster says for certain refuses the
+ * start; a cluster that may not be asked or does not answer is a warning.
+ *
+ * @throws ConfigError when one is missing, is compacted, keeps records for less than they wait, or has too few partitions
+ */
+export async function lookAtDelayTopics(levels: DelayLevels, look: DelayLook): Promise<void> {
+  if (look.signal.aborted) return
+  try {
+    let issues = await partitionIssues(levels, look)
+    for (let left = looks - 1; left > 0 && issues.length > 0; left -= 1) {
+      await look.clock.sleep(betweenLooksMs, look.signal)
+      issues = await partitionIssues(levels, look)
+    }
+    if (issues.length === 0) issues = await configIssues(levels, look)
+    if (issues.length > 0) throw new ConfigError('retryLater', issues)
+  } catch (error) {
+    if (look.signal.aborted) return
+    if (error instanceof ConfigError) throw error
+    look.logger.warn({ error }, 'the delay topics could not be looked at; see that they exist and keep records')
+  }
+}
+
+async function partitionIssues(levels: DelayLevels, { cluster }: DelayLook): Promise<ConfigIssue[]> {
+  const names = [...levels.ofTopic].flatMap(([source, delays]) => [source, ...delays])
+  const topics = await cluster.describeTopics(names, { timeoutMs: askMs })
+  const counts = new Map(topics.map(({ name, partitions }) => [name, partitions.length]))
+  return [...levels.ofTopic].flatMap(([source, delays]) =>
+    delays.flatMap((name) => {
+      const [count, wanted] = [counts.get(name), counts.get(source) ?? 0]
+      if (count === undefined) {
+        const fix = 'call ensureTopics([…, ...consumer.delayTopics]) before the start'
+        return [issue(name, 'does not exist', fix)]
+      }
+      if (count >= wanted) return []
+      const fix = `admin.createPartitions('${name}', ${wanted})`
+      return [issue(name, `has ${count} partitions, and ${source} has ${wanted}`, fix)]
+    }),
+  )
+}
+
+async function configIssues(levels: DelayLevels, { cluster }: DelayLook): Promise<ConfigIssue[]> {
+  const issues: ConfigIssue[] = []
+  for (const name of levels.topics) {
+    const configs = await cluster.describeConfig('topic', name, { timeoutMs: askMs })
+    const { levels: all, index } = levels.of(name)
+    const delayMs = all[index]?.delayMs ?? 0
+    const keptMs = Number(configs.get('retention.ms') ?? -1)
+    if (configs.get('cleanup.policy')?.includes('compact') === true)
+      issues.push(
+        issue(name, 'is compacted, so a record replaces the former one of its key', 'set its cleanup.policy to delete'),
+      )
+    if (keptMs >= 0 && keptMs < 2 * delayMs)
+      issues.push(issue(name, `keeps records for ${keptMs} ms, and they wait ${delayMs} ms`, 'raise its retention.ms'))
+  }
+  return issues
+}
+
+function issue(name: string, message: string, fix: string): ConfigIssue {
+  return { path: `retryLater "${name}"`, message, fix }
+}

@@ -1,0 +1,227 @@
+import { createMessaging, defineTopic, RetryLater, string, type Message, type MessagingConsumerOptions } from 'tidemark'
+import { memory } from 'tidemark/memory'
+import type { SimulatedProcess, Simulation } from 'tidemark/testing'
+import { describe, expect, it } from 'vitest'
+import { messageHeaders } from '../../../src/message/headers.js'
+import { simulated } from '../consumer/simulated.js'
+
+const t = defineTopic({ name: 't', value: string(), key: (value) => value.split('-')[0] ?? null })
+const letters = defineTopic({ name: 't.dlq', value: string(), deadLettersOf: t })
+const [soon, late] = ['t.g.retry.2s', 't.g.retry.10s']
+
+interface Seen {
+  readonly value: string
+  readonly attempt: number
+  readonly at: number
+  readonly place: string
+}
+
+type Options = Partial<
+  Pick<MessagingConsumerOptions<readonly (typeof t)[]>, 'order' | 'retryLater' | 'sessionTimeoutMs'>
+>
+
+/** A consumer that fails as the test says; without retries in place, so that what is seen are those out of place. */
+async function consuming(
+  { cluster, clock }: Simulation,
+  process: SimulatedProcess,
+  fails: (value: string, attempt: number) => unknown,
+  options: Options = {},
+) {
+  if (!cluster.topicNames().includes('t')) cluster.createTopic('t')
+  const messaging = createMessaging({ driver: process.driver, durability: 'off', logger: 'silent' })
+  const seen: Seen[] = []
+  const startedAt = clock.now()
+  const handle = (message: Message<string>, { attempt }: { readonly attempt: number }) => {
+    const { topic, partition, offset, value } = message
+    seen.push({ value, attempt, at: clock.now() - startedAt, place: `${topic}-${partition}@${offset}` })
+    const error = fails(value, attempt)
+    if (error !== undefined && error !== false) throw error === true ? new Error('not now') : (error as Error)
+  }
+  const consumer = messaging.consumer({
+    group: 'g',
+    topics: [t],
+    retry: false,
+    deadLetter: letters,
+    retryLater: { delays: ['2s', 10_000], order: 'none' },
+    ...options,
+    handle,
+  })
+  await messaging.ensureTopics([t, letters, ...consumer.delayTopics])
+  await consumer.start()
+  const send = (...values: string[]) => messaging.producer({ lingerMs: 0 }).sendMany(t, values)
+  return { messaging, consumer, seen, send }
+}
+
+async function until({ clock }: Simulation, happened: () => boolean): Promise<void> {
+  for (let waited = 0; !happened(); waited += 50) {
+    if (waited > 60_000) throw new Error('it did not happen within a minute')
+    await clock.sleep(50)
+  }
+}
+
+const valuesOf = (seen: readonly Seen[]) => seen.map(({ value }) => value)
+
+describe('a record that failed in place', () => {
+  it('is handled again after each delay and not before, while its partition goes on, then becomes a dead letter', () =>
+    simulated(async (simulation) => {
+      const { cluster } = simulation
+      const process = simulation.process('one')
+      const { messaging, seen, send } = await consuming(simulation, process, (value) => value === 'a-1')
+      await send('a-1', 'a-2', 'b-1')
+      await until(simulation, () => cluster.records('t.dlq', 0).length === 1)
+      expect(valuesOf(seen)).toEqual(['a-1', 'a-2', 'b-1', 'a-1', 'a-1'])
+      const tries = seen.filter(({ value }) => value === 'a-1')
+      expect(tries.map(({ attempt }) => attempt)).toEqual([1, 2, 3])
+      const [first, second, third] = tries.map(({ at }) => at) as [number, number, number]
+      expect(second - first).toBeGreaterThanOrEqual(2_000)
+      expect(second - first).toBeLessThan(2_500)
+      expect(third - second).toBeGreaterThanOrEqual(10_000)
+      expect(third - second).toBeLessThan(10_500)
+      await messaging.close()
+    }))
+
+  it('is seen each time as it came first, and its letter names where that was', () =>
+    simulated(async (simulation) => {
+      const { cluster } = simulation
+      const process = simulation.process('one')
+      const { messaging, seen, send } = await consuming(simulation, process, (value) => value === 'a-1')
+      await send('b-0', 'a-1')
+      await until(simulation, () => cluster.records('t.dlq', 0).length === 1)
+      const places = new Set(seen.filter(({ value }) => value === 'a-1').map(({ place }) => place))
+      expect([...places]).toEqual(['t-0@1'])
+      const [letter] = cluster.records('t.dlq', 0)
+      const header = (name: string) => messageHeaders(letter?.headers ?? []).get(name)
+      expect([header('td-origin-topic'), header('td-origin-partition'), header('td-origin-offset')]).toEqual([
+        't',
+        '0',
+        '1',
+      ])
+      expect([header('td-attempt'), header('td-not-before'), header('td-retry-offset')]).toEqual([
+        '3',
+        undefined,
+        undefined,
+      ])
+      await messaging.close()
+    }))
+
+  it('waits on the topics that its consumer names, of as many partitions as its own', () =>
+    simulated(async (simulation) => {
+      const { cluster } = simulation
+      cluster.createTopic('t', { partitions: 3 })
+      const process = simulation.process('one')
+      const { messaging, consumer } = await consuming(simulation, process, () => false)
+      expect(consumer.delayTopics.map(({ name }) => name)).toEqual([soon, late])
+      expect([soon, late].map((name) => cluster.partitionCount(name))).toEqual([3, 3])
+      expect(consumer.assignment().length).toBe(9)
+      await messaging.close()
+    }))
+
+  it('waits on through a stop and a start, without another attempt before its time', () =>
+    simulated(async (simulation) => {
+      const { clock } = simulation
+      const process = simulation.process('one')
+      const first = await consuming(simulation, process, (value, attempt) => value === 'a-1' && attempt === 1)
+      await first.send('a-1')
+      await until(simulation, () => first.seen.length === 1)
+      await clock.sleep(700)
+      await first.messaging.close()
+      const second = await consuming(simulation, simulation.process('two'), () => false)
+      await clock.sleep(700)
+      expect(second.seen).toEqual([])
+      await until(simulation, () => second.seen.length === 1)
+      expect(second.seen).toMatchObject([{ value: 'a-1', attempt: 2 }])
+      await second.messaging.close()
+    }))
+
+  it('costs no questions while it waits', () =>
+    simulated(async (simulation) => {
+      const { clock } = simulation
+      const process = simulation.process('one')
+      const { messaging, seen, send } = await consuming(simulation, process, (_, attempt) => attempt < 3)
+      await send('a-1')
+      await until(simulation, () => seen.length === 2)
+      const timers: number[] = []
+      for (let second = 0; second < 8; second += 1) {
+        await clock.sleep(1_000)
+        timers.push(process.pendingTimers)
+      }
+      expect(Math.max(...timers)).toBeLessThan(30)
+      await messaging.close()
+    }))
+
+  it('goes to the delay that its handler asks for, and comes back then', () =>
+    simulated(async (simulation) => {
+      const { cluster } = simulation
+      const process = simulation.process('one')
+      const fails = (_: string, attempt: number) => (attempt === 1 ? new RetryLater(5_000) : false)
+      const { messaging, seen, send } = await consuming(simulation, process, fails)
+      await send('a-1')
+      await until(simulation, () => seen.length === 2)
+      expect([soon, late].map((name) => cluster.records(name, 0).length)).toEqual([0, 1])
+      expect((seen[1]?.at ?? 0) - (seen[0]?.at ?? 0)).toBeGreaterThanOrEqual(5_000)
+      expect((seen[1]?.at ?? 0) - (seen[0]?.at ?? 0)).toBeLessThan(5_500)
+      await messaging.close()
+    }))
+
+  it('is refused before it can fail, where a delay topic is missing, too narrow or does not keep it', () =>
+    simulated(async (simulation) => {
+      const { cluster } = simulation
+      cluster.createTopic('t', { partitions: 2 })
+      const messaging = createMessaging({
+        driver: simulation.process('one').driver,
+        durability: 'off',
+        logger: 'silent',
+      })
+      const retryLater = { delays: ['2s', '10s'], order: 'none' } as const
+      const consumer = messaging.consumer({ group: 'g', topics: [t], retryLater, handle: () => undefined })
+      const told = async () =>
+        String(
+          await consumer.start().then(
+            () => 'started',
+            (error: unknown) => error,
+          ),
+        )
+      expect(await told()).toMatch(/t\.g\.retry\.2s.*does not exist/)
+      cluster.createTopic(soon)
+      cluster.createTopic(late, { partitions: 2, configs: { 'retention.ms': '5000' } })
+      expect(await told()).toMatch(/has 1 partitions, and t has 2/)
+      cluster.addPartitions(soon, 2)
+      expect(await told()).toMatch(/keeps records for 5000 ms, and they wait 10000 ms/)
+      await messaging.close()
+    }))
+})
+
+describe('the option', () => {
+  const make = (options: object) => () =>
+    createMessaging({ driver: memory(), logger: 'silent' }).consumer({
+      group: 'g',
+      topics: [t],
+      handle: () => undefined,
+      ...options,
+    })
+
+  it.each([
+    ['a delay that is no time', { retryLater: { delays: ['soon'] } }, /retryLater\.delays/],
+    ['delays that do not rise', { retryLater: { delays: ['10m', 60_000] } }, /longer than 10m/],
+    ['no group', { group: null, retryLater: { delays: ['1m'] } }, /a group/],
+    ['a group that no topic can be named after', { group: 'the billing', retryLater: { delays: ['1m'] } }, /name/],
+    [
+      'keys in order with batches',
+      { handle: undefined, handleBatch: () => undefined, retryLater: { delays: ['1m'] } },
+      /'none'/,
+    ],
+    ['keys in order where nothing is', { order: 'none', retryLater: { delays: ['1m'] } }, /'none'/],
+  ])('refuses %s', (_, options, told) => {
+    expect(make(options)).toThrow(told)
+  })
+
+  it('names its topics after the group, or as it is told, and after the delay in its largest unit', () => {
+    const named = (options: object) => make(options)().delayTopics.map(({ name }) => name)
+    expect(named({ retryLater: { delays: [1_500, '90s', '120m', '1d'] } })).toEqual(
+      ['1500ms', '90s', '2h', '1d'].map((delay) => `t.g.retry.${delay}`),
+    )
+    expect(named({ group: 'the billing', retryLater: { delays: ['1m'], name: 'billing' } })).toEqual([
+      't.billing.retry.1m',
+    ])
+  })
+})
