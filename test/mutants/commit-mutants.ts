@@ -53,8 +53,8 @@ export const commitMutants: readonly Mutant[] = [
   {
     name: 'a pause ends with a rebalance',
     file: 'src/consumer/partition/owned-partitions.ts',
-    find: '    this.#obey(owned)\n    return owned',
-    replace: '    return owned',
+    find: '    this.#obey(owned)\n    this.#onTaken',
+    replace: '    this.#onTaken',
     why: 'what rests because something is down goes on by itself',
     units: 'test/unit/consumer/flow.test.ts',
   },

@@ -168,9 +168,9 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a dead letter is not awaited',
-    file: 'src/consumer/handling/dead-letters.ts',
-    find: 'const first = await tryRoute(parts.route, record, partition.signal)',
-    replace: 'const first = await Promise.race([tryRoute(parts.route, record, partition.signal), null])',
+    file: 'src/consumer/handling/keep-elsewhere.ts',
+    find: 'const first = await tryOnce(keeping)',
+    replace: "const first = await Promise.race([tryOnce(keeping), { kind: 'kept', value: 'whole' } as never])",
     why: 'the source is committed while the dead letter may never be stored',
   },
   {
