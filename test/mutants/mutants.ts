@@ -2,6 +2,7 @@ import { commitMutants } from './commit-mutants.js'
 import { durabilityMutants } from './durability-mutants.js'
 import { effectMutants } from './effect-mutants.js'
 import { failureMutants } from './failure-mutants.js'
+import { retryMutants } from './retry-mutants.js'
 import { redriveMutants } from './redrive-mutants.js'
 import { reorderMutants } from './reorder-mutants.js'
 import { verdictMutants } from './verdict-mutants.js'
@@ -707,6 +708,7 @@ export const mutants: readonly Mutant[] = [
   },
   ...commitMutants,
   ...failureMutants,
+  ...retryMutants,
   ...redriveMutants,
   ...effectMutants,
   ...verdictMutants,

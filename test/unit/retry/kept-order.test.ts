@@ -23,9 +23,9 @@ const disturbances: readonly Disturbance[] = [
   'end-transaction',
 ]
 
-/** `RETRY_SEEDS` asks for more, from `RETRY_FROM` on. */
+/** `TIDEMARK_FULL=1`: 100; `RETRY_SEEDS` asks for so many, from `RETRY_FROM` on. */
 const seeds = Array.from(
-  { length: Number(process.env['RETRY_SEEDS'] ?? 2) },
+  { length: Number(process.env['RETRY_SEEDS'] ?? (process.env['TIDEMARK_FULL'] === '1' ? 100 : 2)) },
   (_, index) => index + Number(process.env['RETRY_FROM'] ?? 1),
 )
 
