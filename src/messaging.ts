@@ -1,4 +1,4 @@
-import { checkCapabilities, checkCompression } from './config/check-capabilities.js'
+import { checkCompression } from './config/check-compression.js'
 import { clientOf, type ClientOfMessaging } from './config/client-of.js'
 import { closeRules, type CloseOptions } from './config/close-options.js'
 import { sendsInTransactions, transactionLimits } from './config/transaction-config.js'
@@ -98,7 +98,6 @@ export class Messaging implements AsyncDisposable {
   producer(options: MessagingProducerOptions = {}): Producer {
     this.#requireOpen('producer')
     const config = resolveProducerOptions(options, this.#options.profile)
-    checkCapabilities(config.profile, this.#options.driver)
     if (config.profile.producer.transactional) throw sendsInTransactions(config.profile.name)
     checkCompression(config.options.compression, this.#options.driver)
     return this.#producers.make(config.options, this.#producers.durabilityOf(config.profile))
@@ -108,7 +107,6 @@ export class Messaging implements AsyncDisposable {
   consumer<const Topics extends readonly Topic[]>(options: MessagingConsumerOptions<Topics>): Consumer<Topics> {
     this.#requireOpen('consumer')
     const config = resolveConsumerOptions(options, this.#options.profile)
-    checkCapabilities(config.profile, this.#options.driver)
     return this.#makeConsumer(config)
   }
 

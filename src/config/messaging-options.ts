@@ -7,7 +7,6 @@ import { consoleLogger, silentLogger, type Logger } from '../telemetry/logger.js
 import { standardLogger } from '../telemetry/standard-logger.js'
 import type { MetricScope } from '../telemetry/metric-names.js'
 import { noMetrics, type MetricsAdapter } from '../telemetry/metrics.js'
-import { checkCapabilities } from './check-capabilities.js'
 import { profileOf } from './define-profile.js'
 import { profiles, type Profile, type ProfileName } from './profiles.js'
 import { resolveOptions } from './resolve-options.js'
@@ -96,7 +95,6 @@ export function resolveMessagingOptions(options: MessagingOptions): ResolvedMess
   const { durability, profile: chosen, ...rest } = resolved
   const base = profileOf(chosen)
   const profile = durability === undefined ? base : Object.freeze({ ...base, durability })
-  checkCapabilities(profile, rest.driver)
   const isSimulated = rest.driver.runtime.clock !== systemClock
   const logger = rest.logger === undefined ? defaultLogger(isSimulated) : rest.logger
   const given = logger === 'silent' ? silentLogger : logger

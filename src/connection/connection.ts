@@ -61,7 +61,7 @@ export interface Connection {
 export interface ConnectionFactory {
   /** Why batches cannot be written with this compression, and what to do; `null` when they can. Missing: all can. */
   readonly compressionProblem?: ((compression: Compression) => string | null) | undefined
-  /** Name of the implementation for messages and `capabilities`, for example `kafkajs`. */
+  /** Name of the implementation for messages, for example `kafkajs`. */
   readonly name: string
   /**
    * @param owner who uses it, for log lines, for example `detect-producer-1`.

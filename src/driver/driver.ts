@@ -5,22 +5,13 @@ import type { ClientSettings } from './client-settings.js'
 import type { ConsumerListener, ConsumerSettings, DriverConsumer } from './consumer.js'
 import type { DriverProducer, ProducerSettings } from './producer.js'
 
-/** Facts about a driver that profiles are checked against when a client is made. */
-export interface Capabilities {
-  readonly idempotence: boolean
-  readonly transactions: boolean
-  readonly staticMembership: boolean
-  readonly acks: readonly (-1 | 0 | 1)[]
-}
-
 /**
- * What tidemark needs from a Kafka client. `protocol/` implements it over any `Connection`; a foreign client
- * (librdkafka) may implement it directly. Keys and values are `Buffer | null`, headers ordered pairs, offsets safe
+ * What tidemark needs from a Kafka client. `protocol/` implements it over any `Connection`; another client may
+ * implement it directly. Keys and values are `Buffer | null`, headers ordered pairs, offsets safe
  * integers, times milliseconds. No method creates a topic by the way, commits by itself, or calls back after `close`.
  */
 export interface Driver {
   readonly name: string
-  readonly capabilities: Capabilities
   /** Why records cannot be written with this compression, and what to do; `null` when they can. Missing: all can. */
   readonly compressionProblem?: ((compression: Compression) => string | null) | undefined
   /** Time and chance of everything built on this driver. */

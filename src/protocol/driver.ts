@@ -1,18 +1,11 @@
 import type { ConnectionFactory } from '../connection/connection.js'
 import type { ClientSettings } from '../driver/client-settings.js'
-import type { Capabilities, Driver } from '../driver/driver.js'
+import type { Driver } from '../driver/driver.js'
 import type { Runtime } from '../runtime/runtime.js'
 import { createProtocolAdmin } from './admin/admin.js'
 import { createProtocolConsumer } from './consume/consumer.js'
 import { createProtocolProducer } from './produce/producer.js'
 import { createTransactionalProducer } from './transactions/producer.js'
-
-const capabilities: Capabilities = {
-  idempotence: true,
-  transactions: true,
-  staticMembership: true,
-  acks: [-1, 0, 1],
-}
 
 /** A driver made of tidemark's own protocol over any connection; every client gets a connection of its own. */
 export function createProtocolDriver(connections: ConnectionFactory, runtime: Runtime): Driver {
@@ -21,7 +14,6 @@ export function createProtocolDriver(connections: ConnectionFactory, runtime: Ru
     connections.open(`${clientId}-${role}-${(opened += 1)}`, clientId, logger)
   return {
     name: connections.name,
-    capabilities,
     compressionProblem: connections.compressionProblem,
     runtime,
     createProducer: ({ transactionalId, ...settings }) => {

@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
 import { logLevel } from 'kafkajs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createMessaging, defineTopic, string, type Messaging, type Topic } from '../../src/index.js'
@@ -7,6 +9,8 @@ import type { FaultProxy } from '../support/fault-proxy.js'
 import { readTopic } from '../support/java-client.js'
 import { startCluster, type KafkaCluster } from '../support/kafka-cluster.js'
 import type { ApiName } from '../support/kafka-frames.js'
+import { dieWithUs } from '../support/reaper.js'
+import { until } from '../support/waiting.js'
 
 /** 4.2 has agreed on `transaction.version` 2, 3.9 knows the first version alone. */
 const kinds = [
@@ -152,6 +156,26 @@ describe.each(kinds)('transactions on Kafka $version', ({ version, apis }) => {
     await messaging.close()
   })
 
+  it('of a process that was stopped, and whose id another one took over, never become visible when it goes on', async () => {
+    const [one] = await topicsOf('zombie')
+    const zombie = startTransaction(cluster.brokers, one.name, 'zombie')
+    await until('the first record', () => zombie.said().includes('sent'))
+    zombie.signal('SIGSTOP')
+    const messaging = messagingOver()
+    expect(await told(messaging.transaction('zombie', (transaction) => transaction.send(one, 'taken over')))).toBe(
+      'committed',
+    )
+    zombie.signal('SIGCONT')
+    zombie.goOn()
+    await until('its end', () => zombie.said().length > 1)
+    expect(zombie.said()).toEqual(['sent', 'aborted transactional-id-taken'])
+    expect(await told(messaging.transaction('zombie', (transaction) => transaction.send(one, 'and again')))).toBe(
+      'committed',
+    )
+    expect(await visible(one)).toEqual(['and again', 'taken over'])
+    await messaging.close()
+  })
+
   it('that are open are seen by an admin, with where they hold up readers and whose they are', async () => {
     const [one] = await topicsOf('seen')
     const messaging = messagingOver()
@@ -175,3 +199,18 @@ describe.each(kinds)('transactions on Kafka $version', ({ version, apis }) => {
     await messaging.close()
   })
 })
+
+/** The process of a transaction, which waits in the middle of it. */
+function startTransaction(brokers: readonly string[], topic: string, id: string) {
+  const path = fileURLToPath(new URL('../support/transaction-process.ts', import.meta.url))
+  const args = ['--import', 'tsx', path, brokers.join(','), topic, id]
+  const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] })
+  dieWithUs(child)
+  let output = ''
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text))
+  return {
+    said: () => output.split('\n').slice(0, -1),
+    signal: (signal: 'SIGSTOP' | 'SIGCONT') => child.kill(signal),
+    goOn: () => child.stdin.write('go on\n'),
+  }
+}

@@ -18,7 +18,7 @@ const buildings: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['connection/', 'serde/'],
     ['driver/'],
     ['protocol/', 'wire/', 'topic/'],
-    ['drivers/kafkajs/', 'drivers/memory/', 'drivers/confluent/', 'producer/'],
+    ['drivers/kafkajs/', 'drivers/memory/', 'producer/'],
     ['consumer/'],
     ['retry/', 'dead-letter/', 'dedupe/', 'reorder/', 'transaction/', 'outbox/', 'operations/'],
     ['sql/', 'config/'],

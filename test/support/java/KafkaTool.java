@@ -47,8 +47,9 @@ public final class KafkaTool {
             case "read" -> read(properties, rest);
             case "write" -> write(properties);
             case "member" -> member(properties, rest);
+            case "transactions" -> transactions(properties, rest.get(0), Integer.parseInt(rest.get(1)));
             case "copy-commits" -> copyCommits(rest.get(0), rest.get(1), rest.get(2));
-            default -> throw new IllegalArgumentException("read, write, member or copy-commits, not " + args[0]);
+            default -> throw new IllegalArgumentException("read, write, member, transactions or copy-commits, not " + args[0]);
         }
         OUT.flush();
     }
@@ -102,6 +103,29 @@ public final class KafkaTool {
         for (Future<RecordMetadata> future : sent) {
             RecordMetadata metadata = future.get();
             OUT.println("stored\t" + metadata.topic() + "\t" + metadata.partition() + "\t" + metadata.offset());
+        }
+    }
+
+    /** Transactions of one record, one after the other: "latency seconds p50-ms p99-ms". */
+    private static void transactions(Properties properties, String topic, int count) throws Exception {
+        properties.put("key.serializer", ByteArraySerializer.class.getName());
+        properties.put("value.serializer", ByteArraySerializer.class.getName());
+        byte[] value = new byte[200];
+        long[] nanos = new long[count];
+        try (KafkaProducer<byte[], byte[]> producer = new KafkaProducer<>(properties)) {
+            producer.initTransactions();
+            long startedAt = 0;
+            for (int i = -200; i < count; i++) {
+                if (i == 0) startedAt = System.nanoTime();
+                long from = System.nanoTime();
+                producer.beginTransaction();
+                producer.send(new ProducerRecord<>(topic, value));
+                producer.commitTransaction();
+                if (i >= 0) nanos[i] = System.nanoTime() - from;
+            }
+            double seconds = (System.nanoTime() - startedAt) / 1e9;
+            Arrays.sort(nanos);
+            OUT.println("latency\t" + seconds + "\t" + nanos[count / 2] / 1e6 + "\t" + nanos[count * 99 / 100] / 1e6);
         }
     }
 

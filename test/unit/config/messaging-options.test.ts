@@ -4,14 +4,13 @@ import { defineProfile } from '../../../src/config/define-profile.js'
 import type { messagingOptionsSchema } from '../../../src/config/messaging-options.js'
 import { resolveMessagingOptions, type MessagingOptions } from '../../../src/config/messaging-options.js'
 import { profiles } from '../../../src/config/profiles.js'
-import type { Capabilities, Driver } from '../../../src/driver/driver.js'
+import type { Driver } from '../../../src/driver/driver.js'
 import { silentLogger } from '../../../src/telemetry/logger.js'
 import { noMetrics } from '../../../src/telemetry/metrics.js'
 import { systemRuntime } from '../../../src/runtime/runtime.js'
 
-const driverWith = (capabilities: Partial<Capabilities> = {}): Driver => ({
+const fakeDriver = (): Driver => ({
   name: 'fake',
-  capabilities: { idempotence: true, transactions: true, staticMembership: true, acks: [-1, 0, 1], ...capabilities },
   runtime: systemRuntime,
   createProducer: () => { throw new Error('not used') },
   createConsumer: () => { throw new Error('not used') },
@@ -20,7 +19,7 @@ const driverWith = (capabilities: Partial<Capabilities> = {}): Driver => ({
 
 describe('resolveMessagingOptions', () => {
   it('needs no more than a driver, keeps that very object, and promises cp', () => {
-    const driver = driverWith()
+    const driver = fakeDriver()
     const resolved = resolveMessagingOptions({ driver })
     expect(resolved).toEqual({
       driver,
@@ -35,7 +34,7 @@ describe('resolveMessagingOptions', () => {
   })
 
   it('takes a profile by name or as an object, and durability over it', () => {
-    const driver = driverWith()
+    const driver = fakeDriver()
     const profile = defineProfile('cp', { deliveryTimeoutMs: 5 })
     expect(resolveMessagingOptions({ driver, profile }).profile).toBe(profile)
     expect(resolveMessagingOptions({ driver, profile: 'ap', durability: 'warn' }).profile).toEqual({
@@ -57,14 +56,6 @@ describe('resolveMessagingOptions', () => {
         ],
       }),
     ) // prettier-ignore
-  })
-
-  it('refuses a profile the driver cannot keep', () => {
-    const driver = driverWith({ transactions: false, idempotence: false, acks: [0, 1] })
-    expect(() => resolveMessagingOptions({ driver, profile: 'transactional' })).toThrow(
-      /needs acks -1.*fake[\s\S]*needs idempotence[\s\S]*needs transactions.*choose 'cp'/,
-    )
-    expect(resolveMessagingOptions({ driver, profile: 'ap' }).profile).toBe(profiles.ap)
   })
 
   it('checks exactly the options that are typed', () => {

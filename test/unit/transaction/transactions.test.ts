@@ -3,6 +3,8 @@ import type { ApiName } from '../../../src/connection/requests/apis.js'
 import { brokerCode } from '../../../src/connection/broker-error.js'
 import { createMemoryCluster, type MemoryCluster } from '../../../src/drivers/memory/memory-cluster.js'
 import type { MemoryClusterOptions } from '../../../src/drivers/memory/memory-options.js'
+import type { Driver } from '../../../src/driver/driver.js'
+import type { DriverProducer, ProducerSettings } from '../../../src/driver/producer.js'
 import { memory } from '../../../src/drivers/memory/memory.js'
 import { TransactionError, type SendError } from '../../../src/errors.js'
 import { createMessaging, type Messaging } from '../../../src/messaging.js'
@@ -33,6 +35,11 @@ function visible(cluster: MemoryCluster): readonly string[] {
     }
   }
   return seen.sort()
+}
+
+function withoutTransactions(driver: Driver, settings: ProducerSettings): DriverProducer {
+  const { transactionalId: _, ...rest } = settings
+  return driver.createProducer(rest)
 }
 
 class World {
@@ -312,6 +319,16 @@ describe('transactions', () => {
       /lower the transaction's timeoutMs, or raise transaction.max.timeout.ms/,
     )
     await world.close()
+  })
+
+  it('are refused clearly over a driver that has none', async () => {
+    const driver = memory()
+    const without = { ...driver, createProducer: (settings: ProducerSettings) => withoutTransactions(driver, settings) }
+    const messaging = createMessaging({ driver: without, profile: 'transactional', logger: 'silent' })
+    await expect(messaging.transaction('id', () => undefined)).rejects.toThrow(
+      /needs transactions, which the driver memory/,
+    )
+    await messaging.close()
   })
 
   it('that are open are seen by an admin, with where they hold up readers and whose they are', async () => {
