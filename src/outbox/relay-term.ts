@@ -56,6 +56,8 @@ export class RelayTerm {
       store,
       topics: options.topics,
       sendTimeoutMs: options.sendTimeoutMs,
+      clock,
+      storeTimeoutMs: options.leaseMs,
       telemetry,
       onNotSent,
       onUnreachable,

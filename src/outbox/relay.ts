@@ -73,7 +73,8 @@ export class OutboxRelay implements AsyncDisposable {
   #isUnreachable = false
   /** Topics whose last row was not sent. */
   readonly #notSentTopics = new Set<string>()
-  #woken = deferred<void>()
+  /** Resolved from when it is woken until it looks at the table. */
+  #waking = deferred<void>()
   #running: Promise<void> = Promise.resolve()
   #stopped: Promise<void> | null = null
   #stopDeadline = Infinity
@@ -96,9 +97,7 @@ export class OutboxRelay implements AsyncDisposable {
 
   /** Looks at the table at once and not at the next poll: call it after a transaction that added rows is committed. */
   wake(): void {
-    const { resolve } = this.#woken
-    this.#woken = deferred<void>()
-    resolve()
+    if (this.#state.current === 'active') this.#waking.resolve()
   }
 
   facts(): RelayFacts {
@@ -189,7 +188,7 @@ export class OutboxRelay implements AsyncDisposable {
       onUnreachable: (error) => this.#unreachable(error),
       onReached: () => this.#reached(),
       onNotSent: (topic, error) => this.#notSent(topic, error),
-      pause: (ms) => this.#pause(ms, lease.signal),
+      pause: (ms) => this.#pauseUnlessWoken(ms, lease.signal),
     })
     this.#term = term
     const kept = lease.keep()
@@ -238,17 +237,21 @@ export class OutboxRelay implements AsyncDisposable {
     tell(this.#parts.telemetry, { kind: 'outbox-not-sent', topic, error })
   }
 
-  /** Ends early when it is woken, told to stop, or `signal` aborts. */
-  async #pause(ms: number, signal?: AbortSignal): Promise<void> {
+  async #pauseUnlessWoken(ms: number, signal: AbortSignal): Promise<void> {
+    await this.#pause(ms, signal, this.#waking.promise)
+    this.#waking = deferred<void>()
+  }
+
+  /** Ends early when it is told to stop, `signal` aborts, or `orWhen` resolves. */
+  async #pause(ms: number, signal?: AbortSignal, orWhen?: Promise<void>): Promise<void> {
     const { clock } = this.#parts.runtime
-    const { promise, resolve } = deferred<void>()
+    const { promise: ended, resolve: end } = deferred<void>()
     const stopListening = [this.#stopping.signal, ...(signal === undefined ? [] : [signal])].map((one) => {
-      if (one.aborted) resolve()
-      return onAbort(one, resolve)
+      if (one.aborted) end()
+      return onAbort(one, end)
     })
-    const woken = this.#woken.promise
-    const onLate = () => undefined
-    await withinDeadline(Promise.race([promise, woken]), { clock, deadline: clock.now() + ms, onLate })
+    void orWhen?.then(end) // never rejects
+    await withinDeadline(ended, { clock, deadline: clock.now() + ms, onLate: () => undefined })
     for (const stop of stopListening) stop()
   }
 

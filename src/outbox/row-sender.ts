@@ -1,6 +1,7 @@
 import { SendError } from '../errors.js'
 import { senderId } from '../message/headers.js'
 import type { Producer } from '../producer/producer.js'
+import type { Clock } from '../runtime/clock.js'
 import { bytes } from '../serde/bytes.js'
 import type { Telemetry } from '../telemetry/guard.js'
 import { tell } from '../telemetry/tell.js'
@@ -8,6 +9,7 @@ import { defineTopic } from '../topic/define-topic.js'
 import type { Topic } from '../topic/topic.js'
 import type { OutboxContent, OutboxRow, OutboxStore } from './outbox-store.js'
 import type { RowEnd } from './relay-lanes.js'
+import { inTime } from './store-call.js'
 
 /** Refusals of the row itself, which every repeat would meet again. */
 const refusals: ReadonlySet<string> = new Set([
@@ -36,6 +38,9 @@ export interface RowSenderParts {
   /** Their partitioners choose; those of other topics go by the hash of their key. */
   readonly topics: readonly Topic[]
   readonly sendTimeoutMs: number
+  readonly clock: Clock
+  /** One call of the store. */
+  readonly storeTimeoutMs: number
   readonly telemetry: Telemetry
   readonly onNotSent: (topic: string, error: unknown) => void
   readonly onUnreachable: (error: unknown) => void
@@ -82,9 +87,9 @@ export class RowSender {
   }
 
   async #hold(row: OutboxRow, { headers }: OutboxContent, error: SendError, term: SendingTerm): Promise<RowEnd> {
-    const { store, telemetry, onUnreachable } = this.#parts
+    const { store, clock, storeTimeoutMs, telemetry, onUnreachable } = this.#parts
     try {
-      await store.hold(row.number, error.code, term.holder)
+      await inTime(store.hold(row.number, error.code, term.holder), clock, storeTimeoutMs)
     } catch (failure) {
       onUnreachable(failure)
       return 'failed'

@@ -91,6 +91,15 @@ describe('a relay', () => {
     made.wake()
     await clock.advance(100)
     expect(log()).toHaveLength(1)
+    // In the middle of a look at the table: it looks once more.
+    outbox.latencyMs = 50
+    made.wake()
+    await clock.advance(20)
+    outbox.add('b', 'b1')
+    outbox.add('b', 'b2')
+    made.wake()
+    await clock.advance(1_000)
+    expect(log()).toHaveLength(3)
     await close()
   })
 
