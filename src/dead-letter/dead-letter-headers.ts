@@ -46,7 +46,17 @@ export function withoutErrorText(headers: readonly Header[]): readonly Header[] 
 /** What tells where the record stands and why, without its own headers and the error's text. */
 export function pointerHeaders(failed: FailedRecord): readonly Header[] {
   const told = withoutErrorText(deadLetterHeaders(failed, { springHeaders: false }))
-  return [...told.filter(([name]) => name.startsWith('td-')), textHeader(tdHeader.left, 'value')]
+  return [
+    ...told.filter(([name]) => name.startsWith('td-') && name !== tdHeader.leftAt),
+    textHeader(tdHeader.left, 'value'),
+    ...leftAt(failed),
+  ]
+}
+
+/** What came back stands in two places, and retention deletes the first one earlier. */
+function leftAt({ topic, partition, record }: FailedRecord): readonly Header[] {
+  const cameBack = record.headers.some(([name]) => name === tdHeader.originTopic)
+  return cameBack ? [textHeader(tdHeader.leftAt, `${topic}-${partition}@${record.offset}`)] : []
 }
 
 function failureHeaders(failed: FailedRecord): readonly Header[] {

@@ -27,6 +27,8 @@ export const tdHeader = {
   errorStack: 'td-error-stack',
   /** The letter was too large: its value and own headers are left at its origin. Text: value. */
   left: 'td-left',
+  /** Where it was read when it was left, beside its origin, if that is another place: topic-partition@offset. */
+  leftAt: 'td-left-at',
   /** How often it was redriven. */
   hop: 'td-hop',
   /** Of a redriven record, names the letter it was: the same one twice is a repeat. */

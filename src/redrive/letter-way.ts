@@ -3,7 +3,7 @@ import { refusalOf } from '../producer/refusal.js'
 import { SendError } from '../errors.js'
 import type { Producer } from '../producer/producer.js'
 import type { Topic } from '../topic/topic.js'
-import type { LetterOrigin } from './letter-formats.js'
+import { toldBy, type LetterOrigin } from './letter-formats.js'
 import type { Letter } from './letter.js'
 import type { OriginRecords } from './origin-records.js'
 import type { Pace } from './pace.js'
@@ -85,7 +85,7 @@ export class LetterWay {
     if (letter.origin !== null && !this.#allowed.has(topic)) {
       return { ...refusal('outside', `names ${topic} as its origin, which allow does not`), topic }
     }
-    const content = letter.isPointer ? await this.#followed(letter.origin) : asRaw(letter)
+    const content = letter.isPointer ? await this.#followed(letter) : asRaw(letter)
     if (content === 'gone') {
       return refusal('gone', 'is a pointer to a record that is not in its topic any more')
     }
@@ -122,11 +122,22 @@ export class LetterWay {
     return target
   }
 
-  async #followed(origin: LetterOrigin | null): Promise<RawRecord | 'gone'> {
+  /** From its origin, or else from where it was read last: a redriven record is kept there when its origin is deleted. */
+  async #followed({ origin, leftAt }: Letter): Promise<RawRecord | 'gone'> {
     if (origin === null || origin.partition === null || origin.offset === null) return 'gone'
     const { topic, partition, offset } = origin
-    return this.#parts.origins.read({ topic, partition, offset })
+    const first = await this.#parts.origins.read({ topic, partition, offset })
+    // A header may name any topic, and what stands there must not come out by it.
+    if (first !== 'gone' || leftAt === null || !this.#allowed.has(leftAt.topic)) return first
+    const copy = await this.#parts.origins.read(leftAt)
+    return copy !== 'gone' && isCopyOf(origin, copy) ? copy : 'gone'
   }
+}
+
+/** Does the record say that it came from there? */
+function isCopyOf({ topic, partition, offset }: LetterOrigin, { headers }: RawRecord): boolean {
+  const { origin } = toldBy(headers, 0)
+  return origin?.topic === topic && origin.partition === partition && origin.offset === offset
 }
 
 function asRaw({ key, value, headers }: Letter): RawRecord {

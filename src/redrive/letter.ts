@@ -3,6 +3,11 @@ import type { Message, MessageHeaders } from '../message/message.js'
 import type { TopicPartition } from '../message/topic-partition.js'
 import { toldBy, type LetterFailure, type LetterOrigin, type LetterWriter } from './letter-formats.js'
 
+/** Where a record stands. */
+export interface RecordPlace extends TopicPartition {
+  readonly offset: number
+}
+
 /** A record of a dead-letter topic, as far as its headers tell what it is. Headers are data from outside: they may lie. */
 export interface Letter extends TopicPartition, LetterFailure {
   readonly offset: number
@@ -17,6 +22,8 @@ export interface Letter extends TopicPartition, LetterFailure {
   readonly hops: number
   /** It was too large for its topic: value and headers are left at its origin. */
   readonly isPointer: boolean
+  /** Where a pointer's record was read last, if that is not its origin. */
+  readonly leftAt: RecordPlace | null
   /** Names this letter for ever (`td-redrive-id`): of two records with the same one the second is a repeat. */
   readonly redriveId: string
 }
@@ -36,9 +43,15 @@ export function letterOf(message: Message<Buffer | null>): Letter {
     ...failure,
     hops: hopsOf(headers),
     isPointer: headers.get(tdHeader.left) === 'value',
+    leftAt: placeOf(headers.get(tdHeader.leftAt)),
     // The time tells letters of a topic that was made anew from those of the former one.
     redriveId: `${topic}-${partition}@${offset}.${timestamp}`,
   }
+}
+
+function placeOf(text: string | undefined): RecordPlace | null {
+  const [, topic, partition, offset] = /^([a-zA-Z0-9._-]+)-(\d{1,9})@(\d{1,15})$/.exec(text ?? '') ?? []
+  return topic === undefined ? null : { topic, partition: Number(partition), offset: Number(offset) }
 }
 
 function hopsOf(headers: MessageHeaders): number {

@@ -3,14 +3,8 @@ import type { Messaging } from '../messaging.js'
 import type { Message } from '../message/message.js'
 import { pause } from '../runtime/pause.js'
 import { rawTopic, readerProfile } from './raw-reading.js'
+import type { RecordPlace } from './letter.js'
 import type { RawRecord } from './redriven-record.js'
-
-/** A place that a letter points at. */
-interface RecordPlace {
-  readonly topic: string
-  readonly partition: number
-  readonly offset: number
-}
 
 const readMs = 30_000
 const lookEveryMs = 20

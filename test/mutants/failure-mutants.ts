@@ -144,8 +144,8 @@ export const failureMutants: readonly Mutant[] = [
   {
     name: 'a pointer does not say that it is one',
     file: 'src/dead-letter/dead-letter-headers.ts',
-    find: ", textHeader(tdHeader.left, 'value')]",
-    replace: ']',
+    find: "    textHeader(tdHeader.left, 'value'),\n",
+    replace: '',
     why: 'a redrive sends an empty record back',
     units: 'test/unit/dead-letter/dead-letter.test.ts',
   },

@@ -89,9 +89,25 @@ export const redriveMutants: readonly Mutant[] = [
   {
     name: 'a pointer is sent as it stands',
     file: 'src/redrive/letter-way.ts',
-    find: 'letter.isPointer ? await this.#followed(letter.origin) : asRaw(letter)',
+    find: 'letter.isPointer ? await this.#followed(letter) : asRaw(letter)',
     replace: 'asRaw(letter)',
     why: 'a record without a value, a tombstone, takes the place of the large one',
+    units: redrives,
+  },
+  {
+    name: 'a pointer is followed to any topic',
+    file: 'src/redrive/letter-way.ts',
+    find: ' || !this.#allowed.has(leftAt.topic)',
+    replace: '',
+    why: 'what stands in a topic of others comes out by a header',
+    units: redrives,
+  },
+  {
+    name: 'a pointer is followed to any record',
+    file: 'src/redrive/letter-way.ts',
+    find: "copy !== 'gone' && isCopyOf(origin, copy) ? copy : 'gone'",
+    replace: "copy !== 'gone' || isCopyOf(origin, copy) ? copy : 'gone'",
+    why: 'the value of another record goes back in place of the one that is deleted',
     units: redrives,
   },
   {

@@ -55,7 +55,7 @@ describe('a dead letter', () => {
 
   it('has every header that tdHeader lists, but the id that the caller gives, and what a pointer, a redrive or a retry has', () => {
     const written = deadLetterRecord(failed(), plain).headers.map(([name]) => name)
-    const others = [tdHeader.id, tdHeader.left, tdHeader.hop, tdHeader.redriveId, ...retryHeaders]
+    const others = [tdHeader.id, tdHeader.left, tdHeader.leftAt, tdHeader.hop, tdHeader.redriveId, ...retryHeaders]
     expect([...written, ...others].sort()).toEqual(Object.values(tdHeader).sort())
   })
 
@@ -218,7 +218,25 @@ describe('the dead-letter route', () => {
     expect(text('td-origin-offset')).toBe('99')
     expect(text('td-reason')).toBe('exhausted')
     expect(text('td-left')).toBe('value')
+    expect(text('td-left-at')).toBeUndefined()
     expect(pointer.headers.every(([name]) => name.startsWith('td-'))).toBe(true)
+  })
+
+  it('says of a pointer to a record that had come back where that one stands, beside its origin', async () => {
+    const came = [
+      header('td-origin-topic', 'orders'),
+      header('td-origin-partition', '5'),
+      header('td-origin-offset', '7'),
+    ]
+    let pointer: OutgoingRecord | null = null
+    const publish = (record: OutgoingRecord) => {
+      if (record.value !== null) return Promise.reject(new SendError('message-too-large', 'not-stored', 'no'))
+      pointer = record
+      return Promise.resolve()
+    }
+    await deadLetterTo({ target: 'dlq', sources: ['t'], publish })(failed(came), signal)
+    const text = textOf(pointer as unknown as OutgoingRecord)
+    expect([text('td-origin-offset'), text('td-left-at')]).toEqual(['7', 'orders-5@99'])
   })
 
   it('leaves a long key at its origin with the value', async () => {

@@ -301,6 +301,34 @@ describe('a pointer to a record that was too large for its letter', () => {
   })
 })
 
+describe('a pointer to a record that had been redriven', () => {
+  const copied = { key: 'large', value: 'all of it', headers: failedAt(77, { 'td-hop': '1' }) }
+
+  it.each([
+    ['is followed to where that one stands when its origin is deleted', 'orders-0@0', copied, 1],
+    ['is gone when another record stands there', 'orders-0@0', { ...copied, headers: failedAt(78) }, 0],
+    ['is not followed to a topic that is not allowed', 'secrets-0@0', copied, 0],
+    ['is gone when it names no place', 'orders-0@x', copied, 0],
+  ])('%s', async (_, leftAt, record, sent) => {
+    await world(async (simulation) => {
+      const { cluster } = simulation
+      cluster.createTopic('secrets')
+      for (const topic of ['orders', 'secrets']) put(cluster, [record], { topic })
+      put(cluster, [
+        {
+          key: 'large',
+          value: null,
+          headers: failedAt(77, { 'td-left': 'value', 'td-left-at': leftAt, 'td-hop': '1' }),
+        },
+      ])
+      const summary = await redriven(simulation, { passOver: ['gone'] })
+      expect(summary).toMatchObject({ redriven: sent, ...(sent === 0 ? { refused: { gone: 1 } } : {}) })
+      const again = stored(cluster).filter((one) => textsOf(one)['td-hop'] === '2')
+      expect(again.map(({ value }) => value?.toString())).toEqual(sent === 0 ? [] : ['all of it'])
+    })
+  })
+})
+
 describe('a second run', () => {
   it('waits for what a member that was killed still holds, and does it', async () => {
     await world(async (simulation) => {
