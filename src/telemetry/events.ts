@@ -202,6 +202,15 @@ export type ClientEvent =
   | { readonly kind: 'watermark-moves'; readonly watermark: number | null }
   /** What a commit kept of the order cannot be read: some records may be handled twice. */
   | (TopicPartition & { readonly kind: 'order-unknown'; readonly offset: number })
+  /** Whoever reads committed records gets no further than `offset`, where an open transaction begins. `null`: nobody tells whose. */
+  | (TopicPartition & {
+      readonly kind: 'readers-held-up'
+      readonly offset: number
+      readonly transactionalId: string | null
+      readonly producerId: number | null
+      readonly heldUpMs: number
+    })
+  | (TopicPartition & { readonly kind: 'readers-go-on'; readonly offset: number })
   | { readonly kind: 'fetch-unanswered'; readonly pollAgeMs: number }
   | { readonly kind: 'fetch-answered' }
   | { readonly kind: 'fetch-crashed'; readonly node: number; readonly error: unknown; readonly restartMs: number }

@@ -162,6 +162,15 @@ const rules: { readonly [Kind in EventKind]: Rule<EventOf<Kind>> } = {
     level: 'warn',
     message: 'what was kept of the order of a partition is not from this version; some of its records may be repeated',
   },
+  'readers-held-up': {
+    level: 'warn',
+    message: ({ transactionalId, producerId }) =>
+      `an open transaction holds up the reading of committed records; ${whose(transactionalId, producerId)}`,
+  },
+  'readers-go-on': {
+    level: 'info',
+    message: 'the transaction that held up the reading of committed records has ended',
+  },
   'fetch-unanswered': {
     level: 'warn',
     message: 'no fetch was answered for long; check that the brokers are reachable',
@@ -289,4 +298,10 @@ function say(telemetry: Telemetry, event: ClientEvent, which: Which, lasting?: L
 
 function isInDoubt({ abandoned, possibleDuplicates }: EventOf<'drained'>['drain']): boolean {
   return abandoned > 0 || possibleDuplicates.length > 0
+}
+
+function whose(transactionalId: string | null, producerId: number | null): string {
+  if (transactionalId !== null) return 'look at who has that transactional id'
+  if (producerId !== null) return 'no coordinator knows of it: kafka-transactions.sh abort ends it'
+  return 'brokers do not tell whose it is (Kafka 3.0 and newer, with DESCRIBE)'
 }

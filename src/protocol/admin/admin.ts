@@ -18,7 +18,7 @@ import { CoordinatorLine } from '../cluster/coordinator-line.js'
 import { fetchCommitted } from '../offsets/committed.js'
 import { lookUpOffsets, timestampOf } from '../offsets/look-up.js'
 import { changeTopics, type TopicChangeParts } from './topic-changes.js'
-import { TransactionsView } from './transactions-view.js'
+import { TransactionsView } from '../cluster/transactions-view.js'
 
 const requestTimeoutMs = 5_000
 const metadataMaxAgeMs = 300_000

@@ -26,6 +26,7 @@ import type { Membership, MembershipEvents } from '../group/membership.js'
 import { OffsetCommitter } from '../offsets/commit.js'
 import { EndOffsets } from '../offsets/end-offsets.js'
 import { HandOver } from './hand-over.js'
+import { HeldUpReaders } from './held-up-readers.js'
 import { ListenerGate } from './listener-gate.js'
 import { OutOfRangePolicy } from './out-of-range.js'
 import { SourceTopics } from './source-topics.js'
@@ -68,6 +69,7 @@ class ProtocolConsumer implements DriverConsumer {
   readonly #fetcher: Fetcher
   readonly #handOver: HandOver
   readonly #ends: EndOffsets
+  readonly #heldUp: HeldUpReaders
   readonly #membership: Membership
   readonly #committer: OffsetCommitter
   readonly #outOfRange: OutOfRangePolicy
@@ -87,7 +89,10 @@ class ProtocolConsumer implements DriverConsumer {
     this.#companions = new Companions(settings.companions)
     const line = settings.groupId === null ? null : new CoordinatorLine(context, settings.groupId)
     this.#fetcher = new Fetcher(context, {
-      endSeen: (fetched) => this.#ends.seen(fetched),
+      endSeen: (fetched) => {
+        this.#ends.seen(fetched)
+        this.#heldUp.seen(fetched)
+      },
       records: (fetched) => gate.records(fetched),
       partitionFailed: (partition, error) => gate.partitionFailed(partition, error),
       outOfRange: (partition, position, loss) => {
@@ -96,6 +101,7 @@ class ProtocolConsumer implements DriverConsumer {
       refused: (error) => this.#membership.fail(error),
     })
     this.#ends = new EndOffsets(context)
+    this.#heldUp = new HeldUpReaders(context)
     const parts = { listener: gate, fetcher: this.#fetcher }
     this.#handOver = new HandOver(context, { ...parts, ends: this.#ends })
     this.#outOfRange = new OutOfRangePolicy(context, { ...parts, handOver: this.#handOver })
@@ -254,6 +260,7 @@ class ProtocolConsumer implements DriverConsumer {
     this.#topics.close()
     this.#fetcher.close()
     this.#listener.close()
+    this.#heldUp.close()
     await this.#cluster.close()
     if (this.#machine.is('stopping')) this.#machine.to('stopped')
   }

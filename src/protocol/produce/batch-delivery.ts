@@ -64,6 +64,8 @@ const moves: Readonly<Record<Place['state'], readonly Place['state'][]>> = {
 }
 
 const retryDelay = exponential({ initialMs: 30, maxMs: 1_000 })
+/** The former transaction's markers are being written, which takes milliseconds. */
+const markersDelay = exponential({ initialMs: 4, maxMs: 1_000 })
 /** A complaint about missing leaders is forgotten after a while, so whoever still waits repeats it. */
 const repeatComplaintMs = 1_000
 
@@ -229,7 +231,8 @@ export class BatchDelivery implements BrokerQueueItem, IdentityWaiter {
       if (this.#identity.refused(identity, reason) === 'give-up') return this.#giveUp(problem, 'nothing', reason)
       this.#batch = null
     }
-    const delayMs = retryDelay(this.#attempts, runtime.random)
+    const isSoonOver = problem.brokerCode === brokerCode.CONCURRENT_TRANSACTIONS
+    const delayMs = (isSoonOver ? markersDelay : retryDelay)(this.#attempts, runtime.random)
     this.#move({ state: 'backing-off', failedAt, delay: this.#after(delayMs, () => this.#dispatch()) })
     if (refresh) cluster.noteStale(topic)
     this.#parts.delayed.met(this.#outgoing, problem)

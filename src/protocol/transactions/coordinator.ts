@@ -21,7 +21,7 @@ export type Asked<R extends Request> =
     }
 
 /** Markers are written within some milliseconds, so the first repeats come soon. */
-const betweenAsks = exponential({ initialMs: 20, maxMs: 1_000 })
+const betweenAsks = exponential({ initialMs: 4, maxMs: 1_000 })
 
 /** Asks the coordinator of one key, attempt by attempt. Never rejects. */
 export class Coordinator {

@@ -7,7 +7,10 @@ import type { Driver } from '../../../src/driver/driver.js'
 import type { DriverProducer, ProducerSettings } from '../../../src/driver/producer.js'
 import { memory } from '../../../src/drivers/memory/memory.js'
 import { TransactionError, type SendError } from '../../../src/errors.js'
+import { defineProfile } from '../../../src/config/define-profile.js'
+import type { MessagingOptions } from '../../../src/config/messaging-options.js'
 import { createMessaging, type Messaging } from '../../../src/messaging.js'
+import type { ClientEvent } from '../../../src/telemetry/events.js'
 import { seededRandom } from '../../../src/runtime/random.js'
 import { string } from '../../../src/serde/string.js'
 import { virtualClock, type VirtualClock } from '../../../src/testing/time/virtual-clock.js'
@@ -55,9 +58,10 @@ class World {
     for (const { name } of [one, two]) this.cluster.createTopic(name, { partitions: 2 })
   }
 
-  messaging(): Messaging {
+  messaging(options: Partial<MessagingOptions> = {}): Messaging {
     const driver = memory({ cluster: this.cluster, runtime: this.#runtime })
-    const messaging = createMessaging({ driver, profile: 'transactional', durability: 'off', logger: 'silent' })
+    const usual = { profile: 'transactional', durability: 'off', logger: 'silent' } as const
+    const messaging = createMessaging({ driver, ...usual, ...options })
     this.#opened.push(messaging)
     return messaging
   }
@@ -318,6 +322,42 @@ describe('transactions', () => {
     await expect(world.clock.runUntil(again)).rejects.toThrow(
       /lower the transaction's timeoutMs, or raise transaction.max.timeout.ms/,
     )
+    await world.close()
+  })
+
+  it('that hold up readers of committed records are told, with whose they are, and their end too', async () => {
+    const world = new World()
+    const messaging = world.messaging()
+    const events: ClientEvent[] = []
+    const reading = world.messaging({
+      profile: defineProfile('cp', { isolation: 'read-committed' }),
+      onEvent: (event) => events.push(event),
+    })
+    const seen: string[] = []
+    const consumer = reading.consumer({
+      group: null,
+      topics: [one],
+      from: 'earliest',
+      handle: ({ value }) => void seen.push(value),
+    })
+    await world.clock.runUntil(consumer.start())
+    const slow = messaging.transaction(
+      'slow',
+      async (transaction) => {
+        await transaction.send(one, 'a', { partition: 0 })
+        await world.clock.sleep(45_000)
+      },
+      { timeoutMs: 60_000 },
+    )
+    await world.clock.advance(40_000)
+    const place = { topic: 'one', partition: 0 }
+    expect(events.filter(({ kind }) => kind === 'readers-held-up')).toMatchObject([
+      { ...place, offset: 0, transactionalId: 'slow', heldUpMs: expect.any(Number) as number },
+    ])
+    expect(await world.run(slow)).toBe('committed')
+    await world.clock.advance(2_000)
+    expect(events.filter(({ kind }) => kind === 'readers-go-on')).toMatchObject([{ ...place, offset: 2 }])
+    expect(seen).toEqual(['a'])
     await world.close()
   })
 

@@ -3,9 +3,9 @@ import { judgeBy } from '../../connection/verdicts.js'
 import type { AnswerTo, Request } from '../../connection/requests/apis.js'
 import type { ListedTransaction, OpenTransactionAt, TransactionDescription } from '../../driver/admin.js'
 import type { TopicPartition } from '../../message/topic-partition.js'
-import type { Cluster } from '../cluster/cluster.js'
-import type { ClientContext } from '../cluster/client-context.js'
-import { CoordinatorLine } from '../cluster/coordinator-line.js'
+import type { Cluster } from './cluster.js'
+import type { ClientContext } from './client-context.js'
+import { CoordinatorLine } from './coordinator-line.js'
 
 type ViewContext = ClientContext<{ readonly requestTimeoutMs: number }>
 
