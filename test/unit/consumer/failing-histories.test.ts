@@ -24,6 +24,8 @@ const count = Number(process.env['TIDEMARK_HISTORIES'] ?? 8)
 
 const placeOf = ({ partition, offset }: Pick<Message, 'partition' | 'offset'>) => `${partition}@${offset}`
 
+const keyOf = (offset: number) => `k${offset % 5}`
+
 class History {
   readonly problems: string[] = []
   readonly #random
@@ -111,7 +113,39 @@ class History {
       commit: this.#pick(...commits),
       use: this.#chance(0.5) ? [this.#pick(...this.#middleware())] : [],
       handlerTimeoutMs: this.#chance(0.1) ? 40 : 300_000,
+      ...(this.#chance(0.3) ? this.#hooks() : {}),
     }
+  }
+
+  /** Of an application that keeps for itself what is done. */
+  #hooks(): Options {
+    const clock = () => this.#world.clock
+    return {
+      hookTimeoutMs: 1_000,
+      onAssigned: async (places) => {
+        await clock().sleep(this.#draw(200))
+        if (this.#chance(0.2)) throw new Error('no database')
+        if (this.#chance(0.1)) await clock().sleep(5_000)
+        return this.#chance(0.5)
+          ? undefined
+          : places.map(({ topic, partition }) => ({ topic, partition, offset: this.#firstOpen(partition) }))
+      },
+      onRevoked: async () => {
+        await clock().sleep(this.#draw(100))
+        if (this.#chance(0.5)) await this.#world.consumer.commit({ timeoutMs: 500 }).catch(() => undefined) // given up
+      },
+    }
+  }
+
+  #firstOpen(partition: number): number {
+    const at = Array.from({ length: recordsOfPartition }, (_, offset) => offset)
+    const open = at.find((offset) => {
+      const place = placeOf({ partition, offset })
+      return !this.#done.has(place) || (this.#fateOf(place).kind === 'unseen' && !this.#sent.has(place))
+    })
+    const offset = open ?? recordsOfPartition
+    this.#startOf.set(partition, Math.min(offset, this.#startOf.get(partition) ?? 0))
+    return offset
   }
 
   #middleware(): readonly Middleware[] {
@@ -228,6 +262,7 @@ class History {
     if (what < 7) this.#feed(partition)
     if (what === 7) consumer.pause([{ topic: 't', partition }])
     if (what === 8) consumer.resume([{ topic: 't', partition }])
+    if (what === 13) driver.outcomes.push(this.#pick('pending', 'in-doubt', 'metadata-too-large'))
     if (owned === undefined || what < 9) return
     if (what < 11) this.#owned.delete(partition)
     if (what === 9) this.#waits.push(driver.revoke(owned, 5_000).then(() => this.#take(partition)))
@@ -250,11 +285,8 @@ class History {
     const owned = this.#owned.get(partition)
     const from = owned === undefined ? recordsOfPartition : consumer.position('t', partition)
     const to = Math.min(recordsOfPartition, from + 1 + this.#draw(8))
-    if (owned === undefined || from === to) return
-    driver.deliver(
-      owned,
-      records(from, to, (offset) => `k${offset % 5}`),
-    )
+    if (owned === undefined || from < 0 || from === to) return
+    driver.deliver(owned, records(from, to, keyOf))
   }
 
   async #take(partition: number): Promise<void> {
@@ -279,9 +311,10 @@ class History {
   // ── What must hold ────────────────────────────────────────────────────────────────────────────────────────────────
 
   #checkOrder({ partition, offset }: Message): void {
-    if (this.#order !== 'partition') return
+    if (this.#order === 'none') return
     for (let before = this.#startOf.get(partition) ?? 0; before < offset; before += 1) {
-      if (this.#done.has(placeOf({ partition, offset: before }))) continue
+      const isOfItsLane = this.#order === 'partition' || keyOf(before) === keyOf(offset)
+      if (!isOfItsLane || this.#done.has(placeOf({ partition, offset: before }))) continue
       this.problems.push(`${partition}@${offset} begins before ${before} is done`)
       return
     }
