@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 import { fullMatrix, shortMatrix } from './cells.js'
 import { consumingCells, consumingLine, runConsumingCells } from './consuming-cells.js'
+import { copierCells, copierLine, fullCopierCells, runCopierCells } from './copier-cells.js'
 import { hazards, runHazards } from './hazards.js'
 import { openKafkajs } from './kafkajs-workload.js'
 import { cellLine, runMatrix } from './matrix.js'
@@ -8,10 +9,11 @@ import { openTidemark } from './tidemark-workload.js'
 
 const help = `npm run test:faults [-- [what] [--client tidemark|kafkajs] [--full] [--seed n]]
 
-what:  nothing      the hazards of bare kafkajs, then the matrix, then the consuming cells
+what:  nothing      the hazards of bare kafkajs, then the matrix, then the consuming cells and the copier
        hazards      only those;  D1 … D4: only one
        matrix       only the matrix
        consuming    only the consuming cells
+       copier       only the copier: exactly once, while brokers and copiers are killed
        cp/sigkill   the cells whose name has this in it
 --client kafkajs    runs the cells over bare kafkajs, which must be caught
 --full              more and longer cells
@@ -38,10 +40,11 @@ async function main(): Promise<void> {
   const shown = chosen(hazards, 'hazards')
   // A group's promises are tidemark's alone: bare kafkajs makes none that could be checked.
   const consuming = values.client === 'tidemark' ? chosen(consumingCells, 'consuming') : []
-  if (cells.length + shown.length + consuming.length === 0)
+  const copying = values.client === 'tidemark' ? chosen(values.full ? fullCopierCells : copierCells, 'copier') : []
+  if (cells.length + shown.length + consuming.length + copying.length === 0)
     throw new Error(`nothing is called ${positionals.join(' or ')}; see --list`)
   if (values.list) {
-    for (const { name } of [...shown, ...cells, ...consuming]) console.log(name)
+    for (const { name } of [...shown, ...cells, ...consuming, ...copying]) console.log(name)
     return
   }
   // kafkajs piles up listeners when connections fail at once, and Node warns of each.
@@ -70,6 +73,12 @@ async function main(): Promise<void> {
     await runConsumingCells(consuming, Number(values.seed), (result) => {
       count(result.failures.length === 0)
       console.log(consumingLine(result))
+    })
+  }
+  if (copying.length > 0) {
+    await runCopierCells(copying, (result) => {
+      count(result.failures.length === 0)
+      console.log(copierLine(result))
     })
   }
   console.log(`${Math.round((performance.now() - startedAt) / 1_000)} s`)

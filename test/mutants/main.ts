@@ -56,15 +56,17 @@ async function judge(mutant: Mutant, folder: string): Promise<Verdict> {
     original.replace(mutant.find, () => mutant.replace),
   )
   try {
-    return mutant.units === undefined ? await simulate(folder) : await runUnits(folder, mutant.units, mutant.isRare)
+    return mutant.units === undefined
+      ? await simulate(folder, mutant.copying)
+      : await runUnits(folder, mutant.units, mutant.isRare)
   } finally {
     await writeFile(path, original)
   }
 }
 
-async function simulate(folder: string): Promise<Verdict> {
+async function simulate(folder: string, copying = false): Promise<Verdict> {
   const program = join(folder, 'test/simulation/main.ts')
-  const search = ['--fail-fast', '--jobs', '1', '--seeds', values.seeds]
+  const search = ['--fail-fast', '--jobs', '1', '--seeds', values.seeds, ...(copying ? ['--copying'] : [])]
   const { code, output, errors } = await run(folder, ['--import', 'tsx', program, ...search])
   const broke = /^seed (\d+) broke: (.*)$/m.exec(output)
   if (broke !== null) return { kind: 'caught', by: `seed ${broke[1]}: ${broke[2]}` }
@@ -126,7 +128,8 @@ function told(mutant: Mutant, verdict: Verdict): string {
   }
 }
 
-const textOf = ({ name, file, units = '' }: Mutant) => `${name} ${file} ${units}`
+const textOf = ({ name, file, units = '', copying = false }: Mutant) =>
+  `${name} ${file} ${units}${copying ? ' copying' : ''}`
 
 async function main(): Promise<number> {
   const [part = 1, parts = 1] = values.part.split('/').map(Number)

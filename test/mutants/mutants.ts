@@ -5,6 +5,7 @@ import { failureMutants } from './failure-mutants.js'
 import { retryMutants } from './retry-mutants.js'
 import { redriveMutants } from './redrive-mutants.js'
 import { reorderMutants } from './reorder-mutants.js'
+import { transactionMutants } from './transaction-mutants.js'
 import { verdictMutants } from './verdict-mutants.js'
 import type { Mutant } from './mutant.js'
 
@@ -714,4 +715,5 @@ export const mutants: readonly Mutant[] = [
   ...verdictMutants,
   ...durabilityMutants,
   ...reorderMutants,
+  ...transactionMutants,
 ]

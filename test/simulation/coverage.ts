@@ -150,6 +150,7 @@ const leastInThousandSeeds: Counts = {
   'copying: lose-of-transaction': 250,
   'copying: refuse-of-transaction': 250,
   'copying: move-transaction-coordinator': 200,
+  'copying: silence-transaction-coordinator': 200,
   'copying: move-leader': 60,
   'copying: restart-broker': 40,
 }

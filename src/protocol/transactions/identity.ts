@@ -127,9 +127,9 @@ export class TransactionalIdentity implements Identity {
   /** No batch is out. @returns some record that was stored in it, by which its end can be seen. */
   finish(): StoredRecord | null {
     this.#phase = 'none'
-    let stored: StoredRecord | null = null
-    for (const partition of this.#joined) stored ??= partition.takeFirstStored()
-    return stored
+    // Of every partition, so that none keeps one for the next transaction.
+    const stored = [...this.#joined].map((partition) => partition.takeFirstStored())
+    return stored.find((record) => record !== null) ?? null
   }
 
   close(): void {

@@ -32,6 +32,7 @@ export type Disturbance =
   | 'hold-of-transaction'
   | 'refuse-of-transaction'
   | 'raise-transaction-version'
+  | 'silence-transaction-coordinator'
 
 interface Transaction {
   readonly topic: string
@@ -268,6 +269,15 @@ export const disturbances: Readonly<Record<Disturbance, (scene: Scene) => string
     cluster.faults.failNext({ api }, code)
     return `refuses the next ${api} with ${code}`
   },
+  'silence-transaction-coordinator': ({ cluster, random, down }: Scene) => {
+    const id = pickOrNull(random, cluster.transactionalIds())
+    const node = id === null ? undefined : cluster.transaction(id)?.coordinator
+    if (node === undefined || down.has(node)) return ''
+    // Mostly until after whoever waits for an end has given up; then it does what it was asked.
+    const forMs = 1_000 + Math.floor(random.next() * 12_000)
+    cluster.faults.silence(node, forMs)
+    return `silences broker ${node}, which coordinates ${id}, for ${forMs} ms`
+  },
   'raise-transaction-version': ({ cluster }: Scene) => {
     cluster.agreeOnTransactionVersion(2)
     return 'agrees on transaction version 2'
@@ -306,6 +316,7 @@ export const ofTransactions: readonly Disturbance[] = [
   'hold-of-transaction',
   'refuse-of-transaction',
   'raise-transaction-version',
+  'silence-transaction-coordinator',
 ]
 
 /** All that clients without transactions meet. */
