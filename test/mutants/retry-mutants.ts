@@ -1,6 +1,7 @@
 import type { Mutant } from './mutant.js'
 
 const later = 'test/unit/retry/retry-later.test.ts'
+const takeover = 'test/unit/retry/takeover.test.ts'
 const order = 'test/unit/retry/kept-order.test.ts'
 
 /** Delay topics, and the order of keys whose records wait there. */
@@ -69,8 +70,7 @@ export const retryMutants: readonly Mutant[] = [
     find: '    if (this.#ours.has(work)) return false\n',
     replace: '    if (this.#ours.has(work) || work.firstRecord.offset >= 0) return false\n',
     why: 'what was handled from the source is handled again behind newer records of its key',
-    units: order,
-    isRare: true,
+    units: takeover,
   },
   {
     name: 'of one key those that wait behind another come at once',
@@ -80,5 +80,29 @@ export const retryMutants: readonly Mutant[] = [
     why: 'the followers of a record are handled while it waits',
     units: order,
     isRare: true,
+  },
+  {
+    name: 'a key comes free before the group has confirmed it',
+    file: 'src/retry/kept-order.ts',
+    find: 'void this.#parts.ledger.confirmed(back.partition).then((isConfirmed) => {',
+    replace: 'void Promise.resolve(true).then((isConfirmed) => {',
+    why: 'after a crash the last records of a key are handled again behind newer ones',
+    units: takeover,
+  },
+  {
+    name: 'the next owner does not know the fences',
+    file: 'src/retry/key-order.ts',
+    find: 'partition.fences = level.reading === null ? fencesOnRecord(partition) : []',
+    replace: 'partition.fences = []',
+    why: 'a late write of the owner before the last counts',
+    units: takeover,
+  },
+  {
+    name: 'a write that was given up holds its key for ever',
+    file: 'src/retry/key-order.ts',
+    find: 'return this.#level(index).writing.delete(id) && key !== null ? this.#uncount(index, key) : null',
+    replace: 'return null',
+    why: 'a key whose record was too large for its delay topic is never handled again',
+    units: takeover,
   },
 ]

@@ -25,7 +25,7 @@ const disturbances: readonly Disturbance[] = [
 
 /** `TIDEMARK_FULL=1`: 100; `RETRY_SEEDS` asks for so many, from `RETRY_FROM` on. */
 const seeds = Array.from(
-  { length: Number(process.env['RETRY_SEEDS'] ?? (process.env['TIDEMARK_FULL'] === '1' ? 100 : 2)) },
+  { length: Number(process.env['RETRY_SEEDS'] ?? (process.env['TIDEMARK_FULL'] === '1' ? 100 : 1)) },
   (_, index) => index + Number(process.env['RETRY_FROM'] ?? 1),
 )
 

@@ -1,0 +1,73 @@
+import { describe, expect, it } from 'vitest'
+import { brokerCode } from '../../../src/connection/broker-error.js'
+import { textHeader } from '../../../src/message/headers.js'
+import { simulated } from '../consumer/simulated.js'
+import { consuming, soon, until, valuesOf } from './retrying.js'
+
+const ordered = { retryLater: { delays: ['2s', 10_000] } } as const
+
+describe('who takes over a key that is put off', () => {
+  it('handles nothing of it again behind newer records: these begin only when what came back is on record', () =>
+    simulated(async (simulation) => {
+      const { cluster, clock } = simulation
+      const process = simulation.process('one')
+      const fails = (value: string, attempt: number) => value === 'a-1' && attempt === 1
+      const first = await consuming(simulation, process, fails, ordered)
+      await first.send('a-1', 'a-2')
+      await until(simulation, () => cluster.records(soon, 0).length === 2)
+      const refusals = Array.from({ length: 20 }, () =>
+        cluster.faults.failNext({ api: 'offsetCommit' }, brokerCode.COORDINATOR_LOAD_IN_PROGRESS),
+      )
+      await until(simulation, () => first.seen.length === 3)
+      await first.send('a-3')
+      await clock.sleep(2_000)
+      expect(valuesOf(first.seen)).toEqual(['a-1', 'a-1', 'a-2'])
+      expect(refusals.length).toBe(20)
+      process.crash()
+      const second = await consuming(simulation, simulation.process('two'), () => false, ordered)
+      await until(simulation, () => second.seen.at(-1)?.value === 'a-3')
+      expect(valuesOf(second.seen)).toContain('a-2')
+      await second.messaging.close()
+    }))
+
+  it('passes over what its former owner wrote too late, and so does whoever comes then', () =>
+    simulated(async (simulation) => {
+      const { cluster, clock } = simulation
+      const process = simulation.process('one')
+      const first = await consuming(simulation, process, () => false, ordered)
+      await clock.sleep(1_000)
+      const late = (value: string, waitMs: number) => {
+        const headers = [
+          textHeader('td-retry-id', 'former.1'),
+          textHeader('td-not-before', new Date(clock.wallTime() + waitMs).toISOString()),
+        ]
+        const record = { key: Buffer.from('a'), value: Buffer.from(value), headers, timestamp: clock.wallTime() }
+        cluster.appendTransaction(soon, 0, [record], 'commit')
+      }
+      late('a-1', 0)
+      late('a-2', 8_000)
+      await clock.sleep(3_000)
+      process.crash()
+      const second = await consuming(simulation, simulation.process('two'), () => false, ordered)
+      await clock.sleep(12_000)
+      expect(valuesOf([...first.seen, ...second.seen])).toEqual([])
+      expect(second.consumer.lag()).toBe(0)
+      await second.messaging.close()
+    }))
+})
+
+describe('a key whose record is too large for its delay topic', () => {
+  it('goes on: the record becomes a dead letter', () =>
+    simulated(async (simulation) => {
+      const { cluster } = simulation
+      cluster.createTopic(soon, { configs: { 'max.message.bytes': '400' } })
+      const long = `a-1${'x'.repeat(250)}`
+      const process = simulation.process('one')
+      const { messaging, seen, send } = await consuming(simulation, process, (value) => value === long, ordered)
+      await send(long, 'a-2')
+      await until(simulation, () => seen.length === 2)
+      expect(cluster.records('t.dlq', 0).length).toBe(1)
+      expect(cluster.records(soon, 0).length).toBe(0)
+      await messaging.close()
+    }))
+})
