@@ -7,7 +7,7 @@ import type { Work } from '../consumer/partition/work.js'
 import { tdHeader } from '../message/headers.js'
 import { headerText } from '../message/origin.js'
 import { partitionKey } from '../message/topic-partition.js'
-import { whenAborted } from '../runtime/when-aborted.js'
+import { onAbort } from '../runtime/on-abort.js'
 import type { DelayPlace } from './delay-levels.js'
 import { DelayStage } from './delay-stage.js'
 import { Ends } from './ends.js'
@@ -21,11 +21,18 @@ const writerLength = 16
 /** Its place of `concurrency` was given back; where the key stands is asked again. */
 const askedAgain = Object.freeze({ kind: 'again', afterMs: 0, isFree: true }) satisfies Settlement
 
+/** What a partition is of. */
+interface Standing {
+  readonly place: DelayPlace
+  readonly order: KeyOrder
+}
+
 /** Records of one key stay in order: what follows one that is put off goes behind it (`key-order.ts` has the tables). */
 export class KeptOrder implements DelayTopicsRun {
   readonly #settings: RetryLaterSettings
   readonly #parts: DelayTopicsParts
   readonly #ends: Ends
+  readonly #standings = new WeakMap<OwnedPartition, Standing>()
   /** By the partition of the source. */
   readonly #orders = new Map<string, KeyOrder>()
   #written = 0
@@ -71,6 +78,7 @@ export class KeptOrder implements DelayTopicsRun {
     const known = this.#orderOf(place, partition)
     const order = known.isOver ? this.#newOrder(place) : known
     this.#orders.set(partitionKey(place.source.name, partition.partition), order)
+    this.#standings.set(partition, { place, order })
     if (place.index < 0) {
       order.sourceTaken(partition)
       return
@@ -80,19 +88,19 @@ export class KeptOrder implements DelayTopicsRun {
   }
 
   ended(work: Work, { kind }: Settlement): void {
-    const place = this.#place(work.partition)
-    const key = keyOf(work)
+    const { place, order } = this.#standing(work.partition)
     const isDone = kind === 'handled' || kind === 'duplicate' || kind === 'discarded' || kind === 'moved'
-    if (place.index < 0 || key === null || !isDone) return
-    const order = this.#orderOf(place, work.partition)
+    if (place.index < 0 || !isDone) return
+    const key = keyOf(work)
+    if (key === null) return
     this.#confirm(order, order.done(place.index, work.partition, key))
   }
 
   #deliver(work: Work, delivery: Delivery): Settlement | Promise<Settlement> {
-    const place = this.#place(work.partition)
-    const order = this.#orderOf(place, work.partition)
+    const { place, order } = this.#standing(work.partition)
     if (!order.knows(place.index)) return this.#wait(work, order.whenMoreIsKnown())
     if (place.index >= 0 && order.isVoid(place.index, work)) return discarded
+    if (order.isEmpty) return delivery.deliver(work)
     const key = keyOf(work)
     const stands = key === null ? null : order.behind(place.index, key)
     // What cannot be decoded is never handled: it need not wait.
@@ -106,7 +114,7 @@ export class KeptOrder implements DelayTopicsRun {
   /** @returns `too-large` only of what failed */
   async #putOff(work: Work, target: Target, failed: Failed | null): Promise<Settlement | 'too-large'> {
     const { index } = target.level
-    const order = this.#orderOf(this.#place(work.partition), work.partition)
+    const { order } = this.#standing(work.partition)
     const [key, id] = [keyOf(work), this.#newId(order)]
     order.writes(index, key, id)
     const end = await writeDelayed({ ...this.#settings, ...this.#parts }, work, target, failed, id)
@@ -118,7 +126,14 @@ export class KeptOrder implements DelayTopicsRun {
   /** Without a place, in its lane. */
   async #wait({ partition: { lanes }, inLane }: Work, moved: Promise<void>): Promise<Settlement> {
     lanes.giveBack(inLane)
-    await Promise.race([moved, whenAborted(lanes.closing)])
+    if (lanes.closing.aborted) return askedAgain
+    await new Promise<void>((resolve) => {
+      const leave = onAbort(lanes.closing, resolve)
+      void moved.then(() => {
+        leave()
+        resolve()
+      })
+    })
     return askedAgain
   }
 
@@ -138,6 +153,15 @@ export class KeptOrder implements DelayTopicsRun {
     void this.#parts.ledger.confirmed(partition).then((isConfirmed) => {
       if (isConfirmed) order.endKnown(index, partition, end)
     })
+  }
+
+  #standing(partition: OwnedPartition): Standing {
+    const known = this.#standings.get(partition)
+    if (known !== undefined) return known
+    const place = this.#place(partition)
+    const standing = { place, order: this.#orderOf(place, partition) }
+    this.#standings.set(partition, standing)
+    return standing
   }
 
   #place({ topic }: OwnedPartition): DelayPlace {

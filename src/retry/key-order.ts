@@ -73,6 +73,8 @@ export class KeyOrder {
   readonly #levels: readonly Level[]
   #source: OwnedPartition | null = null
   #holdsSource = false
+  /** All delay topics have been read to the ends that they had. */
+  #isRead = false
   #whenRead: (() => void)[] = []
   readonly #ours = new WeakSet<Work>()
 
@@ -106,6 +108,7 @@ export class KeyOrder {
     // Read anew while ours: offsets may mean others now, and what came late before is rare enough.
     partition.fences = level.reading === null ? fencesOnRecord(partition) : []
     level.reading = { partition, end: null }
+    this.#isRead = false
     const before = [...level.keys.values()]
     level.keys.clear()
     for (const key of level.writing.values()) if (key !== null) this.#count(level, key)
@@ -131,13 +134,15 @@ export class KeyOrder {
   /** Something more of a delay topic was read, if only holes. */
   tookUp(): void {
     if (this.#whenRead.length > 0) for (const resume of this.#whenRead.splice(0)) resume()
-    if (!this.#holdsSource || !this.#isReadFrom(0)) return
+    if (this.#isRead || !this.#isReadFrom(0)) return
+    this.#isRead = true
+    if (this.#holdsSource) this.#source?.gate.lift('put-off')
     this.#holdsSource = false
-    this.#source?.gate.lift('put-off')
   }
 
   /** Is it known what stands behind the topic of this index, and up to where what stands in it counts? */
   knows(index: number): boolean {
+    if (this.#isRead) return true
     return (index < 0 || this.#level(index).reading?.end != null) && this.#isReadFrom(index + 1)
   }
 
@@ -160,6 +165,12 @@ export class KeyOrder {
     const writer = headerText(headers, tdHeader.retryId)?.split('.')[0]
     const isBehind = offset >= (this.#level(index).reading?.end ?? Infinity)
     return isBehind || isFencedOff(work.partition.fences, offset, writer)
+  }
+
+  /** No key waits anywhere. Asked for every record. */
+  get isEmpty(): boolean {
+    for (const { keys } of this.#levels) if (keys.size > 0) return false
+    return true
   }
 
   /** Where the key stands, behind the topic of this index: the nearest delay topic; `null` when it is free. */
@@ -212,7 +223,7 @@ export class KeyOrder {
   }
 
   #hold(): void {
-    if (this.#holdsSource || this.#source === null || this.#source.isGone || this.#isReadFrom(0)) return
+    if (this.#holdsSource || this.#source === null || this.#source.isGone || this.#isRead) return
     this.#holdsSource = true
     this.#source.gate.close('put-off')
   }
