@@ -41,7 +41,7 @@ async function filled(name: string, records: number, recordOf: (at: number) => {
 
 describe('what fails', () => {
   it('costs healthy keys less than a fifth of their throughput, with 1 % of poison on other keys', async () => {
-    const records = isFull ? 50_000 : 6_000
+    const records = isFull ? 50_000 : 5_000
     const keys = 500
     // One key in ten has all the poison.
     const isSick = (at: number) => at % keys < keys / 10
