@@ -3,7 +3,10 @@ import type { Library } from './library.js'
 import { countTo, measure, type Measured } from './measure.js'
 import { openTidemark } from './open-tidemark.js'
 
-type Way = Pick<ConsumerOptions, 'order' | 'concurrency'> & { handle?: () => unknown; handleBatch?: () => unknown }
+export type Way = Pick<ConsumerOptions, 'order' | 'concurrency' | 'retry' | 'outage'> & {
+  handle?: () => unknown
+  handleBatch?: () => unknown
+}
 
 /** A topic that holds `records` records. */
 export interface FilledTopic {
@@ -43,6 +46,8 @@ export async function tidemarkReads(
     from: 'earliest' as const,
     ...(way.order && { order: way.order }),
     ...(way.concurrency && { concurrency: way.concurrency }),
+    ...(way.retry !== undefined && { retry: way.retry }),
+    ...(way.outage !== undefined && { outage: way.outage }),
   }
   const consumer =
     way.handleBatch === undefined

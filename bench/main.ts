@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util'
 import { isSuite, suiteNames, type SuiteName } from './suites.js'
 
 const help = `npm run bench -- [--against commit] ${suiteNames.join(' | ')}
-npm run bench -- json | codecs | reorder | transactions
+npm run bench -- json | codecs | reorder | transactions | retry
 
 Prints tables and ratios, never fails on an absolute time.
 --against   this version beside the one of a commit, in place of other clients
@@ -20,6 +20,7 @@ const parts: Readonly<Record<string, () => Promise<void>>> = {
   reorder: async () => (await import('./reorder.js')).runReorder(),
   transactions: async () => (await import('./transactions.js')).runTransactions(),
   codecs: async () => (await import('./compression.js')).runCompression(),
+  retry: async () => (await import('./retry.js')).runRetry(),
 }
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { against: { type: 'string' } } })

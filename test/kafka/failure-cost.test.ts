@@ -66,7 +66,7 @@ describe('what fails', () => {
         handle: async ({ value }) => {
           if (first === 0) first = performance.now()
           // Time and not work is what it takes, so that a busy machine does not decide.
-          await delay(20)
+          await delay(isFull ? 10 : 20)
           if (value.startsWith('poison')) throw new Error('cannot be handled')
           if (!isSick(Number(value.split(' ')[1]))) done += 1
         },
