@@ -8,6 +8,7 @@ import { tell } from '../../telemetry/tell.js'
 import type { RunningCalls } from '../handling/running-calls.js'
 import type { OwnedPartition, PartitionStart } from '../partition/owned-partition.js'
 import type { OwnedPartitions } from '../partition/owned-partitions.js'
+import type { OffsetRange } from '../../offsets/offset-range.js'
 import type { Place } from '../partition/user-pauses.js'
 import { progressOf } from '../../offsets/progress.js'
 import { uncommittedRanges } from '../release/drain.js'
@@ -102,7 +103,7 @@ export class Steering {
     owned.leave()
     const start =
       seek.offset === null
-        ? whereHandlingStands(owned)
+        ? whereHandlingStands(owned, leftBehind)
         : { position: seek.offset, completed: [], acknowledged: null, leftBehind }
     const fresh = partitions.own(owned.assigned, start)
     if (wasStopped) tell(telemetry, { kind: 'partition-restarted', topic, partition, offset: start.position })
@@ -142,6 +143,9 @@ function noPlace({ topic, partition }: TopicPartition): StateError {
   )
 }
 
-function whereHandlingStands({ tracker, acknowledged, leftBehind }: OwnedPartition): PartitionStart {
+function whereHandlingStands(
+  { tracker, acknowledged }: OwnedPartition,
+  leftBehind: readonly OffsetRange[],
+): PartitionStart {
   return { position: tracker.committable, completed: tracker.completedRanges(), acknowledged, leftBehind }
 }

@@ -119,7 +119,9 @@ function doneBeyond(partition: OwnedPartition, ledger: Ledger): DrainedRange[] {
 /** Everything that was touched, less what the next owner is sure to find done. */
 export function uncommittedRanges(partition: OwnedPartition, ledger: Ledger): OffsetRange[] {
   const { tracker, acknowledged, startedAt, leftBehind } = partition
-  const mayGoBack = acknowledged === null || ledger.mayFallBack(partition)
+  // Before the first commit from there, the group goes on where the partition stood before it was sought or started again.
+  const isBehind = acknowledged === null || acknowledged.offset < startedAt
+  const mayGoBack = isBehind || ledger.mayFallBack(partition)
   const touched = mergeRanges([
     { from: startedAt, to: tracker.touchedEnd },
     ...tracker.completedRanges(),

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { brokerCode } from '../../../src/connection/broker-error.js'
+import { setUp } from './consumer-setup.js'
+import { records } from './fake-driver.js'
 import { followerThatCopiesNothing, missed, numbered, put, reading, simulated, until } from './simulated.js'
 
 describe('restart of a partition whose log was lost', () => {
@@ -52,4 +54,23 @@ describe('restart of a partition whose log was lost', () => {
       await close()
     }),
   )
+})
+
+describe('what was settled before a restart and is not on record', () => {
+  it('is named when the partition is lost before the next commit', async () => {
+    const handle = ({ offset }: { readonly offset: number }) => {
+      if (offset === 3) throw new Error('no')
+    }
+    const { clock, driver, consumer, drains } = setUp({
+      handle,
+      commit: { everyMs: 3_600_000, everyMessages: 1_000_000 },
+    })
+    await consumer.start()
+    const assigned = await driver.assign('t', 0)
+    driver.deliver(assigned, records(0, 5))
+    await clock.advance(0)
+    await consumer.restart('t', 0)
+    driver.lose(assigned)
+    expect(drains).toMatchObject([{ reason: 'lost', possibleDuplicates: [{ from: 0, to: 4 }] }])
+  })
 })
