@@ -27,8 +27,9 @@ function dialectOf(place: DatabasePlace): Dialect {
     case 'postgres': {
       const { port } = place
       const pool = new Pool({ host: '127.0.0.1', port, user: 'tidemark', database: 'postgres', max: 10 })
-      // Of connections that nobody uses when the server goes away.
+      // Of connections that are not asked when the server goes away: else pg ends the process.
       pool.on('error', () => undefined)
+      pool.on('connect', (client) => client.on('error', () => undefined))
       return new PostgresDialect({ pool })
     }
   }
