@@ -3,8 +3,8 @@ import { isThrough, reaches } from './order-key.js'
 import type { OrderSnapshot, Threshold } from '../offsets/order-snapshot.js'
 import type { WatermarkGenerator } from './watermark-generator.js'
 
-/** A record outside the order: what is beyond it is not told to a restart before it is done. */
-interface LateRecord {
+/** A record outside the order, or in it by a time that was made up: what is beyond it is not told to a restart before it is done. */
+interface OutsideRecord {
   readonly offset: number
   readonly state: string
   /** The greatest time of its partition before it. */
@@ -39,7 +39,7 @@ export class PartitionOrder {
   #maxTimestamp = -Infinity
   #watermark = -Infinity
   readonly #generator: WatermarkGenerator
-  readonly #late: LateRecord[] = []
+  readonly #outside: OutsideRecord[] = []
   /** What is known to be done although the threshold of this epoch has not come so far yet. */
   #claim: OrderSnapshot | null
   #reads: 'again' | 'on'
@@ -120,8 +120,9 @@ export class PartitionOrder {
     if (atEnd || silent) this.activity = 'idle'
   }
 
-  late(record: LateRecord): void {
-    this.#late.push(record)
+  /** It is late, or ordered by a time that was made up. */
+  outside(record: OutsideRecord): void {
+    this.#outside.push(record)
   }
 
   /** A new order of all begins: what was done in the former one stays known. */
@@ -144,8 +145,8 @@ export class PartitionOrder {
 
   /** Where a restart may say that reading has been, and the greatest time before that. */
   #mark(): Pick<OrderSnapshot, 'position' | 'maxTimestamp'> {
-    while (this.#late[0] !== undefined && this.#late[0].state === 'done') this.#late.shift()
-    const first = this.#late[0]
+    while (this.#outside[0] !== undefined && this.#outside[0].state === 'done') this.#outside.shift()
+    const first = this.#outside[0]
     const max = first === undefined ? this.#maxTimestamp : first.maxBefore
     return { position: first?.offset ?? this.position, maxTimestamp: max === -Infinity ? null : max }
   }

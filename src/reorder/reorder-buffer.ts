@@ -158,7 +158,8 @@ export class ReorderBuffer<Value> {
       return 'skipped'
     }
     const { kind, timestamp } = time
-    if (partition.wasDone(timestamp, offset)) {
+    // A time that was made up depends on the clock: another one may have been before.
+    if (kind !== 'clamped' && partition.wasDone(timestamp, offset)) {
       if (kind === 'own') partition.record(timestamp, this.#now)
       partition.reach(offset + 1)
       this.#counts.replayed += 1
@@ -174,9 +175,12 @@ export class ReorderBuffer<Value> {
       this.#bytes += bytes
       partition.buffered += 1
       if (kind === 'own') partition.record(timestamp, this.#now)
-      else partition.alive(this.#now)
+      else {
+        partition.outside(record)
+        partition.alive(this.#now)
+      }
     } else {
-      partition.late(record)
+      partition.outside(record)
       this.#ready.add(record)
       this.#counts.late += 1
       partition.alive(this.#now)

@@ -16,6 +16,7 @@ import { silentLogger, type Logger } from '../../src/telemetry/logger.js'
 import { defineTopic } from '../../src/topic/define-topic.js'
 import type { Topic } from '../../src/topic/topic.js'
 import type { ForeignCode } from './foreign-code.js'
+import { reorderOptionsOf } from './event-order.js'
 import type { Plan } from './plan.js'
 
 export const deadLetters = 'dead-letters'
@@ -90,6 +91,7 @@ export function makeConsumer(
     drainMs: plan.drainMs,
     topics: plan.topics.map(({ name }) => topicNamed(name)),
     order: plan.order,
+    reorder: plan.reorder === null ? undefined : reorderOptionsOf(plan.reorder),
     retry: plan.retry,
     outage: { decideAfterMs: plan.decideAfterMs },
     ...handlerOf(plan, callbacks),

@@ -8,6 +8,7 @@ import type { SimulatedProcess } from '../../src/testing/simulation/process.js'
 import type { Simulation } from '../../src/testing/simulation/simulate.js'
 import { makeConsumer, type RunningConsumer } from './clients.js'
 import type { Coverage } from './coverage.js'
+import { EventOrderWatch } from './event-order.js'
 import { oddThing, type ForeignCode } from './foreign-code.js'
 import type { GroupLedger } from './group-ledger.js'
 import type { Report } from './invariant.js'
@@ -65,6 +66,7 @@ export class Members {
   readonly #stops: Promise<void>[] = []
   readonly #dedupe: SimulatedDedupe
   readonly #startedAt: number
+  readonly #order: EventOrderWatch
   #born = 0
   /** How many seeks were asked for. */
   seeksAsked = 0
@@ -73,6 +75,7 @@ export class Members {
     this.#tools = tools
     this.#dedupe = new SimulatedDedupe(tools)
     this.#startedAt = tools.simulation.clock.now()
+    this.#order = new EventOrderWatch(tools.coverage, tools.report)
   }
 
   all(): readonly Member[] {
@@ -276,6 +279,8 @@ export class Members {
     const { random, note } = simulation
     if (this.#dropsRepeats(ledger)) this.#dedupe.calledFor(process, context)
     const call = ledger.tenures.newCall()
+    if (plan.reorder !== null)
+      this.#order.starts(process.name, messages, context, ledger.tenures.runningAt(process.name))
     coverage.met(`${plan.handling} by ${plan.order}`)
     const executions = messages.map((message) => {
       note(`${process.name} handles ${partitionKey(message.topic, message.partition)}@${message.offset}`)

@@ -3,6 +3,7 @@ import type { MemoryClusterOptions } from '../../src/drivers/memory/memory-optio
 import { seededRandom, type Random } from '../../src/runtime/random.js'
 import { allDisturbances, type Disturbance } from '../../src/testing/simulation/disturbances.js'
 import type { NemesisOptions } from '../../src/testing/simulation/nemesis.js'
+import { reorderPlanOf, type ReorderPlan } from './event-order.js'
 
 /** What a seed decides before anything runs. */
 export interface Plan {
@@ -11,6 +12,8 @@ export interface Plan {
   readonly isolation: 'read-committed' | 'read-uncommitted'
   readonly handling: 'each' | 'batch'
   readonly order: 'partition' | 'key' | 'none'
+  /** Consumers handle in the order of event time; `null`: of each log. */
+  readonly reorder: ReorderPlan | null
   /** Batches are taken by so many loops; 0 for handlers. */
   readonly loops: number
   /** `onAssigned` and `onRevoked` take their time, fail, and say where partitions start. */
@@ -92,6 +95,8 @@ export function planOf(seed: number): Plan {
   // Draws of their own, so that those of other things stay as they were.
   const own = seededRandom(seed ^ 0x51ed270b)
   for (let skipped = 0; skipped < 3; skipped += 1) own.next()
+  const timed = seededRandom(seed ^ 0x2545f491)
+  for (let skipped = 0; skipped < 3; skipped += 1) timed.next()
   const profile = chance(random, 0.85) ? 'cp' : 'ap'
   const topics = between(random, 1, 3)
   const brokers = chance(random, 0.9) ? 3 : 1
@@ -107,6 +112,7 @@ export function planOf(seed: number): Plan {
     isolation: chance(random, 0.5) ? 'read-committed' : 'read-uncommitted',
     handling,
     order,
+    reorder: order === 'partition' && chance(timed, 0.6) ? reorderPlanOf(timed) : null,
     loops: handling === 'batch' && chance(own, 0.5) ? between(own, 1, 3) : 0,
     hooks: chance(own, 0.25),
     concurrency: between(random, 1, 16),

@@ -267,8 +267,13 @@ export class Tenures {
     return execution
   }
 
+  /** What a consumer is handling, of whatever partitions. */
+  runningAt(consumer: string): readonly Execution[] {
+    return this.#all.filter((tenure) => tenure.consumer === consumer).flatMap(({ running }) => [...running])
+  }
+
   #laneOf({ key, offset }: Message): string {
-    if (this.plan.order === 'partition') return ''
+    if (this.plan.order === 'partition' && this.plan.reorder === null) return ''
     return this.plan.order === 'key' ? `key ${key?.toString() ?? ''}` : `offset ${offset}`
   }
 

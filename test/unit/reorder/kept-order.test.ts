@@ -9,6 +9,7 @@ import { setUp } from '../consumer/consumer-setup.js'
 import { record } from '../consumer/fake-driver.js'
 import { simulated, until } from '../consumer/simulated.js'
 import { day, inOrder, putTimes } from './reading.js'
+import { World } from './worlds.js'
 
 const through = (timestamp: number, position: number, maxTimestamp: number): OrderSnapshot => ({
   threshold: { timestamp, place: null },
@@ -108,6 +109,44 @@ describe('what a commit keeps of the order', () => {
       expect(two.values()).toEqual(expect.arrayContaining(['1@200', '1@400']))
       await Promise.all([one.messaging.close(), two.messaging.close()])
     }))
+})
+
+describe('a time that was made up', () => {
+  const guarded = boundedOutOfOrderness(10).withIdleness({ maxIdleMs: Infinity }).withFutureGuard({ maxFutureMs: 100 })
+  const at = (offset: number, timestamp: number) => ({ partition: 0, offset, timestamp })
+  /** Read again from the start by another process, whose clock shows that time. */
+  const again = (world: World, now: number) => {
+    const next = new World(0, guarded, {}, now)
+    next.assign(0, 0, world.snapshot(0))
+    return next
+  }
+  const offsets = (world: World) => [...world.onTime, ...world.late].map(({ offset }) => offset)
+
+  it('passes nothing by: a record that was believed is kept, also where the clock was set back meanwhile', () => {
+    const world = new World(1, guarded, {}, 1_000)
+    for (const record of [at(0, 1_000), at(1, 1_090), at(2, 1_000), at(3, 1_000)]) world.feed(record)
+    expect(offsets(world)).toEqual([0, 2, 3])
+    const next = again(world, 500)
+    for (const record of [at(0, 1_000), at(1, 1_090), at(2, 1_000), at(3, 1_000)]) next.feed(record)
+    next.buffer.endOfInput()
+    next.handleAll()
+    expect(offsets(next)).toContain(1)
+  })
+
+  it('nor a record that was not believed, and is now', () => {
+    const world = new World(1, guarded, {}, 1_000)
+    world.feed(at(0, 1_100))
+    world.buffer.tick(1_000, 500)
+    for (const record of [at(1, 1_080), at(2, 1_000)]) world.feed(record)
+    expect(world.onTime).toEqual([])
+    world.buffer.tick(1_000, 1_000)
+    for (const record of [at(3, 1_095)]) world.feed(record)
+    const next = again(world, 1_000)
+    for (const record of [at(0, 1_100), at(1, 1_080), at(2, 1_000), at(3, 1_095)]) next.feed(record)
+    next.buffer.endOfInput()
+    next.handleAll()
+    expect(offsets(next).sort()).toEqual(expect.arrayContaining([0, 1, 3]))
+  })
 })
 
 describe('what is kept back', () => {
