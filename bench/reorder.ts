@@ -1,6 +1,7 @@
 import TinyQueue from 'tinyqueue'
 import { TimeBuckets } from '../src/reorder/time-buckets.js'
 import { median } from './measure.js'
+import { consumerRates } from './reorder-consumer.js'
 import { batchRecords, inputOf, profiles, type Input, type Profile } from './reorder-profiles.js'
 
 const rounds = Number(process.env['BENCH_ROUNDS'] ?? 3)
@@ -114,7 +115,7 @@ function bytesPerRecord(name: StoreName): number | null {
   return bytes
 }
 
-export function runReorder(): void {
+export async function runReorder(): Promise<void> {
   const write = (text: string) => process.stdout.write(`${text}\n`)
   write(`reorder: ${records.toLocaleString('en-US')} records, batches of ${batchRecords}, released behind each`)
   const ratios: number[] = []
@@ -148,5 +149,16 @@ export function runReorder(): void {
     `  200,000 at once ${ours.toFixed(1)} ms · tinyqueue ${theirs.toFixed(1)} ms · ratio ${(theirs / ours).toFixed(1)} (goal 10)`,
   )
   const bytes = bytesPerRecord('tidemark')
+  const consumers = { plain: [] as number[], reorder: [] as number[] }
+  for (let round = 0; round < rounds; round += 1) {
+    const { plain, reorder } = await consumerRates(400_000, cpuSeconds)
+    consumers.plain.push(plain)
+    consumers.reorder.push(reorder)
+  }
+  const [plain, reorder] = [median(consumers.plain), median(consumers.reorder)]
+  write(
+    `  a consumer, ordered input: ${Math.round(reorder / 1_000)} k/s with reorder, ${Math.round(plain / 1_000)} k/s without · ` +
+      `ratio ${(reorder / plain).toFixed(2)} (goal 0.8)`,
+  )
   write(bytes === null ? '  run with --expose-gc for bytes' : `  ${bytes.toFixed(1)} bytes a record (goal at most 24)`)
 }

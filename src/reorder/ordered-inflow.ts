@@ -14,6 +14,12 @@ import type { PartitionOrder } from './partition-order.js'
 import type { ReorderBuffer } from './reorder-buffer.js'
 import type { WatermarkRules } from './watermark-strategy.js'
 
+/** Some of its records are being handled. */
+export interface RunOut {
+  readonly kind: 'run'
+  readonly of: OrderedInflow
+}
+
 /** What a partition needs of the order of all. */
 export interface Turns {
   readonly buffer: ReorderBuffer<Work>
@@ -32,6 +38,8 @@ export interface Turns {
   over(inflow: OrderedInflow): void
   /** Time goes on, before something is taken up. */
   tick(): void
+  /** It has something that is not taken up yet. */
+  waits(): void
   /** Something was taken up, or ended. */
   changed(): void
   /** It has given up its place. */
@@ -57,6 +65,7 @@ const recordBytes = 400
 export class OrderedInflow implements Supply {
   readonly partition: OwnedPartition
   readonly order: PartitionOrder
+  readonly run: RunOut = { kind: 'run', of: this }
   readonly #inflow: Inflow
   readonly #turns: Turns
   #state: 'open' | 'ended' | 'left' = 'open'
@@ -110,6 +119,7 @@ export class OrderedInflow implements Supply {
     if (this.#state !== 'open') return
     this.#inflow.push(fetched)
     this.steer()
+    if (!this.canTake) this.#turns.waits()
   }
 
   endWith(error: Error): void {
@@ -167,7 +177,8 @@ export class OrderedInflow implements Supply {
 
   get #mayTakeUp(): boolean {
     if (this.#state !== 'open' || this.order.paused || this.#turns.isDraining || this.isTakenUp) return false
-    return !this.#isOverSpan || this.#isSlowest
+    // What is ahead moves nobody: it waits as bytes.
+    return this.#isSlowest
   }
 
   get #isSlowest(): boolean {

@@ -72,6 +72,8 @@ export class ReorderBuffer<Value> {
   readonly #ready: ReadyQueue<Value>
   #buckets = new TimeBuckets<OrderedRecord<Value>>(1)
   #frontier = -Infinity
+  /** The least watermark of the active partitions, at the last release. */
+  #least = -Infinity
   #bytes = 0
   #now: number
   #wallTime: number
@@ -122,10 +124,9 @@ export class ReorderBuffer<Value> {
     return slowest?.place ?? null
   }
 
-  /** None that is active is behind it. */
-  isSlowest({ watermark }: PartitionOrder): boolean {
-    for (const other of this.#partitions) if (other.activity === 'active' && other.watermark < watermark) return false
-    return true
+  /** None that is active was behind it at the last release; or it is none of them, and nobody waits for it. */
+  isSlowest({ activity, watermark }: PartitionOrder): boolean {
+    return activity !== 'active' || watermark <= this.#least
   }
 
   /** A new epoch begins. @param restored what the last commit of the partition kept */
@@ -230,6 +231,7 @@ export class ReorderBuffer<Value> {
     for (const { activity, watermark } of this.#partitions) {
       if (activity === 'active' && watermark < least) least = watermark
     }
+    this.#least = least
     if (least === Infinity) {
       if (this.#buckets.size > 0) this.#counts.idleReleases += 1
       this.#releaseAll()
@@ -360,6 +362,7 @@ export class ReorderBuffer<Value> {
     const ready = this.#ready.waiting()
     this.#ready.restart()
     this.#frontier = -Infinity
+    this.#least = -Infinity
     for (const partition of this.#partitions) partition.newEpoch(threshold)
     if (joins !== undefined) this.#partitions.add(joins)
     const places = [...this.#partitions].sort((one, other) => comparePlaces(one.place, other.place))

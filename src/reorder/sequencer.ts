@@ -15,7 +15,7 @@ import { withinDeadline } from '../runtime/within-deadline.js'
 import { tell } from '../telemetry/tell.js'
 import { lateAside } from './late-records.js'
 import { OrderGauges } from './order-gauges.js'
-import { OrderedInflow, type Turns } from './ordered-inflow.js'
+import { OrderedInflow, type RunOut, type Turns } from './ordered-inflow.js'
 import type { OrderedRecord } from './ordered-record.js'
 import type { PartitionOrder } from './partition-order.js'
 import type { Marker } from './ready-queue.js'
@@ -23,10 +23,7 @@ import { ReorderBuffer } from './reorder-buffer.js'
 import type { ResolvedReorder } from './reorder-options.js'
 import type { WatermarkRules } from './watermark-strategy.js'
 
-type Out =
-  | { readonly kind: 'nothing' | 'closed' }
-  | { readonly kind: 'run'; readonly of: OrderedInflow }
-  | { readonly kind: 'telling' }
+type Out = { readonly kind: 'nothing' | 'telling' | 'closed' } | RunOut
 
 const nothing: Out = { kind: 'nothing' }
 const closed: Out = { kind: 'closed' }
@@ -65,7 +62,11 @@ class Sequencer implements Ordering, Turns {
   readonly #inflows = new Map<PartitionOrder, OrderedInflow>()
   readonly #gauges: OrderGauges
   #out: Out = nothing
+  /** Whose record comes next, when nothing is out. */
+  #turn: OrderedInflow | null = null
   #runs = 0
+  /** Some partitions have records that are not taken up: they are ahead. */
+  #someWait = false
   #timer: Timer | null = null
   #drained: (() => void) | null = null
   /** Where the watermark stands, and since when. */
@@ -128,6 +129,7 @@ class Sequencer implements Ordering, Turns {
 
   close(): void {
     this.#out = closed
+    this.#turn = null
     this.#timer?.cancel()
     this.#timer = null
     this.#drained?.()
@@ -143,16 +145,17 @@ class Sequencer implements Ordering, Turns {
     return { high: shareOf(high, shares), low: shareOf(low, shares) }
   }
 
-  isTurnOf({ order }: OrderedInflow): boolean {
-    if (this.#out.kind !== 'nothing') return false
-    const next = this.buffer.next()
-    return next !== null && !('through' in next) && next.partition === order
+  isTurnOf(inflow: OrderedInflow): boolean {
+    return this.#turn === inflow
   }
 
   runOf(inflow: OrderedInflow): readonly OrderedRecord<Work>[] {
     if (!this.isTurnOf(inflow)) return []
     const run = this.buffer.take(Math.max(longestRun, this.batchMessages ?? 0), inflow.order)
-    this.#out = { kind: 'run', of: inflow }
+    // Another order has begun meanwhile: whose turn it is then is not told yet.
+    if (run.length === 0) return run
+    this.#out = inflow.run
+    this.#turn = null
     return run
   }
 
@@ -163,6 +166,11 @@ class Sequencer implements Ordering, Turns {
     // Where so much was ready, or not done, that partitions rested, they go on.
     this.#runs += 1
     if (this.buffer.readyRecords === 0 || this.#runs % runsBetweenLooks === 0) this.#steer()
+  }
+
+  waits(): void {
+    this.#someWait = true
+    this.#arm()
   }
 
   tick(): void {
@@ -180,6 +188,7 @@ class Sequencer implements Ordering, Turns {
   }
 
   left(inflow: OrderedInflow): void {
+    if (this.#turn === inflow) this.#turn = null
     this.#inflows.delete(inflow.order)
     this.buffer.revoke(inflow.order)
     const { partition } = inflow
@@ -210,12 +219,15 @@ class Sequencer implements Ordering, Turns {
   }
 
   #next(): void {
+    this.#turn = null
     if (this.#out.kind !== 'nothing') return
     const next = this.buffer.next()
-    if (next === null) {
-      if (this.buffer.readyRecords === 0) this.#drained?.()
-    } else if ('through' in next) this.#tellWatermark(next)
-    else this.#inflows.get(next.partition)?.partition.lanes.supplied()
+    if (next === null) this.#drained?.()
+    else if ('through' in next) this.#tellWatermark(next)
+    else {
+      this.#turn = this.#inflows.get(next.partition) ?? null
+      this.#turn?.partition.lanes.supplied()
+    }
   }
 
   #tellWatermark(marker: Marker): void {
@@ -255,7 +267,11 @@ class Sequencer implements Ordering, Turns {
 
   #steer(): void {
     this.buffer.flow()
-    for (const inflow of this.#inflows.values()) inflow.steer()
+    this.#someWait = false
+    for (const inflow of this.#inflows.values()) {
+      inflow.steer()
+      if (!inflow.isTakenUp) this.#someWait = true
+    }
   }
 
   #now(): void {
@@ -274,7 +290,7 @@ class Sequencer implements Ordering, Turns {
 
   /** While something is kept back, somebody must see that nothing comes. */
   #arm(): void {
-    const isNeeded = this.buffer.bufferedRecords > 0 && !this.isDraining
+    const isNeeded = (this.buffer.bufferedRecords > 0 || this.#someWait) && !this.isDraining
     if (!isNeeded) this.#watch()
     if (!isNeeded || this.#timer !== null) return
     const { maxIdleMs, timeoutMs } = this.rules.idleness
@@ -293,7 +309,7 @@ class Sequencer implements Ordering, Turns {
     const { buffer } = this
     const now = this.#parts.clock.now()
     const { at, since, isTold } = this.#stands
-    const waits = buffer.bufferedRecords > 0 && buffer.readyRecords === 0
+    const waits = (buffer.bufferedRecords > 0 || this.#someWait) && buffer.readyRecords === 0
     if (!waits || buffer.watermark !== at) {
       this.#stands = { at: buffer.watermark, since: now, isTold: false }
       if (isTold) tell(this.#parts.telemetry, { kind: 'watermark-moves', watermark: finite(buffer.watermark) })

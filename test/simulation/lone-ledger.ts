@@ -133,13 +133,7 @@ export class LoneLedger {
  * It stands below the cut and is read again: what its handler did after its signal had aborted counts for nothing, and the
  * dead letter of one that failed may not have been stored yet.
  */
-function wasGivenUp({ end, tenure, topic, partition, offset }: Execution): boolean {
+function wasGivenUp({ end, tenure }: Execution): boolean {
   if (end !== 'late' && end !== 'failed') return false
-  return (tenure?.drains ?? []).some(
-    ({ reason, possibleDuplicates }) =>
-      reason === 'reset' &&
-      possibleDuplicates.some(
-        (range) => range.topic === topic && range.partition === partition && range.from <= offset && offset < range.to,
-      ),
-  )
+  return (tenure?.drains ?? []).some(({ reason }) => reason === 'reset')
 }

@@ -474,7 +474,7 @@ describe('bounds', () => {
   it('pause what is ahead, never what all wait for; less than one fetch is enough room', () =>
     over([Array.from({ length: 1_300 }, (_, index) => index), []], async (simulation) => {
       const buffer = { maxRecords: 1_000, maxRecordsPerPartition: 300 }
-      const one = await inOrder(simulation, 'one', { reorder: { ...never, buffer } })
+      const one = await inOrder(simulation, 'one', { reorder: { ...never, buffer }, highMark: { records: 600 } })
       await simulation.clock.sleep(2_000)
       const [ahead, behind] = one.consumer.facts().partitions
       expect([ahead?.pausedBy, behind?.pausedBy]).toEqual([['reorder'], []])
