@@ -52,6 +52,8 @@ export interface Turns {
 
 /** What an object for a record takes beside its bytes. */
 const recordBytes = 400
+/** To be handled, before more is taken up: objects that wait for long are a burden to the garbage collector. */
+const enoughReady = 512
 
 /**
  * The way in of one partition into an order of all.
@@ -177,8 +179,8 @@ export class OrderedInflow implements Supply {
 
   get #mayTakeUp(): boolean {
     if (this.#state !== 'open' || this.order.paused || this.#turns.isDraining || this.isTakenUp) return false
-    // What is ahead moves nobody: it waits as bytes.
-    return this.#isSlowest
+    // What is ahead moves nobody, and what is ready waits for handlers alone: more of it waits as bytes.
+    return this.#isSlowest && this.#turns.buffer.readyRecords < enoughReady
   }
 
   get #isSlowest(): boolean {
