@@ -7,6 +7,8 @@ export class OrderedRecord<Value> implements InOrder {
   state: 'waiting' | 'taken' | 'done' | 'dropped' = 'waiting'
   /** It was let go before the watermark had come so far, for lack of room. */
   forced = false
+  /** It was handed out before the present order of all began. */
+  isOfFormerEpoch = false
   /** When it was handed out: what was not later than this had been before. */
   watermark = -Infinity
   /** In which it was handed out. */

@@ -125,12 +125,22 @@ export class ReadyQueue<Value> {
       .filter((item): item is OrderedRecord<Value> => !('through' in item) && item.state === 'waiting')
   }
 
-  /** Forgets the order so far. What was taken may still be told done, which then moves nothing. */
-  restart(): void {
+  /** All records that were taken and are not done. */
+  taken(): OrderedRecord<Value>[] {
+    return this.#items.filter((item): item is OrderedRecord<Value> => !('through' in item) && item.state === 'taken')
+  }
+
+  /**
+   * Forgets the order so far.
+   *
+   * @param taken of it what is not done yet, and will be: the new order has come to nowhere before that
+   */
+  restart(taken: readonly OrderedRecord<Value>[]): void {
     this.#epoch += 1
-    this.#items = []
+    this.#items = [...taken]
+    for (const record of taken) record.isOfFormerEpoch = true
     this.#doneTo = 0
-    this.#takenTo = 0
+    this.#takenTo = taken.length
     this.#ready = 0
     this.#last = null
     this.#through = -Infinity
@@ -141,7 +151,7 @@ export class ReadyQueue<Value> {
       const item = this.#items[this.#doneTo] as Item<Value>
       if ('through' in item ? item.isOpen : item.state !== 'done' && item.state !== 'dropped') break
       // What was dropped or came late stands outside of the order.
-      if ('through' in item || (item.state === 'done' && item.lateByMs === null)) this.#last = item
+      if ('through' in item || isInOrder(item)) this.#last = item
     }
     if (this.#takenTo < this.#doneTo) this.next()
     if (this.#doneTo >= compactAt && this.#doneTo * 2 >= this.#items.length) this.#compact()
@@ -152,4 +162,8 @@ export class ReadyQueue<Value> {
     this.#takenTo -= this.#doneTo
     this.#doneTo = 0
   }
+}
+
+function isInOrder({ state, lateByMs, isOfFormerEpoch }: OrderedRecord<unknown>): boolean {
+  return state === 'done' && lateByMs === null && !isOfFormerEpoch
 }

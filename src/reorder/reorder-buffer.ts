@@ -360,7 +360,7 @@ export class ReorderBuffer<Value> {
     const { threshold } = this.#ready
     const kept = [...this.#buckets.entries()].filter(({ partition }) => this.#partitions.has(partition))
     const ready = this.#ready.waiting()
-    this.#ready.restart()
+    this.#ready.restart(this.#ready.taken().filter(({ partition }) => this.#partitions.has(partition)))
     this.#frontier = -Infinity
     this.#least = -Infinity
     for (const partition of this.#partitions) partition.newEpoch(threshold)

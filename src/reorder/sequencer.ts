@@ -91,6 +91,8 @@ class Sequencer implements Ordering, Turns {
     const order = this.buffer.assign({ topic, partition: number }, startedAt, this.#restored(partition))
     const ordered = new OrderedInflow(partition, order, inflow, this)
     this.#inflows.set(order, ordered)
+    // Another order begins.
+    this.#turn = null
     // The partition is being made: it has no lanes yet.
     this.#parts.clock.defer(() => this.changed())
     return ordered
@@ -152,10 +154,9 @@ class Sequencer implements Ordering, Turns {
   runOf(inflow: OrderedInflow): readonly OrderedRecord<Work>[] {
     if (!this.isTurnOf(inflow)) return []
     const run = this.buffer.take(Math.max(longestRun, this.batchMessages ?? 0), inflow.order)
-    // Another order has begun meanwhile: whose turn it is then is not told yet.
+    this.#turn = null
     if (run.length === 0) return run
     this.#out = inflow.run
-    this.#turn = null
     return run
   }
 
@@ -188,7 +189,8 @@ class Sequencer implements Ordering, Turns {
   }
 
   left(inflow: OrderedInflow): void {
-    if (this.#turn === inflow) this.#turn = null
+    // Another order begins.
+    this.#turn = null
     this.#inflows.delete(inflow.order)
     this.buffer.revoke(inflow.order)
     const { partition } = inflow
@@ -290,6 +292,7 @@ class Sequencer implements Ordering, Turns {
 
   /** While something is kept back, somebody must see that nothing comes. */
   #arm(): void {
+    if (this.#out.kind === 'closed') return
     const isNeeded = (this.buffer.bufferedRecords > 0 || this.#someWait) && !this.isDraining
     if (!isNeeded) this.#watch()
     if (!isNeeded || this.#timer !== null) return

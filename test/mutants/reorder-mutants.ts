@@ -11,11 +11,19 @@ export const reorderMutants: readonly Mutant[] = [
   {
     name: 'the threshold of an order is its last record, not the watermark behind it',
     file: 'src/reorder/ready-queue.ts',
-    find: "if ('through' in item || (item.state === 'done' && item.lateByMs === null)) this.#last = item",
-    replace: "if (!('through' in item) && item.state === 'done' && item.lateByMs === null) this.#last = item",
+    find: "if ('through' in item || isInOrder(item)) this.#last = item",
+    replace: "if (!('through' in item) && isInOrder(item)) this.#last = item",
     why: 'late records between the two are handled again after every restart',
     units: restarts,
     isRare: true,
+  },
+  {
+    name: 'a new order forgets what is being handled',
+    file: 'src/reorder/reorder-buffer.ts',
+    find: 'this.#ready.restart(this.#ready.taken().filter(({ partition }) => this.#partitions.has(partition)))',
+    replace: 'this.#ready.restart([])',
+    why: 'a record in hand when another partition came is lost by a crash',
+    units: snapshots,
   },
   {
     name: 'a snapshot of the order passes over late records that are not done',
@@ -64,9 +72,9 @@ export const reorderMutants: readonly Mutant[] = [
   {
     name: 'an idle partition counts for the watermark',
     file: 'src/reorder/reorder-buffer.ts',
-    find: "    let least = Infinity\n    for (const { activity, watermark } of this.#partitions) {\n      if (activity === 'active' && watermark < least) least = watermark\n    }\n    if (least === Infinity) {",
+    find: "    let least = Infinity\n    for (const { activity, watermark } of this.#partitions) {\n      if (activity === 'active' && watermark < least) least = watermark\n    }\n    this.#least = least\n    if (least === Infinity) {",
     replace:
-      '    let least = Infinity\n    for (const { watermark } of this.#partitions) {\n      if (watermark < least) least = watermark\n    }\n    if (least === Infinity) {',
+      '    let least = Infinity\n    for (const { watermark } of this.#partitions) {\n      if (watermark < least) least = watermark\n    }\n    this.#least = least\n    if (least === Infinity) {',
     why: 'a partition without records holds all others for ever',
     units: idle,
   },
@@ -89,7 +97,7 @@ export const reorderMutants: readonly Mutant[] = [
   {
     name: 'records of other partitions are handled beside a run',
     file: 'src/reorder/sequencer.ts',
-    find: "    this.#out = { kind: 'run', of: inflow }\n",
+    find: '    this.#out = inflow.run\n',
     replace: '',
     why: 'a retry is overtaken by what is later',
     units: consumer,

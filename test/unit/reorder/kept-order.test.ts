@@ -111,6 +111,23 @@ describe('what a commit keeps of the order', () => {
     }))
 })
 
+describe('a record in hand', () => {
+  it('is not told as done when another partition came meanwhile and time went on', () => {
+    const strategy = boundedOutOfOrderness(10).withFutureGuard(false).withIdleness({ maxIdleMs: Infinity })
+    const world = new World(1, strategy)
+    const at = (partition: number, offset: number, timestamp: number) => ({ partition, offset, timestamp })
+    for (const record of [at(0, 0, 100), at(0, 1, 200)]) world.push(record)
+    world.buffer.release()
+    const [inHand] = world.buffer.take()
+    world.assign(1)
+    for (const record of [at(1, 0, 150), at(1, 1, 400), at(0, 2, 500)]) world.feed(record)
+    expect(world.onTime.map(({ timestamp }) => timestamp)).toEqual([150, 200])
+    expect([world.snapshot(0), world.snapshot(1)]).toEqual([null, null])
+    world.buffer.done(inHand!)
+    expect(world.snapshot(0)?.threshold).toEqual({ timestamp: 389, place: null })
+  })
+})
+
 describe('a time that was made up', () => {
   const guarded = boundedOutOfOrderness(10).withIdleness({ maxIdleMs: Infinity }).withFutureGuard({ maxFutureMs: 100 })
   const at = (offset: number, timestamp: number) => ({ partition: 0, offset, timestamp })
