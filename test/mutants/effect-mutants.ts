@@ -2,6 +2,7 @@ import type { Mutant } from './mutant.js'
 
 const dedupe = 'test/unit/dedupe/dedupe.test.ts'
 const identity = 'test/unit/dedupe/identity.test.ts'
+const lease = 'test/unit/outbox/lease.test.ts'
 const relay = 'test/unit/outbox/relay.test.ts'
 const database = 'test/unit/sql/sql.test.ts'
 
@@ -125,7 +126,7 @@ export const effectMutants: readonly Mutant[] = [
     find: "    if (!term.isValid) return 'failed'\n",
     replace: '',
     why: 'two relays send the same keys side by side',
-    units: relay,
+    units: lease,
   },
   {
     name: 'a lease that is not renewed goes on',
@@ -133,7 +134,7 @@ export const effectMutants: readonly Mutant[] = [
     find: '    return this.#endedBy === null && this.#parts.clock.now() < this.#validUntil',
     replace: '    return this.#endedBy === null',
     why: 'a process that slept sends before its timers tell it that its lease is over',
-    units: relay,
+    units: lease,
   },
   {
     name: 'a refusal that another relay has overtaken holds its row',

@@ -13,11 +13,12 @@ const subpaths = [
   'tidemark/transactions',
   'tidemark/kafkajs',
   'tidemark/dedupe',
-  'tidemark/outbox',
   'tidemark/sql',
   'tidemark/redrive',
   'tidemark/event-time',
 ]
+
+const typesAlone = ['tidemark/outbox']
 
 /** The package as npm would publish it, installed beside its dependencies. */
 describe('the packed package', () => {
@@ -31,6 +32,13 @@ describe('the packed package', () => {
     }
     install(tarball, folder, [...Object.keys(dependencies), 'kafkajs', 'kysely'])
   }, 240_000)
+
+  it.each(typesAlone)('%s loads as an ES module and as CommonJS, and holds types alone', (subpath) => {
+    const count = 'console.log(Object.keys(it).filter((name) => !/^(default|__esModule)$/.test(name)).length)'
+    const esm = run('node', ['--input-type=module', '-e', `import * as it from '${subpath}'; ${count}`], folder)
+    const cjs = run('node', ['--input-type=commonjs', '-e', `const it = require('${subpath}'); ${count}`], folder)
+    expect([esm.trim(), cjs.trim()]).toEqual(['0', '0'])
+  })
 
   it.each(subpaths)('%s loads as an ES module and as CommonJS, with the same names', (subpath) => {
     const print =

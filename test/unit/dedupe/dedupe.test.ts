@@ -381,6 +381,26 @@ describe('a store that marks in the transaction of the handler', () => {
   })
 })
 
+describe('a batch of which somebody else handles a part between two attempts', () => {
+  it('goes on with the rest and with the attempts it had', async () => {
+    const store = new FakeStore()
+    const calls: string[] = []
+    const handleBatch = (messages: readonly Message[], { attempt }: HandlerContext) => {
+      calls.push(`${messages.map(({ id }) => id).join('')} ${attempt}`)
+      store.keep({ scope: 'g', identities: ['t id:a'] })
+      throw new Error('not now')
+    }
+    const retry = { retries: 2, backoff: { initialMs: 10, maxMs: 10 } }
+    const all = await world(store, { handleBatch, retry, outage: false })
+    all.driver.deliver(await all.driver.assign('t', 0), [sentAs(0, 'a'), sentAs(1, 'b')])
+    await all.clock.advance(5_000)
+    expect(calls).toEqual(['ab 1', 'b 2', 'b 3'])
+    expect(all.dropped()).toEqual(['0+1'])
+    expect(all.letters).toHaveLength(1)
+    await all.consumer.stop()
+  })
+})
+
 describe('a pause while the store is asked', () => {
   it('holds: the handler begins when the partition goes on', async () => {
     const store = new FakeStore()
