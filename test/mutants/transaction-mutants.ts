@@ -3,12 +3,14 @@ import type { Mutant } from './mutant.js'
 /** Of consumers whose offsets go with what they send: each must be found where members copy under simulated faults. */
 export const transactionMutants: readonly Mutant[] = [
   {
-    name: 'an attempt that may come late is forgotten',
+    name: 'a record of a former transaction is taken for one of this one',
     file: 'src/protocol/transactions/identity.ts',
-    find: '    this.#straggles = true\n',
-    replace: '',
-    why: 'a straggler of an aborted transaction joins the next one',
-    copying: true,
+    find: '    const stored = [...this.#joined].map((partition) => partition.takeFirstStored())\n',
+    replace:
+      '    const stored: (StoredRecord | null)[] = []\n' +
+      '    for (const partition of this.#joined) if (stored.length === 0) stored.push(partition.takeFirstStored())\n',
+    why: 'a commit that is not known is said to be visible, and is not',
+    units: 'test/unit/protocol/transactions/identity.test.ts',
   },
   {
     name: 'a partition that is given up within a transaction does not abort it',

@@ -21,6 +21,8 @@ interface Copier {
   readonly process: SimulatedProcess
   readonly messaging: Messaging
   state: 'running' | 'crashed' | 'stopping' | 'failed'
+  /** Of a process that crashed it never ends. */
+  started: Promise<unknown>
 }
 
 /** A source writes transactions, members copy what they read to two topics; all is disturbed, healed and compared. */
@@ -60,6 +62,7 @@ export class CopyingScenario {
     this.#isOver = true
     for (const copier of this.#copiers) if (copier.state === 'running') this.#stop(copier)
     await Promise.all(this.#ends)
+    await Promise.all(this.#copiers.filter(({ state }) => state !== 'crashed').map(({ started }) => started))
     // What a process that died left open is ended by its coordinator.
     await clock.sleep(this.#plan.timeoutMs + 5_000)
     this.#ledger.checkEnd(this.#plan.order)
@@ -142,10 +145,11 @@ export class CopyingScenario {
     this.#made += 1
     const process = this.#simulation.process(name)
     const messaging = this.#messaging(process, instance ?? name)
-    const copier: Copier = { name, instance, process, messaging, state: 'running' }
+    const copier: Copier = { name, instance, process, messaging, state: 'running', started: Promise.resolve() }
     this.#copiers.push(copier)
     const consumer = this.#consumer(copier)
-    consumer.start({ timeoutMs: 120_000 }).catch((error: unknown) => this.#failed(copier, error))
+    const started = consumer.start({ timeoutMs: 120_000 })
+    copier.started = started.catch((error: unknown) => this.#failed(copier, error))
   }
 
   #consumer(copier: Copier): Consumer {
