@@ -6,6 +6,7 @@ import { retryMutants } from './retry-mutants.js'
 import { redriveMutants } from './redrive-mutants.js'
 import { reorderMutants } from './reorder-mutants.js'
 import { transactionMutants } from './transaction-mutants.js'
+import { transactionClaimMutants } from './transaction-claim-mutants.js'
 import { verdictMutants } from './verdict-mutants.js'
 import type { Mutant } from './mutant.js'
 
@@ -712,6 +713,7 @@ export const mutants: readonly Mutant[] = [
   ...retryMutants,
   ...redriveMutants,
   ...effectMutants,
+  ...transactionClaimMutants,
   ...verdictMutants,
   ...durabilityMutants,
   ...reorderMutants,

@@ -9,6 +9,8 @@ import { memory } from '../../../src/drivers/memory/memory.js'
 import { TransactionError, type SendError } from '../../../src/errors.js'
 import { defineProfile } from '../../../src/config/define-profile.js'
 import type { MessagingOptions } from '../../../src/config/messaging-options.js'
+import { whereWeStand } from '../../../src/protocol/transactions/ownership.js'
+import { readDescription } from '../../../src/protocol/transactions/resolving.js'
 import { createMessaging, type Messaging } from '../../../src/messaging.js'
 import type { ClientEvent } from '../../../src/telemetry/events.js'
 import { seededRandom } from '../../../src/runtime/random.js'
@@ -117,7 +119,7 @@ describe.each(versions)('transactions of version %d', (transactionVersion) => {
   const cases = apis.flatMap((api) => faults.flatMap((fault) => ends.map((end) => [api, fault, end] as const)))
 
   it.each(cases)('say what is so when %s meets %s before a %s', async (api, fault, end) => {
-    for (const endOfNext of ends) {
+    for (const endOfNext of fault === 'hold' ? ends : (['commit'] as const)) {
       const world = new World({ transactionVersion })
       const messaging = world.messaging()
       const { faults: inject } = world.cluster
@@ -172,6 +174,31 @@ describe.each(versions)('transactions of version %d', (transactionVersion) => {
       expect(await world.run(messaging.transaction('id', everywhere('b')))).toBe('committed')
       await world.clock.advance(1_000)
       expect(visible(world.cluster)).toEqual(reaches ? all('a', 'b') : all('b'))
+      await world.close()
+    }
+  })
+
+  it('find out from the log what became of a commit when another producer has followed', async () => {
+    for (const reaches of [true, false]) {
+      const world = new World({ transactionVersion })
+      const first = world.messaging({ clientId: 'first' })
+      const second = world.messaging({ clientId: 'second' })
+      const of = { api: 'endTxn', client: 'first-producer-1' } as const
+      const committing = first.transaction('id', async (transaction) => {
+        await everywhere('a')(transaction)
+        if (reaches) world.cluster.faults.loseNextAnswer(of)
+        for (let nth = reaches ? 2 : 1; nth < 100; nth += 1) world.cluster.faults.loseNextRequest({ ...of, nth })
+      })
+      committing.catch(() => undefined)
+      await world.clock.advance(3_000)
+      for (const value of ['b', 'c']) {
+        expect(await world.run(second.transaction('id', everywhere(value)))).toBe('committed')
+      }
+      world.cluster.faults.clear()
+      expect(await world.run(committing)).toMatch(reaches ? /^committed$/ : /^aborted /)
+      expect(await world.run(first.transaction('id', everywhere('d')))).toBe('aborted transactional-id-taken')
+      await world.clock.advance(1_000)
+      expect(visible(world.cluster)).toEqual(reaches ? all('a', 'b', 'c') : all('b', 'c'))
       await world.close()
     }
   })
@@ -291,6 +318,53 @@ describe.each(versions)('transactions of version %d', (transactionVersion) => {
   })
 })
 
+describe('whose a transactional id is, by what its coordinator says', () => {
+  const owner = { producerId: 7, producerEpoch: 3 }
+  const described = (producerId: number, producerEpoch: number, state: string) => ({
+    ...{ errorCode: 0, transactionalId: 'id', producerId, producerEpoch, state },
+    ...{ timeoutMs: 1, startTimeMs: 1, partitions: [] },
+  })
+
+  it.each([
+    [7, 3, 'Ongoing', 1, true, owner],
+    [7, 3, 'CompleteCommit', 1, true, owner],
+    [7, 3, 'PrepareAbort', 1, true, 'being-ended'],
+    [7, 4, 'PrepareAbort', 2, true, 'being-ended'],
+    [7, 4, 'CompleteAbort', 1, true, { producerId: 7, producerEpoch: 4 }],
+    [7, 4, 'CompleteAbort', 1, false, 'taken'],
+    [7, 4, 'CompleteAbort', 2, false, { producerId: 7, producerEpoch: 4 }],
+    [7, 4, 'CompleteCommit', 2, true, { producerId: 7, producerEpoch: 4 }],
+    [7, 4, 'CompleteCommit', 1, true, 'taken'],
+    [7, 4, 'Empty', 2, true, 'taken'],
+    [7, 4, 'Ongoing', 2, true, 'taken'],
+    [7, 5, 'CompleteAbort', 2, true, 'taken'],
+    [7, 2, 'CompleteAbort', 2, true, 'taken'],
+    [8, 3, 'Empty', 2, true, 'taken'],
+  ] as const)(
+    'producer %d at epoch %d, %s, version %d, open before: %s',
+    (id, epoch, state, version, wasOpen, whose) => {
+      expect(whereWeStand(described(id, epoch, state), owner, version, wasOpen)).toEqual(whose)
+    },
+  )
+
+  it.each([
+    [7, 3, 'CompleteCommit', 1, 'committed'],
+    [7, 3, 'PrepareCommit', 1, 'committed'],
+    [7, 4, 'CompleteCommit', 2, 'committed'],
+    [7, 4, 'CompleteAbort', 2, 'aborted'],
+    // It may be a rival's, after our commit.
+    [7, 4, 'CompleteAbort', 1, 'cannot-tell'],
+    [7, 4, 'CompleteCommit', 1, 'cannot-tell'],
+    [7, 3, 'CompleteCommit', 2, 'cannot-tell'],
+    [7, 3, 'Ongoing', 2, 'later'],
+    [7, 5, 'CompleteCommit', 2, 'cannot-tell'],
+    [8, 0, 'CompleteCommit', 2, 'cannot-tell'],
+  ] as const)('producer %d at epoch %d, %s, version %d says of our commit: %s', (id, epoch, state, version, says) => {
+    expect(readDescription(described(id, epoch, state), { owner, version, stored: null })).toBe(says)
+    expect(readDescription(null, { owner, version, stored: null })).toBe('cannot-tell')
+  })
+})
+
 describe('transactions', () => {
   it('follow what the cluster has agreed on, from one to the next', async () => {
     const world = new World({ transactionVersion: 1 })
@@ -305,8 +379,13 @@ describe('transactions', () => {
       world.cluster.agreeOnTransactionVersion(version)
       await world.clock.advance(40_000)
     }
+    expect(await world.run(messaging.transaction('id', everywhere('e')))).toBe('committed')
     await world.clock.advance(1_000)
-    expect(visible(world.cluster)).toEqual(all('a', 'b', 'c', 'd'))
+    expect(visible(world.cluster)).toEqual(all('a', 'b', 'c', 'd', 'e'))
+    const stored = world.cluster.records('one', 0).filter(({ value }) => value !== null)
+    const epochOf = (name: string) => stored.find(({ value }) => String(value) === `${name} 0`)?.producerEpoch ?? NaN
+    // Under version 2 each has an epoch of its own.
+    expect(epochOf('e')).toBeGreaterThan(epochOf('d'))
     await world.close()
   })
 
