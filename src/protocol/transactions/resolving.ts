@@ -8,6 +8,9 @@ import type { TransactionContext } from './coordinator.js'
 import type { StoredRecord } from './identity.js'
 import type { Description } from './ownership.js'
 
+/** How long the outcome of a commit that nobody told is looked for in the log. */
+export const lookForMs = 120_000
+
 export type Resolved = 'committed' | 'aborted' | 'unknown'
 
 /** A transaction whose commit was asked for, and nobody said what became of it. */

@@ -4,6 +4,7 @@ import type { TransactionVersion } from '../../connection/requests/transactions.
 import type { DriverTransactions, TransactionEnd } from '../../driver/transactions.js'
 import { DriverError, FencedError, TidemarkError, TimeoutError } from '../../errors.js'
 import { StateMachine } from '../../runtime/state-machine.js'
+import { pause } from '../../runtime/pause.js'
 import { withinDeadline } from '../../runtime/within-deadline.js'
 import type { ProducerIdentity } from '../produce/partition-sequence.js'
 import { Coordinator, type TransactionContext } from './coordinator.js'
@@ -11,7 +12,8 @@ import { askForEnd, type EndResult } from './ending.js'
 import type { StoredRecord, TransactionalIdentity } from './identity.js'
 import { Joining } from './joining.js'
 import { fencedBy, Ownership, whereWeStand } from './ownership.js'
-import { readDescription, readLog, type Resolved } from './resolving.js'
+import { closedError, timedOut } from './problems.js'
+import { lookForMs, readDescription, readLog, type Resolved } from './resolving.js'
 import { AgreedVersion } from './version.js'
 
 /**
@@ -46,8 +48,11 @@ const moves = {
 } as const satisfies Record<string, readonly string[]>
 type State = keyof typeof moves
 
-/** How long the outcome of a commit that nobody told is looked for in the log. */
-const lookForMs = 120_000
+/**
+ * Under version 2 a leader that is written while the markers of the former transaction are not yet there rests for 20 ms before
+ * it asks the coordinator again. They take a few milliseconds, so waiting for those ourselves is several times faster.
+ */
+const markersMs = 3
 
 export class Transactions implements DriverTransactions {
   readonly #context: TransactionContext
@@ -59,6 +64,7 @@ export class Transactions implements DriverTransactions {
   readonly #machine: StateMachine<State>
   readonly #closed = new AbortController()
   #owner: ProducerIdentity | null = null
+  #endedAt = -Infinity
   /** What the coordinator was told last. */
   #timeoutMs = 0
   #lastVersion: TransactionVersion | null = null
@@ -88,6 +94,8 @@ export class Transactions implements DriverTransactions {
     if (this.#machine.is('fenced')) throw fencedBy(this.#coordinator.key, null)
     this.#machine.require('a transaction', 'unowned', 'ready')
     const owner = await this.#owned(timeoutMs, deadline)
+    await this.#restAfterEnd()
+    this.#machine.require('a transaction', 'ready')
     this.#machine.to('open')
     this.#identity.begin(owner, this.#lastVersion ?? 1)
   }
@@ -167,6 +175,12 @@ export class Transactions implements DriverTransactions {
         throw new TimeoutError('transaction-unresolved', message, { retriable: true })
       },
     })
+  }
+
+  async #restAfterEnd(): Promise<void> {
+    const { clock } = this.#context.runtime
+    const restMs = this.#lastVersion === 2 ? this.#endedAt + markersMs - clock.now() : 0
+    if (restMs > 0) await pause(clock, restMs, this.#closed.signal)
   }
 
   /** The id and epoch for the next transaction, under what the cluster has agreed on now. */
@@ -308,6 +322,7 @@ export class Transactions implements DriverTransactions {
   #adopt({ next, inDoubt }: EndResult & { kind: 'ended' }): void {
     const { owner, mayHaveStragglers } = this.#identity
     this.#owner = next
+    this.#endedAt = this.#context.runtime.clock.now()
     if (this.#machine.is('closed')) return
     const isNew = next.producerId !== owner.producerId || next.producerEpoch !== owner.producerEpoch
     if (isNew) this.#epochIsSpent = false
@@ -381,13 +396,4 @@ export class Transactions implements DriverTransactions {
     if (!inDoubt) return { outcome: 'aborted', error: problem }
     return { outcome: 'unknown', error: problem, resolved: Promise.resolve('unknown') }
   }
-}
-
-function timedOut(): DriverError {
-  const message = 'the transaction was open for longer than its timeoutMs, so its coordinator aborted it'
-  return new DriverError('transaction-timed-out', message, { retriable: true })
-}
-
-function closedError(): DriverError {
-  return new DriverError('closed', 'the producer was closed')
 }
