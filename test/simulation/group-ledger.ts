@@ -11,18 +11,20 @@ import type { Cut, FormerLogs } from './former-logs.js'
 import type { Report } from './invariant.js'
 import type { Plan } from './plan.js'
 import { partitionsOf, readable } from './stored-log.js'
-import { isTimedOut, placeOf, Tenures, type Execution, type Tenure } from './tenures.js'
+import { isTimedOut, placeOf, Tenures, type Execution, type Given, type Tenure } from './tenures.js'
 
 /** Everything one group did, watched from outside: the handler, the driver's calls, and the requests to the cluster. */
 export class GroupLedger {
   readonly tenures: Tenures
-  readonly #generationOf = new Map<string, number>()
+  /** What the group gave each member last. */
+  readonly #lastGiven = new Map<string, Given>()
   /** What the group gave a member, by consumer and generation. */
   readonly #given = new Map<string, ReadonlySet<string>>()
   /** Everything readable below is settled, by partition. */
   readonly #settledUpTo = new Map<string, number>()
   /** What readers were told to leave out: by a seek, or by a jump out of a range that the log no longer has. */
   readonly #waived = new Map<string, Waiver[]>()
+  #turns = 0
   repeated = 0
   /** Repeats that a late commit explains: Kafka takes it as long as its generation lasts. Reported like all the others. */
   takenBack = 0
@@ -47,7 +49,8 @@ export class GroupLedger {
     if (request.api !== 'syncGroup') return
     const { errorCode, assignment } = answer as AnswerTo<typeof request>
     if (errorCode !== 0) return
-    this.#generationOf.set(consumer, request.generationId)
+    this.#turns += 1
+    this.#lastGiven.set(consumer, { generation: request.generationId, turn: this.#turns })
     const given = new Set(assignment.partitions.map(({ topic, partition }) => partitionKey(topic, partition)))
     this.#given.set(`${consumer}/${request.generationId}`, given)
   }
@@ -146,7 +149,7 @@ export class GroupLedger {
   // ── What passes the driver ────────────────────────────────────────────────────────────────────────────────────────
 
   assigned(consumer: string, partitions: readonly AssignedPartition[]): void {
-    this.tenures.assigned(consumer, this.#generationOf.get(consumer) ?? -1, partitions)
+    this.tenures.assigned(consumer, this.#lastGiven.get(consumer) ?? notGiven, partitions)
   }
 
   /** A reader goes on elsewhere by its user's wish: nobody has to handle what lies before. */
@@ -274,7 +277,7 @@ export class GroupLedger {
       )
     if (before.doubtfulCommit <= offset) this.takenBack += 1
     // Of two that held the partition at the same time, the one that had lost it says so.
-    const isLate = after.generation < before.generation || besides.includes(before)
+    const isLate = isBefore(after, before) || besides.includes(before)
     if (isReported(before) || (isLate && (isReported(after) || after.crashed))) return
     const reports = JSON.stringify(
       reportsOf(before).map(({ reason, possibleDuplicates }) => ({ reason, possibleDuplicates })),
@@ -282,6 +285,13 @@ export class GroupLedger {
     const detail = `${placeOf(former)} was handled by ${before.consumer} (epoch ${before.epoch}) and again by ${after.consumer} (epoch ${after.epoch}); reported: ${reports}`
     this.report('repeats lie in reported ranges', detail)
   }
+}
+
+const notGiven: Given = { generation: -1, turn: -1 }
+
+/** In one generation the partition changes hands only when another process comes for the same instance id. */
+function isBefore(one: Given, other: Given): boolean {
+  return one.generation === other.generation ? one.turn < other.turn : one.generation < other.generation
 }
 
 /** Nobody has to handle these: a seek passed them, or their passing was told. */

@@ -38,7 +38,7 @@ export class LoneLedger {
 
   assigned(consumer: string, partitions: readonly AssignedPartition[]): void {
     this.coverage.met('partition of a reader without a group', partitions.length)
-    this.tenures.assigned(consumer, -1, partitions)
+    this.tenures.assigned(consumer, { generation: -1, turn: -1 }, partitions)
   }
 
   sought(consumer: string, place: TopicPartition, offset: number): void {

@@ -13,6 +13,8 @@ export interface Tenure extends TopicPartition {
   readonly consumer: string
   readonly epoch: number
   readonly generation: number
+  /** Rises with what the group gave: who replaces a member of its instance id is given the same in the same generation. */
+  readonly turn: number
   /** Where it began to read. */
   readonly position: number
   /** Next offset that was not handed over yet. */
@@ -56,6 +58,12 @@ export interface Execution extends TopicPartition {
   end: 'running' | 'done' | 'discarded' | 'failed' | 'late'
 }
 
+/** What the group gave: a generation's assignment, told to one member. */
+export interface Given {
+  readonly generation: number
+  readonly turn: number
+}
+
 /** What a consumer has in flight, besides handlers, when something happens to it. */
 export interface InFlight {
   readonly commits: number
@@ -85,16 +93,16 @@ export class Tenures {
 
   // ── What passes the driver ────────────────────────────────────────────────────────────────────────────────────────
 
-  assigned(consumer: string, generation: number, partitions: readonly AssignedPartition[]): void {
+  assigned(consumer: string, given: Given, partitions: readonly AssignedPartition[]): void {
     for (const { topic, partition, epoch, position } of partitions)
-      this.#begin({ topic, partition }, consumer, epoch, generation, position, null)
+      this.#begin({ topic, partition }, consumer, epoch, given, position, null)
   }
 
   #begin(
     place: TopicPartition,
     consumer: string,
     epoch: number,
-    generation: number,
+    { generation, turn }: Given,
     position: number,
     continues: Tenure | null,
   ): Tenure {
@@ -103,6 +111,7 @@ export class Tenures {
       consumer,
       epoch,
       generation,
+      turn,
       position,
       handedUpTo: position,
       state: 'held',
@@ -178,7 +187,7 @@ export class Tenures {
     }
     this.coverage.met(offset < former.handedUpTo ? 'seek backwards' : 'seek forwards')
     former.state = 'over'
-    const fresh = this.#begin({ topic, partition }, consumer, former.epoch, former.generation, offset, former)
+    const fresh = this.#begin({ topic, partition }, consumer, former.epoch, former, offset, former)
     former.continuedBy = fresh
     this.leads({ topic, partition }, offset)
   }

@@ -1,0 +1,89 @@
+import { describe, expect, it } from 'vitest'
+import type { SyncGroupAnswer, SyncGroupRequest } from '../../src/connection/requests/groups.js'
+import type { HandlerContext } from '../../src/consumer/handling/handler.js'
+import type { AssignedPartition } from '../../src/driver/consumer.js'
+import { createMemoryCluster } from '../../src/drivers/memory/memory-cluster.js'
+import type { Message } from '../../src/message/message.js'
+import type { DrainReason, DrainReport } from '../../src/telemetry/drain-report.js'
+import { Coverage } from './coverage.js'
+import { FormerLogs } from './former-logs.js'
+import { GroupLedger } from './group-ledger.js'
+import { planOf } from './plan.js'
+
+const place = { topic: 'orders', partition: 0 }
+
+/** A group of one partition, seen by its ledger. */
+function groupOf() {
+  const broken: string[] = []
+  const cluster = createMemoryCluster()
+  const former = new FormerLogs(cluster)
+  const report = (invariant: string) => void broken.push(invariant)
+  const ledger = new GroupLedger('shop', cluster, planOf(1), former, new Coverage(), () => false, report)
+  let epochs = 0
+  /** The group gives the partition to a member, which reads on from 10. */
+  const given = (consumer: string, generationId: number) => {
+    const request = { api: 'syncGroup', generationId } as SyncGroupRequest
+    ledger.answered(consumer, request, {
+      errorCode: 0,
+      assignment: { partitions: [place] },
+    } as unknown as SyncGroupAnswer)
+    epochs += 1
+    const assigned = { ...place, epoch: epochs, position: 10 } as AssignedPartition
+    ledger.assigned(consumer, [assigned])
+    return assigned
+  }
+  const handles = (consumer: string, offset: number) => {
+    const { tenures } = ledger
+    const { signal } = new AbortController()
+    const message = { ...place, offset, value: 'an order', key: null } as unknown as Message<string>
+    tenures.ended(tenures.started(consumer, tenures.newCall(), message, { signal } as HandlerContext), 'done')
+  }
+  const drains = (consumer: string, reason: DrainReason, duplicates: readonly (readonly [number, number])[]) => {
+    const possibleDuplicates = duplicates.map(([from, to]) => ({ ...place, from, to }))
+    const told = { reason, partitions: [place], abandoned: 0, possibleDuplicates, doneBeyond: [] }
+    ledger.tenures.drained(consumer, told as unknown as DrainReport)
+  }
+  const brokenInTheEnd = () => {
+    ledger.checkEnd()
+    return broken
+  }
+  return { given, handles, drains, brokenInTheEnd }
+}
+
+describe("the simulation's ledger of a group", () => {
+  it('has a member that was replaced in its generation tell what it handles after its successor', () => {
+    const { given, handles, drains, brokenInTheEnd } = groupOf()
+    given('replaced', 4)
+    given('successor', 4)
+    handles('successor', 14)
+    drains('successor', 'revoked', [])
+    // The next of its generations; it is not heard yet that there is a successor.
+    given('successor', 7)
+    handles('replaced', 14)
+    drains('replaced', 'lost', [[10, 15]])
+    drains('successor', 'stopped', [])
+    expect(brokenInTheEnd()).toEqual([])
+  })
+
+  it('takes no excuse for a repeat that a replaced member does not tell', () => {
+    const { given, handles, drains, brokenInTheEnd } = groupOf()
+    given('replaced', 4)
+    given('successor', 4)
+    handles('successor', 14)
+    drains('successor', 'revoked', [])
+    handles('replaced', 14)
+    drains('replaced', 'lost', [])
+    expect(brokenInTheEnd()).toEqual(['repeats lie in reported ranges'])
+  })
+
+  it('has the replaced member tell what its successor handles again, and nobody else', () => {
+    const { given, handles, drains, brokenInTheEnd } = groupOf()
+    given('replaced', 4)
+    handles('replaced', 14)
+    drains('replaced', 'lost', [])
+    given('successor', 4)
+    handles('successor', 14)
+    drains('successor', 'stopped', [[10, 15]])
+    expect(brokenInTheEnd()).toEqual(['repeats lie in reported ranges'])
+  })
+})
