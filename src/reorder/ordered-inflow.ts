@@ -1,6 +1,7 @@
 import type { FetchedRecords } from '../driver/consumer.js'
 import type { Inflow, Supply } from '../consumer/intake/inflow.js'
 import type { Mark } from '../consumer/partition/back-pressure.js'
+import type { InOrder } from '../consumer/partition/event-order.js'
 import type { OwnedPartition } from '../consumer/partition/owned-partition.js'
 import type { Work } from '../consumer/partition/work.js'
 import { TidemarkError } from '../errors.js'
@@ -73,7 +74,7 @@ export class OrderedInflow implements Supply {
   #state: 'open' | 'ended' | 'left' = 'open'
   /** Why nothing more comes. */
   #error: Error | null = null
-  /** Handed out; the first `#settled` of them are done. */
+  /** Handed out; `#settled` of them are done. */
   #run: readonly OrderedRecord<Work>[] = noRun
   #settled = 0
   /** In the order, and not done. */
@@ -138,14 +139,19 @@ export class OrderedInflow implements Supply {
     return noWork
   }
 
-  settled(records: number, bytes: number): void {
+  settled(records: number, bytes: number, inOrder: readonly InOrder[] | InOrder): void {
     this.#inflow.settled(records, bytes)
     this.#open -= records
-    for (let left = records; left > 0 && this.#settled < this.#run.length; left -= 1) {
-      this.#turns.buffer.done(this.#run[this.#settled] as OrderedRecord<Work>)
-      this.#settled += 1
-    }
+    if (isSome(inOrder)) for (const record of inOrder) this.#done(record)
+    else this.#done(inOrder)
     if (this.#settled === this.#run.length) this.#turns.over(this)
+  }
+
+  /** Not always the next of the run: of a batch some may be done before those in front of them. */
+  #done(record: InOrder): void {
+    if (this.#run.length === 0) return
+    this.#turns.buffer.done(record as OrderedRecord<Work>)
+    this.#settled += 1
   }
 
   orderSnapshot(): OrderSnapshot | null {
@@ -264,6 +270,10 @@ export class OrderedInflow implements Supply {
     this.#turns.buffer.end(this.order)
     this.#turns.changed()
   }
+}
+
+function isSome(inOrder: readonly InOrder[] | InOrder): inOrder is readonly InOrder[] {
+  return Array.isArray(inOrder)
 }
 
 const noRun: readonly OrderedRecord<Work>[] = Object.freeze([])

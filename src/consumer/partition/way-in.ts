@@ -1,5 +1,6 @@
 import type { FetchedRecords } from '../../driver/consumer.js'
 import type { OrderSnapshot } from '../../offsets/order-snapshot.js'
+import type { InOrder } from './event-order.js'
 
 /** What of a partition was received and is not settled. */
 export interface PartitionInflow {
@@ -12,7 +13,8 @@ export interface PartitionInflow {
   push(fetched: FetchedRecords): void
   /** Nothing more comes: when everything held is settled, taking throws `error`. */
   endWith(error: Error): void
-  settled(records: number, bytes: number): void
+  /** @param inOrder those records, where an order of event time handed them out */
+  settled(records: number, bytes: number, inOrder: readonly InOrder[] | InOrder | null): void
   /** What is held waits for its turn among the records of other partitions. */
   readonly waitsInOrder: boolean
   /** What the next owner must know of the order in which it was handled; `null` when there is none. */

@@ -70,7 +70,7 @@ export class Work implements LaneTask<Work> {
     const { tracker, inflow } = this.partition
     if (typeof this.tickets === 'number') tracker.settle(this.tickets, this.count)
     else for (const ticket of this.tickets) tracker.settle(ticket)
-    inflow.settled(this.count, this.sizeBytes)
+    inflow.settled(this.count, this.sizeBytes, this.inOrder)
   }
 
   /** A batch in two, neither of them empty: its first records, and the rest. Both stand in its place of the lane. */
@@ -99,6 +99,8 @@ export class Work implements LaneTask<Work> {
       this.failure,
     )
     part.#batch = this.inLane
+    const { inOrder } = this
+    if (inOrder !== null) part.inOrder = indexes.map((index) => (inOrder as readonly InOrder[])[index] as InOrder)
     return part
   }
 

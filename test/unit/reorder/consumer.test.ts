@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { DeadLetter, type HandlerContext, type Message } from 'tidemark'
-import { boundedOutOfOrderness } from 'tidemark/event-time'
+import { boundedOutOfOrderness, type EventOrder } from 'tidemark/event-time'
 import type { Simulation } from 'tidemark/testing'
 import { textHeader } from '../../../src/message/headers.js'
 import { simulated, until } from '../consumer/simulated.js'
@@ -69,6 +69,50 @@ describe('a consumer with reorder', () => {
       await until(simulation, () => values.length === 320)
       expect(values).toEqual(inTimeOrder(values))
       await one.messaging.close()
+    }))
+})
+
+describe('a batch of which dedupe has seen some', () => {
+  /** Of a batch of three, the last is known to be handled. */
+  const knowsLast = {
+    known: async (_: string, identities: readonly string[]) =>
+      new Set(identities.length === 3 ? identities.slice(2) : []),
+    mark: async () => undefined,
+  }
+
+  it('tells the handler of the others how they stand in the order', () =>
+    over([[120, 100, 110]], async (simulation) => {
+      const one = await inOrder(simulation, 'one', {
+        dedupe: knowsLast,
+        handleBatch: (messages: readonly Message<string>[], { order }: HandlerContext) => {
+          for (const { value } of messages) one.handled.push({ value, order: order as EventOrder })
+        },
+      })
+      await until(simulation, () => one.handled.length > 0)
+      expect(one.values()).toEqual(['0@100', '0@110'])
+      expect(one.handled[0]?.order).toMatchObject({ timestamp: day + 100, late: null, forced: false })
+      await one.messaging.close()
+    }))
+
+  it('loses none of the others when its process dies before they are handled', () =>
+    over([[100, 110, 120]], async (simulation) => {
+      const { clock } = simulation
+      let isHandling = false
+      const one = await inOrder(simulation, 'one', {
+        dedupe: knowsLast,
+        handleBatch: async () => {
+          isHandling = true
+          await clock.sleep(60_000)
+        },
+      })
+      await until(simulation, () => isHandling)
+      // What is known to be handled is committed meanwhile.
+      await clock.sleep(10_000)
+      one.process.crash()
+      const two = await inOrder(simulation, 'two')
+      await until(simulation, () => two.handled.length >= 2)
+      expect(two.values().slice(0, 2)).toEqual(['0@100', '0@110'])
+      await two.messaging.close()
     }))
 })
 
