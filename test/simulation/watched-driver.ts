@@ -54,11 +54,11 @@ export function watchedDriver(
     commit: async (offsets, deadline) => inner.commit(offsets, deadline),
     pause: (partition) => inner.pause(partition),
     resume: (partition) => inner.resume(partition),
-    seek: (partition, offset) => {
+    seek: (partition, offset, log) => {
       if (isResetting) goesOnAt = offset
       else if (isToldStart(partition, offset)) tenures.sought(consumer, partition, offset)
       else ledger.sought(consumer, partition, offset)
-      inner.seek(partition, offset)
+      inner.seek(partition, offset, log)
     },
     assignment: () => inner.assignment(),
     endOf: (partition) => inner.endOf(partition),
