@@ -39,7 +39,7 @@ export class GroupLedger {
     private readonly isDeadLettered: (group: string, place: TopicPartition, offset: number, text: string) => boolean,
     private readonly report: Report,
   ) {
-    this.tenures = new Tenures(plan, former, coverage, report)
+    this.tenures = new Tenures(plan, former, coverage, report, 'share')
   }
 
   // ── What passes the connection ────────────────────────────────────────────────────────────────────────────────────
@@ -164,9 +164,9 @@ export class GroupLedger {
   }
 
   /** The driver tells where reading goes on; what its user is told of it comes as a warning. */
-  wasReset(_consumer: string, place: TopicPartition, { to, reason }: PositionReset): void {
+  wasReset(consumer: string, place: TopicPartition, { to, reason }: PositionReset): void {
     this.coverage.met(`reset: ${reason}`)
-    this.tenures.leads(place, to)
+    this.tenures.leads(consumer, place, to)
   }
 
   /** What was known of the records that are gone says nothing of those that come. */

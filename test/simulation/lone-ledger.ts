@@ -29,7 +29,7 @@ export class LoneLedger {
     private readonly readers: () => readonly string[],
     private readonly report: Report,
   ) {
-    this.tenures = new Tenures(plan, former, coverage, report)
+    this.tenures = new Tenures(plan, former, coverage, report, 'alone')
   }
 
   commitAsked(consumer: string): void {
@@ -51,9 +51,9 @@ export class LoneLedger {
     this.#waived.set(key, [...(this.#waived.get(key) ?? []), range])
   }
 
-  wasReset(_consumer: string, place: TopicPartition, { to, reason }: PositionReset): void {
+  wasReset(consumer: string, place: TopicPartition, { to, reason }: PositionReset): void {
     this.coverage.met(`reset: ${reason}`)
-    this.tenures.leads(place, to)
+    this.tenures.leads(consumer, place, to)
   }
 
   /** Waivers of former records do no harm: each reader was told where it went on. */
@@ -131,9 +131,12 @@ export class LoneLedger {
 
 /**
  * It stands below the cut and is read again: what its handler did after its signal had aborted counts for nothing, and the
- * dead letter of one that failed may not have been stored yet.
+ * dead letter of one that failed may not have been stored yet. It was, where the next record of its lane had begun. A reader
+ * without a group reports no repeats, so its reports say nothing of that.
  */
-function wasGivenUp({ end, tenure }: Execution): boolean {
-  if (end !== 'late' && end !== 'failed') return false
-  return (tenure?.drains ?? []).some(({ reason }) => reason === 'reset')
+function wasGivenUp({ end, tenure, lane, offset, call }: Execution): boolean {
+  if (tenure === null || (end !== 'late' && end !== 'failed')) return false
+  const last = tenure.lastStarted.get(lane)
+  const wasSettled = last !== undefined && last.offset > offset && last.call > call
+  return !wasSettled && tenure.drains.some(({ reason }) => reason === 'reset')
 }

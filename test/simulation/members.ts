@@ -257,9 +257,9 @@ export class Members {
    * Its log is read from the beginning. A member that a broker which lags told of a former topic takes the group's commits
    * for those of a log that is gone, and says so: what is repeated then was told, though nobody's drain reports it.
    */
-  #readsAnew({ ledger }: Member, { topic, partition }: TopicPartition): void {
+  #readsAnew({ name, ledger }: Member, { topic, partition }: TopicPartition): void {
     this.#tools.coverage.met('reading anew was told')
-    ledger.tenures.leads({ topic, partition }, 0)
+    ledger.tenures.leads(name, { topic, partition }, 0)
   }
 
   /** Of another log nothing is told by offsets. */

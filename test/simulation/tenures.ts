@@ -34,8 +34,8 @@ export interface Tenure extends TopicPartition {
   doubtfulCommit: number
   readonly drains: DrainReport[]
   readonly running: Set<Execution>
-  /** Last offset started, by lane (the partition, or the key). */
-  readonly lastStarted: Map<string, number>
+  /** By lane (the partition, or the key). */
+  readonly lastStarted: Map<string, Execution>
   /** Cuts of the log before it began. */
   readonly cutsBefore: number
 }
@@ -76,7 +76,7 @@ export class Tenures {
   readonly #all: Tenure[] = []
   /** Every call of the handler, by place. */
   readonly #executions = new Map<string, Map<number, Execution[]>>()
-  /** Targets of the seeks of each partition, in order. */
+  /** Targets of the seeks of each partition, in order; without a group those of each reader. */
   readonly #seeks = new Map<string, number[]>()
   /** What users have paused, by consumer and place: it holds over rebalances. */
   readonly #paused = new Set<string>()
@@ -89,6 +89,8 @@ export class Tenures {
     private readonly former: FormerLogs,
     private readonly coverage: Coverage,
     private readonly report: Report,
+    /** Where one reads says nothing of where another does. */
+    private readonly readers: 'share' | 'alone',
   ) {}
 
   // ── What passes the driver ────────────────────────────────────────────────────────────────────────────────────────
@@ -189,15 +191,20 @@ export class Tenures {
     former.state = 'over'
     const fresh = this.#begin({ topic, partition }, consumer, former.epoch, former, offset, former)
     former.continuedBy = fresh
-    this.leads({ topic, partition }, offset)
+    this.leads(consumer, { topic, partition }, offset)
   }
 
   /** Reading of the partition goes on at `offset`, by a seek or a reset that was told. */
-  leads({ topic, partition }: TopicPartition, offset: number): void {
-    const key = partitionKey(topic, partition)
+  leads(consumer: string, place: TopicPartition, offset: number): void {
+    const key = this.#readingOf(consumer, place)
     const seeks = this.#seeks.get(key)
     if (seeks === undefined) this.#seeks.set(key, [offset])
     else seeks.push(offset)
+  }
+
+  #readingOf(consumer: string, { topic, partition }: TopicPartition): string {
+    const key = partitionKey(topic, partition)
+    return this.readers === 'share' ? key : `${consumer}/${key}`
   }
 
   paused(consumer: string, place: TopicPartition, isPaused: boolean): void {
@@ -264,7 +271,7 @@ export class Tenures {
       besides: this.at(place, offset).flatMap(({ tenure: other }) =>
         other !== null && other !== tenure && other.state !== 'over' ? [other] : [],
       ),
-      seeksBefore: this.#seeks.get(partitionKey(topic, partition))?.length ?? 0,
+      seeksBefore: this.#seeks.get(this.#readingOf(consumer, place))?.length ?? 0,
       end: 'running',
     }
     const what = `${consumer} starts ${topic}-${partition}@${offset}`
@@ -297,8 +304,9 @@ export class Tenures {
     tenure?.running.delete(execution)
   }
 
-  #checkStart(tenure: Tenure, { topic, partition, offset, lane, call, context }: Execution, what: string): void {
-    const last = tenure.lastStarted.get(lane) ?? -1
+  #checkStart(tenure: Tenure, execution: Execution, what: string): void {
+    const { topic, partition, offset, lane, call, context } = execution
+    const last = tenure.lastStarted.get(lane)?.offset ?? -1
     // Records of a batch that failed come again, one by one.
     const isAgain = this.at({ topic, partition }, offset).some(
       (before) => before.tenure === tenure && (before.end === 'failed' || isTimedOut(before)),
@@ -307,7 +315,7 @@ export class Tenures {
     if (offset <= last && !isAgain) this.report('order per key within an assignment epoch', `${what} after ${last}`)
     if (context.signal.aborted) this.report('no handler starts with an aborted signal', what)
     if (tenure.paused && !isAgain) this.report('no handler starts while its partition is paused', what)
-    tenure.lastStarted.set(lane, offset)
+    tenure.lastStarted.set(lane, execution)
     for (const other of tenure.running) {
       if (other.lane !== lane || other.call === call || isTimedOut(other)) continue
       this.report(
@@ -345,7 +353,7 @@ export class Tenures {
 
   /** Did a seek of the partition between the starts of two executions lead back to them? */
   isSoughtBetween(before: Execution, after: Execution): boolean {
-    const seeks = this.#seeks.get(partitionKey(before.topic, before.partition)) ?? []
+    const seeks = this.#seeks.get(this.#readingOf(after.tenure?.consumer ?? '', before)) ?? []
     return seeks.slice(before.seeksBefore, after.seeksBefore).some((target) => target <= before.offset)
   }
 
