@@ -35,6 +35,8 @@ const runsBetweenLooks = 64
 /** Idleness is looked for so many times within the time that it takes, but not more often than this, and not more seldom. */
 const looks = 4
 const [leastTickMs, mostTickMs] = [20, 250]
+/** Brokers that have the log tell its end more often. */
+const oldEndMs = 10_000
 /** A watermark that has stood for so long while records wait is told; when that has lasted it is a warning. */
 const heldAfterMs = 1_000
 
@@ -284,9 +286,13 @@ class Sequencer implements Ordering, Turns {
 
   #report(inflow: OrderedInflow): void {
     const { order, partition, isTakenUp } = inflow
-    const end = this.#parts.endOf(partition)
+    const { clock, endOf, isDeleted } = this.#parts
+    const end = endOf(partition)
+    const isOld = end === null || clock.now() - end.at > oldEndMs
+    // What was deleted ends where it was read to: no broker will tell any more.
+    if (isOld && isTakenUp && isDeleted(partition.topic)) this.buffer.reportEnd(order, order.position, clock.now())
     // What does not read, or has not come so far, cannot tell that there is nothing.
-    if (!isTakenUp || end === null || !partition.gate.isOpen('fetch')) this.buffer.notRead(order)
+    else if (!isTakenUp || end === null || !partition.gate.isOpen('fetch')) this.buffer.notRead(order)
     else this.buffer.reportEnd(order, end.offset, end.at)
   }
 

@@ -255,6 +255,8 @@ function orderingOf(
     marks: { high: options.highMark, low: options.lowMark },
     handlerTimeoutMs: options.handlerTimeoutMs,
     endOf: (partition) => driver().endOf(partition),
+    isDeleted: (name) =>
+      (driver().facts().unavailableTopics ?? []).some(({ topic, why }) => topic === name && why === 'deleted'),
     onFailed,
   })
 }

@@ -19,6 +19,8 @@ export interface OrderingParts {
   readonly marks: { readonly high: Mark; readonly low: Mark }
   readonly handlerTimeoutMs: number
   readonly endOf: (partition: TopicPartition) => KnownEnd | null
+  /** Brokers say that the topic, which was there, is there no more. */
+  readonly isDeleted: (topic: string) => boolean
   /** The consumer cannot go on. */
   readonly onFailed: (error: TidemarkError) => void
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { DeadLetter, type HandlerContext, type Message } from 'tidemark'
+import { DeadLetter, defineTopic, string, type HandlerContext, type Message } from 'tidemark'
 import { boundedOutOfOrderness, type EventOrder } from 'tidemark/event-time'
 import type { Simulation } from 'tidemark/testing'
 import { textHeader } from '../../../src/message/headers.js'
@@ -365,6 +365,32 @@ describe('partitions that come and go', () => {
         await one.messaging.close()
       },
     ))
+})
+
+describe('a topic that is deleted', () => {
+  it('is handled as far as it was read, and nobody waits for more of it', () =>
+    over([[100]], async (simulation) => {
+      const { cluster, clock } = simulation
+      cluster.createTopic('u', { partitions: 1 })
+      cluster.appendTransaction(
+        'u',
+        0,
+        [{ key: null, value: Buffer.from('u@300'), headers: [], timestamp: day + 300 }],
+        'commit',
+      )
+      const one = await inOrder(simulation, 'one', {
+        topics: ['t', 'u'].map((name) => defineTopic({ name, value: string() })),
+        reorder: { watermark: boundedOutOfOrderness(100).withIdleness({ maxIdleMs: 30_000 }) },
+      })
+      await clock.sleep(2_000)
+      cluster.deleteTopic('u')
+      putTimes(cluster, 0, [5_000, 6_000])
+      await clock.sleep(20_000)
+      expect(one.values()).toEqual(['0@100'])
+      await until(simulation, () => one.handled.length === 4)
+      expect(one.values()).toEqual(['0@100', 'u@300', '0@5000', '0@6000'])
+      await one.messaging.close()
+    }))
 })
 
 describe('a stop', () => {
