@@ -111,7 +111,7 @@ export class MemberTransactions implements Ledger {
   }
 
   #join(what: Omit<Joining, 'end'>): Promise<'joined' | 'late'> {
-    const refusal = this.#refusals.of(what.partition, what.offset, what.purpose)
+    const refusal = this.#refusals.of(what.partition, what.offset, what.purpose, what.held)
     if (refusal !== undefined) return Promise.reject(refusal)
     return new Promise((end) => {
       const joining = { ...what, end }
@@ -130,7 +130,7 @@ export class MemberTransactions implements Ledger {
     this.#contributions.add(partition, offset, bytes)
     for (const one of held) {
       this.#contributions.sent(sendHeld(this.#member.producer, one), (error) => {
-        this.#refusals.note(partition, offset, purpose, error)
+        this.#refusals.note(partition, offset, purpose, one, error)
         // Nothing can be taken back, so all of it is aborted.
         this.#due?.()
       })
@@ -176,6 +176,7 @@ export class MemberTransactions implements Ledger {
 
   /** What it contributed would be aborted with its place, and records that are behind it are not handled again. */
   beforeMove(partition: OwnedPartition, deadline: number): Promise<void> {
+    this.#refusals.forgetAll(partition)
     return this.#contributions.has(partition) ? this.flush([partition], deadline) : Promise.resolve()
   }
 

@@ -1,38 +1,71 @@
 import { SendError } from '../errors.js'
 import type { TopicPartition } from '../message/topic-partition.js'
+import type { HeldRecord } from './held-sends.js'
+
+/** Said of a record's size: something smaller may go. */
+const ofSize: ReadonlySet<string> = new Set(['record-too-large', 'message-too-large', 'record-list-too-large'])
 
 /** Said of a record itself, or of its topic: the same again would be met at every attempt. */
 const ofRecord: ReadonlySet<string> = new Set([
-  ...['record-too-large', 'message-too-large', 'record-list-too-large', 'invalid-record', 'invalid-timestamp'],
+  ...ofSize,
+  ...['invalid-record', 'invalid-timestamp'],
   ...['invalid-partition', 'invalid-topic-exception', 'policy-violation', 'topic-authorization-failed'],
   ...['unsupported-for-message-format', 'unsupported-compression-type', 'unsupported-version', 'not-durable'],
 ])
 
 export type Purpose = 'output' | 'letter'
 
+interface Refusal {
+  readonly topic: string
+  readonly sizeBytes: number
+  readonly error: SendError
+}
+
 /**
  * What no transaction takes. A record that a broker refuses aborts all of its transaction, and would abort every one after it;
- * so when the record that it was made of comes again, that one fails alone.
+ * so when the record that it was made of comes again, that one fails alone. What goes to another topic, or is smaller than
+ * what was too large, may go. What is refused with a batch in doubt says nothing of its records.
  */
 export class Refusals {
-  readonly #errors = new Map<string, SendError>()
+  /** By partition, then by offset and purpose. */
+  readonly #refusals = new Map<string, Map<string, Refusal>>()
 
-  note(place: TopicPartition, offset: number, purpose: Purpose, error: unknown): void {
-    if (error instanceof SendError && ofRecord.has(error.code)) this.#errors.set(nameOf(place, offset, purpose), error)
+  note(place: TopicPartition, offset: number, purpose: Purpose, held: HeldRecord, error: unknown): void {
+    if (!(error instanceof SendError) || error.outcome !== 'not-stored' || !ofRecord.has(error.code)) return
+    let ofPlace = this.#refusals.get(nameOf(place))
+    if (ofPlace === undefined) this.#refusals.set(nameOf(place), (ofPlace = new Map<string, Refusal>()))
+    ofPlace.set(keyOf(offset, purpose), { topic: held.topic.name, sizeBytes: held.sizeBytes, error })
   }
 
-  of(place: TopicPartition, offset: number, purpose: Purpose): SendError | undefined {
-    return this.#errors.size === 0 ? undefined : this.#errors.get(nameOf(place, offset, purpose))
+  of(place: TopicPartition, offset: number, purpose: Purpose, held: readonly HeldRecord[]): SendError | undefined {
+    if (this.#refusals.size === 0) return undefined
+    const refusal = this.#refusals.get(nameOf(place))?.get(keyOf(offset, purpose))
+    return refusal !== undefined && held.some((one) => meets(one, refusal)) ? refusal.error : undefined
   }
 
   /** Its fate is decided. */
   forget(place: TopicPartition, offset: number): void {
-    if (this.#errors.size === 0) return
-    this.#errors.delete(nameOf(place, offset, 'output'))
-    this.#errors.delete(nameOf(place, offset, 'letter'))
+    if (this.#refusals.size === 0) return
+    const ofPlace = this.#refusals.get(nameOf(place))
+    ofPlace?.delete(keyOf(offset, 'output'))
+    ofPlace?.delete(keyOf(offset, 'letter'))
+    if (ofPlace?.size === 0) this.#refusals.delete(nameOf(place))
+  }
+
+  /** Somebody has the partition go on anew, so what stood in its way may be mended. */
+  forgetAll(place: TopicPartition): void {
+    this.#refusals.delete(nameOf(place))
   }
 }
 
-function nameOf({ topic, partition }: TopicPartition, offset: number, purpose: Purpose): string {
-  return `${purpose} of ${topic}-${partition}@${offset}`
+function meets(held: HeldRecord, { topic, sizeBytes, error }: Refusal): boolean {
+  return held.topic.name === topic && (held.sizeBytes >= sizeBytes || !ofSize.has(error.code))
+}
+
+function nameOf({ topic, partition }: TopicPartition): string {
+  return `${topic}-${partition}`
+}
+
+function keyOf(offset: number, purpose: Purpose): string {
+  return `${purpose}@${offset}`
 }

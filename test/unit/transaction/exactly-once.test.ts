@@ -10,6 +10,7 @@ import {
   type Messaging,
 } from 'tidemark'
 import { createMemoryCluster, memory, type MemoryClusterOptions } from 'tidemark/memory'
+import { brokerCode } from '../../../src/connection/broker-error.js'
 import { noHeaders } from '../../../src/message/record.js'
 import { seededRandom } from '../../../src/runtime/random.js'
 import { virtualClock } from '../../../src/testing/time/virtual-clock.js'
@@ -164,6 +165,41 @@ describe('a consumer under the profile transactional', () => {
     await clock.advance(1_000)
     expect(out().visible).toEqual(['a', 'b'])
     expect(out(0, 'dead').visible).toHaveLength(1)
+    await clock.runUntil(messaging.close())
+  })
+
+  it('keeps a dead letter that its topic finds too large as a pointer', async () => {
+    const { clock, cluster, open, append, copier, out, committed } = world()
+    cluster.createTopic('small', { partitions: 2, configs: { 'max.message.bytes': '2000' } })
+    append(['a', 'x'.repeat(5_000), 'b'])
+    const messaging = open()
+    const consumer = copier(messaging, {
+      deadLetter: 'small',
+      handle: async ({ value }: Message<string>, context: HandlerContext) => {
+        if (value.length > 1) throw new DeadLetter('no')
+        await context.send(to, value, { partition: 0 })
+      },
+    } as never)
+    await clock.runUntil(consumer.start())
+    await clock.advance(5_000)
+    expect(out().visible).toEqual(['a', 'b'])
+    expect(out(0, 'small').visible).toHaveLength(1)
+    expect(committed()).toBe(4)
+    await clock.runUntil(messaging.close())
+  })
+
+  it('sends again what was refused when its partition is restarted, for it may be allowed now', async () => {
+    const { clock, cluster, open, append, copier, out, events } = world()
+    append(['a', 'b'])
+    const messaging = open()
+    cluster.faults.failNext({ api: 'produce' }, brokerCode.TOPIC_AUTHORIZATION_FAILED)
+    const consumer = copier(messaging, { retry: false })
+    await clock.runUntil(consumer.start())
+    await clock.advance(5_000)
+    expect(events.some(({ kind }) => kind === 'partition-stopped')).toBe(true)
+    await clock.runUntil(consumer.restart('in', 0))
+    await clock.advance(5_000)
+    expect(out().visible).toEqual(['a', 'b'])
     await clock.runUntil(messaging.close())
   })
 })
