@@ -236,9 +236,10 @@ export class Messaging implements AsyncDisposable {
     const share = { timeoutMs: timeoutMs * consumersShare }
     const stops = [...[...this.#consumers].map((consumer) => consumer.stopEntirely(share)), ...this.#relays.stop(share)]
     const stopped = await Promise.allSettled(stops)
-    // What is open is ended by its own handler, or aborted when its producer closes.
-    const transactionsEnd = deadline - Math.max(0, deadline - clock.now()) * (1 - transactionsShare)
-    await withinDeadline(this.#transactions.idle(), { clock, deadline: transactionsEnd, onLate: () => undefined })
+    // What is open is ended by its own handler, else aborted.
+    await this.#withinShare(deadline, this.#transactions.idle())
+    this.#transactions.close()
+    await this.#withinShare(deadline, this.#transactions.idle())
     // A handler that outlived its consumer may still want to send; nobody would close what is made for it now.
     const flushed = await this.#producers.close(Math.max(0, deadline - clock.now()))
     await this.#visits.close()
@@ -248,6 +249,13 @@ export class Messaging implements AsyncDisposable {
       .filter((end) => end.status === 'rejected')
       .map((end) => end.reason as unknown)
     if (failures.length > 0) throw new AggregateError(failures, 'not everything could be closed in order')
+  }
+
+  /** Waits no longer than a part of what is left. */
+  async #withinShare(deadline: number, work: Promise<unknown>): Promise<void> {
+    const { clock } = this.#options.driver.runtime
+    const end = deadline - Math.max(0, deadline - clock.now()) * (1 - transactionsShare)
+    await withinDeadline(work, { clock, deadline: end, onLate: () => undefined })
   }
 
   #force(): void {

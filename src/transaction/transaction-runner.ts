@@ -15,6 +15,8 @@ export interface RunnerParts {
   readonly mark: CallMark
   /** How long a transaction may wait until it begins. */
   readonly beginMs: number
+  /** Aborts what is under way, unless its commit was asked for. */
+  readonly closed: AbortSignal
 }
 
 export interface RunLimits {
@@ -32,23 +34,27 @@ const endMs = 30_000
  *
  * | step      | ends it early, as aborted                              | else leaves to |
  * |-----------|--------------------------------------------------------|----------------|
- * | its turn  | signal, `beginMs`                                      | begin          |
- * | begin     | whatever keeps the id from us                          | handler        |
- * | handler   | it throws; signal; `timeoutMs`                         | sends          |
- * | sends     | one that failed; signal; `timeoutMs`                   | commit         |
+ * | its turn  | signal, close, `beginMs`                               | begin          |
+ * | begin     | signal, close; whatever keeps the id from us           | handler        |
+ * | handler   | it throws; signal, close; `timeoutMs`                  | sends          |
+ * | sends     | one that failed; signal, close; `timeoutMs`            | commit         |
  * | commit    | –, it says what became of it: committed, aborted, unknown | –           |
  */
 export class TransactionRunner {
   readonly #parts: RunnerParts
   /** Ends when the last one that came has ended. Never rejects. */
   #last: Promise<unknown> = Promise.resolve()
+  /** A begin that nobody waits for any more; the next one comes after it. Never rejects. */
+  #left: Promise<unknown> = Promise.resolve()
 
   constructor(parts: RunnerParts) {
     this.#parts = parts
   }
 
   /** @throws TransactionError unless it was committed */
-  async run<Result>(handle: Handle<Result>, limits: RunLimits): Promise<Result> {
+  async run<Result>(handle: Handle<Result>, { timeoutMs, signal }: RunLimits): Promise<Result> {
+    const { closed } = this.#parts
+    const limits = { timeoutMs, signal: signal === undefined ? closed : AbortSignal.any([signal, closed]) }
     const before = this.#last
     let ended!: () => void
     const own = new Promise<void>((resolve) => (ended = resolve))
@@ -57,7 +63,7 @@ export class TransactionRunner {
       await this.#begin(before, limits)
       return await this.#handle(handle, limits)
     } finally {
-      ended()
+      void this.#left.then(ended)
     }
   }
 
@@ -75,14 +81,22 @@ export class TransactionRunner {
     try {
       await withinDeadline(before, { clock, deadline, signal, onLate: busy })
       const begun = transactions.begin(timeoutMs, deadline)
-      await begun
-      if (signal?.aborted === true) {
-        await transactions.abort(deadline)
-        throw signal.reason
-      }
+      await withinDeadline(begun, { clock, deadline: Infinity, signal, onLate: busy }).catch((error: unknown) => {
+        if (signal?.aborted === true) this.#left = this.#abortWhenBegun(begun)
+        throw error
+      })
     } catch (cause) {
       throw this.#aborted(cause, signal, 'was not begun')
     }
+  }
+
+  /** Never rejects. */
+  async #abortWhenBegun(begun: Promise<void>): Promise<void> {
+    const { transactions, clock } = this.#parts
+    await begun.then(
+      () => transactions.abort(clock.now() + endMs),
+      () => undefined, // whoever begins next is told
+    )
   }
 
   async #handle<Result>(handle: Handle<Result>, { timeoutMs, signal }: RunLimits): Promise<Result> {
@@ -138,7 +152,8 @@ export class TransactionRunner {
 
   #aborted(cause: unknown, signal: AbortSignal | undefined, how: string): TransactionError {
     const { id } = this.#parts
-    const isGivenUp = signal?.aborted === true && cause === signal.reason
+    const { closed } = this.#parts
+    const isGivenUp = signal?.aborted === true && cause === signal.reason && cause !== closed.reason
     const known = cause instanceof TidemarkError && !isGivenUp ? cause : null
     const code = isGivenUp ? 'aborted' : (known?.code ?? 'handler-failed')
     const why = isGivenUp ? 'it was given up by its signal' : (known?.message ?? 'its handler failed (see cause)')

@@ -1,4 +1,5 @@
 import type { DriverTransactions } from '../driver/transactions.js'
+import { StateError } from '../errors.js'
 import type { Producer } from '../producer/producer.js'
 import { CallMark } from '../runtime/callers.js'
 import type { Clock } from '../runtime/clock.js'
@@ -18,6 +19,7 @@ export class TransactionRunners {
   readonly #beginMs: number
   readonly #runners = new Map<string, TransactionRunner>()
   readonly #mark = new CallMark()
+  readonly #closed = new AbortController()
 
   constructor(make: (id: string) => TransactionalParts, clock: Clock, beginMs: number) {
     this.#make = make
@@ -34,6 +36,11 @@ export class TransactionRunners {
     return this.#runner(id).run(handle, limits)
   }
 
+  /** Aborts those that are under way, unless their commit was asked for. */
+  close(): void {
+    this.#closed.abort(new StateError('closed', 'the messaging was closed before its handler and sends had ended'))
+  }
+
   /** Resolves when no transaction is under way. */
   async idle(): Promise<void> {
     await Promise.all([...this.#runners.values()].map((runner) => runner.idle()))
@@ -42,7 +49,7 @@ export class TransactionRunners {
   #runner(id: string): TransactionRunner {
     let runner = this.#runners.get(id)
     if (runner === undefined) {
-      const own = { clock: this.#clock, mark: this.#mark, beginMs: this.#beginMs }
+      const own = { clock: this.#clock, mark: this.#mark, beginMs: this.#beginMs, closed: this.#closed.signal }
       runner = new TransactionRunner({ id, ...this.#make(id), ...own })
       this.#runners.set(id, runner)
     }

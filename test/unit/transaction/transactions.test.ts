@@ -262,6 +262,45 @@ describe.each(versions)('transactions of version %d', (transactionVersion) => {
     await world.close()
   })
 
+  it('are given up by their signal while they begin, and the next one begins all the same', async () => {
+    const world = new World({ transactionVersion })
+    const messaging = world.messaging()
+    const control = new AbortController()
+    const held = world.cluster.faults.holdRequest({ api: 'initProducerId' })
+    const given = messaging.transaction('id', everywhere('a'), { signal: control.signal })
+    await world.clock.runUntil(() => held.state === 'held')
+    const abortedAt = world.clock.now()
+    control.abort(new Error('enough'))
+    expect(await world.run(given)).toBe('aborted aborted')
+    expect(world.clock.now() - abortedAt).toBeLessThan(100)
+    held.release()
+    expect(await world.run(messaging.transaction('id', everywhere('b')))).toBe('committed')
+    await world.clock.advance(1_000)
+    expect(visible(world.cluster)).toEqual(all('b'))
+    await world.close()
+  })
+
+  it('end with the close of their messaging when their handler does not', async () => {
+    const world = new World({ transactionVersion })
+    const messaging = world.messaging()
+    const endless = messaging.transaction(
+      'id',
+      async (transaction) => {
+        await everywhere('a')(transaction)
+        await new Promise(() => undefined)
+      },
+      { timeoutMs: 600_000 },
+    )
+    endless.catch(() => undefined) // looked at below
+    const startedAt = world.clock.now()
+    await world.clock.advance(100)
+    await world.clock.runUntil(messaging.close({ timeoutMs: 1_000 }))
+    expect(await world.run(endless)).toBe('aborted closed')
+    expect(world.clock.now() - startedAt).toBeLessThan(2_000)
+    expect(visible(world.cluster)).toEqual([])
+    await world.close()
+  })
+
   it('of two owners of one id: the later one has it, the earlier one says so and does not take it back', async () => {
     const world = new World({ transactionVersion })
     const [earlier, later] = [world.messaging(), world.messaging()]
