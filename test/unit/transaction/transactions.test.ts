@@ -18,6 +18,7 @@ import { string } from '../../../src/serde/string.js'
 import { virtualClock, type VirtualClock } from '../../../src/testing/time/virtual-clock.js'
 import { defineTopic } from '../../../src/topic/define-topic.js'
 import type { Transaction } from '../../../src/transaction/transaction.js'
+import { producerSettings } from '../../support/test-records.js'
 
 const one = defineTopic({ name: 'one', value: string() })
 const two = defineTopic({ name: 'two', value: string() })
@@ -355,6 +356,37 @@ describe.each(versions)('transactions of version %d', (transactionVersion) => {
     expect(visible(world.cluster)).toEqual(all(...values))
     await world.close()
   })
+})
+
+it('what is late of one transaction takes back no offsets of the next, nor does it open one', async () => {
+  const world = new World({ transactionVersion: 1 })
+  const settings = { ...producerSettings, idempotent: true, transactionalId: 'id', requestTimeoutMs: 1_000 }
+  const driver = memory({ cluster: world.cluster, runtime: { clock: world.clock, random: seededRandom(1) } })
+  const producer = driver.createProducer(settings)
+  const transactions = producer.transactions as NonNullable<DriverProducer['transactions']>
+  const member = { groupId: 'g', generationId: -1, memberId: '', groupInstanceId: null }
+  const upTo = (offset: number) => [{ topic: 'one', partition: 0, offset, leaderEpoch: -1, metadata: '' }]
+  const deadline = world.clock.now() + 60_000
+  const work = async () => {
+    await producer.connect(deadline)
+    for (const api of ['addOffsetsToTxn', 'txnOffsetCommit'] as const) {
+      const held = world.cluster.faults.holdRequest({ api })
+      await transactions.begin(10_000, deadline)
+      await transactions.commitOffsets(member, upTo(10), deadline)
+      expect((await transactions.commit(deadline)).outcome).toBe('committed')
+      expect(held.state).toBe('held')
+      await transactions.begin(10_000, deadline)
+      await transactions.commitOffsets(member, upTo(20), deadline)
+      held.release()
+      await world.clock.sleep(20)
+      expect((await transactions.commit(deadline)).outcome).toBe('committed')
+      await world.clock.sleep(100)
+      expect(world.cluster.committed('g').map(({ offset }) => offset)).toEqual([20])
+    }
+    await producer.close()
+  }
+  await world.clock.runUntil(work())
+  await world.close()
 })
 
 describe('whose a transactional id is, by what its coordinator says', () => {
