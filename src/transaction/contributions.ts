@@ -1,4 +1,17 @@
 import type { OwnedPartition } from '../consumer/partition/owned-partition.js'
+import type { HeldRecord } from './held-sends.js'
+import type { Purpose } from './refusals.js'
+
+/** Something that waits for its place in a transaction. */
+export interface Joining {
+  readonly partition: OwnedPartition
+  /** Of the first record whose handling sent it. */
+  readonly offset: number
+  readonly held: readonly HeldRecord[]
+  readonly bytes: number
+  readonly purpose: Purpose
+  readonly end: (end: 'joined' | 'late') => void
+}
 
 /** What joined one transaction: of which partitions, what of it is not settled yet, and how its sends ended. */
 export class Contributions {

@@ -26,6 +26,8 @@ export interface EndParts {
   readonly isUndone: (partition: OwnedPartition) => boolean
   /** The partition has nothing that is not on record. */
   readonly onRecord: (partition: OwnedPartition) => void
+  /** So much of the partition is settled beyond its first open record that one commit cannot tell it. */
+  readonly onCrowded: (partition: OwnedPartition) => void
 }
 
 export type MemberEnd =
@@ -77,18 +79,22 @@ function requireWhole(contributions: Contributions, transactions: DriverTransact
   throw new TidemarkError('partition-gone', message, { topic, partition, retriable: true })
 }
 
-function choose({ ledger, isUndone, onRecord }: EndParts): ChosenOffset[] {
+function choose({ ledger, isUndone, onRecord, onCrowded }: EndParts): ChosenOffset[] {
   const chosen: ChosenOffset[] = []
+  let crowded: OwnedPartition | null = null
   for (const partition of ledger.partitions()) {
     if (!partition.uncommitted || partition.isGone || isUndone(partition)) continue
     partition.uncommitted = false
     const state = stateOf(partition)
     // Nobody could tell where the partition starts: what the group has may lie anywhere.
     if (state.offset < 0) continue
-    if (!holdsAll(partition, state)) throw tooMuchBeyond(partition)
-    if (isNews(partition.acknowledged, state)) chosen.push({ partition, state })
+    if (!holdsAll(partition, state)) {
+      crowded = partition
+      onCrowded(partition)
+    } else if (isNews(partition.acknowledged, state)) chosen.push({ partition, state })
     else onRecord(partition)
   }
+  if (crowded !== null) throw tooMuchBeyond(crowded)
   return chosen
 }
 
@@ -122,6 +128,6 @@ function notSent(topic: string): SendError {
 
 /** What is settled and not on record would be handled again though its output is visible. */
 function tooMuchBeyond({ topic, partition }: OwnedPartition): TidemarkError {
-  const message = `what is settled of ${topic}-${partition} beyond its first open record does not fit into one commit; lower concurrency`
+  const message = `what is settled of ${topic}-${partition} beyond its first open record does not fit into one commit, so less of it is handled at the same time from now on`
   return new TidemarkError('commit-too-large', message, { topic, partition, retriable: true })
 }

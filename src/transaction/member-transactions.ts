@@ -13,24 +13,16 @@ import { deferred } from '../runtime/deferred.js'
 import { withinDeadline } from '../runtime/within-deadline.js'
 import { WorkLoop } from '../runtime/work-loop.js'
 import { tell } from '../telemetry/tell.js'
-import { Contributions } from './contributions.js'
+import { Contributions, type Joining } from './contributions.js'
 import { endOfTransaction, type ChosenOffset } from './end-of-transaction.js'
 import { sendHeld, type HeldRecord } from './held-sends.js'
 import type { MemberTransactionsSettings, TransactionalMember } from './member.js'
-import { Refusals, type Purpose } from './refusals.js'
-
-/** Something that waits for its place in a transaction. */
-interface Joining {
-  readonly partition: OwnedPartition
-  /** Of the first record whose handling sent it. */
-  readonly offset: number
-  readonly held: readonly HeldRecord[]
-  readonly bytes: number
-  readonly purpose: Purpose
-  readonly end: (end: 'joined' | 'late') => void
-}
+import { Refusals } from './refusals.js'
 
 type State = 'idle' | 'beginning' | 'open' | 'ending' | 'in-doubt' | 'closed'
+
+/** However it is settled, that fits into one commit. */
+const mostOpenWhenCrowded = 512
 
 const betweenTransactions = exponential({ initialMs: 100, maxMs: 5_000 })
 
@@ -53,7 +45,7 @@ const betweenTransactions = exponential({ initialMs: 100, maxMs: 5_000 })
  *    cannot be in it.
  * 3. Offsets go last, when every record of the transaction is stored, under the generation that we have then.
  * 4. After an abort only the partitions that contributed go back, and only those that are still ours. What was settled
- *    without sends stays settled.
+ *    without sends stays settled, unless no commit can tell it all: of such a partition less is open from then on.
  * 5. While it is not known what became of a transaction, none begins.
  */
 export class MemberTransactions implements Ledger {
@@ -77,6 +69,8 @@ export class MemberTransactions implements Ledger {
   /** What they settled was taken back while they were being given up: nothing of them counts any more. */
   readonly #undone = new WeakSet<OwnedPartition>()
   readonly #refusals = new Refusals()
+  /** More of them is settled than one commit can tell. */
+  readonly #crowded = new Set<OwnedPartition>()
 
   constructor(settings: MemberTransactionsSettings, parts: LedgerParts, member: TransactionalMember) {
     this.#settings = settings
@@ -310,6 +304,7 @@ export class MemberTransactions implements Ledger {
       closed: this.#closed.signal,
       isUndone: (partition: OwnedPartition) => this.#undone.has(partition),
       onRecord: (partition: OwnedPartition) => this.#confirmations.onRecord(partition, choice),
+      onCrowded: (partition: OwnedPartition) => this.#crowded.add(partition),
     }
     const ended = await endOfTransaction(parts, this.#parts.runtime.clock.now() + timeoutMs)
     if (ended.kind === 'empty') return
@@ -355,11 +350,11 @@ export class MemberTransactions implements Ledger {
 
   /** What contributed goes on at what is committed, where it is still ours. */
   #rewind(error: unknown): void {
-    const contributors = this.#contributions.partitions()
+    const takenBack = new Set([...this.#contributions.partitions(), ...this.#crowded])
     this.#contributions = new Contributions()
     this.#aborts += 1
     let back = 0
-    for (const partition of contributors) {
+    for (const partition of takenBack) {
       this.#count('pending')
       if (partition.isGone) continue
       // Another owner, or the next process, goes on at what is committed.
@@ -367,8 +362,11 @@ export class MemberTransactions implements Ledger {
       else {
         back += 1
         this.#parts.rewind(partition)
+        if (this.#crowded.has(partition) && partition.successor !== null)
+          partition.successor.mostOpen = mostOpenWhenCrowded
       }
     }
+    this.#crowded.clear()
     for (const partition of this.#parts.partitions()) {
       if (!partition.isGone && isNews(partition.acknowledged, stateOf(partition))) partition.uncommitted = true
     }

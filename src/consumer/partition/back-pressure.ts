@@ -48,7 +48,8 @@ export class BackPressure {
   }
 
   /** Taking up makes objects of bytes, and much of little where they were compressed: beyond the mark only when nothing runs. */
-  mayTakeUp({ inflow, lanes }: OwnedPartition): boolean {
+  mayTakeUp({ inflow, lanes, tracker, mostOpen }: OwnedPartition): boolean {
+    if (tracker.window >= mostOpen) return false
     return lanes.running === 0 || inflow.takenBytes * this.#partitions <= this.#high.bytes
   }
 

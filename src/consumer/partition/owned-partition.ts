@@ -61,6 +61,8 @@ export class OwnedPartition implements TopicPartition {
   metadataMaxBytes: number
   /** Whose records count, of a partition that its readers write too; kept beside commits. */
   fences: readonly WriteFence[] = []
+  /** Most records from the lowest unfinished one to the newest that is taken up. */
+  mostOpen = Infinity
   /** Something changed since the last commit that was sent. */
   uncommitted = false
   /** Its handlers were told that their results count no more, so none may begin any more. */

@@ -202,4 +202,24 @@ describe('a consumer under the profile transactional', () => {
     expect(out().visible).toEqual(['a', 'b'])
     await clock.runUntil(messaging.close())
   })
+
+  it('goes on when more is settled beyond a slow record than one commit can tell', async () => {
+    const { clock, open, append, copier, out, events } = world()
+    append(numbers(1_600))
+    const messaging = open()
+    const consumer = copier(messaging, {
+      order: 'none',
+      concurrency: 1_600,
+      handle: async ({ value }: Message<string>, context: HandlerContext) => {
+        // Longer than any rest between transactions.
+        if (Number(value) % 2 === 0) await clock.sleep(20_000)
+        await context.send(to, value, { partition: 0 })
+      },
+    } as never)
+    await clock.runUntil(consumer.start())
+    await clock.advance(120_000)
+    expect(events.filter(({ kind }) => kind === 'transaction-aborted')).toHaveLength(1)
+    expect([...out().visible].sort()).toEqual(numbers(1_600).sort())
+    await clock.runUntil(messaging.close())
+  })
 })
