@@ -78,7 +78,7 @@ export class MemberTransactions implements Ledger {
     this.#member = member
   }
 
-  get counts(): Readonly<Record<CommitOutcome, number>> {
+  get counts(): typeof noCounts {
     return this.#counts
   }
 
@@ -163,15 +163,19 @@ export class MemberTransactions implements Ledger {
     for (const partition of partitions) partition.uncommitted = true
     while (partitions.some((partition) => this.#hasMore(partition)) && clock.now() < deadline) {
       this.#endSoon()
-      const ended = this.#roundEnded.promise
-      await withinDeadline(ended, { clock, deadline, onLate: () => undefined })
+      await withinDeadline(this.#roundEnded.promise, { clock, deadline, onLate: () => undefined })
     }
   }
 
-  /** What it contributed would be aborted with its place, and records that are behind it are not handled again. */
-  beforeMove(partition: OwnedPartition, deadline: number): Promise<void> {
+  /** While nobody can tell what became of what it contributed, no place is right: that is waited for, however long. */
+  async beforeMove(partition: OwnedPartition): Promise<void> {
     this.#refusals.forgetAll(partition)
-    return this.#contributions.has(partition) ? this.flush([partition], deadline) : Promise.resolve()
+    const { clock } = this.#parts.runtime
+    const until = { clock, deadline: Infinity, signal: partition.signal, onLate: () => undefined }
+    while (this.#contributions.has(partition) && !partition.isGone && !this.#is('closed')) {
+      this.#endSoon()
+      await withinDeadline(this.#roundEnded.promise, until).catch(() => undefined) // gone: it moves nowhere
+    }
   }
 
   confirmed(partition: OwnedPartition): Promise<boolean> {
@@ -267,8 +271,8 @@ export class MemberTransactions implements Ledger {
           this.#fail(error)
           return false
         }
-        const partitions = this.#parts.partitions().length
-        if (attempt === 1) tell(this.#parts.telemetry, { kind: 'commit-delayed', partitions })
+        const { length } = this.#parts.partitions()
+        if (attempt === 1) tell(this.#parts.telemetry, { kind: 'commit-delayed', partitions: length })
         await this.#rest(betweenTransactions(attempt, random))
       }
     }

@@ -222,4 +222,27 @@ describe('a consumer under the profile transactional', () => {
     expect([...out().visible].sort()).toEqual(numbers(1_600).sort())
     await clock.runUntil(messaging.close())
   })
+
+  it.each(['commits', 'aborts'] as const)(
+    'restarts a partition whose transaction is in doubt when that is known: the coordinator %s it',
+    async (what) => {
+      const { clock, cluster, open, append, copier, out } = world()
+      append(numbers(20))
+      const messaging = open()
+      const consumer = copier(messaging, { drainMs: 1_000, transaction: { everyMs: 20 } } as never)
+      const [first] = Array.from({ length: 20 }, () => cluster.faults.holdRequest({ api: 'endTxn' }))
+      await clock.runUntil(consumer.start())
+      await clock.advance(5_000)
+      if (what === 'commits') first?.release()
+      await clock.advance(20_000)
+      const restarted = consumer.restart('in', 0)
+      await clock.advance(5_000)
+      append(numbers(20, 20))
+      cluster.faults.clear()
+      await clock.runUntil(restarted)
+      await clock.advance(30_000)
+      expect(out()).toEqual({ visible: numbers(40), open: 0 })
+      await clock.runUntil(messaging.close())
+    },
+  )
 })
