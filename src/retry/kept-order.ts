@@ -87,10 +87,9 @@ export class KeptOrder implements DelayTopicsRun {
     this.#ends.ask(partition, (end) => this.#fence(order, place.index, partition, end))
   }
 
-  ended(work: Work, { kind }: Settlement): void {
+  ended(work: Work, end: Settlement): void {
     const { place, order } = this.#standing(work.partition)
-    const isDone = kind === 'handled' || kind === 'duplicate' || kind === 'discarded' || kind === 'moved'
-    if (place.index < 0 || !isDone) return
+    if (place.index < 0 || !freesItsKey(end)) return
     const key = keyOf(work)
     if (key === null) return
     this.#confirm(order, order.done(place.index, work.partition, key))
@@ -183,6 +182,12 @@ export class KeptOrder implements DelayTopicsRun {
     this.#written += 1
     return `${writer}.${this.#written}`
   }
+}
+
+/** Behind a letter that stops its partition the key waits there for the restart, what comes of it anew too. */
+function freesItsKey(end: Settlement): boolean {
+  if (end.kind === 'moved') return end.thenStop === undefined
+  return end.kind === 'handled' || end.kind === 'duplicate' || end.kind === 'discarded'
 }
 
 function keyOf({ firstRecord }: Work): string | null {

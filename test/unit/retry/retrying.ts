@@ -2,7 +2,7 @@ import { createMessaging, defineTopic, string, type Message, type MessagingConsu
 import type { SimulatedProcess, Simulation } from 'tidemark/testing'
 
 export const t = defineTopic({ name: 't', value: string(), key: (value) => value.split('-')[0] ?? null })
-const letters = defineTopic({ name: 't.dlq', value: string(), deadLettersOf: t })
+export const letters = defineTopic({ name: 't.dlq', value: string(), deadLettersOf: t })
 export const [soon, late] = ['t.g.retry.2s', 't.g.retry.10s']
 
 export interface Seen {
@@ -13,7 +13,10 @@ export interface Seen {
 }
 
 type Options = Partial<
-  Pick<MessagingConsumerOptions<readonly (typeof t)[]>, 'order' | 'retryLater' | 'sessionTimeoutMs'>
+  Pick<
+    MessagingConsumerOptions<readonly (typeof t)[]>,
+    'deadLetter' | 'dedupe' | 'order' | 'retryLater' | 'sessionTimeoutMs'
+  >
 >
 
 /** A consumer that fails as the test says; without retries in place, so that what is seen are those out of place. */

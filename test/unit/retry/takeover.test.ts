@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { brokerCode } from '../../../src/connection/broker-error.js'
 import { textHeader } from '../../../src/message/headers.js'
 import { simulated } from '../consumer/simulated.js'
-import { consuming, soon, until, valuesOf } from './retrying.js'
+import { consuming, late, letters, soon, until, valuesOf } from './retrying.js'
 
 const ordered = { retryLater: { delays: ['2s', 10_000] } } as const
 
@@ -36,7 +36,7 @@ describe('who takes over a key that is put off', () => {
       const process = simulation.process('one')
       const first = await consuming(simulation, process, () => false, ordered)
       await clock.sleep(1_000)
-      const late = (value: string, waitMs: number) => {
+      const landed = (value: string, waitMs: number) => {
         const headers = [
           textHeader('td-retry-id', 'former.1'),
           textHeader('td-not-before', new Date(clock.wallTime() + waitMs).toISOString()),
@@ -44,8 +44,8 @@ describe('who takes over a key that is put off', () => {
         const record = { key: Buffer.from('a'), value: Buffer.from(value), headers, timestamp: clock.wallTime() }
         cluster.appendTransaction(soon, 0, [record], 'commit')
       }
-      late('a-1', 0)
-      late('a-2', 8_000)
+      landed('a-1', 0)
+      landed('a-2', 8_000)
       await clock.sleep(3_000)
       process.crash()
       const second = await consuming(simulation, simulation.process('two'), () => false, ordered)
@@ -68,6 +68,26 @@ describe('a key whose record is too large for its delay topic', () => {
       await until(simulation, () => seen.length === 2)
       expect(cluster.records('t.dlq', 0).length).toBe(1)
       expect(cluster.records(soon, 0).length).toBe(0)
+      await messaging.close()
+    }))
+})
+
+describe('a key whose record became a dead letter that stops its partition', () => {
+  it('is not handled further before the restart, and goes on then; other keys do all the time', () =>
+    simulated(async (simulation) => {
+      const fails = (value: string) => value === 'a-1'
+      const options = { ...ordered, deadLetter: { topic: letters, afterwards: 'stop' } } as const
+      const { messaging, consumer, seen, send } = await consuming(simulation, simulation.process('one'), fails, options)
+      await send('a-1')
+      const stopped = () => consumer.facts().partitions.some(({ state }) => state === 'stopped')
+      await until(simulation, stopped)
+      await send('a-2', 'b-1')
+      await simulation.clock.sleep(5_000)
+      expect(valuesOf(seen)).toEqual(['a-1', 'a-1', 'a-1', 'b-1'])
+      await consumer.restart(late, 0)
+      await until(simulation, () => seen.at(-1)?.value === 'a-2')
+      await send('a-3')
+      await until(simulation, () => seen.at(-1)?.value === 'a-3')
       await messaging.close()
     }))
 })
