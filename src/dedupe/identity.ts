@@ -57,8 +57,13 @@ function originOf({ topic: own, headers }: Message): Place | null {
   const partition = headers.get(tdHeader.originPartition)
   const offset = headers.get(tdHeader.originOffset)
   if (topic === undefined || partition === undefined || offset === undefined) return null
-  const isSame = topic === own || headers.has(tdHeader.reason) || headers.has('td-not-before')
+  const isSame = topic === own || headers.has(tdHeader.reason) || isDelayTopic(own, topic)
   return isSame ? { topic, partition, offset } : null
+}
+
+/** Read as a topic of its own: whoever put a record off reads it back as of where it came from. */
+function isDelayTopic(name: string, of: string): boolean {
+  return name.startsWith(`${of}.`) && /\.retry\.\d+(?:ms|[smhd])$/.test(name)
 }
 
 function noIdentity(given: unknown): TidemarkError {

@@ -20,6 +20,8 @@ export interface Failure {
 
 export interface Delayed {
   readonly work: Work
+  /** Read from a delay topic, so its headers say where it stands in the topic that is read. Elsewhere they may be another's. */
+  readonly isBack: boolean
   readonly group: string | null
   readonly failure: Failure | null
   /** Wall time, ms since the Unix epoch. */
@@ -34,11 +36,12 @@ export interface Delayed {
  * The record as it goes to a delay topic: key, value and headers as they were, and beside them where it first came from,
  * when it may be tried again, and what failed last. The time of its origin stands in `td-origin-timestamp`.
  */
-export function delayedRecord({ work, group, failure, notBefore, id, now }: Delayed): OutgoingRecord {
+export function delayedRecord({ work, isBack, group, failure, notBefore, id, now }: Delayed): OutgoingRecord {
   const { partition, firstRecord: record } = work
+  const offset = isBack ? (headerNumber(record.headers, tdHeader.retryOffset) ?? record.offset) : record.offset
   const ours: Header[] = [
     ...originHeaders(partition, record),
-    textHeader(tdHeader.retryOffset, String(headerNumber(record.headers, tdHeader.retryOffset) ?? record.offset)),
+    textHeader(tdHeader.retryOffset, String(offset)),
     textHeader(tdHeader.notBefore, isoTime(notBefore)),
     ...(id === null ? [] : [textHeader(tdHeader.retryId, id)]),
     ...(group === null ? [] : [textHeader(tdHeader.group, group)]),

@@ -56,7 +56,7 @@ export function targetOf(levels: DelayLevels, { work, error }: Failed, keepsKeys
  * @returns `too-large` when it does not fit there
  */
 export async function writeDelayed(
-  { group, publish, runtime, telemetry }: PutOffParts,
+  { group, levels, publish, runtime, telemetry }: PutOffParts,
   work: Work,
   { level, waitMs }: Target,
   failed: Failed | null,
@@ -65,6 +65,7 @@ export async function writeDelayed(
   const { partition, firstRecord } = work
   const { topic, partition: number } = partition
   const place = { topic, partition: number, offset: firstRecord.offset, to: level.topic }
+  const isBack = levels.of(topic).index >= 0
   const failure: Failure | null = failed
   const notBefore = runtime.clock.wallTime() + waitMs
   const end = await keepElsewhere<void>({
@@ -72,7 +73,7 @@ export async function writeDelayed(
     reason: 'delay-topic',
     write: () => {
       const now = runtime.clock.wallTime()
-      return publish(level.topic, number, delayedRecord({ work, group, failure, notBefore, id, now }))
+      return publish(level.topic, number, delayedRecord({ work, isBack, group, failure, notBefore, id, now }))
     },
     refusal: (error) => {
       const refusal = refusalOf(error)

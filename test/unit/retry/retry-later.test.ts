@@ -1,4 +1,5 @@
 import { createMessaging, RetryLater } from 'tidemark'
+import { memoryDedupe } from 'tidemark/dedupe'
 import { memory } from 'tidemark/memory'
 import { describe, expect, it } from 'vitest'
 import { messageHeaders } from '../../../src/message/headers.js'
@@ -44,6 +45,31 @@ describe('a record that failed in place', () => {
         '3',
         undefined,
         undefined,
+      ])
+      await messaging.close()
+    }))
+
+  it('is itself, whatever of another record was handed on with it: it comes back to its place, and is no repeat of its like', () =>
+    simulated(async (simulation) => {
+      const fails = (_: string, attempt: number) => attempt === 4
+      const options = { dedupe: memoryDedupe() }
+      const { messaging, seen } = await consuming(simulation, simulation.process('one'), fails, options)
+      const headers = {
+        'td-origin-topic': 'orders',
+        'td-origin-partition': '3',
+        'td-origin-offset': '77',
+        'td-origin-timestamp': '2026-01-01T00:00:00.000Z',
+        'td-not-before': '2026-01-01T00:00:00.000Z',
+        'td-retry-offset': '99',
+        'td-attempt': '3',
+      }
+      for (let copy = 0; copy < 2; copy += 1) await messaging.producer({ lingerMs: 0 }).send(t, 'a-1', { headers })
+      await simulation.clock.sleep(10_000)
+      expect(seen.map(({ place, attempt }) => `${place} ${attempt}`)).toEqual([
+        't-0@0 4',
+        't-0@1 4',
+        't-0@0 5',
+        't-0@1 5',
       ])
       await messaging.close()
     }))
