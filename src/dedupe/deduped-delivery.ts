@@ -6,6 +6,8 @@ import type { Delivery } from '../consumer/partition/delivery.js'
 import type { OwnedPartition } from '../consumer/partition/owned-partition.js'
 import { again, duplicate, handled, late, type Part, type Settlement } from '../consumer/partition/settlement.js'
 import type { Work } from '../consumer/partition/work.js'
+import { TidemarkError } from '../errors.js'
+import { came } from '../input/came.js'
 import type { Message } from '../message/message.js'
 import type { ReceivedRecord } from '../message/record.js'
 import { withinDeadline } from '../runtime/within-deadline.js'
@@ -65,7 +67,7 @@ class DedupedDelivery implements Delivery {
     const { store, scope, timeoutMs } = settings
     const { clock } = parts
     this.#asks = new GatheredCalls({
-      call: async (identities) => store.known(scope, identities),
+      call: async (identities) => asAnswer(await store.known(scope, identities)),
       what: 'the dedupe store, asked what is handled,',
       clock,
       timeoutMs,
@@ -111,7 +113,7 @@ class DedupedDelivery implements Delivery {
       return this.#parts.ladder.end(work, { attempt: attemptOf(work) }, error)
     }
     const busy = this.#busyOf(identities)
-    if (busy.length === identities.length) return this.#whenFree(partition, identities[0] as string)
+    if (busy.length === identities.length) return this.#whenFree(work, identities[0] as string)
     if (busy.length > 0) {
       const [others, free] = work.divide(busy)
       return { kind: 'parted', parts: [toDeliver(free), toDeliver(others)] }
@@ -132,8 +134,10 @@ class DedupedDelivery implements Delivery {
     return busy
   }
 
-  async #whenFree({ lanes }: OwnedPartition, identity: string): Promise<Settlement> {
+  /** Without a place: whoever works at it may have none either, and take its time. */
+  async #whenFree({ partition: { lanes }, inLane }: Work, identity: string): Promise<Settlement> {
     const { clock } = this.#parts
+    lanes.giveBack(inLane)
     const free = this.#claims.whenFree(identity)
     const wait = { clock, deadline: Infinity, signal: lanes.closing, onLate: () => undefined }
     await withinDeadline(free, wait).catch(() => undefined) // closed: there is no other attempt then
@@ -143,7 +147,13 @@ class DedupedDelivery implements Delivery {
   #ask(work: Work, claim: Claim): Settlement | Promise<Settlement> {
     const { store, scope } = this.#settings
     if (store.isImmediate !== true) return this.#whenAnswered(work, claim, this.#asks.add(claim.identities))
-    return this.#look(work, claim, store.known(scope, claim.identities) as ReadonlySet<string>)
+    let known: ReadonlySet<string>
+    try {
+      known = asAnswer(store.known(scope, claim.identities))
+    } catch (error) {
+      return this.#notAnswered(work, claim, error)
+    }
+    return this.#look(work, claim, known)
   }
 
   async #whenAnswered(work: Work, claim: Claim, asked: Promise<ReadonlySet<string>>): Promise<Settlement> {
@@ -151,10 +161,14 @@ class DedupedDelivery implements Delivery {
     try {
       known = await asked
     } catch (error) {
-      this.#claims.release(claim)
-      return this.#unavailable(work, notAsked(error))
+      return this.#notAnswered(work, claim, error)
     }
     return this.#look(work, claim, known)
+  }
+
+  #notAnswered(work: Work, claim: Claim, error: unknown): Settlement | Promise<Settlement> {
+    this.#claims.release(claim)
+    return this.#unavailable(work, notAsked(error))
   }
 
   #look(work: Work, claim: Claim, known: ReadonlySet<string>): Settlement | Promise<Settlement> {
@@ -221,7 +235,11 @@ class DedupedDelivery implements Delivery {
   #mark(work: Work, claim: Claim, end: Settlement): Settlement | Promise<Settlement> {
     const { store, scope } = this.#settings
     if (store.isImmediate !== true) return this.#whenMarked(work, claim, end)
-    void store.mark(scope, claim.identities) // has ended
+    try {
+      void store.mark(scope, claim.identities) // has ended
+    } catch (error) {
+      return this.#notMarked(work, claim, error)
+    }
     this.#claims.release(claim)
     return end
   }
@@ -230,11 +248,15 @@ class DedupedDelivery implements Delivery {
     try {
       await this.#marks.add(claim.identities)
     } catch (error) {
-      this.#unmarked.set(work, claim)
-      return this.#unavailable(work, notKept(error))
+      return this.#notMarked(work, claim, error)
     }
     this.#claims.release(claim)
     return end
+  }
+
+  #notMarked(work: Work, claim: Claim, error: unknown): Settlement | Promise<Settlement> {
+    this.#unmarked.set(work, claim)
+    return this.#unavailable(work, notKept(error))
   }
 
   #unavailable(work: Work, error: Unavailable): Settlement | Promise<Settlement> {
@@ -277,6 +299,16 @@ function identitiesOf({ messages, records }: Work, chosen: IdentityOf | undefine
 
 function toDeliver(work: Work): Part {
   return { work, end: null }
+}
+
+/** Nothing is guessed from what is no answer: a list, for one, would pass for "none". */
+function asAnswer(answer: unknown): ReadonlySet<string> {
+  const { has, size } = (answer ?? {}) as Partial<ReadonlySet<string>>
+  if (typeof has === 'function' && typeof size === 'number') return answer as ReadonlySet<string>
+  throw new TidemarkError(
+    'invalid-answer',
+    `the answer of known of the dedupe store ${came(answer)}; answer a Set of those identities that have a mark`,
+  )
 }
 
 function notAsked(cause: unknown): Unavailable {

@@ -63,7 +63,13 @@ const plain = (offset: number, timestamp = 1_000 + offset): ReceivedRecord => ({
   headers: [],
 })
 
-async function world(store: DedupeStore, options: Options = {}, logger: Logger = silentLogger) {
+interface Others {
+  readonly logger?: Logger
+  readonly deadLetter?: () => Promise<void>
+}
+
+async function world(store: DedupeStore, options: Options = {}, others: Others = {}) {
+  const { logger = silentLogger, deadLetter } = others
   const handled: string[] = []
   const events: ClientEvent[] = []
   const telemetry = {
@@ -79,7 +85,7 @@ async function world(store: DedupeStore, options: Options = {}, logger: Logger =
   const all = setUp(
     { commit: 'each', retry: {}, ...handling, ...options },
     {
-      deadLetter: route,
+      deadLetter: deadLetter ?? route,
       ...telemetry,
       delivery: dedupedBy({ store, scope: 'g', identity: undefined, timeoutMs: 1_000 }, telemetry),
     },
@@ -88,6 +94,10 @@ async function world(store: DedupeStore, options: Options = {}, logger: Logger =
   const dropped = () =>
     events.flatMap((event) => (event.kind === 'duplicates-dropped' ? [`${event.offset}+${event.records}`] : []))
   return { ...all, handled, events, dropped, letters: given }
+}
+
+const fails = (): never => {
+  throw new Error('connection lost')
 }
 
 const stores = {
@@ -154,6 +164,29 @@ describe.each(Object.entries(stores))('with a store %s', (_, make) => {
     await all.clock.advance(5_000)
     expect(ends).toHaveLength(2)
     expect([all.driver.committed('t', 0)?.nextOffset, all.driver.committed('t', 1)?.nextOffset]).toEqual([1, 1])
+    await all.consumer.stop()
+  })
+
+  it('a copy of one whose dead letter is slow takes no place of concurrency while it waits', async () => {
+    const handled: string[] = []
+    const handle = ({ topic, partition }: Message) => {
+      handled.push(`${topic}-${partition}`)
+      if (topic === 't') throw new Error('bad')
+    }
+    const letters: (() => void)[] = []
+    const deadLetter = () => new Promise<void>((resolve) => letters.push(resolve))
+    const all = await world(make(), { handle, concurrency: 1, retry: false, outage: false }, { deadLetter })
+    for (const partition of [0, 1]) {
+      all.driver.deliver(await all.driver.assign('t', partition), [sentAs(0, 'a')])
+      await all.clock.advance(100)
+    }
+    all.driver.deliver(await all.driver.assign('u', 0), [sentAs(0, 'a')])
+    await all.clock.advance(100)
+    expect(handled).toEqual(['t-0', 'u-0'])
+    letters[0]?.()
+    await all.clock.advance(100)
+    expect(handled).toEqual(['t-0', 'u-0', 't-1'])
+    letters[1]?.()
     await all.consumer.stop()
   })
 
@@ -322,6 +355,39 @@ describe('a store that is down', () => {
     await all.consumer.stop()
   })
 
+  it.each([
+    ['answers with a list', { known: () => Promise.resolve([] as never), mark: () => Promise.resolve() }],
+    ['answers with nothing', { known: () => Promise.resolve(undefined as never), mark: () => Promise.resolve() }],
+    [
+      'answers with a promise, though it is immediate',
+      { isImmediate: true, known: () => Promise.resolve(new Set<string>()), mark: () => undefined },
+    ],
+    ['throws, though it is immediate', { isImmediate: true, known: fails, mark: () => undefined }],
+  ] satisfies [string, DedupeStore][])('and %s tells nothing: an outage, which says so', async (_, store) => {
+    const all = await world(store)
+    all.driver.deliver(await all.driver.assign('t', 0), [plain(0)])
+    await all.clock.advance(60_000)
+    expect(all.handled).toEqual([])
+    expect(all.consumer.state).toBe('running')
+    expect(all.consumer.facts().partitions[0]?.waitsFor).toBe('outage')
+    await all.consumer.stop()
+  })
+
+  it('at once, when it is told though it is immediate: the handler is not called again, the mark is tried again', async () => {
+    let isDown = true
+    const marks: string[] = []
+    const mark = (_: string, identities: readonly string[]) => void (isDown ? fails() : marks.push(...identities))
+    const all = await world({ isImmediate: true, known: () => new Set(), mark })
+    all.driver.deliver(await all.driver.assign('t', 0), [sentAs(0, 'a')])
+    await all.clock.advance(60_000)
+    isDown = false
+    await all.clock.advance(15_000)
+    expect(all.handled).toEqual(['t-0@0'])
+    expect(marks).toEqual(['t id:a'])
+    expect(all.driver.committed('t', 0)?.nextOffset).toBe(1)
+    await all.consumer.stop()
+  })
+
   it('does not hold back a run of repeats once it answers', async () => {
     const store = new FakeStore()
     const all = await world(store)
@@ -349,7 +415,11 @@ describe('a store that marks in the transaction of the handler', () => {
       marks.kept()
       if (marks.identities.includes('t id:b')) throw new Error('after it')
     }
-    const all = await world(store, { handle }, { ...silentLogger, warn: (_, message) => void lines.push(message) })
+    const all = await world(
+      store,
+      { handle },
+      { logger: { ...silentLogger, warn: (_, message) => void lines.push(message) } },
+    )
     all.driver.deliver(await all.driver.assign('t', 0), [sentAs(0, 'a'), sentAs(1, 'b')])
     await all.clock.advance(10_000)
     expect(store.told).toEqual([])
