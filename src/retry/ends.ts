@@ -11,7 +11,10 @@ interface Question {
 
 const backoff = exponential({ initialMs: 100, maxMs: 5_000 })
 
-/** Asks for the ends of partitions until they are told, those of one hand-over together. */
+/**
+ * Asks for the ends of partitions until they are told: those of one hand-over together, and each alone when that fails, so
+ * that one without a leader delays no other.
+ */
 export class Ends {
   readonly #endsOf: (partitions: readonly TopicPartition[]) => Promise<readonly number[]>
   readonly #runtime: Runtime
@@ -28,22 +31,30 @@ export class Ends {
   }
 
   async #askAll(): Promise<void> {
-    let open = this.#questions
+    const asked = this.#questions
     this.#questions = []
-    for (let attempt = 1; ; attempt += 1) {
-      open = open.filter(({ partition }) => !partition.isGone)
-      if (open.length === 0) return
-      const ends = await this.#endsOf(open.map(({ partition: { topic, partition } }) => ({ topic, partition }))).catch(
-        () => null, // asked again
-      )
-      if (ends !== null) {
-        for (const [index, { partition, onEnd }] of open.entries()) {
-          const end = ends[index]
-          if (end !== undefined && !partition.isGone) onEnd(end)
-        }
-        return
-      }
-      await pause(this.#runtime.clock, backoff(attempt, this.#runtime.random), open[0]?.partition.signal)
+    if (await this.#isTold(asked)) return
+    for (const question of asked) void this.#askAlone(question) // never rejects
+  }
+
+  async #askAlone(question: Question): Promise<void> {
+    const { clock, random } = this.#runtime
+    for (let attempt = 1; !(await this.#isTold([question])); attempt += 1) {
+      await pause(clock, backoff(attempt, random), question.partition.signal)
     }
+  }
+
+  /** Or none of them is ours any more. */
+  async #isTold(asked: readonly Question[]): Promise<boolean> {
+    const open = asked.filter(({ partition }) => !partition.isGone)
+    if (open.length === 0) return true
+    const places = open.map(({ partition: { topic, partition } }) => ({ topic, partition }))
+    const ends = await this.#endsOf(places).catch(() => null) // asked again
+    if (ends === null) return false
+    for (const [index, { partition, onEnd }] of open.entries()) {
+      const end = ends[index]
+      if (end !== undefined && !partition.isGone) onEnd(end)
+    }
+    return true
   }
 }

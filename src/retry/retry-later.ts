@@ -8,7 +8,11 @@ import { Unordered } from './unordered.js'
 
 /** What is asked of the cluster. */
 interface ClusterView {
-  listOffsets(partitions: readonly TopicPartition[], position: 'latest'): Promise<readonly number[]>
+  listOffsets(
+    partitions: readonly TopicPartition[],
+    position: 'latest',
+    options: { readonly timeoutMs: number },
+  ): Promise<readonly number[]>
 }
 
 /** Both throw when all is closed. */
@@ -17,6 +21,9 @@ interface RetryLaterParts {
   readonly producer: () => Pick<Producer, 'send'>
   readonly cluster: () => ClusterView
 }
+
+/** Then it is asked again. */
+const askMs = 5_000
 
 /**
  * The ladder's rung for retries out of place. A record that failed in place is put on a delay topic, and its partition goes
@@ -32,7 +39,7 @@ export function retryLater(
     levels,
     order,
     publish: publishTo(levels.topics, producer),
-    endsOf: async (partitions) => cluster().listOffsets(partitions, 'latest'),
+    endsOf: async (partitions) => cluster().listOffsets(partitions, 'latest', { timeoutMs: askMs }),
   }
   return {
     ofTopic: levels.ofTopic,

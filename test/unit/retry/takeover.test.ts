@@ -56,6 +56,27 @@ describe('who takes over a key that is put off', () => {
     }))
 })
 
+describe('a delay topic one of whose partitions has no leader', () => {
+  it('holds up that partition of its topic when they are taken, and no other', () =>
+    simulated(async (simulation) => {
+      const { cluster, clock } = simulation
+      cluster.createTopic('t', { partitions: 3 })
+      const first = await consuming(simulation, simulation.process('one'), () => false, ordered)
+      await clock.sleep(1_000)
+      await first.messaging.close()
+      const unled = { api: 'listOffsets', topic: soon, partition: 1 } as const
+      for (let count = 0; count < 500; count += 1) cluster.faults.failNext(unled, brokerCode.LEADER_NOT_AVAILABLE)
+      const { messaging, seen, send } = await consuming(simulation, simulation.process('two'), () => false, ordered)
+      await send(...Array.from({ length: 12 }, (_, index) => `k${index}-1`))
+      await clock.sleep(20_000)
+      const partitions = () => [...new Set(seen.map(({ place }) => place.split('@')[0]))].sort()
+      expect(partitions()).toEqual(['t-0', 't-2'])
+      cluster.faults.clear()
+      await until(simulation, () => seen.length === 12)
+      await messaging.close()
+    }))
+})
+
 describe('a key whose record is too large for its delay topic', () => {
   it('goes on: the record becomes a dead letter', () =>
     simulated(async (simulation) => {
