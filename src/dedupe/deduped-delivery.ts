@@ -32,7 +32,8 @@ export interface DedupeSettings {
  *
  * | a delivery | news                                                | becomes |
  * |------------|-----------------------------------------------------|---------|
- * | new        | another delivery works at the same record           | waiting, and new when that one has ended; holds nothing |
+ * | new        | another delivery works at one of its records        | waiting, and new when that one has ended; holds nothing |
+ * | new        | nobody does, and one comes in it a second time      | parted: the second is new behind the others |
  * | new        | nobody does                                         | asked: it holds its records |
  * | asked      | none has a mark                                     | in the handler; new, when nothing may start any more meanwhile |
  * | asked      | all have one                                        | over: `duplicate` |
@@ -112,26 +113,20 @@ class DedupedDelivery implements Delivery {
     } catch (error) {
       return this.#parts.ladder.end(work, { attempt: attemptOf(work) }, error)
     }
+    // A batch waits as a whole, else what follows such a record in it would be handled before it.
     const busy = this.#busyOf(identities)
-    if (busy.length === identities.length) return this.#whenFree(work, identities[0] as string)
-    if (busy.length > 0) {
-      const [others, free] = work.divide(busy)
-      return { kind: 'parted', parts: [toDeliver(free), toDeliver(others)] }
+    if (busy !== undefined) return this.#whenFree(work, busy)
+    const repeated = repeatsIn(identities)
+    if (repeated.length > 0) {
+      const [others, first] = work.divide(repeated)
+      return { kind: 'parted', parts: [toDeliver(first), toDeliver(others)] }
     }
     return this.#ask(work, this.#claims.take(identities))
   }
 
-  /** Which of a delivery's records others work at, or come in it a second time. */
-  #busyOf(identities: readonly string[]): readonly number[] {
-    const [only] = identities
-    if (identities.length === 1) return this.#claims.isFree(only as string) ? noIndexes : firstIndex
-    const seen = new Set<string>()
-    const busy: number[] = []
-    for (const [index, identity] of identities.entries()) {
-      if (!this.#claims.isFree(identity) || seen.has(identity)) busy.push(index)
-      seen.add(identity)
-    }
-    return busy
+  #busyOf(identities: readonly string[]): string | undefined {
+    for (const identity of identities) if (!this.#claims.isFree(identity)) return identity
+    return undefined
   }
 
   /** Without a place: whoever works at it may have none either, and take its time. */
@@ -288,7 +283,18 @@ export function dedupedBy(settings: DedupeSettings, telemetry: Telemetry): Deliv
 }
 
 const noIndexes: readonly number[] = []
-const firstIndex: readonly number[] = [0]
+
+/** Which records come in their delivery for the second time. */
+function repeatsIn(identities: readonly string[]): readonly number[] {
+  if (identities.length === 1) return noIndexes
+  const seen = new Set<string>()
+  const repeats: number[] = []
+  for (const [index, identity] of identities.entries()) {
+    if (seen.has(identity)) repeats.push(index)
+    seen.add(identity)
+  }
+  return repeats
+}
 
 function identitiesOf({ messages, records }: Work, chosen: IdentityOf | undefined): readonly string[] {
   if (!Array.isArray(messages)) return [identityOf(messages as Message, records as ReceivedRecord, chosen)]

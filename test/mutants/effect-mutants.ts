@@ -19,8 +19,8 @@ export const effectMutants: readonly Mutant[] = [
   {
     name: 'two copies that come together are both handled',
     file: 'src/dedupe/deduped-delivery.ts',
-    find: 'if (identities.length === 1) return this.#claims.isFree(only as string) ? noIndexes : firstIndex',
-    replace: 'if (identities.length === 1) return noIndexes',
+    find: 'if (!this.#claims.isFree(identity)) return identity',
+    replace: 'if (!this.#claims.isFree(identity)) continue',
     why: 'nobody has marked the first when the second is asked for',
     units: dedupe,
   },

@@ -226,6 +226,32 @@ describe.each(Object.entries(stores))('with a store %s', (_, make) => {
     await all.consumer.stop()
   })
 
+  it('a batch waits for a copy of one of its records that is in hand, so that nothing of it overtakes the record', async () => {
+    const ends: (() => void)[] = []
+    const batches: string[] = []
+    const handleBatch = (messages: readonly Message[]) => {
+      batches.push(messages.map(({ id }) => id).join(''))
+      if (batches.length > 1) return Promise.resolve()
+      return new Promise<void>((_, reject) => ends.push(() => reject(new Error('cut off'))))
+    }
+    const all = await world(make(), { handleBatch })
+    const place = await all.driver.assign('t', 0)
+    all.driver.deliver(place, [sentAs(0, 'a')])
+    await all.clock.advance(100)
+    all.driver.lose(place)
+    const anew = await all.driver.assign('t', 0)
+    all.driver.deliver(
+      anew,
+      [...'abc'].map((id, offset) => sentAs(offset, id)),
+    )
+    await all.clock.advance(100)
+    expect(batches).toEqual(['a'])
+    ends[0]?.()
+    await all.clock.advance(100)
+    expect(batches).toEqual(['a', 'abc'])
+    await all.consumer.stop()
+  })
+
   it('of a batch that failed at one of its records, those before it are marked and the others are not', async () => {
     const batches: string[] = []
     let fails = true
