@@ -14,8 +14,14 @@ export interface RelayLanesParts {
   readonly restMs: (failures: number) => number
 }
 
+interface Taken {
+  readonly row: OutboxRow
+  content: OutboxContent | 'on-its-way'
+}
+
 interface Lane {
-  readonly waiting: (readonly [OutboxRow, OutboxContent])[]
+  /** Taken and not being sent yet, in order; none goes before the one in front of it, whichever content comes first. */
+  readonly waiting: Taken[]
   /** The highest row that it took; what follows it may be taken. */
   last: number | null
   failures: number
@@ -33,13 +39,13 @@ interface Lane {
  * | any other is before it (held, resting, not seen) | no: when that one is gone |
  * | the lane rests after a failure                   | no: after that |
  *
- * When one fails, those that wait behind it are let go, and read again later.
+ * When one fails, those that were taken behind it are let go and read again later, those too whose content is on its way.
  */
 export class RelayLanes {
   readonly #parts: RelayLanesParts
   readonly #lanes = new Map<string, Lane>()
   /** From when they are taken until they are let go, or their end is on record. */
-  readonly #inHand = new Map<number, OutboxRow>()
+  readonly #inHand = new Map<number, Taken>()
   #bytes = 0
   #sending = 0
   #change = deferred<void>()
@@ -79,23 +85,30 @@ export class RelayLanes {
     const name = nameOf(row)
     const lane = this.#lanes.get(name) ?? newLane()
     this.#lanes.set(name, lane)
+    const taken: Taken = { row, content: 'on-its-way' }
     lane.last = row.number
-    this.#inHand.set(row.number, row)
+    lane.waiting.push(taken)
+    this.#inHand.set(row.number, taken)
     this.#bytes += row.sizeBytes
   }
 
   start(row: OutboxRow, content: OutboxContent): void {
+    const taken = this.#inHand.get(row.number)
+    if (taken === undefined) return // let go meanwhile: one before it was not sent
+    taken.content = content
     const lane = this.#lanes.get(nameOf(row)) as Lane
-    lane.waiting.push([row, content])
     if (lane.state === 'idle') void this.#work(nameOf(row), lane) // never rejects
   }
 
   /** Its end is on record, or it is to be read again. */
   letGo(row: OutboxRow): void {
-    if (!this.#inHand.delete(row.number)) return
+    const taken = this.#inHand.get(row.number)
+    if (taken === undefined) return
+    this.#inHand.delete(row.number)
     this.#bytes -= row.sizeBytes
     const name = nameOf(row)
     const lane = this.#lanes.get(name)
+    if (lane !== undefined && taken.content === 'on-its-way') without(lane.waiting, taken)
     if (lane?.last === row.number) lane.last = null
     this.#forget(name, lane)
     this.#changed()
@@ -111,9 +124,10 @@ export class RelayLanes {
     lane.state = 'sending'
     this.#sending += 1
     for (;;) {
-      const next = lane.waiting.shift()
-      if (next === undefined) break
-      const [row, content] = next
+      const [next] = lane.waiting
+      if (next === undefined || next.content === 'on-its-way') break
+      lane.waiting.shift()
+      const { row, content } = next
       const end = await this.#parts.send(row, content)
       if (end === 'stored') {
         lane.failures = 0
@@ -135,12 +149,12 @@ export class RelayLanes {
   }
 
   #drop(lane: Lane): void {
-    for (const [row] of lane.waiting.splice(0)) this.letGo(row)
+    for (const { row } of lane.waiting.splice(0)) this.letGo(row)
   }
 
   #forget(name: string, lane: Lane | undefined): void {
-    if (lane === undefined || lane.state === 'sending' || lane.last !== null || lane.failures > 0) return
-    this.#lanes.delete(name)
+    if (lane === undefined || lane.state === 'sending' || lane.waiting.length > 0) return
+    if (lane.last === null && lane.failures === 0) this.#lanes.delete(name)
   }
 
   #changed(): void {
@@ -152,6 +166,11 @@ export class RelayLanes {
 
 function newLane(): Lane {
   return { waiting: [], last: null, failures: 0, restsUntil: -Infinity, state: 'idle' }
+}
+
+function without<Item>(items: Item[], item: Item): void {
+  const at = items.indexOf(item)
+  if (at >= 0) items.splice(at, 1)
 }
 
 /** A row without a key is a lane of its own. */

@@ -19,6 +19,8 @@ export class FakeOutbox implements OutboxStore {
   lease: { holder: string; until: number } | null = null
   down = false
   latencyMs = 1
+  /** Of the contents of rows, when they take longer than the rest. */
+  contentsMs = 0
   readonly #clock: Clock
   #number = 0
 
@@ -79,7 +81,8 @@ export class FakeOutbox implements OutboxStore {
     })
   }
 
-  contents(numbers: readonly number[]): Promise<readonly OutboxContent[]> {
+  async contents(numbers: readonly number[]): Promise<readonly OutboxContent[]> {
+    await this.#clock.sleep(this.contentsMs)
     return this.#answer(() =>
       numbers.flatMap((number) => {
         const row = this.rows.get(number)

@@ -3,6 +3,9 @@ import { createMemoryCluster, memory } from 'tidemark/memory'
 import type { OutboxRelay, RelayOptions } from 'tidemark/outbox'
 import { describe, expect, it } from 'vitest'
 import { senderId } from '../../../src/message/headers.js'
+import type { OutboxRow } from '../../../src/outbox/outbox-store.js'
+import { RelayLanes, type RowEnd } from '../../../src/outbox/relay-lanes.js'
+import { deferred } from '../../../src/runtime/deferred.js'
 import { seededRandom } from '../../../src/runtime/random.js'
 import type { ClientEvent } from '../../../src/telemetry/events.js'
 import { virtualClock } from '../../../src/testing/time/virtual-clock.js'
@@ -47,6 +50,8 @@ function world() {
   }
   return { clock, cluster, outbox, events, gauges, relay, log, close }
 }
+
+const flush = () => new Promise((resolve) => setImmediate(resolve))
 
 const valuesOf = (log: readonly { readonly key: string | null; readonly value: string }[], key: string | null) =>
   log.filter((one) => one.key === key).map(({ value }) => value)
@@ -157,6 +162,71 @@ describe('a topic that does not exist', () => {
     expect(told).toEqual(['outbox-not-sent', 'outbox-sent-again'])
     await close()
   })
+})
+
+describe('a row whose content is fetched while the one before it fails', () => {
+  it('is not sent before it', async () => {
+    const { clock, cluster, outbox, relay, log, close } = world()
+    outbox.contentsMs = 100
+    await relay({ sendTimeoutMs: 350, pollMs: 5 })
+    outbox.add('a', 'a1', 'later')
+    await clock.advance(400)
+    outbox.add('a', 'a2', 'later')
+    await clock.advance(80)
+    cluster.createTopic('later', { partitions: 1 })
+    await clock.advance(3_000)
+    expect(valuesOf(log('later'), 'a')).toEqual(['a1', 'a2'])
+    expect(outbox.rows.size).toBe(0)
+    await close()
+  })
+
+  it.each(['failed', 'held'] as const)(
+    'is let go with it, when that one is %s, and its key goes on later',
+    async (end) => {
+      const sent: number[] = []
+      const first = deferred<RowEnd>()
+      let now = 0
+      const lanes = new RelayLanes({
+        now: () => now,
+        send: (row) => {
+          sent.push(row.number)
+          return sent.length === 1 ? first.promise : Promise.resolve('stored')
+        },
+        onStored: (row) => lanes.letGo(row),
+        restMs: () => 100,
+      })
+      const rowOf = (number: number, previous: number | null): OutboxRow => ({
+        number,
+        lane: 'a',
+        previous,
+        topic: 't',
+        sizeBytes: 1,
+      })
+      const start = (row: OutboxRow) =>
+        lanes.start(row, { number: row.number, key: null, value: null, headers: [], partition: null, timestamp: 1 })
+      const [one, two, three] = [rowOf(1, null), rowOf(2, 1), rowOf(3, 2)]
+      lanes.take(one)
+      start(one)
+      expect(lanes.mayTake(two)).toBe(true)
+      lanes.take(two)
+      lanes.take(three)
+      first.resolve(end)
+      await flush()
+      expect(lanes.inHand).toBe(0)
+      for (const row of [two, three]) start(row)
+      await flush()
+      expect(sent).toEqual([1])
+      expect([lanes.mayTake(two), lanes.mayTake(three)]).toEqual([false, false])
+      now = 100
+      const alone = rowOf(2, null)
+      expect(lanes.mayTake(alone)).toBe(true)
+      lanes.take(alone)
+      start(alone)
+      await flush()
+      expect(sent).toEqual([1, 2])
+      expect([lanes.inHand, lanes.bytes, lanes.sending]).toEqual([0, 0, 0])
+    },
+  )
 })
 
 describe('several relays of one outbox', () => {
