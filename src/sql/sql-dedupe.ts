@@ -66,7 +66,10 @@ export function sqlDedupe<Tables>(db: Kysely<Tables>, options: SqlDedupeOptions 
 }
 
 class Inbox<Tables> implements SqlDedupe<Tables> {
+  /** Of the user, for transactions of the user. */
   readonly #db: Kysely<Tables>
+  /** For statements of ours, whose results no plugin is to change. */
+  readonly #plain: Kysely<Tables>
   readonly #database: Database
   readonly #keepMs: number
   readonly #calls = new OpenCalls()
@@ -75,6 +78,7 @@ class Inbox<Tables> implements SqlDedupe<Tables> {
 
   constructor(db: Kysely<Tables>, database: Database, keepMs: number) {
     this.#db = db
+    this.#plain = db.withoutPlugins()
     this.#database = database
     this.#keepMs = keepMs
   }
@@ -84,7 +88,7 @@ class Inbox<Tables> implements SqlDedupe<Tables> {
     const known = new Set<string>()
     for (const marks of inPieces([...byMark.keys()])) {
       const { rows } = await sql<{ mark: string }>`
-        select mark from ${this.#table} where mark in (${sql.join(marks)})`.execute(this.#db)
+        select mark from ${this.#table} where mark in (${sql.join(marks)})`.execute(this.#plain)
       for (const { mark } of rows) known.add(byMark.get(mark) as string)
     }
     return known
@@ -135,9 +139,10 @@ class Inbox<Tables> implements SqlDedupe<Tables> {
   /** First of all statements of the transaction: who comes second waits here, until the first has committed or given up. */
   async #claim(trx: Transaction<Tables>, marks: readonly string[]): Promise<void> {
     const { dialect } = this.#database
+    const plain = trx.withoutPlugins()
     try {
       for (const some of inPieces(marks)) {
-        await sql`insert into ${this.#table} (mark, marked_at) values ${this.#rows(some)}`.execute(trx)
+        await sql`insert into ${this.#table} (mark, marked_at) values ${this.#rows(some)}`.execute(plain)
       }
     } catch (error) {
       throw isTaken(error, dialect) || isConflict(error, dialect) ? new MarkedMeanwhile(error) : down(error)
@@ -147,7 +152,9 @@ class Inbox<Tables> implements SqlDedupe<Tables> {
   async #keep(marks: readonly string[]): Promise<void> {
     const { dialect } = this.#database
     const unlessThere = dialect === 'mysql' ? sql`on duplicate key update mark = mark` : sql`on conflict do nothing`
-    await sql`insert into ${this.#table} (mark, marked_at) values ${this.#rows(marks)} ${unlessThere}`.execute(this.#db)
+    await sql`insert into ${this.#table} (mark, marked_at) values ${this.#rows(marks)} ${unlessThere}`.execute(
+      this.#plain,
+    )
   }
 
   #rows(marks: readonly string[]) {
@@ -169,12 +176,12 @@ class Inbox<Tables> implements SqlDedupe<Tables> {
     const { numAffectedRows } =
       dialect === 'mysql'
         ? await sql`delete from ${table} where ${old} order by marked_at limit ${sql.lit(purgeAtOnce)}`.execute(
-            this.#db,
+            this.#plain,
           )
         : await sql`
             delete from ${table} where mark in (
               select mark from ${table} where ${old} order by marked_at limit ${sql.lit(purgeAtOnce)})`.execute(
-            this.#db,
+            this.#plain,
           )
     return Number(numAffectedRows ?? 0n)
   }

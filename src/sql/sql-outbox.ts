@@ -74,7 +74,8 @@ class Outbox implements SqlOutbox {
   readonly #database: Database
 
   constructor(db: AnyKysely, database: Database) {
-    this.#db = db
+    // What changes names and values of results (camel case, parsed JSON) is for the tables of the user.
+    this.#db = db.withoutPlugins()
     this.#database = database
   }
 
@@ -89,13 +90,14 @@ class Outbox implements SqlOutbox {
     const record = encodeRecord(topic, value, taken, systemClock.wallTime())
     const lane = record.key === null ? null : laneOf(topic.name, record.key)
     // The number is drawn behind the lock, and the lock ends with the transaction: in a lane numbers rise as commits do.
-    if (lane !== null) await this.#lock(trx, lane)
+    const plain = trx.withoutPlugins()
+    if (lane !== null) await this.#lock(plain, lane)
     const headers = textOf(record.headers)
     const sizeBytes = (record.key?.length ?? 0) + (record.value?.length ?? 0) + headers.length
     await sql`
       insert into ${this.#table()} (lane, topic, record_key, value, headers, record_partition, record_time, size_bytes, added_at)
       values (${lane}, ${topic.name}, ${record.key}, ${record.value}, ${headers}, ${taken.partition ?? null},
-        ${record.timestamp}, ${sizeBytes}, ${this.#now})`.execute(trx)
+        ${record.timestamp}, ${sizeBytes}, ${this.#now})`.execute(plain)
     return id
   }
 
@@ -105,9 +107,12 @@ class Outbox implements SqlOutbox {
       update ${lease} set holder = ${holder}, until_ms = ${this.#now} + ${sql.lit(Math.round(forMs))}
       where name = 'relay' and (holder = ${holder} or until_ms < ${this.#now})`.execute(this.#db)
     if (numAffectedRows === 1n) return true
-    const { rows } = await sql`select name from ${lease} where name = 'relay'`.execute(this.#db)
-    if (rows.length === 0) throw noLease(`${this.#database.prefix}outbox_lease`)
-    return false
+    // Not all drivers tell how many rows they changed, and some do not count one that was as it is now.
+    const { rows } = await sql<{ holder: string | null }>`
+      select holder from ${lease} where name = 'relay'`.execute(this.#db)
+    const [found] = rows
+    if (found === undefined) throw noLease(`${this.#database.prefix}outbox_lease`)
+    return found.holder === holder
   }
 
   async resign(holder: string): Promise<void> {

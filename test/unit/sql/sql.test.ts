@@ -1,5 +1,14 @@
 import { join } from 'node:path'
-import { Kysely, sql, type SqliteAdapter } from 'kysely'
+import {
+  CamelCasePlugin,
+  Kysely,
+  ParseJSONResultsPlugin,
+  sql,
+  type DatabaseConnection,
+  type Dialect,
+  type Driver,
+  type SqliteAdapter,
+} from 'kysely'
 import { defineTopic, json, string } from 'tidemark'
 import {
   createInboxTable,
@@ -55,6 +64,38 @@ function callOf(inbox: ReturnType<typeof sqlDedupe<Tables>>, ...identities: stri
   inbox.begins?.(work, marks)
   const ending = new AbortController()
   return { work, signal: ending.signal, seen, end: (reason: Error) => ending.abort(reason) }
+}
+
+/** A dialect over the connections of another, as some third-party ones are. */
+function silentAbout(db: Kysely<Tables>): { readonly dialect: Dialect } {
+  const connection: DatabaseConnection = {
+    executeQuery: async (query) => {
+      const { rows } = await db.executeQuery(query)
+      return { rows: rows as never }
+    },
+    streamQuery: () => {
+      throw new Error('not asked for')
+    },
+  }
+  const none = () => Promise.resolve()
+  const driver: Driver = {
+    init: none,
+    acquireConnection: () => Promise.resolve(connection),
+    beginTransaction: none,
+    commitTransaction: none,
+    rollbackTransaction: none,
+    releaseConnection: none,
+    destroy: none,
+  }
+  const given = wasmSqliteDialect(':memory:')
+  return {
+    dialect: {
+      createDriver: () => driver,
+      createAdapter: () => given.createAdapter(),
+      createIntrospector: (one: Kysely<unknown>) => given.createIntrospector(one),
+      createQueryCompiler: () => given.createQueryCompiler(),
+    },
+  }
 }
 
 const write = (what: string) => async (trx: Kysely<Tables>) => {
@@ -239,6 +280,33 @@ describe('the outbox', () => {
     await expect(wrong).rejects.toMatchObject({ code: 'invalid-value', outcome: 'not-stored' })
   })
 
+  it('and the inbox read their tables whatever plugins the kysely that they were given has', async () => {
+    for (const plugged of [db.withPlugin(new CamelCasePlugin()), db.withPlugin(new ParseJSONResultsPlugin())]) {
+      const outbox = sqlOutbox(plugged)
+      await plugged.transaction().execute((trx) => outbox.add(trx, orders, { customer: 'ann', total: 5 }, { id: 'x' }))
+      const [row] = await outbox.pending(0, 1)
+      expect(row).toMatchObject({ topic: 'orders', previous: null })
+      expect(row?.sizeBytes).toBeGreaterThan(30)
+      const [content] = await outbox.contents([row?.number ?? 0])
+      expect([String(content?.key), senderId(content?.headers ?? []), content?.partition]).toEqual(['ann', 'x', null])
+      expect(content?.timestamp).toBeGreaterThan(0)
+      await outbox.lead('me', 10_000)
+      await outbox.hold(row?.number ?? 0, 'too-large', 'me')
+      expect(await outbox.held()).toMatchObject([{ id: 'x', problem: 'too-large' }])
+      await outbox.discard([row?.number ?? 0])
+      await sqlDedupe(plugged).mark('g', ['[1]'])
+      expect(await sqlDedupe(plugged).known('g', ['[1]'])).toEqual(new Set(['[1]']))
+    }
+  })
+
+  it('gives its lease by a driver that does not tell how many rows it changed', async () => {
+    const { dialect } = silentAbout(db)
+    const outbox = sqlOutbox(new Kysely({ dialect }))
+    expect(await outbox.lead('a', 10_000)).toBe(true)
+    expect(await outbox.lead('a', 10_000)).toBe(true)
+    expect(await outbox.lead('b', 10_000)).toBe(false)
+  })
+
   it('says what to run where its tables are not what they were made as', async () => {
     await sql`delete from tidemark_outbox_lease`.execute(db)
     await expect(sqlOutbox(db).lead('a', 1_000)).rejects.toThrow('run createOutboxTables')
@@ -259,7 +327,7 @@ describe('the options', () => {
       expect(() => sqlDedupe(db, options)).toThrow(fix)
     }
     expect(() => sqlDedupe(db, { keepMs: 0 })).toThrow(/keepMs: is 0/)
-    const unknown = { getExecutor: () => ({ adapter: {} as SqliteAdapter }) } as never
+    const unknown = { getExecutor: () => ({ adapter: {} as SqliteAdapter }), withoutPlugins: () => db } as never
     expect(() => sqlOutbox(unknown)).toThrow(/dialect: cannot be told/)
     expect(() => sqlOutbox(unknown, { dialect: 'mysql' })).not.toThrow()
   })
