@@ -118,6 +118,7 @@ export class RelayLanes {
   close(): void {
     this.#state = 'closed'
     for (const lane of this.#lanes.values()) this.#drop(lane)
+    this.#changed()
   }
 
   async #work(name: string, lane: Lane): Promise<void> {

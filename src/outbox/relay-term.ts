@@ -1,6 +1,7 @@
 import type { Producer } from '../producer/producer.js'
 import type { Backoff } from '../runtime/backoff.js'
 import type { Runtime } from '../runtime/runtime.js'
+import { onAbort } from '../runtime/on-abort.js'
 import { withinDeadline } from '../runtime/within-deadline.js'
 import type { Telemetry } from '../telemetry/guard.js'
 import type { Lease } from './lease.js'
@@ -92,6 +93,8 @@ export class RelayTerm {
   async run(stopping: AbortSignal): Promise<void> {
     const { lease, runtime, options, backoff, onUnreachable, onReached, pause } = this.#parts
     const mayGoOn = () => lease.isValid && !stopping.aborted
+    // What is being sent goes on, and who waits for room waits no longer.
+    const stopListening = onAbort(stopping, () => this.#lanes.close())
     let failures = 0
     while (mayGoOn()) {
       try {
@@ -106,6 +109,7 @@ export class RelayTerm {
         await pause(backoff(failures, runtime.random))
       }
     }
+    stopListening()
   }
 
   /** What is being sent ends, by `deadline` or not at all; what is stored is put on record. Never rejects. */
@@ -133,12 +137,12 @@ export class RelayTerm {
         at = next
         taken += some.length
         await this.#fetchAndStart(some)
-        if (at < rows.length) await this.#room()
+        if (at < rows.length) await this.#room(mayGoOn)
       }
       const last = rows.at(-1)
       if (last === undefined || rows.length < pageRows) return taken
       after = last.number
-      await this.#room()
+      await this.#room(mayGoOn)
     }
     return taken
   }
@@ -181,10 +185,10 @@ export class RelayTerm {
     return this.#lanes.inHand < mostInHand && (this.#lanes.bytes < mostBytes || this.#lanes.inHand === 0)
   }
 
-  async #room(): Promise<void> {
-    const { lease, runtime, options } = this.#parts
+  async #room(mayGoOn: () => boolean): Promise<void> {
+    const { runtime, options } = this.#parts
     const { clock } = runtime
-    while (!this.#hasRoom() && lease.isValid) {
+    while (!this.#hasRoom() && mayGoOn()) {
       const wait = { clock, deadline: clock.now() + options.leaseMs, onLate: () => undefined }
       await withinDeadline(this.#lanes.changed, wait)
     }

@@ -57,6 +57,8 @@ export interface RelayParts {
   readonly onStopped: () => void
 }
 
+/** To give the lease back, beyond the time for what is being sent. */
+const lastWordMs = 250
 const troubleBackoff = exponential({ initialMs: 250, maxMs: 10_000 })
 
 /**
@@ -130,7 +132,10 @@ export class OutboxRelay implements AsyncDisposable {
     else {
       this.#state.to('stopping')
       this.#stopping.abort()
-      await this.#running
+      const { clock } = this.#parts.runtime
+      // A database that does not answer is not waited for; the lease runs out where it cannot be given back.
+      const deadline = this.#stopDeadline + lastWordMs
+      await withinDeadline(this.#running, { clock, deadline, onLate: () => undefined })
       this.#state.to('stopped')
     }
     await this.#parts.producer

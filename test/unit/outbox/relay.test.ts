@@ -278,6 +278,43 @@ describe('a stop', () => {
     await close()
   })
 
+  it('is bounded when Kafka takes nothing and all room is taken', async () => {
+    const { clock, cluster, outbox, relay, close } = world()
+    const made = await relay()
+    const notEnoughReplicas = 19
+    for (let at = 0; at < 1_000; at += 1) cluster.faults.failNext({ api: 'produce' }, notEnoughReplicas)
+    const large = Buffer.alloc(1_000_000)
+    for (let at = 0; at < 20; at += 1) outbox.add(`k${at}`, large)
+    await clock.advance(2_000)
+    expect(made.facts().inHand).toBe(17)
+    const before = clock.now()
+    let took = Infinity
+    const stopped = made.stop({ timeoutMs: 500 }).then(() => (took = clock.now() - before))
+    await clock.advance(40_000)
+    await stopped
+    expect(took).toBeLessThan(1_000)
+    await close()
+  })
+
+  it.each([
+    ['stands by', 0],
+    ['sends', 300],
+  ])('is bounded when the database does not answer while it %s', async (_, workedMs) => {
+    const { clock, outbox, relay, close } = world()
+    if (workedMs === 0) outbox.latencyMs = 1e9
+    const made = await relay()
+    await clock.advance(workedMs + 20)
+    outbox.latencyMs = 1e9
+    await clock.advance(1_000)
+    const before = clock.now()
+    let took = Infinity
+    const stopped = made.stop({ timeoutMs: 500 }).then(() => (took = clock.now() - before))
+    await clock.advance(60_000)
+    await stopped
+    expect(took).toBeLessThan(1_000)
+    await close()
+  })
+
   it('is bounded when the database is gone, and a second start is refused', async () => {
     const { clock, outbox, relay, close } = world()
     const made = await relay({ leaseMs: 1_000 })
