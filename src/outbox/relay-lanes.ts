@@ -1,5 +1,6 @@
 import { deferred } from '../runtime/deferred.js'
 import type { OutboxContent, OutboxRow } from './outbox-store.js'
+import { RelayRoom, type Room } from './relay-room.js'
 
 /** How the sending of a row ended. `failed`: not stored, or nobody knows. */
 export type RowEnd = 'stored' | 'held' | 'failed'
@@ -46,7 +47,7 @@ export class RelayLanes {
   readonly #lanes = new Map<string, Lane>()
   /** From when they are taken until they are let go, or their end is on record. */
   readonly #inHand = new Map<number, Taken>()
-  #bytes = 0
+  readonly #room = new RelayRoom()
   #sending = 0
   #change = deferred<void>()
   #state: 'open' | 'closed' = 'open'
@@ -60,7 +61,7 @@ export class RelayLanes {
   }
 
   get bytes(): number {
-    return this.#bytes
+    return this.#room.bytes
   }
 
   /** Lanes that are being sent. */
@@ -80,6 +81,20 @@ export class RelayLanes {
     return row.previous === null || row.previous === lane?.last
   }
 
+  roomFor(topic: string): Room {
+    return this.#room.for(topic)
+  }
+
+  /** Did its last send fail, or does nothing of it end? */
+  isFailing(topic: string): boolean {
+    return this.#room.isFailing(topic)
+  }
+
+  /** Nothing of it ends. */
+  standsStill(topic: string): void {
+    this.#room.is(topic, 'failing')
+  }
+
   /** From now on it counts; `start` sends it, or `letGo` forgets it. */
   take(row: OutboxRow): void {
     const name = nameOf(row)
@@ -89,7 +104,7 @@ export class RelayLanes {
     lane.last = row.number
     lane.waiting.push(taken)
     this.#inHand.set(row.number, taken)
-    this.#bytes += row.sizeBytes
+    this.#room.add(row)
   }
 
   start(row: OutboxRow, content: OutboxContent): void {
@@ -105,7 +120,7 @@ export class RelayLanes {
     const taken = this.#inHand.get(row.number)
     if (taken === undefined) return
     this.#inHand.delete(row.number)
-    this.#bytes -= row.sizeBytes
+    this.#room.remove(row)
     const name = nameOf(row)
     const lane = this.#lanes.get(name)
     if (lane !== undefined && taken.content === 'on-its-way') without(lane.waiting, taken)
@@ -130,6 +145,7 @@ export class RelayLanes {
       lane.waiting.shift()
       const { row, content } = next
       const end = await this.#parts.send(row, content)
+      if (end !== 'held') this.#room.is(row.topic, end === 'stored' ? 'well' : 'failing')
       if (end === 'stored') {
         lane.failures = 0
         this.#parts.onStored(row)

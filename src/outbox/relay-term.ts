@@ -35,10 +35,15 @@ const pageRows = 500
 /** Most rows, and bytes, whose content is fetched at a time. */
 const contentRows = 100
 const contentBytes = 4 * 1_048_576
-/** What is in hand at the most. */
-const mostInHand = 1_000
-const mostBytes = 16 * 1_048_576
+/** A topic whose share is full and of which nothing ends for so long is passed over, until something does. */
+const stillAfterMs = 2_000
 const countEveryMs = 5_000
+
+interface Choice {
+  readonly rows: readonly OutboxRow[]
+  /** Where in the page it goes on. */
+  readonly next: number
+}
 
 /** What a relay does from when it got the lease until it is over. */
 export class RelayTerm {
@@ -128,34 +133,36 @@ export class RelayTerm {
 
   /** Once through the table; how many rows it took. */
   async #pass(mayGoOn: () => boolean): Promise<number> {
+    /** Topics that have no room, and get none. */
+    const passedOver = new Set<string>()
     let after = 0
     let taken = 0
     while (mayGoOn()) {
       const rows = await this.#call(this.#parts.store.pending(after, pageRows))
       for (let at = 0; at < rows.length && mayGoOn();) {
-        const { rows: some, next } = this.#choose(rows, at)
+        const { rows: some, next } = this.#choose(rows, at, passedOver)
         at = next
         taken += some.length
         await this.#fetchAndStart(some)
-        if (at < rows.length) await this.#room(mayGoOn)
+        const row = rows[at]
+        if (row !== undefined) await this.#roomFor(row.topic, passedOver, mayGoOn)
       }
       const last = rows.at(-1)
       if (last === undefined || rows.length < pageRows) return taken
       after = last.number
-      await this.#room(mayGoOn)
     }
     return taken
   }
 
-  #choose(rows: readonly OutboxRow[], from: number): { readonly rows: readonly OutboxRow[]; readonly next: number } {
+  #choose(rows: readonly OutboxRow[], from: number, passedOver: Set<string>): Choice {
     const chosen: OutboxRow[] = []
     let bytes = 0
     let at = from
     for (; at < rows.length; at += 1) {
       const row = rows[at] as OutboxRow
-      if (!this.#lanes.mayTake(row)) continue
+      if (passedOver.has(row.topic) || !this.#lanes.mayTake(row)) continue
       const isFull = chosen.length >= contentRows || (chosen.length > 0 && bytes + row.sizeBytes > contentBytes)
-      if (isFull || !this.#hasRoom()) break
+      if (isFull || this.#lanes.roomFor(row.topic) !== 'free') break
       this.#lanes.take(row)
       chosen.push(row)
       bytes += row.sizeBytes
@@ -181,16 +188,17 @@ export class RelayTerm {
     }
   }
 
-  #hasRoom(): boolean {
-    return this.#lanes.inHand < mostInHand && (this.#lanes.bytes < mostBytes || this.#lanes.inHand === 0)
-  }
-
-  async #room(mayGoOn: () => boolean): Promise<void> {
-    const { runtime, options } = this.#parts
-    const { clock } = runtime
-    while (!this.#hasRoom() && mayGoOn()) {
-      const wait = { clock, deadline: clock.now() + options.leaseMs, onLate: () => undefined }
-      await withinDeadline(this.#lanes.changed, wait)
+  /** Waits for room. Of a topic that has none and gets none it passes over the rest. */
+  async #roomFor(topic: string, passedOver: Set<string>, mayGoOn: () => boolean): Promise<void> {
+    const { clock } = this.#parts.runtime
+    const stillAt = clock.now() + stillAfterMs
+    while (mayGoOn()) {
+      const room = this.#lanes.roomFor(topic)
+      if (room === 'free') return
+      if (room === 'topic-full' && clock.now() >= stillAt) this.#lanes.standsStill(topic)
+      if (room === 'topic-full' && this.#lanes.isFailing(topic)) return void passedOver.add(topic)
+      const deadline = clock.now() + stillAfterMs
+      await withinDeadline(this.#lanes.changed, { clock, deadline, onLate: () => undefined })
     }
   }
 
