@@ -18,7 +18,7 @@ const betweenLooksMs = 5
 /**
  * Resolves when there is nothing left to do: everything in the topics that the running consumers read is settled (handled,
  * dead-lettered or discarded), no handler runs, and all that was sent is stored, also what handlers sent meanwhile to topics
- * that are read here. What goes from one messaging to another needs both of them: `untilIdle([access, detect])`.
+ * that are read here. What `retryLater` put off is waited for until its time has come. What goes from one messaging to another needs both of them: `untilIdle([access, detect])`.
  *
  * @throws TimeoutError `not-idle`, which says what is still to be done
  * @throws what stopped a partition or failed a consumer: such work is never done
@@ -64,7 +64,7 @@ export async function untilDone(
 type Ends = readonly (TopicPartition & { readonly end: number })[]
 
 async function endsOf(admin: Admin, consumers: readonly ConsumerFacts[], leftMs: () => number): Promise<Ends> {
-  const names = [...new Set(consumers.flatMap(({ topics }) => topics))].sort()
+  const names = [...topicsOf(consumers)].sort()
   if (names.length === 0) return []
   const topics = await admin.describeTopics(names, { timeoutMs: leftMs() })
   const places = topics.flatMap(({ name, partitions }) =>
@@ -72,6 +72,11 @@ async function endsOf(admin: Admin, consumers: readonly ConsumerFacts[], leftMs:
   )
   const ends = await admin.listOffsets(places, 'latest', { timeoutMs: leftMs(), isolation: 'read-committed' })
   return places.map((place, index) => ({ ...place, end: ends[index] as number }))
+}
+
+/** Those that were asked for, and the delay topics that are read along. */
+function topicsOf(consumers: readonly ConsumerFacts[]): ReadonlySet<string> {
+  return new Set(consumers.flatMap(({ topics, partitions }) => [...topics, ...partitions.map(({ topic }) => topic)]))
 }
 
 function sameEnds(one: Ends, other: Ends): boolean {
@@ -97,8 +102,9 @@ function whatIsLeft(consumers: readonly ConsumerFacts[], ends: Ends, sends: numb
     const [first] = members as [ConsumerFacts]
     const held = new Map(members.flatMap(({ partitions }) => partitions).map((one) => [keyOf(one), one]))
     for (const place of ends) {
-      if (!first.topics.includes(place.topic)) continue
-      const left = whatIsLeftOf(place, held.get(keyOf(place)))
+      const facts = held.get(keyOf(place))
+      if (facts === undefined && !first.topics.includes(place.topic)) continue
+      const left = whatIsLeftOf(place, facts)
       if (left !== null) return `${place.topic}-${place.partition} ${left} by ${nameOf(first)}`
     }
   }

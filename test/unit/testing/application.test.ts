@@ -93,6 +93,29 @@ describe('untilIdle', () => {
     await untilIdle(messaging, { timeoutMs: 1_000 })
   })
 
+  it('waits for what was put off to delay topics, and for what waits behind it', async () => {
+    const seen: string[] = []
+    const consumer = messaging.consumer({
+      group: 'g',
+      topics: [orders],
+      order: 'key',
+      retry: false,
+      retryLater: { delays: [60, 90] },
+      handle: ({ value }, { attempt }) => {
+        seen.push(`${value.cents}#${attempt}`)
+        if (value.cents === 1 && attempt < 3) throw new Error('not now')
+      },
+    })
+    await messaging.ensureTopics(consumer.delayTopics)
+    await consumer.start()
+    await messaging.producer().sendMany(
+      orders,
+      [1, 2].map((cents) => ({ id: 'o-1', cents })),
+    )
+    await untilIdle(messaging)
+    expect(seen).toEqual(['1#1', '1#2', '1#3', '2#1'])
+  })
+
   it('reads past what is no record: the marker of a transaction', async () => {
     const handled: string[] = []
     await messaging
