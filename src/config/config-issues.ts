@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import type { ConfigIssue } from '../errors.js'
-import { descriptionOf, isListed, optionNames, schemaAt } from './option-schema.js'
+import { descriptionOf, isListed, optionNames, schemaAt, valuesOf } from './option-schema.js'
 import { isSecretPath } from './secrets.js'
 import { remedyFor } from '../input/suggestion.js'
 
@@ -27,16 +27,23 @@ function fromIssue(whole: Whole, parent: Path, issue: SchemaIssue): ConfigIssue[
 
 function unknownOption(whole: Whole, path: Path, key: string): ConfigIssue {
   const names = optionNames(schemaAt(whole.schema, path))
-  return { path: dotted([...path, key]), message: 'is not an option', fix: remedyFor(key, names) }
+  const at = dotted([...path, key])
+  // Of another branch of a union.
+  if (names.includes(key)) return { path: at, message: 'does not go with the others', fix: 'take it out' }
+  return { path: at, message: 'is not an option', fix: remedyFor(key, names) }
 }
 
 /** A branch that the value fits in shape says best what is wrong inside; else all that is allowed is listed. */
 function fromUnion(whole: Whole, path: Path, issue: z.core.$ZodIssueInvalidUnion): ConfigIssue[] {
   const fitting = issue.errors.find((branch) => branch.length > 0 && branch.every((inner) => isInside(inner)))
   if (fitting !== undefined) return fitting.flatMap((inner) => fromIssue(whole, path, inner))
-  const allowed = [
-    ...new Set(issue.errors.flatMap((branch) => branch.filter((inner) => !isInside(inner)).map(expectationOf))),
-  ]
+  // The one option that tells branches apart is none of them.
+  if (issue.errors.length === 0) {
+    const names = valuesOf(schemaAt(whole.schema, path)).map((value) => `'${value}'`)
+    return [{ path: dotted(path), message: whatCame(whole, path, issue), fix: fixOf(whole, path, names.join(' or ')) }]
+  }
+  const expected = issue.errors.flatMap((branch) => branch.filter((inner) => !isInside(inner)).map(expectationOf))
+  const allowed = [...new Set(expected)].filter((one) => one !== '')
   const listed = issue.errors.some((branch) => branch.some((inner) => inner.code === 'invalid_value'))
   const message = cameAs(valueAt(whole.input, path), path, listed)
   return [{ path: dotted(path), message, fix: fixOf(whole, path, allowed.join(', or ')) }]
@@ -47,7 +54,8 @@ function isInside(issue: SchemaIssue): boolean {
 }
 
 function whatCame(whole: Whole, path: Path, issue: SchemaIssue): string {
-  const showText = issue.code === 'invalid_value' || (issue.code === 'custom' && isListed(whole.schema, path))
+  const mayBeListed = issue.code === 'custom' || issue.code === 'invalid_union'
+  const showText = issue.code === 'invalid_value' || (mayBeListed && isListed(whole.schema, path))
   return cameAs(valueAt(whole.input, path), path, showText)
 }
 

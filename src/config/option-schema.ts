@@ -11,6 +11,8 @@ interface Definition {
   readonly options?: readonly z.ZodType[]
   readonly getter?: () => z.ZodType
   readonly defaultValue?: unknown
+  /** Of a literal. */
+  readonly values?: readonly unknown[]
 }
 
 /** The schemas that describe the value at a path: several where a union has several branches for it. */
@@ -22,6 +24,11 @@ export function schemaAt(schema: z.ZodType, path: readonly PropertyKey[]): reado
 export function optionNames(schemas: readonly z.ZodType[]): readonly string[] {
   const shapes = schemas.flatMap(branches).map((one) => definitionOf(one).shape ?? {})
   return [...new Set(shapes.flatMap((shape) => Object.keys(shape)))]
+}
+
+/** The values of literals. */
+export function valuesOf(schemas: readonly z.ZodType[]): readonly string[] {
+  return schemas.flatMap(branches).flatMap((one) => (definitionOf(one).values ?? []).map(String))
 }
 
 /** The description of the option at a path, from the schema or from one it wraps. */

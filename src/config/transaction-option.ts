@@ -51,11 +51,9 @@ export function resolveTransaction(
   const refuse = (path: string, message: string, fix: string) => issues.push({ path, message, fix })
   if (profile.consumer.delivery !== 'exactly-once') {
     if (chosen === undefined) return null
-    refuse(
-      'transaction',
-      `needs the profile transactional, and it is ${profile.name}`,
-      "write profile: 'transactional'",
-    )
+    const message = `needs the profile transactional, and it is ${profile.name}`
+    // What it would not go with is not known before.
+    throw new ConfigError(subject, [{ path: 'transaction', message, fix: "write profile: 'transactional'" }])
   }
   const { group, groupInstanceId, isolation, requestTimeoutMs } = options
   if (group === null && chosen === undefined) return null

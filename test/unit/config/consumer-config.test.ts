@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { boundedOutOfOrderness } from 'tidemark/event-time'
 import { resolveConsumerOptions } from '../../../src/config/consumer-config.js'
 import { resolveProducerOptions } from '../../../src/config/producer-config.js'
 import { profiles } from '../../../src/config/profiles.js'
@@ -105,6 +106,27 @@ describe('dedupe', () => {
       expect(issue?.path.slice(0, path.length)).toBe(path)
       expect(issue?.fix).toMatch(fix)
     }
+  })
+})
+
+describe('reorder', () => {
+  it('that cannot work is refused with what to write instead', () => {
+    const watermark = boundedOutOfOrderness(5)
+    const wrong: readonly (readonly [object, string, RegExp])[] = [
+      [{ policy: 'ignore' }, 'reorder.late.policy', /'deliver' or 'drop' or 'side-topic' or 'callback'/],
+      [{ policy: 'drop', topic: 'late' }, 'reorder.late.topic', /take it out/],
+    ]
+    for (const [late, path, fix] of wrong) {
+      expect(issuesOf(() => resolve({ reorder: { watermark, late } }))).toMatchObject([
+        { path, fix: expect.stringMatching(fix) as string },
+      ])
+    }
+  })
+})
+
+describe('transaction', () => {
+  it('under another profile is refused with that alone', () => {
+    expect(issuesOf(() => resolve({ transaction: { everyMs: 5 } })).map(({ path }) => path)).toEqual(['transaction'])
   })
 })
 
