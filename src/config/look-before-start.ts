@@ -5,6 +5,7 @@ import { lookAtDelayTopics } from '../retry/delay-look.js'
 import type { Clock } from '../runtime/clock.js'
 import type { Logger } from '../telemetry/logger.js'
 import type { ConsumerConfig } from './consumer-config.js'
+import { sideTopicOf } from './reorder-option.js'
 
 interface LookParts {
   readonly admin: () => Admin
@@ -21,13 +22,19 @@ interface LookParts {
  * @throws ConfigError when they cannot be used
  */
 export async function lookBeforeStart(
-  { options, deadLetter, retryLater }: ConsumerConfig,
+  { options, deadLetter, retryLater, reorder }: ConsumerConfig,
   { admin, clock, logger, signal }: LookParts,
 ): Promise<readonly string[]> {
-  if (options.missingTopics === 'wait' && retryLater === null && deadLetter === null) return []
+  const side = reorder === null ? null : sideTopicOf(reorder)
+  if (options.missingTopics === 'wait' && retryLater === null && deadLetter === null && side === null) return []
   const topics = options.topics.map(({ name }) => name)
   const look = { cluster: admin(), clock, logger, signal }
-  if (options.missingTopics === 'refuse') await requireTopics({ topics, ...look })
+  if (options.missingTopics === 'refuse') {
+    await requireTopics({ topics, option: 'topics', why: "missingTopics is 'refuse'", ...look })
+  }
+  if (side !== null) {
+    await requireTopics({ topics: [side], option: 'reorder.late.topic', why: 'late records go there', ...look })
+  }
   if (retryLater !== null) await lookAtDelayTopics(retryLater.levels, look)
   if (deadLetter !== null && !signal.aborted) {
     await lookAtDeadLetterTopic({ target: deadLetter.topic, sources: topics, ...look })

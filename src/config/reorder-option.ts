@@ -5,7 +5,7 @@ import { isTopicName, topicNameRule } from '../topic/topic-definition.js'
 
 const isFunction = (value: unknown) => typeof value === 'function'
 
-const topic = z.custom<string>(isTopicName).describe('the name of a topic (' + topicNameRule + ')')
+const topic = z.custom<string>(isTopicName).describe(`the name of a topic (${topicNameRule})`)
 
 type OnLate = Extract<LatePolicy, { readonly policy: 'callback' }>['onLate']
 
@@ -72,13 +72,27 @@ interface Issues {
   addIssue(issue: { code: 'custom'; path: string[]; message: string }): void
 }
 
+interface Together {
+  readonly reorder?: ResolvedReorder | undefined
+  readonly order: string
+  readonly topics: readonly { readonly name: string }[]
+}
+
 /** What no single option can tell. */
-export function checkReorder(
-  { reorder, order }: { readonly reorder?: ResolvedReorder | undefined; readonly order: string },
-  issues: Issues,
-): void {
-  if (reorder === undefined || order === 'partition') return
-  const message =
-    "'partition', which is the default: with reorder records are handled one after another over all partitions"
-  issues.addIssue({ code: 'custom', path: ['order'], message })
+export function checkReorder({ reorder, order, topics }: Together, issues: Issues): void {
+  if (reorder === undefined) return
+  if (order !== 'partition') {
+    const message =
+      "'partition', which is the default: with reorder records are handled one after another over all partitions"
+    issues.addIssue({ code: 'custom', path: ['order'], message })
+  }
+  const side = sideTopicOf(reorder)
+  if (side === null || topics.every(({ name }) => name !== side)) return
+  const message = 'a topic that this consumer does not read: there a late record would be late again, for ever'
+  issues.addIssue({ code: 'custom', path: ['reorder', 'late', 'topic'], message })
+}
+
+/** Where late records go; `null` when they stay here. */
+export function sideTopicOf({ late: policy }: ResolvedReorder): string | null {
+  return policy.policy === 'side-topic' ? policy.topic : null
 }

@@ -4,6 +4,9 @@ import type { Admin } from './admin.js'
 
 export interface TopicsLook {
   readonly topics: readonly string[]
+  /** For the message: the option that names them, and why they must be there. */
+  readonly option: string
+  readonly why: string
   readonly cluster: Pick<Admin, 'describeTopics'>
   readonly clock: Clock
   /** Ends the look, which then says nothing. */
@@ -16,25 +19,26 @@ const looks = 3
 const betweenLooksMs = 500
 
 /**
- * For a consumer that is not to wait for topics that are missing.
+ * For topics without which a consumer is not to start.
  *
  * @throws ConfigError which names them
  * @throws DriverError when the cluster does not answer, or does not let us look
  */
-export async function requireTopics({ topics, cluster, clock, signal }: TopicsLook): Promise<void> {
+export async function requireTopics(look: TopicsLook): Promise<void> {
+  const { topics, cluster, clock, signal } = look
   for (let left = looks; !signal.aborted; left--) {
     const there = new Set((await cluster.describeTopics(topics, { timeoutMs: askMs })).map(({ name }) => name))
     const missing = topics.filter((topic) => !there.has(topic))
     if (missing.length === 0) return
-    if (left <= 1) throw refusal(missing)
+    if (left <= 1) throw refusal(look, missing)
     await clock.sleep(betweenLooksMs, signal).catch(() => undefined) // aborted: looked at above
   }
 }
 
-function refusal(missing: readonly string[]): ConfigError {
+function refusal({ option, why }: TopicsLook, missing: readonly string[]): ConfigError {
   const issues = missing.map((topic) => ({
-    path: `topics "${topic}"`,
-    message: "does not exist, and missingTopics is 'refuse'",
+    path: `${option} "${topic}"`,
+    message: `does not exist, and ${why}`,
     fix: 'create it, for example with ensureTopics, or correct its name',
   }))
   return new ConfigError('consumer', issues)

@@ -115,6 +115,7 @@ describe('reorder', () => {
     const wrong: readonly (readonly [object, string, RegExp])[] = [
       [{ policy: 'ignore' }, 'reorder.late.policy', /'deliver' or 'drop' or 'side-topic' or 'callback'/],
       [{ policy: 'drop', topic: 'late' }, 'reorder.late.topic', /take it out/],
+      [{ policy: 'side-topic', topic: 't' }, 'reorder.late.topic', /a topic that this consumer does not read/],
     ]
     for (const [late, path, fix] of wrong) {
       expect(issuesOf(() => resolve({ reorder: { watermark, late } }))).toMatchObject([

@@ -3,7 +3,7 @@ import { DeadLetter, defineTopic, string, type HandlerContext, type Message } fr
 import { boundedOutOfOrderness, type EventOrder } from 'tidemark/event-time'
 import type { Simulation } from 'tidemark/testing'
 import { textHeader } from '../../../src/message/headers.js'
-import { simulated, until } from '../consumer/simulated.js'
+import { open, simulated, t, until } from '../consumer/simulated.js'
 import { day, inOrder, inTimeOrder, putTimes } from './reading.js'
 
 const never = { watermark: boundedOutOfOrderness(100).withIdleness({ maxIdleMs: Infinity }) }
@@ -200,6 +200,16 @@ describe('late records', () => {
     withLate({ late: { policy: 'drop' } }, (one) => {
       expect(one.values()).toEqual(['0@100', '0@5000', '0@6000', '0@7000'])
       expect(one.consumer.facts().order?.late).toBe(1)
+    }))
+
+  it('cannot go to a topic that does not exist: the consumer does not start', () =>
+    over([[100]], async (simulation) => {
+      const messaging = open(simulation.process('one'))
+      const late = { policy: 'side-topic', topic: 'not-made' } as const
+      const reorder = { watermark: boundedOutOfOrderness(5), late }
+      const consumer = messaging.consumer({ group: 'g', topics: [t], reorder, handle: () => undefined })
+      await expect(consumer.start()).rejects.toThrow(/reorder\.late\.topic "not-made": does not exist.*ensureTopics/)
+      await messaging.close()
     }))
 
   it('or go to a topic, with where they come from and how late they are', () =>
