@@ -6,7 +6,7 @@ import { isTopicName, topicNameRule } from '../topic/topic-definition.js'
 import type { Topic } from '../topic/topic.js'
 import { refusalReasons, type RefusalReason } from './refusal.js'
 import type { RedriveProgress } from './tally.js'
-import type { LetterSelection } from './selection.js'
+import type { LetterSelection, TimeSpan } from './selection.js'
 
 /** What is redriven, where to, and how. */
 export interface RedriveOptions {
@@ -57,13 +57,17 @@ const topicOption = z
 
 const aTopic = `the name of a topic (${topicNameRule}), or one made by defineTopic`
 const isFunction = (value: unknown) => typeof value === 'function'
-const oneOrMore = <One extends z.ZodType>(one: One) => z.union([one, z.array(one)])
+const oneOrMore = <One extends z.ZodType>(one: One) => z.union([one, z.array(one).min(1)])
 const time = z.union([z.number(), z.date()])
 const offset = z.int().min(0)
+
+const isSpan = ({ from = -Infinity, to = Infinity }: TimeSpan) => Number(from) < Number(to)
+const spanRule = 'a from that is before its to: between them there is nothing'
 
 const span = (what: string) =>
   z
     .strictObject({ from: time.optional(), to: time.optional() })
+    .refine(isSpan, spanRule)
     .optional()
     .describe(`${what}, { from, to }: dates or ms`)
 
@@ -82,6 +86,7 @@ const selection = z
     partitions: z.array(z.int().min(0)).min(1).optional().describe('numbers of partitions, at least one'),
     offsets: z
       .strictObject({ from: offset.optional(), to: offset.optional() })
+      .refine(isSpan, spanRule)
       .optional()
       .describe('offsets of the dead-letter topic, { from, to }'),
     where: z
@@ -130,9 +135,16 @@ export function resolveRedrive(options: unknown): ResolvedRedrive {
     ...(resolved.allow.includes(resolved.from) ? [circle('allow')] : []),
     ...(resolved.parking === resolved.from ? [circle('parking')] : []),
     ...(resolved.defaultOrigin === resolved.from ? [circle('defaultOrigin')] : []),
+    ...(resolved.allow.some((topic) => topic === resolved.parking) ? [parkedInUse] : []),
   ]
   if (issues.length > 0) throw new ConfigError('redrive', issues)
   return resolved
+}
+
+const parkedInUse: ConfigIssue = {
+  path: 'parking',
+  message: 'is one of allow',
+  fix: 'name another topic: what came back too often would be handled there once more',
 }
 
 function circle(path: string): ConfigIssue {
