@@ -1,4 +1,4 @@
-import { TidemarkError } from '../errors.js'
+import { SendError, TidemarkError } from '../errors.js'
 
 /** Why no repeat of a send can be stored, as far as the record and its topic go. */
 export type Refusal = 'too-large' | 'refused' | 'not-authorized'
@@ -19,9 +19,13 @@ const refusedCodes: readonly string[] = [
 /** Lack of a permission, which somebody may be about to grant. */
 const notAuthorizedCodes: readonly string[] = ['topic-authorization-failed', 'cluster-authorization-failed']
 
-/** `null`: another attempt may be stored. */
+/**
+ * `null`: another attempt may be stored. So may one of which nobody knows whether it was, since a batch in doubt is refused
+ * whole for what one of its records is.
+ */
 export function refusalOf(error: unknown): Refusal | null {
   if (!(error instanceof TidemarkError)) return null
+  if (error instanceof SendError && error.outcome === 'unknown') return null
   if (tooLargeCodes.includes(error.code)) return 'too-large'
   if (refusedCodes.includes(error.code)) return 'refused'
   return notAuthorizedCodes.includes(error.code) ? 'not-authorized' : null

@@ -142,6 +142,14 @@ export const failureMutants: readonly Mutant[] = [
     units: 'test/unit/consumer/handling/fates.test.ts',
   },
   {
+    name: 'letters in doubt are refused for what another letter of their batch is',
+    file: 'src/producer/refusal.ts',
+    find: "  if (error instanceof SendError && error.outcome === 'unknown') return null\n",
+    replace: '',
+    why: 'letters lose their values, and partitions stop, for one large record beside them and an answer that was lost',
+    units: 'test/unit/dead-letter/dead-letter.test.ts',
+  },
+  {
     name: 'a pointer does not say that it is one',
     file: 'src/dead-letter/dead-letter-headers.ts',
     find: "    textHeader(tdHeader.left, 'value'),\n",

@@ -299,6 +299,24 @@ describe('the dead-letter route', () => {
     },
   )
 
+  it.each(['message-too-large', 'invalid-record', 'topic-authorization-failed'])(
+    'is neither trimmed nor refused for a batch in doubt that is refused whole (%s), for whichever of its letters',
+    async (code) => {
+      const ends = [new SendError(code, 'unknown', 'one of them is'), null]
+      const published: OutgoingRecord[] = []
+      const publish = (record: OutgoingRecord) => {
+        published.push(record)
+        const end = ends.shift()
+        return end === null ? Promise.resolve() : Promise.reject(end as SendError)
+      }
+      const route = deadLetterTo({ target: 'dlq', sources: ['t'], publish })
+      await expect(route(longWinded, signal)).rejects.toMatchObject({ name: 'SendError', outcome: 'unknown' })
+      await expect(route(longWinded, signal)).resolves.toBe('whole')
+      expect(published[1]).toEqual(published[0])
+      expect(published[0]?.headers.map(([name]) => name)).toContain('td-error-stack')
+    },
+  )
+
   it('refuses to send records back to a topic they come from', () => {
     expect(() =>
       deadLetterTo({ target: 'orders', sources: ['users', 'orders'], publish: () => Promise.resolve() }),
