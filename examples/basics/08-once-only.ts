@@ -12,7 +12,7 @@ import { until } from './until.js'
 
 const Order = z.object({ id: z.string(), customer: z.string(), cents: z.number() })
 const Invoice = z.object({ order: z.string(), cents: z.number() })
-const orders = defineTopic({ name: 'basics.orders', key: 'customer', value: json(Order), partitions: 2 })
+const orders = defineTopic({ name: 'basics.billed-orders', key: 'customer', value: json(Order), partitions: 2 })
 const invoices = defineTopic({ name: 'basics.invoices', key: 'order', value: json(Invoice), partitions: 2 })
 
 interface Tables {
@@ -33,7 +33,7 @@ const relay = messaging.relay(outbox, { pollMs: 50 })
 await relay.start()
 
 const billing = messaging.consumer({
-  group: 'basics.billing',
+  group: 'basics.billed-orders',
   topics: [orders],
   dedupe: inbox,
   // The row, the invoice to be sent and the mark of the order are there together, or none of them is.
