@@ -91,8 +91,8 @@ export const effectMutants: readonly Mutant[] = [
   {
     name: 'an inbox takes what somebody else has marked',
     file: 'src/sql/sql-dedupe.ts',
-    find: '(mark, marked_at) values ${this.#rows(some)}`.execute(trx)',
-    replace: '(mark, marked_at) values ${this.#rows(some)} on conflict do nothing`.execute(trx)',
+    find: '(mark, marked_at) values ${this.#rows(some)}`.execute(plain)',
+    replace: '(mark, marked_at) values ${this.#rows(some)} on conflict do nothing`.execute(plain)',
     why: 'two members that have the same record at the same time both have their effects',
     units: database,
   },
