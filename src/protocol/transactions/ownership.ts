@@ -53,16 +53,24 @@ export class Ownership {
   /**
    * Takes the id over: whoever owned it before is fenced, and what it left open is aborted. Asked for as whoever it belongs
    * to now, so that an attempt which arrives when we have the id already is refused, instead of taking it from us.
+   *
+   * An attempt that was not granted may have fenced the owner, who then has the next epoch for the asking, and a repeat would
+   * give us that same epoch too. So who owns the id is asked anew before each.
    */
   async takeOver(timeoutMs: number, deadline: number): Promise<ProducerIdentity> {
-    for (let attempt = 1; ; attempt += 1) {
+    for (let attempt = 1, fenced = 0; ; attempt += 1) {
       const owner = await this.#presentOwner(deadline)
+      let problem: TidemarkError
       try {
-        return await this.#init(owner, timeoutMs, deadline)
+        const asked = await this.#initOnce(owner, timeoutMs, deadline)
+        if (asked.kind === 'given') return asked.owner
+        ;({ problem } = asked)
       } catch (error) {
-        const isFenced = error instanceof FencedError
-        if (!isFenced || attempt === mostTakeOvers || !(await this.#coordinator.rest(attempt, deadline))) throw error
+        fenced += 1
+        if (!(error instanceof FencedError) || fenced === mostTakeOvers) throw error
+        problem = error
       }
+      if (!(await this.#coordinator.rest(attempt, deadline))) throw this.#notInTime(problem)
     }
   }
 
@@ -110,34 +118,45 @@ export class Ownership {
   }
 
   async #init(owner: ProducerIdentity, timeoutMs: number, deadline: number): Promise<ProducerIdentity> {
+    for (let attempt = 1; ; attempt += 1) {
+      const asked = await this.#initOnce(owner, timeoutMs, deadline)
+      if (asked.kind === 'given') return asked.owner
+      if (!(await this.#coordinator.rest(attempt, deadline))) throw this.#notInTime(asked.problem)
+    }
+  }
+
+  /** @throws TidemarkError when asking again cannot help; FencedError when somebody else is the owner */
+  async #initOnce(owner: ProducerIdentity, timeoutMs: number, deadline: number): Promise<InitAsked> {
     const { key } = this.#coordinator
     const { producerId: knownId, producerEpoch: knownEpoch } = owner
     const request: InitProducerIdRequest = {
       ...{ api: 'initProducerId', transactionalId: key, transactionTimeoutMs: timeoutMs },
       ...{ producerId: knownId, producerEpoch: knownEpoch },
     }
-    let problem: TidemarkError | null = null
-    for (let attempt = 1; ; attempt += 1) {
-      const asked = await this.#coordinator.ask(request, deadline)
-      if (asked.kind === 'answered') {
-        const { errorCode, producerId, producerEpoch } = asked.answer
-        const verdict = judgeInit(errorCode)
-        if (verdict === 'given') return { producerId, producerEpoch }
-        if (verdict === 'fenced') throw fencedBy(key, errorCode)
-        problem = initProblem(key, errorCode, timeoutMs)
-        if (verdict === 'refused') throw problem
-        if (verdict === 'look-up') this.#coordinator.lost()
-      } else {
-        problem = asked.problem
-        if (asked.isFinal) throw problem
-      }
-      if (!(await this.#coordinator.rest(attempt, deadline))) {
-        const message = `transactional id "${key}" was not given to this producer in time: ${problem.message}`
-        throw new TimeoutError('transaction-init-timeout', message, { cause: problem, retriable: true })
-      }
+    const asked = await this.#coordinator.ask(request, deadline)
+    if (asked.kind === 'unanswered') {
+      if (asked.isFinal) throw asked.problem
+      return { kind: 'not-given', problem: asked.problem }
     }
+    const { errorCode, producerId, producerEpoch } = asked.answer
+    const verdict = judgeInit(errorCode)
+    if (verdict === 'given') return { kind: 'given', owner: { producerId, producerEpoch } }
+    if (verdict === 'fenced') throw fencedBy(key, errorCode)
+    const problem = initProblem(key, errorCode, timeoutMs)
+    if (verdict === 'refused') throw problem
+    if (verdict === 'look-up') this.#coordinator.lost()
+    return { kind: 'not-given', problem }
+  }
+
+  #notInTime(problem: TidemarkError): TimeoutError {
+    const message = `transactional id "${this.#coordinator.key}" was not given to this producer in time: ${problem.message}`
+    return new TimeoutError('transaction-init-timeout', message, { cause: problem, retriable: true })
   }
 }
+
+type InitAsked =
+  | { readonly kind: 'given'; readonly owner: ProducerIdentity }
+  | { readonly kind: 'not-given'; readonly problem: TidemarkError }
 
 export function fencedBy(transactionalId: string, errorCode: number | null): FencedError {
   const code = errorCode === null ? '' : ` (${brokerCodeName(errorCode)})`

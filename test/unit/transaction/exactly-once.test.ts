@@ -245,4 +245,28 @@ describe('a consumer under the profile transactional', () => {
       await clock.runUntil(messaging.close())
     },
   )
+
+  it.each([1, 2] as const)(
+    'goes on with the later of two members of one instance name, and ends the earlier, under version %i',
+    async (transactionVersion) => {
+      const { clock, open, append, copier, out, events } = world({ transactionVersion })
+      append(numbers(100))
+      const slow = {
+        groupInstanceId: 'i',
+        transaction: { everyMs: 30 },
+        handle: async ({ value, partition }: Message<string>, context: HandlerContext) => {
+          await clock.sleep(3)
+          await context.send(to, value, { partition })
+        },
+      } as never
+      const [earlier, later] = [open(), open()]
+      await clock.runUntil(copier(earlier, slow).start())
+      await clock.advance(150)
+      await clock.runUntil(copier(later, slow).start())
+      await clock.advance(20_000)
+      expect(events.filter(({ kind }) => kind === 'failed')).toHaveLength(1)
+      expect(out()).toEqual({ visible: numbers(100), open: 0 })
+      await clock.runUntil(Promise.allSettled([earlier.close(), later.close()]))
+    },
+  )
 })
