@@ -14,7 +14,7 @@ export type Door = 'fetch' | 'start' | 'flow'
  * | `put-off`     | it is known which of its keys wait in delay topics |
  * | `stage-full`  | its stage has let records go |
  * | `reorder`     | other partitions have caught up in event time, or there is room again |
- * | `commit`      | the commit of its last record is confirmed (`commit: 'confirmed'`) |
+ * | `commit`      | the commit of its last record is confirmed (`commit: 'confirmed'`), or there is no such partition |
  * | `hook`        | `onAssigned` has said where it starts |
  * | `stopped`     | `restart` or `seek` |
  * | `seek`        | the new place is reached |

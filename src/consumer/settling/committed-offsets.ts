@@ -67,7 +67,7 @@ class CommittedOffsets implements Ledger {
   /** Nothing of the partition begins before that; what is given up meanwhile is committed by its drain. */
   #confirmFirst(partition: OwnedPartition): void {
     partition.gate.close('commit')
-    void this.#committer.confirmed(partition).then(() => partition.gate.lift('commit')) // never rejects
+    void this.#committer.confirmedWhileThere(partition).then(() => partition.gate.lift('commit')) // never rejects
   }
 }
 

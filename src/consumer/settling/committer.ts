@@ -116,6 +116,12 @@ export class Committer {
     return this.#confirmations.wait(partition)
   }
 
+  /** As `confirmed`. A partition that the cluster does not have any more is not waited for: nobody will repeat anything of it. */
+  async confirmedWhileThere(partition: OwnedPartition): Promise<void> {
+    this.commitSoon(partition)
+    if (!this.#missing.has(partition)) await this.#confirmations.wait(partition, 'while-there')
+  }
+
   /**
    * Commits what these partitions have settled and tries again while that is pending, until `deadline` (by `clock.now()`). A
    * partition that the cluster does not have any more is not waited for. What could not be committed stays as it was.
@@ -278,8 +284,10 @@ export class Committer {
   }
 
   #apply({ partition, state, choice }: PendingCommit, outcome: CommitOutcome): void {
-    if (outcome === 'no-partition') this.#missing.add(partition)
-    else this.#missing.delete(partition)
+    if (outcome === 'no-partition') {
+      this.#missing.add(partition)
+      this.#confirmations.notThere(partition)
+    } else this.#missing.delete(partition)
     switch (outcome) {
       case 'committed':
         partition.acknowledged = state

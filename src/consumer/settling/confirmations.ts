@@ -3,6 +3,8 @@ import type { OwnedPartition } from '../partition/owned-partition.js'
 interface Waiting {
   /** Only what was chosen to be committed later than this tells all that was settled by then. */
   readonly after: number
+  /** Whether it goes on waiting when the cluster has no such partition. */
+  readonly waits: 'while-there' | 'for-good'
   readonly end: (isConfirmed: boolean) => void
 }
 
@@ -13,6 +15,7 @@ interface Waiting {
  * |---------------------|----------|------|
  * | a choice or earlier | true     | a state that was chosen later is confirmed, or is nothing new |
  * | any time            | false    | the partition is gone, or nothing is committed any more |
+ * | any time, `while-there` | false | the cluster has no such partition |
  */
 export class Confirmations {
   #choices = 0
@@ -25,11 +28,11 @@ export class Confirmations {
     return this.#choices
   }
 
-  wait(partition: OwnedPartition): Promise<boolean> {
+  wait(partition: OwnedPartition, waits: Waiting['waits'] = 'for-good'): Promise<boolean> {
     if (this.#state === 'closed' || partition.isGone) return Promise.resolve(false)
     return new Promise((resolve) => {
       const waiting = this.#waiting.get(partition)
-      const mine = { after: this.#choices, end: resolve }
+      const mine = { after: this.#choices, waits, end: resolve }
       if (waiting !== undefined) {
         waiting.push(mine)
         return
@@ -48,6 +51,17 @@ export class Confirmations {
       waiting.filter(({ after }) => after >= choice),
     )
     for (const { after, end } of waiting) if (after < choice) end(true)
+  }
+
+  /** The cluster has no such partition. */
+  notThere(partition: OwnedPartition): void {
+    const waiting = this.#waiting.get(partition)
+    if (waiting === undefined) return
+    this.#waiting.set(
+      partition,
+      waiting.filter(({ waits }) => waits === 'for-good'),
+    )
+    for (const { waits, end } of waiting) if (waits === 'while-there') end(false)
   }
 
   close(): void {

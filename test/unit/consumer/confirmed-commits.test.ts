@@ -210,6 +210,26 @@ describe("commit: 'confirmed'", () => {
     expect(consumer.facts().partitions[0]?.pausedBy).toEqual([])
   })
 
+  it('waits for no commit of a partition that the cluster does not have any more, and again when it has it', async () => {
+    const { clock, driver, consumer, handler } = await running(confirmed)
+    driver.outcomes.push('no-partition', 'no-partition', 'pending')
+    const commit = watched(consumer.commit())
+    for (const offset of [0, 1]) {
+      handler.end(offset)
+      await clock.advance(10)
+    }
+    expect(handler.offsets()).toEqual([0, 1, 2])
+    const later = watched(consumer.commit())
+    await clock.advance(1_000)
+    expect([commit.end, later.end]).toEqual(['resolved', 'resolved'])
+    driver.outcomes.push('pending')
+    handler.end(2)
+    await clock.advance(20)
+    expect(handler.offsets()).toEqual([0, 1, 2])
+    await clock.advance(5_000)
+    expect(handler.offsets()).toEqual([0, 1, 2, 3])
+  })
+
   it('does not hold up a revoke: what is settled is committed by the drain', async () => {
     const { clock, driver, handler, assigned, drains } = await running(confirmed)
     driver.outcomes.push('pending')
