@@ -38,6 +38,8 @@ const contentBytes = 4 * 1_048_576
 /** A topic whose share is full and of which nothing ends for so long is passed over, until something does. */
 const stillAfterMs = 2_000
 const countEveryMs = 5_000
+/** It rests so many times as long as it took. */
+const countShare = 10
 
 interface Choice {
   readonly rows: readonly OutboxRow[]
@@ -51,7 +53,7 @@ export class RelayTerm {
   readonly #lanes: RelayLanes
   readonly #marks: SentMarks
   readonly #sender: RowSender
-  #countedAt = -Infinity
+  #countAt = -Infinity
 
   constructor(parts: RelayTermParts) {
     this.#parts = parts
@@ -103,7 +105,7 @@ export class RelayTerm {
     let failures = 0
     while (mayGoOn()) {
       try {
-        await this.#count()
+        void this.#count() // never rejects
         const taken = await this.#pass(mayGoOn)
         onReached()
         failures = 0
@@ -202,12 +204,20 @@ export class RelayTerm {
     }
   }
 
+  /**
+   * Beside all else: of a large table it takes long, and rows are sent meanwhile. Never rejects: that the database is away
+   * is told by who asks it for rows.
+   */
   async #count(): Promise<void> {
     const { store, runtime, onBacklog } = this.#parts
-    const now = runtime.clock.now()
-    if (now - this.#countedAt < countEveryMs) return
-    onBacklog(await this.#call(store.backlog()))
-    this.#countedAt = now
+    const { clock } = runtime
+    const began = clock.now()
+    if (began < this.#countAt) return
+    this.#countAt = Infinity
+    const backlog = await this.#call(store.backlog()).catch(() => null)
+    const ended = clock.now()
+    this.#countAt = ended + Math.max(countEveryMs, countShare * (ended - began))
+    if (backlog !== null && this.#parts.lease.isValid) onBacklog(backlog)
   }
 
   #call<Value>(call: Promise<Value>): Promise<Value> {

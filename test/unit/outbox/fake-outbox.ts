@@ -21,6 +21,8 @@ export class FakeOutbox implements OutboxStore {
   latencyMs = 1
   /** Of the contents of rows, when they take longer than the rest. */
   contentsMs = 0
+  /** Of counting, likewise: it grows with the table. */
+  countMs = 0
   readonly #clock: Clock
   #number = 0
 
@@ -108,7 +110,8 @@ export class FakeOutbox implements OutboxStore {
     })
   }
 
-  backlog(): Promise<OutboxBacklog> {
+  async backlog(): Promise<OutboxBacklog> {
+    await this.#clock.sleep(this.countMs)
     return this.#answer(() => {
       const rows = [...this.rows.values()]
       const oldest = Math.min(...rows.map(({ addedAt }) => addedAt))

@@ -108,6 +108,25 @@ describe('a relay', () => {
     await close()
   })
 
+  it('sends while its rows are counted, however long that takes', async () => {
+    const { clock, outbox, events, relay, log, close } = world()
+    outbox.countMs = 7_000
+    const made = await relay()
+    for (let at = 0; at < 20; at += 1) outbox.add(`k${at % 3}`, `${at}`)
+    await clock.advance(1_000)
+    expect(log()).toHaveLength(20)
+    outbox.add('a', 'x', 'nowhere')
+    await clock.advance(120_000)
+    expect(made.facts().rows).toBe(1)
+    outbox.countMs = 60_000
+    await clock.advance(60_000)
+    for (let at = 0; at < 20; at += 1) outbox.add(`k${at % 3}`, `${at}`)
+    await clock.advance(1_000)
+    expect(log()).toHaveLength(40)
+    expect(events.flatMap(({ kind }) => (kind === 'outbox-unreachable' ? [kind] : []))).toEqual([])
+    await close()
+  })
+
   it('tells how many rows wait, and for how long', async () => {
     const { clock, outbox, gauges, relay, close } = world()
     outbox.add('a', 'x', 'nowhere')
