@@ -79,12 +79,18 @@ function requireWhole(contributions: Contributions, transactions: DriverTransact
   throw new TidemarkError('partition-gone', message, { topic, partition, retriable: true })
 }
 
-function choose({ ledger, isUndone, onRecord, onCrowded }: EndParts): ChosenOffset[] {
+/**
+ * A coordinator takes no offset of a topic that is gone, and none of the others with it. It can be left out where nothing
+ * that was sent for its records joined; what did is aborted once, and does not come again.
+ */
+function choose({ ledger, contributions, isUndone, onRecord, onCrowded }: EndParts): ChosenOffset[] {
   const chosen: ChosenOffset[] = []
+  const gone = goneTopics(ledger)
   let crowded: OwnedPartition | null = null
   for (const partition of ledger.partitions()) {
     if (!partition.uncommitted || partition.isGone || isUndone(partition)) continue
     partition.uncommitted = false
+    if (gone.has(partition.topic) && !contributions.has(partition)) continue
     const state = stateOf(partition)
     // Nobody could tell where the partition starts: what the group has may lie anywhere.
     if (state.offset < 0) continue
@@ -96,6 +102,11 @@ function choose({ ledger, isUndone, onRecord, onCrowded }: EndParts): ChosenOffs
   }
   if (crowded !== null) throw tooMuchBeyond(crowded)
   return chosen
+}
+
+function goneTopics({ driver }: Pick<LedgerParts, 'driver'>): ReadonlySet<string> {
+  const { unavailableTopics = [] } = driver().facts()
+  return new Set(unavailableTopics.filter(({ why }) => why !== 'forbidden').map(({ topic }) => topic))
 }
 
 async function commitOffsets(parts: EndParts, chosen: readonly ChosenOffset[], deadline: number): Promise<void> {

@@ -97,6 +97,29 @@ describe('a consumer under the profile transactional', () => {
     await clock.runUntil(messaging.close())
   })
 
+  it('goes on with the others when a topic of which something is done, and not committed, is deleted', async () => {
+    const { clock, cluster, open, append, copier, committed, out, events } = world()
+    cluster.createTopic('doomed')
+    const doomed = defineTopic({ name: 'doomed', value: string() })
+    const value = Buffer.from('doomed')
+    cluster.appendTransaction('doomed', 0, [{ key: null, value, headers: noHeaders, timestamp: 0 }], 'commit')
+    const messaging = open()
+    const transaction = { everyMs: 500, timeoutMs: 6_000 }
+    const consumer = copier(messaging, { topics: [from, doomed], transaction } as never)
+    await clock.runUntil(consumer.start())
+    while (consumer.facts().partitions.every(({ settled, topic }) => topic !== 'doomed' || settled === 0))
+      await clock.advance(5)
+    cluster.deleteTopic('doomed')
+    append(numbers(10))
+    await clock.advance(8_000)
+    append(numbers(10, 10))
+    await clock.advance(2_000)
+    expect(out()).toEqual({ visible: numbers(20), open: 0 })
+    expect(committed()).toBe(22)
+    expect(events.filter(({ kind }) => kind === 'transaction-aborted')).toHaveLength(1)
+    await clock.runUntil(messaging.close({ timeoutMs: 1_000 }))
+  })
+
   it('goes back to what is committed when a transaction is aborted, and doubles nothing', async () => {
     const { clock, cluster, open, append, copier, committed, out, events } = world()
     append(numbers(30))
