@@ -152,8 +152,8 @@ export class PartitionOrder {
   }
 
   #observe(timestamp: number): void {
-    if (timestamp > this.#maxTimestamp) this.#maxTimestamp = timestamp
     this.#generator.onRecord(timestamp)
+    if (timestamp > this.#maxTimestamp) this.#maxTimestamp = timestamp
   }
 
   #advance(): void {

@@ -172,14 +172,15 @@ export class ReorderBuffer<Value> {
     const before = partition.maxTimestamp
     const record = new OrderedRecord(partition, offset, timestamp, originalTime, bytes, value, lateByMs, before)
     if (lateByMs === null) {
-      this.#buckets.push(timestamp, partition.lane, record)
-      this.#bytes += bytes
-      partition.buffered += 1
+      // Code of the user, which may throw: before the record is kept by anything.
       if (kind === 'own') partition.record(timestamp, this.#now)
       else {
         partition.outside(record)
         partition.alive(this.#now)
       }
+      this.#buckets.push(timestamp, partition.lane, record)
+      this.#bytes += bytes
+      partition.buffered += 1
     } else {
       partition.outside(record)
       this.#ready.add(record)

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { DeadLetter, defineTopic, string, type HandlerContext, type Message } from 'tidemark'
-import { boundedOutOfOrderness, type EventOrder } from 'tidemark/event-time'
+import { boundedOutOfOrderness, watermarksBy, type EventOrder } from 'tidemark/event-time'
 import type { Simulation } from 'tidemark/testing'
 import { textHeader } from '../../../src/message/headers.js'
 import { open, simulated, t, until } from '../consumer/simulated.js'
@@ -482,6 +482,34 @@ describe('a time that is none', () => {
       expect(one.stopped[0]?.message).not.toMatch(/secret/)
       await one.messaging.close()
     }))
+
+  it.each(['onRecord', 'currentWatermark'] as const)(
+    'stop their partition at the record where %s of a generator throws; what came before is handled, and that one is not',
+    (method) =>
+      over([[100, 200, 300, 400]], async (simulation) => {
+        const inner = boundedOutOfOrderness(0).rules.generator({ topic: 't', partition: 0 })
+        let newest = 0
+        const guarded = (call: typeof method) => {
+          if (call === method && newest >= day + 300) throw new RangeError('secret')
+        }
+        const watermark = watermarksBy(() => ({
+          onRecord: (time) => {
+            newest = time
+            guarded('onRecord')
+            inner.onRecord(time)
+          },
+          currentWatermark: () => {
+            guarded('currentWatermark')
+            return inner.currentWatermark()
+          },
+        }))
+        const one = await inOrder(simulation, 'one', { reorder: { watermark } })
+        await until(simulation, () => one.stopped.length === 1)
+        expect(one.stopped[0]).toMatchObject({ code: 'watermark-strategy-failed', offset: 2 })
+        expect(one.values()).toEqual(['0@100', '0@200'])
+        await one.messaging.close()
+      }),
+  )
 })
 
 describe('the watermark', () => {
