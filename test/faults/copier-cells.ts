@@ -89,9 +89,9 @@ class Place {
     if (child === null || !this.isRunning) return
     const gone = new Promise((resolve) => child.once('exit', resolve))
     child.kill(signal)
-    await Promise.race([gone, delay(30_000)])
-    if (this.isRunning) child.kill('SIGKILL')
+    const limit = setTimeout(() => child.kill('SIGKILL'), 30_000)
     await gone
+    clearTimeout(limit)
   }
 }
 

@@ -41,6 +41,7 @@ export class Users {
     if (found === null) return
     const { member, place } = found
     const { topic, partition } = place
+    if (partition >= cluster.partitionCount(topic)) return // made anew with fewer
     const { logStartOffset, highWatermark } = cluster.partitionFacts(topic, partition)
     const position = member.ledger.tenures.of(member.name, place)?.handedUpTo ?? 0
     const draw = random.next()
