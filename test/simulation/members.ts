@@ -221,7 +221,8 @@ export class Members {
     const { topic, partition } = place
     simulation.note(`${member.name} stopped ${topic}-${partition}: ${error.message}`)
     const isFailure = plan.failing === 'stop' && error.code === 'handler-failed'
-    const mayLose = plan.retention || plan.uncleanElections
+    // A user who sought a place of the former log finds none there in a shorter one made anew.
+    const mayLose = plan.retention || plan.uncleanElections || plan.remadeTopic === topic
     const isOutOfRange = plan.onOutOfRange === 'stop' && mayLose && error.code === 'offset-out-of-range'
     const isAnother = plan.onOutOfRange === 'stop' && plan.remadeTopic === topic && error.code === 'topic-recreated'
     if (!isFailure && !isOutOfRange && !isAnother) {
