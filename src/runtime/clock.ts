@@ -19,7 +19,7 @@ export interface Clock {
   now(): number
   /** What the wall clock shows: milliseconds since the Unix epoch, for timestamps only. May jump both ways. */
   wallTime(): number
-  /** Runs `callback` once after `delayMs`. */
+  /** Runs `callback` once after `delayMs`, and no sooner by `now()`: whoever looks then finds that it is time. */
   setTimer(delayMs: number, callback: () => void): Timer
   /** Runs `callback` after pending I/O, at the earliest in the next turn of the event loop. */
   defer(callback: () => void): void
@@ -69,7 +69,14 @@ export const systemClock: Clock = {
   wallTime: () => Date.now(),
   setTimer(delayMs, callback) {
     if (delayMs > longestTimerMs) return longTimer(delayMs, callback)
-    const handle = setTimeout(callback, delayMs)
+    const dueAt = systemClock.now() + delayMs
+    // Node counts from the beginning of a turn of the event loop, and may be a millisecond early.
+    const fire = () => {
+      const leftMs = dueAt - systemClock.now()
+      if (leftMs > 0) handle = setTimeout(fire, leftMs)
+      else callback()
+    }
+    let handle = setTimeout(fire, delayMs)
     return { cancel: () => clearTimeout(handle), unref: () => handle.unref() }
   },
   defer(callback) {

@@ -29,6 +29,20 @@ describe('a timer of the system clock', () => {
   })
 })
 
+describe('timers of the system clock', () => {
+  it('fire no sooner by its own reading, so whoever looks then finds that it is time', async () => {
+    const early: number[] = []
+    const timers = Array.from({ length: 400 }, async (_, index) => {
+      await systemClock.sleep(index / 7) // so that they begin at all parts of a millisecond
+      const dueAt = systemClock.now() + 5
+      await new Promise<void>((fired) => systemClock.setTimer(5, fired))
+      if (systemClock.now() < dueAt) early.push(dueAt - systemClock.now())
+    })
+    await Promise.all(timers)
+    expect(early).toEqual([])
+  })
+})
+
 describe('waits that end with one signal', () => {
   it('may be many: no warning, and none leaves a listener behind', async () => {
     const warnings: Error[] = []
