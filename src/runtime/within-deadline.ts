@@ -1,4 +1,5 @@
 import type { Clock, Timer } from './clock.js'
+import { onAbort } from './on-abort.js'
 
 export interface DeadlineOptions<Late> {
   readonly clock: Clock
@@ -21,9 +22,10 @@ export function withinDeadline<Value, Late = never>(
 ): Promise<Value | Late> {
   return new Promise((resolve, reject) => {
     let timer: Timer | undefined
+    let stopListening: (() => void) | undefined
     const end = (settle: () => void) => {
       timer?.cancel()
-      signal?.removeEventListener('abort', abort)
+      stopListening?.()
       settle()
     }
     const abort = () => end(() => reject(signal?.reason as Error))
@@ -38,7 +40,7 @@ export function withinDeadline<Value, Late = never>(
     if (signal?.aborted) abort()
     else {
       if (deadline !== Infinity) timer = clock.setTimer(Math.max(0, deadline - clock.now()), late)
-      signal?.addEventListener('abort', abort, { once: true })
+      if (signal !== undefined) stopListening = onAbort(signal, abort)
     }
     work.then(
       (value) => end(() => resolve(value)),

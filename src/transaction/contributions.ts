@@ -1,4 +1,5 @@
 import type { OwnedPartition } from '../consumer/partition/owned-partition.js'
+import { onAbort } from '../runtime/on-abort.js'
 import type { HeldRecord } from './held-sends.js'
 import type { Purpose } from './refusals.js'
 
@@ -80,12 +81,18 @@ export class Contributions {
 
   /** Resolves when what joined is settled, or its partition is gone. */
   whenSettled(): Promise<void> {
+    const stops: (() => void)[] = []
     for (const partition of this.#unsettled.keys()) {
       if (partition.isGone) this.#unsettled.delete(partition)
-      else partition.signal.addEventListener('abort', () => this.#left(partition), { once: true })
+      else stops.push(onAbort(partition.signal, () => this.#left(partition)))
     }
     if (this.#unsettled.size === 0) return Promise.resolve()
-    return new Promise((resolve) => this.#onSettled.push(resolve))
+    return new Promise((resolve) => {
+      this.#onSettled.push(() => {
+        for (const stop of stops) stop()
+        resolve()
+      })
+    })
   }
 
   /** Resolves when every send has ended, well or not. */

@@ -1,7 +1,8 @@
 import { exponential, type Backoff } from '../../runtime/backoff.js'
+import { deferred } from '../../runtime/deferred.js'
+import { onAbort } from '../../runtime/on-abort.js'
 import type { Runtime } from '../../runtime/runtime.js'
 import type { PauseReason } from '../partition/gate.js'
-import type { OwnedPartition } from '../partition/owned-partition.js'
 import type { Work } from '../partition/work.js'
 
 export interface KeepElsewhere<Kept> {
@@ -54,7 +55,9 @@ async function untilKept<Kept>(keeping: KeepElsewhere<Kept>, firstError: unknown
   const { work, reason, refusal, onDelayed, runtime } = keeping
   const { partition } = work
   const { clock, random } = runtime
-  const closed = whenClosed(partition)
+  const closed = deferred<'closed'>()
+  // One that is closed already ends the first rest.
+  const stopListening = onAbort(partition.lanes.closing, () => closed.resolve('closed'))
   let error = firstError
   let forbiddenSince: number | null = null
   partition.gate.close(reason)
@@ -68,21 +71,15 @@ async function untilKept<Kept>(keeping: KeepElsewhere<Kept>, firstError: unknown
       onDelayed(attempt, delayMs, error)
       await clock.sleep(delayMs, partition.lanes.closing).catch(() => undefined) // closed: looked at below
       if (partition.lanes.closing.aborted) return late
-      const end = await Promise.race([tryOnce(keeping), closed])
+      const end = await Promise.race([tryOnce(keeping), closed.promise])
       if (end === 'closed' || partition.isGone) return late
       if (!('error' in end)) return end
       error = end.error
     }
   } finally {
+    stopListening()
     partition.gate.lift(reason)
   }
-}
-
-function whenClosed({ lanes: { closing } }: OwnedPartition): Promise<'closed'> {
-  return new Promise((resolve) => {
-    if (closing.aborted) resolve('closed')
-    else closing.addEventListener('abort', () => resolve('closed'), { once: true })
-  })
 }
 
 async function tryOnce<Kept>({

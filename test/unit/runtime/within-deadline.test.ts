@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { withinDeadline } from '../../../src/runtime/within-deadline.js'
 import { virtualClock } from '../../../src/testing/time/virtual-clock.js'
@@ -33,6 +34,17 @@ describe('a wait with a deadline', () => {
     clock.setTimer(500, () => resolve('done'))
     expect(await clock.runUntil(waited)).toBe('done')
     expect(clock.pendingTimers).toBe(0)
+  })
+
+  it('shares one listener of a signal with all others, so that Node takes none for a leak', async () => {
+    const { clock, work, resolve, late } = world()
+    const { signal } = new AbortController()
+    const waits = Array.from({ length: 20 }, () =>
+      withinDeadline(work, { clock, deadline: Infinity, signal, onLate: late }),
+    )
+    expect(getEventListeners(signal, 'abort')).toHaveLength(1)
+    resolve('done')
+    expect(new Set(await Promise.all(waits))).toEqual(new Set(['done']))
   })
 
   it('rejects as the work does, and leaves no timer', async () => {
