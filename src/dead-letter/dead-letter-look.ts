@@ -1,6 +1,7 @@
 import { ConfigError } from '../errors.js'
 import type { Clock } from '../runtime/clock.js'
 import type { Logger } from '../telemetry/logger.js'
+import { lookAgain } from '../topic/look-again.js'
 
 /** What is asked of the cluster before a consumer starts. */
 export interface ClusterView {
@@ -26,9 +27,6 @@ export interface DeadLetterLook {
 }
 
 const askMs = 2_000
-/** A topic that was just made is not known to every broker at once. */
-const looks = 3
-const betweenLooksMs = 500
 
 /**
  * Looks at the dead-letter topic before anything may have to go there: found out at the first poisonous record, it would
@@ -52,13 +50,13 @@ export async function lookAtDeadLetterTopic(look: DeadLetterLook): Promise<void>
   }
 }
 
-async function isThere({ target, cluster, clock, signal }: DeadLetterLook): Promise<boolean> {
-  for (let left = looks; left > 0; left--) {
+function isThere(look: DeadLetterLook): Promise<boolean> {
+  const { target, cluster } = look
+  const ask = async () => {
     const topics = await cluster.describeTopics([target], { timeoutMs: askMs })
-    if (topics.some(({ name }) => name === target)) return true
-    if (left > 1) await clock.sleep(betweenLooksMs, signal)
+    return topics.some(({ name }) => name === target)
   }
-  return false
+  return lookAgain(ask, (isIt) => isIt, look)
 }
 
 async function lookAtConfigs({ target, sources, cluster, logger }: DeadLetterLook): Promise<void> {

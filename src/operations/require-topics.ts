@@ -1,5 +1,6 @@
 import { ConfigError } from '../errors.js'
 import type { Clock } from '../runtime/clock.js'
+import { lookAgain } from '../topic/look-again.js'
 import type { Admin } from './admin.js'
 
 export interface TopicsLook {
@@ -14,9 +15,6 @@ export interface TopicsLook {
 }
 
 const askMs = 10_000
-/** A topic that was just made is not known to every broker at once. */
-const looks = 3
-const betweenLooksMs = 500
 
 /**
  * For topics without which a consumer is not to start.
@@ -25,14 +23,17 @@ const betweenLooksMs = 500
  * @throws DriverError when the cluster does not answer, or does not let us look
  */
 export async function requireTopics(look: TopicsLook): Promise<void> {
-  const { topics, cluster, clock, signal } = look
-  for (let left = looks; !signal.aborted; left--) {
+  const { topics, cluster, signal } = look
+  if (signal.aborted) return
+  const ask = async () => {
     const there = new Set((await cluster.describeTopics(topics, { timeoutMs: askMs })).map(({ name }) => name))
-    const missing = topics.filter((topic) => !there.has(topic))
-    if (missing.length === 0) return
-    if (left <= 1) throw refusal(look, missing)
-    await clock.sleep(betweenLooksMs, signal).catch(() => undefined) // aborted: looked at above
+    return topics.filter((topic) => !there.has(topic))
   }
+  const missing = await lookAgain(ask, ({ length }) => length === 0, look).catch((error: unknown) => {
+    if (signal.aborted && error === signal.reason) return []
+    throw error
+  })
+  if (missing.length > 0) throw refusal(look, missing)
 }
 
 function refusal({ option, why }: TopicsLook, missing: readonly string[]): ConfigError {

@@ -1,6 +1,7 @@
 import { ConfigError, type ConfigIssue } from '../errors.js'
 import type { Clock } from '../runtime/clock.js'
 import type { Logger } from '../telemetry/logger.js'
+import { lookAgain } from '../topic/look-again.js'
 import type { DelayLevels } from './delay-levels.js'
 
 /** What is asked of the cluster before a consumer starts. */
@@ -25,9 +26,6 @@ export interface DelayLook {
 }
 
 const askMs = 2_000
-/** A topic that was just made is not known to every broker at once. */
-const looks = 3
-const betweenLooksMs = 500
 
 /**
  * Looks at the delay topics before anything may have to wait there. Only what the cluster says for certain refuses the
@@ -38,11 +36,11 @@ const betweenLooksMs = 500
 export async function lookAtDelayTopics(levels: DelayLevels, look: DelayLook): Promise<void> {
   if (look.signal.aborted) return
   try {
-    let issues = await partitionIssues(levels, look)
-    for (let left = looks - 1; left > 0 && issues.length > 0; left -= 1) {
-      await look.clock.sleep(betweenLooksMs, look.signal)
-      issues = await partitionIssues(levels, look)
-    }
+    let issues = await lookAgain(
+      () => partitionIssues(levels, look),
+      ({ length }) => length === 0,
+      look,
+    )
     if (issues.length === 0) issues = await configIssues(levels, look)
     if (issues.length > 0) throw new ConfigError('retryLater', issues)
   } catch (error) {

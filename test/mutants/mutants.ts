@@ -584,7 +584,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "one broker's word is enough for a dead-letter topic to be missing",
-    file: 'src/dead-letter/dead-letter-look.ts',
+    file: 'src/topic/look-again.ts',
     find: 'const looks = 3',
     replace: 'const looks = 1',
     why: 'a consumer does not start though its topics were just made',
