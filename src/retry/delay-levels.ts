@@ -1,3 +1,4 @@
+import { delayTopicName } from '../topic/delay-topic-name.js'
 import type { Topic } from '../topic/topic.js'
 import { delayText } from './delays.js'
 
@@ -34,7 +35,7 @@ export class DelayLevels {
   constructor(sources: readonly Topic[], name: string, delaysMs: readonly number[]) {
     for (const source of sources) {
       const levels = delaysMs.map((delayMs, index) => ({
-        topic: `${source.name}.${name}.retry.${delayText(delayMs)}`,
+        topic: delayTopicName(source.name, name, delayText(delayMs)),
         delayMs,
         index,
       }))
