@@ -1,6 +1,7 @@
 import { SendError } from '../errors.js'
 import { senderId } from '../message/headers.js'
 import type { Producer } from '../producer/producer.js'
+import { ofRecordCodes, tooLargeCodes } from '../producer/refusal.js'
 import type { Clock } from '../runtime/clock.js'
 import { bytes } from '../serde/bytes.js'
 import type { Telemetry } from '../telemetry/guard.js'
@@ -13,16 +14,10 @@ import { inTime } from './store-call.js'
 
 /** Refusals of the row itself, which every repeat would meet again. */
 const refusals: ReadonlySet<string> = new Set([
-  'record-too-large',
-  'message-too-large',
-  'record-list-too-large',
-  'invalid-record',
+  ...tooLargeCodes,
+  ...ofRecordCodes,
   'invalid-partition',
-  'invalid-timestamp',
   'invalid-topic',
-  'invalid-topic-exception',
-  'policy-violation',
-  'unsupported-for-message-format',
 ])
 
 /** The term of one lease. */

@@ -4,17 +4,18 @@ import { SendError, TidemarkError } from '../errors.js'
 export type Refusal = 'too-large' | 'refused' | 'not-authorized'
 
 /** For the producer, the topic, or a segment of it. */
-const tooLargeCodes: readonly string[] = ['record-too-large', 'message-too-large', 'record-list-too-large']
+export const tooLargeCodes: readonly string[] = ['record-too-large', 'message-too-large', 'record-list-too-large']
 
 /** Refusals of the record itself, which every repeat would meet again. */
-const refusedCodes: readonly string[] = [
+export const ofRecordCodes: readonly string[] = [
   'invalid-record',
   'invalid-timestamp',
   'invalid-topic-exception',
   'policy-violation',
   'unsupported-for-message-format',
-  'unsupported-compression-type',
 ]
+
+const refusedCodes: readonly string[] = [...ofRecordCodes, 'unsupported-compression-type']
 
 /** Lack of a permission, which somebody may be about to grant. */
 const notAuthorizedCodes: readonly string[] = ['topic-authorization-failed', 'cluster-authorization-failed']

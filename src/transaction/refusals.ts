@@ -1,16 +1,14 @@
 import { SendError } from '../errors.js'
 import type { TopicPartition } from '../message/topic-partition.js'
+import { ofRecordCodes, tooLargeCodes } from '../producer/refusal.js'
 import type { HeldRecord } from './held-sends.js'
-
-/** Said of a record's size: something smaller may go. */
-const ofSize: ReadonlySet<string> = new Set(['record-too-large', 'message-too-large', 'record-list-too-large'])
 
 /** Said of a record itself, or of its topic: the same again would be met at every attempt. */
 const ofRecord: ReadonlySet<string> = new Set([
-  ...ofSize,
-  ...['invalid-record', 'invalid-timestamp'],
-  ...['invalid-partition', 'invalid-topic-exception', 'policy-violation', 'topic-authorization-failed'],
-  ...['unsupported-for-message-format', 'unsupported-compression-type', 'unsupported-version', 'not-durable'],
+  ...tooLargeCodes,
+  ...ofRecordCodes,
+  ...['invalid-partition', 'topic-authorization-failed'],
+  ...['unsupported-compression-type', 'unsupported-version', 'not-durable'],
 ])
 
 export type Purpose = 'output' | 'letter'
@@ -59,7 +57,7 @@ export class Refusals {
 }
 
 function meets(held: HeldRecord, { topic, sizeBytes, error }: Refusal): boolean {
-  return held.topic.name === topic && (held.sizeBytes >= sizeBytes || !ofSize.has(error.code))
+  return held.topic.name === topic && (held.sizeBytes >= sizeBytes || !tooLargeCodes.includes(error.code))
 }
 
 function nameOf({ topic, partition }: TopicPartition): string {
