@@ -101,6 +101,7 @@ export class PendingRequest<R extends Request = Request> {
   }
 
   #giveUp(why: 'timed-out' | 'aborted'): void {
+    // As in the lane: whoever hears of it asks nothing of its answer.
     if (!this.#machine.is('answered', 'settled')) this.#parts.onGivenUp(this as unknown as PendingRequest, why)
   }
 }

@@ -65,6 +65,7 @@ export class SocketLane {
       const { clock } = this.#parts
       const onGivenUp = (given: PendingRequest, why: 'timed-out' | 'aborted') => this.#giveUp(given, why)
       const pending = new PendingRequest<R>({ request, deadline, signal, clock, resolve, reject, onGivenUp })
+      // Its answer is only ever its own request's; the lane, which holds all kinds, cannot say so.
       this.#enqueue(pending as unknown as PendingRequest)
       onTaken?.(() => this.#takeBack(pending as unknown as PendingRequest))
     })

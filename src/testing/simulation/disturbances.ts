@@ -111,16 +111,8 @@ export const disturbances: Readonly<Record<Disturbance, (scene: Scene) => string
     return `loses the next ${api}`
   },
   straggler: (scene: Scene) => {
-    const { cluster, random, clock, held } = scene
-    const api = random.next() < 0.6 ? 'produce' : pick(random, apis)
-    const request = cluster.faults.holdRequest({ api })
-    held.add(request)
-    const forMs = 200 + Math.floor(random.next() * 9_000)
-    clock.setTimer(forMs, () => {
-      request.release()
-      held.delete(request)
-    })
-    return `holds the next ${api} for at most ${forMs} ms`
+    const { random } = scene
+    return holdNext(scene, random.next() < 0.6 ? 'produce' : pick(random, apis))
   },
   delay: ({ cluster, random }: Scene) => {
     const api = pick(random, apis)
@@ -252,17 +244,7 @@ export const disturbances: Readonly<Record<Disturbance, (scene: Scene) => string
     else cluster.faults.loseNextRequest({ api })
     return isAnswer ? `loses the next answer to ${api}` : `loses the next ${api}`
   },
-  'hold-of-transaction': ({ cluster, random, clock, held }: Scene) => {
-    const api = pick(random, transactionApis)
-    const request = cluster.faults.holdRequest({ api })
-    held.add(request)
-    const forMs = 200 + Math.floor(random.next() * 9_000)
-    clock.setTimer(forMs, () => {
-      request.release()
-      held.delete(request)
-    })
-    return `holds the next ${api} for at most ${forMs} ms`
-  },
+  'hold-of-transaction': (scene: Scene) => holdNext(scene, pick(scene.random, transactionApis)),
   'refuse-of-transaction': ({ cluster, random }: Scene) => {
     const api = pick(random, transactionApis)
     const code = pick(random, transactionCodes[api] ?? [])
@@ -327,6 +309,18 @@ export const allDisturbances = (Object.keys(disturbances) as readonly Disturbanc
 /** Its topic may have been deleted. */
 export function exists(cluster: MemoryCluster, { topic, partition }: Transaction): boolean {
   return partition < cluster.partitionCount(topic)
+}
+
+/** Somewhat longer than a request may take, so that some arrive when nobody waits for them. */
+function holdNext({ cluster, random, clock, held }: Scene, api: ApiName): string {
+  const request = cluster.faults.holdRequest({ api })
+  held.add(request)
+  const forMs = 200 + Math.floor(random.next() * 9_000)
+  clock.setTimer(forMs, () => {
+    request.release()
+    held.delete(request)
+  })
+  return `holds the next ${api} for at most ${forMs} ms`
 }
 
 function draw(random: Random, count: number): number {
