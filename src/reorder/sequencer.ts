@@ -6,7 +6,7 @@ import type { OrderFacts } from '../consumer/partition/order-facts.js'
 import type { OwnedPartition } from '../consumer/partition/owned-partition.js'
 import type { Work } from '../consumer/partition/work.js'
 import type { TidemarkError } from '../errors.js'
-import { HandlerError } from '../errors.js'
+import { HandlerError, StateError } from '../errors.js'
 import { orderOf, type OrderSnapshot } from '../offsets/order-snapshot.js'
 import type { Timer } from '../runtime/clock.js'
 import { deferred } from '../runtime/deferred.js'
@@ -23,7 +23,14 @@ import { ReorderBuffer } from './reorder-buffer.js'
 import type { ResolvedReorder } from './reorder-options.js'
 import type { WatermarkRules } from './watermark-strategy.js'
 
-type Out = { readonly kind: 'nothing' | 'telling' | 'closed' } | RunOut
+/** A watermark is being told. */
+interface Telling {
+  readonly kind: 'telling'
+  /** It is waited for no longer. */
+  readonly ends: AbortController
+}
+
+type Out = { readonly kind: 'nothing' | 'closed' } | Telling | RunOut
 
 const nothing: Out = { kind: 'nothing' }
 const closed: Out = { kind: 'closed' }
@@ -132,11 +139,13 @@ class Sequencer implements Ordering, Turns {
   }
 
   close(): void {
+    const out = this.#out
     this.#out = closed
     this.#turn = null
     this.#timer?.cancel()
     this.#timer = null
     this.#drained?.()
+    if (out.kind === 'telling') out.ends.abort(ended())
   }
 
   get isDraining(): boolean {
@@ -235,8 +244,9 @@ class Sequencer implements Ordering, Turns {
   }
 
   #tellWatermark(marker: Marker): void {
-    this.#out = { kind: 'telling' }
-    void this.#told(marker).then((error) => {
+    const ends = new AbortController()
+    this.#out = { kind: 'telling', ends }
+    void this.#told(marker, ends).then((error) => {
       if (this.#out.kind !== 'telling') return
       if (error !== null) return this.failed(error)
       this.#out = nothing
@@ -246,21 +256,20 @@ class Sequencer implements Ordering, Turns {
   }
 
   /** Never rejects. */
-  async #told({ through }: Marker): Promise<TidemarkError | null> {
+  async #told({ through }: Marker, ends: AbortController): Promise<TidemarkError | null> {
     const { clock, handlerTimeoutMs } = this.#parts
     const { epoch } = this.buffer
-    const controller = new AbortController()
     const onLate = () => {
       throw new Error('it took too long')
     }
     try {
       // Not in the middle of what led here.
       await Promise.resolve()
-      const told = Promise.resolve(this.#options.onWatermark?.(through, { epoch, signal: controller.signal }))
-      await withinDeadline(told, { clock, deadline: clock.now() + handlerTimeoutMs, onLate })
+      const told = Promise.resolve(this.#options.onWatermark?.(through, { epoch, signal: ends.signal }))
+      await withinDeadline(told, { clock, deadline: clock.now() + handlerTimeoutMs, signal: ends.signal, onLate })
       return null
     } catch (cause) {
-      controller.abort(cause)
+      ends.abort(cause)
       return new HandlerError(
         'watermark-callback-failed',
         `onWatermark threw ${thrownName(cause)}, or took longer than handlerTimeoutMs, so nothing later may be handled; mend it`,
@@ -333,6 +342,10 @@ class Sequencer implements Ordering, Turns {
 /** One order of event time for the records of all partitions of a consumer. */
 export function orderedBy(options: ResolvedReorder): OrderingFactory {
   return (parts) => new Sequencer(options, parts)
+}
+
+function ended(): StateError {
+  return new StateError('closed', 'the consumer has ended: nobody waits for what onWatermark does')
 }
 
 function shareOf({ records, bytes }: Mark, shares: number): Mark {

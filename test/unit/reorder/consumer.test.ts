@@ -560,6 +560,25 @@ describe('the watermark', () => {
       await one.messaging.close()
     }))
 
+  it('that is being told when the consumer ends is waited for no longer, and hears of it', () =>
+    over([[]], async (simulation) => {
+      let heard: unknown = null
+      const onWatermark = (_watermark: number, { signal }: { signal: AbortSignal }) =>
+        new Promise<void>((_resolve, reject) => {
+          signal.addEventListener('abort', () => {
+            heard = signal.reason
+            reject(signal.reason as Error)
+          })
+        })
+      const one = await inOrder(simulation, 'one', { reorder: { onWatermark } })
+      putTimes(simulation.cluster, 0, [100, 300, 900])
+      await simulation.clock.sleep(2_000)
+      expect(heard).toBeNull()
+      await one.messaging.close()
+      expect(heard).toMatchObject({ code: 'closed' })
+      expect(one.failed).toEqual([])
+    }))
+
   it('that stands while records wait is a warning, with the partition that holds it, and its end is told', () =>
     over([[100, 300, 900], []], async (simulation) => {
       const one = await inOrder(simulation, 'one', { reorder: never })
