@@ -11,6 +11,7 @@ import type { Accumulator } from './accumulator.js'
 import type { BufferMemory, MemoryWaiter } from './buffer-memory.js'
 import { refuse, withOwnBytes } from './outgoing-record.js'
 import type { PartitionQueue } from './partition-queue.js'
+import { canBeWhole, makeWhole, prepareToWrite } from './preparation.js'
 import type { ReceiptSink } from './receipt.js'
 import { batchOverheadBytes, memoryBytes } from './record-size.js'
 
@@ -105,7 +106,7 @@ export class Placement {
     if (sizeBytes + batchOverheadBytes > this.#settings.maxRequestBytes) throw this.#tooLarge(topic, sizeBytes)
     const submission: Submission = { topic, value, record, partition, sentAt, sizeBytes, sink, slot, queue: null }
     const state = this.#topics.get(topic.name)
-    if (state?.phase.name === 'loaded' && !this.#mayHaveGrown(state, submission)) {
+    if (state?.phase.name === 'loaded' && !this.#needsAnotherLook(state, submission)) {
       submission.queue = this.#choose(state, submission)
     } else if (partition !== undefined) checkInteger(topic, partition)
     return submission
@@ -164,7 +165,7 @@ export class Placement {
       this.#topics.set(topic.name, state)
     }
     if (state.phase.name === 'loading') this.#awaitTopic(state.phase.waiting, submission)
-    else if (state.phase.name === 'unknown' || this.#mayHaveGrown(state, submission))
+    else if (state.phase.name === 'unknown' || this.#needsAnotherLook(state, submission))
       this.#load(topic.name, state, submission)
     else {
       const error = this.#chooseAndEnqueue(state, submission)
@@ -179,6 +180,10 @@ export class Placement {
       loadedAt: -Infinity,
       phase: { name: 'unknown' },
     }
+  }
+
+  #needsAnotherLook(state: TopicState, submission: Submission): boolean {
+    return !canBeWhole(submission.topic, submission.record) || this.#mayHaveGrown(state, submission)
   }
 
   /** A partition that is not known may have been added since the topic was looked at, so that is done again first. */
@@ -206,27 +211,30 @@ export class Placement {
 
   /** Never rejects. */
   async #loadAndPlace(name: string, state: TopicState, waiting: Set<Submission>): Promise<void> {
-    const problem = await this.#loadProblem(name)
+    const { maxBlockMs, deliveryTimeoutMs } = this.#settings
+    const deadline = this.#runtime.clock.now() + Math.min(maxBlockMs, deliveryTimeoutMs)
+    const problem = await this.#loadProblem(name, deadline)
     if (problem !== null) {
       state.phase = { name: 'unknown' }
       this.#failAll(takeAll(waiting), () => problem)
       return
     }
     state.loadedAt = this.#runtime.clock.now()
+    const unprepared = await this.#prepareSerdes(waiting, deadline)
     const refused: Refused[] = []
     // The partitioner may send more to this topic: that joins the end and is placed here too.
     for (const submission of waiting) {
-      const error = this.#chooseAndEnqueue(state, submission)
+      const isUnprepared = !canBeWhole(submission.topic, submission.record)
+      const problem = isUnprepared ? unprepared.get(submission.topic) : undefined
+      const error = problem ?? this.#chooseAndEnqueue(state, submission)
       if (error !== null) refused.push({ submission, error })
     }
     state.phase = { name: 'loaded' }
     this.#end(refused)
   }
 
-  async #loadProblem(name: string): Promise<SendError | null> {
-    const { maxBlockMs, deliveryTimeoutMs } = this.#settings
+  async #loadProblem(name: string, deadline: number): Promise<SendError | null> {
     const { clock } = this.#runtime
-    const deadline = clock.now() + Math.min(maxBlockMs, deliveryTimeoutMs)
     try {
       await this.#driver.loadTopic(name, deadline)
       // A cluster that does not answer questions about topics may take records all the same, so they are left time.
@@ -235,6 +243,20 @@ export class Placement {
     } catch (cause) {
       return notLoaded(name, cause)
     }
+  }
+
+  /** Until the serdes of all that waits are ready, or will not be in time. What joins meanwhile is looked at too. */
+  async #prepareSerdes(waiting: ReadonlySet<Submission>, deadline: number): Promise<ReadonlyMap<Topic, SendError>> {
+    const unprepared = new Map<Topic, SendError>()
+    for (const { topic, record } of waiting) {
+      if (canBeWhole(topic, record) || unprepared.has(topic)) continue
+      try {
+        await prepareToWrite(topic, this.#runtime.clock, deadline)
+      } catch (error) {
+        unprepared.set(topic, error as SendError)
+      }
+    }
+    return unprepared
   }
 
   #failAll(submissions: readonly Submission[], error: (submission: Submission) => SendError): void {
@@ -267,6 +289,7 @@ export class Placement {
 
   /** Once per record. Throws `SendError` `invalid-partition`. */
   #choose(state: TopicState, { topic, value, record, partition, sizeBytes }: Submission): PartitionQueue {
+    makeWhole(topic, record)
     const partitionCount = this.#driver.partitionCount(topic.name) ?? 0
     if (partition !== undefined) {
       checkRange(topic, partition, partitionCount, 'the partition option')

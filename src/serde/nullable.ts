@@ -19,9 +19,16 @@ export function nullable<Value>(serde: NoSchema & Serde<Value>): Serde<Value | n
   if (!aSerde.accepts(serde)) {
     throw new ConfigError('nullable', [{ path: 'serde', message: came(serde), fix: `give ${aSerde.expected}` }])
   }
+  return nullableOf(serde)
+}
+
+function nullableOf<Value>(serde: Serde<Value>): Serde<Value | null> {
   return {
     name: `nullable ${serde.name}`,
     encode: (value) => (value === null ? null : serde.encode(value)),
     decode: (bytes, onChanged) => (bytes === null ? null : serde.decode(bytes, onChanged)),
+    ofTopic: (topic) => nullableOf(serde.ofTopic?.(topic) ?? serde),
+    reading: serde.reading,
+    writing: serde.writing,
   }
 }

@@ -5,6 +5,7 @@ import type { Header } from '../message/record.js'
 import { tdHeader } from '../message/headers.js'
 import type { OutboxBacklog, OutboxContent, OutboxRow, OutboxStore } from '../outbox/outbox-store.js'
 import { encodeRecord, takeOptions, type SendOptions } from '../producer/outgoing-record.js'
+import { makeWhole, prepareToWrite } from '../producer/preparation.js'
 import { systemClock } from '../runtime/clock.js'
 import { systemRandom } from '../runtime/random.js'
 import type { Topic } from '../topic/topic.js'
@@ -66,6 +67,9 @@ export function sqlOutbox(db: AnyKysely, options: SqlOptions = {}): SqlOutbox {
   return new Outbox(db, databaseOf('sqlOutbox', db, options))
 }
 
+/** The database waits meanwhile, so it is short. */
+const prepareMs = 10_000
+
 /** One name space of advisory locks of PostgreSQL: "tide". */
 const lockSpace = 0x74696465
 
@@ -87,7 +91,9 @@ class Outbox implements SqlOutbox {
   ): Promise<string> {
     if (trx?.isTransaction !== true) throw notInTransaction()
     const taken = takeOptions(topic as Topic, { ...options, id })
+    await prepareToWrite(topic as Topic, systemClock, systemClock.now() + prepareMs)
     const record = encodeRecord(topic, value, taken, systemClock.wallTime())
+    makeWhole(topic as Topic, record)
     const lane = record.key === null ? null : laneOf(topic.name, record.key)
     // The number is drawn behind the lock, and the lock ends with the transaction: in a lane numbers rise as commits do.
     const plain = trx.withoutPlugins()

@@ -28,6 +28,7 @@ export const courses: { readonly [Kind in EventKind]?: Course } = {
   'dead-letter-delayed': { afterMs: 0, ends: [], endsToo: ['dead-lettered', 'partition-stopped'] },
   'put-off-delayed': { afterMs: 0, ends: [], endsToo: ['put-off', 'partition-stopped'] },
   'outage-began': { afterMs: 2_000, ends: ['outage-ended'] },
+  'decoding-held-up': { afterMs: 2_000, ends: ['decoding-goes-on'] },
   'readers-held-up': { afterMs: 0, ends: ['readers-go-on'] },
   'fetch-unanswered': { afterMs: 0, ends: ['fetch-answered'] },
   'commit-delayed': { afterMs: 10_000, ends: ['commit-caught-up'] },

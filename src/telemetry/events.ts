@@ -20,6 +20,8 @@ export type WaitsFor =
   | 'order'
   /** A delay topic, which cannot be written, or is read to learn which keys wait in it. */
   | 'delay-topic'
+  /** What its next record is decoded with, as a schema that its registry does not tell. */
+  | 'schema'
   /** The answer to the commit of its last record, before the next begins (`commit: 'confirmed'`). */
   | 'commit'
   /** The user's `onAssigned`, which has not said yet where it starts. */
@@ -167,6 +169,15 @@ export type ClientEvent =
       readonly by: 'success' | 'left'
       readonly lastedMs: number
     })
+  /** `what` a record is decoded with cannot be had; it and those behind it wait, and it is asked for again after `delayMs`. */
+  | (TopicPartition & {
+      readonly kind: 'decoding-held-up'
+      readonly offset: number
+      readonly what: string
+      readonly delayMs: number
+      readonly error: unknown
+    })
+  | (TopicPartition & { readonly kind: 'decoding-goes-on'; readonly offset: number })
   /** In an outage that nobody can tell from a record that cannot be handled. */
   | (TopicPartition & {
       readonly kind: 'given-up-in-doubt'

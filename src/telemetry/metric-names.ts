@@ -102,6 +102,12 @@ export const metricNames = {
     meaning:
       'Times a partition paused because nothing succeeded: its handler said so (unavailable), or it was concluded (nothing-succeeds).',
   },
+  tidemark_consumer_decoding_delays_total: {
+    kind: 'counter',
+    unit: 'requests',
+    labels: ['client', 'group', 'topic'],
+    meaning: 'Times that what a record is decoded with (a schema) could not be had, and was asked for again later.',
+  },
   tidemark_consumer_handler_timeouts_total: {
     kind: 'counter',
     unit: 'handlers',
@@ -138,7 +144,7 @@ export const metricNames = {
     unit: 'stalls',
     labels: ['client', 'group', 'topic', 'waits_for'],
     meaning:
-      'Times a partition had work and settled nothing for stallWarningMs, by what it waited for: handler, retry, outage, place, order, dead-letter, delay-topic, seek, fetch.',
+      'Times a partition had work and settled nothing for stallWarningMs, by what it waited for: handler, retry, outage, place, order, schema, dead-letter, delay-topic, seek, fetch.',
   },
   tidemark_consumer_stalled_partitions: {
     kind: 'gauge',

@@ -18,6 +18,7 @@ const adviceOn: Readonly<Record<WaitsFor, string>> = {
   loop: 'the loop over its batches() holds one without done() or commit(), or asks for none',
   'dead-letter': 'its dead letters are not acknowledged; look at the dead-letter topic',
   order: 'its records wait for their turn in event time; look at facts().order for what holds the watermark',
+  schema: 'what its next record is decoded with cannot be had; look at the schema registry',
   'delay-topic': 'a delay topic cannot be written, or read to the end it had; look at its leaders',
   commit: 'the commit of its last record is not confirmed; look at the coordinator of the group',
   hook: 'onAssigned has not said where it starts; look at what that waits for',
@@ -129,6 +130,13 @@ const rules: { readonly [Kind in EventKind]: Rule<EventOf<Kind>> } = {
         ? 'handlers succeed again; the partition goes on'
         : 'a partition in an outage is no longer read here, or not from there',
   },
+  'decoding-held-up': {
+    level: 'warn',
+    message: ({ what }) =>
+      `${what} cannot be had, and records wait for it; look at the error and at the registry, nothing is given up meanwhile`,
+    count: (metrics, { topic }) => metrics.count('tidemark_consumer_decoding_delays_total', { topic }),
+  },
+  'decoding-goes-on': { level: 'info', message: 'what records are decoded with is there again' },
   'given-up-in-doubt': {
     level: 'warn',
     message: 'nothing has succeeded for long, so one record is given up to see whether the next one succeeds',

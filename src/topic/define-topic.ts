@@ -49,7 +49,7 @@ export function defineTopic<Value, const Name extends string>(
   checkTopicDefinition(definition)
   return Object.freeze({
     name: definition.name,
-    value: definition.value,
+    value: definition.value.ofTopic?.(definition.name) ?? definition.value,
     keyOf: keyReader<Value>(definition.name, definition.key),
     partitioner: definition.partitioner ?? murmur2(),
     partitions: definition.partitions ?? -1,

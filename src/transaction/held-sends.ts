@@ -120,7 +120,12 @@ function topicOfHeld(topic: Topic): Topic<HeldRecord> {
   if (own === undefined) {
     own = {
       name: topic.name,
-      value: { name: topic.value.name, encode: ({ record }) => record.value, decode: refuseToDecode },
+      value: {
+        name: topic.value.name,
+        encode: ({ record }) => record.value,
+        decode: refuseToDecode,
+        writing: topic.value.writing,
+      },
       keyOf: ({ record }) => record.key,
       partitioner: partitionerOfHeld(topic.partitioner),
       partitions: topic.partitions,

@@ -5,6 +5,7 @@ import { headerNumber } from '../../message/origin.js'
 import type { Message } from '../../message/message.js'
 import type { ReceivedRecord } from '../../message/record.js'
 import { thrownName } from '../../runtime/thrown.js'
+import type { Missing, Reading } from '../../serde/serde.js'
 import { SerdeError, type ValueIssue } from '../../serde/serde-error.js'
 import type { Topic } from '../../topic/topic.js'
 import type { OwnedPartition } from '../partition/owned-partition.js'
@@ -35,6 +36,15 @@ export function decode(
     id: senderId(record.headers),
     value,
     headers: messageHeaders(record.headers),
+  }
+}
+
+/** `null` too when it cannot say: then `decode` tells what is wrong. */
+export function missingFor(reading: Reading, record: ReceivedRecord): Missing | null {
+  try {
+    return reading.missing(record.value)
+  } catch {
+    return null
   }
 }
 

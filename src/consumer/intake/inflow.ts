@@ -4,6 +4,7 @@ import type { OwnedPartition } from '../partition/owned-partition.js'
 import type { PartitionInflow } from '../partition/way-in.js'
 import type { Work } from '../partition/work.js'
 import type { Intake } from './intake.js'
+import type { Preparation } from './preparation.js'
 
 /** Where the next deliveries of a partition come from. */
 export interface Supply extends PartitionInflow {
@@ -21,6 +22,7 @@ export interface Supply extends PartitionInflow {
 export class Inflow implements Supply {
   readonly #partition: OwnedPartition
   readonly #intake: Intake
+  readonly #preparation: Preparation
   #backlog = new Backlog()
   /** Taken up and not settled. */
   #unsettledRecords = 0
@@ -31,6 +33,7 @@ export class Inflow implements Supply {
   constructor(partition: OwnedPartition, intake: Intake) {
     this.#partition = partition
     this.#intake = intake
+    this.#preparation = intake.preparationOf(partition)
   }
 
   get heldRecords(): number {
@@ -55,7 +58,8 @@ export class Inflow implements Supply {
   }
 
   get canTake(): boolean {
-    return !this.#backlog.isEmpty || (this.#end !== null && this.#unsettledRecords === 0)
+    if (!this.#backlog.isEmpty) return this.#preparation.isReady
+    return this.#end !== null && this.#unsettledRecords === 0
   }
 
   push(fetched: FetchedRecords): void {
@@ -68,7 +72,7 @@ export class Inflow implements Supply {
 
   take(): readonly Work[] {
     if (this.#end !== null && this.#backlog.isEmpty) throw this.#end
-    const deliveries = this.#intake.take(this.#partition, this.#backlog)
+    const deliveries = this.#intake.take(this.#partition, this.#backlog, this.#preparation)
     for (const work of deliveries) {
       this.#unsettledRecords += work.count
       this.#unsettledBytes += work.sizeBytes
@@ -94,6 +98,7 @@ export class Inflow implements Supply {
   }
 
   drop(): void {
+    this.#preparation.drop()
     this.#backlog = new Backlog()
   }
 }

@@ -1,14 +1,16 @@
 import { DecodeError, DriverError } from '../../errors.js'
 import type { Message } from '../../message/message.js'
 import type { ReceivedRecord } from '../../message/record.js'
+import type { Reading } from '../../serde/serde.js'
 import type { Topic } from '../../topic/topic.js'
 import type { Backlog } from '../partition/backlog.js'
 import type { OwnedPartition } from '../partition/owned-partition.js'
 import type { Work } from '../partition/work.js'
 import { Batches } from './batches.js'
 import type { ChangedValues } from './changed-values.js'
-import { decode, rawMessage, type OnChanged } from './decode.js'
+import { decode, missingFor, rawMessage, type OnChanged } from './decode.js'
 import type { Deliveries } from './deliveries.js'
+import { Preparation, type PreparationParts } from './preparation.js'
 import { Singles } from './singles.js'
 
 /** Turns the backlog into deliveries: each record is tracked, then decoded. What cannot be decoded goes on as failed. */
@@ -16,28 +18,40 @@ export class Intake {
   readonly #topics: ReadonlyMap<string, Topic>
   readonly #batchMessages: number | null
   readonly #changed: ChangedValues
+  readonly #preparing: PreparationParts
 
   /**
    * @param topics by the name that records come under: those of a delay topic are told as of the topic they came from
    * @param batchMessages most messages of one delivery; `null` delivers one message at a time
    */
-  constructor(topics: ReadonlyMap<string, Topic>, batchMessages: number | null, changed: ChangedValues) {
+  constructor(
+    topics: ReadonlyMap<string, Topic>,
+    batchMessages: number | null,
+    changed: ChangedValues,
+    preparing: PreparationParts,
+  ) {
     this.#topics = topics
     this.#batchMessages = batchMessages
     this.#changed = changed
+    this.#preparing = preparing
+  }
+
+  preparationOf(partition: OwnedPartition): Preparation {
+    return new Preparation(partition, this.#preparing)
   }
 
   /**
-   * The next deliveries, in order of offset; none when the backlog has nothing to handle.
+   * The next deliveries, in order of offset; none when the backlog has nothing to handle, or its next record has to wait
+   * for what it is decoded with.
    *
    * @throws DriverError when the next bytes are no records
    */
-  take(partition: OwnedPartition, backlog: Backlog): readonly Work[] {
+  take(partition: OwnedPartition, backlog: Backlog, preparation: Preparation): readonly Work[] {
     const topic = this.#topics.get(partition.topic) as Topic
     const deliveries =
       this.#batchMessages === null ? new Singles(partition) : new Batches(partition, this.#batchMessages)
     try {
-      fill(deliveries, partition, backlog, topic, this.#changed.of(topic.name))
+      fill(deliveries, partition, backlog, { topic, preparation, onChanged: this.#changed.of(topic.name) })
     } catch (cause) {
       // What was good before is handled first; the next call meets the bad batch again.
       if (deliveries.isEmpty) throw noRecords(partition, cause)
@@ -61,15 +75,18 @@ export class Intake {
 
 const toldBefore = () => undefined
 
-function fill(
-  deliveries: Deliveries,
-  partition: OwnedPartition,
-  backlog: Backlog,
-  topic: Topic,
-  onChanged: OnChanged,
-): void {
+interface Decoding {
+  readonly topic: Topic
+  readonly preparation: Preparation
+  readonly onChanged: OnChanged
+}
+
+function fill(deliveries: Deliveries, partition: OwnedPartition, backlog: Backlog, decoding: Decoding): void {
+  const { topic, preparation, onChanged } = decoding
   const { tracker } = partition
+  const { reading } = topic.value
   while (!deliveries.isFull) {
+    if (reading !== undefined && lacksSomething(reading, backlog, preparation)) return
     const record = backlog.next()
     if (record === null) {
       const nextOffset = backlog.pass()
@@ -88,6 +105,14 @@ function fill(
       deliveries.addFailed(ticket, rawMessage(partition, record), record, recordBytes, decoded)
     } else deliveries.add(ticket, decoded, record, recordBytes)
   }
+}
+
+function lacksSomething(reading: Reading, backlog: Backlog, preparation: Preparation): boolean {
+  const record = backlog.peek()
+  const missing = record === null ? null : missingFor(reading, record)
+  if (record === null || missing === null) return false
+  preparation.waitFor(missing, record.offset)
+  return true
 }
 
 function noRecords({ topic, partition, tracker }: OwnedPartition, cause: unknown): DriverError {

@@ -129,8 +129,9 @@ export function assemble(
   const isTakenUpOneByOne = ordering !== null || dependencies.stage !== null || options.handle !== undefined
   const topics = topicsByName(options, dependencies)
   const changed = new ChangedValues(logger, metrics)
-  const intake = new Intake(topics, isTakenUpOneByOne ? null : options.batchMessages, changed)
-  const delayed = new Intake(topics, null, changed)
+  const preparing = { runtime, telemetry }
+  const intake = new Intake(topics, isTakenUpOneByOne ? null : options.batchMessages, changed, preparing)
+  const delayed = new Intake(topics, null, changed, preparing)
   const handling = handlingOf(options, loop)
   const makeDelivery = dependencies.delivery ?? atLeastOnce
   const delivery = makeDelivery({

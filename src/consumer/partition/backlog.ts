@@ -59,17 +59,15 @@ export class Backlog {
 
   /** Takes the next record of the first answer; `null` when that has no more. Throws what its batch throws, every time. */
   next(): ReceivedRecord | null {
-    while (this.#nextRecord >= this.#records.length) {
-      const batch = this.#waiting[0]?.answer.batches[this.#nextBatch]
-      if (batch === undefined) return null
-      this.#records = batch.decode()
-      this.#nextRecord = 0
-      this.#nextBatch += 1
-      this.#unpacked += batch.count
-      this.#recordBytes = Math.max(this.#waiting[0]?.recordBytes ?? 0, averageBytes(this.#records))
-    }
+    if (this.#nextRecord >= this.#records.length && !this.#unpack()) return null
     this.#taken += 1
     return this.#records[this.#nextRecord++] as ReceivedRecord
+  }
+
+  /** What `next` would take. */
+  peek(): ReceivedRecord | null {
+    if (this.#nextRecord >= this.#records.length && !this.#unpack()) return null
+    return this.#records[this.#nextRecord] as ReceivedRecord
   }
 
   /** Lets go of the first answer and tells the next offset after it; `null` when there is none. */
@@ -84,6 +82,20 @@ export class Backlog {
     this.#taken = 0
     this.#unpacked = 0
     return first.answer.nextOffset
+  }
+
+  /** The next batch that has records; false when the first answer has no more. */
+  #unpack(): boolean {
+    while (this.#nextRecord >= this.#records.length) {
+      const batch = this.#waiting[0]?.answer.batches[this.#nextBatch]
+      if (batch === undefined) return false
+      this.#records = batch.decode()
+      this.#nextRecord = 0
+      this.#nextBatch += 1
+      this.#unpacked += batch.count
+      this.#recordBytes = Math.max(this.#waiting[0]?.recordBytes ?? 0, averageBytes(this.#records))
+    }
+    return true
   }
 }
 

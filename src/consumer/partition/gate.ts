@@ -14,6 +14,7 @@ export type Door = 'fetch' | 'start' | 'flow'
  * | `put-off`     | it is known which of its keys wait in delay topics |
  * | `stage-full`  | its stage has let records go |
  * | `reorder`     | other partitions have caught up in event time, or there is room again |
+ * | `schema`      | what its next record is decoded with is there: marks bound what is fetched meanwhile |
  * | `commit`      | the commit of its last record is confirmed (`commit: 'confirmed'`), or there is no such partition |
  * | `hook`        | `onAssigned` has said where it starts |
  * | `stopped`     | `restart` or `seek` |
@@ -28,6 +29,7 @@ const doorsOf = {
   'put-off': ['start'],
   'stage-full': ['fetch'],
   reorder: ['fetch'],
+  schema: [],
   commit: ['start'],
   hook: ['fetch', 'start'],
   stopped: ['fetch', 'start'],
@@ -44,6 +46,7 @@ export type PauseReason =
   | 'put-off'
   | 'stage-full'
   | 'reorder'
+  | 'schema'
   | 'commit'
   | 'hook'
   | 'stopped'

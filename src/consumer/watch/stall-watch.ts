@@ -131,11 +131,11 @@ export class StallWatch {
     if (isStalled && !this.#stalledSince.has(partition)) this.#tellStall(partition, waitsFor, stalledMs)
   }
 
-  /** A partition that stopped, letters that are not stored, an outage, a watermark that stands, brokers of which none answers: whoever met it tells it. */
+  /** A partition that stopped, letters that are not stored, an outage, a registry that does not tell a schema, a watermark that stands, brokers of which none answers: whoever met it tells it. */
   #isToldElsewhere({ deadLetterFailures }: OwnedPartition, waitsFor: WaitsFor): boolean {
     if (waitsFor === 'fetch') return this.pollAgeMs() >= this.#parts.warnAfterMs
     if (waitsFor === 'dead-letter') return deadLetterFailures > 0
-    return waitsFor === 'seek' || waitsFor === 'outage' || waitsFor === 'order'
+    return waitsFor === 'seek' || waitsFor === 'outage' || waitsFor === 'order' || waitsFor === 'schema'
   }
 
   #tellStall(partition: OwnedPartition, waitsFor: WaitsFor, stalledMs: number): void {
