@@ -9,7 +9,7 @@ export interface Serde<Value> {
   /** @param onChanged is told of what the value could not take over as it stands in the bytes, for a warning */
   decode(bytes: Buffer | null, onChanged?: (issue: ValueIssue) => void): Value
   /** The serde for the values of this topic, where that makes a difference. `defineTopic` asks for it. */
-  ofTopic?(topic: string): Serde<Value>
+  readonly ofTopic?: ((topic: string) => Serde<Value>) | undefined
   /** How it gets what it decodes with, where that is kept elsewhere. */
   readonly reading?: Reading | undefined
   /** How it gets what its bytes must say, where that is told elsewhere. */
