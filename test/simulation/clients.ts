@@ -14,6 +14,7 @@ import type { Producer } from '../../src/producer/producer.js'
 import { string } from '../../src/serde/string.js'
 import { silentLogger, type Logger } from '../../src/telemetry/logger.js'
 import { defineTopic } from '../../src/topic/define-topic.js'
+import type { ClientEvent } from '../../src/telemetry/events.js'
 import type { Topic } from '../../src/topic/topic.js'
 import type { ForeignCode } from './foreign-code.js'
 import { reorderOptionsOf } from './event-order.js'
@@ -53,6 +54,8 @@ export interface ConsumerCallbacks {
   looped(what: string): void
   partitionStopped(partition: TopicPartition, error: TidemarkError): void
   failed(error: TidemarkError): void
+  /** What happens to it. */
+  heard(event: ClientEvent): void
   /** What it warns of. */
   warned(fields: object, message: string): void
 }
@@ -65,6 +68,7 @@ export interface RunningConsumer {
   pause(partitions: readonly TopicPartition[]): void
   resume(partitions: readonly TopicPartition[]): void
   seek(topic: string, partition: number, target: SeekTarget): Promise<void>
+  restart(topic: string, partition: number): Promise<void>
   position(topic: string, partition: number): number
 }
 
@@ -81,7 +85,8 @@ export function makeConsumer(
     // One of them, since each tells on standard error that its logger failed.
     return clientId === 'c1' ? foreign.end('logger') : undefined
   }
-  const messaging = messagingOf(driver, clientId, plan, foreign, { ...silentLogger, warn })
+  const heard = (event: ClientEvent) => callbacks.heard(event)
+  const messaging = messagingOf(driver, clientId, plan, foreign, { ...silentLogger, warn }, heard)
   const consumer = messaging.consumer({
     group,
     groupInstanceId: instanceId,
@@ -108,7 +113,7 @@ export function makeConsumer(
     highMark: { records: plan.highMarkRecords },
     lowMark: { records: Math.ceil(plan.highMarkRecords / 2) },
     fetch: { maxWaitMs: plan.fetchMaxWaitMs, partitionMaxBytes: plan.partitionMaxBytes },
-    ...(plan.failing === 'stop' ? {} : { deadLetter: deadLetters }),
+    ...(plan.failing === 'stop' ? {} : { deadLetter: { topic: deadLetters, ...lettersOf(plan) } }),
     onDrained: (report) => {
       callbacks.drained(report)
       return foreign.end('listener')
@@ -134,8 +139,15 @@ export function makeConsumer(
     pause: (partitions) => consumer.pause(partitions),
     resume: (partitions) => consumer.resume(partitions),
     seek: async (topic, partition, target) => consumer.seek(topic, partition, target),
+    restart: async (topic, partition) => consumer.restart(topic, partition),
     position: (topic, partition) => consumer.position(topic, partition),
   }
+}
+
+/** Without a ratio, since of few records it says nothing. */
+function lettersOf({ breaker, afterwards }: Plan) {
+  const limits = breaker === false ? false : { ratio: 1, minRecords: 1_000_000, consecutive: breaker.consecutive }
+  return { breaker: limits, afterwards } as const
 }
 
 function handlerOf({ handling, loops, batchMessages }: Plan, { handle }: ConsumerCallbacks) {
@@ -186,9 +198,10 @@ function messagingOf(
   plan: Plan,
   foreign: ForeignCode,
   logger: Logger = silentLogger,
+  onEvent?: (event: ClientEvent) => void,
 ): Messaging {
   const profile = defineProfile(plan.profile, { deliveryTimeoutMs: plan.deliveryTimeoutMs })
   const measured = () => foreign.end('metrics')
   const metrics = foreign.isSound ? {} : { metrics: { count: measured, gauge: measured, observe: measured } }
-  return createMessaging({ driver, clientId, profile, logger, ...metrics })
+  return createMessaging({ driver, clientId, profile, logger, onEvent, ...metrics })
 }

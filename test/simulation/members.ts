@@ -9,6 +9,7 @@ import type { Simulation } from '../../src/testing/simulation/simulate.js'
 import { makeConsumer, type RunningConsumer } from './clients.js'
 import type { Coverage } from './coverage.js'
 import { EventOrderWatch } from './event-order.js'
+import { FailureWatch } from './failure-watch.js'
 import { oddThing, type ForeignCode } from './foreign-code.js'
 import type { GroupLedger } from './group-ledger.js'
 import type { Report } from './invariant.js'
@@ -30,6 +31,7 @@ export interface Member {
   readonly instanceId: string | null
   readonly process: SimulatedProcess
   readonly consumer: RunningConsumer
+  readonly failures: FailureWatch
   state: 'running' | 'failed' | 'stopping' | 'gone'
 }
 
@@ -107,12 +109,18 @@ export class Members {
       () => traffic.of(name),
       (place, offset) => hooks.isStart(place, offset),
     )
+    const failures = new FailureWatch(name, {
+      ...{ plan, coverage, report: this.#tools.report },
+      now: () => simulation.clock.now(),
+      tenureOf: (place) => ledger.tenures.of(name, place),
+    })
     const consumer = makeConsumer(driver, name, { group: ledger.group, instanceId }, plan, foreign, {
       dedupe: this.#dropsRepeats(ledger) ? this.#dedupe.storeFor(process) : undefined,
       onAssigned: hooks.onAssigned,
       onRevoked: hooks.onRevoked,
       looped: (what) => coverage.met(what),
-      handle: (messages, context) => this.#handle(ledger, process, messages, context),
+      handle: (messages, context) => this.#handle(ledger, process, failures, messages, context),
+      heard: (event) => failures.heard(event),
       drained: (report) => {
         simulation.note(`${name} drained ${JSON.stringify(report)}`)
         ledger.tenures.drained(name, report)
@@ -121,7 +129,7 @@ export class Members {
       failed: (error) => this.#failed(member, error),
       warned: (fields) => this.#warned(member, fields),
     })
-    const member: Member = { name, ledger, instanceId, process, consumer, state: 'running' }
+    const member: Member = { name, ledger, instanceId, process, consumer, failures, state: 'running' }
     this.#all.push(member)
     simulation.note(`${name} joins ${String(ledger.group)}${instanceId === null ? '' : ` as ${instanceId}`}`)
     consumer.start().catch((error: unknown) => {
@@ -183,6 +191,18 @@ export class Members {
     }
   }
 
+  /** Somebody has looked at what stopped it. What the consumer refuses because of its state is no fault. */
+  async #restart(member: Member, { topic, partition }: TopicPartition): Promise<void> {
+    const { simulation, coverage, report } = this.#tools
+    simulation.note(`${member.name} starts ${topic}-${partition} again`)
+    try {
+      await member.consumer.restart(topic, partition)
+      coverage.met('partition restarted')
+    } catch (error) {
+      if (!(error instanceof StateError)) report('a restart fails only with the assignment', String(error))
+    }
+  }
+
   // ── What consumers tell ───────────────────────────────────────────────────────────────────────────────────────────
 
   #failed(member: Member, error: Error): void {
@@ -220,6 +240,15 @@ export class Members {
     const { cluster, random, clock } = simulation
     const { topic, partition } = place
     simulation.note(`${member.name} stopped ${topic}-${partition}: ${error.message}`)
+    member.failures.stopped(place, error)
+    const isLetter =
+      (plan.afterwards === 'stop' && error.code === 'stopped-behind') ||
+      (plan.breaker !== false && error.code === 'flood')
+    if (isLetter) {
+      coverage.met(`partition stopped: ${error.code}`)
+      clock.setTimer(between(random, 0, 1_500), () => member.process.run(() => void this.#restart(member, place)))
+      return
+    }
     const isFailure = plan.failing === 'stop' && error.code === 'handler-failed'
     // A user who sought a place of the former log finds none there in a shorter one made anew.
     const mayLose = plan.retention || plan.uncleanElections || plan.remadeTopic === topic
@@ -273,6 +302,7 @@ export class Members {
   #handle(
     ledger: ReadLedger,
     process: SimulatedProcess,
+    failures: FailureWatch,
     messages: readonly Message<string>[],
     context: HandlerContext,
   ): void | Promise<void> {
@@ -285,21 +315,25 @@ export class Members {
     coverage.met(`${plan.handling} by ${plan.order}`)
     const executions = messages.map((message) => {
       note(`${process.name} handles ${partitionKey(message.topic, message.partition)}@${message.offset}`)
+      failures.started(message, message.offset)
       return ledger.tenures.started(process.name, call, message, context)
     })
     const isSlow = chance(random, plan.slowHandlers)
     const isSync = chance(random, 0.2)
     const durationMs = isSlow ? between(random, 500, 8_000) : between(random, 0, plan.maxHandlerMs)
+    // Given up as failed: it may go on, and what it says then is nothing to anybody.
+    context.signal.addEventListener('abort', () => failures.failed(messages[0]!), { once: true })
     const ids = executions.map(({ text }) => idOf(Buffer.from(text)))
     const failsAt = ids.findIndex((id) => poison.strikes(ledger, id))
-    if (isSync) return this.#endHandler(ledger, executions, failsAt)
-    return this.#endLater(process, ledger, executions, failsAt, durationMs)
+    if (isSync) return this.#endHandler(ledger, failures, executions, failsAt)
+    return this.#endLater(process, ledger, failures, executions, failsAt, durationMs)
   }
 
   /** A handler that is given up goes on, unless it minds its signal; one whose process crashed never ends. */
   #endLater(
     process: SimulatedProcess,
     ledger: ReadLedger,
+    failures: FailureWatch,
     executions: readonly Execution[],
     failsAt: number,
     durationMs: number,
@@ -309,7 +343,7 @@ export class Members {
     return new Promise((resolve, reject) => {
       const end = () => {
         try {
-          resolve(this.#endHandler(ledger, executions, failsAt))
+          resolve(this.#endHandler(ledger, failures, executions, failsAt))
         } catch (error) {
           reject(error as Error)
         }
@@ -328,10 +362,13 @@ export class Members {
   }
 
   /** @param failsAt the index of the record that cannot be handled; -1 when all can */
-  #endHandler(ledger: ReadLedger, executions: readonly Execution[], failsAt: number): void {
+  #endHandler(ledger: ReadLedger, failures: FailureWatch, executions: readonly Execution[], failsAt: number): void {
     const { plan, coverage } = this.#tools
     if (this.#isDown) {
-      for (const execution of executions) ledger.tenures.ended(execution, 'failed')
+      for (const execution of executions) {
+        ledger.tenures.ended(execution, 'failed')
+        failures.failed(execution)
+      }
       coverage.met(`dependency down: ${plan.down?.says}`)
       throw plan.down?.says === 'unavailable' ? new Unavailable('it is down') : new Error('no connection')
     }
@@ -343,6 +380,8 @@ export class Members {
       const isBefore = failsAt === -1 || (isPartial && index < failsAt)
       const end = index === failsAt && isDiscarded ? 'discarded' : 'failed'
       ledger.tenures.ended(execution, isBefore ? 'done' : end)
+      if (execution.end === 'done' || execution.end === 'discarded') failures.handled(execution)
+      else failures.failed(execution)
     }
     if (failsAt === -1) return
     coverage.met(`handler failed: ${plan.failing}`)

@@ -45,6 +45,12 @@ export interface Plan {
   /** What every handler needs is down for a while: they throw an error, or `Unavailable`. */
   readonly down: { readonly fromMs: number; readonly forMs: number; readonly says: 'error' | 'unavailable' } | null
   readonly decideAfterMs: number
+  /** So many letters in a row are a flood; `false`: however many they are. */
+  readonly breaker: false | { readonly consecutive: number }
+  /** What a letter means to its partition. */
+  readonly afterwards: 'continue' | 'stop'
+  /** Every other record that cannot be handled is too large for a letter. */
+  readonly largeLetters: boolean
   /** Batches that fail say at which message. */
   readonly partialBatches: boolean
   /** Chance that a handler takes seconds. */
@@ -106,7 +112,7 @@ export function planOf(seed: number): Plan {
   const names = Array.from({ length: topics }, (_, index) => `topic-${index}`)
   const disturbances = allDisturbances.filter(() => chance(random, 0.55))
   const order = orders[between(random, 0, orders.length - 1)] ?? 'partition'
-  const plan: Omit<Plan, keyof FailurePlan | 'dedupe'> = {
+  const plan: Omit<Plan, keyof FailurePlan | keyof LetterPlan | 'dedupe'> = {
     seed,
     profile,
     isolation: chance(random, 0.5) ? 'read-committed' : 'read-uncommitted',
@@ -171,7 +177,21 @@ export function planOf(seed: number): Plan {
     },
   }
   const dedupe = chance(own, 0.7) ? 'none' : chance(own, 0.5) ? 'marked-afterwards' : 'in-transaction'
-  return { ...plan, ...failurePlanOf(random, plan), dedupe }
+  const failures = failurePlanOf(random, plan)
+  return { ...plan, ...failures, ...letterPlanOf(own, plan.failing, failures.poison), dedupe }
+}
+
+type LetterPlan = Pick<Plan, 'breaker' | 'afterwards' | 'largeLetters' | 'poison'>
+
+/** What becomes of letters. Where there are many, a flood is met. */
+function letterPlanOf(own: Random, failing: Plan['failing'], poison: number): LetterPlan {
+  const draw = own.next()
+  const consecutive = between(own, 1, 3)
+  const hasLetters = failing === 'dead-letter' && poison > 0
+  const largeLetters = chance(own, 0.4) && hasLetters
+  if (!hasLetters || draw < 0.5) return { breaker: false, afterwards: 'continue', largeLetters, poison }
+  if (draw < 0.7) return { breaker: false, afterwards: 'stop', largeLetters, poison }
+  return { breaker: { consecutive }, afterwards: 'continue', largeLetters, poison: 0.15 }
 }
 
 type FailurePlan = Pick<Plan, 'retry' | 'down' | 'decideAfterMs' | 'partialBatches' | 'poison'>

@@ -16,7 +16,8 @@ import { LoneLedger } from './lone-ledger.js'
 import { Members, type Member, type ReadLedger } from './members.js'
 import { between, chance, type Plan } from './plan.js'
 import { Poison } from './poison.js'
-import { SentLedger, valueOf, type SentCounts } from './sent-ledger.js'
+import { letterMaxBytes, SentLedger, valueOf, type SentCounts } from './sent-ledger.js'
+import { StoredLetters } from './stored-letters.js'
 import { partitionsOf } from './stored-log.js'
 import { Traffic } from './traffic.js'
 import { Users } from './users.js'
@@ -45,6 +46,7 @@ export class Scenario {
   readonly #plan: Plan
   readonly #simulation: Simulation
   readonly #sent: SentLedger
+  readonly #letters: StoredLetters
   readonly #former: FormerLogs
   readonly #coverage = new Coverage()
   readonly #traffic = new Traffic()
@@ -64,6 +66,7 @@ export class Scenario {
     this.#plan = plan
     this.#simulation = simulation
     this.#sent = new SentLedger(simulation.cluster)
+    this.#letters = new StoredLetters(simulation.cluster)
     this.#former = new FormerLogs(simulation.cluster)
     const report: Report = (invariant, detail) => this.#report(invariant, detail)
     const common = { plan, simulation, coverage: this.#coverage, report }
@@ -86,7 +89,7 @@ export class Scenario {
   #ledger(name: string | null, report: Report): ReadLedger {
     const { cluster } = this.#simulation
     const isDeadLettered = (group: string | null, place: TopicPartition, offset: number, value: string) =>
-      this.#isDeadLettered(group, place, offset, value)
+      this.#letters.has(group, place, offset, value)
     if (name !== null)
       return new GroupLedger(name, cluster, this.#plan, this.#former, this.#coverage, isDeadLettered, report)
     const readers = (): readonly string[] => this.#members.runningOf(ledger).map((reader) => reader.name)
@@ -187,7 +190,7 @@ export class Scenario {
   async #run(): Promise<void> {
     const { cluster, nemesis } = this.#simulation
     for (const { name, partitions } of this.#plan.topics) cluster.createTopic(name, { partitions })
-    cluster.createTopic(deadLetters, { partitions: 2 })
+    cluster.createTopic(deadLetters, { partitions: 2, configs: { 'max.message.bytes': String(letterMaxBytes) } })
     nemesis.start()
     const changing = new AbortController()
     const changes = Promise.all([this.#changeMembers(changing.signal), this.#users.act(changing.signal)])
@@ -237,15 +240,17 @@ export class Scenario {
 
   async #send(process: SimulatedProcess, producer: Producer, name: string): Promise<void> {
     const { random, note } = this.#simulation
-    const { topics, keys, poison } = this.#plan
+    const { topics, keys, poison, largeLetters } = this.#plan
     const topic = topics[between(random, 0, topics.length - 1)]!.name
     const key = `key-${between(random, 1, keys)}`
     const record = this.#sent.send(process.name, topic, key)
-    if (chance(random, poison)) this.#poison.add(record.id)
+    const isPoison = chance(random, poison)
+    if (isPoison) this.#poison.add(record.id)
+    const value = valueOf(record.id, isPoison && largeLetters && record.id % 2 === 0)
     // Some callers wait less than a delivery may take.
     const timeoutMs = chance(random, 0.1) ? between(random, 1, 3_000) : undefined
     try {
-      const receipt = await producer.send(topicNamed(topic), valueOf(record.id), { key, timeoutMs })
+      const receipt = await producer.send(topicNamed(topic), value, { key, timeoutMs })
       record.outcome = 'stored'
       record.partition = receipt.partition
       record.offset = receipt.offset
@@ -340,19 +345,6 @@ export class Scenario {
     )
     await Promise.race([work, late])
     waiting.abort(new Error('it ended'))
-  }
-
-  #isDeadLettered(group: string | null, { topic, partition }: TopicPartition, offset: number, of: string): boolean {
-    const { cluster } = this.#simulation
-    const origin = `${group ?? ''} ${topic} ${partition} ${offset}`
-    const partitions = Array.from({ length: cluster.partitionCount(deadLetters) }, (_, index) => index)
-    return partitions.some((lettered) =>
-      cluster.records(deadLetters, lettered).some(({ headers, value }) => {
-        const text = (name: string) => headers.find((header) => header[0] === name)?.[1]?.toString() ?? ''
-        const place = `${text(tdHeader.originTopic)} ${text(tdHeader.originPartition)} ${text(tdHeader.originOffset)}`
-        return `${text(tdHeader.group)} ${place}` === origin && value?.toString() === of
-      }),
-    )
   }
 
   #report(invariant: string, detail: string): void {

@@ -16,6 +16,9 @@ export interface SentRecord {
   readonly leaderEpochs: readonly number[]
 }
 
+/** What the dead-letter topic takes: more than an error's text and stack are, less than a large record. */
+export const letterMaxBytes = 10_000
+
 export interface SentCounts {
   readonly stored: number
   readonly notStored: number
@@ -186,11 +189,11 @@ export class SentLedger {
 /** The id in a value that `valueOf` made; `null` for what others wrote. */
 export function idOf(value: Buffer | null): number | null {
   const text = value?.toString() ?? ''
-  return text.startsWith('record ') ? Number(text.slice(7)) : null
+  return text.startsWith('record ') ? Number.parseInt(text.slice(7), 10) : null
 }
 
-export function valueOf(id: number): string {
-  return `record ${id}`
+export function valueOf(id: number, isLarge = false): string {
+  return isLarge ? `record ${id} ${'x'.repeat(letterMaxBytes)}` : `record ${id}`
 }
 
 function describe(record: SentRecord, found: readonly { partition: number; offset: number }[]): string {

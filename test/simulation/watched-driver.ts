@@ -56,7 +56,8 @@ export function watchedDriver(
     resume: (partition) => inner.resume(partition),
     seek: (partition, offset, log) => {
       if (isResetting) goesOnAt = offset
-      else if (isToldStart(partition, offset)) tenures.sought(consumer, partition, offset)
+      // A restart goes on in its place, and a told start where its user said: nobody is excused from what lies before.
+      else if (log === 'read' || isToldStart(partition, offset)) tenures.sought(consumer, partition, offset)
       else ledger.sought(consumer, partition, offset)
       inner.seek(partition, offset, log)
     },
