@@ -2,6 +2,7 @@ import type { Mutant } from './mutant.js'
 
 const retries = 'test/unit/consumer/handling/retries.test.ts'
 const outages = 'test/unit/consumer/handling/outages.test.ts'
+const fates = 'test/unit/consumer/handling/fates.test.ts'
 
 /** What becomes of records that fail: bugs in retries, and in telling an outage from poison. */
 export const failureMutants: readonly Mutant[] = [
@@ -148,6 +149,55 @@ export const failureMutants: readonly Mutant[] = [
     replace: '',
     why: 'letters lose their values, and partitions stop, for one large record beside them and an answer that was lost',
     units: 'test/unit/dead-letter/dead-letter.test.ts',
+  },
+  {
+    name: 'what was given up in an outage is not counted',
+    file: 'src/consumer/handling/outages.ts',
+    find: '    this.#gaveUp += 1\n',
+    replace: '',
+    why: 'an outage makes a dead letter of a good record each minute',
+    units: outages,
+  },
+  {
+    name: 'the time to give up counts from the beginning of the outage',
+    file: 'src/consumer/handling/outages.ts',
+    find: 'Math.max(outage.beganAt, this.#gaveUpAt)',
+    replace: 'outage.beganAt',
+    why: 'an outage that is old gives up record after record at once',
+    units: outages,
+  },
+  {
+    name: 'no letter follows another',
+    file: 'src/consumer/handling/flood-breaker.ts',
+    find: 'handled === this.#handledAtLast ? this.#inARow + 1 : 1',
+    replace: '1',
+    why: 'a reader that is broken empties a partition into its dead-letter topic',
+    units: fates,
+  },
+  {
+    name: 'a letter that stops its partition is not done',
+    file: 'src/consumer/handling/dead-letters.ts',
+    find: "{ kind: 'moved', to: 'dead-letter', thenStop: stoppedBehind(record) }",
+    replace: "{ kind: 'stopped', by: stoppedBehind(record) }",
+    why: 'each restart makes another letter of the record, and stops at it again',
+    units: fates,
+  },
+  {
+    name: 'a letter stops its partition a moment later',
+    file: 'src/consumer/dispatch/settler.ts',
+    find: 'else if (settlement.thenStop !== undefined) this.#parts.stopPartition(partition, settlement.thenStop)',
+    replace:
+      'else if (settlement.thenStop !== undefined) this.#parts.clock.setTimer(1, () => this.#parts.stopPartition(partition, settlement.thenStop as Error))',
+    why: 'the record behind the letter is handled without the one that it needs',
+    units: fates,
+  },
+  {
+    name: 'a letter keeps its place until it is stored',
+    file: 'src/consumer/handling/keep-elsewhere.ts',
+    find: '  partition.lanes.giveBack(inLane)\n',
+    replace: '',
+    why: 'a slow dead-letter topic holds up every key and every partition',
+    units: fates,
   },
   {
     name: 'a pointer does not say that it is one',
