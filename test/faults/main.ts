@@ -50,14 +50,18 @@ async function main(): Promise<void> {
   // kafkajs piles up listeners when connections fail at once, and Node warns of each.
   if (values.client === 'kafkajs') process.removeAllListeners('warning')
   let passed = 0
-  let failed = 0
-  const count = (ok: boolean) => (ok ? passed++ : failed++)
+  const failed: string[] = []
+  const count = (ok: boolean, line: string) => {
+    console.log(line)
+    if (ok) passed += 1
+    else failed.push(line)
+  }
   const startedAt = performance.now()
   if (shown.length > 0) {
     await runHazards(shown, ({ hazard, shown: ok, tries, report }) => {
-      count(ok)
       const { lost, doubled } = report.broken
-      console.log(
+      count(
+        ok,
         `${ok ? 'ok    ' : 'FAILED'} ${hazard.name.padEnd(15)} ${hazard.title}: acknowledged ${report.acknowledged}  lost ${lost}  doubled ${doubled}  (try ${tries} of ${hazard.tries})`,
       )
     })
@@ -65,36 +69,33 @@ async function main(): Promise<void> {
   if (cells.length > 0) {
     console.log(`${cells.length} cells over ${values.client}, seed ${values.seed}`)
     await runMatrix(cells, open, Number(values.seed), (result) => {
-      count(result.failures.length === 0)
-      console.log(cellLine(result))
+      count(result.failures.length === 0, cellLine(result))
     })
   }
   if (consuming.length > 0) {
     await runConsumingCells(consuming, Number(values.seed), (result) => {
-      count(result.failures.length === 0)
-      console.log(consumingLine(result))
+      count(result.failures.length === 0, consumingLine(result))
     })
   }
   if (copying.length > 0) {
     await runCopierCells(copying, (result) => {
-      count(result.failures.length === 0)
-      console.log(copierLine(result))
+      count(result.failures.length === 0, copierLine(result))
     })
   }
   console.log(`${Math.round((performance.now() - startedAt) / 1_000)} s`)
-  process.exitCode = failed === 0 ? 0 : 1
-  process.on('exit', () => console.log(`${passed} passed, ${failed} failed`))
-  refuseToLinger(() => count(false))
+  process.exitCode = failed.length === 0 ? 0 : 1
+  // Once more at the end, where a log that was cut still shows them.
+  process.on('exit', () => console.log([...failed, `${passed} passed, ${failed.length} failed`].join('\n')))
+  refuseToLinger((line) => count(false, line))
   // Nothing is left to do. Ended by hand: Node's own teardown of handles was seen to spin in uv_run for ever.
   process.once('beforeExit', () => process.exit())
 }
 
 /** What was closed keeps nothing alive; what does is a leak, and would hold up whoever waits for this process. */
-function refuseToLinger(fail: () => void): void {
+function refuseToLinger(fail: (line: string) => void): void {
   const lingersAfterMs = 20_000
   const timer = setTimeout(() => {
-    fail()
-    console.log(`FAILED the process does not end: ${process.getActiveResourcesInfo().join(', ')}`)
+    fail(`FAILED the process does not end: ${process.getActiveResourcesInfo().join(', ')}`)
     process.exit(1)
   }, lingersAfterMs)
   timer.unref()
