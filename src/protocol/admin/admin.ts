@@ -224,9 +224,12 @@ class ProtocolAdmin implements DriverAdmin {
   /** Again and again with backoff; `attempt` resolves to what is still in the way, `null` when nothing is. */
   async #retry(deadline: number, attempt: () => Promise<string | null>): Promise<void> {
     const { clock, random } = this.#runtime
+    let trouble: string | null = null
     for (let round = 1; ; round += 1) {
-      const trouble = await attempt()
-      if (trouble === null) return
+      const found = await attempt()
+      if (found === null) return
+      // An attempt that the deadline cut short says less than the one before.
+      if (trouble === null || clock.now() < deadline) trouble = found
       this.#closed.signal.throwIfAborted()
       const pauseMs = brokerBackoff(round, random)
       if (clock.now() + pauseMs >= deadline) {
