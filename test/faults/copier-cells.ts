@@ -4,8 +4,10 @@ import { fileURLToPath } from 'node:url'
 import { logLevel } from 'kafkajs'
 import { createMessaging, defineTopic, string, type Messaging } from '../../src/index.js'
 import { kafkajs } from '../../src/kafkajs.js'
+import { readByConsole, startConsoleConsumer, type ConsoleRecord } from '../support/console-consumer.js'
 import { readTopic } from '../support/java-client.js'
 import { startCluster, type KafkaCluster } from '../support/kafka-cluster.js'
+import { setTransactionVersion } from '../support/kafka-features.js'
 import { newestKafka, oldestKafka } from '../support/kafka-jars.js'
 import { dieWithUs } from '../support/reaper.js'
 import { delay, until } from '../support/waiting.js'
@@ -17,6 +19,8 @@ export interface CopierCell {
   readonly version: string
   readonly records: number
   readonly withinMs: number
+  /** The cluster agrees on `transaction.version` 2 in the middle of it. */
+  readonly raises: boolean
 }
 
 export interface CopierResult {
@@ -28,17 +32,16 @@ export interface CopierResult {
   readonly killedCopiers: number
 }
 
-const cell = (version: string, records: number, withinMs: number): CopierCell => ({
-  name: `copier/${version}`,
-  version,
-  records,
-  withinMs,
+const cell = (version: string, records: number, withinMs: number, raises = false): CopierCell => ({
+  name: `copier/${version}${raises ? '/raised' : ''}`,
+  ...{ version, records, withinMs, raises },
 })
 
-export const copierCells: readonly CopierCell[] = [cell(newestKafka, 20_000, 180_000)]
-export const fullCopierCells: readonly CopierCell[] = [oldestKafka, newestKafka, '4.4.0'].map((version) =>
-  cell(version, 100_000, 900_000),
-)
+export const copierCells: readonly CopierCell[] = [cell(newestKafka, 20_000, 180_000, true)]
+export const fullCopierCells: readonly CopierCell[] = [
+  ...[oldestKafka, newestKafka, '4.4.0'].map((version) => cell(version, 100_000, 900_000)),
+  cell(newestKafka, 100_000, 900_000, true),
+]
 
 const copiers = 3
 const partitions = 3
@@ -106,6 +109,7 @@ async function runCell(cell: CopierCell): Promise<CopierResult> {
   const startedAt = performance.now()
   const properties = { 'transaction.abort.timed.out.transaction.cleanup.interval.ms': 1_000 }
   await using cluster = await startCluster({ version: cell.version, nodes: 3, properties })
+  if (cell.raises) await setTransactionVersion(cluster, 1)
   const [from, to] = ['copier-in', 'copier-out']
   for (const name of [from, to]) await cluster.createTopic(name, { partitions })
   const messaging = createMessaging({
@@ -119,6 +123,7 @@ async function runCell(cell: CopierCell): Promise<CopierResult> {
   )
   const failures: string[] = []
   const kills = { brokers: 0, copiers: 0 }
+  const meanwhile = startConsoleConsumer(cluster, to)
   try {
     for (const place of places) place.start()
     await Promise.all(places.map((place) => place.started()))
@@ -126,21 +131,29 @@ async function runCell(cell: CopierCell): Promise<CopierResult> {
     const copied = () => committedOf(messaging, from)
     const limit = { timeoutMs: cell.withinMs, everyMs: 200 }
     await until('a fifth is copied', async () => (await copied()) >= cell.records * firstShare, limit)
-    const early = await readTopic(cluster, to)
-    for (let number = 0; number < copiers; number += 1) await killInTurn(cluster, places, number, kills)
+    const epochs = () => epochsOf(messaging)
+    let before: readonly number[] = []
+    for (let number = 0; number < copiers; number += 1) {
+      await killInTurn(cluster, places, number, kills)
+      if (number > 0 || !cell.raises) continue
+      await setTransactionVersion(cluster, 2)
+      before = await epochs()
+    }
     await written
     await until('all is copied', async () => (await copied()) >= cell.records, limit)
+    if (cell.raises) failures.push(...notRaised(before, await epochs()))
     for (const place of places) await place.end('SIGTERM')
-    const all = await readTopic(cluster, to)
-    const isPrefix = early.every(({ value, partition, offset }) =>
-      all.some((one) => one.partition === partition && one.offset === offset && equal(one.value, value)),
-    )
-    if (!isPrefix) failures.push('what a reader saw meanwhile is not what is there in the end')
+    const all = await readByConsole(cluster, to)
+    await until('the reader meanwhile has all', () => meanwhile.records.length >= all.length, { timeoutMs: 30_000 })
+    if (!sameByPartition(meanwhile.records, all)) {
+      failures.push('what was read meanwhile is not what is there in the end')
+    }
     failures.push(...compare(await readTopic(cluster, from), all))
   } catch (error) {
     failures.push(error instanceof Error ? error.message : String(error))
   } finally {
     for (const place of places) await place.end('SIGKILL')
+    await meanwhile.stop()
     await messaging.close({ timeoutMs: 2_000 }).catch(() => undefined) // brokers may be down
   }
   const aborted = places.reduce((sum, place) => sum + place.aborted, 0)
@@ -191,9 +204,26 @@ async function killInTurn(
   for (const topic of ['copier-in', 'copier-out']) await cluster.waitForFullIsr(topic, 60_000)
 }
 
-type Read = Awaited<ReturnType<typeof readTopic>>
+async function epochsOf(messaging: Messaging): Promise<readonly number[]> {
+  const ids = Array.from({ length: copiers }, (_, number) => `copier-copier-c${number}`)
+  const described = await messaging.admin.describeTransactions(ids)
+  return described.map(({ producerEpoch }) => producerEpoch)
+}
 
-function compare(source: Read, copy: Read): string[] {
+/** Under version 2 every transaction has an epoch of its own; before that only one that failed is followed by another one. */
+function notRaised(before: readonly number[], after: readonly number[]): string[] {
+  const rose = after.map((epoch, index) => epoch - (before[index] ?? epoch))
+  if (rose.every((epochs) => epochs >= 20)) return []
+  return [`the copiers did not follow the transaction.version: their epochs rose by ${rose.join(', ')}`]
+}
+
+function sameByPartition(one: readonly ConsoleRecord[], other: readonly ConsoleRecord[]): boolean {
+  const inOrder = (records: readonly ConsoleRecord[], index: number) =>
+    JSON.stringify(records.filter(({ partition }) => partition === index))
+  return Array.from({ length: partitions }, (_, index) => inOrder(one, index) === inOrder(other, index)).every(Boolean)
+}
+
+function compare(source: Awaited<ReturnType<typeof readTopic>>, copy: readonly ConsoleRecord[]): string[] {
   const failures: string[] = []
   const wanted = new Set(source.map(({ value }) => String(value)))
   const seen = new Set<string>()
@@ -201,11 +231,10 @@ function compare(source: Read, copy: Read): string[] {
   let disorder = 0
   const last = new Map<number, number>()
   for (const { partition, value } of copy) {
-    const text = String(value)
-    if (seen.has(text)) doubled += 1
-    seen.add(text)
-    if (Number(text) < (last.get(partition) ?? -1)) disorder += 1
-    last.set(partition, Number(text))
+    if (seen.has(value)) doubled += 1
+    seen.add(value)
+    if (Number(value) < (last.get(partition) ?? -1)) disorder += 1
+    last.set(partition, Number(value))
   }
   const missing = [...wanted].filter((text) => !seen.has(text)).length
   const strange = [...seen].filter((text) => !wanted.has(text)).length
@@ -216,12 +245,8 @@ function compare(source: Read, copy: Read): string[] {
   return failures
 }
 
-function equal(one: Buffer | null, other: Buffer | null): boolean {
-  return one === null || other === null ? one === other : one.equals(other)
-}
-
 export function copierLine({ cell, failures, seconds, aborted, killedBrokers, killedCopiers }: CopierResult): string {
   const verdict = failures.length === 0 ? 'ok    ' : 'FAILED'
   const told = `${cell.records} copied, ${killedBrokers} brokers and ${killedCopiers} copiers killed, ${aborted} aborted on purpose`
-  return `${verdict} ${cell.name.padEnd(18)} ${told}  ${seconds} s${failures.map((failure) => `\n         ${failure}`).join('')}`
+  return `${verdict} ${cell.name.padEnd(20)} ${told}  ${seconds} s${failures.map((failure) => `\n         ${failure}`).join('')}`
 }

@@ -48,8 +48,9 @@ public final class KafkaTool {
             case "write" -> write(properties);
             case "member" -> member(properties, rest);
             case "transactions" -> transactions(properties, rest.get(0), Integer.parseInt(rest.get(1)));
+            case "copy" -> copy(properties, rest.get(0), rest.get(1), numbers(rest.subList(2, 5)));
             case "copy-commits" -> copyCommits(rest.get(0), rest.get(1), rest.get(2));
-            default -> throw new IllegalArgumentException("read, write, member, transactions or copy-commits, not " + args[0]);
+            default -> throw new IllegalArgumentException("read, write, member, transactions, copy or copy-commits, not " + args[0]);
         }
         OUT.flush();
     }
@@ -126,6 +127,44 @@ public final class KafkaTool {
             double seconds = (System.nanoTime() - startedAt) / 1e9;
             Arrays.sort(nanos);
             OUT.println("latency\t" + seconds + "\t" + nanos[count / 2] / 1e6 + "\t" + nanos[count * 99 / 100] / 1e6);
+        }
+    }
+
+    private static int[] numbers(List<String> texts) {
+        return texts.stream().mapToInt(Integer::parseInt).toArray();
+    }
+
+    /**
+     * Copies a topic exactly once: limits are the records of one transaction, those to warm up with, and those that are
+     * measured; "copied seconds".
+     */
+    private static void copy(Properties properties, String from, String to, int[] limits) {
+        Properties own = new Properties();
+        own.put("isolation.level", "read_committed");
+        own.put("max.poll.records", String.valueOf(Math.min(limits[0], 500)));
+        own.putAll(properties);
+        own.put("key.serializer", ByteArraySerializer.class.getName());
+        own.put("value.serializer", ByteArraySerializer.class.getName());
+        Map<TopicPartition, OffsetAndMetadata> offsets = new HashMap<>();
+        long startedAt = 0;
+        try (KafkaProducer<byte[], byte[]> producer = new KafkaProducer<>(own); KafkaConsumer<byte[], byte[]> consumer = consumer(own)) {
+            producer.initTransactions();
+            consumer.subscribe(List.of(from));
+            int copied = 0;
+            while (copied < limits[1] + limits[2]) {
+                for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofMillis(200))) {
+                    if (copied % limits[0] == 0) producer.beginTransaction();
+                    producer.send(new ProducerRecord<>(to, record.partition(), record.key(), record.value()));
+                    offsets.put(new TopicPartition(from, record.partition()), new OffsetAndMetadata(record.offset() + 1));
+                    copied++;
+                    if (copied % limits[0] != 0) continue;
+                    producer.sendOffsetsToTransaction(offsets, consumer.groupMetadata());
+                    producer.commitTransaction();
+                    offsets.clear();
+                    if (copied == limits[1]) startedAt = System.nanoTime();
+                }
+            }
+            OUT.println("copied\t" + (System.nanoTime() - startedAt) / 1e9);
         }
     }
 
