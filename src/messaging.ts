@@ -277,7 +277,10 @@ export class Messaging implements AsyncDisposable {
     const { profile, options, deadLetter, dedupe, reorder, transaction, retryLater: delays } = config
     const { driver } = this.#options
     const client = this.#client({ group: options.group ?? undefined })
-    const exactlyOnce = transaction === null ? null : this.#producers.exactlyOnce(profile, transaction)
+    const exactlyOnce =
+      transaction === null
+        ? null
+        : this.#producers.exactlyOnce(profile, transaction, () => (this.#admin ??= this.#makeAdmin()))
     const letters = () => this.#producers.shared('dead letters', profiles.cp, letterProducer)
     const consumer: Consumer = new Consumer(options, {
       driver,
@@ -290,7 +293,10 @@ export class Messaging implements AsyncDisposable {
       deadLetter:
         deadLetter === null ? null : deadLetterRoute(deadLetter, options.topics, letters, exactlyOnce?.publish),
       deadLetterPolicy: deadLetter?.policy,
-      delayTopics: delays === null ? undefined : retryLater(delays, { producer: letters, cluster: () => this.admin }),
+      delayTopics:
+        delays === null
+          ? undefined
+          : retryLater(delays, { producer: letters, cluster: () => this.admin, join: exactlyOnce?.putOff }),
       beforeStart: (signal) => this.#beforeStart(config, signal, exactlyOnce),
       onStopped: () => {
         this.#consumers.delete(consumer)

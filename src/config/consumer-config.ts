@@ -124,7 +124,7 @@ export function resolveConsumerOptions<Topics extends readonly Topic[]>(
     deadLetter: resolveDeadLetter(deadLetter, breaksFloods),
     dedupe: resolveDedupe(dedupe, resolved.group),
     reorder,
-    transaction: resolveTransaction(subject, chosen, resolved, transaction, options),
+    transaction: resolveTransaction(subject, chosen, resolved, transaction, retryLater, options),
     retryLater: resolveRetryLater(retryLater, resolved.group, resolved.topics),
   }
 }

@@ -1,4 +1,5 @@
 import { StateError } from '../errors.js'
+import type { Admin } from '../operations/admin.js'
 import type { DurabilityCheck, DurabilitySetting } from '../operations/durability-check.js'
 import type { ResolvedProducerOptions } from '../producer/producer-options.js'
 import { Producer } from '../producer/producer.js'
@@ -57,15 +58,20 @@ export class Producers {
   }
 
   /** What a consumer sends with whose offsets go with what it sends. */
-  exactlyOnce(profile: Profile, settings: MemberTransactionsSettings): ExactlyOnce {
+  exactlyOnce(
+    profile: Profile,
+    settings: MemberTransactionsSettings,
+    cluster: () => Pick<Admin, 'committedOffsets'>,
+  ): ExactlyOnce {
     const { clientId, driver } = this.#options
     const { runtime } = driver
     const id = transactionalIdOf(clientId, settings, runtime.random)
     // What is not stored by then is aborted with its transaction.
     const own = { deliveryTimeoutMs: settings.timeoutMs }
-    const { maxRequestBytes } = resolveProducerOptions(own, profile).options
+    const { maxRequestBytes, bufferBytes, maxBlockMs } = resolveProducerOptions(own, profile).options
     return new ExactlyOnce({
-      settings: { ...settings, maxRequestBytes },
+      settings: { ...settings, maxRequestBytes, bufferBytes, maxBlockMs },
+      committed: async (partitions) => cluster().committedOffsets(settings.group, partitions),
       ...this.transactional(id, profile, own),
       runtime,
     })

@@ -45,6 +45,7 @@ export function resolveTransaction(
   profile: Profile,
   options: ResolvedConsumerOptions,
   chosen: z.output<typeof transactionOption>,
+  retryLater: { readonly order: 'key' | 'none' } | undefined,
   given: Given,
 ): MemberTransactionsSettings | null {
   const issues: ConfigIssue[] = []
@@ -67,9 +68,9 @@ export function resolveTransaction(
   if (given['commit'] !== undefined) {
     refuse('commit', 'has no place where offsets go with transactions', 'write transaction: { everyMs, everyMessages }')
   }
-  if (given['retryLater'] !== undefined) {
-    const fix = 'leave it out, or write transactions of your own under the profile cp'
-    refuse('retryLater', 'has no place where outputs go with transactions: what is put off is not part of them', fix)
+  // What stands in a delay topic is counted by key, and what an aborted transaction wrote there never comes.
+  if (retryLater?.order === 'key') {
+    refuse('retryLater.order', "is 'key', which cannot go back when a transaction is aborted", "write order: 'none'")
   }
   // A mark outlives the transaction that was aborted, and its record would be passed over.
   if (given['dedupe'] !== undefined) {

@@ -13,8 +13,11 @@ import { tell } from '../telemetry/tell.js'
 import type { DelayLevel, DelayLevels } from './delay-levels.js'
 import { delayedRecord, type Failure } from './delayed-record.js'
 
-/** Stores a record with acks=all and idempotence whatever the profile; resolves when it is acknowledged. */
-export type PublishDelayed = (topic: string, partition: number, record: OutgoingRecord) => Promise<void>
+/**
+ * Stores a record with acks=all and idempotence whatever the profile; resolves when it is acknowledged. Or makes it part of
+ * the transaction that `work` is done in.
+ */
+export type PublishDelayed = (topic: string, partition: number, record: OutgoingRecord, work: Work) => Promise<void>
 
 export interface PutOffParts {
   readonly group: string | null
@@ -73,7 +76,7 @@ export async function writeDelayed(
     reason: 'delay-topic',
     write: () => {
       const now = runtime.clock.wallTime()
-      return publish(level.topic, number, delayedRecord({ work, isBack, group, failure, notBefore, id, now }))
+      return publish(level.topic, number, delayedRecord({ work, isBack, group, failure, notBefore, id, now }), work)
     },
     refusal: (error) => {
       const refusal = refusalOf(error)

@@ -2,7 +2,7 @@ import type { DelayTopics } from '../consumer/options/delay-topics.js'
 import type { TopicPartition } from '../message/topic-partition.js'
 import type { Producer } from '../producer/producer.js'
 import { KeptOrder } from './kept-order.js'
-import { publishTo } from './publishing.js'
+import { publishTo, type JoinDelayed } from './publishing.js'
 import type { RetryLaterSettings } from './settings.js'
 import { Unordered } from './unordered.js'
 
@@ -20,6 +20,8 @@ interface RetryLaterParts {
   /** Stores with acks=all and idempotence. */
   readonly producer: () => Pick<Producer, 'send'>
   readonly cluster: () => ClusterView
+  /** Puts what is put off into the transaction of the consumer. */
+  readonly join?: JoinDelayed | undefined
 }
 
 /** Then it is asked again. */
@@ -32,13 +34,13 @@ const askMs = 5_000
  */
 export function retryLater(
   { group, levels, order }: Pick<RetryLaterSettings, 'group' | 'levels' | 'order'>,
-  { producer, cluster }: RetryLaterParts,
+  { producer, cluster, join }: RetryLaterParts,
 ): DelayTopics {
   const settings: RetryLaterSettings = {
     group,
     levels,
     order,
-    publish: publishTo(levels.topics, producer),
+    publish: publishTo(levels.topics, producer, join),
     endsOf: async (partitions) => cluster().listOffsets(partitions, 'latest', { timeoutMs: askMs }),
   }
   return {

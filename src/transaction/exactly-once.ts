@@ -1,22 +1,30 @@
+import type { CommittedPartition } from '../connection/requests/offsets.js'
 import type { Outputs } from '../consumer/handling/outputs.js'
 import type { FailedRecord } from '../consumer/handling/failed-record.js'
+import type { OwnedPartition } from '../consumer/partition/owned-partition.js'
+import type { Work } from '../consumer/partition/work.js'
 import type { LedgerFactory } from '../consumer/settling/ledger.js'
 import type { DriverTransactions } from '../driver/transactions.js'
 import { StateError } from '../errors.js'
+import type { TopicPartition } from '../message/topic-partition.js'
 import type { OutgoingRecord } from '../message/record.js'
 import type { Producer } from '../producer/producer.js'
 import type { Runtime } from '../runtime/runtime.js'
 import type { Topic } from '../topic/topic.js'
 import { recordBound } from '../wire/growing-records.js'
-import { HeldSends, requireRoom, type HeldRecord, type HoldLimits } from './held-sends.js'
+import { HeldMemory, type HeldMemoryLimits } from './held-memory.js'
+import { HeldSends, requireRoom, type HeldRecord, type HoldLimits, type JoinTransaction } from './held-sends.js'
 import type { MemberTransactionsSettings, TransactionalMember } from './member.js'
 import { MemberTransactions } from './member-transactions.js'
+import type { Purpose } from './refusals.js'
 
 export interface ExactlyOnceParts {
-  readonly settings: MemberTransactionsSettings & Pick<HoldLimits, 'maxRequestBytes'>
+  readonly settings: MemberTransactionsSettings & Pick<HoldLimits, 'maxRequestBytes'> & HeldMemoryLimits
   readonly producer: Producer
   readonly transactions: DriverTransactions
   readonly runtime: Runtime
+  /** What the group has, when no open transaction holds offsets of these. */
+  readonly committed: (partitions: readonly TopicPartition[]) => Promise<readonly CommittedPartition[]>
 }
 
 /** How long a stop may take to abort what is left open. */
@@ -30,6 +38,10 @@ export class ExactlyOnce implements TransactionalMember {
 
   constructor(parts: ExactlyOnceParts) {
     this.#parts = parts
+    const { settings, runtime } = parts
+    const memory = new HeldMemory(settings, runtime.clock)
+    const join: JoinTransaction = (work, held, bytes) => this.#requireLedger().join(work, held, bytes)
+    this.outputs = { open: () => new HeldSends(settings, memory, runtime.clock, join) }
   }
 
   get producer(): Producer {
@@ -46,27 +58,23 @@ export class ExactlyOnce implements TransactionalMember {
     return this.#ledger
   }
 
-  readonly outputs: Outputs = {
-    open: () => {
-      const { settings, runtime } = this.#parts
-      return new HeldSends(settings, runtime.clock, (work, held, bytes) =>
-        this.#requireLedger().join(work, held, bytes),
-      )
-    },
+  readonly outputs: Outputs
+
+  /** A dead letter goes with the transaction. */
+  readonly publish = (topic: Topic, value: unknown, record: OutgoingRecord, failed: FailedRecord): Promise<void> => {
+    const held: HeldRecord = { topic, record, value, partition: undefined, sizeBytes: recordBound(record) }
+    return this.#joinInstead(failed.owned, failed.record.offset, held, 'letter')
   }
 
-  /** A dead letter, or a record on its way to another attempt, which goes with the transaction. */
-  readonly publish = async (
-    topic: Topic,
-    value: unknown,
+  /** So does what is tried again later. */
+  readonly putOff = (
+    topic: Topic<OutgoingRecord>,
+    partition: number,
     record: OutgoingRecord,
-    failed: FailedRecord,
+    { partition: owned, firstRecord }: Work,
   ): Promise<void> => {
-    const ledger = this.#requireLedger()
-    const held: HeldRecord = { topic, record, value, partition: undefined, sizeBytes: recordBound(record) }
-    requireRoom(held, this.#parts.settings)
-    const end = await ledger.joinLetter(failed, failed.record.offset, held)
-    if (end === 'late') throw new StateError('partition-gone', `${failed.topic}-${failed.partition} is no longer ours`)
+    const held: HeldRecord = { topic, record, value: record, partition, sizeBytes: recordBound(record) }
+    return this.#joinInstead(owned, firstRecord.offset, held, 'retry')
   }
 
   /**
@@ -83,6 +91,10 @@ export class ExactlyOnce implements TransactionalMember {
     this.#isBegun = false
   }
 
+  committed(partitions: readonly TopicPartition[]): Promise<readonly CommittedPartition[]> {
+    return this.#parts.committed(partitions)
+  }
+
   /** Never rejects. */
   async close(): Promise<void> {
     const { producer, transactions, runtime } = this.#parts
@@ -90,6 +102,12 @@ export class ExactlyOnce implements TransactionalMember {
     if (this.#isBegun) await transactions.abort(runtime.clock.now() + abortMs)
     this.#isBegun = false
     await producer.close({ timeoutMs: 0 })
+  }
+
+  async #joinInstead(owned: OwnedPartition, offset: number, held: HeldRecord, purpose: Purpose): Promise<void> {
+    requireRoom(held, this.#parts.settings)
+    const end = await this.#requireLedger().joinInstead(owned, offset, held, purpose)
+    if (end === 'late') throw new StateError('partition-gone', `${owned.topic}-${owned.partition} is no longer ours`)
   }
 
   #requireLedger(): MemberTransactions {

@@ -12,6 +12,7 @@ import type { Clock } from '../runtime/clock.js'
 import type { Partitioner } from '../topic/partitioner.js'
 import type { Topic } from '../topic/topic.js'
 import { recordBound } from '../wire/growing-records.js'
+import type { HeldMemory } from './held-memory.js'
 
 /** A record as it was when its handler sent it. It goes out when the record that was handled is done. */
 export interface HeldRecord {
@@ -29,22 +30,31 @@ export interface HoldLimits {
   readonly maxRequestBytes: number
 }
 
+/** A record that found no room. */
+interface Waiting {
+  readonly held: HeldRecord
+  readonly reject: (error: SendError) => void
+}
+
 /** Takes what one call sends when the record it handled is done. */
 export type JoinTransaction = (work: Work, held: readonly HeldRecord[], bytes: number) => Promise<'joined' | 'late'>
 
 /** What one call of a handler sends, kept until the call has succeeded: a record in a transaction cannot be taken back. */
 export class HeldSends implements Output {
-  readonly #held: HeldRecord[] = []
+  #held: HeldRecord[] = []
   #bytes = 0
+  #waiting: Waiting[] = []
+  #waitingBytes = 0
 
   constructor(
     private readonly limits: HoldLimits,
+    private readonly memory: HeldMemory,
     private readonly clock: Clock,
     private readonly onJoin: JoinTransaction,
   ) {}
 
   get holds(): boolean {
-    return this.#held.length > 0
+    return this.#held.length > 0 || this.#waiting.length > 0
   }
 
   readonly send: ContextSend = (topic, value, options = noSendOptions) => {
@@ -52,44 +62,88 @@ export class HeldSends implements Output {
       requireSendOptions(topic, options)
       const { partition, ...taken } = takeOptions(topic as Topic, options)
       const record = withOwnBytes(encodeRecord(topic, value, { ...taken, partition }, this.clock.wallTime()))
-      this.#hold({ topic: topic as Topic, record, value, partition, sizeBytes: recordBound(record) })
-      const receipt: Receipt = {
-        topic: topic.name,
-        partition: partition ?? notChosen,
-        offset: null,
-        timestamp: record.timestamp,
-      }
-      return Promise.resolve(receipt)
+      const held = { topic: topic as Topic, record, value, partition, sizeBytes: recordBound(record) }
+      this.#require(held)
+      // What comes while others of this call wait goes behind them.
+      const hasRoom = this.#waiting.length === 0 && this.memory.tryTake(this, held.sizeBytes)
+      return hasRoom ? Promise.resolve(this.#hold(held)) : this.#wait(held)
     } catch (error) {
       return Promise.reject(badInput('send', topic, error))
     }
   }
 
-  join(work: Work): Promise<'joined' | 'late'> {
-    return this.onJoin(work, this.#held, this.#bytes)
+  async join(work: Work): Promise<'joined' | 'late'> {
+    try {
+      return await this.onJoin(work, this.#held, this.#bytes)
+    } finally {
+      this.#release()
+    }
   }
 
   drop(): void {
-    this.#held.length = 0
-    this.#bytes = 0
+    const waiting = this.#waiting
+    this.#release()
+    for (const { held, reject } of waiting) reject(dropped(held.topic.name))
   }
 
-  #hold(held: HeldRecord): void {
+  #hold(held: HeldRecord): Receipt {
+    this.#held.push(held)
+    this.#bytes += held.sizeBytes
+    return receiptOf(held)
+  }
+
+  #wait(held: HeldRecord): Promise<Receipt> {
+    return new Promise((resolve, reject) => {
+      const waiting = { held, reject }
+      this.#waiting.push(waiting)
+      this.#waitingBytes += held.sizeBytes
+      const enter = () => {
+        this.#left(waiting)
+        resolve(this.#hold(held))
+      }
+      const onFull = (error: SendError) => {
+        this.#left(waiting)
+        reject(error)
+      }
+      this.memory.wait(this, held.sizeBytes, held.topic.name, enter, onFull)
+    })
+  }
+
+  #left(waiting: Waiting): void {
+    this.#waiting = this.#waiting.filter((one) => one !== waiting)
+    this.#waitingBytes -= waiting.held.sizeBytes
+  }
+
+  #release(): void {
+    const bytes = this.#bytes
+    this.#held = []
+    this.#waiting = []
+    this.#bytes = this.#waitingBytes = 0
+    this.memory.release(this, bytes)
+  }
+
+  #require(held: HeldRecord): void {
     requireRoom(held, this.limits)
     const { maxBytes } = this.limits
     const { name } = held.topic
-    if (this.#bytes + held.sizeBytes > maxBytes) {
-      throw new SendError(
-        'transaction-too-large',
-        'not-stored',
-        `what a handler sends for one record takes more than ${maxBytes} bytes with this record for topic ${name} ` +
-          '(transaction.maxBytes); send less, or raise transaction.maxBytes',
-        { topic: name },
-      )
-    }
-    this.#held.push(held)
-    this.#bytes += held.sizeBytes
+    if (this.#bytes + this.#waitingBytes + held.sizeBytes <= maxBytes) return
+    throw new SendError(
+      'transaction-too-large',
+      'not-stored',
+      `what a handler sends for one record takes more than ${maxBytes} bytes with this record for topic ${name} ` +
+        '(transaction.maxBytes); send less, or raise transaction.maxBytes',
+      { topic: name },
+    )
   }
+}
+
+function receiptOf({ topic: { name: topic }, partition = notChosen, record: { timestamp } }: HeldRecord): Receipt {
+  return { topic, partition, offset: null, timestamp }
+}
+
+function dropped(topic: string): SendError {
+  const message = `a record for topic ${topic} was not sent: the call of the handler that sent it has failed`
+  return new SendError('transaction-aborted', 'not-stored', message, { topic })
 }
 
 /** The partitioner decides when the record goes out. */

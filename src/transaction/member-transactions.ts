@@ -6,7 +6,6 @@ import type { Work } from '../consumer/partition/work.js'
 import { isNews, stateOf } from '../consumer/settling/commit-state.js'
 import { Confirmations } from '../consumer/settling/confirmations.js'
 import { noCounts, type Ledger, type LedgerParts } from '../consumer/settling/ledger.js'
-import type { TopicPartition } from '../message/topic-partition.js'
 import { exponential } from '../runtime/backoff.js'
 import type { Timer } from '../runtime/clock.js'
 import { deferred } from '../runtime/deferred.js'
@@ -17,7 +16,8 @@ import { Contributions, type Joining } from './contributions.js'
 import { endOfTransaction, type ChosenOffset } from './end-of-transaction.js'
 import { sendHeld, type HeldRecord } from './held-sends.js'
 import type { MemberTransactionsSettings, TransactionalMember } from './member.js'
-import { Refusals } from './refusals.js'
+import { Refusals, type Purpose } from './refusals.js'
+import { askGroup, type Resolved } from './told-by-group.js'
 
 type State = 'idle' | 'beginning' | 'open' | 'ending' | 'in-doubt' | 'closed'
 
@@ -36,7 +36,7 @@ const betweenTransactions = exponential({ initialMs: 100, maxMs: 5_000 })
  * | beginning| waits                        | is news                | open · closed (another producer has our id)           |
  * | open     | joins at once                | is news                | ending (by time, number, bytes, or who flushes) |
  * | ending   | waits for the next           | is news, of this or the next | idle (committed, or aborted: then what contributed goes back to what is committed) · in-doubt |
- * | in-doubt | waits for the next           | is news of the next    | idle, as soon as it is known what became of it · closed |
+ * | in-doubt | waits for the next           | is news of the next    | idle, as soon as it is known what became of it, by the group's offsets if nobody else knows · closed |
  * | closed   | is late                      | –                      | –                                                     |
  *
  * Rules:
@@ -94,14 +94,13 @@ export class MemberTransactions implements Ledger {
   }
 
   /** A record that goes elsewhere instead of being handled. */
-  joinLetter(
-    { topic, partition: index }: TopicPartition,
+  joinInstead(
+    partition: OwnedPartition,
     offset: number,
     held: HeldRecord,
+    purpose: Purpose,
   ): Promise<'joined' | 'late'> {
-    const partition = this.#parts.partitions().find((owned) => owned.topic === topic && owned.partition === index)
-    if (partition === undefined) return Promise.resolve('late')
-    return this.#join({ partition, offset, held: [held], bytes: held.sizeBytes, purpose: 'letter' })
+    return this.#join({ partition, offset, held: [held], bytes: held.sizeBytes, purpose })
   }
 
   #join(what: Omit<Joining, 'end'>): Promise<'joined' | 'late'> {
@@ -334,18 +333,18 @@ export class MemberTransactions implements Ledger {
   }
 
   async #untilKnown(
-    { error, resolved }: { readonly error: TidemarkError; readonly resolved: Promise<string> },
+    { error, resolved }: { readonly error: TidemarkError; readonly resolved: Promise<Resolved> },
     chosen: readonly ChosenOffset[],
     choice: number,
   ): Promise<void> {
     if (!this.#is('closed')) this.#state = 'in-doubt'
     tell(this.#parts.telemetry, { kind: 'commit-delayed', partitions: chosen.length })
-    const outcome = await withinDeadline(resolved, {
-      clock: this.#parts.runtime.clock,
-      deadline: Infinity,
-      signal: this.#closed.signal,
-      onLate: () => 'unknown',
-    }).catch(() => 'closed')
+    const { runtime } = this.#parts
+    const ask = () => askGroup(chosen, this.#member, runtime, this.#closed.signal)
+    const told = resolved.then((outcome) => (outcome === 'unknown' ? ask() : outcome))
+    const onLate = () => 'unknown' as const
+    const until = { clock: runtime.clock, deadline: Infinity, signal: this.#closed.signal, onLate }
+    const outcome = await withinDeadline(told, until).catch(() => 'closed')
     if (outcome === 'committed') this.#committed(chosen, choice)
     else if (outcome === 'aborted') this.#rewind(error)
     else if (outcome === 'unknown') this.#fail(error)

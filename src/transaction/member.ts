@@ -1,4 +1,6 @@
+import type { CommittedPartition } from '../connection/requests/offsets.js'
 import type { DriverTransactions } from '../driver/transactions.js'
+import type { TopicPartition } from '../message/topic-partition.js'
 import type { Producer } from '../producer/producer.js'
 
 export interface MemberTransactionsSettings {
@@ -20,4 +22,6 @@ export interface TransactionalMember {
   begin(deadline: number): Promise<void>
   /** The one that was open has ended. */
   ended(): void
+  /** What the group has of these now, once no open transaction holds offsets of theirs. */
+  committed(partitions: readonly TopicPartition[]): Promise<readonly CommittedPartition[]>
 }

@@ -11,7 +11,9 @@ const ofRecord: ReadonlySet<string> = new Set([
   ...['unsupported-compression-type', 'unsupported-version', 'not-durable'],
 ])
 
-export type Purpose = 'output' | 'letter'
+/** What handlers send for a record; the letter, or the retry, that it becomes instead. */
+export type Purpose = 'output' | 'letter' | 'retry'
+const purposes: readonly Purpose[] = ['output', 'letter', 'retry']
 
 interface Refusal {
   readonly topic: string
@@ -45,8 +47,7 @@ export class Refusals {
   forget(place: TopicPartition, offset: number): void {
     if (this.#refusals.size === 0) return
     const ofPlace = this.#refusals.get(nameOf(place))
-    ofPlace?.delete(keyOf(offset, 'output'))
-    ofPlace?.delete(keyOf(offset, 'letter'))
+    for (const purpose of purposes) ofPlace?.delete(keyOf(offset, purpose))
     if (ofPlace?.size === 0) this.#refusals.delete(nameOf(place))
   }
 

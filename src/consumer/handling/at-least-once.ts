@@ -84,7 +84,10 @@ class AtLeastOnce implements Delivery {
     running.delete(call)
     // Whoever gets the partition handles the record again: no attempt is spent, nothing is dead-lettered. A handler that
     // returned may have done so because it was told to, with its work undone.
-    if (call.isCancelled) return late
+    if (call.isCancelled) {
+      call.held?.drop()
+      return late
+    }
     if (failure !== null) return this.#failed(work, call, failure.error)
     if (call.held !== null) return this.#joined(work, call, call.held)
     this.#succeeded(call)

@@ -111,9 +111,10 @@ function stoppedBehind({ topic, partition, record: { offset }, error }: FailedRe
 
 function failedRecord(group: string | null, failed: Failed): FailedRecord {
   const { work, error, attempt, firstFailedAt, lastFailedAt } = failed
-  const { topic, partition } = work.partition
+  const { partition: owned, firstRecord: record } = work
+  const { topic, partition } = owned
   const reason = reasonOf(failed)
-  return { topic, partition, record: work.firstRecord, group, reason, error, attempt, firstFailedAt, lastFailedAt }
+  return { topic, partition, record, owned, group, reason, error, attempt, firstFailedAt, lastFailedAt }
 }
 
 function reasonOf({ error, class: failureClass }: Failed): DeadLetterReason {

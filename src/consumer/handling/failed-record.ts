@@ -1,6 +1,7 @@
 import { TidemarkError, type ErrorDetails } from '../../errors.js'
 import type { ReceivedRecord } from '../../message/record.js'
 import type { TopicPartition } from '../../message/topic-partition.js'
+import type { OwnedPartition } from '../partition/owned-partition.js'
 import type { BreakerLimits } from './flood-breaker.js'
 
 export type DeadLetterReason = 'undecodable' | 'invalid' | 'rejected' | 'exhausted' | 'timeout'
@@ -8,6 +9,8 @@ export type DeadLetterReason = 'undecodable' | 'invalid' | 'rejected' | 'exhaust
 /** A record that could not be handled, with its original bytes. */
 export interface FailedRecord extends TopicPartition {
   readonly record: ReceivedRecord
+  /** The tenure of its partition in which it failed. */
+  readonly owned: OwnedPartition
   readonly group: string | null
   readonly reason: DeadLetterReason
   readonly error: unknown

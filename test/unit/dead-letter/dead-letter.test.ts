@@ -12,6 +12,7 @@ function failed(headers: readonly Header[] = [], error: unknown = new TypeError(
     topic: 'orders',
     partition: 5,
     record: { offset: 99, timestamp: Date.UTC(2026, 0, 2), key: Buffer.from([0xff]), value: Buffer.from('v'), headers },
+    owned: {} as FailedRecord['owned'],
     group: 'billing',
     reason: 'exhausted',
     error,

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Letter, LetterSelection } from 'tidemark/redrive'
+import type { OwnedPartition } from '../../../src/consumer/partition/owned-partition.js'
 import { messageHeaders } from '../../../src/message/headers.js'
 import type { Header } from '../../../src/message/record.js'
 import { isLetterHeader } from '../../../src/redrive/letter-formats.js'
@@ -96,6 +97,7 @@ describe('a letter', () => {
       topic: 'orders',
       partition: 5,
       record: { offset: 99, timestamp: time, key: null, value: null, headers: [] },
+      owned: {} as OwnedPartition,
       group: 'billing',
       reason: 'exhausted' as const,
       error: new TypeError('x'),

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import {
   DeadLetter,
+  RetryLater,
   createMessaging,
   defineTopic,
   string,
@@ -223,6 +224,68 @@ describe('a consumer under the profile transactional', () => {
     await clock.runUntil(consumer.restart('in', 0))
     await clock.advance(5_000)
     expect(out().visible).toEqual(['a', 'b'])
+    await clock.runUntil(messaging.close())
+  })
+
+  it.each([
+    { reaches: true, what: 'was committed' },
+    { reaches: false, what: 'was aborted' },
+  ])(
+    'learns from the group what became of a transaction that nobody else can tell of: it $what',
+    async ({ reaches }) => {
+      const { clock, cluster, open, append, copier, out, committed, events } = world()
+      const handled: string[] = []
+      const messaging = open()
+      const consumer = copier(messaging, {
+        groupInstanceId: 'one',
+        handle: async ({ value }: Message<string>, context: HandlerContext) => {
+          handled.push(value)
+          await context.send(to, value, { partition: 0 })
+        },
+      } as never)
+      await clock.runUntil(consumer.start())
+      if (reaches) cluster.faults.loseNextAnswer({ api: 'endTxn' })
+      for (let nth = reaches ? 2 : 1; nth < 400; nth += 1) cluster.faults.loseNextRequest({ api: 'endTxn', nth })
+      append(['a', 'b'])
+      await clock.advance(40_000)
+      // Neither the coordinator nor the log knows of it any more.
+      expect(cluster.expireTransactionalId('c-g-one')).toBe(true)
+      cluster.deleteRecordsBefore('out', 0, 2)
+      cluster.faults.clear()
+      await clock.advance(150_000)
+      append(['c'])
+      await clock.advance(10_000)
+      expect(handled).toEqual(reaches ? ['a', 'b', 'c'] : ['a', 'b', 'a', 'b', 'c'])
+      expect(out().visible.filter((value) => value === 'c')).toEqual(['c'])
+      expect(committed()).toBe(5)
+      expect(consumer.facts()).toMatchObject({ state: 'running', error: null })
+      expect(events.filter(({ kind }) => kind === 'transaction-aborted')).toHaveLength(reaches ? 0 : 1)
+      await clock.runUntil(messaging.close())
+    },
+  )
+
+  it('puts off what is tried again later within the transaction, so that an aborted one leaves nothing behind', async () => {
+    const { clock, cluster, open, append, copier, out, committed } = world()
+    cluster.createTopic('in.g.retry.1s', { partitions: 2 })
+    append(numbers(6))
+    const messaging = open()
+    const failing = new Set(['1', '4'])
+    // Aborts the first transaction when the delayed records have joined it.
+    cluster.faults.failNext({ api: 'endTxn' }, brokerCode.TRANSACTION_ABORTABLE)
+    const consumer = copier(messaging, {
+      retryLater: { delays: ['1s'], order: 'none' },
+      handle: async ({ value, topic }: Message<string>, context: HandlerContext) => {
+        if (topic === 'in' && failing.has(value) && context.attempt === 1) throw new RetryLater(1_000)
+        await context.send(to, value, { partition: 0 })
+      },
+    } as never)
+    await clock.runUntil(consumer.start())
+    await clock.advance(900)
+    expect(out().visible).toEqual(['0', '2', '3', '5'])
+    expect(out(0, 'in.g.retry.1s').visible).toEqual(['1', '4'])
+    expect(committed()).toBe(7)
+    await clock.advance(5_000)
+    expect(out().visible).toEqual(['0', '2', '3', '5', '1', '4'])
     await clock.runUntil(messaging.close())
   })
 

@@ -1,8 +1,9 @@
-import { TidemarkError } from '../../src/errors.js'
 import type { Driver } from '../../src/driver/driver.js'
+import { TidemarkError } from '../../src/errors.js'
 import { createMessaging, defineTopic, string } from '../../src/index.js'
 import { kafkajs } from '../../src/kafkajs.js'
-import { seededRandom } from '../support/seeded-random.js'
+import { seededRandom } from './seeded-random.js'
+import { delay } from './waiting.js'
 
 export interface CopierTask {
   readonly name: string
@@ -13,6 +14,10 @@ export interface CopierTask {
   readonly seed: number
   /** Chance of a transaction to be aborted instead of committed. */
   readonly aborted: number
+  /** How long each record takes. */
+  readonly handleMs?: number
+  readonly sessionTimeoutMs?: number
+  readonly transactionTimeoutMs?: number
 }
 
 /** A process that copies one topic to another, exactly once, until it is killed or told to end. Told to on standard output. */
@@ -50,10 +55,16 @@ const messaging = createMessaging({
 const consumer = messaging.consumer({
   group: task.group,
   groupInstanceId: task.name,
-  sessionTimeoutMs: 6_000,
+  sessionTimeoutMs: task.sessionTimeoutMs ?? 6_000,
+  requestTimeoutMs: Math.min(5_000, (task.transactionTimeoutMs ?? 10_000) / 2),
   topics: [from],
-  transaction: { everyMs: 200, everyMessages: 50 + Math.floor(random() * 701) },
+  transaction: {
+    everyMs: 200,
+    everyMessages: 50 + Math.floor(random() * 701),
+    timeoutMs: task.transactionTimeoutMs ?? 10_000,
+  },
   handle: async ({ value, partition }, context) => {
+    if (task.handleMs !== undefined) await delay(task.handleMs)
     await context.send(to, value, { partition })
   },
   onFailed: (error) => {
