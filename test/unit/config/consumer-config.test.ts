@@ -67,6 +67,19 @@ describe('options that cannot work', () => {
     expect(issue?.fix.slice(0, fix.length)).toBe(fix)
   })
 
+  it.each([
+    [{ transaction: { everyMs: 5_000, timeoutMs: 9_000 } }, 'transaction.timeoutMs', 'raise timeoutMs'],
+    [{ transaction: { everyMessages: 0 } }, 'transaction.everyMessages', 'write a number of'],
+    [{ group: null, transaction: {} }, 'group', 'name a group'],
+    [{ commit: { everyMessages: 10 } }, 'commit', 'write transaction: {'],
+    [{ isolation: 'read-uncommitted' }, 'isolation', 'leave it out'],
+    [{ retryLater: { delays: ['1m'] } }, 'retryLater.order', "write order: 'none'"],
+    [{ profile: 'cp', transaction: {} }, 'transaction', "write profile: 'transactional'"],
+  ])('%o, where offsets go with transactions', (options, path, fix) => {
+    const issues = issuesOf(() => resolveConsumerOptions({ ...least, ...options } as never, profiles.transactional))
+    expect(issues.map((issue) => [issue.path, issue.fix.slice(0, fix.length)])).toEqual([[path, fix]])
+  })
+
   it('that make no sense together tell which of their values came', () => {
     const [issue] = issuesOf(() => resolve({ handle: undefined, handleBatch: () => undefined, order: 'key' }))
     expect(issue).toMatchObject({ path: 'order', message: 'is "key"' })

@@ -51,7 +51,8 @@ function world(options: MemoryClusterOptions = {}) {
       },
       ...rest,
     } as never)
-  const committed = (partition = 0) => cluster.committed('g').find((one) => one.partition === partition)?.offset
+  const committed = (partition = 0) =>
+    cluster.committed('g').find((one) => one.topic === 'in' && one.partition === partition)?.offset
   const out = (partition = 0, topic = 'out') => visibleRecords(cluster, topic, partition)
   return { clock, cluster, open, append, copier, committed, out, events }
 }
@@ -189,6 +190,16 @@ describe('a consumer under the profile transactional', () => {
     await clock.advance(1_000)
     expect(out().visible).toEqual(['a', 'b'])
     expect(out(0, 'dead').visible).toHaveLength(1)
+    await clock.runUntil(messaging.close())
+  })
+
+  it('does not start with transactions that are longer than the brokers allow, and says what to change', async () => {
+    const { clock, open, append, copier, out } = world()
+    append(['a'])
+    const messaging = open()
+    const started = clock.runUntil(copier(messaging, { transaction: { timeoutMs: 1_000_000 } } as never).start())
+    await expect(started).rejects.toThrow(/lower the transaction's timeoutMs, or raise transaction.max.timeout.ms/)
+    expect(out()).toEqual({ visible: [], open: 0 })
     await clock.runUntil(messaging.close())
   })
 
