@@ -23,6 +23,8 @@ export interface CopyingPlan {
   readonly aborted: number
   /** Chance that a record is one that no handler takes. */
   readonly poison: number
+  /** Chance that a record is tried again later, by a delay topic; where it is 0 there is none. */
+  readonly later: number
   readonly crashes: boolean
   readonly slowHandlers: boolean
 }
@@ -65,5 +67,6 @@ export function copyingPlanOf(seed: number): CopyingPlan {
     poison: chance(random, 0.4) ? 0.1 : 0,
     crashes: chance(random, 0.7),
     slowHandlers: chance(random, 0.4),
+    later: chance(random, 0.3) ? 0.15 : 0,
   }
 }

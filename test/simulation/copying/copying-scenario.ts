@@ -1,4 +1,4 @@
-import { DeadLetter } from '../../../src/consumer/handling/fate.js'
+import { DeadLetter, RetryLater } from '../../../src/consumer/handling/fate.js'
 import type { HandlerContext } from '../../../src/consumer/handling/handler.js'
 import type { Consumer } from '../../../src/consumer/consumer.js'
 import { TransactionError } from '../../../src/errors.js'
@@ -97,9 +97,10 @@ export class CopyingScenario {
 
   async #writeOne(messaging: Messaging): Promise<void> {
     const { random, note } = this.#simulation
-    const { aborted, partitions, poison, timeoutMs } = this.#plan
+    const { aborted, partitions, poison, later, timeoutMs } = this.#plan
     const records = Array.from({ length: between(random, 1, 6) }, () => `r${(this.#written += 1)}`)
     for (const value of records) if (chance(random, poison)) this.#ledger.poison.add(value)
+    if (later > 0) for (const value of records) if (chance(random, later)) this.#ledger.later.add(value)
     const places = records.map(() => between(random, 0, partitions - 1))
     const isAborted = chance(random, aborted)
     const transaction: SourceTransaction = { records, outcome: 'under-way' }
@@ -153,7 +154,7 @@ export class CopyingScenario {
   }
 
   #consumer(copier: Copier): Consumer {
-    const { order, handling, everyMs, everyMessages, timeoutMs } = this.#plan
+    const { order, handling, everyMs, everyMessages, timeoutMs, later } = this.#plan
     const handle = (messages: readonly Message<string>[], context: HandlerContext) => this.#copy(messages, context)
     const how =
       handling === 'batch'
@@ -168,6 +169,7 @@ export class CopyingScenario {
       transaction: { everyMs, everyMessages, timeoutMs },
       deadLetter: topics.letters,
       retry: false,
+      retryLater: later > 0 ? { delays: ['1s'], order: 'none' } : undefined,
       sessionTimeoutMs: 3_000,
       rebalanceTimeoutMs: 6_000,
       drainMs: 2_000,
@@ -183,6 +185,7 @@ export class CopyingScenario {
       if (this.#plan.slowHandlers && chance(random, 0.2)) await clock.sleep(50 * random.next())
       await context.send(out, value, { partition })
       await context.send(side, value, { partition: between(random, 0, this.#plan.partitions - 1) })
+      if (this.#ledger.later.has(value) && context.attempt === 1) throw new RetryLater(1_000)
       if (this.#ledger.poison.has(value)) throw new DeadLetter('poison')
     }
   }
