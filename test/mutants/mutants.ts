@@ -328,8 +328,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a cancelled handler counts',
     file: 'src/consumer/handling/at-least-once.ts',
-    find: 'if (call.isCancelled) return late',
-    replace: 'if (call.startedAt < 0) return late',
+    find: 'if (call.isCancelled) {',
+    replace: 'if (call.startedAt < 0) {',
     why: 'a handler that returns because its signal aborted is committed as done',
   },
   {
