@@ -1,6 +1,7 @@
 import { commitMutants } from './commit-mutants.js'
 import { durabilityMutants } from './durability-mutants.js'
 import { effectMutants } from './effect-mutants.js'
+import { failoverMutants } from './failover-mutants.js'
 import { failureMutants } from './failure-mutants.js'
 import { retryMutants } from './retry-mutants.js'
 import { redriveMutants } from './redrive-mutants.js'
@@ -709,6 +710,7 @@ export const mutants: readonly Mutant[] = [
     units: 'test/unit/consumer/flow.test.ts',
   },
   ...commitMutants,
+  ...failoverMutants,
   ...failureMutants,
   ...retryMutants,
   ...redriveMutants,

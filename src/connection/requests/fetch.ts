@@ -1,6 +1,7 @@
 import type { RecordBatch } from '../../message/record.js'
 import type { TopicPartition } from '../../message/topic-partition.js'
 import type { Throttled, WithError } from './answer.js'
+import type { Broker, LeaderHint } from './metadata.js'
 
 /** Whether records of aborted and unfinished transactions are seen. More may come. */
 export type IsolationLevel = 'read-uncommitted' | 'read-committed'
@@ -52,7 +53,11 @@ export interface FetchedPartition extends TopicPartition, WithError {
   readonly unreadable: Unreadable | null
   /** Encoded size of this partition's part of the answer. */
   readonly sizeBytes: number
+  /** Told by brokers from Kafka 3.7 on with the error that they do not lead it, or not in that epoch. */
+  readonly currentLeader?: LeaderHint | undefined
 }
 export interface FetchAnswer extends Throttled, WithError {
   readonly partitions: readonly FetchedPartition[]
+  /** Where the current leaders listen that are told. */
+  readonly nodeEndpoints?: readonly Broker[] | undefined
 }

@@ -37,6 +37,11 @@ export interface TopicMetadata {
   readonly isInternal: boolean
   readonly partitions: readonly PartitionMetadata[]
 }
+/** Who leads a partition, as told by a broker that does not; may be older or newer than what metadata told. */
+export interface LeaderHint {
+  readonly leader: number
+  readonly leaderEpoch: number
+}
 export interface MetadataAnswer extends Throttled, ClusterDescription {
   readonly topics: readonly TopicMetadata[]
 }

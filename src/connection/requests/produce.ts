@@ -1,6 +1,7 @@
 import type { OutgoingRecords } from '../../message/record.js'
 import type { TopicPartition } from '../../message/topic-partition.js'
 import type { Throttled, WithError } from './answer.js'
+import type { Broker, LeaderHint } from './metadata.js'
 import type { TransactionVersion } from './transactions.js'
 
 /** Kafka's codecs. More may come. */
@@ -42,7 +43,11 @@ export interface ProducedPartition extends TopicPartition, WithError {
   readonly recordErrors: readonly RefusedRecord[]
   /** What the broker says about the error, in its own words. */
   readonly errorMessage: string | null
+  /** Told by brokers from Kafka 3.7 on with the error that they do not lead it. */
+  readonly currentLeader?: LeaderHint | undefined
 }
 export interface ProduceAnswer extends Throttled {
   readonly partitions: readonly ProducedPartition[]
+  /** Where the current leaders listen that are told. */
+  readonly nodeEndpoints?: readonly Broker[] | undefined
 }

@@ -76,7 +76,9 @@ export class Addresses {
 
   /** Takes addresses from answers that carry some; returns the nodes whose address is another now. */
   learn<R extends Request>(request: R, answer: AnswerTo<R>): number[] {
-    return heard(request, answer)
+    const told = heard(request, answer)
+    if (told.length === 0) return []
+    return told
       .filter(({ nodeId, host, port }) => {
         const before = this.#byNode.get(nodeId)
         if (before?.host === host && before.port === port) return false
@@ -144,9 +146,14 @@ export function unknownNode(node: Node): RequestError {
   return new RequestError('unknown-node', 'never', `no metadata answer has named the address of broker ${node}`)
 }
 
+const nowhere: readonly (Address & { nodeId: number })[] = []
+
 function heard<R extends Request>(request: R, answer: AnswerTo<R>): readonly (Address & { nodeId: number })[] {
   if (request.api === 'metadata') return (answer as AnswerTo<Extract<Request, { api: 'metadata' }>>).brokers
-  if (request.api !== 'findCoordinator') return []
+  if (request.api === 'produce' || request.api === 'fetch') {
+    return (answer as AnswerTo<Extract<Request, { api: 'produce' | 'fetch' }>>).nodeEndpoints ?? nowhere
+  }
+  if (request.api !== 'findCoordinator') return nowhere
   const coordinator = answer as AnswerTo<Extract<Request, { api: 'findCoordinator' }>>
   return coordinator.errorCode === 0 ? [coordinator] : []
 }

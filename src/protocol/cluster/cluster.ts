@@ -1,8 +1,9 @@
 import type { Connection } from '../../connection/connection.js'
 import type { AnswerTo, Request } from '../../connection/requests/apis.js'
 import type { FindCoordinatorRequest } from '../../connection/requests/groups.js'
-import type { PartitionMetadata, TopicMetadata } from '../../connection/requests/metadata.js'
+import type { LeaderHint, PartitionMetadata, TopicMetadata } from '../../connection/requests/metadata.js'
 import { DriverError } from '../../errors.js'
+import type { TopicPartition } from '../../message/topic-partition.js'
 import { identityText } from '../../offsets/log-identity.js'
 import type { Runtime } from '../../runtime/runtime.js'
 import type { Telemetry } from '../../telemetry/guard.js'
@@ -10,6 +11,7 @@ import { tell } from '../../telemetry/tell.js'
 import { withBrokerHealth } from './broker-health.js'
 import { BrokerRotation } from './broker-rotation.js'
 import { Coordinators } from './coordinators.js'
+import { withLeaderHints, type HintedLeader } from './leader-hints.js'
 import { MetadataCache } from './metadata-cache.js'
 import { MetadataRefresher } from './metadata-refresher.js'
 import { withSecondOpinion } from './second-opinion.js'
@@ -19,6 +21,8 @@ export interface ClusterSettings extends Telemetry {
   readonly requestTimeoutMs: number
   readonly metadataMaxAgeMs: number
 }
+
+const nobody: LeaderHint = { leader: -1, leaderEpoch: -1 }
 
 /** One client's view of the cluster over its own connection: who leads what, who coordinates whom, and whom to ask. */
 export class Cluster {
@@ -36,7 +40,8 @@ export class Cluster {
   constructor(connection: Connection, runtime: Runtime, settings: ClusterSettings) {
     const knownBrokers = () => this.#cache.brokers
     const told = withBrokerHealth(connection, settings, knownBrokers)
-    this.connection = withSecondOpinion(told, () => this.#refreshSoon())
+    const hinted = withLeaderHints(told, (hints) => this.#hinted(hints))
+    this.connection = withSecondOpinion(hinted, () => this.#refreshSoon())
     this.#telemetry = settings
     this.#runtime = runtime
     this.#requestTimeoutMs = settings.requestTimeoutMs
@@ -68,6 +73,11 @@ export class Cluster {
     return identityText({ clusterId: this.#cache.clusterId ?? '', topicId: topicId ?? '' })
   }
 
+  /** Whom to ask about a partition; `leader` is -1 while nobody knows. */
+  leaderOf({ topic, partition }: TopicPartition): LeaderHint {
+    return this.#cache.partition(topic, partition) ?? nobody
+  }
+
   /** `leader` is -1 while there is none. */
   partition(topic: string, partition: number): PartitionMetadata | undefined {
     return this.#cache.partition(topic, partition)
@@ -87,7 +97,20 @@ export class Cluster {
     this.#refresher.noteStale(topic)
   }
 
-  /** Called after every metadata answer; returns how to stop that. */
+  /**
+   * The broker that was taken for the leader of a partition does not serve it: asks in the background until brokers name
+   * another one, or the same in a later epoch, or `leaderServes`.
+   */
+  leaderLost(place: TopicPartition, leader: LeaderHint): void {
+    this.#refresher.leaderLost(place, leader)
+  }
+
+  /** After `leaderLost`: it serves after all, so nobody is looked for any more. */
+  leaderServes(place: TopicPartition): void {
+    this.#refresher.leaderServes(place)
+  }
+
+  /** Called after every metadata answer, and when a broker has named another leader; returns how to stop that. */
   onChange(listener: () => void): () => void {
     return this.#cache.onChange(listener)
   }
@@ -115,6 +138,11 @@ export class Cluster {
 
   forgetCoordinator(key: string, keyType: FindCoordinatorRequest['keyType']): void {
     this.#coordinators.forget(key, keyType)
+  }
+
+  /** What was told by the way is confirmed by metadata. */
+  #hinted(hints: readonly HintedLeader[]): void {
+    for (const topic of this.#cache.takeHints(hints)) this.noteStale(topic)
   }
 
   async #refreshSoon(): Promise<void> {

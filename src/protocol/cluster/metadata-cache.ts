@@ -1,5 +1,6 @@
 import type { MetadataAnswer, PartitionMetadata, TopicMetadata } from '../../connection/requests/metadata.js'
 import { judgeTopicCode } from './codes.js'
+import { LeaderHints, type HintedLeader } from './leader-hints.js'
 
 /** Ids of former topics that are remembered for each name, so that a broker that lags does not bring one back. */
 const mostFormerIds = 8
@@ -32,6 +33,7 @@ export class MetadataCache {
   readonly #doubts = new Map<string, { readonly topicId: string; readonly times: number }>()
   /** Brokers last told different ids of these, none of them a former one. */
   readonly #disputed = new Set<string>()
+  readonly #hints = new LeaderHints()
   readonly #listeners = new Set<() => void>()
 
   get brokers(): readonly number[] {
@@ -57,8 +59,27 @@ export class MetadataCache {
     return this.#topics.get(name)
   }
 
+  /** With what brokers hinted since. */
   partition(topic: string, partition: number): PartitionMetadata | undefined {
-    return this.#topics.get(topic)?.partitions[partition]
+    const known = this.#topics.get(topic)?.partitions[partition]
+    return known === undefined ? undefined : this.#hints.over(topic, known)
+  }
+
+  /** Is what is known of a leader hearsay? */
+  isHinted(topic: string): boolean {
+    return this.#hints.concern(topic, this.#topics.get(topic)?.partitions ?? [])
+  }
+
+  /** Who leads, by the word of brokers that do not. Returns the topics of which that was news. */
+  takeHints(hints: readonly HintedLeader[]): ReadonlySet<string> {
+    const news = new Set<string>()
+    for (const hint of hints) {
+      const known = this.partition(hint.topic, hint.partition)
+      const topicId = this.#topics.get(hint.topic)?.topicId ?? null
+      if (known !== undefined && this.#hints.take(hint, topicId, known)) news.add(hint.topic)
+    }
+    if (news.size > 0) this.#changed()
+    return news
   }
 
   /** Brokers disagree whether it was made anew. */
@@ -89,13 +110,21 @@ export class MetadataCache {
     if (answer.brokers.length > 0) this.#brokers = answer.brokers.map((broker) => broker.nodeId)
     this.#controllerId = answer.controllerId
     this.#clusterId = answer.clusterId ?? this.#clusterId
-    for (const topic of answer.topics) this.#topics.set(topic.name, this.#merge(topic))
-    for (const listener of [...this.#listeners]) listener()
+    for (const told of answer.topics) {
+      const topic = this.#merge(told)
+      this.#topics.set(topic.name, topic)
+      if (told.partitions.length > 0) this.#hints.metadataTold(topic.name, topic.topicId, topic.partitions)
+    }
+    this.#changed()
   }
 
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
+  }
+
+  #changed(): void {
+    for (const listener of [...this.#listeners]) listener()
   }
 
   #isStranger({ name, topicId }: TopicMetadata): boolean {

@@ -1,11 +1,12 @@
 import { brokerCode } from '../../connection/broker-error.js'
-import type { MetadataAnswer, TopicMetadata } from '../../connection/requests/metadata.js'
+import type { LeaderHint, MetadataAnswer, TopicMetadata } from '../../connection/requests/metadata.js'
 import { DriverError } from '../../errors.js'
+import type { TopicPartition } from '../../message/topic-partition.js'
 import type { Timer } from '../../runtime/clock.js'
 import type { Runtime } from '../../runtime/runtime.js'
 import { withinDeadline } from '../../runtime/within-deadline.js'
 import type { Logger } from '../../telemetry/logger.js'
-import { brokerBackoff } from './broker-backoff.js'
+import { brokerBackoff, electionBackoff } from './broker-backoff.js'
 import type { BrokerRotation } from './broker-rotation.js'
 import { judgeTopicCode } from './codes.js'
 import type { MetadataCache } from './metadata-cache.js'
@@ -14,6 +15,16 @@ import type { MetadataCache } from './metadata-cache.js'
 const silenceMs = 1_000
 /** A stale topic that nobody complains about any more is left alone after this time, even if it never got well. */
 const forgetStaleMs = 30_000
+/** An election takes the controller so long at the most, by the defaults of Kafka; beyond, something else is wrong. */
+const electionMs = 15_000
+
+/** What is wrong with what is known of a topic. */
+interface Complaint {
+  readonly firstAt: number
+  lastAt: number
+  /** Leaders that do not serve, by partition. */
+  readonly lost: Map<number, LeaderHint>
+}
 
 interface Ask {
   readonly topics: Set<string>
@@ -38,8 +49,7 @@ export class MetadataRefresher {
   #running: Ask | null = null
   #next: Ask | null = null
 
-  /** Topic → time of the last complaint. */
-  readonly #stale = new Map<string, number>()
+  readonly #stale = new Map<string, Complaint>()
   #staleRound = 0
   #staleTimer: Timer | null = null
   #ageTimer: Timer | null = null
@@ -74,9 +84,19 @@ export class MetadataRefresher {
 
   /** Someone met a leader that is none: ask in the background, again and again with backoff until every leader is known. */
   noteStale(topic: string): void {
-    if (this.#closed.signal.aborted) return
-    this.#stale.set(topic, this.#runtime.clock.now())
-    this.#scheduleStaleAsk()
+    this.#complain(topic)
+  }
+
+  /** As `noteStale`, and also until the partition has another leader than this one, or a later epoch. */
+  leaderLost({ topic, partition }: TopicPartition, leader: LeaderHint): void {
+    this.#complain(topic)?.lost.set(partition, leader)
+  }
+
+  /** The leader that was complained about serves after all. */
+  leaderServes({ topic, partition }: TopicPartition): void {
+    const complaint = this.#stale.get(topic)
+    if (complaint?.lost.delete(partition) !== true || complaint.lost.size > 0) return
+    if (this.#isWell(topic, complaint)) this.#stale.delete(topic)
   }
 
   close(): void {
@@ -119,10 +139,21 @@ export class MetadataRefresher {
     for (const topic of strangers) if (this.#cache.isDisputed(topic)) this.noteStale(topic)
   }
 
+  #complain(topic: string): Complaint | undefined {
+    if (this.#closed.signal.aborted) return undefined
+    const now = this.#runtime.clock.now()
+    const complaint = this.#stale.get(topic) ?? { firstAt: now, lastAt: now, lost: new Map<number, LeaderHint>() }
+    complaint.lastAt = now
+    this.#stale.set(topic, complaint)
+    this.#scheduleStaleAsk()
+    return complaint
+  }
+
   #scheduleStaleAsk(): void {
     if (this.#staleTimer !== null || this.#stale.size === 0 || this.#closed.signal.aborted) return
     this.#staleRound += 1
-    const delay = this.#staleRound === 1 ? 0 : brokerBackoff(this.#staleRound - 1, this.#runtime.random)
+    const backoff = this.#isElecting() ? electionBackoff : brokerBackoff
+    const delay = this.#staleRound === 1 ? 0 : backoff(this.#staleRound - 1, this.#runtime.random)
     this.#staleTimer = this.#runtime.clock.setTimer(delay, () => void this.#askForStale())
   }
 
@@ -132,7 +163,7 @@ export class MetadataRefresher {
     const askedAt = clock.now()
     const topics = [...this.#stale.keys()]
     try {
-      await this.refresh(topics, askedAt + 10 * silenceMs)
+      if (topics.length > 0) await this.refresh(topics, askedAt + 10 * silenceMs)
       for (const topic of topics) this.#judge(topic, askedAt)
     } catch (failure) {
       if (!this.#closed.signal.aborted)
@@ -144,14 +175,32 @@ export class MetadataRefresher {
   }
 
   #judge(topic: string, askedAt: number): void {
-    const complainedAt = this.#stale.get(topic) ?? 0
-    const complainedSince = complainedAt > askedAt
-    const tooOld = askedAt - complainedAt > forgetStaleMs
-    if (tooOld || (!complainedSince && this.#isWell(topic))) this.#stale.delete(topic)
+    const complaint = this.#stale.get(topic)
+    if (complaint === undefined) return
+    const tooOld = askedAt - complaint.lastAt > forgetStaleMs
+    if (tooOld || (complaint.lastAt <= askedAt && this.#isWell(topic, complaint))) this.#stale.delete(topic)
   }
 
-  #isWell(topic: string): boolean {
-    return isWell(this.#cache.topic(topic)) && !this.#cache.isDisputed(topic)
+  #isWell(topic: string, complaint: Complaint): boolean {
+    if (!isWell(this.#cache.topic(topic)) || this.#cache.isDisputed(topic) || this.#cache.isHinted(topic)) return false
+    for (const [partition, leader] of complaint.lost) {
+      if (!this.#isTheSame(topic, partition, leader)) complaint.lost.delete(partition)
+    }
+    return complaint.lost.size === 0 || !this.#isYoung(complaint)
+  }
+
+  /** A leader that is gone is named until the controller has noticed, or in the same epoch for ever if it was not gone. */
+  #isTheSame(topic: string, partition: number, { leader, leaderEpoch }: LeaderHint): boolean {
+    const known = this.#cache.partition(topic, partition)
+    return known?.leader === leader && known.leaderEpoch <= leaderEpoch
+  }
+
+  #isElecting(): boolean {
+    return [...this.#stale.values()].some((complaint) => this.#isYoung(complaint))
+  }
+
+  #isYoung({ firstAt }: Complaint): boolean {
+    return this.#runtime.clock.now() - firstAt < electionMs
   }
 
   /** Runs by its own, whatever else is asked: complaints about one topic must not keep the others from being looked at. */

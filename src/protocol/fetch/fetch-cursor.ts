@@ -1,4 +1,5 @@
 import type { FetchedBatch } from '../../connection/requests/fetch.js'
+import type { LeaderHint } from '../../connection/requests/metadata.js'
 import type { AssignedPartition } from '../../driver/consumer.js'
 import type { Timer } from '../../runtime/clock.js'
 import type { EpochRange } from '../../offsets/leader-epochs.js'
@@ -9,8 +10,8 @@ type FetchHealth =
   /** Assigned, but its reader is not ready for records yet. */
   | { readonly kind: 'held' }
   | { readonly kind: 'ready' }
-  /** Asked for again when the timer fires. */
-  | { readonly kind: 'backing-off'; readonly timer: Timer }
+  /** Asked for again when the timer fires, or there is a later leader than the one that failed. */
+  | { readonly kind: 'backing-off'; readonly failedAt: LeaderHint; readonly timer: Timer }
   /** Asked for again when the metadata names a leader. */
   | { readonly kind: 'awaiting-leader' }
   /** The leader is asked whether what was read last is still in its log. */
@@ -34,6 +35,14 @@ export interface Place {
 }
 
 const unknownPlace: Place = { topicId: null, leaderEpoch: -1, epochs: [] }
+
+/** What was asked of one partition: the answer counts only while nobody has set the position meanwhile. */
+export interface Asked {
+  readonly partition: FetchCursor
+  readonly token: number
+  /** Who was asked, in which epoch. */
+  readonly leader: LeaderHint
+}
 
 /** One assigned partition as the fetcher sees it. */
 export class FetchCursor {
@@ -75,6 +84,16 @@ export class FetchCursor {
 
   get isDue(): boolean {
     return this.pausedAt === null && this.health.kind === 'ready'
+  }
+
+  /** A new leader is not made to wait for what the former one did. */
+  turnTo(leader: LeaderHint): void {
+    if (this.health.kind !== 'backing-off' || leader.leader < 0) return
+    const { failedAt } = this.health
+    const isWithoutEpochs = leader.leaderEpoch < 0 && leader.leader !== failedAt.leader
+    if (leader.leaderEpoch <= failedAt.leaderEpoch && !isWithoutEpochs) return
+    this.failures = 0
+    this.becomeReady()
   }
 
   become(health: FetchHealth): void {

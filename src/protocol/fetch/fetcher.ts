@@ -15,18 +15,12 @@ import type { ConsumeContext } from '../cluster/client-context.js'
 import type { Cluster } from '../cluster/cluster.js'
 import { Denials } from '../cluster/denials.js'
 import { judgeFetchCode } from './codes.js'
-import { FetchCursor, type Place } from './fetch-cursor.js'
+import { FetchCursor, type Asked, type Place } from './fetch-cursor.js'
 import { askForPlace, isInAnotherLog, judgePlace, type Loss } from './place-check.js'
 import { defectOf, fetchRefused, listenerThrew, unreadableRecords } from './failures.js'
 import { fetchRequest, patience } from './fetch-request.js'
 import type { FetcherEvents } from './fetcher-events.js'
 import { readableBatches } from './readable-batches.js'
-
-/** What was asked of one partition: the answer counts only while nobody has set the position meanwhile. */
-interface Asked {
-  readonly partition: FetchCursor
-  readonly token: number
-}
 
 /** A defect will most likely be met again: no reason to hurry, and none to give up. */
 const crashBackoff = exponential({ initialMs: 500, maxMs: 30_000 })
@@ -166,11 +160,7 @@ export class Fetcher {
   }
 
   #leaderOf({ assigned }: FetchCursor): number {
-    return this.#cluster.partition(assigned.topic, assigned.partition)?.leader ?? -1
-  }
-
-  #wakeAll(): void {
-    for (const partition of this.#partitions.values()) this.#wakeLeaderOf(partition)
+    return this.#cluster.leaderOf(assigned).leader
   }
 
   #wakeLeaderOf(partition: FetchCursor): void {
@@ -199,6 +189,7 @@ export class Fetcher {
 
   #leadersMayHaveMoved(): void {
     for (const partition of this.#partitions.values()) {
+      partition.turnTo(this.#cluster.leaderOf(partition.assigned))
       if (partition.health.kind !== 'awaiting-leader') continue
       if (this.#leaderOf(partition) >= 0) partition.becomeReady()
       // The background refresh gives up on topics that nobody complains about any more.
@@ -208,7 +199,7 @@ export class Fetcher {
     for (const partition of [...this.#partitions.values()]) {
       if (partition.health.kind === 'ready' || partition.health.kind === 'backing-off') this.#mayBeRead(partition)
     }
-    this.#wakeAll()
+    for (const partition of this.#partitions.values()) this.#wakeLeaderOf(partition)
   }
 
   /** One fetch; the loop goes round again as long as there is something to ask for. */
@@ -223,21 +214,21 @@ export class Fetcher {
       const request = fetchRequest(cursors, maxWaitMs, this.#settings)
       answer = await this.#cluster.connection.request(node, 'fetch', request, deadline, this.#closed.signal)
     } catch (failure) {
-      return this.#requestFailed(node, cursors, failure)
+      return this.#requestFailed(node, [...asked.values()], failure)
     }
     if (this.#closed.signal.aborted) return
     this.#lastFetchAt = this.#runtime.clock.now()
     if (answer.errorCode === brokerCode.NONE) this.#take(asked, answer)
-    else for (const { partition } of asked.values()) this.#backOff(partition, brokerCodeName(answer.errorCode))
+    else for (const each of asked.values()) this.#backOff(each, brokerCodeName(answer.errorCode))
     this.#loopOf(node).wake()
   }
 
   #dueAt(node: number): Map<string, Asked> {
     const asked = new Map<string, Asked>()
     for (const [key, partition] of [...this.#partitions]) {
-      if (!partition.isDue) continue
-      if (this.#leaderOf(partition) === node && this.#mayBeRead(partition))
-        asked.set(key, { partition, token: partition.token })
+      const leader = this.#cluster.leaderOf(partition.assigned)
+      if (!partition.isDue || leader.leader !== node || !this.#mayBeRead(partition)) continue
+      asked.set(key, { partition, token: partition.token, leader })
     }
     return asked
   }
@@ -261,7 +252,7 @@ export class Fetcher {
   }
 
   async #checkPlace(partition: FetchCursor): Promise<void> {
-    const node = this.#leaderOf(partition)
+    const leader = this.#cluster.leaderOf(partition.assigned)
     const { token } = partition
     const { requestTimeoutMs } = this.#settings
     partition.become({ kind: 'checking' })
@@ -269,20 +260,20 @@ export class Fetcher {
       this.#isCurrent(partition) && partition.token === token && partition.health.kind === 'checking'
     try {
       const parts = { cluster: this.#cluster, runtime: this.#runtime, requestTimeoutMs, signal: this.#closed.signal }
-      const answer = await askForPlace(partition, node, parts)
+      const answer = await askForPlace(partition, leader.leader, parts)
       if (!isWanted()) return
       if (answer.kind === 'told' && answer.loss !== null) return this.#lose(partition, answer.loss)
       partition.becomeReady()
       if (answer.kind === 'told') this.#wakeLeaderOf(partition)
-      else this.#backOff(partition, answer.reason)
+      else this.#backOff({ partition, leader }, answer.reason)
     } catch (failure) {
       if (!isWanted()) return
       partition.becomeReady()
-      this.#requestFailed(node, [partition], failure)
+      this.#requestFailed(leader.leader, [{ partition, leader }], failure)
     }
   }
 
-  #requestFailed(node: number, partitions: readonly FetchCursor[], failure: unknown): void {
+  #requestFailed(node: number, asked: readonly Omit<Asked, 'token'>[], failure: unknown): void {
     if (this.#closed.signal.aborted) return
     if (failure instanceof RequestError && failure.isFinal) {
       this.#events.refused(failure)
@@ -290,7 +281,7 @@ export class Fetcher {
     }
     const reason = failure instanceof RequestError ? failure.failure : String(failure)
     this.#settings.logger.debug({ node, reason }, 'fetch failed; the leaders are looked up again')
-    for (const partition of partitions) if (this.#isCurrent(partition)) this.#backOff(partition, reason)
+    for (const each of asked) this.#backOff(each, reason)
   }
 
   #take(asked: ReadonlyMap<string, Asked>, answer: FetchAnswer): void {
@@ -302,21 +293,23 @@ export class Fetcher {
       if (fetched.errorCode === brokerCode.NONE) this.#events.endSeen(fetched)
       const isWanted = this.#partitions.get(key) === partition && partition.token === token && partition.isDue
       if (!isWanted) continue
-      if (fetched.errorCode === brokerCode.NONE) this.#handOrFail(key, partition, fetched)
-      else this.#refusedPartition(key, partition, fetched.errorCode)
+      if (fetched.errorCode === brokerCode.NONE) this.#handOrFail(key, question, fetched)
+      else this.#refusedPartition(key, question, fetched.errorCode)
     }
   }
 
   /** A defect in one partition's answer must not keep the others from theirs. */
-  #handOrFail(key: string, partition: FetchCursor, fetched: FetchedPartition): void {
+  #handOrFail(key: string, asked: Asked, fetched: FetchedPartition): void {
     try {
-      this.#hand(key, partition, fetched)
+      this.#hand(key, asked, fetched)
     } catch (cause) {
-      this.#fail(partition, defectOf(partition.assigned, cause))
+      this.#fail(asked.partition, defectOf(asked.partition.assigned, cause))
     }
   }
 
-  #hand(key: string, partition: FetchCursor, fetched: FetchedPartition): void {
+  #hand(key: string, asked: Asked, fetched: FetchedPartition): void {
+    const { partition } = asked
+    if (partition.failures > 0) this.#cluster.leaderServes(partition.assigned)
     partition.failures = 0
     this.#denials.forget(key)
     const before = partition.position
@@ -332,7 +325,7 @@ export class Fetcher {
       this.#tell(partition, { topic, partition: number, epoch, batches, nextOffset, ...ends, sizeBytes })
     }
     if (fetched.unreadable !== null && this.#isCurrent(partition) && partition.position === nextOffset) {
-      this.#unreadable(partition, fetched.unreadable)
+      this.#unreadable(asked, fetched.unreadable)
     }
   }
 
@@ -344,30 +337,32 @@ export class Fetcher {
     }
   }
 
-  #unreadable(partition: FetchCursor, why: Unreadable): void {
+  #unreadable(asked: Asked, why: Unreadable): void {
+    const { partition } = asked
     if (partition.unreadableAt !== partition.position) {
       partition.unreadableAt = partition.position
-      this.#backOff(partition, why.code)
+      this.#backOff(asked, why.code)
       return
     }
     this.#fail(partition, unreadableRecords(partition.assigned, partition.position, why))
   }
 
-  #refusedPartition(key: string, partition: FetchCursor, code: number): void {
+  #refusedPartition(key: string, asked: Asked, code: number): void {
+    const { partition } = asked
     const error = fetchRefused(partition.assigned, partition.position, code)
     switch (judgeFetchCode(code)) {
       case 'out-of-range':
         this.#lose(partition, { kind: 'outside' })
         return
       case 'corrupt':
-        this.#unreadable(partition, { code: 'corrupt-record', reason: brokerCodeName(code) })
+        this.#unreadable(asked, { code: 'corrupt-record', reason: brokerCodeName(code) })
         return
       case 'look-up-again':
-        this.#backOff(partition, brokerCodeName(code))
+        this.#backOff(asked, brokerCodeName(code))
         return
       case 'fail':
         if (this.#denials.isFinal(key, error)) this.#fail(partition, error)
-        else this.#backOff(partition, brokerCodeName(code))
+        else this.#backOff(asked, brokerCodeName(code))
     }
   }
 
@@ -377,18 +372,21 @@ export class Fetcher {
     this.#events.partitionFailed(partition.assigned, error)
   }
 
-  #backOff(partition: FetchCursor, reason: string): void {
+  #backOff({ partition, leader }: Omit<Asked, 'token'>, reason: string): void {
     if (!this.#isCurrent(partition) || partition.health.kind !== 'ready') return
     const { topic, partition: number } = partition.assigned
     partition.failures += 1
     const delayMs = brokerBackoff(partition.failures, this.#runtime.random)
     this.#settings.logger.debug({ topic, partition: number, reason, delayMs }, 'partition is fetched again later')
-    this.#cluster.noteStale(topic)
+    this.#cluster.leaderLost(partition.assigned, leader)
     const timer = this.#runtime.clock.setTimer(delayMs, () => {
       partition.becomeReady()
       this.#wakeLeaderOf(partition)
     })
-    partition.become({ kind: 'backing-off', timer })
+    partition.become({ kind: 'backing-off', failedAt: leader, timer })
+    // Who leads now may have been told by the answer itself, or while it was awaited.
+    partition.turnTo(this.#cluster.leaderOf(partition.assigned))
+    this.#wakeLeaderOf(partition)
   }
 
   #isCurrent(partition: FetchCursor): boolean {

@@ -1,4 +1,5 @@
 import { brokerCode } from '../../connection/broker-error.js'
+import type { LeaderHint } from '../../connection/requests/metadata.js'
 import type { ProduceBatch, RefusedRecord } from '../../connection/requests/produce.js'
 import { recalledCode, type BatchOutcome, type OutgoingBatch, type ProducerSettings } from '../../driver/producer.js'
 import { DriverError, type FencedError } from '../../errors.js'
@@ -48,9 +49,9 @@ export interface BatchDeliveryParts {
 type Place =
   | { readonly state: 'new' | 'waiting-for-id' | 'done' }
   | { readonly state: 'waiting-for-leader'; readonly askAgain: Timer }
-  | { readonly state: 'in-queue' | 'in-flight'; readonly node: number }
+  | { readonly state: 'in-queue' | 'in-flight'; readonly leader: LeaderHint }
   | { readonly state: 'withdrawing'; readonly problem: DriverError }
-  | { readonly state: 'backing-off'; readonly failedAt: number; readonly delay: Timer }
+  | { readonly state: 'backing-off'; readonly failedAt: LeaderHint; readonly delay: Timer }
 
 const moves: Readonly<Record<Place['state'], readonly Place['state'][]>> = {
   new: ['waiting-for-id', 'waiting-for-leader', 'in-queue', 'done'],
@@ -82,6 +83,8 @@ export class BatchDelivery implements BrokerQueueItem, IdentityWaiter {
   #batch: ProduceBatch | null = null
   #place: Place = { state: 'new' }
   #attempts = 0
+  /** Failed ones in a row under one leadership: a new leader is not made to wait for what the former one did. */
+  #failuresHere = 0
   /** An attempt may have put the batch into the log, and none has told that it did. */
   #inDoubt = false
   /** Attempts from the first on that learnt that there is no such partition. */
@@ -133,14 +136,14 @@ export class BatchDelivery implements BrokerQueueItem, IdentityWaiter {
     const leader = this.#leader()
     switch (place.state) {
       case 'waiting-for-leader':
-        if (leader >= 0 || this.#isGone()) this.#dispatch()
+        if (leader.leader >= 0 || this.#isGone()) this.#dispatch()
         break
       case 'in-queue':
-        if (leader !== place.node) this.#dispatch()
+        if (leader.leader !== place.leader.leader) this.#dispatch()
         break
       case 'backing-off':
         if (this.#isGone()) this.#endAs(this.#gone())
-        else if (leader >= 0 && leader !== place.failedAt) this.#backOffShortly(leader)
+        else this.#turnTo(leader, place.failedAt)
         break
       case 'new':
       case 'waiting-for-id':
@@ -153,7 +156,7 @@ export class BatchDelivery implements BrokerQueueItem, IdentityWaiter {
   /** The same batch for every attempt under one stamp, so its bytes are made once. */
   depart(): ProduceBatch {
     if (this.#place.state !== 'in-queue') throw new Error(`a batch that is ${this.#place.state} was sent`)
-    this.#move({ state: 'in-flight', node: this.#place.node })
+    this.#move({ state: 'in-flight', leader: this.#place.leader })
     this.#attempts += 1
     return (this.#batch ??= this.#stamped())
   }
@@ -171,7 +174,7 @@ export class BatchDelivery implements BrokerQueueItem, IdentityWaiter {
         this.#store(decision)
         break
       case 'send-again':
-        this.#backOff(decision, this.#place.node)
+        this.#backOff(decision, this.#place.leader)
         break
       case 'give-up':
         this.#giveUp(decision.problem, decision.identity, decision.reason, decision.refused)
@@ -189,7 +192,7 @@ export class BatchDelivery implements BrokerQueueItem, IdentityWaiter {
     if (place.state === 'done' || this.#inDoubt) return false
     const problem = this.#outOfTimeError(recalledCode, 'it was wanted back')
     if (place.state !== 'in-flight') this.#endAs(problem)
-    else if (this.#parts.queue(place.node).withdraw(this)) this.#move({ state: 'withdrawing', problem })
+    else if (this.#parts.queue(place.leader.leader).withdraw(this)) this.#move({ state: 'withdrawing', problem })
     else return false
     return true
   }
@@ -199,15 +202,15 @@ export class BatchDelivery implements BrokerQueueItem, IdentityWaiter {
   #dispatch(): void {
     if (!this.#identity.ready(this)) return this.#move({ state: 'waiting-for-id' })
     if (this.#isGone()) return this.#endAs(this.#gone())
-    const node = this.#leader()
-    if (node < 0) {
+    const leader = this.#leader()
+    if (leader.leader < 0) {
       this.#move({ state: 'waiting-for-leader', askAgain: this.#after(repeatComplaintMs, () => this.#dispatch()) })
       this.#parts.cluster.noteStale(this.#outgoing.topic)
       this.#parts.delayed.met(this.#outgoing, this.#lastProblem ?? leaderless(this.#outgoing))
       return
     }
-    this.#move({ state: 'in-queue', node })
-    this.#parts.queue(node).add(this)
+    this.#move({ state: 'in-queue', leader })
+    this.#parts.queue(leader.leader).add(this)
   }
 
   #store({ baseOffset, logAppendTime }: Decision & { next: 'stored' }): void {
@@ -216,6 +219,7 @@ export class BatchDelivery implements BrokerQueueItem, IdentityWaiter {
     const wasInDoubt = this.#inDoubt
     const wentBack = baseOffset !== null && this.#lastStored.wentBack(baseOffset, records.count)
     this.#finish({ outcome: 'stored', baseOffset, logAppendTime })
+    if (this.#attempts > 1) this.#parts.cluster.leaderServes(this.#outgoing)
     if (wasInDoubt) {
       const { count } = records
       tell(this.#parts.settings, { kind: 'doubt-resolved', topic, partition, records: count, attempts: this.#attempts })
@@ -223,7 +227,7 @@ export class BatchDelivery implements BrokerQueueItem, IdentityWaiter {
     if (wentBack) tell(this.#parts.settings, { kind: 'offset-regressed', topic, partition, offset: baseOffset })
   }
 
-  #backOff({ refresh, identity, problem, reason }: Decision & { next: 'send-again' }, failedAt: number): void {
+  #backOff({ refresh, identity, problem, reason }: Decision & { next: 'send-again' }, failedAt: LeaderHint): void {
     const { cluster, runtime, settings } = this.#parts
     const { topic, partition } = this.#outgoing
     this.#lastProblem = problem
@@ -232,15 +236,26 @@ export class BatchDelivery implements BrokerQueueItem, IdentityWaiter {
       this.#batch = null
     }
     const isSoonOver = problem.brokerCode === brokerCode.CONCURRENT_TRANSACTIONS
-    const delayMs = (isSoonOver ? markersDelay : retryDelay)(this.#attempts, runtime.random)
+    this.#failuresHere += 1
+    const delayMs = (isSoonOver ? markersDelay : retryDelay)(this.#failuresHere, runtime.random)
     this.#move({ state: 'backing-off', failedAt, delay: this.#after(delayMs, () => this.#dispatch()) })
-    if (refresh) cluster.noteStale(topic)
+    if (refresh) cluster.leaderLost(this.#outgoing, failedAt)
     this.#parts.delayed.met(this.#outgoing, problem)
     tell(settings, { kind: 'retried', topic, partition, reason, delayMs })
+    // Who leads now may have been told by the answer itself, or while it was awaited.
+    if (this.#place.state === 'backing-off') this.#turnTo(this.#leader(), failedAt)
   }
 
-  /** There is somebody else to ask. Not at once: two brokers that both deny the partition must not be asked in a loop. */
-  #backOffShortly(leader: number): void {
+  /**
+   * While it backs off: there may be somebody else to ask. At once under a later epoch, which rises with each election; else
+   * not, since two brokers that both deny the partition must not be asked in a loop.
+   */
+  #turnTo(leader: LeaderHint, failedAt: LeaderHint): void {
+    if (leader.leader < 0) return
+    const isLater = leader.leaderEpoch > failedAt.leaderEpoch
+    if (!isLater && leader.leader === failedAt.leader) return
+    this.#failuresHere = 0
+    if (isLater) return this.#dispatch()
     const delayMs = retryDelay(1, this.#parts.runtime.random)
     this.#move({ state: 'backing-off', failedAt: leader, delay: this.#after(delayMs, () => this.#dispatch()) })
   }
@@ -267,7 +282,7 @@ export class BatchDelivery implements BrokerQueueItem, IdentityWaiter {
     if (place.state === 'done' || place.state === 'withdrawing') return
     const problem = this.#outOfTimeError(code, why)
     if (place.state === 'in-flight') {
-      if (!this.#inDoubt && this.#parts.queue(place.node).withdraw(this)) {
+      if (!this.#inDoubt && this.#parts.queue(place.leader.leader).withdraw(this)) {
         return this.#move({ state: 'withdrawing', problem })
       }
       this.#inDoubt = true
@@ -317,7 +332,7 @@ export class BatchDelivery implements BrokerQueueItem, IdentityWaiter {
     if (from.state === 'waiting-for-id') this.#identity.stopWaiting(this)
     if (from.state === 'waiting-for-leader') from.askAgain.cancel()
     if (from.state === 'backing-off') from.delay.cancel()
-    if (from.state === 'in-queue' && to.state !== 'in-flight') this.#parts.queue(from.node).remove(this)
+    if (from.state === 'in-queue' && to.state !== 'in-flight') this.#parts.queue(from.leader.leader).remove(this)
     this.#place = to
   }
 
@@ -325,9 +340,8 @@ export class BatchDelivery implements BrokerQueueItem, IdentityWaiter {
     return this.#parts.runtime.clock.setTimer(delayMs, action)
   }
 
-  #leader(): number {
-    const { topic, partition } = this.#outgoing
-    return this.#parts.cluster.partition(topic, partition)?.leader ?? -1
+  #leader(): LeaderHint {
+    return this.#parts.cluster.leaderOf(this.#outgoing)
   }
 
   /** A topic loses partitions only by being made anew, which its id tells; without ids it may be a broker that lags. */

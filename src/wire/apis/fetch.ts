@@ -1,8 +1,10 @@
 import type { FetchAnswer, FetchedPartition } from '../../connection/requests/fetch.js'
+import type { Broker, LeaderHint } from '../../connection/requests/metadata.js'
 import type { CodecRegistry } from '../compression.js'
 import type { Reader } from '../reader.js'
 import { decodeRecordBatches, type DecodedBatches } from '../record-batch-decoder.js'
 import { nameById, readByTopic, writeByTopic, type ApiCodec } from './codec.js'
+import { readEndpoints, readLeaderHint } from './leader-hints.js'
 
 /** Full fetches without a session: every request names all its partitions. */
 const NO_SESSION = { id: 0, epoch: -1 }
@@ -10,15 +12,22 @@ const NO_SESSION = { id: 0, epoch: -1 }
 /** From this version on topics go by their ids, so that no other topic of the same name is read; Kafka 3.1. */
 const TOPIC_IDS_FROM = 13
 
+/** From this version on who asks is a tagged field, which is left out by consumers. */
+const NO_REPLICA_ID_FROM = 15
+
+/** Tagged fields: of a partition from version 12 on, filled since Kafka 3.7; of the answer from version 16 on. */
+const CURRENT_LEADER = 1
+const NODE_ENDPOINTS = 0
+
 export const fetch: ApiCodec<'fetch'> = {
   key: 1,
   min: 11,
-  max: 13,
+  max: 16,
   flexibleFrom: 12,
   // By id only when the id of every topic is known.
   fit: ({ partitions }) => (partitions.every(({ topicId }) => topicId !== null) ? {} : { max: TOPIC_IDS_FROM - 1 }),
   encode({ maxWaitMs, minBytes, maxBytes, isolation, partitions }, version, writer) {
-    writer.int32(-1) // replica_id: a consumer
+    if (version < NO_REPLICA_ID_FROM) writer.int32(-1) // replica_id: a consumer
     writer.int32(maxWaitMs)
     writer.int32(minBytes)
     writer.int32(maxBytes)
@@ -47,13 +56,19 @@ export const fetch: ApiCodec<'fetch'> = {
     const throttleTimeMs = reader.int32()
     const errorCode = reader.int16()
     reader.int32() // session_id
+    let nodeEndpoints: readonly Broker[] | undefined
     const partitions = readByTopic(
       reader,
       (topic) => readPartition(reader, topic, codecs),
       () => (version >= TOPIC_IDS_FROM ? nameById(reader.uuid(), request.partitions) : reader.string()),
     )
-    reader.tags()
-    return whenAll(partitions, (whole): FetchAnswer => ({ throttleTimeMs, errorCode, partitions: whole }))
+    reader.tags({ [NODE_ENDPOINTS]: () => void (nodeEndpoints = readEndpoints(reader)) })
+    return whenAll(partitions, (whole): FetchAnswer => ({
+      throttleTimeMs,
+      errorCode,
+      partitions: whole,
+      nodeEndpoints,
+    }))
   },
 }
 
@@ -74,7 +89,8 @@ function readPartition(
   })
   reader.int32() // preferred_read_replica
   const bytes = ownBytes(reader.nullableBytes(), reader.size)
-  reader.tags()
+  let currentLeader: LeaderHint | undefined
+  reader.tags({ [CURRENT_LEADER]: () => void (currentLeader = readLeaderHint(reader)) })
   const complete = ({ batches, unreadable }: DecodedBatches): FetchedPartition => ({
     topic,
     partition,
@@ -86,6 +102,7 @@ function readPartition(
     batches,
     unreadable,
     sizeBytes: bytes?.length ?? 0,
+    currentLeader,
   })
   const decoded = decodeRecordBatches(bytes, codecs)
   return decoded instanceof Promise ? decoded.then(complete) : complete(decoded)

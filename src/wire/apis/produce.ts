@@ -1,11 +1,17 @@
+import type { Broker, LeaderHint } from '../../connection/requests/metadata.js'
 import type { RefusedRecord } from '../../connection/requests/produce.js'
 import type { Reader } from '../reader.js'
 import { WireError } from '../wire-error.js'
 import { readByTopic, writeByTopic, type ApiCodec, type VersionRange } from './codec.js'
+import { readEndpoints, readLeaderHint } from './leader-hints.js'
 import { meaning } from './transactions.js'
 
 /** First version that means `transaction.version` 2, where it is of a transaction; Kafka 4.0. */
 const SECOND_TRANSACTIONS_FROM = 12
+
+/** Tagged fields of version 10 on; Kafka 3.7. */
+const CURRENT_LEADER = 0
+const NODE_ENDPOINTS = 0
 
 export const produce: ApiCodec<'produce'> = {
   key: 0,
@@ -32,7 +38,12 @@ export const produce: ApiCodec<'produce'> = {
     writer.tags()
   },
   decode(reader, version) {
+    let currentLeader: LeaderHint | undefined
+    let nodeEndpoints: readonly Broker[] | undefined
+    // Made once for the answer, not for each partition.
+    const ofPartition = { [CURRENT_LEADER]: () => void (currentLeader = readLeaderHint(reader)) }
     const partitions = readByTopic(reader, (topic) => {
+      currentLeader = undefined
       const produced = {
         topic,
         partition: reader.int32(),
@@ -43,12 +54,12 @@ export const produce: ApiCodec<'produce'> = {
         recordErrors: version >= 8 ? reader.array(() => readRefusedRecord(reader)) : [],
         errorMessage: version >= 8 ? reader.nullableString() : null,
       }
-      reader.tags()
-      return produced
+      reader.tags(ofPartition)
+      return currentLeader === undefined ? produced : { ...produced, currentLeader }
     })
     const throttleTimeMs = reader.int32()
-    reader.tags()
-    return { partitions, throttleTimeMs }
+    reader.tags({ [NODE_ENDPOINTS]: () => void (nodeEndpoints = readEndpoints(reader)) })
+    return { partitions, throttleTimeMs, nodeEndpoints }
   },
 }
 

@@ -1,6 +1,7 @@
 /** The broker's side of `wire/`: bytes of answers, for round trips and for scripted brokers. */
 import { createHash } from 'node:crypto'
 import type { ApiName, Apis } from '../../../src/connection/requests/apis.js'
+import type { Broker, LeaderHint } from '../../../src/connection/requests/metadata.js'
 import { apis } from '../../../src/wire/apis.js'
 import { encodeAssignment, encodeSubscription } from '../../../src/wire/consumer-protocol.js'
 import { writeByTopic } from '../../../src/wire/apis/codec.js'
@@ -113,10 +114,10 @@ const encoders: Encoders = {
         })
         writer.nullableString(partition.errorMessage)
       }
-      writer.tags()
+      writer.tags(version >= 10 ? hintTag(0, partition) : [])
     })
     writer.int32(answer.throttleTimeMs)
-    writer.tags()
+    writer.tags(version >= 10 ? endpointsTag(answer) : [])
   },
   initProducerId(answer, _version, writer) {
     throttledError(answer, writer)
@@ -142,10 +143,10 @@ const encoders: Encoders = {
       })
       writer.int32(-1)
       writer.nullableBytes(batches.get(`${partition.topic}-${partition.partition}`) ?? null)
-      writer.tags()
+      writer.tags(hintTag(1, partition))
     }
     writeByTopic(writer, answer.partitions, writePartition, writeTopic)
-    writer.tags()
+    writer.tags(version >= 16 ? endpointsTag(answer) : [])
   },
   listOffsets(answer, version, writer) {
     writer.int32(answer.throttleTimeMs)
@@ -367,4 +368,29 @@ export function encodeAnswer<Name extends ApiName>(
   if (apis[api].plainAnswerHeader === undefined) writer.tags()
   encoders[api](answer, version, writer, batches)
   return Buffer.concat(writer.finish())
+}
+
+type TaggedFields = Parameters<Writer['tags']>[0]
+
+function hintTag(tag: number, { currentLeader }: { readonly currentLeader?: LeaderHint | undefined }): TaggedFields {
+  if (currentLeader === undefined) return []
+  const write = (writer: Writer) => {
+    writer.int32(currentLeader.leader)
+    writer.int32(currentLeader.leaderEpoch)
+    writer.tags()
+  }
+  return [[tag, write]]
+}
+
+function endpointsTag({ nodeEndpoints }: { readonly nodeEndpoints?: readonly Broker[] | undefined }): TaggedFields {
+  if (nodeEndpoints === undefined) return []
+  const write = (writer: Writer) =>
+    writer.array(nodeEndpoints, ({ nodeId, host, port, rack }) => {
+      writer.int32(nodeId)
+      writer.string(host)
+      writer.int32(port)
+      writer.nullableString(rack)
+      writer.tags()
+    })
+  return [[0, write]]
 }

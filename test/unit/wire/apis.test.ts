@@ -58,6 +58,13 @@ const topicId = fc.uint8Array({ minLength: 16, maxLength: 16 }).map((array) => {
   return Buffer.from(array).toString('base64url')
 })
 
+const orNone = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: undefined })
+const hint = fc.record({ leader: fc.nat(), leaderEpoch: fc.nat() })
+const endpoints = fc.array(fc.record({ nodeId: int32, host: text, port: int32, rack: orNull(text) }), {
+  minLength: 1,
+  maxLength: 3,
+})
+
 const answers: { [Name in ApiName]: fc.Arbitrary<Apis[Name]['answer']> } = {
   apiVersions: fc.record({
     ...throttled,
@@ -101,7 +108,9 @@ const answers: { [Name in ApiName]: fc.Arbitrary<Apis[Name]['answer']> } = {
       logStartOffset: int64,
       recordErrors: fc.array(fc.record({ index: int32, message: orNull(text) }), { maxLength: 3 }),
       errorMessage: orNull(text),
+      currentLeader: orNone(hint),
     }),
+    nodeEndpoints: orNone(endpoints),
   }),
   initProducerId: fc.record({ ...throttled, ...error, producerId: int64, producerEpoch: int16 }),
   fetch: fc.record({
@@ -116,7 +125,9 @@ const answers: { [Name in ApiName]: fc.Arbitrary<Apis[Name]['answer']> } = {
       batches: fc.constant([]),
       unreadable: fc.constant(null),
       sizeBytes: fc.constant(0),
+      currentLeader: orNone(hint),
     }),
+    nodeEndpoints: orNone(endpoints),
   }),
   listOffsets: fc.record({
     ...throttled,
@@ -234,6 +245,12 @@ const notTold: { readonly [Name in ApiName]?: readonly { before: number; field: 
   produce: [
     { before: 8, field: 'recordErrors', readsAs: [] },
     { before: 8, field: 'errorMessage', readsAs: null },
+    { before: 10, field: 'currentLeader', readsAs: undefined },
+    { before: 10, field: 'nodeEndpoints', readsAs: undefined },
+  ],
+  fetch: [
+    { before: 12, field: 'currentLeader', readsAs: undefined },
+    { before: 16, field: 'nodeEndpoints', readsAs: undefined },
   ],
 }
 function toldBy(api: ApiName, version: number, answer: object): unknown {
@@ -414,8 +431,10 @@ const inVectors: { readonly [Name in ApiName]?: { request?: (version: number) =>
           ...at('a', 1, 6),
           ...{ baseOffset: -1, logAppendTime: -1, logStartOffset: 2 },
           ...{ recordErrors: [{ index: 4, message: 'bad' }], errorMessage: 'moved' },
+          currentLeader: { leader: 2, leaderEpoch: 8 },
         },
       ],
+      nodeEndpoints: [{ nodeId: 2, host: 'h', port: 9092, rack: 'r' }],
     },
   },
   listTransactions: {
@@ -736,8 +755,8 @@ describe('versions', () => {
     expect(() => negotiate('produce', { min: 0, max: 5 })).toThrow(
       'the broker offers produce in versions 0 to 5; tidemark needs versions 7 to 12: it is too old, take Kafka 2.5 or newer',
     )
-    expect(() => negotiate('fetch', { min: 14, max: 17 })).toThrow(
-      /fetch in versions 14 to 17; tidemark needs versions 11 to 13: it is too new, take a newer tidemark/,
+    expect(() => negotiate('fetch', { min: 17, max: 18 })).toThrow(
+      /fetch in versions 17 to 18; tidemark needs versions 11 to 16: it is too new, take a newer tidemark/,
     )
     expect(() => negotiate('joinGroup', undefined)).toThrow(/does not offer joinGroup, which Kafka from 2.4 on does/)
   })
@@ -832,7 +851,7 @@ describe('versions', () => {
         ...{ currentLeaderEpoch: -1, fetchOffset: 0, partitionMaxBytes: 1 },
       })),
     })
-    expect(versionFor(of(idOf('a'), idOf('b')), versions)).toBe(13)
+    expect(versionFor(of(idOf('a'), idOf('b')), versions)).toBe(16)
     expect(versionFor(of(idOf('a'), null), versions)).toBe(12)
     expect(versionFor(of(idOf('a')), new Map([[1, { min: 0, max: 11 }]]))).toBe(11)
   })

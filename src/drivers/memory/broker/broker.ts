@@ -40,10 +40,10 @@ export class Broker {
         reply(describeVersions(cluster))
         break
       case 'produce':
-        produce(cluster, transactions, node, request, reply)
+        produce(cluster, transactions, node, request, (answer) => reply(this.views.withHints(node, answer)))
         break
       case 'fetch':
-        fetch(cluster, node, request, reply)
+        fetch(cluster, node, request, (answer) => reply(this.views.withHints(node, answer)))
         break
       case 'metadata':
         reply(this.views.answer(node, request))

@@ -116,6 +116,9 @@ export class MemoryConnection implements Connection {
     } else if (request.api === 'findCoordinator') {
       const { nodeId, errorCode } = answer as AnswerTo<typeof request>
       if (errorCode === 0) this.#knownNodes.add(nodeId)
+    } else if (request.api === 'produce' || request.api === 'fetch') {
+      const { nodeEndpoints = [] } = answer as AnswerTo<typeof request>
+      for (const { nodeId } of nodeEndpoints) this.#knownNodes.add(nodeId)
     }
   }
 }
