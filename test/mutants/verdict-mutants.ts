@@ -10,8 +10,8 @@ export const verdictMutants: readonly Mutant[] = [
   {
     name: 'what waits for a socket at its deadline counts as written',
     file: 'src/protocol/produce/batch-delivery.ts',
-    find: 'if (!this.#inDoubt && this.#parts.queue(place.node).withdraw(this)) {',
-    replace: 'if (this.#inDoubt && this.#parts.queue(place.node).withdraw(this)) {',
+    find: 'if (!this.#inDoubt && this.#parts.queue(place.leader.leader).withdraw(this)) {',
+    replace: 'if (this.#inDoubt && this.#parts.queue(place.leader.leader).withdraw(this)) {',
     why: 'a leader that cannot be reached makes records unknown of which nothing was written',
     units: verdicts,
   },
