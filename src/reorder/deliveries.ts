@@ -7,39 +7,37 @@ import type { OrderedRecord } from './ordered-record.js'
 /**
  * A run of records of one partition as deliveries. In batches, a late record, or one that could not be decoded, stands alone.
  *
+ * @param works the same records, each as a delivery
  * @param most messages of one delivery; `null` delivers one message at a time
  */
 export function deliveriesOf(
-  run: readonly OrderedRecord<Work>[],
+  run: readonly InTurn[],
+  works: readonly Work[],
   partition: OwnedPartition,
   most: number | null,
 ): readonly Work[] {
-  if (most === null) return run.map(single)
+  if (most === null) {
+    for (let at = 0; at < works.length; at += 1) (works[at] as Work).inOrder = run[at] as InTurn
+    return works
+  }
   const deliveries: Work[] = []
-  let batch: OrderedRecord<Work>[] = []
-  const end = () => {
-    if (batch.length > 0) deliveries.push(together(batch, partition))
-    batch = []
+  let from = 0
+  const endAt = (to: number) => {
+    if (to > from) deliveries.push(together(run.slice(from, to), works.slice(from, to), partition))
+    from = to
   }
-  for (const record of run) {
-    const { failure } = record.value
-    const standsAlone = failure !== null || record.lateByMs !== null
-    if (standsAlone || batch.length >= most) end()
-    if (failure !== null) deliveries.push(together([record], partition))
-    else batch.push(record)
-    if (standsAlone) end()
+  for (let at = 0; at < works.length; at += 1) {
+    const standsAlone = (works[at] as Work).failure !== null || (run[at] as InTurn).lateByMs !== null
+    if (standsAlone || at - from >= most) endAt(at)
+    if (standsAlone) endAt(at + 1)
   }
-  end()
+  endAt(works.length)
   return deliveries
 }
 
-function single(record: OrderedRecord<Work>): Work {
-  record.value.inOrder = record
-  return record.value
-}
+type InTurn = OrderedRecord<unknown>
 
-function together(batch: readonly OrderedRecord<Work>[], partition: OwnedPartition): Work {
-  const works = batch.map(({ value }) => value)
+function together(run: readonly InTurn[], works: readonly Work[], partition: OwnedPartition): Work {
   const work = new Work(
     partition,
     works.map(({ tickets }) => tickets as number),
@@ -48,6 +46,6 @@ function together(batch: readonly OrderedRecord<Work>[], partition: OwnedPartiti
     works.reduce((bytes, { sizeBytes }) => bytes + sizeBytes, 0),
     works[0]?.failure ?? null,
   )
-  work.inOrder = batch
+  work.inOrder = run
   return work
 }

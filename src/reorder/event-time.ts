@@ -5,11 +5,14 @@ import type { WatermarkRules } from './watermark-strategy.js'
 
 /** What time a record is ordered by. `clamped`: another than its own, which tells nothing of what is to come. */
 export type EventTime =
-  | { readonly kind: 'own' | 'clamped' | 'late'; readonly timestamp: number }
+  | { readonly kind: 'clamped' | 'late'; readonly timestamp: number }
+  /** The one that it came with. Most are so: no object is made for it. */
+  | { readonly kind: 'own' }
   /** Without a time, and dropped. */
   | { readonly kind: 'none' }
 
 const none: EventTime = Object.freeze({ kind: 'none' })
+const own: EventTime = Object.freeze({ kind: 'own' })
 
 /**
  * @param time the record's own; whatever was written there
@@ -27,7 +30,7 @@ export function eventTimeOf(
     if (invalid === 'fail') throw timeProblem('invalid-timestamp', partition.place, offset, `its time is ${time}`)
     return invalid === 'skip' ? none : clamped(partition, wallTime)
   }
-  if (future === null || time <= wallTime + future.maxFutureMs) return { kind: 'own', timestamp: time }
+  if (future === null || time <= wallTime + future.maxFutureMs) return own
   if (future.policy === 'late') return { kind: 'late', timestamp: time }
   if (future.policy === 'partition-time') return clamped(partition, wallTime)
   throw timeProblem('future-timestamp', partition.place, offset, `it is ${time - wallTime} ms ahead of now`)

@@ -1,14 +1,14 @@
-import type { Work } from '../consumer/partition/work.js'
 import type { Clock } from '../runtime/clock.js'
 import type { Telemetry } from '../telemetry/guard.js'
 import { noMetrics } from '../telemetry/metrics.js'
+import type { HeldRecords } from './held-records.js'
 import type { ReorderBuffer, ReorderCounts } from './reorder-buffer.js'
 
 const everyMs = 1_000
 
 /** The order as metrics, measured at most once a second, and when nothing is left in it. */
 export class OrderGauges {
-  readonly #buffer: ReorderBuffer<Work>
+  readonly #buffer: ReorderBuffer<HeldRecords>
   readonly #policy: string
   readonly #clock: Clock
   readonly #telemetry: Telemetry
@@ -17,7 +17,7 @@ export class OrderGauges {
   #holder: { readonly topic: string; readonly partition: number } | null = null
 
   constructor(
-    buffer: ReorderBuffer<Work>,
+    buffer: ReorderBuffer<HeldRecords>,
     policy: string,
     { clock, telemetry }: { readonly clock: Clock; readonly telemetry: Telemetry },
   ) {

@@ -5,11 +5,10 @@ import type { InOrder } from '../consumer/partition/event-order.js'
 import type { OwnedPartition } from '../consumer/partition/owned-partition.js'
 import type { Work } from '../consumer/partition/work.js'
 import { TidemarkError } from '../errors.js'
-import type { Message } from '../message/message.js'
 import type { OrderSnapshot } from '../offsets/order-snapshot.js'
 import { thrownName } from '../runtime/thrown.js'
 import { deliveriesOf } from './deliveries.js'
-import { ownValues } from './own-values.js'
+import { HeldRecords, TakenUp } from './held-records.js'
 import type { OrderedRecord } from './ordered-record.js'
 import type { PartitionOrder } from './partition-order.js'
 import type { ReorderBuffer } from './reorder-buffer.js'
@@ -21,12 +20,17 @@ export interface RunOut {
   readonly of: OrderedInflow
 }
 
+export interface Marks {
+  readonly high: Mark
+  readonly low: Mark
+}
+
 /** What a partition needs of the order of all. */
 export interface Turns {
-  readonly buffer: ReorderBuffer<Work>
+  readonly buffer: ReorderBuffer<HeldRecords>
   readonly rules: WatermarkRules
   /** Of what waits as it was fetched, for one partition. */
-  readonly marks: () => { readonly high: Mark; readonly low: Mark }
+  readonly marks: () => Marks
   readonly maxUncommittedSpan: number
   readonly batchMessages: number | null
   /** Nothing more is taken up. */
@@ -34,7 +38,7 @@ export interface Turns {
   /** Is the next record its, and does nothing run? */
   isTurnOf(inflow: OrderedInflow): boolean
   /** Its records that come next; from now on they are handled. */
-  runOf(inflow: OrderedInflow): readonly OrderedRecord<Work>[]
+  runOf(inflow: OrderedInflow): readonly OrderedRecord<HeldRecords>[]
   /** All of its run has ended. */
   over(inflow: OrderedInflow): void
   /** Time goes on, before something is taken up. */
@@ -75,7 +79,7 @@ export class OrderedInflow implements Supply {
   /** Why nothing more comes. */
   #error: Error | null = null
   /** Handed out; `#settled` of them are done. */
-  #run: readonly OrderedRecord<Work>[] = noRun
+  #run: readonly OrderedRecord<HeldRecords>[] = noRun
   #settled = 0
   /** In the order, and not done. */
   #open = 0
@@ -134,7 +138,8 @@ export class OrderedInflow implements Supply {
     if (this.#mayTakeUp) this.#takeUp()
     this.#run = this.#turns.runOf(this)
     this.#settled = 0
-    if (this.#run.length > 0) return deliveriesOf(this.#run, this.partition, this.#turns.batchMessages)
+    if (this.#run.length > 0)
+      return deliveriesOf(this.#run, this.#worksOf(this.#run), this.partition, this.#turns.batchMessages)
     if (this.#state === 'ended' && this.#open === 0 && this.#error !== null) throw this.#error
     return noWork
   }
@@ -150,7 +155,7 @@ export class OrderedInflow implements Supply {
   /** Not always the next of the run: of a batch some may be done before those in front of them. */
   #done(record: InOrder): void {
     if (this.#run.length === 0) return
-    this.#turns.buffer.done(record as OrderedRecord<Work>)
+    this.#turns.buffer.done(record as OrderedRecord<HeldRecords>)
     this.#settled += 1
   }
 
@@ -206,16 +211,16 @@ export class OrderedInflow implements Supply {
 
   #takeUp(): void {
     const { buffer } = this.#turns
-    let works: readonly Work[]
+    const taken = new TakenUp()
     try {
-      works = this.#inflow.take()
+      this.#inflow.receive(taken)
     } catch (error) {
       this.#end(error as Error)
       return
     }
-    ownValues(works)
+    const held = new HeldRecords(taken)
     this.#turns.tick()
-    for (const work of works) if (!this.#enter(work)) return
+    for (let index = 0; index < held.count; index += 1) if (!this.#enter(held, index)) return
     buffer.reach(this.order, this.partition.tracker.end)
     // One record may pin many that are done: it goes before its time then.
     if (this.#isOverSpan && this.#isSlowest) buffer.forceOut(this.order)
@@ -224,11 +229,12 @@ export class OrderedInflow implements Supply {
   }
 
   /** False: nothing behind it may be taken up. */
-  #enter(work: Work): boolean {
-    const { offset } = work.firstRecord
+  #enter(held: HeldRecords, index: number): boolean {
+    const offset = held.offsetAt(index)
     try {
-      const pushed = this.#turns.buffer.push(this.order, offset, this.#timeOf(work), work, work.sizeBytes + recordBytes)
-      if (pushed === 'replayed' || pushed === 'skipped') this.#pass(work, pushed)
+      const bytes = held.bytesAt(index) + recordBytes
+      const pushed = this.#turns.buffer.push(this.order, offset, this.#timeOf(held, index), held, bytes)
+      if (pushed === 'replayed' || pushed === 'skipped') this.#pass(held, index, pushed)
       else this.#open += 1
       return true
     } catch (thrown) {
@@ -239,11 +245,18 @@ export class OrderedInflow implements Supply {
     }
   }
 
-  #timeOf(work: Work): number {
-    const message = work.messages as Message
+  #timeOf(held: HeldRecords, index: number): number {
     const { timestampOf } = this.#turns.rules
+    const message = timestampOf === null ? null : this.#inflow.messageOf(held.recordAt(index))
     // Of what cannot be decoded nothing but the record's own time can be asked.
-    return timestampOf === null || work.failure !== null ? message.timestamp : timestampOf(message)
+    return timestampOf === null || message === null ? held.timeAt(index) : timestampOf(message)
+  }
+
+  #worksOf(run: readonly OrderedRecord<HeldRecords>[]): readonly Work[] {
+    return run.map(({ value, offset }) => {
+      const index = value.indexOf(offset)
+      return this.#inflow.single(value.ticketAt(index), value.recordAt(index), value.bytesAt(index))
+    })
   }
 
   #foreign(cause: unknown, offset: number): TidemarkError {
@@ -256,9 +269,9 @@ export class OrderedInflow implements Supply {
     )
   }
 
-  #pass(work: Work, what: 'replayed' | 'skipped'): void {
-    this.partition.tracker.settle(work.tickets as number)
-    this.#inflow.settled(1, work.sizeBytes)
+  #pass(held: HeldRecords, index: number, what: 'replayed' | 'skipped'): void {
+    this.partition.tracker.settle(held.ticketAt(index))
+    this.#inflow.settled(1, held.bytesAt(index))
     this.#turns.passed(this, what)
   }
 
@@ -276,5 +289,5 @@ function isSome(inOrder: readonly InOrder[] | InOrder): inOrder is readonly InOr
   return Array.isArray(inOrder)
 }
 
-const noRun: readonly OrderedRecord<Work>[] = Object.freeze([])
+const noRun: readonly OrderedRecord<HeldRecords>[] = Object.freeze([])
 const noWork: readonly Work[] = Object.freeze([])

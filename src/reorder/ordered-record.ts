@@ -19,15 +19,19 @@ export class OrderedRecord<Value> implements InOrder {
     readonly offset: number,
     /** The time it is ordered by, in ms since the Unix epoch. */
     readonly timestamp: number,
-    /** The time it came with. */
-    readonly originalTimestamp: number,
     readonly bytes: number,
     readonly value: Value,
     /** How far it is behind what was let go already; `null` when it is in time. */
-    readonly lateByMs: number | null,
-    /** The greatest time of its partition before it. */
-    readonly maxBefore: number,
+    readonly lateByMs: number | null = null,
+    /** The time it came with, where it is ordered by another; most are not, and a number costs an object. */
+    readonly ownTimestamp: number | null = null,
+    /** The greatest time of its partition before it; `null` where nobody asks. */
+    readonly maxBefore: number | null = null,
   ) {}
+
+  get originalTimestamp(): number {
+    return this.ownTimestamp ?? this.timestamp
+  }
 
   eventOrder(): EventOrder {
     const { timestamp, watermark, epoch, lateByMs, forced } = this

@@ -8,7 +8,7 @@ interface OutsideRecord {
   readonly offset: number
   readonly state: string
   /** The greatest time of its partition before it. */
-  readonly maxBefore: number
+  readonly maxBefore: number | null
 }
 
 /**
@@ -147,7 +147,7 @@ export class PartitionOrder {
   #mark(): Pick<OrderSnapshot, 'position' | 'maxTimestamp'> {
     while (this.#outside[0] !== undefined && this.#outside[0].state === 'done') this.#outside.shift()
     const first = this.#outside[0]
-    const max = first === undefined ? this.#maxTimestamp : first.maxBefore
+    const max = first?.maxBefore ?? this.#maxTimestamp
     return { position: first?.offset ?? this.position, maxTimestamp: max === -Infinity ? null : max }
   }
 

@@ -1,12 +1,12 @@
 import { TidemarkError } from '../errors.js'
 import { partitionKey, type TopicPartition } from '../message/topic-partition.js'
+import { BufferedRecords } from './buffered-records.js'
 import { eventTimeOf } from './event-time.js'
 import { comparePlaces } from './order-key.js'
 import { OrderedRecord } from './ordered-record.js'
 import { PartitionOrder } from './partition-order.js'
 import { ReadyQueue, type Marker } from './ready-queue.js'
 import type { OrderSnapshot } from '../offsets/order-snapshot.js'
-import { TimeBuckets } from './time-buckets.js'
 import type { WatermarkRules } from './watermark-strategy.js'
 
 /** `combined`: late is what is behind what was let go; `partition`: also what is behind its own partition's watermark, whatever the others do. */
@@ -70,7 +70,7 @@ export class ReorderBuffer<Value> {
   readonly #limits: ReorderLimits
   readonly #partitions = new Set<PartitionOrder>()
   readonly #ready: ReadyQueue<Value>
-  #buckets = new TimeBuckets<OrderedRecord<Value>>(1)
+  #buffer = new BufferedRecords<Value>(1)
   #frontier = -Infinity
   /** The least watermark of the active partitions, at the last release. */
   #least = -Infinity
@@ -98,7 +98,7 @@ export class ReorderBuffer<Value> {
 
   /** Records that are kept back. */
   get bufferedRecords(): number {
-    return this.#buckets.size
+    return this.#buffer.size
   }
 
   get bufferedBytes(): number {
@@ -158,7 +158,8 @@ export class ReorderBuffer<Value> {
       this.#counts.skipped += 1
       return 'skipped'
     }
-    const { kind, timestamp } = time
+    const { kind } = time
+    const timestamp = kind === 'own' ? originalTime : time.timestamp
     // A time that was made up depends on the clock: another one may have been before.
     if (kind !== 'clamped' && partition.wasDone(timestamp, offset)) {
       if (kind === 'own') partition.record(timestamp, this.#now)
@@ -169,24 +170,22 @@ export class ReorderBuffer<Value> {
     if (kind === 'clamped') this.#counts.clamped += 1
     const limit = this.#lateLimit(partition)
     const lateByMs = timestamp <= limit ? limit - timestamp : kind === 'late' ? 0 : null
-    const before = partition.maxTimestamp
-    const record = new OrderedRecord(partition, offset, timestamp, originalTime, bytes, value, lateByMs, before)
-    if (lateByMs === null) {
+    if (lateByMs === null && kind === 'own') {
       // Code of the user, which may throw: before the record is kept by anything.
-      if (kind === 'own') partition.record(timestamp, this.#now)
-      else {
-        partition.outside(record)
-        partition.alive(this.#now)
-      }
-      this.#buckets.push(timestamp, partition.lane, record)
+      partition.record(timestamp, this.#now)
+      this.#buffer.add(partition, offset, timestamp, bytes, value)
+    } else {
+      const before = partition.maxTimestamp
+      const record = new OrderedRecord(partition, offset, timestamp, bytes, value, lateByMs, originalTime, before)
+      partition.outside(record)
+      partition.alive(this.#now)
+      if (lateByMs === null) this.#buffer.addMade(record)
+      else this.#ready.add(record)
+    }
+    if (lateByMs === null) {
       this.#bytes += bytes
       partition.buffered += 1
-    } else {
-      partition.outside(record)
-      this.#ready.add(record)
-      this.#counts.late += 1
-      partition.alive(this.#now)
-    }
+    } else this.#counts.late += 1
     partition.reach(offset + 1)
     this.#bound()
     return lateByMs === null ? 'buffered' : 'late'
@@ -234,7 +233,7 @@ export class ReorderBuffer<Value> {
     }
     this.#least = least
     if (least === Infinity) {
-      if (this.#buckets.size > 0) this.#counts.idleReleases += 1
+      if (this.#buffer.size > 0) this.#counts.idleReleases += 1
       this.#releaseAll()
     } else if (least > this.#frontier) this.#releaseThrough(least, false)
   }
@@ -261,11 +260,8 @@ export class ReorderBuffer<Value> {
 
   /** Lets go what is kept of a partition as far as its lowest offset, with all that is not later, before its watermark. */
   forceOut(partition: PartitionOrder): void {
-    let oldest: OrderedRecord<Value> | null = null
-    for (const record of this.#buckets.entries()) {
-      if (record.partition === partition && (oldest === null || record.offset < oldest.offset)) oldest = record
-    }
-    if (oldest !== null) this.#releaseThrough(oldest.timestamp, true)
+    const time = this.#buffer.timeOfFirst(partition)
+    if (time !== null) this.#releaseThrough(time, true)
   }
 
   /** A record that was taken is done. */
@@ -308,7 +304,7 @@ export class ReorderBuffer<Value> {
     return (
       partition.watermark > least + drift ||
       partition.buffered > maxRecordsPerPartition * (partition.paused ? 0.5 : 1) ||
-      this.#buckets.size > maxRecords * part ||
+      this.#buffer.size > maxRecords * part ||
       this.#bytes > maxBytes * part
     )
   }
@@ -320,16 +316,16 @@ export class ReorderBuffer<Value> {
 
   #bound(): void {
     const { maxRecords, maxBytes, whenFull } = this.#limits
-    while (this.#buckets.size > maxRecords || (this.#bytes > maxBytes && this.#buckets.size > 0)) {
-      if (whenFull === 'shut-down') throw full(this.#buckets.size, this.#bytes, this.slowest)
-      this.#releaseThrough(this.#buckets.leastTimestamp as number, true)
+    while (this.#buffer.size > maxRecords || (this.#bytes > maxBytes && this.#buffer.size > 0)) {
+      if (whenFull === 'shut-down') throw full(this.#buffer.size, this.#bytes, this.slowest)
+      this.#releaseThrough(this.#buffer.leastTimestamp as number, true)
     }
   }
 
   #releaseAll(): void {
-    if (this.#buckets.size === 0) return
+    if (this.#buffer.size === 0) return
     let last = this.#frontier
-    this.#buckets.release(Number.MAX_SAFE_INTEGER, (record) => {
+    this.#buffer.release(Number.MAX_SAFE_INTEGER, (record) => {
       last = record.timestamp
       this.#letGo(record, false)
     })
@@ -337,7 +333,7 @@ export class ReorderBuffer<Value> {
   }
 
   #releaseThrough(timestamp: number, forced: boolean): void {
-    this.#buckets.release(timestamp, (record) => this.#letGo(record, forced))
+    this.#buffer.release(timestamp, (record) => this.#letGo(record, forced))
     this.#advanceTo(timestamp)
   }
 
@@ -359,7 +355,7 @@ export class ReorderBuffer<Value> {
   /** What is kept, also ready, is ordered anew with what comes; what was taken ends as it may. */
   #newEpoch(joins?: PartitionOrder): void {
     const { threshold } = this.#ready
-    const kept = [...this.#buckets.entries()].filter(({ partition }) => this.#partitions.has(partition))
+    const kept = [...this.#buffer.records()].filter(({ partition }) => this.#partitions.has(partition))
     const ready = this.#ready.waiting()
     this.#ready.restart(this.#ready.taken().filter(({ partition }) => this.#partitions.has(partition)))
     this.#frontier = -Infinity
@@ -368,12 +364,12 @@ export class ReorderBuffer<Value> {
     if (joins !== undefined) this.#partitions.add(joins)
     const places = [...this.#partitions].sort((one, other) => comparePlaces(one.place, other.place))
     for (const [lane, partition] of places.entries()) partition.lane = lane
-    this.#buckets = new TimeBuckets(Math.max(1, places.length))
+    this.#buffer = new BufferedRecords(Math.max(1, places.length))
     for (const partition of places) partition.buffered = 0
     this.#bytes = 0
     const inTime = [...kept, ...ready.filter(({ lateByMs }) => lateByMs === null)]
     for (const record of inTime.sort((one, other) => one.offset - other.offset)) {
-      this.#buckets.push(record.timestamp, record.partition.lane, record)
+      this.#buffer.addMade(record)
       record.partition.buffered += 1
       this.#bytes += record.bytes
     }

@@ -4,7 +4,6 @@ import type { Ordering, OrderingFactory, OrderingParts } from '../consumer/optio
 import type { Mark } from '../consumer/partition/back-pressure.js'
 import type { OrderFacts } from '../consumer/partition/order-facts.js'
 import type { OwnedPartition } from '../consumer/partition/owned-partition.js'
-import type { Work } from '../consumer/partition/work.js'
 import type { TidemarkError } from '../errors.js'
 import { HandlerError, StateError } from '../errors.js'
 import { orderOf, type OrderSnapshot } from '../offsets/order-snapshot.js'
@@ -14,8 +13,9 @@ import { thrownName } from '../runtime/thrown.js'
 import { withinDeadline } from '../runtime/within-deadline.js'
 import { tell } from '../telemetry/tell.js'
 import { lateAside } from './late-records.js'
+import type { HeldRecords } from './held-records.js'
 import { OrderGauges } from './order-gauges.js'
-import { OrderedInflow, type RunOut, type Turns } from './ordered-inflow.js'
+import { OrderedInflow, type Marks, type RunOut, type Turns } from './ordered-inflow.js'
 import type { OrderedRecord } from './ordered-record.js'
 import type { PartitionOrder } from './partition-order.js'
 import type { Marker } from './ready-queue.js'
@@ -62,7 +62,7 @@ const heldAfterMs = 1_000
  * | any      | the consumer has ended                         | closed   |
  */
 class Sequencer implements Ordering, Turns {
-  readonly buffer: ReorderBuffer<Work>
+  readonly buffer: ReorderBuffer<HeldRecords>
   readonly rules: WatermarkRules
   readonly maxUncommittedSpan: number
   readonly batchMessages: number | null
@@ -73,6 +73,8 @@ class Sequencer implements Ordering, Turns {
   #out: Out = nothing
   /** Whose record comes next, when nothing is out. */
   #turn: OrderedInflow | null = null
+  /** They are asked for often. */
+  #marks: Marks & { readonly shares: number }
   #runs = 0
   /** Some partitions have records that are not taken up: they are ahead. */
   #someWait = false
@@ -89,6 +91,7 @@ class Sequencer implements Ordering, Turns {
     this.rules = watermark.rules
     this.maxUncommittedSpan = buffer.maxUncommittedSpan
     this.batchMessages = parts.batchMessages
+    this.#marks = { ...parts.marks, shares: 1 }
     const limits = { ...buffer, lateness, tellsWatermarks: onWatermark !== undefined }
     this.buffer = new ReorderBuffer(this.rules, limits, clock.now(), clock.wallTime())
     this.#gauges = new OrderGauges(this.buffer, options.late.policy, parts)
@@ -152,17 +155,20 @@ class Sequencer implements Ordering, Turns {
     return this.#drained !== null
   }
 
-  marks(): { readonly high: Mark; readonly low: Mark } {
-    const { high, low } = this.#parts.marks
+  marks(): Marks {
     const shares = Math.max(1, this.#inflows.size)
-    return { high: shareOf(high, shares), low: shareOf(low, shares) }
+    if (this.#marks.shares !== shares) {
+      const { high, low } = this.#parts.marks
+      this.#marks = { shares, high: shareOf(high, shares), low: shareOf(low, shares) }
+    }
+    return this.#marks
   }
 
   isTurnOf(inflow: OrderedInflow): boolean {
     return this.#turn === inflow
   }
 
-  runOf(inflow: OrderedInflow): readonly OrderedRecord<Work>[] {
+  runOf(inflow: OrderedInflow): readonly OrderedRecord<HeldRecords>[] {
     if (!this.isTurnOf(inflow)) return []
     const run = this.buffer.take(Math.max(longestRun, this.batchMessages ?? 0), inflow.order)
     this.#turn = null

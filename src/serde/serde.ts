@@ -27,7 +27,7 @@ export interface Missing {
   /** In words, for a log line: `schema 17`. */
   readonly what: string
   /**
-   * Resolves when `decode` can take the bytes, or can say what is wrong with them. Rejects when that cannot be told now: the
+   * Resolves when `decode` can take the bytes, or can say what is wrong with them, from now on. Rejects when that cannot be told now: the
    * consumer counts it as an outage of whatever keeps it, and asks again. Several may ask at the same time.
    */
   load(): Promise<void>

@@ -63,7 +63,7 @@ function offsetInSource({ offset, headers }: ReceivedRecord): number {
 }
 
 /** What comes back by way of a dead-letter or delay topic keeps the time of its origin; it was only stored later. */
-function timeOf({ timestamp, headers }: ReceivedRecord): number {
+export function timeOf({ timestamp, headers }: Pick<ReceivedRecord, 'timestamp' | 'headers'>): number {
   return headers.length === 0 ? timestamp : (originTimestamp(headers) ?? timestamp)
 }
 

@@ -1,9 +1,11 @@
 import type { FetchedRecords } from '../../driver/consumer.js'
+import type { Message } from '../../message/message.js'
+import type { ReceivedRecord } from '../../message/record.js'
 import { Backlog } from '../partition/backlog.js'
 import type { OwnedPartition } from '../partition/owned-partition.js'
 import type { PartitionInflow } from '../partition/way-in.js'
 import type { Work } from '../partition/work.js'
-import type { Intake } from './intake.js'
+import type { Intake, Received } from './intake.js'
 import type { Preparation } from './preparation.js'
 
 /** Where the next deliveries of a partition come from. */
@@ -78,6 +80,28 @@ export class Inflow implements Supply {
       this.#unsettledBytes += work.sizeBytes
     }
     return deliveries
+  }
+
+  /**
+   * The next records as they are: `single` makes deliveries of them.
+   *
+   * @throws DriverError like `take`
+   */
+  receive(received: Received & { readonly count: number; readonly sizeBytes: number }): void {
+    if (this.#end !== null && this.#backlog.isEmpty) throw this.#end
+    this.#intake.receive(this.#partition, this.#backlog, this.#preparation, received)
+    this.#unsettledRecords += received.count
+    this.#unsettledBytes += received.sizeBytes
+  }
+
+  /** The message that `single` will give of it; `null` where it cannot be decoded. */
+  messageOf(record: ReceivedRecord): Message | null {
+    return this.#intake.messageOf(this.#partition, record)
+  }
+
+  /** One record that was received, as a delivery. */
+  single(ticket: number, record: ReceivedRecord, recordBytes: number): Work {
+    return this.#intake.single(this.#partition, ticket, record, recordBytes)
   }
 
   settled(records: number, bytes: number): void {

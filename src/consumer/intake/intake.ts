@@ -5,13 +5,22 @@ import type { Reading } from '../../serde/serde.js'
 import type { Topic } from '../../topic/topic.js'
 import type { Backlog } from '../partition/backlog.js'
 import type { OwnedPartition } from '../partition/owned-partition.js'
-import type { Work } from '../partition/work.js'
+import { Work } from '../partition/work.js'
 import { Batches } from './batches.js'
 import type { ChangedValues } from './changed-values.js'
 import { decode, missingFor, rawMessage, type OnChanged } from './decode.js'
 import type { Deliveries } from './deliveries.js'
 import { Preparation, type PreparationParts } from './preparation.js'
 import { Singles } from './singles.js'
+
+/** Where records go that are tracked from now on. */
+export interface Received {
+  readonly isFull: boolean
+  readonly isEmpty: boolean
+  add(ticket: number, record: ReceivedRecord, recordBytes: number): void
+  /** The records before and after are not neighbours. */
+  gap(): void
+}
 
 /** Turns the backlog into deliveries: each record is tracked, then decoded. What cannot be decoded goes on as failed. */
 export class Intake {
@@ -51,12 +60,42 @@ export class Intake {
     const deliveries =
       this.#batchMessages === null ? new Singles(partition) : new Batches(partition, this.#batchMessages)
     try {
-      fill(deliveries, partition, backlog, { topic, preparation, onChanged: this.#changed.of(topic.name) })
+      const decoding = new Decoding(partition, topic, this.#changed.of(topic.name), deliveries)
+      fill(decoding, partition, backlog, topic.value.reading, preparation)
     } catch (cause) {
       // What was good before is handled first; the next call meets the bad batch again.
       if (deliveries.isEmpty) throw noRecords(partition, cause)
     }
     return deliveries.end()
+  }
+
+  /**
+   * The next records as they are: tracked, not decoded.
+   *
+   * @throws DriverError when the next bytes are no records
+   */
+  receive(partition: OwnedPartition, backlog: Backlog, preparation: Preparation, received: Received): void {
+    const { reading } = (this.#topics.get(partition.topic) as Topic).value
+    try {
+      fill(received, partition, backlog, reading, preparation)
+    } catch (cause) {
+      if (received.isEmpty) throw noRecords(partition, cause)
+    }
+  }
+
+  /** One record that was received, as a delivery. */
+  single(partition: OwnedPartition, ticket: number, record: ReceivedRecord, recordBytes: number): Work {
+    const topic = this.#topics.get(partition.topic) as Topic
+    const decoded = decode(partition, topic, record, this.#changed.of(topic.name))
+    return decoded instanceof DecodeError
+      ? new Work(partition, ticket, rawMessage(partition, record), record, recordBytes, decoded)
+      : new Work(partition, ticket, decoded, record, recordBytes, null)
+  }
+
+  /** The message that its delivery will be given, for who has to look at it before; `null` where it cannot be decoded. */
+  messageOf(partition: OwnedPartition, record: ReceivedRecord): Message | null {
+    const decoded = decode(partition, this.#topics.get(partition.topic) as Topic, record, toldLater)
+    return decoded instanceof DecodeError ? null : decoded
   }
 
   /** The messages of a delivery made anew, since a handler may have changed those that it was given before. */
@@ -74,18 +113,51 @@ export class Intake {
 }
 
 const toldBefore = () => undefined
+/** Its delivery tells. */
+const toldLater = toldBefore
 
-interface Decoding {
-  readonly topic: Topic
-  readonly preparation: Preparation
-  readonly onChanged: OnChanged
+/** Makes deliveries of what comes. */
+class Decoding implements Received {
+  readonly #partition: OwnedPartition
+  readonly #topic: Topic
+  readonly #onChanged: OnChanged
+  readonly #deliveries: Deliveries
+
+  constructor(partition: OwnedPartition, topic: Topic, onChanged: OnChanged, deliveries: Deliveries) {
+    this.#partition = partition
+    this.#topic = topic
+    this.#onChanged = onChanged
+    this.#deliveries = deliveries
+  }
+
+  get isFull(): boolean {
+    return this.#deliveries.isFull
+  }
+
+  get isEmpty(): boolean {
+    return this.#deliveries.isEmpty
+  }
+
+  add(ticket: number, record: ReceivedRecord, recordBytes: number): void {
+    const decoded = decode(this.#partition, this.#topic, record, this.#onChanged)
+    if (decoded instanceof DecodeError) {
+      this.#deliveries.addFailed(ticket, rawMessage(this.#partition, record), record, recordBytes, decoded)
+    } else this.#deliveries.add(ticket, decoded, record, recordBytes)
+  }
+
+  gap(): void {
+    this.#deliveries.gap()
+  }
 }
 
-function fill(deliveries: Deliveries, partition: OwnedPartition, backlog: Backlog, decoding: Decoding): void {
-  const { topic, preparation, onChanged } = decoding
-  const { tracker } = partition
-  const { reading } = topic.value
-  while (!deliveries.isFull) {
+function fill(
+  received: Received,
+  { tracker }: OwnedPartition,
+  backlog: Backlog,
+  reading: Reading | undefined,
+  preparation: Preparation,
+): void {
+  while (!received.isFull) {
     if (reading !== undefined && lacksSomething(reading, backlog, preparation)) return
     const record = backlog.next()
     if (record === null) {
@@ -95,15 +167,8 @@ function fill(deliveries: Deliveries, partition: OwnedPartition, backlog: Backlo
       continue
     }
     const ticket = tracker.receive(record.offset)
-    if (ticket === -1) {
-      deliveries.gap()
-      continue
-    }
-    const { recordBytes } = backlog
-    const decoded = decode(partition, topic, record, onChanged)
-    if (decoded instanceof DecodeError) {
-      deliveries.addFailed(ticket, rawMessage(partition, record), record, recordBytes, decoded)
-    } else deliveries.add(ticket, decoded, record, recordBytes)
+    if (ticket === -1) received.gap()
+    else received.add(ticket, record, backlog.recordBytes)
   }
 }
 
