@@ -161,8 +161,8 @@ export const reorderMutants: readonly Mutant[] = [
   {
     name: 'what is done of a run is taken for its first records',
     file: 'src/reorder/ordered-inflow.ts',
-    find: 'this.#turns.buffer.done(record as OrderedRecord<Work>)',
-    replace: 'this.#turns.buffer.done(this.#run[this.#settled] ?? (record as OrderedRecord<Work>))',
+    find: 'this.#turns.buffer.done(record as OrderedRecord<HeldRecords>)',
+    replace: 'this.#turns.buffer.done(this.#run[this.#settled] ?? (record as OrderedRecord<HeldRecords>))',
     why: 'records in front of those that dedupe drops are lost by a crash',
     units: consumer,
   },
