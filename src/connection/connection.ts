@@ -14,9 +14,10 @@ export type Node = number | 'bootstrap'
  * | metadata | what any broker can tell: Metadata, FindCoordinator, InitProducerId, configs | not at all; given up after 1 s |
  * | main     | what one broker must do: Produce, ListOffsets, changes of topics           | acks=all: the request timeout  |
  * | fetch    | Fetch                                                                      | `maxWaitMs`          |
- * | group    | joining, heartbeats, committed offsets                                     | JoinGroup: the rebalance timeout |
+ * | group    | heartbeats, committed offsets                                              | not at all           |
+ * | join     | the way into a generation: JoinGroup, SyncGroup                            | the rebalance timeout |
  */
-export type Lane = 'metadata' | 'main' | 'fetch' | 'group'
+export type Lane = 'metadata' | 'main' | 'fetch' | 'group' | 'join'
 
 /**
  * What Kafka's protocol needs from a network; everything about state (metadata, sequences, groups, retries) lives above.

@@ -9,7 +9,7 @@ import type { ClientSettings } from './client-settings.js'
 /** Where to start when the group has committed nothing: by name, or the first record at or after a time (ms). */
 export type StartPosition = 'earliest' | 'latest' | { readonly timestamp: number }
 /** How a group shares partitions; the names are those of Kafka's clients. More may come. */
-export type AssignorName = 'sticky' | 'range' | 'roundrobin' | 'kafkajs-roundrobin'
+export type AssignorName = 'cooperative-sticky' | 'sticky' | 'range' | 'roundrobin' | 'kafkajs-roundrobin'
 
 export interface ConsumerSettings extends ClientSettings {
   /** `null` reads every partition of the topics without a group; `commit` is then refused. */

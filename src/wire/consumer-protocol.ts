@@ -9,16 +9,17 @@ import { Writer } from './writer.js'
  * Versions only ever append fields, so a version newer than ours is read as the newest known.
  */
 const NEWEST_KNOWN_VERSION = 3
+const unknownGeneration = -1
 
 export function encodeSubscription(subscription: Subscription): Buffer[] {
-  const { topics, userData, ownedPartitions } = subscription
+  const { topics, userData, ownedPartitions, generationId = unknownGeneration } = subscription
   const version = Math.min(subscription.version, NEWEST_KNOWN_VERSION)
   const writer = new Writer()
   writer.int16(version)
   writer.array(topics, (topic) => writer.string(topic))
   writer.nullableBytes(userData)
   if (version >= 1) writeByTopic(writer, ownedPartitions, ({ partition }) => writer.int32(partition))
-  if (version >= 2) writer.int32(-1) // generation_id: unknown
+  if (version >= 2) writer.int32(generationId)
   if (version >= 3) writer.nullableString(null) // rack_id
   return writer.finish()
 }
@@ -35,7 +36,9 @@ export function decodeSubscription(bytes: Buffer | null): Subscription {
   // kafkajs says version 1 and leaves its field out.
   const hasOwned = version >= 1 && reader.remaining > 0
   const ownedPartitions = hasOwned ? readByTopic(reader, (topic) => readPartition(reader, topic)) : []
-  return { version, topics, userData, ownedPartitions }
+  const told = version >= 2 && reader.remaining > 0 ? reader.int32() : unknownGeneration
+  const generationId = told === unknownGeneration ? undefined : told
+  return { version, topics, userData, ownedPartitions, generationId }
 }
 
 export function encodeAssignment({ partitions, userData }: Assignment): Buffer[] {

@@ -13,11 +13,13 @@ export interface FindCoordinatorAnswer extends Throttled, WithError {
 }
 /** The consumer protocol's subscription (ConsumerProtocolSubscription). */
 export interface Subscription {
-  /** 0 = topics and user data only; 1 adds `ownedPartitions`. */
+  /** 0 = topics and user data only; 1 adds `ownedPartitions`, 2 `generationId`. */
   readonly version: number
   readonly topics: readonly string[]
   readonly userData: Buffer | null
   readonly ownedPartitions: readonly TopicPartition[]
+  /** In which generation they were given; missing: the member does not tell. */
+  readonly generationId?: number | undefined
 }
 /** The consumer protocol's assignment (ConsumerProtocolAssignment). */
 export interface Assignment {

@@ -30,6 +30,7 @@ const IDLE_LIMIT_MS: Readonly<Record<LaneName, number>> = {
   main: 540_000,
   fetch: 540_000,
   group: 540_000,
+  join: 60_000,
 }
 
 /**

@@ -34,9 +34,10 @@ export class CoordinatorLine {
     request: R,
     deadline: number,
     signal?: AbortSignal,
+    lane: 'group' | 'join' = 'group',
   ): Promise<AnswerTo<R>> {
     try {
-      return await this.#context.cluster.connection.request(node, 'group', request, deadline, signal)
+      return await this.#context.cluster.connection.request(node, lane, request, deadline, signal)
     } catch (failure) {
       const wasAborted = failure instanceof RequestError && failure.failure === 'aborted'
       if (!wasAborted) this.lost()
@@ -46,6 +47,11 @@ export class CoordinatorLine {
 
   async ask<R extends Request>(request: R, deadline: number, signal?: AbortSignal): Promise<AnswerTo<R>> {
     return this.askAt(await this.find(deadline, signal), request, deadline, signal)
+  }
+
+  /** As `ask`, for what brokers keep waiting: it holds up no heartbeat and no commit. */
+  async askPatiently<R extends Request>(request: R, deadline: number, signal?: AbortSignal): Promise<AnswerTo<R>> {
+    return this.askAt(await this.find(deadline, signal), request, deadline, signal, 'join')
   }
 
   /** The coordinator is another one now, or nobody knows which. */

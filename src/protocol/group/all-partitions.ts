@@ -58,8 +58,9 @@ export class AllPartitions implements Membership {
     return null
   }
 
-  commitRefused(): void {
-    // Without a group there are no commits to refuse.
+  /** Without a group there are no commits to refuse. */
+  commitRefused(): 'out' {
+    return 'out'
   }
 
   trouble(): string | null {

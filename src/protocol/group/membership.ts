@@ -3,7 +3,30 @@ import type { StartPosition } from '../../driver/consumer.js'
 import type { TidemarkError } from '../../errors.js'
 import type { TopicPartition } from '../../message/topic-partition.js'
 
-/** How a consumer comes by its partitions: as a member of a group, or as the reader of all of them. */
+/**
+ * How a consumer comes by its partitions: as a member of a group, or as the reader of all of them.
+ *
+ * What it tells is about differences: partitions that are not named in an event stay as they are, and are never paused,
+ * drained or fetched anew for it. Which partitions are ours in all is the sum of what was told.
+ *
+ * | the group says                  | told                                     | until                          | then                    |
+ * |---------------------------------|------------------------------------------|--------------------------------|-------------------------|
+ * | these are yours too             | `assigned(added)`                        | not waited for                 | read from where it was committed |
+ * | these go elsewhere              | `revoked(removed, deadline)`             | it resolves, or the deadline   | the group is told that they are free |
+ * | these went elsewhere already    | `lost(removed)`                          | –                              | nothing of them is committed |
+ * | all go (eager, or at a stop)    | `revoked(all, deadline)`                 | as above                       | it joins again, or leaves |
+ * | everything may go (we are out)  | `lost(all)`                              | –                              | it joins again          |
+ * | nothing                         | nothing, whatever requests go to and fro | –                              | –                       |
+ *
+ * | who                        | partitions that stay are ours through a rebalance |
+ * |----------------------------|---------------------------------------------------|
+ * | eager classic member       | no: all are given back, then some come            |
+ * | cooperative classic member | yes, while it joins and under the next generation |
+ * | reader of all partitions   | there are no rebalances                           |
+ *
+ * `identity()` goes with every commit. It may change while partitions stay: what was sent under the identity before and
+ * refused for that is committed again (`again`).
+ */
 export interface Membership {
   start(): void
   /** Gives everything up (drained until `deadline`) and leaves; of several deadlines the earliest counts. Never rejects. */
@@ -12,8 +35,11 @@ export interface Membership {
   fail(error: TidemarkError): void
   /** Who may commit what is assigned now; `null` while nobody may. */
   identity(): GroupMemberIdentity | null
-  /** The group refused a commit of `generationId` with this code. */
-  commitRefused(code: number, generationId: number): void
+  /**
+   * The group refused a commit of `generationId` with this code. `again`: what is still ours of it is committed under the
+   * identity that comes; `out`: others may own it.
+   */
+  commitRefused(code: number, generationId: number): 'again' | 'out'
   /** Why it has no partitions at the moment: an error for want of a permission, else a text; `null` when nothing is known. */
   trouble(): TidemarkError | string | null
   /** Is it known what is ours? */

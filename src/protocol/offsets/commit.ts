@@ -25,8 +25,8 @@ interface CommitParts {
   leaderEpochBefore(partition: AssignedPartition, offset: number): number
   /** Who we are in the group; `null` = no member. */
   identity(): GroupMemberIdentity | null
-  /** The group refused the commit of this generation: membership is over or a rebalance is under way. */
-  refused(code: number, generationId: number): void
+  /** The group refused the commit of this generation: is what we still hold to be committed again, or somebody else's? */
+  refused(code: number, generationId: number): 'again' | 'out'
 }
 
 type CommitContext = ClientContext<Pick<ConsumerSettings, 'logger' | 'metrics' | 'onEvent'>>
@@ -122,7 +122,7 @@ export class OffsetCommitter {
       const neverSent = failure instanceof RequestError && failure.sent === 'never'
       return new Map(offsets.map((offset) => [offset, neverSent ? 'pending' : 'in-doubt']))
     }
-    this.#takeNotice(line, answer, identity)
+    const refused = this.#takeNotice(line, answer, identity)
     this.#tellForbidden(answer)
     const codes = new Map(answer.partitions.map((at) => [partitionKey(at.topic, at.partition), at.errorCode]))
     const codeOf = (offset: OffsetToCommit) => codes.get(partitionKey(offset.topic, offset.partition))
@@ -133,19 +133,23 @@ export class OffsetCommitter {
     return new Map(
       offsets.map((offset) => {
         const outcome = missing.has(offset) ? 'no-partition' : this.#outcome(codeOf(offset))
-        return [offset, outcome]
+        return [offset, outcome === 'lost' && refused === 'again' && this.#isOurs(offset) ? 'pending' : outcome]
       }),
     )
   }
 
-  #takeNotice(line: CoordinatorLine, answer: OffsetCommitAnswer, { generationId }: GroupMemberIdentity): void {
+  #takeNotice(
+    line: CoordinatorLine,
+    answer: OffsetCommitAnswer,
+    { generationId }: GroupMemberIdentity,
+  ): 'again' | 'out' {
     let refusal: number | null = null
     for (const { errorCode } of answer.partitions) {
       const verdict = judgeOffsetCommitCode(errorCode)
       if (verdict === 'coordinator-moved') line.lost()
       if (verdict === 'not-a-member' || verdict === 'rebalance') refusal ??= errorCode
     }
-    if (refusal !== null) this.#parts.refused(refusal, generationId)
+    return refusal === null ? 'again' : this.#parts.refused(refusal, generationId)
   }
 
   /**

@@ -10,15 +10,15 @@ import { isDenial } from '../../cluster/denials.js'
 import { partitionCounts } from '../../cluster/topic-watch.js'
 import { Companions } from '../companions.js'
 import { fatalGroupError, judgeGroupCode, type GroupVerdict } from '../codes.js'
-import type { AssignorMember, HeldBefore } from './assignors/assignor.js'
+import type { Assignor, AssignorMember, Claims } from './assignors/assignor.js'
 import { assignorByName } from './assignors/by-name.js'
 import { decodeDivision, encodeDivision, tookLeadersPlace } from './division.js'
 
 /** How one step into the group ended. */
 export type EntryStep<Value> =
   | { readonly kind: 'done'; readonly value: Value }
-  /** At once; the member id may be a new one. */
-  | { readonly kind: 'again'; readonly memberId: string }
+  /** At once; the member id may be a new one. `out`: the group went on without us, and what we held may be another's. */
+  | { readonly kind: 'again'; readonly memberId: string; readonly as: 'member' | 'out' }
   /** After a pause. */
   | { readonly kind: 'later'; readonly reason: string }
   /** After a pause, unless it has lasted. */
@@ -34,6 +34,8 @@ export interface LeaderDuty {
 export interface Joined {
   readonly answer: JoinGroupAnswer
   readonly leads: boolean
+  /** What is held stays ours in this generation until its leader says otherwise. */
+  readonly isCooperative: boolean
 }
 
 export interface Synced {
@@ -68,22 +70,26 @@ export class GroupEntry {
     }
   }
 
-  async join(memberId: string, owned: HeldBefore, signal: AbortSignal): Promise<EntryStep<Joined>> {
+  async join(memberId: string, claims: Claims, signal: AbortSignal): Promise<EntryStep<Joined>> {
     const { rebalanceTimeoutMs } = this.#context.settings
     let answer: JoinGroupAnswer
     try {
       const deadline = this.#context.runtime.clock.now() + rebalanceTimeoutMs + graceMs
-      answer = await this.#line.ask(this.#joinRequest(memberId, owned), deadline, signal)
+      answer = await this.#line.askPatiently(this.#joinRequest(memberId, claims), deadline, signal)
     } catch (failure) {
       return stepOfFailure(failure)
     }
     const verdict = judgeGroupCode(answer.errorCode)
-    if (verdict === 'ok') return { kind: 'done', value: { answer, leads: answer.leader === answer.memberId } }
-    if (verdict === 'member-id-given') return { kind: 'again', memberId: answer.memberId }
+    if (verdict === 'ok') {
+      const isCooperative = this.#assignorOf(answer.protocolName)?.kind === 'cooperative'
+      return { kind: 'done', value: { answer, leads: answer.leader === answer.memberId, isCooperative } }
+    }
+    if (verdict === 'member-id-given') return { kind: 'again', memberId: answer.memberId, as: 'member' }
     return this.#stepOf(verdict, answer.errorCode, 'joining', memberId)
   }
 
-  async sync({ answer, leads }: Joined, signal: AbortSignal): Promise<EntryStep<Synced>> {
+  async sync(joined: Joined, signal: AbortSignal): Promise<EntryStep<Synced>> {
+    const { answer, leads } = joined
     const { groupInstanceId, rebalanceTimeoutMs } = this.#context.settings
     const { memberId, generationId } = answer
     try {
@@ -97,11 +103,11 @@ export class GroupEntry {
         assignments: divided?.assignments ?? [],
       }
       const deadline = this.#context.runtime.clock.now() + rebalanceTimeoutMs + graceMs
-      const synced = await this.#line.ask(request, deadline, signal)
+      const synced = await this.#line.askPatiently(request, deadline, signal)
       const verdict = judgeGroupCode(synced.errorCode)
       if (verdict !== 'ok') return this.#stepOf(verdict, synced.errorCode, 'taking the assignment', memberId)
       const partitions = this.#onlySubscribed(synced.assignment.partitions)
-      const duty = divided?.duty ?? this.#inheritedDuty(answer, synced.assignment.userData)
+      const duty = divided?.duty ?? this.#inheritedDuty(joined, synced.assignment.userData)
       return { kind: 'done', value: { partitions, duty } }
     } catch (failure) {
       return stepOfFailure(failure)
@@ -122,13 +128,11 @@ export class GroupEntry {
     }
   }
 
-  #joinRequest(memberId: string, owned: HeldBefore): JoinGroupRequest {
+  #joinRequest(memberId: string, claims: Claims): JoinGroupRequest {
     const { sessionTimeoutMs, rebalanceTimeoutMs, groupInstanceId, topics } = this.#context.settings
     const protocols = this.#context.settings.assignors.map((name) => {
       const assignor = assignorByName[name]
-      // Version 0 is what every client reads; owned partitions (version 1) mean nothing under the eager protocol.
-      const subscription = { version: 0, topics, userData: assignor.userData(owned), ownedPartitions: [] }
-      return { name: assignor.protocolName, subscription }
+      return { name: assignor.protocolName, subscription: assignor.subscription(topics, claims) }
     })
     return {
       api: 'joinGroup',
@@ -141,11 +145,14 @@ export class GroupEntry {
     }
   }
 
+  #assignorOf(protocolName: string): Assignor | undefined {
+    const all = this.#context.settings.assignors.map((name) => assignorByName[name])
+    return all.find((assignor) => assignor.protocolName === protocolName)
+  }
+
   async #divide({ members, protocolName }: JoinGroupAnswer) {
-    const name = this.#context.settings.assignors.find(
-      (candidate) => assignorByName[candidate].protocolName === protocolName,
-    )
-    if (name === undefined) {
+    const assignor = this.#assignorOf(protocolName)
+    if (assignor === undefined) {
       const offered = this.#context.settings.assignors.join(', ')
       throw new DriverError(
         'unknown-assignor',
@@ -162,9 +169,12 @@ export class GroupEntry {
       groupInstanceId,
       topics: subscription.topics,
       userData: subscription.userData,
+      owned: { generationId: subscription.generationId ?? -1, partitions: subscription.ownedPartitions },
     }))
-    const assignment = assignorByName[name].assign(views, this.#companions.withoutThem(counts))
-    const userData = encodeDivision(counts)
+    const assignment = assignor.assign(views, this.#companions.withoutThem(counts))
+    // A broker makes no group of the new protocol of one whose assignments carry anything, so nobody is told in vain.
+    const isInherited = this.#context.settings.groupInstanceId !== null && assignor.kind === 'eager'
+    const userData = isInherited ? encodeDivision(counts) : null
     const assignments = [...assignment].map(([memberId, partitions]) => ({
       memberId,
       assignment: { partitions, userData },
@@ -172,10 +182,14 @@ export class GroupEntry {
     return { assignments, duty: { topics, counts } }
   }
 
-  /** A leader that came back is the leader still, although it is not told so. */
-  #inheritedDuty({ leader, memberId }: JoinGroupAnswer, userData: Buffer | null): LeaderDuty | null {
+  /**
+   * A leader that came back is the leader still, although it is not told so. Under the cooperative protocol it does not know
+   * what its former self divided and divides once more, which stops nobody.
+   */
+  #inheritedDuty({ answer, isCooperative }: Joined, userData: Buffer | null): LeaderDuty | null {
     const { groupInstanceId, topics } = this.#context.settings
-    if (!tookLeadersPlace(leader, memberId, groupInstanceId)) return null
+    if (!tookLeadersPlace(answer.leader, answer.memberId, groupInstanceId)) return null
+    if (isCooperative) return { topics, counts: new Map() }
     const counts = decodeDivision(userData) ?? partitionCounts(this.#context.cluster, topics)
     return { topics: [...new Set([...topics, ...counts.keys()])], counts }
   }
@@ -211,10 +225,11 @@ export class GroupEntry {
       case 'denied':
         return { kind: 'denied', error: fatalGroupError(code, doing, this.#context.settings) }
       case 'member-gone':
-        return { kind: 'again', memberId: '' }
-      case 'rebalance':
+        return { kind: 'again', memberId: '', as: 'out' }
       case 'generation-gone':
-        return { kind: 'again', memberId }
+        return { kind: 'again', memberId, as: 'out' }
+      case 'rebalance':
+        return { kind: 'again', memberId, as: 'member' }
       case 'coordinator-moved':
         this.#line.lost()
         return { kind: 'later', reason: brokerCodeName(code) }

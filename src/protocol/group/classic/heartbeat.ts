@@ -1,5 +1,6 @@
 import { brokerCodeName } from '../../../connection/broker-error.js'
 import { RequestError } from '../../../connection/request-error.js'
+import type { GroupMemberIdentity } from '../../../connection/requests/groups.js'
 import type { ConsumerSettings } from '../../../driver/consumer.js'
 import { pause } from '../../../runtime/pause.js'
 import type { Logger } from '../../../telemetry/logger.js'
@@ -7,8 +8,8 @@ import { brokerBackoff } from '../../cluster/broker-backoff.js'
 import type { ClientContext } from '../../cluster/client-context.js'
 import type { CoordinatorLine } from '../../cluster/coordinator-line.js'
 import type { Denials } from '../../cluster/denials.js'
-import { fatalGroupError, judgeGroupCode } from '../codes.js'
-import type { Generation } from './generation.js'
+import { fatalGroupError, judgeGroupCode, type GroupVerdict } from '../codes.js'
+import type { Stay } from './stay.js'
 
 type HeartbeatContext = ClientContext<
   Pick<
@@ -30,36 +31,47 @@ interface HeartbeatParts {
   beaten(at: number): void
 }
 
+/** After a division another one often follows soon: it is heard of early. Each wait is twice the one before. */
+const firstBeatMs = 100
+
 /**
- * Keeps us a member of `generation` until it is over, whatever the handlers do, and tells it the news. Without an answer
- * for a whole session the group has given our partitions away, so we are out by our own clock too.
+ * Keeps us a member for all of `stay`, whatever the handlers do, and tells it the news. Without an answer for a whole session
+ * the group has given our partitions away, so we are out by our own clock too.
  */
 export async function keepAlive(
   { runtime, settings }: HeartbeatContext,
-  generation: Generation,
+  stay: Stay,
   { line, denials, beaten }: HeartbeatParts,
 ): Promise<void> {
   const { clock, random } = runtime
   const { sessionTimeoutMs, heartbeatIntervalMs, requestTimeoutMs, logger } = settings
   let confirmedAt = clock.now()
   let failures = 0
+  let generation = stay.generationOver
+  let nextMs = firstBeatMs
   const what = `heartbeats of group "${line.key}"`
   for (;;) {
+    if (generation !== stay.generationOver) nextMs = firstBeatMs
+    generation = stay.generationOver
     const expiresAt = confirmedAt + sessionTimeoutMs
-    const restMs = failures === 0 ? heartbeatIntervalMs : Math.min(heartbeatIntervalMs, brokerBackoff(failures, random))
-    await pause(clock, Math.max(0, Math.min(restMs, expiresAt - clock.now())), generation.over)
-    if (generation.over.aborted) return
+    const usualMs = Math.min(heartbeatIntervalMs, nextMs)
+    const restMs = failures === 0 ? usualMs : Math.min(heartbeatIntervalMs, brokerBackoff(failures, random))
+    await pause(clock, Math.max(0, Math.min(restMs, expiresAt - clock.now())), generation)
+    if (stay.over.aborted) return
+    if (generation.aborted) continue
+    nextMs *= 2
 
     const askedAt = clock.now()
     if (askedAt >= expiresAt) {
       const reason = `no heartbeat was answered for ${sessionTimeoutMs} ms, the session timeout`
-      generation.end({ kind: 'lost', forgetMemberId: false, reason })
+      stay.end({ kind: 'lost', forgetMemberId: false, reason })
       return
     }
-    const code = await beat(line, generation, Math.min(askedAt + requestTimeoutMs, expiresAt), logger)
-    if (generation.over.aborted) return
+    const { identity } = stay
+    const code = await beat(line, identity, Math.min(askedAt + requestTimeoutMs, expiresAt), logger)
+    if (stay.over.aborted) return
 
-    const verdict = code === null ? 'coordinator-moved' : judgeGroupCode(code)
+    const verdict = verdictOf(code, identity, stay)
     switch (verdict) {
       case 'ok':
       case 'rebalance':
@@ -67,12 +79,12 @@ export async function keepAlive(
         failures = 0
         denials.forget(what)
         beaten(askedAt)
-        if (verdict === 'rebalance') generation.wantRebalance()
+        if (verdict === 'rebalance') stay.wantRebalance(identity.generationId)
         break
       case 'generation-gone':
       case 'member-gone': {
         const reason = `the group answered a heartbeat with ${brokerCodeName(code ?? 0)}`
-        generation.end({ kind: 'lost', forgetMemberId: verdict === 'member-gone', reason })
+        stay.end({ kind: 'lost', forgetMemberId: verdict === 'member-gone', reason })
         return
       }
       case 'denied':
@@ -81,7 +93,7 @@ export async function keepAlive(
         denials.isFinal(what, fatalGroupError(code ?? 0, 'sending a heartbeat', settings))
         break
       case 'fatal':
-        generation.end({ kind: 'failed', error: fatalGroupError(code ?? 0, 'sending a heartbeat', settings) })
+        stay.end({ kind: 'failed', error: fatalGroupError(code ?? 0, 'sending a heartbeat', settings) })
         return
       case 'coordinator-moved':
         failures += 1
@@ -95,10 +107,17 @@ export async function keepAlive(
   }
 }
 
+/** A coordinator that knows us under another generation than we said knows us. */
+function verdictOf(code: number | null, { generationId }: GroupMemberIdentity, stay: Stay): GroupVerdict {
+  if (code === null) return 'coordinator-moved'
+  const verdict = judgeGroupCode(code)
+  return verdict === 'generation-gone' && stay.mayHaveGoneOn(generationId) ? 'ok' : verdict
+}
+
 /** The answer's code; `null` when there was no answer. */
 async function beat(
   line: CoordinatorLine,
-  { identity }: Generation,
+  identity: GroupMemberIdentity,
   deadline: number,
   logger: Logger,
 ): Promise<number | null> {

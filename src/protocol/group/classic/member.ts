@@ -5,47 +5,25 @@ import { DriverError, StateError, type TidemarkError } from '../../../errors.js'
 import type { TopicPartition } from '../../../message/topic-partition.js'
 import { deferred } from '../../../runtime/deferred.js'
 import { pause } from '../../../runtime/pause.js'
-import { StateMachine, type Moves } from '../../../runtime/state-machine.js'
+import { StateMachine } from '../../../runtime/state-machine.js'
 import { tell } from '../../../telemetry/tell.js'
 import { brokerBackoff } from '../../cluster/broker-backoff.js'
 import type { ConsumeContext } from '../../cluster/client-context.js'
 import type { CoordinatorLine } from '../../cluster/coordinator-line.js'
 import { Denials } from '../../cluster/denials.js'
-import { partitionCountsChanged } from '../../cluster/topic-watch.js'
 import { fatalGroupError, judgeGroupCode } from '../codes.js'
 import type { Membership, MembershipEvents, MembershipFacts } from '../membership.js'
 import { PartitionsAtFirst } from '../partitions-at-first.js'
-import type { HeldBefore } from './assignors/assignor.js'
-import { GroupEntry, type EntryStep, type Joined, type LeaderDuty, type Synced } from './entry.js'
-import { Generation, type GenerationEnd } from './generation.js'
+import { GroupEntry, type EntryStep, type Joined, type Synced } from './entry.js'
 import { keepAlive } from './heartbeat.js'
+import { Holdings } from './holdings.js'
+import { watchTopics } from './leader-watch.js'
+import { moves, type ClassicState } from './states.js'
+import { Stay, type StayEnd } from './stay.js'
 
-type ClassicState =
-  | 'unjoined'
-  | 'finding-coordinator'
-  | 'joining'
-  | 'syncing'
-  /** A member with an assignment, heartbeats on. */
-  | 'stable'
-  /** Still a member, giving the assignment up for a rebalance; heartbeats on. */
-  | 'draining'
-  /** Still a member, giving the assignment up for good: whatever the group wants, it will not join again. */
-  | 'closing'
-  | 'leaving'
-  | 'stopped'
-  | 'failed'
-
-const moves: Moves<ClassicState> = {
-  unjoined: ['finding-coordinator', 'leaving', 'failed'],
-  'finding-coordinator': ['joining', 'unjoined', 'failed'],
-  joining: ['syncing', 'unjoined', 'failed'],
-  syncing: ['stable', 'unjoined', 'failed'],
-  stable: ['draining', 'closing', 'unjoined', 'failed'],
-  draining: ['closing', 'unjoined', 'failed'],
-  closing: ['leaving', 'failed'],
-  leaving: ['stopped'],
-  stopped: [],
-  failed: ['stopped'],
+interface Entered {
+  readonly joined: Joined
+  readonly synced: Synced
 }
 
 /** Part of the rebalance timeout that a drain may use; the rest is for rejoining. */
@@ -61,21 +39,7 @@ const waitsForOthers =
 /** What makes a member give its assignment up, and the state it is in meanwhile. */
 const givingUp = { rebalance: 'draining', stop: 'closing' } as const
 
-/**
- * A member of a group by the classic protocol, eager: every rebalance gives everything up and takes everything anew.
- *
- * | state    | news      | what follows |
- * |----------|-----------|--------------|
- * | stable   | rebalance | draining, by the rebalance's deadline; then it joins again |
- * | stable   | stop      | closing, by the stop's deadline; then it leaves |
- * | draining | stop      | closing, by the earlier of both deadlines |
- * | closing  | rebalance | closing still, by the earlier of both; it commits under the old generation and leaves |
- * | closing  | stop      | closing still, by the earlier of both |
- * | stable, draining | lost | nothing is drained or committed; it joins again |
- * | closing  | lost      | nothing more is committed; it leaves |
- * | stable, draining | failed here | closing, as at a stop; `failed` is told, and it leaves |
- * | any      | failed by the group | nothing is drained or committed; `failed` is told, and it leaves |
- */
+/** A member of a group by the classic protocol, eager or cooperative; `states.ts` has its table. */
 export class ClassicMember implements Membership {
   readonly #context: ConsumeContext
   readonly #line: CoordinatorLine
@@ -90,9 +54,8 @@ export class ClassicMember implements Membership {
   #running: Promise<void> | null = null
 
   #memberId = ''
-  #generation: Generation | null = null
-  /** What this generation gave us, all of it ours until given up; the sticky assignor tells the leader of it at the next join. */
-  #owned: HeldBefore = { generationId: -1, partitions: [] }
+  #stay: Stay | null = null
+  readonly #holdings = new Holdings()
   #lastHeartbeatAt: number | null = null
   #trouble: TidemarkError | string | null = null
   readonly #atFirst: PartitionsAtFirst
@@ -114,37 +77,41 @@ export class ClassicMember implements Membership {
   async stop(deadline: number): Promise<void> {
     this.#stopDeadline = Math.min(this.#stopDeadline, deadline)
     this.#stopAsked.resolve({ kind: 'stop' })
-    this.#ending.abort(new StateError('stopped', 'the consumer was stopped'))
-    if (this.#machine.is('closing')) void this.#events.revoked(this.#owned.partitions, this.#deadlineFor('stop')) // waited for by the first call
+    if (this.#stay === null) this.#ending.abort(stopped())
+    if (this.#machine.is('closing')) void this.#events.revoked(this.#holdings.now, this.#deadlineFor('stop')) // waited for by the first call
     await this.#running
   }
 
   fail(error: TidemarkError): void {
     this.#failure ??= error
-    if (this.#machine.is('stable', 'draining')) {
+    if (this.#stay !== null && !this.#machine.is('closing')) {
       // Still a member: what is settled is committed, and nobody has to wait until the session is over.
       void this.stop(this.#deadlineFor('rebalance')) // never rejects
       return
     }
-    this.#generation?.end({ kind: 'failed', error })
+    this.#stay?.end({ kind: 'failed', error })
     this.#ending.abort(error)
   }
 
   identity(): GroupMemberIdentity | null {
-    return this.#generation?.identity ?? null
+    return this.#stay?.identity ?? null
   }
 
-  commitRefused(code: number, generationId: number): void {
-    const generation = this.#generation
-    if (generation?.identity.generationId !== generationId) return
+  /** A rebalance under way is told by heartbeats: an answer that comes after it must not begin another. */
+  commitRefused(code: number, generationId: number): 'again' | 'out' {
+    const stay = this.#stay
+    if (stay === null) return 'out'
     const verdict = judgeGroupCode(code)
+    if (verdict === 'generation-gone' && stay.mayHaveGoneOn(generationId)) return 'again'
+    if (generationId !== stay.identity.generationId) return 'out'
     if (verdict === 'member-gone' || verdict === 'generation-gone') {
       const reason = `the group answered a commit with ${brokerCodeName(code)}`
-      generation.end({ kind: 'lost', forgetMemberId: verdict === 'member-gone', reason })
-    } else if (verdict === 'rebalance') generation.wantRebalance()
-    else if (verdict === 'fatal') {
-      generation.end({ kind: 'failed', error: fatalGroupError(code, 'committing offsets', this.#context.settings) })
+      stay.end({ kind: 'lost', forgetMemberId: verdict === 'member-gone', reason })
+      return 'out'
     }
+    if (verdict !== 'fatal') return 'again'
+    stay.end({ kind: 'failed', error: fatalGroupError(code, 'committing offsets', this.#context.settings) })
+    return 'out'
   }
 
   trouble(): TidemarkError | string | null {
@@ -152,56 +119,97 @@ export class ClassicMember implements Membership {
   }
 
   hasAssignment(): boolean {
-    return this.#machine.is('stable', 'draining', 'closing')
+    return this.#stay !== null
   }
 
   facts(): MembershipFacts {
     return {
       state: this.#machine.current,
       memberId: this.#memberId === '' ? null : this.#memberId,
-      generationId: this.#generation?.identity.generationId ?? -1,
+      generationId: this.#stay?.identity.generationId ?? -1,
       lastHeartbeatAt: this.#lastHeartbeatAt,
     }
   }
 
   async #run(): Promise<void> {
     for (let attempt = 1; !this.#ending.signal.aborted;) {
-      const step = this.#bounded(await this.#enter(attempt))
-      if (step.kind === 'done') {
+      const step = await this.#enter(attempt)
+      if (step?.kind === 'done') {
         attempt = 1
         tell(this.#context.settings, { kind: 'inside-group-again' })
-        await this.#belong(step.value.joined, step.value.synced)
-        continue
+        await this.#belong(step.value)
+      } else {
+        if (step?.kind === 'failed') this.#failure ??= step.error
+        if (step?.kind === 'failed') break
+        attempt += 1
       }
-      this.#machine.to('unjoined')
-      if (step.kind === 'failed') this.#failure ??= step.error
-      if (step.kind === 'failed') break
-      if (step.kind === 'again') this.#memberId = step.memberId
-      // The first "again" is the normal way to a member id; only a row of them is slowed down.
-      if (step.kind === 'later' || step.kind === 'denied' || attempt > 1) await this.#pause(attempt, step)
-      attempt += 1
+      this.#goTo('unjoined')
     }
     await this.#finish()
   }
 
-  async #enter(attempt: number): Promise<EntryStep<{ readonly joined: Joined; readonly synced: Synced }>> {
-    const signal = this.#ending.signal
-    this.#machine.to('finding-coordinator')
+  /** One attempt, and the pause after it. `null`: a stay that went on meanwhile is over, and its end was told. */
+  async #enter(attempt: number): Promise<EntryStep<Entered> | null> {
+    const stay = this.#stay
+    if (stay === null) return this.#attempt(attempt, this.#ending.signal)
+    const cut = new AbortController()
+    const entering = this.#attempt(attempt, AbortSignal.any([this.#ending.signal, cut.signal]))
+    const entered = entering.then((step) => ({ kind: 'entered', step }) as const)
+    const first = await Promise.race([entered, stay.ended, this.#stopAsked.promise])
+    if (first.kind === 'entered') return first.step
+    if (first.kind === 'stop') await this.#giveUp(stay, 'stop', this.#deadlineFor('rebalance'))
+    else this.#gone(first)
+    this.#endStay()
+    cut.abort(stopped())
+    await entering
+    return null
+  }
+
+  async #attempt(attempt: number, signal: AbortSignal): Promise<EntryStep<Entered>> {
+    const step = this.#bounded(await this.#wayIn(attempt, signal))
+    if (step.kind === 'done' || step.kind === 'failed') return step
+    if (step.kind === 'again') {
+      this.#memberId = step.memberId
+      if (step.as === 'out') this.#out('the group has gone on without this member')
+    }
+    this.#goTo('unjoined')
+    // The first "again" is the normal way to a member id; only a row of them is slowed down.
+    if (step.kind !== 'again' || attempt > 1) await this.#pause(attempt, step, signal)
+    return step
+  }
+
+  async #wayIn(attempt: number, signal: AbortSignal): Promise<EntryStep<Entered>> {
+    this.#goTo('finding-coordinator')
     const coordinator = await this.#entry.findCoordinator(signal)
     if (coordinator.kind !== 'done') return coordinator
 
     // Before the division, so that what is added in between is known to be added.
     await this.#atFirst.learn(signal)
-    this.#machine.to('joining')
-    tell(this.#context.settings, { kind: 'outside-group', reason: waitsForOthers, attempt })
-    const joined = await this.#entry.join(this.#memberId, this.#owned, signal)
+    this.#goTo('joining')
+    if (this.#stay === null) tell(this.#context.settings, { kind: 'outside-group', reason: waitsForOthers, attempt })
+    this.#stay?.asksForNext()
+    const joined = await this.#entry.join(this.#memberId, this.#holdings, signal)
     if (joined.kind !== 'done') return joined
     this.#memberId = joined.value.answer.memberId
+    if (this.#stay !== null) this.#goOn(this.#stay, joined.value)
 
-    this.#machine.to('syncing')
+    this.#goTo('syncing')
     const synced = await this.#entry.sync(joined.value, signal)
     if (synced.kind !== 'done') return synced
     return { kind: 'done', value: { joined: joined.value, synced: synced.value } }
+  }
+
+  /** The next generation began with us. What was held stays ours if its leader knows of it and heeds it. */
+  #goOn(stay: Stay, { answer, isCooperative }: Joined): void {
+    const before = stay.identity.generationId
+    // A coordinator that names no leader divides by itself, and knows what is ours.
+    const isNext = answer.generationId <= before + 1 || answer.leader === ''
+    stay.goesOn(this.#identityIn(answer))
+    if (isCooperative && isNext) return
+    const reason = isNext
+      ? `the group chose the eager assignor "${answer.protocolName}", under which nobody keeps partitions while it joins`
+      : `the group went from generation ${before} to ${answer.generationId}, and one between them was without this member`
+    this.#lose(reason, 'joining again')
   }
 
   /** What is denied now may be permitted soon: it is final when it lasts. */
@@ -213,51 +221,89 @@ export class ClassicMember implements Membership {
     return step
   }
 
-  async #pause(attempt: number, step: EntryStep<unknown>): Promise<void> {
+  async #pause(attempt: number, step: EntryStep<unknown>, signal: AbortSignal): Promise<void> {
     const { runtime, settings } = this.#context
     const delayMs = brokerBackoff(attempt, runtime.random)
     const reason = step.kind === 'later' ? step.reason : step.kind === 'denied' ? step.error.code : step.kind
-    tell(settings, { kind: 'outside-group', reason, attempt })
+    if (this.#stay === null) tell(settings, { kind: 'outside-group', reason, attempt })
     settings.logger.debug({ group: this.#line.key, reason, delayMs }, 'not in the group yet')
-    await pause(runtime.clock, delayMs, this.#ending.signal)
+    await pause(runtime.clock, delayMs, signal)
   }
 
-  /** The life of one generation: from its assignment until everything is given up or gone. */
-  async #belong({ answer }: Joined, { partitions, duty }: Synced): Promise<void> {
-    const { groupInstanceId, from } = this.#context.settings
-    const { memberId, generationId } = answer
-    const generation = new Generation({ groupId: this.#line.key, generationId, memberId, groupInstanceId })
-    this.#generation = generation
-    this.#owned = { generationId, partitions }
-    this.#lastHeartbeatAt = this.#context.runtime.clock.now()
+  /** The life of one generation: from its assignment until it is to be joined again, or everything is given up or gone. */
+  async #belong({ joined, synced }: Entered): Promise<void> {
+    const { answer, isCooperative } = joined
+    const stay = this.#stay ?? this.#begin(answer)
+    const { added, removed } = this.#holdings.divided(synced.partitions, answer.generationId)
     this.#machine.to('stable')
-    this.#beat(generation).catch((defect: unknown) => generation.end({ kind: 'failed', error: crash(defect) }))
-    if (duty) void this.#watchTopics(generation, duty)
-    if (this.#failure) generation.end({ kind: 'failed', error: this.#failure })
-    this.#assign(partitions, from)
-    tell(this.#context.settings, { kind: 'joined', memberId, generation: generationId, partitions: partitions.length })
+    if (synced.duty) void watchTopics(this.#context, stay, synced.duty, () => this.#machine.is('stable')) // never rejects
+    if (this.#failure) stay.end({ kind: 'failed', error: this.#failure })
+    this.#assign(added, this.#context.settings.from)
+    const { memberId, generationId } = answer
+    const partitions = synced.partitions.length
+    tell(this.#context.settings, { kind: 'joined', memberId, generation: generationId, partitions })
 
-    const first = await Promise.race([generation.ended, generation.rebalance, this.#stopAsked.promise])
+    if (removed.length > 0) return this.#release(stay, removed)
+    const first = await Promise.race([stay.ended, stay.rebalance, this.#stopAsked.promise])
+    if (first.kind === 'rebalance' && isCooperative) return
     if (first.kind === 'lost' || first.kind === 'failed') this.#gone(first)
-    else await this.#giveUp(generation, first.kind)
-    generation.leave()
-    this.#generation = null
-    if (this.#machine.is('stable', 'draining')) this.#machine.to('unjoined')
+    else await this.#giveUp(stay, first.kind)
+    this.#endStay()
   }
 
-  async #giveUp(generation: Generation, reason: 'rebalance' | 'stop'): Promise<void> {
+  #begin(answer: Joined['answer']): Stay {
+    const stay = new Stay(this.#identityIn(answer))
+    this.#stay = stay
+    this.#lastHeartbeatAt = this.#context.runtime.clock.now()
+    this.#beat(stay).catch((defect: unknown) => stay.end({ kind: 'failed', error: crash(defect) }))
+    return stay
+  }
+
+  #identityIn({ generationId, memberId }: Joined['answer']): GroupMemberIdentity {
+    return { groupId: this.#line.key, generationId, memberId, groupInstanceId: this.#context.settings.groupInstanceId }
+  }
+
+  /** Gives up what the division takes from us; the rest is ours all the time. */
+  async #release(stay: Stay, removed: readonly TopicPartition[]): Promise<void> {
+    this.#machine.to('releasing')
+    const released = this.#events
+      .revoked(removed, this.#deadlineFor('rebalance'))
+      .then(() => ({ kind: 'released' }) as const)
+    const first = await Promise.race([stay.ended, released, this.#stopAsked.promise])
+    if (first.kind === 'released') {
+      this.#holdings.gaveUp(removed)
+      return
+    }
+    if (first.kind === 'stop') await this.#giveUp(stay, 'stop')
+    else this.#gone(first)
+    this.#endStay()
+  }
+
+  async #giveUp(stay: Stay, reason: 'rebalance' | 'stop', atTheLatest = Infinity): Promise<void> {
     this.#machine.to(givingUp[reason])
     const drained = this.#events
-      .revoked(this.#owned.partitions, this.#deadlineFor(reason))
+      .revoked(this.#holdings.now, Math.min(this.#deadlineFor(reason), atTheLatest))
       .then(() => ({ kind: 'drained' }) as const)
-    const other = reason === 'rebalance' ? this.#stopAsked.promise : generation.rebalance
-    let first = await Promise.race([generation.ended, drained, other])
+    const other = reason === 'rebalance' ? this.#stopAsked.promise : stay.rebalance
+    let first = await Promise.race([stay.ended, drained, other])
     if (first.kind === 'stop' || first.kind === 'rebalance') {
       if (first.kind === 'stop') this.#machine.to('closing')
-      void this.#events.revoked(this.#owned.partitions, this.#deadlineFor(first.kind)) // shortens the one that is waited for
-      first = await Promise.race([generation.ended, drained])
+      void this.#events.revoked(this.#holdings.now, this.#deadlineFor(first.kind)) // shortens the one that is waited for
+      first = await Promise.race([stay.ended, drained])
     }
     if (first.kind === 'lost' || first.kind === 'failed') this.#gone(first)
+  }
+
+  #endStay(): void {
+    this.#stay?.leave()
+    this.#stay = null
+    this.#holdings.gaveUpAll()
+    if (this.#stopDeadline < Infinity) this.#ending.abort(stopped())
+  }
+
+  /** On the way out nothing leads back in: what the way in would say is not said. */
+  #goTo(state: ClassicState): void {
+    if (!this.#machine.is('closing') && !this.#machine.is(state)) this.#machine.to(state)
   }
 
   #deadlineFor(reason: 'rebalance' | 'stop'): number {
@@ -268,23 +314,37 @@ export class ClassicMember implements Membership {
     return now + leftMs - Math.min(requestTimeoutMs, leftMs * leaveShare)
   }
 
-  #gone(end: GenerationEnd): void {
-    this.#events.lost(this.#owned.partitions)
+  #gone(end: StayEnd): void {
     if (end.kind === 'failed') {
+      this.#events.lost(this.#holdings.now)
       this.#failure ??= end.error
       this.#ending.abort(end.error)
       return
     }
-    const next = this.#machine.is('closing') ? 'it was leaving' : 'joining again'
     if (end.forgetMemberId) this.#memberId = ''
-    tell(this.#context.settings, { kind: 'membership-lost', reason: end.reason, next })
+    this.#lose(end.reason, this.#machine.is('closing') ? 'it was leaving' : 'joining again')
   }
 
-  async #beat(generation: Generation): Promise<void> {
+  /** Others may own all that was ours. */
+  #lose(reason: string, next: string): void {
+    const lost = this.#holdings.now
+    this.#holdings.gaveUpAll()
+    this.#events.lost(lost)
+    tell(this.#context.settings, { kind: 'membership-lost', reason, next })
+  }
+
+  /** The way in showed that we are no member any more. */
+  #out(reason: string): void {
+    if (this.#stay === null) return
+    this.#lose(reason, this.#machine.is('closing') ? 'it was leaving' : 'joining again')
+    this.#endStay()
+  }
+
+  async #beat(stay: Stay): Promise<void> {
     const beaten = (at: number) => {
       this.#lastHeartbeatAt = at
     }
-    await keepAlive(this.#context, generation, { line: this.#line, denials: this.#denials, beaten })
+    await keepAlive(this.#context, stay, { line: this.#line, denials: this.#denials, beaten })
   }
 
   #assign(partitions: readonly TopicPartition[], from: StartPosition): void {
@@ -295,35 +355,19 @@ export class ClassicMember implements Membership {
     void this.#atFirst.learn(this.#ending.signal) // never rejects; known already unless the cluster did not answer before
   }
 
-  /** The leader answers for the division: it has it made anew when partitions are added or a missing topic appears. */
-  async #watchTopics(generation: Generation, { topics, counts }: LeaderDuty): Promise<void> {
-    const { clock, random } = this.#context.runtime
-    const { logger } = this.#context.settings
-    for (let attempt = 1; !generation.over.aborted; attempt += 1) {
-      try {
-        await partitionCountsChanged(this.#context, topics, counts, generation.over)
-        if (!this.#machine.is('stable')) return
-        logger.info({ group: this.#line.key, topics }, 'partitions changed; the group is rebalanced')
-        generation.wantRebalance()
-        return
-      } catch (failure) {
-        if (generation.over.aborted) return
-        logger.error({ error: String(failure) }, 'watching topics met a defect and starts again; please report it')
-        await pause(clock, brokerBackoff(attempt, random), generation.over)
-      }
-    }
-  }
-
   #crashed(defect: unknown): void {
-    this.#generation?.leave()
-    this.#generation = null
-    this.#events.lost(this.#owned.partitions)
+    const held = this.#holdings.now
+    this.#endStay()
+    this.#events.lost(held)
     this.#events.failed(crash(defect))
   }
 
   async #finish(): Promise<void> {
     this.#context.settings.troubles?.forget('outside-group')
     if (this.#failure !== null) {
+      const held = this.#holdings.now
+      this.#endStay()
+      if (held.length > 0) this.#events.lost(held)
       this.#machine.to('failed')
       this.#events.failed(this.#failure)
       await this.#leave()
@@ -343,6 +387,10 @@ export class ClassicMember implements Membership {
       await this.#entry.leave(this.#memberId, deadline)
     }
   }
+}
+
+function stopped(): StateError {
+  return new StateError('stopped', 'the consumer was stopped')
 }
 
 function crash(cause: unknown): DriverError {

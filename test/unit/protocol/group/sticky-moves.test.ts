@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { partitionKey, type TopicPartition } from '../../../../src/message/topic-partition.js'
 import type { AssignorMember, GroupAssignment } from '../../../../src/protocol/group/classic/assignors/assignor.js'
+import { encodeHeldBefore } from '../../../../src/protocol/group/classic/assignors/held-before.js'
 import { sticky } from '../../../../src/protocol/group/classic/assignors/sticky.js'
 import { seededRandom } from '../../../../src/runtime/random.js'
 
@@ -20,7 +21,7 @@ class Group {
     const views = members.map(({ id, topics }): AssignorMember => {
       const owned = this.#held.get(id) ?? { generationId: -1, partitions: [] }
       for (const { topic, partition } of owned.partitions) owners.set(partitionKey(topic, partition), id)
-      return { memberId: id, groupInstanceId: null, topics, userData: sticky.userData(owned) }
+      return { memberId: id, groupInstanceId: null, topics, userData: encodeHeldBefore(owned) }
     })
     const assignment = sticky.assign(views, counts)
     this.#generationId += 1

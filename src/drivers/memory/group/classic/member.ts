@@ -75,6 +75,7 @@ export function haveCommonProtocol(members: Iterable<GroupMember>, protocols: Gr
 function sameSubscription(a: Subscription, b: Subscription): boolean {
   return (
     a.version === b.version &&
+    a.generationId === b.generationId &&
     a.topics.length === b.topics.length &&
     a.topics.every((topic, index) => topic === b.topics[index]) &&
     sameBytes(a.userData, b.userData) &&

@@ -1,3 +1,4 @@
+import type { Subscription } from '../../../../connection/requests/groups.js'
 import type { AssignorName } from '../../../../driver/consumer.js'
 import type { TopicPartition } from '../../../../message/topic-partition.js'
 
@@ -8,12 +9,24 @@ export interface AssignorMember {
   readonly groupInstanceId: string | null
   readonly topics: readonly string[]
   readonly userData: Buffer | null
+  /** What it says that it holds while it joins, and since which generation. Missing: nothing. */
+  readonly owned?: HeldBefore | undefined
 }
 
 /** What a member held last, and in which generation. */
 export interface HeldBefore {
   readonly generationId: number
   readonly partitions: readonly TopicPartition[]
+}
+
+/** What a member says of its partitions when it joins. */
+export interface Claims {
+  /** Its own still. */
+  readonly now: readonly TopicPartition[]
+  /** What the last division gave it, held or not. */
+  readonly last: readonly TopicPartition[]
+  /** Of the last division; -1 before the first. */
+  readonly generationId: number
 }
 
 /** Partitions by member id; every member has an entry. */
@@ -27,10 +40,20 @@ export interface Assignor {
   readonly name: AssignorName
   /** The name in JoinGroup; all members of a group must have one in common. */
   readonly protocolName: string
-  /** What a member tells the leader about itself with its subscription. */
-  userData(owned: HeldBefore): Buffer | null
+  /**
+   * `eager`: members hold nothing while they join. `cooperative`: they keep what they have, and what is to change hands is
+   * given to nobody before its owner has given it up and joined again.
+   */
+  readonly kind: 'eager' | 'cooperative'
+  /** What a member tells the leader about itself. */
+  subscription(topics: readonly string[], claims: Claims): Subscription
   /** @param partitionCounts by topic; a topic that is missing here does not exist yet and is left out. */
   assign(members: readonly AssignorMember[], partitionCounts: ReadonlyMap<string, number>): GroupAssignment
+}
+
+/** Of an eager member. Version 0 is what every client reads. */
+export function eagerSubscription(topics: readonly string[], userData: Buffer | null): Subscription {
+  return { version: 0, topics, userData, ownedPartitions: [] }
 }
 
 export function emptyAssignment(members: readonly AssignorMember[]): GroupAssignment {

@@ -1,10 +1,18 @@
-import { emptyAssignment, inJavaOrder, partitionsOf, subscribedTopics, type Assignor } from './assignor.js'
+import {
+  eagerSubscription,
+  emptyAssignment,
+  inJavaOrder,
+  partitionsOf,
+  subscribedTopics,
+  type Assignor,
+} from './assignor.js'
 
 /** Java's `range` without racks: topic by topic, neighbouring partitions to members in order, the first ones one more. */
 export const range: Assignor = {
   name: 'range',
   protocolName: 'range',
-  userData: () => null,
+  kind: 'eager',
+  subscription: (topics) => eagerSubscription(topics, null),
   assign(members, partitionCounts) {
     const assignment = emptyAssignment(members)
     const ordered = inJavaOrder(members)

@@ -1,6 +1,7 @@
 import type { TopicPartition } from '../../../../message/topic-partition.js'
 import {
   compareText,
+  eagerSubscription,
   emptyAssignment,
   inJavaOrder,
   partitionsOf,
@@ -14,7 +15,8 @@ import {
 export const roundRobin: Assignor = {
   name: 'roundrobin',
   protocolName: 'roundrobin',
-  userData: () => null,
+  kind: 'eager',
+  subscription: (topics) => eagerSubscription(topics, null),
   assign: (members, partitionCounts) => deal(members, inJavaOrder(members), partitionCounts),
 }
 
@@ -22,7 +24,8 @@ export const roundRobin: Assignor = {
 export const kafkajsRoundRobin: Assignor = {
   name: 'kafkajs-roundrobin',
   protocolName: 'RoundRobinAssigner',
-  userData: () => null,
+  kind: 'eager',
+  subscription: (topics) => eagerSubscription(topics, null),
   assign(members, partitionCounts) {
     const byMemberId = [...members].sort((left, right) => compareText(left.memberId, right.memberId))
     return deal(members, byMemberId, partitionCounts)

@@ -1,6 +1,7 @@
 import { partitionKey, type TopicPartition } from '../../../../message/topic-partition.js'
 import {
   compareText,
+  eagerSubscription,
   emptyAssignment,
   inJavaOrder,
   partitionsOf,
@@ -8,6 +9,7 @@ import {
   type Assignor,
   type AssignorMember,
   type GroupAssignment,
+  type HeldBefore,
 } from './assignor.js'
 import { decodeHeldBefore, encodeHeldBefore } from './held-before.js'
 
@@ -18,28 +20,39 @@ import { decodeHeldBefore, encodeHeldBefore } from './held-before.js'
 export const sticky: Assignor = {
   name: 'sticky',
   protocolName: 'tidemark-sticky',
-  userData: encodeHeldBefore,
-  assign(members, partitionCounts) {
-    const ordered = inJavaOrder(members)
-    const partitions = subscribedTopics(members, partitionCounts).flatMap((topic) =>
-      partitionsOf(topic, partitionCounts.get(topic) ?? 0),
-    )
-    const owners = previousOwners(ordered, partitions)
-    return subscriptionsAreEqual(ordered)
-      ? assignByQuota(ordered, partitions, owners)
-      : assignByLoad(ordered, partitions, owners)
-  },
+  kind: 'eager',
+  subscription: (topics, { last, generationId }) =>
+    eagerSubscription(topics, encodeHeldBefore({ generationId, partitions: last })),
+  assign: (members, partitionCounts) =>
+    divideSticky(members, partitionCounts, ({ userData }) => decodeHeldBefore(userData)),
+}
+
+/** @param heldBy what a member had, and may keep as far as that is fair */
+export function divideSticky(
+  members: readonly AssignorMember[],
+  partitionCounts: ReadonlyMap<string, number>,
+  heldBy: (member: AssignorMember) => HeldBefore,
+): GroupAssignment {
+  const ordered = inJavaOrder(members)
+  const partitions = subscribedTopics(members, partitionCounts).flatMap((topic) =>
+    partitionsOf(topic, partitionCounts.get(topic) ?? 0),
+  )
+  const owners = previousOwners(ordered, partitions, heldBy)
+  return subscriptionsAreEqual(ordered)
+    ? assignByQuota(ordered, partitions, owners)
+    : assignByLoad(ordered, partitions, owners)
 }
 
 /** The rightful owner of each partition that had one and may keep it. */
 function previousOwners(
   ordered: readonly AssignorMember[],
   partitions: readonly TopicPartition[],
+  heldBy: (member: AssignorMember) => HeldBefore,
 ): ReadonlyMap<string, string> {
   const exists = new Set(partitions.map(({ topic, partition }) => partitionKey(topic, partition)))
   const claims = new Map<string, { memberId: string; generationId: number }>()
   for (const member of ordered) {
-    const owned = decodeHeldBefore(member.userData)
+    const owned = heldBy(member)
     for (const { topic, partition } of owned.partitions) {
       const key = partitionKey(topic, partition)
       if (!exists.has(key) || !member.topics.includes(topic)) continue

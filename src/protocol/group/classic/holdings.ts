@@ -1,0 +1,54 @@
+import { partitionKey, type TopicPartition } from '../../../message/topic-partition.js'
+import type { Claims } from './assignors/assignor.js'
+
+/** What a division changes for a member. */
+interface Difference {
+  readonly added: readonly TopicPartition[]
+  /** Ours yet, and not in the division: to be given up. */
+  readonly removed: readonly TopicPartition[]
+}
+
+/** The partitions of one member, and what it tells the group's leader of them with its next join. */
+export class Holdings implements Claims {
+  #now: readonly TopicPartition[] = []
+  #last: readonly TopicPartition[] = []
+  #generationId = -1
+
+  /** Ours. */
+  get now(): readonly TopicPartition[] {
+    return this.#now
+  }
+
+  /** What the last division gave us, whether we hold it yet or not. */
+  get last(): readonly TopicPartition[] {
+    return this.#last
+  }
+
+  /** Of the last division. */
+  get generationId(): number {
+    return this.#generationId
+  }
+
+  divided(partitions: readonly TopicPartition[], generationId: number): Difference {
+    const added = without(partitions, this.#now)
+    const removed = without(this.#now, partitions)
+    this.#now = [...this.#now, ...added]
+    this.#last = partitions
+    this.#generationId = generationId
+    return { added, removed }
+  }
+
+  gaveUp(partitions: readonly TopicPartition[]): void {
+    this.#now = without(this.#now, partitions)
+  }
+
+  gaveUpAll(): void {
+    this.#now = []
+  }
+}
+
+function without(partitions: readonly TopicPartition[], others: readonly TopicPartition[]): readonly TopicPartition[] {
+  if (others.length === 0) return partitions
+  const keys = new Set(others.map(({ topic, partition }) => partitionKey(topic, partition)))
+  return partitions.filter(({ topic, partition }) => !keys.has(partitionKey(topic, partition)))
+}
