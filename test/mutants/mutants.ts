@@ -93,8 +93,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'rejoins without waiting for the drain',
     file: 'src/protocol/group/classic/member.ts',
-    find: 'else await this.#giveUp(generation, first.kind)',
-    replace: 'else void this.#giveUp(generation, first.kind)',
+    find: 'else await this.#giveUp(stay, first.kind)',
+    replace: 'else void this.#giveUp(stay, first.kind)',
     why: 'the next owner starts while handlers still run, and what they finish cannot be committed',
   },
   {
@@ -674,8 +674,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'what was lost is not told',
     file: 'src/protocol/group/classic/member.ts',
-    find: "    this.#events.lost(this.#owned.partitions)\n    if (end.kind === 'failed') {",
-    replace: "    if (end.kind === 'failed') {",
+    find: '    this.#events.lost(lost)\n    tell(',
+    replace: '    void lost\n    tell(',
     why: 'handlers of partitions that others own go on as if nothing had happened',
   },
   {

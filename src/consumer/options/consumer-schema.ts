@@ -158,7 +158,7 @@ const optionFields = {
     .default(null)
     .describe('a name for static membership: a restart within the session timeout keeps its partitions'),
   assignors: z
-    .array(z.enum(['sticky', 'range', 'roundrobin', 'kafkajs-roundrobin']))
+    .array(z.enum(['cooperative-sticky', 'sticky', 'range', 'roundrobin', 'kafkajs-roundrobin']))
     .min(1)
     .default(['sticky'])
     .describe('how a group shares partitions, in order of preference'),

@@ -31,7 +31,7 @@ interface HeartbeatParts {
   beaten(at: number): void
 }
 
-/** After a division another one often follows soon: it is heard of early. Each wait is twice the one before. */
+/** Of a division that may end soon the next is heard of early. Each wait is twice the one before. */
 const firstBeatMs = 100
 
 /**
@@ -48,10 +48,11 @@ export async function keepAlive(
   let confirmedAt = clock.now()
   let failures = 0
   let generation = stay.generationOver
-  let nextMs = firstBeatMs
+  const firstWait = () => (stay.mayEndSoon ? firstBeatMs : heartbeatIntervalMs)
+  let nextMs = firstWait()
   const what = `heartbeats of group "${line.key}"`
   for (;;) {
-    if (generation !== stay.generationOver) nextMs = firstBeatMs
+    if (generation !== stay.generationOver) nextMs = firstWait()
     generation = stay.generationOver
     const expiresAt = confirmedAt + sessionTimeoutMs
     const usualMs = Math.min(heartbeatIntervalMs, nextMs)

@@ -134,15 +134,12 @@ export class ClassicMember implements Membership {
   async #run(): Promise<void> {
     for (let attempt = 1; !this.#ending.signal.aborted;) {
       const step = await this.#enter(attempt)
-      if (step?.kind === 'done') {
-        attempt = 1
-        tell(this.#context.settings, { kind: 'inside-group-again' })
-        await this.#belong(step.value)
-      } else {
-        if (step?.kind === 'failed') this.#failure ??= step.error
-        if (step?.kind === 'failed') break
-        attempt += 1
+      if (step?.kind === 'failed') {
+        this.#failure ??= step.error
+        break
       }
+      attempt = step?.kind === 'done' ? 1 : attempt + 1
+      if (step?.kind === 'done') await this.#belong(step.value)
       this.#goTo('unjoined')
     }
     await this.#finish()
@@ -204,7 +201,7 @@ export class ClassicMember implements Membership {
     const before = stay.identity.generationId
     // A coordinator that names no leader divides by itself, and knows what is ours.
     const isNext = answer.generationId <= before + 1 || answer.leader === ''
-    stay.goesOn(this.#identityIn(answer))
+    stay.goesOn(this.#identityIn(answer), isCooperative)
     if (isCooperative && isNext) return
     const reason = isNext
       ? `the group chose the eager assignor "${answer.protocolName}", under which nobody keeps partitions while it joins`
@@ -233,12 +230,13 @@ export class ClassicMember implements Membership {
   /** The life of one generation: from its assignment until it is to be joined again, or everything is given up or gone. */
   async #belong({ joined, synced }: Entered): Promise<void> {
     const { answer, isCooperative } = joined
-    const stay = this.#stay ?? this.#begin(answer)
+    const stay = this.#stay ?? this.#begin(joined)
     const { added, removed } = this.#holdings.divided(synced.partitions, answer.generationId)
     this.#machine.to('stable')
     if (synced.duty) void watchTopics(this.#context, stay, synced.duty, () => this.#machine.is('stable')) // never rejects
     if (this.#failure) stay.end({ kind: 'failed', error: this.#failure })
     this.#assign(added, this.#context.settings.from)
+    tell(this.#context.settings, { kind: 'inside-group-again' })
     const { memberId, generationId } = answer
     const partitions = synced.partitions.length
     tell(this.#context.settings, { kind: 'joined', memberId, generation: generationId, partitions })
@@ -251,8 +249,10 @@ export class ClassicMember implements Membership {
     this.#endStay()
   }
 
-  #begin(answer: Joined['answer']): Stay {
-    const stay = new Stay(this.#identityIn(answer))
+  #begin({ answer, isCooperative }: Joined): Stay {
+    // A static member that comes back begins no division.
+    const mayEndSoon = isCooperative && this.#context.settings.groupInstanceId === null
+    const stay = new Stay(this.#identityIn(answer), mayEndSoon)
     this.#stay = stay
     this.#lastHeartbeatAt = this.#context.runtime.clock.now()
     this.#beat(stay).catch((defect: unknown) => stay.end({ kind: 'failed', error: crash(defect) }))

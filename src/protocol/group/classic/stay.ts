@@ -29,12 +29,20 @@ export class Stay {
   readonly #ended = deferred<StayEnd>()
   readonly #over = new AbortController()
 
-  constructor(identity: GroupMemberIdentity) {
+  #mayEndSoon: boolean
+
+  /** @param mayEndSoon this division may be the first of two rounds */
+  constructor(identity: GroupMemberIdentity, mayEndSoon: boolean) {
     this.#identity = identity
+    this.#mayEndSoon = mayEndSoon
   }
 
   get identity(): GroupMemberIdentity {
     return this.#identity
+  }
+
+  get mayEndSoon(): boolean {
+    return this.#mayEndSoon
   }
 
   /** Resolves when the group wants everyone to join again. We are still a member. */
@@ -67,8 +75,9 @@ export class Stay {
   }
 
   /** The next generation begins with us. */
-  goesOn(identity: GroupMemberIdentity): void {
+  goesOn(identity: GroupMemberIdentity, mayEndSoon: boolean): void {
     this.#identity = identity
+    this.#mayEndSoon = mayEndSoon
     this.#place = 'in'
     this.#rebalance = deferred<Rebalance>()
     this.#generationOver.abort(new Error('the generation is over'))
