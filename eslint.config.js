@@ -27,6 +27,13 @@ const nondeterminism = [
   { selector: "MemberExpression[object.name='performance'][property.name='now']", message: 'Use runtime.clock.now().' },
 ]
 
+const listeners = [
+  {
+    selector: "CallExpression[callee.property.name='addEventListener']",
+    message: 'Use onAbort of runtime/on-abort.ts: one listener of a signal for any number of waits.',
+  },
+]
+
 export default tseslint.config(
   { ignores: ['dist', 'coverage', 'docs/api', 'test/vectors', 'examples/alarm/data'] },
   {
@@ -46,8 +53,13 @@ export default tseslint.config(
   },
   {
     files: ['src/**/*.ts'],
+    ignores: ['src/runtime/on-abort.ts'],
+    rules: { 'no-restricted-syntax': ['error', ...listeners] },
+  },
+  {
+    files: ['src/**/*.ts'],
     ignores: ['src/runtime/**', 'src/drivers/**', 'src/cli/**'],
-    rules: { 'no-restricted-syntax': ['error', ...nondeterminism] },
+    rules: { 'no-restricted-syntax': ['error', ...nondeterminism, ...listeners] },
   },
   { files: ['*.config.ts'], rules: { 'no-restricted-exports': 'off' } },
 )

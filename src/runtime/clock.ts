@@ -1,6 +1,6 @@
-import { setMaxListeners } from 'node:events'
 // The global of that name is looked up by a getter at every use.
 import { performance } from 'node:perf_hooks'
+import { onAbort } from './on-abort.js'
 
 /** A timer that has not fired yet. Cancelling a fired timer does nothing. */
 export interface Timer {
@@ -34,18 +34,16 @@ export function sleepWith(setTimer: Clock['setTimer'], delayMs: number, signal?:
       reject(signal.reason as Error)
       return
     }
-    const onAbort = () => {
-      timer.cancel()
-      reject(signal?.reason as Error)
-    }
     const timer = setTimer(delayMs, () => {
-      signal?.removeEventListener('abort', onAbort)
+      stopListening?.()
       resolve()
     })
-    if (signal === undefined) return
-    // Any number of waits may end with one partition or one assignment; Node would take the eleventh for a leak.
-    setMaxListeners(0, signal)
-    signal.addEventListener('abort', onAbort, { once: true })
+    const stopListening =
+      signal &&
+      onAbort(signal, () => {
+        timer.cancel()
+        reject(signal.reason as Error)
+      })
   })
 }
 

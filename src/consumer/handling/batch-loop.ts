@@ -1,6 +1,6 @@
 import type { Message } from '../../message/message.js'
 import { deferred } from '../../runtime/deferred.js'
-import { whenAborted } from '../../runtime/when-aborted.js'
+import { onAbort } from '../../runtime/on-abort.js'
 import { late, type Settlement } from '../partition/settlement.js'
 import type { Delivery } from '../partition/delivery.js'
 import type { Work } from '../partition/work.js'
@@ -128,7 +128,11 @@ export class BatchLoop {
     const { closing } = work.partition.lanes
     const { promise: asked, resolve: go } = deferred<void>()
     this.#held.push(go)
-    await Promise.race([asked, whenAborted(closing)])
+    if (!closing.aborted) {
+      const stopListening = onAbort(closing, go)
+      await asked
+      stopListening()
+    }
     if (!closing.aborted) return this.#begin(work, inner)
     this.#held = this.#held.filter((one) => one !== go)
     // Whoever asked is not for this one.

@@ -2,6 +2,7 @@ import { StateError, TidemarkError, TimeoutError } from '../../errors.js'
 import { isRecord } from '../../input/shapes.js'
 import { partitionKey, type TopicPartition } from '../../message/topic-partition.js'
 import { exponential } from '../../runtime/backoff.js'
+import { onAbort } from '../../runtime/on-abort.js'
 import type { Runtime } from '../../runtime/runtime.js'
 import { withinDeadline } from '../../runtime/within-deadline.js'
 import type { Telemetry } from '../../telemetry/guard.js'
@@ -107,8 +108,7 @@ export class UserHooks {
   async #ask(held: readonly OwnedPartition[], signal: AbortSignal): Promise<ReadonlyMap<string, number>> {
     const { onAssigned } = this.#settings
     const controller = new AbortController()
-    const abort = () => controller.abort(signal.reason)
-    signal.addEventListener('abort', abort, { once: true })
+    onAbort(signal, () => controller.abort(signal.reason))
     const places = held.map(({ topic, partition, assigned }) => {
       return { topic, partition, committed: assigned.committed?.offset ?? null }
     })
@@ -157,12 +157,12 @@ function allGone(partitions: readonly OwnedPartition[]) {
   const look = () => {
     if (partitions.every(({ isGone }) => isGone)) controller.abort(over('onAssigned'))
   }
-  for (const { signal } of partitions) signal.addEventListener('abort', look)
+  const stops = partitions.map(({ signal }) => onAbort(signal, look))
   look()
   return {
     signal: controller.signal,
     over: () => {
-      for (const { signal } of partitions) signal.removeEventListener('abort', look)
+      for (const stop of stops) stop()
     },
   }
 }

@@ -1,3 +1,4 @@
+import { onAbort } from '../../runtime/on-abort.js'
 import type { OwnedPartition } from '../partition/owned-partition.js'
 
 interface Waiting {
@@ -38,7 +39,7 @@ export class Confirmations {
         return
       }
       this.#waiting.set(partition, [mine])
-      partition.signal.addEventListener('abort', () => this.#endAll(partition), { once: true })
+      onAbort(partition.signal, () => this.#endAll(partition))
     })
   }
 

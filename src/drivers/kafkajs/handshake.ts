@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import type { ISocketFactory, KafkaConfig } from 'kafkajs'
 import { RequestError } from '../../connection/request-error.js'
+import { onAbort } from '../../runtime/on-abort.js'
 import { decodeApiVersions, encodeApiVersions, newestApiVersions, oldestApiVersions } from '../../wire/api-versions.js'
 import type { BrokerVersions } from '../../wire/apis.js'
 import { addressText, type Address } from './addresses.js'
@@ -29,7 +30,7 @@ export async function openSession(
   signal.throwIfAborted()
   const session = await connect(address, settings, signal, onLost)
   const abort = () => session.destroy(signal.reason as RequestError)
-  signal.addEventListener('abort', abort, { once: true })
+  const stopListening = onAbort(signal, abort)
   if (signal.aborted) abort()
   try {
     const versions = await askVersions(session, settings)
@@ -42,7 +43,7 @@ export async function openSession(
     session.destroy(failure)
     throw failure
   } finally {
-    signal.removeEventListener('abort', abort)
+    stopListening()
   }
 }
 
@@ -63,7 +64,6 @@ function connect(
       session?.destroy(error)
       reject(asFailureToConnect(error, address, settings, hintAtEnd(config)))
     }
-    const abort = () => fail(signal.reason as RequestError)
     const timer = clock.setTimer(connectionTimeoutMs, () =>
       fail(
         new RequestError(
@@ -75,7 +75,7 @@ function connect(
     )
     const settle = () => {
       timer.cancel()
-      signal.removeEventListener('abort', abort)
+      stopListening()
     }
     const onConnect = () => {
       if (state !== 'connecting') return
@@ -85,7 +85,7 @@ function connect(
       queueMicrotask(() => resolve(session!))
     }
     let session: Session | undefined
-    signal.addEventListener('abort', abort, { once: true })
+    const stopListening = onAbort(signal, () => fail(signal.reason as RequestError))
     try {
       // As kafkajs calls it: `ssl: true` means TLS with Node's defaults.
       const ssl = config.ssl as Parameters<ISocketFactory>[0]['ssl']

@@ -1,7 +1,7 @@
-import { setMaxListeners } from 'node:events'
 import type { RequestError } from '../../connection/request-error.js'
 import type { AnswerTo, Request } from '../../connection/requests/apis.js'
 import type { Clock, Timer } from '../../runtime/clock.js'
+import { onAbort } from '../../runtime/on-abort.js'
 import { StateMachine } from '../../runtime/state-machine.js'
 import type { EncodedBatch } from '../../wire/record-batch-encoder.js'
 
@@ -36,7 +36,7 @@ export class PendingRequest<R extends Request = Request> {
   readonly #machine: StateMachine<State>
   readonly #parts: PendingRequestParts<R>
   readonly #timer: Timer
-  readonly #onAbort = () => this.#giveUp('aborted')
+  readonly #stopListening: (() => void) | undefined
 
   constructor(parts: PendingRequestParts<R>) {
     this.request = parts.request
@@ -48,10 +48,7 @@ export class PendingRequest<R extends Request = Request> {
       // Pending I/O first: it may have been this process that stood still, and the answer is here.
       () => parts.clock.defer(() => this.#giveUp('timed-out')),
     )
-    if (parts.signal === undefined) return
-    // Node warns of a leak at eleven listeners; here each is a request that is out, and is removed with it.
-    setMaxListeners(0, parts.signal)
-    parts.signal.addEventListener('abort', this.#onAbort, { once: true })
+    this.#stopListening = parts.signal && onAbort(parts.signal, () => this.#giveUp('aborted'))
   }
 
   /** Its bytes went to the socket, whatever became of it. */
@@ -97,7 +94,7 @@ export class PendingRequest<R extends Request = Request> {
 
   #disarm(): void {
     this.#timer.cancel()
-    this.#parts.signal?.removeEventListener('abort', this.#onAbort)
+    this.#stopListening?.()
   }
 
   #giveUp(why: 'timed-out' | 'aborted'): void {

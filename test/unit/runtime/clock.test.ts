@@ -1,6 +1,7 @@
 import { getEventListeners } from 'node:events'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { systemClock } from '../../../src/runtime/clock.js'
+import { onAbort } from '../../../src/runtime/on-abort.js'
 
 describe('a timer of the system clock', () => {
   beforeEach(() => vi.useFakeTimers())
@@ -44,7 +45,7 @@ describe('timers of the system clock', () => {
 })
 
 describe('waits that end with one signal', () => {
-  it('may be many: no warning, and none leaves a listener behind', async () => {
+  it('may be many: no warning, since they share one listener', async () => {
     const warnings: Error[] = []
     const note = (warning: Error) => void warnings.push(warning)
     process.on('warning', note)
@@ -52,7 +53,7 @@ describe('waits that end with one signal', () => {
     const over = Array.from({ length: 20 }, () => systemClock.sleep(1, ending.signal))
     const ended = Array.from({ length: 20 }, () => systemClock.sleep(60_000, ending.signal))
     await Promise.all(over)
-    expect(getEventListeners(ending.signal, 'abort').length).toBe(20)
+    expect(getEventListeners(ending.signal, 'abort').length).toBe(1)
     const rejected = Promise.allSettled(ended)
     ending.abort(new Error('over'))
     expect((await rejected).every(({ status }) => status === 'rejected')).toBe(true)
@@ -60,5 +61,18 @@ describe('waits that end with one signal', () => {
     await systemClock.sleep(5)
     process.off('warning', note)
     expect(warnings).toEqual([])
+  })
+
+  it('end one after another, and what one of them stops does not run', () => {
+    const ending = new AbortController()
+    const ran: string[] = []
+    const waits = ['first', 'second', 'third'].map((name, index) =>
+      onAbort(ending.signal, () => {
+        ran.push(name)
+        if (index === 0) waits[1]?.()
+      }),
+    )
+    ending.abort()
+    expect(ran).toEqual(['first', 'third'])
   })
 })

@@ -2,6 +2,7 @@ import { RequestError, type RequestFailure } from '../../../connection/request-e
 import type { Request } from '../../../connection/requests/apis.js'
 import type { ProduceAnswer } from '../../../connection/requests/produce.js'
 import type { Timer } from '../../../runtime/clock.js'
+import { onAbort } from '../../../runtime/on-abort.js'
 import { StateMachine } from '../../../runtime/state-machine.js'
 import type { AnyAnswer } from '../broker/broker.js'
 import { noInterference, type Interference } from './fault-rules.js'
@@ -14,7 +15,7 @@ interface Exchange {
   readonly resolve: (answer: AnyAnswer) => void
   readonly reject: (error: RequestError) => void
   readonly signal: AbortSignal | undefined
-  onAbort: (() => void) | undefined
+  stopListening: (() => void) | undefined
   /** False while a throttle time keeps it from being written. */
   written: boolean
   interference: Interference
@@ -83,7 +84,7 @@ export class MemorySocket implements ServedSocket {
       resolve,
       reject,
       signal,
-      onAbort: undefined,
+      stopListening: undefined,
       written: false,
       interference: noInterference,
       hasArrived: false,
@@ -120,10 +121,7 @@ export class MemorySocket implements ServedSocket {
 
   #watch(exchange: Exchange): void {
     const { deadline, signal } = exchange
-    if (signal !== undefined) {
-      exchange.onAbort = () => this.#giveUp('aborted', exchange)
-      signal.addEventListener('abort', exchange.onAbort, { once: true })
-    }
+    if (signal !== undefined) exchange.stopListening = onAbort(signal, () => this.#giveUp('aborted', exchange))
     if (this.#deadline === null || deadline < this.#deadline.time) this.#armDeadline(deadline)
   }
 
@@ -233,7 +231,7 @@ export class MemorySocket implements ServedSocket {
   }
 
   #release(exchange: Exchange): void {
-    if (exchange.onAbort !== undefined) exchange.signal?.removeEventListener('abort', exchange.onAbort)
+    exchange.stopListening?.()
   }
 
   // ── Broker's side ─────────────────────────────────────────────────────────────────────────────────────────────────
