@@ -48,7 +48,7 @@ export type MessagingConsumerOptions<Topics extends readonly Topic[] = readonly 
   readonly transaction?: ConsumerTransactionOptions | undefined
   /**
    * Where a record that failed in place waits to be tried again, while its partition goes on: delay topics named
-   * `<topic>.<group>.retry.<delay>`, which this consumer reads along. Behind the last delay comes the dead letter. They must
+   * `<topic>.retry.<group>.<delay>`, which this consumer reads along. Behind the last delay comes the dead letter. They must
    * exist with as many partitions as their topic: `ensureTopics(consumer.delayTopics)`.
    */
   readonly retryLater?:
@@ -125,7 +125,7 @@ export function resolveConsumerOptions<Topics extends readonly Topic[]>(
     dedupe: resolveDedupe(dedupe, resolved.group),
     reorder,
     transaction: resolveTransaction(subject, chosen, resolved, transaction, retryLater, options),
-    retryLater: resolveRetryLater(retryLater, resolved.group, resolved.topics),
+    retryLater: resolveRetryLater(retryLater, resolved.group, resolved.topics, resolved.order),
   }
 }
 

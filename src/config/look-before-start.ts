@@ -35,7 +35,7 @@ export async function lookBeforeStart(
   if (side !== null) {
     await requireTopics({ topics: [side], option: 'reorder.late.topic', why: 'late records go there', ...look })
   }
-  if (retryLater !== null) await lookAtDelayTopics(retryLater.levels, look)
+  if (retryLater !== null) await lookAtDelayTopics(retryLater, look)
   if (deadLetter !== null && !signal.aborted) {
     await lookAtDeadLetterTopic({ target: deadLetter.topic, sources: topics, ...look })
   }

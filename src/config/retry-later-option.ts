@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { DelayLevels } from '../retry/delay-levels.js'
 import { delayMs, delayText } from '../retry/delays.js'
+import { isDelayName } from '../topic/delay-topic-name.js'
 import { isTopicName, topicNameRule } from '../topic/topic-definition.js'
 import type { Topic } from '../topic/topic.js'
 
@@ -9,6 +10,8 @@ export interface ResolvedRetryLater {
   readonly group: string
   readonly levels: DelayLevels
   readonly order: 'key' | 'none'
+  /** What waits for its turn while a record waits in its place. */
+  readonly lanes: 'partition' | 'key' | 'none'
 }
 
 const delay = z
@@ -68,6 +71,8 @@ export function checkRetryLater(
     refuse(['order'], "'none' with handleBatch or loop: records of a key are kept together one by one, with handle")
   if (retryLater.order === 'key' && handle !== undefined && order === 'none')
     refuse(['order'], "'none', as order of the consumer is: nothing keeps the records of a key in order")
+  if (!isDelayName(name))
+    refuse(['name'], 'a text that neither begins with "retry." nor has ".retry." in it, for the names of delay topics')
   const illegal = new DelayLevels(topics, name, delays).topics.find((one) => !isTopicName(one))
   if (illegal === undefined) return
   const cause = retryLater.name === undefined ? `, for the group makes "${illegal.slice(0, 80)}" of it` : ''
@@ -78,7 +83,8 @@ export function resolveRetryLater(
   option: Option,
   group: string | null,
   topics: readonly Topic[],
+  lanes: ResolvedRetryLater['lanes'],
 ): ResolvedRetryLater | null {
   if (option === undefined || group === null) return null
-  return { group, levels: new DelayLevels(topics, option.name ?? group, option.delays), order: option.order }
+  return { group, levels: new DelayLevels(topics, option.name ?? group, option.delays), order: option.order, lanes }
 }

@@ -28,7 +28,7 @@ export interface OutboxContent {
 }
 
 export interface OutboxBacklog {
-  /** Rows that are not sent yet, those that are held included. */
+  /** Rows that are not sent yet, those that are held included; a store may count no further than some bound. */
   readonly rows: number
   readonly held: number
   /** By the clock of the database; `null` when there is none. */

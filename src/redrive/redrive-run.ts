@@ -55,6 +55,8 @@ export class RedriveRun {
   readonly #ending = new AbortController()
   readonly #startedAt: number
   readonly #toldRefusals = new Set<RefusalReason>()
+  /** Partitions in which letters came after the beginning. */
+  readonly #cameLater = new Set<number>()
   #failure: TidemarkError | null = null
 
   constructor(messaging: Messaging, redrive: ResolvedRedrive, plan: RedrivePlan) {
@@ -99,10 +101,19 @@ export class RedriveRun {
     if (this.#ending.signal.aborted || this.#redrive.dryRun || this.#consumer.state !== 'running') return
     try {
       await this.#consumer.commit()
+      await this.#leaveTheRest()
     } catch (cause) {
       const message =
         'all letters were sent, but nobody confirmed how far the redrive came; another run may repeat some'
       this.#fail(new RedriveStop('progress-unknown', message, { cause }))
+    }
+  }
+
+  /** What came after the beginning was looked at and left: no word of it as of something that may be done twice. */
+  async #leaveTheRest(): Promise<void> {
+    for (const { topic, partition, end } of this.#plan.parts) {
+      if (!this.#cameLater.has(partition)) continue
+      await this.#consumer.seek(topic, partition, end).catch(() => undefined) // another run has it by now
     }
   }
 
@@ -165,6 +176,7 @@ export class RedriveRun {
     const part = this.#parts.get(partition)
     if (part === undefined || offset >= part.end) {
       this.#consumer.pause([{ topic, partition }])
+      this.#cameLater.add(partition)
       throw new RetryLater(untilTheEndMs, 'it came after the redrive had begun')
     }
     if (offset < part.from || part.completed.some(({ from, to }) => offset >= from && offset < to)) return

@@ -1,4 +1,4 @@
-import { delayTopicName } from '../topic/delay-topic-name.js'
+import { delayTopicName, isDelayTopicNamed } from '../topic/delay-topic-name.js'
 import type { Topic } from '../topic/topic.js'
 import { delayText } from './delays.js'
 
@@ -23,16 +23,18 @@ const keptMs = 7 * 86_400_000
 const usualMaxBytes = 1_048_588
 const headerBytes = 65_536
 
-/** The delay topics of a consumer: `<topic>.<name>.retry.<delay>`, so those of two groups are never the same. */
+/** The delay topics of a consumer: `<topic>.retry.<name>.<delay>`, so those of two groups are never the same. */
 export class DelayLevels {
   readonly #places = new Map<string, DelayPlace>()
   readonly ofTopic: ReadonlyMap<string, readonly string[]>
+  readonly #name: string
 
   /**
    * @param name stands in the names of the topics, so that no other consumer reads them: by default the group
    * @param delaysMs rising
    */
   constructor(sources: readonly Topic[], name: string, delaysMs: readonly number[]) {
+    this.#name = name
     for (const source of sources) {
       const levels = delaysMs.map((delayMs, index) => ({
         topic: delayTopicName(source.name, name, delayText(delayMs)),
@@ -50,6 +52,12 @@ export class DelayLevels {
   /** All of them. */
   get topics(): readonly string[] {
     return [...this.ofTopic.values()].flat()
+  }
+
+  /** A delay topic of theirs by its name, though none of these. */
+  wasOne(topic: string): boolean {
+    if (this.#places.has(topic)) return false
+    return [...this.ofTopic.keys()].some((source) => isDelayTopicNamed(source, this.#name, topic))
   }
 
   /** Of a topic that the consumer reads. */

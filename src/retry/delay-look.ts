@@ -2,12 +2,14 @@ import { ConfigError, type ConfigIssue } from '../errors.js'
 import type { Clock } from '../runtime/clock.js'
 import type { Logger } from '../telemetry/logger.js'
 import { lookAgain } from '../topic/look-again.js'
+import type { TopicPartition } from '../message/topic-partition.js'
 import type { DelayLevels } from './delay-levels.js'
 
 /** What is asked of the cluster before a consumer starts. */
 interface ClusterView {
+  /** `null`: all there are. */
   describeTopics(
-    topics: readonly string[],
+    topics: readonly string[] | null,
     options: { readonly timeoutMs: number },
   ): Promise<readonly { readonly name: string; readonly partitions: readonly unknown[] }[]>
   describeConfig(
@@ -15,6 +17,22 @@ interface ClusterView {
     name: string,
     options: { readonly timeoutMs: number },
   ): Promise<ReadonlyMap<string, string | null>>
+  listOffsets(
+    partitions: readonly TopicPartition[],
+    position: 'earliest' | 'latest',
+    options: { readonly timeoutMs: number },
+  ): Promise<readonly number[]>
+  committedOffsets(
+    group: string,
+    partitions: readonly TopicPartition[],
+    options: { readonly timeoutMs: number },
+  ): Promise<readonly (TopicPartition & { readonly offset: number })[]>
+}
+
+/** Whose delay topics. */
+export interface DelayTopicsOf {
+  readonly group: string
+  readonly levels: DelayLevels
 }
 
 export interface DelayLook {
@@ -33,7 +51,7 @@ const askMs = 2_000
  *
  * @throws ConfigError when one is missing, is compacted, keeps records for less than they wait, or has too few partitions
  */
-export async function lookAtDelayTopics(levels: DelayLevels, look: DelayLook): Promise<void> {
+export async function lookAtDelayTopics({ group, levels }: DelayTopicsOf, look: DelayLook): Promise<void> {
   if (look.signal.aborted) return
   try {
     let issues = await lookAgain(
@@ -43,6 +61,7 @@ export async function lookAtDelayTopics(levels: DelayLevels, look: DelayLook): P
     )
     if (issues.length === 0) issues = await configIssues(levels, look)
     if (issues.length > 0) throw new ConfigError('retryLater', issues)
+    await tellLeftBehind(group, levels, look)
   } catch (error) {
     if (look.signal.aborted) return
     if (error instanceof ConfigError) throw error
@@ -83,6 +102,32 @@ async function configIssues(levels: DelayLevels, { cluster }: DelayLook): Promis
       issues.push(issue(name, `keeps records for ${keptMs} ms, and they wait ${delayMs} ms`, 'raise its retention.ms'))
   }
   return issues
+}
+
+/** A delay that was taken out of the option: nobody reads its topic any more, and keys whose records stand there are overtaken. */
+async function tellLeftBehind(
+  group: string,
+  levels: DelayLevels,
+  { cluster, logger, signal }: DelayLook,
+): Promise<void> {
+  const options = { timeoutMs: askMs }
+  const all = await cluster.describeTopics(null, options)
+  for (const { name, partitions } of all.filter(({ name }) => levels.wasOne(name))) {
+    const places = partitions.map((_, partition) => ({ topic: name, partition }))
+    const [ends, starts, committed] = await Promise.all([
+      cluster.listOffsets(places, 'latest', options),
+      cluster.listOffsets(places, 'earliest', options),
+      cluster.committedOffsets(group, places, options),
+    ])
+    const done = new Map(committed.map(({ partition, offset }) => [partition, offset]))
+    const left = ends.reduce((sum, end, at) => sum + Math.max(0, end - Math.max(done.get(at) ?? 0, starts[at] ?? 0)), 0)
+    if (left === 0 || signal.aborted) continue
+    logger.warn(
+      { topic: name, left },
+      'records are left on a delay topic that retryLater does not name any more, and nobody handles them; ' +
+        'put its delay back until there are none',
+    )
+  }
 }
 
 function issue(name: string, message: string, fix: string): ConfigIssue {

@@ -1,13 +1,16 @@
+import { RetryLater } from '../consumer/handling/fate.js'
 import type { Failed, Rung } from '../consumer/handling/ladder.js'
 import type { DelayTopicsParts, DelayTopicsRun } from '../consumer/options/delay-topics.js'
 import type { Delivery } from '../consumer/partition/delivery.js'
 import type { OwnedPartition } from '../consumer/partition/owned-partition.js'
 import { discarded, type Settlement } from '../consumer/partition/settlement.js'
+import { withAllRetries } from '../consumer/partition/trouble.js'
 import type { Work } from '../consumer/partition/work.js'
 import { tdHeader } from '../message/headers.js'
 import { headerText } from '../message/origin.js'
 import { partitionKey } from '../message/topic-partition.js'
 import { onAbort } from '../runtime/on-abort.js'
+import { tell } from '../telemetry/tell.js'
 import type { DelayPlace } from './delay-levels.js'
 import { DelayStage } from './delay-stage.js'
 import { Ends } from './ends.js'
@@ -35,6 +38,7 @@ export class KeptOrder implements DelayTopicsRun {
   readonly #standings = new WeakMap<OwnedPartition, Standing>()
   /** By the partition of the source. */
   readonly #orders = new Map<string, KeyOrder>()
+  readonly #hadItsDelay = new WeakSet<Work>()
   #written = 0
 
   constructor(settings: RetryLaterSettings, parts: DelayTopicsParts) {
@@ -46,7 +50,7 @@ export class KeptOrder implements DelayTopicsRun {
   readonly rung: Rung = (failed) => {
     if (failed.class === 'fatal') return 'not-mine'
     const target = targetOf(this.#settings.levels, failed, true)
-    if (target === null) return 'not-mine'
+    if (target === null) return this.#inItsPlace(failed) ?? 'not-mine'
     return this.#putOff(failed.work, target, failed).then((end) => (end === 'too-large' ? 'not-mine' : end))
   }
 
@@ -108,6 +112,25 @@ export class KeptOrder implements DelayTopicsRun {
     const level = place.levels[stands.index]
     if (level === undefined) return delivery.deliver(work)
     return this.#putOff(work, { level, waitMs: 0 }, null) as Promise<Settlement>
+  }
+
+  /**
+   * What only waited so far, and fails at the last delay, has had none of its own. Nothing stands behind it to which it
+   * could go past those that follow it, so it waits where it stands: once, and only where but its key waits with it.
+   */
+  #inItsPlace({ work, attempt, error }: Failed): Settlement | null {
+    const { topic, partition } = work.partition
+    const { levels, index } = this.#settings.levels.of(topic)
+    const level = levels[index]
+    const isFollower = level !== undefined && !hasFailedBefore(work)
+    if (!isFollower || error instanceof RetryLater || this.#settings.lanes !== 'key') return null
+    if (this.#hadItsDelay.has(work)) return null
+    this.#hadItsDelay.add(work)
+    if (work.trouble !== null) withAllRetries(work.trouble)
+    const { offset } = work.firstRecord
+    const { delayMs } = level
+    tell(this.#parts.telemetry, { kind: 'handling-retried', topic, partition, offset, attempt, delayMs, error })
+    return { kind: 'again', afterMs: delayMs }
   }
 
   /** @returns `too-large` only of what failed */
@@ -192,6 +215,11 @@ function freesItsKey(end: Settlement): boolean {
 
 function keyOf({ firstRecord }: Work): string | null {
   return firstRecord.key?.toString('latin1') ?? null
+}
+
+/** Before it was written where it is read. */
+function hasFailedBefore({ firstRecord }: Work): boolean {
+  return headerText(firstRecord.headers, tdHeader.attempt) !== undefined
 }
 
 function retryId({ firstRecord }: Work): string | undefined {

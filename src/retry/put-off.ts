@@ -1,4 +1,4 @@
-import { RetryLater } from '../consumer/handling/fate.js'
+import { laterMs, RetryLater } from '../consumer/handling/fate.js'
 import { keepElsewhere } from '../consumer/handling/keep-elsewhere.js'
 import type { Failed } from '../consumer/handling/ladder.js'
 import { late, putOff, type Settlement } from '../consumer/partition/settlement.js'
@@ -41,7 +41,7 @@ export interface Target {
  * | `RetryLater(ms)` | the first delay of at least `ms`, else the last: of those behind it when keys keep their order, else of all | `ms` |
  * | anything else    | the next delay | that delay |
  */
-export function targetOf(levels: DelayLevels, { work, error }: Failed, keepsKeys: boolean): Target | null {
+export function targetOf(levels: DelayLevels, { work, error, attempt }: Failed, keepsKeys: boolean): Target | null {
   const { levels: all, index } = levels.of(work.partition.topic)
   if (!(error instanceof RetryLater)) {
     const level = all[index + 1]
@@ -49,7 +49,7 @@ export function targetOf(levels: DelayLevels, { work, error }: Failed, keepsKeys
   }
   const open = keepsKeys ? all.slice(index + 1) : all
   const level = open.find(({ delayMs }) => delayMs >= error.afterMs) ?? open.at(-1)
-  return level === undefined ? null : { level, waitMs: Math.ceil(error.afterMs) }
+  return level === undefined ? null : { level, waitMs: laterMs(error, attempt) }
 }
 
 /**

@@ -33,13 +33,14 @@ const askMs = 5_000
  * came from where it came from. What fails there goes to the next delay topic, and behind the last one down the ladder.
  */
 export function retryLater(
-  { group, levels, order }: Pick<RetryLaterSettings, 'group' | 'levels' | 'order'>,
+  { group, levels, order, lanes }: Pick<RetryLaterSettings, 'group' | 'levels' | 'order' | 'lanes'>,
   { producer, cluster, join }: RetryLaterParts,
 ): DelayTopics {
   const settings: RetryLaterSettings = {
     group,
     levels,
     order,
+    lanes,
     publish: publishTo(levels.topics, producer, join),
     endsOf: async (partitions) => cluster().listOffsets(partitions, 'latest', { timeoutMs: askMs }),
   }

@@ -8,6 +8,8 @@ import {
   type Transaction,
 } from 'kysely'
 import { ConfigError } from '../errors.js'
+import { came } from '../input/came.js'
+import { optionIssues, withMethods, type Rule, type Rules } from '../input/option-rules.js'
 
 /** Of the user: whatever tables it has. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- tables of another type are no other databases
@@ -33,14 +35,47 @@ export interface Database {
   readonly prefix: string
 }
 
-/** @throws ConfigError when it cannot be told which database it is, or the prefix is none */
-export function databaseOf(subject: string, db: AnyKysely, { dialect, prefix = 'tidemark_' }: SqlOptions): Database {
-  if (dialect !== undefined && !dialects.includes(dialect)) throw notKnown(subject)
-  if (!/^[a-z_][a-z0-9_]{0,29}$/i.test(prefix)) {
-    const fix = 'write letters, digits and _, at most 30, the first no digit'
-    throw new ConfigError(subject, [{ path: 'prefix', message: 'cannot begin the name of a table', fix }])
-  }
-  return { dialect: dialect ?? told(subject, db), prefix }
+const prefixRule: Rule = {
+  expected: 'what the name of a table may begin with: letters, digits and _, at most 30, the first no digit',
+  accepts: (value) => typeof value === 'string' && /^[a-z_][a-z0-9_]{0,29}$/i.test(value),
+}
+
+const dialectRule: Rule = {
+  expected: `${dialects.map((one) => `'${one}'`).join(', ')} (MariaDB is 'mysql')`,
+  accepts: (value) => dialects.some((one) => one === value),
+}
+
+export const sqlRules: Rules<SqlOptions> = { dialect: dialectRule, prefix: prefixRule }
+
+const kyselyRule = withMethods('a Kysely of yours: new Kysely({ dialect })', [
+  'getExecutor',
+  'transaction',
+  'withoutPlugins',
+])
+
+const defaultPrefix = 'tidemark_'
+
+/** @throws ConfigError with every problem of what was given, and when it cannot be told which database it is */
+export function databaseOf(
+  subject: string,
+  db: AnyKysely,
+  options: SqlOptions,
+  rules: Rules<SqlOptions> = sqlRules,
+): Database {
+  const issues = optionIssues(options, rules)
+  if (!kyselyRule.accepts(db)) issues.unshift({ path: 'db', message: came(db), fix: `give ${kyselyRule.expected}` })
+  if (issues.length > 0) throw new ConfigError(subject, issues)
+  const { dialect = told(subject, db), prefix = defaultPrefix } = options
+  return { dialect, prefix }
+}
+
+/** What the names of tables begin with. Throws `ConfigError`. */
+export function namedBy(subject: string, dialect: SqlDialect, options: Pick<SqlOptions, 'prefix'>): string {
+  const issues = optionIssues(options, { prefix: prefixRule })
+  if (!dialectRule.accepts(dialect))
+    issues.unshift({ path: 'dialect', message: came(dialect), fix: `write ${dialectRule.expected}` })
+  if (issues.length > 0) throw new ConfigError(subject, issues)
+  return options.prefix ?? defaultPrefix
 }
 
 function told(subject: string, db: AnyKysely): SqlDialect {
@@ -52,7 +87,7 @@ function told(subject: string, db: AnyKysely): SqlDialect {
 }
 
 function notKnown(subject: string): ConfigError {
-  const fix = `write ${dialects.map((one) => `'${one}'`).join(', ')} (MariaDB is 'mysql')`
+  const fix = `write ${dialectRule.expected}`
   return new ConfigError(subject, [{ path: 'dialect', message: 'cannot be told from what was given', fix }])
 }
 

@@ -5,8 +5,18 @@ import type { DedupeStore } from '../dedupe/dedupe-store.js'
 import { OpenCalls } from '../dedupe/open-calls.js'
 import { ConfigError } from '../errors.js'
 import { came } from '../input/came.js'
+import { wholeNumber, type Rules } from '../input/option-rules.js'
 import { systemClock } from '../runtime/clock.js'
-import { databaseOf, inPieces, isConflict, isTaken, nowMs, type Database, type SqlOptions } from './database.js'
+import {
+  databaseOf,
+  inPieces,
+  isConflict,
+  isTaken,
+  nowMs,
+  sqlRules,
+  type Database,
+  type SqlOptions,
+} from './database.js'
 
 export interface SqlDedupeOptions extends SqlOptions {
   /**
@@ -42,6 +52,7 @@ export interface SqlDedupe<Tables> extends DedupeStore {
 }
 
 const defaultKeepMs = 7 * 24 * 3_600_000
+const dedupeRules: Rules<SqlDedupeOptions> = { ...sqlRules, keepMs: wholeNumber(1) }
 const purgeEveryMs = 60_000
 const purgeAtOnce = 5_000
 
@@ -57,12 +68,8 @@ const purgeAtOnce = 5_000
  * })
  */
 export function sqlDedupe<Tables>(db: Kysely<Tables>, options: SqlDedupeOptions = {}): SqlDedupe<Tables> {
-  const { keepMs = defaultKeepMs } = options
-  if (!Number.isSafeInteger(keepMs) || keepMs < 1) {
-    const fix = 'write a whole number of milliseconds, at least 1'
-    throw new ConfigError('sqlDedupe', [{ path: 'keepMs', message: came(keepMs), fix }])
-  }
-  return new Inbox(db, databaseOf('sqlDedupe', db, options), keepMs)
+  const database = databaseOf('sqlDedupe', db, options, dedupeRules)
+  return new Inbox(db, database, options.keepMs ?? defaultKeepMs)
 }
 
 class Inbox<Tables> implements SqlDedupe<Tables> {
@@ -104,6 +111,10 @@ class Inbox<Tables> implements SqlDedupe<Tables> {
     work: (trx: Transaction<Tables>) => Promise<Result>,
   ): Promise<Result> {
     const { scope, identities, kept } = this.#calls.of(call)
+    if (typeof work !== 'function') {
+      const issue = { path: 'work', message: came(work), fix: 'give a function (trx) that does the work' }
+      throw new ConfigError('transaction', [issue])
+    }
     const { signal } = call
     signal.throwIfAborted()
     let hasBegun = false

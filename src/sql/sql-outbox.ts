@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto'
 import { sql } from 'kysely'
-import { StateError } from '../errors.js'
+import { ConfigError, StateError } from '../errors.js'
+import { came } from '../input/came.js'
+import { isRecord } from '../input/shapes.js'
 import type { Header } from '../message/record.js'
 import { tdHeader } from '../message/headers.js'
 import type { OutboxBacklog, OutboxContent, OutboxRow, OutboxStore } from '../outbox/outbox-store.js'
@@ -70,12 +72,26 @@ export function sqlOutbox(db: AnyKysely, options: SqlOptions = {}): SqlOutbox {
 /** The database waits meanwhile, so it is short. */
 const prepareMs = 10_000
 
+/** Clocks of servers that take over from each other differ by less. */
+const clockStepMs = 1_000
+
+/** Rows are counted up to so many: beyond it the count would cost more than it tells. */
+const mostCounted = 100_000
+
+/** A lease that ends later than it can. */
+interface AheadOfTime {
+  readonly until: number
+  readonly forMs: number
+  readonly seenAt: number
+}
+
 /** One name space of advisory locks of PostgreSQL: "tide". */
 const lockSpace = 0x74696465
 
 class Outbox implements SqlOutbox {
   readonly #db: AnyKysely
   readonly #database: Database
+  #ahead: AheadOfTime | null = null
 
   constructor(db: AnyKysely, database: Database) {
     // What changes names and values of results (camel case, parsed JSON) is for the tables of the user.
@@ -87,9 +103,14 @@ class Outbox implements SqlOutbox {
     trx: AnyTransaction,
     topic: Topic<Value>,
     value: Value,
-    { id = systemRandom.uuid(), ...options }: OutboxAddOptions = {},
+    given: OutboxAddOptions = {},
   ): Promise<string> {
     if (trx?.isTransaction !== true) throw notInTransaction()
+    if (!isRecord(given)) {
+      const fix = 'write an object such as { key, headers, id }, or leave it out'
+      throw new ConfigError('add', [{ path: 'options', message: came(given), fix }])
+    }
+    const { id = systemRandom.uuid(), ...options } = given
     const taken = takeOptions(topic as Topic, { ...options, id })
     await prepareToWrite(topic as Topic, systemClock, systemClock.now() + prepareMs)
     const record = encodeRecord(topic, value, taken, systemClock.wallTime())
@@ -109,16 +130,35 @@ class Outbox implements SqlOutbox {
 
   async lead(holder: string, forMs: number): Promise<boolean> {
     const lease = this.#table('_lease')
+    const lasts = Math.round(forMs)
     const { numAffectedRows } = await sql`
-      update ${lease} set holder = ${holder}, until_ms = ${this.#now} + ${sql.lit(Math.round(forMs))}
-      where name = 'relay' and (holder = ${holder} or until_ms < ${this.#now})`.execute(this.#db)
+      update ${lease} set holder = ${holder}, until_ms = ${this.#now} + ${sql.lit(lasts)}, for_ms = ${sql.lit(lasts)}
+      where name = 'relay' and (holder = ${holder} or until_ms < ${this.#now} or until_ms = ${this.#leftBehind()})`.execute(
+      this.#db,
+    )
     if (numAffectedRows === 1n) return true
     // Not all drivers tell how many rows they changed, and some do not count one that was as it is now.
-    const { rows } = await sql<{ holder: string | null }>`
-      select holder from ${lease} where name = 'relay'`.execute(this.#db)
+    const { rows } = await sql<Readonly<Record<string, unknown>>>`
+      select holder, until_ms, for_ms, ${this.#now} as now_ms from ${lease} where name = 'relay'`.execute(this.#db)
     const [found] = rows
     if (found === undefined) throw noLease(`${this.#database.prefix}outbox_lease`)
-    return found.holder === holder
+    this.#look(Number(found['until_ms']), Number(found['for_ms']), Number(found['now_ms']))
+    return found['holder'] === holder
+  }
+
+  /**
+   * A lease that has more time left than it was given is of a clock that was set back since. Its holder renews it soon, if
+   * it lives; else nobody could send until that clock is where it was.
+   */
+  #look(until: number, forMs: number, now: number): void {
+    if (until - now <= forMs + clockStepMs) this.#ahead = null
+    else if (this.#ahead?.until !== until) this.#ahead = { until, forMs, seenAt: systemClock.now() }
+  }
+
+  /** Until when the lease would last that nobody renewed in its whole time; -1 when there is none. */
+  #leftBehind(): number {
+    if (this.#ahead === null || systemClock.now() - this.#ahead.seenAt < this.#ahead.forMs) return -1
+    return this.#ahead.until
   }
 
   async resign(holder: string): Promise<void> {
@@ -171,9 +211,12 @@ class Outbox implements SqlOutbox {
   }
 
   async backlog(): Promise<OutboxBacklog> {
+    const table = this.#table()
+    const most = sql.lit(mostCounted)
     const { rows } = await sql<Readonly<Record<string, unknown>>>`
-      select count(*) as count, coalesce(sum(case when state = 'held' then 1 else 0 end), 0) as held,
-        ${this.#now} - min(added_at) as age from ${this.#table()}`.execute(this.#db)
+      select (select count(*) from (select 1 from ${table} limit ${most}) some) as count,
+        (select count(*) from (select 1 from ${table} where state = 'held' limit ${most}) kept) as held,
+        ${this.#now} - (select added_at from ${table} order by number limit 1) as age`.execute(this.#db)
     const [row = {}] = rows
     const age = row['age']
     return {
@@ -200,6 +243,7 @@ class Outbox implements SqlOutbox {
   }
 
   async release(numbers: readonly number[]): Promise<void> {
+    requireNumbers('release', numbers)
     for (const some of inPieces(numbers)) {
       await sql`
         update ${this.#table()} set state = 'pending', problem = null
@@ -208,6 +252,7 @@ class Outbox implements SqlOutbox {
   }
 
   async discard(numbers: readonly number[]): Promise<void> {
+    requireNumbers('discard', numbers)
     for (const some of inPieces(numbers)) {
       await sql`delete from ${this.#table()} where state = 'held' and number in (${sql.join(some)})`.execute(this.#db)
     }
@@ -286,6 +331,12 @@ function notInTransaction(): StateError {
     'add was given no transaction of kysely, so the record could be sent without the effect it tells of, or the effect be ' +
       'there without it; give the trx of db.transaction().execute(async (trx) => …)',
   )
+}
+
+function requireNumbers(call: string, numbers: unknown): void {
+  if (Array.isArray(numbers) && numbers.every((number) => Number.isSafeInteger(number))) return
+  const fix = 'give a list of numbers of rows, as held() tells them'
+  throw new ConfigError(call, [{ path: 'numbers', message: came(numbers), fix }])
 }
 
 function noLease(table: string): StateError {

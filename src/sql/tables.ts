@@ -1,17 +1,16 @@
 import { sql } from 'kysely'
-import { databaseOf, type AnyKysely, type Database, type SqlDialect, type SqlOptions } from './database.js'
+import { databaseOf, namedBy, type AnyKysely, type Database, type SqlDialect, type SqlOptions } from './database.js'
 
 /** Of MySQL and MariaDB, which have no lock on a number for the time of a transaction: keys share so many. */
 export const mysqlLanes = 1_024
 
 /**
  * The statements that make the table of an inbox, for a migration of yours; `createInboxTable` runs them. Each may run again.
+ *
+ * @throws ConfigError
  */
-export function inboxTableSql(
-  dialect: SqlDialect,
-  { prefix = 'tidemark_' }: Pick<SqlOptions, 'prefix'> = {},
-): string[] {
-  const table = `${prefix}inbox`
+export function inboxTableSql(dialect: SqlDialect, options: Pick<SqlOptions, 'prefix'> = {}): string[] {
+  const table = `${namedBy('inboxTableSql', dialect, options)}inbox`
   switch (dialect) {
     case 'sqlite':
       return [
@@ -34,12 +33,11 @@ export function inboxTableSql(
 /**
  * The statements that make the tables of an outbox, for a migration of yours; `createOutboxTables` runs them. Each may run
  * again.
+ *
+ * @throws ConfigError
  */
-export function outboxTablesSql(
-  dialect: SqlDialect,
-  { prefix = 'tidemark_' }: Pick<SqlOptions, 'prefix'> = {},
-): string[] {
-  const table = `${prefix}outbox`
+export function outboxTablesSql(dialect: SqlDialect, options: Pick<SqlOptions, 'prefix'> = {}): string[] {
+  const table = `${namedBy('outboxTablesSql', dialect, options)}outbox`
   const lease = `${table}_lease`
   switch (dialect) {
     case 'sqlite':
@@ -48,7 +46,9 @@ export function outboxTablesSql(
           'record_key blob, value blob, headers text not null, record_partition integer, record_time integer not null, ' +
           "size_bytes integer not null, state text not null default 'pending', problem text, added_at integer not null)",
         `create index if not exists ${table}_lane on ${table} (lane, number)`,
-        `create table if not exists ${lease} (name text not null primary key, holder text, until_ms integer not null)`,
+        `create index if not exists ${table}_held on ${table} (number) where state = 'held'`,
+        `create table if not exists ${lease} (name text not null primary key, holder text, until_ms integer not null, ` +
+          'for_ms integer not null default 0)',
         `insert or ignore into ${lease} (name, until_ms) values ('relay', 0)`,
       ]
     case 'mysql':
@@ -59,12 +59,12 @@ export function outboxTablesSql(
           'record_key longblob, value longblob, headers longtext character set utf8mb4 not null, record_partition int, ' +
           'record_time bigint not null, size_bytes int not null, ' +
           "state varchar(16) character set ascii not null default 'pending', problem varchar(100), " +
-          `added_at bigint not null, key ${table}_lane (lane, number)) engine = innodb`,
+          `added_at bigint not null, key ${table}_lane (lane, number), key ${table}_held (state, number)) engine = innodb`,
         `create table if not exists ${table}_lanes (lane smallint unsigned not null primary key) engine = innodb`,
         `insert ignore into ${table}_lanes (lane) values ` +
           Array.from({ length: mysqlLanes }, (_, lane) => `(${lane})`).join(','),
         `create table if not exists ${lease} (name varchar(32) character set ascii not null primary key, ` +
-          'holder varchar(64) character set ascii, until_ms bigint not null) engine = innodb',
+          'holder varchar(64) character set ascii, until_ms bigint not null, for_ms bigint not null default 0) engine = innodb',
         `insert ignore into ${lease} (name, until_ms) values ('relay', 0)`,
       ]
     case 'postgres':
@@ -74,7 +74,9 @@ export function outboxTablesSql(
           'record_partition int, record_time bigint not null, size_bytes int not null, ' +
           "state text not null default 'pending', problem text, added_at bigint not null)",
         `create index if not exists ${table}_lane on ${table} (lane, number)`,
-        `create table if not exists ${lease} (name text not null primary key, holder text, until_ms bigint not null)`,
+        `create index if not exists ${table}_held on ${table} (number) where state = 'held'`,
+        `create table if not exists ${lease} (name text not null primary key, holder text, until_ms bigint not null, ` +
+          'for_ms bigint not null default 0)',
         `insert into ${lease} (name, until_ms) values ('relay', 0) on conflict do nothing`,
       ]
   }

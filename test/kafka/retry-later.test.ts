@@ -18,8 +18,9 @@ const perKey = 6
 const delaysMs: readonly [number, number] = isFull ? [60_000, 61_000] : [2_000, 3_000]
 const partitions = 6
 
-/** Of a run of two seconds beside three brokers on the same machine little can be asked. */
-const leastRatio = isFull ? 0.9 : 0.5
+/** Of what other keys get where none is sick: medians of so many runs with and without, in turns. */
+const leastRatio = 0.9
+const windows = isFull ? 3 : 5
 
 /** One key in a hundred, at its second record. */
 const isSick = (key: number, number: number) => key % 100 === 7 && number === 2
@@ -41,9 +42,9 @@ afterAll(async () => {
 }, 60_000)
 
 /** A topic with its delay topics; `send` puts the records of that number of every key. */
-async function made(name: string, allSound = false) {
+async function made(name: string, delays: readonly number[], allSound = false) {
   const topic = defineTopic({ name, value: string(), partitions })
-  const retryLater = { delays: [...delaysMs] }
+  const retryLater = { delays: [...delays] }
   const planned = messaging.consumer({
     group: name,
     topics: [topic],
@@ -69,7 +70,7 @@ async function made(name: string, allSound = false) {
 describe('records that are put off on a real Kafka', () => {
   it('keep the order of their keys, and lose nothing, over a kill -9 and rebalances', async () => {
     const name = `ordered-${process.pid}`
-    const { send } = await made(name)
+    const { send } = await made(name, delaysMs)
     const folder = mkdtempSync(join(tmpdir(), 'tidemark-retry-'))
     removeWithUs(folder)
     const file = join(folder, 'lines')
@@ -131,42 +132,63 @@ describe('records that are put off on a real Kafka', () => {
     expect(tries).toBeGreaterThanOrEqual(3)
   }, 600_000)
 
-  it('leave other keys their throughput', async () => {
-    let round = 0
-    const perSecond = async (allSound: boolean) => {
-      const name = `speed-${process.pid}-${(round += 1)}`
-      const { topic, send } = await made(name, allSound)
-      for (let number = 1; number <= perKey; number += 1) await send(number)
-      const sound = Array.from({ length: keys }, (_, key) => key).filter((key) => !isSick(key, 2)).length * perKey
-      let left = sound
-      let startedAt = 0
-      const consumer = messaging.consumer({
-        group: name,
-        topics: [topic],
-        order: 'key',
-        retry: false,
-        retryLater: { delays: [...delaysMs] },
-        handle: async ({ value }, { attempt }) => {
-          startedAt ||= performance.now()
-          const [kind, key] = value.split(' ')
-          await delay(10)
-          if (kind === 'sick' && attempt <= 2) throw new Error('not yet')
-          if (!isSick(Number(key), 2)) left -= 1
-        },
-      })
-      await consumer.start()
-      await until('all sound records are handled', () => left === 0, { timeoutMs: 120_000 })
-      const took = performance.now() - startedAt
-      await consumer.stop()
-      return (sound * 1_000) / took
-    }
-    const ratios: number[] = []
-    for (let pair = 0; pair < 3; pair += 1) {
-      const pure = await perSecond(true)
-      const mixed = await perSecond(false)
-      ratios.push(mixed / pure)
-    }
-    const [, median = 0] = ratios.sort((one, other) => one - other)
-    expect(median, `of ${ratios.map((one) => one.toFixed(2)).join(', ')}`).toBeGreaterThanOrEqual(leastRatio)
-  }, 600_000)
+  // What was put off comes back while the others are handled, and with full delays after it.
+  it.each(isFull ? ['at once', 'after a minute'] : ['at once'])(
+    'leave other keys their throughput, when they come back %s',
+    async (when) => {
+      const delays = when === 'at once' ? [300, 600] : delaysMs
+      const name = `speed-${delays[0]}-${process.pid}`
+      let round = 0
+      const perSecond = async (allSound: boolean) => {
+        round += 1
+        const { topic, send } = await made(`${name}-${round}`, delays, allSound)
+        for (let number = 1; number <= perKey; number += 1) await send(number)
+        const sound = Array.from({ length: keys }, (_, key) => key).filter((key) => !isSick(key, 2)).length * perKey
+        let left = sound
+        let startedAt = 0
+        let endedAt = 0
+        const consumer = messaging.consumer({
+          group: topic.name,
+          topics: [topic],
+          order: 'key',
+          retry: false,
+          retryLater: { delays },
+          handle: async ({ value }, { attempt }) => {
+            startedAt ||= performance.now()
+            const [kind, key] = value.split(' ')
+            await delay(10)
+            if (kind === 'sick' && attempt <= 2) throw new Error('not yet')
+            if (isSick(Number(key), 2)) return
+            left -= 1
+            if (left === 0) endedAt = performance.now()
+          },
+        })
+        await consumer.start()
+        await until('all sound records are handled', () => left === 0, { timeoutMs: 120_000 })
+        await consumer.stop()
+        return (sound * 1_000) / (endedAt - startedAt)
+      }
+      const pure: number[] = []
+      const mixed: number[] = []
+      await perSecond(false)
+      for (let pair = 0; pair < windows; pair += 1) {
+        // Each is first as often as the other.
+        for (const allSound of pair % 2 === 0 ? [true, false] : [false, true])
+          (allSound ? pure : mixed).push(await perSecond(allSound))
+      }
+      const ratio = median(mixed) / median(pure)
+      const figures = `${ratio.toFixed(3)}: ${rounded(mixed)} records/s beside ${keys / 100} sick keys, else ${rounded(pure)}`
+      console.log(`throughput of other keys, when they come back ${when}: ${figures}`)
+      expect(ratio, figures).toBeGreaterThanOrEqual(leastRatio)
+    },
+    600_000,
+  )
 })
+
+function median(figures: readonly number[]): number {
+  return [...figures].sort((one, other) => one - other)[Math.floor(figures.length / 2)] ?? 0
+}
+
+function rounded(figures: readonly number[]): string {
+  return figures.map((one) => Math.round(one)).join(', ')
+}

@@ -10,12 +10,15 @@ import {
   murmur2,
   nullable,
 } from 'tidemark'
+import { memoryDedupe } from 'tidemark/dedupe'
+import { inboxTableSql, outboxTablesSql, sqlDedupe, sqlOutbox } from 'tidemark/sql'
 import { virtualClock } from 'tidemark/testing'
 
 /** Types may have been cast away. */
 type Loose = (...given: readonly unknown[]) => unknown
 
 const closeable = { close: () => Promise.resolve() }
+const kysely = { getExecutor: () => ({}), transaction: () => 0, withoutPlugins: () => 0 }
 const environment = { KAFKA_BROKERS: 'a:9092' }
 
 const refused: [name: string, call: unknown, given: readonly unknown[], what: string][] = [
@@ -54,6 +57,17 @@ const refused: [name: string, call: unknown, given: readonly unknown[], what: st
     [closeable, { signals: ['TERM'] }],
     'signals: is a list of 1; write a list of signals',
   ],
+  ['sqlDedupe', sqlDedupe, [], 'db: is missing; give a Kysely of yours'],
+  ['sqlDedupe', sqlDedupe, [{}, { keepMs: 5 }], 'db: is an object; give a Kysely of yours'],
+  ['sqlDedupe', sqlDedupe, [kysely, null], 'options: is null; write an object with any of dialect, prefix, keepMs'],
+  ['sqlDedupe', sqlDedupe, [kysely, { keepDays: 7 }], 'keepDays: is not an option'],
+  ['sqlOutbox', sqlOutbox, [null], 'db: is null; give a Kysely of yours'],
+  ['sqlOutbox', sqlOutbox, [kysely, { prefix: 5 }], 'prefix: is 5; write what the name of a table may begin with'],
+  ['inboxTableSql', inboxTableSql, ['oracle'], "dialect: is a string; write 'sqlite', 'mysql', 'postgres'"],
+  ['outboxTablesSql', outboxTablesSql, [], "dialect: is missing; write 'sqlite', 'mysql', 'postgres'"],
+  ['outboxTablesSql', outboxTablesSql, ['mysql', { prefix: '' }], 'prefix: is a string; write what the name'],
+  ['memoryDedupe', memoryDedupe, [null], 'options: is null; write an object with any of keepMs, maxMarks'],
+  ['memoryDedupe', memoryDedupe, [{ keepMs: '1h' }], 'keepMs: is a string; write a whole number from 1'],
   ['closeOnSignal', closeOnSignal, [closeable, { timeoutMs: -1 }], 'timeoutMs: is -1; write milliseconds'],
 ]
 

@@ -48,7 +48,7 @@ const mostLaterMs = 365 * 86_400_000
 
 /**
  * Thrown by a handler: try this record again after so long. With `retryLater` it waits on a delay topic. Else, and where no
- * delay is left, it waits in its place, so the rest of its partition (or key) waits with it, without a place of `concurrency`. Neither `retry.retries` nor `retry.budgetMs` bounds it: look at
+ * delay is left, it waits in its place, so the rest of its partition (or key) waits with it, without a place of `concurrency`. Neither `retry.retries` nor `retry.budgetMs` bounds it, but attempts that ask for less than 100 ms come up to 100 ms apart: look at
  * `context.attempt`, which counts on, and throw `DeadLetter` when it is enough.
  */
 export class RetryLater extends TidemarkError {
@@ -68,6 +68,14 @@ export class RetryLater extends TidemarkError {
     const fix = 'write how many milliseconds from now on, from 0 to 365 days; a moment is none'
     throw new ConfigError('RetryLater', [{ path: 'afterMs', message: came(afterMs), fix }])
   }
+}
+
+/** Attempts that follow each other faster keep a processor busy, or a topic, and change nothing. */
+const leastLaterMs = 100
+
+/** How long it waits: as asked for, but an attempt that is not the first of its like waits for a while in any case. */
+export function laterMs({ afterMs }: RetryLater, attempt: number): number {
+  return Math.ceil(Math.max(afterMs, Math.min(leastLaterMs, 2 ** Math.min(attempt - 1, 10) - 1)))
 }
 
 /**

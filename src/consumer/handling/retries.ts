@@ -3,9 +3,9 @@ import type { Runtime } from '../../runtime/runtime.js'
 import type { Telemetry } from '../../telemetry/guard.js'
 import { tell } from '../../telemetry/tell.js'
 import { split, type Settlement } from '../partition/settlement.js'
-import type { Trouble } from '../partition/trouble.js'
+import { withAllRetries, type Trouble } from '../partition/trouble.js'
 import { isProgrammingError } from './failure-class.js'
-import { RetryLater } from './fate.js'
+import { laterMs, RetryLater } from './fate.js'
 import type { Failed, Rung } from './ladder.js'
 import type { Outages } from './outages.js'
 
@@ -123,8 +123,8 @@ class Retries {
     return 'not-mine'
   }
 
-  #later(failed: Failed, { afterMs }: RetryLater): Settlement | 'not-mine' {
-    return this.#parts.goesLater(failed) ? 'not-mine' : this.#again(failed, afterMs)
+  #later(failed: Failed, later: RetryLater): Settlement | 'not-mine' {
+    return this.#parts.goesLater(failed) ? 'not-mine' : this.#again(failed, laterMs(later, failed.attempt))
   }
 
   #again(failed: Failed, afterMs: number): Settlement {
@@ -155,10 +155,7 @@ class Retries {
 function troubleOf({ work, failedBeforeAt }: Failed): Trouble {
   const trouble = work.trouble as Trouble
   if (failedBeforeAt === null || failedBeforeAt >= work.partition.outageEndedAt) return trouble
-  trouble.retries = 0
-  trouble.countsFrom = null
-  trouble.aloneFrom = null
+  withAllRetries(trouble)
   trouble.failedInOutageAt = failedBeforeAt
-  trouble.isDoubted = false
   return trouble
 }

@@ -16,3 +16,11 @@ export interface Trouble {
   /** Its retries are used up, and nobody knows whether it is to blame. */
   isDoubted: boolean
 }
+
+/** As one that has not failed yet, but for the outage it was in. */
+export function withAllRetries(trouble: Trouble): void {
+  trouble.retries = 0
+  trouble.countsFrom = null
+  trouble.aloneFrom = null
+  trouble.isDoubted = false
+}

@@ -7,7 +7,7 @@ export interface SourceTransaction {
   outcome: 'under-way' | 'committed' | 'aborted' | 'unknown'
 }
 
-export const topics = { in: 'in', out: 'out', side: 'side', letters: 'letters', later: 'in.copying.retry.1s' } as const
+export const topics = { in: 'in', out: 'out', side: 'side', letters: 'letters', later: 'in.retry.copying.1s' } as const
 
 interface Visible {
   readonly partition: number

@@ -30,7 +30,11 @@ const origin = {
 describe('the identity of a record', () => {
   it.each([
     ['sent back to its topic', { offset: 90 }, origin],
-    ['in a delay topic', { topic: 'orders.retry.1m', partition: 0, offset: 3 }, { ...origin, 'td-not-before': '1' }],
+    [
+      'in a delay topic',
+      { topic: 'orders.retry.billing.1m', partition: 0, offset: 3 },
+      { ...origin, 'td-not-before': '1' },
+    ],
     [
       'as a dead letter',
       { topic: 'orders.dead', partition: 0, offset: 3 },

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { SendError, type Producer } from 'tidemark'
+import { createMessaging, SendError, type Producer } from 'tidemark'
+import { silentLogger } from '../../../src/telemetry/logger.js'
 import { redrive, RedriveError } from 'tidemark/redrive'
 import {
   dlq,
@@ -73,6 +74,25 @@ describe('a redrive', () => {
       expect(values(stored(cluster))).not.toContain('back')
       expect(await redrive(messaging, options)).toMatchObject({ ended: 'done', redriven: 1 })
       expect(values(stored(cluster))).toContain('back')
+      await messaging.close()
+    })
+  })
+
+  it('ends without a word of repeats, whatever came back meanwhile', async () => {
+    await world(async (simulation) => {
+      const { cluster, clock } = simulation
+      put(cluster, [{ headers: failedAt(0) }, { headers: failedAt(1) }])
+      const lines: string[] = []
+      const logger = { ...silentLogger, warn: (_: object, line?: string) => void lines.push(line ?? '') }
+      const { driver } = simulation.process('redrive')
+      const messaging = createMessaging({ driver, durability: 'off', logger })
+      const run = redrive(messaging, { ...options, perSecond: 1 })
+      await clock.sleep(300)
+      put(cluster, [{ headers: failedAt(2) }, { key: 'other', headers: failedAt(3) }])
+      expect(await run).toMatchObject({ ended: 'done', redriven: 2, left: 0 })
+      await redrive(messaging, { ...options, group: 'another', dryRun: true })
+      expect(lines).toEqual([])
+      expect(await redrive(messaging, options)).toMatchObject({ redriven: 2 })
       await messaging.close()
     })
   })

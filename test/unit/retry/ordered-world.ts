@@ -143,7 +143,7 @@ export class OrderedWorld {
   /** Of all records in the first delay topic those that were never tried: what waits behind another. */
   followers(): number {
     const all = Array.from({ length: this.#options.partitions }, (_, partition) =>
-      this.#simulation.cluster.records('s.g.retry.1s', partition),
+      this.#simulation.cluster.records('s.retry.g.1s', partition),
     )
     return all.flat().filter(({ headers }) => !messageHeaders(headers).has('td-attempt')).length
   }

@@ -1,9 +1,10 @@
-import { createMessaging, RetryLater } from 'tidemark'
+import { createMessaging, defineTopic, RetryLater, string } from 'tidemark'
 import { memoryDedupe } from 'tidemark/dedupe'
 import { memory } from 'tidemark/memory'
 import { describe, expect, it } from 'vitest'
 import { messageHeaders } from '../../../src/message/headers.js'
 import { simulated } from '../consumer/simulated.js'
+import { silentLogger } from '../../../src/telemetry/logger.js'
 import { consuming, late, soon, t, until, valuesOf } from './retrying.js'
 
 describe('a record that failed in place', () => {
@@ -133,6 +134,46 @@ describe('a record that failed in place', () => {
       await messaging.close()
     }))
 
+  it.each([
+    ['on delay topics', { delays: ['2s', '10s'], order: 'none' }],
+    ['in its place', undefined],
+  ] as const)('spins nothing where its handler asks for no wait at all, %s', (_, retryLater) =>
+    simulated(async (simulation) => {
+      const fails = () => new RetryLater(0)
+      const { messaging, seen, send } = await consuming(simulation, simulation.process('one'), fails, { retryLater })
+      await send('a-1')
+      await until(simulation, () => seen.length >= 3)
+      expect(seen[2]?.at ?? Infinity).toBeLessThan(3_000)
+      await simulation.clock.sleep(10_000)
+      expect(seen.length).toBeGreaterThan(20)
+      expect(seen.length).toBeLessThan(120)
+      await messaging.close()
+    }),
+  )
+
+  it('is told of at the start when it is left on the topic of a delay that the option does not name any more', () =>
+    simulated(async (simulation) => {
+      const { clock } = simulation
+      const first = await consuming(simulation, simulation.process('one'), (_, attempt) => attempt === 1)
+      await first.send('a-1')
+      await until(simulation, () => first.seen.length === 1)
+      await clock.sleep(500)
+      await first.messaging.close()
+      const told = async (name: string) => {
+        const lines: object[] = []
+        const logger = { ...silentLogger, warn: (fields: object) => void lines.push(fields) }
+        const options = { retryLater: { delays: ['10s'], order: 'none' }, logger } as const
+        const { messaging } = await consuming(simulation, simulation.process(name), () => false, options)
+        await messaging.close()
+        return lines.filter((line) => 'left' in line)
+      }
+      expect(await told('two')).toMatchObject([{ topic: soon, left: 1 }])
+      const third = await consuming(simulation, simulation.process('three'), () => false)
+      await until(simulation, () => third.seen.length === 1)
+      await third.messaging.close()
+      expect(await told('four')).toEqual([])
+    }))
+
   it('is refused before it can fail, where a delay topic is missing, too narrow or does not keep it', () =>
     simulated(async (simulation) => {
       const { cluster } = simulation
@@ -151,7 +192,7 @@ describe('a record that failed in place', () => {
             (error: unknown) => error,
           ),
         )
-      expect(await told()).toMatch(/t\.g\.retry\.2s.*does not exist/)
+      expect(await told()).toMatch(/t\.retry\.g\.2s.*does not exist/)
       cluster.createTopic(soon)
       cluster.createTopic(late, { partitions: 2, configs: { 'retention.ms': '5000' } })
       expect(await told()).toMatch(/has 1 partitions, and t has 2/)
@@ -180,18 +221,33 @@ describe('the option', () => {
       { handle: undefined, handleBatch: () => undefined, retryLater: { delays: ['1m'] } },
       /'none'/,
     ],
+    ['a group that could be part of a topic', { group: 'a.retry.b', retryLater: { delays: ['1m'] } }, /"retry\."/],
     ['keys in order where nothing is', { order: 'none', retryLater: { delays: ['1m'] } }, /'none'/],
   ])('refuses %s', (_, options, told) => {
     expect(make(options)).toThrow(told)
   })
 
+  it('names topics that no other topic and group have', () => {
+    const [one, other] = [
+      ['t', 'x.y'],
+      ['t.x', 'y'],
+    ].map(([name = '', group]) =>
+      make({
+        group,
+        topics: [defineTopic({ name, value: string() })],
+        retryLater: { delays: ['1m'] },
+      })().delayTopics.map((topic) => topic.name),
+    )
+    expect([one, other]).toEqual([['t.retry.x.y.1m'], ['t.x.retry.y.1m']])
+  })
+
   it('names its topics after the group, or as it is told, and after the delay in its largest unit', () => {
     const named = (options: object) => make(options)().delayTopics.map(({ name }) => name)
     expect(named({ retryLater: { delays: [1_500, '90s', '120m', '1d'] } })).toEqual(
-      ['1500ms', '90s', '2h', '1d'].map((delay) => `t.g.retry.${delay}`),
+      ['1500ms', '90s', '2h', '1d'].map((delay) => `t.retry.g.${delay}`),
     )
     expect(named({ group: 'the billing', retryLater: { delays: ['1m'], name: 'billing' } })).toEqual([
-      't.billing.retry.1m',
+      't.retry.billing.1m',
     ])
   })
 })

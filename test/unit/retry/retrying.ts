@@ -1,9 +1,16 @@
-import { createMessaging, defineTopic, string, type Message, type MessagingConsumerOptions } from 'tidemark'
+import {
+  createMessaging,
+  defineTopic,
+  string,
+  type Logger,
+  type Message,
+  type MessagingConsumerOptions,
+} from 'tidemark'
 import type { SimulatedProcess, Simulation } from 'tidemark/testing'
 
 export const t = defineTopic({ name: 't', value: string(), key: (value) => value.split('-')[0] ?? null })
 export const letters = defineTopic({ name: 't.dlq', value: string(), deadLettersOf: t })
-export const [soon, late] = ['t.g.retry.2s', 't.g.retry.10s']
+export const [soon, late] = ['t.retry.g.2s', 't.retry.g.10s']
 
 export interface Seen {
   readonly value: string
@@ -17,17 +24,17 @@ type Options = Partial<
     MessagingConsumerOptions<readonly (typeof t)[]>,
     'deadLetter' | 'dedupe' | 'order' | 'retryLater' | 'sessionTimeoutMs'
   >
->
+> & { readonly logger?: Logger }
 
 /** A consumer that fails as the test says; without retries in place, so that what is seen are those out of place. */
 export async function consuming(
   { cluster, clock }: Simulation,
   process: SimulatedProcess,
   fails: (value: string, attempt: number) => unknown,
-  options: Options = {},
+  { logger, ...options }: Options = {},
 ) {
   if (!cluster.topicNames().includes('t')) cluster.createTopic('t')
-  const messaging = createMessaging({ driver: process.driver, durability: 'off', logger: 'silent' })
+  const messaging = createMessaging({ driver: process.driver, durability: 'off', logger: logger ?? 'silent' })
   const seen: Seen[] = []
   const startedAt = clock.now()
   const handle = (message: Message<string>, { attempt }: { readonly attempt: number }) => {

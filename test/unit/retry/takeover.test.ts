@@ -93,6 +93,31 @@ describe('a key whose record is too large for its delay topic', () => {
     }))
 })
 
+describe('a record that only waited behind another', () => {
+  it.each([
+    ['at the last delay', (value: string) => value !== 'b-1'],
+    ['at the first one', (value: string, attempt: number) => value === 'a-2' || (value === 'a-1' && attempt === 1)],
+  ])('has a delay of its own when it fails %s, and what follows it waits with it', (_, fails) =>
+    simulated(async (simulation) => {
+      const { cluster } = simulation
+      const options = { ...ordered, order: 'key' } as const
+      const { messaging, seen, send } = await consuming(simulation, simulation.process('one'), fails, options)
+      await send('a-1', 'a-2')
+      await until(simulation, () => seen.some(({ value, attempt }) => value === 'a-2' && attempt === 1))
+      await send('b-1', 'a-3')
+      await until(simulation, () => cluster.records('t.dlq', 0).some(({ value }) => String(value) === 'a-2'))
+      const [first, second] = seen.filter(({ value }) => value === 'a-2')
+      expect((second?.at ?? 0) - (first?.at ?? 0)).toBeGreaterThanOrEqual(2_000)
+      expect(seen.filter(({ value }) => value === 'a-2').map(({ attempt }) => attempt)).toEqual([1, 2])
+      await until(simulation, () => valuesOf(seen).includes('a-3'))
+      const order = valuesOf(seen)
+      expect(order.indexOf('b-1')).toBeLessThan(order.lastIndexOf('a-2'))
+      expect(order.lastIndexOf('a-2')).toBeLessThan(order.indexOf('a-3'))
+      await messaging.close()
+    }),
+  )
+})
+
 describe('a key whose record became a dead letter that stops its partition', () => {
   it('is not handled further before the restart, and goes on then; other keys do all the time', () =>
     simulated(async (simulation) => {

@@ -9,7 +9,7 @@ import {
   type Driver,
   type SqliteAdapter,
 } from 'kysely'
-import { defineTopic, json, string } from 'tidemark'
+import { ConfigError, defineTopic, json, string } from 'tidemark'
 import {
   createInboxTable,
   createOutboxTables,
@@ -26,6 +26,7 @@ import { Unavailable } from '../../../src/consumer/handling/fate.js'
 import type { CallMarks } from '../../../src/dedupe/dedupe-store.js'
 import { senderId } from '../../../src/message/headers.js'
 import { temporaryFolder } from '../../support/temporary-folder.js'
+import { delay } from '../../support/waiting.js'
 
 interface Tables {
   effects: { what: string }
@@ -272,6 +273,40 @@ describe('the outbox', () => {
     expect(await outbox.lead('b', 10_000)).toBe(false)
   })
 
+  it('gives its lease on though the clock of the database was set back, when nobody renews it for its whole time', async () => {
+    const back = () => sql`update tidemark_outbox_lease set until_ms = until_ms + 3600000`.execute(db)
+    const [outbox, other] = [sqlOutbox(db), sqlOutbox(db)]
+    await sql`update tidemark_outbox_lease set until_ms = 0`.execute(db)
+    expect(await other.lead('a', 80)).toBe(true)
+    await back()
+    expect(await outbox.lead('b', 10_000)).toBe(false)
+    // It lives, and renews it.
+    expect(await other.lead('a', 80)).toBe(true)
+    await back()
+    await delay(50)
+    expect(await outbox.lead('b', 10_000)).toBe(false)
+    await delay(50)
+    expect(await outbox.lead('b', 10_000)).toBe(false)
+    await delay(50)
+    expect(await outbox.lead('b', 10_000)).toBe(true)
+    expect(await other.lead('a', 80)).toBe(false)
+  })
+
+  it('counts what waits and what is held, and no further than it must', async () => {
+    const outbox = sqlOutbox(db)
+    expect(await outbox.backlog()).toEqual({ rows: 0, held: 0, oldestAgeMs: null })
+    await db.transaction().execute(async (trx) => {
+      for (let count = 0; count < 3; count += 1) await outbox.add(trx, lines, 'x')
+    })
+    await sql`update tidemark_outbox set state = 'held' where number = (select min(number) from tidemark_outbox)`.execute(
+      db,
+    )
+    await sql`update tidemark_outbox set added_at = added_at - 5000`.execute(db)
+    const backlog = await outbox.backlog()
+    expect(backlog).toMatchObject({ rows: 3, held: 1 })
+    expect(backlog.oldestAgeMs).toBeGreaterThanOrEqual(5_000)
+  })
+
   it('refuses a record outside of a transaction, and one that cannot be sent', async () => {
     const outbox = sqlOutbox(db)
     await expect(outbox.add(db as never, lines, 'x')).rejects.toMatchObject({ code: 'not-in-transaction' })
@@ -327,9 +362,27 @@ describe('the options', () => {
       expect(() => sqlDedupe(db, options)).toThrow(fix)
     }
     expect(() => sqlDedupe(db, { keepMs: 0 })).toThrow(/keepMs: is 0/)
-    const unknown = { getExecutor: () => ({ adapter: {} as SqliteAdapter }), withoutPlugins: () => db } as never
+    const adapter = {} as SqliteAdapter
+    const unknown = { getExecutor: () => ({ adapter }), withoutPlugins: () => db, transaction: () => 0 } as never
     expect(() => sqlOutbox(unknown)).toThrow(/dialect: cannot be told/)
     expect(() => sqlOutbox(unknown, { dialect: 'mysql' })).not.toThrow()
+  })
+
+  it('and what else is given are refused by every call with what to give', async () => {
+    const outbox = sqlOutbox(db)
+    const wrong: readonly (readonly [() => Promise<unknown>, string])[] = [
+      [() => createInboxTable(undefined as never), 'db: is missing; give a Kysely'],
+      [() => createOutboxTables({} as never), 'db: is an object; give a Kysely'],
+      [() => createOutboxTables(db, { prefx: 'my_' } as never), 'did you mean prefix?'],
+      [() => outbox.release(5 as never), 'numbers: is 5; give a list of numbers'],
+      [() => outbox.discard([undefined as never]), 'numbers: is a list of 1; give a list of numbers'],
+      [() => db.transaction().execute((trx) => outbox.add(trx, lines, 'x', null as never)), 'options: is null'],
+    ]
+    for (const [call, what] of wrong) {
+      const error: unknown = await call().catch((thrown: unknown) => thrown)
+      expect(error).toBeInstanceOf(ConfigError)
+      expect(String(error)).toContain(what)
+    }
   })
 
   it('name tables of their own', async () => {

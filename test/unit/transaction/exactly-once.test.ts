@@ -277,7 +277,7 @@ describe('a consumer under the profile transactional', () => {
 
   it('puts off what is tried again later within the transaction, so that an aborted one leaves nothing behind', async () => {
     const { clock, cluster, open, append, copier, out, committed } = world()
-    cluster.createTopic('in.g.retry.1s', { partitions: 2 })
+    cluster.createTopic('in.retry.g.1s', { partitions: 2 })
     append(numbers(6))
     const messaging = open()
     const failing = new Set(['1', '4'])
@@ -293,7 +293,7 @@ describe('a consumer under the profile transactional', () => {
     await clock.runUntil(consumer.start())
     await clock.advance(900)
     expect(out().visible).toEqual(['0', '2', '3', '5'])
-    expect(out(0, 'in.g.retry.1s').visible).toEqual(['1', '4'])
+    expect(out(0, 'in.retry.g.1s').visible).toEqual(['1', '4'])
     expect(committed()).toBe(7)
     await clock.advance(5_000)
     expect(out().visible).toEqual(['0', '2', '3', '5', '1', '4'])
