@@ -249,7 +249,7 @@ export const failureMutants: readonly Mutant[] = [
   },
   {
     name: 'what failed in an outage has no retry left after it',
-    file: 'src/consumer/handling/retries.ts',
+    file: 'src/consumer/partition/trouble.ts',
     find: '  trouble.retries = 0\n',
     replace: '',
     why: 'a database that is shaky while it comes back makes dead letters of all that waited for it',
