@@ -193,6 +193,22 @@ describe('a consumer under the profile transactional', () => {
     await clock.runUntil(messaging.close())
   })
 
+  it('gives up within its time what the coordinator of its group does not take, and goes on when it does', async () => {
+    const { clock, cluster, open, append, copier, out, events } = world()
+    append(numbers(20))
+    const messaging = open()
+    await clock.runUntil(copier(messaging).start())
+    for (let nth = 1; nth < 400; nth += 1)
+      cluster.faults.failNext({ api: 'txnOffsetCommit', nth }, brokerCode.COORDINATOR_NOT_AVAILABLE)
+    await clock.advance(25_000)
+    expect(events.some(({ kind }) => kind === 'transaction-aborted')).toBe(true)
+    expect(out().visible).toEqual([])
+    cluster.faults.clear()
+    await clock.advance(25_000)
+    expect(out()).toEqual({ visible: numbers(20), open: 0 })
+    await clock.runUntil(messaging.close())
+  })
+
   it('does not start with transactions that are longer than the brokers allow, and says what to change', async () => {
     const { clock, open, append, copier, out } = world()
     append(['a'])

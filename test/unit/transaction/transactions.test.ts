@@ -334,6 +334,79 @@ describe.each(versions)('transactions of version %d', (transactionVersion) => {
     await world.close()
   })
 
+  it('that their coordinator aborted are aborted and no more, though it calls their producer fenced', async () => {
+    const world = new World({ transactionVersion, transactionCheckMs: 500 })
+    const messaging = world.messaging()
+    const late = messaging.transaction(
+      'id',
+      async (transaction) => {
+        await everywhere('a')(transaction)
+        // What is asked for meanwhile is lost; the first answer afterwards is that of newer coordinators.
+        for (let nth = 1; nth <= 10; nth += 1) world.cluster.faults.loseNextRequest({ api: 'endTxn', nth })
+        world.cluster.faults.failNext({ api: 'endTxn', nth: 11 }, brokerCode.PRODUCER_FENCED)
+      },
+      { timeoutMs: 1_000 },
+    )
+    expect(await world.run(late)).toBe('aborted transaction-timed-out')
+    expect(world.cluster.faults.injected()).toMatchObject({ 'lose-request': 10, refuse: 1 })
+    expect(await world.run(messaging.transaction('id', everywhere('b')))).toBe('committed')
+    await world.clock.advance(1_000)
+    expect(visible(world.cluster)).toEqual(all('b'))
+    await world.close()
+  })
+
+  it('stay unknown when a lost answer is followed by one that says nothing', async () => {
+    const world = new World({ transactionVersion })
+    const messaging = world.messaging()
+    const { faults } = world.cluster
+    let caught: TransactionError | null = null
+    const committing = messaging.transaction('id', async (transaction) => {
+      await everywhere('a')(transaction)
+      faults.loseNextAnswer({ api: 'endTxn' })
+      for (let nth = 2; nth < 400; nth += 1)
+        faults.failNext({ api: 'endTxn', nth }, brokerCode.COORDINATOR_LOAD_IN_PROGRESS)
+    })
+    expect(
+      await world.run(committing.catch((error: unknown) => Promise.reject((caught = error as TransactionError)))),
+    ).toBe('unknown commit-unknown')
+    faults.clear()
+    expect(await world.clock.runUntil(caught!.resolution)).toBe('committed')
+    expect(visible(world.cluster)).toEqual(all('a'))
+    await world.close()
+  })
+
+  it('begin soon after each other, while the end of the one before is still being written', async () => {
+    const world = new World({ transactionVersion, markerDelayMs: 400 })
+    const messaging = world.messaging()
+    for (const value of ['a', 'b', 'c', 'd'])
+      expect(await world.run(messaging.transaction('id', everywhere(value)))).toBe('committed')
+    await world.clock.advance(1_000)
+    expect(visible(world.cluster)).toEqual(all('a', 'b', 'c', 'd'))
+    await world.close()
+  })
+
+  it('are committed though every broker was restarted while they were open', async () => {
+    const world = new World({ transactionVersion })
+    const messaging = world.messaging()
+    const resting = messaging.transaction(
+      'id',
+      async (transaction) => {
+        await everywhere('a')(transaction)
+        for (const nodeId of [0, 1, 2]) {
+          world.cluster.faults.stopBroker(nodeId)
+          await world.clock.sleep(3_000)
+          world.cluster.faults.startBroker(nodeId)
+          await world.clock.sleep(1_000)
+        }
+      },
+      { timeoutMs: 60_000 },
+    )
+    expect(await world.run(resting)).toBe('committed')
+    await world.clock.advance(1_000)
+    expect(visible(world.cluster)).toEqual(all('a'))
+    await world.close()
+  })
+
   it('of one id wait for each other, and cannot be nested', async () => {
     const world = new World({ transactionVersion })
     const messaging = world.messaging()
