@@ -84,7 +84,7 @@ async function copies(
   const driver = kafkajs.kafkajs({ brokers: [...cluster.brokers], logLevel: logLevel.NOTHING })
   const own: Pick<MessagingConsumerOptions, 'transaction' | 'order' | 'concurrency'> =
     name === 'tidemark'
-      ? { transaction: { everyMs: 5_000, everyMessages: size } }
+      ? { transaction: { everyMs: 2_000, everyMessages: size } }
       : { order: 'none', concurrency: 1_000 }
   const messaging = tidemark.createMessaging({
     ...{ driver, durability: 'off', logger: 'silent' },
