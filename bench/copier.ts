@@ -16,8 +16,8 @@ const spare = 50_000
 
 /** Copiers begin with some records that are not measured: the JVM compiles meanwhile, and so does Node. */
 const sizes = [
-  { size: 50, warm: 50_000, records: 50_000 },
-  { size: 500, warm: 200_000, records: 200_000 },
+  { size: 50, warm: 10_000, records: 20_000 },
+  { size: 500, warm: 100_000, records: 100_000 },
   { size: 5_000, warm: 400_000, records: 400_000 },
 ] as const
 type Size = (typeof sizes)[number]
@@ -119,7 +119,9 @@ async function javaCopies(cluster: KafkaCluster, { size, warm, records }: Size):
   const to = await freshCopy(cluster)
   const properties = [`bootstrap.servers=${cluster.internalBrokers.join(',')}`, `group.id=${freshGroup()}`]
   const args = ['copy', ...properties, `transactional.id=${to}`, source, to, ...[size, warm, records].map(String)]
-  const output = await java(await withKafkaTool(cluster.installation), 'KafkaTool', args, { jvmFlags: ['-Xmx512m'] })
+  const output = await java(await withKafkaTool(cluster.installation), 'KafkaTool', args, {
+    ...{ jvmFlags: ['-Xmx512m'], timeoutMs: 300_000 },
+  })
   const seconds = Number(output.trim().split('\t')[1])
   return { name: 'Java', perSecond: records / seconds, seconds, count: records, ...elsewhere }
 }

@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util'
 import { isSuite, suiteNames, type SuiteName } from './suites.js'
 
 const help = `npm run bench -- [--against commit] ${suiteNames.join(' | ')}
-npm run bench -- json | codecs | reorder | transactions | retry | failover
+npm run bench -- json | codecs | reorder | transactions | copier | retry | failover
 
 Prints tables and ratios, never fails on an absolute time.
 --against   this version beside the one of a commit, in place of other clients
@@ -18,6 +18,7 @@ const suites: Readonly<Record<SuiteName, () => Promise<void>>> = {
 const parts: Readonly<Record<string, () => Promise<void>>> = {
   json: async () => (await import('./json.js')).runJson(),
   reorder: async () => (await import('./reorder.js')).runReorder(),
+  copier: async () => (await import('./copier.js')).runCopiers(),
   transactions: async () => (await import('./transactions.js')).runTransactions(),
   codecs: async () => (await import('./compression.js')).runCompression(),
   retry: async () => (await import('./retry.js')).runRetry(),

@@ -1,7 +1,6 @@
 import { Kafka, logLevel } from 'kafkajs'
 import { startCluster, type KafkaCluster } from '../test/support/kafka-cluster.js'
 import { java, withKafkaTool } from '../test/support/java.js'
-import { runCopiers } from './copier.js'
 import { sourceLibrary, type Library } from './library.js'
 import { elsewhere, measureLatency, type Measured } from './measure.js'
 import { printRatios, printTable } from './table.js'
@@ -10,9 +9,8 @@ const rounds = Number(process.env['BENCH_ROUNDS'] ?? 3)
 const transactions = 1_000
 const value = Buffer.alloc(200, 'x')
 
-/** Copiers, then transactions of one record, one after the other, on a real one-node Kafka, every client in every round, in turn. */
+/** Transactions of one record, one after the other, on a real one-node Kafka, every client in every round, in turn. */
 export async function runTransactions(): Promise<void> {
-  await runCopiers()
   const library = await sourceLibrary()
   for (const version of ['4.2.0', '3.9.1']) {
     const cluster = await startCluster({ version, nodes: 1 })
