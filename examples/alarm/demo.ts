@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util'
 import { openDriver } from './driver.js'
 import { Progress } from './progress.js'
 import { formatReport, readReport } from './report.js'
-import { rules } from './rules.js'
+import { noDataRules, rules } from './rules.js'
 import { runPipeline } from './run-pipeline.js'
 import { firstRows, readSource, sources as allSources, type Source } from './sources.js'
 import { closeAll, openAllStores, type Stores } from './stores.js'
@@ -47,7 +47,13 @@ async function main(): Promise<void> {
     await run(stores, sources, values.brokers)
     rmSync(unfinished)
 
-    const report = await readReport({ sources, rules, detectDb: stores.detect.db, alertDb: stores.alert.db })
+    const report = await readReport({
+      sources,
+      rules,
+      noDataRules,
+      detectDb: stores.detect.db,
+      alertDb: stores.alert.db,
+    })
     const seconds = ((performance.now() - startedAt) / 1_000).toFixed(1)
     print(`\n${formatReport(report)}\n\n${seconds} s; the databases are in ${dataDir}\n`)
   } finally {
@@ -87,8 +93,7 @@ async function run(stores: Stores, sources: readonly Source[], brokers: string |
       sources,
       signal: stop.signal,
       continues: brokers !== undefined,
-      onTrouble: (error, waitMs) =>
-        print(`trying again in ${waitMs} ms: ${error instanceof Error ? error.message : String(error)}\n`),
+      onTrouble: (error) => print(`trying again: ${error instanceof Error ? error.message : String(error)}\n`),
       onProgress: ({ rows, events, opened }) => progress.show(rows, `${events} events, ${opened} alerts opened`),
     })
   } finally {

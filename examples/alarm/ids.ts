@@ -26,6 +26,11 @@ export function rawEventId(source: string, row: number): string {
   return digest('sha256', ['raw_event', source, row])
 }
 
+/** What access says of a time, to one partition. */
+export function heartbeatId(partition: number, timeSeconds: number): string {
+  return digest('sha256', ['heartbeat', partition, timeSeconds])
+}
+
 /** One time series: 32 hex characters. */
 export function seriesId(bizId: number, metric: string, dimensions: Readonly<Record<string, string>>): string {
   return digest('md5', [bizId, metric, ...pairs(dimensions)])

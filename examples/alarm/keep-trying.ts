@@ -13,14 +13,14 @@ export const outageLimitMs = 86_400_000
 export async function keepTrying(
   work: () => Promise<void>,
   signal: AbortSignal,
-  onTrouble: (error: unknown, waitMs: number) => void,
+  onTrouble: (error: unknown) => void,
 ): Promise<void> {
   for (let waitMs = firstWaitMs; ; waitMs = Math.min(waitMs * 2, longestWaitMs)) {
     signal.throwIfAborted()
     try {
       return await work()
     } catch (error) {
-      onTrouble(error, waitMs)
+      onTrouble(error)
       await sleep(waitMs, undefined, { signal })
     }
   }

@@ -2,10 +2,10 @@ import { parseArgs } from 'node:util'
 import { createMessaging, type Messaging } from 'tidemark'
 import { replay } from './access/access.js'
 import { alert } from './alert/alert.js'
-import { detect } from './detect/detect.js'
+import { detect, type DetectProfile } from './detect/detect.js'
 import { drained } from './drained.js'
 import { openDriver } from './driver.js'
-import { rules } from './rules.js'
+import { noDataRules, rules } from './rules.js'
 import { instanceId, type Service, type ServiceMembership, type ServiceReports } from './service.js'
 import { sources } from './sources.js'
 import type { Store } from './store/store.js'
@@ -19,6 +19,8 @@ const help = `Runs one service of the alarm pipeline as a process of its own.
   --data-dir folder  where the service's database is (default .demo)
   --instance name    what the group knows this process by (default 1); keep it over restarts, and the next process has
                      the partitions at once, after kill -9 too
+  --profile name     of detect: cp (default; in the order of time, with what is missing, an event may come twice) or
+                     transactional (each event once, in the order of arrival)
   --until-idle       end when nothing was left to read for 3 s (access ends by itself when its sources are replayed)
   --help             this text
 
@@ -33,6 +35,7 @@ interface Run {
   readonly messaging: Messaging
   readonly store: Store
   readonly groupInstanceId: string
+  readonly profile: DetectProfile
   readonly untilIdle: boolean
   /** Aborted by a signal (without an error) or by a service that cannot go on (with one). */
   readonly stop: AbortController
@@ -45,6 +48,7 @@ async function main(): Promise<void> {
       brokers: { type: 'string' },
       'data-dir': { type: 'string', default: '.demo' },
       instance: { type: 'string', default: '1' },
+      profile: { type: 'string', default: 'cp' },
       'until-idle': { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
@@ -54,18 +58,19 @@ async function main(): Promise<void> {
     return
   }
   const service = toServiceName(positionals)
+  const profile = toProfile(values.profile, service)
   if (values.brokers === undefined) {
     throw new Error(`expected --brokers host:port: processes share a Kafka only outside themselves\n\n${help}`)
   }
   const store = await openServiceStore(values['data-dir'], service)
   const driver = await openDriver(values.brokers)
-  const messaging = createMessaging({ driver, clientId: service, profile: 'cp' })
+  const messaging = createMessaging({ driver, clientId: service, profile })
   const stop = new AbortController()
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort(signal))
   try {
     await messaging.ensureTopics([rawEvents, rawEventsDeadLetters, alerts])
     const groupInstanceId = instanceId(service, values.instance)
-    await run(service, { messaging, store, groupInstanceId, untilIdle: values['until-idle'], stop })
+    await run(service, { messaging, store, groupInstanceId, profile, untilIdle: values['until-idle'], stop })
   } finally {
     await messaging.close()
     await store.close()
@@ -77,10 +82,18 @@ function toServiceName([name, ...rest]: readonly string[]): ServiceName {
   throw new Error(`expected one of access, detect, alert; got ${[name ?? 'nothing', ...rest].join(' ')}\n\n${help}`)
 }
 
-async function run(service: ServiceName, { messaging, store, groupInstanceId, untilIdle, stop }: Run): Promise<void> {
+function toProfile(name: string, service: ServiceName): DetectProfile {
+  if (name === 'cp' || (name === 'transactional' && service === 'detect')) return name
+  throw new Error(`expected --profile cp, or transactional of detect; got ${name}\n\n${help}`)
+}
+
+async function run(
+  service: ServiceName,
+  { messaging, store, groupInstanceId, profile, untilIdle, stop }: Run,
+): Promise<void> {
   const member: ServiceMembership & ServiceReports = {
     groupInstanceId,
-    onTrouble: (error, waitMs) => print(`trying again in ${waitMs} ms: ${describe(error)}`),
+    onTrouble: (error) => print(`trying again: ${describe(error)}`),
     onStopped: (error) => stop.abort(error),
   }
   switch (service) {
@@ -90,13 +103,18 @@ async function run(service: ServiceName, { messaging, store, groupInstanceId, un
         store,
         sources,
         signal: stop.signal,
-        onProgress: ({ source, sent: done, total }) => print(`${source.file}: ${done} of ${total} rows acknowledged`),
+        onProgress: ({ sent: done, total }) => print(`${done} of ${total} rows acknowledged`),
       })
       print(`access: ${sent} rows acknowledged`)
       return
     }
     case 'detect':
-      return serve(service, detect({ messaging, store, rules, ...member }), untilIdle, stop.signal)
+      return serve(
+        service,
+        detect({ messaging, store, rules, noDataRules, profile, ...member }),
+        untilIdle,
+        stop.signal,
+      )
     case 'alert':
       return serve(service, alert({ messaging, store, ...member }), untilIdle, stop.signal)
   }

@@ -1,19 +1,20 @@
 import type { Kysely } from 'kysely'
 import { seriesId } from './ids.js'
-import type { Rule } from './rules.js'
+import type { NoDataRule, Rule, Strategy } from './rules.js'
 import { readLabels, readSource, type Source } from './sources.js'
 import type { Schema } from './store/schema.js'
 
 /** One line of the closing table. */
 export interface SeriesReport {
   readonly name: string
-  readonly rows: number
-  readonly accepted: number
+  /** `null` in the line of a rule about what is missing. */
+  readonly rows: number | null
+  readonly accepted: number | null
   readonly anomalies: number
   readonly triggers: number
   readonly alerts: number
   readonly openAlerts: number
-  readonly windows: number
+  readonly windows: number | null
   /** Labelled windows that overlap an alert's time from its begin to its newest anomaly. */
   readonly windowsHit: number
 }
@@ -21,23 +22,21 @@ export interface SeriesReport {
 export interface ReportInput {
   readonly sources: readonly Source[]
   readonly rules: readonly Rule[]
+  readonly noDataRules: readonly NoDataRule[]
   readonly detectDb: Kysely<Schema>
   readonly alertDb: Kysely<Schema>
 }
 
 /** Reads the figures from the databases, not from counters: what stands there is what survived. */
-export async function readReport({ sources, rules, detectDb, alertDb }: ReportInput): Promise<SeriesReport[]> {
+export async function readReport(input: ReportInput): Promise<SeriesReport[]> {
+  const { sources, rules, noDataRules, detectDb, alertDb } = input
   const labels = await readLabels()
   const lines: SeriesReport[] = []
   for (const source of sources) {
     const series = seriesId(source.bizId, source.metric, source.dimensions)
     const rule = rules.find((one) => one.bizId === source.bizId && one.metric === source.metric)
     const windows = labels.get(source.file) ?? []
-    const found = await alertDb
-      .selectFrom('alert')
-      .select(['begin_time', 'latest_time', 'open_marker'])
-      .where('strategy_id', '=', rule?.strategyId ?? -1)
-      .execute()
+    const found = await readAlerts(alertDb, rule)
     const hit = windows.filter((window) =>
       found.some((alert) => alert.begin_time <= window.toSeconds && alert.latest_time >= window.fromSeconds),
     )
@@ -45,14 +44,39 @@ export async function readReport({ sources, rules, detectDb, alertDb }: ReportIn
       name: rule?.name ?? source.metric,
       rows: (await readSource(source)).length,
       accepted: await countPoints(detectDb, series),
-      ...(await countVerdicts(detectDb, series)),
-      alerts: found.length,
-      openAlerts: found.filter((alert) => alert.open_marker === 1).length,
+      ...(await countVerdicts(detectDb, series, rule)),
+      ...countAlerts(found),
       windows: windows.length,
       windowsHit: hit.length,
     })
+    for (const missing of noDataRules) {
+      if (missing.bizId !== source.bizId || missing.metric !== source.metric) continue
+      lines.push({
+        ...{ name: missing.name, rows: null, accepted: null, windows: null, windowsHit: 0 },
+        ...(await countVerdicts(detectDb, series, missing)),
+        ...countAlerts(await readAlerts(alertDb, missing)),
+      })
+    }
   }
   return lines
+}
+
+interface FoundAlert {
+  readonly begin_time: number
+  readonly latest_time: number
+  readonly open_marker: number | null
+}
+
+function readAlerts(db: Kysely<Schema>, rule: Strategy | undefined): Promise<FoundAlert[]> {
+  return db
+    .selectFrom('alert')
+    .select(['begin_time', 'latest_time', 'open_marker'])
+    .where('strategy_id', '=', rule?.strategyId ?? -1)
+    .execute()
+}
+
+function countAlerts(found: readonly FoundAlert[]): Pick<SeriesReport, 'alerts' | 'openAlerts'> {
+  return { alerts: found.length, openAlerts: found.filter((alert) => alert.open_marker === 1).length }
 }
 
 async function countPoints(db: Kysely<Schema>, series: string): Promise<number> {
@@ -64,7 +88,11 @@ async function countPoints(db: Kysely<Schema>, series: string): Promise<number> 
   return row.n
 }
 
-async function countVerdicts(db: Kysely<Schema>, series: string): Promise<{ anomalies: number; triggers: number }> {
+async function countVerdicts(
+  db: Kysely<Schema>,
+  series: string,
+  rule: Strategy | undefined,
+): Promise<Pick<SeriesReport, 'anomalies' | 'triggers'>> {
   const row = await db
     .selectFrom('check_result')
     .select((select) => [
@@ -72,6 +100,7 @@ async function countVerdicts(db: Kysely<Schema>, series: string): Promise<{ anom
       select.fn.sum<number | null>('triggered').as('triggered'),
     ])
     .where('series', '=', series)
+    .where('strategy_id', '=', rule?.strategyId ?? -1)
     .executeTakeFirstOrThrow()
   return { anomalies: row.n, triggers: row.triggered ?? 0 }
 }
@@ -93,13 +122,14 @@ export function formatReport(lines: readonly SeriesReport[]): string {
 }
 
 function cells(line: SeriesReport): string[] {
-  const { rows, accepted, anomalies, triggers, alerts, openAlerts } = line
-  const numbers = [rows, accepted, anomalies, triggers, alerts, openAlerts].map((n) => n.toLocaleString('en-US'))
-  return [line.name, ...numbers, `${line.windowsHit} of ${line.windows}`]
+  const { rows, accepted, anomalies, triggers, alerts, openAlerts, windows } = line
+  const numbers = [rows, accepted, anomalies, triggers, alerts, openAlerts].map((n) => n?.toLocaleString('en-US') ?? '')
+  return [line.name, ...numbers, windows === null ? '' : `${line.windowsHit} of ${windows}`]
 }
 
 function total(lines: readonly SeriesReport[]): SeriesReport {
-  const sum = (pick: (line: SeriesReport) => number): number => lines.reduce((all, line) => all + pick(line), 0)
+  const sum = (pick: (line: SeriesReport) => number | null): number =>
+    lines.reduce((all, line) => all + (pick(line) ?? 0), 0)
   return {
     name: 'all',
     rows: sum((line) => line.rows),

@@ -14,7 +14,7 @@ export interface Level {
 }
 
 /** One strategy with one item, as data. It judges every series of its tenant and metric. */
-export interface Rule {
+export interface Strategy {
   readonly strategyId: number
   readonly itemId: number
   /** Raise it with every change: alerts tell which version judged. */
@@ -27,8 +27,20 @@ export interface Rule {
   readonly category: string
   readonly targetType: string
   readonly target: string
+}
+
+export interface Rule extends Strategy {
   /** Severest first; the first that fires speaks. */
   readonly levels: readonly Level[]
+}
+
+/** About points that do not come. A series is expected from its first point on. */
+export interface NoDataRule extends Strategy {
+  readonly severity: Severity
+  /** Fires when so many periods in a row have no point. */
+  readonly continuous: number
+  /** After so many the series is gone: its alert is closed, and nothing is expected before it is back. */
+  readonly goneAfter: number
 }
 
 const recovery = { window: 5 }
@@ -141,5 +153,24 @@ export const rules: readonly Rule[] = [
         recovery,
       },
     ],
+  },
+]
+
+/** Only cost per click has gaps worth an alert: up to 15 hours of an hourly series. */
+export const noDataRules: readonly NoDataRule[] = [
+  {
+    strategyId: 16,
+    itemId: 1,
+    version: 1,
+    name: 'cost per click missing',
+    bizId: 4,
+    metric: 'exchange.cost_per_click',
+    unitSeconds: 3_600,
+    category: 'business',
+    targetType: 'SERVICE',
+    target: 'exchange-3',
+    severity: 2,
+    continuous: 3,
+    goneAfter: 24,
   },
 ]

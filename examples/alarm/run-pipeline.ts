@@ -3,7 +3,7 @@ import { replay } from './access/access.js'
 import { alert } from './alert/alert.js'
 import { detect } from './detect/detect.js'
 import { drained } from './drained.js'
-import { rules } from './rules.js'
+import { noDataRules, rules } from './rules.js'
 import { instanceId, type ServiceMembership, type ServiceReports } from './service.js'
 import type { Source } from './sources.js'
 import type { Stores } from './stores.js'
@@ -57,6 +57,7 @@ export async function runPipeline({ driver, stores, sources, ...options }: Pipel
       messaging: clients.detect,
       store: stores.detect,
       rules,
+      noDataRules,
       ...membership('detect'),
       ...reports,
     })
@@ -69,19 +70,20 @@ export async function runPipeline({ driver, stores, sources, ...options }: Pipel
     await Promise.all([detecting.start(), alerting.start()])
 
     const { onProgress } = options
+    const rowsJudged = (): number => {
+      const { accepted, repeated, conflicts } = detecting.counts()
+      return accepted + repeated + conflicts
+    }
     const look = (): void =>
       onProgress?.({
-        rows: detecting.counts().received,
+        rows: rowsJudged(),
         events: detecting.counts().sent,
         opened: alerting.counts().open,
       })
     const ticker = setInterval(look, lookEveryMs)
     try {
       const sent = await replay({ messaging: clients.access, store: stores.access, sources, signal })
-      await drained(
-        { lag: detecting.lag, received: () => detecting.counts().received },
-        { expected: sent, quietMs, signal },
-      )
+      await drained({ lag: detecting.lag, received: rowsJudged }, { expected: sent, quietMs, signal })
       await drained(
         { lag: alerting.lag, received: () => alerting.counts().received },
         { expected: detecting.counts().sent, quietMs, signal },

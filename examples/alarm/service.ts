@@ -23,8 +23,8 @@ export function instanceId(service: string, instance = '1'): string {
 }
 
 export interface ServiceReports {
-  /** Something is down; the service tries again after `waitMs`. */
-  readonly onTrouble?: (error: unknown, waitMs: number) => void
+  /** Something is down; the service tries again. */
+  readonly onTrouble?: (error: unknown) => void
   /** The service cannot go on, or not with one partition. */
   readonly onStopped?: (error: Error) => void
 }

@@ -48,7 +48,13 @@ export const AlertEvent = z.object({
   extra_info: z.object({
     origin_alarm: z.object({
       anomaly_id: z.string(),
-      data: z.object({ record_id: z.string(), time: UnixSeconds, value: z.number(), dimensions: Dimensions }),
+      /** `value` is null where a point is missing. */
+      data: z.object({
+        record_id: z.string(),
+        time: UnixSeconds,
+        value: z.number().nullable(),
+        dimensions: Dimensions,
+      }),
       trigger: z.object({ level: Severity, anomaly_ids: z.array(z.string()) }),
       /** The version of the rule that judged, for the stages behind. */
       strategy_snapshot_key: z.string(),

@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createMessaging, type Messaging, type Topic } from 'tidemark'
 import { kafkajs } from 'tidemark/kafkajs'
 import { memory } from 'tidemark/memory'
@@ -10,6 +10,7 @@ import { sources } from '../../examples/alarm/sources.js'
 import { openStore } from '../../examples/alarm/store/store.js'
 import { closeAll, openAllStores, type ServiceName } from '../../examples/alarm/stores.js'
 import { alerts, rawEvents } from '../../examples/alarm/topics.js'
+import { committedEvents, eventsWithoutFaults } from '../examples/alarm/committed-events.js'
 import { freshFolder, readAlertTables } from '../examples/alarm/pipeline.js'
 import { readDatabases } from '../examples/alarm/read-databases.js'
 import { startCluster, type KafkaCluster } from '../support/kafka-cluster.js'
@@ -37,15 +38,16 @@ let cluster: KafkaCluster
 let embedded: Tables
 let messaging: Messaging
 
-// The topics have fixed names, so the example gets a cluster of its own.
 beforeAll(async () => {
-  ;[cluster, embedded] = await Promise.all([startCluster(), runEmbedded(freshFolder())])
+  embedded = await runEmbedded(freshFolder())
+})
+// Topics and groups have fixed names, so each run gets a cluster of its own.
+beforeEach(async () => {
+  cluster = await startCluster()
   messaging = createMessaging({ driver: kafkajs({ brokers: [...cluster.brokers] }) })
 })
 afterEach(async () => {
   for (const service of running) await service.kill()
-})
-afterAll(async () => {
   await messaging?.close()
   await cluster?.stop()
 })
@@ -127,7 +129,7 @@ describe('the alarm pipeline as three processes on real Kafka', () => {
     await start('detect', folder, '--until-idle').end()
     await start('alert', folder, '--until-idle').end()
     expect(await readDatabases(folder)).toEqual(embedded)
-    expect(embedded['alert']).toHaveLength(48)
+    expect(embedded['alert']).toHaveLength(57)
   })
 
   it('stores the same when alert is killed in mid-run and started again', async () => {
@@ -154,5 +156,20 @@ describe('the alarm pipeline as three processes on real Kafka', () => {
     await detect.stop()
     await again.stop()
     expect(await readDatabases(folder)).toEqual(embedded)
+  })
+
+  it('under transactional says each event once, as a run without faults does, when detect is killed again and again', async () => {
+    const expected = await eventsWithoutFaults(freshFolder(), sources)
+    const folder = freshFolder()
+    await start('access', folder).end()
+    for (let life = 0; life < 3; life++) {
+      const detect = start('detect', folder, '--profile', 'transactional')
+      await until('detect stored something', () => detect.output().includes('records stored'), { everyMs: 10 })
+      await detect.kill()
+    }
+    const left = await committedEvents(kafkajs({ brokers: [...cluster.brokers] }))
+    expect(left.length).toBeLessThan(expected.length)
+    await start('detect', folder, '--profile', 'transactional', '--until-idle').end()
+    expect(await committedEvents(kafkajs({ brokers: [...cluster.brokers] }))).toEqual(expected)
   })
 })

@@ -1,10 +1,12 @@
 import type { Kysely } from 'kysely'
-import type { Messaging } from 'tidemark'
+import type { Messaging, Producer } from 'tidemark'
+import { heartbeatId } from '../ids.js'
+import type { Source } from '../sources.js'
 import { insertNew } from '../store/insert-new.js'
 import type { Schema } from '../store/schema.js'
 import type { Store } from '../store/store.js'
-import { readSource, sourceName, type Source } from '../sources.js'
 import { rawEvents, type RawEvent } from '../topics.js'
+import { disorderSeconds, readArrivals, replayName } from './arrivals.js'
 
 export interface AccessOptions {
   readonly messaging: Messaging
@@ -13,60 +15,79 @@ export interface AccessOptions {
   readonly rowsPerSend?: number
   readonly signal?: AbortSignal
   /** Told after each chunk that was acknowledged. */
-  readonly onProgress?: (progress: { readonly source: Source; readonly sent: number; readonly total: number }) => void
+  readonly onProgress?: (progress: { readonly sent: number; readonly total: number }) => void
 }
 
 /**
- * Replays the sources side by side, each in file order. The checkpoint moves only after the acknowledgement, so a kill
- * in between sends a chunk again, and the readers know its rows by their ids.
+ * Replays the sources in the order in which their rows come in. The checkpoint moves only after the acknowledgement, so a
+ * kill in between sends a chunk again, and the readers know its rows by their ids.
+ *
+ * Behind each chunk every partition is told how far time has come, also those that had no row: who puts records in order by
+ * time has to know that nothing older is under way.
  *
  * @returns rows sent by this call
  */
-export async function replay(options: AccessOptions): Promise<number> {
-  const producer = options.messaging.producer()
-  const sent = await Promise.all(
-    options.sources.map((source) =>
-      replaySource(options, source, async (events) => {
-        await producer.sendMany(rawEvents, events)
-      }),
-    ),
-  )
-  return sent.reduce((sum, rows) => sum + rows, 0)
-}
-
-async function replaySource(
-  { store, rowsPerSend = 500, signal, onProgress }: AccessOptions,
-  source: Source,
-  send: (events: RawEvent[]) => Promise<void>,
-): Promise<number> {
-  const rows = await readSource(source)
-  const first = await readCheckpoint(store.db, source)
-  for (let from = first; from < rows.length; from += rowsPerSend) {
+export async function replay({
+  messaging,
+  store,
+  sources,
+  rowsPerSend = 500,
+  signal,
+  onProgress,
+}: AccessOptions): Promise<number> {
+  const producer = messaging.producer()
+  const arrivals = await readArrivals(sources)
+  const name = replayName(sources)
+  const first = await readCheckpoint(store.db, name)
+  for (let from = first; from < arrivals.length; from += rowsPerSend) {
     if (signal?.aborted) return from - first
-    const chunk = rows.slice(from, from + rowsPerSend)
-    await send(chunk)
-    await moveCheckpoint(store.db, source, from + chunk.length)
-    onProgress?.({ source, sent: from + chunk.length, total: rows.length })
+    const chunk = arrivals.slice(from, from + rowsPerSend)
+    await producer.sendMany(
+      rawEvents,
+      chunk.map(({ event }) => event),
+    )
+    await tellTime(producer, chunk.at(-1)?.at ?? 0)
+    await moveCheckpoint(store.db, name, from + chunk.length)
+    onProgress?.({ sent: from + chunk.length, total: arrivals.length })
   }
-  return rows.length - first
+  // Nothing more comes: the last rows need not wait for others.
+  const end = arrivals.at(-1)
+  if (end) await tellTime(producer, end.at + 2 * disorderSeconds)
+  return arrivals.length - first
 }
 
-async function readCheckpoint(db: Kysely<Schema>, source: Source): Promise<number> {
+/** Tells every partition that nothing from more than `disorderSeconds` before this time is under way. */
+export async function tellTime(producer: Producer, seconds: number): Promise<void> {
+  const partitions = Array.from({ length: rawEvents.partitions }, (_, partition) => partition)
+  await Promise.all(
+    partitions.map((partition) => producer.send(rawEvents, heartbeat(partition, seconds), { partition })),
+  )
+}
+
+function heartbeat(partition: number, seconds: number): RawEvent {
+  return {
+    event_id: heartbeatId(partition, seconds),
+    event_type: 'heartbeat',
+    raw_data: { metric: 'access.heartbeat', value: 1, dimensions: {} },
+    timestamp: seconds,
+    bk_biz_id: 0,
+    event_source: 'access',
+    priority: 3,
+  }
+}
+
+async function readCheckpoint(db: Kysely<Schema>, source: string): Promise<number> {
   const row = await db
     .selectFrom('source_checkpoint')
     .select('next_row')
-    .where('source', '=', sourceName(source))
+    .where('source', '=', source)
     .executeTakeFirst()
   return row?.next_row ?? 0
 }
 
-async function moveCheckpoint(db: Kysely<Schema>, source: Source, nextRow: number): Promise<void> {
+async function moveCheckpoint(db: Kysely<Schema>, source: string, nextRow: number): Promise<void> {
   await db.transaction().execute(async (tx) => {
-    await insertNew(tx, 'source_checkpoint', [{ source: sourceName(source), next_row: 0 }])
-    await tx
-      .updateTable('source_checkpoint')
-      .set({ next_row: nextRow })
-      .where('source', '=', sourceName(source))
-      .execute()
+    await insertNew(tx, 'source_checkpoint', [{ source, next_row: 0 }])
+    await tx.updateTable('source_checkpoint').set({ next_row: nextRow }).where('source', '=', source).execute()
   })
 }

@@ -1,5 +1,5 @@
 import type { Message, Messaging } from 'tidemark'
-import { keepTrying, outageLimitMs } from '../keep-trying.js'
+import { outageLimitMs } from '../keep-trying.js'
 import type { Service, ServiceMembership, ServiceReports } from '../service.js'
 import { PartitionClaims } from '../store/partition-claims.js'
 import type { Store } from '../store/store.js'
@@ -43,13 +43,15 @@ export function alert({ messaging, store, groupInstanceId, onTrouble, onStopped 
     group,
     groupInstanceId: groupInstanceId ?? null,
     topics: [alerts],
+    // Under `transactional` detect may take back what it sent.
+    isolation: 'read-committed',
     handlerTimeoutMs: outageLimitMs,
-    handleBatch: (messages, context) =>
-      keepTrying(
-        () => handle(messages),
-        context.signal,
-        (error, waitMs) => onTrouble?.(error, waitMs),
-      ),
+    // Nothing of ours is wrong with an event: the database is down. It pauses, and no attempt is spent.
+    classify: (error) => {
+      onTrouble?.(error)
+      return 'unavailable'
+    },
+    handleBatch: handle,
     onDrained: () => claims.release(),
     onPartitionStopped: (_partition, error) => onStopped?.(error),
     onFailed: (error) => onStopped?.(error),

@@ -1,24 +1,55 @@
 import { alertEventId, alertKey, recordId } from '../ids.js'
-import type { Rule } from '../rules.js'
-import type { AlertEvent, RawEvent } from '../topics.js'
+import type { NoDataRule, Rule, Severity, Strategy } from '../rules.js'
+import type { AlertEvent } from '../topics.js'
 import type { Finding } from './rule-state.js'
+import type { SilenceFinding } from './silence.js'
 
 const tenantId = 'default'
 
+export interface SeriesIdentity {
+  readonly id: string
+  readonly dimensions: Readonly<Record<string, string>>
+}
+
+/** What a rule says of a series at a time. */
+interface Statement {
+  readonly status: AlertEvent['status']
+  readonly severity: Severity
+  readonly time: number
+  /** `null` where the point is missing. */
+  readonly value: number | null
+  /** Names the event. */
+  readonly anomalyId: string
+  readonly anomalyIds: readonly string[]
+  readonly firstAnomalyTime: number
+  readonly description: string
+}
+
 /** The message for the `alerts` topic. A function of the input only: the same finding makes the same bytes. */
-export function toAlertEvent(rule: Rule, series: string, raw: RawEvent, finding: Finding): AlertEvent {
-  const { dimensions } = raw.raw_data
-  const { strategyId, targetType, target } = rule
+export function toAlertEvent(rule: Rule, series: SeriesIdentity, finding: Finding): AlertEvent {
   const { time, value } = finding.point
+  return alertEvent(rule, series, { ...finding, time, value, description: describe(rule, finding) })
+}
+
+/** Missing data is another alert than wrong data: one dimension more tells them apart. */
+export function toSilenceEvent(rule: NoDataRule, series: SeriesIdentity, finding: SilenceFinding): AlertEvent {
+  const dimensions = { ...series.dimensions, __NO_DATA_DIMENSION__: 'true' }
+  return alertEvent(rule, { ...series, dimensions }, { ...finding, description: describeSilence(rule, finding) })
+}
+
+function alertEvent(rule: Strategy, series: SeriesIdentity, said: Statement): AlertEvent {
+  const { dimensions } = series
+  const { strategyId, targetType, target, bizId } = rule
+  const { time, value } = said
   return {
-    event_id: alertEventId(finding.anomalyId, finding.status),
-    alert_key: alertKey({ tenantId, bizId: raw.bk_biz_id, strategyId, targetType, target, dimensions }),
+    event_id: alertEventId(said.anomalyId, said.status),
+    alert_key: alertKey({ tenantId, bizId, strategyId, targetType, target, dimensions }),
     plugin_id: 'tidemark-example',
     strategy_id: strategyId,
     alert_name: rule.name,
-    description: describe(rule, finding),
-    severity: finding.severity,
-    status: finding.status,
+    description: said.description,
+    severity: said.severity,
+    status: said.status,
     tags: Object.entries(dimensions).map(([key, text]) => ({ key, value: text })),
     target_type: targetType,
     target,
@@ -27,14 +58,14 @@ export function toAlertEvent(rule: Rule, series: string, raw: RawEvent, finding:
     data_type: 'time_series',
     dedupe_keys: Object.keys(dimensions).map((key) => `tags.${key}`),
     time,
-    anomaly_time: finding.firstAnomalyTime,
-    bk_biz_id: raw.bk_biz_id,
+    anomaly_time: said.firstAnomalyTime,
+    bk_biz_id: bizId,
     bk_tenant_id: tenantId,
     extra_info: {
       origin_alarm: {
-        anomaly_id: finding.anomalyId,
-        data: { record_id: recordId(series, time), time, value, dimensions },
-        trigger: { level: finding.severity, anomaly_ids: [...finding.anomalyIds] },
+        anomaly_id: said.anomalyId,
+        data: { record_id: recordId(series.id, time), time, value, dimensions },
+        trigger: { level: said.severity, anomaly_ids: [...said.anomalyIds] },
         strategy_snapshot_key: `strategy.snapshot.${strategyId}.${rule.version}`,
       },
     },
@@ -45,4 +76,15 @@ function describe(rule: Rule, finding: Finding): string {
   const level = rule.levels.find((one) => one.severity === finding.severity)
   if (finding.status === 'RECOVERED') return `${rule.metric} is well for ${level?.recovery.window ?? 0} periods`
   return `${rule.metric} is ${finding.point.value}: ${finding.anomalyIds.length} of ${level?.trigger.window ?? 0} periods anomalous`
+}
+
+function describeSilence(rule: NoDataRule, { status, missing }: SilenceFinding): string {
+  switch (status) {
+    case 'ABNORMAL':
+      return `${rule.metric} has had no data for ${missing} periods`
+    case 'RECOVERED':
+      return `${rule.metric} has data again`
+    case 'CLOSED':
+      return `${rule.metric} has had no data for ${missing} periods and is expected no more`
+  }
 }

@@ -3,12 +3,47 @@ import type { Rule, Severity } from '../rules.js'
 import { insertNew } from '../store/insert-new.js'
 import type { Schema } from '../store/schema.js'
 import type { Tx } from '../store/store.js'
+import type { AlertEvent } from '../topics.js'
 import type { Anomaly, RuleState, StoredRuleState } from './rule-state.js'
 import type { Point } from './series-points.js'
 
 export interface TimeRange {
   readonly fromSeconds: number
   readonly toSeconds: number
+}
+
+/** What was decided at a record of the partition. */
+export interface Decided {
+  readonly offset: number
+  readonly event: AlertEvent
+}
+
+export async function loadDecided(
+  db: Kysely<Schema>,
+  part: number,
+  records: readonly { readonly offset: number }[],
+): Promise<Decided[]> {
+  if (records.length === 0) return []
+  const offsets = records.map(({ offset }) => offset)
+  const rows = await db
+    .selectFrom('decided_event')
+    .select(['raw_offset', 'event'])
+    .where('part', '=', part)
+    .where('raw_offset', '>=', Math.min(...offsets))
+    .where('raw_offset', '<=', Math.max(...offsets))
+    .orderBy('raw_offset')
+    .orderBy('seq')
+    .execute()
+  return rows.map((row) => ({ offset: row.raw_offset, event: JSON.parse(row.event) as AlertEvent }))
+}
+
+/** Adds what was decided, and forgets what is out for good. */
+export async function saveDecided(tx: Tx, part: number, decided: readonly Decided[], outBefore: number): Promise<void> {
+  const rows = decided.map(({ offset, event }, seq) => {
+    return { part, raw_offset: offset, seq, event: JSON.stringify(event) }
+  })
+  await insertNew(tx, 'decided_event', rows)
+  await tx.deleteFrom('decided_event').where('part', '=', part).where('raw_offset', '<', outBefore).execute()
 }
 
 export async function loadPoints(db: Kysely<Schema>, series: string, range: TimeRange): Promise<Point[]> {

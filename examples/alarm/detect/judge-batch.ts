@@ -1,50 +1,80 @@
 import type { Kysely } from 'kysely'
 import { seriesId } from '../ids.js'
-import type { Rule } from '../rules.js'
+import type { NoDataRule, Rule, Strategy } from '../rules.js'
 import type { Schema } from '../store/schema.js'
 import type { Tx } from '../store/store.js'
-import type { AlertEvent, RawEvent } from '../topics.js'
+import type { RawEvent } from '../topics.js'
 import { toAlertEvent } from './alert-event.js'
-import { loadPoints, loadRuleState, savePoints, saveRuleState, type TimeRange } from './detect-store.js'
+import {
+  loadDecided,
+  loadPoints,
+  loadRuleState,
+  saveDecided,
+  savePoints,
+  saveRuleState,
+  type Decided,
+  type TimeRange,
+} from './detect-store.js'
 import { reachSeconds, RuleState } from './rule-state.js'
 import { SeriesPoints } from './series-points.js'
+import { expectSeries } from './silence-watch.js'
+
+/** What detect judges by. */
+export interface RuleBook {
+  readonly rules: readonly Rule[]
+  readonly noDataRules: readonly NoDataRule[]
+}
+
+/** A message of `raw_events`. */
+export interface Arrived {
+  readonly partition: number
+  readonly offset: number
+  readonly value: RawEvent
+}
 
 export interface BatchCounts {
   accepted: number
   repeated: number
   conflicts: number
-  /** Kinds of event that no rule here speaks about. */
+  /** Kinds of event that no rule here speaks about, and heartbeats. */
   filtered: number
 }
 
 export interface JudgedBatch {
-  /** For the `alerts` topic, in order. */
-  readonly events: readonly AlertEvent[]
+  /** For the `alerts` topic, in order: what was decided now, or when the same records were judged before. */
+  readonly events: readonly Decided[]
   readonly counts: Readonly<BatchCounts>
-  /** Writes what was learnt. */
-  save(tx: Tx): Promise<void>
+  /**
+   * Writes what was learnt.
+   *
+   * @param outBefore Kafka has all offsets before it: what was decided there need not be kept
+   */
+  save(tx: Tx, outBefore: number): Promise<void>
 }
 
 interface SeriesInBatch {
+  readonly part: number
+  readonly dimensions: RawEvent['raw_data']['dimensions']
+  readonly noDataRules: readonly NoDataRule[]
   readonly points: SeriesPoints
   readonly rules: readonly RuleState[]
 }
 
 /**
- * Judges one batch against what the database knows around it. Nothing is kept in memory from one batch to the next, so
- * a restart, a rebalance or a batch that failed half-way needs no rebuilding and never meets an empty window.
+ * Judges one batch, of one partition, against what the database knows around it. Nothing is kept in memory from one batch
+ * to the next, so a restart or a batch that failed half-way meets no empty window. What was decided stays with the record
+ * it was decided at: one that comes again says the same again, for nobody knows whether it was heard.
  */
-export async function judgeBatch(
-  db: Kysely<Schema>,
-  rules: readonly Rule[],
-  batch: readonly RawEvent[],
-): Promise<JudgedBatch> {
-  const metrics = batch.filter((raw) => raw.event_type === 'metric')
-  const bySeries = await loadSeries(db, rules, metrics)
+export async function judgeBatch(db: Kysely<Schema>, book: RuleBook, batch: readonly Arrived[]): Promise<JudgedBatch> {
+  const part = batch[0]?.partition ?? 0
+  const metrics = batch.filter(({ value }) => value.event_type === 'metric')
+  const bySeries = await loadSeries(db, book, part, metrics)
+  const before = await loadDecided(db, part, metrics)
   const counts: BatchCounts = { accepted: 0, repeated: 0, conflicts: 0, filtered: batch.length - metrics.length }
-  const events: AlertEvent[] = []
+  const events: Decided[] = []
+  const decidedNow: Decided[] = []
 
-  for (const raw of metrics) {
+  for (const { offset, value: raw } of metrics) {
     const id = seriesOf(raw)
     const series = bySeries.get(id)
     if (!series) throw new Error(`series ${id} was not loaded`)
@@ -52,6 +82,7 @@ export async function judgeBatch(
     switch (series.points.arrive(point)) {
       case 'repeated':
         counts.repeated++
+        events.push(...before.filter((one) => one.offset === offset))
         continue
       case 'conflict':
         counts.conflicts++
@@ -60,11 +91,19 @@ export async function judgeBatch(
         counts.accepted++
     }
     for (const state of series.rules) {
-      for (const finding of state.judge(point)) events.push(toAlertEvent(state.rule, id, raw, finding))
+      for (const finding of state.judge(point)) {
+        const decided = { offset, event: toAlertEvent(state.rule, { id, dimensions: series.dimensions }, finding) }
+        events.push(decided)
+        decidedNow.push(decided)
+      }
     }
   }
 
-  return { events, counts, save: (tx) => save(tx, bySeries) }
+  const save = async (tx: Tx, outBefore: number): Promise<void> => {
+    await saveSeries(tx, bySeries)
+    await saveDecided(tx, part, decidedNow, outBefore)
+  }
+  return { events, counts, save }
 }
 
 function seriesOf(raw: RawEvent): string {
@@ -73,11 +112,12 @@ function seriesOf(raw: RawEvent): string {
 
 async function loadSeries(
   db: Kysely<Schema>,
-  rules: readonly Rule[],
-  batch: readonly RawEvent[],
+  { rules, noDataRules }: RuleBook,
+  part: number,
+  batch: readonly Arrived[],
 ): Promise<Map<string, SeriesInBatch>> {
   const grouped = new Map<string, RawEvent[]>()
-  for (const raw of batch) {
+  for (const { value: raw } of batch) {
     const id = seriesOf(raw)
     const group = grouped.get(id)
     if (group) group.push(raw)
@@ -85,16 +125,22 @@ async function loadSeries(
   }
   const loaded = new Map<string, SeriesInBatch>()
   for (const [id, group] of grouped) {
-    const ofSeries = rules.filter(
-      (rule) => rule.bizId === group[0]?.bk_biz_id && rule.metric === group[0].raw_data.metric,
-    )
+    const isAbout = (rule: Strategy): boolean =>
+      rule.bizId === group[0]?.bk_biz_id && rule.metric === group[0].raw_data.metric
+    const ofSeries = rules.filter(isAbout)
     const range = rangeAround(group, ofSeries)
     const stored = await loadPoints(db, id, range)
     const states: RuleState[] = []
     for (const rule of ofSeries) {
       states.push(new RuleState(rule, id, stored, await loadRuleState(db, rule, id, range)))
     }
-    loaded.set(id, { points: new SeriesPoints(stored), rules: states })
+    loaded.set(id, {
+      part,
+      dimensions: group[0]?.raw_data.dimensions ?? {},
+      points: new SeriesPoints(stored),
+      rules: states,
+      noDataRules: noDataRules.filter(isAbout),
+    })
   }
   return loaded
 }
@@ -108,9 +154,13 @@ function rangeAround(batch: readonly RawEvent[], rules: readonly Rule[]): TimeRa
   }
 }
 
-async function save(tx: Tx, bySeries: ReadonlyMap<string, SeriesInBatch>): Promise<void> {
-  for (const [id, { points, rules }] of bySeries) {
-    await savePoints(tx, id, points.added())
+async function saveSeries(tx: Tx, bySeries: ReadonlyMap<string, SeriesInBatch>): Promise<void> {
+  for (const [id, { part, dimensions, points, rules, noDataRules }] of bySeries) {
+    const added = points.added()
+    await savePoints(tx, id, added)
     for (const state of rules) await saveRuleState(tx, state)
+    if (added.length === 0) continue
+    const firstTime = Math.min(...added.map(({ time }) => time))
+    for (const rule of noDataRules) await expectSeries(tx, rule, { id, dimensions, part }, firstTime)
   }
 }

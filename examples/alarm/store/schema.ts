@@ -70,8 +70,29 @@ export interface Schema {
     status: string
     detail: string
   }
+  /** detect: the series that should have points, and how far that was looked at (`detect/silence.ts`). */
+  expected_series: {
+    strategy_id: number
+    item_id: number
+    series: string
+    part: number
+    dimensions: string
+    looked_at: number
+    missing: number
+    fired: number | null
+  }
+  /** detect: what was decided at each record, until Kafka has its offset. */
+  decided_event: { part: number; raw_offset: number; seq: number; event: string }
   /** detect, alert: what the database has of each partition, and who may write it. */
-  consumer_offset: { grp: string; topic: string; part: number; next_offset: number; epoch: number }
+  consumer_offset: {
+    grp: string
+    topic: string
+    part: number
+    next_offset: number
+    epoch: number
+    /** detect: what was decided before it is out. */
+    send_from: Generated<number>
+  }
 }
 
 export type AlertRow = Selectable<Schema['alert']>
@@ -80,6 +101,7 @@ export type NewAlert = Insertable<Schema['alert']>
 /** Never change one that was released; add the next. */
 export const migrations: Record<string, Migration> = {
   '0001-pipeline': { up: createPipelineTables },
+  '0002-detect-places': { up: createDetectPlaces },
 }
 
 async function createPipelineTables(db: Kysely<unknown>): Promise<void> {
@@ -125,6 +147,33 @@ async function createPipelineTables(db: Kysely<unknown>): Promise<void> {
     .addColumn('next_offset', 'bigint', (column) => column.notNull())
     .addColumn('epoch', 'bigint', (column) => column.notNull())
     .addPrimaryKeyConstraint('consumer_offset_pk', ['grp', 'topic', 'part'])
+    .execute()
+}
+
+async function createDetectPlaces(db: Kysely<unknown>): Promise<void> {
+  await db.schema
+    .createTable('expected_series')
+    .addColumn('strategy_id', 'integer', (column) => column.notNull())
+    .addColumn('item_id', 'integer', (column) => column.notNull())
+    .addColumn('series', 'varchar(32)', (column) => column.notNull())
+    .addColumn('part', 'integer', (column) => column.notNull())
+    .addColumn('dimensions', 'text', (column) => column.notNull())
+    .addColumn('looked_at', 'bigint', (column) => column.notNull())
+    .addColumn('missing', 'integer', (column) => column.notNull())
+    .addColumn('fired', 'bigint')
+    .addPrimaryKeyConstraint('expected_series_pk', ['strategy_id', 'item_id', 'series'])
+    .execute()
+  await db.schema
+    .createTable('decided_event')
+    .addColumn('part', 'integer', (column) => column.notNull())
+    .addColumn('raw_offset', 'bigint', (column) => column.notNull())
+    .addColumn('seq', 'integer', (column) => column.notNull())
+    .addColumn('event', 'text', (column) => column.notNull())
+    .addPrimaryKeyConstraint('decided_event_pk', ['part', 'raw_offset', 'seq'])
+    .execute()
+  await db.schema
+    .alterTable('consumer_offset')
+    .addColumn('send_from', 'bigint', (column) => column.notNull().defaultTo(0))
     .execute()
 }
 

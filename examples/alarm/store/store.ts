@@ -44,6 +44,8 @@ const tables: readonly (keyof Schema)[] = [
   'metric_point',
   'check_result',
   'rule_state',
+  'expected_series',
+  'decided_event',
   'event_inbox',
   'alert_series',
   'alert',

@@ -9,6 +9,8 @@ const figures = [
   /^database CPU high +4,032 +4,032 +675 +644 +10 +1 +2 of 2$/,
   /^request count high +4,032 +4,032 +16 +16 +14 +0 +2 of 2$/,
   /^cost per click high +1,538 +1,538 +10 +10 +6 +0 +3 of 3$/,
+  // What is missing while the series goes on (`rules.test.ts`), and a day more when it is over and the others go on.
+  /^cost per click missing +133 +51 +9 +0 *$/,
 ]
 
 it(

@@ -29,14 +29,15 @@ async function expectEveryTriggerShownOnce({ detectStore, alertStore }: Database
     .select('event_id')
     .where('op_type', 'in', ['CREATE', 'CONVERGE', 'EVENT_DROP'])
     .execute()
-  const recovered = await alertStore.db
+  const ended = await alertStore.db
     .selectFrom('alert_log')
     .select('event_id')
-    .where('op_type', '=', 'RECOVER')
+    .where('op_type', 'in', ['RECOVER', 'CLOSE'])
+    .where('event_id', 'is not', null)
     .execute()
   const sorted = (rows: readonly { event_id: string | null }[]) => rows.map((row) => row.event_id).sort()
   expect(sorted(log)).toEqual([...ids].sort())
-  expect(sorted(inbox)).toEqual([...sorted(log), ...sorted(recovered)].sort())
+  expect(sorted(inbox)).toEqual([...sorted(log), ...sorted(ended)].sort())
 }
 
 /** Generations of a key are 1..n, at most the last is open, and none begins before its predecessor ended. */

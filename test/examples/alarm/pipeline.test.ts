@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { readReport } from '../../../examples/alarm/report.js'
-import { rules } from '../../../examples/alarm/rules.js'
+import { noDataRules, rules } from '../../../examples/alarm/rules.js'
 import { readSource, sources } from '../../../examples/alarm/sources.js'
 import type { RawEvent } from '../../../examples/alarm/topics.js'
 import { expectAlertInvariants } from './invariants.js'
@@ -51,6 +51,7 @@ describe('detect and alert over the five series', () => {
     const report = await readReport({
       sources,
       rules,
+      noDataRules,
       detectDb: pipeline.detectStore.db,
       alertDb: pipeline.alertStore.db,
     })
@@ -60,6 +61,8 @@ describe('detect and alert over the five series', () => {
       [4_032, 675, 644, 10, 2],
       [4_032, 16, 16, 14, 2],
       [1_538, 10, 10, 6, 3],
+      // Nobody says here how time goes on.
+      [null, 0, 0, 0, 0],
     ])
     await expectAlertInvariants(pipeline)
   })
@@ -87,14 +90,19 @@ describe('detect and alert over the five series', () => {
     expect(await readTables(pipeline)).toEqual(small)
   })
 
-  it('sends the same ids again when detect dies between the acknowledgement and its transaction', async () => {
+  it('says the same once more when detect dies between its transaction and what it has to say', async () => {
     const machine = await readSource(sources[0]!)
     const events = machine.slice(3_000, 6_000)
-    const acknowledged = await pipeline.runAndDieBeforeStoring(events)
-    const again = await pipeline.run(events)
-    expect(acknowledged.length).toBeGreaterThan(0)
-    expect(again).toEqual(acknowledged)
+    const decided = await pipeline.runAndDieBeforeSending(events)
+    expect(decided.length).toBeGreaterThan(0)
+    // In other batches: what was decided stays with its record.
+    const again = []
+    for (const batch of batches(events, 700)) again.push(...(await pipeline.runAndDieBeforeSending(batch)))
+    expect(again).toEqual(decided)
+    expect(await pipeline.run(events)).toEqual(decided)
     expect(await pipeline.apply(again)).toEqual(again.map(() => 'repeated'))
+    // What Kafka has committed is said no more.
+    await pipeline.run((await readSource(sources[0]!)).slice(6_000, 6_100))
     expect(await pipeline.run(events)).toEqual([])
     await expectAlertInvariants(pipeline)
   })

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { applyEvent, type EventFate } from '../../../examples/alarm/alert/apply-event.js'
-import { judgeBatch, type JudgedBatch } from '../../../examples/alarm/detect/judge-batch.js'
-import { rules } from '../../../examples/alarm/rules.js'
+import { judgeBatch } from '../../../examples/alarm/detect/judge-batch.js'
+import { noDataRules, rules } from '../../../examples/alarm/rules.js'
 import { PartitionClaims } from '../../../examples/alarm/store/partition-claims.js'
 import type { Schema } from '../../../examples/alarm/store/schema.js'
 import { openStore, type Store } from '../../../examples/alarm/store/store.js'
@@ -18,8 +18,8 @@ export interface Pipeline {
   readonly alertStore: Store
   /** Judges, hands the events on and stores, as one batch of detect. */
   run(batch: readonly RawEvent[]): Promise<AlertEvent[]>
-  /** The same, dying after the acknowledgement and before the transaction of detect. */
-  runAndDieBeforeStoring(batch: readonly RawEvent[]): Promise<AlertEvent[]>
+  /** The same, dying after the transaction of detect and before anything is said. */
+  runAndDieBeforeSending(batch: readonly RawEvent[]): Promise<AlertEvent[]>
   apply(events: readonly AlertEvent[]): Promise<EventFate[]>
   close(): Promise<void>
 }
@@ -29,7 +29,7 @@ export async function openPipeline(folder: string): Promise<Pipeline> {
   const alertStore = await openStore(join(folder, 'alert.db'))
   const detectClaims = new PartitionClaims('detect')
   const alertClaims = new PartitionClaims('alert')
-  let rawOffset = 0
+  let committed = 0
   let alertOffset = 0
 
   const apply = async (events: readonly AlertEvent[]): Promise<EventFate[]> => {
@@ -40,23 +40,30 @@ export async function openPipeline(folder: string): Promise<Pipeline> {
     })
     return fates
   }
-  const judgeAndSend = async (batch: readonly RawEvent[]): Promise<JudgedBatch> => {
-    const judged = await judgeBatch(detectStore.db, rules, batch)
-    if (judged.events.length > 0) await apply(judged.events)
-    return judged
+  const offsets = new Map<string, number>()
+  const judge = async (batch: readonly RawEvent[]): Promise<AlertEvent[]> => {
+    const arrived = batch.map((value) => {
+      const offset = offsets.get(value.event_id) ?? offsets.size
+      offsets.set(value.event_id, offset)
+      return { partition: 0, offset, value }
+    })
+    const judged = await judgeBatch(detectStore.db, { rules, noDataRules }, arrived)
+    await detectClaims.write(detectStore.db, { topic: 'raw_events', part: 0, nextOffset: offsets.size }, (tx) =>
+      judged.save(tx, committed),
+    )
+    return judged.events.map(({ event }) => event)
   }
   return {
     detectStore,
     alertStore,
     apply,
-    runAndDieBeforeStoring: async (batch) => [...(await judgeAndSend(batch)).events],
+    runAndDieBeforeSending: judge,
     run: async (batch) => {
-      const judged = await judgeAndSend(batch)
-      rawOffset += batch.length
-      await detectClaims.write(detectStore.db, { topic: 'raw_events', part: 0, nextOffset: rawOffset }, (tx) =>
-        judged.save(tx),
-      )
-      return [...judged.events]
+      const events = await judge(batch)
+      if (events.length > 0) await apply(events)
+      // As Kafka's commit behind it.
+      committed = offsets.size
+      return events
     },
     close: async () => {
       await detectStore.close()

@@ -85,6 +85,20 @@ export function simulate(one: ReferenceCase): ReferenceResult {
   }
 }
 
+/** What is missing of a series, from its first point to its last, by the begin of each period. */
+export function simulateSilence(file: string, unitSeconds: number, continuous: number) {
+  const rows = readFileSync(new URL(file, data), 'utf8').trim().split('\n').slice(1)
+  const periods = [...new Set(rows.map((row) => Math.floor(seconds(row) / unitSeconds)))].sort((a, b) => a - b)
+  const gaps = periods.slice(1).map((period, index) => period - (periods[index] ?? 0) - 1)
+  const long = gaps.filter((gap) => gap >= continuous)
+  return {
+    missing: gaps.reduce((sum, gap) => sum + gap, 0),
+    gaps: gaps.filter((gap) => gap > 0).length,
+    triggers: long.reduce((sum, gap) => sum + gap - continuous + 1, 0),
+    alerts: long.length,
+  }
+}
+
 function seconds(text: string): number {
   return Date.parse(`${text.slice(0, 10)}T${text.slice(11, 19)}Z`) / 1000
 }

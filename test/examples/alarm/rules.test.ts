@@ -2,9 +2,10 @@ import { describe, expect, it } from 'vitest'
 import { seriesId } from '../../../examples/alarm/ids.js'
 import { RuleState, type Anomaly, type Finding } from '../../../examples/alarm/detect/rule-state.js'
 import { SeriesPoints, type Point } from '../../../examples/alarm/detect/series-points.js'
-import { rules, type Level, type Rule } from '../../../examples/alarm/rules.js'
+import { lastPeriodOver, lookAt, type Silence, type SilenceFinding } from '../../../examples/alarm/detect/silence.js'
+import { noDataRules, rules, type Level, type Rule } from '../../../examples/alarm/rules.js'
 import { readSource, sources } from '../../../examples/alarm/sources.js'
-import { cases, simulate, type ReferenceCase } from './reference.js'
+import { cases, simulate, simulateSilence, type ReferenceCase } from './reference.js'
 
 const ruleOf = (strategyId: number, change: Partial<Level> = {}): Rule => {
   const rule = rules.find((one) => one.strategyId === strategyId)
@@ -127,5 +128,82 @@ describe('a rule over a series', () => {
     })
     expect(state.judge(at(1, 65)).map((one) => one.severity)).toEqual([2])
     expect(state.judge(at(2, 10)).map((one) => one.severity)).toEqual([1])
+  })
+})
+
+describe('a series that has no data', () => {
+  const [rule] = noDataRules
+  if (!rule) throw new Error('no rule about what is missing')
+  const { unitSeconds } = rule
+  const start: Silence = { lookedAt: 0, missing: 0, fired: null }
+  const at = (...periods: number[]): Point[] =>
+    periods.map((period) => ({ time: period * unitSeconds + 901, value: 1 }))
+  const said = (findings: readonly SilenceFinding[]) => findings.map((one) => [one.status, one.time / unitSeconds])
+
+  it('fires at the third missing period and at each further one, and recovers at the point that comes', () => {
+    const look = lookAt(rule, 's', start, at(1, 2, 7), 7)
+    expect(look.missing.map(({ time, triggered }) => [time / unitSeconds, triggered])).toEqual([
+      [3, false],
+      [4, false],
+      [5, true],
+      [6, true],
+    ])
+    expect(said(look.findings)).toEqual([
+      ['ABNORMAL', 5],
+      ['ABNORMAL', 6],
+      ['RECOVERED', 7 + 901 / unitSeconds],
+    ])
+    expect(look.findings[2]?.anomalyId).toBe(look.findings[1]?.anomalyId)
+    expect(look.after).toEqual({ lookedAt: 7, missing: 0, fired: null })
+  })
+
+  it('is gone after a day, which closes its alert once, and is expected again when it is back', () => {
+    const gone = lookAt(rule, 's', start, at(1), 200)
+    expect(gone.missing).toHaveLength(rule.goneAfter)
+    expect(said(gone.findings).at(-1)).toEqual(['CLOSED', 1 + rule.goneAfter])
+    expect(said(gone.findings).filter(([status]) => status === 'CLOSED')).toHaveLength(1)
+    const back = lookAt(rule, 's', gone.after, at(205), 208)
+    expect(said(back.findings)).toEqual([['ABNORMAL', 208]])
+  })
+
+  it('is looked at by time alone: the clock on the wall, and how often somebody looks, change nothing', async () => {
+    const file = 'exchange-3_cpc_results.csv'
+    const source = sources.find((one) => one.file === file)!
+    const points = (await readSource(source)).map(({ timestamp, raw_data: { value } }) => ({ time: timestamp, value }))
+    const first = Math.floor(points[0]!.time / unitSeconds) - 1
+    const last = Math.floor(points.at(-1)!.time / unitSeconds)
+    const lookEvery = (step: number) => {
+      let silence: Silence = { lookedAt: first, missing: 0, fired: null }
+      const all = { findings: [] as SilenceFinding[], missing: 0 }
+      for (let through = first; through < last;) {
+        through = Math.min(last, through + step)
+        const over = points.filter(
+          ({ time }) => time >= (silence.lookedAt + 1) * unitSeconds && time < (through + 1) * unitSeconds,
+        )
+        const look = lookAt(rule, 's', silence, over, through)
+        silence = look.after
+        all.findings.push(...look.findings)
+        all.missing += look.missing.length
+      }
+      return all
+    }
+    const hourly = lookEvery(1)
+    expect(lookEvery(17)).toEqual(hourly)
+    expect(lookEvery(5_000)).toEqual(hourly)
+    const reference = simulateSilence(file, unitSeconds, rule.continuous)
+    expect(reference).toMatchObject({ missing: 109, gaps: 64, alerts: 8 })
+    const count = (status: string) => hourly.findings.filter((one) => one.status === status).length
+    expect([hourly.missing, count('ABNORMAL'), count('RECOVERED'), count('CLOSED')]).toEqual([
+      109,
+      reference.triggers,
+      8,
+      0,
+    ])
+  })
+
+  it('is not missed before its period is over', () => {
+    const end = 8 * unitSeconds * 1_000
+    expect(lastPeriodOver(rule, end - 2)).toBe(6)
+    expect(lastPeriodOver(rule, end - 1)).toBe(7)
   })
 })

@@ -2,13 +2,16 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { bytes, createMessaging, defineTopic, type Messaging } from 'tidemark'
-import { memory } from 'tidemark/memory'
+import { createMemoryCluster, memory } from 'tidemark/memory'
 import { alert } from '../../../examples/alarm/alert/alert.js'
+import { tellTime } from '../../../examples/alarm/access/access.js'
+import { disorderSeconds } from '../../../examples/alarm/access/arrivals.js'
 import { detect } from '../../../examples/alarm/detect/detect.js'
-import { rules } from '../../../examples/alarm/rules.js'
-import { readSource, sources } from '../../../examples/alarm/sources.js'
+import { noDataRules, rules } from '../../../examples/alarm/rules.js'
+import { firstRows, readSource, sources } from '../../../examples/alarm/sources.js'
 import { openStore, type Store } from '../../../examples/alarm/store/store.js'
-import { alerts, rawEvents, rawEventsDeadLetters } from '../../../examples/alarm/topics.js'
+import { alerts, rawEvents, rawEventsDeadLetters, type RawEvent } from '../../../examples/alarm/topics.js'
+import { committedEvents, eventsWithoutFaults, fillRawEvents } from './committed-events.js'
 import { expectAlertInvariants } from './invariants.js'
 import { freshFolder, readAlerts } from './pipeline.js'
 
@@ -19,6 +22,18 @@ async function until(condition: () => boolean | Promise<boolean>): Promise<void>
   }
   throw new Error('expected within 20 s, did not come')
 }
+
+/** Rows, without what access says of the time. */
+const rowsOf = (service: ReturnType<typeof detect>): number => {
+  const { accepted, repeated, conflicts } = service.counts()
+  return accepted + repeated + conflicts
+}
+
+/** Nothing that is not later than the row is still to come. */
+const timeBehind = (row: RawEvent | undefined): number => (row?.timestamp ?? 0) + disorderSeconds + 1
+
+/** Kafka's code for offsets that it will never take: the transaction is aborted. */
+const invalidCommitOffsetSize = 28
 
 describe('the services on the in-process Kafka', () => {
   const anything = defineTopic({ name: rawEvents.name, value: bytes() })
@@ -50,10 +65,11 @@ describe('the services on the in-process Kafka', () => {
       await producer.send(anything, Buffer.from(poison), { partition })
     }
     await producer.sendMany(rawEvents, rows.slice(1))
+    await tellTime(producer, timeBehind(rows.at(-1)))
 
-    const detecting = detect({ messaging, store: detectStore, rules })
+    const detecting = detect({ messaging, store: detectStore, rules, noDataRules })
     await detecting.start()
-    await until(() => detecting.counts().received === rows.length)
+    await until(() => rowsOf(detecting) === rows.length)
 
     const aside: string[] = []
     const reader = messaging.consumer({
@@ -70,9 +86,10 @@ describe('the services on the in-process Kafka', () => {
   it('wait out a database that fails and lose nothing', async () => {
     const rows = (await readSource(sources[2]!)).slice(2_500, 3_500)
     await messaging.producer().sendMany(rawEvents, rows)
+    await tellTime(messaging.producer(), timeBehind(rows.at(-1)))
     const troubles: string[] = []
     const onTrouble = (error: unknown): void => void troubles.push(String(error))
-    const detecting = detect({ messaging, store: detectStore, rules })
+    const detecting = detect({ messaging, store: detectStore, rules, noDataRules })
     const alerting = alert({ messaging, store: alertStore, onTrouble })
     await alertStore.db.schema.alterTable('alert_log').renameTo('alert_log_away').execute()
     await Promise.all([detecting.start(), alerting.start()])
@@ -80,9 +97,7 @@ describe('the services on the in-process Kafka', () => {
     expect(await readAlerts(alertStore.db)).toEqual([])
 
     await alertStore.db.schema.alterTable('alert_log_away').renameTo('alert_log').execute()
-    await until(
-      () => detecting.counts().received === rows.length && alerting.counts().received === detecting.counts().sent,
-    )
+    await until(() => rowsOf(detecting) === rows.length && alerting.counts().received === detecting.counts().sent)
     expect(alerting.counts().received).toBeGreaterThan(0)
     expect(alerting.counts().repeated).toBe(0)
     await expectAlertInvariants({ detectStore, alertStore })
@@ -92,20 +107,82 @@ describe('the services on the in-process Kafka', () => {
     const rows = await readSource(sources[3]!)
     const producer = messaging.producer()
     await producer.sendMany(rawEvents, rows.slice(0, 2_000))
+    await tellTime(producer, timeBehind(rows[1_999]))
     const first = createMessaging({ driver, clientId: 'first' })
-    const before = detect({ messaging: first, store: detectStore, rules })
+    const before = detect({ messaging: first, store: detectStore, rules, noDataRules })
     await before.start()
-    await until(() => before.counts().received === 2_000)
+    await until(() => rowsOf(before) === 2_000)
     await first.close()
 
     await producer.sendMany(rawEvents, rows.slice(2_000))
-    const after = detect({ messaging, store: detectStore, rules })
+    await tellTime(producer, timeBehind(rows.at(-1)))
+    const after = detect({ messaging, store: detectStore, rules, noDataRules })
     const alerting = alert({ messaging, store: alertStore })
     await Promise.all([after.start(), alerting.start()])
-    await until(() => before.counts().received + after.counts().received >= rows.length)
+    await until(() => rowsOf(before) + rowsOf(after) >= rows.length)
     await until(() => alerting.counts().received === before.counts().sent + after.counts().sent)
-    expect(after.counts()).toMatchObject({ received: rows.length - 2_000, repeated: 0 })
+    expect(after.counts().accepted).toBe(rows.length - 2_000)
     expect(await readAlerts(alertStore.db)).toHaveLength(14)
     await expectAlertInvariants({ detectStore, alertStore })
+  })
+})
+
+describe('detect in transactions', () => {
+  /** The machine's first anomalies are there. */
+  const some = firstRows([sources[0]!], 4_200)
+
+  it('says each event once, however often it is taken over and its transactions are lost', async () => {
+    const expected = await eventsWithoutFaults(freshFolder(), some)
+    expect(expected.length).toBeGreaterThan(50)
+    expect(new Set(expected).size).toBe(expected.length)
+
+    const cluster = createMemoryCluster()
+    const driver = memory({ cluster })
+    const folder = freshFolder()
+    const rows = await fillRawEvents(driver, folder, some)
+    const store = await openStore(join(folder, 'detect.db'))
+    const lives: { readonly messaging: Messaging; readonly detecting: ReturnType<typeof detect> }[] = []
+    const begin = async () => {
+      const life = createMessaging({ driver, clientId: 'detect', profile: 'transactional', logger: 'silent' })
+      const options = { messaging: life, store, rules, noDataRules, groupInstanceId: 'detect-1' }
+      const detecting = detect({ ...options, profile: 'transactional' })
+      lives.push({ messaging: life, detecting })
+      await detecting.start()
+      return detecting
+    }
+    cluster.faults.failNext({ api: 'txnOffsetCommit', nth: 2 }, invalidCommitOffsetSize)
+    for (let life = 0; life < 3; life++) {
+      cluster.faults.loseNextAnswer({ api: 'endTxn' })
+      const detecting = await begin()
+      // Without a farewell: the next one takes its place while it works.
+      await until(() => detecting.counts().received > 0)
+    }
+    const last = await begin()
+    await until(() => last.lag() === 0)
+    expect(await committedEvents(driver)).toEqual(expected)
+    expect(lives.slice(0, -1).some(({ detecting }) => detecting.counts().received < rows)).toBe(true)
+    for (const { messaging } of lives) await messaging.close()
+    await store.close()
+  })
+
+  it('with a database of its own reads what it missed, and says nothing of that again', async () => {
+    const driver = memory()
+    const rows = await fillRawEvents(driver, freshFolder(), some)
+    const run = async (folder: string) => {
+      const store = await openStore(join(folder, 'detect.db'))
+      const messaging = createMessaging({ driver, clientId: 'detect', profile: 'transactional', logger: 'silent' })
+      const detecting = detect({ messaging, store, rules, noDataRules, profile: 'transactional' })
+      await detecting.start()
+      await until(() => detecting.lag() === 0)
+      await messaging.close()
+      await store.close()
+      return detecting.counts()
+    }
+    const first = await run(freshFolder())
+    const events = await committedEvents(driver)
+    const second = await run(freshFolder())
+    expect(second).toMatchObject({ accepted: rows - second.conflicts, sent: 0 })
+    expect(second.accepted).toBe(first.accepted)
+    expect(await committedEvents(driver)).toEqual(events)
   })
 })
