@@ -167,7 +167,7 @@ describe('detect in transactions', () => {
 
   it('with a database of its own reads what it missed, and says nothing of that again', async () => {
     const driver = memory()
-    const rows = await fillRawEvents(driver, freshFolder(), some)
+    const rows = await fillRawEvents(driver, freshFolder(), [sources[4]!])
     const run = async (folder: string) => {
       const store = await openStore(join(folder, 'detect.db'))
       const messaging = createMessaging({ driver, clientId: 'detect', profile: 'transactional', logger: 'silent' })
@@ -180,6 +180,7 @@ describe('detect in transactions', () => {
     }
     const first = await run(freshFolder())
     const events = await committedEvents(driver)
+    expect(events).toHaveLength(16)
     const second = await run(freshFolder())
     expect(second).toMatchObject({ accepted: rows - second.conflicts, sent: 0 })
     expect(second.accepted).toBe(first.accepted)
