@@ -24,7 +24,10 @@ const stores: Readonly<Record<'tidemark' | 'tinyqueue', (partitions: number) => 
     const buckets = new TimeBuckets<Entry>(partitions)
     return {
       push: (entry) => buckets.push(entry.timestamp, entry.lane, entry),
-      release: (through, give) => buckets.release(through, give),
+      release: (through, give) =>
+        buckets.release(through, (some, order) => {
+          for (let at = 0; at < some.length; at += 1) give(some[order === null ? at : order[at]!]!)
+        }),
     }
   },
   tinyqueue: () => {
@@ -106,13 +109,18 @@ function bytesPerRecord(name: StoreName): number | null {
   const [profile] = profiles.filter((one) => one.name === 'large') as [Profile]
   const entries = entriesOf(inputOf(profile, 200_000))
   globalThis.gc()
-  const before = process.memoryUsage().heapUsed
+  const before = memoryUsed()
   const store = stores[name](profile.partitions)
   for (const entry of entries) store.push(entry)
   globalThis.gc()
-  const bytes = (process.memoryUsage().heapUsed - before) / entries.length
+  const bytes = (memoryUsed() - before) / entries.length
   store.release(Infinity, () => undefined)
   return bytes
+}
+
+function memoryUsed(): number {
+  const { heapUsed, arrayBuffers } = process.memoryUsage()
+  return heapUsed + arrayBuffers
 }
 
 export async function runReorder(): Promise<void> {

@@ -56,13 +56,8 @@ export class BufferedRecords<Value> {
 
   /** Hands out all that is not later than `timestamp`, in order. */
   release(timestamp: number, give: (record: OrderedRecord<Value>) => void): void {
-    this.#buckets.release(timestamp, (row) => {
-      const record = this.#record(row)
-      this.#partitions[row] = null
-      this.#values[row] = null
-      this.#free.push(row)
-      if (this.#made.size > 0) this.#made.delete(row)
-      give(record)
+    this.#buckets.release(timestamp, (rows, order) => {
+      for (let at = 0; at < rows.length; at += 1) give(this.#take(rows[order === null ? at : order[at]!]!))
     })
   }
 
@@ -79,6 +74,15 @@ export class BufferedRecords<Value> {
       if (first === null || this.#offsets[row]! < this.#offsets[first]!) first = row
     }
     return first === null ? null : (this.#timestamps[first] as number)
+  }
+
+  #take(row: number): OrderedRecord<Value> {
+    const record = this.#record(row)
+    this.#partitions[row] = null
+    this.#values[row] = null
+    this.#free.push(row)
+    if (this.#made.size > 0) this.#made.delete(row)
+    return record
   }
 
   #record(row: number): OrderedRecord<Value> {

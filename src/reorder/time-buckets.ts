@@ -1,25 +1,36 @@
 import { BucketOrder } from './bucket-order.js'
 import { IndexHeap } from './index-heap.js'
 
-interface Bucket<Entry> {
-  readonly index: number
-  /** The first time of its stretch. */
-  readonly start: number
-  /** `(timestamp - start of the bucket) * lanes + lane` of each, as they came. */
-  codes: number[]
-  entries: Entry[]
+/** What is of one stretch of time, as it came. */
+class Bucket<Entry> {
+  readonly entries: Entry[] = []
   /** They came in order. */
-  isOrdered: boolean
+  isOrdered = true
+  lastCode = -1
+
+  constructor(
+    readonly index: number,
+    /** The first time of its stretch. */
+    readonly start: number,
+    /** `(timestamp - start) * lanes + lane` of each entry. */
+    public codes: Int32Array,
+  ) {}
 }
+
+/** Some that were let go: `entries` in the order of `order`, or as they stand. Both are good until it returns. */
+type Give<Entry> = (entries: readonly Entry[], order: Uint32Array | null) => void
 
 const firstWidth = 64
 /** Records of a bucket, at the mean: outside of these bounds another width serves better. */
-const [fewest, most, wanted] = [32, 2048, 192]
-/** With fewer buckets the mean says nothing. */
-const leastBuckets = 16
-const widest = 2 ** 40
-/** Whole numbers below it are kept without a box. */
-const smallCodes = 2 ** 30
+const [fewest, most, wanted] = [64, 4_096, 768]
+/** So many must have come before the mean says something. */
+const [firstLook, leastLook] = [512, 4_096]
+/** Codes are below it. */
+const mostCodes = 2 ** 31
+/** For codes of a bucket, at first. */
+const leastRoom = 512
+/** Buckets that are found without looking for them, a power of two. */
+const nearby = 256
 
 /**
  * Keeps entries by time and hands them out in the order of (timestamp, lane, arrival). Adding costs a step; what is due is
@@ -30,22 +41,33 @@ const smallCodes = 2 ** 30
  */
 export class TimeBuckets<Entry> {
   readonly #lanes: number
+  readonly #widest: number
   readonly #buckets = new Map<number, Bucket<Entry>>()
+  /** The bucket that was found last of those whose indices end in the same bits. */
+  readonly #near = new Array<Bucket<Entry> | null>(nearby).fill(null)
   readonly #indices = new IndexHeap()
   readonly #order = new BucketOrder()
-  #width = firstWidth
+  /** Memory of buckets that are gone: they grow as large as the next ones will. */
+  readonly #spare: Int32Array[] = []
+  #dueCodes = new Int32Array(0)
+  #width: number
+  #perWidth: number
   /** Times count from here, so that codes stay small. */
   #origin: number | null = null
   /** The bucket of the last entry: what comes together lies together. */
   #last: Bucket<Entry> | null = null
   #size = 0
-  #areCodesSmall: boolean
-  #untilLook = fewest * leastBuckets
+  /** From one look at the width to the next: so many come in all, are still to come, and so many buckets were made. */
+  #stretch = firstLook
+  #untilLook = firstLook
+  #made = 0
 
   /** @param lanes how many there are, numbered from 0 in the order in which they break ties of time */
   constructor(lanes: number) {
     this.#lanes = lanes
-    this.#areCodesSmall = firstWidth * lanes < smallCodes
+    this.#widest = 2 ** Math.floor(Math.log2(mostCodes / lanes))
+    this.#width = Math.min(firstWidth, this.#widest)
+    this.#perWidth = 1 / this.#width
   }
 
   get size(): number {
@@ -53,22 +75,24 @@ export class TimeBuckets<Entry> {
   }
 
   push(timestamp: number, lane: number, entry: Entry): void {
-    this.#origin ??= timestamp
+    if (this.#origin === null) this.#origin = timestamp
     this.#add(timestamp - this.#origin, lane, entry)
     this.#size += 1
     this.#untilLook -= 1
-    if (this.#untilLook <= 0) this.#lookAtWidth()
+    if (this.#untilLook === 0) this.#lookAtWidth()
   }
 
   /** Hands out all that is not later than `timestamp`, in order. */
-  release(timestamp: number, give: (entry: Entry) => void): void {
+  release(timestamp: number, give: Give<Entry>): void {
     if (this.#origin === null) return
     const due = timestamp - this.#origin
     for (let least = this.#indices.least; least !== undefined; least = this.#indices.least) {
       const bucket = this.#buckets.get(least) as Bucket<Entry>
       if (bucket.start > due) return
-      if (bucket.start + this.#width - 1 <= due) this.#giveAll(bucket, give)
-      else return this.#givePart(bucket, due - bucket.start, give)
+      if (bucket.start + this.#width - 1 > due) return this.#givePart(bucket, due - bucket.start, give)
+      this.#remove(bucket)
+      this.#size -= bucket.entries.length
+      give(bucket.entries, this.#orderOf(bucket.codes, bucket.entries.length, bucket.isOrdered))
     }
   }
 
@@ -76,9 +100,10 @@ export class TimeBuckets<Entry> {
   get leastTimestamp(): number | null {
     const { least } = this.#indices
     if (least === undefined || this.#origin === null) return null
+    const { start, codes, entries } = this.#buckets.get(least) as Bucket<Entry>
     let code = Infinity
-    for (const one of (this.#buckets.get(least) as Bucket<Entry>).codes) if (one < code) code = one
-    return this.#origin + least * this.#width + Math.floor(code / this.#lanes)
+    for (let at = 0; at < entries.length; at += 1) code = Math.min(code, codes[at] as number)
+    return this.#origin + start + Math.floor(code / this.#lanes)
   }
 
   /** All that is kept, in no order. */
@@ -89,94 +114,112 @@ export class TimeBuckets<Entry> {
   #add(time: number, lane: number, entry: Entry): void {
     let bucket = this.#last
     if (bucket === null || time < bucket.start || time >= bucket.start + this.#width) {
-      bucket = this.#bucketAt(Math.floor(time / this.#width))
+      const index = Math.floor(time * this.#perWidth)
+      const near = this.#near[index & (nearby - 1)] as Bucket<Entry> | null
+      bucket = near !== null && near.index === index ? near : this.#bucketAt(index)
       this.#last = bucket
     }
+    const { entries } = bucket
     const code = (time - bucket.start) * this.#lanes + lane
-    const { codes } = bucket
-    if (bucket.isOrdered && codes.length > 0 && code < (codes[codes.length - 1] as number)) bucket.isOrdered = false
-    // Small whole numbers take half the room.
-    codes.push(this.#areCodesSmall ? code | 0 : code)
-    bucket.entries.push(entry)
+    if (code < bucket.lastCode) bucket.isOrdered = false
+    bucket.lastCode = code
+    if (entries.length === bucket.codes.length) enlarge(bucket)
+    bucket.codes[entries.length] = code
+    entries.push(entry)
   }
 
   #bucketAt(index: number): Bucket<Entry> {
-    const known = this.#buckets.get(index)
-    if (known !== undefined) return known
-    const bucket: Bucket<Entry> = { index, start: index * this.#width, codes: [], entries: [], isOrdered: true }
-    this.#buckets.set(index, bucket)
-    this.#indices.push(index)
+    let bucket = this.#buckets.get(index)
+    if (bucket === undefined) {
+      bucket = new Bucket<Entry>(index, index * this.#width, this.#spare.pop() ?? new Int32Array(leastRoom))
+      this.#buckets.set(index, bucket)
+      this.#indices.push(index)
+      this.#made += 1
+    }
+    this.#near[index & (nearby - 1)] = bucket
     return bucket
   }
 
-  #giveAll(bucket: Bucket<Entry>, give: (entry: Entry) => void): void {
+  /** The least one. Its codes may be overwritten by the next `push`. */
+  #remove(bucket: Bucket<Entry>): void {
     this.#buckets.delete(bucket.index)
     this.#indices.pop()
+    this.#spare.push(bucket.codes)
     if (this.#last === bucket) this.#last = null
-    this.#size -= bucket.entries.length
-    this.#give(bucket, give)
+    const near = bucket.index & (nearby - 1)
+    if (this.#near[near] === bucket) this.#near[near] = null
   }
 
-  #givePart(bucket: Bucket<Entry>, due: number, give: (entry: Entry) => void): void {
+  #orderOf(codes: Int32Array, count: number, isOrdered: boolean): Uint32Array | null {
+    return isOrdered ? null : this.#order.of(codes, count, this.#width * this.#lanes)
+  }
+
+  /** What is not due stays as it came, in the same places. */
+  #givePart(bucket: Bucket<Entry>, due: number, give: Give<Entry>): void {
     const bound = (due + 1) * this.#lanes
-    const dueCodes: number[] = []
+    const { codes, entries, isOrdered } = bucket
+    const count = entries.length
+    if (this.#dueCodes.length < count) this.#dueCodes = new Int32Array(count * 2)
+    const dueCodes = this.#dueCodes
     const dueEntries: Entry[] = []
-    const [codes, entries]: [number[], Entry[]] = [[], []]
-    for (let at = 0; at < bucket.codes.length; at += 1) {
-      const code = bucket.codes[at] as number
-      const isDue = code < bound
-      ;(isDue ? dueCodes : codes).push(code)
-      ;(isDue ? dueEntries : entries).push(bucket.entries[at] as Entry)
+    let stay = 0
+    for (let at = 0; at < count; at += 1) {
+      const code = codes[at] as number
+      const entry = entries[at] as Entry
+      if (code < bound) {
+        dueCodes[dueEntries.length] = code
+        dueEntries.push(entry)
+      } else {
+        codes[stay] = code
+        entries[stay] = entry
+        stay += 1
+      }
     }
-    if (dueCodes.length === 0) return
-    const { index, start, isOrdered } = bucket
+    if (stay === count) return
+    entries.length = stay
     this.#size -= dueEntries.length
-    if (codes.length > 0) {
-      bucket.codes = codes
-      bucket.entries = entries
-    } else {
-      this.#buckets.delete(index)
-      this.#indices.pop()
-      if (this.#last === bucket) this.#last = null
-    }
-    this.#give({ index, start, codes: dueCodes, entries: dueEntries, isOrdered }, give)
+    if (stay === 0) this.#remove(bucket)
+    give(dueEntries, this.#orderOf(dueCodes, dueEntries.length, isOrdered))
   }
 
-  #give({ codes, entries, isOrdered }: Bucket<Entry>, give: (entry: Entry) => void): void {
-    if (isOrdered) {
-      for (const entry of entries) give(entry)
-      return
-    }
-    const order = this.#order.of(codes, this.#width, this.#lanes)
-    for (let at = 0; at < codes.length; at += 1) give(entries[order[at] as number] as Entry)
-  }
-
-  /** Rebuckets when that is worth its while; looks again when as much as is kept has come. */
+  /**
+   * Rebuckets when that is worth its while. Too coarse are buckets with much in them; too fine are those of which too many
+   * had to be made: what is in them now says nothing, since the others of their time may be on the way.
+   */
   #lookAtWidth(): void {
-    this.#untilLook = Math.max(fewest * leastBuckets, this.#size)
-    const mean = this.#size / this.#buckets.size
-    const isTooFine = mean < fewest && this.#buckets.size > leastBuckets
-    if (!isTooFine && mean <= most) return
-    const width = 2 ** Math.round(Math.log2((this.#width * wanted) / mean))
-    const bounded = Math.min(widest, Math.max(1, width))
+    const kept = this.#size / Math.max(1, this.#buckets.size)
+    const came = this.#stretch / Math.max(1, this.#made)
+    this.#stretch = Math.max(leastLook, this.#size * 2)
+    this.#untilLook = this.#stretch
+    this.#made = 0
+    if (kept <= most && came >= fewest) return
+    const width = 2 ** Math.round(Math.log2((this.#width * wanted) / (kept > most ? kept : came)))
+    const bounded = Math.min(this.#widest, Math.max(1, width))
     if (bounded !== this.#width) this.#rebucket(bounded)
   }
 
   #rebucket(width: number): void {
     const buckets = [...this.#buckets.values()]
-    const former = this.#width
     this.#width = width
-    this.#areCodesSmall = width * this.#lanes < smallCodes
+    this.#perWidth = 1 / width
     this.#buckets.clear()
+    this.#near.fill(null)
     this.#indices.clear()
     this.#last = null
     // Entries of one time and lane lie in one bucket, before and after, so they stay in the order in which they came.
-    for (const { index, codes, entries } of buckets) {
-      for (let at = 0; at < codes.length; at += 1) {
+    for (const { start, codes, entries } of buckets) {
+      for (let at = 0; at < entries.length; at += 1) {
         const code = codes[at] as number
         const lane = code % this.#lanes
-        this.#add(index * former + (code - lane) / this.#lanes, lane, entries[at] as Entry)
+        this.#add(start + (code - lane) / this.#lanes, lane, entries[at] as Entry)
       }
+      this.#spare.push(codes)
     }
   }
+}
+
+function enlarge(bucket: Bucket<unknown>): void {
+  const { codes } = bucket
+  bucket.codes = new Int32Array(codes.length * 2)
+  bucket.codes.set(codes)
 }
