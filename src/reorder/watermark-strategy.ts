@@ -1,5 +1,6 @@
 import { ConfigError } from '../errors.js'
 import { came } from '../input/came.js'
+import { unknownOption } from '../input/option-rules.js'
 import type { Message } from '../message/message.js'
 import type { TopicPartition } from '../message/topic-partition.js'
 import { AdaptiveSlack, BoundedOutOfOrderness, type WatermarkGenerator } from './watermark-generator.js'
@@ -77,7 +78,10 @@ export class WatermarkStrategy {
     guard: false | { readonly maxFutureMs: number; readonly policy?: FutureTimestamp | undefined },
   ): WatermarkStrategy {
     if (guard === false) return this.#with({ future: null })
-    const { maxFutureMs, policy = 'partition-time' } = requireOptions('withFutureGuard', guard)
+    const { maxFutureMs, policy = 'partition-time' } = requireOptions('withFutureGuard', guard, [
+      'maxFutureMs',
+      'policy',
+    ])
     requireMs('withFutureGuard', 'maxFutureMs', maxFutureMs)
     requireOneOf('withFutureGuard', 'policy', policy, ['partition-time', 'late', 'fail'])
     return this.#with({ future: { maxFutureMs, policy } })
@@ -94,6 +98,7 @@ export class WatermarkStrategy {
     const { maxIdleMs = this.rules.idleness.maxIdleMs, timeoutMs = this.rules.idleness.timeoutMs } = requireOptions(
       'withIdleness',
       idleness,
+      ['maxIdleMs', 'timeoutMs'],
     )
     if (maxIdleMs !== Infinity) requireMs('withIdleness', 'maxIdleMs', maxIdleMs)
     if (timeoutMs !== null) requireMs('withIdleness', 'timeoutMs', timeoutMs)
@@ -101,7 +106,8 @@ export class WatermarkStrategy {
   }
 
   /** A partition that is ahead of the slowest by more than this is paused until that has caught up. Default no limit but that of the buffer. */
-  withWatermarkAlignment({ maxDriftMs }: { readonly maxDriftMs: number }): WatermarkStrategy {
+  withWatermarkAlignment(alignment: { readonly maxDriftMs: number }): WatermarkStrategy {
+    const { maxDriftMs } = requireOptions('withWatermarkAlignment', alignment, ['maxDriftMs'])
     requireMs('withWatermarkAlignment', 'maxDriftMs', maxDriftMs)
     return this.#with({ maxDriftMs })
   }
@@ -137,7 +143,7 @@ export function adaptiveSlack(options: {
   readonly maxMs: number
   readonly minMs?: number | undefined
 }): WatermarkStrategy {
-  const { quantile, maxMs, minMs = 0 } = requireOptions('adaptiveSlack', options)
+  const { quantile, maxMs, minMs = 0 } = requireOptions('adaptiveSlack', options, ['quantile', 'maxMs', 'minMs'])
   if (!(typeof quantile === 'number' && quantile > 0 && quantile < 1)) {
     throw refusal('adaptiveSlack', 'quantile', quantile, 'write a number between 0 and 1, for example 0.99')
   }
@@ -170,9 +176,18 @@ function requireFunction(call: string, value: unknown): void {
   if (typeof value !== 'function') throw refusal(call, 'argument', value, 'write a function')
 }
 
-function requireOptions<Options extends object>(call: string, options: Options): Options {
-  if (typeof options === 'object' && options !== null) return options
-  throw refusal(call, 'options', options, 'write an object')
+function requireOptions<Options extends object>(
+  call: string,
+  options: Options,
+  names: readonly (keyof Options & string)[],
+): Options {
+  if (typeof options !== 'object' || options === null) throw refusal(call, 'options', options, 'write an object')
+  const unknown = Object.keys(options).filter((name) => !(names as readonly string[]).includes(name))
+  if (unknown.length === 0) return options
+  throw new ConfigError(
+    call,
+    unknown.map((name) => unknownOption(name, names)),
+  )
 }
 
 function refusal(call: string, path: string, value: unknown, fix: string): ConfigError {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { DeadLetter, defineTopic, string, type HandlerContext, type Message } from 'tidemark'
+import { memoryDedupe } from 'tidemark/dedupe'
 import { boundedOutOfOrderness, watermarksBy, type EventOrder } from 'tidemark/event-time'
 import type { Simulation } from 'tidemark/testing'
 import { textHeader } from '../../../src/message/headers.js'
@@ -113,6 +114,24 @@ describe('a batch of which dedupe has seen some', () => {
       await until(simulation, () => two.handled.length >= 2)
       expect(two.values().slice(0, 2)).toEqual(['0@100', '0@110'])
       await two.messaging.close()
+    }))
+})
+
+describe('one id twice in a batch', () => {
+  it('is handled once, in its place of the order, and its repeat is done with', () =>
+    over([[]], async (simulation) => {
+      const { cluster } = simulation
+      putTimes(cluster, 0, [120, 100, 110], [textHeader('td-id', 'one')])
+      putTimes(cluster, 0, [130])
+      const one = await inOrder(simulation, 'one', {
+        dedupe: memoryDedupe(),
+        handleBatch: (messages: readonly Message<string>[], { order }: HandlerContext) => {
+          for (const { value } of messages) one.handled.push({ value, order: order as EventOrder })
+        },
+      })
+      await until(simulation, () => cluster.committed('g')[0]?.offset === 4)
+      expect(one.values()).toEqual(['0@100', '0@130'])
+      await one.messaging.close()
     }))
 })
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { boundedOutOfOrderness } from '../../../src/reorder/watermark-strategy.js'
+import { adaptiveSlack, boundedOutOfOrderness } from '../../../src/reorder/watermark-strategy.js'
 import { bounded, choices, inOrder, logsWith, mixed, runs, World, type Logged } from './worlds.js'
 
 const at = (partition: number, offset: number, timestamp: number): Logged => ({ partition, offset, timestamp })
@@ -279,5 +279,18 @@ describe('reading follows what is kept', () => {
       ),
       runs(1_000),
     )
+  })
+})
+
+describe('an option that a strategy does not have', () => {
+  const strategy = boundedOutOfOrderness(10)
+
+  it.each<[string, () => unknown, RegExp]>([
+    ['withIdleness', () => strategy.withIdleness({ idleMs: 5 } as never), /idleMs: is not an option.*maxIdleMs/],
+    ['withFutureGuard', () => strategy.withFutureGuard({ futureMs: 5 } as never), /futureMs: is not an option/],
+    ['withWatermarkAlignment', () => strategy.withWatermarkAlignment({ driftMs: 5 } as never), /driftMs: is not an/],
+    ['adaptiveSlack', () => adaptiveSlack({ quantile: 0.9, maxMs: 5, slackMs: 1 } as never), /slackMs: is not an/],
+  ])('is refused by name: %s', (_, give, message) => {
+    expect(give).toThrow(message)
   })
 })
