@@ -22,7 +22,7 @@ type Give<Entry> = (entries: readonly Entry[], order: Uint32Array | null) => voi
 
 const firstWidth = 64
 /** Records of a bucket, at the mean: outside of these bounds another width serves better. */
-const [fewest, most, wanted] = [64, 4_096, 768]
+const [fewest, most, wanted] = [32, 2_048, 256]
 /** So many must have come before the mean says something. */
 const [firstLook, leastLook] = [512, 4_096]
 /** Codes are below it. */
