@@ -13,6 +13,7 @@ export default defineConfig({
     'src/sql.ts',
     'src/redrive.ts',
     'src/event-time.ts',
+    'src/pattern.ts',
   ],
   format: ['esm', 'cjs'],
   target: 'node20',

@@ -41,6 +41,8 @@ import type { ExactlyOnce } from './transaction/exactly-once.js'
 import type { Transaction } from './transaction/transaction.js'
 import { requireTransaction, type TransactionOptions } from './transaction/transaction-options.js'
 import { TransactionRunners } from './transaction/transaction-runners.js'
+import { sideTopicOf } from './config/reorder-option.js'
+import { namesOf } from './topic/topic-lookup.js'
 
 /** What runs (also what has failed and was not stopped yet), for health and metrics. Plain data: it may be turned into JSON as it is. */
 export interface MessagingFacts {
@@ -293,6 +295,7 @@ export class Messaging implements AsyncDisposable {
       deadLetter:
         deadLetter === null ? null : deadLetterRoute(deadLetter, options.topics, letters, exactlyOnce?.publish),
       deadLetterPolicy: deadLetter?.policy,
+      writes: [deadLetter?.topic, reorder === null ? null : sideTopicOf(reorder)].filter((name) => name != null),
       delayTopics:
         delays === null
           ? undefined
@@ -324,7 +327,7 @@ export class Messaging implements AsyncDisposable {
   async #beforeStart(config: ConsumerConfig, signal: AbortSignal, exactlyOnce: ExactlyOnce | null): Promise<void> {
     await exactlyOnce?.begin(this.clock.now() + beginMs)
     const setting = this.#producers.durabilityOf(config.profile)
-    const read = config.options.topics.map(({ name }) => name)
+    const read = namesOf(config.options.topics)
     if (setting !== null) void this.#durability.read(setting, read) // never rejects
     const { driver, logger } = this.#options
     const { clock } = driver.runtime

@@ -6,6 +6,7 @@ import type { Clock } from '../runtime/clock.js'
 import type { Logger } from '../telemetry/logger.js'
 import type { ConsumerConfig } from './consumer-config.js'
 import { sideTopicOf } from './reorder-option.js'
+import { namesOf } from '../topic/topic-lookup.js'
 
 interface LookParts {
   readonly admin: () => Admin
@@ -27,7 +28,7 @@ export async function lookBeforeStart(
 ): Promise<readonly string[]> {
   const side = reorder === null ? null : sideTopicOf(reorder)
   if (options.missingTopics === 'wait' && retryLater === null && deadLetter === null && side === null) return []
-  const topics = options.topics.map(({ name }) => name)
+  const topics = namesOf(options.topics)
   const look = { cluster: admin(), clock, logger, signal }
   if (options.missingTopics === 'refuse') {
     await requireTopics({ topics, option: 'topics', why: "missingTopics is 'refuse'", ...look })

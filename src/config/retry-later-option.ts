@@ -4,6 +4,7 @@ import { delayMs, delayText } from '../retry/delays.js'
 import { isDelayName } from '../topic/delay-topic-name.js'
 import { isTopicName, topicNameRule } from '../topic/topic-definition.js'
 import type { Topic } from '../topic/topic.js'
+import { isPatternTopic } from '../topic/topic-pattern.js'
 
 /** The option with all that was left out. */
 export interface ResolvedRetryLater {
@@ -62,6 +63,8 @@ export function checkRetryLater(
     issues.addIssue({ code: 'custom', path: ['retryLater', ...path], message })
   }
   if (group === null) return refuse([], 'nothing, or a group: without one nobody keeps how far its topics are read')
+  if (topics.some(isPatternTopic))
+    return refuse([], 'nothing, with a pattern: delay topics are made beforehand, one set for each topic')
   if (reorder != null) return refuse([], 'nothing, with reorder: what is put off would come back behind its time')
   const { delays, name = group } = retryLater
   const notLonger = delays.findIndex((one, index) => index > 0 && one <= (delays[index - 1] ?? 0))

@@ -18,9 +18,10 @@ import type { BatchLoop } from './handling/batch-loop.js'
 import { withListeners } from './options/listeners.js'
 import { requirePlace, requirePlaces, requireSeekTarget } from './options/consumer-input.js'
 import type { ResolvedConsumerOptions } from './options/consumer-schema.js'
-import { UserPauses, type Place } from './partition/user-pauses.js'
+import { anyOtherTopic, UserPauses, type Place } from './partition/user-pauses.js'
 import { confirm } from './settling/confirm.js'
 import type { ConsumerFacts } from './watch/facts.js'
+import { ReadTopics } from '../topic/topic-lookup.js'
 
 /** More may come. */
 export type ConsumerState = 'idle' | 'starting' | 'running' | 'stopping' | 'stopped' | 'failed'
@@ -61,6 +62,7 @@ export class Consumer<Topics extends readonly Topic[] = readonly Topic[]> implem
   readonly #state = new StateMachine<ConsumerState>('the consumer', 'idle', moves)
   readonly #telemetry: Telemetry
   readonly #pauses = new UserPauses()
+  readonly #read: ReadTopics
   #run: ConsumerRun
   readonly #stopAsked = new AbortController()
   #closing: Promise<void> | null = null
@@ -71,6 +73,7 @@ export class Consumer<Topics extends readonly Topic[] = readonly Topic[]> implem
     this.#options = options
     this.#dependencies = dependencies
     this.#telemetry = withListeners(dependencies, options)
+    this.#read = new ReadTopics(options.topics, () => this.#run.facts().partitions.map(({ topic }) => topic))
     this.#run = this.#newRun()
   }
 
@@ -266,7 +269,7 @@ export class Consumer<Topics extends readonly Topic[] = readonly Topic[]> implem
     return {
       client: this.#dependencies.clientId,
       group: this.#options.group,
-      topics: this.#options.topics.map(({ name }) => name),
+      topics: this.#read.names(),
       state: this.#state.current,
       ...this.#run.facts(),
       error: this.#error,
@@ -305,13 +308,14 @@ export class Consumer<Topics extends readonly Topic[] = readonly Topic[]> implem
 
   #setPaused(call: string, places: readonly Place[], isPaused: boolean): void {
     this.#state.require(call, 'idle', 'starting', 'running')
-    requirePlaces(call, places, this.#topics())
+    requirePlaces(call, places, this.#topics(), this.#read)
     this.#run.parts.steering.setPaused(places, isPaused)
   }
 
   #topics(): readonly { readonly topic: string }[] {
     const delays = [...(this.#dependencies.delayTopics?.ofTopic.values() ?? [])].flat()
-    return [...this.#options.topics.map(({ name }) => name), ...delays].map((topic) => ({ topic }))
+    const later = this.#read.isOpen ? [anyOtherTopic] : []
+    return [...this.#read.names(), ...delays, ...later].map((topic) => ({ topic }))
   }
 
   /** Of this start of the consumer. */

@@ -4,6 +4,7 @@ import type { Producer } from '../producer/producer.js'
 import type { Topic } from '../topic/topic.js'
 import { deadLetterTopic } from './dead-letter-topic.js'
 import { deadLetterTo } from './dead-letter.js'
+import { namesOf } from '../topic/topic-lookup.js'
 
 export interface DeadLetterTarget {
   readonly topic: string
@@ -28,7 +29,7 @@ export function deadLetterRoute(
   const topic = deadLetterTopic(target)
   return deadLetterTo({
     target,
-    sources: sources.map(({ name }) => name),
+    sources: namesOf(sources),
     springHeaders,
     publish: async (record, originPartition, failed) => {
       if (join !== undefined) return join(topic as Topic, { record, originPartition }, record, failed)

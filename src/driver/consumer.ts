@@ -18,6 +18,12 @@ export interface ConsumerSettings extends ClientSettings {
   readonly groupInstanceId: string | null
   readonly topics: readonly string[]
   /**
+   * Read beside `topics`: all topics of the cluster that one of the patterns matches, now and later, but Kafka's internal
+   * ones and these. What appears later starts at its beginning, whatever `from` says; what is deleted leaves. A driver that
+   * does not know of patterns reads `topics` alone.
+   */
+  readonly matching?: { readonly patterns: readonly RegExp[]; readonly except: readonly string[] } | undefined
+  /**
    * Topics that are read along with another, by its name; they are in `topics` too. Whoever is given a partition of that one
    * has theirs of the same number as well, and nobody else has: assigned, revoked and lost with it. Where nothing is
    * committed they start at their beginning, whatever `from` says.

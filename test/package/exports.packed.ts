@@ -16,6 +16,7 @@ const subpaths = [
   'tidemark/sql',
   'tidemark/redrive',
   'tidemark/event-time',
+  'tidemark/pattern',
 ]
 
 const typesAlone = ['tidemark/outbox']

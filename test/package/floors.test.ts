@@ -36,6 +36,7 @@ const buildings: Readonly<Record<string, readonly (readonly string[])[]>> = {
       'sql.ts',
       'redrive.ts',
       'event-time.ts',
+      'pattern.ts',
     ],
   ],
   'protocol/': [

@@ -12,6 +12,7 @@ import { decode, missingFor, rawMessage, type OnChanged } from './decode.js'
 import type { Deliveries } from './deliveries.js'
 import { Preparation, type PreparationParts } from './preparation.js'
 import { Singles } from './singles.js'
+import type { TopicLookup } from '../../topic/topic-lookup.js'
 
 /** Where records go that are tracked from now on. */
 export interface Received {
@@ -24,7 +25,7 @@ export interface Received {
 
 /** Turns the backlog into deliveries: each record is tracked, then decoded. What cannot be decoded goes on as failed. */
 export class Intake {
-  readonly #topics: ReadonlyMap<string, Topic>
+  readonly #topics: TopicLookup
   readonly #batchMessages: number | null
   readonly #changed: ChangedValues
   readonly #preparing: PreparationParts
@@ -33,12 +34,7 @@ export class Intake {
    * @param topics by the name that records come under: those of a delay topic are told as of the topic they came from
    * @param batchMessages most messages of one delivery; `null` delivers one message at a time
    */
-  constructor(
-    topics: ReadonlyMap<string, Topic>,
-    batchMessages: number | null,
-    changed: ChangedValues,
-    preparing: PreparationParts,
-  ) {
+  constructor(topics: TopicLookup, batchMessages: number | null, changed: ChangedValues, preparing: PreparationParts) {
     this.#topics = topics
     this.#batchMessages = batchMessages
     this.#changed = changed

@@ -40,6 +40,7 @@ import { defect } from './defect.js'
 import { PartitionLifecycle } from './partition-lifecycle.js'
 import { Steering } from './steering.js'
 import { UserHooks } from './user-hooks.js'
+import { lookUpIn } from '../../topic/topic-lookup.js'
 
 /** How long a handler may take to heed its signal; never longer than it may take at all. */
 const handlerGraceMs = 5_000
@@ -268,11 +269,10 @@ function batchMessagesOf({ handle, batchMessages }: ResolvedConsumerOptions): nu
 
 /** What comes back from a delay topic is told as of the topic it was put off from. */
 function topicsByName({ topics }: ResolvedConsumerOptions, { delayTopics }: ConsumerDependencies) {
-  return new Map(
-    topics.flatMap((topic) =>
-      [topic.name, ...(delayTopics?.ofTopic.get(topic.name) ?? [])].map((name) => [name, topic]),
-    ),
+  const named = topics.flatMap((topic) =>
+    [topic.name, ...(delayTopics?.ofTopic.get(topic.name) ?? [])].map((name) => [name, topic] as const),
   )
+  return lookUpIn(new Map(named), topics)
 }
 
 interface SupplyParts {

@@ -9,6 +9,8 @@ import type { UserPauses } from '../partition/user-pauses.js'
 import { caughtUp } from '../watch/caught-up.js'
 import { onWallClock, type ConsumerFacts } from '../watch/facts.js'
 import { assemble, type ConsumerParts } from './assemble.js'
+import { namesOf } from '../../topic/topic-lookup.js'
+import { isPatternTopic } from '../../topic/topic-pattern.js'
 
 const leaveMs = 5_000
 /** Part of the time of an end that is kept for leaving the group. */
@@ -135,7 +137,8 @@ export class ConsumerRun {
       troubles,
       groupId: options.group,
       groupInstanceId: options.groupInstanceId,
-      topics: [...options.topics.map((topic) => topic.name), ...[...(delayTopics?.ofTopic.values() ?? [])].flat()],
+      topics: [...namesOf(options.topics), ...[...(delayTopics?.ofTopic.values() ?? [])].flat()],
+      matching: this.#matching(),
       companions: delayTopics?.ofTopic,
       assignors: options.assignors,
       sessionTimeoutMs: options.sessionTimeoutMs,
@@ -148,6 +151,11 @@ export class ConsumerRun {
       fetch: options.fetch,
       metadataMaxAgeMs: options.metadataMaxAgeMs,
     }
+  }
+
+  #matching(): ConsumerSettings['matching'] {
+    const patterns = this.#options.topics.filter(isPatternTopic).map(({ pattern }) => pattern)
+    return patterns.length === 0 ? undefined : { patterns, except: this.#dependencies.writes ?? [] }
   }
 
   /** Is all that is ours among the partitions? */

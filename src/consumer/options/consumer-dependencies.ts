@@ -20,6 +20,8 @@ export interface ConsumerDependencies extends Telemetry {
   readonly ordering?: OrderingFactory | undefined
   /** Where what failed in place waits to be tried again later. By default nowhere. */
   readonly delayTopics?: DelayTopics | undefined
+  /** Topics that it writes what it read to: no pattern of it matches them. By default none. */
+  readonly writes?: readonly string[] | undefined
   /** Where failed records go; `null`: their partition stops. */
   readonly deadLetter: DeadLetterRoute | null
   /** By default however many there are, and the partition goes on. */

@@ -3,7 +3,12 @@ import { came } from '../../input/came.js'
 import { isRecord } from '../../input/shapes.js'
 
 /** Throws `ConfigError` unless it is a list of partitions, or whole topics, of these topics. */
-export function requirePlaces(call: string, places: unknown, topics: readonly { readonly topic: string }[]): void {
+export function requirePlaces(
+  call: string,
+  places: unknown,
+  topics: readonly { readonly topic: string }[],
+  read: { has(topic: string): boolean },
+): void {
   const expected = 'write a list of { topic, partition }, or of { topic } for all of it, or leave it out for all'
   if (!Array.isArray(places)) {
     throw new ConfigError(call, [{ path: 'places', message: came(places), fix: expected }])
@@ -12,7 +17,7 @@ export function requirePlaces(call: string, places: unknown, topics: readonly { 
   const issues = places.flatMap((place: unknown, index) => {
     const path = `places.${index}`
     if (!isPlace(place)) return [{ path, message: came(place), fix: 'write { topic, partition }, or { topic }' }]
-    if (names.includes(place.topic)) return []
+    if (names.includes(place.topic) || read.has(place.topic)) return []
     const fix = `write one of its topics: ${names.join(', ')}`
     return [{ path: `${path}.topic`, message: `${place.topic} is not read by this consumer`, fix }]
   })

@@ -32,6 +32,7 @@ export type OnRevoked = (
 export interface ConsumerSettingsOptions<Topics extends readonly Topic[] = readonly Topic[]> {
   /** Name of the consumer group; `null` reads every partition without a group and commits nothing. */
   readonly group: string | null
+  /** Made by `defineTopic`, or all that match a `pattern` of `tidemark/pattern`; `[topic, ...pattern(…)]` for both. */
   readonly topics: Topics
   /**
    * What is handled one after another: records of a `partition` (default), of a `key` (records without key are not

@@ -4,6 +4,9 @@ export interface Place {
   readonly partition?: number | undefined
 }
 
+/** Stands for topics that nothing was said of by name: those that a pattern finds later. No topic can be called so. */
+export const anyOtherTopic = '*'
+
 /** Of one topic: what its user said last of the whole, and the partitions that were said otherwise since. */
 interface TopicPause {
   readonly whole: boolean
@@ -32,7 +35,7 @@ export class UserPauses {
   }
 
   has(topic: string, partition: number): boolean {
-    const pause = this.#topics.get(topic)
+    const pause = this.#topics.get(topic) ?? this.#topics.get(anyOtherTopic)
     return pause !== undefined && pause.whole !== pause.others.has(partition)
   }
 }

@@ -10,4 +10,7 @@ export interface ClientContext<Settings> {
 }
 
 /** What the parts of one consumer share. */
-export type ConsumeContext = ClientContext<ConsumerSettings>
+export interface ConsumeContext extends ClientContext<ConsumerSettings> {
+  /** `settings.topics` are others now; returns how to stop hearing of it. Missing: they never change. */
+  readonly onTopicsChange?: ((listener: () => void) => () => void) | undefined
+}

@@ -16,6 +16,7 @@ import { deferred } from '../../runtime/deferred.js'
 import type { Runtime } from '../../runtime/runtime.js'
 import { StateMachine, type Moves } from '../../runtime/state-machine.js'
 import { withinDeadline } from '../../runtime/within-deadline.js'
+import type { ConsumeContext } from '../cluster/client-context.js'
 import { Cluster } from '../cluster/cluster.js'
 import { CoordinatorLine } from '../cluster/coordinator-line.js'
 import { Fetcher } from '../fetch/fetcher.js'
@@ -28,6 +29,7 @@ import { EndOffsets } from '../offsets/end-offsets.js'
 import { HandOver } from './hand-over.js'
 import { HeldUpReaders } from './held-up-readers.js'
 import { ListenerGate } from './listener-gate.js'
+import { MatchingTopics } from './matching-topics.js'
 import { OutOfRangePolicy } from './out-of-range.js'
 import { SourceTopics } from './source-topics.js'
 
@@ -62,6 +64,15 @@ const mostNamed = 5
 
 type FirstNews = { readonly kind: 'assigned' } | { readonly kind: 'failed'; readonly error: TidemarkError }
 
+/** The same, with the topics that match at the time of asking. */
+function livingTopics(context: ConsumeContext, matching: MatchingTopics): ConsumeContext {
+  const settings: ConsumerSettings = Object.defineProperty({ ...context.settings }, 'topics', {
+    get: () => matching.names,
+    enumerable: true,
+  })
+  return { ...context, settings, onTopicsChange: (listener) => matching.onChange(listener) }
+}
+
 class ProtocolConsumer implements DriverConsumer {
   readonly #runtime: Runtime
   readonly #listener: ListenerGate
@@ -74,6 +85,7 @@ class ProtocolConsumer implements DriverConsumer {
   readonly #committer: OffsetCommitter
   readonly #outOfRange: OutOfRangePolicy
   readonly #topics: SourceTopics
+  readonly #matching: MatchingTopics
   readonly #companions: Companions
   readonly #machine = new StateMachine<ConsumerState>('the consumer', 'new', moves)
   readonly #firstNews = deferred<FirstNews>()
@@ -84,8 +96,11 @@ class ProtocolConsumer implements DriverConsumer {
     const gate = new ListenerGate(listener, (defect) => this.#defect(defect))
     this.#listener = gate
     this.#cluster = new Cluster(connection, runtime, settings)
-    const context = { cluster: this.#cluster, runtime, settings }
-    this.#topics = new SourceTopics(context)
+    const given = { cluster: this.#cluster, runtime, settings }
+    this.#topics = new SourceTopics(given)
+    const matching = new MatchingTopics(given)
+    this.#matching = matching
+    const context: ConsumeContext = settings.matching === undefined ? given : livingTopics(given, matching)
     this.#companions = new Companions(settings.companions)
     const line = settings.groupId === null ? null : new CoordinatorLine(context, settings.groupId)
     this.#fetcher = new Fetcher(context, {
@@ -124,6 +139,7 @@ class ProtocolConsumer implements DriverConsumer {
     this.#machine.to('starting')
     try {
       await this.#cluster.connect(deadline)
+      await this.#matching.start(deadline)
       if (this.#machine.is('starting')) {
         this.#topics.start()
         this.#membership.start()
@@ -258,6 +274,7 @@ class ProtocolConsumer implements DriverConsumer {
     await Promise.race([this.#membership.stop(cutoff.at), cutoff.reached])
     cutoff.cancel()
     this.#topics.close()
+    this.#matching.close()
     this.#fetcher.close()
     this.#listener.close()
     this.#heldUp.close()

@@ -100,7 +100,8 @@ export class AllPartitions implements Membership {
   }
 
   async #read(): Promise<void> {
-    const { topics, from } = this.#context.settings
+    const { settings, onTopicsChange } = this.#context
+    const { from } = settings
     this.#machine.to('reading')
     let known: ReadonlyMap<string, number> = new Map()
     // A topic that is made anew may have fewer partitions for a while. The others stay ours and wait for their leaders:
@@ -108,6 +109,7 @@ export class AllPartitions implements Membership {
     let most: ReadonlyMap<string, number> = new Map()
     let start = from
     while (!this.#ending.signal.aborted) {
+      const { topics } = settings
       const counts = partitionCounts(this.#context.cluster, topics)
       const fresh = added(most, counts)
       this.#mine = [...this.#mine, ...fresh]
@@ -116,8 +118,25 @@ export class AllPartitions implements Membership {
       most = new Map([...known].map(([topic, count]) => [topic, Math.max(count, most.get(topic) ?? 0)]))
       // What appears from now on was written while we were reading: nothing of it may be passed over.
       start = 'earliest'
-      await partitionCountsChanged(this.#context, topics, known, this.#ending.signal).catch(() => undefined) // only `ending` makes it reject
+      const others = new AbortController()
+      const stopHearing = onTopicsChange?.(() => others.abort())
+      const either = AbortSignal.any([this.#ending.signal, others.signal])
+      await partitionCountsChanged(this.#context, topics, known, either).catch(() => undefined) // only these make it reject
+      stopHearing?.()
+      if (others.signal.aborted) known = most = await this.#letGo(most)
     }
+  }
+
+  /** Of what was read the topics that are read no more. Returns what is left. */
+  async #letGo(known: ReadonlyMap<string, number>): Promise<ReadonlyMap<string, number>> {
+    const { settings, runtime } = this.#context
+    const topics = new Set(settings.topics)
+    const gone = this.#mine.filter(({ topic }) => !topics.has(topic))
+    if (gone.length > 0) {
+      await this.#events.revoked(gone, runtime.clock.now() + settings.rebalanceTimeoutMs)
+      this.#mine = this.#mine.filter(({ topic }) => topics.has(topic))
+    }
+    return new Map([...known].filter(([topic]) => topics.has(topic)))
   }
 
   async #finish(): Promise<void> {

@@ -36,6 +36,8 @@ export interface Joined {
   readonly leads: boolean
   /** What is held stays ours in this generation until its leader says otherwise. */
   readonly isCooperative: boolean
+  /** As we asked for them. */
+  readonly topics: readonly string[]
 }
 
 export interface Synced {
@@ -71,7 +73,7 @@ export class GroupEntry {
   }
 
   async join(memberId: string, claims: Claims, signal: AbortSignal): Promise<EntryStep<Joined>> {
-    const { rebalanceTimeoutMs } = this.#context.settings
+    const { rebalanceTimeoutMs, topics } = this.#context.settings
     let answer: JoinGroupAnswer
     try {
       const deadline = this.#context.runtime.clock.now() + rebalanceTimeoutMs + graceMs
@@ -82,7 +84,7 @@ export class GroupEntry {
     const verdict = judgeGroupCode(answer.errorCode)
     if (verdict === 'ok') {
       const isCooperative = this.#assignorOf(answer.protocolName)?.kind === 'cooperative'
-      return { kind: 'done', value: { answer, leads: answer.leader === answer.memberId, isCooperative } }
+      return { kind: 'done', value: { answer, leads: answer.leader === answer.memberId, isCooperative, topics } }
     }
     if (verdict === 'member-id-given') return { kind: 'again', memberId: answer.memberId, as: 'member' }
     return this.#stepOf(verdict, answer.errorCode, 'joining', memberId)

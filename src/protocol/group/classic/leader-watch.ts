@@ -2,14 +2,33 @@ import { pause } from '../../../runtime/pause.js'
 import { brokerBackoff } from '../../cluster/broker-backoff.js'
 import type { ConsumeContext } from '../../cluster/client-context.js'
 import { partitionCountsChanged } from '../../cluster/topic-watch.js'
-import type { LeaderDuty } from './entry.js'
+import type { Joined, LeaderDuty, Synced } from './entry.js'
 import type { Stay } from './stay.js'
 
 /**
- * The leader answers for the division: until its generation is over it has it made anew when partitions are added or a
- * missing topic appears. Never rejects.
+ * Until its generation is over a member has the group divide anew when it reads other topics than it asked for, and the leader,
+ * who answers for the division, when partitions are added or a missing topic appears. Never rejects.
  */
 export async function watchTopics(
+  context: ConsumeContext,
+  stay: Stay,
+  { joined, synced }: { readonly joined: Pick<Joined, 'topics'>; readonly synced: Pick<Synced, 'duty'> },
+  isSettled: () => boolean,
+): Promise<void> {
+  followOwnTopics(context, stay, joined.topics)
+  if (synced.duty !== null) await watchAsLeader(context, stay, synced.duty, isSettled)
+}
+
+function followOwnTopics({ settings, onTopicsChange }: ConsumeContext, stay: Stay, asked: readonly string[]): void {
+  if (onTopicsChange === undefined) return
+  const { generationId } = stay.identity
+  const joinAgain = () => stay.wantRebalance(generationId)
+  // They may have become others while the join was out.
+  if (settings.topics !== asked) return joinAgain()
+  stay.generationOver.addEventListener('abort', onTopicsChange(joinAgain), { once: true })
+}
+
+async function watchAsLeader(
   context: ConsumeContext,
   stay: Stay,
   { topics, counts }: LeaderDuty,

@@ -233,7 +233,7 @@ export class ClassicMember implements Membership {
     const stay = this.#stay ?? this.#begin(joined)
     const { added, removed } = this.#holdings.divided(synced.partitions, answer.generationId)
     this.#machine.to('stable')
-    if (synced.duty) void watchTopics(this.#context, stay, synced.duty, () => this.#machine.is('stable')) // never rejects
+    void watchTopics(this.#context, stay, { joined, synced }, () => this.#machine.is('stable')) // never rejects
     if (this.#failure) stay.end({ kind: 'failed', error: this.#failure })
     this.#assign(added, this.#context.settings.from)
     tell(this.#context.settings, { kind: 'inside-group-again' })
