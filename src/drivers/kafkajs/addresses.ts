@@ -57,6 +57,8 @@ export class Addresses {
   readonly #trusted = new Set<string>()
   /** The last addresses of each node, as text. */
   readonly #heard = new Map<number, readonly string[]>()
+  /** That was told first: what another one tells of its brokers is not for us. */
+  #clusterId: string | null = null
   #next: number
 
   constructor(brokers: KafkaConfig['brokers'], random: Random) {
@@ -76,7 +78,7 @@ export class Addresses {
 
   /** Takes addresses from answers that carry some; returns the nodes whose address is another now. */
   learn<R extends Request>(request: R, answer: AnswerTo<R>): number[] {
-    const told = heard(request, answer)
+    const told = this.#isOfAnotherCluster(request, answer) ? nowhere : heard(request, answer)
     if (told.length === 0) return []
     return told
       .filter(({ nodeId, host, port }) => {
@@ -86,6 +88,14 @@ export class Addresses {
         return this.#isNew(nodeId, addressText({ host, port })) && before !== undefined
       })
       .map(({ nodeId }) => nodeId)
+  }
+
+  /** Its nodes have the numbers of ours, and requests for ours must not go there. */
+  #isOfAnotherCluster<R extends Request>(request: R, answer: AnswerTo<R>): boolean {
+    if (request.api !== 'metadata') return false
+    const { clusterId } = answer as AnswerTo<Extract<Request, { api: 'metadata' }>>
+    this.#clusterId ??= clusterId
+    return clusterId !== null && clusterId !== this.#clusterId
   }
 
   /**

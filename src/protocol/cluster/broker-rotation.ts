@@ -1,6 +1,7 @@
 import type { Connection, Node } from '../../connection/connection.js'
 import { RequestError } from '../../connection/request-error.js'
 import type { AnswerTo, Request } from '../../connection/requests/apis.js'
+import type { MetadataRequest } from '../../connection/requests/metadata.js'
 import { DriverError } from '../../errors.js'
 import { pause } from '../../runtime/pause.js'
 import type { Runtime } from '../../runtime/runtime.js'
@@ -12,15 +13,23 @@ export class BrokerRotation {
   readonly #runtime: Runtime
   readonly #knownBrokers: () => readonly number[]
   readonly #closed: AbortSignal
+  /** Of the cluster that brokers told first. */
+  readonly #clusterId: () => string | null
   #turn: number
   /** Since a broker last answered. */
   #lastFailure: RequestError | undefined
 
   /** @param closed aborts once the connection is closed */
-  constructor(connection: Connection, runtime: Runtime, knownBrokers: () => readonly number[], closed: AbortSignal) {
+  constructor(
+    connection: Connection,
+    runtime: Runtime,
+    known: { readonly brokers: () => readonly number[]; readonly clusterId: () => string | null },
+    closed: AbortSignal,
+  ) {
     this.#connection = connection
     this.#runtime = runtime
-    this.#knownBrokers = knownBrokers
+    this.#knownBrokers = known.brokers
+    this.#clusterId = known.clusterId
     this.#closed = closed
     this.#turn = Math.floor(runtime.random.next() * 1_000)
   }
@@ -46,6 +55,7 @@ export class BrokerRotation {
         try {
           const attemptDeadline = Math.min(deadline, now + attemptMs)
           const answer = await this.#connection.request(node, 'metadata', request, attemptDeadline, signal)
+          if (request.api === 'metadata') this.#requireOurs(node, answer as AnswerTo<MetadataRequest>)
           this.#lastFailure = undefined
           return answer
         } catch (failure) {
@@ -81,6 +91,16 @@ export class BrokerRotation {
       cause,
       retriable: true,
     })
+  }
+
+  /** At an address that was ours before, or behind a name of `brokers`, another cluster may answer by now. */
+  #requireOurs(node: Node, { clusterId }: AnswerTo<MetadataRequest>): void {
+    const ours = this.#clusterId()
+    if (ours === null || clusterId === null || clusterId === ours) return
+    const message =
+      `${node === 'bootstrap' ? 'a broker of those that were configured' : `the broker at the address of broker ${node}`} ` +
+      `belongs to cluster ${clusterId}, and this client to cluster ${ours}; if the cluster was replaced, start the client anew`
+    throw new RequestError('turned-away', 'never', message)
   }
 
   /** Every known broker once, beginning with another one each time, and then an address the user gave. */

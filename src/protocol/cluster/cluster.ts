@@ -45,7 +45,12 @@ export class Cluster {
     this.#telemetry = settings
     this.#runtime = runtime
     this.#requestTimeoutMs = settings.requestTimeoutMs
-    this.#rotation = new BrokerRotation(told, runtime, knownBrokers, this.#closed.signal)
+    this.#rotation = new BrokerRotation(
+      told,
+      runtime,
+      { brokers: knownBrokers, clusterId: () => this.#cache.clusterId },
+      this.#closed.signal,
+    )
     this.#coordinators = new Coordinators(this.#rotation, runtime, settings.requestTimeoutMs)
     this.#refresher = new MetadataRefresher(this.#cache, this.#rotation, runtime, {
       logger: settings.logger,

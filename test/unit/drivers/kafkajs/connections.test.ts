@@ -269,6 +269,24 @@ describe('requests', () => {
     expect(second.requests).toHaveLength(1)
   })
 
+  it('never go to the brokers of another cluster, whose answers name nodes of the same numbers', async () => {
+    const foreign = await start((request, self) => {
+      if (request.api === 'metadata') {
+        self.answer<'metadata'>(request, { ...cluster(self.port, self.port), clusterId: 'another' })
+      }
+      if (request.api === 'heartbeat') self.answer<'heartbeat'>(request, ok)
+    })
+    const first = await start((request, self) => {
+      if (request.api === 'metadata') self.answer<'metadata'>(request, cluster(self.port, foreign.port))
+      if (request.api === 'heartbeat') self.answer<'heartbeat'>(request, ok)
+    })
+    const connection = open(first)
+    await connection.request('bootstrap', 'metadata', metadata, soon())
+    expect(await connection.request(2, 'metadata', metadata, soon())).toMatchObject({ clusterId: 'another' })
+    await connection.request(1, 'group', heartbeat, soon())
+    expect(foreign.requests.map(({ api }) => api)).toEqual(['metadata'])
+  })
+
   it('that were on their way when the broker asked for silence take no socket with them, and their late answer is dropped', async () => {
     const held: Seen[] = []
     const broker = await start((request, self) => {

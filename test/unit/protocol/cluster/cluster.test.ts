@@ -147,6 +147,51 @@ describe('cluster', () => {
     await cluster.close()
   })
 
+  it('begins again at the addresses that were given when all brokers that it knows were exchanged', async () => {
+    const clock = virtualClock()
+    const connection = new ScriptedCluster(clock)
+    const settings = { logger: silentLogger, metrics: noMetrics, requestTimeoutMs: 5_000, metadataMaxAgeMs: 300_000 }
+    const cluster = new Cluster(connection, { clock, random: seededRandom(7) }, settings)
+    await clock.runUntil(cluster.connect(clock.now() + 5_000))
+    const described = { throttleTimeMs: 0, clusterId: 'scripted', controllerId: 11, topics: [] }
+    const asked: unknown[] = []
+    connection.on('metadata', (_, node) => {
+      asked.push(node)
+      if (node === 1 || node === 2) throw new RequestError('cannot-connect', 'never', 'nobody listens')
+      return { ...described, brokers: [{ nodeId: 11, host: 'h', port: 11, rack: null }] }
+    })
+    await clock.runUntil(cluster.refresh([], clock.now() + 5_000))
+    expect(asked.slice(0, 3)).toEqual(expect.arrayContaining([1, 2, 'bootstrap']))
+    asked.length = 0
+    await clock.runUntil(cluster.refresh([], clock.now() + 5_000))
+    expect(asked).toEqual([11])
+    await cluster.close()
+  })
+
+  it('takes nothing from a broker of another cluster, and says so when all of them are', async () => {
+    const clock = virtualClock()
+    const connection = new ScriptedCluster(clock)
+    const settings = { logger: silentLogger, metrics: noMetrics, requestTimeoutMs: 5_000, metadataMaxAgeMs: 300_000 }
+    const cluster = new Cluster(connection, { clock, random: seededRandom(7) }, settings)
+    await clock.runUntil(cluster.connect(clock.now() + 5_000))
+    let others: readonly unknown[] = [2]
+    const usual = { throttleTimeMs: 0, controllerId: 1, topics: [] }
+    const brokers = [1, 2].map((nodeId) => ({ nodeId, host: 'h', port: nodeId, rack: null }))
+    connection.on('metadata', (_, node) => {
+      return others.includes(node)
+        ? { ...usual, clusterId: 'another', brokers: [{ nodeId: 9, host: 'h', port: 9, rack: null }] }
+        : { ...usual, clusterId: 'scripted', brokers }
+    })
+    for (let times = 0; times < 4; times += 1) await clock.runUntil(cluster.refresh([], clock.now() + 5_000))
+    expect(connection.sent.some(({ node }) => node === 9)).toBe(false)
+    others = [1, 2, 'bootstrap']
+    await expect(clock.runUntil(cluster.refresh([], clock.now() + 60_000))).rejects.toMatchObject({
+      failure: 'refused',
+      message: expect.stringMatching(/belongs to cluster another, and this client to cluster scripted/) as string,
+    })
+    await cluster.close()
+  })
+
   it('finds a leader again after a complaint, in the background', async () => {
     const { clock, memory, cluster, in: within } = world()
     memory.createTopic('a', { partitions: 1 })
