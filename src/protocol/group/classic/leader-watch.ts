@@ -1,3 +1,4 @@
+import { onAbort } from '../../../runtime/on-abort.js'
 import { pause } from '../../../runtime/pause.js'
 import { brokerBackoff } from '../../cluster/broker-backoff.js'
 import type { ConsumeContext } from '../../cluster/client-context.js'
@@ -25,7 +26,7 @@ function followOwnTopics({ settings, onTopicsChange }: ConsumeContext, stay: Sta
   const joinAgain = () => stay.wantRebalance(generationId)
   // They may have become others while the join was out.
   if (settings.topics !== asked) return joinAgain()
-  stay.generationOver.addEventListener('abort', onTopicsChange(joinAgain), { once: true })
+  onAbort(stay.generationOver, onTopicsChange(joinAgain))
 }
 
 async function watchAsLeader(
