@@ -29,6 +29,13 @@ export interface ConsumerSettings extends ClientSettings {
    * committed they start at their beginning, whatever `from` says.
    */
   readonly companions?: ReadonlyMap<string, readonly string[]> | undefined
+  /**
+   * Who divides the partitions: one of the members (`classic`), or the group's coordinator (`consumer`, Kafka 4.0 and
+   * later); `auto` takes what the cluster has agreed on when the consumer starts. Missing: `classic`.
+   */
+  readonly groupProtocol?: 'classic' | 'consumer' | 'auto' | undefined
+  /** How the coordinator divides under `consumer`; missing: as the group does. */
+  readonly remoteAssignor?: string | undefined
   /** In order of preference. */
   readonly assignors: readonly AssignorName[]
   readonly sessionTimeoutMs: number

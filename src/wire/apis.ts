@@ -2,6 +2,7 @@ import type { ApiName } from '../connection/requests/apis.js'
 import { createPartitions, createTopics, deleteTopics, describeConfigs } from './apis/admin.js'
 import { apiVersions } from './apis/api-versions.js'
 import type { ApiCodec, VersionRange } from './apis/codec.js'
+import { consumerGroupHeartbeat } from './apis/consumer-groups.js'
 import { fetch } from './apis/fetch.js'
 import { findCoordinator, heartbeat, joinGroup, leaveGroup, syncGroup } from './apis/groups.js'
 import { initProducerId } from './apis/init-producer-id.js'
@@ -35,6 +36,7 @@ export const apis: { readonly [Name in ApiName]: ApiCodec<Name> } = {
   syncGroup,
   heartbeat,
   leaveGroup,
+  consumerGroupHeartbeat,
   offsetCommit,
   offsetFetch,
   createTopics,

@@ -14,6 +14,7 @@ import type {
   DescribeConfigsRequest,
 } from './admin.js'
 import type { ApiVersionsAnswer, ApiVersionsRequest } from './api-versions.js'
+import type { ConsumerGroupHeartbeatAnswer, ConsumerGroupHeartbeatRequest } from './consumer-groups.js'
 import type { FetchAnswer, FetchRequest } from './fetch.js'
 import type {
   FindCoordinatorAnswer,
@@ -64,6 +65,7 @@ export interface Apis {
   syncGroup: { request: SyncGroupRequest; answer: SyncGroupAnswer }
   heartbeat: { request: HeartbeatRequest; answer: HeartbeatAnswer }
   leaveGroup: { request: LeaveGroupRequest; answer: LeaveGroupAnswer }
+  consumerGroupHeartbeat: { request: ConsumerGroupHeartbeatRequest; answer: ConsumerGroupHeartbeatAnswer }
   offsetCommit: { request: OffsetCommitRequest; answer: OffsetCommitAnswer }
   offsetFetch: { request: OffsetFetchRequest; answer: OffsetFetchAnswer }
   createTopics: { request: CreateTopicsRequest; answer: CreateTopicsAnswer }
@@ -92,6 +94,7 @@ export type ApiName =
   | 'syncGroup'
   | 'heartbeat'
   | 'leaveGroup'
+  | 'consumerGroupHeartbeat'
   | 'offsetCommit'
   | 'offsetFetch'
   | 'createTopics'

@@ -77,6 +77,8 @@ export class MemoryCluster {
         initialRebalanceDelayMs: options.initialRebalanceDelayMs ?? 0,
         minSessionTimeoutMs: options.minSessionTimeoutMs ?? 6_000,
         maxSessionTimeoutMs: 1_800_000,
+        consumerSessionTimeoutMs: options.consumerSessionTimeoutMs ?? 45_000,
+        consumerHeartbeatIntervalMs: options.consumerHeartbeatIntervalMs ?? 5_000,
         markerDelayMs: options.markerDelayMs ?? 0,
         transactionCheckMs: options.transactionCheckMs ?? 10_000,
         maxTransactionTimeoutMs: options.maxTransactionTimeoutMs ?? 900_000,
@@ -84,6 +86,7 @@ export class MemoryCluster {
       },
       this.runtime,
       options.transactionVersion ?? 2,
+      options.groupVersion ?? 1,
     )
     this.#groups = new GroupCoordinators(this.#cluster)
     this.#transactions = new TransactionCoordinators(this.#cluster, this.#groups)

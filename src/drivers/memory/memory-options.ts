@@ -29,6 +29,10 @@ export interface MemoryClusterOptions {
   readonly initialRebalanceDelayMs?: number | undefined
   /** Shortest session timeout that is accepted. Default 6000, as Kafka's. */
   readonly minSessionTimeoutMs?: number | undefined
+  /** Silence after which a member of the `consumer` group protocol is out. Default 45000, as Kafka's. */
+  readonly consumerSessionTimeoutMs?: number | undefined
+  /** How often members of the `consumer` group protocol are told to send heartbeats. Default 5000, as Kafka's. */
+  readonly consumerHeartbeatIntervalMs?: number | undefined
   /** From the decision over a transaction until its markers are written. Default 0: they follow the answer. */
   readonly markerDelayMs?: number | undefined
   /** How often transactions that take too long are looked for. Default 10000, as Kafka's. */
@@ -37,6 +41,8 @@ export interface MemoryClusterOptions {
   readonly maxTransactionTimeoutMs?: number | undefined
   /** What the cluster has agreed on as `transaction.version`. Default 2, as new clusters from Kafka 4.0 on. */
   readonly transactionVersion?: 0 | 1 | 2 | undefined
+  /** What the cluster has agreed on as `group.version`: 0 has no `consumer` group protocol. Default 1, as new clusters from Kafka 4.0 on. */
+  readonly groupVersion?: 0 | 1 | undefined
   /** Epoch of the first producer of a transactional id. Default 0; ids are used up at 32766. */
   readonly firstProducerEpoch?: number | undefined
   /** What tells this cluster from another one that has a topic of the same name. Default `memory`. */
@@ -77,10 +83,13 @@ const clusterRules: Rules<MemoryClusterOptions> = {
   failoverMs: duration,
   initialRebalanceDelayMs: duration,
   minSessionTimeoutMs: duration,
+  consumerSessionTimeoutMs: wholeNumber(1),
+  consumerHeartbeatIntervalMs: wholeNumber(1),
   markerDelayMs: duration,
   transactionCheckMs: wholeNumber(1),
   maxTransactionTimeoutMs: wholeNumber(1),
   transactionVersion,
+  groupVersion: { expected: '0 or 1', accepts: (value) => value === 0 || value === 1 },
   firstProducerEpoch: wholeNumber(0),
   clusterId,
 }

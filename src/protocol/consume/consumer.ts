@@ -22,7 +22,7 @@ import { CoordinatorLine } from '../cluster/coordinator-line.js'
 import { Fetcher } from '../fetch/fetcher.js'
 import { AllPartitions } from '../group/all-partitions.js'
 import { Companions } from '../group/companions.js'
-import { ClassicMember } from '../group/classic/member.js'
+import { GroupMember } from '../group/member.js'
 import type { Membership, MembershipEvents } from '../group/membership.js'
 import { OffsetCommitter } from '../offsets/commit.js'
 import { EndOffsets } from '../offsets/end-offsets.js'
@@ -121,7 +121,7 @@ class ProtocolConsumer implements DriverConsumer {
     this.#handOver = new HandOver(context, { ...parts, ends: this.#ends })
     this.#outOfRange = new OutOfRangePolicy(context, { ...parts, handOver: this.#handOver })
     const events = this.#membershipEvents()
-    this.#membership = line === null ? new AllPartitions(context, events) : new ClassicMember(context, line, events)
+    this.#membership = line === null ? new AllPartitions(context, events) : new GroupMember(context, line, events)
     this.#committer = new OffsetCommitter(context, {
       line,
       assigned: (at, epoch) => this.#handOver.assigned(at, epoch),

@@ -39,6 +39,8 @@ type OffsetCommitVerdict =
   /** The group has gone on without us. */
   | 'not-a-member'
   | 'rebalance'
+  /** The coordinator knows us by another epoch: we are told it with the next heartbeat. */
+  | 'stale-epoch'
   | 'coordinator-moved'
   | 'unknown-partition'
   | 'metadata-too-large'
@@ -55,6 +57,7 @@ export const judgeOffsetCommitCode = judgeBy<OffsetCommitVerdict>(
     GROUP_ID_NOT_FOUND: 'not-a-member',
     FENCED_INSTANCE_ID: 'not-a-member',
     REBALANCE_IN_PROGRESS: 'rebalance',
+    STALE_MEMBER_EPOCH: 'stale-epoch',
     NOT_COORDINATOR: 'coordinator-moved',
     COORDINATOR_NOT_AVAILABLE: 'coordinator-moved',
     UNKNOWN_TOPIC_OR_PARTITION: 'unknown-partition',

@@ -147,7 +147,7 @@ export class OffsetCommitter {
     for (const { errorCode } of answer.partitions) {
       const verdict = judgeOffsetCommitCode(errorCode)
       if (verdict === 'coordinator-moved') line.lost()
-      if (verdict === 'not-a-member' || verdict === 'rebalance') refusal ??= errorCode
+      if (verdict === 'not-a-member' || verdict === 'rebalance' || verdict === 'stale-epoch') refusal ??= errorCode
     }
     return refusal === null ? 'again' : this.#parts.refused(refusal, generationId)
   }

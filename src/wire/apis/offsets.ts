@@ -11,7 +11,7 @@ export const offsetCommit: ApiCodec<'offsetCommit'> = {
   max: 10,
   flexibleFrom: 8,
   // By id only when the id of every topic is known.
-  fit: ({ partitions }) => (partitions.every(({ topicId }) => topicId !== null) ? {} : { max: TOPIC_IDS_FROM - 2 }),
+  fit: ({ partitions }) => (partitions.every(({ topicId }) => topicId !== null) ? {} : { max: TOPIC_IDS_FROM - 1 }),
   encode({ groupId, generationId, memberId, groupInstanceId, partitions }, version, writer) {
     writer.string(groupId)
     writer.int32(generationId)

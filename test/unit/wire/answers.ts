@@ -254,6 +254,25 @@ const encoders: Encoders = {
     }
     writer.tags()
   },
+  consumerGroupHeartbeat(answer, _version, writer) {
+    throttledError(answer, writer)
+    writer.nullableString(answer.errorMessage)
+    writer.nullableString(answer.memberId)
+    writer.int32(answer.memberEpoch)
+    writer.int32(answer.heartbeatIntervalMs)
+    writer.int8(answer.assignment === null ? -1 : 1)
+    if (answer.assignment !== null) {
+      const ids = [...new Set(answer.assignment.map(({ topicId }) => topicId))]
+      writer.array(ids, (id) => {
+        const ofTopic = answer.assignment!.filter(({ topicId }) => topicId === id)
+        writer.uuid(id)
+        writer.array(ofTopic, ({ partition }) => writer.int32(partition))
+        writer.tags()
+      })
+      writer.tags()
+    }
+    writer.tags()
+  },
   addPartitionsToTxn: partitionErrors,
   addOffsetsToTxn(answer, _version, writer) {
     throttledError(answer, writer)

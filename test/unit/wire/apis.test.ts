@@ -3,6 +3,7 @@ import { createRequire } from 'node:module'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { ApiName, Apis, Request } from '../../../src/connection/requests/apis.js'
+import type { ConsumerGroupHeartbeatRequest } from '../../../src/connection/requests/consumer-groups.js'
 import { decodeApiVersions, encodeApiVersions } from '../../../src/wire/api-versions.js'
 import { apis, negotiate } from '../../../src/wire/apis.js'
 import { builtInCodecs } from '../../../src/wire/compression.js'
@@ -177,6 +178,22 @@ const answers: { [Name in ApiName]: fc.Arbitrary<Apis[Name]['answer']> } = {
         entries: fc.array(fc.record({ name: text, value: orNull(text), isDefault: fc.boolean() }), { maxLength: 3 }),
       }),
       { maxLength: 3 },
+    ),
+  }),
+  consumerGroupHeartbeat: fc.record({
+    ...throttled,
+    ...error,
+    errorMessage: orNull(text),
+    memberId: orNull(text),
+    memberEpoch: int32,
+    heartbeatIntervalMs: int32,
+    assignment: orNull(
+      fc
+        .uniqueArray(fc.tuple(topicId, fc.array(int32, { minLength: 1, maxLength: 3 })), {
+          maxLength: 3,
+          selector: ([id]) => id,
+        })
+        .map((topics) => topics.flatMap(([id, all]) => all.map((partition) => ({ topicId: id, partition })))),
     ),
   }),
   addPartitionsToTxn: fc.record({ ...throttled, partitions: partitions({ ...error }) }),
@@ -732,6 +749,30 @@ describe('requests', () => {
     expect((await body(request, 3)).toString('hex')).toBe('ffffffff' + '00000001' + '000174' + '00000001' + fields)
     expect((await body(request, 4)).toString('hex')).toBe(
       '00' + 'ffffffff' + '02' + '0274' + '02' + fields + '00' + '00' + '00',
+    )
+  })
+
+  it('of ConsumerGroupHeartbeat tell apart what is unchanged and what is none', async () => {
+    const unchanged: ConsumerGroupHeartbeatRequest = {
+      api: 'consumerGroupHeartbeat',
+      ...{ groupId: 'g', memberId: 'm', memberEpoch: 7, groupInstanceId: null },
+      ...{ rackId: null, rebalanceTimeoutMs: -1, subscribedTopics: null, subscribedTopicRegex: null },
+      ...{ serverAssignor: null, partitions: null },
+    }
+    expect((await body(unchanged, 1)).toString('hex')).toBe(
+      '00' + '0267' + '026d' + '00000007' + '00' + '00' + 'ffffffff' + '00' + '00' + '00' + '00' + '00',
+    )
+    const id = Buffer.from(idOf('t'), 'base64url').toString('hex')
+    const topicId = idOf('t')
+    const full = {
+      ...{ ...unchanged, memberEpoch: 0, groupInstanceId: 'i', rackId: 'r', rebalanceTimeoutMs: 1 },
+      ...{ subscribedTopics: ['t'], subscribedTopicRegex: 'x', serverAssignor: 'range', partitions: [] },
+    }
+    const before = '00' + '0267' + '026d' + '00000000' + '0269' + '0272' + '00000001' + '02' + '0274' + '0278'
+    expect((await body(full, 1)).toString('hex')).toBe(before + '06' + '72616e6765' + '01' + '00')
+    const partitions = [4, 5].map((partition) => ({ topicId, partition }))
+    expect((await body({ ...full, partitions }, 1)).toString('hex')).toBe(
+      before + '06' + '72616e6765' + '02' + id + '03' + '00000004' + '00000005' + '00' + '00',
     )
   })
 

@@ -18,12 +18,15 @@ import type { ClusterState, Topic } from '../cluster/cluster-state.js'
 import { configProblem } from '../log/topic-configs.js'
 
 /** Typed requests have no versions here, and nothing is switched on that a cluster has to agree on. */
-export function describeVersions({ transactionVersion, featuresEpoch }: ClusterState): ApiVersionsAnswer {
+export function describeVersions({ transactionVersion, groupVersion, featuresEpoch }: ClusterState): ApiVersionsAnswer {
   return {
     throttleTimeMs: 0,
     errorCode: brokerCode.NONE,
     offered: [],
-    finalizedFeatures: [{ name: 'transaction.version', minLevel: 0, maxLevel: transactionVersion }],
+    finalizedFeatures: [
+      { name: 'transaction.version', minLevel: 0, maxLevel: transactionVersion },
+      { name: 'group.version', minLevel: 0, maxLevel: groupVersion },
+    ],
     finalizedFeaturesEpoch: featuresEpoch,
   }
 }

@@ -72,6 +72,9 @@ export class Broker {
       case 'leaveGroup':
         reply(groups.leave(node, request))
         break
+      case 'consumerGroupHeartbeat':
+        reply(groups.heartbeatOfConsumer(node, request))
+        break
       case 'offsetCommit':
         reply(groups.commit(node, request))
         break

@@ -16,6 +16,8 @@ export interface ClusterSettings {
   readonly initialRebalanceDelayMs: number
   readonly minSessionTimeoutMs: number
   readonly maxSessionTimeoutMs: number
+  readonly consumerSessionTimeoutMs: number
+  readonly consumerHeartbeatIntervalMs: number
   readonly markerDelayMs: number
   readonly transactionCheckMs: number
   readonly maxTransactionTimeoutMs: number
@@ -51,6 +53,8 @@ export class ClusterState implements ReplicaHosts {
     readonly settings: ClusterSettings,
     readonly runtime: Runtime,
     transactionVersion: number,
+    /** 1: coordinators divide the partitions of groups that want it. */
+    readonly groupVersion: number,
   ) {
     this.#transactionVersion = transactionVersion
     this.#hosts = Array.from({ length: settings.brokers }, (_, node) => ({ node, state: 'up', copying: true }))

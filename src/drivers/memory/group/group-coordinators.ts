@@ -1,4 +1,9 @@
 import { brokerCode } from '../../../connection/broker-error.js'
+import {
+  memberEpochs,
+  type ConsumerGroupHeartbeatAnswer,
+  type ConsumerGroupHeartbeatRequest,
+} from '../../../connection/requests/consumer-groups.js'
 import type {
   FindCoordinatorAnswer,
   FindCoordinatorRequest,
@@ -25,10 +30,13 @@ import { joinRefused, syncRefused } from './classic/answers.js'
 import { ClassicGroup } from './classic/classic-group.js'
 import type { JoinReply, SyncReply } from './classic/member.js'
 import type { GroupState } from './classic/rebalance.js'
+import { ConsumerGroup, heartbeatRefused, requestProblem, type ConsumerGroupState } from './consumer/consumer-group.js'
 import { GroupOffsets } from './group-offsets.js'
 
 export interface GroupFacts {
-  readonly state: GroupState
+  /** Whose members divide the partitions: one of themselves, or the coordinator. */
+  readonly type: 'classic' | 'consumer'
+  readonly state: GroupState | ConsumerGroupState
   readonly generationId: number
   readonly protocolName: string
   readonly leaderId: string | null
@@ -41,7 +49,7 @@ export interface GroupFacts {
 }
 
 interface GroupRecord {
-  group: ClassicGroup
+  group: ClassicGroup | ConsumerGroup
   readonly offsets: GroupOffsets
 }
 
@@ -74,28 +82,43 @@ export class GroupCoordinators {
       reply(joinRefused(memberId, brokerCode.INVALID_SESSION_TIMEOUT))
     } else if (memberId !== '' && !this.#groups.has(groupId)) {
       reply(joinRefused(memberId, brokerCode.UNKNOWN_MEMBER_ID))
-    } else this.#recordOf(groupId).group.join(request, clientId, reply)
+    } else {
+      const group = this.#classicToJoin(groupId)
+      if (group === null) reply(joinRefused(memberId, brokerCode.INCONSISTENT_GROUP_PROTOCOL))
+      else group.join(request, clientId, reply)
+    }
   }
 
   sync(node: number, request: SyncGroupRequest, reply: SyncReply): void {
     const problem = this.problemAt(node, request.groupId)
-    const record = this.#groups.get(request.groupId)
+    const group = this.#classic(request.groupId)
     if (problem !== brokerCode.NONE) reply(syncRefused(problem))
-    else if (record === undefined) reply(syncRefused(brokerCode.UNKNOWN_MEMBER_ID))
-    else record.group.sync(request, reply)
+    else if (group === undefined) reply(syncRefused(brokerCode.UNKNOWN_MEMBER_ID))
+    else group.sync(request, reply)
   }
 
   heartbeat(node: number, request: HeartbeatRequest): HeartbeatAnswer {
     const errorCode =
       this.problemAt(node, request.groupId) ||
-      (this.#groups.get(request.groupId)?.group.heartbeat(request) ?? brokerCode.UNKNOWN_MEMBER_ID)
+      (this.#classic(request.groupId)?.heartbeat(request) ?? brokerCode.UNKNOWN_MEMBER_ID)
     return { throttleTimeMs: 0, errorCode }
+  }
+
+  heartbeatOfConsumer(node: number, request: ConsumerGroupHeartbeatRequest): ConsumerGroupHeartbeatAnswer {
+    if (this.cluster.groupVersion === 0) return heartbeatRefused(brokerCode.UNSUPPORTED_VERSION)
+    const problem = this.problemAt(node, request.groupId) || requestProblem(request)
+    if (problem !== brokerCode.NONE) return heartbeatRefused(problem)
+    const { groupId, memberEpoch } = request
+    const group =
+      memberEpoch === memberEpochs.joins ? this.#consumerToJoin(groupId) : (this.#groups.get(groupId)?.group ?? null)
+    if (!(group instanceof ConsumerGroup)) return heartbeatRefused(brokerCode.GROUP_ID_NOT_FOUND)
+    return group.heartbeat(request)
   }
 
   leave(node: number, request: LeaveGroupRequest): LeaveGroupAnswer {
     const errorCode =
       this.problemAt(node, request.groupId) ||
-      (this.#groups.get(request.groupId)?.group.leave(request) ?? brokerCode.UNKNOWN_MEMBER_ID)
+      (this.#classic(request.groupId)?.leave(request) ?? brokerCode.UNKNOWN_MEMBER_ID)
     return { throttleTimeMs: 0, errorCode }
   }
 
@@ -157,6 +180,10 @@ export class GroupCoordinators {
     if (!this.#places.move(groupId, node)) return
     const record = this.#groups.get(groupId)
     if (record === undefined) return
+    if (record.group instanceof ConsumerGroup) {
+      record.group = new ConsumerGroup(this.cluster, record.group.unload())
+      return
+    }
     const snapshot = record.group.unload()
     record.group = this.#newGroup(groupId)
     record.group.load(snapshot)
@@ -183,7 +210,9 @@ export class GroupCoordinators {
   facts(groupId: string): GroupFacts | undefined {
     const group = this.#groups.get(groupId)?.group
     if (group === undefined) return undefined
+    if (group instanceof ConsumerGroup) return this.#factsOf(groupId, group)
     return {
+      type: 'classic',
       state: group.state,
       generationId: group.generationId,
       protocolName: group.protocolName,
@@ -218,6 +247,52 @@ export class GroupCoordinators {
     if (groupId === '') return brokerCode.INVALID_GROUP_ID
     if (this.coordinatorOf(groupId) === node) return brokerCode.NONE
     return brokerCode.NOT_COORDINATOR
+  }
+
+  #factsOf(groupId: string, group: ConsumerGroup): GroupFacts {
+    const names = new Map([...this.cluster.topics.values()].map(({ topicId, name }) => [topicId, name]))
+    return {
+      type: 'consumer',
+      state: group.state,
+      generationId: group.generationId,
+      protocolName: group.assignorName,
+      leaderId: null,
+      coordinator: this.coordinatorOf(groupId),
+      members: group.members.map(({ memberId, instanceId, assigned }) => ({
+        memberId,
+        groupInstanceId: instanceId,
+        assignment: [...assigned.values()].flatMap(({ topicId, partition }) => {
+          const topic = names.get(topicId)
+          return topic === undefined ? [] : [{ topic, partition }]
+        }),
+      })),
+    }
+  }
+
+  #classic(groupId: string): ClassicGroup | undefined {
+    const group = this.#groups.get(groupId)?.group
+    return group instanceof ClassicGroup ? group : undefined
+  }
+
+  /** A group without members becomes what its first member wants. */
+  #classicToJoin(groupId: string): ClassicGroup | null {
+    const record = this.#recordOf(groupId)
+    if (record.group instanceof ConsumerGroup) {
+      if (record.group.state !== 'Empty') return null
+      record.group.unload()
+      record.group = this.#newGroup(groupId)
+    }
+    return record.group
+  }
+
+  #consumerToJoin(groupId: string): ConsumerGroup | null {
+    const record = this.#recordOf(groupId)
+    if (record.group instanceof ClassicGroup) {
+      if (record.group.state !== 'Empty') return null
+      record.group.unload()
+      record.group = new ConsumerGroup(this.cluster, null)
+    }
+    return record.group
   }
 
   #allowCommit(request: OffsetCommitRequest): number {

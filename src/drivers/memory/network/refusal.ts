@@ -7,6 +7,7 @@ import type { AnyAnswer } from '../broker/broker.js'
 import { fetchRefused } from '../broker/fetch.js'
 import type { ClusterState } from '../cluster/cluster-state.js'
 import { joinRefused, syncRefused } from '../group/classic/answers.js'
+import { heartbeatRefused } from '../group/consumer/consumer-group.js'
 
 /** The answer of a broker that refuses everything a request asks with one code. */
 export function refuse(cluster: ClusterState, request: Request, errorCode: number): AnyAnswer {
@@ -66,6 +67,8 @@ export function refuse(cluster: ClusterState, request: Request, errorCode: numbe
     case 'heartbeat':
     case 'leaveGroup':
       return { throttleTimeMs, errorCode }
+    case 'consumerGroupHeartbeat':
+      return heartbeatRefused(errorCode)
     case 'offsetCommit':
       return { throttleTimeMs, partitions: request.partitions.map(at) }
     case 'addPartitionsToTxn':

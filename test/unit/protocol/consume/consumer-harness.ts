@@ -50,9 +50,9 @@ export class ConsumerHarness implements ConsumerListener {
   whenRecords: (fetched: FetchedRecords) => void = () => undefined
   readonly #clock: VirtualClock
 
-  constructor(connection: Connection, clock: VirtualClock, settings: Partial<ConsumerSettings> = {}) {
+  constructor(connection: Connection, clock: VirtualClock, settings: Partial<ConsumerSettings> = {}, seed = 1) {
     this.#clock = clock
-    const runtime = { clock, random: seededRandom(1) }
+    const runtime = { clock, random: seededRandom(seed) }
     const own = { ...consumerDefaults, troubles: new Troubles(clock), ...settings }
     this.consumer = createProtocolConsumer(connection, runtime, own, this)
   }

@@ -1,0 +1,311 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import { brokerCode } from '../../../../src/connection/broker-error.js'
+import type { ConsumerSettings } from '../../../../src/driver/consumer.js'
+import { createMemoryCluster, type MemoryCluster } from '../../../../src/drivers/memory/memory-cluster.js'
+import type { MemoryClusterOptions } from '../../../../src/drivers/memory/memory-options.js'
+import { seededRandom } from '../../../../src/runtime/random.js'
+import { virtualClock, type VirtualClock } from '../../../../src/testing/time/virtual-clock.js'
+import { ConsumerHarness } from '../consume/consumer-harness.js'
+
+let clock: VirtualClock
+let cluster: MemoryCluster
+
+const intervalMs = 1_000
+const sessionMs = 10_000
+
+beforeEach(() => openCluster())
+
+function openCluster(options: MemoryClusterOptions = {}): void {
+  clock = virtualClock()
+  cluster = createMemoryCluster({
+    ...{ runtime: { clock, random: seededRandom(1) }, latencyMs: 1, failoverMs: 500 },
+    ...{ consumerHeartbeatIntervalMs: intervalMs, consumerSessionTimeoutMs: sessionMs },
+    ...options,
+  })
+  cluster.createTopic('t', { partitions: 6 })
+}
+
+let opened = 0
+const names = new Map<ConsumerHarness, string>()
+const nameOf = (one: ConsumerHarness) => names.get(one)!
+function member(settings: Partial<ConsumerSettings> = {}): ConsumerHarness {
+  const connection = cluster.connectionFactory().open(`member-${(opened += 1)}`)
+  const one = new ConsumerHarness(connection, clock, { groupProtocol: 'consumer', ...settings }, opened)
+  names.set(one, `member-${opened}`)
+  return one
+}
+
+/** Its sockets are gone and nothing is told to anybody. */
+async function dies(settings: Partial<ConsumerSettings> = {}): Promise<void> {
+  const connection = cluster.connectionFactory().open(`mortal-${(opened += 1)}`)
+  const mortal = new ConsumerHarness(connection, clock, { groupProtocol: 'consumer', ...settings }, opened)
+  await mortal.start()
+  await connection.close()
+  await mortal.stop(0)
+}
+
+const all = [0, 1, 2, 3, 4, 5].map((partition) => `t-${partition}`)
+const heldBy = (...members: ConsumerHarness[]) => members.flatMap((one) => one.held()).sort()
+const shares = (...members: ConsumerHarness[]) => members.map((one) => one.held().length)
+const lost = (one: ConsumerHarness) => one.kinds().filter((kind) => kind === 'lost').length
+const memberIdOf = (one: ConsumerHarness) => one.consumer.facts().memberId
+
+async function stopAll(...members: ConsumerHarness[]): Promise<void> {
+  for (const one of members) await one.stop()
+  await clock.runUntilIdle()
+}
+
+describe('members of a group that its coordinator divides', () => {
+  it('share the partitions as others come and go, and keep what stays without a pause', async () => {
+    const first = member()
+    await first.start()
+    await clock.advance(100)
+    expect(heldBy(first)).toEqual(all)
+    const second = member()
+    await second.start()
+    await clock.advance(2 * intervalMs)
+    expect(heldBy(first, second)).toEqual(all)
+    expect(shares(first, second)).toEqual([3, 3])
+    expect(first.last('revoked')).toHaveLength(3)
+    const third = member()
+    await third.start()
+    await clock.advance(3 * intervalMs)
+    expect(heldBy(first, second, third)).toEqual(all)
+    expect(shares(first, second, third)).toEqual([2, 2, 2])
+    const kept = second.held()
+    await third.stop()
+    await clock.advance(3 * intervalMs)
+    expect(heldBy(first, second)).toEqual(all)
+    expect(second.held()).toEqual(expect.arrayContaining(kept))
+    expect(cluster.group('g')).toMatchObject({ type: 'consumer', state: 'Stable', protocolName: 'uniform' })
+    await stopAll(first, second)
+    expect(cluster.group('g')?.state).toBe('Empty')
+  })
+
+  it('wait for a partition until its owner is done with it, and the owner commits until then', async () => {
+    const first = member()
+    await first.start()
+    const outcomes: unknown[] = []
+    first.whenRevoked = async (partitions) => {
+      await clock.sleep(3_500)
+      const commits = partitions.map(({ topic, partition, epoch }) => ({
+        topic,
+        partition,
+        epoch,
+        nextOffset: 0,
+        metadata: '',
+      }))
+      outcomes.push(...(await first.consumer.commit(commits, clock.now() + 1_000)))
+    }
+    const second = member()
+    await second.start()
+    await clock.advance(3 * intervalMs)
+    expect(shares(first, second)).toEqual([6, 0])
+    await clock.advance(3 * intervalMs)
+    expect(shares(first, second)).toEqual([3, 3])
+    expect(outcomes).toEqual(['committed', 'committed', 'committed'])
+    await stopAll(first, second)
+  })
+
+  it('lose what they do not give back within the rebalance timeout, and join again', async () => {
+    const first = member({ rebalanceTimeoutMs: 2_000 })
+    await first.start()
+    await clock.advance(100)
+    const id = memberIdOf(first)
+    const second = member()
+    await second.start()
+    // What it gives back is told too late.
+    await clock.advance(intervalMs - 200)
+    const held = cluster.faults.holdRequest({
+      api: 'consumerGroupHeartbeat',
+      groupId: 'g',
+      client: nameOf(first),
+      nth: 2,
+    })
+    await clock.advance(3_500)
+    held.release()
+    await clock.advance(5 * intervalMs)
+    expect(lost(first)).toBe(1)
+    expect(memberIdOf(first)).toBe(id)
+    expect(shares(first, second)).toEqual([3, 3])
+    await stopAll(first, second)
+  })
+
+  it.each([1, 2, 3, 4, 5, 6, 7, 8])(
+    'do without any one answer to a heartbeat (the %ith), and lose nothing',
+    async (nth) => {
+      const first = member()
+      await first.start()
+      cluster.faults.loseNextAnswer({ api: 'consumerGroupHeartbeat', nth })
+      const second = member()
+      await second.start()
+      await clock.advance(6 * intervalMs)
+      expect(heldBy(first, second)).toEqual(all)
+      expect(shares(first, second)).toEqual([3, 3])
+      expect([lost(first), lost(second)]).toEqual([0, 0])
+      await stopAll(first, second)
+    },
+  )
+
+  it('whose coordinator moves in between go on as they are', async () => {
+    const first = member()
+    await first.start()
+    const second = member()
+    await second.start()
+    await clock.advance(intervalMs)
+    cluster.faults.moveCoordinator('g')
+    await clock.advance(4 * intervalMs)
+    expect(shares(first, second)).toEqual([3, 3])
+    expect([lost(first), lost(second)]).toEqual([0, 0])
+    await stopAll(first, second)
+  })
+
+  it('that are fenced lose all and come back under the same id', async () => {
+    const one = member()
+    await one.start()
+    await clock.advance(100)
+    const id = memberIdOf(one)
+    cluster.faults.killMember('g', 'any')
+    await clock.advance(2 * intervalMs)
+    expect(one.kinds()).toEqual(['assigned', 'lost', 'assigned'])
+    expect(heldBy(one)).toEqual(all)
+    expect(memberIdOf(one)).toBe(id)
+    await stopAll(one)
+  })
+
+  it('that hear nothing for a session take their partitions for lost, as the group does', async () => {
+    const one = member({ sessionTimeoutMs: sessionMs })
+    await one.start()
+    await clock.advance(100)
+    for (const node of [0, 1, 2]) cluster.faults.silence(node)
+    await clock.advance(sessionMs + intervalMs)
+    expect(one.held()).toEqual([])
+    expect(one.kinds()).toEqual(['assigned', 'lost'])
+    for (const node of [0, 1, 2]) cluster.faults.endSilence(node)
+    await clock.advance(10 * intervalMs)
+    expect(heldBy(one)).toEqual(all)
+    await stopAll(one)
+  })
+
+  it('are given partitions that are added, and those of a topic made anew', async () => {
+    const one = member({ metadataMaxAgeMs: 2_000 })
+    await one.start()
+    cluster.addPartitions('t', 7)
+    await clock.advance(3 * intervalMs)
+    expect(one.held().sort()).toEqual([...all, 't-6'])
+    cluster.deleteTopic('t')
+    cluster.createTopic('t', { partitions: 2 })
+    await clock.advance(6 * intervalMs)
+    expect(one.held().sort()).toEqual(['t-0', 't-1'])
+    await stopAll(one)
+  })
+
+  it('commit at the next try what was refused for an epoch that rose meanwhile', async () => {
+    const one = member()
+    await one.start()
+    await clock.advance(100)
+    const [at] = one.consumer.assignment()
+    const offset = { topic: 't', partition: at!.partition, epoch: at!.epoch, nextOffset: 0, metadata: '' }
+    const commit = () => clock.runUntil(one.consumer.commit([offset], clock.now() + 1_000))
+    cluster.faults.failNext({ api: 'offsetCommit' }, brokerCode.STALE_MEMBER_EPOCH)
+    expect(await commit()).toEqual(['pending'])
+    await clock.advance(50)
+    expect(await commit()).toEqual(['committed'])
+    expect(one.kinds()).toEqual(['assigned'])
+    await stopAll(one)
+  })
+
+  it('divide by the assignor that they ask for; one that the broker does not have fails them with what to do', async () => {
+    const one = member({ remoteAssignor: 'range' })
+    await one.start()
+    expect(cluster.group('g')?.protocolName).toBe('range')
+    await stopAll(one)
+    const other = member({ remoteAssignor: 'alphabetical' })
+    await expect(other.start()).rejects.toThrow(/UNSUPPORTED_ASSIGNOR.*group\.consumer\.assignors/)
+  })
+})
+
+describe('a member with an instance id', () => {
+  const instance = { groupInstanceId: 'i' }
+
+  it('that stops keeps its partitions for its successor, who has them at once', async () => {
+    const witness = member()
+    await witness.start()
+    const before = member(instance)
+    await before.start()
+    await clock.advance(3 * intervalMs)
+    const had = before.held()
+    expect(had).toHaveLength(3)
+    await before.stop()
+    await clock.advance(intervalMs)
+    const after = member(instance)
+    await after.start(500)
+    await clock.advance(100)
+    expect(after.held()).toEqual(had)
+    expect(lost(witness)).toBe(0)
+    await stopAll(witness, after)
+  })
+
+  it('whose process died is replaced when its session is over, and says meanwhile what it waits for', async () => {
+    await dies(instance)
+    const diedAt = clock.now()
+    const after = member(instance)
+    const started = after.consumer.start(clock.now() + 60_000)
+    await clock.advance(sessionMs - 2_000)
+    expect(after.consumer.facts().hasAssignment).toBe(false)
+    await clock.runUntil(started)
+    await clock.advance(100)
+    expect(clock.now() - diedAt).toBeLessThan(sessionMs + intervalMs)
+    expect(heldBy(after)).toEqual(all)
+    await stopAll(after)
+  })
+
+  it('whose join got no answer is not taken for its own rival', async () => {
+    cluster.faults.loseNextAnswer({ api: 'consumerGroupHeartbeat' })
+    const one = member(instance)
+    await one.start(2_000)
+    await clock.advance(100)
+    expect(heldBy(one)).toEqual(all)
+    await stopAll(one)
+  })
+
+  it('that another process has ends with an error that says so', async () => {
+    const one = member(instance)
+    await one.start()
+    const two = member(instance)
+    await expect(two.start(120_000)).rejects.toThrow(/another process is a member .* instance id of its own/)
+    expect(heldBy(one)).toEqual(all)
+    await stopAll(one)
+  })
+})
+
+describe("under 'auto' a member", () => {
+  it.each([
+    [1, 'consumer'],
+    [0, 'classic'],
+  ] as const)('takes with group.version %i the protocol %s', async (groupVersion, type) => {
+    openCluster({ groupVersion })
+    const one = member({ groupProtocol: 'auto' })
+    await one.start()
+    await clock.advance(100)
+    expect(cluster.group('g')?.type).toBe(type)
+    expect(heldBy(one)).toEqual(all)
+    await stopAll(one)
+  })
+
+  it('that is stopped before the cluster has told ends', async () => {
+    for (const node of [0, 1, 2]) cluster.faults.silence(node)
+    const one = member({ groupProtocol: 'auto' })
+    const started = one.consumer.start(clock.now() + 60_000).catch((error: unknown) => error)
+    await clock.advance(1_000)
+    await one.stop(500)
+    expect(await started).toBeInstanceOf(Error)
+  })
+})
+
+describe('a cluster without group.version 1', () => {
+  it('refuses the consumer protocol with what to do', async () => {
+    openCluster({ groupVersion: 0 })
+    await expect(member().start()).rejects.toThrow(/group\.version is below 1.*classic/)
+  })
+})
