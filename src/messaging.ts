@@ -108,7 +108,14 @@ export class Messaging implements AsyncDisposable {
   /** A consumer; call its `start`. Throws `ConfigError` with every problem of the options. */
   consumer<const Topics extends readonly Topic[]>(options: MessagingConsumerOptions<Topics>): Consumer<Topics> {
     this.#requireOpen('consumer')
-    const config = resolveConsumerOptions(options, this.#options.profile)
+    const config = resolveConsumerOptions(options, this.#options.profile, this.#options.groupProtocol)
+    if (config.classicFor.length > 0) {
+      const fields = { group: config.options.group, options: config.classicFor }
+      this.#telemetry.logger.info(
+        fields,
+        'the classic group protocol is taken: these options mean nothing in the other',
+      )
+    }
     return this.#makeConsumer(config)
   }
 

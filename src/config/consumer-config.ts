@@ -21,6 +21,7 @@ import {
 } from './dead-letter-option.js'
 import { checkDedupe, dedupeOption, resolveDedupe, type DedupeOptions } from './dedupe-option.js'
 import { profileOf } from './define-profile.js'
+import { groupProtocolOf } from './group-protocol-option.js'
 import { checkReorder, reorderOption } from './reorder-option.js'
 import { checkRetryLater, resolveRetryLater, retryLaterOption, type ResolvedRetryLater } from './retry-later-option.js'
 import type { Profile, ProfileName } from './profiles.js'
@@ -93,12 +94,15 @@ export interface ConsumerConfig {
   /** `null`: without transactions. */
   readonly transaction: MemberTransactionsSettings | null
   readonly retryLater: ResolvedRetryLater | null
+  /** Options for which `auto` takes the classic group protocol. */
+  readonly classicFor: readonly string[]
 }
 
 /** The profile's settings, overridden by the options. Throws `ConfigError` with every problem. */
 export function resolveConsumerOptions<Topics extends readonly Topic[]>(
   input: MessagingConsumerOptions<Topics>,
   inherited: Profile,
+  groupProtocol: ResolvedConsumerOptions['groupProtocol'] = 'classic',
 ): ConsumerConfig {
   requireObject('consumer', input)
   const { profile, ...options } = given(input)
@@ -116,11 +120,18 @@ export function resolveConsumerOptions<Topics extends readonly Topic[]>(
   } = resolveOptions(
     subject,
     schema,
-    withDependentDefaults({ ...settled, ...options, commit: commitOf(options.commit, commitEveryMs) }),
+    withDependentDefaults({
+      ...settled,
+      groupProtocol,
+      ...options,
+      commit: commitOf(options.commit, commitEveryMs),
+    }),
   )
+  const protocol = groupProtocolOf(subject, options, groupProtocol)
   return {
     profile: chosen,
-    options: resolved,
+    options: { ...resolved, groupProtocol: protocol.groupProtocol },
+    classicFor: protocol.classicFor,
     deadLetter: resolveDeadLetter(deadLetter, breaksFloods),
     dedupe: resolveDedupe(dedupe, resolved.group),
     reorder,

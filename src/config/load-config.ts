@@ -36,6 +36,7 @@ export interface LoadedConfig {
     readonly clientId?: string
     readonly profile?: ProfileName
     readonly durability?: Profile['durability']
+    readonly groupProtocol?: 'classic' | 'consumer' | 'auto'
   }
   /** What works but is probably not meant. */
   readonly warnings: readonly string[]
@@ -64,6 +65,7 @@ export const environmentVariables = {
   KAFKA_SASL_PASSWORD: 'password',
   TIDEMARK_PROFILE: 'ap, cp or transactional',
   TIDEMARK_DURABILITY: 'refuse, warn or off: when the cluster cannot keep the promise of the profile',
+  TIDEMARK_GROUP_PROTOCOL: 'classic, consumer or auto: who divides the partitions of a group',
   TIDEMARK_LOG: 'silent, error, warn, info or json: what is written to standard error without a logger',
 } as const
 
@@ -182,7 +184,12 @@ function readSasl(read: EnvironmentReader): SaslFromEnvironment | undefined {
 function readMessaging(read: EnvironmentReader): LoadedConfig['messaging'] {
   const profile = read.choice('TIDEMARK_PROFILE', Object.keys(profiles) as ProfileName[])
   const durability = read.choice('TIDEMARK_DURABILITY', ['refuse', 'warn', 'off'])
-  return { ...(profile === undefined ? {} : { profile }), ...(durability === undefined ? {} : { durability }) }
+  const groupProtocol = read.choice('TIDEMARK_GROUP_PROTOCOL', ['classic', 'consumer', 'auto'])
+  return {
+    ...(profile === undefined ? {} : { profile }),
+    ...(durability === undefined ? {} : { durability }),
+    ...(groupProtocol === undefined ? {} : { groupProtocol }),
+  }
 }
 
 function requireTogether(read: EnvironmentReader, one: string, other: string): void {

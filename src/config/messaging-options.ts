@@ -28,6 +28,8 @@ export interface MessagingOptions {
    * looks. Default: as the profile says, `refuse` under `cp`; `ap` asks nothing of topics.
    */
   readonly durability?: Profile['durability'] | undefined
+  /** The group protocol of consumers that do not say: see `groupProtocol` of a consumer. Default `classic`. */
+  readonly groupProtocol?: 'classic' | 'consumer' | 'auto' | undefined
   /**
    * pino, winston, `console`, `consoleLogger()`, or what is shaped like one of them. Default: warnings and errors on standard
    * error, at most one a minute for each cause, or what `TIDEMARK_LOG` says; under a clock that is not the system's: silent.
@@ -51,6 +53,7 @@ export interface ResolvedMessagingOptions {
   readonly driver: Driver
   readonly clientId: string
   readonly profile: Profile
+  readonly groupProtocol: 'classic' | 'consumer' | 'auto'
   readonly logger: Logger
   readonly metrics: MetricsAdapter
   readonly onEvent?: ((event: ClientEvent & MetricScope) => void) | undefined
@@ -70,6 +73,10 @@ export const messagingOptionsSchema = z.strictObject({
     .default('cp')
     .describe('what is promised'),
   durability: z.enum(['refuse', 'warn', 'off']).optional().describe('when the cluster cannot keep the promise'),
+  groupProtocol: z
+    .enum(['classic', 'consumer', 'auto'])
+    .default('classic')
+    .describe('the group protocol of consumers that do not say'),
   logger: z
     .union([service<Logger>(['debug', 'info', 'warn', 'error'], 'a logger'), z.literal('silent')])
     .optional()

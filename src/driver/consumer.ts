@@ -167,6 +167,8 @@ export interface DriverConsumerFacts {
   readonly state: string
   readonly memberId: string | null
   readonly generationId: number
+  /** Whose commits these are: what was sent under another name is refused for certain. Missing: member id and generation. */
+  readonly commitsAs?: string | undefined
   readonly lastHeartbeatAt: number | null
   readonly lastFetchAt: number | null
   /** Ours, and nobody can tell yet where they start, so they are not read. Missing: the driver does not tell. */

@@ -151,6 +151,7 @@ export class RedriveRun {
       commit: 'closely',
       isolation: 'read-committed',
       onOutOfRange: 'earliest',
+      groupProtocol: 'classic',
       sessionTimeoutMs,
       stallWarningMs: 0,
       retry: false,

@@ -140,6 +140,8 @@ export class ConsumerRun {
       topics: [...namesOf(options.topics), ...[...(delayTopics?.ofTopic.values() ?? [])].flat()],
       matching: this.#matching(),
       companions: delayTopics?.ofTopic,
+      groupProtocol: options.groupProtocol,
+      remoteAssignor: options.remoteAssignor,
       assignors: options.assignors,
       sessionTimeoutMs: options.sessionTimeoutMs,
       rebalanceTimeoutMs: options.rebalanceTimeoutMs,

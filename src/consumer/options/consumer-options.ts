@@ -130,6 +130,14 @@ export interface ConsumerSettingsOptions<Topics extends readonly Topic[] = reado
   readonly stallWarningMs?: number | undefined
   /** A name for static membership. Default none. */
   readonly groupInstanceId?: string | null | undefined
+  /**
+   * Who divides the partitions: a member of the group (`classic`), or its coordinator (`consumer`, Kafka 4.0 and later, where
+   * the broker sets session timeout, heartbeat interval and assignors). `auto` takes what the cluster has agreed on when this
+   * consumer starts. Default: that of the messaging, else `classic`. Docs: guides/consumer-protocol.md.
+   */
+  readonly groupProtocol?: 'classic' | 'consumer' | 'auto' | undefined
+  /** How the coordinator divides under the `consumer` protocol: `uniform`, `range`, or what brokers have. Default: as the group does. */
+  readonly remoteAssignor?: string | undefined
   /** In order of preference. Default `['sticky']`. */
   readonly assignors?: readonly AssignorName[] | undefined
   readonly fetch?:

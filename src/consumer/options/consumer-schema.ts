@@ -157,6 +157,17 @@ const optionFields = {
     .nullable()
     .default(null)
     .describe('a name for static membership: a restart within the session timeout keeps its partitions'),
+  groupProtocol: z
+    .enum(['classic', 'consumer', 'auto'])
+    .default('classic')
+    .describe(
+      "who divides the partitions: a member ('classic'), the coordinator ('consumer'), or what the cluster agreed on ('auto')",
+    ),
+  remoteAssignor: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("how the coordinator divides under the 'consumer' protocol, for example uniform or range"),
   assignors: z
     .array(z.enum(['cooperative-sticky', 'sticky', 'range', 'roundrobin', 'kafkajs-roundrobin']))
     .min(1)

@@ -366,8 +366,8 @@ function outcomeOf(answer: CommitOutcome | undefined, { metadata }: Acknowledged
 }
 
 function generationName(driver: Pick<DriverConsumer, 'facts'>): string {
-  const { memberId, generationId } = driver.facts()
-  return `${memberId}/${generationId}`
+  const { memberId, generationId, commitsAs } = driver.facts()
+  return commitsAs ?? `${memberId}/${generationId}`
 }
 
 function toOffset({ partition, state }: PendingCommit): OffsetToCommit {

@@ -51,6 +51,8 @@ export interface MembershipFacts {
   readonly state: string
   readonly memberId: string | null
   readonly generationId: number
+  /** As in the driver's facts. */
+  readonly commitsAs?: string | undefined
   readonly lastHeartbeatAt: number | null
 }
 

@@ -144,6 +144,38 @@ describe('transaction', () => {
   })
 })
 
+describe('groupProtocol', () => {
+  const underAuto = (options: object) =>
+    resolveConsumerOptions({ ...least, ...options } as typeof least, profiles.cp, 'auto')
+
+  it('is that of the messaging unless the consumer has its own', () => {
+    expect(resolve({}).groupProtocol).toBe('classic')
+    expect(underAuto({}).options.groupProtocol).toBe('auto')
+    expect(underAuto({ groupProtocol: 'consumer', remoteAssignor: 'range' }).options).toMatchObject({
+      ...{ groupProtocol: 'consumer', remoteAssignor: 'range' },
+    })
+  })
+
+  it("'auto' takes the classic one for options that have no effect in the other", () => {
+    expect(underAuto({ sessionTimeoutMs: 9_000, assignors: ['range'] })).toMatchObject({
+      ...{ options: { groupProtocol: 'classic' }, classicFor: ['sessionTimeoutMs', 'assignors'] },
+    })
+    expect(underAuto({ rebalanceTimeoutMs: 9_000, sessionTimeoutMs: undefined }).classicFor).toEqual([])
+  })
+
+  it('refuses what has no effect, with who decides instead', () => {
+    const options = { groupProtocol: 'consumer', sessionTimeoutMs: 9_000, heartbeatIntervalMs: 1, assignors: ['range'] }
+    expect(issuesOf(() => resolve(options))).toMatchObject(
+      [
+        { path: 'sessionTimeoutMs', fix: /group\.consumer\.session\.timeout\.ms decides/ },
+        { path: 'heartbeatIntervalMs', fix: /group\.consumer\.heartbeat\.interval\.ms decides/ },
+        { path: 'assignors', fix: /remoteAssignor decides/ },
+      ].map(({ path, fix }) => ({ path, fix: expect.stringMatching(fix) as string })),
+    )
+    expect(issuesOf(() => resolve({ remoteAssignor: 'range' }))).toMatchObject([{ path: 'remoteAssignor' }])
+  })
+})
+
 describe('retry, outage and classify', () => {
   it('try again by default, at hand are parts of it, and false is none', () => {
     const defaults = { retries: 3, backoff: { initialMs: 100, maxMs: 2_000 }, budgetMs: 10_000 }

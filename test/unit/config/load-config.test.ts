@@ -44,8 +44,9 @@ describe('loadConfig', () => {
       KAFKA_SSL_KEY_PASSPHRASE: 'open',
       TIDEMARK_PROFILE: 'CP',
       TIDEMARK_DURABILITY: 'warn',
+      TIDEMARK_GROUP_PROTOCOL: 'auto',
     })
-    expect(config.messaging).toEqual({ clientId: 'detect', profile: 'cp', durability: 'warn' })
+    expect(config.messaging).toEqual({ clientId: 'detect', profile: 'cp', durability: 'warn', groupProtocol: 'auto' })
     expect(config.kafka.clientId).toBe('detect')
     expect({ ...(config.kafka.ssl as object) }).toEqual({ ca: [pem], cert: pem, key: pem, passphrase: 'open' })
     expect({ ...config.kafka.sasl }).toEqual({ mechanism: 'scram-sha-512', username: 'user', password: ' hunter2 ' })

@@ -109,6 +109,10 @@ export class Entrance {
       return null
     }
     const now = runtime.clock.now()
+    if (this.#predecessorSince === null) {
+      const { groupId: group, groupInstanceId } = settings
+      settings.logger.warn({ group, groupInstanceId }, waitsForPredecessor)
+    }
     this.#predecessorSince ??= now
     const waitedMs = now - this.#predecessorSince
     return waitedMs < predecessorMs ? null : instanceInUse(settings, waitedMs)

@@ -147,6 +147,8 @@ export class ConsumerMember implements Membership {
       state: this.#machine.current,
       memberId: this.#memberId,
       generationId: this.#term?.epoch ?? -1,
+      // From Kafka 4.3 on a commit under a lower epoch is taken for what was assigned before.
+      commitsAs: this.#memberId,
       lastHeartbeatAt: this.#lastHeartbeatAt,
     }
   }
