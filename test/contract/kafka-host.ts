@@ -13,8 +13,10 @@ import { defaultProducerQuota } from '../support/raw-requests.js'
 import { delay, until } from '../support/waiting.js'
 
 /** Real Kafka, one node behind a fault proxy, through kafkajs's sockets. What the harness does goes past the proxy. */
-export async function kafkaHost(): Promise<{ readonly host: ContractHost; close(): Promise<void> }> {
-  const cluster = await startCluster({ proxies: true, properties: { 'log.cleaner.backoff.ms': 200 } })
+export async function kafkaHost(
+  properties: Readonly<Record<string, string | number>> = {},
+): Promise<{ readonly host: ContractHost; close(): Promise<void> }> {
+  const cluster = await startCluster({ proxies: true, properties: { 'log.cleaner.backoff.ms': 200, ...properties } })
   const connections = mortalConnections(kafkajsConnections({ brokers: [...cluster.brokers] }))
   const harness = new Kafka({ brokers: [...cluster.internalBrokers], logLevel: logLevel.NOTHING })
   const host: ContractHost = {

@@ -1,4 +1,5 @@
 import { createMemoryCluster } from '../../src/drivers/memory/memory-cluster.js'
+import type { MemoryClusterOptions } from '../../src/drivers/memory/memory-options.js'
 import { createProtocolDriver } from '../../src/protocol/driver.js'
 import { seededRandom } from '../../src/runtime/random.js'
 import type { ContractHost } from '../../src/testing/contract/contract-host.js'
@@ -7,10 +8,20 @@ import { mortalConnections } from '../../src/testing/contract/mortal-connections
 import { virtualClock, type VirtualClock } from '../../src/testing/time/virtual-clock.js'
 
 /** The in-process cluster under a virtual clock, with everything that can be done to it. */
-export function memoryHost(): { readonly host: ContractHost; readonly clock: VirtualClock; close(): Promise<void> } {
+export function memoryHost(options: MemoryClusterOptions = {}): {
+  readonly host: ContractHost
+  readonly clock: VirtualClock
+  close(): Promise<void>
+} {
   const clock = virtualClock()
   const runtime = { clock, random: seededRandom(1) }
-  const cluster = createMemoryCluster({ runtime, latencyMs: 1, minSessionTimeoutMs: 1_000, failoverMs: 300 })
+  const cluster = createMemoryCluster({
+    runtime,
+    latencyMs: 1,
+    minSessionTimeoutMs: 1_000,
+    failoverMs: 300,
+    ...options,
+  })
   const connections = mortalConnections(cluster.connectionFactory())
   const host: ContractHost = {
     driver: createProtocolDriver(connections.factory, runtime),

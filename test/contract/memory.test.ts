@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { casesFor, runContractCase } from '../../src/testing/contract/contract-case.js'
 import { driverContract } from '../../src/testing/contract/driver-contract.js'
+import { casesOfGroups, withConsumerProtocol } from './consumer-protocol.js'
 import { memoryHost } from './memory-host.js'
 
 const { offered, notOffered } = casesFor(driverContract, memoryHost().host.abilities)
@@ -21,6 +22,16 @@ describe('the driver contract on the in-process cluster', () => {
           await close()
         })
       }
+    })
+  }
+})
+
+describe('groups that their coordinator divides', () => {
+  for (const contractCase of casesOfGroups) {
+    it(contractCase.name, async () => {
+      const { host, clock, close } = memoryHost({ consumerSessionTimeoutMs: 6_000, consumerHeartbeatIntervalMs: 300 })
+      await clock.runUntil(runContractCase(contractCase, withConsumerProtocol(host)))
+      await close()
     })
   }
 })

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import type { AssignedPartition } from '../../driver/consumer.js'
 import type { ContractCase } from './contract-case.js'
 import { firstAndSecond, heartbeatIntervalMs, partitionsOf, share } from './group-of-members.js'
 
@@ -48,18 +49,18 @@ export const releasingCases: readonly ContractCase[] = [
     async run(world) {
       const { topic, first, second } = await firstAndSecond(world, 2)
       const producer = await world.producer()
-      let state: 'ours' | 'revoking' = 'ours'
+      let revoking: readonly AssignedPartition[] = []
       let strays = 0
-      first.whenRecords = () => {
-        if (state === 'revoking') strays += 1
+      first.whenRecords = ({ partition }) => {
+        if (revoking.some((each) => each.partition === partition)) strays += 1
       }
-      first.whenRevoked = async () => {
-        state = 'revoking'
+      first.whenRevoked = async (partitions) => {
+        revoking = partitions
         for (const partition of [0, 1]) await world.store(producer, topic, partition, ['while revoking'])
         await world.sleep(600)
       }
       first.whenAssigned = async () => {
-        state = 'ours'
+        revoking = []
       }
       await second.start()
       await share(world, [first, second], partitionsOf(topic, 2))
