@@ -57,8 +57,8 @@ export class GroupMember implements Membership {
     return this.#member?.identity() ?? null
   }
 
-  commitRefused(code: number, generationId: number): void {
-    this.#member?.commitRefused(code, generationId)
+  commitRefused(code: number, generationId: number): 'again' | 'out' {
+    return this.#member?.commitRefused(code, generationId) ?? 'out'
   }
 
   trouble(): TidemarkError | string | null {

@@ -22,6 +22,7 @@ import type { TopicPartition } from '../../message/topic-partition.js'
  * |----------------------------|---------------------------------------------------|
  * | eager classic member       | no: all are given back, then some come            |
  * | cooperative classic member | yes, while it joins and under the next generation |
+ * | `consumer` member          | yes, while its epoch rises                        |
  * | reader of all partitions   | there are no rebalances                           |
  *
  * `identity()` goes with every commit. It may change while partitions stay: what was sent under the identity before and

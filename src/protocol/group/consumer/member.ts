@@ -125,13 +125,16 @@ export class ConsumerMember implements Membership {
     return { groupId: this.#line.key, generationId: this.#term.epoch, memberId: this.#memberId, groupInstanceId }
   }
 
-  commitRefused(code: number, memberEpoch: number): void {
+  commitRefused(code: number, memberEpoch: number): 'again' | 'out' {
     const term = this.#term
-    if (term?.epoch !== memberEpoch) return
     const verdict = judgeMembersCommit(code)
-    // The coordinator is elsewhere than we think; what we know follows with the next answer, and the commit again.
-    if (verdict === 'stale') term.doubt()
-    if (verdict === 'fenced') term.end({ kind: 'lost', reason: 'the group answered a commit that it does not know us' })
+    if (term?.epoch === memberEpoch) {
+      // The coordinator is elsewhere than we think; what we know follows with the next answer, and the commit again.
+      if (verdict === 'stale') term.doubt()
+      if (verdict === 'fenced')
+        term.end({ kind: 'lost', reason: 'the group answered a commit that it does not know us' })
+    }
+    return verdict === 'fenced' || term === null ? 'out' : 'again'
   }
 
   trouble(): TidemarkError | string | null {
