@@ -25,6 +25,7 @@ describe('resolveMessagingOptions', () => {
       driver,
       clientId: 'tidemark',
       profile: profiles.cp,
+      groupProtocol: 'classic',
       logger: silentLogger,
       metrics: noMetrics,
       closeTimeoutMs: 25_000,
