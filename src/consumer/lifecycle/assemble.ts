@@ -33,6 +33,7 @@ import { committedOffsets } from '../settling/committed-offsets.js'
 import { confirm } from '../settling/confirm.js'
 import type { Ledger } from '../settling/ledger.js'
 import { noLedger } from '../settling/no-ledger.js'
+import { deletedTopics } from '../watch/deleted-topics.js'
 import { partsFacts, type PartsFacts } from '../watch/facts.js'
 import { Gauges } from '../watch/gauges.js'
 import { StallWatch } from '../watch/stall-watch.js'
@@ -257,8 +258,7 @@ function orderingOf(
     marks: { high: options.highMark, low: options.lowMark },
     handlerTimeoutMs: options.handlerTimeoutMs,
     endOf: (partition) => driver().endOf(partition),
-    isDeleted: (name) =>
-      (driver().facts().unavailableTopics ?? []).some(({ topic, why }) => topic === name && why === 'deleted'),
+    isDeleted: (name) => deletedTopics(driver()).has(name),
     onFailed,
   })
 }

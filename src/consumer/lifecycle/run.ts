@@ -7,6 +7,7 @@ import type { ConsumerDependencies } from '../options/consumer-dependencies.js'
 import type { ResolvedConsumerOptions } from '../options/consumer-schema.js'
 import type { UserPauses } from '../partition/user-pauses.js'
 import { caughtUp } from '../watch/caught-up.js'
+import { deletedTopics } from '../watch/deleted-topics.js'
 import { onWallClock, type ConsumerFacts } from '../watch/facts.js'
 import { assemble, type ConsumerParts } from './assemble.js'
 import { namesOf } from '../../topic/topic-lookup.js'
@@ -84,6 +85,7 @@ export class ConsumerRun {
       clock: this.#clock,
       partitions: () => this.parts.partitions.all(),
       endOf: (partition: TopicPartition) => this.#driver?.endOf(partition) ?? null,
+      deleted: () => (this.#driver === null ? new Set<string>() : deletedTopics(this.#driver)),
       isComplete: () => this.#knowsAll(),
       over,
     }

@@ -9,6 +9,8 @@ export interface CatchingUp {
   readonly clock: Clock
   readonly partitions: () => readonly OwnedPartition[]
   readonly endOf: (partition: TopicPartition) => KnownEnd | null
+  /** Topics that are gone: no log of them has an end. */
+  readonly deleted: () => ReadonlySet<string>
   /** Is all that is ours among the partitions? */
   readonly isComplete: () => boolean
   /** The state of the consumer in which it will not catch up any more; `null` while it may. */
@@ -21,13 +23,15 @@ const mostNamed = 5
 
 /**
  * Resolves when all that stood in the logs at the call is settled. What is given away meanwhile counts no more; what comes
- * counts with what stands in it then: with an end that was told after the call.
+ * counts with what stands in it then: with an end that was told after the call. Of a topic that was deleted what was fetched
+ * counts.
  */
 export async function caughtUp(reader: CatchingUp, deadline: number): Promise<void> {
   const { clock } = reader
   const begun = clock.now()
   const ends = new Map<OwnedPartition, number>()
-  const isBehind = (partition: OwnedPartition): boolean => {
+  const isBehind = (partition: OwnedPartition, deleted: ReadonlySet<string>): boolean => {
+    if (deleted.has(partition.topic)) return partition.heldRecords > 0 || partition.failed > 0
     const known = reader.endOf(partition)
     if (!ends.has(partition) && known !== null && known.at >= begun) ends.set(partition, known.offset)
     return partition.tracker.committable < (ends.get(partition) ?? Infinity)
@@ -35,7 +39,8 @@ export async function caughtUp(reader: CatchingUp, deadline: number): Promise<vo
   for (;;) {
     const over = reader.over()
     if (over !== null) throw endedBefore(over)
-    const behind = reader.partitions().filter(isBehind)
+    const deleted = reader.deleted()
+    const behind = reader.partitions().filter((partition) => isBehind(partition, deleted))
     if (behind.length === 0 && reader.isComplete()) return
     const leftMs = deadline - clock.now()
     if (leftMs <= 0) throw notCaughtUp(behind, ends)

@@ -4,6 +4,7 @@ import type { WaitsFor } from '../../telemetry/events.js'
 import type { Telemetry } from '../../telemetry/guard.js'
 import { tell } from '../../telemetry/tell.js'
 import type { OwnedPartition } from '../partition/owned-partition.js'
+import { deletedTopics } from './deleted-topics.js'
 import { workOf } from './waits-for.js'
 
 export interface StallWatchParts {
@@ -79,7 +80,8 @@ export class StallWatch {
   progressOf(partition: OwnedPartition): Progress {
     const now = this.#parts.clock.now()
     const { driver, fetchMaxWaitMs, handledBy } = this.#parts
-    const found = workOf(partition, driver().endOf(partition), now - blindAfterMs - fetchMaxWaitMs)
+    const told = workOf(partition, driver().endOf(partition), now - blindAfterMs - fetchMaxWaitMs)
+    const found = told === 'fetch' && deletedTopics(driver()).has(partition.topic) ? null : told
     const waitsFor = handledBy === 'loop' && (found === 'handler' || found === 'place') ? 'loop' : found
     const since = Math.max(partition.lastProgressAt, this.#atRestAt.get(partition) ?? partition.lastProgressAt)
     return { waitsFor, stalledMs: waitsFor === null ? 0 : Math.max(0, now - since) }
@@ -88,8 +90,10 @@ export class StallWatch {
   /** How long no fetch was answered although there are partitions to fetch; 0 when there are none. */
   pollAgeMs(): number {
     const { clock, partitions, driver } = this.#parts
-    if (!partitions().some((partition) => partition.state.current === 'active' && partition.gate.isOpen('fetch')))
-      return 0
+    const wanted = partitions().filter(({ state, gate }) => state.current === 'active' && gate.isOpen('fetch'))
+    if (wanted.length === 0) return 0
+    const deleted = deletedTopics(driver())
+    if (deleted.size > 0 && wanted.every(({ topic }) => deleted.has(topic))) return 0
     const lastFetchAt = driver().facts().lastFetchAt ?? -Infinity
     return Math.max(0, clock.now() - Math.max(lastFetchAt, this.#nothingToFetchAt, oldest(partitions())))
   }

@@ -220,6 +220,12 @@ describe('a topic that is read', () => {
       await clock.sleep(200_000)
       expect(missingIn(consumer.facts())).toEqual([{ topic: 't', why: 'deleted' }])
       expect(secondsBetween(log.of('topic-unavailable'))).toEqual([60, 120])
+      // That is all there is to tell: nothing of it is left to be read, fetched or caught up with.
+      expect(log.loud().filter(({ fields }) => (fields as { event?: string }).event !== 'topic-unavailable')).toEqual(
+        [],
+      )
+      expect(consumer.facts()).toMatchObject({ pollAgeMs: 0, partitions: [{ waitsFor: null, stalledMs: 0 }] })
+      await consumer.caughtUp({ timeoutMs: 1_000 })
       cluster.createTopic('t')
       await clock.sleep(61_000)
       one(log, 'topic-available')
