@@ -20,13 +20,13 @@ import {
   type SqlDialect,
   type SqlOptions,
 } from 'tidemark/sql'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { wasmSqliteDialect } from '../../../examples/alarm/store/wasm-sqlite-dialect.js'
 import { Unavailable } from '../../../src/consumer/handling/fate.js'
 import type { CallMarks } from '../../../src/dedupe/dedupe-store.js'
 import { senderId } from '../../../src/message/headers.js'
+import { systemClock } from '../../../src/runtime/clock.js'
 import { temporaryFolder } from '../../support/temporary-folder.js'
-import { delay } from '../../support/waiting.js'
 
 interface Tables {
   effects: { what: string }
@@ -276,20 +276,26 @@ describe('the outbox', () => {
   it('gives its lease on though the clock of the database was set back, when nobody renews it for its whole time', async () => {
     const back = () => sql`update tidemark_outbox_lease set until_ms = until_ms + 3600000`.execute(db)
     const [outbox, other] = [sqlOutbox(db), sqlOutbox(db)]
-    await sql`update tidemark_outbox_lease set until_ms = 0`.execute(db)
-    expect(await other.lead('a', 80)).toBe(true)
-    await back()
-    expect(await outbox.lead('b', 10_000)).toBe(false)
-    // It lives, and renews it.
-    expect(await other.lead('a', 80)).toBe(true)
-    await back()
-    await delay(50)
-    expect(await outbox.lead('b', 10_000)).toBe(false)
-    await delay(50)
-    expect(await outbox.lead('b', 10_000)).toBe(false)
-    await delay(50)
-    expect(await outbox.lead('b', 10_000)).toBe(true)
-    expect(await other.lead('a', 80)).toBe(false)
+    let now = 0
+    const clock = vi.spyOn(systemClock, 'now').mockImplementation(() => now)
+    try {
+      await sql`update tidemark_outbox_lease set until_ms = 0`.execute(db)
+      expect(await other.lead('a', 80)).toBe(true)
+      await back()
+      expect(await outbox.lead('b', 10_000)).toBe(false)
+      // It lives, and renews it.
+      expect(await other.lead('a', 80)).toBe(true)
+      await back()
+      now += 50
+      expect(await outbox.lead('b', 10_000)).toBe(false)
+      now += 50
+      expect(await outbox.lead('b', 10_000)).toBe(false)
+      now += 50
+      expect(await outbox.lead('b', 10_000)).toBe(true)
+      expect(await other.lead('a', 80)).toBe(false)
+    } finally {
+      clock.mockRestore()
+    }
   })
 
   it('counts what waits and what is held, and no further than it must', async () => {

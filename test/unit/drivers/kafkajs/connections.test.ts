@@ -368,11 +368,12 @@ describe('a request past its deadline', () => {
     const broker = await start()
     broker.silentHandshake = true
     const time = skippingClock()
-    const connection = open(broker, { connectionTimeout: 300 }, time.clock)
+    const connection = open(broker, { connectionTimeout: 3 * longMs }, time.clock)
     const late = failure(connection.request('bootstrap', 'main', heartbeat, time.in(longMs)))
     await eventually(() => broker.seen.length === 1, 'it connects')
     time.skip(longMs)
     expect(await late).toMatchObject({ failure: 'timed-out', sent: 'never' })
+    time.skip(2 * longMs)
     await eventually(() => broker.live === 0, 'the attempt to connect ends by itself')
     expect(broker.requests).toHaveLength(0)
   })
