@@ -1,5 +1,6 @@
 /** Subpath `tidemark/testing`: tests of applications; time that moves when told, and simulations that repeat by their seed. */
 export { untilIdle, type IdleOptions } from './testing/application/until-idle.js'
+export { memoryRegistry, type MemoryRegistry, type MemoryRegistryOptions } from './testing/registry/memory-registry.js'
 export { recordsOf } from './testing/application/records-of.js'
 export { handleOne, type HandledOne, type HandleOneOptions } from './testing/application/handle-one.js'
 export {

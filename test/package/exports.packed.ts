@@ -17,6 +17,9 @@ const subpaths = [
   'tidemark/redrive',
   'tidemark/event-time',
   'tidemark/pattern',
+  'tidemark/registry',
+  'tidemark/avro',
+  'tidemark/json-schema',
 ]
 
 const typesAlone = ['tidemark/outbox']

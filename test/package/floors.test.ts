@@ -17,8 +17,8 @@ const buildings: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['telemetry/'],
     ['connection/', 'serde/'],
     ['driver/'],
-    ['protocol/', 'wire/', 'topic/'],
-    ['drivers/kafkajs/', 'drivers/memory/', 'producer/'],
+    ['protocol/', 'wire/', 'topic/', 'registry/'],
+    ['drivers/kafkajs/', 'drivers/memory/', 'producer/', 'avro/', 'json-schema/'],
     ['consumer/'],
     ['retry/', 'dead-letter/', 'dedupe/', 'reorder/', 'transaction/', 'outbox/', 'operations/'],
     ['sql/', 'config/'],
@@ -37,6 +37,9 @@ const buildings: Readonly<Record<string, readonly (readonly string[])[]>> = {
       'redrive.ts',
       'event-time.ts',
       'pattern.ts',
+      'registry.ts',
+      'avro.ts',
+      'json-schema.ts',
     ],
   ],
   'protocol/': [
@@ -76,6 +79,7 @@ const mostLines = 400
 const packages: Readonly<Record<string, readonly string[]>> = {
   kafkajs: ['drivers/kafkajs/', 'kafkajs.ts'],
   kysely: ['sql/', 'sql.ts'],
+  avsc: ['avro/', 'avro.ts'],
 }
 
 function home(building: string, file: string): { floor: number; unit: string } {

@@ -1,0 +1,164 @@
+import type avsc from 'avsc'
+import { ConfigError } from '../errors.js'
+import { RegisteredId } from '../registry/registered-id.js'
+import type { RegisteredSchema, SchemaRegistry } from '../registry/schema.js'
+import type { SchemaCache } from '../registry/schema-cache.js'
+import { subjectOf, type SubjectStrategy } from '../registry/subject.js'
+import { noId, prefixBytes, putSchemaId, schemaIdOf } from '../registry/wire-format.js'
+import type { SchemaCheck } from '../serde/schema-check.js'
+import { SerdeError, type ValueIssue } from '../serde/serde-error.js'
+import type { Missing, Reading, Serde } from '../serde/serde.js'
+import { refusedValue } from './refused-value.js'
+
+/** Values of bytes behind their prefix. Throws what avsc throws. */
+export type ReadBytes = (bytes: Buffer) => unknown
+
+/** What is written with; `null` of a serde that only reads. */
+export interface WritingType {
+  readonly type: avsc.Type
+  readonly schema: RegisteredSchema
+}
+
+export interface AvroParts {
+  readonly writes: WritingType | null
+  readonly registry: SchemaRegistry
+  readonly subject: SubjectStrategy
+  readonly register: boolean
+  readonly readers: SchemaCache<ReadBytes>
+  readonly check: SchemaCheck | null
+  /** For bytes that name no schema. */
+  readonly otherwise: Serde<unknown> | null
+}
+
+/** Room for what is being encoded; `null` while it is in use. */
+let scratch: Buffer | null = Buffer.allocUnsafe(4_096)
+
+/** Behind the prefix that names the schema of each record. The serde of one topic knows the id of the schema that it writes by. */
+export class AvroSerde implements Serde<unknown> {
+  readonly name = 'avro'
+  readonly #parts: AvroParts
+  readonly reading: Reading
+  readonly writing: RegisteredId | undefined
+
+  constructor(parts: AvroParts, topic: string | null) {
+    this.#parts = parts
+    this.reading = { missing: (bytes) => this.#missing(bytes) }
+    this.writing = topic === null ? undefined : idFor(parts, topic)
+  }
+
+  ofTopic = (topic: string): AvroSerde => new AvroSerde(this.#parts, topic)
+
+  encode(value: unknown): Buffer {
+    const { writes, check } = this.#parts
+    if (writes === null) throw cannotWrite()
+    if (value === null && writes.type.typeName === 'record') throw needsNullable('a value')
+    if (this.writing === undefined) throw noTopic()
+    if (check !== null) check(value, 'written')
+    const bytes = bytesOf(writes.type, value)
+    putSchemaId(bytes, this.writing.isReady ? this.writing.id : noId)
+    return bytes
+  }
+
+  decode(bytes: Buffer | null, onChanged?: (issue: ValueIssue) => void): unknown {
+    const { readers, check, otherwise } = this.#parts
+    if (bytes === null) throw needsNullable('bytes')
+    const id = schemaIdOf(bytes)
+    if (id === null) {
+      if (otherwise !== null) return otherwise.decode(bytes, onChanged)
+      throw new SerdeError('malformed', noPrefix(bytes))
+    }
+    const known = readers.get(id)
+    if (known === null) throw notLoaded(id)
+    if (known.kind === 'refused') throw known.error
+    const value = readBy(known.reader, bytes, id)
+    return check === null ? value : check(value, 'read')
+  }
+
+  #missing(bytes: Buffer | null): Missing | null {
+    const id = bytes === null ? null : schemaIdOf(bytes)
+    const { readers } = this.#parts
+    if (id === null || readers.get(id) !== null) return null
+    return { what: `schema ${id}`, load: () => readers.load(id) }
+  }
+}
+
+function idFor({ writes, registry, subject, register }: AvroParts, topic: string): RegisteredId | undefined {
+  if (writes === null) return undefined
+  const record = writes.type.name ?? null
+  if (record === null && (subject === 'record' || subject === 'topic-record')) {
+    throw new ConfigError('avro()', [
+      {
+        path: 'subject',
+        message: `is '${subject}', but the schema is of no record that has a name`,
+        fix: "give a schema with a name, or write subject: 'topic'",
+      },
+    ])
+  }
+  const name = subjectOf(subject, topic, 'value', record)
+  return new RegisteredId({ registry, subject: name, schema: writes.schema, register })
+}
+
+function bytesOf(type: avsc.Type, value: unknown): Buffer {
+  // What is encoded may run code of its own, which may encode too.
+  let room = scratch ?? Buffer.allocUnsafe(4_096)
+  scratch = null
+  try {
+    let end = type.encode(value, room, prefixBytes)
+    if (end < 0) {
+      room = Buffer.allocUnsafe(2 * (room.length - end))
+      end = type.encode(value, room, prefixBytes)
+    }
+    return Buffer.from(room.subarray(0, end))
+  } catch (cause) {
+    throw refusedValue(type, value, cause)
+  } finally {
+    if (room.length <= mostScratch) scratch = room
+  }
+}
+
+/** One large value must not hold its room for good. */
+const mostScratch = 1_048_576
+
+function readBy(reader: ReadBytes, bytes: Buffer, id: number): unknown {
+  try {
+    return reader(bytes)
+  } catch (cause) {
+    // What avsc throws may quote the value.
+    const error = new SerdeError(
+      'malformed',
+      `the bytes are not what schema ${id} says; was the record written by another registry?`,
+    )
+    error.cause = cause
+    throw error
+  }
+}
+
+function noPrefix(bytes: Buffer): string {
+  const came = bytes.length < prefixBytes ? `are ${bytes.length} bytes` : `begin with byte ${bytes[0]}`
+  return (
+    `the value names no schema: it would begin with a zero byte and the id of one, but its bytes ${came}; ` +
+    'if the topic has records of before, say how they are read: otherwise: json(…)'
+  )
+}
+
+function notLoaded(id: number): SerdeError {
+  return new SerdeError('malformed', `schema ${id} is not loaded; await reading.missing(bytes)?.load() before decode`)
+}
+
+function cannotWrite(): SerdeError {
+  return new SerdeError(
+    'refused',
+    'this avro() only reads, since it has no schema; give it one: avro({ schema, registry })',
+  )
+}
+
+function noTopic(): SerdeError {
+  return new SerdeError(
+    'refused',
+    'this avro() belongs to no topic, so the subject of its schema is not known; give it to defineTopic, or take ofTopic(name) of it',
+  )
+}
+
+function needsNullable(what: string): SerdeError {
+  return new SerdeError('refused', `avro() takes ${what}, but got null; for tombstones wrap it: nullable(avro(…))`)
+}

@@ -1,0 +1,98 @@
+import avsc from 'avsc'
+import { isRecord } from '../input/shapes.js'
+import type { RegisteredSchema, SchemaReference, SchemaRegistry } from '../registry/schema.js'
+import { SerdeError } from '../serde/serde-error.js'
+import { logicalTypes, type LogicalTypeClass } from './logical-types.js'
+
+export interface CompileSettings {
+  /** What becomes of a `long`. */
+  readonly longs: 'number' | 'bigint'
+  readonly logicalTypes: Readonly<Record<string, LogicalTypeClass>>
+}
+
+/** References of references end somewhere: a circle of them would not. */
+const mostReferences = 1_000
+
+/** The type of a schema as a registry keeps it, with all that it refers to. Throws `SerdeError` on one that is no Avro. */
+export async function compileRegistered(
+  schema: RegisteredSchema,
+  registry: SchemaRegistry,
+  settings: CompileSettings,
+): Promise<avsc.Type> {
+  if (schema.schemaType !== 'AVRO') {
+    throw new SerdeError('malformed', `the record was written by a schema of ${schema.schemaType}, not of Avro`)
+  }
+  const known: Record<string, avsc.Type> = {}
+  await compileReferences(schema.references, registry, { settings, known, seen: new Set() })
+  return compile(schema.schema, settings, known)
+}
+
+/** The type of a schema: JSON text, or what that text says. @param known by full name, for what it refers to; grows by what it defines */
+export function compile(
+  schema: unknown,
+  { longs, logicalTypes: own }: CompileSettings,
+  known: Record<string, avsc.Type> = {},
+): avsc.Type {
+  try {
+    return avsc.Type.forSchema(parsed(schema), {
+      registry: known,
+      logicalTypes: { ...logicalTypes, ...own },
+      ...(longs === 'bigint' && { typeHook: bigLongs }),
+    })
+  } catch (cause) {
+    const problem = cause instanceof Error ? cause.message.slice(0, 200) : typeof cause
+    const error = new SerdeError('malformed', `the Avro schema cannot be read: ${problem}`)
+    error.cause = cause
+    throw error
+  }
+}
+
+interface Compiling {
+  readonly settings: CompileSettings
+  readonly known: Record<string, avsc.Type>
+  readonly seen: Set<string>
+}
+
+/** What a reference refers to comes before it. */
+async function compileReferences(
+  references: readonly SchemaReference[],
+  registry: SchemaRegistry,
+  compiling: Compiling,
+): Promise<void> {
+  const { settings, known, seen } = compiling
+  for (const { subject, version } of references) {
+    const place = `${subject} ${version}`
+    if (seen.has(place)) continue
+    seen.add(place)
+    if (seen.size > mostReferences)
+      throw new SerdeError('malformed', 'the Avro schema refers to more than 1,000 others')
+    const schema = await registry.version(subject, version)
+    await compileReferences(schema.references, registry, compiling)
+    compile(schema.schema, settings, known)
+  }
+}
+
+/** A name alone is a schema too: `string`, or quoted as JSON has it. */
+function parsed(schema: unknown): avsc.Schema {
+  if (typeof schema !== 'string') return schema as avsc.Schema
+  return /^\s*[[{"]/.test(schema) ? (JSON.parse(schema) as avsc.Schema) : schema
+}
+
+const bigLong = avsc.types.LongType.__with({
+  fromBuffer: (bytes: Buffer) => bytes.readBigInt64LE(),
+  toBuffer: (value: bigint) => {
+    const bytes = Buffer.alloc(8)
+    bytes.writeBigInt64LE(value)
+    return bytes
+  },
+  fromJSON: (value: number | string) => BigInt(value),
+  toJSON: (value: bigint) => Number(value),
+  isValid: (value: unknown) => typeof value === 'bigint' && BigInt.asIntN(64, value) === value,
+  compare: (one: bigint, other: bigint) => (one === other ? 0 : one < other ? -1 : 1),
+})
+
+function bigLongs(schema: avsc.Schema): avsc.Type | undefined {
+  if (schema === 'long') return bigLong
+  const isPlain = isRecord(schema) && schema.type === 'long' && schema.logicalType === undefined
+  return isPlain ? bigLong : undefined
+}

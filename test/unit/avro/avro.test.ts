@@ -1,0 +1,318 @@
+import avsc from 'avsc'
+import { describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import { avro, type AvroOptions } from '../../../src/avro/avro.js'
+import { canRead } from '../../../src/avro/can-read.js'
+import { ConfigError } from '../../../src/errors.js'
+import { schemaRegistry } from '../../../src/registry/schema-registry.js'
+import { json } from '../../../src/serde/json.js'
+import { nullable } from '../../../src/serde/nullable.js'
+import { SerdeError } from '../../../src/serde/serde-error.js'
+import type { Serde } from '../../../src/serde/serde.js'
+import { memoryRegistry } from '../../../src/testing/registry/memory-registry.js'
+
+const order = {
+  type: 'record',
+  name: 'Order',
+  namespace: 'shop',
+  fields: [
+    { name: 'id', type: 'string' },
+    { name: 'cents', type: 'long' },
+    { name: 'note', type: ['null', 'string'], default: null },
+  ],
+} as const
+
+function world() {
+  const server = memoryRegistry({ isCompatible: canRead })
+  return { server, registry: schemaRegistry({ transport: server, retries: 0 }) }
+}
+
+/** Written and read as a client does it: what is missing is fetched first. */
+async function write<Value>(serde: Serde<Value>, value: Value): Promise<Buffer> {
+  const bytes = serde.encode(value)
+  await serde.writing?.prepare()
+  if (bytes !== null) serde.writing?.complete(bytes)
+  return bytes as Buffer
+}
+
+async function read<Value>(serde: Serde<Value>, bytes: Buffer | null): Promise<Value> {
+  await serde.reading?.missing(bytes)?.load()
+  expect(serde.reading?.missing(bytes)).toBeNull()
+  return serde.decode(bytes)
+}
+
+function bound<Value>(serde: Serde<Value>, topic = 'orders'): Serde<Value> {
+  return serde.ofTopic?.(topic) ?? serde
+}
+
+/** A value under a schema, there and back by another instance. */
+async function roundTrip(schema: unknown, value: unknown, options: Partial<AvroOptions> = {}): Promise<unknown> {
+  const { registry } = world()
+  const settings = { registry, schema, ...options } as AvroOptions
+  const bytes = await write(bound(avro(settings)), value)
+  return read(bound(avro(settings)), bytes)
+}
+
+function problemOf(run: () => unknown): SerdeError {
+  try {
+    run()
+  } catch (error) {
+    return error as SerdeError
+  }
+  throw new Error('should have failed')
+}
+
+describe('values as Avro', () => {
+  test('begin with a zero byte and the id of their schema, and are read by it', async () => {
+    const { registry, server } = world()
+    const serde = bound(avro({ registry, schema: order }))
+    const value = { id: 'a', cents: 12, note: null }
+    const bytes = await write(serde, value)
+    expect([...bytes.subarray(0, 5)]).toEqual([0, 0, 0, 0, 1])
+    expect(bytes.subarray(5)).toEqual(avsc.Type.forSchema(order as never).toBuffer(value))
+    expect(await read(serde, bytes)).toEqual(value)
+    expect(server.requests).toEqual(['POST /subjects/orders-value/versions', 'GET /schemas/ids/1'])
+  })
+
+  test.each<[string, unknown, unknown]>([
+    ['null', 'null', null],
+    ['boolean', 'boolean', true],
+    ['int', 'int', -2_147_483_648],
+    ['long', 'long', Number.MAX_SAFE_INTEGER - 1],
+    ['float', 'float', 1.5],
+    ['double', 'double', 1e300],
+    ['string', 'string', 'grüße 🌊'],
+    ['bytes', 'bytes', Buffer.from([0, 255])],
+    ['fixed', { type: 'fixed', name: 'F', size: 2 }, Buffer.from([1, 2])],
+    ['enum', { type: 'enum', name: 'E', symbols: ['A', 'B'] }, 'B'],
+    ['array', { type: 'array', items: 'int' }, [1, 2, 3]],
+    ['map', { type: 'map', values: 'long' }, { a: 1, b: 2 }],
+    ['union', ['null', 'string', 'int'], 'x'],
+    ['wrapped union', ['int', 'long'], { long: 5 }],
+    ['timestamp-millis', { type: 'long', logicalType: 'timestamp-millis' }, new Date(1_700_000_000_123)],
+    ['timestamp-micros', { type: 'long', logicalType: 'timestamp-micros' }, 1_700_000_000_123_456],
+    ['date', { type: 'int', logicalType: 'date' }, new Date('2026-11-29')],
+    ['date before 1970', { type: 'int', logicalType: 'date' }, new Date('1969-12-31')],
+    ['uuid', { type: 'string', logicalType: 'uuid' }, '123e4567-e89b-12d3-a456-426614174000'],
+    [
+      'uuid as fixed',
+      { type: 'fixed', name: 'U', size: 16, logicalType: 'uuid' },
+      '123e4567-e89b-12d3-a456-426614174000',
+    ],
+    ['decimal', { type: 'bytes', logicalType: 'decimal', precision: 9, scale: 2 }, '-12345.67'],
+    ['decimal zero', { type: 'bytes', logicalType: 'decimal', precision: 9, scale: 2 }, '0.00'],
+    ['decimal below one', { type: 'bytes', logicalType: 'decimal', precision: 9, scale: 4 }, '-0.0001'],
+    ['decimal -128', { type: 'bytes', logicalType: 'decimal', precision: 3 }, '-128'],
+    ['decimal 128', { type: 'bytes', logicalType: 'decimal', precision: 3 }, '128'],
+    ['decimal of 38 digits', { type: 'bytes', logicalType: 'decimal', precision: 38 }, '9'.repeat(38)],
+    [
+      'decimal as fixed',
+      { type: 'fixed', name: 'D', size: 8, logicalType: 'decimal', precision: 12, scale: 3 },
+      '-1.500',
+    ],
+  ])('come back as they were: %s', async (_, schema, value) => {
+    expect(await roundTrip(schema, value)).toEqual(value)
+  })
+
+  test('come back as BigInt where longs are', async () => {
+    const schema = { type: 'record', name: 'R', fields: [{ name: 'n', type: 'long' }] }
+    for (const n of [0n, -1n, 2n ** 63n - 1n, -(2n ** 63n)]) {
+      expect(await roundTrip(schema, { n }, { longs: 'bigint' })).toEqual({ n })
+    }
+    const at = {
+      type: 'record',
+      name: 'R',
+      fields: [{ name: 'n', type: { type: 'long', logicalType: 'timestamp-millis' } }],
+    }
+    expect(await roundTrip(at, { n: new Date(5) }, { longs: 'bigint' })).toEqual({ n: new Date(5) })
+  })
+
+  test('are refused with places and without content where they do not fit', () => {
+    const { registry } = world()
+    const serde = bound(avro<unknown>({ registry, schema: JSON.stringify(order) }))
+    const error = problemOf(() => serde.encode({ id: 7, cents: 'secret', note: 3 }))
+    expect(error).toMatchObject({ kind: 'refused' })
+    expect(error.issues.map(({ path }) => path)).toEqual(['id', 'cents', 'note'])
+    expect(error.message).not.toContain('secret')
+    expect(error.message).toContain('cents: expected long, but it is string')
+  })
+
+  test.each<[string, unknown, unknown]>([
+    ['an integer that long would round', 'long', 2 ** 60],
+    ['a date with a time of day', { type: 'int', logicalType: 'date' }, new Date(5)],
+    ['an invalid Date', { type: 'long', logicalType: 'timestamp-millis' }, new Date(NaN)],
+    ['digits that a decimal does not have', { type: 'bytes', logicalType: 'decimal', precision: 9, scale: 2 }, '1.234'],
+    ['more digits than a decimal has', { type: 'bytes', logicalType: 'decimal', precision: 3, scale: 1 }, '123.4'],
+    ['a number for a decimal', { type: 'bytes', logicalType: 'decimal', precision: 3, scale: 1 }, 1.5],
+    ['text that is no uuid', { type: 'string', logicalType: 'uuid' }, 'x'],
+    ['null without nullable', order, null],
+    ['nothing', order, undefined],
+  ])('are refused rather than changed: %s', (_, schema, value) => {
+    const { registry } = world()
+    const serde = bound(avro({ registry, schema } as AvroOptions))
+    expect(problemOf(() => serde.encode(value))).toMatchObject({ name: 'SerdeError', kind: 'refused' })
+  })
+
+  test('of a newer and an older writer are brought to the schema of the reader', async () => {
+    const { registry } = world()
+    const v1 = { type: 'record', name: 'R', fields: [{ name: 'a', type: 'int' }] } as const
+    const v2 = {
+      type: 'record',
+      name: 'R',
+      fields: [
+        { name: 'a', type: 'long' },
+        { name: 'b', type: 'string', default: 'none' },
+        { name: 'kind', type: { type: 'enum', name: 'K', symbols: ['X', 'Y'], default: 'X' }, default: 'Y' },
+      ],
+    } as const
+    const [old, young] = [bound(avro({ registry, schema: v1 })), bound(avro({ registry, schema: v2 }))]
+    const byOld = await write(old, { a: 1 })
+    const byYoung = await write(young, { a: 2, b: 'x', kind: 'X' })
+    expect(await read(young, byOld)).toEqual({ a: 1, b: 'none', kind: 'Y' })
+    const error = await read(old, byYoung).catch((thrown: unknown) => thrown)
+    expect(error).toMatchObject({ kind: 'malformed' })
+    const loose = bound(
+      avro({ registry, schema: { type: 'record', name: 'R', fields: [{ name: 'a', type: 'long' }] } }),
+    )
+    expect(await read(loose, byYoung)).toEqual({ a: 2 })
+  })
+
+  test('are read as they were written where no schema is given', async () => {
+    const { registry } = world()
+    const bytes = await write(bound(avro({ registry, schema: order })), { id: 'a', cents: 1, note: 'n' })
+    const reader = bound(avro({ registry }))
+    expect(await read(reader, bytes)).toEqual({ id: 'a', cents: 1, note: 'n' })
+    expect(problemOf(() => reader.encode({})).message).toContain('only reads')
+  })
+
+  test('of a schema that refers to others are read with them', async () => {
+    const { registry, server } = world()
+    const money = '{"type":"record","name":"shop.Money","fields":[{"name":"cents","type":"long"}]}'
+    await registry.register('money', { schema: money, schemaType: 'AVRO', references: [] })
+    const schema = '{"type":"record","name":"Bill","fields":[{"name":"sum","type":"shop.Money"}]}'
+    const id = await registry.register('bills-value', {
+      schema,
+      schemaType: 'AVRO',
+      references: [{ name: 'shop.Money', subject: 'money', version: 1 }],
+    })
+    const bytes = Buffer.from([0, 0, 0, 0, id, 10])
+    expect(await read(bound(avro({ registry }), 'bills'), bytes)).toEqual({ sum: { cents: 5 } })
+    expect(server.requests).toContain('GET /subjects/money/versions/1')
+  })
+
+  test.each<[AvroOptions['subject'], string]>([
+    [undefined, 'orders-value'],
+    ['topic', 'orders-value'],
+    ['record', 'shop.Order'],
+    ['topic-record', 'orders-shop.Order'],
+    [(topic, record) => `${topic}/${record}`, 'orders/shop.Order'],
+  ])('stand under the subject of their strategy: %s', async (subject, name) => {
+    const { registry, server } = world()
+    await write(bound(avro({ registry, schema: order, subject })), { id: 'a', cents: 1, note: null })
+    expect(server.requests).toEqual([`POST /subjects/${encodeURIComponent(name)}/versions`])
+  })
+
+  test('are not sent by a schema that is not registered when registering is off', async () => {
+    const { registry } = world()
+    const serde = bound(avro({ registry, schema: order, register: false }))
+    await expect(write(serde, { id: 'a', cents: 1, note: null })).rejects.toMatchObject({ code: 'subject-not-found' })
+    await bound(avro({ registry, schema: order })).writing?.prepare()
+    expect((await write(serde, { id: 'a', cents: 1, note: null }))[4]).toBe(1)
+  })
+
+  test('are not registered where that would break those who read them', async () => {
+    const { registry } = world()
+    await bound(avro({ registry, schema: { type: 'record', name: 'R', fields: [] } })).writing?.prepare()
+    const breaking = { type: 'record', name: 'R', fields: [{ name: 'x', type: 'int' }] } as const
+    const failed = bound(avro({ registry, schema: breaking })).writing?.prepare()
+    await expect(failed).rejects.toMatchObject({ code: 'schema-incompatible', status: 409 })
+  })
+
+  test('of a topic with records of before are told apart by their first byte', async () => {
+    const { registry } = world()
+    const serde = bound(avro({ registry, schema: order, otherwise: json() }))
+    const bytes = await write(serde, { id: 'a', cents: 1, note: null })
+    expect(await read(serde, bytes)).toEqual({ id: 'a', cents: 1, note: null })
+    expect(await read(serde, Buffer.from('{"id":"b"}'))).toEqual({ id: 'b' })
+  })
+
+  test.each<[string, Buffer]>([
+    ['JSON', Buffer.from('{"id":"a"}')],
+    ['nothing', Buffer.alloc(0)],
+    ['a prefix that is cut', Buffer.from([0, 0, 0])],
+  ])('are undecodable where they name no schema: %s', async (_, bytes) => {
+    const { registry } = world()
+    const error = problemOf(() => bound(avro({ registry })).decode(bytes))
+    expect(error).toMatchObject({ kind: 'malformed' })
+    expect(error.message).toContain('names no schema')
+  })
+
+  test('are undecodable where their bytes are not what the schema says, to the last byte', async () => {
+    const { registry } = world()
+    const serde = bound(avro({ registry, schema: order }))
+    const bytes = await write(serde, { id: 'a', cents: 1, note: 'note' })
+    await read(serde, bytes)
+    for (let end = 5; end < bytes.length; end += 1) {
+      expect(problemOf(() => serde.decode(bytes.subarray(0, end)))).toMatchObject({ kind: 'malformed' })
+    }
+    expect(problemOf(() => serde.decode(Buffer.concat([bytes, Buffer.from([0])])))).toMatchObject({ kind: 'malformed' })
+  })
+
+  test('are checked by a schema of zod beside Avro, both ways', async () => {
+    const { registry } = world()
+    const check = z.object({ id: z.string(), cents: z.number().positive(), note: z.string().nullable() })
+    const serde = bound(avro({ registry, schema: order, check }))
+    expect(problemOf(() => serde.encode({ id: 'a', cents: -1, note: null }))).toMatchObject({ kind: 'refused' })
+    const bytes = await write(bound(avro({ registry, schema: order })), { id: 'a', cents: -1, note: null })
+    await serde.reading?.missing(bytes)?.load()
+    expect(problemOf(() => serde.decode(bytes))).toMatchObject({ kind: 'refused' })
+  })
+
+  test('may be tombstones where nullable says so', async () => {
+    const { registry } = world()
+    const serde = bound(nullable(avro({ registry, schema: order })))
+    expect(serde.encode(null)).toBeNull()
+    expect(await read(serde, null)).toBeNull()
+    const bytes = await write(serde, { id: 'a', cents: 1, note: null })
+    expect(await read(serde, bytes)).toEqual({ id: 'a', cents: 1, note: null })
+  })
+
+  test('that run code of their own while they are written disturb no other', async () => {
+    const { registry } = world()
+    const serde = bound(avro<unknown>({ registry, schema: JSON.stringify(order) }))
+    const plain = { id: 'p'.repeat(5_000), cents: 1, note: null }
+    let inner: Buffer | null = null
+    const nested = {
+      id: 'outer',
+      get cents() {
+        inner = serde.encode(plain)
+        return 2
+      },
+      note: null,
+    }
+    const outer = await write(serde, nested)
+    expect(await read(serde, outer)).toEqual({ id: 'outer', cents: 2, note: null })
+    serde.writing?.complete(inner as unknown as Buffer)
+    expect(await read(serde, inner)).toEqual(plain)
+  })
+
+  test.each<[string, unknown, string]>([
+    ['no registry', {}, 'registry'],
+    ['an address for a registry', { registry: 'http://r:1' }, 'registry'],
+    ['a schema of zod as schema', { registry: world().registry, schema: z.string() }, 'schema'],
+    ['a schema that is none', { registry: world().registry, schema: { type: 'recrd' } }, 'schema'],
+    ['text that is no schema', { registry: world().registry, schema: '{"type":' }, 'schema'],
+    ['a strategy that is none', { registry: world().registry, subject: 'both' }, 'subject'],
+    ['longs of another kind', { registry: world().registry, longs: 'string' }, 'longs'],
+    ['an option that is none', { registry: world().registry, schemas: 1 }, 'schemas'],
+  ])('refuse bad options with the path: %s', (_, options, path) => {
+    const error = problemOf(() => avro(options as AvroOptions)) as unknown as ConfigError
+    expect(error).toBeInstanceOf(ConfigError)
+    expect(error.issues.map((issue) => issue.path)).toContain(path)
+  })
+
+  test('refuse a strategy by name for a schema without one when the topic is defined', () => {
+    const { registry } = world()
+    expect(problemOf(() => bound(avro({ registry, schema: 'string', subject: 'record' })))).toBeInstanceOf(ConfigError)
+  })
+})
