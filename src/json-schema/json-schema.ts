@@ -119,13 +119,19 @@ function idFor({ registry, schema, subject = 'topic', register = true }: JsonSch
 
 /** `null` when it is none. */
 function schemaText(schema: unknown): string | null {
-  if (isRecord(schema)) return '~standard' in schema ? null : JSON.stringify(schema)
+  if (isRecord(schema)) return isPlain(schema) ? JSON.stringify(schema) : null
   if (typeof schema !== 'string') return null
   try {
     return isRecord(JSON.parse(schema)) ? schema : null
   } catch {
     return null
   }
+}
+
+/** What `z.toJSONSchema` returns is; a schema of zod or valibot itself is not. */
+function isPlain(schema: Readonly<Record<string, unknown>>): boolean {
+  const prototype: unknown = Object.getPrototypeOf(schema)
+  return (prototype === Object.prototype || prototype === null) && !Object.keys(schema).includes('~standard')
 }
 
 function cannotWrite({ schema }: JsonSchemaOptions): SerdeError {

@@ -7,7 +7,7 @@ import { ConfigError } from '../../../src/errors.js'
 import { schemaRegistry } from '../../../src/registry/schema-registry.js'
 import { json } from '../../../src/serde/json.js'
 import { nullable } from '../../../src/serde/nullable.js'
-import { SerdeError } from '../../../src/serde/serde-error.js'
+import type { SerdeError } from '../../../src/serde/serde-error.js'
 import type { Serde } from '../../../src/serde/serde.js'
 import { memoryRegistry } from '../../../src/testing/registry/memory-registry.js'
 
