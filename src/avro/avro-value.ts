@@ -15,7 +15,11 @@ export interface AvroChoices {
  * The type of the values of a schema. Names are followed into the types around them; a type that is named elsewhere is
  * `unknown`, and so is all of a schema that the compiler sees as text alone.
  */
-export type AvroValue<Schema, Choices extends AvroChoices = { longs: 'number' }, Names = unknown> = AvroSchema extends Schema
+export type AvroValue<
+  Schema,
+  Choices extends AvroChoices = { longs: 'number' },
+  Names = unknown,
+> = AvroSchema extends Schema
   ? unknown
   : Schema extends string
     ? Named<Schema, Choices, Names>
