@@ -19,7 +19,10 @@ import type { Refusal, RefusalReason } from './refusal.js'
 import { hasWork, type RedrivePart, type RedrivePlan } from './redrive-plan.js'
 import { rawTopic, readerProfile } from './raw-reading.js'
 import { RunWatch } from './run-watch.js'
-import { Tally, type RedriveProgress, type RedriveSummary } from './tally.js'
+import { Tally, type LetterEnd, type RedriveProgress, type RedriveSummary } from './tally.js'
+
+/** As this library writes them. */
+const letterReasons: ReadonlySet<string> = new Set(['undecodable', 'invalid', 'rejected', 'exhausted', 'timeout'])
 
 const lookEveryMs = 100
 const tellEveryMs = 1_000
@@ -183,13 +186,23 @@ export class RedriveRun {
     if (offset < part.from || part.completed.some(({ from, to }) => offset >= from && offset < to)) return
     this.#requireUnderWay()
     try {
-      this.#tally.add(await this.#way.end(letterOf(message)))
+      const letter = letterOf(message)
+      this.#ended(letter, await this.#way.end(letter))
     } catch (error) {
       this.#requireUnderWay()
       if (error instanceof Unavailable || signal.aborted) throw error
       this.#fail(error)
       this.#requireUnderWay()
     }
+  }
+
+  #ended({ reason }: Letter, end: LetterEnd): void {
+    this.#tally.add(end)
+    if (this.#redrive.dryRun) return
+    // Headers are data from outside, and labels are few.
+    const known = reason !== null && letterReasons.has(reason) ? reason : 'other'
+    const labels = { topic: this.#redrive.from, outcome: end.kind, reason: end.kind === 'refused' ? end.why : known }
+    this.#messaging.telemetry.metrics.count('tidemark_redrive_letters_total', labels)
   }
 
   /** What begins no more is left unhandled. */

@@ -251,6 +251,13 @@ export const metricNames = {
     labels: ['client'],
     meaning: 'Age of the oldest row of an outbox that is not sent yet.',
   },
+  tidemark_redrive_letters_total: {
+    kind: 'counter',
+    unit: 'records',
+    labels: ['client', 'topic', 'outcome', 'reason'],
+    meaning:
+      'Letters that redrives took from a dead-letter topic, dry runs left out: redriven, parked (reason: why they were dead letters), refused (reason: why not sent), or passed over as not selected.',
+  },
   tidemark_foreign_failures_total: {
     kind: 'counter',
     unit: 'failures',

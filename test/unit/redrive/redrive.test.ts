@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { createMessaging, SendError, type Producer } from 'tidemark'
 import { silentLogger } from '../../../src/telemetry/logger.js'
-import { redrive, RedriveError } from 'tidemark/redrive'
+import { redrive, RedriveError, type Letter } from 'tidemark/redrive'
 import {
   dlq,
   failedAt,
@@ -74,6 +74,48 @@ describe('a redrive', () => {
       expect(values(stored(cluster))).not.toContain('back')
       expect(await redrive(messaging, options)).toMatchObject({ ended: 'done', redriven: 1 })
       expect(values(stored(cluster))).toContain('back')
+      await messaging.close()
+    })
+  })
+
+  it('counts what becomes of letters by outcome and reason, and nothing in a dry run', async () => {
+    await world(async (simulation) => {
+      const { cluster } = simulation
+      const odd = failedAt(2, { 'td-reason': 'a reason of somebody else' })
+      const often = failedAt(3, { 'td-hop': '3', 'td-reason': 'timeout' })
+      const elsewhere = failedAt(4, { 'td-origin-topic': 'elsewhere' })
+      put(
+        cluster,
+        [failedAt(0), failedAt(1), odd, often, elsewhere].map((given) => ({ headers: given })),
+      )
+      cluster.createTopic('parked')
+      const counted = new Map<string, number>()
+      const metrics = {
+        count: (name: string, { outcome, reason }: Readonly<Record<string, string | number>>, by = 1) => {
+          const key = `${outcome} ${reason}`
+          if (name === 'tidemark_redrive_letters_total') counted.set(key, (counted.get(key) ?? 0) + by)
+        },
+        gauge: () => undefined,
+        observe: () => undefined,
+      }
+      const { driver } = simulation.process('redrive')
+      const messaging = createMessaging({ driver, durability: 'off', logger: 'silent', metrics })
+      const one = {
+        ...options,
+        parking: 'parked',
+        passOver: ['outside'] as const,
+        select: { where: ({ origin }: Letter) => origin?.offset !== 0 },
+      }
+      await redrive(messaging, { ...one, dryRun: true })
+      expect([...counted]).toEqual([])
+      await redrive(messaging, one)
+      expect(Object.fromEntries(counted)).toEqual({
+        'not-selected exhausted': 1,
+        'redriven exhausted': 1,
+        'redriven other': 1,
+        'parked timeout': 1,
+        'refused outside': 1,
+      })
       await messaging.close()
     })
   })
