@@ -98,6 +98,7 @@ export function makeConsumer(
     order: plan.order,
     reorder: plan.reorder === null ? undefined : reorderOptionsOf(plan.reorder),
     retry: plan.retry,
+    retryLater: plan.delays === null ? undefined : { delays: [...plan.delays.delaysMs], order: plan.delays.order },
     outage: { decideAfterMs: plan.decideAfterMs },
     ...handlerOf(plan, callbacks),
     dedupe: callbacks.dedupe,

@@ -135,6 +135,8 @@ const leastInThousandSeeds: Counts = {
   'log-cut behind a reader': 40,
   'reset: log-cut': 20,
   'commit of a log that was cut or made anew': 200,
+  'record put off': 2000,
+  'record put off behind another of its key': 4000,
   'redrive: killed': 60,
   'redrive: aborted': 20,
   'redrive: two at a time': 20,

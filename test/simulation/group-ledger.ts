@@ -7,15 +7,18 @@ import type { MemoryCluster } from '../../src/drivers/memory/memory-cluster.js'
 import { partitionKey, type TopicPartition } from '../../src/message/topic-partition.js'
 import type { OffsetRange } from '../../src/offsets/offset-range.js'
 import type { Coverage } from './coverage.js'
+import { DelayTopics } from './delays.js'
 import type { Cut, FormerLogs } from './former-logs.js'
 import type { Report } from './invariant.js'
 import type { Plan } from './plan.js'
+import { idOf } from './sent-ledger.js'
 import { partitionsOf, readable } from './stored-log.js'
 import { isTimedOut, placeOf, Tenures, type Execution, type Given, type Tenure } from './tenures.js'
 
 /** Everything one group did, watched from outside: the handler, the driver's calls, and the requests to the cluster. */
 export class GroupLedger {
   readonly tenures: Tenures
+  readonly delays: DelayTopics
   /** What the group gave each member last. */
   readonly #lastGiven = new Map<string, Given>()
   /** What the group gave a member, by consumer and generation. */
@@ -40,6 +43,7 @@ export class GroupLedger {
     private readonly report: Report,
   ) {
     this.tenures = new Tenures(plan, former, coverage, report, 'share')
+    this.delays = new DelayTopics(group, plan, cluster, coverage, report)
   }
 
   // ── What passes the connection ────────────────────────────────────────────────────────────────────────────────────
@@ -61,7 +65,8 @@ export class GroupLedger {
       this.commits += 1
       const key = partitionKey(topic, partition)
       const what = `${consumer} commits ${key}@${offset} in generation ${generationId}`
-      if (given?.has(key) !== true) this.report('commits only what the generation gave', what)
+      const givenAs = partitionKey(this.delays.sourceOf(topic), partition)
+      if (given?.has(givenAs) !== true) this.report('commits only what the generation gave', what)
       this.#checkCommittedInTenure(this.#tenureIn(consumer, generationId, { topic, partition }), offset, what)
       if (this.#countsInFormerLog(consumer, generationId, { topic, partition }, offset)) {
         this.coverage.met('commit of a log that was cut or made anew')
@@ -119,8 +124,9 @@ export class GroupLedger {
       this.report('a commit never goes back within a generation', `${what} after ${tenure.lastCommit}`)
     }
     for (const running of tenure.running) {
-      if (running.offset < offset && !isTimedOut(running))
-        this.report('committed never past unsettled work', `${what} while ${running.offset} is being handled`)
+      const { offset: at, text } = running
+      if (at < offset && !isTimedOut(running) && !this.delays.isPutOff(tenure, at, text))
+        this.report('committed never past unsettled work', `${what} while ${at} is being handled`)
     }
     tenure.lastCommit = offset
   }
@@ -129,9 +135,11 @@ export class GroupLedger {
   #checkSettled(place: TopicPartition, offset: number, what: string): void {
     const key = partitionKey(place.topic, place.partition)
     const from = this.#settledUpTo.get(key) ?? 0
-    if (offset <= from) return
+    // What stands on a delay topic is looked at in the end.
+    if (offset <= from || this.delays.isDelayTopic(place.topic)) return
     for (const record of readable(this.cluster, place.topic, place.partition, this.plan.isolation, from, offset)) {
-      if (!this.#isSettled(place, record.offset, textOf(record))) {
+      const isThere = this.delays.isOn && this.delays.isPutOff(place, record.offset, textOf(record))
+      if (!this.#isSettled(place, record.offset, textOf(record)) && !isThere) {
         this.report('committed never past unsettled work', `${what}, but ${record.offset} is not settled`)
         return
       }
@@ -200,7 +208,7 @@ export class GroupLedger {
     )
     const missing: string[] = []
     for (const { topic, partition } of partitionsOf(this.cluster)) {
-      if (!this.plan.topics.some(({ name }) => name === topic)) continue
+      if (!this.#isRead(topic)) continue
       const key = partitionKey(topic, partition)
       const from = committed.get(key) ?? 0
       const wasCut = this.former.cutsOf({ topic, partition }).length > 0
@@ -214,7 +222,17 @@ export class GroupLedger {
     return missing
   }
 
+  #isRead(topic: string): boolean {
+    return this.plan.topics.some(({ name }) => name === topic) || this.delays.isDelayTopic(topic)
+  }
+
+  /** A handler begins. */
+  begins({ topic, partition }: TopicPartition, offset: number, key: Buffer | null): void {
+    if (this.delays.isOn) this.delays.begins({ topic, partition }, offset, key, (...of) => this.#isSettled(...of))
+  }
+
   checkEnd(): void {
+    this.delays.countEnd()
     for (const { topic, partition } of partitionsOf(this.cluster)) {
       if (!this.plan.topics.some(({ name }) => name === topic)) continue
       this.#checkHandled({ topic, partition })
@@ -240,6 +258,8 @@ export class GroupLedger {
       const inside = inLog.get(offset)
       const detail = `${this.group} handled ${topic}-${partition}@${offset} "${text}"`
       if (inside !== text && this.former.held(place, offset, text)) continue
+      // Of a foreign transaction on a delay topic.
+      if (inside !== text && this.delays.isOn && idOf(Buffer.from(text)) === null) continue
       if (inside === undefined && stored.has(offset)) this.report('aborted records are not handed over', detail)
       else if (inside !== undefined && inside !== text) {
         this.report('what is handled is what is in the log', `${detail}, the log has "${inside}"`)
@@ -261,6 +281,7 @@ export class GroupLedger {
     if (before === after && (former.end === 'failed' || isTimedOut(former))) return
     // Another record, after the log was cut or made anew.
     if (former.text !== latter.text) return
+    if (this.delays.isOn && this.delays.isPutOff(former, offset, former.text)) return
     this.repeated += 1
     if (before === null || after === null || before.crashed) return
     if (this.tenures.isSoughtBetween(former, latter)) {

@@ -316,6 +316,7 @@ export class Members {
     const executions = messages.map((message) => {
       note(`${process.name} handles ${partitionKey(message.topic, message.partition)}@${message.offset}`)
       failures.started(message, message.offset)
+      if (ledger.group !== null) ledger.begins(message, message.offset, message.key)
       return ledger.tenures.started(process.name, call, message, context)
     })
     const isSlow = chance(random, plan.slowHandlers)

@@ -3,6 +3,7 @@ import type { MemoryClusterOptions } from '../../src/drivers/memory/memory-optio
 import { seededRandom, type Random } from '../../src/runtime/random.js'
 import { allDisturbances, type Disturbance } from '../../src/testing/simulation/disturbances.js'
 import type { NemesisOptions } from '../../src/testing/simulation/nemesis.js'
+import { delayPlanOf, type DelayPlan } from './delays.js'
 import { reorderPlanOf, type ReorderPlan } from './event-order.js'
 
 /** What a seed decides before anything runs. */
@@ -14,6 +15,8 @@ export interface Plan {
   readonly order: 'partition' | 'key' | 'none'
   /** Consumers handle in the order of event time; `null`: of each log. */
   readonly reorder: ReorderPlan | null
+  /** What failed in place waits on delay topics; `null`: it becomes a dead letter. */
+  readonly delays: DelayPlan | null
   /** Batches are taken by so many loops; 0 for handlers. */
   readonly loops: number
   /** `onAssigned` and `onRevoked` take their time, fail, and say where partitions start. */
@@ -103,6 +106,8 @@ export function planOf(seed: number): Plan {
   for (let skipped = 0; skipped < 3; skipped += 1) own.next()
   const timed = seededRandom(seed ^ 0x2545f491)
   for (let skipped = 0; skipped < 3; skipped += 1) timed.next()
+  const delayed = seededRandom(seed ^ 0x6a09e667)
+  for (let skipped = 0; skipped < 3; skipped += 1) delayed.next()
   const profile = chance(random, 0.85) ? 'cp' : 'ap'
   const topics = between(random, 1, 3)
   const brokers = chance(random, 0.9) ? 3 : 1
@@ -119,6 +124,7 @@ export function planOf(seed: number): Plan {
     handling,
     order,
     reorder: order === 'partition' && chance(timed, 0.6) ? reorderPlanOf(timed) : null,
+    delays: null,
     loops: handling === 'batch' && chance(own, 0.5) ? between(own, 1, 3) : 0,
     hooks: chance(own, 0.25),
     concurrency: between(random, 1, 16),
@@ -178,7 +184,7 @@ export function planOf(seed: number): Plan {
   }
   const dedupe = chance(own, 0.7) ? 'none' : chance(own, 0.5) ? 'marked-afterwards' : 'in-transaction'
   const failures = failurePlanOf(random, plan)
-  return { ...plan, ...failures, ...letterPlanOf(own, plan.failing, failures.poison), dedupe }
+  return delayPlanOf(delayed, { ...plan, ...failures, ...letterPlanOf(own, plan.failing, failures.poison), dedupe })
 }
 
 type LetterPlan = Pick<Plan, 'breaker' | 'afterwards' | 'largeLetters' | 'poison'>

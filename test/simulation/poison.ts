@@ -1,9 +1,12 @@
-/** Records that cannot be handled: for good, or once for each reader's group, as if someone had mended the handler. */
+/**
+ * Records that cannot be handled: for good, or once for each reader's group, as if someone had mended the handler, or (of
+ * three one each) once, twice, and for good.
+ */
 export class Poison {
   readonly #ids = new Set<number>()
-  readonly #struck = new Map<unknown, Set<number>>()
+  readonly #struck = new Map<unknown, Map<number, number>>()
 
-  constructor(private readonly heals: boolean) {}
+  constructor(private readonly heals: 'never' | 'at once' | 'some') {}
 
   add(id: number): void {
     this.#ids.add(id)
@@ -11,11 +14,11 @@ export class Poison {
 
   strikes(reader: unknown, id: number | null): boolean {
     if (id === null || !this.#ids.has(id)) return false
-    if (!this.heals) return true
+    const times = this.heals === 'some' ? (id % 3 === 0 ? Infinity : id % 3) : this.heals === 'never' ? Infinity : 1
     let struck = this.#struck.get(reader)
-    if (struck === undefined) this.#struck.set(reader, (struck = new Set<number>()))
-    if (struck.has(id)) return false
-    struck.add(id)
-    return true
+    if (struck === undefined) this.#struck.set(reader, (struck = new Map<number, number>()))
+    const before = struck.get(id) ?? 0
+    struck.set(id, before + 1)
+    return before < times
   }
 }

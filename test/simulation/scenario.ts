@@ -8,6 +8,7 @@ import type { SimulatedProcess } from '../../src/testing/simulation/process.js'
 import type { Simulation } from '../../src/testing/simulation/simulate.js'
 import { deadLetters, makeProducer, topicNamed } from './clients.js'
 import { Coverage, type Counts } from './coverage.js'
+import { delayTopicsOf } from './delays.js'
 import { ForeignCode } from './foreign-code.js'
 import { FormerLogs } from './former-logs.js'
 import { GroupLedger } from './group-ledger.js'
@@ -70,7 +71,7 @@ export class Scenario {
     this.#former = new FormerLogs(simulation.cluster)
     const report: Report = (invariant, detail) => this.#report(invariant, detail)
     const common = { plan, simulation, coverage: this.#coverage, report }
-    this.#poison = new Poison(plan.failing === 'stop')
+    this.#poison = new Poison(plan.delays !== null ? 'some' : plan.failing === 'stop' ? 'at once' : 'never')
     this.#foreign = new ForeignCode(plan.adapters, this.#coverage)
     this.#members = new Members({ ...common, poison: this.#poison, foreign: this.#foreign, traffic: this.#traffic })
     this.#users = new Users({
@@ -187,10 +188,18 @@ export class Scenario {
       this.#coverage.met('hole left by compaction', holesIn(cluster, topic, partition))
   }
 
+  #makeDelayTopics(): void {
+    for (const { name, partitions } of this.#plan.topics)
+      for (const { name: group } of this.#plan.groups)
+        for (const delayed of delayTopicsOf(this.#plan, name, group ?? ''))
+          this.#simulation.cluster.createTopic(delayed, { partitions })
+  }
+
   async #run(): Promise<void> {
     const { cluster, nemesis } = this.#simulation
     for (const { name, partitions } of this.#plan.topics) cluster.createTopic(name, { partitions })
     cluster.createTopic(deadLetters, { partitions: 2, configs: { 'max.message.bytes': String(letterMaxBytes) } })
+    this.#makeDelayTopics()
     nemesis.start()
     const changing = new AbortController()
     const changes = Promise.all([this.#changeMembers(changing.signal), this.#users.act(changing.signal)])
