@@ -84,8 +84,6 @@ export const retryMutants: readonly Mutant[] = [
     find: "if (waiting !== undefined) return { index: at, state: waiting.records > 0 ? 'put-off' : 'coming-back' }",
     replace: "if (waiting === null) return { index: at, state: 'put-off' }",
     why: 'the order of a key is lost with its first failure',
-    units: order,
-    isRare: true,
   },
   {
     name: 'records are handled before the delay topics behind theirs are read',
