@@ -1,16 +1,17 @@
 import { sql } from 'kysely'
 import { describe, expect, it } from 'vitest'
 import { createInboxTable } from '../../src/sql.js'
-import { delay } from '../support/waiting.js'
-import { isFull, kinds, startDatabase } from './support/databases.js'
+import { delay, until } from '../support/waiting.js'
+import { isFull, kinds, startDatabase, type TestDatabase } from './support/databases.js'
 import type { CrashPoint, InboxLife } from './support/inbox-process.js'
 import { begin } from './support/lives.js'
 
 const points: readonly CrashPoint[] = ['marked', 'effect', 'committing', 'committed']
 const records = isFull ? 600 : 150
+const outageMs = isFull ? 60_000 : 1_500
 
 describe.each(kinds)('an inbox on %s', (kind) => {
-  it('has each effect once, whenever its process is killed: at every point between mark, effect and commit, and at any', async () => {
+  it('has each effect once, whenever its process is killed: at every point between mark, effect and commit, and at any, or its database stops', async () => {
     const database = await startDatabase(kind)
     try {
       const setUp = database.open()
@@ -34,6 +35,14 @@ describe.each(kinds)('an inbox on %s', (kind) => {
         const ends = await Promise.all(lives.map(({ ended }) => ended))
         expect(ends).toContain('SIGKILL')
         expect(ends.filter((end) => end !== 'SIGKILL' && end !== 0)).toEqual([])
+      }
+      if (database.isServer) {
+        const lives = (['each', 'batch'] as const).map((form) => begin('inbox-process.ts', life(form, null)))
+        await until('some effects are there', async () => (await countOf(database)) > records / 20)
+        await database.stop()
+        await delay(outageMs)
+        await database.start()
+        expect(await Promise.all(lives.map(({ ended }) => ended))).toEqual([0, 0])
       }
       for (const ms of [500, 900]) {
         const lives = (database.isServer ? (['each', 'batch'] as const) : (['each'] as const)).map((form) =>
@@ -59,3 +68,13 @@ describe.each(kinds)('an inbox on %s', (kind) => {
     }
   })
 })
+
+async function countOf(database: TestDatabase): Promise<number> {
+  const db = database.open()
+  try {
+    const { rows } = await sql<{ effects: unknown }>`select count(*) as effects from effects`.execute(db)
+    return Number(rows[0]?.effects ?? 0)
+  } finally {
+    await db.destroy()
+  }
+}

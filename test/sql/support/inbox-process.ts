@@ -65,7 +65,8 @@ const consumer =
           ),
       })
 await consumer.start()
-await consumer.caughtUp()
+// A database may be away for a minute.
+await consumer.caughtUp({ timeoutMs: 240_000 })
 await messaging.close()
 await db.destroy()
 process.stdout.write('ended\n')
