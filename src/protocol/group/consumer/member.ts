@@ -189,7 +189,9 @@ export class ConsumerMember implements Membership {
     if ((assignment ?? []).length === 0) this.#events.assigned([], this.#context.settings.from)
     this.#answered(term, answer, askedAt)
 
+    const stopListening = this.#context.onTopicsChange?.(() => term.doubt())
     const first = await Promise.race([term.ended, this.#stopAsked.promise])
+    stopListening?.()
     if (first.kind === 'stop') await this.#close(term)
     else this.#gone(term, first)
     term.leave()

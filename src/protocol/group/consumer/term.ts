@@ -75,7 +75,7 @@ export class Term {
     this.#haste.abort()
   }
 
-  /** What we know of our standing is in doubt: ask at once. */
+  /** What we know of our standing is in doubt, or what we read is other than was told: say everything at once. */
   doubt(): void {
     this.#next = 'everything'
     this.#haste.abort()
