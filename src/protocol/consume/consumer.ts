@@ -125,7 +125,7 @@ class ProtocolConsumer implements DriverConsumer {
     this.#committer = new OffsetCommitter(context, {
       line,
       assigned: (at, epoch) => this.#handOver.assigned(at, epoch),
-      isInAnotherLog: (partition) => this.#fetcher.isInAnotherLog(partition),
+      isInAnotherLog: (partition, offset) => this.#fetcher.isInAnotherLog(partition, offset),
       topicIdOf: (partition) => this.#fetcher.topicIdOf(partition),
       seeksOf: (partition) => this.#fetcher.seeksOf(partition),
       leaderEpochBefore: (partition, offset) => this.#fetcher.leaderEpochBefore(partition, offset),

@@ -52,7 +52,7 @@ export class OutOfRangePolicy {
         return
       }
       if (start?.kind !== 'found' || end?.kind !== 'found') continue
-      if (loss.kind === 'another-log' || this.#parts.fetcher.isInAnotherLog(partition)) {
+      if (loss.kind === 'another-log' || this.#parts.fetcher.isInAnotherLog(partition, 0)) {
         this.#beginNewLog(partition, position, start)
       } else this.#apply(partition, position, start, end, loss)
       return

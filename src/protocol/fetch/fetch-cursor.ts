@@ -62,6 +62,8 @@ export class FetchCursor {
   token = 0
   /** Failures in a row. */
   failures = 0
+  /** From where on the log was found to be cut, until somebody says where reading goes on. */
+  cutFrom: number | null = null
   /** Where unreadable bytes were met; met again at the same place they are no accident of the transfer. */
   unreadableAt: number | null = null
 
@@ -137,5 +139,6 @@ export class FetchCursor {
     this.token += 1
     this.failures = 0
     this.unreadableAt = null
+    this.cutFrom = null
   }
 }

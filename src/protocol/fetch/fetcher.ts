@@ -133,10 +133,14 @@ export class Fetcher {
     return this.#cursors.get(at)?.epochs.within(from, to) ?? []
   }
 
-  /** Have brokers named another topic of that name since the partition was assigned? Also after `remove`. */
-  isInAnotherLog(at: AssignedPartition): boolean {
+  /**
+   * Does the offset count in another log, of a topic of that name that brokers have named since the partition was assigned, or
+   * beyond where the log was found to be cut? Also after `remove`.
+   */
+  isInAnotherLog(at: AssignedPartition, offset: number): boolean {
     const cursor = this.#cursors.get(at)
-    return cursor !== undefined && isInAnotherLog(cursor, this.#cluster)
+    if (cursor === undefined) return false
+    return offset > (cursor.cutFrom ?? Infinity) || isInAnotherLog(cursor, this.#cluster)
   }
 
   /** Does the partition, still under that epoch, wait at the refused `position`? */
@@ -248,6 +252,7 @@ export class Fetcher {
 
   #lose(partition: FetchCursor, loss: Loss): void {
     partition.become({ kind: 'out-of-range' })
+    if (loss.kind === 'cut') partition.cutFrom = loss.from ?? 0
     this.#events.outOfRange(partition.assigned, partition.position, loss)
   }
 

@@ -16,7 +16,7 @@ interface CommitParts {
   /** Is this still the assignment that the offset was read under? */
   assigned(at: TopicPartition, epoch: number): AssignedPartition | undefined
   /** The topic was made anew since: no offset of it may be stored for the new one. */
-  isInAnotherLog(partition: AssignedPartition): boolean
+  isInAnotherLog(partition: AssignedPartition, nextOffset: number): boolean
   /** `null` while brokers do not tell. */
   topicIdOf(partition: AssignedPartition): string | null
   /** Raised by every seek: an offset that was chosen before one is not wanted any more. */
@@ -93,7 +93,7 @@ export class OffsetCommitter {
 
   #isOfFormerLog(offset: OffsetToCommit): boolean {
     const assigned = this.#parts.assigned(offset, offset.epoch)
-    return assigned !== undefined && this.#parts.isInAnotherLog(assigned)
+    return assigned !== undefined && this.#parts.isInAnotherLog(assigned, offset.nextOffset)
   }
 
   #isOurs(offset: OffsetToCommit): boolean {

@@ -109,6 +109,27 @@ describe('a former leader that comes back with records of its own', () => {
   })
 })
 
+describe('a commit beyond a cut that is known', () => {
+  it('is not made, since other records stand there now, until somebody says where reading goes on', async () => {
+    holds(batch(0, 7, 0), batch(8, 10, 1))
+    const harness = await reading({ groupId: 'g', onOutOfRange: 'stop' })
+    const commit = (nextOffset: number) => {
+      const epoch = harness.consumer.assignment()[0]?.epoch ?? -1
+      const offset = { topic: 't', partition: 0, epoch, nextOffset, metadata: '' }
+      return clock.runUntil(harness.consumer.commit([offset], clock.now() + 5_000))
+    }
+    expect(await commit(9)).toEqual(['committed'])
+    await elect({ leaderEpoch: 0, endOffset: 8 }, batch(0, 7, 0), batch(8, 15, 2))
+    expect(harness.kinds()).toEqual(['assigned', 'partitionFailed'])
+    expect(await commit(11)).toEqual(['no-partition'])
+    expect(cluster.committed.get('t-0')?.offset).toBe(9)
+    expect(await commit(8)).toEqual(['committed'])
+    harness.consumer.seek({ topic: 't', partition: 0 }, 8)
+    await clock.advance(1_000)
+    expect(await commit(11)).toEqual(['committed'])
+  })
+})
+
 describe('a compacted log', () => {
   // All of epoch 1, offsets 8 to 10, was compacted away; the next leader copied the rest and never heard of it.
   const read = [batch(0, 7, 0), batch(8, 10, 1)]
