@@ -17,6 +17,7 @@ export default defineConfig({
     'src/registry.ts',
     'src/avro.ts',
     'src/json-schema.ts',
+    'src/auth.ts',
   ],
   format: ['esm', 'cjs'],
   target: 'node20',

@@ -20,6 +20,7 @@ const subpaths = [
   'tidemark/registry',
   'tidemark/avro',
   'tidemark/json-schema',
+  'tidemark/auth',
 ]
 
 const typesAlone = ['tidemark/outbox']

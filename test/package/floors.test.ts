@@ -15,7 +15,7 @@ const buildings: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['input/'],
     ['runtime/', 'message/', 'offsets/'],
     ['telemetry/'],
-    ['connection/', 'serde/'],
+    ['connection/', 'serde/', 'auth/'],
     ['driver/'],
     ['protocol/', 'wire/', 'topic/', 'registry/'],
     ['drivers/kafkajs/', 'drivers/memory/', 'producer/', 'avro/', 'json-schema/'],
@@ -40,6 +40,7 @@ const buildings: Readonly<Record<string, readonly (readonly string[])[]>> = {
       'registry.ts',
       'avro.ts',
       'json-schema.ts',
+      'auth.ts',
     ],
   ],
   'protocol/': [

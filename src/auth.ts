@@ -1,0 +1,1 @@
+export { oauth, type OauthOptions, type OauthSasl } from './auth/oauth.js'

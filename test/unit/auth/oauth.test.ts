@@ -1,0 +1,111 @@
+import { createServer, type IncomingMessage } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { afterEach, describe, expect, it } from 'vitest'
+import { ConfigError } from 'tidemark'
+import { oauth, type OauthOptions } from 'tidemark/auth'
+import { TokenSource } from '../../../src/auth/token-source.js'
+import { virtualClock } from '../../../src/testing/time/virtual-clock.js'
+
+const closes: (() => void)[] = []
+afterEach(() => {
+  for (const close of closes.splice(0)) close()
+})
+
+type Reply = { readonly status: number; readonly body: unknown } | 'silence'
+
+async function tokenServer(reply: (times: number) => Reply) {
+  const asked: { readonly authorization: string | undefined; readonly body: string }[] = []
+  const bodyOf = async (request: IncomingMessage) => Buffer.concat(await request.toArray()).toString()
+  const server = createServer((request, response) => {
+    void bodyOf(request).then((body) => {
+      asked.push({ authorization: request.headers.authorization, body })
+      const told = reply(asked.length)
+      if (told === 'silence') return
+      response.writeHead(told.status, { 'content-type': 'application/json' }).end(JSON.stringify(told.body))
+    })
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  closes.push(() => void (server.closeAllConnections(), server.close()))
+  const tokenUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}/token`
+  const options: OauthOptions = { tokenUrl, clientId: 'me:1', clientSecret: 's3cret' }
+  return { asked, options }
+}
+
+describe('oauth', () => {
+  it('asks once for all connections, with the credentials as the standard wants them', async () => {
+    const { asked, options } = await tokenServer(() => ({ status: 200, body: { access_token: 't', expires_in: 60 } }))
+    const { mechanism, oauthBearerProvider } = oauth({ ...options, scope: 'a b', extensions: { logicalCluster: 'l' } })
+    expect(mechanism).toBe('oauthbearer')
+    const tokens = await Promise.all([oauthBearerProvider(), oauthBearerProvider()])
+    tokens.push(await oauthBearerProvider())
+    for (const token of tokens) expect(token).toEqual({ value: 't', extensions: { logicalCluster: 'l' } })
+    const authorization = `Basic ${Buffer.from('me%3A1:s3cret').toString('base64')}`
+    expect(asked).toEqual([{ authorization, body: 'grant_type=client_credentials&scope=a+b' }])
+  })
+
+  it('says why there is no token, and never the secret, the token or what else the server wrote', async () => {
+    const replies: readonly [Reply, RegExp][] = [
+      [
+        { status: 401, body: { error: 'invalid_client', error_description: 's3cret is wrong' } },
+        /status 401: invalid_client/,
+      ],
+      [{ status: 200, body: { token: 's3cret' } }, /gave no token \(status 200\)/],
+      [{ status: 500, body: 's3cret' }, /status 500/],
+      ['silence', /did not answer within 200 ms/],
+    ]
+    for (const [reply, expected] of replies) {
+      const { options } = await tokenServer(() => reply)
+      const failure = await oauth(reply === 'silence' ? { ...options, timeoutMs: 200 } : options)
+        .oauthBearerProvider()
+        .catch((error: unknown) => error as Error)
+      expect(failure).toMatchObject({ code: 'no-token', retriable: true })
+      expect(String((failure as Error).message)).toMatch(expected)
+      expect(JSON.stringify(failure) + String(failure)).not.toContain('s3cret')
+    }
+  })
+
+  it('asks for the secret each time when it is a function', async () => {
+    const { asked, options } = await tokenServer(() => ({ status: 200, body: { access_token: 't' } }))
+    let secret = 0
+    const { oauthBearerProvider } = oauth({ ...options, clientId: 'me', clientSecret: () => `s${(secret += 1)}` })
+    await oauthBearerProvider()
+    await oauthBearerProvider()
+    const told = asked.map(({ authorization = '' }) => Buffer.from(authorization.slice(6), 'base64').toString())
+    expect(told).toEqual(['me:s1', 'me:s2'])
+  })
+
+  it('refuses what cannot be, at once and together', () => {
+    const refused = () => oauth({ tokenUrl: 'ftp://x', clientId: '', clientSecret: 7 as never, timeoutMs: 0 })
+    expect(refused).toThrow(ConfigError)
+    expect(refused).toThrow(/tokenUrl.*clientId.*clientSecret.*timeoutMs/s)
+  })
+})
+
+describe('a token', () => {
+  it('is given until 80 % of its life, then another is asked for; while that fails, as long as it lives', async () => {
+    const clock = virtualClock()
+    let asked = 0
+    let isUp = true
+    const source = new TokenSource(async () => {
+      asked += 1
+      if (!isUp) throw new Error('down')
+      return { value: `t${asked}`, lifetimeMs: 100_000 }
+    }, clock)
+    expect(await source.get()).toBe('t1')
+    await clock.advance(79_999)
+    expect(await source.get()).toBe('t1')
+    expect(asked).toBe(1)
+    isUp = false
+    await clock.advance(1)
+    expect(await source.get()).toBe('t1')
+    expect(asked).toBe(2)
+    await clock.advance(19_999)
+    expect(await source.get()).toBe('t1')
+    await clock.advance(1)
+    await expect(source.get()).rejects.toThrow('down')
+    isUp = true
+    expect(await source.get()).toBe('t5')
+    await clock.advance(80_000)
+    expect(await Promise.all([source.get(), source.get()])).toEqual(['t6', 't6'])
+  })
+})
