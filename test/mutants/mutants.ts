@@ -4,6 +4,7 @@ import { effectMutants } from './effect-mutants.js'
 import { failoverMutants } from './failover-mutants.js'
 import { failureMutants } from './failure-mutants.js'
 import { retryMutants } from './retry-mutants.js'
+import { groupMutants } from './group-mutants.js'
 import { redriveMutants } from './redrive-mutants.js'
 import { reorderMutants } from './reorder-mutants.js'
 import { transactionMutants } from './transaction-mutants.js'
@@ -713,6 +714,7 @@ export const mutants: readonly Mutant[] = [
   ...failoverMutants,
   ...failureMutants,
   ...retryMutants,
+  ...groupMutants,
   ...redriveMutants,
   ...effectMutants,
   ...transactionClaimMutants,

@@ -75,7 +75,11 @@ export interface RunningConsumer {
 export function makeConsumer(
   driver: Driver,
   clientId: string,
-  { group, instanceId }: { readonly group: string | null; readonly instanceId: string | null },
+  {
+    group,
+    instanceId,
+    born,
+  }: { readonly group: string | null; readonly instanceId: string | null; readonly born: number },
   plan: Plan,
   foreign: ForeignCode,
   callbacks: ConsumerCallbacks,
@@ -90,7 +94,7 @@ export function makeConsumer(
   const consumer = messaging.consumer({
     group,
     groupInstanceId: instanceId,
-    assignors: [plan.assignor],
+    assignors: plan.assignors[born % plan.assignors.length],
     onOutOfRange: plan.onOutOfRange,
     handlerTimeoutMs: plan.handlerTimeoutMs,
     drainMs: plan.drainMs,

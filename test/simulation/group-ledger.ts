@@ -23,10 +23,14 @@ export class GroupLedger {
   readonly #lastGiven = new Map<string, Given>()
   /** What the group gave a member, by consumer and generation. */
   readonly #given = new Map<string, ReadonlySet<string>>()
+  /** What it held already when the generation began, the same way. */
+  readonly #kept = new Map<string, ReadonlySet<string>>()
   /** Everything readable below is settled, by partition. */
   readonly #settledUpTo = new Map<string, number>()
   /** What readers were told to leave out: by a seek, or by a jump out of a range that the log no longer has. */
   readonly #waived = new Map<string, Waiver[]>()
+  /** Who asked to commit a partition in a generation, with its instance id if it has one. */
+  readonly #committers = new Map<string, { readonly consumer: string; readonly instanceId: string | null }>()
   #turns = 0
   repeated = 0
   /** Repeats that a late commit explains: Kafka takes it as long as its generation lasts. Reported like all the others. */
@@ -57,21 +61,46 @@ export class GroupLedger {
     this.#lastGiven.set(consumer, { generation: request.generationId, turn: this.#turns })
     const given = new Set(assignment.partitions.map(({ topic, partition }) => partitionKey(topic, partition)))
     this.#given.set(`${consumer}/${request.generationId}`, given)
+    const held = this.tenures.all().filter((tenure) => tenure.consumer === consumer && tenure.state !== 'over')
+    const kept = held.map(({ topic, partition }) => partitionKey(topic, partition))
+    this.#kept.set(`${consumer}/${request.generationId}`, new Set(kept))
   }
 
-  commitAsked(consumer: string, { generationId, partitions }: OffsetCommitRequest): void {
+  commitAsked(consumer: string, { generationId, groupInstanceId, partitions }: OffsetCommitRequest): void {
     const given = this.#given.get(`${consumer}/${generationId}`)
     for (const { topic, partition, offset } of partitions) {
       this.commits += 1
       const key = partitionKey(topic, partition)
       const what = `${consumer} commits ${key}@${offset} in generation ${generationId}`
       const givenAs = partitionKey(this.delays.sourceOf(topic), partition)
-      if (given?.has(givenAs) !== true) this.report('commits only what the generation gave', what)
-      this.#checkCommittedInTenure(this.#tenureIn(consumer, generationId, { topic, partition }), offset, what)
+      const tenure = this.#tenureIn(consumer, generationId, { topic, partition })
+      // Under the cooperative protocol what was given before stays until it is given up.
+      const isKept =
+        this.#kept.get(`${consumer}/${generationId}`)?.has(key) === true ||
+        (tenure !== undefined && tenure.state !== 'over' && this.#gaveBefore(consumer, givenAs, generationId))
+      if (isKept) this.coverage.met('commit of what was kept through a rebalance')
+      if (given?.has(givenAs) !== true && !isKept) this.report('commits only what the generation gave', what)
+      this.#checkAlone(`${generationId}/${key}`, consumer, groupInstanceId, what)
+      this.#checkCommittedInTenure(tenure, offset, what)
       if (this.#countsInFormerLog(consumer, generationId, { topic, partition }, offset)) {
         this.coverage.met('commit of a log that was cut or made anew')
       } else this.#checkSettled({ topic, partition }, offset, what)
     }
+  }
+
+  /** Its beginning may be told late: where it starts has to be looked up, and meanwhile the group goes on. */
+  #gaveBefore(consumer: string, key: string, generationId: number): boolean {
+    for (let earlier = generationId - 1; earlier > 0; earlier -= 1)
+      if (this.#given.get(`${consumer}/${earlier}`)?.has(key) === true) return true
+    return false
+  }
+
+  /** Whoever replaces a member of its instance id has the same partitions in the same generation. */
+  #checkAlone(place: string, consumer: string, instanceId: string | null, what: string): void {
+    const former = this.#committers.get(place)
+    if (former === undefined) this.#committers.set(place, { consumer, instanceId })
+    else if (former.consumer !== consumer && (instanceId === null || former.instanceId !== instanceId))
+      this.report('in one generation a partition has one owner that commits it', `${what} after ${former.consumer}`)
   }
 
   /** Its reader has not noticed yet. Whether the next one is misled shows in the end. */
@@ -100,7 +129,7 @@ export class GroupLedger {
       .findLast(
         (each) =>
           each.consumer === consumer &&
-          each.generation === generation &&
+          each.generation <= generation &&
           each.topic === topic &&
           each.partition === partition,
       )

@@ -114,7 +114,7 @@ export class Members {
       now: () => simulation.clock.now(),
       tenureOf: (place) => ledger.tenures.of(name, place),
     })
-    const consumer = makeConsumer(driver, name, { group: ledger.group, instanceId }, plan, foreign, {
+    const consumer = makeConsumer(driver, name, { group: ledger.group, instanceId, born: this.#born }, plan, foreign, {
       dedupe: this.#dropsRepeats(ledger) ? this.#dedupe.storeFor(process) : undefined,
       onAssigned: hooks.onAssigned,
       onRevoked: hooks.onRevoked,

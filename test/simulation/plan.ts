@@ -80,7 +80,8 @@ export interface Plan {
   readonly remadeTopic: string | null
   /** Replicas that lack records are made leader. */
   readonly uncleanElections: boolean
-  readonly assignor: AssignorName
+  /** What members offer, in turn: of two versions of a program, each its own. */
+  readonly assignors: readonly (readonly AssignorName[])[]
   readonly producerCrashes: boolean
   readonly commit: 'confirmed' | { readonly everyMs: number; readonly everyMessages: number }
   readonly requestTimeoutMs: number
@@ -105,6 +106,7 @@ export function planOf(seed: number): Plan {
   const own = seededRandom(seed ^ 0x51ed270b)
   for (let skipped = 0; skipped < 3; skipped += 1) own.next()
   const timed = seededRandom(seed ^ 0x2545f491)
+  const grouped = seededRandom(seed ^ 0x6c0091)
   for (let skipped = 0; skipped < 3; skipped += 1) timed.next()
   const delayed = seededRandom(seed ^ 0x6a09e667)
   for (let skipped = 0; skipped < 3; skipped += 1) delayed.next()
@@ -160,7 +162,10 @@ export function planOf(seed: number): Plan {
     pauses: chance(random, 0.25),
     retention: chance(random, 0.25),
     onOutOfRange: (['stop', 'earliest', 'latest'] as const)[between(random, 0, 2)]!,
-    assignor: (['sticky', 'sticky', 'range', 'roundrobin', 'kafkajs-roundrobin'] as const)[between(random, 0, 4)]!,
+    assignors: assignorsOf(
+      (['sticky', 'sticky', 'range', 'roundrobin', 'kafkajs-roundrobin'] as const)[between(random, 0, 4)]!,
+      grouped,
+    ),
     consumerChanges: chance(random, 0.7),
     producerCrashes: chance(random, 0.25),
     commit: commitOf(order, { everyMs: between(random, 100, 2_000), everyMessages: between(random, 1, 50) }, own),
@@ -198,6 +203,13 @@ function letterPlanOf(own: Random, failing: Plan['failing'], poison: number): Le
   if (!hasLetters || draw < 0.5) return { breaker: false, afterwards: 'continue', largeLetters, poison }
   if (draw < 0.7) return { breaker: false, afterwards: 'stop', largeLetters, poison }
   return { breaker: { consecutive }, afterwards: 'continue', largeLetters, poison: 0.15 }
+}
+
+/** Half of the groups are cooperative, some on their way there or back: then not all members offer it. */
+function assignorsOf(eager: AssignorName, random: Random): Plan['assignors'] {
+  if (chance(random, 0.45)) return [[eager]]
+  if (chance(random, 0.7)) return [['cooperative-sticky', 'sticky']]
+  return [['cooperative-sticky', 'sticky'], ['cooperative-sticky', 'sticky'], ['sticky']]
 }
 
 type FailurePlan = Pick<Plan, 'retry' | 'down' | 'decideAfterMs' | 'partialBatches' | 'poison'>

@@ -138,7 +138,11 @@ export interface ConsumerSettingsOptions<Topics extends readonly Topic[] = reado
   readonly groupProtocol?: 'classic' | 'consumer' | 'auto' | undefined
   /** How the coordinator divides under the `consumer` protocol: `uniform`, `range`, or what brokers have. Default: as the group does. */
   readonly remoteAssignor?: string | undefined
-  /** In order of preference. Default `['sticky']`. */
+  /**
+   * How the group shares partitions, in order of preference. Default `['sticky']`. With `cooperative-sticky` members keep
+   * their partitions while others come and go: `['cooperative-sticky', 'sticky']` goes with members that offer only `sticky`.
+   * Docs: guides/groups.md.
+   */
   readonly assignors?: readonly AssignorName[] | undefined
   readonly fetch?:
     | {

@@ -6,12 +6,16 @@ interface Difference {
   readonly added: readonly TopicPartition[]
   /** Ours yet, and not in the division: to be given up. */
   readonly removed: readonly TopicPartition[]
+  /** The division heeded claims of ours that are void: the group is to be told. */
+  readonly hasVoidClaims: boolean
 }
 
 /** The partitions of one member, and what it tells the group's leader of them with its next join. */
 export class Holdings implements Claims {
   #now: readonly TopicPartition[] = []
   #last: readonly TopicPartition[] = []
+  /** As the group was told with the join. */
+  #claimed: readonly TopicPartition[] = []
   #generationId = -1
 
   /** Ours. */
@@ -29,13 +33,19 @@ export class Holdings implements Claims {
     return this.#generationId
   }
 
+  /** The group is told what is ours. */
+  claim(): void {
+    this.#claimed = this.#now
+  }
+
   divided(partitions: readonly TopicPartition[], generationId: number): Difference {
     const added = without(partitions, this.#now)
     const removed = without(this.#now, partitions)
+    const hasVoidClaims = without(without(this.#claimed, this.#now), partitions).length > 0
     this.#now = [...this.#now, ...added]
     this.#last = partitions
     this.#generationId = generationId
-    return { added, removed }
+    return { added, removed, hasVoidClaims }
   }
 
   gaveUp(partitions: readonly TopicPartition[]): void {

@@ -36,7 +36,7 @@ const leaveShare = 0.1
 const waitsForOthers =
   'the group has not answered its join: it waits for members that went without leaving until their sessions are over, and for others until they have joined again'
 
-/** What makes a member give its assignment up, and the state it is in meanwhile. */
+/** Why all is given up, and the state meanwhile. */
 const givingUp = { rebalance: 'draining', stop: 'closing' } as const
 
 /** A member of a group by the classic protocol, eager or cooperative; `states.ts` has its table. */
@@ -46,7 +46,7 @@ export class ClassicMember implements Membership {
   readonly #events: MembershipEvents
   readonly #entry: GroupEntry
   readonly #machine = new StateMachine<ClassicState>('the group member', 'unjoined', moves)
-  /** Aborts everything that waits outside a generation. */
+  /** Aborts what waits outside a stay. */
   readonly #ending = new AbortController()
   readonly #stopAsked = deferred<{ readonly kind: 'stop' }>()
   #stopDeadline = Infinity
@@ -185,6 +185,7 @@ export class ClassicMember implements Membership {
     this.#goTo('joining')
     if (this.#stay === null) tell(this.#context.settings, { kind: 'outside-group', reason: waitsForOthers, attempt })
     this.#stay?.asksForNext()
+    this.#holdings.claim()
     const joined = await this.#entry.join(this.#memberId, this.#holdings, signal)
     if (joined.kind !== 'done') return joined
     this.#memberId = joined.value.answer.memberId
@@ -231,17 +232,16 @@ export class ClassicMember implements Membership {
   async #belong({ joined, synced }: Entered): Promise<void> {
     const { answer, isCooperative } = joined
     const stay = this.#stay ?? this.#begin(joined)
-    const { added, removed } = this.#holdings.divided(synced.partitions, answer.generationId)
+    const { added, removed, hasVoidClaims } = this.#holdings.divided(synced.partitions, answer.generationId)
     this.#machine.to('stable')
     void watchTopics(this.#context, stay, { joined, synced }, () => this.#machine.is('stable')) // never rejects
     if (this.#failure) stay.end({ kind: 'failed', error: this.#failure })
     this.#assign(added, this.#context.settings.from)
     tell(this.#context.settings, { kind: 'inside-group-again' })
-    const { memberId, generationId } = answer
-    const partitions = synced.partitions.length
-    tell(this.#context.settings, { kind: 'joined', memberId, generation: generationId, partitions })
+    const { memberId, generationId: generation } = answer
+    tell(this.#context.settings, { kind: 'joined', memberId, generation, partitions: synced.partitions.length })
 
-    if (removed.length > 0) return this.#release(stay, removed)
+    if (removed.length > 0 || (isCooperative && hasVoidClaims)) return this.#release(stay, removed)
     const first = await Promise.race([stay.ended, stay.rebalance, this.#stopAsked.promise])
     if (first.kind === 'rebalance' && isCooperative) return
     if (first.kind === 'lost' || first.kind === 'failed') this.#gone(first)

@@ -30,6 +30,7 @@ import type { Moves } from '../../../runtime/state-machine.js'
  * | no answer, or it comes twice | it joins again under the same id and keeps everything; coordinators answer with the generation that is |
  * | no heartbeat is answered for a session, or one says that we are no member | all is lost; it joins again |
  * | stop, failed here | closing: what is held is drained while the way in goes on for the sake of commits; nothing is taken |
+ * | a division without some of what was claimed with the join and lost since | it joins again at once without it: it was kept back for us |
  * | what is released takes longer than its deadline | it is lost and told so; the others stay |
  *
  * A member that dies between the two rounds of a division holds nobody up for longer than its session: what it gave up is

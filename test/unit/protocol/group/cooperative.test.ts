@@ -180,6 +180,23 @@ describe('a cooperative group', () => {
     }
   })
 
+  it('loses all when the group has been through a generation without it, though it is a member still', async () => {
+    const [first, second] = [member({ groupInstanceId: 'a' }), member({ groupInstanceId: 'b' })]
+    await first.start()
+    await second.start()
+    await clock.advance(2_000)
+    const held = cluster.faults.holdRequest({ api: 'joinGroup', client: `member-${opened - 1}` })
+    const third = member()
+    void third.consumer.start(clock.now() + 60_000)
+    await clock.advance(22_000)
+    expect(first.kinds()).not.toContain('lost')
+    held.release()
+    await clock.advance(500)
+    expect(first.kinds()).toContain('lost')
+    await clock.advance(5_000)
+    expect(heldBy(first, second, third)).toEqual(all)
+  })
+
   it('hears within a heartbeat that the leader of before, a static one, divides again when it is back', async () => {
     const [leader, follower] = [member({ groupInstanceId: 'a' }), member({ groupInstanceId: 'b' })]
     await leader.start()
