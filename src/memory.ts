@@ -10,6 +10,7 @@ export type { MemoryClusterOptions, TopicOptions } from './drivers/memory/memory
 export type { FaultKind, Faults } from './drivers/memory/faults.js'
 export type { HeldRequest, RandomFaults, RequestMatch } from './drivers/memory/network/fault-rules.js'
 export type { GroupState } from './drivers/memory/group/classic/rebalance.js'
+export type { ConsumerGroupState } from './drivers/memory/group/consumer/consumer-group.js'
 export type { GroupFacts } from './drivers/memory/group/group-coordinators.js'
 export type { PartitionLogFacts } from './drivers/memory/log/partition.js'
 export type { StoredBatch } from './drivers/memory/log/stored-batch.js'

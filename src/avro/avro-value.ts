@@ -22,19 +22,20 @@ export type AvroValue<
 > = AvroSchema extends Schema
   ? unknown
   : Schema extends string
-    ? Named<Schema, Choices, Names>
+    ? AvroNamed<Schema, Choices, Names>
     : Schema extends readonly unknown[]
-      ? Union<Schema, Choices, Names>
+      ? AvroUnion<Schema, Choices, Names>
       : Schema extends { readonly logicalType: 'timestamp-millis' | 'date' }
         ? Date
         : Schema extends { readonly logicalType: 'decimal' | 'uuid' }
           ? string
           : Schema extends { readonly type: infer Type }
-            ? Complex<Schema, Type, Choices, Names>
+            ? AvroComplex<Schema, Type, Choices, Names>
             : unknown
 
-type Named<Name extends string, Choices extends AvroChoices, Names> = Name extends keyof Primitives
-  ? Primitives[Name]
+/** A type by its name: of Avro, or of a type around it. */
+export type AvroNamed<Name extends string, Choices extends AvroChoices, Names> = Name extends keyof AvroPrimitives
+  ? AvroPrimitives[Name]
   : Name extends 'long'
     ? Choices['longs'] extends 'bigint'
       ? bigint
@@ -43,7 +44,8 @@ type Named<Name extends string, Choices extends AvroChoices, Names> = Name exten
       ? AvroValue<Names[Name], Choices, Names>
       : unknown
 
-interface Primitives {
+/** The types that Avro has itself. */
+export interface AvroPrimitives {
   null: null
   boolean: boolean
   int: number
@@ -53,10 +55,11 @@ interface Primitives {
   string: string
 }
 
-type Complex<Schema, Type, Choices extends AvroChoices, Names> = Type extends 'record' | 'error'
+/** A type that is described by an object. */
+export type AvroComplex<Schema, Type, Choices extends AvroChoices, Names> = Type extends 'record' | 'error'
   ? Schema extends { readonly name: infer Name extends string; readonly fields: infer Fields }
     ? Fields extends readonly unknown[]
-      ? RecordOf<Fields, Choices, Names & { readonly [Own in Name]: Schema }>
+      ? AvroRecord<Fields, Choices, Names & { readonly [Own in Name]: Schema }>
       : unknown
     : unknown
   : Type extends 'enum'
@@ -75,25 +78,28 @@ type Complex<Schema, Type, Choices extends AvroChoices, Names> = Type extends 'r
           ? Buffer
           : AvroValue<Type, Choices, Names>
 
-type RecordOf<Fields extends readonly unknown[], Choices extends AvroChoices, Names> = {
+/** The fields of a record. */
+export type AvroRecord<Fields extends readonly unknown[], Choices extends AvroChoices, Names> = {
   [
     Field in Fields[number] as Field extends { readonly name: infer Name extends string } ? Name : never
   ]: Field extends { readonly type: infer Type } ? AvroValue<Type, Choices, Names> : unknown
 }
 
 /** Where two branches look alike in JavaScript (two records, two kinds of number) avsc wraps them, and nobody can tell here. */
-type Union<Branches extends readonly unknown[], Choices extends AvroChoices, Names> = Branches extends readonly [
-  infer Only,
-]
+export type AvroUnion<
+  Branches extends readonly unknown[],
+  Choices extends AvroChoices,
+  Names,
+> = Branches extends readonly [infer Only]
   ? AvroValue<Only, Choices, Names>
   : Branches extends readonly ['null', infer Other] | readonly [infer Other, 'null']
     ? AvroValue<Other, Choices, Names> | null
-    : AreSimple<Branches> extends true
+    : AreSimpleAvro<Branches> extends true
       ? AvroValue<Branches[number], Choices, Names>
       : unknown
 
 /** Each of them shows by `typeof` which it is. */
-type AreSimple<Branches extends readonly unknown[]> = Branches[number] extends
+export type AreSimpleAvro<Branches extends readonly unknown[]> = Branches[number] extends
   'null' | 'boolean' | 'string' | 'bytes' | 'int'
   ? true
   : Branches[number] extends 'null' | 'boolean' | 'string' | 'bytes' | 'double'

@@ -10,9 +10,12 @@ export type RegistryCredentials =
   /** A bearer token; a function is asked before each request, so that it may renew it. */
   | { readonly token: string | (() => string | Promise<string>) }
 
+/** As `node:tls` takes them. */
+export type RegistryTls = SecureContextOptions & { readonly rejectUnauthorized?: boolean | undefined }
+
 export interface HttpSettings {
   readonly credentials: RegistryCredentials | null
-  readonly tls: (SecureContextOptions & { readonly rejectUnauthorized?: boolean | undefined }) | null
+  readonly tls: RegistryTls | null
   readonly headers: Readonly<Record<string, string>>
 }
 

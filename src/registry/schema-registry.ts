@@ -2,7 +2,7 @@ import { ConfigError, type ConfigIssue } from '../errors.js'
 import { anything, optionIssues, wholeNumber, withMethods, type Rules } from '../input/option-rules.js'
 import { isRecord } from '../input/shapes.js'
 import { systemRuntime, type Runtime } from '../runtime/runtime.js'
-import { HttpTransport, type HttpSettings, type RegistryCredentials } from './http-transport.js'
+import { HttpTransport, type HttpSettings, type RegistryCredentials, type RegistryTls } from './http-transport.js'
 import { RegistryClient } from './registry-client.js'
 import type { SchemaRegistry } from './schema.js'
 import type { RegistryTransport } from './transport.js'
@@ -18,7 +18,7 @@ export interface SchemaRegistryOptions {
   /** Name and password, or a bearer token. Never shown. */
   readonly credentials?: RegistryCredentials | undefined
   /** For `https`: authorities to trust, and a certificate with its key where the registry asks for one. As `node:tls` takes them. */
-  readonly tls?: HttpSettings['tls'] | undefined
+  readonly tls?: RegistryTls | undefined
   /** With every request. */
   readonly headers?: Readonly<Record<string, string>> | undefined
   /** Of one request at one address. Default 5,000. */
