@@ -15,7 +15,7 @@ const none: EventTime = Object.freeze({ kind: 'none' })
 const own: EventTime = Object.freeze({ kind: 'own' })
 
 /**
- * @param time the record's own; whatever was written there
+ * @param time the record's own; whatever was written there. `null`: nobody can tell
  * @param wallTime what the wall clock shows
  * @throws TidemarkError `invalid-timestamp` or `future-timestamp` where the strategy says `fail`
  */
@@ -23,9 +23,11 @@ export function eventTimeOf(
   { invalid, future }: WatermarkRules,
   partition: PartitionOrder,
   offset: number,
-  time: number,
+  time: number | null,
   wallTime: number,
 ): EventTime {
+  // It has its turn soon, and tells nothing of the time of others.
+  if (time === null) return clamped(partition, 0)
   if (!Number.isSafeInteger(time) || time < 0) {
     if (invalid === 'fail') throw timeProblem('invalid-timestamp', partition.place, offset, `its time is ${time}`)
     return invalid === 'skip' ? none : clamped(partition, wallTime)
@@ -36,8 +38,8 @@ export function eventTimeOf(
   throw timeProblem('future-timestamp', partition.place, offset, `it is ${time - wallTime} ms ahead of now`)
 }
 
-function clamped({ maxTimestamp }: PartitionOrder, wallTime: number): EventTime {
-  return { kind: 'clamped', timestamp: maxTimestamp === -Infinity ? wallTime : maxTimestamp }
+function clamped({ maxTimestamp }: PartitionOrder, otherwise: number): EventTime {
+  return { kind: 'clamped', timestamp: maxTimestamp === -Infinity ? otherwise : maxTimestamp }
 }
 
 function timeProblem(code: string, place: TopicPartition, offset: number, problem: string): TidemarkError {

@@ -245,11 +245,12 @@ export class OrderedInflow implements Supply {
     }
   }
 
-  #timeOf(held: HeldRecords, index: number): number {
+  #timeOf(held: HeldRecords, index: number): number | null {
     const { timestampOf } = this.#turns.rules
-    const message = timestampOf === null ? null : this.#inflow.messageOf(held.recordAt(index))
-    // Of what cannot be decoded nothing but the record's own time can be asked.
-    return timestampOf === null || message === null ? held.timeAt(index) : timestampOf(message)
+    if (timestampOf === null) return held.timeAt(index)
+    const message = this.#inflow.messageOf(held.recordAt(index))
+    // What cannot be decoded cannot be asked, and its own time may be of another kind: years ahead of all others in a replay.
+    return message === null ? null : timestampOf(message)
   }
 
   #worksOf(run: readonly OrderedRecord<HeldRecords>[]): readonly Work[] {

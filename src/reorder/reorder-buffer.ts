@@ -147,10 +147,11 @@ export class ReorderBuffer<Value> {
   /**
    * One record, in the order of its partition's log. What became due with it is ready after the next `release`.
    *
+   * @param originalTime `null` when nobody can tell
    * @param bytes what it keeps in memory
    * @throws TidemarkError `invalid-timestamp` or `future-timestamp` where the strategy says `fail`, `reorder-buffer-full`
    */
-  push(partition: PartitionOrder, offset: number, originalTime: number, value: Value, bytes: number): Pushed {
+  push(partition: PartitionOrder, offset: number, originalTime: number | null, value: Value, bytes: number): Pushed {
     partition.reach(offset)
     const time = eventTimeOf(this.#rules, partition, offset, originalTime, this.#wallTime)
     if (time.kind === 'none') {
@@ -159,7 +160,7 @@ export class ReorderBuffer<Value> {
       return 'skipped'
     }
     const { kind } = time
-    const timestamp = kind === 'own' ? originalTime : time.timestamp
+    const timestamp = kind === 'own' ? (originalTime as number) : time.timestamp
     // A time that was made up depends on the clock: another one may have been before.
     if (kind !== 'clamped' && partition.wasDone(timestamp, offset)) {
       if (kind === 'own') partition.record(timestamp, this.#now)
@@ -176,7 +177,16 @@ export class ReorderBuffer<Value> {
       this.#buffer.add(partition, offset, timestamp, bytes, value)
     } else {
       const before = partition.maxTimestamp
-      const record = new OrderedRecord(partition, offset, timestamp, bytes, value, lateByMs, originalTime, before)
+      const record = new OrderedRecord(
+        partition,
+        offset,
+        timestamp,
+        bytes,
+        value,
+        lateByMs,
+        originalTime ?? timestamp,
+        before,
+      )
       partition.outside(record)
       partition.alive(this.#now)
       if (lateByMs === null) this.#buffer.addMade(record)

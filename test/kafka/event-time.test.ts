@@ -4,8 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, inject, it } from 'vitest'
-import { createMessaging, defineTopic, string } from '../../src/index.js'
+import { boundedOutOfOrderness } from '../../src/event-time.js'
+import { createMessaging, DeadLetter, defineTopic, string } from '../../src/index.js'
 import { kafkajs } from '../../src/kafkajs.js'
+import { redrive } from '../../src/redrive.js'
 import { seededRandom } from '../../src/runtime/random.js'
 import { dieWithUs, removeWithUs } from '../support/reaper.js'
 import { delay, until } from '../support/waiting.js'
@@ -156,6 +158,61 @@ it('in event-time order over kills and rebalances nothing is missing, nothing ou
   // A kill repeats what was handled since the last commit, and what a snapshot cannot tell.
   expect(handled - stored.length).toBeLessThan(stored.length / 2)
 }, 300_000)
+
+it('what comes back by a redrive has the time of its origin: it is in order, and makes nothing else late', async () => {
+  const name = `detour-${process.pid}-${Date.now()}`
+  const events = defineTopic({ name, value: string(), partitions: 2, replicationFactor: 1 })
+  const dlq = defineTopic({ name: `${name}.dlq`, value: string(), deadLettersOf: events, replicationFactor: 1 })
+  const brokers = [...inject('kafkaBrokers')]
+  const messaging = createMessaging({ driver: kafkajs({ brokers }), logger: 'silent', durability: 'off' })
+  await messaging.ensureTopics([events, dlq])
+  const base = Date.now() - 3_600_000
+  const most = 400
+  const producer = messaging.producer()
+  const isRefused = (at: number) => at % 10 === 3
+  await Promise.all(
+    Array.from({ length: most }, (_, at) =>
+      producer.send(events, String(at), { key: `key ${at}`, partition: at % 2, timestamp: base + at * 100 }),
+    ),
+  )
+  const refusing = messaging.consumer({
+    group: `${name}.first`,
+    topics: [events],
+    deadLetter: { topic: dlq, breaker: false },
+    handle: ({ value }) => {
+      if (isRefused(Number(value))) throw new DeadLetter('not yet')
+    },
+  })
+  await refusing.start()
+  await until('all is settled', () => refusing.lag() === 0)
+  await refusing.stop()
+  const group = `${name}.redrive`
+  expect(await redrive(messaging, { from: dlq, allow: [events], group })).toMatchObject({ redriven: most / 10 })
+  // Newer ones follow behind what came back.
+  await Promise.all(
+    Array.from({ length: 100 }, (_, at) =>
+      producer.send(events, String(most + at), { partition: at % 2, timestamp: base + (most + at) * 100 }),
+    ),
+  )
+
+  const handled: { readonly at: number; readonly timestamp: number; readonly isLate: boolean }[] = []
+  const ordered = messaging.consumer({
+    group: `${name}.ordered`,
+    topics: [events],
+    // As long as the detour took, in event time.
+    reorder: { watermark: boundedOutOfOrderness(most * 100) },
+    handle: ({ value }, { order }) => {
+      handled.push({ at: Number(value), timestamp: order?.timestamp ?? 0, isLate: order?.late !== null })
+    },
+  })
+  await ordered.start()
+  await until('all is handled', () => handled.length === most + most / 10 + 100)
+  await messaging.close()
+  expect(handled.filter(({ isLate }) => isLate)).toEqual([])
+  const expected = Array.from({ length: most + 100 }, (_, at) => (at < most && isRefused(at) ? [at, at] : [at])).flat()
+  expect(handled.map(({ at }) => at)).toEqual(expected)
+  expect(handled.map(({ timestamp }) => timestamp)).toEqual(expected.map((at) => base + at * 100))
+}, 60_000)
 
 function toLine(line: string): Line {
   const [kind = '', epoch, timestamp, partition, offset] = line.split(' ')

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { DeadLetter, defineTopic, string, type HandlerContext, type Message } from 'tidemark'
+import { DeadLetter, defineTopic, json, string, type HandlerContext, type Message } from 'tidemark'
 import { memoryDedupe } from 'tidemark/dedupe'
 import { boundedOutOfOrderness, watermarksBy, type EventOrder } from 'tidemark/event-time'
 import type { Simulation } from 'tidemark/testing'
@@ -499,6 +499,33 @@ describe('a time that is none', () => {
       expect(one.stopped[0]?.code).toBe('watermark-strategy-failed')
       expect(one.stopped[0]?.message).toMatch(/threw RangeError/)
       expect(one.stopped[0]?.message).not.toMatch(/secret/)
+      await one.messaging.close()
+    }))
+
+  it('of what cannot be decoded is not known where a function tells it: all others stay in time and in order', () =>
+    over([[]], async (simulation) => {
+      const { cluster } = simulation
+      cluster.createTopic('t.dlq', { partitions: 1 })
+      const stored = (text: string) => ({
+        key: null,
+        value: Buffer.from(text),
+        headers: [],
+        timestamp: day + 9_000_000,
+      })
+      const texts = ['{', '{"at":300}', 'no', '{"at":100}', '{"at":200}', '{"at":900}']
+      cluster.appendTransaction('t', 0, texts.map(stored), 'commit')
+      const timestampOf = ({ value }: Message) => day + (value as { at: number }).at
+      const one = await inOrder(simulation, 'one', {
+        topics: [defineTopic({ name: 't', value: json<{ at: number }>() })],
+        deadLetter: 't.dlq',
+        reorder: { watermark: boundedOutOfOrderness(300).withTimestampAssigner(timestampOf) },
+      })
+      await until(simulation, () => one.handled.length === 4)
+      expect(one.handled.map(({ order }) => order.timestamp - day)).toEqual([100, 200, 300, 900])
+      expect(one.handled.every(({ order }) => order.late === null)).toBe(true)
+      await simulation.clock.sleep(2_000)
+      expect(cluster.records('t.dlq', 0).map(({ value }) => value?.toString())).toEqual(['{', 'no'])
+      expect(one.consumer.facts().partitions[0]?.lag).toBe(0)
       await one.messaging.close()
     }))
 
