@@ -44,6 +44,8 @@ export function detect({ messaging, store, profile = 'cp', ...options }: DetectO
   const { rules, noDataRules, groupInstanceId, onTrouble, onStopped } = options
   const isOrdered = profile === 'cp'
   const claims = new PartitionClaims(group)
+  // Under `transactional` all that is sent is sent by handlers.
+  const producer = isOrdered ? messaging.producer() : null
   const book: RuleBook = { rules, noDataRules: isOrdered ? noDataRules : [] }
   const totals: DetectCounts = { received: 0, accepted: 0, repeated: 0, conflicts: 0, filtered: 0, sent: 0 }
   /** By partition: what is decided before it was sent already. */
@@ -67,7 +69,7 @@ export function detect({ messaging, store, profile = 'cp', ...options }: DetectO
   const lookForSilence = async (watermark: number): Promise<void> => {
     const ours = consumer.facts().partitions.map(({ partition }) => partition)
     for (const silence of await judgeSilence(store.db, book.noDataRules, ours, watermark)) {
-      if (silence.events.length > 0) await messaging.producer().sendMany(alerts, [...silence.events])
+      if (silence.events.length > 0) await producer?.sendMany(alerts, [...silence.events])
       const nowhere = { topic: rawEvents.name, part: silence.part, nextOffset: 0 }
       await claims.write(store.db, nowhere, (tx) => silence.save(tx))
       totals.sent += silence.events.length

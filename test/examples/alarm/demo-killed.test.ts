@@ -18,7 +18,7 @@ it(
     await runPipeline({ driver: memory(), stores, sources: firstRows(sources, rows) })
     await closeAll(Object.values(stores))
     const expected = await readDatabases(whole)
-    expect(expected['alert']).toHaveLength(14)
+    expect(expected['alert']).toHaveLength(23)
 
     const cut = freshFolder()
     const args = ['--data-dir', cut, '--rows', String(rows)]

@@ -159,9 +159,10 @@ describe('detect in transactions', () => {
     }
     const last = await begin()
     await until(() => last.lag() === 0)
+    // What is judged is committed by the end.
+    for (const { messaging } of lives) await messaging.close()
     expect(await committedEvents(driver)).toEqual(expected)
     expect(lives.slice(0, -1).some(({ detecting }) => detecting.counts().received < rows)).toBe(true)
-    for (const { messaging } of lives) await messaging.close()
     await store.close()
   })
 
