@@ -120,7 +120,11 @@ export class HandOver {
   /** Hands partitions over as their positions become known. `first` is called once something (or nothing at all) was. */
   async take(partitions: readonly TopicPartition[], from: StartPosition, first: () => void): Promise<void> {
     this.#noteIds()
-    if (partitions.length === 0) return first()
+    if (partitions.length === 0) {
+      // That nothing comes besides says nothing of what is still looked up.
+      if (this.startless().length === 0) first()
+      return
+    }
     this.lose(partitions.filter((at) => this.#find(at) !== undefined))
     const taken = new Map(partitions.map((at) => [keyOf(at), this.#hold(at)]))
     const isWanted = (at: TopicPartition) => taken.get(keyOf(at))?.tenure.signal.aborted === false
