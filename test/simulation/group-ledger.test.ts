@@ -18,7 +18,15 @@ function groupOf() {
   const cluster = createMemoryCluster()
   const former = new FormerLogs(cluster)
   const report = (invariant: string) => void broken.push(invariant)
-  const ledger = new GroupLedger('shop', cluster, planOf(1), former, new Coverage(), () => false, report)
+  const ledger = new GroupLedger(
+    'shop',
+    cluster,
+    { ...planOf(1), delays: null },
+    former,
+    new Coverage(),
+    () => false,
+    report,
+  )
   let epochs = 0
   /** The group gives the partition to a member, which reads on from 10. */
   const given = (consumer: string, generationId: number) => {

@@ -17,7 +17,7 @@ function readers() {
   const broken: string[] = []
   const cluster = createMemoryCluster()
   const report = (invariant: string) => void broken.push(invariant)
-  const plan = { ...planOf(1), order: 'partition', reorder: null } as const
+  const plan = { ...planOf(1), order: 'partition', reorder: null, delays: null } as const
   const ledger = new LoneLedger(
     cluster,
     plan,
