@@ -29,9 +29,9 @@ export const basics: readonly (readonly [file: string, output: RegExp])[] = [
     /^an answer was lost: stored once\nthe leader moved: .*\nall brokers silent: after 120 s the outcome is unknown\nthey answer again: .*\n$/,
   ],
   ['07-commit-by-hand.ts', /^first committed o-0 o-1\nfirst stopped\nsecond handled o-2 o-3\nsecond handled o-4\n$/],
+  ['08-once-only.ts', /^6 orders came, 3 rows, invoices for o-1 o-2 o-3\n$/],
   [
     '09-redrive.ts',
     /^shipped: o-1 o-3\nwould go: 2, shipped: 2\nwent: 2, left: 0\nshipped: o-1 o-2 o-3 o-4\nwent by the same call once more: 0\n$/,
   ],
-  ['08-once-only.ts', /^6 orders came, 3 rows, invoices for o-1 o-2 o-3\n$/],
 ]
