@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url'
-import { defineConfig } from 'vitest/config'
+import { configDefaults, defineConfig } from 'vitest/config'
 
 const source = (file: string) => fileURLToPath(new URL(`./src/${file}`, import.meta.url))
 
@@ -12,6 +12,11 @@ export default defineConfig({
   },
   test: {
     include: ['test/{unit,types,package,contract,simulation,examples}/**/*.test.ts', 'examples/**/*.test.ts'],
+    // The whole demo takes a third of the time that a quick look at everything may take: CI runs it as a stage of its own.
+    exclude: [
+      ...configDefaults.exclude,
+      ...(process.env['TIDEMARK_DEMO'] ? [] : ['test/examples/alarm/demo{,-killed}.test.ts']),
+    ],
     testTimeout: 30_000,
     env: { TIDEMARK_LOG: 'silent' },
     setupFiles: ['test/support/equal-buffers.ts'],

@@ -800,7 +800,12 @@ describe('an address that came from the cluster', () => {
     expect(error.message).not.toMatch(/advertised/)
   })
 
-  it.each(['send', 'start', 'committedOffsets'] as const)('shows in what a caller is told: %s', async (call) => {
+  // Each takes the time until it is told that a broker does not answer, so they wait for it together.
+  it('shows in what a caller is told: of a send, a start and an admin call', async () => {
+    await Promise.all((['send', 'start', 'committedOffsets'] as const).map(namesTheListener))
+  })
+
+  async function namesTheListener(call: 'send' | 'start' | 'committedOffsets'): Promise<void> {
     const gone = await start()
     const { port } = gone
     await gone.stop()
@@ -834,6 +839,6 @@ describe('an address that came from the cluster', () => {
     )
     await eventually(() => isRefused, 'the address refuses')
     time.skip(timeoutMs)
-    expect((await error)?.message).toMatch(/advertised\.listeners of broker 1/)
-  })
+    expect((await error)?.message, call).toMatch(/advertised\.listeners of broker 1/)
+  }
 })
