@@ -119,7 +119,7 @@ export class OrderedInflow implements Supply {
 
   /** Everything that was fetched is in the order. */
   get isTakenUp(): boolean {
-    return !this.#inflow.canTake
+    return this.#inflow.isTakenUp
   }
 
   push(fetched: FetchedRecords): void {
@@ -189,7 +189,7 @@ export class OrderedInflow implements Supply {
   }
 
   get #mayTakeUp(): boolean {
-    if (this.#state !== 'open' || this.order.paused || this.#turns.isDraining || this.isTakenUp) return false
+    if (this.#state !== 'open' || this.order.paused || this.#turns.isDraining || !this.#inflow.canTake) return false
     // What is ahead moves nobody, and what is ready waits for handlers alone: more of it waits as bytes.
     return this.#isSlowest && this.#turns.buffer.readyRecords < enoughReady
   }

@@ -64,6 +64,11 @@ export class Inflow implements Supply {
     return this.#end !== null && this.#unsettledRecords === 0
   }
 
+  /** Nothing that was fetched waits to be taken, nor for what it is decoded with. */
+  get isTakenUp(): boolean {
+    return this.#backlog.isEmpty
+  }
+
   push(fetched: FetchedRecords): void {
     this.#backlog.push(fetched)
   }

@@ -4,6 +4,7 @@ import { memoryDedupe } from 'tidemark/dedupe'
 import { boundedOutOfOrderness, watermarksBy, type EventOrder } from 'tidemark/event-time'
 import type { Simulation } from 'tidemark/testing'
 import { textHeader } from '../../../src/message/headers.js'
+import { deferred } from '../../../src/runtime/deferred.js'
 import { open, simulated, t, until } from '../consumer/simulated.js'
 import { day, inOrder, inTimeOrder, putTimes } from './reading.js'
 
@@ -438,6 +439,39 @@ describe('a stop', () => {
       await Promise.all([one.messaging.close(), two.messaging.close()])
     }),
   )
+})
+
+describe('a partition that waits for a schema', () => {
+  /** Values that begin with 1 are decoded once that is told. */
+  const withSchema = () => {
+    const told = deferred<void>()
+    let isTold = false
+    void told.promise.then(() => (isTold = true))
+    const missing = (bytes: Buffer | null) =>
+      isTold || bytes?.[0] !== 0x31 ? null : { what: 'a schema', load: () => told.promise }
+    const plain = defineTopic({ name: 't', value: string() })
+    return { told, topic: { ...plain, value: { ...plain.value, reading: { missing } } } }
+  }
+
+  it('is not idle: none of its records is late because their schema was', () =>
+    over(
+      [
+        [500, 900],
+        [100, 200],
+      ],
+      async (simulation) => {
+        const { topic, told } = withSchema()
+        const watermark = boundedOutOfOrderness(100).withIdleness({ timeoutMs: 2_000 })
+        const one = await inOrder(simulation, 'one', { topics: [topic], reorder: { watermark } })
+        await simulation.clock.sleep(10_000)
+        expect(one.values()).toEqual([])
+        told.resolve()
+        await until(simulation, () => one.handled.length === 4)
+        expect(one.values()).toEqual(['1@100', '1@200', '0@500', '0@900'])
+        expect(one.handled.every(({ order }) => order.late === null)).toBe(true)
+        await one.messaging.close()
+      },
+    ))
 })
 
 describe('a time that is none', () => {
