@@ -17,7 +17,7 @@ import { endOfTransaction, type ChosenOffset } from './end-of-transaction.js'
 import { sendHeld, type HeldRecord } from './held-sends.js'
 import type { MemberTransactionsSettings, TransactionalMember } from './member.js'
 import { Refusals, type Purpose } from './refusals.js'
-import { askGroup, type Resolved } from './told-by-group.js'
+import { askGroup, LastOnRecord, type Resolved } from './told-by-group.js'
 
 type State = 'idle' | 'beginning' | 'open' | 'ending' | 'in-doubt' | 'closed'
 
@@ -69,6 +69,7 @@ export class MemberTransactions implements Ledger {
   /** What they settled was taken back while they were being given up: nothing of them counts any more. */
   readonly #undone = new WeakSet<OwnedPartition>()
   readonly #refusals = new Refusals()
+  readonly #onRecord = new LastOnRecord()
   /** More of them is settled than one commit can tell. */
   readonly #crowded = new Set<OwnedPartition>()
 
@@ -325,6 +326,7 @@ export class MemberTransactions implements Ledger {
   #committed(chosen: readonly ChosenOffset[], choice: number): void {
     for (const { partition, state } of chosen) {
       partition.acknowledged = state
+      this.#onRecord.note(partition, state)
       this.#confirmations.onRecord(partition, choice)
       this.#count('committed')
     }
@@ -340,10 +342,9 @@ export class MemberTransactions implements Ledger {
     if (!this.#is('closed')) this.#state = 'in-doubt'
     tell(this.#parts.telemetry, { kind: 'commit-delayed', partitions: chosen.length })
     const { runtime } = this.#parts
-    const ask = () => askGroup(chosen, this.#member, runtime, this.#closed.signal)
+    const ask = () => askGroup(chosen, this.#onRecord, this.#member, runtime, this.#closed.signal)
     const told = resolved.then((outcome) => (outcome === 'unknown' ? ask() : outcome))
-    const onLate = () => 'unknown' as const
-    const until = { clock: runtime.clock, deadline: Infinity, signal: this.#closed.signal, onLate }
+    const until = { ...runtime, deadline: Infinity, signal: this.#closed.signal, onLate: () => 'unknown' as const }
     const outcome = await withinDeadline(told, until).catch(() => 'closed')
     if (outcome === 'committed') this.#committed(chosen, choice)
     else if (outcome === 'aborted') this.#rewind(error)
