@@ -22,5 +22,10 @@ export function isDelayTopicOf(topic: string, name: string): boolean {
   return name.startsWith(`${topic}.retry.`) && behindName.test(name)
 }
 
+/** Of whichever topic. */
+export function isNamedForDelay(name: string): boolean {
+  return name.includes('.retry.') && behindName.test(name)
+}
+
 const delayOnly = /^\d+(?:ms|[smhd])$/
 const behindName = /\.\d+(?:ms|[smhd])$/

@@ -4,6 +4,7 @@ import type { MemoryCluster } from '../../drivers/memory/memory-cluster.js'
 import type { HeldRequest } from '../../drivers/memory/network/fault-rules.js'
 import { noHeaders } from '../../message/record.js'
 import type { Random } from '../../runtime/random.js'
+import { isNamedForDelay } from '../../topic/delay-topic-name.js'
 import type { VirtualClock } from '../time/virtual-clock.js'
 
 /** The ways a simulated cluster is disturbed. More may come. */
@@ -218,7 +219,9 @@ export const disturbances: Readonly<Record<Disturbance, (scene: Scene) => string
   transaction: (scene: Scene) => {
     const { cluster, random, openTransactions, clock } = scene
     const at = anyPartition(cluster, random)
-    if (at === null || cluster.partitionFacts(at.topic, at.partition).leader < 0) return ''
+    // Delay topics are their consumer's own: what others write there would be told as records of their source.
+    if (at === null || isNamedForDelay(at.topic)) return ''
+    if (cluster.partitionFacts(at.topic, at.partition).leader < 0) return ''
     const outcome = pick(random, ['commit', 'abort', 'open'] as const)
     const records = Array.from({ length: 1 + draw(random, 4) }, () => ({
       key: Buffer.from('filler'),
