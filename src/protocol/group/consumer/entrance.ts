@@ -9,7 +9,13 @@ import { instanceInUse } from './codes.js'
 import type { Beat, Heartbeats } from './heartbeat.js'
 
 export type Entered =
-  | { readonly kind: 'entered'; readonly answer: ConsumerGroupHeartbeatAnswer; readonly askedAt: number }
+  | {
+      readonly kind: 'entered'
+      readonly answer: ConsumerGroupHeartbeatAnswer
+      readonly askedAt: number
+      /** As we asked for them. */
+      readonly topics: readonly string[]
+    }
   | { readonly kind: 'failed'; readonly error: TidemarkError }
   /** Nobody wants to join any more. */
   | { readonly kind: 'ended' }
@@ -64,13 +70,14 @@ export class Entrance {
     this.#predecessorSince = null
     for (let attempt = 1; !signal.aborted; attempt += 1) {
       const askedAt = clock.now()
+      const { topics } = this.#context.settings
       const beat = await this.#parts.heartbeats.join(Infinity, signal)
       if (beat.kind === 'unanswered' && beat.sent === 'maybe') this.#state = 'in doubt'
       if (beat.kind === 'answered' && beat.answer.memberEpoch > memberEpochs.joins) {
         this.#state = 'inside'
         this.#trouble = null
         this.#parts.denials.forget(what)
-        return { kind: 'entered', answer: beat.answer, askedAt }
+        return { kind: 'entered', answer: beat.answer, askedAt, topics }
       }
       if (signal.aborted) break
       const failure = await this.#failureOf(beat, what)

@@ -10,7 +10,7 @@ import { Denials } from '../../cluster/denials.js'
 import type { Membership, MembershipEvents, MembershipFacts } from '../membership.js'
 import { PartitionsAtFirst } from '../partitions-at-first.js'
 import { judgeMembersCommit } from './codes.js'
-import { Entrance } from './entrance.js'
+import { Entrance, type Entered } from './entrance.js'
 import { Heartbeats, keepAlive } from './heartbeat.js'
 import type { OwnedById } from './owned-by-id.js'
 import { Term, type TermEnd } from './term.js'
@@ -164,13 +164,13 @@ export class ConsumerMember implements Membership {
       if (entered.kind === 'failed') this.#failure ??= entered.error
       if (entered.kind !== 'entered') break
       tell(this.#context.settings, { kind: 'inside-group-again' })
-      await this.#belong(entered.answer, entered.askedAt)
+      await this.#belong(entered)
     }
     await this.#finish()
   }
 
   /** The life of one term: from its first answer until everything is given up or gone. */
-  async #belong(answer: ConsumerGroupHeartbeatAnswer, askedAt: number): Promise<void> {
+  async #belong({ answer, askedAt, topics }: Extract<Entered, { kind: 'entered' }>): Promise<void> {
     const term = new Term(answer.memberEpoch)
     this.#term = term
     this.#machine.to('stable')
@@ -190,6 +190,8 @@ export class ConsumerMember implements Membership {
     this.#answered(term, answer, askedAt)
 
     const stopListening = this.#context.onTopicsChange?.(() => term.doubt())
+    // They may have become others while the join was out.
+    if (this.#context.settings.topics !== topics) term.doubt()
     const first = await Promise.race([term.ended, this.#stopAsked.promise])
     stopListening?.()
     if (first.kind === 'stop') await this.#close(term)

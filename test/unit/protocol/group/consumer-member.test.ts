@@ -212,6 +212,21 @@ describe('members of a group that its coordinator divides', () => {
     await stopAll(one)
   })
 
+  it('hear of a topic that came to match while their join was out', async () => {
+    const matching = { patterns: [/^t.*$/], except: [] }
+    const one = member({ topics: [], matching, metadataMaxAgeMs: 1_000 })
+    const join = cluster.faults.holdRequest({ api: 'consumerGroupHeartbeat' })
+    const started = one.consumer.start(clock.now() + 30_000)
+    await clock.advance(500)
+    cluster.createTopic('t-later', { partitions: 1 })
+    await clock.advance(1_500)
+    join.release()
+    await clock.runUntil(started)
+    await clock.advance(2 * intervalMs)
+    expect(one.held().sort()).toEqual([...all, 't-later-0'].sort())
+    await stopAll(one)
+  })
+
   it('commit at the next try what was refused for an epoch that rose meanwhile', async () => {
     const one = member()
     await one.start()
