@@ -238,6 +238,8 @@ export class ConsumerMember implements Membership {
       if (!goesOn()) return
     }
     this.#machine.to('stable')
+    // What was meant for us may have gone again before anybody knew where it starts.
+    if (term.owned.size === 0) this.#events.assigned([], this.#context.settings.from)
   }
 
   #assign(term: Term, comes: readonly OwnedById[]): void {

@@ -227,6 +227,19 @@ describe('members of a group that its coordinator divides', () => {
     await stopAll(one)
   })
 
+  it('have started when all that was meant for them went before anybody knew where it starts', async () => {
+    const one = member()
+    const offsets = cluster.faults.holdRequest({ api: 'offsetFetch' })
+    const started = one.consumer.start(clock.now() + 20_000)
+    await clock.advance(500)
+    cluster.deleteTopic('t')
+    await clock.advance(2_000)
+    offsets.release()
+    await clock.runUntil(started)
+    expect(one.held()).toEqual([])
+    await stopAll(one)
+  })
+
   it('commit at the next try what was refused for an epoch that rose meanwhile', async () => {
     const one = member()
     await one.start()
