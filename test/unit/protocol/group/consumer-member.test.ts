@@ -160,6 +160,17 @@ describe('members of a group that its coordinator divides', () => {
     await stopAll(first, second)
   })
 
+  it('whose coordinator moves just after partitions were added are given those', async () => {
+    const one = member()
+    await one.start()
+    await clock.advance(intervalMs)
+    cluster.addPartitions('t', 7)
+    cluster.faults.moveCoordinator('g')
+    await clock.advance(4 * intervalMs)
+    expect(one.held().sort()).toEqual([...all, 't-6'])
+    await stopAll(one)
+  })
+
   it('that are fenced lose all and come back under the same id', async () => {
     const one = member()
     await one.start()

@@ -22,6 +22,8 @@ export interface ConsumerGroupSnapshot {
   readonly targetEpoch: number
   readonly division: Division
   readonly members: readonly ConsumerMember[]
+  /** What the group epoch was raised for: what changes while the group is nowhere is seen where it comes to. */
+  readonly subscribed: string
 }
 
 /**
@@ -37,7 +39,6 @@ export class ConsumerGroup {
   #groupEpoch = 0
   #targetEpoch = 0
   #division: Division = new Map()
-  /** What the group epoch was raised for. */
   #subscribed = ''
 
   constructor(cluster: ClusterState, snapshot: ConsumerGroupSnapshot | null) {
@@ -51,7 +52,7 @@ export class ConsumerGroup {
       this.#restartSession(member.memberId)
       if (member.state === 'unrevoked') this.#startRebalanceTimer(member)
     }
-    this.#subscribed = this.#describeSubscribed()
+    this.#subscribed = snapshot.subscribed
   }
 
   get state(): ConsumerGroupState {
@@ -132,6 +133,7 @@ export class ConsumerGroup {
       targetEpoch: this.#targetEpoch,
       division: this.#division,
       members: this.members,
+      subscribed: this.#subscribed,
     }
   }
 
