@@ -38,7 +38,7 @@ const waitsForPredecessor =
  * | state    | a join                     | becomes |
  * |----------|----------------------------|---------|
  * | outside  | without an answer          | in doubt |
- * | in doubt | refused for a member with our instance id | withdrawn: outside, or in doubt still when that got no answer; then again |
+ * | in doubt | refused for a member with our instance id | withdrawn: outside, or in doubt still when nobody judged that; then again |
  * | outside  | refused for a member with our instance id | outside; again until its session must be over, then it failed |
  * | any      | answered well              | inside |
  * | any      | refused else               | as it was |
@@ -110,9 +110,8 @@ export class Entrance {
     const { runtime, settings } = this.#context
     if (this.#state !== 'outside') {
       const deadline = runtime.clock.now() + settings.requestTimeoutMs
-      const { kind } = await this.#parts.heartbeats.leave(memberEpochs.leavesForAWhile, deadline)
-      // Refused: it is not ours that is a member.
-      if (kind !== 'unanswered') this.#state = 'outside'
+      const withdrawn = await this.#parts.heartbeats.leave(memberEpochs.leavesForAWhile, deadline)
+      if (!mayBeAMemberYet(withdrawn)) this.#state = 'outside'
       return null
     }
     const now = runtime.clock.now()
@@ -133,4 +132,10 @@ export class Entrance {
     settings.logger.debug({ group: settings.groupId, reason, delayMs }, 'not in the group yet')
     await pause(runtime.clock, delayMs, signal)
   }
+}
+
+/** Nobody has judged the withdrawal. Refused by who has, it is not ours that is a member. */
+function mayBeAMemberYet(withdrawn: Beat): boolean {
+  const isPutOff = withdrawn.kind === 'refused' && ['coordinator-moved', 'wait'].includes(withdrawn.verdict)
+  return isPutOff || withdrawn.kind === 'denied' || withdrawn.kind === 'unanswered'
 }

@@ -320,6 +320,17 @@ describe('a member with an instance id', () => {
     await stopAll(one)
   })
 
+  it('whose join got no answer withdraws it until somebody has taken that', async () => {
+    const heartbeats = { api: 'consumerGroupHeartbeat' } as const
+    cluster.faults.loseNextAnswer(heartbeats)
+    cluster.faults.failNext({ ...heartbeats, nth: 3 }, brokerCode.NOT_COORDINATOR)
+    const one = member(instance)
+    await one.start(4_000)
+    await clock.advance(100)
+    expect(heldBy(one)).toEqual(all)
+    await stopAll(one)
+  })
+
   it('that another process has ends with an error that says so', async () => {
     const one = member(instance)
     await one.start()
