@@ -7,6 +7,7 @@ import type {
   GroupAssignment,
 } from '../../../../src/protocol/group/classic/assignors/assignor.js'
 import { assignorByName } from '../../../../src/protocol/group/classic/assignors/by-name.js'
+import { cooperativeSticky } from '../../../../src/protocol/group/classic/assignors/cooperative-sticky.js'
 import { decodeHeldBefore, encodeHeldBefore } from '../../../../src/protocol/group/classic/assignors/held-before.js'
 import { range } from '../../../../src/protocol/group/classic/assignors/range.js'
 import { kafkajsRoundRobin, roundRobin } from '../../../../src/protocol/group/classic/assignors/round-robin.js'
@@ -225,5 +226,24 @@ describe('sticky', () => {
   it('keeps what is owned over its encoding', () => {
     const owned = { generationId: 7, partitions: [{ topic: '__proto__', partition: 3 }, { topic: 'b', partition: 0 }] } // prettier-ignore
     expect(decodeHeldBefore(encodeHeldBefore(owned))).toEqual(owned)
+  })
+})
+
+describe('cooperative-sticky', () => {
+  const claiming = (memberId: string, generationId: number, ...numbers: number[]): AssignorMember => {
+    const partitions = numbers.map((partition) => ({ topic: 't', partition }))
+    return { ...member(memberId, ['t']), owned: { generationId, partitions } }
+  }
+  const divide = (partitions: number, ...members: AssignorMember[]) =>
+    text(cooperativeSticky.assign(members, new Map([['t', partitions]])))
+
+  it('gives nobody what another may read still, also not to one that claims it in error', () => {
+    const held = claiming('b', 5, 0, 1, 2, 3)
+    expect(divide(4, claiming('a', 4, 3), held)).toEqual({ a: '', b: 't-0 t-1' })
+    expect(divide(4, claiming('a', 5, 0), held)).toEqual({ a: '', b: 't-1 t-2' })
+  })
+
+  it('leaves with its owner what an older claim is made to', () => {
+    expect(divide(2, claiming('a', 4, 0), claiming('b', 5, 0))).toEqual({ a: 't-1', b: 't-0' })
   })
 })

@@ -37,25 +37,37 @@ export const cooperativeSticky: Assignor = {
   },
 }
 
-/** Whatever anybody says that it holds goes to nobody else in this round, be the claim old or wrong. */
+/**
+ * Whatever anybody says that it holds goes to nobody else in this round, be the claim old or wrong. Who claims it as well
+ * keeps it only under the newest claim of all: the other may read it still.
+ */
 function withoutWhatOthersHold(target: GroupAssignment, held: ReadonlyMap<string, HeldBefore>): GroupAssignment {
-  const holders = new Map<string, Set<string>>()
-  for (const [memberId, { partitions }] of held) {
+  const claims = new Map<string, Map<string, number>>()
+  for (const [memberId, { generationId, partitions }] of held) {
     for (const { topic, partition } of partitions) {
       const key = partitionKey(topic, partition)
-      const known = holders.get(key)
-      if (known) known.add(memberId)
-      else holders.set(key, new Set([memberId]))
+      const known = claims.get(key)
+      if (known) known.set(memberId, generationId)
+      else claims.set(key, new Map([[memberId, generationId]]))
     }
   }
   return new Map(
     [...target].map(([memberId, partitions]) => [
       memberId,
       partitions.filter(({ topic, partition }) => {
-        const of = holders.get(partitionKey(topic, partition))
-        return of === undefined || of.has(memberId)
+        const of = claims.get(partitionKey(topic, partition))
+        return of === undefined || isNewest(of, memberId)
       }),
     ]),
+  )
+}
+
+/** A claim of an unknown generation may be of any. */
+function isNewest(claims: ReadonlyMap<string, number>, memberId: string): boolean {
+  const own = claims.get(memberId)
+  if (own === undefined) return false
+  return [...claims].every(
+    ([claimant, generationId]) => claimant === memberId || (generationId !== unknownGeneration && generationId < own),
   )
 }
 
