@@ -23,7 +23,7 @@ export const groupMutants: readonly Mutant[] = [
   {
     name: 'what another member holds is dealt out at once',
     file: 'src/protocol/group/classic/assignors/cooperative-sticky.ts',
-    find: 'return of === undefined || of.has(memberId)',
+    find: 'return of === undefined || isNewest(of, memberId)',
     replace: 'return of === undefined || of.size > 0',
     why: 'the next owner starts while the former one still works on it',
     units,

@@ -1,5 +1,6 @@
 import { brokerCodeName } from '../../src/connection/broker-error.js'
 import type { AnswerTo, Request } from '../../src/connection/requests/apis.js'
+import type { JoinGroupRequest } from '../../src/connection/requests/groups.js'
 import type { OffsetCommitRequest } from '../../src/connection/requests/offsets.js'
 import type { DrainReport } from '../../src/telemetry/drain-report.js'
 import type { AssignedPartition, PositionReset } from '../../src/driver/consumer.js'
@@ -31,6 +32,9 @@ export class GroupLedger {
   readonly #waived = new Map<string, Waiver[]>()
   /** Who asked to commit a partition in a generation, with its instance id if it has one. */
   readonly #committers = new Map<string, { readonly consumer: string; readonly instanceId: string | null }>()
+  readonly #formations = new Map<number, { readonly again: number; readonly members: Set<string> }>()
+  /** How often its generation had been formed before, by member and generation. */
+  readonly #formedIn = new Map<string, number>()
   #turns = 0
   repeated = 0
   /** Repeats that a late commit explains: Kafka takes it as long as its generation lasts. Reported like all the others. */
@@ -54,6 +58,7 @@ export class GroupLedger {
 
   answered(consumer: string, request: Request, answer: AnswerTo<Request>): void {
     if (request.api === 'offsetCommit') this.#noteRefused(answer as AnswerTo<typeof request>)
+    if (request.api === 'joinGroup') this.#noteJoined(consumer, answer as AnswerTo<typeof request>)
     if (request.api !== 'syncGroup') return
     const { errorCode, assignment } = answer as AnswerTo<typeof request>
     if (errorCode !== 0) return
@@ -80,12 +85,26 @@ export class GroupLedger {
         (tenure !== undefined && tenure.state !== 'over' && this.#gaveBefore(consumer, givenAs, generationId))
       if (isKept) this.coverage.met('commit of what was kept through a rebalance')
       if (given?.has(givenAs) !== true && !isKept) this.report('commits only what the generation gave', what)
-      this.#checkAlone(`${generationId}/${key}`, consumer, groupInstanceId, what)
+      const formed = this.#formedIn.get(`${consumer}/${generationId}`) ?? 0
+      this.#checkAlone(`${generationId} formed again ${formed} times/${key}`, consumer, groupInstanceId, what)
       this.#checkCommittedInTenure(tenure, offset, what)
       if (this.#countsInFormerLog(consumer, generationId, { topic, partition }, offset)) {
         this.coverage.met('commit of a log that was cut or made anew')
       } else this.#checkSettled({ topic, partition }, offset, what)
     }
+  }
+
+  /**
+   * A coordinator that moves keeps only generations whose division it was told, so the one that was being formed is formed
+   * again under its number, by members who hold nothing of it: they were told that the former one is over.
+   */
+  #noteJoined(consumer: string, { errorCode, generationId }: AnswerTo<JoinGroupRequest>): void {
+    if (errorCode !== 0) return
+    const known = this.#formations.get(generationId) ?? { again: 0, members: new Set<string>() }
+    const formation = known.members.has(consumer) ? { again: known.again + 1, members: new Set<string>() } : known
+    formation.members.add(consumer)
+    this.#formations.set(generationId, formation)
+    this.#formedIn.set(`${consumer}/${generationId}`, formation.again)
   }
 
   /** Its beginning may be told late: where it starts has to be looked up, and meanwhile the group goes on. */
