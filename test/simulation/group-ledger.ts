@@ -86,7 +86,13 @@ export class GroupLedger {
       if (isKept) this.coverage.met('commit of what was kept through a rebalance')
       if (given?.has(givenAs) !== true && !isKept) this.report('commits only what the generation gave', what)
       const formed = this.#formedIn.get(`${consumer}/${generationId}`) ?? 0
-      this.#checkAlone(`${generationId} formed again ${formed} times/${key}`, consumer, groupInstanceId, what)
+      this.#checkAlone(
+        `${generationId} formed again ${formed} times/${key}`,
+        { topic, partition },
+        consumer,
+        groupInstanceId,
+        what,
+      )
       this.#checkCommittedInTenure(tenure, offset, what)
       if (this.#countsInFormerLog(consumer, generationId, { topic, partition }, offset)) {
         this.coverage.met('commit of a log that was cut or made anew')
@@ -114,12 +120,29 @@ export class GroupLedger {
     return false
   }
 
-  /** Whoever replaces a member of its instance id has the same partitions in the same generation. */
-  #checkAlone(place: string, consumer: string, instanceId: string | null, what: string): void {
-    const former = this.#committers.get(place)
-    if (former === undefined) this.#committers.set(place, { consumer, instanceId })
-    else if (former.consumer !== consumer && (instanceId === null || former.instanceId !== instanceId))
+  /** Whoever replaces a member of its instance id has the same partitions in the same generation; one that gave it up has none. */
+  #checkAlone(
+    formation: string,
+    place: TopicPartition,
+    consumer: string,
+    instanceId: string | null,
+    what: string,
+  ): void {
+    const former = this.#committers.get(formation)
+    const isReplaced = former === undefined || (instanceId !== null && former.instanceId === instanceId)
+    if (!isReplaced && former.consumer !== consumer && this.#holds(former.consumer, place))
       this.report('in one generation a partition has one owner that commits it', `${what} after ${former.consumer}`)
+    if (former === undefined || !this.#holds(former.consumer, place))
+      this.#committers.set(formation, { consumer, instanceId })
+  }
+
+  #holds(consumer: string, { topic, partition }: TopicPartition): boolean {
+    return this.tenures
+      .all()
+      .some(
+        (each) =>
+          each.consumer === consumer && each.topic === topic && each.partition === partition && each.state !== 'over',
+      )
   }
 
   /** Its reader has not noticed yet. Whether the next one is misled shows in the end. */
