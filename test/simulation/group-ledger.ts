@@ -284,13 +284,29 @@ export class GroupLedger {
       const from = committed.get(key) ?? 0
       const wasCut = this.former.cutsOf({ topic, partition }).length > 0
       // What is committed may be of the former log.
+      const isTakenBack = this.#isTakenBackTo({ topic, partition }, from)
       const left = readable(this.cluster, topic, partition, this.plan.isolation, wasCut ? 0 : from).filter(
         (record) =>
-          !wasCut || record.offset >= from || !this.#isSettled({ topic, partition }, record.offset, textOf(record)),
+          (!wasCut && !isTakenBack) ||
+          (wasCut && record.offset >= from) ||
+          !this.#isSettled({ topic, partition }, record.offset, textOf(record)),
       )
       if (left.length > 0) missing.push(`${this.group} has ${left.length} record(s) of ${key} from ${from} left`)
     }
     return missing
+  }
+
+  /** By a commit of a former owner that got no answer: a generation that is formed again takes what was meant for the one before. */
+  #isTakenBackTo({ topic, partition }: TopicPartition, offset: number): boolean {
+    return this.tenures
+      .all()
+      .some(
+        (each) =>
+          each.topic === topic &&
+          each.partition === partition &&
+          each.state === 'over' &&
+          each.doubtfulCommit <= offset,
+      )
   }
 
   #isRead(topic: string): boolean {
@@ -346,6 +362,12 @@ export class GroupLedger {
     }
   }
 
+  /** Its producer did not learn that it was stored before its topic was made anew, and stored it in the new one too. */
+  #isStoredAgain({ topic, partition, offset, text }: Execution, before: Tenure, after: Tenure): boolean {
+    const cuts = this.former.cutsOf({ topic, partition }).slice(before.cutsBefore, after.cutsBefore)
+    return cuts.some(({ from }) => from <= offset) && this.former.held({ topic, partition }, offset, text)
+  }
+
   #checkRepeat(former: Execution, latter: Execution): void {
     const { tenure: before, offset, topic, partition } = former
     const { tenure: after, besides } = latter
@@ -367,6 +389,7 @@ export class GroupLedger {
             range.topic === topic && range.partition === partition && range.from <= offset && offset < range.to,
         ),
       )
+    if (this.#isStoredAgain(former, before, after)) return
     if (before.doubtfulCommit <= offset) this.takenBack += 1
     // Of two that held the partition at the same time, the one that had lost it says so.
     const isLate = isBefore(after, before) || besides.includes(before)

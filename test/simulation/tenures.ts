@@ -275,12 +275,24 @@ export class Tenures {
       end: 'running',
     }
     const what = `${consumer} starts ${topic}-${partition}@${offset}`
-    if (tenure === null || tenure.state === 'over') this.report('handlers start only while the partition is ours', what)
-    else this.#checkStart(tenure, execution, what)
+    if (tenure !== null && tenure.state !== 'over') this.#checkStart(tenure, execution, what)
+    else if (!this.#readsDelayed(consumer, place)) this.report('handlers start only while the partition is ours', what)
     tenure?.running.add(execution)
     this.#listAt(place, offset).push(execution)
     this.handled += 1
     return execution
+  }
+
+  /** What comes back from a delay topic may come before it is known where the partition itself starts. */
+  #readsDelayed(consumer: string, { topic, partition }: TopicPartition): boolean {
+    if (this.plan.delays === null) return false
+    return this.all().some(
+      (each) =>
+        each.consumer === consumer &&
+        each.partition === partition &&
+        each.state !== 'over' &&
+        each.topic.startsWith(`${topic}.retry.`),
+    )
   }
 
   /** What a consumer is handling, of whatever partitions. */
