@@ -26,6 +26,8 @@ import { Users } from './users.js'
 /** All of this takes virtual time. */
 const sendingLimitMs = 60_000
 const catchUpLimitMs = 240_000
+/** Of many records that cannot be handled, with nothing left that succeeds beside them, each is given up after twice as long. */
+const floodLimitMs = 10 * catchUpLimitMs
 const checkEveryMs = 250
 
 interface Group {
@@ -330,7 +332,7 @@ export class Scenario {
   /** Until every group has committed everything there is to read. */
   async #catchUp(): Promise<void> {
     const { clock } = this.#simulation
-    const until = clock.now() + catchUpLimitMs
+    const until = clock.now() + (this.#plan.breaker === false ? catchUpLimitMs : floodLimitMs)
     // What was held at random is still on its way.
     const settledAt = clock.now() + ((this.#plan.nemesis.requestFaults ?? 0) > 0 ? 8_500 : 500)
     for (;;) {
