@@ -26,7 +26,7 @@ export interface Submission {
   readonly sizeBytes: number
   readonly sink: ReceiptSink
   readonly slot: number
-  /** `null` until the topic's partition count is known; then chosen once, for good. */
+  /** `null` until the topic's partition count is known and its value is whole; then chosen once, for good. */
   queue: PartitionQueue | null
 }
 
@@ -141,6 +141,13 @@ export class Placement {
   place(submission: Submission): void {
     if (submission.queue === null) this.#placeByTopic(submission)
     else this.#enqueue(submission, submission.queue)
+  }
+
+  /** The same, of one that stood in line: one before it may have made its topic load meanwhile. */
+  placeFromLine(submission: Submission): void {
+    const phase = this.#topics.get(submission.topic.name)?.phase
+    if (phase?.name === 'loading') this.#awaitTopic(phase.waiting, submission)
+    else this.place(submission)
   }
 
   /** Resolves when every topic that loads now has its partitions, or was given up. */
@@ -275,7 +282,7 @@ export class Placement {
 
   #chooseAndEnqueue(state: TopicState, submission: Submission): SendError | null {
     try {
-      submission.queue = this.#choose(state, submission)
+      submission.queue ??= this.#choose(state, submission)
     } catch (error) {
       return error as SendError
     }

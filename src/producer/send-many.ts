@@ -71,7 +71,7 @@ export class SendMany<Value> implements ReceiptSink, MemoryWaiter {
   enter(): 'done' | 'waits-for-more' {
     const next = this.#waiting[this.#next]
     this.#next += 1
-    if (next !== undefined) this.#placement.place(next)
+    if (next !== undefined) this.#placement.placeFromLine(next)
     return this.#next < this.#waiting.length ? 'waits-for-more' : 'done'
   }
 

@@ -16,7 +16,7 @@ export class WaitingSend implements MemoryWaiter {
   }
 
   enter(): 'done' {
-    this.#placement.place(this.#submission)
+    this.#placement.placeFromLine(this.#submission)
     return 'done'
   }
 

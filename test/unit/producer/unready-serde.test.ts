@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { SendError } from '../../../src/errors.js'
 import { deferred } from '../../../src/runtime/deferred.js'
+import { nullable } from '../../../src/serde/nullable.js'
 import type { Serde } from '../../../src/serde/serde.js'
 import type { Topic } from '../../../src/topic/topic.js'
 import { startUnloaded, topic } from './scripted-driver.js'
@@ -62,6 +63,38 @@ describe('sends whose serde has to ask first', () => {
     expect(bench.driver.valuesOf(0)).toEqual(['a7', 'b', 'c7', 'd7'])
     expect(numbered.asked).toBe(1)
   })
+
+  test.each(['send', 'sendMany'] as const)(
+    'and that wait for memory too are passed by none behind them that has nothing to ask (%s)',
+    async (how) => {
+      const numbered = new Numbered()
+      const told = deferred<void>()
+      numbered.answer = () => told.promise
+      const nothing: Topic<string | null> = { ...numbered.topic, value: nullable(numbered.serde) as never }
+      const bench = startUnloaded({ maxRequestBytes: 1_024, bufferBytes: 1_300, batchBytes: 1_024 })
+      const first = [bench.producer.send(plain, 'x'), bench.producer.send(plain, 'y')]
+      await bench.run()
+      const values = ['a', null]
+      const sent =
+        how === 'sendMany'
+          ? [bench.producer.sendMany(nothing, values)]
+          : values.map((value) => bench.producer.send(nothing, value))
+      for (let seen = 0; seen < bench.driver.handedOver.length; seen += 1) {
+        bench.driver.handedOver[seen]!.store(seen)
+        await bench.run()
+      }
+      const before = bench.driver.handedOver.length
+      told.resolve()
+      await bench.run()
+      for (let seen = before; seen < bench.driver.handedOver.length; seen += 1) {
+        bench.driver.handedOver[seen]!.store(seen)
+        await bench.run()
+      }
+      await Promise.all([...first, ...sent])
+      expect(bench.driver.valuesOf(0)).toEqual(['x', 'y', 'a7', 'null'])
+      expect(bench.producer.facts()).toMatchObject({ bufferedBytes: 0, waitingSends: 0 })
+    },
+  )
 
   test('are not stored when it cannot be told, and sends of others go on', async () => {
     const numbered = new Numbered()
