@@ -123,8 +123,8 @@ export const effectMutants: readonly Mutant[] = [
   {
     name: 'a relay sends although its lease is over',
     file: 'src/outbox/row-sender.ts',
-    find: "    if (!term.isValid) return 'failed'\n",
-    replace: '',
+    find: "    if (!term.isValid) return 'failed'\n    const { producer",
+    replace: '    const { producer',
     why: 'two relays send the same keys side by side',
     units: lease,
   },

@@ -1,6 +1,9 @@
-import { createMessaging, type Messaging } from 'tidemark'
+import { createMessaging, defineTopic, type Messaging } from 'tidemark'
+import { avro } from 'tidemark/avro'
 import { createMemoryCluster, memory } from 'tidemark/memory'
 import type { OutboxRelay, RelayOptions } from 'tidemark/outbox'
+import { schemaRegistry } from 'tidemark/registry'
+import { memoryRegistry } from 'tidemark/testing'
 import { describe, expect, it } from 'vitest'
 import { senderId } from '../../../src/message/headers.js'
 import type { OutboxRow } from '../../../src/outbox/outbox-store.js'
@@ -204,6 +207,42 @@ describe('a topic that takes nothing', () => {
     await clock.advance(60_000)
     expect(new Set(log('dead').map(({ id }) => id)).size).toBe(40)
     expect(outbox.rows.size).toBe(0)
+    await close()
+  })
+})
+
+describe('a topic whose values are read by a schema registry', () => {
+  it('goes where its partitioner says, and an outage of the registry holds none of its rows', async () => {
+    const { clock, outbox, relay, log, close } = world()
+    const server = memoryRegistry({ clock })
+    const runtime = { clock, random: seededRandom(7) }
+    const asked: unknown[] = []
+    const topicOf = () =>
+      defineTopic({
+        name: 't',
+        value: avro({ registry: schemaRegistry({ transport: server, runtime, retries: 0 }), schema: 'int', runtime }),
+        partitioner: {
+          name: 'by value',
+          create:
+            () =>
+            ({ value }) => (asked.push(value), 1),
+        },
+      })
+    const serde = topicOf().value
+    const value = serde.encode(7) as Buffer
+    await clock.runUntil(serde.writing!.prepare())
+    serde.writing!.complete(value)
+    server.state = 'down'
+    const made = await relay({ topics: [topicOf()] })
+    outbox.add('a', value)
+    await clock.advance(5_000)
+    expect([...outbox.rows.values()].map(({ state }) => state)).toEqual(['pending'])
+    expect(log()).toEqual([])
+    server.state = 'up'
+    await clock.advance(30_000)
+    expect(outbox.rows.size).toBe(0)
+    expect(asked).toEqual([7])
+    expect(made.facts()).toMatchObject({ sent: 1, inHand: 0 })
     await close()
   })
 })
