@@ -30,11 +30,28 @@ export const transactionClaimMutants: readonly Mutant[] = [
     units,
   },
   {
-    name: 'an id is taken over from whoever has it, again with every repeat',
+    name: 'an id is taken over by naming the epoch of its owner',
     file: 'src/protocol/transactions/ownership.ts',
-    find: 'return (await this.describe(deadline)) ?? nobody',
-    replace: 'return anybody',
-    why: 'a late attempt of our own takes the id from us',
+    find: '    return this.#init(anybody, timeoutMs, deadline)\n',
+    replace: '    return this.describe(deadline).then((owner) => this.#init(owner ?? anybody, timeoutMs, deadline))\n',
+    why: 'two owners are given one epoch, and records of one are taken for repeats of the other: they are lost',
+    units,
+  },
+  {
+    name: 'a late attempt of our own to take the id over is taken for another owner',
+    file: 'src/protocol/transactions/ownership.ts',
+    find: "if (asked.sent === 'maybe' && owner === anybody) this.#mayBeLate()",
+    replace: 'void this.#mayBeLate',
+    why: 'after one lost answer a producer stops for good, though nobody else has its id',
+    units,
+  },
+  {
+    name: 'an epoch that another owner may have been given is renewed by naming it',
+    file: 'src/protocol/transactions/ownership.ts',
+    find: "return version === 1 && mayHaveEnded ? 'cannot-be-told' : { producerId, producerEpoch }",
+    replace:
+      "return version === 1 && mayHaveEnded && wasOpen !== wasOpen ? 'cannot-be-told' : { producerId, producerEpoch }",
+    why: 'both are given the same next one',
     units,
   },
   {

@@ -1,91 +1,100 @@
 import { brokerCodeName, brokerError } from '../../connection/broker-error.js'
 import type { InitProducerIdRequest } from '../../connection/requests/init-producer-id.js'
 import type { DescribedTransaction, TransactionVersion } from '../../connection/requests/transactions.js'
-import { FencedError, TidemarkError, TimeoutError, type DriverError } from '../../errors.js'
+import { FencedError, TimeoutError, type DriverError, type TidemarkError } from '../../errors.js'
+import type { Clock } from '../../runtime/clock.js'
 import type { ProducerIdentity } from '../produce/partition-sequence.js'
 import { judgeDescribe, judgeInit } from './codes.js'
 import type { Coordinator } from './coordinator.js'
 
-/** Whoever asks so becomes the owner, again with every repeat. */
+/** Whoever asks so becomes the owner, under an epoch that nobody else is given; again with every repeat. */
 const anybody: ProducerIdentity = { producerId: -1, producerEpoch: -1 }
-/** Nobody is that. The coordinator gives an id that it does not know to whoever asks, and a known one not to nobody. */
-const nobody: ProducerIdentity = { producerId: Number.MAX_SAFE_INTEGER, producerEpoch: 0 }
-/** Others take it over at the same time; one of them will have it. */
-const mostTakeOvers = 10
+/** What nobody answered for so long is not carried out any more: its connection has been closed, and its queue emptied. */
+const lateForMs = 120_000
 
 /** What is known of a transactional id; `null`: the coordinator knows nothing of it. */
 export type Description = DescribedTransaction | null
 
+/** What else we know of a transaction and of its id. */
+export interface Standing {
+  /** Its coordinator knew that it was open. */
+  readonly wasOpen: boolean
+  /** An end of ours may have been carried out under its epoch. */
+  readonly mayHaveEnded: boolean
+  /** Attempts of ours to take the id over, each of which may yet be carried out. */
+  readonly lateAttempts: number
+}
+
 /**
  * Whether the id is still ours when its epoch is not the one we know, and from where to go on.
  *
- * | epoch    | state                                 | whose                                                            |
- * |----------|---------------------------------------|------------------------------------------------------------------|
- * | ours     | any                                   | ours                                                             |
- * | ours + 1 | `CompleteAbort`, version 2            | ours, timed out: another owner's first end comes to ours + 2     |
- * | ours + 1 | `CompleteCommit`, version 2           | ours, committed                                                  |
- * | ours + 1 | `CompleteAbort`, version 1            | ours, timed out, if it was open: taking over an open one comes to ours + 2 |
- * | ours + 1 | `Prepare…`                            | told when it is done                                             |
- * | else     | any                                   | another producer's                                               |
+ * | epoch      | state                                 | whose                                                            |
+ * |------------|---------------------------------------|------------------------------------------------------------------|
+ * | ours       | any                                   | ours                                                             |
+ * | ours + 1   | `CompleteAbort`, version 2            | ours, timed out: another owner's first end comes to ours + 2     |
+ * | ours + 1   | `CompleteCommit`, version 2           | ours, committed                                                  |
+ * | ours + 1   | `CompleteAbort`, version 1            | ours, timed out, if it was open: taking over an open one comes to ours + 2. Where we may have ended it, another owner may have aborted one since: cannot be told |
+ * | ours + 1   | `Prepare…`                            | told when it is done                                             |
+ * | ours + 1…n | `Empty`                               | n late attempts of ours may have come to that: cannot be told    |
+ * | else       | any                                   | another producer's                                               |
+ *
+ * Going on from an epoch that another owner may have been given is not for `renew`: both would be given the same next one.
  */
 export function whereWeStand(
   { producerId, producerEpoch, state }: DescribedTransaction,
   owner: ProducerIdentity,
   version: TransactionVersion,
-  wasOpen: boolean,
-): ProducerIdentity | 'taken' | 'being-ended' {
+  { wasOpen, mayHaveEnded, lateAttempts }: Standing,
+): ProducerIdentity | 'taken' | 'being-ended' | 'cannot-be-told' {
   const ahead = producerEpoch - owner.producerEpoch
-  if (producerId !== owner.producerId || ahead < 0 || ahead > 1) return 'taken'
+  if (producerId !== owner.producerId || ahead < 0) return 'taken'
+  if (ahead > 0 && ahead <= lateAttempts && state === 'Empty') return 'cannot-be-told'
+  if (ahead > 1) return 'taken'
   if (state.startsWith('Prepare')) return 'being-ended'
   if (ahead === 0) return owner
   const isOurs = version === 2 ? state.startsWith('Complete') : state === 'CompleteAbort' && wasOpen
-  return isOurs ? { producerId, producerEpoch } : 'taken'
+  if (!isOurs) return 'taken'
+  return version === 1 && mayHaveEnded && wasOpen !== wasOpen ? 'cannot-be-told' : { producerId, producerEpoch }
 }
 
 /** The questions of who owns a transactional id. */
 export class Ownership {
   readonly #coordinator: Coordinator
+  readonly #clock: Clock
+  #lateAttempts = 0
+  #lateUntil = -Infinity
 
-  constructor(coordinator: Coordinator) {
+  constructor(coordinator: Coordinator, clock: Clock) {
     this.#coordinator = coordinator
+    this.#clock = clock
+  }
+
+  /** Attempts to take the id over that nobody answered; one that arrives yet takes the id from us, for nobody. */
+  get lateAttempts(): number {
+    return this.#clock.now() < this.#lateUntil ? this.#lateAttempts : 0
   }
 
   /**
-   * Takes the id over: whoever owned it before is fenced, and what it left open is aborted. Asked for as whoever it belongs
-   * to now, so that an attempt which arrives when we have the id already is refused, instead of taking it from us.
+   * Takes the id over: whoever owned it before is fenced, and what it left open is aborted.
    *
-   * An attempt that was not granted may have fenced the owner, who then has the next epoch for the asking, and a repeat would
-   * give us that same epoch too. So who owns the id is asked anew before each.
+   * Asked for as nobody in particular, so that the epoch is raised for certain. By naming the present epoch two would be
+   * given the same next one: whoever names it second, another newcomer or the owner itself, is taken for a repeat (KIP-360);
+   * and each would take the records of the other for its own repeats. What it costs: an attempt without an answer may arrive
+   * when we have the id already, and takes it from us. `lateAttempts` counts them.
    */
-  async takeOver(timeoutMs: number, deadline: number): Promise<ProducerIdentity> {
-    for (let attempt = 1, fenced = 0; ; attempt += 1) {
-      const owner = await this.#presentOwner(deadline)
-      let problem: TidemarkError
-      try {
-        const asked = await this.#initOnce(owner, timeoutMs, deadline)
-        if (asked.kind === 'given') return asked.owner
-        ;({ problem } = asked)
-      } catch (error) {
-        fenced += 1
-        if (!(error instanceof FencedError) || fenced === mostTakeOvers) throw error
-        problem = error
-      }
-      if (!(await this.#coordinator.rest(attempt, deadline))) throw this.#notInTime(problem)
-    }
+  takeOver(timeoutMs: number, deadline: number): Promise<ProducerIdentity> {
+    return this.#init(anybody, timeoutMs, deadline)
   }
 
-  async #presentOwner(deadline: number): Promise<ProducerIdentity> {
-    try {
-      return (await this.describe(deadline)) ?? nobody
-    } catch (error) {
-      // Brokers before Kafka 3.0 do not tell, nor do others without the permission.
-      if (error instanceof TidemarkError && !error.retriable) return anybody
-      throw error
-    }
+  /** Once more, where we may have taken it from ourselves. Each late attempt excuses one, so that it ends. */
+  takeOverAgain(timeoutMs: number, deadline: number): Promise<ProducerIdentity> {
+    if (this.#lateAttempts > 0) this.#lateAttempts -= 1
+    return this.takeOver(timeoutMs, deadline)
   }
 
   /**
-   * The next epoch, given only to who still is the owner. Repeated after a lost answer it gives the same epoch again.
+   * The next epoch, given only to who still is the owner. Repeated after a lost answer it gives the same epoch again, so it
+   * is only for an epoch that nobody else was given.
    *
    * @throws FencedError when somebody else is
    */
@@ -117,35 +126,37 @@ export class Ownership {
     }
   }
 
-  async #init(owner: ProducerIdentity, timeoutMs: number, deadline: number): Promise<ProducerIdentity> {
-    for (let attempt = 1; ; attempt += 1) {
-      const asked = await this.#initOnce(owner, timeoutMs, deadline)
-      if (asked.kind === 'given') return asked.owner
-      if (!(await this.#coordinator.rest(attempt, deadline))) throw this.#notInTime(asked.problem)
-    }
-  }
-
   /** @throws TidemarkError when asking again cannot help; FencedError when somebody else is the owner */
-  async #initOnce(owner: ProducerIdentity, timeoutMs: number, deadline: number): Promise<InitAsked> {
+  async #init(owner: ProducerIdentity, timeoutMs: number, deadline: number): Promise<ProducerIdentity> {
     const { key } = this.#coordinator
     const { producerId: knownId, producerEpoch: knownEpoch } = owner
     const request: InitProducerIdRequest = {
       ...{ api: 'initProducerId', transactionalId: key, transactionTimeoutMs: timeoutMs },
       ...{ producerId: knownId, producerEpoch: knownEpoch },
     }
-    const asked = await this.#coordinator.ask(request, deadline)
-    if (asked.kind === 'unanswered') {
-      if (asked.isFinal) throw asked.problem
-      return { kind: 'not-given', problem: asked.problem }
+    for (let attempt = 1; ; attempt += 1) {
+      const asked = await this.#coordinator.ask(request, deadline)
+      let problem: TidemarkError
+      if (asked.kind === 'answered') {
+        const { errorCode, producerId, producerEpoch } = asked.answer
+        const verdict = judgeInit(errorCode)
+        if (verdict === 'given') return { producerId, producerEpoch }
+        if (verdict === 'fenced') throw fencedBy(key, errorCode)
+        problem = initProblem(key, errorCode, timeoutMs)
+        if (verdict === 'refused') throw problem
+        if (verdict === 'look-up') this.#coordinator.lost()
+      } else {
+        ;({ problem } = asked)
+        if (asked.sent === 'maybe' && owner === anybody) this.#mayBeLate()
+        if (asked.isFinal) throw problem
+      }
+      if (!(await this.#coordinator.rest(attempt, deadline))) throw this.#notInTime(problem)
     }
-    const { errorCode, producerId, producerEpoch } = asked.answer
-    const verdict = judgeInit(errorCode)
-    if (verdict === 'given') return { kind: 'given', owner: { producerId, producerEpoch } }
-    if (verdict === 'fenced') throw fencedBy(key, errorCode)
-    const problem = initProblem(key, errorCode, timeoutMs)
-    if (verdict === 'refused') throw problem
-    if (verdict === 'look-up') this.#coordinator.lost()
-    return { kind: 'not-given', problem }
+  }
+
+  #mayBeLate(): void {
+    this.#lateAttempts = this.lateAttempts + 1
+    this.#lateUntil = this.#clock.now() + lateForMs
   }
 
   #notInTime(problem: TidemarkError): TimeoutError {
@@ -153,10 +164,6 @@ export class Ownership {
     return new TimeoutError('transaction-init-timeout', message, { cause: problem, retriable: true })
   }
 }
-
-type InitAsked =
-  | { readonly kind: 'given'; readonly owner: ProducerIdentity }
-  | { readonly kind: 'not-given'; readonly problem: TidemarkError }
 
 export function fencedBy(transactionalId: string, errorCode: number | null): FencedError {
   const code = errorCode === null ? '' : ` (${brokerCodeName(errorCode)})`

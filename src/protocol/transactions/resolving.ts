@@ -6,10 +6,10 @@ import type { ProducerIdentity } from '../produce/partition-sequence.js'
 import type { TransactionVersion } from '../../connection/requests/transactions.js'
 import type { TransactionContext } from './coordinator.js'
 import type { StoredRecord } from './identity.js'
-import type { Description } from './ownership.js'
+import type { Description, Ownership } from './ownership.js'
 
 /** How long the outcome of a commit that nobody told is looked for in the log. */
-export const lookForMs = 120_000
+const lookForMs = 120_000
 
 export type Resolved = 'committed' | 'aborted' | 'unknown'
 
@@ -47,11 +47,27 @@ export function readDescription(
   return 'cannot-tell'
 }
 
+/** Asks the coordinator; where that says nothing any more, looks into the log. Never rejects. */
+export async function lookFor(
+  context: TransactionContext,
+  ownership: Ownership,
+  unresolved: Unresolved,
+  closed: AbortSignal,
+): Promise<Resolved> {
+  const { runtime, settings } = context
+  const deadline = runtime.clock.now() + lookForMs
+  const until = Math.min(deadline, runtime.clock.now() + 3 * settings.requestTimeoutMs)
+  const description = await ownership.describe(until).catch(() => null)
+  const read = readDescription(description, unresolved)
+  if (read === 'committed' || read === 'aborted') return read
+  return readLog(context, unresolved, deadline, closed)
+}
+
 /**
  * Looks into the log, where the truth is: whether who reads committed records sees the one that we know of. Waits while
  * it is undecided. Never rejects.
  */
-export async function readLog(
+async function readLog(
   context: TransactionContext,
   { owner, stored }: Unresolved,
   deadline: number,

@@ -13,7 +13,7 @@ import type { StoredRecord, TransactionalIdentity } from './identity.js'
 import { Joining } from './joining.js'
 import { fencedBy, Ownership, whereWeStand } from './ownership.js'
 import { closedError, timedOut } from './problems.js'
-import { lookForMs, readDescription, readLog, type Resolved } from './resolving.js'
+import { lookFor, type Resolved } from './resolving.js'
 import { AgreedVersion } from './version.js'
 
 /**
@@ -32,8 +32,8 @@ import { AgreedVersion } from './version.js'
  * | `closed`       |                                                         | –                                          |
  *
  * Every state leaves to `closed`. What is asked for in `committing` and `unresolved` is one and the same commit: an abort
- * that followed it unread would be told of what it cannot undo. `doubtful` is left by comparing (`renew`), never by taking
- * over: two producers that take over an id from each other would never end.
+ * that followed it unread would be told of what it cannot undo. `doubtful` is left by comparing (`renew`), and by taking over
+ * only where we may have left the id as it stands: two producers that take over an id from each other would never end.
  */
 const moves = {
   unowned: ['ready', 'closed'],
@@ -70,6 +70,8 @@ export class Transactions implements DriverTransactions {
   #lastVersion: TransactionVersion | null = null
   /** A batch of this epoch may still be on its way, so nothing new may go under it. */
   #epochIsSpent = false
+  /** An end of ours may have been carried out under the present epoch, and another owner may have come since. */
+  #mayHaveEnded = false
   /** What goes on in the background; nothing begins before its end. */
   #settling: Promise<unknown> | null = null
 
@@ -77,7 +79,7 @@ export class Transactions implements DriverTransactions {
     this.#context = context
     this.#identity = identity
     this.#coordinator = new Coordinator(context, transactionalId, 'transaction', this.#closed.signal)
-    this.#ownership = new Ownership(this.#coordinator)
+    this.#ownership = new Ownership(this.#coordinator, context.runtime.clock)
     this.#agreed = new AgreedVersion(this.#coordinator, context.runtime.clock)
     this.#joining = new Joining(this.#coordinator, identity, context, this.#closed.signal)
     this.#machine = new StateMachine<State>(`transactional id "${transactionalId}"`, 'unowned', moves)
@@ -97,6 +99,7 @@ export class Transactions implements DriverTransactions {
     await this.#restAfterEnd()
     this.#machine.require('a transaction', 'ready')
     this.#machine.to('open')
+    this.#mayHaveEnded = false
     this.#identity.begin(owner, this.#lastVersion ?? 1)
   }
 
@@ -213,9 +216,11 @@ export class Transactions implements DriverTransactions {
 
   // ── After its end was asked for ─────────────────────────────────────────────────────────────────────────────────────
 
-  #askForEnd(committed: boolean, deadline: number, doubtedBefore = false): Promise<EndResult> {
+  async #askForEnd(committed: boolean, deadline: number, doubtedBefore = false): Promise<EndResult> {
     const { owner, version } = this.#identity
-    return askForEnd(this.#coordinator, { owner, version, committed }, deadline, doubtedBefore)
+    const result = await askForEnd(this.#coordinator, { owner, version, committed }, deadline, doubtedBefore)
+    if (result.kind === 'ended' || result.inDoubt) this.#mayHaveEnded = true
+    return result
   }
 
   async #afterCommit(result: EndResult, stored: StoredRecord | null, deadline: number): Promise<TransactionEnd> {
@@ -293,24 +298,13 @@ export class Transactions implements DriverTransactions {
       return 'committed'
     }
     if (this.#machine.is('closed')) return 'unknown'
-    const { clock } = this.#context.runtime
+    const { owner, version } = this.#identity
     const resolved =
       result.kind === 'not-open' || result.kind === 'abortable'
         ? 'aborted'
-        : await this.#look(stored, clock.now() + lookForMs)
+        : await lookFor(this.#context, this.#ownership, { owner, version, stored }, this.#closed.signal)
     if (!this.#machine.is('closed')) this.#machine.to('doubtful')
     return resolved
-  }
-
-  async #look(stored: StoredRecord | null, deadline: number): Promise<Resolved> {
-    const { owner, version } = this.#identity
-    const unresolved = { owner, version, stored }
-    const { requestTimeoutMs } = this.#context.settings
-    const until = Math.min(deadline, this.#context.runtime.clock.now() + 3 * requestTimeoutMs)
-    const description = await this.#ownership.describe(until).catch(() => null)
-    const read = readDescription(description, unresolved)
-    if (read === 'committed' || read === 'aborted') return read
-    return readLog(this.#context, unresolved, deadline, this.#closed.signal)
   }
 
   // ── Whose is it? ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -359,7 +353,9 @@ export class Transactions implements DriverTransactions {
       const description = await this.#ownership.describe(deadline).catch((error: unknown) => this.#cannotTell(error))
       // Nothing is known of the id: it is to be had, and whoever had it meanwhile keeps it.
       if (description === null) return this.#renewFrom(owner, deadline)
-      const known = whereWeStand(description, owner, version, this.#identity.hasJoined)
+      const standing = { wasOpen: this.#identity.hasJoined, mayHaveEnded: this.#mayHaveEnded }
+      const { lateAttempts } = this.#ownership
+      const known = whereWeStand(description, owner, version, { ...standing, lateAttempts })
       if (known === 'taken') throw this.#fence()
       if (known !== 'being-ended') return this.#renewFrom(known, deadline)
       if (!(await this.#coordinator.rest(attempt, deadline))) {
@@ -370,9 +366,12 @@ export class Transactions implements DriverTransactions {
     }
   }
 
-  async #renewFrom(known: ProducerIdentity, deadline: number): Promise<void> {
+  async #renewFrom(known: ProducerIdentity | 'cannot-be-told', deadline: number): Promise<void> {
     try {
-      this.#owner = await this.#ownership.renew(known, this.#timeoutMs, deadline)
+      this.#owner =
+        known === 'cannot-be-told'
+          ? await this.#ownership.takeOverAgain(this.#timeoutMs, deadline)
+          : await this.#ownership.renew(known, this.#timeoutMs, deadline)
     } catch (error) {
       if (error instanceof FencedError) throw this.#fence()
       throw error

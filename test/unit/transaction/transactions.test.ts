@@ -48,6 +48,14 @@ function withoutTransactions(driver: Driver, settings: ProducerSettings): Driver
   return driver.createProducer(rest)
 }
 
+/** As a word, or as the code of its error. Never rejects. */
+function claimOf(work: Promise<unknown>): Promise<string> {
+  return work.then(
+    () => 'committed',
+    (error: unknown) => (error instanceof TransactionError ? `${error.outcome} ${error.code}` : String(error)),
+  )
+}
+
 class World {
   readonly clock: VirtualClock
   readonly cluster: MemoryCluster
@@ -71,11 +79,7 @@ class World {
 
   /** To its end, which is told as a word or as the code of its error. */
   async run(work: Promise<unknown>): Promise<string> {
-    const ended = work.then(
-      () => 'committed',
-      (error: unknown) => (error instanceof TransactionError ? `${error.outcome} ${error.code}` : String(error)),
-    )
-    return this.clock.runUntil(ended)
+    return this.clock.runUntil(claimOf(work))
   }
 
   async close(): Promise<void> {
@@ -116,7 +120,7 @@ describe.each(versions)('transactions of version %d', (transactionVersion) => {
   const apis: readonly ApiName[] = ['findCoordinator', 'apiVersions', 'initProducerId', ...joins, 'produce', 'endTxn']
   const faults = ['lose-request', 'lose-answer', 'hold'] as const
   const ends = ['commit', 'abort'] as const
-  const claimOf = { commit: 'committed', abort: 'aborted handler-failed' }
+  const claimAt = { commit: 'committed', abort: 'aborted handler-failed' }
   const cases = apis.flatMap((api) => faults.flatMap((fault) => ends.map((end) => [api, fault, end] as const)))
 
   it.each(cases)('say what is so when %s meets %s before a %s', async (api, fault, end) => {
@@ -133,7 +137,7 @@ describe.each(versions)('transactions of version %d', (transactionVersion) => {
           if (end === 'abort') throw new Error('no')
         }),
       )
-      expect(claim).toBe(claimOf[end])
+      expect(claim).toBe(claimAt[end])
       const next = messaging.transaction('id', async (transaction) => {
         await transaction.send(one, 'b 0', { partition: 0 })
         // What was held arrives in the middle of another transaction, which it must not touch.
@@ -143,9 +147,15 @@ describe.each(versions)('transactions of version %d', (transactionVersion) => {
         await transaction.send(two, 'b 2', { partition: 0 })
         if (endOfNext === 'abort') throw new Error('no')
       })
-      expect(await world.run(next)).toBe(claimOf[endOfNext])
+      const claimOfNext = await world.run(next)
+      // A late attempt to take the id over aborts what is open, which is told, and no more.
+      const isEnded = fault === 'hold' && api === 'initProducerId'
+      if (isEnded) expect(claimOfNext).toMatch(/^aborted (transaction-timed-out|invalid-producer-epoch)$/)
+      else expect(claimOfNext).toBe(claimAt[endOfNext])
+      expect(await world.run(messaging.transaction('id', everywhere('c')))).toBe('committed')
       await world.clock.advance(30_000)
-      const committed = [...(end === 'commit' ? ['a'] : []), ...(endOfNext === 'commit' ? ['b'] : [])]
+      const isVisible = endOfNext === 'commit' && !isEnded
+      const committed = [...(end === 'commit' ? ['a'] : []), ...(isVisible ? ['b'] : []), 'c']
       expect(visible(world.cluster)).toEqual(all(...committed))
       expect(Object.values(inject.injected()).reduce((sum, count) => sum + count, 0)).toBe(1)
       await world.close()
@@ -319,6 +329,73 @@ describe.each(versions)('transactions of version %d', (transactionVersion) => {
     await world.close()
   })
 
+  const asks = ['the owner renews its epoch', 'the owner ends its transaction', 'another one comes too'] as const
+  const meetings = asks.flatMap((ask) => (['before', 'after'] as const).map((order) => [ask, order] as const))
+
+  it.each(meetings)('share no epoch when %s %s a newcomer takes the id over', async (ask, order) => {
+    const world = new World({ transactionVersion })
+    const { faults } = world.cluster
+    const [earlier, later] = [world.messaging({ clientId: 'earlier' }), world.messaging({ clientId: 'later' })]
+    const timeoutMs = ask === 'the owner renews its epoch' ? 20_000 : 30_000
+    if (ask !== 'another one comes too') {
+      expect(await world.run(earlier.transaction('id', everywhere('a'), { timeoutMs: 30_000 }))).toBe('committed')
+    }
+    const api = ask === 'the owner ends its transaction' ? 'endTxn' : 'initProducerId'
+    // Neither arrives before both have been asked for.
+    const ofEarlier = faults.holdRequest({ api, client: 'earlier-producer-1' })
+    const ofLater = faults.holdRequest({ api: 'initProducerId', client: 'later-producer-1' })
+    const first = claimOf(earlier.transaction('id', everywhere('b'), { timeoutMs }))
+    await world.clock.runUntil(() => ofEarlier.state === 'held')
+    const second = claimOf(later.transaction('id', everywhere('c')))
+    await world.clock.runUntil(() => ofLater.state === 'held')
+    const inOrder = order === 'before' ? [ofEarlier, ofLater] : [ofLater, ofEarlier]
+    for (const held of inOrder) {
+      held.release()
+      await world.clock.advance(1)
+    }
+    const claims: [value: string, claim: string][] = [
+      ['b', await world.clock.runUntil(first)],
+      ['c', await world.clock.runUntil(second)],
+    ]
+    // Both go on at once, each with as many records as the other, which could be taken for repeats of those.
+    for (const value of ['d', 'e']) {
+      const ends = [earlier, later].map((each, nth) => claimOf(each.transaction('id', everywhere(`${value}${nth}`))))
+      const told = await world.clock.runUntil(Promise.all(ends))
+      for (const [nth, claim] of told.entries()) claims.push([`${value}${nth}`, claim])
+    }
+    await world.clock.advance(1_000)
+    const committed = claims.filter(([, claim]) => claim === 'committed').map(([value]) => value)
+    const before = ask === 'another one comes too' ? [] : ['a']
+    expect(visible(world.cluster)).toEqual(all(...before, ...committed))
+    // One of them has it for good, and the other knows.
+    expect(
+      claims
+        .slice(-2)
+        .map(([, claim]) => claim)
+        .sort(),
+    ).toEqual(['aborted transactional-id-taken', 'committed'])
+    await world.close()
+  })
+
+  it('go on after a late attempt of their own took the id from them, unless that would be too late to be theirs', async () => {
+    for (const isLater of [false, true]) {
+      const world = new World({ transactionVersion })
+      const messaging = world.messaging()
+      const held = world.cluster.faults.holdRequest({ api: 'initProducerId' })
+      expect(await world.run(messaging.transaction('id', everywhere('a')))).toBe('committed')
+      // No broker carries out a request so late; it would be another owner's.
+      if (isLater) await world.clock.advance(130_000)
+      held.release()
+      await world.clock.advance(20)
+      expect(await world.run(messaging.transaction('id', everywhere('b')))).toMatch(/^aborted /)
+      const claim = await world.run(messaging.transaction('id', everywhere('c')))
+      expect(claim).toBe(isLater ? 'aborted transactional-id-taken' : 'committed')
+      await world.clock.advance(1_000)
+      expect(visible(world.cluster)).toEqual(isLater ? all('a') : all('a', 'c'))
+      await world.close()
+    }
+  })
+
   it('abort when a send fails that nobody awaits', async () => {
     const world = new World({ transactionVersion })
     const messaging = world.messaging()
@@ -487,7 +564,26 @@ describe('whose a transactional id is, by what its coordinator says', () => {
   ] as const)(
     'producer %d at epoch %d, %s, version %d, open before: %s',
     (id, epoch, state, version, wasOpen, whose) => {
-      expect(whereWeStand(described(id, epoch, state), owner, version, wasOpen)).toEqual(whose)
+      const standing = { wasOpen, mayHaveEnded: false, lateAttempts: 0 }
+      expect(whereWeStand(described(id, epoch, state), owner, version, standing)).toEqual(whose)
+    },
+  )
+
+  it.each([
+    // Another owner may have come after our end, and aborted one of its own.
+    [4, 'CompleteAbort', 1, true, 0, 'cannot-be-told'],
+    [4, 'CompleteAbort', 2, true, 0, { producerId: 7, producerEpoch: 4 }],
+    [4, 'Empty', 1, false, 1, 'cannot-be-told'],
+    [5, 'Empty', 2, false, 2, 'cannot-be-told'],
+    [5, 'Empty', 2, false, 1, 'taken'],
+    // A late attempt opens nothing.
+    [4, 'Ongoing', 2, false, 1, 'taken'],
+    [5, 'CompleteAbort', 1, false, 2, 'taken'],
+  ] as const)(
+    'epoch %d, %s, version %d, perhaps ended by us: %s, %d late attempts',
+    (epoch, state, version, mayHaveEnded, lateAttempts, whose) => {
+      const standing = { wasOpen: true, mayHaveEnded, lateAttempts }
+      expect(whereWeStand(described(7, epoch, state), owner, version, standing)).toEqual(whose)
     },
   )
 
