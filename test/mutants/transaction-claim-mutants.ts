@@ -48,9 +48,8 @@ export const transactionClaimMutants: readonly Mutant[] = [
   {
     name: 'an epoch that another owner may have been given is renewed by naming it',
     file: 'src/protocol/transactions/ownership.ts',
-    find: "return version === 1 && mayHaveEnded ? 'cannot-be-told' : { producerId, producerEpoch }",
-    replace:
-      "return version === 1 && mayHaveEnded && wasOpen !== wasOpen ? 'cannot-be-told' : { producerId, producerEpoch }",
+    find: "return open === 'not-told' ? 'cannot-be-told' : { producerId, producerEpoch }",
+    replace: 'return { producerId, producerEpoch }',
     why: 'both are given the same next one',
     units,
   },

@@ -14,6 +14,9 @@ import type { ProducerIdentity } from '../produce/partition-sequence.js'
 /** Sequences are 31 bits wide and wrap to 0. */
 const sequenceCount = 2 ** 31
 
+/** What a coordinator may know of our last transaction: that it is open, that it is not, or nobody told us which. */
+export type OpenAsTold = 'open' | 'not-open' | 'not-told'
+
 /** Brings partitions into an open transaction, before the first record is written to them. */
 export interface Joins {
   add(partition: TransactionalPartition): void
@@ -42,6 +45,7 @@ export class TransactionalIdentity implements Identity {
   #joined = new Set<TransactionalPartition>()
   #started = false
   #straggles = false
+  #end: 'not-asked' | 'in-doubt' | 'told' = 'not-asked'
   #joins: Joins | null = null
 
   constructor(transactionalId: string) {
@@ -78,9 +82,17 @@ export class TransactionalIdentity implements Identity {
     return this.#started
   }
 
-  /** The coordinator said so of a partition, or was to be told by the leader of one. */
-  get hasJoined(): boolean {
-    return this.#joined.size > 0
+  /** Some partition has joined it, and no end was carried out; a straggler may have opened it again. */
+  get openAsTold(): OpenAsTold {
+    const hasJoined = this.#joined.size > 0
+    if (hasJoined && this.#end === 'not-asked') return 'open'
+    if (this.#straggles || (hasJoined && this.#end === 'in-doubt')) return 'not-told'
+    return 'not-open'
+  }
+
+  /** Its end was asked for, and was carried out, or may have been. */
+  ended(end: 'in-doubt' | 'told'): void {
+    this.#end = end
   }
 
   of({ topic, partition }: TopicPartition): TransactionalPartition {
@@ -97,6 +109,7 @@ export class TransactionalIdentity implements Identity {
     this.#joined = new Set()
     this.#started = false
     this.#straggles = false
+    this.#end = 'not-asked'
     this.#phase = 'open'
   }
 

@@ -6,6 +6,7 @@ import type { Clock } from '../../runtime/clock.js'
 import type { ProducerIdentity } from '../produce/partition-sequence.js'
 import { judgeDescribe, judgeInit } from './codes.js'
 import type { Coordinator } from './coordinator.js'
+import type { OpenAsTold } from './identity.js'
 
 /** Whoever asks so becomes the owner, under an epoch that nobody else is given; again with every repeat. */
 const anybody: ProducerIdentity = { producerId: -1, producerEpoch: -1 }
@@ -17,10 +18,7 @@ export type Description = DescribedTransaction | null
 
 /** What else we know of a transaction and of its id. */
 export interface Standing {
-  /** Its coordinator knew that it was open. */
-  readonly wasOpen: boolean
-  /** An end of ours may have been carried out under its epoch. */
-  readonly mayHaveEnded: boolean
+  readonly open: OpenAsTold
   /** Attempts of ours to take the id over, each of which may yet be carried out. */
   readonly lateAttempts: number
 }
@@ -33,7 +31,8 @@ export interface Standing {
  * | ours       | any                                   | ours                                                             |
  * | ours + 1   | `CompleteAbort`, version 2            | ours, timed out: another owner's first end comes to ours + 2     |
  * | ours + 1   | `CompleteCommit`, version 2           | ours, committed                                                  |
- * | ours + 1   | `CompleteAbort`, version 1            | ours, timed out, if it was open: taking over an open one comes to ours + 2. Where we may have ended it, another owner may have aborted one since: cannot be told |
+ * | ours + 1   | `CompleteAbort`, version 1            | ours, timed out, if it was open: taking over an open one comes to ours + 2 |
+ * |            |                                       | if it may have ended: cannot be told, another owner may have come to that and aborted one |
  * | ours + 1   | `Prepare…`                            | told when it is done                                             |
  * | ours + 1…n | `Empty`                               | n late attempts of ours may have come to that: cannot be told    |
  * | else       | any                                   | another producer's                                               |
@@ -44,7 +43,7 @@ export function whereWeStand(
   { producerId, producerEpoch, state }: DescribedTransaction,
   owner: ProducerIdentity,
   version: TransactionVersion,
-  { wasOpen, mayHaveEnded, lateAttempts }: Standing,
+  { open, lateAttempts }: Standing,
 ): ProducerIdentity | 'taken' | 'being-ended' | 'cannot-be-told' {
   const ahead = producerEpoch - owner.producerEpoch
   if (producerId !== owner.producerId || ahead < 0) return 'taken'
@@ -52,9 +51,9 @@ export function whereWeStand(
   if (ahead > 1) return 'taken'
   if (state.startsWith('Prepare')) return 'being-ended'
   if (ahead === 0) return owner
-  const isOurs = version === 2 ? state.startsWith('Complete') : state === 'CompleteAbort' && wasOpen
-  if (!isOurs) return 'taken'
-  return version === 1 && mayHaveEnded && wasOpen !== wasOpen ? 'cannot-be-told' : { producerId, producerEpoch }
+  if (version === 2) return state.startsWith('Complete') ? { producerId, producerEpoch } : 'taken'
+  if (state !== 'CompleteAbort' || open === 'not-open') return 'taken'
+  return open === 'not-told' ? 'cannot-be-told' : { producerId, producerEpoch }
 }
 
 /** The questions of who owns a transactional id. */

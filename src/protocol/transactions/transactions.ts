@@ -70,8 +70,6 @@ export class Transactions implements DriverTransactions {
   #lastVersion: TransactionVersion | null = null
   /** A batch of this epoch may still be on its way, so nothing new may go under it. */
   #epochIsSpent = false
-  /** An end of ours may have been carried out under the present epoch, and another owner may have come since. */
-  #mayHaveEnded = false
   /** What goes on in the background; nothing begins before its end. */
   #settling: Promise<unknown> | null = null
 
@@ -99,7 +97,6 @@ export class Transactions implements DriverTransactions {
     await this.#restAfterEnd()
     this.#machine.require('a transaction', 'ready')
     this.#machine.to('open')
-    this.#mayHaveEnded = false
     this.#identity.begin(owner, this.#lastVersion ?? 1)
   }
 
@@ -219,7 +216,8 @@ export class Transactions implements DriverTransactions {
   async #askForEnd(committed: boolean, deadline: number, doubtedBefore = false): Promise<EndResult> {
     const { owner, version } = this.#identity
     const result = await askForEnd(this.#coordinator, { owner, version, committed }, deadline, doubtedBefore)
-    if (result.kind === 'ended' || result.inDoubt) this.#mayHaveEnded = true
+    if (result.kind === 'ended') this.#identity.ended('told')
+    else if (result.inDoubt) this.#identity.ended('in-doubt')
     return result
   }
 
@@ -353,9 +351,8 @@ export class Transactions implements DriverTransactions {
       const description = await this.#ownership.describe(deadline).catch((error: unknown) => this.#cannotTell(error))
       // Nothing is known of the id: it is to be had, and whoever had it meanwhile keeps it.
       if (description === null) return this.#renewFrom(owner, deadline)
-      const standing = { wasOpen: this.#identity.hasJoined, mayHaveEnded: this.#mayHaveEnded }
       const { lateAttempts } = this.#ownership
-      const known = whereWeStand(description, owner, version, { ...standing, lateAttempts })
+      const known = whereWeStand(description, owner, version, { open: this.#identity.openAsTold, lateAttempts })
       if (known === 'taken') throw this.#fence()
       if (known !== 'being-ended') return this.#renewFrom(known, deadline)
       if (!(await this.#coordinator.rest(attempt, deadline))) {

@@ -547,45 +547,37 @@ describe('whose a transactional id is, by what its coordinator says', () => {
   })
 
   it.each([
-    [7, 3, 'Ongoing', 1, true, owner],
-    [7, 3, 'CompleteCommit', 1, true, owner],
-    [7, 3, 'PrepareAbort', 1, true, 'being-ended'],
-    [7, 4, 'PrepareAbort', 2, true, 'being-ended'],
-    [7, 4, 'CompleteAbort', 1, true, { producerId: 7, producerEpoch: 4 }],
-    [7, 4, 'CompleteAbort', 1, false, 'taken'],
-    [7, 4, 'CompleteAbort', 2, false, { producerId: 7, producerEpoch: 4 }],
-    [7, 4, 'CompleteCommit', 2, true, { producerId: 7, producerEpoch: 4 }],
-    [7, 4, 'CompleteCommit', 1, true, 'taken'],
-    [7, 4, 'Empty', 2, true, 'taken'],
-    [7, 4, 'Ongoing', 2, true, 'taken'],
-    [7, 5, 'CompleteAbort', 2, true, 'taken'],
-    [7, 2, 'CompleteAbort', 2, true, 'taken'],
-    [8, 3, 'Empty', 2, true, 'taken'],
-  ] as const)(
-    'producer %d at epoch %d, %s, version %d, open before: %s',
-    (id, epoch, state, version, wasOpen, whose) => {
-      const standing = { wasOpen, mayHaveEnded: false, lateAttempts: 0 }
-      expect(whereWeStand(described(id, epoch, state), owner, version, standing)).toEqual(whose)
-    },
-  )
+    [7, 3, 'Ongoing', 1, 'open', owner],
+    [7, 3, 'CompleteCommit', 1, 'not-open', owner],
+    [7, 3, 'PrepareAbort', 1, 'not-told', 'being-ended'],
+    [7, 4, 'PrepareAbort', 2, 'open', 'being-ended'],
+    [7, 4, 'CompleteAbort', 1, 'open', { producerId: 7, producerEpoch: 4 }],
+    [7, 4, 'CompleteAbort', 1, 'not-open', 'taken'],
+    // Another owner may have come after our end, and aborted one of its own.
+    [7, 4, 'CompleteAbort', 1, 'not-told', 'cannot-be-told'],
+    [7, 4, 'CompleteAbort', 2, 'not-open', { producerId: 7, producerEpoch: 4 }],
+    [7, 4, 'CompleteAbort', 2, 'not-told', { producerId: 7, producerEpoch: 4 }],
+    [7, 4, 'CompleteCommit', 2, 'not-told', { producerId: 7, producerEpoch: 4 }],
+    [7, 4, 'CompleteCommit', 1, 'not-told', 'taken'],
+    [7, 4, 'Empty', 2, 'open', 'taken'],
+    [7, 4, 'Ongoing', 2, 'open', 'taken'],
+    [7, 5, 'CompleteAbort', 2, 'open', 'taken'],
+    [7, 2, 'CompleteAbort', 2, 'open', 'taken'],
+    [8, 3, 'Empty', 2, 'open', 'taken'],
+  ] as const)('producer %d at epoch %d, %s, version %d, as told %s', (id, epoch, state, version, open, whose) => {
+    expect(whereWeStand(described(id, epoch, state), owner, version, { open, lateAttempts: 0 })).toEqual(whose)
+  })
 
   it.each([
-    // Another owner may have come after our end, and aborted one of its own.
-    [4, 'CompleteAbort', 1, true, 0, 'cannot-be-told'],
-    [4, 'CompleteAbort', 2, true, 0, { producerId: 7, producerEpoch: 4 }],
-    [4, 'Empty', 1, false, 1, 'cannot-be-told'],
-    [5, 'Empty', 2, false, 2, 'cannot-be-told'],
-    [5, 'Empty', 2, false, 1, 'taken'],
+    [4, 'Empty', 1, 1, 'cannot-be-told'],
+    [5, 'Empty', 2, 2, 'cannot-be-told'],
+    [5, 'Empty', 2, 1, 'taken'],
     // A late attempt opens nothing.
-    [4, 'Ongoing', 2, false, 1, 'taken'],
-    [5, 'CompleteAbort', 1, false, 2, 'taken'],
-  ] as const)(
-    'epoch %d, %s, version %d, perhaps ended by us: %s, %d late attempts',
-    (epoch, state, version, mayHaveEnded, lateAttempts, whose) => {
-      const standing = { wasOpen: true, mayHaveEnded, lateAttempts }
-      expect(whereWeStand(described(7, epoch, state), owner, version, standing)).toEqual(whose)
-    },
-  )
+    [4, 'Ongoing', 2, 1, 'taken'],
+    [5, 'CompleteAbort', 1, 2, 'taken'],
+  ] as const)('epoch %d, %s, version %d, %d late attempts', (epoch, state, version, lateAttempts, whose) => {
+    expect(whereWeStand(described(7, epoch, state), owner, version, { open: 'open', lateAttempts })).toEqual(whose)
+  })
 
   it.each([
     [7, 3, 'CompleteCommit', 1, 'committed'],
