@@ -1,0 +1,94 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { mkdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { build } from 'tsup'
+import type { AssignorName } from '../src/driver/consumer.js'
+import { dieWithUs, noLongerRemove, removeWithUs } from '../test/support/reaper.js'
+import { projectRoot } from '../test/support/source-tree.js'
+
+export interface RebalanceTask {
+  readonly client: 'tidemark' | 'kafkajs'
+  readonly brokers: readonly string[]
+  readonly group: string
+  readonly topic: string
+  readonly name: string
+  readonly instance: string | null
+  /** `null`: the client's own default. */
+  readonly assignors: readonly AssignorName[] | null
+}
+
+/** When a record was handled, by the clock that all processes of a machine share, in ms. */
+interface Handled {
+  readonly partition: number
+  readonly at: number
+}
+
+export const nowMs = () => Number(process.hrtime.bigint() / 1_000n) / 1_000
+
+/** The program of a member as one file, so that a process is up in a moment. */
+export class MemberProgram implements AsyncDisposable {
+  private constructor(
+    private readonly folder: string,
+    readonly file: string,
+  ) {}
+
+  static async compile(): Promise<MemberProgram> {
+    const folder = join(projectRoot, 'node_modules', '.cache', `tidemark-rebalance-${process.pid}`)
+    await mkdir(folder, { recursive: true })
+    removeWithUs(folder)
+    await build({
+      entry: [join(projectRoot, 'bench/rebalance-member.ts')],
+      outDir: folder,
+      format: ['esm'],
+      target: 'node20',
+      outExtension: () => ({ js: '.mjs' }),
+      config: false,
+      silent: true,
+      dts: false,
+      clean: false,
+    })
+    return new MemberProgram(folder, join(folder, 'rebalance-member.mjs'))
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await rm(this.folder, { recursive: true, force: true })
+    noLongerRemove(this.folder)
+  }
+}
+
+/** One member. What it has handled is told by its process as it happens. */
+export class BenchMember {
+  readonly handled: Handled[] = []
+  readonly #child: ChildProcess
+  readonly #gone: Promise<void>
+
+  constructor(
+    program: string,
+    readonly task: RebalanceTask,
+  ) {
+    const child = spawn(process.execPath, [program, JSON.stringify(task)], { stdio: ['ignore', 'pipe', 'inherit'] })
+    dieWithUs(child)
+    this.#child = child
+    this.#gone = new Promise((resolve) => child.once('exit', () => resolve()))
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      const [what, partition, , at] = line.split(' ')
+      if (what === 'handled') this.handled.push({ partition: Number(partition), at: Number(at) / 1_000 })
+    })
+  }
+
+  get isRunning(): boolean {
+    return this.#child.exitCode === null && this.#child.signalCode === null
+  }
+
+  async end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+    if (!this.isRunning) return
+    this.#child.kill(signal)
+    await this.#gone
+  }
+
+  /** Partitions of which it handled something since then. */
+  holds(sinceMs: number): ReadonlySet<number> {
+    return new Set(this.handled.filter(({ at }) => at >= sinceMs).map(({ partition }) => partition))
+  }
+}
