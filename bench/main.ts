@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util'
 import { isSuite, suiteNames, type SuiteName } from './suites.js'
 
 const help = `npm run bench -- [--against commit] ${suiteNames.join(' | ')}
-npm run bench -- json | codecs | reorder | transactions | copier | retry | once | failover
+npm run bench -- json | codecs | reorder | transactions | copier | retry | once | failover | rebalance
 
 Prints tables and ratios, never fails on an absolute time.
 --against   this version beside the one of a commit, in place of other clients
@@ -24,6 +24,7 @@ const parts: Readonly<Record<string, () => Promise<void>>> = {
   retry: async () => (await import('./retry.js')).runRetry(),
   once: async () => (await import('./once.js')).runOnce(),
   failover: async () => (await import('./failover.js')).runFailover(),
+  rebalance: async () => (await import('./rebalance.js')).runRebalance(),
 }
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { against: { type: 'string' } } })

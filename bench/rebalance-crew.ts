@@ -16,12 +16,8 @@ export interface RebalanceTask {
   readonly instance: string | null
   /** `null`: the client's own default. */
   readonly assignors: readonly AssignorName[] | null
-}
-
-/** When a record was handled, by the clock that all processes of a machine share, in ms. */
-interface Handled {
-  readonly partition: number
-  readonly at: number
+  /** `null`: the client's own default. */
+  readonly groupProtocol: 'classic' | 'consumer' | null
 }
 
 export const nowMs = () => Number(process.hrtime.bigint() / 1_000n) / 1_000
@@ -59,7 +55,8 @@ export class MemberProgram implements AsyncDisposable {
 
 /** One member. What it has handled is told by its process as it happens. */
 export class BenchMember {
-  readonly handled: Handled[] = []
+  /** When a record of each partition was handled, by the clock that all processes of a machine share, in ms. */
+  readonly #handled = new Map<number, number[]>()
   readonly #child: ChildProcess
   readonly #gone: Promise<void>
 
@@ -73,8 +70,14 @@ export class BenchMember {
     this.#gone = new Promise((resolve) => child.once('exit', () => resolve()))
     createInterface({ input: child.stdout }).on('line', (line) => {
       const [what, partition, , at] = line.split(' ')
-      if (what === 'handled') this.handled.push({ partition: Number(partition), at: Number(at) / 1_000 })
+      if (what === 'handled') this.#handledAt(Number(partition), Number(at) / 1_000)
     })
+  }
+
+  #handledAt(partition: number, at: number): void {
+    const times = this.#handled.get(partition)
+    if (times) times.push(at)
+    else this.#handled.set(partition, [at])
   }
 
   get isRunning(): boolean {
@@ -87,8 +90,17 @@ export class BenchMember {
     await this.#gone
   }
 
+  /** Ascending. */
+  timesOf(partition: number): readonly number[] {
+    return this.#handled.get(partition) ?? []
+  }
+
+  lastOf(partition: number): number {
+    return this.timesOf(partition).at(-1) ?? 0
+  }
+
   /** Partitions of which it handled something since then. */
   holds(sinceMs: number): ReadonlySet<number> {
-    return new Set(this.handled.filter(({ at }) => at >= sinceMs).map(({ partition }) => partition))
+    return new Set([...this.#handled.keys()].filter((partition) => this.lastOf(partition) >= sinceMs))
   }
 }

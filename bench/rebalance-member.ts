@@ -26,6 +26,7 @@ async function startTidemark(): Promise<void> {
     group: task.group,
     groupInstanceId: task.instance,
     assignors: task.assignors ?? undefined,
+    groupProtocol: task.groupProtocol ?? undefined,
     topics: [defineTopic({ name: task.topic, value: string() })],
     handle: ({ partition, offset }) => handled(partition, offset),
   })

@@ -1,4 +1,3 @@
-import type { AssignorName } from '../src/driver/consumer.js'
 import { startCluster, type KafkaCluster } from '../test/support/kafka-cluster.js'
 import { delay, until } from '../test/support/waiting.js'
 import { sourceLibrary } from './library.js'
@@ -7,25 +6,25 @@ import { BenchMember, MemberProgram, nowMs, type RebalanceTask } from './rebalan
 
 const runs = Number(process.env['BENCH_ROUNDS'] ?? 5)
 const partitions = 6
+const allPartitions = Array.from({ length: partitions }, (_, at) => at)
 const everyMs = 10
-/** What is measured, by a part of the row's name; everything else is left out. */
-const only = process.env['BENCH_ONLY'] ?? ''
+/** What is measured, by parts of the row's name, separated by commas; everything else is left out. */
+const only = (process.env['BENCH_ONLY'] ?? '').split(',')
 
-interface Client {
+interface Client extends Pick<RebalanceTask, 'client' | 'assignors' | 'groupProtocol'> {
   readonly name: string
-  readonly client: RebalanceTask['client']
-  readonly assignors: readonly AssignorName[] | null
 }
 
 const clients: readonly Client[] = [
-  { name: 'tidemark', client: 'tidemark', assignors: null },
-  { name: 'tidemark, eager', client: 'tidemark', assignors: ['sticky'] },
-  { name: 'kafkajs', client: 'kafkajs', assignors: null },
+  { name: 'tidemark', client: 'tidemark', assignors: null, groupProtocol: null },
+  { name: 'tidemark, 848', client: 'tidemark', assignors: null, groupProtocol: 'consumer' },
+  { name: 'tidemark, eager', client: 'tidemark', assignors: ['sticky'], groupProtocol: null },
+  { name: 'kafkajs', client: 'kafkajs', assignors: null, groupProtocol: null },
 ]
 
 /** One group in the middle of what happens to it. */
 interface Field {
-  readonly members: BenchMember[]
+  readonly members: readonly BenchMember[]
   readonly join: (instance?: string | null) => BenchMember
 }
 
@@ -38,37 +37,33 @@ interface Row {
   readonly settlesWithinMs: number
 }
 
-const [quick, session] = [12_000, 62_000]
+const [quick, session] = [15_000, 65_000]
 
 const rows: readonly Row[] = [
-  { name: 'nothing (control)', settlesWithinMs: 5_000, happens: async () => [] },
-  {
-    name: 'a member joins',
-    settlesWithinMs: quick,
-    happens: async ({ join }) => [join()],
-  },
+  { name: 'nothing (control)', settlesWithinMs: quick, happens: () => Promise.resolve([]) },
+  { name: 'a member joins', settlesWithinMs: quick, happens: ({ join }) => Promise.resolve([join()]) },
   {
     name: 'SIGTERM',
     settlesWithinMs: quick,
-    async happens({ members: [first] }) {
-      void first?.end('SIGTERM')
-      return first ? [first] : []
+    happens({ members: [first] }) {
+      void first!.end('SIGTERM')
+      return Promise.resolve([first!])
     },
   },
   {
     name: 'SIGKILL',
     settlesWithinMs: session,
-    async happens({ members: [first] }) {
-      void first?.end('SIGKILL')
-      return first ? [first] : []
+    happens({ members: [first] }) {
+      void first!.end('SIGKILL')
+      return Promise.resolve([first!])
     },
   },
   {
     name: 'SIGKILL, a new member at once',
     settlesWithinMs: session,
-    async happens({ members: [first], join }) {
-      void first?.end('SIGKILL')
-      return first ? [first, join()] : [join()]
+    happens({ members: [first], join }) {
+      void first!.end('SIGKILL')
+      return Promise.resolve([first!, join()])
     },
   },
   {
@@ -76,35 +71,37 @@ const rows: readonly Row[] = [
     isStatic: true,
     settlesWithinMs: quick,
     async happens({ members: [first], join }) {
-      await first?.end('SIGKILL')
-      return first ? [first, join(first.task.instance)] : []
+      await first!.end('SIGKILL')
+      return [first!, join(first!.task.instance)]
     },
   },
   {
     name: 'all restarted, one after another',
     settlesWithinMs: 30_000,
     async happens({ members, join }) {
-      const former = [...members]
-      const all = [...former]
-      for (const member of former) {
+      const started: BenchMember[] = []
+      for (const member of members) {
         await member.end('SIGTERM')
-        all.push(join())
-        await delay(4_000)
+        const next = join()
+        started.push(next)
+        // The next is stopped when this one has its share, as an orchestrator does with a check of readiness.
+        await until('the new member has its share', () => next.holds(nowMs() - 1_000).size > 0, { timeoutMs: 60_000 })
       }
-      return all
+      return [...members, ...started]
     },
   },
 ]
 
+/** Of one run, in ms; `null` where there is no such partition. */
 interface Standstill {
-  readonly bystandersMs: number | null
-  readonly concernedMs: number | null
+  readonly bystanders: number | null
+  readonly concerned: number | null
 }
 
 /**
- * Longest standstill of partitions while something happens to their group: of those whose owner was not touched and stays
- * (bystanders), and of the others. Members are processes of their own with default settings, one record for each partition
- * every 10 ms. Groups of one row run side by side, so that a session is waited for once.
+ * Longest standstill of partitions while something happens to their group: of those whose owner was not touched and keeps
+ * them (bystanders), and of the others. Members are processes of their own with default settings, one record for each
+ * partition every 10 ms.
  */
 export async function runRebalance(): Promise<void> {
   await using program = await MemberProgram.compile()
@@ -117,21 +114,11 @@ export async function runRebalance(): Promise<void> {
     for (const row of rows) {
       for (const client of clients) {
         if (row.isStatic === true && client.client === 'kafkajs') continue
-        if (!`${row.name}: ${client.name}`.includes(only)) continue
-        const all: Standstill[] = []
-        // What waits for a session is cheap to run side by side; what is quick is measured alone.
-        const width = row.settlesWithinMs === session ? runs : 1
-        for (let run = 0; run < runs; run += width) {
-          const names = Array.from({ length: width }, (_, at) => `r${nextName()}-${at}`)
-          all.push(...(await Promise.all(names.map((name) => measureOne(cluster, program.file, client, row, name)))))
-        }
-        const told = (values: readonly (number | null)[]) => {
-          const known = values.filter((value) => value !== null)
-          return known.length === 0 ? '–' : `${median(known).toFixed(0)} (${Math.max(...known).toFixed(0)})`
-        }
+        if (!only.some((part) => `${row.name}: ${client.name};`.includes(part))) continue
+        const all = await measureAll(cluster, program.file, client, row)
         process.stdout.write(
-          `  ${row.name.padEnd(46)} ${client.name.padEnd(18)} ` +
-            `${told(all.map(({ bystandersMs }) => bystandersMs))} · ${told(all.map(({ concernedMs }) => concernedMs))}\n`,
+          `  ${row.name.padEnd(46)} ${client.name.padEnd(16)} ` +
+            `${told(all.map(({ bystanders }) => bystanders))} · ${told(all.map(({ concerned }) => concerned))}\n`,
         )
       }
     }
@@ -140,21 +127,36 @@ export async function runRebalance(): Promise<void> {
   }
 }
 
-let names = 0
-const nextName = () => (names += 1)
+/** What waits for a session runs side by side; what is quick has the machine for itself. */
+async function measureAll(cluster: KafkaCluster, program: string, client: Client, row: Row): Promise<Standstill[]> {
+  const measure = () => measureOne(cluster, program, client, row)
+  if (row.settlesWithinMs === session) return Promise.all(Array.from({ length: runs }, measure))
+  const all: Standstill[] = []
+  for (let run = 0; run < runs; run += 1) all.push(await measure())
+  return all
+}
+
+function told(values: readonly (number | null)[]): string {
+  const known = values.filter((value) => value !== null)
+  return known.length === 0 ? '–' : `${median(known).toFixed(0)} (${Math.max(...known).toFixed(0)})`
+}
+
+let groups = 0
 
 async function measureOne(
   cluster: KafkaCluster,
   program: string,
-  { client, assignors }: Client,
+  { client, assignors, groupProtocol }: Client,
   { happens, settlesWithinMs, isStatic = false }: Row,
-  topic: string,
 ): Promise<Standstill> {
+  groups += 1
+  const topic = `rebalance-${groups}`
   await cluster.createTopic(topic, { partitions, replicationFactor: 1 })
   const everyone: BenchMember[] = []
   const join = (instance: string | null = null) => {
     const name = `${topic}-m${everyone.length}`
-    const task = { client, assignors, brokers: cluster.brokers, topic, group: topic, name, instance }
+    const { brokers } = cluster
+    const task = { client, assignors, groupProtocol, brokers, topic, group: topic, name, instance }
     const member = new BenchMember(program, task)
     everyone.push(member)
     return member
@@ -165,44 +167,38 @@ async function measureOne(
     const isShared = () => members.every((member) => member.holds(nowMs() - 1_000).size === partitions / members.length)
     await until('three members share the partitions', isShared, { timeoutMs: 90_000 })
     await delay(3_000)
+
     const before = members.map((member) => member.holds(nowMs() - 1_000))
     const from = nowMs()
-    const touched = await happens({ members: [...members], join })
-    const isBack = () =>
-      Array.from({ length: partitions }, (_, at) => at).every((at) => lastOf(everyone, at) > nowMs() - 100)
-    const startedAt = nowMs()
-    await delay(Math.min(settlesWithinMs, 6_000))
-    while (!isBack() && nowMs() - startedAt < settlesWithinMs) await delay(100)
-    await delay(1_000)
-    const end = nowMs() - 200
-    if (process.env['BENCH_DEBUG']) process.stdout.write(JSON.stringify(everyone.map((m) => ({ running: m.isRunning, before: [...(before[members.indexOf(m)] ?? [])], last: Array.from({ length: 6 }, (_, p) => Math.round(end - (m.handled.filter((h) => h.partition === p).at(-1)?.at ?? NaN))) }))) + '\n')
+    const touched = await happens({ members, join })
+    const goesOn = (at: number) => everyone.some((member) => member.lastOf(at) > nowMs() - 100)
+    await delay(6_000)
+    while (!allPartitions.every(goesOn) && nowMs() - from < settlesWithinMs) await delay(100)
+    await delay(1_500)
+    const to = nowMs() - 200
+
     const bystanders = members.flatMap((member, index) => {
-      const after = member.holds(end - 1_000)
-      return touched.includes(member) ? [] : [...before[index]!].filter((partition) => after.has(partition))
+      if (touched.includes(member)) return []
+      const after = member.holds(to - 1_000)
+      return [...before[index]!].filter((partition) => after.has(partition))
     })
-    const others = Array.from({ length: partitions }, (_, at) => at).filter((at) => !bystanders.includes(at))
-    const worst = (some: readonly number[]) =>
-      some.length === 0 ? null : Math.max(...some.map((partition) => standstill(everyone, partition, from, end)))
-    return { bystandersMs: worst(bystanders), concernedMs: worst(others) }
+    const concerned = allPartitions.filter((partition) => !bystanders.includes(partition))
+    const longest = (some: readonly number[]) =>
+      some.length === 0 ? null : Math.max(...some.map((partition) => standstill(everyone, partition, from, to)))
+    return { bystanders: longest(bystanders), concerned: longest(concerned) }
   } finally {
     await Promise.all(everyone.map((member) => member.end('SIGKILL')))
     await stopLoad()
   }
 }
 
-function timesOf(members: readonly BenchMember[], partition: number): number[] {
-  return members
-    .flatMap(({ handled }) => handled.filter((one) => one.partition === partition).map(({ at }) => at))
-    .sort((left, right) => left - right)
-}
-
-const lastOf = (members: readonly BenchMember[], partition: number) => timesOf(members, partition).at(-1) ?? 0
-
 function standstill(members: readonly BenchMember[], partition: number, from: number, to: number): number {
-  const times = [from, ...timesOf(members, partition).filter((at) => at > from && at < to), to]
+  const handled = members.flatMap((member) => member.timesOf(partition).filter((at) => at > from && at < to))
+  const times = [from, ...handled.sort((left, right) => left - right), to]
   return Math.max(...times.slice(1).map((at, index) => at - times[index]!))
 }
 
+/** One record for each partition every 10 ms, until it is told to end. */
 async function startLoad(cluster: KafkaCluster, name: string): Promise<() => Promise<void>> {
   const { tidemark, kafkajs } = await sourceLibrary()
   const messaging = tidemark.createMessaging({
@@ -213,13 +209,16 @@ async function startLoad(cluster: KafkaCluster, name: string): Promise<() => Pro
   const topic = tidemark.defineTopic({ name, value: tidemark.bytes() })
   const value = Buffer.from('x')
   let goesOn = true
-  const sending = (async () => {
+  const send = async () => {
     while (goesOn) {
-      for (let partition = 0; partition < partitions; partition += 1)
-        void producer.send(topic, value, { partition }).catch(() => undefined)
+      for (const partition of allPartitions)
+        void producer
+          .send(topic, value, { partition })
+          .catch((error: unknown) => process.stderr.write(`${String(error)}\n`))
       await delay(everyMs)
     }
-  })()
+  }
+  const sending = send()
   return async () => {
     goesOn = false
     await sending

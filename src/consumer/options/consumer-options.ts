@@ -139,9 +139,8 @@ export interface ConsumerSettingsOptions<Topics extends readonly Topic[] = reado
   /** How the coordinator divides under the `consumer` protocol: `uniform`, `range`, or what brokers have. Default: as the group does. */
   readonly remoteAssignor?: string | undefined
   /**
-   * How the group shares partitions, in order of preference. Default `['sticky']`. With `cooperative-sticky` members keep
-   * their partitions while others come and go: `['cooperative-sticky', 'sticky']` goes with members that offer only `sticky`.
-   * Docs: guides/groups.md.
+   * How the group shares partitions, in order of preference. Default `['cooperative-sticky', 'sticky']`: members keep their
+   * partitions while others come and go, as soon as no member is left that offers only `sticky`. Docs: guides/groups.md.
    */
   readonly assignors?: readonly AssignorName[] | undefined
   readonly fetch?:

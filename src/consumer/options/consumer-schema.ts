@@ -171,7 +171,7 @@ const optionFields = {
   assignors: z
     .array(z.enum(['cooperative-sticky', 'sticky', 'range', 'roundrobin', 'kafkajs-roundrobin']))
     .min(1)
-    .default(['sticky'])
+    .default(['cooperative-sticky', 'sticky'])
     .describe('how a group shares partitions, in order of preference'),
   fetch: fetchSchema.prefault({}).describe('sizes and waits of fetch requests'),
   isolation: z

@@ -63,7 +63,7 @@ function fixFor(code: number, settings: GroupIdentitySettings): string {
     case brokerCode.INCONSISTENT_GROUP_PROTOCOL:
       return (
         `the other members know none of the assignors ${settings.assignors.join(', ')}; configure one in common ` +
-        "(Java's default is range, kafkajs has only kafkajs-roundrobin)"
+        "(Java's default is range and cooperative-sticky, kafkajs has only kafkajs-roundrobin)"
       )
     case brokerCode.INVALID_SESSION_TIMEOUT:
       return (
