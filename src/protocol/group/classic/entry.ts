@@ -4,6 +4,7 @@ import type { JoinGroupAnswer, JoinGroupRequest, SyncGroupRequest } from '../../
 import { DriverError, TidemarkError } from '../../../errors.js'
 import type { TopicPartition } from '../../../message/topic-partition.js'
 import { tell } from '../../../telemetry/tell.js'
+import { brokerBackoff } from '../../cluster/broker-backoff.js'
 import type { ConsumeContext } from '../../cluster/client-context.js'
 import type { CoordinatorLine } from '../../cluster/coordinator-line.js'
 import { isDenial } from '../../cluster/denials.js'
@@ -116,17 +117,36 @@ export class GroupEntry {
     }
   }
 
-  /** Tells the group that we go. Nobody depends on the answer: without it the session times out. */
+  /**
+   * Tells the group that we go, also when its coordinator has moved. Nobody depends on it: without it the session times out.
+   * An answer that was lost is asked for again, and then we are no member already.
+   */
   async leave(memberId: string, deadline: number): Promise<void> {
-    const { groupInstanceId, logger } = this.#context.settings
+    const { clock, random } = this.#context.runtime
+    for (let attempt = 1; ; attempt += 1) {
+      const reason = await this.#leaveOnce(memberId, deadline)
+      if (reason === null) return tell(this.#context.settings, { kind: 'left', memberId })
+      const waitMs = brokerBackoff(attempt, random)
+      if (clock.now() + waitMs < deadline) await clock.sleep(waitMs)
+      else {
+        const fields = { group: this.groupId, reason }
+        this.#context.settings.logger.debug(fields, 'the group was not told that we leave; the session will time out')
+        return
+      }
+    }
+  }
+
+  /** `null`: it is done. */
+  async #leaveOnce(memberId: string, deadline: number): Promise<string | null> {
+    const { groupInstanceId } = this.#context.settings
+    const request = { api: 'leaveGroup', groupId: this.groupId, memberId, groupInstanceId } as const
     try {
-      await this.#line.ask({ api: 'leaveGroup', groupId: this.groupId, memberId, groupInstanceId }, deadline)
-      tell(this.#context.settings, { kind: 'left', memberId })
+      const { errorCode } = await this.#line.ask(request, deadline)
+      const verdict = judgeGroupCode(errorCode)
+      if (verdict === 'coordinator-moved') this.#line.lost()
+      return verdict === 'ok' || verdict === 'member-gone' ? null : brokerCodeName(errorCode)
     } catch (failure) {
-      logger.debug(
-        { group: this.groupId, error: String(failure) },
-        'LeaveGroup got no answer; the session will time out',
-      )
+      return String(failure)
     }
   }
 

@@ -131,6 +131,23 @@ describe('a member that stops', () => {
     expect(slow.kinds()).toEqual(['assigned', 'revoked'])
   })
 
+  it.each([
+    { what: 'the coordinator has moved', disturb: () => cluster.faults.moveCoordinator('g') },
+    { what: 'the answer is lost', disturb: () => cluster.faults.loseNextAnswer({ api: 'leaveGroup' }) },
+    { what: 'the request is lost', disturb: () => cluster.faults.loseNextRequest({ api: 'leaveGroup' }) },
+  ])('leaves although $what, so that nobody waits until its session is over', async ({ disturb }) => {
+    const leaving = member({ sessionTimeoutMs: 45_000, requestTimeoutMs: 5_000 })
+    await leaving.start()
+    disturb()
+    const begun = clock.now()
+    await clock.runUntil(leaving.consumer.stop(begun + 30_000))
+    expect(clock.now() - begun).toBeLessThan(5_500)
+    const next = member()
+    await next.start()
+    expect(next.held()).toEqual(['t-0', 't-1'])
+    expect(clock.now() - begun).toBeLessThan(10_000)
+  })
+
   it('without a group is told to stop sooner as well', async () => {
     const { slow, deadlines } = await slowMember({ groupId: null })
     const first = slow.consumer.stop(clock.now() + 100_000)

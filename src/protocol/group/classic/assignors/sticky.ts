@@ -121,13 +121,21 @@ function assignByLoad(
     if (owner === undefined) homeless.push(partition)
     else assignment.get(owner)?.push(partition)
   }
+  const readersOf = new Map<string, AssignorMember[]>()
+  for (const member of ordered) {
+    for (const topic of new Set(member.topics)) {
+      const readers = readersOf.get(topic)
+      if (readers) readers.push(member)
+      else readersOf.set(topic, [member])
+    }
+  }
   for (const partition of homeless) {
-    const readers = ordered.filter((member) => member.topics.includes(partition.topic))
+    const readers = readersOf.get(partition.topic) ?? []
     const least = readers.reduce((best, reader) => (load(reader) < load(best) ? reader : best))
     assignment.get(least.memberId)?.push(partition)
   }
   for (;;) {
-    const chain = findChain(ordered, assignment)
+    const chain = findChain(ordered, readersOf, assignment)
     if (!chain) return assignment
     shiftAlong(chain, assignment, owners)
   }
@@ -139,21 +147,34 @@ interface Chain {
   readonly topics: readonly string[]
 }
 
-function findChain(ordered: readonly AssignorMember[], assignment: GroupAssignment): Chain | undefined {
+function findChain(
+  ordered: readonly AssignorMember[],
+  readersOf: ReadonlyMap<string, readonly AssignorMember[]>,
+  assignment: GroupAssignment,
+): Chain | undefined {
   const load = (member: AssignorMember) => assignment.get(member.memberId)?.length ?? 0
   const byLoad = [...ordered].sort((left, right) => load(right) - load(left))
+  const held = new Map(
+    ordered.map((member) => [member, new Set(assignment.get(member.memberId)?.map(({ topic }) => topic))]),
+  )
+  const least = byLoad.at(-1)
   for (const from of byLoad) {
+    if (least === undefined || load(from) - 2 < load(least)) return undefined
     const cameFrom = new Map<AssignorMember, { member: AssignorMember; topic: string }>()
     const queue: AssignorMember[] = [from]
-    for (let member = queue.shift(); member !== undefined; member = queue.shift()) {
+    // Whoever holds a topic leads to all its readers, so the first one has led to them.
+    const passed = new Set<string>()
+    for (let at = 0; at < queue.length; at += 1) {
+      const member = queue[at]!
       if (load(member) <= load(from) - 2) return chainTo(member, from, cameFrom)
-      const topics = new Set(assignment.get(member.memberId)?.map((partition) => partition.topic))
-      for (const next of ordered) {
-        if (next === from || cameFrom.has(next)) continue
-        const topic = next.topics.find((name) => topics.has(name))
-        if (topic === undefined) continue
-        cameFrom.set(next, { member, topic })
-        queue.push(next)
+      for (const topic of held.get(member) ?? []) {
+        if (passed.has(topic)) continue
+        passed.add(topic)
+        for (const next of readersOf.get(topic) ?? []) {
+          if (next === from || cameFrom.has(next)) continue
+          cameFrom.set(next, { member, topic })
+          queue.push(next)
+        }
       }
     }
   }
