@@ -128,18 +128,18 @@ describe('the services on the in-process Kafka', () => {
 })
 
 describe('detect in transactions', () => {
-  /** The machine's first anomalies are there. */
-  const some = firstRows([sources[0]!], 4_200)
+  /** The first anomalies of the machine are there. */
+  const some = firstRows([sources[0]!], 2_400)
 
   it('says each event once, however often it is taken over and its transactions are lost', async () => {
     const expected = await eventsWithoutFaults(freshFolder(), some)
-    expect(expected.length).toBeGreaterThan(50)
+    expect(expected.length).toBeGreaterThan(30)
     expect(new Set(expected).size).toBe(expected.length)
 
     const cluster = createMemoryCluster()
     const driver = memory({ cluster })
     const folder = freshFolder()
-    const rows = await fillRawEvents(driver, folder, some)
+    await fillRawEvents(driver, folder, some)
     const store = await openStore(join(folder, 'detect.db'))
     const lives: { readonly messaging: Messaging; readonly detecting: ReturnType<typeof detect> }[] = []
     const begin = async () => {
@@ -150,7 +150,7 @@ describe('detect in transactions', () => {
       await detecting.start()
       return detecting
     }
-    cluster.faults.failNext({ api: 'txnOffsetCommit', nth: 2 }, invalidCommitOffsetSize)
+    cluster.faults.failNext({ api: 'txnOffsetCommit' }, invalidCommitOffsetSize)
     for (let life = 0; life < 3; life++) {
       cluster.faults.loseNextAnswer({ api: 'endTxn' })
       const detecting = await begin()
@@ -162,7 +162,8 @@ describe('detect in transactions', () => {
     // What is judged is committed by the end.
     for (const { messaging } of lives) await messaging.close()
     expect(await committedEvents(driver)).toEqual(expected)
-    expect(lives.slice(0, -1).some(({ detecting }) => detecting.counts().received < rows)).toBe(true)
+    // What was judged in vain came again.
+    expect(lives.some(({ detecting }) => detecting.counts().repeated > 0)).toBe(true)
     await store.close()
   })
 
