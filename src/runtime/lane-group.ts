@@ -33,6 +33,8 @@ export interface Places<Task extends LaneTask<Task>> {
 export class LaneGroup<Task extends LaneTask<Task>> {
   next: LaneGroup<Task> | null = null
   readonly #lanes = new Map<string, KeyLane<Task>>()
+  /** Of them, the one that ran empty last: making a lane costs more than a short task, and often the same key comes next. */
+  #empty: KeyLane<Task> | null = null
   readonly #readyLanes = new LinkedQueue<KeyLane<Task>>()
   readonly #supply: LaneSupply
   readonly #places: Places<Task>
@@ -69,7 +71,7 @@ export class LaneGroup<Task extends LaneTask<Task>> {
 
   /** Keys that have work waiting or running. */
   get lanes(): number {
-    return this.#lanes.size
+    return this.#lanes.size - (this.#empty === null ? 0 : 1)
   }
 
   /** Behind everything of this key; `null` is no key, such tasks wait for nothing but a free place. */
@@ -80,7 +82,7 @@ export class LaneGroup<Task extends LaneTask<Task>> {
     if (lane === undefined) {
       lane = new KeyLane<Task>(key)
       if (key !== null) this.#lanes.set(key, lane)
-    }
+    } else if (lane === this.#empty) this.#empty = null
     if (lane.add(task)) this.#laneReady(lane)
   }
 
@@ -201,6 +203,7 @@ export class LaneGroup<Task extends LaneTask<Task>> {
     this.#readyLanes.clear()
     for (const lane of this.#lanes.values()) lane.clear()
     this.#lanes.clear()
+    this.#empty = null
     return dropped
   }
 
@@ -232,9 +235,16 @@ export class LaneGroup<Task extends LaneTask<Task>> {
     this.#running -= 1
     if (!hasPlace) this.#resting -= 1
     if (lane.rest()) this.#laneReady(lane)
-    else if (lane.key !== null && this.#lanes.get(lane.key) === lane) this.#lanes.delete(lane.key)
+    else if (lane.key !== null && !this.#closed) this.#keep(lane)
     this.#announce()
     if (this.#running === 0 && this.#idleWaiters.length > 0) this.#wakeIdleWaiters()
+  }
+
+  /** In place of the one before. */
+  #keep(lane: KeyLane<Task>): void {
+    const before = this.#empty?.key ?? null
+    if (before !== null) this.#lanes.delete(before)
+    this.#empty = lane
   }
 
   /** To what has not begun. */

@@ -60,7 +60,9 @@ export class Dispatch {
     const lanes: LaneGroup<Work> = this.#lanes.group({
       // What is in the only lane must end first: looking further ahead would only make objects that wait.
       canRefill: () =>
-        inflow.canTake && (order === 'partition' ? lanes.lanes === 0 : backPressure.mayTakeUp(partition)),
+        order === 'partition'
+          ? lanes.lanes === 0 && inflow.canTake
+          : inflow.canTake && backPressure.mayTakeUp(partition),
       refill: () => this.#refill(partition, inflow, lanes),
     })
     return { inflow, lanes }
