@@ -8,6 +8,8 @@ import { bounded, inOrder, logsWith, runs, World, type Logged } from './worlds.j
 
 /** Rare: the fourth of the plausible errors that these catch shows about once in four thousand runs. */
 const many = runs(10_000)
+/** So many take longer than tests are given otherwise, the more so beside others. */
+const manyMs = 120_000
 
 type Step =
   | { readonly kind: 'read'; readonly partition: number }
@@ -216,18 +218,23 @@ describe('over crashes, commits and partitions that move, the reorder buffer', (
         many,
       )
     },
+    manyMs,
   )
 
-  it('loses nothing and keeps the order of any input, also with idle partitions', () => {
-    fc.assert(
-      fc.property(fc.nat(6), logsWith(12, 14), stepsWith(1), (bound, logs, taken) => {
-        const history = new History(logs, bound, true)
-        for (const step of taken) history.take(step)
-        history.end()
-        expect(history.broken).toEqual([])
-        expect(history.handledTimes.size).toBe(logs.flat().length)
-      }),
-      many,
-    )
-  })
+  it(
+    'loses nothing and keeps the order of any input, also with idle partitions',
+    () => {
+      fc.assert(
+        fc.property(fc.nat(6), logsWith(12, 14), stepsWith(1), (bound, logs, taken) => {
+          const history = new History(logs, bound, true)
+          for (const step of taken) history.take(step)
+          history.end()
+          expect(history.broken).toEqual([])
+          expect(history.handledTimes.size).toBe(logs.flat().length)
+        }),
+        many,
+      )
+    },
+    manyMs,
+  )
 })
