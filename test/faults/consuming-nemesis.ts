@@ -1,4 +1,4 @@
-import { delay, until } from '../support/waiting.js'
+import { delay } from '../support/waiting.js'
 import type { ConsumingField } from './consuming-cells.js'
 import { monotonicMs } from './member-log.js'
 import type { MemberProcess, MemberVersion } from './member-process.js'
@@ -39,10 +39,11 @@ export async function killBrokers({ cluster, topic, group, random, goesOn }: Con
     const coordinator = await cluster.coordinatorOf(group)
     const others = (await leaders()).filter((id) => id !== coordinator)
     const victim = isCoordinator ? coordinator : (pick(others, random) ?? coordinator)
+    await cluster.waitForFullIsr(topic)
     await cluster.node(victim).kill()
     if (isCoordinator) counts.coordinators++
     else counts.leaders++
-    await until('the partitions have new leaders', async () => (await leaders()).every((id) => id > 0 && id !== victim))
+    await cluster.waitForOtherLeaders(topic, victim)
     await delay(1_000)
     await cluster.node(victim).restart(cluster.nodes.length)
     await cluster.waitForFullIsr(topic)

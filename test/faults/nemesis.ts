@@ -1,6 +1,6 @@
 import type { KafkaCluster } from '../support/kafka-cluster.js'
 import type { PartitionState } from '../support/raw-requests.js'
-import { delay, until } from '../support/waiting.js'
+import { delay } from '../support/waiting.js'
 
 /** What a fault works on. */
 export interface Battlefield {
@@ -61,15 +61,13 @@ async function killTheController(field: Battlefield): Promise<number> {
   return 1
 }
 
+/** Kills a broker that is not alone in sync anywhere: what it alone holds gets no new leader, and is meant not to. */
 async function killAndBringBack(field: Battlefield, victim: number): Promise<void> {
+  await field.cluster.waitForFullIsr(field.topic)
   const led = (await partitionsOf(field)).filter(({ leader }) => leader === victim)
   field.onLeaderKilled(new Set(led.map(({ partition }) => partition)))
   await field.cluster.node(victim).kill()
-  await until(
-    `partitions of node ${victim} have new leaders`,
-    async () => (await partitionsOf(field)).every(({ leader }) => leader > 0 && leader !== victim),
-    { everyMs: 20 },
-  )
+  await field.cluster.waitForOtherLeaders(field.topic, victim)
   field.onNewLeaders()
   await delay(700)
   await bringBack(field, victim)

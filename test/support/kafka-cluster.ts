@@ -62,6 +62,8 @@ export interface KafkaCluster extends AsyncDisposable {
   moveLeader(topic: string, partition: number, nodeId: number): Promise<void>
   /** Resolved when every live broker sees all replicas in sync. */
   waitForFullIsr(topic: string, timeoutMs?: number): Promise<void>
+  /** Resolved when every partition has a leader that is not `dead`. */
+  waitForOtherLeaders(topic: string, dead: number): Promise<void>
   /** The node whose controller is active. */
   controllerId(): Promise<number>
   coordinatorOf(group: string): Promise<number>
@@ -201,6 +203,21 @@ function controls(
     partitions.length > 0 &&
     partitions.every(({ leader, isr, replicas }) => leader > 0 && isr.length === replicas.length)
 
+  /** What each live broker says of a topic, for the message of a wait that ended in vain. */
+  async function views(topic: string): Promise<string> {
+    const told = live().map(async ({ id, internalAddress }) => {
+      const { brokers, topics } = await raw.metadata(internalAddress, [topic])
+      const partitions = topics.get(topic)?.partitions ?? []
+      const states = partitions.map(
+        ({ partition, leader, isr }) => `${partition}: leader ${leader}, in sync ${isr.join()}`,
+      )
+      return `node ${id} knows brokers ${brokers.join()}; ${states.join('; ')}`
+    })
+    return (await Promise.allSettled(told))
+      .map((view) => (view.status === 'fulfilled' ? view.value : String(view.reason)))
+      .join(' | ')
+  }
+
   const isServed = async (topic: string, partitions: number): Promise<boolean> => {
     const served = await Promise.all(
       live().map((node) => raw.servedPartitions(node.internalAddress, topic, partitions)),
@@ -259,7 +276,16 @@ function controls(
       )
     },
     waitForFullIsr: (topic, timeoutMs = 30_000) =>
-      until(`${topic} fully in sync`, () => everyLiveBroker(topic, allInSync), { timeoutMs }),
+      until(`${topic} fully in sync`, () => everyLiveBroker(topic, allInSync), { timeoutMs, seen: () => views(topic) }),
+    waitForOtherLeaders: (topic, dead) =>
+      until(
+        `partitions of node ${dead} have new leaders`,
+        async () => {
+          const { partitions = [] } = (await ask((address) => raw.metadata(address, [topic]))).topics.get(topic) ?? {}
+          return partitions.length > 0 && partitions.every(({ leader }) => leader > 0 && leader !== dead)
+        },
+        { everyMs: 20, seen: () => views(topic) },
+      ),
     controllerId: () => ask(raw.activeController),
     coordinatorOf: (group) => coordinator(group, 'group'),
     transactionCoordinatorOf: (transactionalId) => coordinator(transactionalId, 'transaction'),

@@ -3,12 +3,16 @@ export const delay = (ms: number): Promise<void> => new Promise((resolve) => set
 
 /**
  * Asks until the answer is true, and names what it waited for when it never came.
- * An error thrown by `condition` counts as "not yet" and is shown when time is up.
+ * An error thrown by `condition` counts as "not yet" and is shown when time is up, as is what `seen` tells then.
  */
 export async function until(
   what: string,
   condition: () => Promise<boolean> | boolean,
-  { timeoutMs = 30_000, everyMs = 50 }: { timeoutMs?: number; everyMs?: number } = {},
+  {
+    timeoutMs = 30_000,
+    everyMs = 50,
+    seen,
+  }: { timeoutMs?: number; everyMs?: number; seen?: () => Promise<string> } = {},
 ): Promise<void> {
   const giveUpAt = Date.now() + timeoutMs
   let lastError: unknown
@@ -20,7 +24,12 @@ export async function until(
       lastError = error
     }
     if (Date.now() >= giveUpAt) {
-      throw new Error(`${what}: not within ${timeoutMs} ms`, lastError === undefined ? {} : { cause: lastError })
+      const saw = seen === undefined ? '' : `; seen: ${await seen().catch(String)}`
+      const why = lastError === undefined ? '' : `; last: ${String(lastError)}`
+      throw new Error(
+        `${what}: not within ${timeoutMs} ms${saw}${why}`,
+        lastError === undefined ? {} : { cause: lastError },
+      )
     }
     await delay(everyMs)
   }
