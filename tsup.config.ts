@@ -14,6 +14,7 @@ export default defineConfig({
     'src/redrive.ts',
     'src/event-time.ts',
     'src/pattern.ts',
+    'src/health.ts',
     'src/registry.ts',
     'src/avro.ts',
     'src/json-schema.ts',

@@ -35,7 +35,7 @@ import { retryLater } from './retry/retry-later.js'
 import type { Clock } from './runtime/clock.js'
 import { withinDeadline } from './runtime/within-deadline.js'
 import type { Telemetry } from './telemetry/guard.js'
-import { Troubles } from './telemetry/troubles.js'
+import { Troubles, type StandingTrouble } from './telemetry/troubles.js'
 import type { Topic } from './topic/topic.js'
 import type { ExactlyOnce } from './transaction/exactly-once.js'
 import type { Transaction } from './transaction/transaction.js'
@@ -47,9 +47,15 @@ import { namesOf } from './topic/topic-lookup.js'
 /** What runs (also what has failed and was not stopped yet), for health and metrics. Plain data: it may be turned into JSON as it is. */
 export interface MessagingFacts {
   readonly client: string
+  /** When they were taken: wall time, ms since the Unix epoch. */
+  readonly at: number
+  /** `closing` from the call of `close` on, also when it has ended. */
+  readonly state: 'open' | 'closing'
   readonly producers: readonly ProducerFacts[]
   readonly consumers: readonly ConsumerFacts[]
   readonly relays: readonly RelayFacts[]
+  /** Of the surroundings of all of them, as a broker that does not answer: told as an event, and not ended. */
+  readonly troubles: readonly StandingTrouble[]
 }
 
 /** How long a transaction may wait for its turn and for its id. */
@@ -213,9 +219,12 @@ export class Messaging implements AsyncDisposable {
   facts(): MessagingFacts {
     return {
       client: this.#options.clientId,
+      at: this.clock.wallTime(),
+      state: this.#closing === null ? 'open' : 'closing',
       producers: this.#producers.all().map((producer) => producer.facts()),
       consumers: [...this.#consumers].map((consumer) => consumer.facts()),
       relays: this.#relays.facts(),
+      troubles: this.#troubles.standing(),
     }
   }
 

@@ -9,6 +9,7 @@ import { StateMachine } from '../runtime/state-machine.js'
 import { withinDeadline } from '../runtime/within-deadline.js'
 import type { Telemetry } from '../telemetry/guard.js'
 import { tell } from '../telemetry/tell.js'
+import type { StandingTrouble } from '../telemetry/troubles.js'
 import { Lease } from './lease.js'
 import type { OutboxBacklog, OutboxStore } from './outbox-store.js'
 import type { ResolvedRelayOptions } from './relay-options.js'
@@ -39,6 +40,8 @@ export interface RelayFacts {
   readonly sent: number
   /** Rows that are being sent, or whose end is not on record. */
   readonly inHand: number
+  /** What lasts: told as an event, and not ended. */
+  readonly troubles: readonly StandingTrouble[]
 }
 
 export interface RelayStopOptions {
@@ -111,6 +114,7 @@ export class OutboxRelay implements AsyncDisposable {
       oldestAgeMs,
       sent: this.#sent,
       inHand: this.#term?.inHand ?? 0,
+      troubles: this.#parts.telemetry.troubles?.standing() ?? [],
     }
   }
 

@@ -5,6 +5,7 @@ import type { Runtime } from '../runtime/runtime.js'
 import { StateMachine } from '../runtime/state-machine.js'
 import { withinDeadline } from '../runtime/within-deadline.js'
 import type { Metrics } from '../telemetry/metrics.js'
+import type { StandingTrouble, Troubles } from '../telemetry/troubles.js'
 import type { Topic } from '../topic/topic.js'
 import { BufferMemory } from './buffer-memory.js'
 import { topicsToConnect, type ConnectOptions } from './connect-options.js'
@@ -39,6 +40,8 @@ export interface ProducerFacts {
   readonly waitingSends: number
   readonly batchesOut: number
   readonly loadingTopics: number
+  /** What lasts: told as an event, and not ended. */
+  readonly troubles: readonly StandingTrouble[]
 }
 
 /** Sockets are destroyed at once, so a driver that takes longer hangs. */
@@ -52,6 +55,7 @@ export interface ProducerParts {
   readonly driver: DriverProducer
   readonly runtime: Runtime
   readonly metrics: Metrics
+  readonly troubles?: Troubles | undefined
   readonly options: ResolvedProducerOptions
   readonly beforeFirstSend?: BeforeFirstSend | undefined
   readonly onClosed?: (() => void) | undefined
@@ -73,6 +77,7 @@ export class Producer {
   readonly #options: ResolvedProducerOptions
   readonly #memory: BufferMemory
   readonly #sender: Sender
+  readonly #troubles: Troubles | undefined
   readonly #placement: Placement
   /** `null` without middleware, which then costs nothing. */
   readonly #through: SendNext | null
@@ -88,7 +93,8 @@ export class Producer {
   #closing: Promise<CloseSummary> | null = null
 
   /** @internal */
-  constructor({ clientId, driver, runtime, metrics, options, beforeFirstSend, onClosed }: ProducerParts) {
+  constructor({ clientId, driver, runtime, metrics, troubles, options, beforeFirstSend, onClosed }: ProducerParts) {
+    this.#troubles = troubles
     this.#clientId = clientId
     this.#driver = driver
     this.#runtime = runtime
@@ -215,6 +221,7 @@ export class Producer {
       waitingSends: this.#memory.waiting,
       batchesOut: this.#sender.batchesOut,
       loadingTopics: this.#placement.loadingTopics,
+      troubles: this.#troubles?.standing() ?? [],
     }
   }
 

@@ -1,4 +1,5 @@
-import type { Clock, Timer } from '../runtime/clock.js'
+import { TidemarkError } from '../errors.js'
+import { wallTimeOf, type Clock, type Timer } from '../runtime/clock.js'
 import { courses, endings, repeating, toldOnce, type Course } from './courses.js'
 import type { ClientEvent, EventKind } from './events.js'
 import { Repeats } from './repeats.js'
@@ -23,6 +24,20 @@ interface Trouble {
   /** When it is to be told next. */
   at: number
   distanceMs: number
+}
+
+/** Something that lasts: it was told, and has not ended. Plain data. */
+export interface StandingTrouble {
+  /** The event that told it. */
+  readonly kind: EventKind
+  /** Wall time, ms since the Unix epoch. */
+  readonly since: number
+  /** What it is about, as far as its event says. */
+  readonly topic: string | null
+  readonly partition: number | null
+  readonly node: number | 'bootstrap' | null
+  /** Of its latest error, where that is one of ours. */
+  readonly code: string | null
 }
 
 /** What a line has beside its event. */
@@ -77,6 +92,12 @@ export class Troubles {
     else if (ended === 'not-an-end') say(event, this.#isRepeated(event) ? 'repeated' : 'first')
     if (event.kind === 'drained')
       for (const { topic, partition } of event.drain.partitions) this.#left(topic, partition)
+  }
+
+  /** What was told and has not ended, of this client alone: what all share stands in the surroundings. */
+  standing(): readonly StandingTrouble[] {
+    const told = [...this.#standing.values()].filter((trouble) => trouble.told > 0)
+    return told.map(({ event, since }) => standingOf(event, wallTimeOf(this.#clock, since)))
   }
 
   /** It is over without anybody being able to say that it ended well. */
@@ -211,6 +232,22 @@ export class Troubles {
   #homeOf(kind: EventKind): Troubles {
     return courses[kind]?.shared === true ? (this.#surroundings ?? this) : this
   }
+}
+
+function standingOf(event: ClientEvent, since: number): StandingTrouble {
+  const {
+    topic = null,
+    partition = null,
+    node = null,
+    error,
+  } = event as {
+    readonly topic?: string
+    readonly partition?: number
+    readonly node?: number | 'bootstrap'
+    readonly error?: unknown
+  }
+  const code = error instanceof TidemarkError ? error.code : null
+  return { kind: event.kind, since, topic, partition, node, code }
 }
 
 function keyOf(kind: EventKind, event: ClientEvent): string {

@@ -17,6 +17,7 @@ const subpaths = [
   'tidemark/redrive',
   'tidemark/event-time',
   'tidemark/pattern',
+  'tidemark/health',
   'tidemark/registry',
   'tidemark/avro',
   'tidemark/json-schema',

@@ -23,7 +23,7 @@ const buildings: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['retry/', 'dead-letter/', 'dedupe/', 'reorder/', 'transaction/', 'outbox/', 'operations/'],
     ['sql/', 'config/'],
     ['messaging.ts'],
-    ['close-on-signal.ts', 'redrive/', 'testing/', 'cli/'],
+    ['close-on-signal.ts', 'redrive/', 'health/', 'testing/', 'cli/'],
     [
       'index.ts',
       'memory.ts',
@@ -37,6 +37,7 @@ const buildings: Readonly<Record<string, readonly (readonly string[])[]>> = {
       'redrive.ts',
       'event-time.ts',
       'pattern.ts',
+      'health.ts',
       'registry.ts',
       'avro.ts',
       'json-schema.ts',

@@ -60,7 +60,8 @@ export class ConsumerRun {
     const told = this.#driver?.facts() ?? null
     const driver = told === null ? null : onWallClock(told, this.#clock)
     const [startless, unavailableTopics] = [told?.startless ?? [], told?.unavailableTopics ?? []]
-    return { driver, ...this.parts.facts(), startless, unavailableTopics }
+    const troubles = this.#dependencies.troubles?.standing() ?? []
+    return { driver, ...this.parts.facts(), startless, unavailableTopics, troubles }
   }
 
   /** Ours, and nobody can tell yet where they start. */

@@ -12,6 +12,7 @@ import type { OrderFacts } from '../partition/order-facts.js'
 import type { OwnedPartition, PartitionState } from '../partition/owned-partition.js'
 import type { Unavailable, WaitsFor } from '../../telemetry/events.js'
 import type { DrainReport } from '../../telemetry/drain-report.js'
+import type { StandingTrouble } from '../../telemetry/troubles.js'
 import type { Progress } from './stall-watch.js'
 
 /** One partition as it stands. Offsets are next offsets; times are wall time, ms since the Unix epoch. */
@@ -76,13 +77,15 @@ export interface ConsumerFacts {
   /** With `reorder`: the order of event time. */
   readonly order: OrderFacts | null
   readonly lastDrain: DrainReport | null
+  /** What lasts: told as an event, and not ended. */
+  readonly troubles: readonly StandingTrouble[]
   readonly error: TidemarkError | null
 }
 
 /** What the parts of a consumer tell of themselves. */
 export type PartsFacts = Omit<
   ConsumerFacts,
-  'client' | 'group' | 'topics' | 'state' | 'driver' | 'startless' | 'unavailableTopics' | 'error'
+  'client' | 'group' | 'topics' | 'state' | 'driver' | 'startless' | 'unavailableTopics' | 'troubles' | 'error'
 >
 
 interface FactsParts {

@@ -1,0 +1,6 @@
+/** Subpath `tidemark/health`: how a process stands, and why; a server that says so. */
+export { healthOf, watchHealth, type HealthWatch } from './health/health-watch.js'
+export { judgeHealth, type Health, type HealthReason, type LoopDelay } from './health/judge.js'
+export type { Gravity, HealthCode } from './health/reasons.js'
+export type { StandingTrouble } from './telemetry/troubles.js'
+export { healthServer, type HealthServer, type HealthServerOptions } from './health/health-server.js'
