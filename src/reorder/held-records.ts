@@ -58,7 +58,11 @@ export class HeldRecords {
   /** The one that is asked for next, most likely. */
   #next = 0
 
-  constructor({ tickets, records, bytes }: TakenUp) {
+  constructor(
+    { tickets, records, bytes }: TakenUp,
+    /** By `clock.now()`. */
+    readonly takenUpAt: number,
+  ) {
     this.#tickets = tickets
     this.#bytes = bytes
     this.#memory = Buffer.allocUnsafeSlow(valueBytes(records))

@@ -2,11 +2,12 @@ import type { Clock } from '../runtime/clock.js'
 import type { Telemetry } from '../telemetry/guard.js'
 import { noMetrics } from '../telemetry/metrics.js'
 import type { HeldRecords } from './held-records.js'
+import type { OrderedRecord } from './ordered-record.js'
 import type { ReorderBuffer, ReorderCounts } from './reorder-buffer.js'
 
 const everyMs = 1_000
 
-/** The order as metrics, measured at most once a second, and when nothing is left in it. */
+/** The order as metrics: how it stands at most once a second and when nothing is left in it, and what records went through. */
 export class OrderGauges {
   readonly #buffer: ReorderBuffer<HeldRecords>
   readonly #policy: string
@@ -43,6 +44,17 @@ export class OrderGauges {
     }
     this.#tellHolder()
     this.#tellCounts()
+  }
+
+  handedOut(run: readonly OrderedRecord<HeldRecords>[]): void {
+    const { metrics } = this.#telemetry
+    if (metrics === noMetrics) return
+    const now = this.#clock.now()
+    for (const { partition, value, lateByMs } of run) {
+      const { topic } = partition.place
+      metrics.observe('tidemark_consumer_order_wait_seconds', { topic }, (now - value.takenUpAt) / 1_000)
+      if (lateByMs !== null) metrics.observe('tidemark_consumer_late_by_seconds', { topic }, lateByMs / 1_000)
+    }
   }
 
   /** Which partition holds the watermark: the first question when it stands. */

@@ -41,8 +41,8 @@ export interface Turns {
   runOf(inflow: OrderedInflow): readonly OrderedRecord<HeldRecords>[]
   /** All of its run has ended. */
   over(inflow: OrderedInflow): void
-  /** Time goes on, before something is taken up. */
-  tick(): void
+  /** Time goes on, before something is taken up: `clock.now()`. */
+  tick(): number
   /** It has something that is not taken up yet. */
   waits(): void
   /** Something was taken up, or ended. */
@@ -218,8 +218,7 @@ export class OrderedInflow implements Supply {
       this.#end(error as Error)
       return
     }
-    const held = new HeldRecords(taken)
-    this.#turns.tick()
+    const held = new HeldRecords(taken, this.#turns.tick())
     for (let index = 0; index < held.count; index += 1) if (!this.#enter(held, index)) return
     buffer.reach(this.order, this.partition.tracker.end)
     // One record may pin many that are done: it goes before its time then.

@@ -174,6 +174,7 @@ class Sequencer implements Ordering, Turns {
     this.#turn = null
     if (run.length === 0) return run
     this.#out = inflow.run
+    this.#gauges.handedOut(run)
     return run
   }
 
@@ -191,9 +192,10 @@ class Sequencer implements Ordering, Turns {
     this.#arm()
   }
 
-  tick(): void {
+  tick(): number {
     this.#now()
     for (const inflow of this.#inflows.values()) this.#report(inflow)
+    return this.#parts.clock.now()
   }
 
   changed(): void {

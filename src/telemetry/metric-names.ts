@@ -214,6 +214,20 @@ export const metricNames = {
     meaning:
       'With reorder: records that came behind the watermark, by what is done with them: deliver, drop, side-topic, callback.',
   },
+  tidemark_consumer_late_by_seconds: {
+    kind: 'histogram',
+    unit: 'seconds',
+    labels: ['client', 'group', 'topic'],
+    meaning: 'With reorder: how far late records were behind what was let go before them, in event time.',
+    buckets: secondBuckets,
+  },
+  tidemark_consumer_order_wait_seconds: {
+    kind: 'histogram',
+    unit: 'seconds',
+    labels: ['client', 'group', 'topic'],
+    meaning: 'With reorder: how long records waited for their turn after they were taken up into the order.',
+    buckets: secondBuckets,
+  },
   tidemark_consumer_order_exceptions_total: {
     kind: 'counter',
     unit: 'records',

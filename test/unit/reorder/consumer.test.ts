@@ -222,6 +222,28 @@ describe('late records', () => {
       expect(one.consumer.facts().order?.late).toBe(1)
     }))
 
+  it('are measured: how late they are, and how long each record waited for its turn', () =>
+    over([[100, 5_000], [50]], async (simulation) => {
+      const seen = new Map<string, number[]>()
+      const observe = (name: string, _labels: unknown, seconds: number) =>
+        void seen.set(name, [...(seen.get(name) ?? []), seconds])
+      const metrics = { count: () => undefined, gauge: () => undefined, observe }
+      const messaging = open(simulation.process('one'), { metrics })
+      const reorder = { watermark: boundedOutOfOrderness(100).withIdleness({ maxIdleMs: 2_000 }) }
+      let handled = 0
+      const consumer = messaging.consumer({ group: 'g', topics: [t], reorder, handle: () => void (handled += 1) })
+      await consumer.start()
+      await until(simulation, () => handled === 3)
+      putTimes(simulation.cluster, 1, [300])
+      await until(simulation, () => handled === 4)
+      await messaging.close()
+      expect(seen.get('tidemark_consumer_late_by_seconds')).toEqual([4.7])
+      const waits = seen.get('tidemark_consumer_order_wait_seconds') ?? []
+      expect(waits).toHaveLength(4)
+      expect(Math.max(...waits)).toBeGreaterThanOrEqual(2)
+      expect(waits.at(-1)).toBeLessThan(0.1)
+    }))
+
   it('cannot go to a topic that does not exist: the consumer does not start', () =>
     over([[100]], async (simulation) => {
       const messaging = open(simulation.process('one'))
