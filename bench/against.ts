@@ -1,14 +1,11 @@
 import { spawn } from 'node:child_process'
-import { cp, symlink } from 'node:fs/promises'
-import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { startCluster } from '../test/support/kafka-cluster.js'
 import { dieWithUs } from '../test/support/reaper.js'
-import { run } from '../test/support/run-command.js'
 import { projectRoot, sourcesOf } from '../test/support/source-tree.js'
-import { temporaryFolder } from '../test/support/temporary-folder.js'
 import type { RoundTask } from './against-round.js'
+import { built, workingCopy } from './built.js'
 import { compare, printComparison, type Pair } from './comparison.js'
 import type { Measured } from './measure.js'
 import { fillKafka, type BenchKafka, type SuiteName } from './suites.js'
@@ -67,21 +64,4 @@ async function inOwnProcess(task: RoundTask): Promise<readonly Measured[]> {
   } catch (cause) {
     throw new Error(`a round of ${task.suite} over ${task.dist} did not end well`, { cause })
   }
-}
-
-/** What stands in this folder now, committed or not. */
-async function workingCopy(): Promise<string> {
-  const folder = temporaryFolder('present')
-  for (const name of ['src', 'package.json', 'tsconfig.json', 'tsup.config.ts'])
-    await cp(join(projectRoot, name), join(folder, name), { recursive: true })
-  await symlink(join(projectRoot, 'node_modules'), join(folder, 'node_modules'))
-  return folder
-}
-
-/** The folder of what users would load. */
-async function built(sources: string): Promise<string> {
-  await run(process.execPath, [join(sources, 'node_modules/tsup/dist/cli-default.js'), '--no-dts', '--silent'], {
-    cwd: sources,
-  })
-  return join(sources, 'dist')
 }

@@ -2,8 +2,9 @@ import { logLevel } from 'kafkajs'
 import type { MessagingConsumerOptions, Topic } from 'tidemark'
 import { java, withKafkaTool } from '../test/support/java.js'
 import { startCluster, type KafkaCluster } from '../test/support/kafka-cluster.js'
+import { presentLibrary } from './built.js'
 import { freshGroup } from './consume-measures.js'
-import { sourceLibrary, type Library } from './library.js'
+import type { Library } from './library.js'
 import { countTo, elsewhere, measure, type Measured } from './measure.js'
 import { printRatios, printTable } from './table.js'
 
@@ -24,7 +25,7 @@ type Size = (typeof sizes)[number]
 
 /** One topic copied to another exactly once, by records of a transaction, on a real one-node Kafka, every copier in every round, in turn. */
 export async function runCopiers(): Promise<void> {
-  const library = await sourceLibrary()
+  const library = await presentLibrary()
   const cluster = await startCluster({ version: '4.2.0', nodes: 1 })
   try {
     await fill(library, cluster, Math.max(...sizes.map(({ warm, records }) => warm + records)) + spare)

@@ -1,7 +1,8 @@
 import { Kafka, logLevel } from 'kafkajs'
 import { startCluster, type KafkaCluster } from '../test/support/kafka-cluster.js'
 import { java, withKafkaTool } from '../test/support/java.js'
-import { sourceLibrary, type Library } from './library.js'
+import { presentLibrary } from './built.js'
+import type { Library } from './library.js'
 import { elsewhere, measureLatency, type Measured } from './measure.js'
 import { printRatios, printTable } from './table.js'
 
@@ -11,7 +12,7 @@ const value = Buffer.alloc(200, 'x')
 
 /** Transactions of one record, one after the other, on a real one-node Kafka, every client in every round, in turn. */
 export async function runTransactions(): Promise<void> {
-  const library = await sourceLibrary()
+  const library = await presentLibrary()
   for (const version of ['4.2.0', '3.9.1']) {
     const cluster = await startCluster({ version, nodes: 1 })
     const results: Measured[] = []

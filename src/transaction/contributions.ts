@@ -1,9 +1,10 @@
+import type { Joined } from '../consumer/handling/outputs.js'
 import type { OwnedPartition } from '../consumer/partition/owned-partition.js'
 import { onAbort } from '../runtime/on-abort.js'
 import type { HeldRecord } from './held-sends.js'
 import type { Purpose } from './refusals.js'
 
-/** Something that waits for its place in a transaction. */
+/** Something that is to have its place in a transaction. */
 export interface Joining {
   readonly partition: OwnedPartition
   /** Of the first record whose handling sent it. */
@@ -11,7 +12,12 @@ export interface Joining {
   readonly held: readonly HeldRecord[]
   readonly bytes: number
   readonly purpose: Purpose
-  readonly end: (end: 'joined' | 'late') => void
+}
+
+/** One for which no transaction is open. */
+export interface Waiting {
+  readonly what: Joining
+  readonly end: (end: Joined) => void
 }
 
 /** What joined one transaction: of which partitions, what of it is not settled yet, and how its sends ended. */
@@ -68,15 +74,17 @@ export class Contributions {
 
   sent(sending: Promise<unknown>, onFailed: (error: Error) => void): void {
     this.#sends += 1
-    const ended = () => {
-      this.#sends -= 1
-      if (this.#sends === 0) for (const tell of this.#onSent.splice(0)) tell()
-    }
-    sending.then(ended, (error: Error) => {
+    sending.then(this.#ended, (error: Error) => {
       this.#failure ??= error
       onFailed(error)
-      ended()
+      this.#ended()
     })
+  }
+
+  /** Made once: it is needed for each send. */
+  readonly #ended = (): void => {
+    this.#sends -= 1
+    if (this.#sends === 0) for (const tell of this.#onSent.splice(0)) tell()
   }
 
   /** Resolves when what joined is settled, or its partition is gone. */

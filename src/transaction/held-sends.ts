@@ -1,9 +1,15 @@
-import type { Output } from '../consumer/handling/outputs.js'
-import type { ContextSend } from '../consumer/handling/handler.js'
+import type { Joined, Output } from '../consumer/handling/outputs.js'
 import type { Work } from '../consumer/partition/work.js'
 import { SendError } from '../errors.js'
 import type { OutgoingRecord } from '../message/record.js'
-import { badInput, encodeRecord, noSendOptions, takeOptions, withOwnBytes } from '../producer/outgoing-record.js'
+import {
+  badInput,
+  encodeRecord,
+  noSendOptions,
+  takeOptions,
+  withOwnBytes,
+  type SendOptions,
+} from '../producer/outgoing-record.js'
 import type { Producer } from '../producer/producer.js'
 import type { Receipt } from '../producer/receipt.js'
 import { batchOverheadBytes } from '../producer/record-size.js'
@@ -37,7 +43,7 @@ interface Waiting {
 }
 
 /** Takes what one call sends when the record it handled is done. */
-export type JoinTransaction = (work: Work, held: readonly HeldRecord[], bytes: number) => Promise<'joined' | 'late'>
+export type JoinTransaction = (work: Work, held: readonly HeldRecord[], bytes: number) => Joined | Promise<Joined>
 
 /** What one call of a handler sends, kept until the call has succeeded: a record in a transaction cannot be taken back. */
 export class HeldSends implements Output {
@@ -57,11 +63,12 @@ export class HeldSends implements Output {
     return this.#held.length > 0 || this.#waiting.length > 0
   }
 
-  readonly send: ContextSend = (topic, value, options = noSendOptions) => {
+  send<Value>(topic: Topic<Value>, value: Value, options: SendOptions = noSendOptions): Promise<Receipt> {
     try {
       requireSendOptions(topic, options)
-      const { partition, ...taken } = takeOptions(topic as Topic, options)
-      const record = withOwnBytes(encodeRecord(topic, value, { ...taken, partition }, this.clock.wallTime()))
+      const taken = takeOptions(topic as Topic, options)
+      const { partition } = taken
+      const record = withOwnBytes(encodeRecord(topic, value, taken, this.clock.wallTime()))
       const held = { topic: topic as Topic, record, value, partition, sizeBytes: recordBound(record) }
       this.#require(held)
       // What comes while others of this call wait goes behind them.
@@ -72,12 +79,16 @@ export class HeldSends implements Output {
     }
   }
 
-  async join(work: Work): Promise<'joined' | 'late'> {
+  join(work: Work): Joined | Promise<Joined> {
+    let joined: Joined | Promise<Joined>
     try {
-      return await this.onJoin(work, this.#held, this.#bytes)
-    } finally {
-      this.#release()
+      joined = this.onJoin(work, this.#held, this.#bytes)
+    } catch (error) {
+      joined = Promise.reject(error as Error)
     }
+    if (joined instanceof Promise) return joined.finally(() => this.#release())
+    this.#release()
+    return joined
   }
 
   drop(): void {
@@ -162,7 +173,9 @@ export function requireRoom({ topic: { name }, sizeBytes }: HeldRecord, { maxReq
 
 export function sendHeld(producer: Producer, held: HeldRecord): Promise<Receipt> {
   const { headers, timestamp } = held.record
-  return producer.send(topicOfHeld(held.topic), held, { headers, timestamp, partition: held.partition })
+  const partition = held.partition
+  const options = headers.length === 0 ? { timestamp, partition } : { headers, timestamp, partition }
+  return producer.send(topicOfHeld(held.topic), held, options)
 }
 
 const heldTopics = new WeakMap<Topic, Topic<HeldRecord>>()

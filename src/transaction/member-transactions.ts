@@ -1,5 +1,6 @@
 import type { CommitOutcome } from '../driver/consumer.js'
 import { FencedError, TidemarkError } from '../errors.js'
+import type { Joined } from '../consumer/handling/outputs.js'
 import { progressOf, type Progress } from '../offsets/progress.js'
 import type { OwnedPartition } from '../consumer/partition/owned-partition.js'
 import type { Work } from '../consumer/partition/work.js'
@@ -12,7 +13,7 @@ import { deferred } from '../runtime/deferred.js'
 import { withinDeadline } from '../runtime/within-deadline.js'
 import { WorkLoop } from '../runtime/work-loop.js'
 import { tell } from '../telemetry/tell.js'
-import { Contributions, type Joining } from './contributions.js'
+import { Contributions, type Joining, type Waiting } from './contributions.js'
 import { endOfTransaction, type ChosenOffset } from './end-of-transaction.js'
 import { sendHeld, type HeldRecord } from './held-sends.js'
 import type { MemberTransactionsSettings, TransactionalMember } from './member.js'
@@ -57,7 +58,7 @@ export class MemberTransactions implements Ledger {
   readonly #counts: Record<CommitOutcome, number> = { ...noCounts }
   readonly #closed = new AbortController()
   #state: State = 'idle'
-  #joining: Joining[] = []
+  #joining: Waiting[] = []
   #contributions = new Contributions()
   #settledSince = 0
   #wantsEnd = false
@@ -90,37 +91,28 @@ export class MemberTransactions implements Ledger {
   // ── What joins ────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** What the handler of this work sent; rejects with what it was refused for before. */
-  join({ partition, firstRecord }: Work, held: readonly HeldRecord[], bytes: number): Promise<'joined' | 'late'> {
+  join({ partition, firstRecord }: Work, held: readonly HeldRecord[], bytes: number): Joined | Promise<Joined> {
     return this.#join({ partition, offset: firstRecord.offset, held, bytes, purpose: 'output' })
   }
 
   /** A record that goes elsewhere instead of being handled. */
-  joinInstead(
-    partition: OwnedPartition,
-    offset: number,
-    held: HeldRecord,
-    purpose: Purpose,
-  ): Promise<'joined' | 'late'> {
+  joinInstead(partition: OwnedPartition, offset: number, held: HeldRecord, purpose: Purpose): Joined | Promise<Joined> {
     return this.#join({ partition, offset, held: [held], bytes: held.sizeBytes, purpose })
   }
 
-  #join(what: Omit<Joining, 'end'>): Promise<'joined' | 'late'> {
+  #join(what: Joining): Joined | Promise<Joined> {
     const refusal = this.#refusals.of(what.partition, what.offset, what.purpose, what.held)
     if (refusal !== undefined) return Promise.reject(refusal)
+    if (this.#state === 'closed' || what.partition.isGone) return 'late'
+    if (this.#state === 'open' && !this.#isFull()) return this.#admit(what)
     return new Promise((end) => {
-      const joining = { ...what, end }
-      if (this.#state === 'closed' || what.partition.isGone) end('late')
-      else if (this.#state === 'open' && !this.#isFull()) this.#admit(joining)
-      else this.#joining.push(joining)
+      this.#joining.push({ what, end })
       this.#loop.wake()
     })
   }
 
-  #admit({ partition, offset, held, bytes, purpose, end }: Joining): void {
-    if (partition.isGone || this.#undone.has(partition)) {
-      end('late')
-      return
-    }
+  #admit({ partition, offset, held, bytes, purpose }: Joining): Joined {
+    if (partition.isGone || this.#undone.has(partition)) return 'late'
     this.#contributions.add(partition, offset, bytes)
     for (const one of held) {
       this.#contributions.sent(sendHeld(this.#member.producer, one), (error) => {
@@ -129,8 +121,8 @@ export class MemberTransactions implements Ledger {
         this.#due?.()
       })
     }
-    end('joined')
     if (this.#isFull()) this.#due?.()
+    return 'joined'
   }
 
   // ── Ledger ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -235,7 +227,7 @@ export class MemberTransactions implements Ledger {
       this.#state = 'beginning'
       if (await this.#begin()) {
         this.#state = 'open'
-        for (const joining of this.#joining.splice(0)) this.#admit(joining)
+        for (const { what, end } of this.#joining.splice(0)) end(this.#admit(what))
         await this.#untilDue()
         await this.#end()
       }

@@ -248,8 +248,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a send that failed unseen is forgotten',
     file: 'src/consumer/handling/context-sends.ts',
-    find: '    else this.#unseen.set(promise, error)\n',
-    replace: '',
+    find: 'else (this.#unseen ??= new Map()).set(promise, error)',
+    replace: 'else void error',
     why: 'a record counts as handled although its output was not stored',
     units: 'test/unit/consumer/handling/context-sends.test.ts',
   },

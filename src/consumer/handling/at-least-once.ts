@@ -14,7 +14,7 @@ import type { Handler, Middleware } from './handler.js'
 import type { Ladder } from './ladder.js'
 import { lazyFailure } from './lazy-result.js'
 import type { Outages } from './outages.js'
-import type { Output, Outputs } from './outputs.js'
+import type { Joined, Output, Outputs } from './outputs.js'
 import type { RunningCalls } from './running-calls.js'
 
 /** What the user gave: one message at a time, or batches. */
@@ -89,18 +89,25 @@ class AtLeastOnce implements Delivery {
       return late
     }
     if (failure !== null) return this.#failed(work, call, failure.error)
-    if (call.held !== null) return this.#joined(work, call, call.held)
+    if (call.held !== null) return this.#join(work, call, call.held)
     this.#succeeded(call)
     return handled
   }
 
   /** What it sent goes out only now, so that a failed call leaves nothing behind. */
-  async #joined(work: Work, call: HandlerCall, held: Output): Promise<Settlement> {
-    try {
-      if ((await held.join(work)) === 'late') return late
-    } catch (error) {
-      return this.#failed(work, call, error)
+  #join(work: Work, call: HandlerCall, held: Output): Settlement | Promise<Settlement> {
+    const joined = held.join(work)
+    if (joined instanceof Promise) {
+      return joined.then(
+        (later) => this.#joined(call, later),
+        (error: unknown) => this.#failed(work, call, error),
+      )
     }
+    return this.#joined(call, joined)
+  }
+
+  #joined(call: HandlerCall, joined: Joined): Settlement {
+    if (joined === 'late') return late
     this.#succeeded(call)
     return handled
   }

@@ -47,7 +47,8 @@ export class ContextSends {
   readonly #ground: CallGround
   readonly output: Output
   #pending = 0
-  readonly #unseen = new Map<SentPromise<unknown>, unknown>()
+  /** `null` until one fails. */
+  #unseen: Map<SentPromise<unknown>, unknown> | null = null
   #state: 'open' | 'closed' = 'open'
   #onEnded: (() => void) | null = null
 
@@ -61,22 +62,30 @@ export class ContextSends {
     return SentPromise.of(this.output.send(topic, value, options), this)
   }
 
-  /** Resolves when nothing is pending: with the failure of a send that nobody has seen, else `null`. None is taken after. */
-  async whenEnded(): Promise<HandlerError | null> {
+  /** When nothing is pending, at once if so: with the failure of a send that nobody has seen, else `null`. None is taken after. */
+  whenEnded(): HandlerError | null | Promise<HandlerError | null> {
+    return this.#pending > 0 ? this.#whenNonePends() : this.#end()
+  }
+
+  async #whenNonePends(): Promise<HandlerError | null> {
     while (this.#pending > 0) {
       await new Promise<void>((resolve) => (this.#onEnded = resolve))
       // Code that nobody waits for may be about to send the next one.
       await new Promise<void>((resolve) => this.#ground.clock.defer(resolve))
     }
+    return this.#end()
+  }
+
+  #end(): HandlerError | null {
     this.close()
-    for (const failure of this.#unseen.values()) return unseenFailure(failure)
+    if (this.#unseen !== null) for (const failure of this.#unseen.values()) return unseenFailure(failure)
     return null
   }
 
   /** What failed so far is sent once more, and so is what has not gone out. */
   forgetUnseen(): void {
     this.output.drop()
-    this.#unseen.clear()
+    this.#unseen = null
   }
 
   /** The fate of the record is decided. */
@@ -96,24 +105,51 @@ export class ContextSends {
 
   failed(promise: SentPromise<unknown>, error: unknown): void {
     if (this.#state === 'closed') this.#ground.tellStray(error)
-    else this.#unseen.set(promise, error)
+    else (this.#unseen ??= new Map()).set(promise, error)
     this.ended()
   }
 
   taken(promise: SentPromise<unknown>): void {
-    this.#unseen.delete(promise)
+    this.#unseen?.delete(promise)
   }
 }
 
 /** A promise that tells when it ends and whether somebody takes its end. It never is an unhandled rejection. */
 class SentPromise<Value> extends Promise<Value> {
-  #sends: ContextSends | null = null
+  readonly #sends: ContextSends
   #isTaken = false
 
+  private constructor(sent: Promise<Value>, sends: ContextSends) {
+    let resolve!: (value: Value) => void
+    let reject!: (error: unknown) => void
+    super((toValue, toError) => {
+      resolve = toValue
+      reject = toError
+    })
+    this.#sends = sends
+    sends.began()
+    // Native from here on: it is made for every record.
+    void sent.then(
+      (value) => {
+        resolve(value)
+        sends.ended()
+      },
+      (error: unknown) => {
+        reject(error)
+        super.then(undefined, () => undefined)
+        if (this.#isTaken) sends.ended()
+        else sends.failed(this, error)
+      },
+    )
+  }
+
+  /** What it chains to is watched as `then` says, which needs no promise of this class in between. */
+  static override get [Symbol.species](): PromiseConstructor {
+    return Promise
+  }
+
   static of<Value>(sent: Promise<Value>, sends: ContextSends): SentPromise<Value> {
-    const promise = new SentPromise<Value>((resolve, reject) => void sent.then(resolve, reject))
-    promise.#watch(sends)
-    return promise
+    return new SentPromise(sent, sends)
   }
 
   /** `await`, `catch` and `finally` come here too. */
@@ -121,21 +157,9 @@ class SentPromise<Value> extends Promise<Value> {
     onFulfilled?: ((value: Value) => Fulfilled | PromiseLike<Fulfilled>) | null,
     onRejected?: ((reason: unknown) => Rejected | PromiseLike<Rejected>) | null,
   ): Promise<Fulfilled | Rejected> {
-    const chained = super.then(onFulfilled, onRejected) as SentPromise<Fulfilled | Rejected>
-    if (this.#sends === null) return chained
     this.#isTaken = true
     this.#sends.taken(this)
-    chained.#watch(this.#sends)
-    return chained
-  }
-
-  #watch(sends: ContextSends): void {
-    this.#sends = sends
-    sends.began()
-    void super.then(
-      () => sends.ended(),
-      (error: unknown) => (this.#isTaken ? sends.ended() : sends.failed(this, error)),
-    )
+    return new SentPromise(super.then(onFulfilled, onRejected), this.#sends)
   }
 }
 

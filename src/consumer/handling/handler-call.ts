@@ -153,9 +153,10 @@ export class HandlerCall implements HandlerContext {
 
   /** Never throws. */
   #ended(failure: HandlerFailure | null): void | Promise<void> {
-    if (this.#sends !== null)
-      return this.#sends.whenEnded().then((unseen) => this.#conclude(withUnseen(failure, unseen)))
-    return this.#conclude(failure)
+    if (this.#sends === null) return this.#conclude(failure)
+    const unseen = this.#sends.whenEnded()
+    if (unseen instanceof Promise) return unseen.then((later) => this.#conclude(withUnseen(failure, later)))
+    this.#conclude(withUnseen(failure, unseen))
   }
 
   #conclude(failure: HandlerFailure | null): void {
