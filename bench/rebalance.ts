@@ -17,8 +17,8 @@ interface Client extends Pick<RebalanceTask, 'client' | 'assignors' | 'groupProt
 
 const clients: readonly Client[] = [
   { name: 'tidemark', client: 'tidemark', assignors: null, groupProtocol: null },
-  { name: 'tidemark, 848', client: 'tidemark', assignors: null, groupProtocol: 'consumer' },
-  { name: 'tidemark, eager', client: 'tidemark', assignors: ['sticky'], groupProtocol: null },
+  { name: 'tidemark 848', client: 'tidemark', assignors: null, groupProtocol: 'consumer' },
+  { name: 'tidemark eager', client: 'tidemark', assignors: ['sticky'], groupProtocol: null },
   { name: 'kafkajs', client: 'kafkajs', assignors: null, groupProtocol: null },
 ]
 

@@ -10,6 +10,7 @@ import { CommitSampler } from './consuming-samples.js'
 import type { MemberOptions } from './member-log.js'
 import { monotonicMs } from './member-log.js'
 import { MemberProgram, type MemberVersion } from './member-process.js'
+import { brokerPropertiesFor, cellProtocols, memberOptionsFor, type CellProtocol } from './group-protocols.js'
 import { Crew } from './member-crew.js'
 
 export interface ConsumingCell {
@@ -25,6 +26,9 @@ export interface ConsumingCell {
   readonly handlerMs: number
   readonly long: { readonly share: number; readonly ms: number } | null
   readonly options: MemberOptions
+  readonly sessionTimeoutMs: number
+  /** Of the brokers. */
+  readonly properties: Readonly<Record<string, number>>
   readonly samplesPerSecondAtLeast: number
   /** Resolved when everything runs again. */
   readonly nemesis: (field: ConsumingField) => Promise<Injections>
@@ -44,6 +48,7 @@ export interface ConsumingField {
   readonly crew: Crew
   readonly topic: string
   readonly group: string
+  readonly sessionTimeoutMs: number
   readonly random: () => number
   /** Until the time is up and enough was done; not for ever. */
   readonly goesOn: (done: Injections) => boolean
@@ -57,79 +62,96 @@ export interface ConsumingResult {
   readonly failures: readonly string[]
 }
 
-const options: MemberOptions = {
+const heartbeatIntervalMs = 300
+const usualSessionMs = 3_000
+
+/** Of all members, whatever their version. */
+const common: MemberOptions = {
   order: 'key',
   concurrency: 64,
-  sessionTimeoutMs: 3_000,
   rebalanceTimeoutMs: 10_000,
-  heartbeatIntervalMs: 300,
   drainMs: 5_000,
   commit: { everyMs: 200, everyMessages: 500 },
   fetch: { maxWaitMs: 100, partitionMaxBytes: 65_536 },
 }
 
-/** What a kill costs is what the profile's own pace of commits makes of it. */
-const { commit: _, ...withoutCommitPolicy } = options
+/** What a version offers by default is tried as well. */
+const byDefault: MemberOptions = { ...common, sessionTimeoutMs: usualSessionMs, heartbeatIntervalMs }
 
-export const consumingCells: readonly ConsumingCell[] = [
-  {
-    name: 'consume-storm',
-    nodes: 1,
-    members: 6,
-    partitions: 12,
-    records: 100_000,
-    forMs: 60_000,
-    withinMs: 60_000,
-    samplesPerSecondAtLeast: 2,
-    handlerMs: 20,
-    long: null,
-    options,
-    nemesis: churn,
-    atLeast: { kills: 7, leaves: 7, joins: 15 },
-    refusedCommitsAtLeast: 0,
-    lateEndsAtLeast: 0,
-    repeatsOfLastMs: Infinity,
-    versions: ['present'],
-  },
-  {
-    name: 'consume-coordinator',
-    nodes: 3,
-    members: 4,
-    partitions: 12,
-    records: 50_000,
-    forMs: 35_000,
-    withinMs: 120_000,
-    // While a coordinator is dead nobody tells what is committed.
-    samplesPerSecondAtLeast: 1,
-    handlerMs: 20,
-    long: null,
-    options: { ...options, sessionTimeoutMs: 10_000 },
-    nemesis: killBrokers,
-    atLeast: { coordinators: 3, leaders: 3 },
-    refusedCommitsAtLeast: 0,
-    lateEndsAtLeast: 0,
-    repeatsOfLastMs: Infinity,
-    versions: ['present'],
-  },
-  {
-    name: 'consume-zombie',
-    nodes: 1,
-    members: 3,
-    partitions: 6,
-    records: 20_000,
-    forMs: 30_000,
-    withinMs: 45_000,
-    samplesPerSecondAtLeast: 2,
-    handlerMs: 20,
-    long: { share: 0.02, ms: 1_000 },
-    options,
-    nemesis: stopAndContinue,
-    atLeast: { stops: 3 },
-    refusedCommitsAtLeast: 1,
-    lateEndsAtLeast: 3,
-    repeatsOfLastMs: Infinity,
-    versions: ['present'],
-  },
+/** What a kill costs is what the profile's own pace of commits makes of it. */
+const { commit: _, ...withoutCommitPolicy } = byDefault
+
+type Size = Pick<ConsumingCell, 'records' | 'forMs' | 'withinMs' | 'atLeast'> & { readonly members: number }
+
+const underProtocol = (protocol: CellProtocol, sessionTimeoutMs: number) => ({
+  sessionTimeoutMs,
+  options: { ...common, ...memberOptionsFor(protocol, { sessionTimeoutMs, heartbeatIntervalMs }) },
+  properties: brokerPropertiesFor(protocol, { sessionTimeoutMs, heartbeatIntervalMs }),
+})
+
+const usual = {
+  partitions: 12,
+  handlerMs: 20,
+  long: null,
+  samplesPerSecondAtLeast: 2,
+  refusedCommitsAtLeast: 0,
+  lateEndsAtLeast: 0,
+  repeatsOfLastMs: Infinity,
+  versions: ['present'],
+} as const
+
+const storm = (protocol: CellProtocol, size: Size): ConsumingCell => ({
+  ...usual,
+  ...underProtocol(protocol, usualSessionMs),
+  ...size,
+  name: `consume-storm/${protocol}`,
+  nodes: 1,
+  // Processes that start all the time leave it little of the machine.
+  samplesPerSecondAtLeast: 1,
+  nemesis: churn,
+})
+
+const coordinator = (protocol: CellProtocol, size: Size): ConsumingCell => ({
+  ...usual,
+  ...underProtocol(protocol, 10_000),
+  ...size,
+  name: `consume-coordinator/${protocol}`,
+  nodes: 3,
+  // While a coordinator is dead nobody tells what is committed.
+  samplesPerSecondAtLeast: 1,
+  nemesis: killBrokers,
+})
+
+const zombie = (protocol: CellProtocol, size: Size): ConsumingCell => ({
+  ...usual,
+  ...underProtocol(protocol, usualSessionMs),
+  ...size,
+  name: `consume-zombie/${protocol}`,
+  nodes: 1,
+  partitions: size.members * 2,
+  long: { share: 0.02, ms: 1_000 },
+  nemesis: stopAndContinue,
+  refusedCommitsAtLeast: 1,
+  lateEndsAtLeast: 3,
+})
+
+const shortStorm: Size = {
+  members: 6,
+  records: 20_000,
+  forMs: 20_000,
+  withinMs: 60_000,
+  atLeast: { kills: 3, leaves: 3, joins: 6 },
+}
+const shortCoordinator: Size = {
+  members: 4,
+  records: 50_000,
+  forMs: 35_000,
+  withinMs: 120_000,
+  atLeast: { coordinators: 3, leaders: 3 },
+}
+const shortZombie: Size = { members: 3, records: 20_000, forMs: 30_000, withinMs: 45_000, atLeast: { stops: 3 } }
+
+const versionCells: readonly ConsumingCell[] = [
   {
     name: 'consume-rolling',
     nodes: 3,
@@ -141,7 +163,9 @@ export const consumingCells: readonly ConsumingCell[] = [
     samplesPerSecondAtLeast: 2,
     handlerMs: 20,
     long: null,
-    options,
+    sessionTimeoutMs: usualSessionMs,
+    properties: {},
+    options: byDefault,
     nemesis: roll,
     atLeast: { forward: 2, back: 4 },
     refusedCommitsAtLeast: 0,
@@ -160,6 +184,8 @@ export const consumingCells: readonly ConsumingCell[] = [
     samplesPerSecondAtLeast: 2,
     handlerMs: 20,
     long: null,
+    sessionTimeoutMs: usualSessionMs,
+    properties: {},
     options: withoutCommitPolicy,
     nemesis: killMembers,
     atLeast: { former: 3, present: 3 },
@@ -169,6 +195,29 @@ export const consumingCells: readonly ConsumingCell[] = [
     repeatsOfLastMs: 500,
     versions: ['former', 'present'],
   },
+]
+
+export const consumingCells: readonly ConsumingCell[] = [
+  ...cellProtocols.map((protocol) => storm(protocol, shortStorm)),
+  coordinator('cooperative', shortCoordinator),
+  zombie('cooperative', shortZombie),
+  ...versionCells,
+]
+
+const fullSize = { members: 6, records: 100_000 }
+
+export const fullConsumingCells: readonly ConsumingCell[] = [
+  ...cellProtocols.flatMap((protocol) => [
+    storm(protocol, {
+      ...fullSize,
+      forMs: 60_000,
+      withinMs: 120_000,
+      atLeast: { kills: 7, leaves: 7, joins: 15 },
+    }),
+    coordinator(protocol, { ...shortCoordinator, ...fullSize, forMs: 60_000 }),
+    zombie(protocol, { ...shortZombie, ...fullSize, forMs: 60_000, withinMs: 90_000 }),
+  ]),
+  ...versionCells,
 ]
 
 const caughtUpWithinMs = 60_000
@@ -183,7 +232,11 @@ export async function runConsumingCells(
   const needsFormer = cells.some(({ versions }) => versions.includes('former'))
   await using former = needsFormer ? await MemberProgram.compile('former') : null
   for (const cell of cells) {
-    await using cluster = await startCluster({ nodes: cell.nodes, version: newestKafka })
+    await using cluster = await startCluster({
+      nodes: cell.nodes,
+      version: newestKafka,
+      properties: cell.properties,
+    })
     onResult(await runCell(cell, cluster, former === null ? [present] : [present, former], seed))
   }
 }
@@ -194,8 +247,8 @@ async function runCell(
   programs: readonly MemberProgram[],
   seed: number,
 ): Promise<ConsumingResult> {
-  const topic = cell.name
-  const group = cell.name
+  const topic = cell.name.replace('/', '-')
+  const group = topic
   const failures: string[] = []
   await cluster.createTopic(topic, { partitions: cell.partitions })
   const startedAt = monotonicMs()
@@ -216,7 +269,15 @@ async function runCell(
     const enough = Object.entries(cell.atLeast).every(([kind, atLeast]) => (done[kind] ?? 0) >= atLeast)
     return forMs < cell.forMs || (!enough && forMs < cell.withinMs)
   }
-  const field = { cluster, crew, topic, group, random: seededRandom(seed), goesOn }
+  const field = {
+    cluster,
+    crew,
+    topic,
+    group,
+    sessionTimeoutMs: cell.sessionTimeoutMs,
+    random: seededRandom(seed),
+    goesOn,
+  }
   const injections = await cell.nemesis(field).catch((error: unknown): Injections => {
     failures.push(`the fault could not be injected: ${String(error)}`)
     return {}
@@ -236,19 +297,25 @@ async function runCell(
   const members = await Promise.all(crew.everyone.map(historyOf))
   const report = new ConsumingChecker({ startedAt, members, samples: sampler.samples, ends }).report()
   const seconds = (monotonicMs() - startedAt) / 1_000
-  failures.push(...didLess(cell, report, injections, seconds), ...brokenPromises(report))
+  const sampledSeconds = (monotonicMs() - disturbedSince) / 1_000
+  failures.push(...didLess(cell, report, injections, sampledSeconds), ...brokenPromises(report))
   for (const { name, errors } of crew.everyone)
     if (errors !== '') failures.push(`${name} wrote to its standard error: ${errors}`)
   return { cell, report, injections, seconds, failures }
 }
 
-function didLess(cell: ConsumingCell, report: ConsumingReport, injections: Injections, seconds: number): string[] {
+function didLess(
+  cell: ConsumingCell,
+  report: ConsumingReport,
+  injections: Injections,
+  sampledSeconds: number,
+): string[] {
   const failures: string[] = []
   const need = (what: string, done: number, atLeast: number) => {
     if (done < atLeast) failures.push(`${what}: ${done}, fewer than ${atLeast}`)
   }
   need('records', report.records, cell.records)
-  need('samples', report.samples, Math.floor(seconds * cell.samplesPerSecondAtLeast))
+  need('samples', report.samples, Math.floor(sampledSeconds * cell.samplesPerSecondAtLeast))
   for (const [kind, atLeast] of Object.entries(cell.atLeast)) need(kind, injections[kind] ?? 0, atLeast)
   need('commits of a lost member', report.refusedCommits, cell.refusedCommitsAtLeast)
   const oldestMs = Math.round(report.kills.present.oldestMs)

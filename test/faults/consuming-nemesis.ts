@@ -53,12 +53,11 @@ export async function killBrokers({ cluster, topic, group, random, goesOn }: Con
 }
 
 /** A member is stopped until the group has given its partitions away and others work on them, then goes on. */
-export async function stopAndContinue({ crew, random, goesOn }: ConsumingField): Promise<Injections> {
+export async function stopAndContinue({ crew, sessionTimeoutMs, random, goesOn }: ConsumingField): Promise<Injections> {
   const counts = { stops: 0 }
   await delay(1_000)
   while (goesOn(counts)) {
     const member = pick(crew.active, random) as MemberProcess
-    const { sessionTimeoutMs } = member.task.options
     member.pause()
     await delay(sessionTimeoutMs + 2_000)
     member.resume()

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 import { fullMatrix, shortMatrix } from './cells.js'
-import { consumingCells, consumingLine, runConsumingCells } from './consuming-cells.js'
+import { consumingCells, consumingLine, fullConsumingCells, runConsumingCells } from './consuming-cells.js'
 import { copierCells, copierLine, fullCopierCells, runCopierCells } from './copier-cells.js'
 import { hazards, runHazards } from './hazards.js'
 import { openKafkajs } from './kafkajs-workload.js'
@@ -39,7 +39,8 @@ async function main(): Promise<void> {
   const cells = chosen(values.full ? fullMatrix : shortMatrix, 'matrix')
   const shown = chosen(hazards, 'hazards')
   // A group's promises are tidemark's alone: bare kafkajs makes none that could be checked.
-  const consuming = values.client === 'tidemark' ? chosen(consumingCells, 'consuming') : []
+  const consuming =
+    values.client === 'tidemark' ? chosen(values.full ? fullConsumingCells : consumingCells, 'consuming') : []
   const copying = values.client === 'tidemark' ? chosen(values.full ? fullCopierCells : copierCells, 'copier') : []
   if (cells.length + shown.length + consuming.length + copying.length === 0)
     throw new Error(`nothing is called ${positionals.join(' or ')}; see --list`)

@@ -1,5 +1,5 @@
 import type { DrainReport } from '../../src/telemetry/drain-report.js'
-import type { CommitOutcome } from '../../src/driver/consumer.js'
+import type { AssignorName, CommitOutcome } from '../../src/driver/consumer.js'
 
 /** What a member process is told to do. */
 export interface MemberTask {
@@ -21,9 +21,12 @@ export interface MemberTask {
 export interface MemberOptions {
   readonly order: 'key' | 'partition' | 'none'
   readonly concurrency: number
-  readonly sessionTimeoutMs: number
+  /** Absent: as the version has it, or the broker. */
+  readonly sessionTimeoutMs?: number
+  readonly heartbeatIntervalMs?: number
+  readonly assignors?: readonly AssignorName[]
+  readonly groupProtocol?: 'classic' | 'consumer'
   readonly rebalanceTimeoutMs: number
-  readonly heartbeatIntervalMs: number
   readonly drainMs: number
   /** Absent: as the profile says. */
   readonly commit?: { readonly everyMs: number; readonly everyMessages: number }
