@@ -29,7 +29,7 @@ interface Trouble {
 /** Something that lasts: it was told, and has not ended. Plain data. */
 export interface StandingTrouble {
   /** The event that told it. */
-  readonly kind: EventKind
+  readonly kind: ClientEvent['kind']
   /** Wall time, ms since the Unix epoch. */
   readonly since: number
   /** What it is about, as far as its event says. */
