@@ -19,6 +19,7 @@ export default defineConfig({
     'src/avro.ts',
     'src/json-schema.ts',
     'src/auth.ts',
+    'src/prometheus.ts',
   ],
   format: ['esm', 'cjs'],
   target: 'node20',

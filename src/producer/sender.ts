@@ -157,7 +157,10 @@ export class Sender {
   #failBatch(batch: GrowingBatch, error: SendError): void {
     const { sinks, slots } = batch
     for (let index = 0; index < sinks.length; index += 1) sinks[index]?.failed(slots[index] ?? 0, error)
-    this.#close(batch, error.outcome)
+    const { topic } = batch
+    const { outcome, code: reason } = error
+    this.#metrics.count('tidemark_producer_failures_total', { topic, outcome, reason })
+    this.#close(batch, outcome)
   }
 
   #close(batch: GrowingBatch, outcome: BatchOutcome['outcome']): void {

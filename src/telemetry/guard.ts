@@ -86,5 +86,11 @@ function guardedMetrics(metrics: MetricsAdapter, failed: Failed): MetricsAdapter
     count: (name, labels, by) => harmless(() => metrics.count(name, labels, by), failed),
     gauge: (name, labels, value) => harmless(() => metrics.gauge(name, labels, value), failed),
     observe: (name, labels, value) => harmless(() => metrics.observe(name, labels, value), failed),
+    forget: (name, labels) => harmless(() => metrics.forget?.(name, labels), failed),
+    onScrape(read) {
+      let end: (() => void) | undefined
+      harmless(() => void (end = metrics.onScrape?.(read)), failed)
+      return () => harmless(() => end?.(), failed)
+    },
   }
 }

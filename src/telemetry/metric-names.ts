@@ -39,6 +39,18 @@ export const metricNames = {
     meaning: 'From hand-over of a batch to its last word, retries included.',
     buckets: secondBuckets,
   },
+  tidemark_producer_failures_total: {
+    kind: 'counter',
+    unit: 'batches',
+    labels: ['client', 'topic', 'outcome', 'reason'],
+    meaning: 'Batches that ended not-stored or unknown, by the code of their error.',
+  },
+  tidemark_producer_doubts_resolved_total: {
+    kind: 'counter',
+    unit: 'batches',
+    labels: ['client', 'topic'],
+    meaning: 'Batches sent again after an attempt without an answer, of which the broker said that it has them, once.',
+  },
   tidemark_producer_retries_total: {
     kind: 'counter',
     unit: 'batches',
@@ -82,11 +94,44 @@ export const metricNames = {
     labels: ['client', 'group'],
     meaning: 'Records received and not settled.',
   },
+  tidemark_consumer_dead_letters_total: {
+    kind: 'counter',
+    unit: 'records',
+    labels: ['client', 'group', 'topic', 'reason'],
+    meaning:
+      'Records put on the dead-letter topic, by why: undecodable, invalid, rejected (by the handler or its classifier), exhausted, timeout.',
+  },
+  tidemark_consumer_dead_letter_failures_total: {
+    kind: 'counter',
+    unit: 'writes',
+    labels: ['client', 'group', 'topic'],
+    meaning: 'Dead letters that were not stored and are written again.',
+  },
+  tidemark_consumer_possible_repeats_total: {
+    kind: 'counter',
+    unit: 'records',
+    labels: ['client', 'group', 'topic'],
+    meaning:
+      'Offsets handled here, wholly or in part, and not known to be committed when their partition was given up.',
+  },
+  tidemark_consumer_lag_records: {
+    kind: 'gauge',
+    unit: 'records',
+    labels: ['client', 'group', 'topic', 'partition'],
+    meaning: 'From the lowest record that is not settled to the end of the log, of partitions that are held.',
+  },
+  tidemark_consumer_lag_seconds: {
+    kind: 'gauge',
+    unit: 'seconds',
+    labels: ['client', 'group', 'topic', 'partition'],
+    meaning:
+      'How old the work is that waits: the age of what was settled last, or how long there has been a lag if that is less; 0 without one.',
+  },
   tidemark_consumer_handle_seconds: {
     kind: 'histogram',
     unit: 'seconds',
     labels: ['client', 'group', 'topic'],
-    meaning: 'Time in the handler.',
+    meaning: 'Time in the handler, of attempts that failed too.',
     buckets: secondBuckets,
   },
   tidemark_consumer_retries_total: {

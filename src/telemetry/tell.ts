@@ -71,7 +71,11 @@ const rules: { readonly [Kind in EventKind]: Rule<EventOf<Kind>> } = {
     level: ({ drain }) => (isInDoubt(drain) ? 'warn' : 'info'),
     message: ({ drain }) =>
       isInDoubt(drain) ? 'partitions were given up; some records may be handled twice' : 'partitions were given up',
-    count: (metrics, { drain }) => metrics.count('tidemark_consumer_rebalances_total', { kind: drain.reason }),
+    count: (metrics, { drain }) => {
+      metrics.count('tidemark_consumer_rebalances_total', { kind: drain.reason })
+      for (const { topic, from, to } of drain.possibleDuplicates)
+        metrics.count('tidemark_consumer_possible_repeats_total', { topic }, to - from)
+    },
   },
   'drain-late': { level: 'warn', message: 'drain was not done in time; records may be repeated' },
   'partition-stopped': {
@@ -97,6 +101,7 @@ const rules: { readonly [Kind in EventKind]: Rule<EventOf<Kind>> } = {
   'dead-lettered': {
     level: 'warn',
     message: 'a record failed and was put on the dead-letter topic',
+    count: (metrics, { topic, reason }) => metrics.count('tidemark_consumer_dead_letters_total', { topic, reason }),
   },
   'dead-letter-delayed': {
     level: 'warn',
@@ -220,7 +225,11 @@ const rules: { readonly [Kind in EventKind]: Rule<EventOf<Kind>> } = {
     message: 'batches are not stored and sent again until their delivery deadline; look at the leaders of their topics',
   },
   'deliveries-resumed': { level: 'info', message: 'batches are stored again' },
-  'doubt-resolved': { level: 'info', message: 'a batch in doubt is stored, once' },
+  'doubt-resolved': {
+    level: 'info',
+    message: 'a batch in doubt is stored, once',
+    count: (metrics, { topic }) => metrics.count('tidemark_producer_doubts_resolved_total', { topic }),
+  },
   retried: {
     level: 'debug',
     message: 'a batch is sent again',

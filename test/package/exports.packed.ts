@@ -22,6 +22,7 @@ const subpaths = [
   'tidemark/avro',
   'tidemark/json-schema',
   'tidemark/auth',
+  'tidemark/prometheus',
 ]
 
 const typesAlone = ['tidemark/outbox']

@@ -18,7 +18,7 @@ const buildings: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['connection/', 'serde/', 'auth/'],
     ['driver/'],
     ['protocol/', 'wire/', 'topic/', 'registry/'],
-    ['drivers/kafkajs/', 'drivers/memory/', 'producer/', 'avro/', 'json-schema/'],
+    ['drivers/kafkajs/', 'drivers/memory/', 'producer/', 'avro/', 'json-schema/', 'prometheus/'],
     ['consumer/'],
     ['retry/', 'dead-letter/', 'dedupe/', 'reorder/', 'transaction/', 'outbox/', 'operations/'],
     ['sql/', 'config/'],
@@ -42,6 +42,7 @@ const buildings: Readonly<Record<string, readonly (readonly string[])[]>> = {
       'avro.ts',
       'json-schema.ts',
       'auth.ts',
+      'prometheus.ts',
     ],
   ],
   'protocol/': [

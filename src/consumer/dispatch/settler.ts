@@ -127,6 +127,7 @@ export class Settler {
     const { backPressure, ledger, metrics, clock } = this.#parts
     work.settle()
     partition.lastProgressAt = clock.now()
+    partition.settledTimestamp = work.firstRecord.timestamp
     metrics.count('tidemark_consumer_records_total', labelsOf(partition, settlement), count)
     ledger.settled(work, settlement)
     backPressure.shrunk(partition)

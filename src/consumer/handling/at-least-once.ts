@@ -114,6 +114,7 @@ class AtLeastOnce implements Delivery {
 
   #failed(work: Work, call: HandlerCall, error: unknown): Settlement | Promise<Settlement> {
     const { ladder, outages } = this.#parts
+    this.#measure(call)
     const { index, cause } = placeFailure(work, error)
     const { held } = call
     held?.drop()
@@ -123,12 +124,15 @@ class AtLeastOnce implements Delivery {
     return endAt(work, index, (first, attempt) => ladder.end(first, attempt, cause))
   }
 
-  #succeeded({ partition, startedAt }: HandlerCall): void {
-    const { metrics, clock, outages } = this.#parts
-    outages.succeeded(partition, startedAt)
+  #succeeded(call: HandlerCall): void {
+    this.#parts.outages.succeeded(call.partition, call.startedAt)
+    this.#measure(call)
+  }
+
+  #measure({ partition, startedAt }: HandlerCall): void {
+    const { metrics, clock } = this.#parts
     if (metrics === noMetrics) return
-    const seconds = (clock.now() - startedAt) / 1000
-    metrics.observe('tidemark_consumer_handle_seconds', { topic: partition.topic }, seconds)
+    metrics.observe('tidemark_consumer_handle_seconds', partition.labels.own, (clock.now() - startedAt) / 1000)
   }
 }
 

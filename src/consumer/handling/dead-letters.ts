@@ -68,6 +68,7 @@ async function deadLetter({ route, policy, runtime, telemetry, group }: DeadLett
     refusal: refusalOf,
     onDelayed: (writes, delayMs, error) => {
       partition.deadLetterFailures += 1
+      telemetry.metrics.count('tidemark_consumer_dead_letter_failures_total', { topic })
       tell(telemetry, { kind: 'dead-letter-delayed', ...place, attempt: writes, delayMs, error })
     },
     runtime,

@@ -55,7 +55,11 @@ export class OwnedPartition implements TopicPartition {
   readonly inflow: PartitionInflow
   readonly lanes: PartitionLanes
   readonly gate: PartitionGate
-  readonly labels: Readonly<Record<'handled' | 'deadLettered' | 'putOff' | 'discarded' | 'duplicate', OutcomeLabels>>
+  readonly labels: Readonly<
+    Record<'handled' | 'deadLettered' | 'putOff' | 'discarded' | 'duplicate', OutcomeLabels>
+  > & {
+    readonly own: { readonly topic: string }
+  }
   acknowledged: Acknowledged | null
   /** Room for commit metadata; shrinks when the broker takes less than it should. */
   metadataMaxBytes: number
@@ -71,6 +75,8 @@ export class OwnedPartition implements TopicPartition {
   readonly takenAt: number
   /** Absolute ms of the last settled record, or of the receipt of the first after idleness. */
   lastProgressAt: number
+  /** Timestamp (wall time, ms) of the record that was settled last; -1 before the first. */
+  settledTimestamp = -1
   /** Records that were handled or discarded. */
   handled = 0
   /** Records whose handling ended without a way to settle them. */
@@ -124,6 +130,7 @@ export class OwnedPartition implements TopicPartition {
     this.lastProgressAt = now
     const labels = (outcome: string) => ({ topic: assigned.topic, outcome })
     this.labels = {
+      own: { topic: assigned.topic },
       handled: labels('handled'),
       deadLettered: labels('dead-lettered'),
       putOff: labels('put-off'),

@@ -5,6 +5,7 @@ import type { Telemetry } from '../../telemetry/guard.js'
 import { tell } from '../../telemetry/tell.js'
 import type { OwnedPartition } from '../partition/owned-partition.js'
 import { deletedTopics } from './deleted-topics.js'
+import { LagGauges } from './lag-gauges.js'
 import { workOf } from './waits-for.js'
 
 export interface StallWatchParts {
@@ -58,15 +59,19 @@ export class StallWatch {
   #unansweredAt: number | null = null
   #timer: Timer | null = null
   #state: 'open' | 'closed' = 'open'
+  readonly #lag: LagGauges
+  #endScrapes: (() => void) | null = null
 
   constructor(parts: StallWatchParts) {
     this.#parts = parts
+    this.#lag = new LagGauges({ ...parts, metrics: parts.telemetry.metrics })
   }
 
   /** Partitions were taken. */
   wake(): void {
     if (this.#timer !== null || this.#state === 'closed') return
     this.#nothingToFetchAt = this.#parts.clock.now()
+    this.#endScrapes ??= this.#parts.telemetry.metrics.onScrape(() => this.#gauges())
     this.#arm()
   }
 
@@ -75,6 +80,8 @@ export class StallWatch {
     this.#state = 'closed'
     this.#timer?.cancel()
     this.#timer = null
+    this.#endScrapes?.()
+    this.#lag.close()
   }
 
   progressOf(partition: OwnedPartition): Progress {
@@ -193,6 +200,7 @@ export class StallWatch {
     const now = clock.now()
     metrics.gauge('tidemark_consumer_stalled_partitions', {}, this.#stalledSince.size)
     metrics.gauge('tidemark_consumer_poll_age_seconds', {}, this.pollAgeMs() / 1000)
+    this.#lag.tell()
     metrics.gauge('tidemark_consumer_oldest_handler_seconds', {}, (now - (oldestHandlerStartedAt() ?? now)) / 1000)
   }
 }

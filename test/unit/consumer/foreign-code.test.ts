@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from 'vitest'
 import { brokerCode } from '../../../src/connection/broker-error.js'
 import type { Logger } from '../../../src/telemetry/logger.js'
-import type { Metrics } from '../../../src/telemetry/metrics.js'
+import type { MetricsAdapter } from '../../../src/telemetry/metrics.js'
 import { committedOffset, numbered, open, put, simulated, t, until } from './simulated.js'
 
 /** What ends a process: rejections that nobody took. Whoever else listens for them hears nothing meanwhile. */
@@ -52,7 +52,7 @@ describe('a logger and a metrics adapter that throw at everything', () => {
     throw new Error('disk full')
   }
   const logger: Logger = { debug: failing, info: failing, warn: failing, error: failing }
-  const metrics: Metrics = { count: failing, gauge: failing, observe: failing }
+  const metrics: MetricsAdapter = { count: failing, gauge: failing, observe: failing }
 
   it('change nothing: what was sent settles, what was read is handled and committed, and all ends in order', async () => {
     vi.spyOn(process.stderr, 'write').mockReturnValue(true)

@@ -19,6 +19,14 @@ export class CountingMetrics implements Metrics {
 
   observe(): void {}
 
+  forget(name: MetricName): void {
+    this.gauges.delete(name)
+  }
+
+  onScrape(): () => void {
+    return () => undefined
+  }
+
   total(name: MetricName): number {
     return this.totals.get(name) ?? 0
   }

@@ -6,7 +6,7 @@ import { createMessaging } from '../../../src/messaging.js'
 import { seededRandom } from '../../../src/runtime/random.js'
 import { string } from '../../../src/serde/string.js'
 import type { Logger } from '../../../src/telemetry/logger.js'
-import type { Metrics } from '../../../src/telemetry/metrics.js'
+import type { MetricsAdapter } from '../../../src/telemetry/metrics.js'
 import { virtualClock } from '../../../src/testing/time/virtual-clock.js'
 import { defineTopic } from '../../../src/topic/define-topic.js'
 import { start, topic } from './scripted-driver.js'
@@ -17,7 +17,7 @@ function fail(): never {
   throw new Error('registry: cardinality limit')
 }
 
-function open(adapters: { readonly metrics?: Metrics; readonly logger?: Logger }) {
+function open(adapters: { readonly metrics?: MetricsAdapter; readonly logger?: Logger }) {
   const clock = virtualClock()
   const runtime = { clock, random: seededRandom(1) }
   const cluster = createMemoryCluster({ runtime, latencyMs: [1, 5] })

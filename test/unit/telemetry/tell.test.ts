@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { courses } from '../../../src/telemetry/courses.js'
 import type { ClientEvent, EventOf } from '../../../src/telemetry/events.js'
 import type { Logger } from '../../../src/telemetry/logger.js'
-import type { Metrics } from '../../../src/telemetry/metrics.js'
+import { noMetrics, type Metrics } from '../../../src/telemetry/metrics.js'
 import { eventKinds, tell } from '../../../src/telemetry/tell.js'
 
 function telling(event: ClientEvent): readonly unknown[] {
@@ -11,6 +11,7 @@ function telling(event: ClientEvent): readonly unknown[] {
   const at = (level: string) => (fields: object, message: string) => void told.push([level, fields, message])
   const logger: Logger = { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
   const metrics: Metrics = {
+    ...noMetrics,
     count: (name, labels, by) => void told.push([name, labels, by]),
     gauge: () => told.push('a gauge'),
     observe: () => told.push('an observation'),
@@ -50,7 +51,8 @@ describe('what happened', () => {
   it('is as grave as what it tells: partitions that were given up in order are news, repeated records a warning', () => {
     expect(telling(drained([]))[1]).toMatchObject(['info', {}, 'partitions were given up'])
     const warned = telling(drained([{ topic: 't', partition: 1, from: 5, to: 7 }]))
-    expect(warned[1]).toMatchObject(['warn', {}, 'partitions were given up; some records may be handled twice'])
+    expect(warned[1]).toEqual(['tidemark_consumer_possible_repeats_total', { topic: 't' }, 2])
+    expect(warned[2]).toMatchObject(['warn', {}, 'partitions were given up; some records may be handled twice'])
     expect(warned[0]).toEqual(['tidemark_consumer_rebalances_total', { kind: 'revoked' }, undefined])
   })
 })
