@@ -2,6 +2,7 @@ import avsc from 'avsc'
 import { isRecord } from '../input/shapes.js'
 import type { RegisteredSchema, SchemaReference, SchemaRegistry } from '../registry/schema.js'
 import { SerdeError } from '../serde/serde-error.js'
+import { ExactLong } from './exact-long.js'
 import { logicalTypes, type LogicalTypeClass } from './logical-types.js'
 
 export interface CompileSettings {
@@ -33,11 +34,12 @@ export function compile(
   { longs, logicalTypes: own }: CompileSettings,
   known: Record<string, avsc.Type> = {},
 ): avsc.Type {
+  const logical = { ...logicalTypes, ...own }
   try {
     return avsc.Type.forSchema(parsed(schema), {
       registry: known,
-      logicalTypes: { ...logicalTypes, ...own },
-      ...(longs === 'bigint' && { typeHook: bigLongs }),
+      logicalTypes: logical,
+      typeHook: longsAs(longs, logical),
     })
   } catch (cause) {
     const problem = cause instanceof Error ? cause.message.slice(0, 200) : typeof cause
@@ -91,8 +93,21 @@ const bigLong = avsc.types.LongType.__with({
   compare: (one: bigint, other: bigint) => (one === other ? 0 : one < other ? -1 : 1),
 })
 
-function bigLongs(schema: avsc.Schema): avsc.Type | undefined {
-  if (schema === 'long') return bigLong
-  const isPlain = isRecord(schema) && schema.type === 'long' && schema.logicalType === undefined
-  return isPlain ? bigLong : undefined
+/** Of the schemas of one type, those of a long. */
+function longsAs(
+  longs: CompileSettings['longs'],
+  logical: CompileSettings['logicalTypes'],
+): (schema: avsc.Schema) => avsc.Type | undefined {
+  const plain = () => (longs === 'bigint' ? bigLong : new ExactLong())
+  // avsc asks twice for a schema with a logical type: for that, then for what it stands on.
+  const asked = new Set<unknown>()
+  return (schema) => {
+    if (schema === 'long') return plain()
+    if (!isRecord(schema) || schema.type !== 'long') return undefined
+    if (schema.logicalType === undefined) return plain()
+    const isKnown = typeof schema.logicalType === 'string' && Object.hasOwn(logical, schema.logicalType)
+    if (!isKnown || asked.delete(schema)) return new ExactLong()
+    asked.add(schema)
+    return undefined
+  }
 }

@@ -114,6 +114,40 @@ describe('values as Avro', () => {
     expect(await roundTrip(schema, value)).toEqual(value)
   })
 
+  test('have the bytes that other languages give and take, to both ends of what a number holds', async () => {
+    const ends = [-(2 ** 53) + 2, -(2 ** 53) + 3, -(2 ** 52) - 1, -(2 ** 52), 2 ** 52, 2 ** 52 + 1, 2 ** 53 - 2]
+    for (const n of ends) {
+      const plain = { type: 'record', name: 'R', fields: [{ name: 'n', type: 'long' }] }
+      const asNumber = await write(
+        bound(avro<unknown>({ registry: world().registry, schema: JSON.stringify(plain) })),
+        { n },
+      )
+      const asBigInt = await write(
+        bound(avro<unknown>({ registry: world().registry, schema: JSON.stringify(plain), longs: 'bigint' })),
+        {
+          n: BigInt(n),
+        },
+      )
+      expect([n, asNumber]).toEqual([n, asBigInt])
+      expect(await roundTrip(plain, { n })).toEqual({ n })
+    }
+    const micros = { type: 'long', logicalType: 'timestamp-micros' }
+    expect(await roundTrip(micros, -(2 ** 52) - 1)).toBe(-(2 ** 52) - 1)
+    const at = { type: 'long', logicalType: 'timestamp-millis' }
+    for (const ms of [-8_639_999_999_999_999, -8.64e15, 8.64e15]) {
+      expect(await roundTrip(at, new Date(ms))).toEqual(new Date(ms))
+    }
+    const twice = {
+      type: 'record',
+      name: 'R',
+      fields: [
+        { name: 'a', type: at },
+        { name: 'b', type: at },
+      ],
+    }
+    expect(await roundTrip(twice, { a: new Date(1), b: new Date(2) })).toEqual({ a: new Date(1), b: new Date(2) })
+  })
+
   test('come back as BigInt where longs are', async () => {
     const schema = { type: 'record', name: 'R', fields: [{ name: 'n', type: 'long' }] }
     for (const n of [0n, -1n, 2n ** 63n - 1n, -(2n ** 63n)]) {
