@@ -43,7 +43,7 @@ export async function killBrokers({ cluster, topic, group, random, goesOn }: Con
     await cluster.node(victim).kill()
     if (isCoordinator) counts.coordinators++
     else counts.leaders++
-    await cluster.waitForOtherLeaders(topic, victim)
+    await cluster.waitForElections(topic, victim)
     await delay(1_000)
     await cluster.node(victim).restart(cluster.nodes.length)
     await cluster.waitForFullIsr(topic)

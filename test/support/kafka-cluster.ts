@@ -62,8 +62,13 @@ export interface KafkaCluster extends AsyncDisposable {
   moveLeader(topic: string, partition: number, nodeId: number): Promise<void>
   /** Resolved when every live broker sees all replicas in sync. */
   waitForFullIsr(topic: string, timeoutMs?: number): Promise<void>
-  /** Resolved when every partition has a leader that is not `dead`. */
-  waitForOtherLeaders(topic: string, dead: number): Promise<void>
+  /**
+   * Resolved when Kafka has done what it can after a broker's death: every partition has another leader, or only the dead
+   * one was in sync, and then it waits for that. Tells whether all have leaders.
+   */
+  waitForElections(topic: string, dead: number): Promise<boolean>
+  /** Resolved when every partition has a leader. */
+  waitForLeaders(topic: string): Promise<void>
   /** The node whose controller is active. */
   controllerId(): Promise<number>
   coordinatorOf(group: string): Promise<number>
@@ -185,8 +190,11 @@ function controls(
     throw new AggregateError(failures, `no live broker of ${nodes.length} answered: ${failures.map(String).join('; ')}`)
   }
 
+  const partitionsOf = async (topic: string): Promise<readonly PartitionState[]> =>
+    (await ask((address) => raw.metadata(address, [topic]))).topics.get(topic)?.partitions ?? []
+
   async function partitionOf(topic: string, partition: number): Promise<PartitionState> {
-    const state = (await ask((address) => raw.metadata(address, [topic]))).topics.get(topic)?.partitions[partition]
+    const state = (await partitionsOf(topic))[partition]
     if (state === undefined) throw new Error(`${topic} has no partition ${partition}`)
     return state
   }
@@ -277,13 +285,25 @@ function controls(
     },
     waitForFullIsr: (topic, timeoutMs = 30_000) =>
       until(`${topic} fully in sync`, () => everyLiveBroker(topic, allInSync), { timeoutMs, seen: () => views(topic) }),
-    waitForOtherLeaders: (topic, dead) =>
-      until(
+    async waitForElections(topic, dead) {
+      let partitions: readonly PartitionState[] = []
+      const isLed = ({ leader }: PartitionState) => leader > 0 && leader !== dead
+      const waitsForTheDead = ({ leader, isr }: PartitionState) => leader < 0 && isr.every((id) => id === dead)
+      const isSettled = (state: PartitionState) => isLed(state) || waitsForTheDead(state)
+      await until(
         `partitions of node ${dead} have new leaders`,
         async () => {
-          const { partitions = [] } = (await ask((address) => raw.metadata(address, [topic]))).topics.get(topic) ?? {}
-          return partitions.length > 0 && partitions.every(({ leader }) => leader > 0 && leader !== dead)
+          partitions = await partitionsOf(topic)
+          return partitions.length > 0 && partitions.every(isSettled)
         },
+        { everyMs: 20, seen: () => views(topic) },
+      )
+      return partitions.every(isLed)
+    },
+    waitForLeaders: (topic) =>
+      until(
+        `every partition of ${topic} has a leader`,
+        async () => (await partitionsOf(topic)).every(({ leader }) => leader > 0),
         { everyMs: 20, seen: () => views(topic) },
       ),
     controllerId: () => ask(raw.activeController),
