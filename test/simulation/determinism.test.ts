@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { runSeed } from './run-seed.js'
 
 describe('simulation', () => {
-  it.each([1, 7, 42])('repeats exactly for the same seed (%i)', async (seed) => {
+  it.each([7, 42, 43])('repeats exactly for the same seed (%i)', async (seed) => {
     const first = await runSeed(seed)
     const second = await runSeed(seed)
     expect(second).toEqual(first)
