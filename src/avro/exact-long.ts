@@ -5,11 +5,9 @@ interface Tap {
   buf: Buffer
   pos: number
   readLong(): number
-  writeLong(value: number): void
 }
 
 interface LongMethods {
-  _read(tap: Tap): number
   _write(tap: Tap, value: number): void
 }
 

@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../runtime/clock.js'
+import { wallTimeOf, type Clock, type Timer } from '../runtime/clock.js'
 import type { LoopDelay } from './judge.js'
 
 const everyMs = 500
@@ -21,8 +21,7 @@ export class LoopWatch {
     this.#forget()
     let worst: LoopDelay | null = null
     for (const { ms, at } of this.#late) {
-      if (worst === null || ms > worst.worstMs)
-        worst = { worstMs: ms, at: at + this.#clock.wallTime() - this.#clock.now() }
+      if (worst === null || ms > worst.worstMs) worst = { worstMs: ms, at: wallTimeOf(this.#clock, at) }
     }
     return worst
   }

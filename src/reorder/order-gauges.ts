@@ -13,6 +13,8 @@ export class OrderGauges {
   readonly #policy: string
   readonly #clock: Clock
   readonly #telemetry: Telemetry
+  /** Of each topic, made once: they go with every record. */
+  readonly #labels = new Map<string, { readonly topic: string }>()
   #measuredAt = -Infinity
   #told: ReorderCounts | null = null
   #holder: { readonly topic: string; readonly partition: number } | null = null
@@ -51,10 +53,16 @@ export class OrderGauges {
     if (metrics === noMetrics) return
     const now = this.#clock.now()
     for (const { partition, value, lateByMs } of run) {
-      const { topic } = partition.place
-      metrics.observe('tidemark_consumer_order_wait_seconds', { topic }, (now - value.takenUpAt) / 1_000)
-      if (lateByMs !== null) metrics.observe('tidemark_consumer_late_by_seconds', { topic }, lateByMs / 1_000)
+      const own = this.#labelsOf(partition.place.topic)
+      metrics.observe('tidemark_consumer_order_wait_seconds', own, (now - value.takenUpAt) / 1_000)
+      if (lateByMs !== null) metrics.observe('tidemark_consumer_late_by_seconds', own, lateByMs / 1_000)
     }
+  }
+
+  #labelsOf(topic: string): { readonly topic: string } {
+    let own = this.#labels.get(topic)
+    if (own === undefined) this.#labels.set(topic, (own = { topic }))
+    return own
   }
 
   /** Which partition holds the watermark: the first question when it stands. */
