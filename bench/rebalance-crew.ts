@@ -1,10 +1,8 @@
 import { spawn, type ChildProcess } from 'node:child_process'
-import { mkdir, rm } from 'node:fs/promises'
-import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { build } from 'tsup'
 import type { AssignorName } from '../src/driver/consumer.js'
-import { dieWithUs, noLongerRemove, removeWithUs } from '../test/support/reaper.js'
+import { CompiledProgram } from '../test/support/compiled-program.js'
+import { dieWithUs } from '../test/support/reaper.js'
 import { projectRoot } from '../test/support/source-tree.js'
 
 export interface RebalanceTask {
@@ -22,36 +20,8 @@ export interface RebalanceTask {
 
 export const nowMs = () => Number(process.hrtime.bigint() / 1_000n) / 1_000
 
-/** The program of a member as one file, so that a process is up in a moment. */
-export class MemberProgram implements AsyncDisposable {
-  private constructor(
-    private readonly folder: string,
-    readonly file: string,
-  ) {}
-
-  static async compile(): Promise<MemberProgram> {
-    const folder = join(projectRoot, 'node_modules', '.cache', `tidemark-rebalance-${process.pid}`)
-    await mkdir(folder, { recursive: true })
-    removeWithUs(folder)
-    await build({
-      entry: [join(projectRoot, 'bench/rebalance-member.ts')],
-      outDir: folder,
-      format: ['esm'],
-      target: 'node20',
-      outExtension: () => ({ js: '.mjs' }),
-      config: false,
-      silent: true,
-      dts: false,
-      clean: false,
-    })
-    return new MemberProgram(folder, join(folder, 'rebalance-member.mjs'))
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await rm(this.folder, { recursive: true, force: true })
-    noLongerRemove(this.folder)
-  }
-}
+export const compileMember = (): Promise<CompiledProgram> =>
+  CompiledProgram.compile(projectRoot, 'bench/rebalance-member.ts', 'rebalance')
 
 /** One member. What it has handled is told by its process as it happens. */
 export class BenchMember {

@@ -2,7 +2,7 @@ import { startCluster, type KafkaCluster } from '../test/support/kafka-cluster.j
 import { delay, until } from '../test/support/waiting.js'
 import { sourceLibrary } from './library.js'
 import { median } from './measure.js'
-import { BenchMember, MemberProgram, nowMs, type RebalanceTask } from './rebalance-crew.js'
+import { BenchMember, compileMember, nowMs, type RebalanceTask } from './rebalance-crew.js'
 
 const runs = Number(process.env['BENCH_ROUNDS'] ?? 5)
 const partitions = 6
@@ -104,7 +104,7 @@ interface Standstill {
  * partition every 10 ms.
  */
 export async function runRebalance(): Promise<void> {
-  await using program = await MemberProgram.compile()
+  await using program = await compileMember()
   const cluster = await startCluster({ nodes: 1 })
   try {
     process.stdout.write(

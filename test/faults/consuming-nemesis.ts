@@ -32,8 +32,7 @@ export async function churn({ crew, random, goesOn }: ConsumingField): Promise<I
 /** The group's coordinator and a leader of the topic in turn: SIGKILL, new leaders, restart. */
 export async function killBrokers({ cluster, topic, group, random, goesOn }: ConsumingField): Promise<Injections> {
   const counts = { coordinators: 0, leaders: 0 }
-  const leaders = async () =>
-    [...((await cluster.state([topic])).topics.get(topic)?.partitions ?? [])].map(({ leader }) => leader)
+  const leaders = async () => (await cluster.partitionsOf(topic)).map(({ leader }) => leader)
   while (goesOn(counts)) {
     const isCoordinator = counts.coordinators <= counts.leaders
     const coordinator = await cluster.coordinatorOf(group)

@@ -1,8 +1,8 @@
 import { spawn, type ChildProcess } from 'node:child_process'
-import { mkdir, readFile, rm } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { build } from 'tsup'
-import { dieWithUs, noLongerRemove, removeWithUs } from '../support/reaper.js'
+import { CompiledProgram } from '../support/compiled-program.js'
+import { dieWithUs } from '../support/reaper.js'
 import { projectRoot, sourcesOf } from '../support/source-tree.js'
 import { delay, until } from '../support/waiting.js'
 import { monotonicMs, parseLog, type MemberEvent, type MemberTask } from './member-log.js'
@@ -13,40 +13,24 @@ export type MemberVersion = 'present' | 'former'
 /** What members of the former version run. */
 export const formerCommit = '0514c04'
 
-/** The member program as one file, so that a process is up in a moment; inside its project, where it finds its packages. */
 export class MemberProgram implements AsyncDisposable {
   private constructor(
     readonly version: MemberVersion,
-    private readonly folder: string,
+    private readonly program: CompiledProgram,
   ) {}
 
   static async compile(version: MemberVersion): Promise<MemberProgram> {
     const root = version === 'present' ? projectRoot : await sourcesOf(formerCommit)
-    const folder = join(root, 'node_modules', '.cache', `tidemark-member-${version}-${process.pid}`)
-    await mkdir(folder, { recursive: true })
-    removeWithUs(folder)
-    await build({
-      entry: [join(root, 'test/faults/member.ts')],
-      outDir: folder,
-      format: ['esm'],
-      target: 'node20',
-      outExtension: () => ({ js: '.mjs' }),
-      config: false,
-      silent: true,
-      dts: false,
-      clean: false,
-    })
-    return new MemberProgram(version, folder)
+    return new MemberProgram(version, await CompiledProgram.compile(root, 'test/faults/member.ts', `member-${version}`))
   }
 
   start(task: Omit<MemberTask, 'logFile'>): MemberProcess {
-    const logFile = join(this.folder, `${task.group}-${task.name}.log`)
-    return new MemberProcess({ ...task, logFile }, this.version, join(this.folder, 'member.mjs'))
+    const logFile = join(this.program.folder, `${task.group}-${task.name}.log`)
+    return new MemberProcess({ ...task, logFile }, this.version, this.program.file)
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await rm(this.folder, { recursive: true, force: true })
-    noLongerRemove(this.folder)
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.program[Symbol.asyncDispose]()
   }
 }
 

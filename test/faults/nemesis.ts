@@ -49,7 +49,7 @@ export const nemeses: Readonly<Record<NemesisName, Nemesis>> = {
 /** A leader that is not the active controller as well: without one, electing a controller comes before electing a leader. */
 async function killALeader(field: Battlefield): Promise<number> {
   const controller = await field.cluster.controllerId()
-  const leaders = [...new Set((await partitionsOf(field)).map(({ leader }) => leader))].filter(
+  const leaders = [...new Set((await field.cluster.partitionsOf(field.topic)).map(({ leader }) => leader))].filter(
     (id) => id !== controller,
   )
   await killAndBringBack(field, leaders[Math.floor(field.random() * leaders.length)] ?? controller)
@@ -68,7 +68,7 @@ async function killTheController(field: Battlefield): Promise<number> {
 async function killAndBringBack(field: Battlefield, victim: number): Promise<void> {
   const { cluster, topic } = field
   await cluster.waitForFullIsr(topic)
-  const led = (await partitionsOf(field)).filter(({ leader }) => leader === victim)
+  const led = (await cluster.partitionsOf(topic)).filter(({ leader }) => leader === victim)
   field.onLeaderKilled(new Set(led.map(({ partition }) => partition)))
   await cluster.node(victim).kill()
   if (await cluster.waitForElections(topic, victim)) {
@@ -186,13 +186,9 @@ async function bringBack({ cluster, topic }: Battlefield, id: number): Promise<v
   await cluster.waitForFullIsr(topic)
 }
 
-async function partitionsOf({ cluster, topic }: Battlefield): Promise<readonly PartitionState[]> {
-  return (await cluster.state([topic])).topics.get(topic)?.partitions ?? []
-}
-
-async function anyPartition(field: Battlefield): Promise<PartitionState> {
-  const partitions = await partitionsOf(field)
-  const chosen = partitions[Math.floor(field.random() * partitions.length)]
-  if (chosen === undefined) throw new Error(`topic ${field.topic} has no partitions`)
+async function anyPartition({ cluster, topic, random }: Battlefield): Promise<PartitionState> {
+  const partitions = await cluster.partitionsOf(topic)
+  const chosen = partitions[Math.floor(random() * partitions.length)]
+  if (chosen === undefined) throw new Error(`topic ${topic} has no partitions`)
   return chosen
 }

@@ -56,6 +56,8 @@ export interface KafkaCluster extends AsyncDisposable {
   deleteTopic(name: string): Promise<void>
   createPartitions(topic: string, count: number): Promise<void>
   state(topics: readonly string[]): Promise<ClusterState>
+  /** Of a topic, as one live broker has them; none when it does not know the topic. */
+  partitionsOf(topic: string): Promise<readonly PartitionState[]>
   leaderOf(topic: string, partition: number): Promise<number>
   isr(topic: string, partition: number): Promise<readonly number[]>
   /** Makes `nodeId`, one of its replicas, the leader; resolved when every live broker says so. */
@@ -265,6 +267,7 @@ function controls(
       )
     },
     state: (topics) => ask((address) => raw.metadata(address, topics)),
+    partitionsOf,
     leaderOf: async (topic, partition) => (await partitionOf(topic, partition)).leader,
     isr: async (topic, partition) => (await partitionOf(topic, partition)).isr,
     async moveLeader(topic, partition, nodeId) {

@@ -35,6 +35,14 @@ async function until({ clock }: Simulation, isDone: () => boolean): Promise<void
   for (let look = 0; look < 500 && !isDone(); look += 1) await clock.sleep(seconds / 4)
 }
 
+/** Of the group, and leads nothing of the topic. */
+function silenceCoordinator({ cluster }: Simulation): number {
+  const node = cluster.coordinatorOf('g')
+  if (cluster.partitionFacts('t', 0).leader === node) cluster.faults.moveLeader('t', 0)
+  cluster.faults.silence(node)
+  return node
+}
+
 /** Waits until something is said, and a while longer for all of it. */
 async function told(simulation: Simulation, codes: () => string[]): Promise<string[]> {
   await until(simulation, () => codes().length > 0)
@@ -67,9 +75,7 @@ describe('health', () => {
       const { cluster } = simulation
       cluster.createTopic('t', { replicationFactor: 3 })
       const { messaging, codes } = await service(simulation, { sessionTimeoutMs: 60_000 })
-      const node = cluster.coordinatorOf('g')
-      if (cluster.partitionFacts('t', 0).leader === node) cluster.faults.moveLeader('t', 0)
-      cluster.faults.silence(node)
+      const node = silenceCoordinator(simulation)
       await until(simulation, () => codes().includes('coordinator-gone'))
       expect(codes()).toEqual(['broker-silent', 'coordinator-gone'])
       expect(healthOf(messaging)).toMatchObject({ status: 'not-ready', reasons: [{ group: 'g' }, {}] })
@@ -83,9 +89,7 @@ describe('health', () => {
       const { cluster } = simulation
       cluster.createTopic('t', { replicationFactor: 3 })
       const { messaging, codes } = await service(simulation)
-      const node = cluster.coordinatorOf('g')
-      if (cluster.partitionFacts('t', 0).leader === node) cluster.faults.moveLeader('t', 0)
-      cluster.faults.silence(node)
+      const node = silenceCoordinator(simulation)
       await until(simulation, () => codes().includes('session-lost'))
       expect(codes()).toEqual(['broker-silent', 'session-lost'])
       cluster.faults.endSilence(node)
