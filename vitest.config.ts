@@ -17,7 +17,8 @@ export default defineConfig({
       ...configDefaults.exclude,
       ...(process.env['TIDEMARK_DEMO'] ? [] : ['test/examples/alarm/demo{,-killed}.test.ts']),
     ],
-    testTimeout: 30_000,
+    // Longer than what a test waits for, so that it is the wait which tells what did not come.
+    testTimeout: 90_000,
     env: { TIDEMARK_LOG: 'silent' },
     setupFiles: ['test/support/equal-buffers.ts'],
     // No file leaves anything behind in a module, so a worker loads each module once and not once a file.
