@@ -15,6 +15,7 @@ export default defineConfig({
     'src/event-time.ts',
     'src/pattern.ts',
     'src/health.ts',
+    'src/lag.ts',
     'src/registry.ts',
     'src/avro.ts',
     'src/json-schema.ts',

@@ -18,6 +18,7 @@ const subpaths = [
   'tidemark/event-time',
   'tidemark/pattern',
   'tidemark/health',
+  'tidemark/lag',
   'tidemark/registry',
   'tidemark/avro',
   'tidemark/json-schema',

@@ -23,7 +23,7 @@ const buildings: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['retry/', 'dead-letter/', 'dedupe/', 'reorder/', 'transaction/', 'outbox/', 'operations/'],
     ['sql/', 'config/'],
     ['messaging.ts'],
-    ['close-on-signal.ts', 'redrive/', 'health/', 'testing/', 'cli/'],
+    ['close-on-signal.ts', 'redrive/', 'health/', 'lag/', 'testing/', 'cli/'],
     [
       'index.ts',
       'memory.ts',
@@ -38,6 +38,7 @@ const buildings: Readonly<Record<string, readonly (readonly string[])[]>> = {
       'event-time.ts',
       'pattern.ts',
       'health.ts',
+      'lag.ts',
       'registry.ts',
       'avro.ts',
       'json-schema.ts',

@@ -7,6 +7,7 @@ import { dieWithUs, removeWithUs } from './reaper.js'
 
 const mainClasses = {
   'kafka-configs.sh': 'kafka.admin.ConfigCommand',
+  'kafka-consumer-groups.sh': 'org.apache.kafka.tools.consumer.group.ConsumerGroupCommand',
   'kafka-reassign-partitions.sh': 'org.apache.kafka.tools.reassign.ReassignPartitionsCommand',
 }
 

@@ -1,0 +1,187 @@
+import { ConfigError } from '../errors.js'
+import { came } from '../input/came.js'
+import { optionIssues, optionProblem, timeLimit, wholeNumber, withMethods, type Rules } from '../input/option-rules.js'
+import { isRecord, isText } from '../input/shapes.js'
+import { partitionKey } from '../message/topic-partition.js'
+import type { Messaging } from '../messaging.js'
+import { tellListener } from '../telemetry/guard.js'
+import { EndHistory } from './end-history.js'
+import { lookAtGroups, type SeenGroup, type SeenPartition, type WatchedGroup } from './lag-look.js'
+import { groupLag, type GroupLag, type WatchedPartition } from './lag-report.js'
+import { trendOf, type LagSample } from './trend.js'
+
+/** Options of `look`. */
+export interface LagLookOptions {
+  /** How long the whole look may take, ms. Default 30,000. */
+  readonly timeoutMs?: number | undefined
+}
+
+/** Options of `lagMonitor`. */
+export interface LagMonitorOptions {
+  /** Groups to look at, each once. */
+  readonly groups: readonly WatchedGroup[]
+  /** A group with so much lag, over all partitions, is behind. Default 100,000. */
+  readonly threshold?: number | undefined
+  /** It is behind no more at so much. Default 80 % of `threshold`. */
+  readonly clearAt?: number | undefined
+  /** Of how many looks a trend is told, 4 to 100; until there are as many, nobody stalls or falls behind. Default 10. */
+  readonly windowSize?: number | undefined
+  /** Told when a group comes to be behind, and when it has caught up. What it throws is logged. */
+  readonly onLag?: ((lag: GroupLag, state: 'behind' | 'caught-up') => void) | undefined
+}
+
+const rules: Rules<LagMonitorOptions> = {
+  groups: {
+    expected: 'a list of { group, topics }, each group once',
+    accepts: (value) =>
+      Array.isArray(value) &&
+      value.every(isWatchedGroup) &&
+      new Set(value.map(({ group }) => group)).size === value.length,
+  },
+  threshold: wholeNumber(1),
+  clearAt: wholeNumber(0),
+  windowSize: wholeNumber(4, 100),
+  onLag: { expected: 'a function', accepts: (value) => typeof value === 'function' },
+}
+
+const lookRules: Rules<LagLookOptions> = { timeoutMs: timeLimit }
+
+/**
+ * Looks at the lag of groups from outside, whoever reads in them: what they committed, and where their logs end. A look is
+ * one call of `look`; call it every 10 s or so. Trends and times come from the looks before.
+ *
+ * | a group is  | a look finds           | becomes |
+ * |-------------|------------------------|---------|
+ * | caught up   | lag ≥ `threshold`      | behind: told |
+ * | behind      | lag ≤ `clearAt`        | caught up: told |
+ * | any         | anything else          | the same |
+ *
+ * A look that could not see all partitions of a group never says that it has caught up.
+ *
+ * @example
+ * const monitor = lagMonitor(messaging, { groups: [{ group: 'billing', topics: ['orders'] }] })
+ * const [billing] = await monitor.look()
+ * console.log(billing.lag, billing.lagMs, billing.trend, billing.drainMs)
+ */
+export class LagMonitor {
+  readonly #messaging: Messaging
+  readonly #options: LagMonitorOptions
+  /** The last looks at each partition, by group. */
+  readonly #windows = new Map<string, Map<string, LagSample[]>>()
+  #histories = new Map<string, EndHistory>()
+  readonly #behind = new Set<string>()
+  #looking: Promise<readonly GroupLag[]> | null = null
+
+  /** @internal */
+  constructor(messaging: Messaging, options: LagMonitorOptions) {
+    this.#messaging = messaging
+    this.#options = options
+  }
+
+  /**
+   * All groups as they stand, in the order of the options. While a look is under way another call gets that one's result.
+   *
+   * @throws DriverError when the cluster cannot be reached in time, or refuses one of the groups; the next look may succeed
+   */
+  async look(options: LagLookOptions = {}): Promise<readonly GroupLag[]> {
+    const problem = optionProblem('look', options, lookRules)
+    if (problem !== null) throw problem
+    this.#looking ??= this.#look(options).finally(() => (this.#looking = null))
+    return this.#looking
+  }
+
+  async #look({ timeoutMs = 30_000 }: LagLookOptions): Promise<readonly GroupLag[]> {
+    const { admin, clock } = this.#messaging
+    const deadline = clock.now() + timeoutMs
+    const groups = await lookAtGroups(admin, this.#options.groups, () => Math.max(0, deadline - clock.now()))
+    const at = clock.now()
+    this.#noteEnds(groups, at)
+    const reports = groups.map((seen) =>
+      groupLag(seen.group, clock.wallTime(), this.#noteCommits(seen, at), seen.unseen),
+    )
+    // The listener may look again, or throw: it is called when all is noted.
+    for (const change of reports.flatMap((report) => this.#judge(report))) change()
+    return reports
+  }
+
+  /** Of partitions that could not be seen what is known is kept. */
+  #noteEnds(groups: readonly SeenGroup[], at: number): void {
+    const before = this.#histories
+    const seen = new Map<string, EndHistory>()
+    for (const { partitions } of groups) {
+      for (const { topic, partition, end } of partitions) {
+        const key = partitionKey(topic, partition)
+        if (seen.has(key)) continue
+        const history = before.get(key) ?? new EndHistory()
+        history.note(at, end)
+        seen.set(key, history)
+      }
+    }
+    const sawAll = groups.every(({ unseen }) => unseen.length === 0)
+    this.#histories = sawAll ? seen : new Map([...before, ...seen])
+  }
+
+  #noteCommits({ group, partitions, unseen }: SeenGroup, at: number): readonly WatchedPartition[] {
+    const { windowSize = 10 } = this.#options
+    const before = this.#windows.get(group)
+    const windows = new Map(unseen.length === 0 ? [] : before)
+    this.#windows.set(group, windows)
+    return partitions.map((seen) => {
+      const key = partitionKey(seen.topic, seen.partition)
+      const { committed, start, end } = seen
+      const lag = lagOf(seen)
+      const window = before?.get(key) ?? []
+      window.push({ at, committed, lag })
+      if (window.length > windowSize) window.shift()
+      windows.set(key, window)
+      const isPlaced = committed !== null && committed <= end
+      const age = isPlaced ? (this.#histories.get(key)?.ageOf(Math.max(committed, start), at) ?? null) : null
+      return { ...seen, lag, lagMs: lag === 0 ? 0 : age, trend: trendOf(window, end, windowSize), window }
+    })
+  }
+
+  /** Notes what became of the group; what is to be told, if it changed. */
+  #judge(report: GroupLag): readonly (() => void)[] {
+    const { threshold = 100_000, clearAt = threshold * 0.8, onLag } = this.#options
+    const { group, lag, unseen } = report
+    const wasBehind = this.#behind.has(group)
+    const isBehind = wasBehind ? lag > clearAt || unseen.length > 0 : lag >= threshold
+    if (isBehind === wasBehind) return []
+    if (isBehind) this.#behind.add(group)
+    else this.#behind.delete(group)
+    if (onLag === undefined) return []
+    const state = isBehind ? 'behind' : 'caught-up'
+    return [() => tellListener('onLag', () => onLag(report, state), this.#messaging.telemetry)]
+  }
+}
+
+/** All that the log holds, where the group has not committed in this log. */
+function lagOf({ committed, start, end }: SeenPartition): number {
+  return committed === null || committed > end ? end - start : end - committed
+}
+
+/** @throws ConfigError with every problem of the options */
+export function lagMonitor(messaging: Messaging, options: LagMonitorOptions): LagMonitor {
+  const issues = optionIssues(options, rules)
+  if (!isMessaging.accepts(messaging)) {
+    issues.push({ path: 'messaging', message: came(messaging), fix: `give ${isMessaging.expected}` })
+  }
+  if (issues.length === 0 && options.groups === undefined) {
+    issues.push({ path: 'groups', message: 'is missing', fix: 'write a list of { group, topics }' })
+  }
+  const { threshold = 100_000, clearAt = 0 } = options ?? {}
+  if (issues.length === 0 && clearAt >= threshold) {
+    issues.push({ path: 'clearAt', message: `is ${clearAt}`, fix: `write less than threshold, ${threshold}` })
+  }
+  if (issues.length > 0) throw new ConfigError('lagMonitor', issues)
+  return new LagMonitor(messaging, options)
+}
+
+/** By its shape: a program may load this module and that of `createMessaging` in two forms. */
+const isMessaging = withMethods('what createMessaging returned', ['consumer', 'facts', 'close'])
+
+function isWatchedGroup(value: unknown): value is WatchedGroup {
+  if (!isRecord(value) || !isText(value['group'])) return false
+  const topics = value['topics']
+  return topics === undefined || (Array.isArray(topics) && topics.every(isText))
+}

@@ -1,0 +1,189 @@
+import { ConfigError, createMessaging } from 'tidemark'
+import { lagMonitor, type LagMonitorOptions } from 'tidemark/lag'
+import { createMemoryCluster, memory, type MemoryCluster } from 'tidemark/memory'
+import { expect, it } from 'vitest'
+import type { ConnectionFactory } from '../../../src/connection/connection.js'
+import { EndHistory } from '../../../src/lag/end-history.js'
+import { trendOf, type LagSample } from '../../../src/lag/trend.js'
+import { createProtocolDriver } from '../../../src/protocol/driver.js'
+import { numbered, open, put, reading, simulated } from '../consumer/simulated.js'
+
+function windowOf(...looks: readonly (readonly [committed: number | null, lag: number])[]): LagSample[] {
+  return looks.map(([committed, lag], index) => ({ at: index * 1_000, committed, lag }))
+}
+
+it.each([
+  ['ok', 'nothing is behind', windowOf([1, 5], [6, 0])],
+  ['never-committed', 'nothing was ever committed', windowOf([null, 5])],
+  ['past-the-end', 'it has committed what the log does not hold', windowOf([101, 0])],
+  ['rewound', 'the offset went back', windowOf([9, 1], [4, 6])],
+  ['ok', 'it went back and has recovered', windowOf([9, 1], [4, 6], [10, 1])],
+  ['ok', 'too little was seen', windowOf([1, 1], [1, 2], [1, 3])],
+  ['ok', 'it was at the end once', windowOf([1, 0], [1, 1], [1, 2], [1, 3])],
+  ['stalled', 'the offset stands', windowOf([1, 1], [1, 2], [1, 3], [1, 3])],
+  ['falling-behind', 'the lag never falls', windowOf([1, 1], [2, 2], [3, 2], [4, 3])],
+  ['ok', 'the lag stays', windowOf([1, 2], [2, 2], [3, 2], [4, 2])],
+  ['ok', 'the lag falls now and then', windowOf([1, 1], [2, 3], [3, 2], [4, 3])],
+] as const)('is %s when %s', (trend, _, window) => {
+  expect(trendOf(window, 100, 4)).toBe(trend)
+})
+
+it('tells the age of a record by when the end of the log was there, and none of what is older than it was watched', () => {
+  const history = new EndHistory()
+  for (const [at, end] of [
+    [0, 100],
+    [1_000, 200],
+    [2_000, 200],
+    [3_000, 200],
+    [4_000, 300],
+  ] as const) {
+    history.note(at, end)
+  }
+  expect([99, 100, 150, 200, 250, 300].map((offset) => history.ageOf(offset, 4_000))).toEqual([
+    null,
+    4_000,
+    3_500,
+    1_000,
+    500,
+    0,
+  ])
+  history.note(5_000, 7)
+  expect([3, 7].map((offset) => history.ageOf(offset, 5_000))).toEqual([null, 0])
+})
+
+it('knows the age of what was written long ago, within a tenth, after however many looks', () => {
+  const history = new EndHistory()
+  const looks = 10_000
+  // More in every second look, so that straight lines are not exact.
+  const endAt = (look: number): number => look * 10 + (look % 2) * 8
+  for (let look = 0; look <= looks; look += 1) history.note(look, endAt(look))
+  for (const ago of [1, 10, 100, 1_000, 5_000, 9_999]) {
+    const age = history.ageOf(endAt(looks - ago), looks)
+    expect(Math.abs((age ?? -1) - ago), `${ago} looks ago`).toBeLessThanOrEqual(Math.max(1, ago / 10))
+  }
+  expect(history.size).toBeLessThanOrEqual(64)
+})
+
+it('sees a group that falls behind, tells it once, how long it takes to drain, and that it has caught up', () =>
+  simulated(async (simulation) => {
+    const { cluster, clock } = simulation
+    cluster.createTopic('t', { partitions: 2 })
+    put(cluster, numbered('x', 199))
+    const messaging = open(simulation.process('watcher'))
+    const told: string[] = []
+    const onLag: LagMonitorOptions['onLag'] = ({ lag }, state) => void told.push(`${state} ${lag}`)
+    const groups = [{ group: 'g', topics: ['t'] }, { group: 'nobody' }]
+    const monitor = lagMonitor(messaging, { groups, threshold: 100, onLag })
+    const [never, nobody] = await monitor.look()
+    expect(never).toMatchObject({ lag: 200, trend: 'never-committed', lagMs: null, instancesThatHelp: 1 })
+    expect(never?.partitions.map(({ committed }) => committed)).toEqual([null, null])
+    expect(nobody).toMatchObject({ lag: 0, trend: 'never-committed', partitions: [] })
+    const { close } = await reading(simulation, 'slow', { handle: () => clock.sleep(100) })
+    const seen: number[] = []
+    for (let look = 0; look < 12; look += 1) {
+      await clock.sleep(2_000)
+      const [g] = await monitor.look()
+      seen.push(g?.lag ?? -1)
+      if (look === 4) expect(g?.drainMs).toBeGreaterThan(5_000)
+      if (look === 4) expect(g?.drainMs).toBeLessThan(15_000)
+    }
+    expect(seen.at(-1)).toBe(0)
+    expect(told.map((line) => line.split(' ')[0])).toEqual(['behind', 'caught-up'])
+    await close()
+    await messaging.close()
+  }))
+
+it('never says that a group has caught up while it does not see all of it', () =>
+  simulated(async (simulation) => {
+    const { cluster } = simulation
+    cluster.createTopic('t', { partitions: 2, replicationFactor: 1 })
+    put(cluster, numbered('x', 149))
+    commit(cluster, 0)
+    const messaging = open(simulation.process('watcher'))
+    const told: string[] = []
+    const onLag: LagMonitorOptions['onLag'] = ({ lag }, state) => void told.push(`${state} ${lag}`)
+    const groups = [{ group: 'g', topics: ['t', 'mistyped'] }]
+    const monitor = lagMonitor(messaging, { groups, threshold: 100, onLag })
+    const notThere = { topic: 'mistyped', partition: null, reason: 'not-there' }
+    expect(await monitor.look()).toMatchObject([{ lag: 150, unseen: [notThere] }])
+    cluster.createTopic('mistyped')
+    const { leader } = cluster.partitionFacts('t', 0)
+    cluster.faults.stopBroker(leader)
+    const noLeader = { topic: 't', partition: 0, reason: 'no-leader' }
+    const [blind] = await monitor.look()
+    expect(blind?.unseen).toEqual(expect.arrayContaining([noLeader]))
+    expect(blind?.lag).toBe(0)
+    expect(told).toEqual(['behind 150'])
+    cluster.faults.startBroker(leader)
+    commit(cluster, 140)
+    expect(await monitor.look()).toMatchObject([{ lag: 10, unseen: [] }])
+    expect(told).toEqual(['behind 150', 'caught-up 10'])
+    await messaging.close()
+  }))
+
+it('counts all of the log as lag of a group whose offset lies beyond its end', () =>
+  simulated(async (simulation) => {
+    const { cluster } = simulation
+    cluster.createTopic('t')
+    put(cluster, numbered('x', 9))
+    commit(cluster, 500)
+    const messaging = open(simulation.process('watcher'))
+    const [seen] = await lagMonitor(messaging, { groups: [{ group: 'g' }] }).look()
+    expect(seen).toMatchObject({ lag: 10, lagMs: null, trend: 'past-the-end', drainMs: null })
+    await messaging.close()
+  }))
+
+it('asks each group, and each broker twice, however many partitions there are; calls at the same time share a look', async () => {
+  const cluster = createMemoryCluster({ brokers: 3 })
+  const asked: string[] = []
+  const driver = createProtocolDriver(counted(cluster.connectionFactory(), asked), cluster.runtime)
+  const messaging = createMessaging({ driver, durability: 'off', logger: 'silent' })
+  cluster.createTopic('t', { partitions: 1_000 })
+  const groups = Array.from({ length: 20 }, (_, index) => ({ group: `g-${index}`, topics: ['t'] }))
+  const monitor = lagMonitor(messaging, { groups })
+  const [reports, others] = await Promise.all([monitor.look(), monitor.look()])
+  expect(others).toBe(reports)
+  expect(reports.map(({ partitions }) => partitions.length)).toEqual(groups.map(() => 1_000))
+  expect(asked.filter((api) => api === 'offsetFetch')).toHaveLength(20)
+  expect(asked.filter((api) => api === 'listOffsets')).toHaveLength(6)
+  expect(asked.length).toBeLessThanOrEqual(20 + 20 + 6 + 6)
+  await messaging.close()
+  await cluster.close()
+})
+
+it('says what is wrong with its options', () => {
+  const cluster = createMemoryCluster()
+  const messaging = createMessaging({ driver: memory({ cluster }) })
+  for (const wrong of [
+    {},
+    { groups: [{}] },
+    { groups: [], clearAt: 200_000 },
+    { groups: [], windowSize: 3 },
+    { groups: [{ group: 'g' }, { group: 'g' }] },
+  ]) {
+    expect(() => lagMonitor(messaging, wrong as never)).toThrow(ConfigError)
+  }
+  expect(() => lagMonitor({} as never, { groups: [] })).toThrow(ConfigError)
+})
+
+function commit(cluster: MemoryCluster, offset: number): void {
+  cluster.restoreCommit('g', { topic: 't', partition: 0, offset, leaderEpoch: -1, metadata: '' })
+}
+
+/** The same connections, which note what is asked. */
+function counted(factory: ConnectionFactory, asked: string[]): ConnectionFactory {
+  return {
+    ...factory,
+    open: (...from) => {
+      const connection = factory.open(...from)
+      return {
+        request: (node, lane, request, ...rest) => {
+          asked.push(request.api)
+          return connection.request(node, lane, request, ...rest)
+        },
+        lastSign: (node, lane) => connection.lastSign(node, lane),
+        close: () => connection.close(),
+      }
+    },
+  }
+}
