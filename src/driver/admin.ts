@@ -50,11 +50,17 @@ export interface DriverAdmin {
     isolation: IsolationLevel,
     deadline: number,
   ): Promise<readonly number[]>
-  /** What a group has committed; `null` = all its partitions. Partitions without a commit are left out. */
+  /**
+   * What a group has committed; `null` = all its partitions. Partitions without a commit are left out.
+   *
+   * @param requireStable while a transaction with offsets of the group is open: wait for its end (the default), or take
+   * what was committed before it
+   */
   committedOffsets(
     groupId: string,
     partitions: readonly TopicPartition[] | null,
     deadline: number,
+    requireStable?: boolean,
   ): Promise<readonly CommittedPartition[]>
   /** Of all brokers; empty lists leave nothing out. Kafka 3.0 and newer. */
   listTransactions(

@@ -1,7 +1,7 @@
 import { ConfigError } from '../errors.js'
 import type { IsolationLevel } from '../connection/requests/fetch.js'
 import { came } from '../input/came.js'
-import { optionProblem, timeLimit, wholeNumber, type Rule, type Rules } from '../input/option-rules.js'
+import { flag, optionProblem, timeLimit, wholeNumber, type Rule, type Rules } from '../input/option-rules.js'
 import { isRecord, isText } from '../input/shapes.js'
 
 export interface AdminCallOptions {
@@ -50,8 +50,9 @@ function isConfigValue(value: unknown): boolean {
   return typeof value === 'string' || typeof value === 'boolean' || Number.isFinite(value)
 }
 
-const callRules: Rules<AdminCallOptions & { readonly isolation?: IsolationLevel }> = {
+const callRules: Rules<AdminCallOptions & { readonly isolation?: IsolationLevel; readonly requireStable?: boolean }> = {
   timeoutMs: timeLimit,
+  requireStable: flag,
   isolation: {
     expected: "'read-uncommitted' or 'read-committed'",
     accepts: (value) => value === 'read-uncommitted' || value === 'read-committed',

@@ -90,15 +90,20 @@ export class Admin {
     return this.#driver.listOffsets(partitions, position, options?.isolation ?? 'read-uncommitted', deadline)
   }
 
-  /** What a group has committed; partitions without a commit are left out. */
+  /**
+   * What a group has committed; partitions without a commit are left out.
+   *
+   * @param options with `requireStable: false` a transaction with offsets of the group that is open is not waited for: what was
+   * committed before it counts. Default true.
+   */
   async committedOffsets(
     groupId: string,
     partitions: readonly TopicPartition[] | null = null,
-    options?: AdminCallOptions,
+    options?: AdminCallOptions & { readonly requireStable?: boolean | undefined },
   ): Promise<readonly CommittedPartition[]> {
     requireText('committedOffsets', 'groupId', groupId)
     if (partitions !== null) requirePlaces('committedOffsets', partitions)
-    return this.#driver.committedOffsets(groupId, partitions, this.#deadline(options))
+    return this.#driver.committedOffsets(groupId, partitions, this.#deadline(options), options?.requireStable ?? true)
   }
 
   /**

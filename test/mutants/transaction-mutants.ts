@@ -81,8 +81,8 @@ export const transactionMutants: readonly Mutant[] = [
   {
     name: 'a new owner does not wait for offsets in open transactions',
     file: 'src/protocol/offsets/committed.ts',
-    find: 'requireStable: true',
-    replace: 'requireStable: false',
+    find: 'requireStable = true',
+    replace: 'requireStable = false',
     why: 'it starts before what its predecessor commits a moment later, and doubles it',
     copying: true,
   },

@@ -158,12 +158,13 @@ class ProtocolAdmin implements DriverAdmin {
     groupId: string,
     partitions: readonly TopicPartition[] | null,
     deadline: number,
+    requireStable = true,
   ): Promise<readonly CommittedPartition[]> {
     const context = { cluster: this.#cluster, runtime: this.#runtime, settings: { requestTimeoutMs } }
     const line = new CoordinatorLine(context, groupId)
     let committed: readonly CommittedPartition[] = []
     await this.#retry(deadline, async () => {
-      const { all, each } = await fetchCommitted(line, partitions, deadline)
+      const { all, each } = await fetchCommitted(line, partitions, deadline, undefined, requireStable)
       const findings = all === null ? [...each.values()] : [all]
       for (const finding of findings) if (finding.kind === 'refused') throw finding.error
       const uncertain = findings.find((finding) => finding.kind === 'not-yet')

@@ -23,11 +23,12 @@ export async function fetchCommitted(
   partitions: readonly TopicPartition[] | null,
   deadline: number,
   signal?: AbortSignal,
+  requireStable = true,
 ): Promise<{ readonly all: CommitFinding | null; readonly each: ReadonlyMap<string, CommitFinding> }> {
   const groupId = line.key
   const whole = (all: CommitFinding) => ({ all, each: new Map<string, CommitFinding>() })
   try {
-    const request = { api: 'offsetFetch', groupId, partitions, requireStable: true } as const
+    const request = { api: 'offsetFetch', groupId, partitions, requireStable } as const
     const answer = await line.ask(request, line.attemptUntil(deadline), signal)
     const judge = (code: number) => {
       const verdict = judgeOffsetFetchCode(code)

@@ -2,7 +2,8 @@ import { ConfigError, createMessaging } from 'tidemark'
 import { lagMonitor, type LagMonitorOptions } from 'tidemark/lag'
 import { createMemoryCluster, memory, type MemoryCluster } from 'tidemark/memory'
 import { expect, it } from 'vitest'
-import type { ConnectionFactory } from '../../../src/connection/connection.js'
+import type { ConnectionFactory, Node } from '../../../src/connection/connection.js'
+import type { AnswerTo, Request } from '../../../src/connection/requests/apis.js'
 import { EndHistory } from '../../../src/lag/end-history.js'
 import { trendOf, type LagSample } from '../../../src/lag/trend.js'
 import { createProtocolDriver } from '../../../src/protocol/driver.js'
@@ -130,6 +131,33 @@ it('counts all of the log as lag of a group whose offset lies beyond its end', (
     const messaging = open(simulation.process('watcher'))
     const [seen] = await lagMonitor(messaging, { groups: [{ group: 'g' }] }).look()
     expect(seen).toMatchObject({ lag: 10, lagMs: null, trend: 'past-the-end', drainMs: null })
+    await messaging.close()
+  }))
+
+it('does not wait for a transaction that is open, and tells what was committed before it', () =>
+  simulated(async (simulation) => {
+    const { cluster, clock } = simulation
+    cluster.createTopic('t')
+    put(cluster, numbered('x', 9))
+    commit(cluster, 4)
+    const connection = cluster.connectionFactory().open('copier')
+    const ask = <R extends Request>(node: Node, request: R): Promise<AnswerTo<R>> =>
+      connection.request(node, 'main', request, clock.now() + 5_000)
+    const coordinator = { api: 'findCoordinator', key: 'copier', keyType: 'transaction' } as const
+    const { nodeId } = await ask('bootstrap', coordinator)
+    const own = { transactionalId: 'copier', producerId: -1, producerEpoch: -1 }
+    const init = { api: 'initProducerId', ...own, transactionTimeoutMs: 600_000 } as const
+    const { producerId, producerEpoch } = await ask(nodeId, init)
+    const ours = { transactionalId: 'copier', producerId, producerEpoch, groupId: 'g' }
+    await ask(nodeId, { api: 'addOffsetsToTxn', ...ours })
+    const partitions = [{ topic: 't', partition: 0, offset: 9, leaderEpoch: -1, metadata: '' }]
+    const nobody = { generationId: -1, memberId: '', groupInstanceId: null, transactionVersion: 1 } as const
+    const answer = await ask(cluster.coordinatorOf('g'), { api: 'txnOffsetCommit', ...ours, ...nobody, partitions })
+    expect(answer.partitions).toMatchObject([{ errorCode: 0 }])
+    const messaging = open(simulation.process('watcher'))
+    await expect(messaging.admin.committedOffsets('g', null, { timeoutMs: 2_000 })).rejects.toThrow('UNSTABLE')
+    expect(await lagMonitor(messaging, { groups: [{ group: 'g' }] }).look()).toMatchObject([{ lag: 6 }])
+    await connection.close()
     await messaging.close()
   }))
 
