@@ -13,6 +13,7 @@ const buildings: Readonly<Record<string, readonly (readonly string[])[]>> = {
   '': [
     ['errors.ts'],
     ['input/'],
+    ['capacity/'],
     ['runtime/', 'message/', 'offsets/'],
     ['telemetry/'],
     ['connection/', 'serde/', 'auth/'],
@@ -44,6 +45,7 @@ const buildings: Readonly<Record<string, readonly (readonly string[])[]>> = {
       'json-schema.ts',
       'auth.ts',
       'prometheus.ts',
+      'capacity.ts',
     ],
   ],
   'protocol/': [
