@@ -31,6 +31,7 @@ import type { OutboxRelay, RelayFacts } from './outbox/relay.js'
 import { Relays } from './outbox/relays.js'
 import type { Producer, ProducerFacts } from './producer/producer.js'
 import { orderedBy } from './reorder/sequencer.js'
+import { tellForgottenDelays } from './retry/delay-look.js'
 import { retryLater } from './retry/retry-later.js'
 import type { Clock } from './runtime/clock.js'
 import { withinDeadline } from './runtime/within-deadline.js'
@@ -344,11 +345,23 @@ export class Messaging implements AsyncDisposable {
     await exactlyOnce?.begin(this.clock.now() + beginMs)
     const setting = this.#producers.durabilityOf(config.profile)
     const read = namesOf(config.options.topics)
-    if (setting !== null) void this.#durability.read(setting, read) // never rejects
     const { driver, logger } = this.#options
+    if (setting !== null) {
+      void this.#durability.read(setting, read) // never rejects
+      this.#tellForgottenDelays(config)
+    }
     const { clock } = driver.runtime
     const written = await lookBeforeStart(config, { admin: () => this.admin, clock, logger, signal })
     if (setting !== null && !signal.aborted) await this.#durability.written(setting, written)
+  }
+
+  #tellForgottenDelays({ retryLater, options: { group, topics } }: ConsumerConfig): void {
+    if (retryLater !== null || group === null) return
+    const { logger } = this.#options
+    const asking = this.#visits.visit(({ admin: cluster, signal }) =>
+      tellForgottenDelays({ group, topics: namesOf(topics) }, { cluster, logger, signal }),
+    )
+    asking.catch(() => undefined) // what it could not close
   }
 
   #requireOpen(action: string): void {

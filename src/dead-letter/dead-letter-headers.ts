@@ -1,9 +1,10 @@
 import type { FailedRecord } from '../consumer/handling/failed-record.js'
 import { retryHeaders, tdHeader, textHeader } from '../message/headers.js'
 import { isoTime, originHeaders } from '../message/origin.js'
-import type { Header } from '../message/record.js'
+import type { Header, ReceivedRecord } from '../message/record.js'
 import { thrownText } from '../runtime/thrown.js'
 import { thrownChain, thrownMessage } from '../runtime/thrown-chain.js'
+import { ownHeaders } from '../topic/own-headers.js'
 import { springHeaders } from './spring-headers.js'
 
 const stackMaxBytes = 4096
@@ -26,10 +27,10 @@ export interface AlsoWritten {
  * What a redrive or an earlier consumer wrote once stays: where the record first came from, when it first failed, its id and hops.
  */
 export function deadLetterHeaders(failed: FailedRecord, also: AlsoWritten): readonly Header[] {
-  const { record } = failed
+  const record = withOwnHeaders(failed)
   const ours = [
     ...originHeaders(failed, record),
-    ...failureHeaders(failed),
+    ...failureHeaders(failed, record.headers),
     ...(also.springHeaders ? cutTexts(springHeaders(failed)) : []),
   ]
   const kept = record.headers.filter(
@@ -54,15 +55,21 @@ export function pointerHeaders(failed: FailedRecord): readonly Header[] {
 }
 
 /** What came back stands in two places, and retention deletes the first one earlier. */
-function leftAt({ topic, partition, record }: FailedRecord): readonly Header[] {
+function leftAt(failed: FailedRecord): readonly Header[] {
+  const { topic, partition } = failed
+  const record = withOwnHeaders(failed)
   const cameBack = record.headers.some(([name]) => name === tdHeader.originTopic)
   return cameBack ? [textHeader(tdHeader.leftAt, `${topic}-${partition}@${record.offset}`)] : []
 }
 
-function failureHeaders(failed: FailedRecord): readonly Header[] {
-  const { group, record } = failed
+function withOwnHeaders({ topic, record }: FailedRecord): ReceivedRecord {
+  return { ...record, headers: ownHeaders(topic, record.headers) }
+}
+
+function failureHeaders(failed: FailedRecord, known: readonly Header[]): readonly Header[] {
+  const { group } = failed
   const error = thrownText(failed.error)
-  const firstFailed = record.headers.some(([name]) => name === tdHeader.firstFailedAt)
+  const firstFailed = known.some(([name]) => name === tdHeader.firstFailedAt)
   return [
     textHeader(tdHeader.reason, failed.reason),
     textHeader(tdHeader.attempt, String(failed.attempt)),

@@ -3,8 +3,8 @@ import { came } from '../input/came.js'
 import { tdHeader } from '../message/headers.js'
 import type { Message } from '../message/message.js'
 import type { ReceivedRecord } from '../message/record.js'
-import { isDelayTopicOf } from '../topic/delay-topic-name.js'
 import { murmur2 } from '../topic/murmur2.js'
+import { isHandedOn } from '../topic/own-headers.js'
 
 /** Names what a message is, beyond its topic; `undefined` leaves it to the default. */
 export type IdentityOf = (message: Message) => string | undefined
@@ -58,9 +58,7 @@ function originOf({ topic: own, headers }: Message): Place | null {
   const partition = headers.get(tdHeader.originPartition)
   const offset = headers.get(tdHeader.originOffset)
   if (topic === undefined || partition === undefined || offset === undefined) return null
-  // A delay topic that is read as one of its own: whoever put a record off reads it back as of where it came from.
-  const isSame = topic === own || headers.has(tdHeader.reason) || isDelayTopicOf(topic, own)
-  return isSame ? { topic, partition, offset } : null
+  return isHandedOn(own, [...headers]) ? null : { topic, partition, offset }
 }
 
 function noIdentity(given: unknown): TidemarkError {

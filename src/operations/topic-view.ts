@@ -4,7 +4,10 @@ import type { Admin } from './admin.js'
 
 /** How the cluster is asked. */
 export interface ClusterQuestions {
-  readonly admin: Pick<Admin, 'describeCluster' | 'describeTopics' | 'describeConfig'>
+  readonly admin: Pick<
+    Admin,
+    'describeCluster' | 'describeTopics' | 'describeConfig' | 'listOffsets' | 'committedOffsets'
+  >
   readonly clock: Clock
   /** Aborts when nobody wants to know any more. */
   readonly signal: AbortSignal

@@ -176,9 +176,12 @@ export function toldBy(
   let failure: LetterFailure | null = null
   let writer: LetterWriter = 'unknown'
   for (const format of formats) {
-    if (origin === null) {
-      origin = format.originOf(headers, writtenAt)
-      if (origin !== null && writer === 'unknown') writer = format.writer
+    const told = format.originOf(headers, writtenAt)
+    // Whoever could not handle it knows where it stood: of another topic ours were handed on with another record.
+    const isHandedOn = failure === null && origin !== null && told !== null && told.topic !== origin.topic
+    if (origin === null || isHandedOn) {
+      origin = told
+      if (origin !== null && (writer === 'unknown' || isHandedOn)) writer = format.writer
     }
     if (failure === null) {
       failure = format.failureOf(headers)

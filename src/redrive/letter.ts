@@ -41,7 +41,7 @@ export function letterOf(message: Message<Buffer | null>): Letter {
     writer,
     origin,
     ...failure,
-    hops: hopsOf(headers),
+    hops: origin?.topic === headers.get(tdHeader.originTopic) ? hopsOf(headers) : 0,
     isPointer: headers.get(tdHeader.left) === 'value',
     leftAt: placeOf(headers.get(tdHeader.leftAt)),
     // The time tells letters of a topic that was made anew from those of the former one.

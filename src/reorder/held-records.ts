@@ -87,9 +87,9 @@ export class HeldRecords {
   }
 
   /** The time that it came with, or that of its origin. */
-  timeAt(index: number): number {
+  timeAt(topic: string, index: number): number {
     const timestamp = this.#timestamps[index] as number
-    return this.#headers === null ? timestamp : timeOf({ timestamp, headers: this.#headers[index] ?? noHeaders })
+    return this.#headers === null ? timestamp : timeOf(topic, { timestamp, headers: this.#headers[index] ?? noHeaders })
   }
 
   bytesAt(index: number): number {

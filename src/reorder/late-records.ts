@@ -6,6 +6,7 @@ import { textHeader } from '../message/headers.js'
 import type { Message } from '../message/message.js'
 import { originHeaders } from '../message/origin.js'
 import type { Header, ReceivedRecord } from '../message/record.js'
+import { ownHeaders } from '../topic/own-headers.js'
 import { murmur2 } from '../topic/partitioners.js'
 import type { Topic } from '../topic/topic.js'
 import type { LatePolicy } from './reorder-options.js'
@@ -57,8 +58,9 @@ function lateHandler(late: LatePolicy): HandleLate | null {
       const topic = lateTopic(late.topic)
       return async (message, context) => {
         const { firstRecord } = (context as HandlerCall).work
-        const headers = [...firstRecord.headers, ...lateHeaders(message, firstRecord, context)]
-        await context.send(topic, firstRecord, { headers, timestamp: message.timestamp })
+        const record = { ...firstRecord, headers: ownHeaders(message.topic, firstRecord.headers) }
+        const headers = [...record.headers, ...lateHeaders(message, record, context)]
+        await context.send(topic, record, { headers, timestamp: message.timestamp })
       }
     }
   }

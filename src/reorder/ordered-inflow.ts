@@ -246,7 +246,7 @@ export class OrderedInflow implements Supply {
 
   #timeOf(held: HeldRecords, index: number): number | null {
     const { timestampOf } = this.#turns.rules
-    if (timestampOf === null) return held.timeAt(index)
+    if (timestampOf === null) return held.timeAt(this.partition.topic, index)
     const message = this.#inflow.messageOf(held.recordAt(index))
     // What cannot be decoded cannot be asked, and its own time may be of another kind: years ahead of all others in a replay.
     return message === null ? null : timestampOf(message)

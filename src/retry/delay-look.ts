@@ -1,9 +1,15 @@
 import { ConfigError, type ConfigIssue } from '../errors.js'
 import type { Clock } from '../runtime/clock.js'
 import type { Logger } from '../telemetry/logger.js'
+import { isDelayTopicNamed, isDelayTopicOf } from '../topic/delay-topic-name.js'
 import { lookAgain } from '../topic/look-again.js'
 import type { TopicPartition } from '../message/topic-partition.js'
 import type { DelayLevels } from './delay-levels.js'
+
+interface TopicSeen {
+  readonly name: string
+  readonly partitions: readonly unknown[]
+}
 
 /** What is asked of the cluster before a consumer starts. */
 interface ClusterView {
@@ -11,7 +17,7 @@ interface ClusterView {
   describeTopics(
     topics: readonly string[] | null,
     options: { readonly timeoutMs: number },
-  ): Promise<readonly { readonly name: string; readonly partitions: readonly unknown[] }[]>
+  ): Promise<readonly TopicSeen[]>
   describeConfig(
     type: 'topic',
     name: string,
@@ -105,29 +111,67 @@ async function configIssues(levels: DelayLevels, { cluster }: DelayLook): Promis
 }
 
 /** A delay that was taken out of the option: nobody reads its topic any more, and keys whose records stand there are overtaken. */
-async function tellLeftBehind(
-  group: string,
-  levels: DelayLevels,
-  { cluster, logger, signal }: DelayLook,
-): Promise<void> {
-  const options = { timeoutMs: askMs }
-  const all = await cluster.describeTopics(null, options)
-  for (const { name, partitions } of all.filter(({ name }) => levels.wasOne(name))) {
-    const places = partitions.map((_, partition) => ({ topic: name, partition }))
-    const [ends, starts, committed] = await Promise.all([
-      cluster.listOffsets(places, 'latest', options),
-      cluster.listOffsets(places, 'earliest', options),
-      cluster.committedOffsets(group, places, options),
-    ])
-    const done = new Map(committed.map(({ partition, offset }) => [partition, offset]))
-    const left = ends.reduce((sum, end, at) => sum + Math.max(0, end - Math.max(done.get(at) ?? 0, starts[at] ?? 0)), 0)
-    if (left === 0 || signal.aborted) continue
-    logger.warn(
-      { topic: name, left },
+async function tellLeftBehind(group: string, levels: DelayLevels, look: DelayLook): Promise<void> {
+  const all = await look.cluster.describeTopics(null, { timeoutMs: askMs })
+  for (const topic of all.filter(({ name }) => levels.wasOne(name))) {
+    const { left } = await leftOn(topic, group, look.cluster)
+    if (left === 0 || look.signal.aborted) continue
+    look.logger.warn(
+      { topic: topic.name, left },
       'records are left on a delay topic that retryLater does not name any more, and nobody handles them; ' +
         'put its delay back until there are none',
     )
   }
+}
+
+/** Of a consumer that has no delays. */
+export interface WithoutDelays {
+  readonly group: string
+  /** Names of what it reads. */
+  readonly topics: readonly string[]
+}
+
+/**
+ * The option was taken out: what its records wait on nobody reads any more. Beside the start, since it holds nothing up.
+ * Topics with another name than the group are its own where it has committed something there. Never rejects.
+ */
+export async function tellForgottenDelays(
+  { group, topics }: WithoutDelays,
+  { cluster, logger, signal }: Omit<DelayLook, 'clock'>,
+): Promise<void> {
+  try {
+    const all = await cluster.describeTopics(null, { timeoutMs: askMs })
+    for (const topic of all.filter(({ name }) => topics.some((source) => isDelayTopicOf(source, name)))) {
+      const isNamed = topics.some((source) => isDelayTopicNamed(source, group, topic.name))
+      const { left, isKnown } = await leftOn(topic, group, cluster)
+      if (left === 0 || signal.aborted || !(isNamed || isKnown)) continue
+      logger.warn(
+        { topic: topic.name, left },
+        'records are left on a delay topic of this group, and this consumer has no retryLater: where no other member has ' +
+          'it, nobody handles them; give retryLater back with that delay until there are none',
+      )
+    }
+  } catch (error) {
+    if (!signal.aborted) logger.debug({ error }, 'nobody told whether records are left on delay topics')
+  }
+}
+
+/** Records that the group has not handled, and whether it ever committed there. */
+async function leftOn(
+  { name, partitions }: TopicSeen,
+  group: string,
+  cluster: ClusterView,
+): Promise<{ readonly left: number; readonly isKnown: boolean }> {
+  const options = { timeoutMs: askMs }
+  const places = partitions.map((_, partition) => ({ topic: name, partition }))
+  const [ends, starts, committed] = await Promise.all([
+    cluster.listOffsets(places, 'latest', options),
+    cluster.listOffsets(places, 'earliest', options),
+    cluster.committedOffsets(group, places, options),
+  ])
+  const done = new Map(committed.map(({ partition, offset }) => [partition, offset]))
+  const left = ends.reduce((sum, end, at) => sum + Math.max(0, end - Math.max(done.get(at) ?? 0, starts[at] ?? 0)), 0)
+  return { left, isKnown: committed.some(({ offset }) => offset >= 0) }
 }
 
 function issue(name: string, message: string, fix: string): ConfigIssue {

@@ -5,6 +5,7 @@ import { headerNumber, isoTime, originHeaders } from '../message/origin.js'
 import type { Header, OutgoingRecord } from '../message/record.js'
 import { thrownText } from '../runtime/thrown.js'
 import { thrownMessage } from '../runtime/thrown-chain.js'
+import { ownHeaders } from '../topic/own-headers.js'
 
 const messageMaxBytes = 512
 const nameMaxBytes = 256
@@ -37,7 +38,8 @@ export interface Delayed {
  * when it may be tried again, and what failed last. The time of its origin stands in `td-origin-timestamp`.
  */
 export function delayedRecord({ work, isBack, group, failure, notBefore, id, now }: Delayed): OutgoingRecord {
-  const { partition, firstRecord: record } = work
+  const { partition, firstRecord } = work
+  const record = { ...firstRecord, headers: ownHeaders(partition.topic, firstRecord.headers) }
   const offset = isBack ? (headerNumber(record.headers, tdHeader.retryOffset) ?? record.offset) : record.offset
   const ours: Header[] = [
     ...originHeaders(partition, record),

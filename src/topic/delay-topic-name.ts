@@ -18,8 +18,9 @@ export function isDelayTopicNamed(topic: string, name: string, delayTopic: strin
   return delayTopic.startsWith(start) && delayOnly.test(delayTopic.slice(start.length))
 }
 
-export function isDelayTopicOf(topic: string, name: string): boolean {
-  return name.startsWith(`${topic}.retry.`) && behindName.test(name)
+/** Of the delay topics of a topic, whatever their names and delays. */
+export function isDelayTopicOf(topic: string, delayTopic: string): boolean {
+  return delayTopic.startsWith(`${topic}.retry.`) && behindName.test(delayTopic)
 }
 
 /** Of whichever topic. */

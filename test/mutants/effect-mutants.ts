@@ -74,9 +74,9 @@ export const effectMutants: readonly Mutant[] = [
   },
   {
     name: 'headers that were handed on say what a record is',
-    file: 'src/dedupe/identity.ts',
-    find: 'return isSame ? { topic, partition, offset } : null',
-    replace: 'return { topic, partition, offset }',
+    file: 'src/topic/own-headers.ts',
+    find: 'return !headers.some(([name]) => name === tdHeader.reason)',
+    replace: 'return false',
     why: 'of several records that were made from one, one is handled',
     units: identity,
   },

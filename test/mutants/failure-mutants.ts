@@ -210,8 +210,8 @@ export const failureMutants: readonly Mutant[] = [
   {
     name: 'readers of dead letters see the time of writing',
     file: 'src/consumer/intake/decode.ts',
-    find: '(originTimestamp(headers) ?? timestamp)',
-    replace: 'timestamp',
+    find: '? timestamp : time\n',
+    replace: '? timestamp : timestamp\n',
     why: 'what comes back is late, or in another window, by its detour',
     units: 'test/unit/messaging.test.ts',
   },

@@ -2,6 +2,7 @@ import { tdHeader } from '../../message/headers.js'
 import { wallTimeOf } from '../../runtime/clock.js'
 import type { CallMark } from '../../runtime/callers.js'
 import { isError } from '../../runtime/thrown.js'
+import { isHandedOn } from '../../topic/own-headers.js'
 import type { EventOrder } from '../partition/event-order.js'
 import type { OwnedPartition } from '../partition/owned-partition.js'
 import type { Work } from '../partition/work.js'
@@ -177,10 +178,10 @@ export function attemptOf(work: Work): number {
 }
 
 /** Those of consumers before us, as a retry or a dead letter that was sent back tells. A batch has none in common. */
-function attemptsBefore({ count, firstRecord }: Work): number {
+function attemptsBefore({ count, firstRecord: { headers }, partition: { topic } }: Work): number {
   if (count > 1) return 0
-  const told = firstRecord.headers.find(([name]) => name === tdHeader.attempt)?.[1]?.toString('latin1') ?? ''
-  return /^\d{1,6}$/.test(told) ? Number(told) : 0
+  const told = headers.find(([name]) => name === tdHeader.attempt)?.[1]?.toString('latin1') ?? ''
+  return /^\d{1,6}$/.test(told) && !isHandedOn(topic, headers) ? Number(told) : 0
 }
 
 /** What leaves records done does not while a send of theirs may be lost: then all of it has failed. */

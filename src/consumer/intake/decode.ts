@@ -7,6 +7,7 @@ import type { ReceivedRecord } from '../../message/record.js'
 import { thrownName } from '../../runtime/thrown.js'
 import type { Missing, Reading } from '../../serde/serde.js'
 import { SerdeError, type ValueIssue } from '../../serde/serde-error.js'
+import { isHandedOn } from '../../topic/own-headers.js'
 import type { Topic } from '../../topic/topic.js'
 import type { OwnedPartition } from '../partition/owned-partition.js'
 
@@ -31,7 +32,7 @@ export function decode(
     topic: topic.name,
     partition: partition.partition,
     offset: topic.name === partition.topic ? record.offset : offsetInSource(record),
-    timestamp: timeOf(record),
+    timestamp: timeOf(partition.topic, record),
     key: record.key,
     id: senderId(record.headers),
     value,
@@ -51,8 +52,8 @@ export function missingFor(reading: Reading, record: ReceivedRecord): Missing | 
 /** The bytes themselves as value, for what looks at failed records. */
 export function rawMessage(partition: OwnedPartition, record: ReceivedRecord): Message<Buffer | null> {
   const { offset, key, value } = record
-  const timestamp = timeOf(record)
   const { topic, partition: number } = partition
+  const timestamp = timeOf(topic, record)
   const id = senderId(record.headers)
   return { topic, partition: number, offset, timestamp, key, id, value, headers: messageHeaders(record.headers) }
 }
@@ -63,8 +64,9 @@ function offsetInSource({ offset, headers }: ReceivedRecord): number {
 }
 
 /** What comes back by way of a dead-letter or delay topic keeps the time of its origin; it was only stored later. */
-export function timeOf({ timestamp, headers }: Pick<ReceivedRecord, 'timestamp' | 'headers'>): number {
-  return headers.length === 0 ? timestamp : (originTimestamp(headers) ?? timestamp)
+export function timeOf(topic: string, { timestamp, headers }: Pick<ReceivedRecord, 'timestamp' | 'headers'>): number {
+  const time = headers.length === 0 ? undefined : originTimestamp(headers)
+  return time === undefined || isHandedOn(topic, headers) ? timestamp : time
 }
 
 function notDecoded({ topic, partition }: OwnedPartition, offset: number, cause: unknown): DecodeError {

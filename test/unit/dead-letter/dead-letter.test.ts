@@ -73,7 +73,7 @@ describe('a dead letter', () => {
 
   it('keeps what was written once: first origin, first failure, id and hops', () => {
     const own = [
-      header('td-origin-topic', 'first'),
+      header('td-origin-topic', 'orders'),
       header('td-origin-partition', '1'),
       header('td-origin-offset', '2'),
       header('td-origin-timestamp', 'then'),
@@ -87,6 +87,28 @@ describe('a dead letter', () => {
       expect(text(name)).toBe(value?.toString())
       expect(letter.headers.filter(([other]) => other === name)).toHaveLength(1)
     }
+  })
+
+  it.each([
+    ['an ordinary record', [], 'orders', '99', null],
+    ['one that is read from a dead-letter topic', [header('td-reason', 'timeout')], 'alerts', '7', 'earlier'],
+  ])('tells of itself, where headers of another record were handed on with %s', (_, own, topic, offset, first) => {
+    const handedOn = [
+      header('trace', 'a'),
+      header('td-id', 'i'),
+      header('td-origin-topic', 'alerts'),
+      header('td-origin-partition', '1'),
+      header('td-origin-offset', '7'),
+      header('td-origin-timestamp', '2025-01-01T00:00:00.000Z'),
+      header('td-first-failed-at', 'earlier'),
+      header('td-hop', '2'),
+      header('td-redrive-id', 'r'),
+    ]
+    const text = textOf(deadLetterRecord(failed([...handedOn, ...own]), plain))
+    expect([text('td-origin-topic'), text('td-origin-offset')]).toEqual([topic, offset])
+    expect(text('td-first-failed-at')).toBe(first ?? '2026-01-03T00:00:00.000Z')
+    expect([text('td-hop'), text('td-redrive-id')]).toEqual(first === null ? [undefined, undefined] : ['2', 'r'])
+    expect([text('trace'), text('td-id')]).toEqual(['a', 'i'])
   })
 
   it('cuts a long stack to 4 KiB without breaking a character', () => {

@@ -168,6 +168,13 @@ describe('a letter', () => {
     expect(again).toMatchObject({ writer: 'spring', origin: { offset: 7 }, hops: 1, group: 'billing' })
   })
 
+  it('of another tool tells where its record stood, though headers of another record were handed on with it', () => {
+    const connect = { '__connect.errors.topic': 'invoices', '__connect.errors.stage': 'TASK_PUT' }
+    const handedOn = { 'td-origin-topic': 'orders', 'td-origin-offset': '1', 'td-hop': '3' }
+    const told = letter(headers({ ...handedOn, ...connect }))
+    expect(told).toMatchObject({ writer: 'connect', origin: { topic: 'invoices' }, hops: 0 })
+  })
+
   it('whose headers are no numbers, or tell nothing, is read as far as it goes', () => {
     const bad = letter([
       ...headers({

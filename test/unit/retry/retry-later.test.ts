@@ -50,9 +50,10 @@ describe('a record that failed in place', () => {
       await messaging.close()
     }))
 
-  it('is itself, whatever of another record was handed on with it: it comes back to its place, and is no repeat of its like', () =>
+  it('is itself, whatever of another record was handed on with it: it has its own time, attempts and place, and is no repeat of its like', () =>
     simulated(async (simulation) => {
-      const fails = (_: string, attempt: number) => attempt === 4
+      const { cluster } = simulation
+      const fails = () => true
       const options = { dedupe: memoryDedupe() }
       const { messaging, seen } = await consuming(simulation, simulation.process('one'), fails, options)
       const headers = {
@@ -65,13 +66,15 @@ describe('a record that failed in place', () => {
         'td-attempt': '3',
       }
       for (let copy = 0; copy < 2; copy += 1) await messaging.producer({ lingerMs: 0 }).send(t, 'a-1', { headers })
-      await simulation.clock.sleep(10_000)
-      expect(seen.map(({ place, attempt }) => `${place} ${attempt}`)).toEqual([
-        't-0@0 4',
-        't-0@1 4',
-        't-0@0 5',
-        't-0@1 5',
-      ])
+      await until(simulation, () => cluster.records('t.dlq', 0).length === 2)
+      const tries = [1, 2, 3].flatMap((attempt) => [`t-0@0 ${attempt}`, `t-0@1 ${attempt}`])
+      expect(seen.map(({ place, attempt }) => `${place} ${attempt}`)).toEqual(tries)
+      const [stored] = cluster.records('t', 0)
+      expect(new Set(seen.map(({ timestamp }) => timestamp)).has(stored?.timestamp ?? 0)).toBe(true)
+      expect(Math.min(...seen.map(({ timestamp }) => timestamp))).toBe(stored?.timestamp)
+      const [letter] = cluster.records('t.dlq', 0)
+      const header = (name: string) => messageHeaders(letter?.headers ?? []).get(name)
+      expect([header('td-origin-topic'), header('td-origin-offset')]).toEqual(['t', '0'])
       await messaging.close()
     }))
 
@@ -172,6 +175,42 @@ describe('a record that failed in place', () => {
       await until(simulation, () => third.seen.length === 1)
       await third.messaging.close()
       expect(await told('four')).toEqual([])
+    }))
+
+  it('is told of at the start when it is left on a delay topic and the option was taken out', () =>
+    simulated(async (simulation) => {
+      const { clock } = simulation
+      const ways = [undefined, 'own'].map((name) => ({ delays: ['10s'], order: 'none', name }) as const)
+      for (const retryLater of ways) {
+        const process = simulation.process(retryLater.name ?? 'g')
+        const first = await consuming(simulation, process, (value, attempt) => value !== 'ok' && attempt === 1, {
+          retryLater,
+        })
+        if (retryLater.name !== undefined) {
+          await first.send('b-0')
+          await until(simulation, () => first.seen.length >= 2)
+        }
+        await first.send('a-1')
+        await until(simulation, () => first.seen.some(({ value }) => value === 'a-1'))
+        await clock.sleep(500)
+        await first.messaging.close()
+      }
+      const told = async (name: string, options: object) => {
+        const lines: object[] = []
+        const logger = { ...silentLogger, warn: (fields: object) => void lines.push(fields) }
+        const process = simulation.process(name)
+        const all = { durability: 'warn', logger, ...options } as const
+        const { messaging } = await consuming(simulation, process, () => false, all)
+        await clock.sleep(2_000)
+        await messaging.close()
+        return lines.filter((line) => 'left' in line)
+      }
+      expect(await told('without', { retryLater: undefined })).toMatchObject([
+        { topic: 't.retry.g.10s', left: 1 },
+        { topic: 't.retry.own.10s', left: 1 },
+      ])
+      expect(await told('of another group', { retryLater: undefined, group: 'h' })).toEqual([])
+      expect(await told('silenced', { retryLater: undefined, durability: 'off' })).toEqual([])
     }))
 
   it('is refused before it can fail, where a delay topic is missing, too narrow or does not keep it', () =>

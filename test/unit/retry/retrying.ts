@@ -16,30 +16,31 @@ export interface Seen {
   readonly value: string
   readonly attempt: number
   readonly at: number
+  readonly timestamp: number
   readonly place: string
 }
 
 type Options = Partial<
   Pick<
     MessagingConsumerOptions<readonly (typeof t)[]>,
-    'deadLetter' | 'dedupe' | 'order' | 'retryLater' | 'sessionTimeoutMs'
+    'deadLetter' | 'dedupe' | 'group' | 'order' | 'retryLater' | 'sessionTimeoutMs'
   >
-> & { readonly logger?: Logger }
+> & { readonly logger?: Logger; readonly durability?: 'warn' | 'off' }
 
 /** A consumer that fails as the test says; without retries in place, so that what is seen are those out of place. */
 export async function consuming(
   { cluster, clock }: Simulation,
   process: SimulatedProcess,
   fails: (value: string, attempt: number) => unknown,
-  { logger, ...options }: Options = {},
+  { logger, durability = 'off', ...options }: Options = {},
 ) {
   if (!cluster.topicNames().includes('t')) cluster.createTopic('t')
-  const messaging = createMessaging({ driver: process.driver, durability: 'off', logger: logger ?? 'silent' })
+  const messaging = createMessaging({ driver: process.driver, durability, logger: logger ?? 'silent' })
   const seen: Seen[] = []
   const startedAt = clock.now()
   const handle = (message: Message<string>, { attempt }: { readonly attempt: number }) => {
-    const { topic, partition, offset, value } = message
-    seen.push({ value, attempt, at: clock.now() - startedAt, place: `${topic}-${partition}@${offset}` })
+    const { topic, partition, offset, timestamp, value } = message
+    seen.push({ value, attempt, at: clock.now() - startedAt, timestamp, place: `${topic}-${partition}@${offset}` })
     const error = fails(value, attempt)
     if (error !== undefined && error !== false) throw error === true ? new Error('not now') : (error as Error)
   }
