@@ -4,3 +4,6 @@ export { judgeHealth, type Health, type HealthReason, type LoopDelay } from './h
 export type { Gravity, HealthCode } from './health/reasons.js'
 export type { StandingTrouble } from './telemetry/troubles.js'
 export { healthServer, type HealthServer, type HealthServerOptions } from './health/health-server.js'
+export { lintSettings, type LintOptions, type LintReport } from './health/lint-settings.js'
+export type { LintFinding } from './config/lint.js'
+export type { LintCode, LintSeverity } from './config/lint-rules.js'

@@ -12,6 +12,7 @@ import {
 import { resolveProducerOptions, type MessagingProducerOptions } from './config/producer-config.js'
 import { Producers } from './config/producers.js'
 import { profiles } from './config/profiles.js'
+import { SettingsLint } from './config/settings-lint.js'
 import { resolveTopics } from './config/topic-list.js'
 import { Consumer } from './consumer/consumer.js'
 import type { ConsumerFacts } from './consumer/watch/facts.js'
@@ -82,6 +83,8 @@ export class Messaging implements AsyncDisposable {
   /** Of the surroundings of all clients. */
   readonly #troubles: Troubles
   readonly #telemetry: Telemetry
+  /** @internal Which settings do not go together. */
+  readonly lint: SettingsLint
   readonly #visits: Visits
   readonly #durability: DurabilityCheck
   readonly #transactions: TransactionRunners
@@ -93,6 +96,7 @@ export class Messaging implements AsyncDisposable {
     this.#options = options
     this.#troubles = new Troubles(options.driver.runtime.clock)
     this.#telemetry = this.#client({})
+    this.lint = new SettingsLint(options.closeTimeoutMs, this.#telemetry)
     this.#visits = new Visits(() => this.#makeAdmin(), options.driver.runtime.clock)
     this.#durability = new DurabilityCheck(this.#visits, this.#telemetry)
     this.#producers = new Producers(options, this.#durability, () => this.#client({}))
@@ -317,8 +321,12 @@ export class Messaging implements AsyncDisposable {
         delays === null
           ? undefined
           : retryLater(delays, { producer: letters, cluster: () => this.admin, join: exactlyOnce?.putOff }),
-      beforeStart: (signal) => this.#beforeStart(config, signal, exactlyOnce),
+      beforeStart: (signal) => {
+        this.lint.starting(consumer)
+        return this.#beforeStart(config, signal, exactlyOnce)
+      },
       onStopped: () => {
+        this.lint.remove(consumer)
         this.#consumers.delete(consumer)
         void exactlyOnce?.close() // never rejects
       },
@@ -333,6 +341,7 @@ export class Messaging implements AsyncDisposable {
       },
     })
     this.#consumers.add(consumer)
+    this.lint.add(consumer, config)
     return consumer
   }
 

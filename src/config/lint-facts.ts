@@ -4,10 +4,11 @@ import type { ResolvedConsumerOptions } from '../consumer/options/consumer-schem
 export interface LintedConsumer {
   /** For people: `consumer "billing"`. */
   readonly subject: string
-  readonly options: Pick<
+  /** `null`: it is in no group. */
+  readonly membership: Pick<
     ResolvedConsumerOptions,
     'groupProtocol' | 'sessionTimeoutMs' | 'heartbeatIntervalMs' | 'rebalanceTimeoutMs' | 'requestTimeoutMs' | 'drainMs'
-  >
+  > | null
   readonly topics: readonly string[]
   /** `null` without transactions. */
   readonly transactionTimeoutMs: number | null

@@ -60,7 +60,7 @@ export const lintRules: Readonly<Record<LintCode, LintRule>> = {
   'session-outside-broker': {
     severity: 'error',
     find: ({ consumers, broker }) =>
-      ofEach(consumers, ({ options: { groupProtocol, sessionTimeoutMs } }) => {
+      ofMembers(consumers, ({ groupProtocol, sessionTimeoutMs }) => {
         const least = numberOf(broker, 'group.min.session.timeout.ms') ?? 0
         const most = numberOf(broker, 'group.max.session.timeout.ms') ?? Infinity
         // Under the consumer protocol the brokers set it.
@@ -74,7 +74,7 @@ export const lintRules: Readonly<Record<LintCode, LintRule>> = {
   'rebalance-before-heartbeat': {
     severity: 'error',
     find: ({ consumers }) =>
-      ofEach(consumers, ({ options: { rebalanceTimeoutMs, heartbeatIntervalMs } }) =>
+      ofMembers(consumers, ({ rebalanceTimeoutMs, heartbeatIntervalMs }) =>
         rebalanceTimeoutMs > heartbeatIntervalMs
           ? null
           : {
@@ -86,7 +86,7 @@ export const lintRules: Readonly<Record<LintCode, LintRule>> = {
   'request-over-session': {
     severity: 'warning',
     find: ({ consumers }) =>
-      ofEach(consumers, ({ options: { groupProtocol, requestTimeoutMs, heartbeatIntervalMs, sessionTimeoutMs } }) =>
+      ofMembers(consumers, ({ groupProtocol, requestTimeoutMs, heartbeatIntervalMs, sessionTimeoutMs }) =>
         groupProtocol === 'consumer' || requestTimeoutMs + heartbeatIntervalMs <= sessionTimeoutMs
           ? null
           : {
@@ -100,7 +100,7 @@ export const lintRules: Readonly<Record<LintCode, LintRule>> = {
   'drain-over-rebalance': {
     severity: 'warning',
     find: ({ consumers }) =>
-      ofEach(consumers, ({ options: { drainMs, rebalanceTimeoutMs, heartbeatIntervalMs } }) => {
+      ofMembers(consumers, ({ drainMs, rebalanceTimeoutMs, heartbeatIntervalMs }) => {
         const most = Math.max(0, Math.floor(rebalanceTimeoutMs * drainShare) - heartbeatIntervalMs)
         if (drainMs <= most) return null
         return {
@@ -213,6 +213,13 @@ function ofEach(consumers: readonly LintedConsumer[], judge: (consumer: LintedCo
     const problem = judge(consumer)
     return problem === null ? [] : [{ subject: consumer.subject, ...problem }]
   })
+}
+
+function ofMembers(
+  consumers: readonly LintedConsumer[],
+  judge: (membership: NonNullable<LintedConsumer['membership']>) => Problem,
+): readonly Found[] {
+  return ofEach(consumers, ({ membership }) => (membership === null ? null : judge(membership)))
 }
 
 function ofDelayTopics(

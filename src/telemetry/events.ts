@@ -282,6 +282,16 @@ export type ClientEvent =
   /** How it is kept could not be looked at. */
   | { readonly kind: 'durability-unverified'; readonly topic: string; readonly error: unknown }
   | { readonly kind: 'single-broker' }
+  /** Settings that do not go together: `error` cannot work, `warning` works until something goes wrong. */
+  | {
+      readonly kind: 'settings-conflict'
+      readonly code: string
+      readonly severity: 'error' | 'warning'
+      /** Whose. */
+      readonly subject: string
+      readonly reason: string
+      readonly fix: string
+    }
   /** It exists in another shape than its definition has. */
   | { readonly kind: 'topic-differs'; readonly topic: string; readonly differences: readonly string[] }
 

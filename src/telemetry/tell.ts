@@ -280,6 +280,10 @@ const rules: { readonly [Kind in EventKind]: Rule<EventOf<Kind>> } = {
     level: 'warn',
     message: 'the cluster has one broker: what it acknowledges is lost with its disk',
   },
+  'settings-conflict': {
+    level: 'warn',
+    message: ({ subject, reason, fix }) => `settings of ${subject} do not go together: ${reason}; ${fix}`,
+  },
   'topic-differs': {
     level: 'warn',
     message: ({ topic }) =>

@@ -1,23 +1,29 @@
+import { createMessaging, defineTopic, string } from 'tidemark'
+import { lintSettings } from 'tidemark/health'
+import { createMemoryCluster, memory } from 'tidemark/memory'
 import { expect, it } from 'vitest'
 import type { LintFacts, LintedConsumer, LintedTopic } from '../../../src/config/lint-facts.js'
 import { lint } from '../../../src/config/lint.js'
 import { lintRules, type LintCode } from '../../../src/config/lint-rules.js'
+import { open, simulated } from '../consumer/simulated.js'
 
 const topic = (partitions: number, configs: Readonly<Record<string, string>> = {}): LintedTopic => ({
   partitions,
   configs: new Map(Object.entries({ 'cleanup.policy': 'delete', ...configs })),
 })
 
+const membership = {
+  groupProtocol: 'classic' as const,
+  sessionTimeoutMs: 45_000,
+  heartbeatIntervalMs: 1_000,
+  rebalanceTimeoutMs: 60_000,
+  requestTimeoutMs: 5_000,
+  drainMs: 30_000,
+}
+
 const consumer: LintedConsumer = {
   subject: 'consumer "g"',
-  options: {
-    groupProtocol: 'classic',
-    sessionTimeoutMs: 45_000,
-    heartbeatIntervalMs: 1_000,
-    rebalanceTimeoutMs: 60_000,
-    requestTimeoutMs: 5_000,
-    drainMs: 30_000,
-  },
+  membership,
   topics: ['orders'],
   transactionTimeoutMs: 10_000,
   delayTopics: [{ topic: 'orders.retry', source: 'orders', delayMs: 60_000 }],
@@ -44,9 +50,9 @@ const sound: LintFacts = {
   ]),
 }
 
-const options = (changed: Partial<LintedConsumer['options']>): LintFacts => ({
+const options = (changed: Partial<LintedConsumer['membership']>): LintFacts => ({
   ...sound,
-  consumers: [{ ...consumer, options: { ...consumer.options, ...changed } }],
+  consumers: [{ ...consumer, membership: { ...membership, ...changed } }],
 })
 const transaction = (transactionTimeoutMs: number): LintFacts => ({
   ...sound,
@@ -149,4 +155,61 @@ it('says whose settings they are, what came, and what to do', () => {
       fix: 'write drainMs: 35000, or raise rebalanceTimeoutMs',
     },
   ])
+})
+
+const orders = defineTopic({ name: 'orders', value: string() })
+
+it('a start tells settings that do not go together once, and goes on', () =>
+  simulated(async ({ cluster, process }) => {
+    cluster.createTopic('orders')
+    const told: object[] = []
+    const onEvent = (event: { readonly kind: string }) => void (event.kind === 'settings-conflict' && told.push(event))
+    const messaging = open(process('one'), { onEvent })
+    const own = { group: 'g', topics: [orders], drainMs: 50_000, handle: () => undefined }
+    for (const consumer of [messaging.consumer(own), messaging.consumer(own)]) {
+      await consumer.start()
+      await consumer.stop()
+    }
+    expect(told).toMatchObject([
+      {
+        code: 'drain-over-rebalance',
+        severity: 'warning',
+        subject: 'consumer "g"',
+        fix: expect.stringContaining('drainMs'),
+      },
+    ])
+    await messaging.close()
+  }))
+
+it('lintSettings looks at consumers before their start, their topics, the brokers and the grace of the process', async () => {
+  const cluster = createMemoryCluster({ brokers: 1 })
+  cluster.createTopic('orders')
+  const driver = memory({ cluster })
+  await using messaging = createMessaging({ driver, durability: 'off', logger: 'silent' })
+  messaging.consumer({
+    group: 'g',
+    topics: [orders],
+    sessionTimeoutMs: 4_000_000,
+    deadLetter: 'orders.dlq',
+    handle: () => undefined,
+  })
+  const { findings, unseen } = await lintSettings(messaging, { graceMs: 10_000 })
+  expect(findings.map(({ code, subject }) => `${code} of ${subject}`)).toEqual([
+    'session-outside-broker of consumer "g"',
+    'close-over-grace of messaging',
+    'dead-letter-missing of consumer "g"',
+  ])
+  expect(unseen).toEqual([])
+  await expect(lintSettings(messaging, { graceMs: -1 })).rejects.toThrow('graceMs')
+})
+
+it('lintSettings says what it could not look at, and judges nothing of it', async () => {
+  const cluster = createMemoryCluster({ brokers: 1 })
+  cluster.createTopic('orders')
+  const driver = memory({ cluster })
+  await using messaging = createMessaging({ driver, durability: 'off', logger: 'silent' })
+  messaging.consumer({ group: 'g', topics: [orders], deadLetter: 'orders.dlq', handle: () => undefined })
+  const { findings, unseen } = await lintSettings(messaging, { timeoutMs: 0 })
+  expect(findings).toEqual([])
+  expect(unseen.map(({ what }) => what).sort()).toEqual(['brokers', 'topics'])
 })
