@@ -21,7 +21,8 @@ export async function kafkaHost(
   const harness = new Kafka({ brokers: [...cluster.internalBrokers], logLevel: logLevel.NOTHING })
   const host: ContractHost = {
     driver: createProtocolDriver(connections.factory, systemRuntime),
-    slackMs: 3_000,
+    // Less than a session lasts: who leaves must not be taken for one that died.
+    slackMs: 5_000,
     createTopic: (name, topic) => cluster.createTopic(name, topic),
     abilities: {
       async bounceBrokers() {
@@ -75,7 +76,7 @@ export async function kafkaHost(
         const broker = cluster.internalBrokers[0] ?? ''
         await defaultProducerQuota(broker, 2_000)
         // The controller answers before the broker obeys: what is sent in between counts as sent without a quota.
-        await delay(500)
+        await delay(1_500)
         return () => defaultProducerQuota(broker, null)
       },
       killClient: (clientId) => connections.kill(clientId),

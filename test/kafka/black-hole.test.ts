@@ -120,7 +120,7 @@ describe('a broker that swallows everything while the caller goes on sending', (
       handle: ({ value }) => void found.push(value),
     })
     await reader.start()
-    await reader.caughtUp({ timeoutMs: 20_000 })
+    await reader.caughtUp({ timeoutMs: 60_000 })
     await messaging.close()
     const told = { stored: 0, 'not-stored': 0, unknown: 0 }
     for (const [value, end] of ends) {

@@ -10,7 +10,7 @@ import { kafkajs } from '../../src/kafkajs.js'
 import { redrive } from '../../src/redrive.js'
 import { seededRandom } from '../../src/runtime/random.js'
 import { dieWithUs, removeWithUs } from '../support/reaper.js'
-import { delay, until } from '../support/waiting.js'
+import { until } from '../support/waiting.js'
 
 /** `TIDEMARK_FULL=1`: 200,000 records. */
 const isFull = process.env['TIDEMARK_FULL'] === '1'
@@ -18,7 +18,8 @@ const count = isFull ? 200_000 : 40_000
 const partitions = 4
 const boundMs = 2_000
 const perSecond = isFull ? 12_000 : 5_000
-const killEveryMs = 3_000
+/** Records that must have come for the first time before the next kill. */
+const perLife = count / 4
 
 interface Stored {
   readonly partition: number
@@ -105,9 +106,13 @@ it('in event-time order over kills and rebalances nothing is missing, nothing ou
   let kills = 0
   let rebalances = 0
   let guest: ChildProcess | null = null
-  while (places().size < stored.length && kills < 60) {
+  while (places().size < stored.length) {
     await until('a life has begun', () => hasStarted(files.filter((file) => file.endsWith('killed')).at(-1) as string))
-    await delay(killEveryMs)
+    const enough = Math.min(stored.length, places().size + perLife)
+    await until('it and its guest have handled some', () => places().size >= enough, {
+      everyMs: 200,
+      seen: () => `${places().size} of ${stored.length} handled in ${files.length} lives`,
+    })
     killed.kill('SIGKILL')
     await ended(killed)
     kills += 1

@@ -11,6 +11,8 @@ import { until } from '../support/waiting.js'
 
 const records = 120
 const kills = 3
+/** Records that each life works before it is killed between work and commit. */
+const dieAfter = 20
 
 async function run(form: 'loop' | 'handlers') {
   const brokers = [...inject('kafkaBrokers')]
@@ -32,8 +34,8 @@ async function run(form: 'loop' | 'handlers') {
 
   const lines = () => readFileSync(file, 'utf8').split('\n').slice(0, -1)
   const path = fileURLToPath(new URL('../support/loop-process.ts', import.meta.url))
-  const begin = (): ChildProcess => {
-    const args = ['--import', 'tsx', path, brokers.join(','), topic.name, file, values.at(-1) as string, form]
+  const begin = (most: number): ChildProcess => {
+    const args = ['--import', 'tsx', path, brokers.join(','), topic.name, file, values.at(-1)!, form, String(most)]
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'inherit', 'inherit'] })
     dieWithUs(child)
     return child
@@ -44,24 +46,16 @@ async function run(form: 'loop' | 'handlers') {
   }
   /** What was worked since the last kill and is not known to be on record, when the process was killed; and what is. */
   const lives: { readonly worked: string[]; readonly confirmed: string[]; readonly onRecord: number }[] = []
-  let child = begin()
   for (let kill = 1; kill <= kills; kill += 1) {
     const before = lines().length
-    // Between work and commit: the last thing that it said is that it worked.
-    await until(
-      'a life has worked a while',
-      () => lines().slice(before).length > 20 && lines().at(-1)?.startsWith('worked') === true,
-      {
-        everyMs: 1,
-      },
-    )
-    child.kill('SIGKILL')
-    await new Promise((resolve) => child.once('close', resolve))
+    const child = begin(dieAfter)
+    const signal = await new Promise((resolve) => child.once('close', (_, by) => resolve(by)))
+    expect([signal, lines().at(-1)?.split(' ')[0]]).toEqual(['SIGKILL', 'worked'])
     const said = lines().slice(before)
     const of = (what: string) => said.filter((line) => line.startsWith(what)).map((line) => line.slice(what.length + 1))
     lives.push({ worked: of('worked'), confirmed: of('committed'), onRecord: await committedOffset() })
-    child = begin()
   }
+  begin(Infinity)
   await until('all is handled', () => lines().at(-1) === 'ended', { timeoutMs: 60_000 })
   const worked = lines()
     .filter((line) => line.startsWith('worked'))

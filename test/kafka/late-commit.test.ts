@@ -48,8 +48,11 @@ describe('Kafka and the commits of one member', () => {
     for (let count = 0; count < 5; count++) await producer.send(topic, 'more')
     await until('a newer commit', async () => (await committed()) === 7)
 
+    // What puts it right waits until the late commit was seen, each time that it is sent.
+    const held = Array.from({ length: 100 }, () => cluster.proxy(1).hold({ api: 'OffsetCommit' }))
     straggler.release()
     await until('Kafka to take the late commit', async () => (await committed()) === 2, { everyMs: 5 })
+    for (const each of held) each.release()
     await until('the group to be where it was', async () => (await committed()) === 7)
 
     await messaging.close()
@@ -74,7 +77,8 @@ describe('Kafka and the commits of one member', () => {
     await onlooker.admin.deleteTopics([topic.name])
     const from = performance.now()
     await messaging.close()
-    expect(performance.now() - from).toBeLessThan(5_000)
+    // Held up would be all that a close may take.
+    expect(performance.now() - from).toBeLessThan(20_000)
     expect(consumer.facts().commits).toMatchObject({ committed: 0, 'no-partition': 1 })
   })
 })

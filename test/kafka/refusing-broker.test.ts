@@ -61,7 +61,7 @@ describe('one broker of three that refuses the authentication', () => {
   it('delays what it leads: told as not stored when time is up, stored once another broker leads', async () => {
     const topic = await topicLedByEach('delayed')
     const messaging = open()
-    const late = messaging.producer({ deliveryTimeoutMs: 2_000 }).send(topic, 'late', { partition: refusing - 1 })
+    const late = messaging.producer({ deliveryTimeoutMs: 4_000 }).send(topic, 'late', { partition: refusing - 1 })
     const error = await late.catch((thrown: unknown) => thrown as TidemarkError)
     expect(error).toMatchObject({ outcome: 'not-stored', code: 'delivery-timeout' })
     expect((error as TidemarkError).message).toMatch(

@@ -243,7 +243,7 @@ async function endMember(child: ChildProcessWithoutNullStreams, ask: () => void)
   if (child.exitCode !== null || child.signalCode !== null) return
   const gone = new Promise<void>((resolve) => child.once('close', () => resolve()))
   ask()
-  const timer = setTimeout(() => child.kill('SIGKILL'), 15_000)
+  const timer = setTimeout(() => child.kill('SIGKILL'), 60_000)
   await gone
   clearTimeout(timer)
 }

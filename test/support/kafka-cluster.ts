@@ -286,7 +286,7 @@ function controls(
         { everyMs: 20 },
       )
     },
-    waitForFullIsr: (topic, timeoutMs = 30_000) =>
+    waitForFullIsr: (topic, timeoutMs = 90_000) =>
       until(`${topic} fully in sync`, () => everyLiveBroker(topic, allInSync), { timeoutMs, seen: () => views(topic) }),
     async waitForElections(topic, dead) {
       let partitions: readonly PartitionState[] = []

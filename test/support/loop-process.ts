@@ -5,22 +5,30 @@ import { delay } from './waiting.js'
 
 /**
  * A loop as people write it: it works (a line `worked` for each record), rests, commits (a line `committed` for the batch),
- * until it has seen `last`. `form` says whether batches or, with `commit: 'confirmed'`, handlers do it.
+ * until it has seen `last`. `form` says whether batches or, with `commit: 'confirmed'`, handlers do it. Having worked
+ * `dieAfter` records it kills itself, with the last ones worked and not committed.
  */
-const [brokers = '', name = '', file = '', last = '', form = 'loop'] = process.argv.slice(2)
+const [brokers = '', name = '', file = '', last = '', form = 'loop', dieAfter = 'Infinity'] = process.argv.slice(2)
 const topic = defineTopic({ name, value: string() })
 const messaging = createMessaging({ driver: kafkajs({ brokers: brokers.split(',') }), durability: 'off' })
 // Static: whoever comes after a kill is the same member, so no session is waited for.
 const settings = { group: name, groupInstanceId: 'one', topics: [topic], sessionTimeoutMs: 6_000 } as const
 const say = (line: string) => appendFileSync(file, `${line}\n`)
 const restMs = 30
+let worked = 0
+
+function work(values: readonly string[]): void {
+  for (const value of values) say(`worked ${value}`)
+  worked += values.length
+  if (worked >= Number(dieAfter)) process.kill(process.pid, 'SIGKILL')
+}
 
 async function loop(): Promise<void> {
   const consumer = messaging.consumer({ ...settings, loop: true, batchMessages: 5 })
   await consumer.start()
   for await (const batch of consumer.batches()) {
     const values = batch.messages.map(({ value }) => value)
-    for (const value of values) say(`worked ${value}`)
+    work(values)
     await delay(restMs)
     await batch.commit()
     for (const value of values) say(`committed ${value}`)
@@ -35,7 +43,7 @@ async function handlers(): Promise<void> {
     ...settings,
     commit: 'confirmed',
     handle: async ({ value }) => {
-      say(`worked ${value}`)
+      work([value])
       await delay(restMs)
       if (value === last) sawLast()
     },

@@ -105,8 +105,8 @@ export function tidemarkMember(driver: Driver, settings: Partial<ConsumerSetting
     records,
     problems,
     commitFailures,
-    start: (withinMs = 20_000) => consumer.start(systemClock.now() + withinMs),
-    stop: (withinMs = 10_000) => consumer.stop(systemClock.now() + withinMs),
+    start: (withinMs = 60_000) => consumer.start(systemClock.now() + withinMs),
+    stop: (withinMs = 30_000) => consumer.stop(systemClock.now() + withinMs),
   }
 }
 

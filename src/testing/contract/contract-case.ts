@@ -30,9 +30,9 @@ const caseLimitMs = 60_000
 export async function runContractCase(contractCase: ContractCase, host: ContractHost): Promise<void> {
   const world = new CaseWorld(host)
   try {
-    await bounded(world, caseLimitMs, `"${contractCase.name}" did not end`, contractCase.run(world))
+    await bounded(world, caseLimitMs + 8 * world.slackMs, `"${contractCase.name}" did not end`, contractCase.run(world))
   } finally {
-    await bounded(world, 10_000, `the clients of "${contractCase.name}" did not close`, world.end())
+    await bounded(world, 10_000 + world.slackMs, `the clients of "${contractCase.name}" did not close`, world.end())
   }
 }
 

@@ -231,7 +231,11 @@ export class CaseWorld implements ContractWorld {
     return this.runtime.clock.sleep(ms)
   }
 
-  async until(what: string, predicate: () => boolean | Promise<boolean>, withinMs = patienceMs): Promise<void> {
+  async until(
+    what: string,
+    predicate: () => boolean | Promise<boolean>,
+    withinMs = patienceMs + 5 * this.slackMs,
+  ): Promise<void> {
     const giveUpAt = this.deadline(withinMs)
     while (!(await predicate())) {
       if (this.now() >= giveUpAt) throw new AssertionError({ message: `${what}: not within ${withinMs} ms` })

@@ -25,8 +25,8 @@ export const releasingCases: readonly ContractCase[] = [
     group,
     name: 'a member stays in the group while its release takes longer than the session timeout',
     async run(world) {
-      const { topic, first, second } = await firstAndSecond(world, 2, { sessionTimeoutMs: 1_500 })
-      first.whenRevoked = () => world.sleep(2_500)
+      const { topic, first, second } = await firstAndSecond(world, 2, { sessionTimeoutMs: 3_000 })
+      first.whenRevoked = () => world.sleep(4_000)
       await second.start()
       await share(world, [first, second], partitionsOf(topic, 2))
       assert.deepEqual(first.newsOf('lost', 'failed'), [])

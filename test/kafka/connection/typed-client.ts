@@ -7,7 +7,7 @@ import { kafkajsConnections } from '../../../src/drivers/kafkajs/connections.js'
 import type { KafkaCluster } from '../../support/kafka-cluster.js'
 import { systemClock } from '../../../src/runtime/clock.js'
 
-const LIMIT_MS = 10_000
+const LIMIT_MS = 30_000
 
 /** Typed requests to a real broker, without anything of `protocol/`. */
 export interface TypedClient {

@@ -212,7 +212,7 @@ describe('every typed request on a real broker', () => {
         {
           api: 'joinGroup',
           groupId: 'group',
-          sessionTimeoutMs: 6_000,
+          sessionTimeoutMs: 30_000,
           rebalanceTimeoutMs: 3_000,
           memberId,
           groupInstanceId: null,
@@ -269,7 +269,7 @@ describe('every typed request on a real broker', () => {
     const groupInstanceId = 'instance-1'
     const subscription = { version: 0, topics: ['grouped'], userData: null, ownedPartitions: [] }
     const protocols = [{ name: 'range', subscription }]
-    const group = { groupId: 'static', sessionTimeoutMs: 6_000, rebalanceTimeoutMs: 3_000 }
+    const group = { groupId: 'static', sessionTimeoutMs: 30_000, rebalanceTimeoutMs: 3_000 }
     const join = () => client.ask({ api: 'joinGroup', ...group, memberId: '', groupInstanceId, protocols }, 'group')
     const first = await untilReady(join)
     expect(first).toMatchObject({ errorCode: 0, members: [{ groupInstanceId }] })
@@ -296,7 +296,7 @@ describe('every typed request on a real broker', () => {
     const parked = client.ask(
       {
         api: 'fetch',
-        maxWaitMs: 8_000,
+        maxWaitMs: 30_000,
         minBytes: 1,
         maxBytes: 1_000,
         isolation: 'read-committed',

@@ -89,7 +89,7 @@ describe('what we write', () => {
     for (const batch of batches('consumed')) await client.produce(batch)
     const printed = await runJava(cluster.installation, consoleConsumer, [
       ...['--bootstrap-server', cluster.brokers[0]!, '--topic', 'consumed', '--from-beginning'],
-      ...['--max-messages', String(records.length * builtIn.length), '--timeout-ms', '20000'],
+      ...['--max-messages', String(records.length * builtIn.length), '--timeout-ms', '50000'],
       ...properties('--property', [
         'print.key=true',
         'print.headers=true',
@@ -171,7 +171,7 @@ describe('what the broker adds', () => {
       await transaction[outcome]()
     }
     await producer.disconnect()
-    const deadline = Date.now() + 10_000
+    const deadline = Date.now() + 60_000
     let fetched = await client.fetch('transacted', 0)
     while (fetched.lastStableOffset < 4 && Date.now() < deadline) fetched = await client.fetch('transacted', 0)
     expect(fetched).toMatchObject({ errorCode: 0, unreadable: null, highWatermark: 4, lastStableOffset: 4 })
