@@ -9,7 +9,7 @@ export interface Cell {
   /** A cell that acknowledged or injected less than these fails. */
   readonly acknowledgedAtLeast: number
   readonly injectionsAtLeast: number
-  /** A cell that needs longer to reach them fails. */
+  /** A cell that needs longer to reach them fails; most need a fifth of it, and a machine that does much else more. */
   readonly withinMs: number
 }
 
@@ -19,8 +19,8 @@ interface Figures {
   readonly withinMs: number
 }
 
-const short: Figures = { acknowledgedAtLeast: 50_000, injectionsAtLeast: 8, withinMs: 120_000 }
-const long: Figures = { acknowledgedAtLeast: 100_000, injectionsAtLeast: 24, withinMs: 360_000 }
+const short: Figures = { acknowledgedAtLeast: 50_000, injectionsAtLeast: 8, withinMs: 240_000 }
+const long: Figures = { acknowledgedAtLeast: 100_000, injectionsAtLeast: 24, withinMs: 600_000 }
 
 const cell = (profile: 'ap' | 'cp', nemesis: NemesisName, version: string, figures: Figures): Cell => ({
   name: `${profile}/${nemesis}/${version}`,

@@ -29,7 +29,6 @@ export interface ConsumingCell {
   readonly sessionTimeoutMs: number
   /** Of the brokers. */
   readonly properties: Readonly<Record<string, number>>
-  readonly samplesPerSecondAtLeast: number
   /** Resolved when everything runs again. */
   readonly nemesis: (field: ConsumingField) => Promise<Injections>
   /** Least number of each; a cell that did less fails. */
@@ -47,6 +46,7 @@ export interface ConsumingField {
   readonly cluster: KafkaCluster
   readonly crew: Crew
   readonly topic: string
+  readonly partitions: number
   readonly group: string
   readonly sessionTimeoutMs: number
   readonly random: () => number
@@ -62,6 +62,8 @@ export interface ConsumingResult {
   readonly failures: readonly string[]
 }
 
+/** Enough that commits ahead of the work would be met; they are taken five times a second, on a busy machine less often. */
+const samplesAtLeast = 20
 const heartbeatIntervalMs = 300
 const usualSessionMs = 3_000
 
@@ -93,7 +95,6 @@ const usual = {
   partitions: 12,
   handlerMs: 20,
   long: null,
-  samplesPerSecondAtLeast: 2,
   refusedCommitsAtLeast: 0,
   lateEndsAtLeast: 0,
   repeatsOfLastMs: Infinity,
@@ -106,8 +107,6 @@ const storm = (protocol: CellProtocol, size: Size): ConsumingCell => ({
   ...size,
   name: `consume-storm/${protocol}`,
   nodes: 1,
-  // Processes that start all the time leave it little of the machine.
-  samplesPerSecondAtLeast: 1,
   nemesis: churn,
 })
 
@@ -117,8 +116,6 @@ const coordinator = (protocol: CellProtocol, size: Size): ConsumingCell => ({
   ...size,
   name: `consume-coordinator/${protocol}`,
   nodes: 3,
-  // While a coordinator is dead nobody tells what is committed.
-  samplesPerSecondAtLeast: 1,
   nemesis: killBrokers,
 })
 
@@ -139,17 +136,17 @@ const shortStorm: Size = {
   members: 6,
   records: 20_000,
   forMs: 20_000,
-  withinMs: 60_000,
+  withinMs: 180_000,
   atLeast: { kills: 3, leaves: 3, joins: 6 },
 }
 const shortCoordinator: Size = {
   members: 4,
   records: 50_000,
   forMs: 35_000,
-  withinMs: 120_000,
+  withinMs: 240_000,
   atLeast: { coordinators: 3, leaders: 3 },
 }
-const shortZombie: Size = { members: 3, records: 20_000, forMs: 30_000, withinMs: 45_000, atLeast: { stops: 3 } }
+const shortZombie: Size = { members: 3, records: 20_000, forMs: 30_000, withinMs: 120_000, atLeast: { stops: 3 } }
 
 const versionCells: readonly ConsumingCell[] = [
   {
@@ -159,8 +156,7 @@ const versionCells: readonly ConsumingCell[] = [
     partitions: 12,
     records: 20_000,
     forMs: 15_000,
-    withinMs: 60_000,
-    samplesPerSecondAtLeast: 2,
+    withinMs: 180_000,
     handlerMs: 20,
     long: null,
     sessionTimeoutMs: usualSessionMs,
@@ -180,8 +176,7 @@ const versionCells: readonly ConsumingCell[] = [
     partitions: 12,
     records: 20_000,
     forMs: 15_000,
-    withinMs: 60_000,
-    samplesPerSecondAtLeast: 2,
+    withinMs: 180_000,
     handlerMs: 20,
     long: null,
     sessionTimeoutMs: usualSessionMs,
@@ -191,8 +186,9 @@ const versionCells: readonly ConsumingCell[] = [
     atLeast: { former: 3, present: 3 },
     refusedCommitsAtLeast: 0,
     lateEndsAtLeast: 0,
-    // A commit is answered every 100 ms or little more while its coordinator is well; on a busy machine the kill may meet it late.
-    repeatsOfLastMs: 500,
+    // A commit is answered every 100 ms or little more while its coordinator is well, on a busy machine later: far from the
+    // five seconds that the former version lets pass.
+    repeatsOfLastMs: 2_000,
     versions: ['former', 'present'],
   },
 ]
@@ -220,7 +216,7 @@ export const fullConsumingCells: readonly ConsumingCell[] = [
   ...versionCells,
 ]
 
-const caughtUpWithinMs = 60_000
+const caughtUpWithinMs = 120_000
 
 /** Runs cells one after another, each on a cluster of its own. */
 export async function runConsumingCells(
@@ -273,6 +269,7 @@ async function runCell(
     cluster,
     crew,
     topic,
+    partitions: cell.partitions,
     group,
     sessionTimeoutMs: cell.sessionTimeoutMs,
     random: seededRandom(seed),
@@ -297,25 +294,19 @@ async function runCell(
   const members = await Promise.all(crew.everyone.map(historyOf))
   const report = new ConsumingChecker({ startedAt, members, samples: sampler.samples, ends }).report()
   const seconds = (monotonicMs() - startedAt) / 1_000
-  const sampledSeconds = (monotonicMs() - disturbedSince) / 1_000
-  failures.push(...didLess(cell, report, injections, sampledSeconds), ...brokenPromises(report))
+  failures.push(...didLess(cell, report, injections), ...brokenPromises(report))
   for (const { name, errors } of crew.everyone)
     if (errors !== '') failures.push(`${name} wrote to its standard error: ${errors}`)
   return { cell, report, injections, seconds, failures }
 }
 
-function didLess(
-  cell: ConsumingCell,
-  report: ConsumingReport,
-  injections: Injections,
-  sampledSeconds: number,
-): string[] {
+function didLess(cell: ConsumingCell, report: ConsumingReport, injections: Injections): string[] {
   const failures: string[] = []
   const need = (what: string, done: number, atLeast: number) => {
     if (done < atLeast) failures.push(`${what}: ${done}, fewer than ${atLeast}`)
   }
   need('records', report.records, cell.records)
-  need('samples', report.samples, Math.floor(sampledSeconds * cell.samplesPerSecondAtLeast))
+  need('samples', report.samples, samplesAtLeast)
   for (const [kind, atLeast] of Object.entries(cell.atLeast)) need(kind, injections[kind] ?? 0, atLeast)
   need('commits of a lost member', report.refusedCommits, cell.refusedCommitsAtLeast)
   const oldestMs = Math.round(report.kills.present.oldestMs)

@@ -1,4 +1,4 @@
-import { delay } from '../support/waiting.js'
+import { delay, until } from '../support/waiting.js'
 import type { ConsumingField } from './consuming-cells.js'
 import { monotonicMs } from './member-log.js'
 import type { MemberProcess, MemberVersion } from './member-process.js'
@@ -52,13 +52,18 @@ export async function killBrokers({ cluster, topic, group, random, goesOn }: Con
 }
 
 /** A member is stopped until the group has given its partitions away and others work on them, then goes on. */
-export async function stopAndContinue({ crew, sessionTimeoutMs, random, goesOn }: ConsumingField): Promise<Injections> {
+export async function stopAndContinue(field: ConsumingField): Promise<Injections> {
+  const { crew, partitions, sessionTimeoutMs, random, goesOn } = field
   const counts = { stops: 0 }
   await delay(1_000)
   while (goesOn(counts)) {
     const member = pick(crew.active, random) as MemberProcess
     member.pause()
-    await delay(sessionTimeoutMs + 2_000)
+    await delay(sessionTimeoutMs)
+    await until('others have its partitions', async () => (await crew.heldBesides(member)) === partitions, {
+      everyMs: 200,
+    })
+    await delay(1_500)
     member.resume()
     counts.stops++
     await delay(3_000)

@@ -37,7 +37,7 @@ const cell = (version: string, records: number, withinMs: number, raises = false
   ...{ version, records, withinMs, raises },
 })
 
-export const copierCells: readonly CopierCell[] = [cell(newestKafka, 20_000, 180_000, true)]
+export const copierCells: readonly CopierCell[] = [cell(newestKafka, 20_000, 400_000, true)]
 export const fullCopierCells: readonly CopierCell[] = [
   ...[oldestKafka, newestKafka, '4.4.0'].map((version) => cell(version, 100_000, 900_000)),
   cell(newestKafka, 100_000, 900_000, true),
@@ -92,7 +92,7 @@ class Place {
     if (child === null || !this.isRunning) return
     const gone = new Promise((resolve) => child.once('exit', resolve))
     child.kill(signal)
-    const limit = setTimeout(() => child.kill('SIGKILL'), 30_000)
+    const limit = setTimeout(() => child.kill('SIGKILL'), 60_000)
     await gone
     clearTimeout(limit)
   }
@@ -127,7 +127,11 @@ async function runCell(cell: CopierCell): Promise<CopierResult> {
   try {
     for (const place of places) place.start()
     await Promise.all(places.map((place) => place.started()))
-    const written = write(messaging, from, cell.records)
+    let raised: () => void = () => undefined
+    const whenRaised = cell.raises ? new Promise<void>((resolve) => (raised = resolve)) : Promise.resolve()
+    // Else a slow machine has copied everything before the version is raised.
+    const written = write(messaging, from, cell.records, whenRaised)
+    written.catch(() => undefined) // said below
     const copied = () => committedOf(messaging, from)
     const limit = { timeoutMs: cell.withinMs, everyMs: 200 }
     await until('a fifth is copied', async () => (await copied()) >= cell.records * firstShare, limit)
@@ -138,13 +142,14 @@ async function runCell(cell: CopierCell): Promise<CopierResult> {
       if (number > 0 || !cell.raises) continue
       await setTransactionVersion(cluster, 2)
       before = await epochs()
+      raised()
     }
     await written
     await until('all is copied', async () => (await copied()) >= cell.records, limit)
     if (cell.raises) failures.push(...notRaised(before, await epochs()))
     for (const place of places) await place.end('SIGTERM')
     const all = await readByConsole(cluster, to)
-    await until('the reader meanwhile has all', () => meanwhile.records.length >= all.length, { timeoutMs: 30_000 })
+    await until('the reader meanwhile has all', () => meanwhile.records.length >= all.length)
     if (!sameByPartition(meanwhile.records, all)) {
       failures.push('what was read meanwhile is not what is there in the end')
     }
@@ -166,12 +171,13 @@ async function runCell(cell: CopierCell): Promise<CopierResult> {
   }
 }
 
-/** In forty parts, so that copying goes on while brokers and copiers are killed. */
-async function write(messaging: Messaging, name: string, records: number): Promise<void> {
+/** In forty parts, so that copying goes on while brokers and copiers are killed; the second half of them afterwards. */
+async function write(messaging: Messaging, name: string, records: number, afterwards: Promise<void>): Promise<void> {
   const topic = defineTopic({ name, value: string() })
   const producer = messaging.producer()
   const part = Math.ceil(records / 40)
   for (let from = 0; from < records; from += part) {
+    if (from >= records / 2) await afterwards
     const values = Array.from({ length: Math.min(part, records - from) }, (_, index) => String(from + index))
     await Promise.all(values.map((value) => producer.send(topic, value, { partition: Number(value) % partitions })))
     await delay(600)

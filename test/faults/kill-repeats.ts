@@ -10,8 +10,8 @@ export interface KillRepeats {
   readonly oldestMs: number
 }
 
-/** What was settled so long before a member's last answered commit is in that commit, or in one before. */
-const commitTakesMs = 250
+/** What was settled so long before a member's last answered commit is in that commit, or in one before; it takes some ms, on a busy machine more. */
+const commitTakesMs = 1_000
 
 /** Counts what killed members had settled in vain. */
 export class Kills {

@@ -2,7 +2,7 @@ import { until } from '../support/waiting.js'
 import type { MemberTask } from './member-log.js'
 import type { MemberProcess, MemberProgram, MemberVersion } from './member-process.js'
 
-const leaveGraceMs = 5_000
+const leaveGraceMs = 20_000
 
 /** The members of one group, those that were included. */
 export class Crew implements AsyncDisposable {
@@ -45,8 +45,23 @@ export class Crew implements AsyncDisposable {
         const facts = await Promise.all(this.active.map(latestFacts))
         return facts.every((latest) => latest !== undefined && latest.partitions > 0 && latest.state === 'stable')
       },
-      { timeoutMs: 60_000, everyMs: 200 },
+      { timeoutMs: 120_000, everyMs: 200, seen: () => this.#states() },
     )
+  }
+
+  /** How many partitions the active members hold between them, but for one. */
+  async heldBesides(absent: MemberProcess): Promise<number> {
+    const others = this.active.filter((member) => member !== absent)
+    const facts = await Promise.all(others.map(latestFacts))
+    return facts.reduce((sum, latest) => sum + (latest?.partitions ?? 0), 0)
+  }
+
+  async #states(): Promise<string> {
+    const told = this.active.map(async (member) => {
+      const facts = await latestFacts(member)
+      return `${member.name} ${facts === undefined ? 'nothing' : `${facts.state} with ${facts.partitions}`}`
+    })
+    return (await Promise.all(told)).join(', ')
   }
 
   async allLeave(): Promise<void> {
