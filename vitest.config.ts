@@ -19,6 +19,7 @@ export default defineConfig({
     ],
     // Longer than what a test waits for, so that it is the wait which tells what did not come.
     testTimeout: 90_000,
+    expect: { poll: { timeout: 60_000 } },
     env: { TIDEMARK_LOG: 'silent' },
     setupFiles: ['test/support/equal-buffers.ts'],
     // No file leaves anything behind in a module, so a worker loads each module once and not once a file.

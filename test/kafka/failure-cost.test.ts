@@ -81,16 +81,17 @@ describe('what fails', () => {
       await consumer.stop()
       return Math.round(rate)
     }
-    const ratios: number[] = []
-    const rates: string[] = []
+    const without: number[] = []
+    const withPoison: number[] = []
     for (let pair = 0; pair < 3; pair += 1) {
-      const [without, withPoison] = [await perSecond(pure), await perSecond(mixed)]
-      ratios.push(withPoison / without)
-      rates.push(`${withPoison} of ${without}`)
+      without.push(await perSecond(pure))
+      withPoison.push(await perSecond(mixed))
     }
-    ratios.sort((one, other) => one - other)
-    console.log(`healthy keys: ${rates.join(', ')} records/s; ratios ${ratios.map((one) => one.toFixed(2)).join(', ')}`)
-    expect(ratios[1]).toBeGreaterThan(0.8)
+    // The best of each, since whatever else the machine does makes a round slower and none faster.
+    const ratio = Math.max(...withPoison) / Math.max(...without)
+    const figures = `${ratio.toFixed(2)}: ${withPoison.join(', ')} records/s with poison, ${without.join(', ')} without`
+    console.log(`healthy keys: ${figures}`)
+    expect(ratio, figures).toBeGreaterThan(0.8)
   }, 600_000)
 
   it('costs in a burst no more attempts, letters and requests for each record than a fixed number, however many they are', async () => {

@@ -18,7 +18,10 @@ const perKey = 6
 const delaysMs: readonly [number, number] = isFull ? [60_000, 61_000] : [2_000, 3_000]
 const partitions = 6
 
-/** Of what other keys get where none is sick: medians of so many runs with and without, in turns. */
+/**
+ * Of what other keys get where none is sick: the best of so many runs with and without, in turns. Whatever else the machine
+ * does makes a run slower and none faster.
+ */
 const leastRatio = 0.9
 const windows = isFull ? 3 : 5
 
@@ -176,7 +179,7 @@ describe('records that are put off on a real Kafka', () => {
         for (const allSound of pair % 2 === 0 ? [true, false] : [false, true])
           (allSound ? pure : mixed).push(await perSecond(allSound))
       }
-      const ratio = median(mixed) / median(pure)
+      const ratio = Math.max(...mixed) / Math.max(...pure)
       const figures = `${ratio.toFixed(3)}: ${rounded(mixed)} records/s beside ${keys / 100} sick keys, else ${rounded(pure)}`
       console.log(`throughput of other keys, when they come back ${when}: ${figures}`)
       expect(ratio, figures).toBeGreaterThanOrEqual(leastRatio)
@@ -184,10 +187,6 @@ describe('records that are put off on a real Kafka', () => {
     600_000,
   )
 })
-
-function median(figures: readonly number[]): number {
-  return [...figures].sort((one, other) => one - other)[Math.floor(figures.length / 2)] ?? 0
-}
 
 function rounded(figures: readonly number[]): string {
   return figures.map((one) => Math.round(one)).join(', ')

@@ -32,7 +32,7 @@ async function world() {
 }
 
 async function until(condition: () => boolean): Promise<void> {
-  for (let turn = 0; turn < 500 && !condition(); turn += 1) await new Promise((resolve) => setTimeout(resolve, 10))
+  for (let turn = 0; turn < 6_000 && !condition(); turn += 1) await new Promise((resolve) => setTimeout(resolve, 10))
   expect(condition()).toBe(true)
 }
 

@@ -16,11 +16,11 @@ import { expectAlertInvariants } from './invariants.js'
 import { freshFolder, readAlerts } from './pipeline.js'
 
 async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  for (let left = 1_000; left > 0; left--) {
+  for (let left = 3_000; left > 0; left--) {
     if (await condition()) return
     await sleep(20)
   }
-  throw new Error('expected within 20 s, did not come')
+  throw new Error('expected within a minute, did not come')
 }
 
 /** Rows, without what access says of the time. */

@@ -241,10 +241,10 @@ describe('the checker of consumers finds', () => {
       'a repeat of what a killed member had settled long before its last commit',
       'repeatedLongSettled',
       () => [
-        member('a').handles(10, 0, 1, 2).commits(600).isKilled(650),
-        member('b').handles(700, 2, 3).givesUp(800, 'stopped'),
+        member('a').handles(10, 0, 1, 2).commits(1_600).isKilled(1_650),
+        member('b').handles(1_700, 2, 3).givesUp(1_800, 'stopped'),
       ],
-      committed([40, 2], [750, 4]),
+      committed([40, 2], [1_750, 4]),
     ],
     ['a commit of what nobody has handled yet', 'committedAhead', lostInTheEnd, committed([11.7, 3], [20, 4])],
     [

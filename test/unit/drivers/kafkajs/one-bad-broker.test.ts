@@ -70,14 +70,15 @@ describe('one broker of two that refuses the authentication', () => {
     for (let client = 0; client < 8; client += 1) {
       expect(await endOf(open(brokers, plain).producer().send(text, 'x'))).toBeNull()
     }
-  }, 30_000)
+  })
 
   it('and both of them that do are told at once', async () => {
     const brokers = await clusterOf('PLAIN', turnAway, turnAway)
     const from = Date.now()
     const error = await endOf(open(brokers, plain).producer().connect())
     expect(error).toMatchObject({ code: 'refused', message: expect.stringContaining('config.sasl') as string })
-    expect(Date.now() - from).toBeLessThan(3_000)
+    // And not when the time for it is up.
+    expect(Date.now() - from).toBeLessThan(15_000)
   })
 })
 
@@ -95,7 +96,7 @@ describe('a session that ends', () => {
       await new Promise((resolve) => setTimeout(resolve, 150))
     }
     expect(asked).toBeGreaterThan(3)
-  }, 20_000)
+  })
 })
 
 describe('a token of OAUTHBEARER', () => {

@@ -153,7 +153,7 @@ export class ScriptedBroker {
 }
 
 /** Polls, because a socket's end is nobody's promise; bounded. */
-export async function eventually(check: () => boolean, what: string, limitMs = 10_000): Promise<void> {
+export async function eventually(check: () => boolean, what: string, limitMs = 60_000): Promise<void> {
   const until = Date.now() + limitMs
   while (!check()) {
     if (Date.now() > until) throw new Error(`not within ${limitMs} ms: ${what}`)
