@@ -7,7 +7,7 @@ export default defineConfig({
     include: ['test/kafka/**/*.test.ts'],
     globalSetup: ['test/kafka/support/shared-cluster.ts'],
     fileParallelism: false,
-    testTimeout: 120_000,
-    hookTimeout: 180_000,
+    testTimeout: 240_000,
+    hookTimeout: 300_000,
   },
 })

@@ -1,5 +1,5 @@
 import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
-  test: { include: ['test/package/*.packed.ts'], testTimeout: 60_000, fileParallelism: false },
+  test: { include: ['test/package/*.packed.ts'], testTimeout: 240_000, fileParallelism: false },
 })

@@ -8,8 +8,8 @@ export default defineConfig({
     include: ['test/sql/**/*.test.ts'],
     globalSetup: ['test/kafka/support/shared-cluster.ts'],
     fileParallelism: false,
-    testTimeout: 300_000,
-    hookTimeout: 120_000,
+    testTimeout: 600_000,
+    hookTimeout: 300_000,
     env: { TIDEMARK_LOG: 'silent' },
   },
 })
