@@ -61,6 +61,7 @@ export function resolveTransaction(
   if (group === null) refuse('group', 'is null: offsets go with the transactions', 'name a group')
   const settings = transactionOption.unwrap().parse(chosen ?? {})
   const timeoutMs = settings.timeoutMs ?? profile.producer.transactionTimeoutMs ?? 10_000
+  // The time that handlers have while partitions are given up is not in it: none is open for a handler that still runs.
   const leastMs = settings.everyMs + requestTimeoutMs
   if (isolation !== 'read-committed') {
     refuse('isolation', `is ${isolation}, which reads what may be taken back`, 'leave it out')

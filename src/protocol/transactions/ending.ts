@@ -1,9 +1,16 @@
 import { brokerError } from '../../connection/broker-error.js'
 import type { EndTxnRequest, TransactionVersion } from '../../connection/requests/transactions.js'
+import type { TransactionEnd } from '../../driver/transactions.js'
 import type { TidemarkError } from '../../errors.js'
 import type { ProducerIdentity } from '../produce/partition-sequence.js'
 import { judgeEnd } from './codes.js'
 import type { Coordinator } from './coordinator.js'
+
+/**
+ * Under version 2 a leader that is written while the markers of the former transaction are not yet there rests for 20 ms before
+ * it asks the coordinator again. They take a few milliseconds, so waiting for those ourselves is several times faster.
+ */
+export const markersMs = 3
 
 /** The transaction that is to be ended. */
 export interface Ending {
@@ -67,4 +74,10 @@ export async function askForEnd(
 /** Before version 2 the id and epoch stay. */
 function nextOf({ producerId, producerEpoch }: ProducerIdentity, owner: ProducerIdentity): ProducerIdentity {
   return producerId < 0 ? owner : { producerId, producerEpoch }
+}
+
+/** Where the producer was closed meanwhile. */
+export function closedWhile(inDoubt: boolean, problem: TidemarkError): TransactionEnd {
+  if (!inDoubt) return { outcome: 'aborted', error: problem }
+  return { outcome: 'unknown', error: problem, resolved: Promise.resolve('unknown') }
 }

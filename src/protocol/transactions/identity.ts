@@ -14,7 +14,7 @@ import type { ProducerIdentity } from '../produce/partition-sequence.js'
 /** Sequences are 31 bits wide and wrap to 0. */
 const sequenceCount = 2 ** 31
 
-/** What a coordinator may know of our last transaction: that it is open, that it is not, or nobody told us which. */
+/** What a coordinator may know of our last transaction under its epoch: that it was open, that it was not, or nobody told us which. */
 export type OpenAsTold = 'open' | 'not-open' | 'not-told'
 
 /** Brings partitions into an open transaction, before the first record is written to them. */
@@ -44,6 +44,7 @@ export class TransactionalIdentity implements Identity {
   /** Those that have records, or may have. */
   #joined = new Set<TransactionalPartition>()
   #started = false
+  #isTakenIn = false
   #straggles = false
   #end: 'not-asked' | 'in-doubt' | 'told' = 'not-asked'
   #joins: Joins | null = null
@@ -69,6 +70,10 @@ export class TransactionalIdentity implements Identity {
     return this.#owner
   }
 
+  isUnder({ producerId, producerEpoch }: ProducerIdentity): boolean {
+    return producerId === this.#owner.producerId && producerEpoch === this.#owner.producerEpoch
+  }
+
   get failure(): TidemarkError | null {
     return this.#failure
   }
@@ -82,8 +87,24 @@ export class TransactionalIdentity implements Identity {
     return this.#started
   }
 
-  /** Some partition has joined it, and no end was carried out; a straggler may have opened it again. */
+  /** A record or an offset of it was taken in, so its coordinator had it open. */
+  get isTakenIn(): boolean {
+    return this.#isTakenIn
+  }
+
+  takenIn(): void {
+    this.#isTakenIn = true
+  }
+
+  /**
+   * Version 1: some partition has joined it, and no end was carried out; a straggler may have opened it again. Version 2, where
+   * every end raises the epoch: whether it was ever open under this one.
+   */
   get openAsTold(): OpenAsTold {
+    if (this.#version === 2) {
+      if (this.#end === 'told' || !this.#started) return 'not-open'
+      return this.#isTakenIn ? 'open' : 'not-told'
+    }
     const hasJoined = this.#joined.size > 0
     if (hasJoined && this.#end === 'not-asked') return 'open'
     if (this.#straggles || (hasJoined && this.#end === 'in-doubt')) return 'not-told'
@@ -108,6 +129,7 @@ export class TransactionalIdentity implements Identity {
     this.#failure = null
     this.#joined = new Set()
     this.#started = false
+    this.#isTakenIn = false
     this.#straggles = false
     this.#end = 'not-asked'
     this.#phase = 'open'
@@ -238,6 +260,7 @@ export class TransactionalPartition implements PartitionIdentity {
   }
 
   stored(recordCount: number, baseOffset: number | null): void {
+    this.#identity.takenIn()
     this.#firstStored ??= baseOffset
     this.#nextSequence = (this.#nextSequence + recordCount) % sequenceCount
   }

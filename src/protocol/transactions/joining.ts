@@ -104,6 +104,7 @@ export class Joining implements Joins {
       if (asked.kind === 'unanswered') return this.#notAsked(asked)
       return worstOf(asked.answer.partitions, judgeOffsets, `committing offsets of group "${member.groupId}"`)
     })
+    this.#identity.takenIn()
   }
 
   #notAsked(unanswered: Unanswered): NotJoined {

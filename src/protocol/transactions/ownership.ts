@@ -29,14 +29,14 @@ export interface Standing {
  * | epoch      | state                                 | whose                                                            |
  * |------------|---------------------------------------|------------------------------------------------------------------|
  * | ours       | any                                   | ours                                                             |
- * | ours + 1   | `CompleteAbort`, version 2            | ours, timed out: another owner's first end comes to ours + 2     |
- * | ours + 1   | `CompleteCommit`, version 2           | ours, committed                                                  |
- * | ours + 1   | `CompleteAbort`, version 1            | ours, timed out, if it was open: taking over an open one comes to ours + 2 |
- * |            |                                       | if it may have ended: cannot be told, another owner may have come to that and aborted one |
+ * | ours + 1   | `CompleteAbort`                       | ours, timed out, if it was open: taking over an open one comes to ours + 2 |
+ * |            |                                       | if it may not have been: cannot be told, another owner under version 1 may have come to that and aborted one |
+ * | ours + 1   | `CompleteCommit`, version 2           | ours, committed, if it was open                                  |
  * | ours + 1   | `Prepare…`                            | told when it is done                                             |
  * | ours + 1…n | `Empty`                               | n late attempts of ours may have come to that: cannot be told    |
  * | else       | any                                   | another producer's                                               |
  *
+ * What version we work by says nothing of a rival's: one that has not heard of version 2, or never will, ends under version 1.
  * Going on from an epoch that another owner may have been given is not for `renew`: both would be given the same next one.
  */
 export function whereWeStand(
@@ -51,9 +51,9 @@ export function whereWeStand(
   if (ahead > 1) return 'taken'
   if (state.startsWith('Prepare')) return 'being-ended'
   if (ahead === 0) return owner
-  if (version === 2) return state.startsWith('Complete') ? { producerId, producerEpoch } : 'taken'
-  if (state !== 'CompleteAbort' || open === 'not-open') return 'taken'
-  return open === 'not-told' ? 'cannot-be-told' : { producerId, producerEpoch }
+  if (open === 'not-open') return 'taken'
+  if (state === 'CompleteAbort') return open === 'not-told' ? 'cannot-be-told' : { producerId, producerEpoch }
+  return version === 2 && state === 'CompleteCommit' && open === 'open' ? { producerId, producerEpoch } : 'taken'
 }
 
 /** The questions of who owns a transactional id. */

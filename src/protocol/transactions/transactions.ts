@@ -8,7 +8,7 @@ import { pause } from '../../runtime/pause.js'
 import { withinDeadline } from '../../runtime/within-deadline.js'
 import type { ProducerIdentity } from '../produce/partition-sequence.js'
 import { Coordinator, type TransactionContext } from './coordinator.js'
-import { askForEnd, type EndResult } from './ending.js'
+import { askForEnd, closedWhile, markersMs, type EndResult } from './ending.js'
 import type { StoredRecord, TransactionalIdentity } from './identity.js'
 import { Joining } from './joining.js'
 import { fencedBy, Ownership, whereWeStand } from './ownership.js'
@@ -48,12 +48,6 @@ const moves = {
 } as const satisfies Record<string, readonly string[]>
 type State = keyof typeof moves
 
-/**
- * Under version 2 a leader that is written while the markers of the former transaction are not yet there rests for 20 ms before
- * it asks the coordinator again. They take a few milliseconds, so waiting for those ourselves is several times faster.
- */
-const markersMs = 3
-
 export class Transactions implements DriverTransactions {
   readonly #context: TransactionContext
   readonly #identity: TransactionalIdentity
@@ -68,8 +62,11 @@ export class Transactions implements DriverTransactions {
   /** What the coordinator was told last. */
   #timeoutMs = 0
   #lastVersion: TransactionVersion | null = null
-  /** A batch of this epoch may still be on its way, so nothing new may go under it. */
-  #epochIsSpent = false
+  /**
+   * Under which epoch the next one goes. `renewed`: a batch of this one may still be on its way, so nothing new may go under
+   * it. `taken-over`: this one may be another owner's.
+   */
+  #nextEpoch: 'as-given' | 'renewed' | 'taken-over' = 'as-given'
   /** What goes on in the background; nothing begins before its end. */
   #settling: Promise<unknown> | null = null
 
@@ -120,7 +117,7 @@ export class Transactions implements DriverTransactions {
       return { outcome: 'aborted', error: (await this.abort(deadline)) ?? failure }
     }
     await this.#joining.settled()
-    if (!this.#machine.is('open')) return this.#closedWhile(false, closedError())
+    if (!this.#machine.is('open')) return closedWhile(false, closedError())
     const stored = this.#identity.finish()
     if (!this.#identity.hasStarted) {
       this.#machine.to('ready')
@@ -138,7 +135,7 @@ export class Transactions implements DriverTransactions {
     await this.#joining.settled()
     this.#identity.finish()
     if (failure !== null) {
-      this.#epochIsSpent = true
+      this.#nextEpoch = 'renewed'
       this.#agreed.doubt()
     }
     if (!this.#machine.is('open')) return null // closed meanwhile
@@ -186,23 +183,30 @@ export class Transactions implements DriverTransactions {
   /** The id and epoch for the next transaction, under what the cluster has agreed on now. */
   async #owned(timeoutMs: number, deadline: number): Promise<ProducerIdentity> {
     if (this.#owner === null) {
-      this.#owner = await this.#ownership.takeOver(timeoutMs, deadline)
-      this.#timeoutMs = timeoutMs
+      await this.#takeOver(timeoutMs, deadline)
       this.#machine.to('ready')
     }
     const version = await this.#agreed.current(deadline)
     // Under version 2 every end raises the epoch, so it has to be raised once when it becomes the version.
     const rises = version === 2 && this.#lastVersion === 1
-    if (this.#epochIsSpent || rises || timeoutMs !== this.#timeoutMs) await this.#renew(timeoutMs, deadline)
+    const isRenewed = this.#nextEpoch === 'renewed' || rises || timeoutMs !== this.#timeoutMs
+    if (this.#nextEpoch === 'taken-over') await this.#takeOver(timeoutMs, deadline)
+    else if (isRenewed) await this.#renew(timeoutMs, deadline)
     this.#lastVersion = version
-    return this.#owner
+    return this.#owner as ProducerIdentity
+  }
+
+  async #takeOver(timeoutMs: number, deadline: number): Promise<void> {
+    this.#owner = await this.#ownership.takeOver(timeoutMs, deadline)
+    this.#timeoutMs = timeoutMs
+    this.#nextEpoch = 'as-given'
   }
 
   async #renew(timeoutMs: number, deadline: number): Promise<void> {
     try {
       this.#owner = await this.#ownership.renew(this.#owner as ProducerIdentity, timeoutMs, deadline)
       this.#timeoutMs = timeoutMs
-      this.#epochIsSpent = false
+      this.#nextEpoch = 'as-given'
     } catch (error) {
       if (!(error instanceof FencedError)) throw error
       // It may be our own transaction that timed out.
@@ -222,7 +226,7 @@ export class Transactions implements DriverTransactions {
   }
 
   async #afterCommit(result: EndResult, stored: StoredRecord | null, deadline: number): Promise<TransactionEnd> {
-    if (this.#machine.is('closed') && result.kind !== 'ended') return this.#closedWhile(result.inDoubt, result.problem)
+    if (this.#machine.is('closed') && result.kind !== 'ended') return closedWhile(result.inDoubt, result.problem)
     switch (result.kind) {
       case 'ended':
         this.#adopt(result)
@@ -243,7 +247,7 @@ export class Transactions implements DriverTransactions {
 
   /** The commit was certainly not carried out, so what is left may be aborted. */
   async #abortedBecause(error: TidemarkError, deadline: number): Promise<TransactionEnd> {
-    this.#epochIsSpent = true
+    this.#nextEpoch = 'renewed'
     this.#agreed.doubt()
     this.#machine.to('aborting')
     await this.#settle(this.#abort(), deadline)
@@ -283,7 +287,7 @@ export class Transactions implements DriverTransactions {
     if (result.kind === 'ended') this.#adopt(result)
     // Nothing had joined it, as far as its coordinator knows; what is under way must not join the next one.
     else if (result.kind === 'not-open' && this.#identity.version === 1) {
-      this.#epochIsSpent = true
+      this.#nextEpoch = 'renewed'
       this.#machine.to('ready')
     } else this.#machine.to('doubtful')
   }
@@ -312,13 +316,15 @@ export class Transactions implements DriverTransactions {
    * change the next transaction; so that goes under another epoch.
    */
   #adopt({ next, inDoubt }: EndResult & { kind: 'ended' }): void {
-    const { owner, mayHaveStragglers } = this.#identity
+    const { version, isTakenIn, mayHaveStragglers } = this.#identity
     this.#owner = next
     this.#endedAt = this.#context.runtime.clock.now()
     if (this.#machine.is('closed')) return
-    const isNew = next.producerId !== owner.producerId || next.producerEpoch !== owner.producerEpoch
-    if (isNew) this.#epochIsSpent = false
-    else if (inDoubt || mayHaveStragglers) this.#epochIsSpent = true
+    const isNew = !this.#identity.isUnder(next)
+    // A rival that took the id over and aborted one under version 1 stands where the end of ours would have come to.
+    if (version === 2 && !isTakenIn) this.#nextEpoch = 'taken-over'
+    else if (isNew) this.#nextEpoch = 'as-given'
+    else if (inDoubt || mayHaveStragglers) this.#nextEpoch = 'renewed'
     this.#machine.to('ready')
   }
 
@@ -342,7 +348,9 @@ export class Transactions implements DriverTransactions {
   async #reclaim(deadline: number): Promise<void> {
     const owner = this.#owner as ProducerIdentity
     const version = this.#lastVersion ?? 1
-    if (version === 2) {
+    // What was under another epoch says nothing of this one.
+    const open = this.#identity.isUnder(owner) ? this.#identity.openAsTold : 'not-open'
+    if (version === 2 && open !== 'not-open') {
       const result = await askForEnd(this.#coordinator, { owner, version, committed: false }, deadline)
       if (result.kind === 'ended') return this.#adopt(result)
       if (result.kind === 'undecided') throw result.problem
@@ -352,7 +360,7 @@ export class Transactions implements DriverTransactions {
       // Nothing is known of the id: it is to be had, and whoever had it meanwhile keeps it.
       if (description === null) return this.#renewFrom(owner, deadline)
       const { lateAttempts } = this.#ownership
-      const known = whereWeStand(description, owner, version, { open: this.#identity.openAsTold, lateAttempts })
+      const known = whereWeStand(description, owner, version, { open, lateAttempts })
       if (known === 'taken') throw this.#fence()
       if (known !== 'being-ended') return this.#renewFrom(known, deadline)
       if (!(await this.#coordinator.rest(attempt, deadline))) {
@@ -373,7 +381,7 @@ export class Transactions implements DriverTransactions {
       if (error instanceof FencedError) throw this.#fence()
       throw error
     }
-    this.#epochIsSpent = false
+    this.#nextEpoch = 'as-given'
     this.#machine.to('ready')
   }
 
@@ -386,10 +394,5 @@ export class Transactions implements DriverTransactions {
   #fence(): FencedError {
     if (this.#machine.is('doubtful')) this.#machine.to('fenced')
     return fencedBy(this.#coordinator.key, null)
-  }
-
-  #closedWhile(inDoubt: boolean, problem: TidemarkError): TransactionEnd {
-    if (!inDoubt) return { outcome: 'aborted', error: problem }
-    return { outcome: 'unknown', error: problem, resolved: Promise.resolve('unknown') }
   }
 }

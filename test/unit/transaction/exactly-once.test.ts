@@ -193,6 +193,34 @@ describe('a consumer under the profile transactional', () => {
     await clock.runUntil(messaging.close())
   })
 
+  it.each(['closes', 'gives them up'] as const)(
+    'holds no transaction open for a handler that takes longer than its timeout while a member %s',
+    async (what) => {
+      const { clock, open, append, copier, committed, out, events } = world({ transactionCheckMs: 100 })
+      for (const partition of [0, 1]) append(['slow', ...numbers(20)], partition)
+      const options = {
+        ...{ order: 'none', concurrency: 60, drainMs: 20_000 },
+        transaction: { everyMs: 100, everyMessages: 5, timeoutMs: 6_000 },
+        handle: async ({ value, partition }: Message<string>, context: HandlerContext) => {
+          if (value === 'slow') await clock.sleep(14_000)
+          await context.send(to, value, { partition })
+        },
+      }
+      const [messaging, other] = [open(), open()]
+      await clock.runUntil(copier(messaging, options as never).start())
+      await clock.advance(2_000)
+      const begun = what === 'closes' ? messaging.close({ timeoutMs: 30_000 }) : copier(other, options as never).start()
+      await clock.runUntil(begun)
+      await clock.advance(30_000)
+      for (const partition of [0, 1]) {
+        expect(out(partition)).toEqual({ visible: [...numbers(20), 'slow'], open: 0 })
+        expect(committed(partition)).toBe(22)
+      }
+      expect(events.filter(({ kind }) => kind === 'transaction-aborted')).toEqual([])
+      await clock.runUntil(Promise.all([messaging.close(), other.close()]))
+    },
+  )
+
   it('gives up within its time what the coordinator of its group does not take, and goes on when it does', async () => {
     const { clock, cluster, open, append, copier, out, events } = world()
     append(numbers(20))

@@ -11,6 +11,8 @@ import { defineProfile } from '../../../src/config/define-profile.js'
 import type { MessagingOptions } from '../../../src/config/messaging-options.js'
 import { whereWeStand } from '../../../src/protocol/transactions/ownership.js'
 import { readDescription } from '../../../src/protocol/transactions/resolving.js'
+import type { HandlerContext } from '../../../src/index.js'
+import { kafkajs } from '../../../src/kafkajs.js'
 import { createMessaging, type Messaging } from '../../../src/messaging.js'
 import type { ClientEvent } from '../../../src/telemetry/events.js'
 import { seededRandom } from '../../../src/runtime/random.js'
@@ -19,6 +21,7 @@ import { virtualClock, type VirtualClock } from '../../../src/testing/time/virtu
 import { defineTopic } from '../../../src/topic/define-topic.js'
 import type { Transaction } from '../../../src/transaction/transaction.js'
 import { producerSettings } from '../../support/test-records.js'
+import { ScriptedBroker } from '../drivers/kafkajs/scripted-broker.js'
 
 const one = defineTopic({ name: 'one', value: string() })
 const two = defineTopic({ name: 'two', value: string() })
@@ -555,9 +558,12 @@ describe('whose a transactional id is, by what its coordinator says', () => {
     [7, 4, 'CompleteAbort', 1, 'not-open', 'taken'],
     // Another owner may have come after our end, and aborted one of its own.
     [7, 4, 'CompleteAbort', 1, 'not-told', 'cannot-be-told'],
-    [7, 4, 'CompleteAbort', 2, 'not-open', { producerId: 7, producerEpoch: 4 }],
-    [7, 4, 'CompleteAbort', 2, 'not-told', { producerId: 7, producerEpoch: 4 }],
-    [7, 4, 'CompleteCommit', 2, 'not-told', { producerId: 7, producerEpoch: 4 }],
+    [7, 4, 'CompleteAbort', 2, 'open', { producerId: 7, producerEpoch: 4 }],
+    [7, 4, 'CompleteCommit', 2, 'open', { producerId: 7, producerEpoch: 4 }],
+    // Of another owner, which ends its transactions under version 1.
+    [7, 4, 'CompleteAbort', 2, 'not-open', 'taken'],
+    [7, 4, 'CompleteAbort', 2, 'not-told', 'cannot-be-told'],
+    [7, 4, 'CompleteCommit', 2, 'not-told', 'taken'],
     [7, 4, 'CompleteCommit', 1, 'not-told', 'taken'],
     [7, 4, 'Empty', 2, 'open', 'taken'],
     [7, 4, 'Ongoing', 2, 'open', 'taken'],
@@ -620,6 +626,45 @@ describe('transactions', () => {
     expect(epochOf('e')).toBeGreaterThan(epochOf('d'))
     await world.close()
   })
+
+  const endsOfOther = ['commits', 'aborts'] as const
+  const paces = ['both at once', 'one after the other'] as const
+  it.each(endsOfOther.flatMap((end) => paces.map((pace) => [end, pace] as const)))(
+    'share no epoch when one of two owners of an id %s one before it is told that the version is raised, %s',
+    async (end, pace) => {
+      const world = new World({ transactionVersion: 2 })
+      const [told, untold] = [world.messaging(), world.messaging()]
+      expect(await world.run(told.transaction('id', everywhere('a')))).toBe('committed')
+      // The broker that the other one asks has not heard of it yet.
+      world.cluster.agreeOnTransactionVersion(1)
+      const claims: [value: string, claim: string][] = []
+      const run = async (messaging: Messaging, value: string, timeoutMs = 10_000) => {
+        claims.push([value, await claimOf(messaging.transaction('id', everywhere(value), { timeoutMs }))])
+      }
+      const ofOther = untold.transaction('id', async (transaction) => {
+        await everywhere('b')(transaction)
+        if (end === 'aborts') throw new Error('no')
+      })
+      claims.push(['b', await world.run(ofOther)])
+      world.cluster.agreeOnTransactionVersion(2)
+      await world.clock.runUntil(run(told, 'c'))
+      // Both renew their epoch now: one for the version, the other for its timeout.
+      await world.clock.advance(31_000)
+      for (const value of ['d', 'e', 'f']) {
+        const [first, second] = [() => run(untold, `${value}0`), () => run(told, `${value}1`, 20_000)]
+        await world.clock.runUntil<unknown>(
+          pace === 'both at once' ? Promise.all([first(), second()]) : first().then(second),
+        )
+      }
+      await world.clock.advance(1_000)
+      const committed = claims.filter(([, claim]) => claim === 'committed').map(([value]) => value)
+      expect(visible(world.cluster)).toEqual(all('a', ...committed))
+      // One of them has it for good, and the other knows.
+      const last = claims.slice(-2).map(([, claim]) => claim)
+      expect(last.sort()).toEqual(['aborted transactional-id-taken', 'committed'])
+      await world.close()
+    },
+  )
 
   it('are refused with every problem: no id, no handler, options that are none, too long a timeout', async () => {
     const world = new World()
@@ -761,4 +806,47 @@ it('what a transaction did not send it says was not stored, at once', async () =
   expect(await world.run(failing)).toBe('aborted handler-failed')
   expect(error).toMatchObject({ outcome: 'not-stored', code: 'transaction-aborted' })
   await world.close()
+})
+
+/** What Kafka 2.4 offers of what transactions need. */
+const kafka24 = {
+  ...{ produce: 8, initProducerId: 2, addPartitionsToTxn: 1, addOffsetsToTxn: 1, txnOffsetCommit: 2, endTxn: 1 },
+  ...{ findCoordinator: 3, offsetFetch: 6 },
+}
+
+it('over a broker older than Kafka 2.5 are refused with what to do, and nothing of them is sent', async () => {
+  const broker = await ScriptedBroker.start((request, self) => {
+    const here = { nodeId: 1, host: '127.0.0.1', port: self.port }
+    if (request.api === 'apiVersions') self.answerVersions(request, 3, kafka24)
+    if (request.api === 'metadata') {
+      const partitions = [{ errorCode: 0, partition: 0, leader: 1, leaderEpoch: 1, replicas: [1], isr: [1] }]
+      self.answer<'metadata'>(request, {
+        ...{ throttleTimeMs: 0, brokers: [{ ...here, rack: null }], clusterId: 'c', controllerId: 1 },
+        topics: [{ errorCode: 0, name: 'one', topicId: null, isInternal: false, partitions }],
+      })
+    }
+    if (request.api === 'findCoordinator') {
+      self.answer<'findCoordinator'>(request, { throttleTimeMs: 0, errorCode: 0, ...here })
+    }
+  })
+  const driver = kafkajs({ brokers: [broker.address] })
+  const messaging = createMessaging({ driver, profile: 'transactional', durability: 'off', logger: 'silent' })
+  let handled = 0
+  const handle = async (_: unknown, context: HandlerContext) => {
+    handled += 1
+    await context.send(two, 'b')
+  }
+  try {
+    const error: unknown = await messaging.transaction('id', everywhere('a')).catch((caught: unknown) => caught)
+    expect(error).toMatchObject({ outcome: 'aborted', code: 'unsupported', retriable: false })
+    expect(String(error)).toMatch(/offers initProducerId in versions 1 to 2; .*too old, take Kafka 2\.5 or newer/)
+    const consumer = messaging.consumer({ group: 'g', topics: [one], handle })
+    await expect(consumer.start()).rejects.toThrow(/too old, take Kafka 2\.5 or newer/)
+    expect(handled).toBe(0)
+    const harmless = new Set(['apiVersions', 'metadata', 'findCoordinator'])
+    expect(broker.seen.map(({ api }) => api).filter((api) => !harmless.has(api))).toEqual([])
+  } finally {
+    await messaging.close({ force: true })
+    await broker.stop()
+  }
 })

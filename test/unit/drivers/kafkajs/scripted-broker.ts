@@ -76,10 +76,17 @@ export class ScriptedBroker {
     socket.write(Buffer.concat([length, frame]))
   }
 
-  /** As a broker does that knows ApiVersions no newer than this: asked in a newer one it refuses in the oldest form. */
-  answerVersions(request: Seen, newestApiVersions = 4): void {
+  /**
+   * As a broker does that knows ApiVersions no newer than this: asked in a newer one it refuses in the oldest form.
+   *
+   * @param newest of other requests, where it is older than we are
+   */
+  answerVersions(request: Seen, newestApiVersions = 4, newest: Partial<Record<ApiName, number>> = {}): void {
     const knows = request.version <= newestApiVersions
-    const ofApis = Object.values(apis).map(({ key, min, max }) => ({ apiKey: key, min, max }))
+    const ofApis = Object.entries(apis).map(([name, { key, min, max }]) => {
+      const last = newest[name as ApiName] ?? max
+      return { apiKey: key, min: Math.min(min, last), max: last }
+    })
     const offered = [
       { apiKey: apis.apiVersions.key, min: 0, max: newestApiVersions },
       ...ofApis.filter(({ apiKey }) => knows && apiKey !== apis.apiVersions.key),
