@@ -8,9 +8,17 @@ export const transactionClaimMutants: readonly Mutant[] = [
   {
     name: 'a late repeat of an end finds its epoch in use',
     file: transactions,
-    find: 'else if (inDoubt || mayHaveStragglers) this.#epochIsSpent = true',
+    find: "else if (inDoubt || mayHaveStragglers) this.#nextEpoch = 'renewed'",
     replace: 'else void (inDoubt || mayHaveStragglers)',
     why: 'before KIP-890 it ends the next transaction in the middle, and half of it is visible',
+    units,
+  },
+  {
+    name: 'an end that may be that of a rival gives the next epoch',
+    file: transactions,
+    find: 'if (version === 2 && !isTakenIn)',
+    replace: 'if (version === 2 && false)',
+    why: 'two owners of one id, of which one ends its transactions under an older version, share an epoch',
     units,
   },
   {

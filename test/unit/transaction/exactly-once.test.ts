@@ -122,6 +122,47 @@ describe('a consumer under the profile transactional', () => {
     await clock.runUntil(messaging.close({ timeoutMs: 1_000 }))
   })
 
+  it.each([
+    [2, 'while nothing is open', 2_000, 0],
+    [1, 'within a transaction', 10, 0],
+    [2, 'within a transaction', 10, 0],
+    [2, 'within a transaction, and comes after a while', 10, 3_000],
+    [2, 'soon after the start', 2, 50],
+  ] as const)(
+    'reads a source that is made anew from its start, under version %i %s',
+    async (transactionVersion, _, afterMs, goneForMs) => {
+      const { clock, cluster, open, append, copier, committed, out } = world({ transactionVersion })
+      append(numbers(40))
+      const messaging = open()
+      const transaction = { everyMs: 200, everyMessages: 1_000, timeoutMs: 6_000 }
+      const consumer = copier(messaging, { transaction, onOutOfRange: 'earliest' } as never)
+      await clock.runUntil(consumer.start())
+      await clock.advance(afterMs)
+      cluster.deleteTopic('in')
+      await clock.advance(goneForMs)
+      cluster.createTopic('in', { partitions: 2 })
+      append(numbers(10, 100))
+      await clock.advance(20_000)
+      append(numbers(5, 200))
+      await clock.advance(5_000)
+      const { visible, open: openRecords } = out()
+      const ofNew = visible.filter((value) => Number(value) >= 100)
+      expect(ofNew).toEqual([...numbers(10, 100), ...numbers(5, 200)])
+      // Of the former one: what was copied before, each once and from the first on.
+      expect(visible.slice(0, -15)).toEqual(numbers(visible.length - 15))
+      expect(openRecords).toBe(0)
+      expect(committed()).toBe(17)
+      // Whoever reads on for the group finds nothing of the former one.
+      await clock.runUntil(messaging.close())
+      const next = open()
+      append(['300'])
+      await clock.runUntil(copier(next).start())
+      await clock.advance(2_000)
+      expect(out().visible.slice(-2)).toEqual(['204', '300'])
+      await clock.runUntil(next.close())
+    },
+  )
+
   it('goes back to what is committed when a transaction is aborted, and doubles nothing', async () => {
     const { clock, cluster, open, append, copier, committed, out, events } = world()
     append(numbers(30))
