@@ -1,4 +1,5 @@
 import { commitMutants } from './commit-mutants.js'
+import { consumerProtocolMutants } from './consumer-protocol-mutants.js'
 import { durabilityMutants } from './durability-mutants.js'
 import { effectMutants } from './effect-mutants.js'
 import { failoverMutants } from './failover-mutants.js'
@@ -711,6 +712,7 @@ export const mutants: readonly Mutant[] = [
     units: 'test/unit/consumer/flow.test.ts',
   },
   ...commitMutants,
+  ...consumerProtocolMutants,
   ...failoverMutants,
   ...failureMutants,
   ...retryMutants,

@@ -94,7 +94,7 @@ export function makeConsumer(
   const consumer = messaging.consumer({
     group,
     groupInstanceId: instanceId,
-    assignors: plan.assignors[born % plan.assignors.length],
+    ...membershipOf(plan, group, born),
     onOutOfRange: plan.onOutOfRange,
     handlerTimeoutMs: plan.handlerTimeoutMs,
     drainMs: plan.drainMs,
@@ -110,9 +110,7 @@ export function makeConsumer(
     commit: plan.commit === 'confirmed' && group === null ? undefined : plan.commit,
     ...(plan.hooks ? { onAssigned: callbacks.onAssigned, onRevoked: callbacks.onRevoked, hookTimeoutMs: 1_000 } : {}),
     isolation: plan.isolation,
-    sessionTimeoutMs: plan.sessionTimeoutMs,
     rebalanceTimeoutMs: plan.rebalanceTimeoutMs,
-    heartbeatIntervalMs: plan.heartbeatIntervalMs,
     requestTimeoutMs: plan.requestTimeoutMs,
     metadataMaxAgeMs: plan.metadataMaxAgeMs,
     highMark: { records: plan.highMarkRecords },
@@ -147,6 +145,13 @@ export function makeConsumer(
     restart: async (topic, partition) => consumer.restart(topic, partition),
     position: (topic, partition) => consumer.position(topic, partition),
   }
+}
+
+/** Where the coordinator divides, it decides these too. */
+function membershipOf(plan: Plan, group: string | null, born: number) {
+  const { groupProtocol, assignors, sessionTimeoutMs, heartbeatIntervalMs } = plan
+  if (groupProtocol === 'consumer' && group !== null) return { groupProtocol }
+  return { assignors: assignors[born % assignors.length], sessionTimeoutMs, heartbeatIntervalMs }
 }
 
 /** Without a ratio, since of few records it says nothing. */

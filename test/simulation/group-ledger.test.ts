@@ -1,14 +1,17 @@
 import { describe, expect, it } from 'vitest'
+import type { OffsetCommitAnswer, OffsetCommitRequest } from '../../src/connection/requests/offsets.js'
 import type { SyncGroupAnswer, SyncGroupRequest } from '../../src/connection/requests/groups.js'
 import type { HandlerContext } from '../../src/consumer/handling/handler.js'
 import type { AssignedPartition } from '../../src/driver/consumer.js'
 import { createMemoryCluster } from '../../src/drivers/memory/memory-cluster.js'
 import type { Message } from '../../src/message/message.js'
 import type { DrainReason, DrainReport } from '../../src/telemetry/drain-report.js'
+import { CommitOwners } from './commit-owners.js'
 import { Coverage } from './coverage.js'
 import { FormerLogs } from './former-logs.js'
 import { GroupLedger } from './group-ledger.js'
 import { planOf } from './plan.js'
+import type { Tenure } from './tenures.js'
 
 const place = { topic: 'orders', partition: 0 }
 
@@ -93,5 +96,39 @@ describe("the simulation's ledger of a group", () => {
     handles('successor', 14)
     drains('successor', 'stopped', [[10, 15]])
     expect(brokenInTheEnd()).toEqual(['repeats lie in reported ranges'])
+  })
+})
+
+describe("the simulation's ledger of commits where the coordinator divides", () => {
+  const tenures = ['former', 'next'].map((consumer) => ({ ...place, consumer, continues: null }) as unknown as Tenure)
+  const asks = (owners: CommitOwners, tenure: Tenure) => {
+    const request = {} as OffsetCommitRequest
+    owners.asked(request, new Map([['orders-0', tenure]]))
+    return (errorCode: number) =>
+      owners.answered(request, { partitions: [{ ...place, errorCode }] } as unknown as OffsetCommitAnswer)
+  }
+  const ownersOf = (broken: string[]) =>
+    new CommitOwners(
+      () => tenures,
+      new Coverage(),
+      (invariant) => void broken.push(invariant),
+    )
+
+  it('has nobody commit a partition after its next owner did', () => {
+    const broken: string[] = []
+    const owners = ownersOf(broken)
+    for (const tenure of [...tenures, tenures[0]!]) asks(owners, tenure)(0)
+    expect(broken).toEqual(['one owner after the other commits a partition'])
+  })
+
+  it('accuses nobody whose commit was refused, or was on its way when the next owner committed', () => {
+    const broken: string[] = []
+    const owners = ownersOf(broken)
+    const [former, next] = tenures as [Tenure, Tenure]
+    const late = asks(owners, former)
+    asks(owners, next)(0)
+    late(0)
+    asks(owners, former)(113)
+    expect(broken).toEqual([])
   })
 })

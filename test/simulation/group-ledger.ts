@@ -1,5 +1,6 @@
 import { brokerCodeName } from '../../src/connection/broker-error.js'
 import type { AnswerTo, Request } from '../../src/connection/requests/apis.js'
+import type { ConsumerGroupHeartbeatAnswer } from '../../src/connection/requests/consumer-groups.js'
 import type { JoinGroupRequest } from '../../src/connection/requests/groups.js'
 import type { OffsetCommitRequest } from '../../src/connection/requests/offsets.js'
 import type { DrainReport } from '../../src/telemetry/drain-report.js'
@@ -7,6 +8,7 @@ import type { AssignedPartition, PositionReset } from '../../src/driver/consumer
 import type { MemoryCluster } from '../../src/drivers/memory/memory-cluster.js'
 import { partitionKey, type TopicPartition } from '../../src/message/topic-partition.js'
 import type { OffsetRange } from '../../src/offsets/offset-range.js'
+import { CommitOwners } from './commit-owners.js'
 import type { Coverage } from './coverage.js'
 import { DelayTopics } from './delays.js'
 import type { Cut, FormerLogs } from './former-logs.js'
@@ -35,6 +37,7 @@ export class GroupLedger {
   readonly #formations = new Map<number, { readonly again: number; readonly members: Set<string> }>()
   /** How often its generation had been formed before, by member and generation. */
   readonly #formedIn = new Map<string, number>()
+  readonly #owners: CommitOwners
   #turns = 0
   repeated = 0
   /** Repeats that a late commit explains: Kafka takes it as long as its generation lasts. Reported like all the others. */
@@ -51,13 +54,18 @@ export class GroupLedger {
     private readonly report: Report,
   ) {
     this.tenures = new Tenures(plan, former, coverage, report, 'share')
+    this.#owners = new CommitOwners(() => this.tenures.all(), coverage, report)
     this.delays = new DelayTopics(group, plan, cluster, coverage, report)
   }
 
   // ── What passes the connection ────────────────────────────────────────────────────────────────────────────────────
 
   answered(consumer: string, request: Request, answer: AnswerTo<Request>): void {
-    if (request.api === 'offsetCommit') this.#noteRefused(answer as AnswerTo<typeof request>)
+    if (request.api === 'offsetCommit') {
+      this.#noteRefused(answer as AnswerTo<typeof request>)
+      this.#owners.answered(request, answer as AnswerTo<typeof request>)
+    }
+    if (request.api === 'consumerGroupHeartbeat') this.#noteTold(consumer, answer as AnswerTo<typeof request>)
     if (request.api === 'joinGroup') this.#noteJoined(consumer, answer as AnswerTo<typeof request>)
     if (request.api !== 'syncGroup') return
     const { errorCode, assignment } = answer as AnswerTo<typeof request>
@@ -71,33 +79,52 @@ export class GroupLedger {
     this.#kept.set(`${consumer}/${request.generationId}`, new Set(kept))
   }
 
-  commitAsked(consumer: string, { generationId, groupInstanceId, partitions }: OffsetCommitRequest): void {
-    const given = this.#given.get(`${consumer}/${generationId}`)
+  commitAsked(consumer: string, request: OffsetCommitRequest): void {
+    const { generationId, partitions } = request
+    const tenures = new Map<string, Tenure>()
     for (const { topic, partition, offset } of partitions) {
       this.commits += 1
       const key = partitionKey(topic, partition)
       const what = `${consumer} commits ${key}@${offset} in generation ${generationId}`
-      const givenAs = partitionKey(this.delays.sourceOf(topic), partition)
       const tenure = this.#tenureIn(consumer, generationId, { topic, partition })
-      // Under the cooperative protocol what was given before stays until it is given up.
-      const isKept =
-        this.#kept.get(`${consumer}/${generationId}`)?.has(key) === true ||
-        (tenure !== undefined && tenure.state !== 'over' && this.#gaveBefore(consumer, givenAs, generationId))
-      if (isKept) this.coverage.met('commit of what was kept through a rebalance')
-      if (given?.has(givenAs) !== true && !isKept) this.report('commits only what the generation gave', what)
-      const formed = this.#formedIn.get(`${consumer}/${generationId}`) ?? 0
-      this.#checkAlone(
-        `${generationId} formed again ${formed} times/${key}`,
-        { topic, partition },
-        consumer,
-        groupInstanceId,
-        what,
-      )
+      if (this.plan.groupProtocol === 'classic') this.#checkGiven(consumer, request, { topic, partition }, tenure, what)
+      else if (tenure !== undefined) tenures.set(key, tenure)
       this.#checkCommittedInTenure(tenure, offset, what)
       if (this.#countsInFormerLog(consumer, generationId, { topic, partition }, offset)) {
         this.coverage.met('commit of a log that was cut or made anew')
       } else this.#checkSettled({ topic, partition }, offset, what)
     }
+    if (tenures.size > 0) this.#owners.asked(request, tenures)
+  }
+
+  #checkGiven(
+    consumer: string,
+    { generationId, groupInstanceId }: OffsetCommitRequest,
+    { topic, partition }: TopicPartition,
+    tenure: Tenure | undefined,
+    what: string,
+  ): void {
+    const key = partitionKey(topic, partition)
+    const givenAs = partitionKey(this.delays.sourceOf(topic), partition)
+    // Under the cooperative protocol what was given before stays until it is given up.
+    const isKept =
+      this.#kept.get(`${consumer}/${generationId}`)?.has(key) === true ||
+      (tenure !== undefined && tenure.state !== 'over' && this.#gaveBefore(consumer, givenAs, generationId))
+    if (isKept) this.coverage.met('commit of what was kept through a rebalance')
+    const isGiven = this.#given.get(`${consumer}/${generationId}`)?.has(givenAs) === true
+    if (!isGiven && !isKept) this.report('commits only what the generation gave', what)
+    const formed = this.#formedIn.get(`${consumer}/${generationId}`) ?? 0
+    const formation = `${generationId} formed again ${formed} times/${key}`
+    this.#checkAlone(formation, { topic, partition }, consumer, groupInstanceId, what)
+  }
+
+  /** What a coordinator gives one member. */
+  #noteTold(consumer: string, { errorCode, memberEpoch, assignment }: ConsumerGroupHeartbeatAnswer): void {
+    if (errorCode !== 0) this.coverage.met(`divided by the coordinator: ${brokerCodeName(errorCode)}`)
+    if (errorCode !== 0 || memberEpoch <= 0 || assignment === null) return
+    this.coverage.met('divided by the coordinator: told an assignment')
+    this.#turns += 1
+    this.#lastGiven.set(consumer, { generation: memberEpoch, turn: this.#turns })
   }
 
   /**
@@ -166,15 +193,14 @@ export class GroupLedger {
   }
 
   #tenureIn(consumer: string, generation: number, { topic, partition }: TopicPartition): Tenure | undefined {
-    return this.tenures
-      .all()
-      .findLast(
-        (each) =>
-          each.consumer === consumer &&
-          each.generation <= generation &&
-          each.topic === topic &&
-          each.partition === partition,
-      )
+    return this.tenures.all().findLast(
+      (each) =>
+        each.consumer === consumer &&
+        // Where the coordinator divides, a member that comes again may start from a lower epoch.
+        (this.plan.groupProtocol === 'consumer' || each.generation <= generation) &&
+        each.topic === topic &&
+        each.partition === partition,
+    )
   }
 
   #checkCommittedInTenure(tenure: Tenure | undefined, offset: number, what: string): void {

@@ -82,6 +82,8 @@ export interface Plan {
   readonly uncleanElections: boolean
   /** What members offer, in turn: of two versions of a program, each its own. */
   readonly assignors: readonly (readonly AssignorName[])[]
+  /** Who divides the partitions of groups: a member, or the coordinator. */
+  readonly groupProtocol: 'classic' | 'consumer'
   readonly producerCrashes: boolean
   readonly commit: 'confirmed' | { readonly everyMs: number; readonly everyMessages: number }
   readonly requestTimeoutMs: number
@@ -107,7 +109,11 @@ export function planOf(seed: number): Plan {
   for (let skipped = 0; skipped < 3; skipped += 1) own.next()
   const timed = seededRandom(seed ^ 0x2545f491)
   const grouped = seededRandom(seed ^ 0x6c0091)
-  for (let skipped = 0; skipped < 3; skipped += 1) timed.next()
+  const divided = seededRandom(seed ^ 0x1b873593)
+  for (let skipped = 0; skipped < 3; skipped += 1) {
+    timed.next()
+    divided.next()
+  }
   const delayed = seededRandom(seed ^ 0x6a09e667)
   for (let skipped = 0; skipped < 3; skipped += 1) delayed.next()
   const profile = chance(random, 0.85) ? 'cp' : 'ap'
@@ -166,6 +172,7 @@ export function planOf(seed: number): Plan {
       (['sticky', 'sticky', 'range', 'roundrobin', 'kafkajs-roundrobin'] as const)[between(random, 0, 4)]!,
       grouped,
     ),
+    groupProtocol: chance(divided, 0.3) ? 'consumer' : 'classic',
     consumerChanges: chance(random, 0.7),
     producerCrashes: chance(random, 0.25),
     commit: commitOf(order, { everyMs: between(random, 100, 2_000), everyMessages: between(random, 1, 50) }, own),
@@ -189,7 +196,13 @@ export function planOf(seed: number): Plan {
   }
   const dedupe = chance(own, 0.7) ? 'none' : chance(own, 0.5) ? 'marked-afterwards' : 'in-transaction'
   const failures = failurePlanOf(random, plan)
-  return delayPlanOf(delayed, { ...plan, ...failures, ...letterPlanOf(own, plan.failing, failures.poison), dedupe })
+  const cluster = {
+    ...plan.cluster,
+    consumerSessionTimeoutMs: plan.sessionTimeoutMs,
+    consumerHeartbeatIntervalMs: plan.heartbeatIntervalMs,
+  }
+  const letters = letterPlanOf(own, plan.failing, failures.poison)
+  return delayPlanOf(delayed, { ...plan, cluster, ...failures, ...letters, dedupe })
 }
 
 type LetterPlan = Pick<Plan, 'breaker' | 'afterwards' | 'largeLetters' | 'poison'>

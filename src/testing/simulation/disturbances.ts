@@ -79,10 +79,24 @@ const retriableCodes: Partial<Record<ApiName, readonly number[]>> = {
   joinGroup: [brokerCode.COORDINATOR_LOAD_IN_PROGRESS, brokerCode.NOT_COORDINATOR],
   syncGroup: [brokerCode.REBALANCE_IN_PROGRESS, brokerCode.NOT_COORDINATOR],
   heartbeat: [brokerCode.REBALANCE_IN_PROGRESS, brokerCode.NOT_COORDINATOR, brokerCode.COORDINATOR_NOT_AVAILABLE],
+  consumerGroupHeartbeat: [
+    brokerCode.NOT_COORDINATOR,
+    brokerCode.COORDINATOR_NOT_AVAILABLE,
+    brokerCode.COORDINATOR_LOAD_IN_PROGRESS,
+    brokerCode.FENCED_MEMBER_EPOCH,
+  ],
   offsetCommit: [brokerCode.REBALANCE_IN_PROGRESS, brokerCode.NOT_COORDINATOR, brokerCode.COORDINATOR_LOAD_IN_PROGRESS],
   offsetFetch: [brokerCode.COORDINATOR_LOAD_IN_PROGRESS, brokerCode.UNSTABLE_OFFSET_COMMIT],
 }
-const apis = Object.keys(retriableCodes) as ApiName[]
+const membersAsk: readonly ApiName[] = ['joinGroup', 'syncGroup', 'heartbeat']
+const apis = (Object.keys(retriableCodes) as ApiName[]).filter((api) => api !== 'consumerGroupHeartbeat')
+
+/** One of all; where coordinators divide, members say everything with their heartbeats. */
+function pickApi({ cluster, random }: Pick<Scene, 'cluster' | 'random'>): ApiName {
+  const api = pick(random, apis)
+  const isDivided = cluster.groupIds().some((group) => cluster.group(group)?.type === 'consumer')
+  return isDivided && membersAsk.includes(api) ? 'consumerGroupHeartbeat' : api
+}
 
 /** The requests of transactions, and what their coordinators may always answer. */
 const transactionCodes: Partial<Record<ApiName, readonly number[]>> = {
@@ -102,33 +116,32 @@ const maxClockErrorMs = 25 * 60_000
 /** Each does one thing to the cluster and tells what; an empty text means that there was nothing to do it to. */
 export const disturbances: Readonly<Record<Disturbance, (scene: Scene) => string>> = {
   'lose-answer': ({ cluster, random }: Scene) => {
-    const api = pick(random, apis)
+    const api = pickApi({ cluster, random })
     cluster.faults.loseNextAnswer({ api })
     return `loses the next answer to ${api}`
   },
   'lose-request': ({ cluster, random }: Scene) => {
-    const api = pick(random, apis)
+    const api = pickApi({ cluster, random })
     cluster.faults.loseNextRequest({ api })
     return `loses the next ${api}`
   },
   straggler: (scene: Scene) => {
-    const { random } = scene
-    return holdNext(scene, random.next() < 0.6 ? 'produce' : pick(random, apis))
+    return holdNext(scene, scene.random.next() < 0.6 ? 'produce' : pickApi(scene))
   },
   delay: ({ cluster, random }: Scene) => {
-    const api = pick(random, apis)
+    const api = pickApi({ cluster, random })
     const delayMs = Math.floor(random.next() * 1_500)
     cluster.faults.delayNext({ api }, delayMs)
     return `delays the next ${api} by ${delayMs} ms`
   },
   refuse: ({ cluster, random }: Scene) => {
-    const api = random.next() < 0.4 ? 'produce' : pick(random, apis)
+    const api = random.next() < 0.4 ? 'produce' : pickApi({ cluster, random })
     const code = pick(random, retriableCodes[api] ?? [])
     cluster.faults.failNext({ api }, code)
     return `refuses the next ${api} with ${code}`
   },
   throttle: ({ cluster, random }: Scene) => {
-    const api = pick(random, apis)
+    const api = pickApi({ cluster, random })
     // Now and then longer than a request may take.
     const forMs = 100 + Math.floor(random.next() ** 3 * 6_000)
     cluster.faults.throttleNext({ api }, forMs)
