@@ -56,17 +56,25 @@ const driver = (joined: Parameters<typeof watchJoins>[1] = () => undefined) =>
     systemRuntime,
   )
 
-async function startTidemark({ group, topics }: Joining, assignor: AssignorName): Promise<Member> {
+async function startTidemark(
+  { group, topics }: Joining,
+  ...assignors: readonly AssignorName[]
+): Promise<Member & { readonly epochs: ReadonlyMap<string, number> }> {
   let leads = false
   const member = tidemarkMember(
     driver((answer) => (leads = answer.leader === answer.memberId)),
-    { groupId: group, topics, assignors: [assignor] },
+    { groupId: group, topics, assignors },
   )
   leftovers.push(() => member.stop())
   await member.start()
   return {
     get assigned() {
       return member.assigned
+    },
+    get epochs() {
+      return new Map(
+        member.consumer.assignment().map(({ topic, partition, epoch }) => [partitionKey(topic, partition), epoch]),
+      )
     },
     records: member.records,
     get leads() {
@@ -79,7 +87,7 @@ async function startTidemark({ group, topics }: Joining, assignor: AssignorName)
 
 async function startJava(
   { group, topics }: Joining,
-  assignor: 'range' | 'roundrobin',
+  assignor: 'range' | 'roundrobin' | 'cooperative-sticky' | 'default',
 ): Promise<Member & { die(): Promise<void> }> {
   const properties = { 'client.id': 'java', 'heartbeat.interval.ms': 300, 'session.timeout.ms': 6_000 }
   const member = await startJavaMember(cluster, { group, topics, assignor, properties })
@@ -306,6 +314,59 @@ describe('a group of tidemark and a Java consumer', () => {
     { assignor: 'roundrobin', first: 'java', second: 'tidemark' },
   ] as const)('gives each only topics it reads by $assignor as Java does, led by $first', (clients) =>
     play({ ...clients, firstReads: both, secondReads: ['b'] }),
+  )
+})
+
+describe('a cooperative group of tidemark and a Java consumer', () => {
+  const cooperative = ['cooperative-sticky', 'sticky'] as const
+
+  it.each([
+    { first: 'tidemark', java: 'cooperative-sticky' },
+    { first: 'java', java: 'cooperative-sticky' },
+    { first: 'tidemark', java: 'default' },
+    { first: 'java', java: 'default' },
+  ] as const)(
+    'reads everything once while members come and go, $first first, Java with assignors $java',
+    async ({ first, java }) => {
+      const names = await makeTopics(1)
+      const joining = { group: `mixed-${cases}`, topics: names }
+      const all = partitionsOf(names)
+      const start = { tidemark: () => startTidemark(joining, ...cooperative), java: () => startJava(joining, java) }
+      const written = await write(names, 'alone')
+      const former = await start[first]()
+      await untilHeld([former], all)
+      await until('the first read what was there', () => ofPhase('alone', former).length >= written.length)
+
+      const doubled = new Set<string>()
+      const members: Member[] = [former]
+      const watch = setInterval(() => {
+        const held = members.flatMap(({ assigned }) => assigned)
+        for (const [at, name] of held.entries()) if (held.indexOf(name) !== at) doubled.add(name)
+      }, 2)
+      leftovers.push(() => Promise.resolve(clearInterval(watch)))
+      const epochs = 'epochs' in former ? former.epochs : new Map<string, number>()
+      let joins = true
+      const later = start[first === 'java' ? 'tidemark' : 'java']().finally(() => (joins = false))
+      for (let round = 0; joins; round += 1) written.push(...(await write(names, `during-${round}`)))
+      const latter = await later
+      members.push(latter)
+      written.push(...(await write(names, 'divided')))
+      await untilHeld(members, all)
+      expect(await describeGroup(cluster, joining.group)).toMatchObject({ assignor: 'cooperative-sticky' })
+      if ('epochs' in former) for (const [name, epoch] of former.epochs) expect(epochs.get(name)).toBe(epoch)
+
+      written.push(...(await write(names, 'together')))
+      await until('both read what came', () => valuesOf(...members).length >= written.length)
+      await former.leave()
+      members.shift()
+      await untilHeld([latter], all)
+      written.push(...(await write(names, 'inherited')))
+      await until('the second read the rest', () => valuesOf(former, latter).length >= written.length)
+      expect([...doubled]).toEqual([])
+      expect(valuesOf(former, latter)).toEqual(written.sort())
+      await latter.leave()
+      expect([...former.problems(), ...latter.problems()]).toEqual([])
+    },
   )
 })
 

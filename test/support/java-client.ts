@@ -157,7 +157,8 @@ function line(step: JavaStep): string {
 export interface JavaMemberOptions {
   readonly group: string
   readonly topics: readonly string[]
-  readonly assignor?: 'range' | 'roundrobin' | 'sticky' | 'cooperative-sticky'
+  /** `default`: what the client offers when nothing is set, range and cooperative-sticky. */
+  readonly assignor?: 'range' | 'roundrobin' | 'sticky' | 'cooperative-sticky' | 'default'
   /** Consumer properties, as `group.instance.id` or `session.timeout.ms`. */
   readonly properties?: Readonly<Record<string, string | number>>
 }
@@ -191,7 +192,7 @@ export async function startJavaMember(
   const settings = [
     bootstrap(target),
     `group.id=${group}`,
-    `partition.assignment.strategy=${assignors[assignor]}`,
+    ...(assignor === 'default' ? [] : [`partition.assignment.strategy=${assignors[assignor]}`]),
     ...Object.entries(properties).map(([name, value]) => `${name}=${value}`),
   ]
   const child = startJava(await withKafkaTool(target.installation), kafkaTool, ['member', ...settings, ...topics])

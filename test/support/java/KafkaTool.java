@@ -22,6 +22,7 @@ import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.clients.producer.RecordMetadata;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.errors.RebalanceInProgressException;
 import org.apache.kafka.common.header.Header;
 import org.apache.kafka.common.header.internals.RecordHeader;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
@@ -192,6 +193,7 @@ public final class KafkaTool {
         try (KafkaConsumer<byte[], byte[]> consumer = consumer(properties)) {
             consumer.subscribe(topics, new ConsumerRebalanceListener() {
                 public void onPartitionsRevoked(Collection<TopicPartition> partitions) {
+                    commit(consumer);
                     tell("revoked", partitions);
                 }
 
@@ -209,9 +211,18 @@ public final class KafkaTool {
                     print("record", record);
                     any = true;
                 }
-                if (any) consumer.commitSync();
+                if (any) commit(consumer);
                 OUT.flush();
             }
+            commit(consumer);
+        }
+    }
+
+    private static void commit(KafkaConsumer<byte[], byte[]> consumer) {
+        try {
+            consumer.commitSync();
+        } catch (RebalanceInProgressException e) {
+            // A cooperative group rebalances; positions are committed with the next records, or when they are given up.
         }
     }
 
