@@ -1,4 +1,5 @@
 import type { MemoryCluster } from '../../src/drivers/memory/memory-cluster.js'
+import type { StoredBatch } from '../../src/drivers/memory/log/stored-batch.js'
 import { tdHeader } from '../../src/message/headers.js'
 import { headerText } from '../../src/message/origin.js'
 import { partitionKey, type TopicPartition } from '../../src/message/topic-partition.js'
@@ -54,11 +55,17 @@ export function delayTopicsOf({ delays }: Plan, topic: string, group: string): r
   return (delays?.delaysMs ?? []).map((ms) => delayTopicName(topic, group, delayText(ms)))
 }
 
+interface DecodedLog {
+  readonly length: number
+  readonly last: StoredBatch | undefined
+  readonly records: readonly ReceivedRecord[]
+}
+
 /** What stands in the delay topics of one group, and what follows from it. */
 export class DelayTopics {
   readonly #sources = new Map<string, string>()
-  /** What was decoded of a log, and when. */
-  readonly #logs = new Map<string, { readonly end: number; readonly records: readonly ReceivedRecord[] }>()
+  /** What was decoded of a log, and of which: one that was cut and has grown again may have as many batches. */
+  readonly #logs = new Map<string, DecodedLog>()
 
   constructor(
     private readonly group: string,
@@ -131,10 +138,11 @@ export class DelayTopics {
     const key = partitionKey(topic, partition)
     const known = this.#logs.get(key)
     const batches = this.cluster.batches(topic, partition)
-    const end = batches.length
-    if (known?.end === end) return known.records
+    const { length } = batches
+    const last = batches.at(-1)
+    if (known?.length === length && known.last === last) return known.records
     const records = readable(this.cluster, topic, partition, this.plan.isolation)
-    this.#logs.set(key, { end, records })
+    this.#logs.set(key, { length, last, records })
     return records
   }
 }
