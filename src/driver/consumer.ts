@@ -14,8 +14,13 @@ export type AssignorName = 'cooperative-sticky' | 'sticky' | 'range' | 'roundrob
 export interface ConsumerSettings extends ClientSettings {
   /** `null` reads every partition of the topics without a group; `commit` is then refused. */
   readonly groupId: string | null
-  /** Static membership: no LeaveGroup on close, the partitions wait for this id until the session times out. */
+  /** Static membership: a restart within the session has its partitions again. */
   readonly groupInstanceId: string | null
+  /**
+   * Does the member leave its group when it stops? If not, its partitions wait for it until the session times out.
+   * Missing: it leaves, unless it has an instance id.
+   */
+  readonly leavesGroup?: boolean | undefined
   readonly topics: readonly string[]
   /**
    * Read beside `topics`: all topics of the cluster that one of the patterns matches, now and later, but Kafka's internal
@@ -202,7 +207,7 @@ export interface DriverConsumer {
   endOf(partition: TopicPartition): KnownEnd | null
   facts(): DriverConsumerFacts
   /**
-   * Revokes everything through the listener (awaited, at most until `deadline`), leaves the group (not with a static id)
+   * Revokes everything through the listener (awaited, at most until `deadline`), leaves the group (`leavesGroup`)
    * and destroys the sockets. A rebalance meanwhile shortens the drain; the consumer does not join again. Called again, the
    * earliest deadline counts.
    */

@@ -140,6 +140,7 @@ function ofConsumer(consumer: ConsumerFacts, now: number, silent: boolean): Heal
  * | in the group | was in it | its way in                | reason |
  * |--------------|-----------|---------------------------|--------|
  * | yes          |           |                           | `coordinator-gone` when no heartbeat was answered for long |
+ * | no           |           | waits for the session of who had its instance id before | `predecessor-not-gone` |
  * | no, for long |           | joins, and all brokers answer | `join-stuck` |
  * | no, for long | yes       | any other                 | `session-lost` |
  * | no, for long | no        | any other                 | `coordinator-gone` |
@@ -154,6 +155,8 @@ function ofMembership({ group, driver, troubles }: ConsumerFacts, now: number, s
     return isLate ? [reason('coordinator-gone', { since: lastHeartbeatAt, group })] : []
   }
   const outside = troubles.find(({ kind }) => kind === 'outside-group')
+  if (state === 'waiting-for-predecessor')
+    return [reason('predecessor-not-gone', { since: outside?.since ?? null, group })]
   if (outside === undefined) return []
   const { since } = outside
   if (!silent && (state === 'joining' || state === 'syncing')) return [reason('join-stuck', { since, group })]

@@ -20,6 +20,7 @@ export type HealthCode =
   | 'coordinator-gone'
   | 'session-lost'
   | 'join-stuck'
+  | 'predecessor-not-gone'
   | 'fetch-unanswered'
   | 'partition-without-start'
   | 'partition-stopped'
@@ -64,6 +65,7 @@ interface Words {
  * | `coordinator-gone` | a member whose heartbeats were not answered for 12 s, or one that never was in its group and asks for its coordinator |
  * | `session-lost` | out of the group for 10 s, was in it, and does not find its coordinator |
  * | `join-stuck` | out of the group for 10 s, and its join is not answered: it waits for other members |
+ * | `predecessor-not-gone` | its join is refused for another process of its instance id |
  * | `fetch-unanswered`, `topic-unavailable`, `commit-delayed`, `readers-held-up`, `watermark-held`, `schema-missing`, `delay-topic-failing`, `outbox-unreachable`, `outbox-not-sent` | the trouble |
  * | `partition-without-start` | `startless`, once the trouble counts |
  * | `partition-stopped` | a partition stopped at a record |
@@ -121,6 +123,12 @@ export const reasons: Readonly<Record<HealthCode, Words>> = {
     gravity: 'not-ready',
     text: 'a member waits in the join of its group, for others that do not come',
     remedy: 'look for members that hang or were killed; a stable groupInstanceId spares the wait after a restart',
+  },
+  'predecessor-not-gone': {
+    gravity: 'not-ready',
+    text: 'the group still has a member of the same groupInstanceId, which went without leaving or runs still',
+    remedy:
+      'wait for the end of its session (45 s unless the group has another), or stop the process that has the name',
   },
   'fetch-unanswered': {
     gravity: 'degraded',

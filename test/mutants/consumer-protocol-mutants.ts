@@ -55,7 +55,7 @@ export const consumerProtocolMutants: readonly Mutant[] = [
   {
     name: 'a static member leaves for good',
     file: 'src/protocol/group/consumer/member.ts',
-    find: 'groupInstanceId === null ? memberEpochs.leaves : memberEpochs.leavesForAWhile',
+    find: 'isForGood ? memberEpochs.leaves : memberEpochs.leavesForAWhile',
     replace: 'memberEpochs.leaves',
     why: 'each restart moves its partitions to others and back',
     units,

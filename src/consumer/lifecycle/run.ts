@@ -140,6 +140,7 @@ export class ConsumerRun {
       troubles,
       groupId: options.group,
       groupInstanceId: options.groupInstanceId,
+      leavesGroup: options.leaveGroup,
       topics: [...namesOf(options.topics), ...[...(delayTopics?.ofTopic.values() ?? [])].flat()],
       matching: this.#matching(),
       companions: delayTopics?.ofTopic,

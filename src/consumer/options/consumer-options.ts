@@ -128,8 +128,14 @@ export interface ConsumerSettingsOptions<Topics extends readonly Topic[] = reado
    * the end of the stall. Default 30,000; 0 logs none.
    */
   readonly stallWarningMs?: number | undefined
-  /** A name for static membership. Default none. */
+  /** A name for static membership: who comes again under it within the session has its partitions at once. Default none. */
   readonly groupInstanceId?: string | null | undefined
+  /**
+   * Does a member leave its group when it closes? Who leaves hands its partitions over at once; those of one that stays wait
+   * for its session to end, or under `groupInstanceId` for the next process of that name. Default: leaves without a
+   * `groupInstanceId`, stays with one.
+   */
+  readonly leaveGroup?: boolean | undefined
   /**
    * Who divides the partitions: a member of the group (`classic`), or its coordinator (`consumer`, Kafka 4.0 and later, where
    * the broker sets session timeout, heartbeat interval and assignors). `auto` takes what the cluster has agreed on when this

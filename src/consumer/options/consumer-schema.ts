@@ -157,6 +157,10 @@ const optionFields = {
     .nullable()
     .default(null)
     .describe('a name for static membership: a restart within the session timeout keeps its partitions'),
+  leaveGroup: z
+    .boolean()
+    .optional()
+    .describe('a member that closes leaves its group; by default it does unless it has a groupInstanceId'),
   groupProtocol: z
     .enum(['classic', 'consumer', 'auto'])
     .default('classic')
@@ -282,5 +286,8 @@ export function checkTogether(options: z.output<z.ZodObject<typeof optionFields>
   if (twice !== undefined) refuse(['topics'], `each topic once; ${twice} is there twice`)
   if (options.group === null && options.groupInstanceId !== null) {
     refuse(['groupInstanceId'], 'nothing: without a group there is no membership')
+  }
+  if (options.group === null && options.leaveGroup !== undefined) {
+    refuse(['leaveGroup'], 'nothing: without a group there is nothing to leave')
   }
 }

@@ -1,5 +1,5 @@
 import type { GroupMemberIdentity } from '../../connection/requests/groups.js'
-import type { StartPosition } from '../../driver/consumer.js'
+import type { ConsumerSettings, StartPosition } from '../../driver/consumer.js'
 import type { TidemarkError } from '../../errors.js'
 import type { TopicPartition } from '../../message/topic-partition.js'
 
@@ -66,4 +66,9 @@ export interface MembershipEvents {
   /** These are gone already. */
   lost(partitions: readonly TopicPartition[]): void
   failed(error: TidemarkError): void
+}
+
+/** Is it told to the group that a member goes? One with an instance id is expected back, unless it was said otherwise. */
+export function leavesGroup(settings: Pick<ConsumerSettings, 'groupInstanceId' | 'leavesGroup'>): boolean {
+  return settings.leavesGroup ?? settings.groupInstanceId === null
 }

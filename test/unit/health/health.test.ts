@@ -117,6 +117,23 @@ describe('health', () => {
       await messaging.close()
     }))
 
+  it('says at once that a member waits for the session of who had its instance id before', () =>
+    simulated(async (simulation) => {
+      const { cluster, clock } = simulation
+      cluster.createTopic('t', { replicationFactor: 3 })
+      const named = { groupProtocol: 'consumer', groupInstanceId: 'i', sessionTimeoutMs: undefined } as const
+      const dead = await reading(simulation, 'dead', named)
+      dead.process.crash()
+      const messaging = open(simulation.process('one'))
+      const started = messaging.consumer({ group: 'g', topics: [t], handle: () => undefined, ...named }).start()
+      await clock.sleep(seconds)
+      expect(codesOf(messaging)).toEqual(['consumer-starting', 'predecessor-not-gone'])
+      await started
+      await clock.sleep(seconds)
+      expect(codesOf(messaging)).toEqual([])
+      await messaging.close()
+    }))
+
   it('says that nobody can tell where partitions start', () =>
     simulated(async (simulation) => {
       const { cluster, clock } = simulation

@@ -12,7 +12,7 @@ import type { ConsumeContext } from '../../cluster/client-context.js'
 import type { CoordinatorLine } from '../../cluster/coordinator-line.js'
 import { Denials } from '../../cluster/denials.js'
 import { fatalGroupError, judgeGroupCode } from '../codes.js'
-import type { Membership, MembershipEvents, MembershipFacts } from '../membership.js'
+import { leavesGroup, type Membership, type MembershipEvents, type MembershipFacts } from '../membership.js'
 import { PartitionsAtFirst } from '../partitions-at-first.js'
 import { GroupEntry, type EntryStep, type Joined, type Synced } from './entry.js'
 import { keepAlive } from './heartbeat.js'
@@ -378,14 +378,13 @@ export class ClassicMember implements Membership {
     this.#machine.to('stopped')
   }
 
-  /** A static member is expected back. */
   async #leave(): Promise<void> {
-    const isKnown = this.#memberId !== '' && this.#context.settings.groupInstanceId === null
-    if (isKnown) {
-      const { requestTimeoutMs } = this.#context.settings
-      const deadline = Math.min(this.#stopDeadline, this.#context.runtime.clock.now() + requestTimeoutMs)
-      await this.#entry.leave(this.#memberId, deadline)
-    }
+    const { requestTimeoutMs } = this.#context.settings
+    // Whoever has our name now would have to refuse it.
+    const isFenced = this.#failure?.code === 'fenced-instance-id'
+    if (this.#memberId === '' || isFenced || !leavesGroup(this.#context.settings)) return
+    const deadline = Math.min(this.#stopDeadline, this.#context.runtime.clock.now() + requestTimeoutMs)
+    await this.#entry.leave(this.#memberId, deadline)
   }
 }
 

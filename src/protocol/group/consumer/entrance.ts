@@ -59,6 +59,11 @@ export class Entrance {
     return this.#state
   }
 
+  /** Does the way in wait for the session of who had our instance id before? */
+  get waitsForPredecessor(): boolean {
+    return this.#predecessorSince !== null
+  }
+
   /** What the last join met. */
   get trouble(): TidemarkError | string | null {
     return this.#trouble

@@ -7,7 +7,7 @@ import { tell } from '../../../telemetry/tell.js'
 import type { ConsumeContext } from '../../cluster/client-context.js'
 import type { CoordinatorLine } from '../../cluster/coordinator-line.js'
 import { Denials } from '../../cluster/denials.js'
-import type { Membership, MembershipEvents, MembershipFacts } from '../membership.js'
+import { leavesGroup, type Membership, type MembershipEvents, type MembershipFacts } from '../membership.js'
 import { PartitionsAtFirst } from '../partitions-at-first.js'
 import { judgeMembersCommit } from './codes.js'
 import { Entrance, type Entered } from './entrance.js'
@@ -37,6 +37,9 @@ const moves: Moves<MemberState> = {
   stopped: [],
   failed: ['stopped'],
 }
+
+/** What facts call `joining` while the session of who had our instance id before has to end. */
+const awaitsPredecessor = 'waiting-for-predecessor'
 
 /** Part of the rebalance timeout that giving partitions up may take; then the coordinator must have heard of it. */
 const drainShare = 0.6
@@ -147,13 +150,17 @@ export class ConsumerMember implements Membership {
 
   facts(): MembershipFacts {
     return {
-      state: this.#machine.current,
+      state: this.#isKeptOut() ? awaitsPredecessor : this.#machine.current,
       memberId: this.#memberId,
       generationId: this.#term?.epoch ?? -1,
       // From Kafka 4.3 on a commit under a lower epoch is taken for what was assigned before.
       commitsAs: this.#memberId,
       lastHeartbeatAt: this.#lastHeartbeatAt,
     }
+  }
+
+  #isKeptOut(): boolean {
+    return this.#machine.is('joining') && this.#entrance.waitsForPredecessor
   }
 
   async #run(): Promise<void> {
@@ -305,12 +312,14 @@ export class ConsumerMember implements Membership {
     this.#machine.to('stopped')
   }
 
-  /** A static member is expected back. Nobody depends on the answer: without it the session times out. */
+  /** Nobody depends on the answer: without it the session times out. */
   async #leave(): Promise<void> {
-    if (this.#entrance.state === 'outside') return
     const { groupInstanceId, requestTimeoutMs, logger } = this.#context.settings
+    const isForGood = leavesGroup(this.#context.settings)
+    // Only who has a name can say that it comes back.
+    if (this.#entrance.state === 'outside' || (groupInstanceId === null && !isForGood)) return
     const deadline = Math.min(this.#stopDeadline, this.#context.runtime.clock.now() + requestTimeoutMs)
-    const epoch = groupInstanceId === null ? memberEpochs.leaves : memberEpochs.leavesForAWhile
+    const epoch = isForGood ? memberEpochs.leaves : memberEpochs.leavesForAWhile
     const { kind } = await this.#heartbeats.leave(epoch, deadline)
     if (kind === 'answered') tell(this.#context.settings, { kind: 'left', memberId: this.#memberId })
     else logger.debug({ group: this.#line.key, kind }, 'leaving got no good answer; the session will time out')

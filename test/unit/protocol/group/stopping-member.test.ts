@@ -16,12 +16,14 @@ beforeEach(() => {
   opened = 0
 })
 
+const divided = { groupProtocol: 'consumer' } as const
+
 /** Heartbeat 1 s, session 10 s, rebalance 20 s: a rebalance leaves a drain 11 s. */
 const rebalanceDrainMs = 20_000 * 0.6 - 1_000
 
 function member(settings: Partial<ConsumerSettings> = {}) {
   const connection = cluster.connectionFactory().open(`member-${(opened += 1)}`)
-  return new ConsumerHarness(connection, clock, settings)
+  return new ConsumerHarness(connection, clock, settings, opened)
 }
 
 /** A member whose drain goes on until the latest deadline it was given, then commits; with the deadlines it was given. */
@@ -84,6 +86,36 @@ describe('a member that stops', () => {
     expect(slow.consumer.facts().state).toBe('stopped')
     expect(newcomer.held()).toEqual(['t-0', 't-1'])
     expect(clock.now() - begun).toBeLessThanOrEqual(4_200)
+  })
+
+  it.each([
+    { who: 'classic member', settings: {}, leaves: undefined, handsOver: true },
+    { who: 'classic member', settings: {}, leaves: false, handsOver: false },
+    { who: 'static classic member', settings: { groupInstanceId: 'i' }, leaves: undefined, handsOver: false },
+    { who: 'static classic member', settings: { groupInstanceId: 'i' }, leaves: true, handsOver: true },
+    { who: 'consumer member', settings: divided, leaves: undefined, handsOver: true },
+    { who: 'consumer member', settings: divided, leaves: false, handsOver: false },
+    {
+      who: 'static consumer member',
+      settings: { ...divided, groupInstanceId: 'i' },
+      leaves: undefined,
+      handsOver: false,
+    },
+    { who: 'static consumer member', settings: { ...divided, groupInstanceId: 'i' }, leaves: true, handsOver: true },
+  ])('as a $who with leavesGroup $leaves hands over at once: $handsOver', async ({ settings, leaves, handsOver }) => {
+    const groupProtocol = 'groupProtocol' in settings ? settings.groupProtocol : 'classic'
+    const other = member({ groupProtocol, sessionTimeoutMs: 45_000 })
+    const leaving = member({ ...settings, leavesGroup: leaves, sessionTimeoutMs: 45_000 })
+    await other.start()
+    await leaving.start()
+    await clock.advance(12_000)
+    expect([other.held().length, leaving.held().length]).toEqual([1, 1])
+    await leaving.stop()
+    await clock.advance(11_000)
+    expect(other.held()).toHaveLength(handsOver ? 2 : 1)
+    await clock.advance(45_000)
+    expect(other.held()).toHaveLength(2)
+    await other.stop()
   })
 
   it('and is told to stop sooner does so', async () => {
