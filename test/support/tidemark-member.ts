@@ -16,6 +16,7 @@ import { partitionKey } from '../../src/message/topic-partition.js'
 import { silentLogger } from '../../src/telemetry/logger.js'
 import { noMetrics } from '../../src/telemetry/metrics.js'
 import { systemClock } from '../../src/runtime/clock.js'
+import { delay } from './waiting.js'
 import { Troubles } from '../../src/telemetry/troubles.js'
 
 const defaults: ConsumerSettings = {
@@ -38,6 +39,10 @@ const defaults: ConsumerSettings = {
   metadataMaxAgeMs: 60_000,
 }
 
+/** A commit that is pending is tried again after so long, and so often. */
+const putOffMs = 20
+const mostPutOff = 250
+
 export interface HandledRecord {
   /** As `topic-partition`. */
   readonly from: string
@@ -52,7 +57,7 @@ export interface TidemarkMember {
   readonly records: readonly HandledRecord[]
   /** What the listener was told by `failed` and `partitionFailed`. */
   readonly problems: readonly TidemarkError[]
-  /** Fates of commits, other than `committed`. */
+  /** Fates of commits that are final, other than `committed`, and of those that were pending for long. */
   readonly commitFailures: readonly CommitOutcome[]
   start(withinMs?: number): Promise<void>
   stop(withinMs?: number): Promise<void>
@@ -69,13 +74,26 @@ export function tidemarkMember(driver: Driver, settings: Partial<ConsumerSetting
   const commitAll = (): Promise<void> => (committing ??= commitUntilNothingIsLeft().finally(() => (committing = null)))
 
   async function commitUntilNothingIsLeft(): Promise<void> {
-    while (toCommit.size > 0) {
+    for (let putOff = 0; toCommit.size > 0;) {
       const offsets = [...toCommit.values()]
       toCommit.clear()
       const outcomes = await consumer.commit(offsets, systemClock.now() + 5_000)
-      commitFailures.push(...outcomes.filter((outcome) => outcome !== 'committed'))
+      // While the group rebalances it takes none.
+      const mayWait = putOff < mostPutOff
+      commitFailures.push(...outcomes.filter((fate) => fate !== 'committed' && !(fate === 'pending' && mayWait)))
+      const pending = offsets.filter((_, at) => outcomes[at] === 'pending')
+      if (pending.length === 0 || !mayWait) continue
+      putOff += 1
+      await delay(putOffMs)
+      for (const offset of pending) {
+        const from = partitionKey(offset.topic, offset.partition)
+        if (!toCommit.has(from) && isOurs(offset)) toCommit.set(from, offset)
+      }
     }
   }
+
+  const isOurs = ({ topic, partition, epoch }: OffsetToCommit) =>
+    consumer.assignment().some((one) => one.topic === topic && one.partition === partition && one.epoch === epoch)
 
   const listener: ConsumerListener = {
     assigned: () => Promise.resolve(),
