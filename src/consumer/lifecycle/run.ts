@@ -166,8 +166,11 @@ export class ConsumerRun {
 
   /** Is all that is ours among the partitions? */
   #knowsAll(): boolean {
-    const facts = this.#driver?.facts()
-    return facts?.hasAssignment === true && (facts.startless?.length ?? 0) === 0
+    if (this.#driver === null) return false
+    const { hasAssignment, startless = [] } = this.#driver.facts()
+    if (!hasAssignment || startless.length === 0) return hasAssignment
+    const deleted = deletedTopics(this.#driver)
+    return startless.every(({ topic }) => deleted.has(topic))
   }
 
   #requireDriver(): DriverConsumer {

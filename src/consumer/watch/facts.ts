@@ -13,6 +13,7 @@ import type { OwnedPartition, PartitionState } from '../partition/owned-partitio
 import type { Unavailable, WaitsFor } from '../../telemetry/events.js'
 import type { DrainReport } from '../../telemetry/drain-report.js'
 import type { StandingTrouble } from '../../telemetry/troubles.js'
+import { deletedTopics } from './deleted-topics.js'
 import type { Progress } from './stall-watch.js'
 
 /** One partition as it stands. Offsets are next offsets; times are wall time, ms since the Unix epoch. */
@@ -28,7 +29,7 @@ export interface PartitionFacts extends TopicPartition {
   /** End of the log, of what may be read under the isolation level, as a broker told it at `endOffsetAt`; `null` until one has. */
   readonly end: number | null
   readonly endOffsetAt: number | null
-  /** Offsets between `settled` and `end`; `null` while the end is not known. */
+  /** Offsets between `settled` and `end`; `null` while the end is not known. Of a deleted topic what was fetched and is not settled. */
   readonly lag: number | null
   /** Received and not settled. */
   readonly unsettled: number
@@ -90,7 +91,7 @@ export type PartsFacts = Omit<
 
 interface FactsParts {
   readonly partitions: readonly OwnedPartition[]
-  readonly driver: () => Pick<DriverConsumer, 'endOf'>
+  readonly driver: () => Pick<DriverConsumer, 'endOf' | 'facts'>
   readonly dispatch: { readonly running: number }
   readonly settler: { readonly late: number }
   readonly running: { readonly oldestStartedAt: number | null; readonly overrunning: number }
@@ -105,8 +106,12 @@ interface FactsParts {
 export function partsFacts(parts: FactsParts): PartsFacts {
   const { partitions, driver, dispatch, settler, running, ledger, drains, stallWatch, gauges, ordering, clock } = parts
   const { oldestStartedAt } = running
+  const deleted = partitions.length === 0 ? null : deletedTopics(driver())
   return {
-    partitions: partitions.map((one) => partitionFacts(one, driver().endOf(one), stallWatch.progressOf(one), clock)),
+    partitions: partitions.map((one) => {
+      const told = partitionFacts(one, driver().endOf(one), stallWatch.progressOf(one), clock)
+      return deleted?.has(one.topic) === true ? { ...told, lag: one.heldRecords } : told
+    }),
     inFlight: gauges.inFlight,
     running: dispatch.running,
     oldestHandlerStartedAt: oldestStartedAt === null ? null : wallTimeOf(clock, oldestStartedAt),

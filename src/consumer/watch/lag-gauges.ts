@@ -2,10 +2,11 @@ import type { DriverConsumer } from '../../driver/consumer.js'
 import type { Clock } from '../../runtime/clock.js'
 import { noMetrics, type Metrics } from '../../telemetry/metrics.js'
 import type { OwnedPartition } from '../partition/owned-partition.js'
+import { deletedTopics } from './deleted-topics.js'
 
 export interface LagGaugesParts {
   readonly partitions: () => readonly OwnedPartition[]
-  readonly driver: () => Pick<DriverConsumer, 'endOf'>
+  readonly driver: () => Pick<DriverConsumer, 'endOf' | 'facts'>
   readonly clock: Clock
   readonly metrics: Metrics
 }
@@ -35,19 +36,23 @@ export class LagGauges {
     if (metrics === noMetrics) return
     const owned = new Set(partitions())
     for (const partition of this.#told.keys()) if (!owned.has(partition)) this.#forget(partition, owned)
-    for (const partition of owned) this.#tellOf(partition)
+    if (owned.size === 0) return
+    const deleted = deletedTopics(this.#parts.driver())
+    for (const partition of owned) this.#tellOf(partition, deleted.has(partition.topic))
   }
 
   close(): void {
     for (const partition of this.#told.keys()) this.#forget(partition, nothing)
   }
 
-  #tellOf(partition: OwnedPartition): void {
+  /** Of a topic that was deleted what was fetched counts: the end that was told last is of nothing any more. */
+  #tellOf(partition: OwnedPartition, isDeleted: boolean): void {
     const { driver, clock, metrics } = this.#parts
     const end = driver().endOf(partition)
-    if (end === null) return
+    if (end === null && !isDeleted) return
     const told = this.#toldOf(partition)
-    const records = Math.max(0, end.offset - partition.tracker.committable)
+    const { committable } = partition.tracker
+    const records = isDeleted ? partition.heldRecords : Math.max(0, (end?.offset ?? committable) - committable)
     if (records === 0) told.caughtUpAt = clock.now()
     const sinceMs = clock.now() - told.caughtUpAt
     const ageMs = partition.settledTimestamp < 0 ? sinceMs : clock.wallTime() - partition.settledTimestamp

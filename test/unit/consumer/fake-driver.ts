@@ -31,6 +31,7 @@ export class FakeDriver implements DriverConsumer {
   lastFetchAt: number | null = null
   hasAssignment = true
   startless: readonly TopicPartition[] = []
+  deleted: readonly string[] = []
   listener!: ConsumerListener
   settings!: ConsumerSettings
   readonly #owned = new Map<string, AssignedPartition>()
@@ -157,6 +158,7 @@ export class FakeDriver implements DriverConsumer {
       lastFetchAt: this.lastFetchAt,
       hasAssignment: this.hasAssignment,
       startless: this.startless,
+      unavailableTopics: this.deleted.map((topic) => ({ topic, why: 'deleted' as const })),
     }
   }
 

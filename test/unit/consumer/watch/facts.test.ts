@@ -47,6 +47,28 @@ describe('lag', () => {
     expect(consumer.lag()).toBeNull()
   })
 
+  it('is, of a topic that was deleted, what was fetched of it and is not settled: nothing else will ever come', async () => {
+    const handler = new ManualHandler()
+    const { clock, driver, consumer } = setUp({ handle: handler.handle })
+    await consumer.start()
+    driver.deliver(await driver.assign('t', 0), records(0, 3))
+    await driver.assign('t', 1)
+    await clock.advance(0)
+    driver.ends.set('t-0', { offset: 5_000, at: clock.now() })
+    driver.startless = [{ topic: 't', partition: 2 }]
+    expect(consumer.lag()).toBeNull()
+    driver.deleted = ['t']
+    expect(consumer.lag()).toBe(3)
+    expect(consumer.facts().partitions).toMatchObject([{ end: 5_000, lag: 3 }, { lag: 0 }])
+    for (const offset of [0, 1, 2]) {
+      handler.end(offset)
+      await clock.advance(0)
+    }
+    expect(consumer.lag()).toBe(0)
+    driver.deleted = []
+    expect(consumer.lag()).toBeNull()
+  })
+
   it('counts what was fetched and is not settled', async () => {
     const handler = new ManualHandler()
     const { clock, driver, consumer } = setUp({ handle: handler.handle, order: 'none', concurrency: 2 })
