@@ -48,6 +48,8 @@ export interface ConsumerSettings extends ClientSettings {
   readonly heartbeatIntervalMs: number
   readonly requestTimeoutMs: number
   readonly isolation: IsolationLevel
+  /** Where this reader is, as brokers' `broker.rack` says it. Missing: leaders alone are read. */
+  readonly rackId?: string | undefined
   readonly from: StartPosition
   readonly onOutOfRange: 'stop' | 'earliest' | 'latest'
   readonly fetch: {

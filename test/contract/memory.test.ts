@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { casesFor, runContractCase } from '../../src/testing/contract/contract-case.js'
 import { driverContract } from '../../src/testing/contract/driver-contract.js'
 import { casesOfGroups, withConsumerProtocol } from './consumer-protocol.js'
+import { casesOfReading, inRack } from './in-rack.js'
 import { memoryHost } from './memory-host.js'
 
 const { offered, notOffered } = casesFor(driverContract, memoryHost().host.abilities)
@@ -22,6 +23,16 @@ describe('the driver contract on the in-process cluster', () => {
           await close()
         })
       }
+    })
+  }
+})
+
+describe('reading from the nearest replica', () => {
+  for (const contractCase of casesOfReading) {
+    it(contractCase.name, async () => {
+      const { host, clock, close } = memoryHost({ racks: ['a', 'b', 'c'] })
+      await clock.runUntil(runContractCase(contractCase, inRack('b', host)))
+      await close()
     })
   }
 })

@@ -19,6 +19,8 @@ export interface FetchRequest {
   readonly minBytes: number
   readonly maxBytes: number
   readonly isolation: IsolationLevel
+  /** Where the reader is, in the words of the brokers' `broker.rack`; missing or empty: nobody is to be sent elsewhere. */
+  readonly rackId?: string | undefined
   readonly partitions: readonly FetchPartition[]
 }
 /** A record batch as stored, its checksum verified. May begin before the asked offset; its records may have holes. */
@@ -53,6 +55,8 @@ export interface FetchedPartition extends TopicPartition, WithError {
   readonly unreadable: Unreadable | null
   /** Encoded size of this partition's part of the answer. */
   readonly sizeBytes: number
+  /** A follower nearer to the reader's rack, which is to be asked instead; -1 or missing: none. Told by leaders alone. */
+  readonly preferredReadReplica?: number | undefined
   /** Told by brokers from Kafka 3.7 on with the error that they do not lead it, or not in that epoch. */
   readonly currentLeader?: LeaderHint | undefined
 }

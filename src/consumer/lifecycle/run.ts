@@ -152,6 +152,7 @@ export class ConsumerRun {
       heartbeatIntervalMs: options.heartbeatIntervalMs,
       requestTimeoutMs: options.requestTimeoutMs,
       isolation: options.isolation,
+      rackId: options.rackId,
       from: startPosition(options.from),
       onOutOfRange: options.onOutOfRange,
       fetch: options.fetch,

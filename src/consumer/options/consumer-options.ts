@@ -161,6 +161,12 @@ export interface ConsumerSettingsOptions<Topics extends readonly Topic[] = reado
         readonly partitionMaxBytes?: number | undefined
       }
     | undefined
+  /**
+   * The rack or zone this consumer runs in, as the brokers' `broker.rack` names it: records are then fetched from a replica of
+   * the same rack where the brokers' `replica.selector.class` allows it, and from the leader otherwise. Default: leaders alone.
+   * Docs: guides/following-the-cluster.md.
+   */
+  readonly rackId?: string | undefined
   /** Default `read-uncommitted`. */
   readonly isolation?: IsolationLevel | undefined
   /**

@@ -178,6 +178,13 @@ const optionFields = {
     .default(['cooperative-sticky', 'sticky'])
     .describe('how a group shares partitions, in order of preference'),
   fetch: fetchSchema.prefault({}).describe('sizes and waits of fetch requests'),
+  rackId: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      "the rack or zone this consumer runs in, as the brokers' broker.rack names it: the nearest replica is read",
+    ),
   isolation: z
     .enum(['read-uncommitted', 'read-committed'])
     .default('read-uncommitted')

@@ -83,6 +83,7 @@ export class MemoryCluster {
         transactionCheckMs: options.transactionCheckMs ?? 10_000,
         maxTransactionTimeoutMs: options.maxTransactionTimeoutMs ?? 900_000,
         firstProducerEpoch: options.firstProducerEpoch ?? 0,
+        racks: options.racks ?? [],
       },
       this.runtime,
       options.transactionVersion ?? 2,

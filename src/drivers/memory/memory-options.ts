@@ -45,6 +45,8 @@ export interface MemoryClusterOptions {
   readonly groupVersion?: 0 | 1 | undefined
   /** Epoch of the first producer of a transactional id. Default 0; ids are used up at 32766. */
   readonly firstProducerEpoch?: number | undefined
+  /** `broker.rack` of each broker, in order: a consumer with a `rackId` reads from a replica of its rack. Default: none. */
+  readonly racks?: readonly string[] | undefined
   /** What tells this cluster from another one that has a topic of the same name. Default `memory`. */
   readonly clusterId?: string | undefined
 }
@@ -91,6 +93,7 @@ const clusterRules: Rules<MemoryClusterOptions> = {
   transactionVersion,
   groupVersion: { expected: '0 or 1', accepts: (value) => value === 0 || value === 1 },
   firstProducerEpoch: wholeNumber(0),
+  racks: { expected: 'a list of names, one for each broker', accepts: isListOfNames },
   clusterId,
 }
 
@@ -121,6 +124,10 @@ export function requireTopicOptions(name: string, options: TopicOptions): void {
 
 function isDuration(value: unknown): value is number {
   return typeof value === 'number' && value >= 0
+}
+
+function isListOfNames(value: unknown): boolean {
+  return Array.isArray(value) && value.every((name) => typeof name === 'string' && name !== '')
 }
 
 function isLatency(value: unknown): boolean {

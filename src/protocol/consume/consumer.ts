@@ -104,8 +104,8 @@ class ProtocolConsumer implements DriverConsumer {
     this.#companions = new Companions(settings.companions)
     const line = settings.groupId === null ? null : new CoordinatorLine(context, settings.groupId)
     this.#fetcher = new Fetcher(context, {
-      endSeen: (fetched) => {
-        this.#ends.seen(fetched)
+      endSeen: (fetched, by) => {
+        this.#ends.seen(fetched, by)
         this.#heldUp.seen(fetched)
       },
       records: (fetched) => gate.records(fetched),

@@ -4,6 +4,7 @@ import type { AssignedPartition } from '../../driver/consumer.js'
 import type { Timer } from '../../runtime/clock.js'
 import type { EpochRange } from '../../offsets/leader-epochs.js'
 import { EpochLine } from './epoch-line.js'
+import { ReadSource } from './read-source.js'
 
 /** Can this partition be asked for, as far as the cluster is concerned? */
 type FetchHealth =
@@ -36,12 +37,20 @@ export interface Place {
 
 const unknownPlace: Place = { topicId: null, leaderEpoch: -1, epochs: [] }
 
-/** What was asked of one partition: the answer counts only while nobody has set the position meanwhile. */
-export interface Asked {
+/** Whom one partition was asked of. */
+export interface Question {
   readonly partition: FetchCursor
-  readonly token: number
-  /** Who was asked, in which epoch. */
+  /** Who led when it was asked, in which epoch. */
   readonly leader: LeaderHint
+  /** Who was asked. */
+  readonly node: number
+}
+
+/** What was asked of one partition: the answer counts only while nobody has set the position meanwhile. */
+export interface Asked extends Question {
+  readonly token: number
+  /** Where it stood: another broker that was asked as well may have answered first. */
+  readonly position: number
 }
 
 /** One assigned partition as the fetcher sees it. */
@@ -60,6 +69,8 @@ export class FetchCursor {
   health: FetchHealth = { kind: 'held' }
   /** Raised whenever the position is set from outside: an answer to a question with an older token is dropped. */
   token = 0
+  /** Whom it is fetched from. */
+  readonly source = new ReadSource()
   /** Failures in a row. */
   failures = 0
   /** From where on the log was found to be cut, until somebody says where reading goes on. */

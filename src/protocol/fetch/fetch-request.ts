@@ -7,6 +7,7 @@ export function fetchRequest(
   cursors: readonly FetchCursor[],
   maxWaitMs: number,
   { fetch, isolation }: Pick<ConsumerSettings, 'fetch' | 'isolation'>,
+  rackId: string,
 ): FetchRequest {
   const { minBytes, maxBytes, partitionMaxBytes } = fetch
   const partitions = cursors.map(({ assigned, topicId, checkedEpoch, position }) => {
@@ -14,14 +15,14 @@ export function fetchRequest(
     const currentLeaderEpoch = checkedEpoch ?? -1
     return { topic, topicId, partition, currentLeaderEpoch, fetchOffset: position, partitionMaxBytes }
   })
-  return { api: 'fetch', maxWaitMs, minBytes, maxBytes, isolation, partitions }
+  return { api: 'fetch', maxWaitMs, minBytes, maxBytes, isolation, rackId, partitions }
 }
 
 /**
  * How long a broker may wait for records. A paused partition cannot be asked for before the answer is there, so that is
  * no longer than it has been paused already: a short pause is not made long, a long one costs few requests.
  *
- * @param cursors all that the broker leads.
+ * @param cursors all that are fetched from the broker.
  */
 export function patience(cursors: readonly FetchCursor[], maxWaitMs: number, now: number): number {
   let waitMs = maxWaitMs

@@ -4,8 +4,8 @@ import type { TidemarkError } from '../../errors.js'
 import type { Loss } from './place-check.js'
 
 export interface FetcherEvents {
-  /** A broker told where the log ends. */
-  endSeen(fetched: FetchedPartition): void
+  /** A broker told where the log ends; a follower, how far it has copied it. */
+  endSeen(fetched: FetchedPartition, by: 'leader' | 'follower'): void
   records(fetched: FetchedRecords): void
   /** The position is not in the log, or not in this one. The partition waits for `seek` or `fail`. */
   outOfRange(partition: AssignedPartition, position: number, loss: Loss): void

@@ -6,24 +6,19 @@ import type { TidemarkError } from '../../errors.js'
 import { DriverError } from '../../errors.js'
 import { partitionKey, type TopicPartition } from '../../message/topic-partition.js'
 import type { EpochRange } from '../../offsets/leader-epochs.js'
-import { exponential } from '../../runtime/backoff.js'
 import type { Runtime } from '../../runtime/runtime.js'
-import { SupervisedLoop } from '../../runtime/supervised-loop.js'
-import { tell } from '../../telemetry/tell.js'
 import { brokerBackoff } from '../cluster/broker-backoff.js'
 import type { ConsumeContext } from '../cluster/client-context.js'
 import type { Cluster } from '../cluster/cluster.js'
 import { Denials } from '../cluster/denials.js'
 import { judgeFetchCode } from './codes.js'
-import { FetchCursor, type Asked, type Place } from './fetch-cursor.js'
+import { FetchCursor, type Asked, type Place, type Question } from './fetch-cursor.js'
 import { askForPlace, isInAnotherLog, judgePlace, type Loss } from './place-check.js'
 import { defectOf, fetchRefused, listenerThrew, unreadableRecords } from './failures.js'
-import { fetchRequest, patience } from './fetch-request.js'
+import { FetchLoops } from './fetch-loops.js'
 import type { FetcherEvents } from './fetcher-events.js'
-import { readableBatches } from './readable-batches.js'
-
-/** A defect will most likely be met again: no reason to hurry, and none to give up. */
-const crashBackoff = exponential({ initialMs: 500, maxMs: 30_000 })
+import { ReadSources } from './read-sources.js'
+import { fetchedOf, readableBatches } from './readable-batches.js'
 
 /** One fetch in flight per broker; no broker waits for another. */
 export class Fetcher {
@@ -36,7 +31,8 @@ export class Fetcher {
   /** Outlives the time in which the partition is fetched: the last commit comes after that. */
   readonly #cursors = new WeakMap<AssignedPartition, FetchCursor>()
   readonly #denials: Denials
-  readonly #loops = new Map<number, SupervisedLoop>()
+  readonly #loops: FetchLoops
+  readonly #sources: ReadSources
   readonly #closed = new AbortController()
   readonly #stopWatching: () => void
   #lastFetchAt: number | null = null
@@ -47,6 +43,8 @@ export class Fetcher {
     this.#settings = settings
     this.#events = events
     this.#denials = new Denials({ runtime, settings })
+    this.#loops = new FetchLoops((node) => this.#fetchFrom(node), { runtime, settings })
+    this.#sources = new ReadSources({ cluster, runtime, settings })
     this.#stopWatching = cluster.onChange(() => this.#leadersMayHaveMoved())
   }
 
@@ -70,7 +68,7 @@ export class Fetcher {
       const partition = this.#find(at)
       if (partition?.assigned.epoch !== at.epoch || partition.health.kind !== 'held') continue
       partition.becomeReady()
-      this.#wakeLeaderOf(partition)
+      this.#wakeSourceOf(partition)
     }
   }
 
@@ -92,7 +90,7 @@ export class Fetcher {
     const partition = this.#find(at)
     if (!partition) return
     partition.pausedAt = null
-    this.#wakeLeaderOf(partition)
+    this.#wakeSourceOf(partition)
   }
 
   /** Also takes up a failed partition again. `start`: where the log that was read begins now. */
@@ -104,7 +102,7 @@ export class Fetcher {
     else partition.moveTo(offset, this.#cluster.topic(at.topic)?.topicId ?? partition.topicId)
     if (partition.health.kind === 'held') return
     partition.becomeReady()
-    this.#wakeLeaderOf(partition)
+    this.#wakeSourceOf(partition)
   }
 
   /** Stops a partition visibly. */
@@ -156,46 +154,29 @@ export class Fetcher {
     this.#stopWatching()
     for (const partition of this.#partitions.values()) partition.become({ kind: 'gone' })
     this.#partitions.clear()
-    for (const loop of this.#loops.values()) loop.close()
+    this.#loops.close()
   }
 
   #find({ topic, partition }: TopicPartition): FetchCursor | undefined {
     return this.#partitions.get(partitionKey(topic, partition))
   }
 
-  #leaderOf({ assigned }: FetchCursor): number {
-    return this.#cluster.leaderOf(assigned).leader
-  }
-
-  #wakeLeaderOf(partition: FetchCursor): void {
+  #wakeSourceOf(partition: FetchCursor): void {
     if (!partition.isDue || this.#closed.signal.aborted) return
-    const leader = this.#leaderOf(partition)
-    if (leader < 0) {
+    const node = this.#sources.of(partition)
+    if (node < 0) {
       partition.become({ kind: 'awaiting-leader' })
       this.#cluster.noteStale(partition.assigned.topic)
       return
     }
-    this.#loopOf(leader).wake()
-  }
-
-  #loopOf(node: number): SupervisedLoop {
-    let loop = this.#loops.get(node)
-    if (!loop) {
-      loop = new SupervisedLoop(() => this.#fetchFrom(node), {
-        runtime: this.#runtime,
-        backoff: crashBackoff,
-        onCrash: (error, restartMs) => tell(this.#settings, { kind: 'fetch-crashed', node, error, restartMs }),
-      })
-      this.#loops.set(node, loop)
-    }
-    return loop
+    this.#loops.wake(node)
   }
 
   #leadersMayHaveMoved(): void {
     for (const partition of this.#partitions.values()) {
       partition.turnTo(this.#cluster.leaderOf(partition.assigned))
       if (partition.health.kind !== 'awaiting-leader') continue
-      if (this.#leaderOf(partition) >= 0) partition.becomeReady()
+      if (this.#sources.of(partition) >= 0) partition.becomeReady()
       // The background refresh gives up on topics that nobody complains about any more.
       else this.#cluster.noteStale(partition.assigned.topic)
     }
@@ -203,19 +184,17 @@ export class Fetcher {
     for (const partition of [...this.#partitions.values()]) {
       if (partition.health.kind === 'ready' || partition.health.kind === 'backing-off') this.#mayBeRead(partition)
     }
-    for (const partition of this.#partitions.values()) this.#wakeLeaderOf(partition)
+    for (const partition of this.#partitions.values()) this.#wakeSourceOf(partition)
   }
 
   /** One fetch; the loop goes round again as long as there is something to ask for. */
   async #fetchFrom(node: number): Promise<void> {
-    const asked = this.#dueAt(node)
-    if (asked.size === 0 || this.#closed.signal.aborted) return
-    const cursors = [...asked.values()].map(({ partition }) => partition)
+    const due = this.#dueAt(node)
+    if (due.size === 0 || this.#closed.signal.aborted) return
+    const { asked, request } = this.#sources.next(node, due, this.#partitions.values())
     let answer: FetchAnswer
     try {
-      const maxWaitMs = this.#patienceAt(node)
-      const deadline = this.#runtime.clock.now() + maxWaitMs + this.#settings.requestTimeoutMs
-      const request = fetchRequest(cursors, maxWaitMs, this.#settings)
+      const deadline = this.#runtime.clock.now() + request.maxWaitMs + this.#settings.requestTimeoutMs
       answer = await this.#cluster.connection.request(node, 'fetch', request, deadline, this.#closed.signal)
     } catch (failure) {
       return this.#requestFailed(node, [...asked.values()], failure)
@@ -223,23 +202,22 @@ export class Fetcher {
     if (this.#closed.signal.aborted) return
     this.#lastFetchAt = this.#runtime.clock.now()
     if (answer.errorCode === brokerCode.NONE) this.#take(asked, answer)
-    else for (const each of asked.values()) this.#backOff(each, brokerCodeName(answer.errorCode))
-    this.#loopOf(node).wake()
+    else for (const each of asked.values()) this.#notServed(each, brokerCodeName(answer.errorCode))
+    this.#loops.wake(node)
   }
 
   #dueAt(node: number): Map<string, Asked> {
     const asked = new Map<string, Asked>()
     for (const [key, partition] of [...this.#partitions]) {
-      const leader = this.#cluster.leaderOf(partition.assigned)
-      if (!partition.isDue || leader.leader !== node || !this.#mayBeRead(partition)) continue
-      asked.set(key, { partition, token: partition.token, leader })
+      if (!partition.isDue) continue
+      const source = this.#sources.of(partition)
+      // Its time at this follower may just be over.
+      if (source !== node && partition.source.hasFollowed) this.#wakeSourceOf(partition)
+      if (source !== node || !this.#mayBeRead(partition)) continue
+      const { token, position } = partition
+      asked.set(key, { partition, token, position, leader: this.#cluster.leaderOf(partition.assigned), node })
     }
     return asked
-  }
-
-  #patienceAt(node: number): number {
-    const ofNode = [...this.#partitions.values()].filter((partition) => this.#leaderOf(partition) === node)
-    return patience(ofNode, this.#settings.fetch.maxWaitMs, this.#runtime.clock.now())
   }
 
   #mayBeRead(partition: FetchCursor): boolean {
@@ -269,16 +247,16 @@ export class Fetcher {
       if (!isWanted()) return
       if (answer.kind === 'told' && answer.loss !== null) return this.#lose(partition, answer.loss)
       partition.becomeReady()
-      if (answer.kind === 'told') this.#wakeLeaderOf(partition)
-      else this.#backOff({ partition, leader }, answer.reason)
+      if (answer.kind === 'told') this.#wakeSourceOf(partition)
+      else this.#backOff({ partition, leader, node: leader.leader }, answer.reason)
     } catch (failure) {
       if (!isWanted()) return
       partition.becomeReady()
-      this.#requestFailed(leader.leader, [{ partition, leader }], failure)
+      this.#requestFailed(leader.leader, [{ partition, leader, node: leader.leader }], failure)
     }
   }
 
-  #requestFailed(node: number, asked: readonly Omit<Asked, 'token'>[], failure: unknown): void {
+  #requestFailed(node: number, asked: readonly Question[], failure: unknown): void {
     if (this.#closed.signal.aborted) return
     if (failure instanceof RequestError && failure.isFinal) {
       this.#events.refused(failure)
@@ -286,7 +264,14 @@ export class Fetcher {
     }
     const reason = failure instanceof RequestError ? failure.failure : String(failure)
     this.#settings.logger.debug({ node, reason }, 'fetch failed; the leaders are looked up again')
-    for (const each of asked) this.#backOff(each, reason)
+    for (const each of asked) this.#notServed(each, reason)
+  }
+
+  /** A follower's trouble says nothing of the leader, which is asked at once. */
+  #notServed(asked: Question, reason: string): void {
+    if (asked.node === asked.leader.leader) return this.#backOff(asked, reason)
+    this.#sources.followerFailed(asked, reason)
+    this.#wakeSourceOf(asked.partition)
   }
 
   #take(asked: ReadonlyMap<string, Asked>, answer: FetchAnswer): void {
@@ -295,11 +280,15 @@ export class Fetcher {
       const question = asked.get(key)
       if (!question) continue
       const { partition, token } = question
-      if (fetched.errorCode === brokerCode.NONE) this.#events.endSeen(fetched)
+      const fromLeader = question.node === question.leader.leader
+      if (fetched.errorCode === brokerCode.NONE) this.#events.endSeen(fetched, fromLeader ? 'leader' : 'follower')
       const isWanted = this.#partitions.get(key) === partition && partition.token === token && partition.isDue
       if (!isWanted) continue
       if (fetched.errorCode === brokerCode.NONE) this.#handOrFail(key, question, fetched)
-      else this.#refusedPartition(key, question, fetched.errorCode)
+      // Of a place where the reader is no more: another broker was asked as well, and gave records. It is asked for again.
+      else if (question.position !== partition.position) continue
+      else if (fromLeader) this.#refusedPartition(key, question, fetched.errorCode)
+      else this.#notServed(question, brokerCodeName(fetched.errorCode))
     }
   }
 
@@ -313,9 +302,16 @@ export class Fetcher {
   }
 
   #hand(key: string, asked: Asked, fetched: FetchedPartition): void {
-    const { partition } = asked
-    if (partition.failures > 0) this.#cluster.leaderServes(partition.assigned)
-    partition.failures = 0
+    const { partition, leader, node } = asked
+    const fromLeader = node === leader.leader
+    const named = fromLeader ? this.#sources.named(asked, fetched.preferredReadReplica ?? -1) : 'stays'
+    // With a name no records come.
+    if (named === 'failed-lately') return this.#backOff(asked, 'the leader names a follower that failed')
+    if (!fromLeader) partition.source.followerServed()
+    else if (partition.failures > 0) {
+      this.#cluster.leaderServes(partition.assigned)
+      partition.failures = 0
+    }
     this.#denials.forget(key)
     const before = partition.position
     const { batches, nextOffset } = readableBatches(fetched, before, this.#settings.isolation)
@@ -324,14 +320,13 @@ export class Fetcher {
       partition.readTo(nextOffset, fetched.batches)
       this.#partitions.delete(key)
       this.#partitions.set(key, partition)
-      const { topic, partition: number, highWatermark, lastStableOffset, sizeBytes } = fetched
-      const ends = { highWatermark, lastStableOffset }
-      const { epoch } = partition.assigned
-      this.#tell(partition, { topic, partition: number, epoch, batches, nextOffset, ...ends, sizeBytes })
+      this.#tell(partition, { ...fetchedOf(fetched), epoch: partition.assigned.epoch, batches, nextOffset })
     }
     if (fetched.unreadable !== null && this.#isCurrent(partition) && partition.position === nextOffset) {
-      this.#unreadable(asked, fetched.unreadable)
+      // Behind what another broker gave meanwhile it says nothing of the place where the reader is.
+      if (asked.position === before) this.#unreadable(asked, fetched.unreadable)
     }
+    if (named === 'follows') this.#wakeSourceOf(partition)
   }
 
   #tell(partition: FetchCursor, fetched: FetchedRecords): void {
@@ -343,7 +338,8 @@ export class Fetcher {
   }
 
   #unreadable(asked: Asked, why: Unreadable): void {
-    const { partition } = asked
+    const { partition, leader, node } = asked
+    if (node !== leader.leader) return this.#notServed(asked, why.code)
     if (partition.unreadableAt !== partition.position) {
       partition.unreadableAt = partition.position
       this.#backOff(asked, why.code)
@@ -377,7 +373,7 @@ export class Fetcher {
     this.#events.partitionFailed(partition.assigned, error)
   }
 
-  #backOff({ partition, leader }: Omit<Asked, 'token'>, reason: string): void {
+  #backOff({ partition, leader }: Question, reason: string): void {
     if (!this.#isCurrent(partition) || partition.health.kind !== 'ready') return
     const { topic, partition: number } = partition.assigned
     partition.failures += 1
@@ -386,12 +382,12 @@ export class Fetcher {
     this.#cluster.leaderLost(partition.assigned, leader)
     const timer = this.#runtime.clock.setTimer(delayMs, () => {
       partition.becomeReady()
-      this.#wakeLeaderOf(partition)
+      this.#wakeSourceOf(partition)
     })
     partition.become({ kind: 'backing-off', failedAt: leader, timer })
     // Who leads now may have been told by the answer itself, or while it was awaited.
     partition.turnTo(this.#cluster.leaderOf(partition.assigned))
-    this.#wakeLeaderOf(partition)
+    this.#wakeSourceOf(partition)
   }
 
   #isCurrent(partition: FetchCursor): boolean {

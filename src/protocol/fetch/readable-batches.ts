@@ -31,6 +31,11 @@ export function readableBatches(
   return { batches, nextOffset }
 }
 
+/** What a reader is told of an answer beside its batches. */
+export function fetchedOf({ topic, partition, highWatermark, lastStableOffset, sizeBytes }: FetchedPartition) {
+  return { topic, partition, highWatermark, lastStableOffset, sizeBytes }
+}
+
 /** The records of a batch at or after a position. */
 class BatchFrom implements RecordBatch {
   readonly #batch: FetchedBatch

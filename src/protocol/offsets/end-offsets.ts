@@ -37,11 +37,18 @@ export class EndOffsets {
     return this.#known.get(partitionKey(topic, partition)) ?? null
   }
 
-  /** From an answer without an error. */
-  seen({ topic, partition, highWatermark, lastStableOffset }: FetchedPartition): void {
+  /** From an answer without an error. A follower may be behind: its leader is asked as well, every few seconds. */
+  seen({ topic, partition, highWatermark, lastStableOffset }: FetchedPartition, by: 'leader' | 'follower'): void {
     const { runtime, settings } = this.#context
     const offset = settings.isolation === 'read-committed' ? lastStableOffset : highWatermark
-    this.#known.set(partitionKey(topic, partition), { offset, at: runtime.clock.now() })
+    const key = partitionKey(topic, partition)
+    if (by === 'leader') this.#known.set(key, { offset, at: runtime.clock.now() })
+    else this.#furtherThan(key, offset)
+  }
+
+  #furtherThan(key: string, offset: number): void {
+    const known = this.#known.get(key)
+    if (known !== undefined && known.offset < offset) this.#known.set(key, { offset, at: known.at })
   }
 
   /** Keeps the end of a partition known until `tenure` aborts; what was known before counts no more. */

@@ -237,6 +237,20 @@ export const readingCases: readonly ContractCase[] = [
   },
   {
     group,
+    name: 'a reader that says where it is reads everything where no replica is near',
+    async run(world) {
+      const topic = await world.topic(2)
+      const reader = await world.reader(topic, { rackId: 'elsewhere' })
+      for (const value of numbers(5)) {
+        await world.write(topic, 0, [value])
+        await world.write(topic, 1, [value])
+      }
+      await world.until('all records are read', () => reader.count() >= 10)
+      for (const partition of [0, 1]) assert.deepEqual(reader.values(topic, partition), numbers(5))
+    },
+  },
+  {
+    group,
     name: 'a topic that does not exist yet is read when it appears, and delays no other',
     async run(world) {
       const present = await world.topic()

@@ -26,7 +26,7 @@ export const fetch: ApiCodec<'fetch'> = {
   flexibleFrom: 12,
   // By id only when the id of every topic is known.
   fit: ({ partitions }) => (partitions.every(({ topicId }) => topicId !== null) ? {} : { max: TOPIC_IDS_FROM - 1 }),
-  encode({ maxWaitMs, minBytes, maxBytes, isolation, partitions }, version, writer) {
+  encode({ maxWaitMs, minBytes, maxBytes, isolation, rackId = '', partitions }, version, writer) {
     if (version < NO_REPLICA_ID_FROM) writer.int32(-1) // replica_id: a consumer
     writer.int32(maxWaitMs)
     writer.int32(minBytes)
@@ -49,7 +49,7 @@ export const fetch: ApiCodec<'fetch'> = {
       ({ topic, topicId }) => (version >= TOPIC_IDS_FROM ? writer.uuid(topicId) : writer.string(topic)),
     )
     writer.array([], () => {}) // forgotten_topics_data
-    writer.string('') // rack_id
+    writer.string(rackId)
     writer.tags()
   },
   decode(reader, version, codecs, request) {
@@ -87,7 +87,7 @@ function readPartition(
     reader.tags()
     return aborted
   })
-  reader.int32() // preferred_read_replica
+  const preferredReadReplica = reader.int32()
   const bytes = ownBytes(reader.nullableBytes(), reader.size)
   let currentLeader: LeaderHint | undefined
   reader.tags({ [CURRENT_LEADER]: () => void (currentLeader = readLeaderHint(reader)) })
@@ -99,6 +99,7 @@ function readPartition(
     lastStableOffset,
     logStartOffset,
     abortedTransactions,
+    preferredReadReplica,
     batches,
     unreadable,
     sizeBytes: bytes?.length ?? 0,

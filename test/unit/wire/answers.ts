@@ -141,7 +141,7 @@ const encoders: Encoders = {
         writer.int64(aborted.firstOffset)
         writer.tags()
       })
-      writer.int32(-1)
+      writer.int32(partition.preferredReadReplica ?? -1)
       writer.nullableBytes(batches.get(`${partition.topic}-${partition.partition}`) ?? null)
       writer.tags(hintTag(1, partition))
     }

@@ -126,6 +126,7 @@ const answers: { [Name in ApiName]: fc.Arbitrary<Apis[Name]['answer']> } = {
       batches: fc.constant([]),
       unreadable: fc.constant(null),
       sizeBytes: fc.constant(0),
+      preferredReadReplica: int32,
       currentLeader: orNone(hint),
     }),
     nodeEndpoints: orNone(endpoints),
@@ -728,7 +729,7 @@ describe('requests', () => {
     expect((await body({ ...request, topics: null }, 12)).toString('hex')).toBe('00' + '00' + '00' + '00' + '00')
   })
 
-  it('of Fetch 13 name the topic by its id', async () => {
+  it('of Fetch 13 name the topic by its id, and say where the reader is', async () => {
     const topicId = idOf('t')
     const at = { topic: 't', topicId, partition: 4, currentLeaderEpoch: 7, fetchOffset: 5, partitionMaxBytes: 6 }
     const limits = { maxWaitMs: 1, minBytes: 2, maxBytes: 3, isolation: 'read-committed' } as const
@@ -740,6 +741,8 @@ describe('requests', () => {
     const after = '01' + '01' + '00'
     expect((await body(request, 13)).toString('hex')).toBe('00' + before + byId + after)
     expect((await body(request, 12)).toString('hex')).toBe('00' + before + byName + after)
+    const fromRack = (await body({ ...request, rackId: 'a' }, 12)).toString('hex')
+    expect(fromRack).toBe('00' + before + byName + '01' + '0261' + '00')
   })
 
   it('of OffsetForLeaderEpoch ask with both epochs, in plain and in flexible form', async () => {

@@ -35,7 +35,7 @@ export function describeMetadata(cluster: ClusterState, request: MetadataRequest
   const names = request.topics ?? [...cluster.topics.keys()]
   return {
     throttleTimeMs: 0,
-    brokers: cluster.registeredNodes.map(brokerAddress),
+    brokers: cluster.registeredNodes.map((node) => brokerAddress(node, cluster.rackOf(node))),
     clusterId: cluster.settings.clusterId,
     controllerId: cluster.controller,
     topics: names.map((name) => {

@@ -3,7 +3,7 @@ import type { FetchAnswer, FetchedPartition, FetchPartition, FetchRequest } from
 import type { Timer } from '../../../runtime/clock.js'
 import { setBrokerTimer } from '../cluster/broker-timer.js'
 import type { ClusterState } from '../cluster/cluster-state.js'
-import { leadershipProblem } from './leadership.js'
+import { readingProblem } from './leadership.js'
 import type { Partition, PartitionWatcher } from '../log/partition.js'
 import type { StoredBatch } from '../log/stored-batch.js'
 
@@ -57,7 +57,8 @@ function isReady(cluster: ClusterState, node: number, request: FetchRequest): bo
     const partition = cluster.partition(asked.topic, asked.partition)
     if (partition === undefined || problemOf(cluster, partition, node, asked) !== brokerCode.NONE) return true
     const enough = request.minBytes - bytes
-    bytes += partition.log.readableBytes(asked.fetchOffset, endFor(partition, request), Math.max(enough, 1))
+    if (nearerReplica(cluster, partition, node, asked, request) >= 0) return true
+    bytes += partition.log.readableBytes(asked.fetchOffset, endFor(partition, node, request), Math.max(enough, 1))
     if (bytes >= request.minBytes && bytes > 0) return true
   }
   return request.partitions.length === 0 || bytes >= request.minBytes
@@ -74,14 +75,19 @@ function read(cluster: ClusterState, node: number, request: FetchRequest): Fetch
       partitions.push(fetchRefused(asked, problem))
       continue
     }
+    const nearer = nearerReplica(cluster, partition, node, asked, request)
+    if (nearer >= 0) {
+      partitions.push({ ...answered(partition, node, asked, request, []), preferredReadReplica: nearer })
+      continue
+    }
     const limit = Math.min(asked.partitionMaxBytes, bytesLeft)
-    const end = endFor(partition, request)
+    const end = endFor(partition, node, request)
     // Only the first batch of the whole answer may be larger than asked for, so that a large record cannot block for ever.
     const batches = partition.log.read(asked.fetchOffset, end, limit, isEmptySoFar)
     const sizeBytes = batches.reduce((bytes, batch) => bytes + batch.sizeBytes, 0)
     if (sizeBytes > 0) isEmptySoFar = false
     bytesLeft = Math.max(0, bytesLeft - sizeBytes)
-    partitions.push(answered(partition, asked, request, batches, sizeBytes))
+    partitions.push(answered(partition, node, asked, request, batches))
   }
   return { throttleTimeMs: 0, errorCode: brokerCode.NONE, partitions }
 }
@@ -94,24 +100,39 @@ function problemOf(
 ): number {
   const isAnother = asked.topicId !== null && cluster.topics.get(asked.topic)?.topicId !== asked.topicId
   if (isAnother) return brokerCode.UNKNOWN_TOPIC_ID
-  const problem = leadershipProblem(partition, node, asked.currentLeaderEpoch)
+  const problem = readingProblem(partition, node, asked.currentLeaderEpoch)
   if (problem !== brokerCode.NONE || partition === undefined) return problem
-  if (asked.fetchOffset < partition.log.startOffset || asked.fetchOffset > partition.log.endOffset) {
+  if (asked.fetchOffset < partition.log.startOffset || asked.fetchOffset > partition.endAt(node)) {
     return brokerCode.OFFSET_OUT_OF_RANGE
   }
   return brokerCode.NONE
 }
 
-function endFor(partition: Partition, request: FetchRequest): number {
-  return request.isolation === 'read-committed' ? partition.lastStableOffset : partition.highWatermark
+function endFor(partition: Partition, node: number, request: FetchRequest): number {
+  const end = request.isolation === 'read-committed' ? partition.lastStableOffset : partition.highWatermark
+  return Math.min(end, partition.endAt(node))
+}
+
+/** The in-sync follower in the reader's rack that the leader sends it to; -1 when it is to stay, or has come from there. */
+function nearerReplica(
+  cluster: ClusterState,
+  partition: Partition,
+  node: number,
+  asked: FetchPartition,
+  { rackId = '' }: FetchRequest,
+): number {
+  if (rackId === '' || partition.leader !== node || cluster.rackOf(node) === rackId) return -1
+  const isNearer = (replica: number) =>
+    cluster.rackOf(replica) === rackId && cluster.isRegistered(replica) && partition.endAt(replica) >= asked.fetchOffset
+  return partition.isr.find(isNearer) ?? -1
 }
 
 function answered(
   partition: Partition,
+  node: number,
   asked: FetchPartition,
   request: FetchRequest,
   batches: readonly StoredBatch[],
-  sizeBytes: number,
 ): FetchedPartition {
   const last = batches.at(-1)
   const aborted =
@@ -122,13 +143,13 @@ function answered(
     topic: asked.topic,
     partition: asked.partition,
     errorCode: brokerCode.NONE,
-    highWatermark: partition.highWatermark,
-    lastStableOffset: partition.lastStableOffset,
+    highWatermark: Math.min(partition.highWatermark, partition.endAt(node)),
+    lastStableOffset: Math.min(partition.lastStableOffset, partition.endAt(node)),
     logStartOffset: partition.log.startOffset,
     abortedTransactions: aborted.map(({ producerId, firstOffset }) => ({ producerId, firstOffset })),
     batches,
     unreadable: null,
-    sizeBytes,
+    sizeBytes: batches.reduce((bytes, batch) => bytes + batch.sizeBytes, 0),
   }
 }
 

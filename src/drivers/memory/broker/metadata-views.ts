@@ -51,7 +51,11 @@ export class MetadataViews {
       isOfLeadership(each.errorCode) ? { ...each, currentLeader: this.hint(node, each) } : each,
     )
     const leaders = new Set(partitions.flatMap(({ currentLeader }) => currentLeader?.leader ?? []))
-    return { ...answer, partitions, nodeEndpoints: [...leaders].map(brokerAddress) }
+    return {
+      ...answer,
+      partitions,
+      nodeEndpoints: [...leaders].map((leader) => brokerAddress(leader, this.cluster.rackOf(leader))),
+    }
   }
 
   answer(node: number, request: MetadataRequest): MetadataAnswer {

@@ -22,6 +22,8 @@ export interface ClusterSettings {
   readonly transactionCheckMs: number
   readonly maxTransactionTimeoutMs: number
   readonly firstProducerEpoch: number
+  /** By broker. */
+  readonly racks: readonly string[]
 }
 
 export interface Topic {
@@ -60,6 +62,10 @@ export class ClusterState implements ReplicaHosts {
     this.#hosts = Array.from({ length: settings.brokers }, (_, node) => ({ node, state: 'up', copying: true }))
   }
 
+  isRegistered(node: number): boolean {
+    return this.#host(node).state !== 'down'
+  }
+
   /** Every broker there is, whatever its state. */
   get nodes(): readonly number[] {
     return this.#hosts.map((host) => host.node)
@@ -73,6 +79,11 @@ export class ClusterState implements ReplicaHosts {
   /** The registered broker with the lowest id; -1 when there is none. */
   get controller(): number {
     return this.registeredNodes[0] ?? -1
+  }
+
+  /** `null` when it has none. */
+  rackOf(node: number): string | null {
+    return this.settings.racks[node] ?? null
   }
 
   isUp(node: number): boolean {

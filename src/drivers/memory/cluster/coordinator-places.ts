@@ -17,7 +17,7 @@ export class CoordinatorPlaces {
   /** `undefined` while its broker is taken for dead. */
   addressOf(name: string): Broker | undefined {
     const node = this.of(name)
-    return this.cluster.registeredNodes.includes(node) ? brokerAddress(node) : undefined
+    return this.cluster.registeredNodes.includes(node) ? brokerAddress(node, this.cluster.rackOf(node)) : undefined
   }
 
   /** To `node`, else to the next that is up; false when there is none. */

@@ -85,6 +85,11 @@ export class Partition {
     return Math.min(this.log.transactions.firstUnstableOffset(this.#highWatermark), this.#highWatermark)
   }
 
+  /** How far `node` holds the log; -1 when it has no replica. */
+  endAt(node: number): number {
+    return this.#ends.get(node) ?? -1
+  }
+
   /** Enough in-sync replicas for acks=all. */
   get hasEnoughReplicas(): boolean {
     return this.#isr.length >= Math.min(this.configs.minInsyncReplicas, this.replicas.length)

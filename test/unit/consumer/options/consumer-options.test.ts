@@ -4,7 +4,7 @@ import type { ConsumerOptions, MessageOf } from '../../../../src/consumer/option
 import { consumerSchema } from '../../../../src/consumer/options/consumer-schema.js'
 import type { Message } from '../../../../src/message/message.js'
 import type { Topic } from '../../../../src/topic/topic.js'
-import { textTopic } from '../consumer-setup.js'
+import { setUp, textTopic } from '../consumer-setup.js'
 
 const topics = [textTopic('t')]
 const handle = () => undefined
@@ -42,6 +42,18 @@ describe('consumer options', () => {
     ])
     expect(consumerSchema.safeParse({ group: 'g', topics }).error?.issues[0]?.path).toEqual(['handle'])
     expect(consumerSchema.safeParse({ group: '', topics: [], handle }).success).toBe(false)
+  })
+
+  it.each(['zone-a', undefined])('tell the driver that the consumer is in rack %s', async (rackId) => {
+    const { clock, driver, consumer } = setUp({ rackId })
+    await clock.runUntil(consumer.start())
+    expect(driver.settings.rackId).toBe(rackId)
+    await clock.runUntil(consumer.stop())
+  })
+
+  it('have no rack without a name', () => {
+    const { error } = consumerSchema.safeParse({ group: 'g', topics, handle, rackId: '' })
+    expect(error?.issues.map(({ path }) => path.join('.'))).toEqual(['rackId'])
   })
 
   it('type the handler by the topics: a union that `topic` tells apart', () => {

@@ -32,6 +32,8 @@ describe('createMemoryCluster', () => {
     [{ latencyMs: -1 }, 'latencyMs: is -1; write milliseconds'],
     [{ failoverMs: Number.NaN }, 'failoverMs: is NaN; write milliseconds'],
     [{ runtime: { clock: {} } }, 'runtime: is an object; write a runtime: { clock, random }'],
+    [{ racks: 'a' }, 'racks: is a string; write a list of names, one for each broker'],
+    [{ racks: [''] }, 'racks: is a list of 1; write a list of names, one for each broker'],
     [{ broker: 3 }, 'broker: is not an option; did you mean brokers?'],
   ])('says what is wrong with %j', (options, what) => {
     const message = refusal(() => (createMemoryCluster as Loose)(options))

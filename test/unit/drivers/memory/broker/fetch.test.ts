@@ -85,17 +85,79 @@ describe('fetching from the memory cluster', () => {
     expect((await withEpoch(2)).errorCode).toBe(brokerCode.UNKNOWN_LEADER_EPOCH)
   })
 
-  it('ends a parked fetch when the leader moves or the topic is deleted', async () => {
+  it('ends a parked fetch when the leader that it names moves, or the topic is deleted', async () => {
     const { clock, cluster, send } = await setUp()
     cluster.createTopic('t')
-    const moved = send(0, fetchRequest('t', 0, { maxWaitMs: 60_000 }), 'fetch')
+    const under = (currentLeaderEpoch: number) => ({
+      maxWaitMs: 60_000,
+      partitions: fetchRequest('t', 0).partitions.map((each) => ({ ...each, currentLeaderEpoch })),
+    })
+    const moved = send(0, fetchRequest('t', 0, under(0)), 'fetch')
     await clock.advance(5)
+    const movedAt = clock.now()
     cluster.faults.moveLeader('t', 0, 1)
-    expect((await clock.runUntil(moved)).partitions[0]!.errorCode).toBe(brokerCode.NOT_LEADER_OR_FOLLOWER)
+    expect((await clock.runUntil(moved)).partitions[0]!.errorCode).toBe(brokerCode.FENCED_LEADER_EPOCH)
+    expect(clock.now() - movedAt).toBeLessThan(100)
     const deleted = send(1, fetchRequest('t', 0, { maxWaitMs: 60_000 }), 'fetch')
     await clock.advance(5)
     cluster.deleteTopic('t')
     expect((await clock.runUntil(deleted)).partitions[0]!.errorCode).toBe(brokerCode.UNKNOWN_TOPIC_OR_PARTITION)
+  })
+
+  it('goes on with a fetch that names no epoch at the replica that its leader has become', async () => {
+    const { clock, cluster, send, produce } = await setUp()
+    cluster.createTopic('t')
+    const parked = send(0, fetchRequest('t', 0, { maxWaitMs: 60_000 }), 'fetch')
+    await clock.advance(5)
+    cluster.faults.moveLeader('t', 0, 1)
+    await produce({ topic: 't', records: records('new') })
+    expect(valuesOf((await clock.runUntil(parked)).partitions[0]!)).toEqual(['new'])
+  })
+
+  it('gives from a follower what that has copied, and knows there no offset beyond', async () => {
+    const { clock, cluster, ask, produce } = await setUp({ brokers: 3 })
+    cluster.createTopic('t')
+    await produce({ topic: 't', records: records('a', 'b') })
+    cluster.faults.pauseReplication(1)
+    cluster.faults.dropFollower(1)
+    await produce({ topic: 't', records: records('c') })
+    const ofFollower = async (offset: number) => (await ask(1, fetchRequest('t', offset), 'fetch')).partitions[0]!
+    const behind = await ofFollower(0)
+    expect(valuesOf(behind)).toEqual(['a', 'b'])
+    expect(behind).toMatchObject({ highWatermark: 2, lastStableOffset: 2 })
+    expect((await ofFollower(3)).errorCode).toBe(brokerCode.OFFSET_OUT_OF_RANGE)
+    cluster.faults.resumeReplication(1)
+    await clock.advance(5)
+    expect(valuesOf(await ofFollower(0))).toEqual(['a', 'b', 'c'])
+  })
+
+  it('refuses to be read where there is no replica', async () => {
+    const { cluster, ask } = await setUp({ brokers: 4 })
+    cluster.createTopic('t')
+    const { replicas } = cluster.partitionFacts('t', 0)
+    const other = [0, 1, 2, 3].find((node) => !replicas.includes(node))!
+    const answer = await ask(other, fetchRequest('t', 0), 'fetch')
+    expect(answer.partitions[0]!.errorCode).toBe(brokerCode.NOT_LEADER_OR_FOLLOWER)
+  })
+
+  it('names to readers that say where they are an in-sync follower there that has their offset, and gives no records', async () => {
+    const { cluster, produce, fetch, ask } = await setUp({ brokers: 3, racks: ['a', 'b', 'b'] })
+    cluster.createTopic('t')
+    await produce({ topic: 't', records: records('a', 'b') })
+    const named = async (rackId: string, offset = 0) => {
+      const { preferredReadReplica = -1, batches } = await fetch('t', offset, { rackId, maxWaitMs: 60_000 })
+      return [preferredReadReplica, batches.length]
+    }
+    expect(await named('b')).toEqual([1, 0])
+    expect([await named('a'), await named('c'), await named('')]).toEqual(Array(3).fill([-1, 1]))
+    cluster.faults.pauseReplication(1)
+    expect(await named('b', 2)).toEqual([1, 0])
+    await produce({ topic: 't', records: records('c') }, { acks: 1 })
+    expect(await named('b', 3)).toEqual([2, 0])
+    cluster.faults.dropFollower(1)
+    expect(await named('b')).toEqual([2, 0])
+    const atFollower = await ask(2, fetchRequest('t', 0, { rackId: 'b' }), 'fetch')
+    expect(atFollower.partitions[0]!.preferredReadReplica).toBeUndefined()
   })
 
   it('leaves holes where compaction took records, and batches go on covering them', async () => {

@@ -1,0 +1,72 @@
+import type { FetchRequest } from '../../connection/requests/fetch.js'
+import type { Runtime } from '../../runtime/runtime.js'
+import type { ConsumeContext } from '../cluster/client-context.js'
+import type { Cluster } from '../cluster/cluster.js'
+import type { Asked, FetchCursor, Question } from './fetch-cursor.js'
+import { fetchRequest, patience } from './fetch-request.js'
+
+interface NextFetch {
+  readonly asked: ReadonlyMap<string, Asked>
+  readonly request: FetchRequest
+}
+
+/** Which broker each partition is fetched from, and what one request asks it for. */
+export class ReadSources {
+  readonly #cluster: Cluster
+  readonly #runtime: Runtime
+  readonly #settings: ConsumeContext['settings']
+
+  constructor({ cluster, runtime, settings }: ConsumeContext) {
+    this.#cluster = cluster
+    this.#runtime = runtime
+    this.#settings = settings
+  }
+
+  /** Whom to ask; -1 while nobody knows. */
+  of({ assigned, source }: FetchCursor): number {
+    return source.node(this.#cluster.leaderOf(assigned), this.#runtime.clock.now())
+  }
+
+  /**
+   * What of `due` is asked of `node` next, and how. A request says where the reader is, or not, for all its partitions: as
+   * long as one is with its leader alone, it is not said. Those that may be sent elsewhere are then asked for apart, once and
+   * without a wait, so that what one follower fails at keeps no other partition from being read nearby.
+   *
+   * @param cursors all that there are
+   */
+  next(node: number, due: ReadonlyMap<string, Asked>, cursors: Iterable<FetchCursor>): NextFetch {
+    const { rackId, fetch } = this.#settings
+    const now = this.#runtime.clock.now()
+    if (rackId === undefined) {
+      const maxWaitMs = patience(this.#at(node, cursors), fetch.maxWaitMs, now)
+      return { asked: due, request: fetchRequest(cursorsOf(due), maxWaitMs, this.#settings, '') }
+    }
+    const isMixed = !cursorsOf(due).every(({ source }) => source.mayFollow(now))
+    const apart = isMixed ? [...due].filter(([, { partition }]) => partition.source.isUnsettled(now)) : []
+    const asked = apart.length > 0 ? new Map(apart) : due
+    const isTold = !isMixed || apart.length > 0
+    if (isTold) for (const { source } of cursorsOf(asked)) source.settle(now + this.#settings.metadataMaxAgeMs)
+    const maxWaitMs = apart.length > 0 ? 1 : patience(this.#at(node, cursors), fetch.maxWaitMs, now)
+    return { asked, request: fetchRequest(cursorsOf(asked), maxWaitMs, this.#settings, isTold ? rackId : '') }
+  }
+
+  /** A leader's answer named a follower, or none. */
+  named({ partition, leader }: Question, node: number): 'stays' | 'follows' | 'failed-lately' {
+    const now = this.#runtime.clock.now()
+    return partition.source.named(node, leader, now, now + this.#settings.metadataMaxAgeMs)
+  }
+
+  followerFailed({ partition, node }: Question, reason: string): void {
+    const { topic, partition: number } = partition.assigned
+    this.#settings.logger.debug({ topic, partition: number, node, reason }, 'a follower failed; the leader is asked')
+    partition.source.followerFailed(node, this.#runtime.clock.now(), this.#settings.metadataMaxAgeMs)
+  }
+
+  #at(node: number, cursors: Iterable<FetchCursor>): FetchCursor[] {
+    return [...cursors].filter((cursor) => this.of(cursor) === node)
+  }
+}
+
+function cursorsOf(asked: ReadonlyMap<string, Asked>): FetchCursor[] {
+  return [...asked.values()].map(({ partition }) => partition)
+}
