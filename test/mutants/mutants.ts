@@ -6,6 +6,7 @@ import { failoverMutants } from './failover-mutants.js'
 import { failureMutants } from './failure-mutants.js'
 import { retryMutants } from './retry-mutants.js'
 import { groupMutants } from './group-mutants.js'
+import { nearestReplicaMutants } from './nearest-replica-mutants.js'
 import { redriveMutants } from './redrive-mutants.js'
 import { reorderMutants } from './reorder-mutants.js'
 import { transactionMutants } from './transaction-mutants.js'
@@ -714,6 +715,7 @@ export const mutants: readonly Mutant[] = [
   ...commitMutants,
   ...consumerProtocolMutants,
   ...failoverMutants,
+  ...nearestReplicaMutants,
   ...failureMutants,
   ...retryMutants,
   ...groupMutants,
