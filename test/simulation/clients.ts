@@ -18,7 +18,7 @@ import type { ClientEvent } from '../../src/telemetry/events.js'
 import type { Topic } from '../../src/topic/topic.js'
 import type { ForeignCode } from './foreign-code.js'
 import { reorderOptionsOf } from './event-order.js'
-import type { Plan } from './plan.js'
+import { racks, type Plan } from './plan.js'
 
 export const deadLetters = 'dead-letters'
 
@@ -113,6 +113,7 @@ export function makeConsumer(
     rebalanceTimeoutMs: plan.rebalanceTimeoutMs,
     requestTimeoutMs: plan.requestTimeoutMs,
     metadataMaxAgeMs: plan.metadataMaxAgeMs,
+    rackId: plan.isNearby ? racks[born % racks.length] : undefined,
     highMark: { records: plan.highMarkRecords },
     lowMark: { records: Math.ceil(plan.highMarkRecords / 2) },
     fetch: { maxWaitMs: plan.fetchMaxWaitMs, partitionMaxBytes: plan.partitionMaxBytes },

@@ -94,6 +94,8 @@ export interface Plan {
   readonly fetchMaxWaitMs: number
   readonly partitionMaxBytes: number
   readonly metadataMaxAgeMs: number
+  /** Brokers and consumers are in racks, and followers are read. */
+  readonly isNearby: boolean
   readonly highMarkRecords: number
   readonly batchBytes: number
   readonly lingerMs: number
@@ -116,9 +118,12 @@ export function planOf(seed: number): Plan {
   }
   const delayed = seededRandom(seed ^ 0x6a09e667)
   for (let skipped = 0; skipped < 3; skipped += 1) delayed.next()
+  const nearby = seededRandom(seed ^ 0x510e527f)
+  for (let skipped = 0; skipped < 3; skipped += 1) nearby.next()
   const profile = chance(random, 0.85) ? 'cp' : 'ap'
   const topics = between(random, 1, 3)
   const brokers = chance(random, 0.9) ? 3 : 1
+  const isNearby = brokers > 1 && chance(nearby, 0.3)
   const handling = chance(random, 0.8) ? 'each' : 'batch'
   const orders = handling === 'each' ? (['partition', 'key', 'key', 'none'] as const) : (['partition', 'none'] as const)
   const doomed = chance(random, 0.12)
@@ -143,6 +148,7 @@ export function planOf(seed: number): Plan {
       replicationDelayMs: chance(random, 0.5) ? 0 : between(random, 1, 60),
       failoverMs: chance(random, 0.5) ? 0 : between(random, 50, 800),
       minInsyncReplicas: brokers === 1 ? 1 : 2,
+      racks: isNearby ? racks : [],
     },
     topics: [...names, ...(doomed ? [doomedTopic] : [])].map((name) => ({
       name,
@@ -184,6 +190,7 @@ export function planOf(seed: number): Plan {
     fetchMaxWaitMs: between(random, 200, 800),
     partitionMaxBytes: chance(random, 0.5) ? 1_048_576 : between(random, 200, 3_000),
     metadataMaxAgeMs: between(random, 2_000, 10_000),
+    isNearby,
     highMarkRecords: chance(random, 0.5) ? 10_000 : between(random, 4, 100),
     batchBytes: chance(random, 0.5) ? 1_048_576 : between(random, 100, 2_000),
     lingerMs: chance(random, 0.5) ? 0 : between(random, 1, 50),
@@ -248,6 +255,9 @@ function commitOf(order: Plan['order'], every: Plan['commit'], random: Random): 
 }
 
 const doomedTopic = 'doomed'
+
+/** By broker, and by consumer in turn. */
+export const racks = ['a', 'b', 'c'] as const
 
 function groupsOf(random: Random): Plan['groups'] {
   const count = chance(random, 0.75) ? 1 : 2
