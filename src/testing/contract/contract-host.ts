@@ -61,6 +61,11 @@ export interface ContractHost {
   readonly abilities: { readonly [Name in ContractAbility]?: ContractAbilities[Name] | undefined }
   /** What the machine may add to times that the contract bounds, in ms: little under a virtual clock, seconds on a busy machine. */
   readonly slackMs: number
+  /**
+   * Its brokers take a commit that was refused for the size of its metadata for one still under way, and tell what the group
+   * committed for that partition only after the next one: Kafka 3.3.2 does, 3.9.1 does not.
+   */
+  readonly holdsRefusedCommits?: boolean | undefined
   /** Not by way of the driver under test. Resolves when all partitions have leaders. */
   createTopic(name: string, topic: HostTopic): Promise<void>
 }

@@ -16,6 +16,7 @@ export interface ContractWorld {
   readonly runtime: Runtime
   /** What the machine may add to bounded times, in ms. */
   readonly slackMs: number
+  readonly holdsRefusedCommits: boolean
   /** An ability that the case listed in `needs`. */
   use<Name extends ContractAbility>(ability: Name): ContractAbilities[Name]
   name(what: string): string
@@ -82,6 +83,8 @@ export class CaseWorld implements ContractWorld {
   readonly driver: Driver
   readonly runtime: Runtime
   readonly slackMs: number
+  /** As the host says. */
+  readonly holdsRefusedCommits: boolean
   readonly #host: ContractHost
   readonly #label: string
   readonly #closings: (() => Promise<void>)[] = []
@@ -93,6 +96,7 @@ export class CaseWorld implements ContractWorld {
     this.driver = host.driver
     this.runtime = host.driver.runtime
     this.slackMs = host.slackMs
+    this.holdsRefusedCommits = host.holdsRefusedCommits ?? false
     this.#host = host
     this.#label = this.runtime.random.uuid().slice(0, 8)
   }
