@@ -1,8 +1,8 @@
 import { ConfigError, TidemarkError, type ConfigIssue } from '../errors.js'
 import { came } from '../input/came.js'
 import { isRecord, isText } from '../input/shapes.js'
-import { systemClock } from '../runtime/clock.js'
-import { noToken, TokenSource, type Token } from './token-source.js'
+import { bearerSasl, defaultTimeoutMs, type OauthSasl } from './bearer.js'
+import { noToken, type Token } from './token-source.js'
 
 export interface OauthOptions {
   /** Of the authorization server, for example `https://login.example.com/oauth2/token`. */
@@ -17,12 +17,6 @@ export interface OauthOptions {
   readonly timeoutMs?: number | undefined
 }
 
-/** The `sasl` of kafkajs's configuration. */
-export interface OauthSasl {
-  readonly mechanism: 'oauthbearer'
-  readonly oauthBearerProvider: () => Promise<{ value: string; extensions?: { [name: string]: string } }>
-}
-
 /**
  * OAuth 2 by client credentials, as `sasl` of kafkajs's configuration: `kafkajs({ brokers, ssl: true, sasl: oauth({ … }) })`.
  * A token is shared by all connections of the configuration and asked for anew after 80 % of its life, by one request at a
@@ -33,25 +27,16 @@ export interface OauthSasl {
 export function oauth(options: OauthOptions): OauthSasl {
   const issues = problemsOf(options)
   if (issues.length > 0) throw new ConfigError('oauth', issues)
-  const tokens = new TokenSource(() => askServer(options), systemClock)
-  const { extensions } = options
-  return {
-    mechanism: 'oauthbearer',
-    oauthBearerProvider: async () => {
-      const value = await tokens.get()
-      return extensions === undefined ? { value } : { value, extensions: { ...extensions } }
-    },
-  }
+  const { timeoutMs = defaultTimeoutMs, extensions } = options
+  const ask = (late: AbortSignal) => askServer(options, late)
+  return bearerSasl({ ask, timeoutMs, whom: 'the token server of oauth' }, extensions)
 }
 
-const defaultTimeoutMs = 8_000
-
-async function askServer(options: OauthOptions): Promise<Token> {
-  const { tokenUrl, clientId, clientSecret, scope, timeoutMs = defaultTimeoutMs } = options
-  const late = new AbortController()
-  const timer = systemClock.setTimer(timeoutMs, () => late.abort())
+async function askServer(options: OauthOptions, late: AbortSignal): Promise<Token> {
+  const { tokenUrl, clientId, clientSecret, scope } = options
   try {
     const secret = typeof clientSecret === 'function' ? await clientSecret() : clientSecret
+    if (!isText(secret)) throw noToken('the function clientSecret of oauth gave no text')
     const credentials = `${encodeURIComponent(clientId)}:${encodeURIComponent(secret)}`
     const answer = await fetch(tokenUrl, {
       method: 'POST',
@@ -63,15 +48,12 @@ async function askServer(options: OauthOptions): Promise<Token> {
       body: new URLSearchParams({ grant_type: 'client_credentials', ...(scope === undefined ? {} : { scope }) }),
       // Elsewhere the credentials are nobody's business.
       redirect: 'error',
-      signal: late.signal,
+      signal: late,
     })
     return tokenIn(answer.status, await answer.json().catch(() => null))
   } catch (cause) {
     if (cause instanceof TidemarkError) throw cause
-    const why = late.signal.aborted ? `did not answer within ${timeoutMs} ms` : 'could not be asked; see its cause'
-    throw noToken(`the token server of oauth ${why}`, late.signal.aborted ? undefined : cause)
-  } finally {
-    timer.cancel()
+    throw noToken('the token server of oauth could not be asked; see its cause', cause)
   }
 }
 

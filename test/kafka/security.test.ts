@@ -1,5 +1,11 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { PeerCertificate, TLSSocket } from 'node:tls'
+import { inspect } from 'node:util'
 import { logLevel, type KafkaConfig } from 'kafkajs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { tlsFiles } from '../../src/auth.js'
 import { createMessaging, defineTopic, string } from '../../src/index.js'
 import { kafkajs } from '../../src/kafkajs.js'
 import { noMetrics } from '../../src/telemetry/metrics.js'
@@ -263,6 +269,73 @@ describe('a password that is changed at the broker while its user is connected',
     await expectNoSocketLeft(probe, socketsBefore)
   })
 })
+
+describe('certificates in files', () => {
+  it('are exchanged while producer and consumer run; one that is refused is tried again with the next', async () => {
+    const socketsBefore = openSockets()
+    const folder = await mkdtemp(join(tmpdir(), 'tidemark-files-'))
+    const path = (name: string) => join(folder, name)
+    const put = async ({ key, certificate }: IssuedCertificate) => {
+      await writeFile(path('key.pem'), key)
+      await writeFile(path('cert.pem'), certificate)
+    }
+    await writeFile(path('ca.pem'), secured.authority.certificate)
+    await put(client)
+    const warnings: object[] = []
+    const logger = { debug() {}, info() {}, warn: (fields: object) => void warnings.push(fields), error() {} }
+    const ssl = tlsFiles({ ca: path('ca.pem'), cert: path('cert.pem'), key: path('key.pem'), logger })
+    const probe = await probedDriver({ brokers: brokersOf('MTLS'), ssl })
+    /** Names of the certificates that were shown on sockets that stand. */
+    const shown = () => {
+      const standing = (probe.sockets as readonly TLSSocket[]).filter((each) => !each.destroyed && !each.connecting)
+      return new Set(standing.map((each) => (each.getCertificate() as PeerCertificate | null)?.subject.CN))
+    }
+    const cut = () => {
+      for (const socket of probe.sockets) socket.destroy()
+    }
+
+    const topic = 'certificates-in-files'
+    await secured.cluster.createTopic(topic)
+    const producer = await connectedProducer(probe.driver, [topic], { logger: probe.logger })
+    const member = tidemarkMember(probe.driver, { logger: probe.logger, groupId: topic, topics: [topic] })
+    await member.start()
+    await store(producer, { topic, partition: 0 }, ['by the first'])
+    await until('it is read', () => member.records.length === 1)
+    expect(shown()).toEqual(new Set(['client']))
+
+    await put(strangersClient)
+    cut()
+    const refused = store(producer, { topic, partition: 0 }, ['by the next'])
+    const isRefused = () => /did not accept the certificate/.test(inspect(probe.lines.slice(-50), { depth: 6 }))
+    await until('the certificate of a stranger is refused', isRefused, { seen: () => Promise.resolve(messages(probe)) })
+    const next = await secured.authority.issue('next-client')
+    await put(next)
+    await refused
+    await until('it is read', () => member.records.length === 2, { seen: () => Promise.resolve(messages(probe)) })
+    expect(member.records.map(({ value }) => value)).toEqual(['by the first', 'by the next'])
+    expect(shown()).toEqual(new Set(['next-client']))
+
+    // The key alone is exchanged: what was good is shown on.
+    warnings.length = 0
+    await writeFile(path('key.pem'), client.key)
+    cut()
+    await store(producer, { topic, partition: 0 }, ['with torn files'])
+    expect(shown()).toEqual(new Set(['next-client']))
+    expect(warnings).not.toEqual([])
+    expect([...member.problems, ...member.commitFailures]).toEqual([])
+    await member.stop()
+    await producer.close()
+    await rm(folder, { recursive: true })
+    expectNoSecret([probe.lines, warnings], [...secrets(), bodyOf(next)])
+    await expectNoSocketLeft(probe, socketsBefore)
+  })
+})
+
+const messages = ({ lines }: ProbedDriver) =>
+  lines
+    .map(({ message }) => message)
+    .slice(-20)
+    .join('\n')
 
 describe('a token that has expired', () => {
   it('is named, what was sent with it is not stored, and the next one that is valid lets the same producer go on', async () => {

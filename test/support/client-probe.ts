@@ -3,7 +3,7 @@ import { logLevel, type ISocketFactory, type KafkaConfig } from 'kafkajs'
 import { expect } from 'vitest'
 import type { Socket } from 'node:net'
 import type { Driver } from '../../src/driver/driver.js'
-import { kafkajs } from '../../src/drivers/kafkajs/driver.js'
+import { kafkajs, type KafkajsConfig } from '../../src/drivers/kafkajs/driver.js'
 import type { Logger } from '../../src/telemetry/logger.js'
 import { noMetrics } from '../../src/telemetry/metrics.js'
 import { producerSettings } from './test-records.js'
@@ -27,7 +27,7 @@ export interface ProbedDriver {
   alarms(): readonly LogLine[]
 }
 
-export async function probedDriver(config: KafkaConfig): Promise<ProbedDriver> {
+export async function probedDriver(config: KafkajsConfig): Promise<ProbedDriver> {
   const { default: factory } = (await import('kafkajs/src/network/socketFactory.js')) as { default: unknown }
   const openSocket = (factory as () => ISocketFactory)()
   const sockets: Socket[] = []

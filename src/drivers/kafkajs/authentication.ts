@@ -1,6 +1,6 @@
 import type { KafkaConfig } from 'kafkajs'
 import { RequestError } from '../../connection/request-error.js'
-import { ConfigError } from '../../errors.js'
+import { ConfigError, TidemarkError } from '../../errors.js'
 import { came } from '../../input/came.js'
 import { isRecord, isText } from '../../input/shapes.js'
 import { withinDeadline } from '../../runtime/within-deadline.js'
@@ -69,7 +69,11 @@ async function bounded(
   })
 }
 
-function renewalTime(startedAt: number, lifetimeMs: number, config: KafkaConfig): number {
+function renewalTime(
+  startedAt: number,
+  lifetimeMs: number,
+  config: Pick<KafkaConfig, 'reauthenticationThreshold'>,
+): number {
   if (!(lifetimeMs > 0)) return Infinity
   const thresholdMs = config.reauthenticationThreshold ?? DEFAULT_THRESHOLD_MS
   return startedAt + Math.max(lifetimeMs - thresholdMs, lifetimeMs * EARLIEST_RENEWAL)
@@ -178,6 +182,8 @@ function refusal(
       `${place} refused the authentication: ${mask(error.message)}; ${fix}`,
     )
   }
-  const what = `the provider of config.sasl for ${shownMechanism(sasl)} failed (${error.name})`
-  return new RequestError('cannot-connect', 'never', `no authentication at ${place}: ${what}; see its cause`, error)
+  // What is thrown here tells nothing secret.
+  const why = error instanceof TidemarkError ? `: ${error.message}` : ` (${error.name}); see its cause`
+  const what = `the provider of config.sasl for ${shownMechanism(sasl)} failed${why}`
+  return new RequestError('cannot-connect', 'never', `no authentication at ${place}: ${what}`, error)
 }

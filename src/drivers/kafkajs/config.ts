@@ -1,4 +1,3 @@
-import type { KafkaConfig } from 'kafkajs'
 import { ConfigError, type ConfigIssue } from '../../errors.js'
 import { came } from '../../input/came.js'
 import {
@@ -12,6 +11,7 @@ import {
 } from '../../input/option-rules.js'
 import { isRecord, isText } from '../../input/shapes.js'
 import type { Logger } from '../../telemetry/logger.js'
+import type { ConnectionConfig } from './tls-options.js'
 import { addressCame, parseAddress } from './addresses.js'
 
 export interface KafkajsOptions {
@@ -32,13 +32,13 @@ const duration: Rule = {
 const aFunction: Rule = { expected: 'a function', accepts: (value) => typeof value === 'function' }
 
 /** What kafkajs knows; `brokers` and `sasl` have checks of their own. */
-const configRules: Rules<KafkaConfig> = {
+const configRules: Rules<ConnectionConfig> = {
   brokers: anything,
   sasl: anything,
   clientId: { expected: 'text that is not empty', accepts: isText },
   ssl: {
-    expected: 'true, false, or the options of tls.connect: { ca, cert, key, … }',
-    accepts: (value) => typeof value === 'boolean' || value === null || isRecord(value),
+    expected: 'true, false, the options of tls.connect: { ca, cert, key, … }, or a function that gives them',
+    accepts: (value) => typeof value === 'boolean' || value === null || isRecord(value) || typeof value === 'function',
   },
   connectionTimeout: duration,
   authenticationTimeout: duration,
@@ -56,7 +56,7 @@ const optionRules: Rules<KafkajsOptions> = {
 }
 
 /** @throws ConfigError with every problem that can be seen without a broker. */
-export function checkConfig(config: KafkaConfig): void {
+export function checkConfig(config: ConnectionConfig): void {
   const own = isRecord(config) ? [...brokerIssues(config.brokers), ...saslIssues(config.sasl)] : []
   const issues = [...own, ...optionIssues(config, configRules)]
   if (issues.length > 0) throw new ConfigError('kafkajs(config)', issues)

@@ -1,4 +1,3 @@
-import type { KafkaConfig } from 'kafkajs'
 import type { Connection, ConnectionFactory, Lane as LaneName, Node } from '../../connection/connection.js'
 import { RequestError } from '../../connection/request-error.js'
 import type { AnswerTo, Request } from '../../connection/requests/apis.js'
@@ -15,6 +14,7 @@ import { createOpener } from './opener.js'
 import { secretMask } from './secrets.js'
 import type { SessionSettings } from './session-settings.js'
 import { SocketLane } from './socket-lane.js'
+import type { ConnectionConfig } from './tls-options.js'
 
 /** kafkajs's defaults. */
 const CONNECTION_TIMEOUT_MS = 1_000
@@ -39,7 +39,7 @@ const IDLE_LIMIT_MS: Readonly<Record<LaneName, number>> = {
  * @throws ConfigError with every problem of the configuration that can be seen without a broker.
  */
 export function kafkajsConnections(
-  config: KafkaConfig,
+  config: ConnectionConfig,
   options: KafkajsOptions = {},
   runtime: Runtime = systemRuntime,
 ): ConnectionFactory {
@@ -57,7 +57,7 @@ export function kafkajsConnections(
 }
 
 class KafkajsConnection implements Connection {
-  readonly #config: KafkaConfig
+  readonly #config: ConnectionConfig
   readonly #owner: string
   readonly #clientId: string
   readonly #logger: Logger
@@ -67,7 +67,7 @@ class KafkajsConnection implements Connection {
   readonly #lanes = new Map<string, SocketLane>()
   #state: 'open' | 'closed' = 'open'
 
-  constructor(config: KafkaConfig, owner: string, clientId: string, logger: Logger, runtime: Runtime) {
+  constructor(config: ConnectionConfig, owner: string, clientId: string, logger: Logger, runtime: Runtime) {
     this.#config = config
     this.#owner = owner
     this.#clientId = config.clientId ?? clientId
@@ -141,7 +141,7 @@ class KafkajsConnection implements Connection {
 }
 
 async function sessionSettings(
-  config: KafkaConfig,
+  config: ConnectionConfig,
   clientId: string,
   logger: Logger,
   { clock }: Runtime,

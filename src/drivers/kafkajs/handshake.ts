@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import type { ISocketFactory, KafkaConfig } from 'kafkajs'
+import type { ISocketFactory } from 'kafkajs'
 import { RequestError } from '../../connection/request-error.js'
 import { onAbort } from '../../runtime/on-abort.js'
 import { decodeApiVersions, encodeApiVersions, newestApiVersions, oldestApiVersions } from '../../wire/api-versions.js'
@@ -7,7 +7,7 @@ import type { BrokerVersions } from '../../wire/apis.js'
 import { addressText, type Address } from './addresses.js'
 import { authenticate, type Authenticated } from './authentication.js'
 import { Session } from './session.js'
-import type { SessionSettings } from './session-settings.js'
+import type { AttemptSettings } from './session-settings.js'
 import { hintAtTls, tlsFailure } from './tls-failure.js'
 
 /** A session that may carry requests. */
@@ -23,7 +23,7 @@ export interface OpenSession extends Authenticated {
  */
 export async function openSession(
   address: Address,
-  settings: SessionSettings,
+  settings: AttemptSettings,
   signal: AbortSignal,
   onLost: (error: RequestError) => void,
 ): Promise<OpenSession> {
@@ -38,7 +38,7 @@ export async function openSession(
     session.allowLargeFrames()
     return { session, versions, address, ...authenticated }
   } catch (error) {
-    const hint = settings.config.ssl || session.answers > 0 ? '' : NEEDS_TLS
+    const hint = settings.ssl || session.answers > 0 ? '' : NEEDS_TLS
     const failure = asFailureToConnect(error as Error, address, settings, hint)
     session.destroy(failure)
     throw failure
@@ -49,11 +49,11 @@ export async function openSession(
 
 function connect(
   address: Address,
-  settings: SessionSettings,
+  settings: AttemptSettings,
   signal: AbortSignal,
   onLost: (error: RequestError) => void,
 ): Promise<Session> {
-  const { clock, config, connectionTimeoutMs } = settings
+  const { clock, connectionTimeoutMs } = settings
   return new Promise((resolve, reject) => {
     const name = `broker ${addressText(address)}`
     let state: 'connecting' | 'connected' | 'failed' = 'connecting'
@@ -62,14 +62,14 @@ function connect(
       state = 'failed'
       settle()
       session?.destroy(error)
-      reject(asFailureToConnect(error, address, settings, hintAtEnd(config)))
+      reject(asFailureToConnect(error, address, settings, hintAtEnd(settings)))
     }
     const timer = clock.setTimer(connectionTimeoutMs, () =>
       fail(
         new RequestError(
           'cannot-connect',
           'never',
-          `no connection within ${connectionTimeoutMs} ms${hintAtSilence(config)}`,
+          `no connection within ${connectionTimeoutMs} ms${hintAtSilence(settings)}`,
         ),
       ),
     )
@@ -87,8 +87,7 @@ function connect(
     let session: Session | undefined
     const stopListening = onAbort(signal, () => fail(signal.reason as RequestError))
     try {
-      // As kafkajs calls it: `ssl: true` means TLS with Node's defaults.
-      const ssl = config.ssl as Parameters<ISocketFactory>[0]['ssl']
+      const ssl = settings.ssl as Parameters<ISocketFactory>[0]['ssl']
       const socket = settings.socketFactory({ host: address.host, port: address.port, ssl, onConnect })
       sendAtOnce(socket)
       session = new Session(socket, name, clock, (error) => (state === 'connecting' ? fail(error) : onLost(error)))
@@ -105,7 +104,7 @@ function sendAtOnce(socket: Partial<Pick<Socket, 'setNoDelay'>>): void {
   socket.setNoDelay?.(true)
 }
 
-async function askVersions(session: Session, settings: SessionSettings): Promise<BrokerVersions> {
+async function askVersions(session: Session, settings: AttemptSettings): Promise<BrokerVersions> {
   const { clock, clientId, connectionTimeoutMs } = settings
   const askIn = async (version: number) => {
     const frame = await session.exchange((correlationId) => encodeApiVersions(version, correlationId, clientId))
@@ -117,7 +116,7 @@ async function askVersions(session: Session, settings: SessionSettings): Promise
         'cannot-connect',
         'never',
         `it took the connection, but did not answer within ${connectionTimeoutMs} ms; is this the port of a Kafka listener, ` +
-          `and ${settings.config.ssl ? 'does it speak TLS' : 'does it need config.ssl'}?`,
+          `and ${settings.ssl ? 'does it speak TLS' : 'does it need config.ssl'}?`,
       ),
     ),
   )
@@ -149,25 +148,27 @@ function causeOf(error: Error): Error {
 function asFailureToConnect(
   error: Error,
   address: Address,
-  { config, mask }: SessionSettings,
+  settings: AttemptSettings,
   hintAtHangingUp: string,
 ): RequestError {
   if (error instanceof RequestError && ['closed', 'refused', 'turned-away'].includes(error.failure)) return error
   const place = `cannot connect to broker ${addressText(address)}`
   const said = causeOf(error)
   // A name with several addresses gives an error of several, which has no message of its own.
-  const text = mask((said.message || String((said as { code?: unknown }).code)).trim())
+  const text = settings.mask((said.message || String((said as { code?: unknown }).code)).trim())
   const code = (error.cause as { code?: unknown } | undefined)?.code
-  const tls = config.ssl ? tlsFailure(code) : null
+  const tls = settings.ssl ? tlsFailure(code) : null
   if (tls !== null) {
     const cause = tls.isSecret ? undefined : error
-    return new RequestError('turned-away', 'never', `${place}: ${tls.what}; ${tls.fix}`, cause)
+    // A function gives another certificate some day, so it is tried again as long as there is time.
+    const failure = typeof settings.config.ssl === 'function' ? 'cannot-connect' : 'turned-away'
+    return new RequestError(failure, 'never', `${place}: ${tls.what}; ${tls.fix}`, cause)
   }
   if (error instanceof RequestError && error.failure === 'unsupported') {
     return new RequestError('unsupported', 'never', `${place}: ${text}`, error)
   }
   const hint =
-    error instanceof RequestError && error.failure === 'connection-lost' ? hintAt(code, config, hintAtHangingUp) : ''
+    error instanceof RequestError && error.failure === 'connection-lost' ? hintAt(code, settings, hintAtHangingUp) : ''
   return new RequestError('cannot-connect', 'never', `${place}: ${text}${hint}`, error)
 }
 
@@ -175,17 +176,17 @@ const NEEDS_TLS = '; does this listener need config.ssl?'
 const SPEAKS_NO_TLS = '; does this listener speak TLS?'
 
 /** With TLS a connection counts only when TLS is up, so a listener in plain text is silent or hangs up. */
-function hintAtSilence(config: KafkaConfig): string {
-  return config.ssl ? '; is the address right, and does this listener speak TLS?' : '; is the address right?'
+function hintAtSilence({ ssl }: AttemptSettings): string {
+  return ssl ? '; is the address right, and does this listener speak TLS?' : '; is the address right?'
 }
 
-function hintAtEnd(config: KafkaConfig): string {
-  return config.ssl ? SPEAKS_NO_TLS : NEEDS_TLS
+function hintAtEnd({ ssl }: AttemptSettings): string {
+  return ssl ? SPEAKS_NO_TLS : NEEDS_TLS
 }
 
-function hintAt(code: unknown, config: KafkaConfig, hintAtHangingUp: string): string {
+function hintAt(code: unknown, { ssl }: AttemptSettings, hintAtHangingUp: string): string {
   if (code === undefined) return hintAtHangingUp
   if (code === 'ECONNREFUSED') return '; is a broker listening there?'
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return '; is the name right?'
-  return config.ssl && typeof code === 'string' ? hintAtTls(code) : ''
+  return ssl && typeof code === 'string' ? hintAtTls(code) : ''
 }

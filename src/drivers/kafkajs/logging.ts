@@ -7,7 +7,7 @@ const levels = { ERROR: 1, WARN: 2, INFO: 4 } as const
 
 /** kafkajs's own logger: its lines go to `config.logCreator` where there is one, else to `logger`, without secrets. */
 export function kafkajsLogger(
-  config: KafkaConfig,
+  config: Pick<KafkaConfig, 'logLevel' | 'logCreator'>,
   logger: Logger,
   internals: KafkajsInternals,
   mask: (text: string) => string,

@@ -4,7 +4,8 @@ import { withinDeadline } from '../../runtime/within-deadline.js'
 import type { Address, Whereabouts } from './addresses.js'
 import { authenticate } from './authentication.js'
 import { openSession, type OpenSession } from './handshake.js'
-import type { SessionSettings } from './session-settings.js'
+import type { AttemptSettings, SessionSettings } from './session-settings.js'
+import { tlsOptionsOf } from './tls-options.js'
 
 /** Opens and renews the sessions of one lane. */
 export interface Opener {
@@ -20,17 +21,18 @@ export function createOpener(settings: () => Promise<SessionSettings>, whereabou
       try {
         const known = await settings()
         const { connectionTimeoutMs } = known
-        const addresses = await withinDeadline(whereabouts.find(), {
-          clock,
-          deadline: clock.now() + connectionTimeoutMs,
-          signal,
-          onLate: () => {
-            // The user's function for the brokers may never return.
-            const message = `config.brokers gave no list within ${connectionTimeoutMs} ms`
+        const deadline = clock.now() + connectionTimeoutMs
+        /** Functions of the user may never return. */
+        const inTime = <Value>(work: Promise<Value>, late: string) => {
+          const message = `${late} within ${connectionTimeoutMs} ms`
+          const onLate = () => {
             throw new RequestError('cannot-connect', 'never', message)
-          },
-        })
-        const open = await openFirstOf(addresses, known, signal, onLost)
+          }
+          return withinDeadline(work, { clock, deadline, signal, onLate })
+        }
+        const addresses = await inTime(whereabouts.find(), 'config.brokers gave no list')
+        const ssl = await inTime(tlsOptionsOf(known.config), 'the function of config.ssl gave no options')
+        const open = await openFirstOf(addresses, { ...known, ssl }, signal, onLost)
         whereabouts.reached(open.address)
         return open
       } catch (error) {
@@ -52,7 +54,7 @@ export function createOpener(settings: () => Promise<SessionSettings>, whereabou
 /** One broker that turns us away says nothing about the others that the user gave. */
 async function openFirstOf(
   addresses: readonly [Address, ...Address[]],
-  settings: SessionSettings,
+  settings: AttemptSettings,
   signal: AbortSignal,
   onLost: (error: RequestError) => void,
 ): Promise<OpenSession> {

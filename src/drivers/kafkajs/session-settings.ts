@@ -1,10 +1,11 @@
-import type { ISocketFactory, KafkaConfig, Logger as KafkajsLogger } from 'kafkajs'
+import type { ISocketFactory, Logger as KafkajsLogger } from 'kafkajs'
 import type { Clock } from '../../runtime/clock.js'
 import type { KafkajsInternals } from './internals.js'
+import type { ConnectionConfig, TlsOptions } from './tls-options.js'
 
 /** Everything a connection needs that is the same for all of them. */
 export interface SessionSettings {
-  readonly config: KafkaConfig
+  readonly config: ConnectionConfig
   readonly clientId: string
   readonly clock: Clock
   readonly connectionTimeoutMs: number
@@ -13,4 +14,8 @@ export interface SessionSettings {
   readonly socketFactory: ISocketFactory
   readonly kafkajsLogger: KafkajsLogger
   readonly mask: (text: string) => string
+}
+
+export interface AttemptSettings extends SessionSettings {
+  readonly ssl: TlsOptions
 }

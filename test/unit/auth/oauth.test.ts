@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
 import { ConfigError } from 'tidemark'
 import { oauth, type OauthOptions } from 'tidemark/auth'
-import { TokenSource } from '../../../src/auth/token-source.js'
+import { TokenSource, type Token } from '../../../src/auth/token-source.js'
 import { virtualClock } from '../../../src/testing/time/virtual-clock.js'
 
 const closes: (() => void)[] = []
@@ -82,30 +82,69 @@ describe('oauth', () => {
 })
 
 describe('a token', () => {
-  it('is given until 80 % of its life, then another is asked for; while that fails, as long as it lives', async () => {
+  const lifetimeMs = 100_000
+  /** `null`: never answers. */
+  type Reply = Token | Error | null
+
+  function source(reply: () => Reply) {
     const clock = virtualClock()
     let asked = 0
-    let isUp = true
-    const source = new TokenSource(async () => {
+    const ask = async () => {
       asked += 1
-      if (!isUp) throw new Error('down')
-      return { value: `t${asked}`, lifetimeMs: 100_000 }
-    }, clock)
-    expect(await source.get()).toBe('t1')
+      const told = reply()
+      if (told === null) return new Promise<never>(() => undefined)
+      if (told instanceof Error) throw told
+      return { ...told, value: `t${asked}` }
+    }
+    const tokens = new TokenSource({ ask, timeoutMs: 1_000, whom: 'nobody' }, clock)
+    return { clock, tokens, asked: () => asked }
+  }
+
+  it('is given until 80 % of its life, then another is asked for; while that fails, as long as it lives', async () => {
+    let reply: Reply = { value: '', lifetimeMs }
+    const { clock, tokens, asked } = source(() => reply)
+    expect(await tokens.get()).toBe('t1')
     await clock.advance(79_999)
-    expect(await source.get()).toBe('t1')
-    expect(asked).toBe(1)
-    isUp = false
+    expect(await tokens.get()).toBe('t1')
+    expect(asked()).toBe(1)
+    reply = new Error('down')
     await clock.advance(1)
-    expect(await source.get()).toBe('t1')
-    expect(asked).toBe(2)
-    await clock.advance(19_999)
-    expect(await source.get()).toBe('t1')
+    expect(await tokens.get()).toBe('t1')
+    expect(asked()).toBe(2)
+    await clock.advance(9_999)
+    expect(await tokens.get()).toBe('t1')
+    expect(asked(), 'nobody waits each time for a server that fails').toBe(2)
+    await clock.advance(10_000)
+    expect(await tokens.get()).toBe('t1')
+    expect(asked()).toBe(3)
     await clock.advance(1)
-    await expect(source.get()).rejects.toThrow('down')
-    isUp = true
-    expect(await source.get()).toBe('t5')
+    await expect(tokens.get()).rejects.toThrow('down')
+    reply = { value: '', lifetimeMs }
+    expect(await tokens.get()).toBe('t5')
     await clock.advance(80_000)
-    expect(await Promise.all([source.get(), source.get()])).toEqual(['t6', 't6'])
+    expect(await Promise.all([tokens.get(), tokens.get()])).toEqual(['t6', 't6'])
+  })
+
+  it('that is never answered ends the question in time, and the next one is asked', async () => {
+    let reply: Reply = null
+    const { clock, tokens } = source(() => reply)
+    const failed = expect(Promise.all([tokens.get(), tokens.get()])).rejects.toMatchObject({
+      code: 'no-token',
+      message: 'nobody did not answer within 1000 ms',
+    })
+    await clock.advance(1_000)
+    await failed
+    reply = { value: '', lifetimeMs }
+    expect(await tokens.get()).toBe('t2')
+  })
+
+  it('has lived while the machine slept', async () => {
+    const { clock, tokens } = source(() => ({ value: '', lifetimeMs }))
+    expect(await tokens.get()).toBe('t1')
+    clock.shiftWallTime(80_000)
+    expect(await tokens.get()).toBe('t2')
+    clock.shiftWallTime(-80_000)
+    await clock.advance(80_000)
+    expect(await tokens.get(), 'whose clock was set back').toBe('t3')
   })
 })

@@ -7,6 +7,8 @@ import { RequestError } from '../../../../src/connection/request-error.js'
 import type { Request } from '../../../../src/connection/requests/apis.js'
 import { kafkajsConnections } from '../../../../src/drivers/kafkajs/connections.js'
 import { checkInternals } from '../../../../src/drivers/kafkajs/internals.js'
+import type { ConnectionConfig, TlsProvider } from '../../../../src/drivers/kafkajs/tls-options.js'
+import { TidemarkError } from '../../../../src/errors.js'
 import { systemClock } from '../../../../src/runtime/clock.js'
 import { systemRandom } from '../../../../src/runtime/random.js'
 import type { Logger } from '../../../../src/telemetry/logger.js'
@@ -34,7 +36,7 @@ async function start(script: Script): Promise<ScriptedBroker> {
 }
 
 /** Lines of every level, and a clock that can be put forward. */
-function open(broker: ScriptedBroker, config: Partial<KafkaConfig>) {
+function open(broker: ScriptedBroker, config: Partial<ConnectionConfig>) {
   const lines: string[] = []
   const write = (fields: object, message: string) => lines.push(`${message} ${JSON.stringify(fields)}`)
   const logger: Logger = { debug: write, info: write, warn: write, error: write }
@@ -303,6 +305,37 @@ describe('TLS', () => {
     expect(error.cause).toBeUndefined()
     expect(error.message).toMatch(/config\.ssl cannot be used \(ERR_\w+\); check that ca, cert and key/)
     expect(error.message).not.toMatch(/rubbish|271828/)
+  })
+
+  it('asks a function for the certificates of each connection, and one that is refused is no end', async () => {
+    const broker = await startTls()
+    let ca = 'other-ca.pem'
+    const { connection } = open(broker, { ssl: () => Promise.resolve({ ca: [pem(ca)] }), sasl })
+    const error = await failure(ask(connection))
+    expect(error).toMatchObject({ failure: 'cannot-connect', sent: 'never', retriable: true })
+    expect(error.message).toMatch(/certificate is not trusted \(.*\); set config.ssl.ca/)
+    ca = 'ca.pem'
+    await ask(connection)
+  })
+
+  it('a function for certificates that throws, hangs or gives nonsense is a clear and bounded error', async () => {
+    const broker = await startTls()
+    const asked = async (ssl: TlsProvider) => failure(ask(open(broker, { ssl, connectionTimeout: 100 }).connection))
+    const secret = new Error(PASSWORD)
+    const threw = await asked(() => Promise.reject(secret))
+    expect(threw).toMatchObject({ failure: 'cannot-connect', sent: 'never', cause: secret })
+    expect(threw.message).toBe('the function of config.ssl threw Error; see its cause')
+    const ours = await asked(() => Promise.reject(new TidemarkError('no-certificate', 'no file')))
+    expect(ours.message).toBe('the function of config.ssl failed: no file')
+    const hung = await asked(() => new Promise(() => {}))
+    expect(hung).toMatchObject({
+      failure: 'cannot-connect',
+      message: expect.stringMatching(/no options within 100 ms/),
+    })
+    const nonsense = await asked(() => PASSWORD as never)
+    expect(nonsense).toMatchObject({ failure: 'refused', message: expect.stringMatching(/what it gave is a string/) })
+    expect(nonsense.message).not.toContain(PASSWORD)
+    expect(broker.live).toBe(0)
   })
 
   it('without config.ssl against a TLS listener ends at once or at connectionTimeout, and config.ssl is named', async () => {

@@ -67,6 +67,7 @@ describe('kafkajs(config)', () => {
       'accepted',
     )
     expect(refusal({ brokers: () => brokers, sasl: null, ssl: undefined })).toBe('accepted')
+    expect(refusal({ brokers, ssl: () => ({ ca: 'x' }) })).toBe('accepted')
     expect(refusal({ brokers, sasl: { mechanism: 'own', authenticationProvider: () => undefined } })).toBe('accepted')
   })
 
