@@ -123,6 +123,8 @@ function readBy(reader: ReadBytes, bytes: Buffer, id: number): unknown {
   try {
     return reader(bytes)
   } catch (cause) {
+    if (cause instanceof SerdeError)
+      throw new SerdeError('malformed', `a value of schema ${id} has no place here: ${cause.message}`)
     // What avsc throws may quote the value.
     const error = new SerdeError(
       'malformed',

@@ -15,6 +15,7 @@ import { AvroSerde, type ReadBytes, type WritingType } from './avro-serde.js'
 import type { AvroSchema, AvroValue } from './avro-value.js'
 import { compile, compileRegistered, type CompileSettings } from './compile.js'
 import type { LogicalTypeClass } from './logical-types.js'
+import { resolverInto } from './resolver.js'
 
 export interface AvroOptions<Schema = AvroSchema, Longs extends 'number' | 'bigint' = 'number' | 'bigint'> {
   /** What `schemaRegistry` returned. */
@@ -131,7 +132,7 @@ function readerOf(written: avsc.Type, into: avsc.Type | null): ReadBytes {
   }
   let resolver: ReturnType<avsc.Type['createResolver']>
   try {
-    resolver = into.createResolver(written)
+    resolver = resolverInto(into, written)
   } catch (cause) {
     const error = new SerdeError(
       'malformed',

@@ -10,6 +10,8 @@ abstract class OnNumbers<Value> extends avsc.types.LogicalType {
 
   /** Records of a writer that knows the plain number only are read too. */
   protected override _resolve(type: avsc.Type): ((value: unknown) => Value) | undefined {
+    // What another of its kind reads is such a value already.
+    if (type instanceof this.constructor) return (value) => value as Value
     const isNumber = avsc.Type.isType(type, 'int', 'long')
     return isNumber ? (value) => this.from(Number(value)) : undefined
   }
@@ -94,6 +96,7 @@ class Uuid extends avsc.types.LogicalType {
   }
 
   protected override _resolve(type: avsc.Type): ((value: unknown) => unknown) | undefined {
+    if (type instanceof Uuid) return (value) => value
     return avsc.Type.isType(type, 'string', 'fixed') ? (value) => this._fromValue(value as string | Buffer) : undefined
   }
 }

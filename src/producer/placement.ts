@@ -258,7 +258,7 @@ export class Placement {
     for (const { topic, record } of waiting) {
       if (canBeWhole(topic, record) || unprepared.has(topic)) continue
       try {
-        await prepareToWrite(topic, this.#runtime.clock, deadline)
+        await prepareToWrite(topic, this.#runtime, deadline, () => waiting.size > 0)
       } catch (error) {
         unprepared.set(topic, error as SendError)
       }

@@ -1,6 +1,7 @@
 import { SendError, TidemarkError, TimeoutError } from '../errors.js'
 import type { OutgoingRecord } from '../message/record.js'
-import type { Clock } from '../runtime/clock.js'
+import { exponential, type Backoff } from '../runtime/backoff.js'
+import type { Runtime } from '../runtime/runtime.js'
 import { thrownName } from '../runtime/thrown.js'
 import { withinDeadline } from '../runtime/within-deadline.js'
 import type { Topic } from '../topic/topic.js'
@@ -24,19 +25,45 @@ export function makeWhole(topic: Topic, { value }: OutgoingRecord): void {
   }
 }
 
-/** Waits until its serde knows what its bytes must say. Throws `SendError` `not-stored`. @param deadline by `clock.now()` */
-export async function prepareToWrite(topic: Topic, clock: Clock, deadline: number): Promise<void> {
+const again: Backoff = exponential({ initialMs: 200, maxMs: 2_000 })
+
+/**
+ * Waits until its serde knows what its bytes must say. What may end well is asked for again until the deadline, as a topic
+ * is. Throws `SendError` `not-stored`.
+ *
+ * @param deadline by `clock.now()`
+ * @param isWanted asked before each further try
+ */
+export async function prepareToWrite(
+  topic: Topic,
+  { clock, random }: Runtime,
+  deadline: number,
+  isWanted: () => boolean = () => true,
+): Promise<void> {
   const { writing } = topic.value
-  if (writing === undefined || writing.isReady) return
+  if (writing === undefined) return
+  let last: unknown = new TimeoutError('serde-not-ready', `serde ${topic.value.name} was not ready in time`, {
+    retriable: true,
+  })
   const onLate = () => {
-    throw new TimeoutError('serde-not-ready', `serde ${topic.value.name} was not ready in time`, { retriable: true })
+    throw last as Error
   }
-  try {
-    await withinDeadline(Promise.resolve(writing.prepare()), { clock, deadline, onLate })
-  } catch (cause) {
-    throw notReady(topic, cause)
+  for (let failures = 0; !writing.isReady;) {
+    try {
+      await withinDeadline(Promise.resolve(writing.prepare()), { clock, deadline, onLate })
+      return
+    } catch (cause) {
+      last = cause
+    }
+    failures += 1
+    const nextAt = clock.now() + again(failures, random)
+    if (!mayEndWell(last) || nextAt >= deadline || !isWanted()) throw notReady(topic, last)
+    await clock.sleep(nextAt - clock.now())
+    if (!isWanted()) throw notReady(topic, last)
   }
 }
+
+const mayEndWell = (error: unknown): boolean => error instanceof TidemarkError && error.retriable
 
 function notReady({ name, value }: Topic, cause: unknown): SendError {
   const known = cause instanceof TidemarkError ? cause : undefined

@@ -10,6 +10,7 @@ import { encodeRecord, takeOptions, type SendOptions } from '../producer/outgoin
 import { makeWhole, prepareToWrite } from '../producer/preparation.js'
 import { systemClock } from '../runtime/clock.js'
 import { systemRandom } from '../runtime/random.js'
+import { systemRuntime } from '../runtime/runtime.js'
 import type { Topic } from '../topic/topic.js'
 import { mysqlLanes } from './tables.js'
 import {
@@ -112,7 +113,7 @@ class Outbox implements SqlOutbox {
     }
     const { id = systemRandom.uuid(), ...options } = given
     const taken = takeOptions(topic as Topic, { ...options, id })
-    await prepareToWrite(topic as Topic, systemClock, systemClock.now() + prepareMs)
+    await prepareToWrite(topic as Topic, systemRuntime, systemClock.now() + prepareMs)
     const record = encodeRecord(topic, value, taken, systemClock.wallTime())
     makeWhole(topic as Topic, record)
     const lane = record.key === null ? null : laneOf(topic.name, record.key)

@@ -211,6 +211,59 @@ describe('values as Avro', () => {
     expect(await read(loose, byYoung)).toEqual({ a: 2 })
   })
 
+  test.each<[string, unknown, unknown]>([
+    ['timestamp-millis', { type: 'long', logicalType: 'timestamp-millis' }, new Date(1_700_000_000_123)],
+    ['timestamp-micros', { type: 'long', logicalType: 'timestamp-micros' }, 1_700_000_000_123_456],
+    ['date', { type: 'int', logicalType: 'date' }, new Date('2026-11-29')],
+    ['decimal', { type: 'bytes', logicalType: 'decimal', precision: 9, scale: 2 }, '-1.25'],
+    ['uuid', { type: 'string', logicalType: 'uuid' }, '123e4567-e89b-12d3-a456-426614174000'],
+    [
+      'uuid as fixed',
+      { type: 'fixed', name: 'U', size: 16, logicalType: 'uuid' },
+      '123e4567-e89b-12d3-a456-426614174000',
+    ],
+  ])('with a logical type are read by a schema that has a field more: %s', async (_, type, value) => {
+    const { registry } = world()
+    const fields = [{ name: 'a', type }]
+    const more = [...fields, { name: 'b', type: 'int', default: 1 }]
+    const [old, young] = [fields, more].map((one) =>
+      bound(avro<unknown>({ registry, schema: JSON.stringify({ type: 'record', name: 'R', fields: one }) })),
+    ) as [Serde<unknown>, Serde<unknown>]
+    expect(await read(young, await write(old, { a: value }))).toEqual({ a: value, b: 1 })
+    expect(await read(old, await write(young, { a: value, b: 2 }))).toEqual({ a: value })
+  })
+
+  test('are refused one by one where only some of a schema have a place in that of the reader', async () => {
+    const { registry } = world()
+    const suit = { type: 'enum', name: 'Suit', symbols: ['CLUBS', 'HEARTS'] }
+    const list = (item: unknown) => ({
+      type: 'record',
+      name: 'L',
+      fields: [
+        { name: 'item', type: item },
+        { name: 'next', type: ['null', 'L'] },
+      ],
+    })
+    const wide = list(['null', 'string', 'long', suit])
+    const slim = list(['null', { ...suit, symbols: ['CLUBS'] }])
+    const [writer, reader] = [wide, slim].map((schema, index) =>
+      bound(avro<unknown>({ registry, schema: JSON.stringify(schema) }), `topic ${index}`),
+    ) as [Serde<unknown>, Serde<unknown>]
+    const good = { item: null, next: { item: { Suit: 'CLUBS' }, next: null } }
+    expect(await read(reader, await write(writer, good))).toEqual({ item: null, next: { item: 'CLUBS', next: null } })
+    for (const item of [{ string: 'secret' }, { long: 7 }, { Suit: 'HEARTS' }]) {
+      const bytes = await write(writer, { item: null, next: { item, next: null } })
+      const error = problemOf(() => reader.decode(bytes))
+      expect(error).toMatchObject({ kind: 'malformed' })
+      expect(error.message).toContain('is none of the schema given here')
+      expect(error.message).not.toMatch(/secret|HEARTS/)
+    }
+    expect(await read(reader, await write(reader, { item: 'CLUBS', next: null }))).toEqual({
+      item: 'CLUBS',
+      next: null,
+    })
+  })
+
   test('are read as they were written where no schema is given', async () => {
     const { registry } = world()
     const bytes = await write(bound(avro({ registry, schema: order })), { id: 'a', cents: 1, note: 'n' })

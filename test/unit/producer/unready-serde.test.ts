@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { SendError } from '../../../src/errors.js'
+import { DriverError, type SendError } from '../../../src/errors.js'
 import { deferred } from '../../../src/runtime/deferred.js'
 import { nullable } from '../../../src/serde/nullable.js'
 import type { Serde } from '../../../src/serde/serde.js'
@@ -37,6 +37,7 @@ class Numbered {
   }
 }
 
+const outage = () => new DriverError('keeper-down', 'no answer', { retriable: true })
 const plain: Topic<string> = { ...topic, partitioner: { name: 'first', create: () => () => 0 } }
 
 describe('sends whose serde has to ask first', () => {
@@ -107,6 +108,41 @@ describe('sends whose serde has to ask first', () => {
     expect(await failed).toMatchObject({ outcome: 'not-stored', retriable: true, code: 'serde-not-ready' })
     expect((await other).offset).toBe(0)
     expect(bench.producer.facts()).toMatchObject({ bufferedBytes: 0 })
+  })
+
+  test('wait for an outage that ends within maxBlockMs, in order', async () => {
+    const numbered = new Numbered()
+    numbered.answer = () => Promise.reject(outage())
+    const bench = startUnloaded({ maxBlockMs: 60_000 })
+    const sent = ['a', 'b'].map((value) => bench.producer.send(numbered.topic, value))
+    await bench.clock.advance(30_000)
+    expect(numbered.asked).toBeGreaterThan(10)
+    numbered.answer = () => Promise.resolve()
+    await bench.clock.advance(2_000)
+    for (let seen = 0; seen < bench.driver.handedOver.length; seen += 1) {
+      bench.driver.handedOver[seen]!.store(seen)
+      await bench.run()
+    }
+    await Promise.all(sent)
+    expect(bench.driver.valuesOf(0)).toEqual(['a7', 'b7'])
+  })
+
+  test('ask no more when nobody waits, and end with what was last told', async () => {
+    const numbered = new Numbered()
+    numbered.answer = () => Promise.reject(outage())
+    const bench = startUnloaded({ maxBlockMs: 5_000 })
+    const failed = bench.producer.send(numbered.topic, 'a').catch((error: unknown) => error as SendError)
+    await bench.clock.advance(5_001)
+    expect(await failed).toMatchObject({ outcome: 'not-stored', code: 'keeper-down', retriable: true })
+    const given = new AbortController()
+    const { signal } = given
+    const left = bench.producer.send(numbered.topic, 'b', { signal }).catch((error: unknown) => error as SendError)
+    await bench.clock.advance(1_000)
+    given.abort()
+    expect(await left).toMatchObject({ outcome: 'not-stored', code: 'aborted' })
+    const { asked } = numbered
+    await bench.clock.advance(60_000)
+    expect(numbered.asked).toBe(asked)
   })
 
   test('end by maxBlockMs when it never answers', async () => {
