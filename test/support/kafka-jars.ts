@@ -1,9 +1,7 @@
-import { existsSync } from 'node:fs'
-import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises'
-import { homedir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { readdir, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { writeClassArchive } from './class-archive.js'
-import { withLock } from './file-lock.js'
+import { cacheRoot, copyDependencies, installOnce } from './installations.js'
 import { writeLoggingJar } from './kafka-logging.js'
 import { requireCommand, run } from './run-command.js'
 
@@ -27,14 +25,13 @@ export interface KafkaInstallation {
 /** Raised when what an installation holds changes. */
 const layout = 3
 
-const cacheRoot = (): string =>
-  process.env['TIDEMARK_KAFKA_CACHE'] ??
-  join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'tidemark', 'kafka')
+const kafkaRoot = (): string => process.env['TIDEMARK_KAFKA_CACHE'] ?? join(cacheRoot(), 'kafka')
 
 /** Jars of one Kafka version, fetched from Maven Central on first use. Two processes may ask at once. */
 export async function kafkaInstallation(version: string = kafkaVersion()): Promise<KafkaInstallation> {
-  const folder = join(cacheRoot(), `${version}-${layout}`)
-  if (!existsSync(folder)) await installOnce(version, folder)
+  const folder = join(kafkaRoot(), `${version}-${layout}`)
+  const finish = () => writeClassArchive(describe(version, folder), quickJvm, join(folder, 'classes.jsa'))
+  await installOnce(folder, (staging) => install(version, staging), finish)
   return describe(version, folder)
 }
 
@@ -50,22 +47,8 @@ function describe(version: string, folder: string): KafkaInstallation {
   }
 }
 
-async function installOnce(version: string, folder: string): Promise<void> {
-  await mkdir(dirname(folder), { recursive: true })
-  await withLock(`${folder}.lock`, async () => {
-    if (existsSync(folder)) return
-    const staging = `${folder}.part`
-    await rm(staging, { recursive: true, force: true })
-    await install(version, staging)
-    await rename(staging, folder)
-    await writeClassArchive(describe(version, folder), quickJvm, join(folder, 'classes.jsa'))
-  })
-}
-
 async function install(version: string, folder: string): Promise<void> {
   await requireCommand('java', ['-version'])
-  await requireCommand('mvn', ['-version'])
-  await mkdir(folder, { recursive: true })
   await copyDependencies(folder, [`org.apache.kafka:kafka_2.13:${version}`, `org.apache.kafka:kafka-tools:${version}`])
   await bindLogging(folder)
   await writeLoggingJar(folder)
@@ -78,27 +61,6 @@ async function bindLogging(folder: string): Promise<void> {
   if (log4j2 === undefined) return
   const version = log4j2.slice('log4j-core-'.length, -'.jar'.length)
   await copyDependencies(folder, [`org.apache.logging.log4j:log4j-slf4j-impl:${version}`])
-}
-
-async function copyDependencies(folder: string, coordinates: readonly string[]): Promise<void> {
-  const dependencies = coordinates.map((coordinate) => {
-    const [groupId, artifactId, version] = coordinate.split(':')
-    return `<dependency><groupId>${groupId}</groupId><artifactId>${artifactId}</artifactId><version>${version}</version></dependency>`
-  })
-  const pom = join(folder, 'pom.xml')
-  await writeFile(
-    pom,
-    `<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
-<groupId>tidemark</groupId><artifactId>kafka</artifactId><version>1</version>
-<dependencies>${dependencies.join('\n')}</dependencies></project>\n`,
-  )
-  const target = `-DoutputDirectory=${join(folder, 'lib')}`
-  await run('mvn', ['-q', '-B', '-f', pom, 'dependency:copy-dependencies', target]).catch((cause: unknown) => {
-    const output = (cause as { stdout?: string }).stdout ?? ''
-    throw new Error(`Maven could not fetch ${coordinates.join(', ')}; is Maven Central reachable?\n${output}`, {
-      cause,
-    })
-  })
 }
 
 /** Up to Kafka 4.3 this makes `bootstrap.checkpoint`, from 4.4 a first snapshot in `__cluster_metadata-0`. */
