@@ -9,8 +9,10 @@ import type { KafkaInstallation } from './kafka-jars.js'
 import { dieWithUs } from './reaper.js'
 import { requireCommand } from './run-command.js'
 
-const toolSource = fileURLToPath(new URL('./java/KafkaTool.java', import.meta.url))
-const quickStart = ({ quickStartFlags }: KafkaInstallation) => [
+/** Where jars lie, and how a JVM runs them. */
+export type JavaInstallation = Pick<KafkaInstallation, 'folder' | 'classpath' | 'quickStartFlags'>
+
+const quickStart = ({ quickStartFlags }: JavaInstallation) => [
   ...quickStartFlags,
   '-Xmx512m',
   '-Dtidemark.log=/dev/null',
@@ -28,7 +30,7 @@ export interface JavaRun {
 
 /** Runs a main class of Kafka's jars to its end and gives what it printed. */
 export async function java(
-  installation: KafkaInstallation,
+  installation: JavaInstallation,
   mainClass: string,
   args: readonly string[],
   { input = '', timeoutMs = 120_000, jvmFlags = quickStart(installation), onLine }: JavaRun = {},
@@ -51,7 +53,7 @@ export async function java(
 
 /** Starts a main class that goes on until its input ends or it is killed. */
 export function startJava(
-  installation: KafkaInstallation,
+  installation: JavaInstallation,
   mainClass: string,
   args: readonly string[],
   jvmFlags: readonly string[] = quickStart(installation),
@@ -78,17 +80,22 @@ const ended = (child: ChildProcessWithoutNullStreams) =>
   })
 
 /** The same installation with the tests' own Java program on its class path, compiled once for each version. */
-export async function withKafkaTool(installation: KafkaInstallation): Promise<KafkaInstallation> {
+export const withKafkaTool = (installation: KafkaInstallation): Promise<KafkaInstallation> =>
+  withTool(installation, 'KafkaTool')
+
+/** The same of any of the tests' own programs. */
+export async function withTool<Jars extends JavaInstallation>(installation: Jars, name: string): Promise<Jars> {
+  const toolSource = fileURLToPath(new URL(`./java/${name}.java`, import.meta.url))
   const hash = createHash('sha256')
     .update(await readFile(toolSource))
     .digest('hex')
     .slice(0, 12)
   const classes = join(installation.folder, `tool-${hash}`)
-  if (!existsSync(classes)) await withLock(`${classes}.lock`, () => compile(installation, classes))
+  if (!existsSync(classes)) await withLock(`${classes}.lock`, () => compile(installation, toolSource, classes))
   return { ...installation, classpath: `${installation.classpath}:${classes}` }
 }
 
-async function compile(installation: KafkaInstallation, classes: string): Promise<void> {
+async function compile(installation: JavaInstallation, toolSource: string, classes: string): Promise<void> {
   if (existsSync(classes)) return
   await requireCommand('javac', ['-version'])
   const staging = `${classes}.part`
