@@ -13,6 +13,7 @@ import { Companions } from '../companions.js'
 import { fatalGroupError, judgeGroupCode, type GroupVerdict } from '../codes.js'
 import type { Assignor, AssignorMember, Claims } from './assignors/assignor.js'
 import { assignorByName } from './assignors/by-name.js'
+import { MissedMembers } from './missed-members.js'
 import { decodeDivision, encodeDivision, tookLeadersPlace } from './division.js'
 
 /** How one step into the group ended. */
@@ -49,13 +50,15 @@ export interface Synced {
 /** The broker holds a JoinGroup until every member came or the rebalance timeout passed; its answer needs time too. */
 const graceMs = 5_000
 
-/** The requests that lead into a generation. Keeps no state but the settings. */
+/** The requests that lead into a generation. Keeps no state but the settings, and who was missed. */
 export class GroupEntry {
   readonly #context: ConsumeContext
   readonly #line: CoordinatorLine
   readonly #companions: Companions
+  readonly #missed: MissedMembers
 
   constructor(context: ConsumeContext, line: CoordinatorLine) {
+    this.#missed = new MissedMembers(context.settings, context.runtime.clock)
     this.#context = context
     this.#companions = new Companions(context.settings.companions)
     this.#line = line
@@ -75,9 +78,11 @@ export class GroupEntry {
 
   async join(memberId: string, claims: Claims, signal: AbortSignal): Promise<EntryStep<Joined>> {
     const { rebalanceTimeoutMs, topics } = this.#context.settings
+    const { clock } = this.#context.runtime
+    const askedAt = clock.now()
     let answer: JoinGroupAnswer
     try {
-      const deadline = this.#context.runtime.clock.now() + rebalanceTimeoutMs + graceMs
+      const deadline = askedAt + rebalanceTimeoutMs + graceMs
       answer = await this.#line.askPatiently(this.#joinRequest(memberId, claims), deadline, signal)
     } catch (failure) {
       return stepOfFailure(failure)
@@ -85,7 +90,9 @@ export class GroupEntry {
     const verdict = judgeGroupCode(answer.errorCode)
     if (verdict === 'ok') {
       const isCooperative = this.#assignorOf(answer.protocolName)?.kind === 'cooperative'
-      return { kind: 'done', value: { answer, leads: answer.leader === answer.memberId, isCooperative, topics } }
+      const leads = answer.leader === answer.memberId
+      if (leads) this.#missed.divides(answer.members, clock.now() - askedAt)
+      return { kind: 'done', value: { answer, leads, isCooperative, topics } }
     }
     if (verdict === 'member-id-given') return { kind: 'again', memberId: answer.memberId, as: 'member' }
     return this.#stepOf(verdict, answer.errorCode, 'joining', memberId)

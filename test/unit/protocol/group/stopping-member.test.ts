@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import type { AssignedPartition, ConsumerSettings } from '../../../../src/driver/consumer.js'
 import { createMemoryCluster, type MemoryCluster } from '../../../../src/drivers/memory/memory-cluster.js'
 import { seededRandom } from '../../../../src/runtime/random.js'
+import { silentLogger } from '../../../../src/telemetry/logger.js'
 import { virtualClock, type VirtualClock } from '../../../../src/testing/time/virtual-clock.js'
 import { ConsumerHarness } from '../consume/consumer-harness.js'
 
@@ -230,4 +231,31 @@ describe('a member that fails by a defect of its own', () => {
     expect(clock.now() - begun).toBeLessThan(5_000)
     expect(next.last('assigned').map(({ committed }) => committed?.metadata)).toEqual(['settled', 'settled'])
   })
+})
+
+describe('a leader whose members are killed', () => {
+  it.each([
+    { times: 3, groupInstanceId: null, warnings: 0 },
+    { times: 4, groupInstanceId: null, warnings: 1 },
+    { times: 6, groupInstanceId: null, warnings: 1 },
+    { times: 6, groupInstanceId: 'i', warnings: 0 },
+  ])(
+    '$times times warns of it $warnings times where their name is $groupInstanceId',
+    async ({ times, groupInstanceId, warnings }) => {
+      const warned: unknown[] = []
+      const leader = member({ logger: { ...silentLogger, warn: (fields) => warned.push(fields) }, groupId: 'g' })
+      await leader.start()
+      for (let killed = 0; killed < times; killed += 1) {
+        const connection = cluster.connectionFactory().open('orders', 'orders')
+        const mortal = new ConsumerHarness(connection, clock, { groupInstanceId }, 50 + killed)
+        await mortal.start()
+        await clock.advance(2_000)
+        await connection.close()
+        await mortal.stop(0)
+      }
+      await clock.advance(11_000)
+      expect(warned).toEqual(Array.from({ length: warnings }, () => ({ group: 'g', clientId: 'orders', times: 3 })))
+      await leader.stop()
+    },
+  )
 })
