@@ -21,6 +21,7 @@ export default defineConfig({
     'src/json-schema.ts',
     'src/auth.ts',
     'src/prometheus.ts',
+    'src/opentelemetry.ts',
     'src/capacity.ts',
   ],
   format: ['esm', 'cjs'],

@@ -31,6 +31,19 @@ export type { LabelsOf, MetricName, MetricNameOf, MetricScope } from './telemetr
 export type { Metrics } from './telemetry/metrics.js'
 export type { ClientEvent, Unavailable as TopicUnavailable } from './telemetry/events.js'
 export type { Telemetry } from './telemetry/guard.js'
+export type {
+  ProcessSpan,
+  RunInContext,
+  SendSpan,
+  Span,
+  SpanEnd,
+  TracedAttempt,
+  TracedCommit,
+  TracedReceipt,
+  TracedSend,
+  Tracing,
+  TracingAdapter,
+} from './telemetry/tracing.js'
 export type { Random } from './runtime/random.js'
 export type { Runtime } from './runtime/runtime.js'
 

@@ -2,4 +2,10 @@
 export { createInboxTable, createOutboxTables, inboxTableSql, outboxTablesSql } from './sql/tables.js'
 export type { AnyKysely, AnyTransaction, SqlDialect, SqlOptions } from './sql/database.js'
 export { sqlDedupe, type HandlerCallLike, type SqlDedupe, type SqlDedupeOptions } from './sql/sql-dedupe.js'
-export { sqlOutbox, type HeldRow, type OutboxAddOptions, type SqlOutbox } from './sql/sql-outbox.js'
+export {
+  sqlOutbox,
+  type HeldRow,
+  type OutboxAddOptions,
+  type SqlOutbox,
+  type SqlOutboxOptions,
+} from './sql/sql-outbox.js'

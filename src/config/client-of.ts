@@ -10,13 +10,17 @@ export type ClientOfMessaging = ClientSettings & { readonly troubles: Troubles }
 
 /** What one client is told: lines and measurements say whose they are. */
 export function clientOf(
-  { clientId, logger, metrics, onEvent, driver }: ResolvedMessagingOptions,
+  { clientId, logger, metrics, tracing, onEvent, driver }: ResolvedMessagingOptions,
   surroundings: Troubles,
   group: string | undefined,
 ): ClientOfMessaging {
   const { clock } = driver.runtime
   const own = { client: clientId, ...(group === undefined ? {} : { group }) }
-  const telemetry = { logger: withFields(calm(logger, clock), own), metrics: scoped(metrics, own) }
+  const telemetry = {
+    logger: withFields(calm(logger, clock), own),
+    metrics: scoped(metrics, own),
+    tracing: tracing?.of(own),
+  }
   const troubles = new Troubles(clock, surroundings)
   if (onEvent === undefined) return { clientId, ...telemetry, troubles }
   return {

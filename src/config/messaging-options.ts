@@ -6,7 +6,9 @@ import { guarded } from '../telemetry/guard.js'
 import { consoleLogger, silentLogger, type Logger } from '../telemetry/logger.js'
 import { standardLogger } from '../telemetry/standard-logger.js'
 import type { MetricScope } from '../telemetry/metric-names.js'
+import { guardedTracing } from '../telemetry/guarded-tracing.js'
 import { noMetrics, type MetricsAdapter } from '../telemetry/metrics.js'
+import type { TracingAdapter } from '../telemetry/tracing.js'
 import { profileOf } from './define-profile.js'
 import { profiles, type Profile, type ProfileName } from './profiles.js'
 import { resolveOptions } from './resolve-options.js'
@@ -37,6 +39,8 @@ export interface MessagingOptions {
   readonly logger?: Logger | 'silent' | undefined
   /** Default: measurements go nowhere. */
   readonly metrics?: MetricsAdapter | undefined
+  /** Spans for what is sent and handled: `openTelemetryTracing()` of `tidemark/opentelemetry`. Default: none are made. */
+  readonly tracing?: TracingAdapter | undefined
   /**
    * Hears what happens to producers and consumers, each once and when it is complete: partitions taken, given up and stopped,
    * stalls, dead letters, retries and more. Plain data but for errors, without keys and values. What it throws changes nothing.
@@ -56,6 +60,7 @@ export interface ResolvedMessagingOptions {
   readonly groupProtocol: 'classic' | 'consumer' | 'auto'
   readonly logger: Logger
   readonly metrics: MetricsAdapter
+  readonly tracing?: TracingAdapter | undefined
   readonly onEvent?: ((event: ClientEvent & MetricScope) => void) | undefined
   readonly closeTimeoutMs: number
 }
@@ -84,6 +89,7 @@ export const messagingOptionsSchema = z.strictObject({
   metrics: service<MetricsAdapter>(['count', 'gauge', 'observe'], 'a metrics adapter')
     .default(() => noMetrics)
     .describe('where measurements go'),
+  tracing: service<TracingAdapter>(['of'], 'a tracing adapter').optional().describe('where spans go'),
   onEvent: z
     .custom<(event: ClientEvent & MetricScope) => void>((value) => typeof value === 'function', 'a function')
     .optional()
@@ -105,10 +111,13 @@ export function resolveMessagingOptions(options: MessagingOptions): ResolvedMess
   const isSimulated = rest.driver.runtime.clock !== systemClock
   const logger = rest.logger === undefined ? defaultLogger(isSimulated) : rest.logger
   const given = logger === 'silent' ? silentLogger : logger
+  const telemetry = guarded(given, rest.metrics, rest.clientId, isSimulated ? silentLogger : consoleLogger())
+  const { tracing } = rest
   return {
     ...rest,
     durability,
-    ...guarded(given, rest.metrics, rest.clientId, isSimulated ? silentLogger : consoleLogger()),
+    ...telemetry,
+    tracing: tracing === undefined ? undefined : guardedTracing(tracing, rest.clientId, telemetry),
     profile,
   }
 }

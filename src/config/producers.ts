@@ -74,6 +74,7 @@ export class Producers {
       committed: async (partitions) => cluster().committedOffsets(settings.group, partitions),
       ...this.transactional(id, profile, own),
       runtime,
+      tracing: this.#client().tracing,
     })
   }
 

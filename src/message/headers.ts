@@ -19,6 +19,8 @@ export const tdHeader = {
   originPartition: 'td-origin-partition',
   originOffset: 'td-origin-offset',
   originTimestamp: 'td-origin-timestamp',
+  /** Trace context that it was first sent with, of a record that was moved while it was traced; as `traceparent`. */
+  originTrace: 'td-origin-trace',
   /** Consumer group that could not handle it. */
   group: 'td-group',
   errorClass: 'td-error-class',

@@ -78,7 +78,7 @@ export class RowSender {
   /** Never rejects. */
   async send(row: OutboxRow, content: OutboxContent, term: SendingTerm): Promise<RowEnd> {
     if (!term.isValid) return 'failed'
-    const { producer, sendTimeoutMs, onNotSent } = this.#parts
+    const { producer, sendTimeoutMs, telemetry, onNotSent } = this.#parts
     const { headers, timestamp, partition } = content
     try {
       const { topic, serde } = this.#topicOf(row.topic)
@@ -88,18 +88,17 @@ export class RowSender {
         if (!term.isValid) return 'failed'
       }
       const value = partition === null ? readNow(serde, content.value) : nobodyAsks
-      await producer.send(
-        topic,
-        { content, value },
-        {
-          key: content.key,
-          headers,
-          timestamp,
-          partition: partition ?? undefined,
-          timeoutMs: sendTimeoutMs,
-          signal: term.signal,
-        },
-      )
+      const options = {
+        key: content.key,
+        headers,
+        timestamp,
+        partition: partition ?? undefined,
+        timeoutMs: sendTimeoutMs,
+        signal: term.signal,
+      }
+      const send = () => producer.send(topic, { content, value }, options)
+      // As what its row was added in, and not as whoever started the relay.
+      await (telemetry.tracing === undefined ? send() : telemetry.tracing.outside(send))
       return 'stored'
     } catch (error) {
       if (isRefusal(error)) return this.#hold(row, content, error, term)

@@ -5,6 +5,7 @@ import type { Runtime } from '../runtime/runtime.js'
 import { StateMachine } from '../runtime/state-machine.js'
 import { withinDeadline } from '../runtime/within-deadline.js'
 import type { Metrics } from '../telemetry/metrics.js'
+import type { Tracing } from '../telemetry/tracing.js'
 import type { StandingTrouble, Troubles } from '../telemetry/troubles.js'
 import type { Topic } from '../topic/topic.js'
 import { BufferMemory } from './buffer-memory.js'
@@ -20,6 +21,7 @@ import { manyThroughMiddleware, throughMiddleware, type SendNext } from './send-
 import { SendMany, type SendManyOptions } from './send-many.js'
 import { Sender } from './sender.js'
 import { timeoutRules, type TimeoutOption } from './timeout-option.js'
+import { TracedSends } from './traced-sends.js'
 import { bufferFull, closedUnsent, WaitingSend } from './waiting-send.js'
 
 /** What became of the records that were not stored when the producer closed. */
@@ -56,6 +58,7 @@ export interface ProducerParts {
   readonly runtime: Runtime
   readonly metrics: Metrics
   readonly troubles?: Troubles | undefined
+  readonly tracing?: Tracing | undefined
   readonly options: ResolvedProducerOptions
   readonly beforeFirstSend?: BeforeFirstSend | undefined
   readonly onClosed?: (() => void) | undefined
@@ -81,6 +84,7 @@ export class Producer {
   readonly #placement: Placement
   /** `null` without middleware, which then costs nothing. */
   readonly #through: SendNext | null
+  readonly #traced: TracedSends | null
   readonly #callers = new Callers()
   readonly #failures: FailureCounts = { notStored: 0, unknown: 0 }
   readonly #state = new StateMachine<ProducerState>('the producer', 'open', {
@@ -93,7 +97,9 @@ export class Producer {
   #closing: Promise<CloseSummary> | null = null
 
   /** @internal */
-  constructor({ clientId, driver, runtime, metrics, troubles, options, beforeFirstSend, onClosed }: ProducerParts) {
+  constructor(parts: ProducerParts) {
+    const { clientId, driver, runtime, metrics, troubles, tracing, options, beforeFirstSend, onClosed } = parts
+    this.#traced = tracing === undefined ? null : new TracedSends(tracing, options.maxRequestBytes)
     this.#troubles = troubles
     this.#clientId = clientId
     this.#driver = driver
@@ -145,13 +151,15 @@ export class Producer {
     const { clock } = this.#runtime
     const sentAt = clock.now()
     const sending = new SingleSend(this.#failures, this.#callers.take(sentAt))
-    let sink: ReceiptSink = sending
+    const traced = this.#traced?.sinkOf(sending) ?? null
+    let sink: ReceiptSink = traced ?? sending
     try {
       requireSendOptions(topic, options)
       const taken = takeOptions(topic as Topic, options)
-      const limit = taken.limit === null ? null : new SendLimit(topic.name, sending, 1, clock, taken.limit)
+      const limit = taken.limit === null ? null : new SendLimit(topic.name, sink, 1, clock, taken.limit)
       if (limit !== null) sink = limit
-      const record = encodeRecord(topic, value, taken, clock.wallTime())
+      let record = encodeRecord(topic, value, taken, clock.wallTime())
+      if (traced !== null) record = traced.begin(topic.name, record, taken.partition)
       const submission = this.#placement.prepare(topic as Topic, value, record, taken.partition, sentAt, sink, 0)
       if (!this.#placement.tryAccept(submission)) this.#waitForRoom(submission, limit)
     } catch (error) {
@@ -176,7 +184,7 @@ export class Producer {
     try {
       requireSendMany(topic, values, options)
       if (this.#through !== null) return manyThroughMiddleware(this.#through, topic, values, options)
-      sending.start(values, takeOptions(topic as Topic, options), this.#runtime.clock)
+      sending.start(values, takeOptions(topic as Topic, options), this.#runtime.clock, this.#traced)
     } catch (error) {
       return Promise.reject(badInput('sendMany', topic, error))
     }

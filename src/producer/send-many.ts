@@ -1,5 +1,7 @@
 import type { SendError } from '../errors.js'
+import type { OutgoingRecord } from '../message/record.js'
 import type { Clock } from '../runtime/clock.js'
+import type { SendSpan } from '../telemetry/tracing.js'
 import type { Topic } from '../topic/topic.js'
 import { withCaller, type Caller } from './caller.js'
 import type { MemoryWaiter } from './buffer-memory.js'
@@ -9,6 +11,7 @@ import { countFailure, type FailureCounts, type Receipt, type ReceiptSink } from
 import { memoryBytes } from './record-size.js'
 import { SendLimit } from './send-limit.js'
 import { SendManyError } from './send-many-error.js'
+import type { TracedSends } from './traced-sends.js'
 import { bufferFull, closedUnsent } from './waiting-send.js'
 
 /** What a `sendMany` may say about all of its records. An `id` would be the same for all, so there is none. */
@@ -34,6 +37,8 @@ export class SendMany<Value> implements ReceiptSink, MemoryWaiter {
   #next = 0
   #withoutResult = 0
   #anyFailed = false
+  #traced: TracedSends | null = null
+  #span: SendSpan | null = null
 
   constructor(topic: Topic<Value>, placement: Placement, failures: FailureCounts, caller: Caller | null) {
     this.#caller = caller
@@ -46,11 +51,15 @@ export class SendMany<Value> implements ReceiptSink, MemoryWaiter {
     })
   }
 
-  start(given: readonly Value[], options: TakenOptions, clock: Clock): void {
+  start(given: readonly Value[], options: TakenOptions, clock: Clock, traced: TracedSends | null): void {
     // What encodes a value may change the array.
     const values = [...given]
     if (values.length === 0) return this.#resolve([])
     this.#withoutResult = values.length
+    if (traced !== null) {
+      this.#traced = traced
+      this.#span = traced.beginMany(this.#topic.name, values.length, options.headers, options.partition)
+    }
     const limit =
       options.limit === null ? null : new SendLimit(this.#topic.name, this, values.length, clock, options.limit)
     if (limit !== null) this.#sink = limit
@@ -93,7 +102,7 @@ export class SendMany<Value> implements ReceiptSink, MemoryWaiter {
   /** To its place, or behind the others that found no room. */
   #take(value: Value, options: TakenOptions, sentAt: number, wallTime: number, slot: number): void {
     try {
-      const record = encodeRecord(this.#topic, value, options, wallTime)
+      const record = this.#withTrace(encodeRecord(this.#topic, value, options, wallTime))
       const submission = this.#placement.prepare(
         this.#topic as Topic,
         value,
@@ -110,6 +119,11 @@ export class SendMany<Value> implements ReceiptSink, MemoryWaiter {
     }
   }
 
+  #withTrace(record: OutgoingRecord): OutgoingRecord {
+    if (this.#traced === null || this.#span === null) return record
+    return this.#traced.fitted({ ...record, headers: this.#span.headers }, record.headers)
+  }
+
   #failRest(failure: SendError): void {
     for (; this.#next < this.#waiting.length; this.#next += 1)
       this.#sink.failed(this.#waiting[this.#next]!.slot, failure)
@@ -119,8 +133,12 @@ export class SendMany<Value> implements ReceiptSink, MemoryWaiter {
     this.#results[slot] = result
     this.#withoutResult -= 1
     if (this.#withoutResult > 0) return
-    if (!this.#anyFailed) return this.#resolve(this.#results as Receipt[])
+    if (!this.#anyFailed) {
+      if (this.#span !== null) this.#traced?.end(this.#span, { outcome: 'stored' })
+      return this.#resolve(this.#results as Receipt[])
+    }
     const error = new SendManyError(this.#results)
+    if (this.#span !== null) this.#traced?.end(this.#span, { outcome: error.outcome, error })
     this.#reject(this.#caller === null ? error : withCaller(error, this.#caller))
   }
 }

@@ -41,7 +41,7 @@ export function letterTarget(name: string): Topic<OutgoingLetter> {
 }
 
 /** Of ours, what stays with a record on all its ways. */
-const stays: readonly string[] = [tdHeader.id, tdHeader.firstFailedAt]
+const stays: readonly string[] = [tdHeader.id, tdHeader.firstFailedAt, tdHeader.originTrace]
 
 /**
  * The record as it goes back: its own key, value and headers, without what tells about the failure, so that whoever reads

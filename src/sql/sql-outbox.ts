@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { sql } from 'kysely'
 import { ConfigError, StateError } from '../errors.js'
 import { came } from '../input/came.js'
+import { withMethods, type Rules } from '../input/option-rules.js'
 import { isRecord } from '../input/shapes.js'
 import type { Header } from '../message/record.js'
 import { tdHeader } from '../message/headers.js'
@@ -11,12 +12,17 @@ import { makeWhole, prepareToWrite } from '../producer/preparation.js'
 import { systemClock } from '../runtime/clock.js'
 import { systemRandom } from '../runtime/random.js'
 import { systemRuntime } from '../runtime/runtime.js'
+import { guardedTracing } from '../telemetry/guarded-tracing.js'
+import { consoleLogger } from '../telemetry/logger.js'
+import { noMetrics } from '../telemetry/metrics.js'
+import type { Tracing, TracingAdapter } from '../telemetry/tracing.js'
 import type { Topic } from '../topic/topic.js'
 import { mysqlLanes } from './tables.js'
 import {
   databaseOf,
   inPieces,
   nowMs,
+  sqlRules,
   type AnyKysely,
   type AnyTransaction,
   type Database,
@@ -25,6 +31,12 @@ import {
 
 /** What is said of one record; as for `send`. `id` is made where none is given. */
 export type OutboxAddOptions = Omit<SendOptions, 'timeoutMs' | 'signal'>
+
+/** Options of `sqlOutbox`. */
+export interface SqlOutboxOptions extends SqlOptions {
+  /** As given to `createMessaging`: a row goes on in the trace of whoever added it. Default: it begins one when it is sent. */
+  readonly tracing?: TracingAdapter | undefined
+}
 
 /** A row that Kafka refused for good. */
 export interface HeldRow {
@@ -66,9 +78,14 @@ export interface SqlOutbox extends OutboxStore {
  * const relay = messaging.relay(outbox)
  * await relay.start()
  */
-export function sqlOutbox(db: AnyKysely, options: SqlOptions = {}): SqlOutbox {
-  return new Outbox(db, databaseOf('sqlOutbox', db, options))
+export function sqlOutbox(db: AnyKysely, options: SqlOutboxOptions = {}): SqlOutbox {
+  const database = databaseOf('sqlOutbox', db, options, outboxRules)
+  const { tracing } = options
+  const guarded = tracing && guardedTracing(tracing, 'outbox', { logger: consoleLogger(), metrics: noMetrics })
+  return new Outbox(db, database, guarded?.of({ client: 'outbox' }))
 }
+
+const outboxRules: Rules<SqlOutboxOptions> = { ...sqlRules, tracing: withMethods('a tracing adapter', ['of']) }
 
 /** The database waits meanwhile, so it is short. */
 const prepareMs = 10_000
@@ -92,9 +109,11 @@ const lockSpace = 0x74696465
 class Outbox implements SqlOutbox {
   readonly #db: AnyKysely
   readonly #database: Database
+  readonly #tracing: Tracing | undefined
   #ahead: AheadOfTime | null = null
 
-  constructor(db: AnyKysely, database: Database) {
+  constructor(db: AnyKysely, database: Database, tracing: Tracing | undefined) {
+    this.#tracing = tracing
     // What changes names and values of results (camel case, parsed JSON) is for the tables of the user.
     this.#db = db.withoutPlugins()
     this.#database = database
@@ -120,7 +139,7 @@ class Outbox implements SqlOutbox {
     // The number is drawn behind the lock, and the lock ends with the transaction: in a lane numbers rise as commits do.
     const plain = trx.withoutPlugins()
     if (lane !== null) await this.#lock(plain, lane)
-    const headers = textOf(record.headers)
+    const headers = textOf(this.#tracing?.inject(record.headers) ?? record.headers)
     const sizeBytes = (record.key?.length ?? 0) + (record.value?.length ?? 0) + headers.length
     await sql`
       insert into ${this.#table()} (lane, topic, record_key, value, headers, record_partition, record_time, size_bytes, added_at)

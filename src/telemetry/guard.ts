@@ -3,6 +3,7 @@ import type { ClientEvent } from './events.js'
 import { consoleLogger, silentLogger, type Logger } from './logger.js'
 import type { Troubles } from './troubles.js'
 import { noMetrics, type Metrics, type MetricsAdapter } from './metrics.js'
+import type { Tracing } from './tracing.js'
 
 /** What a client tells of itself with, made once for each. */
 export interface Telemetry {
@@ -10,6 +11,8 @@ export interface Telemetry {
   readonly metrics: Metrics
   /** Hears what happened; never throws. */
   readonly onEvent?: ((event: ClientEvent) => void) | undefined
+  /** Makes spans; never throws. Missing: there are none. */
+  readonly tracing?: Tracing | undefined
   /** @internal Keeps what lasts, and says when it is told again. Without it each telling is told. */
   readonly troubles?: Troubles | undefined
 }

@@ -10,6 +10,7 @@ import type { TopicPartition } from '../message/topic-partition.js'
 import type { OutgoingRecord } from '../message/record.js'
 import type { Producer } from '../producer/producer.js'
 import type { Runtime } from '../runtime/runtime.js'
+import type { Tracing } from '../telemetry/tracing.js'
 import type { Topic } from '../topic/topic.js'
 import { recordBound } from '../wire/growing-records.js'
 import { HeldMemory, type HeldMemoryLimits } from './held-memory.js'
@@ -23,6 +24,7 @@ export interface ExactlyOnceParts {
   readonly producer: Producer
   readonly transactions: DriverTransactions
   readonly runtime: Runtime
+  readonly tracing: Tracing | undefined
   /** What the group has, when no open transaction holds offsets of these. */
   readonly committed: (partitions: readonly TopicPartition[]) => Promise<readonly CommittedPartition[]>
 }
@@ -38,10 +40,10 @@ export class ExactlyOnce implements TransactionalMember {
 
   constructor(parts: ExactlyOnceParts) {
     this.#parts = parts
-    const { settings, runtime } = parts
+    const { settings, runtime, tracing } = parts
     const memory = new HeldMemory(settings, runtime.clock)
     const join: JoinTransaction = (work, held, bytes) => this.#requireLedger().join(work, held, bytes)
-    this.outputs = { open: () => new HeldSends(settings, memory, runtime.clock, join) }
+    this.outputs = { open: () => new HeldSends(settings, memory, runtime.clock, join, tracing) }
   }
 
   get producer(): Producer {
@@ -62,7 +64,7 @@ export class ExactlyOnce implements TransactionalMember {
 
   /** A dead letter goes with the transaction. */
   readonly publish = (topic: Topic, value: unknown, record: OutgoingRecord, failed: FailedRecord): Promise<void> => {
-    const held: HeldRecord = { topic, record, value, partition: undefined, sizeBytes: recordBound(record) }
+    const held = this.#heldOf({ topic, record, value, partition: undefined })
     return this.#joinInstead(failed.owned, failed.record.offset, held, 'letter')
   }
 
@@ -73,7 +75,7 @@ export class ExactlyOnce implements TransactionalMember {
     record: OutgoingRecord,
     { partition: owned, firstRecord }: Work,
   ): Promise<void> => {
-    const held: HeldRecord = { topic, record, value: record, partition, sizeBytes: recordBound(record) }
+    const held = this.#heldOf({ topic, record, value: record, partition })
     return this.#joinInstead(owned, firstRecord.offset, held, 'retry')
   }
 
@@ -102,6 +104,10 @@ export class ExactlyOnce implements TransactionalMember {
     if (this.#isBegun) await transactions.abort(runtime.clock.now() + abortMs)
     this.#isBegun = false
     await producer.close({ timeoutMs: 0 })
+  }
+
+  #heldOf(what: Omit<HeldRecord, 'sizeBytes' | 'inContext'>): HeldRecord {
+    return { ...what, sizeBytes: recordBound(what.record), inContext: this.#parts.tracing?.capture() }
   }
 
   async #joinInstead(owned: OwnedPartition, offset: number, held: HeldRecord, purpose: Purpose): Promise<void> {

@@ -15,6 +15,7 @@ import type { Receipt } from '../producer/receipt.js'
 import { batchOverheadBytes } from '../producer/record-size.js'
 import { requireSendOptions } from '../producer/send-input.js'
 import type { Clock } from '../runtime/clock.js'
+import type { RunInContext, Tracing } from '../telemetry/tracing.js'
 import type { Partitioner } from '../topic/partitioner.js'
 import type { Topic } from '../topic/topic.js'
 import { recordBound } from '../wire/growing-records.js'
@@ -28,6 +29,8 @@ export interface HeldRecord {
   readonly value: unknown
   readonly partition: number | undefined
   readonly sizeBytes: number
+  /** As what it is sent; it goes out at another time. Missing: nobody traces. */
+  readonly inContext: RunInContext | undefined
 }
 
 export interface HoldLimits {
@@ -57,6 +60,7 @@ export class HeldSends implements Output {
     private readonly memory: HeldMemory,
     private readonly clock: Clock,
     private readonly onJoin: JoinTransaction,
+    private readonly tracing: Tracing | undefined,
   ) {}
 
   get holds(): boolean {
@@ -69,7 +73,8 @@ export class HeldSends implements Output {
       const taken = takeOptions(topic as Topic, options)
       const { partition } = taken
       const record = withOwnBytes(encodeRecord(topic, value, taken, this.clock.wallTime()))
-      const held = { topic: topic as Topic, record, value, partition, sizeBytes: recordBound(record) }
+      const sizeBytes = recordBound(record)
+      const held = { topic: topic as Topic, record, value, partition, sizeBytes, inContext: this.tracing?.capture() }
       this.#require(held)
       // What comes while others of this call wait goes behind them.
       const hasRoom = this.#waiting.length === 0 && this.memory.tryTake(this, held.sizeBytes)
@@ -175,7 +180,8 @@ export function sendHeld(producer: Producer, held: HeldRecord): Promise<Receipt>
   const { headers, timestamp } = held.record
   const partition = held.partition
   const options = headers.length === 0 ? { timestamp, partition } : { headers, timestamp, partition }
-  return producer.send(topicOfHeld(held.topic), held, options)
+  const send = () => producer.send(topicOfHeld(held.topic), held, options)
+  return held.inContext === undefined ? send() : held.inContext(send)
 }
 
 const heldTopics = new WeakMap<Topic, Topic<HeldRecord>>()

@@ -24,6 +24,7 @@ const subpaths = [
   'tidemark/json-schema',
   'tidemark/auth',
   'tidemark/prometheus',
+  'tidemark/opentelemetry',
   'tidemark/capacity',
 ]
 

@@ -19,7 +19,7 @@ const buildings: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['connection/', 'serde/', 'auth/'],
     ['driver/'],
     ['protocol/', 'wire/', 'topic/', 'registry/'],
-    ['drivers/kafkajs/', 'drivers/memory/', 'producer/', 'avro/', 'json-schema/', 'prometheus/'],
+    ['drivers/kafkajs/', 'drivers/memory/', 'producer/', 'avro/', 'json-schema/', 'prometheus/', 'opentelemetry/'],
     ['consumer/'],
     ['retry/', 'dead-letter/', 'dedupe/', 'reorder/', 'transaction/', 'outbox/', 'operations/'],
     ['sql/', 'config/'],
@@ -45,6 +45,7 @@ const buildings: Readonly<Record<string, readonly (readonly string[])[]>> = {
       'json-schema.ts',
       'auth.ts',
       'prometheus.ts',
+      'opentelemetry.ts',
       'capacity.ts',
     ],
   ],
@@ -86,6 +87,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   kafkajs: ['drivers/kafkajs/', 'kafkajs.ts'],
   kysely: ['sql/', 'sql.ts'],
   avsc: ['avro/', 'avro.ts'],
+  '@opentelemetry/api': ['opentelemetry/', 'opentelemetry.ts'],
 }
 
 function home(building: string, file: string): { floor: number; unit: string } {

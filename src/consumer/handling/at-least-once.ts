@@ -39,6 +39,8 @@ export interface DeliveryParts {
   readonly clock: Clock
   readonly logger: Logger
   readonly metrics: Metrics
+  /** An attempt failed, before anything follows from it. */
+  readonly onFailed: ((work: Work, error: unknown) => void) | undefined
 }
 
 type Invoke = (work: Work, call: HandlerCall) => void | Promise<void>
@@ -113,9 +115,10 @@ class AtLeastOnce implements Delivery {
   }
 
   #failed(work: Work, call: HandlerCall, error: unknown): Settlement | Promise<Settlement> {
-    const { ladder, outages } = this.#parts
+    const { ladder, outages, onFailed } = this.#parts
     this.#measure(call)
     const { index, cause } = placeFailure(work, error)
+    onFailed?.(work, cause)
     const { held } = call
     held?.drop()
     // Nobody can tell which of it the records before sent, so they are not done.

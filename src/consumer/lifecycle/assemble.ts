@@ -14,6 +14,7 @@ import { sentAtOnce } from '../handling/outputs.js'
 import { Outages } from '../handling/outages.js'
 import { retryRung } from '../handling/retries.js'
 import { RunningCalls } from '../handling/running-calls.js'
+import { TracedDeliveries } from '../handling/traced-deliveries.js'
 import { CallMark } from '../../runtime/callers.js'
 import { ChangedValues } from '../intake/changed-values.js'
 import { Inflow, type Supply } from '../intake/inflow.js'
@@ -78,8 +79,8 @@ export function assemble(
   dependencies: ConsumerDependencies,
   { pauses, driver, onFailed }: AssemblyParts,
 ): ConsumerParts {
-  const { logger, metrics, onEvent, troubles, send } = dependencies
-  const telemetry: Telemetry = { logger, metrics, onEvent, troubles }
+  const { logger, metrics, onEvent, troubles, tracing, send } = dependencies
+  const telemetry: Telemetry = { logger, metrics, onEvent, troubles, tracing }
   const { runtime } = dependencies.driver
   const { clock } = runtime
   const { group, handlerTimeoutMs } = options
@@ -136,6 +137,7 @@ export function assemble(
   const delayed = new Intake(topics, null, changed, preparing)
   const handling = handlingOf(options, loop)
   const makeDelivery = dependencies.delivery ?? atLeastOnce
+  const traced = tracing === undefined ? null : new TracedDeliveries(tracing)
   const delivery = makeDelivery({
     handling: ordering === null ? handling : ordering.around(handling),
     middleware: options.use,
@@ -153,9 +155,11 @@ export function assemble(
     clock,
     logger,
     metrics,
+    onFailed: traced?.failed,
   })
   const stopPartition = (partition: OwnedPartition, error: Error) => lifecycle.stop(partition, error)
-  const inLoop = loop === null ? delivery : loop.around(delivery)
+  const told = traced === null ? delivery : traced.around(delivery)
+  const inLoop = loop === null ? told : loop.around(told)
   const settler = new Settler({
     delivery: delays?.around(inLoop) ?? inLoop,
     ledger,
@@ -239,6 +243,7 @@ export function assemble(
       ordering?.close()
       lifecycle.close()
       running.close()
+      traced?.close()
     },
   }
 }

@@ -12,6 +12,7 @@ import { partitionKey } from '../../message/topic-partition.js'
 import type { Clock } from '../../runtime/clock.js'
 import type { ClientEvent, EventOf } from '../../telemetry/events.js'
 import type { Telemetry } from '../../telemetry/guard.js'
+import type { Tracing } from '../../telemetry/tracing.js'
 import { tell } from '../../telemetry/tell.js'
 import type { BackPressure } from '../partition/back-pressure.js'
 import type { OwnedPartition, PartitionStart } from '../partition/owned-partition.js'
@@ -89,6 +90,7 @@ export class PartitionLifecycle implements ConsumerListener {
   records(fetched: FetchedRecords): void {
     const partition = this.#parts.partitions.ofEpoch(fetched)
     if (partition === undefined || partition.state.current !== 'active') return
+    if (this.#parts.telemetry.tracing !== undefined) traceReceipt(this.#parts.telemetry.tracing, fetched)
     try {
       this.#receive(partition, fetched)
     } catch (error) {
@@ -316,4 +318,9 @@ function belowCut({ tracker }: OwnedPartition, cut: number, to: number): Partiti
 
 function startAt(position: number): PartitionStart {
   return { position, completed: [], acknowledged: null, leftBehind: [] }
+}
+
+function traceReceipt(tracing: Tracing, { topic, partition, batches }: FetchedRecords): void {
+  const count = batches.reduce((records, batch) => records + batch.count, 0)
+  if (count > 0) tracing.receive({ topic, partition, count })
 }

@@ -4,6 +4,7 @@ import type { Progress } from '../../offsets/progress.js'
 import { exponential } from '../../runtime/backoff.js'
 import type { Timer } from '../../runtime/clock.js'
 import { tell } from '../../telemetry/tell.js'
+import type { TracedCommit } from '../../telemetry/tracing.js'
 import { withinDeadline } from '../../runtime/within-deadline.js'
 import { WorkLoop } from '../../runtime/work-loop.js'
 import type { Acknowledged, OwnedPartition } from '../partition/owned-partition.js'
@@ -253,6 +254,7 @@ export class Committer {
     const sentAt = clock.now()
     for (const { partition, state } of pending) this.#doubts.sent(partition, state)
     let outcomes: readonly CommitOutcome[] = []
+    const span = this.#options.telemetry.tracing?.settle(tracedCommit(pending))
     try {
       outcomes = await this.#options.driver().commit(pending.map(toOffset), deadline)
     } finally {
@@ -260,6 +262,7 @@ export class Committer {
       for (const [index, { partition }] of pending.entries()) {
         this.#doubts.ended(partition, outcomes[index] as CommitOutcome, sentAt, clock.now())
       }
+      span?.end({ outcome: outcomes.find((one) => one !== 'committed') ?? 'committed' })
     }
     return outcomes
   }
@@ -378,4 +381,10 @@ function toOffset({ partition, state }: PendingCommit): OffsetToCommit {
 function smaller(bytes: number): number {
   const half = Math.floor(bytes / 2)
   return half < leastMetadataBytes ? 0 : half
+}
+
+function tracedCommit(pending: readonly PendingCommit[]): TracedCommit {
+  const topics = new Set(pending.map(({ partition }) => partition.topic))
+  const [first = null] = topics
+  return { topic: topics.size === 1 ? first : null, partitions: pending.length }
 }

@@ -54,9 +54,10 @@ describe('a dead letter', () => {
     expect(text('td-error-stack')).toContain('dead-letter.test')
   })
 
-  it('has every header that tdHeader lists, but the id that the caller gives, and what a pointer, a redrive or a retry has', () => {
+  it('has every header that tdHeader lists, but the id that the caller gives, and what a pointer, a redrive, a retry or a trace has', () => {
     const written = deadLetterRecord(failed(), plain).headers.map(([name]) => name)
-    const others = [tdHeader.id, tdHeader.left, tdHeader.leftAt, tdHeader.hop, tdHeader.redriveId, ...retryHeaders]
+    const { id, left, leftAt, hop, redriveId, originTrace } = tdHeader
+    const others = [id, left, leftAt, hop, redriveId, originTrace, ...retryHeaders]
     expect([...written, ...others].sort()).toEqual(Object.values(tdHeader).sort())
   })
 

@@ -1,0 +1,63 @@
+import type { ProcessSpan, Tracing } from '../../telemetry/tracing.js'
+import type { Delivery } from '../partition/delivery.js'
+import type { Settlement } from '../partition/settlement.js'
+import type { Work } from '../partition/work.js'
+import { attemptOf } from './handler-call.js'
+
+/**
+ * A span for each attempt of each delivery: from its beginning until its end is known, dead letter and delay topic included,
+ * with the handler and all that it waits for inside.
+ *
+ * | an attempt               | its span |
+ * |--------------------------|----------|
+ * | ends, in whatever way    | ends with it |
+ * | has not when the consumer is at its end, since its handler goes on | ends then, `abandoned` |
+ */
+export class TracedDeliveries {
+  readonly #tracing: Tracing
+  readonly #open = new Set<ProcessSpan>()
+  /** What attempts under way failed with. */
+  readonly #failures = new Map<Work, unknown>()
+  /** Of the last attempt of what goes again. */
+  readonly #before = new WeakMap<Work, ProcessSpan>()
+
+  constructor(tracing: Tracing) {
+    this.#tracing = tracing
+  }
+
+  around(inner: Delivery): Delivery {
+    return { deliver: (work) => this.#deliver(work, inner) }
+  }
+
+  readonly failed = (work: Work, error: unknown): void => {
+    this.#failures.set(work, error)
+  }
+
+  close(): void {
+    for (const span of this.#open) span.end({ outcome: 'abandoned' })
+    this.#open.clear()
+  }
+
+  #deliver(work: Work, inner: Delivery): Settlement | Promise<Settlement> {
+    const { topic, partition } = work.partition
+    const before = this.#before.get(work) ?? this.#before.get(work.inLane) ?? null
+    const span = this.#tracing.process({ topic, partition, records: work.records, attempt: attemptOf(work), before })
+    this.#open.add(span)
+    if (work.failure !== null) this.#failures.set(work, work.failure)
+    const settlement = span.run(() => inner.deliver(work))
+    if (settlement instanceof Promise) return settlement.then((end) => this.#ended(work, span, end))
+    return this.#ended(work, span, settlement)
+  }
+
+  #ended(work: Work, span: ProcessSpan, settlement: Settlement): Settlement {
+    const error = this.#failures.get(work) ?? (settlement.kind === 'stopped' ? settlement.by : undefined)
+    this.#failures.delete(work)
+    if (settlement.kind === 'again' || settlement.kind === 'split') this.#before.set(work, span)
+    if (this.#open.delete(span)) span.end({ outcome: outcomeOf(settlement), error })
+    return settlement
+  }
+}
+
+function outcomeOf(settlement: Settlement): string {
+  return settlement.kind === 'moved' ? settlement.to : settlement.kind
+}

@@ -1,0 +1,182 @@
+import { context, ROOT_CONTEXT, SpanKind, trace, type Attributes, type Link, type Tracer } from '@opentelemetry/api'
+import { tdHeader } from '../message/headers.js'
+import type { Header, ReceivedRecord } from '../message/record.js'
+import type { MetricScope } from '../telemetry/metric-names.js'
+import type {
+  ProcessSpan,
+  RunInContext,
+  SendSpan,
+  Span,
+  TracedAttempt,
+  TracedCommit,
+  TracedReceipt,
+  TracedSend,
+  Tracing,
+} from '../telemetry/tracing.js'
+import { attribute, operations, type Operation } from './attributes.js'
+import { originHeader, originIn, spanIn, type HeaderContexts } from './header-context.js'
+import { AttemptSpan, EndedOnce, SentSpan } from './spans.js'
+import { originsOf } from './origins.js'
+
+export interface TracingSettings {
+  readonly tracer: Tracer
+  readonly headers: HeaderContexts
+  /** Keys are data of people, often. */
+  readonly messageKeys: boolean
+  readonly receive: boolean
+  readonly settle: boolean
+}
+
+/** What all spans of one operation on one topic have in common. */
+interface Common {
+  readonly name: string
+  readonly attributes: Attributes
+}
+
+/** Spans of one client, by OpenTelemetry's conventions for messaging. */
+export class ClientTracing implements Tracing {
+  readonly #settings: TracingSettings
+  readonly #scope: MetricScope
+  readonly #common: Readonly<Record<Operation, Map<string, Common>>> = {
+    send: new Map(),
+    process: new Map(),
+    receive: new Map(),
+    settle: new Map(),
+  }
+
+  constructor(settings: TracingSettings, scope: MetricScope) {
+    this.#settings = settings
+    this.#scope = scope
+  }
+
+  /**
+   * | headers carry   | active is       | the parent is | and the record goes with |
+   * |-----------------|-----------------|---------------|--------------------------|
+   * | no context      | whatever        | what is active | this span |
+   * | a context       | none            | the context in the headers: of an outbox, of what is sent back | this span |
+   * | a context       | a span of the same trace | what is active, since headers are passed on | this span |
+   * | a context       | a span of another trace | what is active, linked to the context in the headers | the context as it was |
+   */
+  send(sending: TracedSend): SendSpan {
+    const { tracer, headers: contexts } = this.#settings
+    const { topic, headers } = sending
+    const active = context.active()
+    const activeSpan = spanIn(active)
+    const given = contexts.extract(activeSpan === undefined ? active : ROOT_CONTEXT, headers)
+    const givenSpan = spanIn(given)
+    const parent = activeSpan === undefined ? given : active
+    const isForeign = givenSpan !== undefined && activeSpan !== undefined && givenSpan.traceId !== activeSpan.traceId
+    const links: Link[] = isForeign ? [{ context: givenSpan }] : []
+    const origin = originIn(headers)
+    if (origin !== undefined && origin.spanId !== givenSpan?.spanId) links.push({ context: origin })
+    const { name, attributes } = this.#commonOf('send', topic)
+    const own = this.#ofSend(attributes, sending)
+    const span = tracer.startSpan(name, { kind: SpanKind.PRODUCER, attributes: own, links }, parent)
+    const spanContext = trace.setSpan(parent, span)
+    if (isForeign || spanIn(spanContext) === undefined) return new SentSpan(span, headers)
+    const carrier = contexts.inject(spanContext, headers, givenSpan !== undefined)
+    if (givenSpan !== undefined && origin === undefined && isMoved(headers)) carrier.push(originHeader(givenSpan))
+    return new SentSpan(span, carrier)
+  }
+
+  /**
+   * | its records      | the parent is | links |
+   * |------------------|---------------|-------|
+   * | one              | its context   | where it was sent first, if it was moved since; the attempt before |
+   * | all of one context | that context | the same |
+   * | of several       | none          | each context, once; the attempt before |
+   */
+  process({ topic, partition, records, attempt, before }: TracedAttempt): ProcessSpan {
+    const { tracer, headers, messageKeys } = this.#settings
+    const { parent, links } = originsOf(headers, records)
+    if (before instanceof AttemptSpan) links.push({ context: before.spanContext })
+    const { name, attributes } = this.#commonOf('process', topic)
+    const own: Attributes = { ...attributes, [attribute.partition]: String(partition) }
+    const [first, count] = firstOf(records)
+    if (count === 1) describe(own, first, messageKeys)
+    else own[attribute.batchCount] = count
+    if (attempt > 1) own[attribute.attempt] = attempt
+    const span = tracer.startSpan(name, { kind: SpanKind.CONSUMER, attributes: own, links }, parent)
+    return new AttemptSpan(span, trace.setSpan(parent, span))
+  }
+
+  receive({ topic, partition, count }: TracedReceipt): void {
+    if (!this.#settings.receive) return
+    const attributes = { [attribute.partition]: String(partition), [attribute.batchCount]: count }
+    this.#client('receive', topic, attributes).end()
+  }
+
+  settle({ topic }: TracedCommit): Span {
+    return this.#settings.settle ? new EndedOnce(this.#client('settle', topic ?? '', {})) : nothing
+  }
+
+  inject(headers: readonly Header[]): readonly Header[] {
+    const { headers: contexts } = this.#settings
+    const active = context.active()
+    if (spanIn(active) === undefined || spanIn(contexts.extract(ROOT_CONTEXT, headers)) !== undefined) return headers
+    return contexts.inject(active, headers, false)
+  }
+
+  capture(): RunInContext {
+    const active = context.active()
+    return (call) => context.with(active, call)
+  }
+
+  outside<Result>(call: () => Result): Result {
+    return context.with(ROOT_CONTEXT, call)
+  }
+
+  #client(operation: Operation, topic: string, own: Attributes) {
+    const { name, attributes } = this.#commonOf(operation, topic)
+    const options = { kind: SpanKind.CLIENT, attributes: { ...attributes, ...own } }
+    return this.#settings.tracer.startSpan(name, options, ROOT_CONTEXT)
+  }
+
+  #ofSend(common: Attributes, { count, partition, key, isTombstone }: TracedSend): Attributes {
+    const hasKey = this.#settings.messageKeys && key !== null
+    if (count === 1 && partition === undefined && !hasKey && !isTombstone) return common
+    return {
+      ...common,
+      ...(count > 1 && { [attribute.batchCount]: count }),
+      ...(partition !== undefined && { [attribute.partition]: String(partition) }),
+      ...(hasKey && { [attribute.key]: key.toString('utf8') }),
+      ...(isTombstone && { [attribute.tombstone]: true }),
+    }
+  }
+
+  #commonOf(operation: Operation, topic: string): Common {
+    const known = this.#common[operation].get(topic)
+    if (known !== undefined) return known
+    const { name, type } = operations[operation]
+    const { client, group } = this.#scope
+    const attributes: Attributes = {
+      [attribute.system]: 'kafka',
+      [attribute.operationName]: name,
+      [attribute.operationType]: type,
+      [attribute.client]: client,
+      ...(topic !== '' && { [attribute.destination]: topic }),
+      ...(group !== undefined && { [attribute.group]: group }),
+    }
+    const made = { name: topic === '' ? name : `${name} ${topic}`, attributes: Object.freeze(attributes) }
+    this.#common[operation].set(topic, made)
+    return made
+  }
+}
+
+const nothing: Span = { end: () => undefined }
+
+function firstOf(records: TracedAttempt['records']): readonly [ReceivedRecord, number] {
+  const list = records as readonly ReceivedRecord[]
+  return Array.isArray(records) ? [list[0] as ReceivedRecord, list.length] : [records as ReceivedRecord, 1]
+}
+
+function describe(own: Attributes, { offset, key, value }: ReceivedRecord, messageKeys: boolean): void {
+  own[attribute.offset] = offset
+  if (messageKeys && key !== null) own[attribute.key] = key.toString('utf8')
+  if (value === null && key !== null) own[attribute.tombstone] = true
+}
+
+/** Dead letters, and what is tried again later. */
+function isMoved(headers: readonly Header[]): boolean {
+  return headers.some(([name]) => name === tdHeader.originTopic)
+}
