@@ -5,10 +5,25 @@ interface Counterpart {
 }
 
 const places = "write driver: kafkajs({ brokers: ['host:9092'] })"
+const byCall = 'take it out, and give it to messaging.transaction('
 const committing = 'take it out: what is handled is committed, and commit says how often'
 
+/** For those of `createMessaging` and of producers. */
+function inProducers(fix: string): readonly Counterpart[] {
+  return ['profile', 'idempotent'].map((option) => ({ option, fix }))
+}
+
+const timeoutOfTransactions = [
+  { option: 'transaction', fix: 'write transaction: { timeoutMs }' },
+  ...inProducers(`${byCall}id, handle, { timeoutMs })`),
+]
+const exactlyOnce = [
+  { option: 'profile', fix: "write profile: 'transactional'" },
+  { option: 'transaction', fix: "write createMessaging({ profile: 'transactional', … })" },
+]
+
 /** By their names in small letters without dots, so that `group.id` and `groupId` are one. */
-const counterparts: Readonly<Record<string, Counterpart>> = {
+const counterparts: Readonly<Record<string, Counterpart | readonly Counterpart[]>> = {
   eachmessage: { option: 'handle', fix: 'write handle: async (message, context) => { … }' },
   eachbatch: { option: 'handleBatch', fix: 'write handleBatch: async (messages, context) => { … }' },
   groupid: { option: 'group', fix: 'write group' },
@@ -30,6 +45,14 @@ const counterparts: Readonly<Record<string, Counterpart>> = {
   maxbytes: { option: 'fetch', fix: 'write fetch: { maxBytes }' },
   readuncommitted: { option: 'isolation', fix: "write isolation: 'read-uncommitted' or 'read-committed'" },
   partitionassigners: { option: 'assignors', fix: 'write assignors' },
+  transactionalid: [
+    { option: 'transaction', fix: 'write groupInstanceId: the id is <clientId>-<group>-<groupInstanceId>' },
+    ...inProducers(`${byCall}id, …)`),
+  ],
+  transactiontimeout: timeoutOfTransactions,
+  transactiontimeoutms: timeoutOfTransactions,
+  transactional: exactlyOnce,
+  exactlyonce: exactlyOnce,
   brokers: { option: 'driver', fix: places },
   bootstrapservers: { option: 'driver', fix: places },
 }
@@ -38,5 +61,5 @@ const counterparts: Readonly<Record<string, Counterpart>> = {
 export function counterpartOf(name: string, names: readonly string[]): string | undefined {
   const letters = name.toLowerCase().replace(/[^a-z0-9]/g, '')
   const found = Object.hasOwn(counterparts, letters) ? counterparts[letters] : undefined
-  return found !== undefined && names.includes(found.option) ? found.fix : undefined
+  return found === undefined ? undefined : [found].flat().find(({ option }) => names.includes(option))?.fix
 }

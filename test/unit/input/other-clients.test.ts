@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { resolveConsumerOptions } from '../../../src/config/consumer-config.js'
 import { resolveMessagingOptions } from '../../../src/config/messaging-options.js'
+import { resolveProducerOptions } from '../../../src/config/producer-config.js'
 import { profiles } from '../../../src/config/profiles.js'
 import { ConfigError } from '../../../src/errors.js'
 import { counterpartOf } from '../../../src/input/other-clients.js'
@@ -38,6 +39,9 @@ describe('an option of another client', () => {
     ['maxBytesPerPartition', /^write fetch: \{ partitionMaxBytes \}$/],
     ['readUncommitted', /^write isolation:/],
     ['partitionAssigners', /^write assignors$/],
+    ['transactionalId', /^write groupInstanceId: /],
+    ['transaction.timeout.ms', /^write transaction: \{ timeoutMs \}$/],
+    ['exactlyOnce', /profile: 'transactional'/],
   ])('%s of a consumer is met with what to write here', (option, fix) => {
     expect(consumerFix(option)).toMatch(fix)
   })
@@ -46,6 +50,19 @@ describe('an option of another client', () => {
     for (const option of ['brokers', 'bootstrap.servers']) {
       expect(fixOf(option, () => resolveMessagingOptions({ [option]: ['a:1'] } as never))).toMatch(/driver: kafkajs\(/)
     }
+  })
+
+  it('those of transactions are met with where they go, in createMessaging and in producers', () => {
+    for (const option of ['transactionalId', 'transactional.id']) {
+      expect(fixOf(option, () => resolveMessagingOptions({ [option]: 'a' } as never))).toMatch(/transaction\(id, …\)/)
+    }
+    const ofProducer = fixOf('transactionTimeout', () =>
+      resolveProducerOptions({ transactionTimeout: 1 } as never, profiles.cp),
+    )
+    expect(ofProducer).toMatch(/transaction\(id, handle, \{ timeoutMs \}\)/)
+    expect(fixOf('transactional', () => resolveMessagingOptions({ transactional: true } as never))).toBe(
+      "write profile: 'transactional'",
+    )
   })
 
   it('counts only where its counterpart is an option, and never by a name that every object has', () => {
