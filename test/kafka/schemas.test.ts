@@ -39,10 +39,10 @@ beforeAll(async () => {
 afterAll(async () => {
   await messaging?.close()
   await server?.stop()
-}, 60_000)
+})
 
 /** What a process of its own would have: it knows no schema yet. */
-const registryOf = (urls = server.url) => schemaRegistry({ urls })
+const registryOf = () => schemaRegistry({ urls: server.url })
 const order = (id: string, n: number) => ({ id, n, placedAt: new Date(1_767_225_600_000 + n) })
 
 describe('schemas of a real registry', () => {
@@ -151,12 +151,14 @@ describe('schemas of a real registry', () => {
     expect(await endOf(dead.name)).toBe(0)
   }, 300_000)
 
-  it('of a registry that takes 2 s for each answer hold up no other topic', async () => {
+  it('of a registry that takes its time for an answer hold up no other topic', async () => {
     const name = 'schemas.slow'
     const proxy = await startHttpProxy(server.url)
     try {
-      const topicOf = (url: string) =>
-        defineTopic({ name, key: 'id', value: avro({ registry: registryOf(url), schema }), partitions: 1 })
+      const topicOf = (urls: string) => {
+        const registry = schemaRegistry({ urls, timeoutMs: 60_000 })
+        return defineTopic({ name, key: 'id', value: avro({ registry, schema }), partitions: 1 })
+      }
       const plain = defineTopic({ name: `${name}.plain`, value: json<number>(), partitions: 1 })
       await messaging.ensureTopics([topicOf(server.url), plain])
       const handled: unknown[] = []
@@ -166,17 +168,16 @@ describe('schemas of a real registry', () => {
         handle: ({ value }) => void handled.push(value),
       })
       await consumer.start()
-      proxy.delayMs = 2_000
+      const release = proxy.hold()
       const producer = messaging.producer()
       await producer.send(plain, -1)
       await until('it reads', () => handled.length === 1)
       await producer.send(topicOf(server.url), order('slow', 0))
       await until('the registry is asked', () => consumer.facts().partitions.some((one) => one.waitsFor === 'schema'))
-      const askedAt = Date.now()
       for (let n = 0; n < 20; n += 1) await producer.send(plain, n)
       await until('the other topic is handled', () => handled.length === 21)
-      expect(Date.now() - askedAt).toBeLessThan(1_800)
       expect(handled).toEqual([-1, ...Array(20).keys()])
+      release()
       await until('the slow one is handled', () => handled.length === 22)
       await consumer.stop()
       expect(proxy.requests).toHaveLength(1)

@@ -4,8 +4,8 @@ import type { AddressInfo } from 'node:net'
 export interface HttpProxy {
   /** The target's path at this proxy's address. */
   readonly url: string
-  /** How long each request waits before it is passed on; 0 ends it. */
-  delayMs: number
+  /** Requests wait from now on, until the returned function passes them on. */
+  hold(): () => void
   /** Requests so far, as `GET /schemas/ids/1` below the path of the target. */
   readonly requests: readonly string[]
   close(): Promise<void>
@@ -15,7 +15,7 @@ export interface HttpProxy {
 export async function startHttpProxy(target: string): Promise<HttpProxy> {
   const to = new URL(target)
   const requests: string[] = []
-  let delayMs = 0
+  let released = Promise.resolve()
   const pass = (asked: IncomingMessage, answer: ServerResponse) => {
     const { method = 'GET', headers, url: path = '/' } = asked
     requests.push(`${method} ${path.slice(to.pathname.length)}`)
@@ -27,16 +27,15 @@ export async function startHttpProxy(target: string): Promise<HttpProxy> {
     passed.on('error', () => answer.destroy())
     asked.pipe(passed)
   }
-  const server = createServer((asked, answer) => void setTimeout(pass, delayMs, asked, answer))
+  const server = createServer((asked, answer) => void released.then(() => pass(asked, answer)))
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
   return {
     url: `http://127.0.0.1:${port}${to.pathname}`,
-    get delayMs() {
-      return delayMs
-    },
-    set delayMs(ms: number) {
-      delayMs = ms
+    hold() {
+      let release: () => void = () => undefined
+      released = new Promise((resolve) => (release = resolve))
+      return release
     },
     requests,
     async close() {
