@@ -20,9 +20,9 @@ describe('a broker that swallows everything while the caller goes on sending', (
 
   beforeAll(async () => {
     cluster = await startCluster({ nodes: 3, proxies: true })
-  }, 120_000)
+  })
 
-  afterAll(() => cluster.stop(), 60_000)
+  afterAll(() => cluster.stop())
 
   it(
     'costs no more memory than the buffer, no more than three sockets a broker, and makes sends wait and then fail as not stored',
@@ -133,7 +133,7 @@ describe('a broker that swallows everything while the caller goes on sending', (
     }
     expect(told['not-stored']).toBeGreaterThan(20)
     expect(told.unknown).toBeGreaterThan(0)
-  }, 120_000)
+  })
 })
 
 function memoryInUse(): number {

@@ -52,11 +52,11 @@ beforeAll(async () => {
         delayed.set(event.topic, [...(delayed.get(event.topic) ?? []), event.error])
     },
   })
-}, 120_000)
+})
 afterAll(async () => {
   await messaging?.close()
   await cluster?.stop()
-}, 60_000)
+})
 
 const headerOf = ({ headers }: JavaRecord, name: string) =>
   headers.find((header) => header.name === name)?.value?.toString()
@@ -171,7 +171,7 @@ describe('a dead-letter topic', { concurrent: true }, () => {
     await until('the letter is written', () => handled.includes('good behind it'))
     await consumer.stop()
     expect(await lettersOn('denied.dlq')).toEqual(['poison a'])
-  }, 180_000)
+  })
 
   it('that is deleted while the consumer runs holds its partition up and passes nothing; made anew it takes the letters', async () => {
     const { topic, handled, consume } = await poisonous('deleted', 1)

@@ -217,7 +217,7 @@ it('what comes back by a redrive has the time of its origin: it is in order, and
   const expected = Array.from({ length: most + 100 }, (_, at) => (at < most && isRefused(at) ? [at, at] : [at])).flat()
   expect(handled.map(({ at }) => at)).toEqual(expected)
   expect(handled.map(({ timestamp }) => timestamp)).toEqual(expected.map((at) => base + at * 100))
-}, 60_000)
+})
 
 function toLine(line: string): Line {
   const [kind = '', epoch, timestamp, partition, offset] = line.split(' ')

@@ -28,11 +28,11 @@ beforeAll(async () => {
       if (kind === 'dead-lettered') lettered()
     },
   })
-}, 120_000)
+})
 afterAll(async () => {
   await messaging?.close()
   await cluster?.stop()
-}, 60_000)
+})
 
 async function filled(name: string, records: number, recordOf: (at: number) => { value: string; key: string }) {
   const topic = defineTopic({ name, value: string() })

@@ -27,11 +27,11 @@ beforeAll(async () => {
       if (event.kind === 'dead-lettered') lettered.set(event.topic, (lettered.get(event.topic) ?? 0) + 1)
     },
   })
-}, 120_000)
+})
 afterAll(async () => {
   await messaging?.close()
   await cluster?.stop()
-}, 60_000)
+})
 
 const headerOf = ({ headers }: JavaRecord, name: string) =>
   headers.find((header) => header.name === name)?.value?.toString()

@@ -15,12 +15,12 @@ describe('Kafka and the commits of one member', () => {
   beforeAll(async () => {
     cluster = await startCluster({ nodes: 1, proxies: true })
     onlooker = messagingOver(cluster.internalBrokers)
-  }, 120_000)
+  })
 
   afterAll(async () => {
     await onlooker.close()
     await cluster.stop()
-  }, 60_000)
+  })
 
   it('a commit that was given up and lands after newer ones takes the group back; it is overwritten and reported', async () => {
     const topic = defineTopic({ name: 'late-commit', value: string(), partitions: 1, replicationFactor: 1 })

@@ -63,11 +63,11 @@ describe('a topic that is deleted and made anew', () => {
   beforeAll(async () => {
     cluster = await startCluster()
     onlooker = messagingOver(cluster.brokers)
-  }, 120_000)
+  })
   afterAll(async () => {
     await onlooker?.close()
     await cluster?.stop()
-  }, 60_000)
+  })
 
   const makeAnew = async (name: string) => {
     await cluster.deleteTopic(name)
@@ -130,10 +130,10 @@ describe('an unclean leader election', () => {
   let cluster: KafkaCluster
   beforeAll(async () => {
     cluster = await startCluster({ nodes: 3 })
-  }, 120_000)
+  })
   afterAll(async () => {
     await cluster?.stop()
-  }, 60_000)
+  })
 
   /** The follower of a topic with two replicas lags behind by 15 of 20 records, leads, and gets 30 others. */
   const elect = async (name: string, whenAllIsRead: () => Promise<void>) => {
@@ -171,7 +171,7 @@ describe('an unclean leader election', () => {
     expect(reader.handled.slice(20)).toEqual(numbered('new', 30))
     await reader.close()
     await restore()
-  }, 240_000)
+  })
 
   it('that happened while the consumer was stopped is seen from the commit, and stops the partition when asked to', async () => {
     const restore = await elect('unclean-stopped', async () => {
@@ -186,7 +186,7 @@ describe('an unclean leader election', () => {
     expect(reader.handled).toEqual([])
     await reader.close()
     await restore()
-  }, 240_000)
+  })
 })
 
 describe('a commit that a tool copied to another cluster with its metadata', () => {
@@ -199,10 +199,10 @@ describe('a commit that a tool copied to another cluster with its metadata', () 
       startCluster({ clusterId }),
     )
     ;[origin, mirror] = (await Promise.all(clusters)) as [KafkaCluster, KafkaCluster]
-  }, 120_000)
+  })
   afterAll(async () => {
     await Promise.all([origin?.stop(), mirror?.stop()])
-  }, 60_000)
+  })
 
   /** A member that settles its records in any order, all but those that are never done. */
   const settling = async (cluster: KafkaCluster, neverDone: readonly string[] = []) => {

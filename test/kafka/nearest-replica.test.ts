@@ -86,11 +86,11 @@ describe('a reader that says in which rack it is', () => {
       ),
       durability: 'off',
     })
-  }, 120_000)
+  })
   afterAll(async () => {
     await writer?.close()
     await cluster?.stop()
-  }, 60_000)
+  })
 
   const topicWithFollower = async (name: string) => {
     await cluster.createTopic(name, { partitions: 1, replicationFactor: 3 })
@@ -152,7 +152,7 @@ describe('a reader that says in which rack it is', () => {
     await until('what came later is handled', () => reader.handled.length >= 150, { seen: reader.seen })
     expect(reader.handled).toEqual(numbered(150))
     await reader.close()
-  }, 90_000)
+  })
 
   it('goes on when the leader is killed, and loses and doubles nothing', async () => {
     const { leader, follower } = await topicWithFollower('killed-leader')
@@ -170,5 +170,5 @@ describe('a reader that says in which rack it is', () => {
     await reader.close()
     if (isLed) await cluster.node(leader).restart()
     await cluster.waitForFullIsr('killed-leader')
-  }, 90_000)
+  })
 })

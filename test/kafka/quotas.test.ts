@@ -23,10 +23,10 @@ describe('a quota that throttles for longer than a request may take', () => {
       ...['--bootstrap-server', cluster.internalBrokers.join(','), '--alter', '--entity-type', 'clients'],
       ...['--entity-default', '--add-config', `producer_byte_rate=${bytesPerSecond}`],
     ])
-  }, 120_000)
+  })
   afterAll(async () => {
     await cluster?.stop()
-  }, 60_000)
+  })
 
   // At once, because each waits alone.
   it.concurrent.each(['ap', 'cp'] as const)(

@@ -50,8 +50,8 @@ beforeAll(async () => {
   await consumer.start()
   await until('all are dead letters', () => consumer.lag() === 0, { timeoutMs: 60_000 })
   await consumer.stop()
-}, 120_000)
-afterAll(() => messaging?.close(), 60_000)
+})
+afterAll(() => messaging?.close())
 
 async function ends(topic: Topic): Promise<readonly number[]> {
   const [described] = await messaging.admin.describeTopics([topic.name])
@@ -72,7 +72,7 @@ it('a dry run changes nothing, and counts what would go', async () => {
   })
   expect([await ends(orders), await ends(dlq)]).toEqual(before)
   expect(await messaging.admin.committedOffsets(options.group)).toEqual([])
-}, 60_000)
+})
 
 it('a letter whose target is not allowed is refused with a clear error, and nothing is sent', async () => {
   const before = [await ends(orders), await ends(other)]
@@ -80,7 +80,7 @@ it('a letter whose target is not allowed is refused with a clear error, and noth
   await expect(running).rejects.toMatchObject({ code: 'outside', summary: { redriven: 0, ended: 'failed' } })
   await expect(running).rejects.toThrow(`names ${name} as its origin, which allow does not`)
   expect([await ends(orders), await ends(other)]).toEqual(before)
-}, 60_000)
+})
 
 it(`a redrive of ${letters} letters that is killed -9 is finished by the next: with dedupe each takes effect once, in order of its key`, async () => {
   const path = fileURLToPath(new URL('../support/redrive-process.ts', import.meta.url))
@@ -133,4 +133,4 @@ it(`a redrive of ${letters} letters that is killed -9 is finished by the next: w
     const wanted = Array.from({ length: letters / keys }, (_, at) => String(first + at * keys))
     expect(messages.map(({ value }) => value)).toEqual(wanted)
   }
-}, 180_000)
+})

@@ -24,10 +24,10 @@ describe('one broker of three that refuses the authentication', () => {
           `user_${id === refusing ? 'somebody-else' : user}="${password}";`,
       }),
     })
-  }, 120_000)
+  })
   afterAll(async () => {
     await cluster?.stop()
-  }, 60_000)
+  })
 
   const open = (): Messaging =>
     createMessaging({

@@ -39,11 +39,11 @@ beforeAll(async () => {
     profile: 'cp',
     logger: 'silent',
   })
-}, 120_000)
+})
 afterAll(async () => {
   await messaging?.close()
   await cluster?.stop()
-}, 60_000)
+})
 
 /** A topic with its delay topics; `send` puts the records of that number of every key. */
 async function made(name: string, delays: readonly number[], allSound = false) {

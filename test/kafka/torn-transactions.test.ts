@@ -44,9 +44,9 @@ describe('transactions of which answers are lost', () => {
 
   beforeAll(async () => {
     cluster = await startCluster({ nodes: 3, proxies: true })
-  }, 120_000)
+  })
 
-  afterAll(() => cluster.stop(), 60_000)
+  afterAll(() => cluster.stop())
 
   it('are whole or not there with tidemark, as it says', async () => {
     const driver = kafkajs({ brokers: [...cluster.brokers], logLevel: logLevel.NOTHING })

@@ -27,12 +27,12 @@ describe.each(kinds)('transactions on Kafka $version', ({ version, apis }) => {
     const properties = { 'transaction.abort.timed.out.transaction.cleanup.interval.ms': 200 }
     cluster = await startCluster({ version, nodes: 1, proxies: true, properties })
     proxy = cluster.proxy(1)
-  }, 120_000)
+  })
 
   afterAll(async () => {
     await Promise.all(opened.map((messaging) => messaging.close({ force: true })))
     await cluster.stop()
-  }, 60_000)
+  })
 
   function messagingOver(brokers = cluster.brokers): Messaging {
     const messaging = createMessaging({

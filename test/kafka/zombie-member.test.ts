@@ -28,12 +28,12 @@ describe.each(['4.2.0', '3.9.1'])('a member that copies exactly once, on Kafka %
     cluster = await startCluster({ version, nodes: 1, properties })
     const driver = kafkajs({ brokers: [...cluster.brokers], logLevel: logLevel.NOTHING })
     messaging = createMessaging({ driver, durability: 'off', logger: 'silent' })
-  }, 240_000)
+  })
 
   afterAll(async () => {
     await messaging.close({ force: true })
     await cluster.stop()
-  }, 60_000)
+  })
 
   /** Of each partition, by name. */
   const written = new Map<string, number>()
@@ -113,7 +113,7 @@ describe.each(['4.2.0', '3.9.1'])('a member that copies exactly once, on Kafka %
     expect(await copyOf(name)).toEqual(all(name))
     await zombie.end()
     expect([zombie.code, heir.code]).toEqual([0, 0])
-  }, 240_000)
+  })
 
   it('adds nothing after another process has taken its instance name, and ends with an error', async () => {
     const name = 'taken'
@@ -137,7 +137,7 @@ describe.each(['4.2.0', '3.9.1'])('a member that copies exactly once, on Kafka %
     await heir.end()
     expect(heir.code).toBe(0)
     expect(tookMs).toBeLessThan(15_000)
-  }, 240_000)
+  })
 })
 
 /** A copier in a process of its own. */

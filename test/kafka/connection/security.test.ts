@@ -38,7 +38,7 @@ beforeAll(async () => {
     ...['--bootstrap-server', cluster.internalBrokers[0]!, '--alter', '--add-config', credentials],
     ...['--entity-type', 'users', '--entity-name', 'alice'],
   ])
-}, 120_000)
+})
 afterAll(() => cluster?.stop())
 
 const ssl = { ca: [pem('ca.pem')] }
@@ -109,7 +109,7 @@ describe('a listener with TLS and SASL', () => {
     // One more than after the first request: node 1 by its own name.
     expect(sockets).toBe(opened + 1)
     await client.connection.close()
-  }, 120_000)
+  })
 
   it('renews a session that was idle past its end', async () => {
     const client = await typedClient(cluster, { ssl, sasl: sasl('plain') })
@@ -117,5 +117,5 @@ describe('a listener with TLS and SASL', () => {
     await new Promise((resolve) => setTimeout(resolve, 6_000))
     expect((await client.ask({ api: 'metadata', topics: [] })).brokers).toHaveLength(1)
     await client.connection.close()
-  }, 120_000)
+  })
 })

@@ -14,7 +14,7 @@ let client: TypedClient
 beforeAll(async () => {
   cluster = await startCluster()
   client = await typedClient(cluster)
-}, 120_000)
+})
 afterAll(async () => {
   await client?.connection.close()
   await cluster?.stop()
