@@ -9,6 +9,8 @@ export interface Library {
   readonly tidemark: Pick<typeof tidemark, 'bytes' | 'createMessaging' | 'defineTopic'>
   readonly memory: Pick<typeof memory, 'createMemoryCluster' | 'memory'>
   readonly kafkajs: Pick<typeof kafkajs, 'kafkajs'>
+  /** Where measurements go; nowhere without it. */
+  readonly metrics?: tidemark.MetricsAdapter
 }
 
 /** `load` gives the module of one entry: `index`, `memory`, `kafkajs`. */

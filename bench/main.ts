@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util'
 import { isSuite, suiteNames, type SuiteName } from './suites.js'
 
 const help = `npm run bench -- [--against commit] ${suiteNames.join(' | ')}
-npm run bench -- json | codecs | reorder | transactions | copier | retry | once | failover | rebalance
+npm run bench -- json | codecs | reorder | transactions | copier | retry | metrics | once | failover | rebalance
 
 Prints tables and ratios, never fails on an absolute time.
 --against   this version beside the one of a commit, in place of other clients
@@ -22,6 +22,7 @@ const parts: Readonly<Record<string, () => Promise<void>>> = {
   transactions: async () => (await import('./transactions.js')).runTransactions(),
   codecs: async () => (await import('./compression.js')).runCompression(),
   retry: async () => (await import('./retry.js')).runRetry(),
+  metrics: async () => (await import('./metrics.js')).runMetrics(),
   once: async () => (await import('./once.js')).runOnce(),
   failover: async () => (await import('./failover.js')).runFailover(),
   rebalance: async () => (await import('./rebalance.js')).runRebalance(),

@@ -8,7 +8,7 @@ import { tellListener } from '../telemetry/guard.js'
 import { EndHistory } from './end-history.js'
 import { lookAtGroups, type SeenGroup, type SeenPartition, type WatchedGroup } from './lag-look.js'
 import { groupLag, type GroupLag, type WatchedPartition } from './lag-report.js'
-import { trendOf, type LagSample } from './trend.js'
+import { trendOf, type LagSample, type LagTrend } from './trend.js'
 
 /** Options of `look`. */
 export interface LagLookOptions {
@@ -43,6 +43,9 @@ const rules: Rules<LagMonitorOptions> = {
   windowSize: wholeNumber(4, 100),
   onLag: { expected: 'a function', accepts: (value) => typeof value === 'function' },
 }
+
+/** Nothing is committed although there is work. */
+const standingTrends: readonly LagTrend[] = ['stalled', 'never-committed', 'past-the-end']
 
 const lookRules: Rules<LagLookOptions> = { timeoutMs: timeLimit }
 
@@ -99,9 +102,20 @@ export class LagMonitor {
     const reports = groups.map((seen) =>
       groupLag(seen.group, clock.wallTime(), this.#noteCommits(seen, at), seen.unseen),
     )
+    for (const report of reports) this.#measure(report)
     // The listener may look again, or throw: it is called when all is noted.
     for (const change of reports.flatMap((report) => this.#judge(report))) change()
     return reports
+  }
+
+  #measure({ group, lag, lagMs, partitions }: GroupLag): void {
+    const { metrics } = this.#messaging.telemetry
+    const labels = { watched_group: group }
+    const standing = partitions.filter(({ trend }) => standingTrends.includes(trend))
+    metrics.gauge('tidemark_group_lag_records', labels, lag)
+    metrics.gauge('tidemark_group_stalled_partitions', labels, standing.length)
+    if (lagMs === null) metrics.forget('tidemark_group_lag_seconds', labels)
+    else metrics.gauge('tidemark_group_lag_seconds', labels, lagMs / 1_000)
   }
 
   /** Of partitions that could not be seen what is known is kept. */

@@ -310,6 +310,25 @@ export const metricNames = {
     labels: ['client'],
     meaning: 'Age of the oldest row of an outbox that is not sent yet.',
   },
+  tidemark_group_lag_records: {
+    kind: 'gauge',
+    unit: 'records',
+    labels: ['client', 'watched_group'],
+    meaning: 'By lagMonitor: how far a group is behind, over all partitions that were seen.',
+  },
+  tidemark_group_lag_seconds: {
+    kind: 'gauge',
+    unit: 'seconds',
+    labels: ['client', 'watched_group'],
+    meaning: 'By lagMonitor: how old the oldest record is that a group has not read; not told while that is not known.',
+  },
+  tidemark_group_stalled_partitions: {
+    kind: 'gauge',
+    unit: 'partitions',
+    labels: ['client', 'watched_group'],
+    meaning:
+      'By lagMonitor: partitions with work in which a group commits nothing, never has, or has committed what the log does not hold.',
+  },
   tidemark_redrive_letters_total: {
     kind: 'counter',
     unit: 'records',

@@ -215,3 +215,32 @@ function counted(factory: ConnectionFactory, asked: string[]): ConnectionFactory
     },
   }
 }
+
+it('measures what it sees of each group, and no time of what is older than it', () =>
+  simulated(async (simulation) => {
+    const { cluster, clock, process } = simulation
+    cluster.createTopic('t')
+    put(cluster, numbered('n', 3))
+    const told = new Map<string, unknown>()
+    const metrics = {
+      count: () => undefined,
+      observe: () => undefined,
+      gauge: (name: string, labels: object, value: number) => void told.set(name, [labels, value]),
+      forget: (name: string) => void told.delete(name),
+    }
+    const messaging = open(process('watcher'), { metrics, clientId: 'watcher' })
+    const monitor = lagMonitor(messaging, { groups: [{ group: 'g', topics: ['t'] }] })
+    await monitor.look()
+    const labels = { client: 'watcher', watched_group: 'g' }
+    expect([...told]).toEqual([
+      ['tidemark_group_lag_records', [labels, 4]],
+      ['tidemark_group_stalled_partitions', [labels, 1]],
+    ])
+    const { close } = await reading(simulation, 'one')
+    await clock.sleep(10_000)
+    await monitor.look()
+    expect(told.get('tidemark_group_lag_seconds')).toEqual([labels, 0])
+    expect(told.get('tidemark_group_stalled_partitions')).toEqual([labels, 0])
+    await close()
+    await messaging.close()
+  }))

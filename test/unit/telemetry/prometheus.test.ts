@@ -4,6 +4,7 @@ import { Counter, openMetricsContentType, Registry, type OpenMetricsContentType 
 import { ConfigError, metricNames } from 'tidemark'
 import { prometheusMetrics } from 'tidemark/prometheus'
 import { describe, expect, it } from 'vitest'
+import { alertRules, brokerMetrics, dashboardQueries } from '../../support/operations-files.js'
 import { projectRoot } from '../../support/source-tree.js'
 import { numbered, open, put, simulated, t, until } from '../consumer/simulated.js'
 
@@ -143,7 +144,7 @@ describe('prometheusMetrics', () => {
 describe('the table of metrics', () => {
   it('has labels of few values alone: those of the cluster and of lists', () => {
     const bounded = new Set(
-      'client group topic partition outcome reason cause kind to waits_for policy what source'.split(' '),
+      'client group topic partition outcome reason cause kind to waits_for policy what source watched_group'.split(' '),
     )
     for (const [name, { labels }] of Object.entries(metricNames)) {
       expect([name, labels.filter((label) => !bounded.has(label))]).toEqual([name, []])
@@ -164,5 +165,48 @@ describe('the table of metrics', () => {
         meaning,
       ]),
     )
+  })
+})
+
+describe('the dashboard and the alerts that are shipped', () => {
+  /** Of exporters that are not ours: kafka_exporter, node_exporter, Prometheus itself. */
+  const foreign = [
+    'up',
+    'kafka_consumergroup_lag',
+    'node_cpu_seconds_total',
+    'node_filesystem_avail_bytes',
+    'node_filesystem_size_bytes',
+    'node_network_transmit_bytes_total',
+    'node_network_speed_bytes',
+  ]
+  const ours = Object.entries(metricNames).flatMap(([name, { kind }]) =>
+    kind === 'histogram' ? [`${name}_bucket`, `${name}_sum`, `${name}_count`] : [name],
+  )
+  const known = new Set([...foreign, ...brokerMetrics(), ...ours])
+  const rules = [...alertRules().matchAll(/alert: (\w+)\n\s+expr: (?:>-\n)?([^]*?)\n\s+(?:for|labels):/g)]
+  const queries = [
+    ...rules.map(([, name = '', query = '']) => [name, query] as const),
+    ...dashboardQueries().map(({ panel, query }) => [panel, query] as const),
+  ]
+
+  it('ask for metrics that exist, with labels that they have', () => {
+    expect(rules.length).toBe(alertRules().split('- alert:').length - 1)
+    expect(queries.length).toBeGreaterThan(50)
+    for (const [where, query] of queries) {
+      const names = query.match(/\b(?:tidemark|kafka|node)_[a-z_]+\b|\bup\b/g) ?? []
+      expect([where, names.length > 0, names.filter((name) => !known.has(name))]).toEqual([where, true, []])
+      const labels = new Set(
+        names.flatMap((name) => {
+          const own = name.replace(/_(bucket|sum|count)$/, '')
+          const { labels = [] } = (metricNames as Record<string, { labels?: readonly string[] }>)[own] ?? {}
+          return labels
+        }),
+      )
+      const grouped = [...query.matchAll(/by \(([^)]+)\)/g)].flatMap(([, list = '']) => list.split(/, */))
+      const strange = grouped.filter(
+        (label) => !labels.has(label) && !['le', 'instance', 'consumergroup', 'topic'].includes(label),
+      )
+      expect([where, strange]).toEqual([where, []])
+    }
   })
 })
