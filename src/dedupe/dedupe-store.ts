@@ -28,4 +28,9 @@ export interface CallMarks {
   readonly identities: readonly string[]
   /** The marks are kept, together with the effects: nobody has to keep them afterwards. */
   kept(): void
+  /**
+   * A transaction of the call is under way: the call has not ended before it, whether its handler waits for it or not.
+   * `taken` is called when its failure is taken for that of the call, so that nobody else has to hear of it.
+   */
+  runs(transaction: Promise<unknown>, taken: () => void): void
 }

@@ -193,10 +193,37 @@ class DedupedDelivery implements Delivery {
     const { store, scope } = this.#settings
     const { identities } = claim
     let isKept = false
-    store.begins?.(work, { scope, identities, kept: () => (isKept = true) })
+    const open: OpenTransactions = new Map()
+    store.begins?.(work, { scope, identities, kept: () => (isKept = true), runs: (...one) => keepOpen(open, ...one) })
     const ended = this.#inner.deliver(work)
     const end = (settlement: Settlement) => this.#end(work, claim, settlement, isKept)
-    return ended instanceof Promise ? ended.then(end) : end(ended)
+    const whenEnded = (settlement: Settlement) =>
+      open.size > 0 && settlement.kind === 'handled'
+        ? this.#whenNoneIsOpen(work, open, settlement).then(end)
+        : end(settlement)
+    return ended instanceof Promise ? ended.then(whenEnded) : whenEnded(ended)
+  }
+
+  /** The handler did not wait for a transaction of its own: marked now, the record would be done and its effects not yet. */
+  async #whenNoneIsOpen(work: Work, open: OpenTransactions, end: Settlement): Promise<Settlement> {
+    const { partition, firstRecord } = work
+    const { topic, partition: number } = partition
+    this.#telemetry.logger.warn(
+      { topic, partition: number, offset: firstRecord.offset },
+      'a handler ended before its transaction, which is waited for: await it, or return it',
+    )
+    const { clock } = this.#parts
+    for (const taken of open.values()) taken()
+    const onLate = () => {
+      throw new Unavailable('a transaction that the handler did not wait for does not end')
+    }
+    try {
+      const all = Promise.all(open.keys())
+      await withinDeadline(all, { clock, deadline: clock.now() + this.#settings.timeoutMs, onLate })
+      return end
+    } catch (error) {
+      return this.#parts.ladder.end(work, { attempt: attemptOf(work) }, error)
+    }
   }
 
   #end(work: Work, claim: Claim, settlement: Settlement, isKept: boolean): Settlement | Promise<Settlement> {
@@ -280,6 +307,14 @@ class DedupedDelivery implements Delivery {
 /** How deliveries go through their handler when repeats are dropped. */
 export function dedupedBy(settings: DedupeSettings, telemetry: Telemetry): DeliveryFactory {
   return (parts) => new DedupedDelivery(atLeastOnce(parts), parts, settings, telemetry)
+}
+
+type OpenTransactions = Map<Promise<unknown>, () => void>
+
+function keepOpen(open: OpenTransactions, transaction: Promise<unknown>, taken: () => void): void {
+  open.set(transaction, taken)
+  const ended = () => void open.delete(transaction)
+  transaction.then(ended, ended)
 }
 
 const noIndexes: readonly number[] = []

@@ -10,6 +10,23 @@ export class OpenCalls {
   }
 
   /**
+   * Runs a transaction of a call, which waits for its end. A rejection that nobody takes is one of Node's still, unless the
+   * call has failed by it: so the promise is one of its own, and no other is made of it on the way.
+   */
+  run<Result>(given: unknown, transaction: (marks: CallMarks) => Promise<Result>): Promise<Result> {
+    let marks: CallMarks
+    try {
+      marks = this.of(given)
+    } catch (error) {
+      return Promise.reject(error as Error)
+    }
+    const running = transaction(marks)
+    const told = running.then((result) => result)
+    marks.runs(running, () => void told.catch(() => undefined))
+    return told
+  }
+
+  /**
    * @param given the context of the handler, or the batch of a loop
    * @throws StateError where it is none of a consumer with this store
    */

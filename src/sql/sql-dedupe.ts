@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { sql, type Kysely, type Transaction } from 'kysely'
 import { MarkedMeanwhile, Unavailable } from '../consumer/handling/fate.js'
-import type { DedupeStore } from '../dedupe/dedupe-store.js'
+import type { CallMarks, DedupeStore } from '../dedupe/dedupe-store.js'
 import { OpenCalls } from '../dedupe/open-calls.js'
 import { ConfigError } from '../errors.js'
 import { came } from '../input/came.js'
@@ -39,7 +39,7 @@ export interface SqlDedupe<Tables> extends DedupeStore {
    *
    * When somebody else handles the same record at the same time, one of the two transactions is rolled back
    * (`MarkedMeanwhile`), and its record looked at again. It rolls back too when the time of the handler is over before it
-   * commits. What the handler does outside of it, and after it, is not covered: send by an outbox, and end with it.
+   * commits. The handler has not ended before it, awaited or not, and fails when it does. What the handler does outside of it, and after it, is not covered: send by an outbox, and end with it.
    *
    * @throws Unavailable when the database is not there
    */
@@ -106,11 +106,15 @@ class Inbox<Tables> implements SqlDedupe<Tables> {
     this.#purgeNowAndThen()
   }
 
-  async transaction<Result>(
+  transaction<Result>(call: HandlerCallLike, work: (trx: Transaction<Tables>) => Promise<Result>): Promise<Result> {
+    return this.#calls.run(call, (marks) => this.#transaction(call, marks, work))
+  }
+
+  async #transaction<Result>(
     call: HandlerCallLike,
+    { scope, identities, kept }: CallMarks,
     work: (trx: Transaction<Tables>) => Promise<Result>,
   ): Promise<Result> {
-    const { scope, identities, kept } = this.#calls.of(call)
     if (typeof work !== 'function') {
       const issue = { path: 'work', message: came(work), fix: 'give a function (trx) that does the work' }
       throw new ConfigError('transaction', [issue])

@@ -455,6 +455,39 @@ describe('a store that marks in the transaction of the handler', () => {
     await all.consumer.stop()
   })
 
+  it.each(['commits', 'fails', 'does not end'] as const)(
+    'is waited for though its handler does not, so that what is marked has its effects: it %s',
+    async (what) => {
+      const store = new FakeStore()
+      const calls: number[] = []
+      const lines: string[] = []
+      const handle = (_: Message, context: HandlerContext) => {
+        calls.push(context.attempt)
+        void store.calls.run(context, async (marks) => {
+          await all.clock.sleep(what === 'does not end' ? 3_600_000 : 50)
+          if (what === 'fails' && context.attempt === 1) throw new Error('rolled back')
+          store.keep(marks)
+          marks.kept()
+        })
+      }
+      const retry = { retries: 2, backoff: { initialMs: 10, maxMs: 10 } }
+      const logger = { ...silentLogger, warn: (_: object, message: string) => void lines.push(message) }
+      const all = await world(store, { handle, retry }, { logger })
+      all.driver.deliver(await all.driver.assign('t', 0), [sentAs(0, 'a')])
+      await all.clock.advance(40)
+      expect(all.driver.committed('t', 0)?.nextOffset ?? 0).toBe(0)
+      await all.clock.advance(900)
+      const isDone = what !== 'does not end'
+      expect(all.driver.committed('t', 0)?.nextOffset ?? 0).toBe(isDone ? 1 : 0)
+      expect([store.told, store.marks.size]).toEqual([[], isDone ? 1 : 0])
+      expect(calls).toEqual(what === 'fails' ? [1, 2] : [1])
+      expect(lines.some((line) => line.includes('await it, or return it'))).toBe(true)
+      const stopped = all.consumer.stop()
+      await all.clock.advance(4_000_000)
+      await stopped
+    },
+  )
+
   it('finds the batch of a loop, and refuses what is no call of its consumer', async () => {
     const store = new FakeStore()
     const all = await world(store, { loop: true })

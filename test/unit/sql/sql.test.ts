@@ -61,7 +61,7 @@ const effects = async () => (await db.selectFrom('effects').select('what').execu
 function callOf(inbox: ReturnType<typeof sqlDedupe<Tables>>, ...identities: string[]) {
   const work = {}
   const seen = { isKept: false }
-  const marks: CallMarks = { scope: 'g', identities, kept: () => (seen.isKept = true) }
+  const marks: CallMarks = { scope: 'g', identities, kept: () => (seen.isKept = true), runs: () => undefined }
   inbox.begins?.(work, marks)
   const ending = new AbortController()
   return { work, signal: ending.signal, seen, end: (reason: Error) => ending.abort(reason) }
