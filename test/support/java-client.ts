@@ -171,6 +171,8 @@ export interface JavaMember {
   /** How often partitions were assigned. */
   readonly assignments: number
   readonly records: readonly JavaRecord[]
+  /** What its process said when it ended by itself. */
+  readonly problem: string | null
   /** Leaves the group, commits first. */
   stop(): Promise<void>
   /** SIGKILL: the group learns of it by the session timeout. */
@@ -223,6 +225,10 @@ export async function startJavaMember(
     if (child.exitCode !== null) throw new Error(`the Java member ended with ${child.exitCode}: ${errors}`)
     return assignments > 0
   })
+  let problem: string | null = null
+  child.on('exit', (code) => {
+    if (code !== null && code !== 0) problem = `the Java member ended with ${code}: ${errors}`
+  })
   return {
     pid: child.pid ?? -1,
     get assigned() {
@@ -232,6 +238,9 @@ export async function startJavaMember(
       return assignments
     },
     records,
+    get problem() {
+      return problem
+    },
     stop: () => endMember(child, () => child.stdin.end()),
     kill: () => endMember(child, () => child.kill('SIGKILL')),
   }

@@ -14,6 +14,7 @@ import java.util.Map;
 import java.util.Properties;
 import java.util.concurrent.Future;
 import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.consumer.CommitFailedException;
 import org.apache.kafka.clients.consumer.ConsumerRebalanceListener;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
@@ -221,8 +222,9 @@ public final class KafkaTool {
     private static void commit(KafkaConsumer<byte[], byte[]> consumer) {
         try {
             consumer.commitSync();
-        } catch (RebalanceInProgressException e) {
-            // A cooperative group rebalances; positions are committed with the next records, or when they are given up.
+        } catch (RebalanceInProgressException | CommitFailedException e) {
+            // The group rebalances, or its coordinator has moved the member on: positions are committed with the next records,
+            // or when they are given up.
         }
     }
 
