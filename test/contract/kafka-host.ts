@@ -68,7 +68,7 @@ export async function kafkaHost(
         const { size } = await stat(file)
         await write()
         // Kafka 3 takes a broker that was killed and is back at once for the one it was, epoch and all; not one that took leave.
-        if (cluster.version.startsWith('3.')) await cluster.node(1).stop()
+        if (cluster.version.startsWith('3.')) await cluster.node(1).stop(40_000)
         else await cluster.node(1).kill()
         await truncate(file, size)
         await cluster.node(1).restart()

@@ -1,11 +1,13 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { PeerCertificate, TLSSocket } from 'node:tls'
 import { inspect } from 'node:util'
 import { logLevel, type KafkaConfig } from 'kafkajs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { tlsFiles } from '../../src/auth.js'
+import { oauth, tlsFiles } from '../../src/auth.js'
 import { createMessaging, defineTopic, string } from '../../src/index.js'
 import { kafkajs } from '../../src/kafkajs.js'
 import { noMetrics } from '../../src/telemetry/metrics.js'
@@ -122,6 +124,22 @@ describe('a listener lets in', () => {
   )
 
   it('a token', () => expectAllWorks({ brokers: brokersOf('OAUTH'), sasl: tokens(() => 60_000) }))
+
+  it('a token of a token server, which is asked once for all connections', async () => {
+    let asked = 0
+    const server = createServer((_request, response) => {
+      asked += 1
+      const body = { access_token: unsignedToken(60_000), token_type: 'Bearer', expires_in: 60 }
+      response.writeHead(200, { 'content-type': 'application/json', connection: 'close' }).end(JSON.stringify(body))
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const tokenUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}/token`
+    const { mechanism, oauthBearerProvider } = oauth({ tokenUrl, clientId: 'me', clientSecret: password })
+    await oauthBearerProvider()
+    await expectAllWorks({ brokers: brokersOf('OAUTH'), sasl: { mechanism, oauthBearerProvider } })
+    expect(asked).toBe(1)
+    await new Promise((resolve) => server.close(resolve))
+  })
 })
 
 /** What no second attempt could better: told at once, by every kind of client. */

@@ -88,6 +88,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   kysely: ['sql/', 'sql.ts'],
   avsc: ['avro/', 'avro.ts'],
   '@opentelemetry/api': ['opentelemetry/', 'opentelemetry.ts'],
+  '@smithy/signature-v4': ['auth/'],
 }
 
 function home(building: string, file: string): { floor: number; unit: string } {

@@ -10,7 +10,7 @@ import type { RecordingConsumer } from './recording-consumer.js'
 const group = 'reading'
 const needs = ['loseRecords'] as const
 /** A group that lost its member while the broker was away would begin anew. */
-const patient = { sessionTimeoutMs: 25_000, rebalanceTimeoutMs: 30_000 }
+const patient = { sessionTimeoutMs: 60_000, rebalanceTimeoutMs: 60_000 }
 
 /** Ten records stay; ten more are written, and lost after `whenWritten`; thirty others stand there then. */
 async function cutAtTen(

@@ -56,12 +56,13 @@ export class Heartbeats {
   }
 
   #everything(): ConsumerGroupHeartbeatRequest {
-    const { topics, companions, rebalanceTimeoutMs, remoteAssignor } = this.#context.settings
+    const { topics, companions, rackId = null, rebalanceTimeoutMs, remoteAssignor } = this.#context.settings
     // It gives partitions of one number in several topics to one member: companions do not count beside their topic then.
     const forCompanions = (companions?.size ?? 0) > 0 ? 'range' : null
     const unchanged = this.#unchanged(memberEpochs.joins)
     return {
       ...unchanged,
+      rackId,
       rebalanceTimeoutMs,
       subscribedTopics: topics,
       serverAssignor: remoteAssignor ?? forCompanions,

@@ -107,6 +107,25 @@ describe('members of a group that its coordinator divides', () => {
     await stopAll(first, second)
   })
 
+  it('tell the coordinator in which rack they are', async () => {
+    const told: (string | null)[] = []
+    const connection = cluster.connectionFactory().open('in-rack')
+    const noted: typeof connection = {
+      lastSign: (...given) => connection.lastSign(...given),
+      close: () => connection.close(),
+      request: (node, lane, request, ...more) => {
+        if (request.api === 'consumerGroupHeartbeat') told.push(request.rackId)
+        return connection.request(node, lane, request, ...more)
+      },
+    }
+    const one = new ConsumerHarness(noted, clock, { groupProtocol: 'consumer', rackId: 'a' }, (opened += 1))
+    await one.start()
+    await clock.advance(3 * intervalMs)
+    await stopAll(one)
+    expect(told[0]).toBe('a')
+    expect(told.at(-1), 'what did not change is not told again').toBeNull()
+  })
+
   it('lose what they do not give back within the rebalance timeout, and join again', async () => {
     const first = member({ rebalanceTimeoutMs: 2_000 })
     await first.start()
