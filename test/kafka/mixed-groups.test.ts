@@ -1,17 +1,17 @@
 import kafkajs from 'kafkajs'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import type { AssignorName } from '../../src/driver/consumer.js'
+import type { AssignorName, ConsumerSettings } from '../../src/driver/consumer.js'
 import type { DriverProducer } from '../../src/driver/producer.js'
 import { kafkajsConnections } from '../../src/drivers/kafkajs/connections.js'
 import { partitionKey } from '../../src/message/topic-partition.js'
 import { createProtocolDriver } from '../../src/protocol/driver.js'
 import { systemRuntime } from '../../src/runtime/runtime.js'
-import { startJavaMember } from '../support/java-client.js'
+import { startJavaMember, type JavaMemberOptions } from '../support/java-client.js'
 import { describeGroup } from '../support/java-group-view.js'
 import { startCluster, type KafkaCluster } from '../support/kafka-cluster.js'
 import { tidemarkMember, watchJoins } from '../support/tidemark-member.js'
 import { connectedProducer, store } from '../support/test-records.js'
-import { until } from '../support/waiting.js'
+import { delay, until } from '../support/waiting.js'
 
 const PARTITIONS = 5
 const RECORDS = 20
@@ -41,7 +41,13 @@ let cases = 0
 const leftovers: (() => Promise<void>)[] = []
 
 beforeAll(async () => {
-  cluster = await startCluster()
+  // Where the coordinator divides, members come into step with their heartbeats.
+  const coordinators = {
+    'group.consumer.min.heartbeat.interval.ms': 300,
+    'group.consumer.heartbeat.interval.ms': 300,
+    'group.consumer.assignment.interval.ms': 0,
+  }
+  cluster = await startCluster({ properties: coordinators })
 })
 afterEach(async () => {
   for (const end of leftovers.splice(0).reverse()) await end()
@@ -56,14 +62,16 @@ const driver = (joined: Parameters<typeof watchJoins>[1] = () => undefined) =>
     systemRuntime,
   )
 
-async function startTidemark(
+const startTidemark = (joining: Joining, ...assignors: readonly AssignorName[]) => startOurs(joining, { assignors })
+
+async function startOurs(
   { group, topics }: Joining,
-  ...assignors: readonly AssignorName[]
+  how: Pick<ConsumerSettings, 'assignors'> | Pick<ConsumerSettings, 'groupProtocol'>,
 ): Promise<Member & { readonly epochs: ReadonlyMap<string, number> }> {
   let leads = false
   const member = tidemarkMember(
     driver((answer) => (leads = answer.leader === answer.memberId)),
-    { groupId: group, topics, assignors },
+    { groupId: group, topics, ...how },
   )
   leftovers.push(() => member.stop())
   await member.start()
@@ -85,11 +93,17 @@ async function startTidemark(
   }
 }
 
-async function startJava(
+const startJava = (joining: Joining, assignor: NonNullable<JavaMemberOptions['assignor']>) =>
+  startJavaWith(joining, assignor, { 'heartbeat.interval.ms': 300, 'session.timeout.ms': 6_000 })
+
+const startJavaDivided = (joining: Joining) => startJavaWith(joining, 'default', { 'group.protocol': 'consumer' })
+
+async function startJavaWith(
   { group, topics }: Joining,
-  assignor: 'range' | 'roundrobin' | 'cooperative-sticky' | 'default',
+  assignor: NonNullable<JavaMemberOptions['assignor']>,
+  settings: Readonly<Record<string, string | number>>,
 ): Promise<Member & { die(): Promise<void> }> {
-  const properties = { 'client.id': 'java', 'heartbeat.interval.ms': 300, 'session.timeout.ms': 6_000 }
+  const properties = { 'client.id': 'java', ...settings }
   const member = await startJavaMember(cluster, { group, topics, assignor, properties })
   leftovers.push(() => member.stop())
   return {
@@ -105,7 +119,7 @@ async function startJava(
     leads: null,
     leave: () => member.stop(),
     die: () => member.kill(),
-    problems: () => [],
+    problems: () => (member.problem === null ? [] : [member.problem]),
   }
 }
 
@@ -197,11 +211,17 @@ const ofPhase = (phase: string, ...members: readonly Member[]) =>
   valuesOf(...members).filter((value) => value.startsWith(`${phase}/`))
 
 async function untilHeld(members: readonly Member[], partitions: readonly string[]): Promise<void> {
-  await until(`${members.length} members hold ${partitions.length} partitions`, () => {
-    const held = members.map(({ assigned }) => assigned)
-    const all = held.flat().sort()
-    return held.every((own) => own.length > 0) && all.join() === partitions.join()
-  })
+  const told = () =>
+    members.map((member) => `${member.assigned.join(' ')} ${member.problems().map(String).join('; ')}`).join(' | ')
+  await until(
+    `${members.length} members hold ${partitions.length} partitions`,
+    () => {
+      const held = members.map(({ assigned }) => assigned)
+      const all = held.flat().sort()
+      return held.every((own) => own.length > 0) && all.join() === partitions.join()
+    },
+    { seen: told },
+  )
 }
 
 interface Scenario {
@@ -368,6 +388,70 @@ describe('a cooperative group of tidemark and a Java consumer', () => {
       expect([...former.problems(), ...latter.problems()]).toEqual([])
     },
   )
+})
+
+describe('a group whose coordinator divides for a Java consumer', () => {
+  const ours = {
+    classic: { assignors: ['cooperative-sticky', 'sticky'] },
+    divided: { groupProtocol: 'consumer' },
+  } as const
+
+  it('goes from classic members of ours to consumer members and back while all read on, and nothing is missed', async () => {
+    const names = await makeTopics(1)
+    const joining = { group: `mixed-${cases}`, topics: names }
+    const all = partitionsOf(names)
+    const everyone: Member[] = []
+    const written: string[] = []
+    let writing: 'on' | 'off' = 'on'
+    const load = (async () => {
+      for (let round = 0; writing === 'on'; round += 1) {
+        written.push(...(await write(names, `round-${round}`)))
+        await delay(50)
+      }
+    })()
+    const joins = async <One extends Member>(starting: Promise<One>, ...beside: readonly Member[]): Promise<One> => {
+      const one = await starting
+      everyone.push(one)
+      await untilHeld([...beside, one], all)
+      await reads(one)
+      return one
+    }
+    const reads = async (one: Member) => {
+      const before = one.records.length
+      await until('it reads what comes', () => one.records.length > before + RECORDS)
+    }
+
+    const classic = await joins(startOurs(joining, ours.classic))
+    // A client of that protocol alone: it can only come in if the group is changed over.
+    const java = await joins(startJavaDivided(joining), classic)
+    const divided = await joins(startOurs(joining, ours.divided), classic, java)
+    await classic.leave()
+    await untilHeld([java, divided], all)
+    const back = await joins(startOurs(joining, ours.classic), java, divided)
+    await divided.leave()
+    await untilHeld([java, back], all)
+    await java.leave()
+    await untilHeld([back], all)
+    await reads(back)
+    expect(await describeGroup(cluster, joining.group)).toMatchObject({ assignor: 'cooperative-sticky' })
+    const last = await joins(startOurs(joining, ours.classic), back)
+
+    writing = 'off'
+    await load
+    const missing = () => {
+      const read = new Set(valuesOf(...everyone))
+      return written.filter((value) => !read.has(value))
+    }
+    await until('everything is read', () => missing().length === 0, { seen: () => `${missing().length} missing` })
+    await last.leave()
+    await back.leave()
+    expect(everyone.flatMap((member) => member.problems())).toEqual([])
+    const { committed } = await describeGroup(cluster, joining.group)
+    const stored = Object.fromEntries(all.map((name) => [name, 0]))
+    for (const value of written) stored[value.split('/')[1]!]! += 1
+    expect(Object.fromEntries(committed)).toEqual(stored)
+    console.log(`${written.length} records, ${valuesOf(...everyone).length - written.length} read again`)
+  })
 })
 
 describe('a group that lost its Java leader without a goodbye', () => {
