@@ -20,11 +20,40 @@ export interface Waiting {
   readonly end: (end: Joined) => void
 }
 
+/** Offsets of one partition that joined and are not settled. Mostly one at a time, for which nothing is allocated. */
+class OpenOffsets {
+  #one = -1
+  #others: Set<number> | null = null
+
+  get isEmpty(): boolean {
+    return this.#one < 0 && (this.#others === null || this.#others.size === 0)
+  }
+
+  add(offset: number): void {
+    if (this.#one === offset || this.#others?.has(offset) === true) return
+    if (this.#one < 0) this.#one = offset
+    else (this.#others ??= new Set()).add(offset)
+  }
+
+  /** @returns whether it was one of them. */
+  delete(offset: number): boolean {
+    if (this.#one !== offset) return this.#others?.delete(offset) === true
+    this.#one = -1
+    return true
+  }
+
+  clear(): void {
+    this.#one = -1
+    this.#others = null
+  }
+}
+
 /** What joined one transaction: of which partitions, what of it is not settled yet, and how its sends ended. */
 export class Contributions {
-  /** Offsets of first records that joined and are not settled, by partition. */
-  readonly #unsettled = new Map<OwnedPartition, Set<number>>()
-  readonly #partitions = new Set<OwnedPartition>()
+  /** With the offsets of first records that joined and are not settled. */
+  readonly #partitions = new Map<OwnedPartition, OpenOffsets>()
+  /** Partitions that have some. */
+  #unsettled = 0
   #sends = 0
   #bytes = 0
   #failure: Error | null = null
@@ -49,7 +78,7 @@ export class Contributions {
   }
 
   partitions(): readonly OwnedPartition[] {
-    return [...this.#partitions]
+    return [...this.#partitions.keys()]
   }
 
   /** One that is not ours any more. */
@@ -58,18 +87,16 @@ export class Contributions {
   }
 
   add(partition: OwnedPartition, offset: number, bytes: number): void {
-    this.#partitions.add(partition)
     this.#bytes += bytes
-    const offsets = this.#unsettled.get(partition)
-    if (offsets === undefined) this.#unsettled.set(partition, new Set([offset]))
-    else offsets.add(offset)
+    let offsets = this.#partitions.get(partition)
+    if (offsets === undefined) this.#partitions.set(partition, (offsets = new OpenOffsets()))
+    if (offsets.isEmpty) this.#unsettled += 1
+    offsets.add(offset)
   }
 
   settled(partition: OwnedPartition, offset: number): void {
-    const offsets = this.#unsettled.get(partition)
-    if (offsets?.delete(offset) !== true || offsets.size > 0) return
-    this.#unsettled.delete(partition)
-    this.#tellSettled()
+    const offsets = this.#partitions.get(partition)
+    if (offsets?.delete(offset) === true && offsets.isEmpty) this.#allSettledOfOne()
   }
 
   sent(sending: Promise<unknown>, onFailed: (error: Error) => void): void {
@@ -90,11 +117,11 @@ export class Contributions {
   /** Resolves when what joined is settled, or its partition is gone. */
   whenSettled(): Promise<void> {
     const stops: (() => void)[] = []
-    for (const partition of this.#unsettled.keys()) {
-      if (partition.isGone) this.#unsettled.delete(partition)
-      else stops.push(onAbort(partition.signal, () => this.#left(partition)))
+    for (const [partition, offsets] of this.#partitions) {
+      if (partition.isGone) this.#left(offsets)
+      else if (!offsets.isEmpty) stops.push(onAbort(partition.signal, () => this.#left(offsets)))
     }
-    if (this.#unsettled.size === 0) return Promise.resolve()
+    if (this.#unsettled === 0) return Promise.resolve()
     return new Promise((resolve) => {
       this.#onSettled.push(() => {
         for (const stop of stops) stop()
@@ -109,11 +136,14 @@ export class Contributions {
     return new Promise((resolve) => this.#onSent.push(resolve))
   }
 
-  #left(partition: OwnedPartition): void {
-    if (this.#unsettled.delete(partition)) this.#tellSettled()
+  #left(offsets: OpenOffsets): void {
+    if (offsets.isEmpty) return
+    offsets.clear()
+    this.#allSettledOfOne()
   }
 
-  #tellSettled(): void {
-    if (this.#unsettled.size === 0) for (const tell of this.#onSettled.splice(0)) tell()
+  #allSettledOfOne(): void {
+    this.#unsettled -= 1
+    if (this.#unsettled === 0) for (const tell of this.#onSettled.splice(0)) tell()
   }
 }

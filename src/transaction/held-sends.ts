@@ -48,11 +48,15 @@ interface Waiting {
 /** Takes what one call sends when the record it handled is done. */
 export type JoinTransaction = (work: Work, held: readonly HeldRecord[], bytes: number) => Joined | Promise<Joined>
 
+/** Shared by all calls, of which each would else make its own; never written to. */
+const nothingHeld: HeldRecord[] = []
+const nobodyWaits: readonly Waiting[] = []
+
 /** What one call of a handler sends, kept until the call has succeeded: a record in a transaction cannot be taken back. */
 export class HeldSends implements Output {
-  #held: HeldRecord[] = []
+  #held: HeldRecord[] = nothingHeld
   #bytes = 0
-  #waiting: Waiting[] = []
+  #waiting: readonly Waiting[] = nobodyWaits
   #waitingBytes = 0
 
   constructor(
@@ -103,7 +107,8 @@ export class HeldSends implements Output {
   }
 
   #hold(held: HeldRecord): Receipt {
-    this.#held.push(held)
+    if (this.#held === nothingHeld) this.#held = [held]
+    else this.#held.push(held)
     this.#bytes += held.sizeBytes
     return receiptOf(held)
   }
@@ -111,7 +116,7 @@ export class HeldSends implements Output {
   #wait(held: HeldRecord): Promise<Receipt> {
     return new Promise((resolve, reject) => {
       const waiting = { held, reject }
-      this.#waiting.push(waiting)
+      this.#waiting = [...this.#waiting, waiting]
       this.#waitingBytes += held.sizeBytes
       const enter = () => {
         this.#left(waiting)
@@ -132,8 +137,8 @@ export class HeldSends implements Output {
 
   #release(): void {
     const bytes = this.#bytes
-    this.#held = []
-    this.#waiting = []
+    this.#held = nothingHeld
+    this.#waiting = nobodyWaits
     this.#bytes = this.#waitingBytes = 0
     this.memory.release(this, bytes)
   }
