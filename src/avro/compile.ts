@@ -2,7 +2,7 @@ import avsc from 'avsc'
 import { isRecord } from '../input/shapes.js'
 import type { RegisteredSchema, SchemaReference, SchemaRegistry } from '../registry/schema.js'
 import { SerdeError } from '../serde/serde-error.js'
-import { ExactLong } from './exact-long.js'
+import { ExactLong, LongAsDouble, LongAsFloat } from './exact-long.js'
 import { logicalTypes, type LogicalTypeClass } from './logical-types.js'
 
 export interface CompileSettings {
@@ -39,7 +39,7 @@ export function compile(
     return avsc.Type.forSchema(parsed(schema), {
       registry: known,
       logicalTypes: logical,
-      typeHook: longsAs(longs, logical),
+      typeHook: numbersAs(longs, logical),
     })
   } catch (cause) {
     const problem = cause instanceof Error ? cause.message.slice(0, 200) : typeof cause
@@ -93,8 +93,8 @@ const bigLong = avsc.types.LongType.__with({
   compare: (one: bigint, other: bigint) => (one === other ? 0 : one < other ? -1 : 1),
 })
 
-/** Of the schemas of one type, those of a long. */
-function longsAs(
+/** Of the schemas of one type, those of a long, and those that may be read from one. */
+function numbersAs(
   longs: CompileSettings['longs'],
   logical: CompileSettings['logicalTypes'],
 ): (schema: avsc.Schema) => avsc.Type | undefined {
@@ -102,6 +102,9 @@ function longsAs(
   // avsc asks twice for a schema with a logical type: for that, then for what it stands on.
   const asked = new Set<unknown>()
   return (schema) => {
+    const name = isRecord(schema) ? schema.type : schema
+    if (name === 'double') return isLogical(schema) ? undefined : new LongAsDouble()
+    if (name === 'float') return isLogical(schema) ? undefined : new LongAsFloat()
     if (schema === 'long') return plain()
     if (!isRecord(schema) || schema.type !== 'long') return undefined
     if (schema.logicalType === undefined) return plain()
@@ -111,3 +114,5 @@ function longsAs(
     return undefined
   }
 }
+
+const isLogical = (schema: avsc.Schema): boolean => isRecord(schema) && schema.logicalType !== undefined

@@ -7,6 +7,17 @@ interface Tap {
   readLong(): number
 }
 
+interface Reads {
+  _read: (tap: Tap) => number
+}
+
+interface ResolvingMethods {
+  _update(resolver: Reads, type: avsc.Type): void
+}
+
+const doubleMethods = avsc.types.DoubleType.prototype as unknown as ResolvingMethods
+const floatMethods = avsc.types.FloatType.prototype as unknown as ResolvingMethods
+
 interface LongMethods {
   _write(tap: Tap, value: number): void
 }
@@ -16,18 +27,18 @@ const longMethods = avsc.types.LongType.prototype as unknown as LongMethods
 /** As far as twice the number, which is what stands in the bytes, is a double too. */
 const exactUntil = 2 ** 52
 
+/** Ends of what avsc takes for a long. */
+const mostLong = 2 ** 53 - 2
+
 /**
  * A long as a number. avsc reckons with doubles, in which the bytes of a number below -2^52 come out as those of a positive
- * one, and the other way round; those are reckoned with integers here.
+ * one, and the other way round; those are reckoned with integers here. Resolvers borrow its methods, so none needs `this`.
  */
 export class ExactLong extends avsc.types.LongType {
   protected _read(tap: Tap): number {
-    const begin = tap.pos
-    const value = tap.readLong()
-    if (Math.abs(value) < exactUntil || tap.pos > tap.buf.length) return value
-    const exact = zigzagAt(tap.buf, begin, tap.pos)
-    if (!this.isValid(Number(exact))) throw new Error('potential precision loss')
-    return Number(exact)
+    const value = readNumber(tap)
+    if (Math.abs(value) > mostLong) throw new Error('potential precision loss')
+    return value
   }
 
   protected _write(tap: Tap, value: number): void {
@@ -36,6 +47,32 @@ export class ExactLong extends avsc.types.LongType {
     else writeVarint(tap, BigInt(value) * -2n - 1n)
   }
 }
+
+/** A double that is read from a long too, with its sign. */
+export class LongAsDouble extends avsc.types.DoubleType {
+  protected _update(resolver: Reads, type: avsc.Type): void {
+    if (isLong(type)) resolver._read = readNumber
+    else doubleMethods._update.call(this, resolver, type)
+  }
+}
+
+/** The same of a float. */
+export class LongAsFloat extends avsc.types.FloatType {
+  protected _update(resolver: Reads, type: avsc.Type): void {
+    if (isLong(type)) resolver._read = readNumber
+    else floatMethods._update.call(this, resolver, type)
+  }
+}
+
+/** The nearest number. */
+function readNumber(tap: Tap): number {
+  const begin = tap.pos
+  const value = tap.readLong()
+  if (Math.abs(value) < exactUntil || tap.pos > tap.buf.length) return value
+  return Number(zigzagAt(tap.buf, begin, tap.pos))
+}
+
+const isLong = (type: avsc.Type): boolean => avsc.Type.isType(type, 'long', 'abstract:long')
 
 function zigzagAt(bytes: Buffer, begin: number, end: number): bigint {
   let varint = 0n

@@ -12,6 +12,7 @@ interface Reads {
 interface ResolverOptions {
   /** Resolvers of records by name, for those that hold themselves. */
   readonly registry: Record<string, Resolver>
+  readonly ignoreNamespaces?: boolean
 }
 
 type CreateResolver = (this: avsc.Type, writer: avsc.Type, options?: ResolverOptions) => Resolver
@@ -38,7 +39,12 @@ export function resolverInto(into: avsc.Type, written: avsc.Type): Resolver {
 function narrowingInto(into: avsc.Type, written: avsc.Type): Resolver {
   types.createResolver = createNarrowing
   try {
-    return into.createResolver(written)
+    try {
+      return createNarrowing.call(into, written)
+    } catch {
+      // Names match without their namespace too; with it they match better.
+      return createNarrowing.call(into, written, { registry: {}, ignoreNamespaces: true })
+    }
   } finally {
     types.createResolver = strictly
   }
@@ -51,7 +57,7 @@ function createNarrowing(
 ): ReturnType<CreateResolver> {
   if (isUnion(writer)) return ofUnion(this, writer.types, options)
   const narrows = isEnum(this) && isEnum(writer) && this.default === undefined
-  return narrows ? ofEnum(this, writer) : strictly.call(this, writer, options)
+  return narrows ? ofEnum(this, writer, options) : strictly.call(this, writer, options)
 }
 
 function ofUnion(into: avsc.Type, branches: readonly avsc.Type[], options: ResolverOptions): Resolver {
@@ -77,11 +83,11 @@ function ofUnion(into: avsc.Type, branches: readonly avsc.Type[], options: Resol
 }
 
 /** By way of an enum that has the symbols of both. */
-function ofEnum(into: EnumType, writer: EnumType): Resolver {
+function ofEnum(into: EnumType, writer: EnumType, options: ResolverOptions): Resolver {
   const { name, aliases, symbols } = into
   const own = new Set(symbols)
   const both = { type: 'enum', name, aliases, symbols: [...new Set([...symbols, ...writer.symbols])] }
-  const wider = strictly.call(avsc.Type.forSchema(both as avsc.Schema), writer) as unknown as Reads
+  const wider = strictly.call(avsc.Type.forSchema(both as avsc.Schema), writer, options) as unknown as Reads
   const refused = noPlace(`symbol of enum ${writer.name}`)
   return reading(into, (tap) => {
     const symbol = wider._read(tap)

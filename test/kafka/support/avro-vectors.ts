@@ -138,6 +138,7 @@ const unions: readonly Case[] = [
   ],
 ]
 
+const farBelowZero = 2 - 2 ** 53
 const ofLogicals = {
   ...record(),
   fields: [
@@ -167,6 +168,20 @@ const changes: readonly Change[] = [
   ['long to float', 'long', 'float', -64, -64],
   ['long to double', 'long', 'double', 2 ** 40, 2 ** 40],
   ['long as BigInt to double', 'long', 'double', 2n ** 40n, 2 ** 40, { longs: 'bigint' }],
+  ['long far below zero to double', 'long', 'double', farBelowZero, farBelowZero],
+  ['long far below zero to float', 'long', 'float', -(2 ** 52 + 2 ** 40), -(2 ** 52 + 2 ** 40)],
+  [
+    'a field more beside longs at both ends',
+    record(field('a', 'long'), field('b', ['null', 'long']), field('c', array('long'))),
+    record(
+      field('a', 'long'),
+      field('b', ['null', 'long']),
+      field('c', array(['null', 'long'])),
+      field('more', 'int', orElse(1)),
+    ),
+    { a: farBelowZero, b: -farBelowZero, c: [farBelowZero, -1] },
+    { a: farBelowZero, b: -farBelowZero, c: [farBelowZero, -1], more: 1 },
+  ],
   ['float to double', 'float', 'double', 1.5, 1.5],
   ['string to bytes', 'string', 'bytes', 'ü', Buffer.from('ü')],
   ['bytes to string', 'bytes', 'string', Buffer.from('ü'), 'ü'],
