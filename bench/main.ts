@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util'
 import { isSuite, suiteNames, type SuiteName } from './suites.js'
 
 const help = `npm run bench -- [--against commit] ${suiteNames.join(' | ')}
-npm run bench -- json | codecs | reorder | transactions | copier | retry | metrics | once | failover | rebalance
+npm run bench -- json | serde | codecs | reorder | transactions | copier | retry | metrics | once | failover | rebalance
 
 Prints tables and ratios, never fails on an absolute time.
 --against   this version beside the one of a commit, in place of other clients
@@ -17,6 +17,7 @@ const suites: Readonly<Record<SuiteName, () => Promise<void>>> = {
 /** Parts of their own, which have no other version beside them. */
 const parts: Readonly<Record<string, () => Promise<void>>> = {
   json: async () => (await import('./json.js')).runJson(),
+  serde: async () => (await import('./serde.js')).runSerde(),
   reorder: async () => (await import('./reorder.js')).runReorder(),
   copier: async () => (await import('./copier.js')).runCopiers(),
   transactions: async () => (await import('./transactions.js')).runTransactions(),
