@@ -9,6 +9,7 @@ import { createMessaging, DeadLetter, defineTopic, string } from '../../src/inde
 import { kafkajs } from '../../src/kafkajs.js'
 import { redrive } from '../../src/redrive.js'
 import { seededRandom } from '../../src/runtime/random.js'
+import { startCluster } from '../support/kafka-cluster.js'
 import { dieWithUs, removeWithUs } from '../support/reaper.js'
 import { until } from '../support/waiting.js'
 
@@ -60,8 +61,20 @@ function storedFrom(base: number): Stored[] {
 const inOrder = (one: Line, other: Line) =>
   one.timestamp - other.timestamp || one.partition - other.partition || one.offset - other.offset
 
-it('in event-time order over kills and rebalances nothing is missing, nothing out of order, and late only what is', async () => {
-  const brokers = [...inject('kafkaBrokers')]
+/** There the broker says how long who was killed keeps its partitions. */
+const startDividing = () =>
+  startCluster({
+    properties: {
+      'group.consumer.min.session.timeout.ms': 3_000,
+      'group.consumer.session.timeout.ms': 3_000,
+      'group.consumer.min.heartbeat.interval.ms': 300,
+      'group.consumer.heartbeat.interval.ms': 300,
+    },
+  })
+
+async function livesAreKilled(protocol: 'classic' | 'consumer'): Promise<void> {
+  await using cluster = protocol === 'consumer' ? await startDividing() : null
+  const brokers = [...(cluster?.brokers ?? inject('kafkaBrokers'))]
   const topic = defineTopic({
     name: `event-time-${process.pid}-${Date.now()}`,
     value: string(),
@@ -88,7 +101,7 @@ it('in event-time order over kills and rebalances nothing is missing, nothing ou
     const file = join(folder, `${files.length}-${member}`)
     writeFileSync(file, '')
     files.push(file)
-    const args = [brokers.join(','), topic.name, file, member, String(boundMs), String(perSecond)]
+    const args = [brokers.join(','), topic.name, file, member, String(boundMs), String(perSecond), protocol]
     const child = fork(path, args, { execArgv: ['--import', 'tsx'], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
     dieWithUs(child)
     return child
@@ -156,13 +169,19 @@ it('in event-time order over kills and rebalances nothing is missing, nothing ou
   const handled = lines.flat().length
   const beyond = stored.filter(({ isBeyond }) => isBeyond).length
   console.log(
-    `${stored.length} records, ${kills} kills, ${rebalances} rebalances, ${handled - stored.length} repeated, ` +
+    `${protocol}: ${stored.length} records, ${kills} kills, ${rebalances} rebalances, ${handled - stored.length} repeated, ` +
       `${late.length} late of ${beyond} beyond the bound`,
   )
   expect(kills).toBeGreaterThanOrEqual(2)
   // A kill repeats what was handled since the last commit, and what a snapshot cannot tell.
   expect(handled - stored.length).toBeLessThan(stored.length / 2)
-}, 300_000)
+}
+
+it.each(['classic', 'consumer'] as const)(
+  'in event-time order over kills and rebalances nothing is missing, nothing out of order, and late only what is: %s',
+  livesAreKilled,
+  300_000,
+)
 
 it('what comes back by a redrive has the time of its origin: it is in order, and makes nothing else late', async () => {
   const name = `detour-${process.pid}-${Date.now()}`
