@@ -23,6 +23,7 @@ export default defineConfig({
     'src/prometheus.ts',
     'src/opentelemetry.ts',
     'src/capacity.ts',
+    'src/admin.ts',
   ],
   format: ['esm', 'cjs'],
   target: 'node20',

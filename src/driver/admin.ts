@@ -1,4 +1,5 @@
 import type { NewTopic } from '../connection/requests/admin.js'
+import type { DescribedGroup, DescribedMember, ListedGroup } from '../connection/requests/group-admin.js'
 import type { IsolationLevel } from '../connection/requests/fetch.js'
 import type { ClusterDescription, TopicMetadata } from '../connection/requests/metadata.js'
 import type { CommittedPartition } from '../connection/requests/offsets.js'
@@ -30,6 +31,21 @@ export interface OpenTransactionAt extends TopicPartition {
   readonly firstOffset: number
   /** Of its newest record; milliseconds since the Unix epoch. */
   readonly lastWrittenAt: number
+}
+
+export type { DescribedMember, ListedGroup }
+
+export interface GroupDescription extends Omit<DescribedGroup, 'errorCode'> {
+  /** Who divides the partitions: `classic` a member, `consumer` the coordinator (KIP-848); `share` is read side by side. */
+  readonly type: 'classic' | 'consumer' | 'share'
+  /** The broker that coordinates it. */
+  readonly coordinator: number
+}
+
+/** Where a group is to go on in a partition. */
+export interface GroupOffset extends TopicPartition {
+  /** Next offset to read. */
+  readonly offset: number
 }
 
 /** Every method is bounded by `deadline` (by `clock.now()`) and rejects with a `DriverError` that names the topic or group. */
@@ -72,5 +88,15 @@ export interface DriverAdmin {
   describeTransactions(ids: readonly string[], deadline: number): Promise<readonly TransactionDescription[]>
   /** The transactions that are open in these partitions. Kafka 3.0 and newer. */
   openTransactions(partitions: readonly TopicPartition[], deadline: number): Promise<readonly OpenTransactionAt[]>
+  /** Of all brokers; empty lists leave nothing out. Brokers before Kafka 2.6 tell no states. */
+  listGroups(states: readonly string[], types: readonly string[], deadline: number): Promise<readonly ListedGroup[]>
+  /** In the order of the ids; a group that nobody knows is left out. */
+  describeGroups(groupIds: readonly string[], deadline: number): Promise<readonly GroupDescription[]>
+  /** Rejects with `group-not-empty` where a group has members; resolves to those that existed. */
+  deleteGroups(groupIds: readonly string[], deadline: number): Promise<readonly string[]>
+  /** Forgets what a group has committed. Rejects with `group-not-empty` where a member reads that topic. */
+  deleteOffsets(groupId: string, partitions: readonly TopicPartition[], deadline: number): Promise<void>
+  /** Commits for a group without members; rejects with `group-not-empty` otherwise. */
+  setOffsets(groupId: string, offsets: readonly GroupOffset[], deadline: number): Promise<void>
   close(): Promise<void>
 }

@@ -3,6 +3,7 @@ import type { IsolationLevel } from '../connection/requests/fetch.js'
 import { came } from '../input/came.js'
 import { flag, optionProblem, timeLimit, wholeNumber, type Rule, type Rules } from '../input/option-rules.js'
 import { isRecord, isText } from '../input/shapes.js'
+import type { ResetPosition, ResetScope } from './group-offsets.js'
 
 export interface AdminCallOptions {
   /** How long the call may take, in milliseconds. Default 30,000. */
@@ -15,6 +16,21 @@ export interface ListTransactionsOptions extends AdminCallOptions {
   readonly states?: readonly string[] | undefined
   /** Default: all. */
   readonly producerIds?: readonly number[] | undefined
+}
+
+/** Which groups to list, by Kafka's names. */
+export interface ListGroupsOptions extends AdminCallOptions {
+  /** For example `Stable` or `Empty`. Default: all. */
+  readonly states?: readonly string[] | undefined
+  /** For example `classic`, `consumer` or `share`. Default: all. */
+  readonly types?: readonly string[] | undefined
+}
+
+/** Where a group is to go on. */
+export interface ResetOffsetsOptions extends AdminCallOptions, ResetScope {
+  readonly to: ResetPosition
+  /** Show only. Default true. */
+  readonly dryRun?: boolean | undefined
 }
 
 /** A topic to make. */
@@ -59,6 +75,25 @@ const callRules: Rules<AdminCallOptions & { readonly isolation?: IsolationLevel;
   },
 }
 
+const isPosition = (value: unknown): boolean =>
+  value === 'earliest' ||
+  value === 'latest' ||
+  (isRecord(value) &&
+    Object.keys(value).length === 1 &&
+    (wholeNumber(0).accepts(value['timestamp']) ||
+      wholeNumber(0).accepts(value['offset']) ||
+      Number.isSafeInteger(value['shiftBy'])))
+
+const anyList: Rule = { expected: 'a list', accepts: Array.isArray }
+
+const resetRules: Rules<ResetOffsetsOptions> = {
+  to: { expected: "'earliest', 'latest', { timestamp }, { offset } or { shiftBy }", accepts: isPosition },
+  topics: anyList,
+  partitions: anyList,
+  dryRun: flag,
+  timeoutMs: timeLimit,
+}
+
 /** Throws `ConfigError` unless all are text; a list that is none would reach the broker, or crash on the way. */
 export function requireNames(call: string, names: unknown): void {
   if (!Array.isArray(names)) throw refused(call, 'topics', names, 'a list of topic names')
@@ -94,9 +129,35 @@ export function requireText(call: string, path: string, value: unknown): void {
   if (!isText(value)) throw refused(call, path, value, anyText.expected)
 }
 
-export function requireIds(call: string, ids: unknown): void {
-  if (!Array.isArray(ids)) throw refused(call, 'ids', ids, 'a list of transactional ids')
-  ids.forEach((id: unknown, index) => requireText(call, `ids.${index}`, id))
+export function requireIds(call: string, ids: unknown, path: 'ids' | 'groupIds' = 'ids'): void {
+  if (!Array.isArray(ids))
+    throw refused(call, path, ids, `a list of ${path === 'ids' ? 'transactional ids' : 'groups'}`)
+  ids.forEach((id: unknown, index) => requireText(call, `${path}.${index}`, id))
+}
+
+export function requireGroupFilters(call: string, states: unknown, types: unknown): void {
+  const isList = (list: unknown) => Array.isArray(list) && list.every(isText)
+  if (!isList(states)) throw refused(call, 'states', states, "a list of states, for example ['Stable']")
+  if (!isList(types)) throw refused(call, 'types', types, "a list of types, for example ['classic']")
+}
+
+export function requireOffsets(call: string, offsets: unknown): void {
+  if (!Array.isArray(offsets)) throw refused(call, 'offsets', offsets, 'a list of { topic, partition, offset }')
+  requirePlaces(call, offsets)
+  offsets.forEach(({ offset }: Readonly<Record<string, unknown>>, index) => {
+    if (!wholeNumber(0).accepts(offset)) throw refused(call, `offsets.${index}.offset`, offset, 'a whole number from 0')
+  })
+}
+
+export function requireReset(call: string, options: unknown): void {
+  const problem = optionProblem(call, options, resetRules)
+  if (problem !== null) throw problem
+  const { to, topics, partitions } = options as ResetOffsetsOptions
+  if (to === undefined) throw refused(call, 'to', to, resetRules.to.expected)
+  if (topics !== undefined) requireNames(call, topics)
+  if (partitions !== undefined) requirePlaces(call, partitions)
+  if (topics !== undefined && partitions !== undefined)
+    throw refused(call, 'partitions', partitions, 'either topics or partitions')
 }
 
 export function requireTransactionFilters(call: string, states: unknown, producerIds: unknown): void {

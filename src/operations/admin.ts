@@ -1,26 +1,40 @@
 import type { IsolationLevel } from '../connection/requests/fetch.js'
 import type { ClusterDescription, TopicMetadata } from '../connection/requests/metadata.js'
 import type { CommittedPartition } from '../connection/requests/offsets.js'
-import type { DriverAdmin, ListedTransaction, OpenTransactionAt, TransactionDescription } from '../driver/admin.js'
+import type {
+  DriverAdmin,
+  GroupDescription,
+  GroupOffset,
+  ListedGroup,
+  ListedTransaction,
+  OpenTransactionAt,
+  TransactionDescription,
+} from '../driver/admin.js'
 import type { StartPosition } from '../driver/consumer.js'
 import type { TopicPartition } from '../message/topic-partition.js'
 import type { Clock } from '../runtime/clock.js'
 import {
   requireCallOptions,
   requireCount,
+  requireGroupFilters,
   requireIds,
   requireNames,
   requireNewTopics,
+  requireOffsets,
   requirePlaces,
   requirePosition,
+  requireReset,
   requireResourceType,
   requireText,
   requireTransactionFilters,
   withDefaults,
   type AdminCallOptions,
+  type ListGroupsOptions,
   type ListTransactionsOptions,
   type NewTopic,
+  type ResetOffsetsOptions,
 } from './admin-input.js'
+import { resetsOf, type OffsetReset } from './group-offsets.js'
 
 /**
  * Looks at the cluster and changes it. Every call is bounded and rejects with a `DriverError` that names the topic or
@@ -132,6 +146,64 @@ export class Admin {
   ): Promise<readonly OpenTransactionAt[]> {
     requirePlaces('openTransactions', partitions)
     return this.#driver.openTransactions(partitions, this.#deadline(options))
+  }
+
+  /**
+   * Groups of all kinds, or those that `states` and `types` name (`{ types: ['consumer'] }`), by Kafka's names. Brokers before
+   * Kafka 2.6 tell no states, those before 3.8 take every type for `classic`.
+   */
+  async listGroups(options: ListGroupsOptions = {}): Promise<readonly ListedGroup[]> {
+    const { states = [], types = [], ...call } = options
+    requireGroupFilters('listGroups', states, types)
+    return this.#driver.listGroups(states, types, this.#deadline(call))
+  }
+
+  /** State, coordinator and members of groups, with what each member reads; a group that nobody knows is left out. */
+  async describeGroups(groupIds: readonly string[], options?: AdminCallOptions): Promise<readonly GroupDescription[]> {
+    requireIds('describeGroups', groupIds, 'groupIds')
+    return this.#driver.describeGroups(groupIds, this.#deadline(options))
+  }
+
+  /** With all they have committed; resolves to those that existed. Rejects with `group-not-empty` where one has members, and says who. */
+  async deleteGroups(groupIds: readonly string[], options?: AdminCallOptions): Promise<readonly string[]> {
+    requireIds('deleteGroups', groupIds, 'groupIds')
+    return this.#driver.deleteGroups(groupIds, this.#deadline(options))
+  }
+
+  /** Forgets what a group has committed of partitions. Rejects with `group-not-empty` where a member reads the topic. */
+  async deleteOffsets(
+    groupId: string,
+    partitions: readonly TopicPartition[],
+    options?: AdminCallOptions,
+  ): Promise<void> {
+    requireText('deleteOffsets', 'groupId', groupId)
+    requirePlaces('deleteOffsets', partitions)
+    await this.#driver.deleteOffsets(groupId, partitions, this.#deadline(options))
+  }
+
+  /** Commits for a group: it goes on there. Rejects with `group-not-empty` while it has members, and says who. */
+  async setOffsets(groupId: string, offsets: readonly GroupOffset[], options?: AdminCallOptions): Promise<void> {
+    requireText('setOffsets', 'groupId', groupId)
+    requireOffsets('setOffsets', offsets)
+    await this.#driver.setOffsets(groupId, offsets, this.#deadline(options))
+  }
+
+  /**
+   * Where a group would go on, and with `dryRun: false` where it does from now on. What it asks for is kept within the log: an
+   * offset that is gone becomes the first that is left. With members nothing is set: it rejects with `group-not-empty`.
+   *
+   * @example
+   * await admin.resetOffsets('billing', { to: { timestamp: Date.parse('2026-01-01') } }) // shows
+   * await admin.resetOffsets('billing', { to: { timestamp: Date.parse('2026-01-01') }, dryRun: false }) // does
+   */
+  async resetOffsets(groupId: string, options: ResetOffsetsOptions): Promise<readonly OffsetReset[]> {
+    requireText('resetOffsets', 'groupId', groupId)
+    requireReset('resetOffsets', options)
+    const { to, topics, partitions, dryRun = true, ...call } = options
+    const deadline = this.#deadline(call)
+    const resets = await resetsOf(this.#driver, groupId, { topics, partitions }, to, deadline)
+    if (!dryRun) await this.#driver.setOffsets(groupId, resets, deadline)
+    return resets
   }
 
   async close(): Promise<void> {

@@ -4,6 +4,14 @@ import { apiVersions } from './apis/api-versions.js'
 import type { ApiCodec, VersionRange } from './apis/codec.js'
 import { consumerGroupHeartbeat } from './apis/consumer-groups.js'
 import { fetch } from './apis/fetch.js'
+import {
+  consumerGroupDescribe,
+  deleteGroups,
+  describeGroups,
+  listGroups,
+  offsetDelete,
+  shareGroupDescribe,
+} from './apis/group-admin.js'
 import { findCoordinator, heartbeat, joinGroup, leaveGroup, syncGroup } from './apis/groups.js'
 import { initProducerId } from './apis/init-producer-id.js'
 import { listOffsets } from './apis/list-offsets.js'
@@ -39,6 +47,12 @@ export const apis: { readonly [Name in ApiName]: ApiCodec<Name> } = {
   consumerGroupHeartbeat,
   offsetCommit,
   offsetFetch,
+  listGroups,
+  describeGroups,
+  consumerGroupDescribe,
+  shareGroupDescribe,
+  deleteGroups,
+  offsetDelete,
   createTopics,
   deleteTopics,
   createPartitions,

@@ -19,7 +19,9 @@ const classicOnly: readonly RegExp[] = [
 
 /** What is promised of groups, whichever protocol they have. */
 export const casesOfGroups: readonly ContractCase[] = driverContract.filter(
-  ({ group, name }) => ['committing', 'rebalancing'].includes(group) && !classicOnly.some((each) => each.test(name)),
+  ({ group, name }) =>
+    ['committing', 'rebalancing', 'group administration'].includes(group) &&
+    !classicOnly.some((each) => each.test(name)),
 )
 
 /** The same host, and all members of its groups have the `consumer` protocol. */

@@ -28,7 +28,7 @@ const subpaths = [
   'tidemark/capacity',
 ]
 
-const typesAlone = ['tidemark/outbox']
+const typesAlone = ['tidemark/outbox', 'tidemark/admin']
 
 /** The package as npm would publish it, installed beside its dependencies. */
 describe('the packed package', () => {

@@ -47,6 +47,7 @@ const buildings: Readonly<Record<string, readonly (readonly string[])[]>> = {
       'prometheus.ts',
       'opentelemetry.ts',
       'capacity.ts',
+      'admin.ts',
     ],
   ],
   'protocol/': [

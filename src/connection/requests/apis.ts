@@ -17,6 +17,18 @@ import type { ApiVersionsAnswer, ApiVersionsRequest } from './api-versions.js'
 import type { ConsumerGroupHeartbeatAnswer, ConsumerGroupHeartbeatRequest } from './consumer-groups.js'
 import type { FetchAnswer, FetchRequest } from './fetch.js'
 import type {
+  DeleteGroupsAnswer,
+  DeleteGroupsRequest,
+  DescribeClassicGroupsRequest,
+  DescribeConsumerGroupsRequest,
+  DescribeGroupsAnswer,
+  DescribeShareGroupsRequest,
+  ListGroupsAnswer,
+  ListGroupsRequest,
+  OffsetDeleteAnswer,
+  OffsetDeleteRequest,
+} from './group-admin.js'
+import type {
   FindCoordinatorAnswer,
   FindCoordinatorRequest,
   HeartbeatAnswer,
@@ -68,6 +80,12 @@ export interface Apis {
   consumerGroupHeartbeat: { request: ConsumerGroupHeartbeatRequest; answer: ConsumerGroupHeartbeatAnswer }
   offsetCommit: { request: OffsetCommitRequest; answer: OffsetCommitAnswer }
   offsetFetch: { request: OffsetFetchRequest; answer: OffsetFetchAnswer }
+  listGroups: { request: ListGroupsRequest; answer: ListGroupsAnswer }
+  describeGroups: { request: DescribeClassicGroupsRequest; answer: DescribeGroupsAnswer }
+  consumerGroupDescribe: { request: DescribeConsumerGroupsRequest; answer: DescribeGroupsAnswer }
+  shareGroupDescribe: { request: DescribeShareGroupsRequest; answer: DescribeGroupsAnswer }
+  deleteGroups: { request: DeleteGroupsRequest; answer: DeleteGroupsAnswer }
+  offsetDelete: { request: OffsetDeleteRequest; answer: OffsetDeleteAnswer }
   createTopics: { request: CreateTopicsRequest; answer: CreateTopicsAnswer }
   deleteTopics: { request: DeleteTopicsRequest; answer: DeleteTopicsAnswer }
   createPartitions: { request: CreatePartitionsRequest; answer: CreatePartitionsAnswer }
@@ -97,6 +115,12 @@ export type ApiName =
   | 'consumerGroupHeartbeat'
   | 'offsetCommit'
   | 'offsetFetch'
+  | 'listGroups'
+  | 'describeGroups'
+  | 'consumerGroupDescribe'
+  | 'shareGroupDescribe'
+  | 'deleteGroups'
+  | 'offsetDelete'
   | 'createTopics'
   | 'deleteTopics'
   | 'createPartitions'

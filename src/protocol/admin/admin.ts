@@ -5,7 +5,15 @@ import type { NamedError, NewTopic } from '../../connection/requests/admin.js'
 import type { IsolationLevel } from '../../connection/requests/fetch.js'
 import type { ClusterDescription, TopicMetadata } from '../../connection/requests/metadata.js'
 import type { CommittedPartition } from '../../connection/requests/offsets.js'
-import type { DriverAdmin, ListedTransaction, OpenTransactionAt, TransactionDescription } from '../../driver/admin.js'
+import type {
+  DriverAdmin,
+  GroupDescription,
+  GroupOffset,
+  ListedGroup,
+  ListedTransaction,
+  OpenTransactionAt,
+  TransactionDescription,
+} from '../../driver/admin.js'
 import type { ClientSettings } from '../../driver/client-settings.js'
 import type { StartPosition } from '../../driver/consumer.js'
 import { DriverError, StateError, TimeoutError } from '../../errors.js'
@@ -17,8 +25,9 @@ import { judgeTopicCode } from '../cluster/codes.js'
 import { CoordinatorLine } from '../cluster/coordinator-line.js'
 import { fetchCommitted } from '../offsets/committed.js'
 import { lookUpOffsets, timestampOf } from '../offsets/look-up.js'
+import { GroupsView } from './groups-view.js'
 import { changeTopics, type TopicChangeParts } from './topic-changes.js'
-import { TransactionsView } from '../cluster/transactions-view.js'
+import { TransactionsView, type Retry } from '../cluster/transactions-view.js'
 
 const requestTimeoutMs = 5_000
 const metadataMaxAgeMs = 300_000
@@ -34,13 +43,16 @@ class ProtocolAdmin implements DriverAdmin {
   readonly #runtime: Runtime
   readonly #changes: TopicChangeParts
   readonly #transactions: TransactionsView
+  readonly #groups: GroupsView
   readonly #closed = new AbortController()
 
   constructor(connection: Connection, runtime: Runtime, settings: ClientSettings) {
     this.#runtime = runtime
     this.#cluster = new Cluster(connection, runtime, { ...settings, requestTimeoutMs, metadataMaxAgeMs })
     const context = { cluster: this.#cluster, runtime, settings: { requestTimeoutMs } }
-    this.#transactions = new TransactionsView(context, (deadline, attempt) => this.#retry(deadline, attempt))
+    const retry: Retry = (deadline, attempt) => this.#retry(deadline, attempt)
+    this.#transactions = new TransactionsView(context, retry)
+    this.#groups = new GroupsView(context, retry)
     this.#changes = { cluster: this.#cluster, runtime, requestTimeoutMs, closed: this.#closed.signal }
   }
 
@@ -189,6 +201,26 @@ class ProtocolAdmin implements DriverAdmin {
 
   openTransactions(partitions: readonly TopicPartition[], deadline: number): Promise<readonly OpenTransactionAt[]> {
     return this.#transactions.open(partitions, deadline)
+  }
+
+  listGroups(states: readonly string[], types: readonly string[], deadline: number): Promise<readonly ListedGroup[]> {
+    return this.#groups.list(states, types, deadline)
+  }
+
+  describeGroups(groupIds: readonly string[], deadline: number): Promise<readonly GroupDescription[]> {
+    return this.#groups.describe(groupIds, deadline)
+  }
+
+  deleteGroups(groupIds: readonly string[], deadline: number): Promise<readonly string[]> {
+    return this.#groups.delete(groupIds, deadline)
+  }
+
+  deleteOffsets(groupId: string, partitions: readonly TopicPartition[], deadline: number): Promise<void> {
+    return this.#groups.deleteOffsets(groupId, partitions, deadline)
+  }
+
+  setOffsets(groupId: string, offsets: readonly GroupOffset[], deadline: number): Promise<void> {
+    return this.#groups.setOffsets(groupId, offsets, deadline)
   }
 
   /** What is being asked ends now, with an error. */

@@ -12,6 +12,7 @@ export type ContractGroup =
   | 'transactions and holes'
   | 'brokers'
   | 'administration'
+  | 'group administration'
 
 /** One promise of the driver port. */
 export interface ContractCase {

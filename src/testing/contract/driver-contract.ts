@@ -7,6 +7,7 @@ import type { ContractCase } from './contract-case.js'
 import { cutLogCases } from './cut-log-cases.js'
 import { doubtfulBatchCases } from './doubtful-batch-cases.js'
 import { flowCases } from './flow-cases.js'
+import { groupAdministrationCases } from './group-administration-cases.js'
 import { logCases } from './log-cases.js'
 import { losingCases } from './losing-cases.js'
 import { madeAnewCases } from './made-anew-cases.js'
@@ -36,4 +37,5 @@ export const driverContract: readonly ContractCase[] = [
   ...logCases,
   ...brokerCases,
   ...administrationCases,
+  ...groupAdministrationCases,
 ]

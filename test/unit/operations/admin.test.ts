@@ -42,6 +42,30 @@ describe('the admin', () => {
     ['deleteTopics', (admin, topics) => admin.deleteTopics(topics), [undefined, 'orders', [3], ['']]],
     ['describeTopics', (admin, topics) => admin.describeTopics(topics), [undefined, 'orders', [null]]],
     ['createPartitions', (admin, count) => admin.createPartitions('orders', count), [Number.NaN, 0, 1.5, '3']],
+    ['listGroups', (admin, states) => admin.listGroups({ states }), ['Stable', [3]]],
+    ['listGroups', (admin, types) => admin.listGroups({ types }), ['classic', [null]]],
+    ['describeGroups', (admin, ids) => admin.describeGroups(ids), [undefined, 'billing', [''], [3]]],
+    ['deleteGroups', (admin, ids) => admin.deleteGroups(ids), [undefined, 'billing', [null]]],
+    ['deleteOffsets', (admin, places) => admin.deleteOffsets('billing', places), [undefined, 'orders', [{}]]],
+    [
+      'setOffsets',
+      (admin, offsets) => admin.setOffsets('billing', offsets),
+      [undefined, {}, [{ topic: 'orders', partition: 0 }], [{ topic: 'orders', partition: 0, offset: -1 }]],
+    ],
+    [
+      'resetOffsets',
+      (admin, options) => admin.resetOffsets('billing', options),
+      [
+        undefined,
+        {},
+        { to: 'begin' },
+        { to: { offset: -1 } },
+        { to: { offset: 1, shiftBy: 1 } },
+        { to: 'latest', topics: 'orders' },
+        { to: 'latest', topics: ['orders'], partitions: [] },
+        { to: 'latest', dryRun: 'no' },
+      ],
+    ],
     ['admin', (admin, timeoutMs) => admin.describeTopics(null, { timeoutMs }), [Number.NaN, -1, '3']],
   ]
 
@@ -53,6 +77,41 @@ describe('the admin', () => {
       expect(failure).toBeInstanceOf(ConfigError)
       expect((failure as ConfigError).message).toMatch(new RegExp(`^${call}: .*\\n.*is .*; write `))
     }
+    await messaging.close()
+    await cluster.close()
+  })
+
+  it('shows where a group would go on, kept within the log, and sets it only when told to', async () => {
+    const cluster = createMemoryCluster()
+    const messaging = createMessaging({ driver: memory({ cluster }) })
+    const { admin } = messaging
+    cluster.createTopic('orders', { partitions: 3 })
+    const record = { key: null, value: Buffer.from('x'), headers: [] }
+    for (const partition of [0, 1]) {
+      const records = [1_000, 2_000, 3_000].map((timestamp) => ({ ...record, timestamp }))
+      cluster.appendTransaction('orders', partition, records, 'commit')
+    }
+    cluster.deleteRecordsBefore('orders', 1, 2)
+    const at = (partition: number, offset: number) => ({ topic: 'orders', partition, offset })
+    await admin.setOffsets('billing', [at(0, 3), at(1, 3)])
+    const committed = async () => {
+      const offsets = await admin.committedOffsets('billing')
+      return offsets.map(({ partition, offset }) => at(partition, offset)).sort((a, b) => a.partition - b.partition)
+    }
+    const offsets = async (options: Parameters<Admin['resetOffsets']>[1]) =>
+      (await admin.resetOffsets('billing', options)).map(({ offset }) => offset)
+
+    expect(await admin.resetOffsets('billing', { to: 'earliest' })).toEqual([
+      { ...at(0, 0), from: 3, earliest: 0, latest: 4 },
+      { ...at(1, 2), from: 3, earliest: 2, latest: 4 },
+    ])
+    expect(await offsets({ to: { timestamp: 2_000 } })).toEqual([1, 2])
+    expect(await offsets({ to: { offset: 99 } })).toEqual([4, 4])
+    expect(await offsets({ to: { shiftBy: -2 }, topics: ['orders'] })).toEqual([1, 2, 0])
+    expect(await committed()).toEqual([at(0, 3), at(1, 3)])
+    expect(await offsets({ to: 'latest', partitions: [{ topic: 'orders', partition: 2 }], dryRun: false })).toEqual([0])
+    expect(await committed()).toEqual([at(0, 3), at(1, 3), at(2, 0)])
+    await expect(admin.resetOffsets('billing', { to: 'latest', topics: ['order'] })).rejects.toThrow('"order" does not')
     await messaging.close()
     await cluster.close()
   })

@@ -1,7 +1,9 @@
 /** The broker's side of `wire/`: bytes of answers, for round trips and for scripted brokers. */
 import { createHash } from 'node:crypto'
 import type { ApiName, Apis } from '../../../src/connection/requests/apis.js'
+import type { DescribedGroup } from '../../../src/connection/requests/group-admin.js'
 import type { Broker, LeaderHint } from '../../../src/connection/requests/metadata.js'
+import type { TopicPartition } from '../../../src/message/topic-partition.js'
 import { apis } from '../../../src/wire/apis.js'
 import { encodeAssignment, encodeSubscription } from '../../../src/wire/consumer-protocol.js'
 import { writeByTopic } from '../../../src/wire/apis/codec.js'
@@ -33,6 +35,25 @@ const partitionErrors = (answer: Apis['addPartitionsToTxn']['answer'], _version:
     writer.int16(errorCode)
     writer.tags()
   })
+  writer.tags()
+}
+
+const groupHead = (group: DescribedGroup, writer: Writer) => {
+  writer.int16(group.errorCode)
+  writer.nullableString(null)
+  writer.string(group.groupId)
+  writer.string(group.state)
+  writer.int32(group.epoch ?? -1)
+  writer.int32(7)
+  writer.string(group.assignor)
+}
+
+const placesById = (places: readonly TopicPartition[], writer: Writer) => {
+  const writeTopic = ({ topic }: TopicPartition) => {
+    writer.uuid(idOf(topic))
+    writer.string(topic)
+  }
+  writeByTopic(writer, places, ({ partition }) => writer.int32(partition), writeTopic)
   writer.tags()
 }
 
@@ -331,6 +352,100 @@ const encoders: Encoders = {
       writer.tags()
     })
     writer.tags()
+  },
+  listGroups(answer, version, writer) {
+    throttledError(answer, writer)
+    writer.array(answer.groups, ({ groupId, protocolType, state, type }) => {
+      writer.string(groupId)
+      writer.string(protocolType)
+      if (version >= 4) writer.string(state)
+      // As brokers write it.
+      if (version >= 5) writer.string(`${type.charAt(0).toUpperCase()}${type.slice(1)}`)
+      writer.tags()
+    })
+    writer.tags()
+  },
+  describeGroups(answer, _version, writer) {
+    writer.int32(answer.throttleTimeMs)
+    writer.array(answer.groups, (group) => {
+      writer.int16(group.errorCode)
+      writer.string(group.groupId)
+      writer.string(group.state)
+      writer.string(group.protocolType)
+      writer.string(group.assignor)
+      writer.array(group.members, (member) => {
+        writer.string(member.memberId)
+        writer.nullableString(member.groupInstanceId)
+        writer.string(member.clientId)
+        writer.string(member.clientHost)
+        const { topics, partitions } = member
+        writer.bytes(encodeSubscription({ version: 0, topics, userData: null, ownedPartitions: [] }))
+        writer.bytes(encodeAssignment({ partitions, userData: null }))
+        writer.tags()
+      })
+      writer.int32(0)
+      writer.tags()
+    })
+    writer.tags()
+  },
+  consumerGroupDescribe(answer, version, writer) {
+    writer.int32(answer.throttleTimeMs)
+    writer.array(answer.groups, (group) => {
+      groupHead(group, writer)
+      writer.array(group.members, (member) => {
+        writer.string(member.memberId)
+        writer.nullableString(member.groupInstanceId)
+        writer.nullableString(member.rackId)
+        writer.int32(member.epoch ?? -1)
+        writer.string(member.clientId)
+        writer.string(member.clientHost)
+        writer.array(member.topics, (topic) => writer.string(topic))
+        writer.nullableString(member.topicRegex)
+        placesById(member.partitions, writer)
+        placesById(member.target ?? [], writer)
+        if (version >= 1) writer.int8(1)
+        writer.tags()
+      })
+      writer.int32(0)
+      writer.tags()
+    })
+    writer.tags()
+  },
+  shareGroupDescribe(answer, _version, writer) {
+    writer.int32(answer.throttleTimeMs)
+    writer.array(answer.groups, (group) => {
+      groupHead(group, writer)
+      writer.array(group.members, (member) => {
+        writer.string(member.memberId)
+        writer.nullableString(member.rackId)
+        writer.int32(member.epoch ?? -1)
+        writer.string(member.clientId)
+        writer.string(member.clientHost)
+        writer.array(member.topics, (topic) => writer.string(topic))
+        placesById(member.partitions, writer)
+        writer.tags()
+      })
+      writer.int32(0)
+      writer.tags()
+    })
+    writer.tags()
+  },
+  deleteGroups(answer, _version, writer) {
+    writer.int32(answer.throttleTimeMs)
+    writer.array(answer.groups, ({ groupId, errorCode }) => {
+      writer.string(groupId)
+      writer.int16(errorCode)
+      writer.tags()
+    })
+    writer.tags()
+  },
+  offsetDelete(answer, _version, writer) {
+    writer.int16(answer.errorCode)
+    writer.int32(answer.throttleTimeMs)
+    writeByTopic(writer, answer.partitions, ({ partition, errorCode }) => {
+      writer.int32(partition)
+      writer.int16(errorCode)
+    })
   },
   createTopics(answer, _version, writer) {
     namedErrors(answer, writer)

@@ -51,6 +51,25 @@ const subscription = fc.oneof(
     ownedPartitions: partitions<object>({}),
   }),
 )
+/** @param ofMembers what some versions tell, and others do not */
+const describedGroups = (
+  ofGroup: Readonly<Record<string, fc.Arbitrary<unknown>>>,
+  ofMembers: Readonly<Record<string, fc.Arbitrary<unknown>>>,
+) => {
+  const member = fc.record({
+    ...{ memberId: text, groupInstanceId: orNull(text), clientId: text, clientHost: text },
+    ...{ topics: fc.array(text, { maxLength: 3 }), partitions: partitions<object>({}) },
+    ...ofMembers,
+  })
+  const group = fc.record({
+    ...error,
+    ...{ groupId: text, state: text, assignor: text, members: fc.array(member, { maxLength: 2 }) },
+    ...ofGroup,
+  })
+  return fc.record({ ...throttled, groups: fc.array(group, { maxLength: 2 }) }) as unknown as fc.Arbitrary<
+    Apis['describeGroups']['answer']
+  >
+}
 const namedErrors = fc.array(fc.record({ name: text, errorCode: int16, errorMessage: orNull(text) }), { maxLength: 3 })
 
 /** Every id but that of all zeros, which stands for none. */
@@ -162,6 +181,45 @@ const answers: { [Name in ApiName]: fc.Arbitrary<Apis[Name]['answer']> } = {
     ...error,
     partitions: partitions({ ...error, offset: int64, leaderEpoch: int32, metadata: orNull(text) }),
   }),
+  listGroups: fc.record({
+    ...throttled,
+    ...error,
+    groups: fc.array(
+      fc.record({
+        groupId: text,
+        protocolType: text,
+        state: text,
+        type: fc.constantFrom('classic', 'consumer', 'share'),
+      }),
+      { maxLength: 3 },
+    ),
+  }),
+  describeGroups: describedGroups(
+    { protocolType: fc.constant('consumer'), epoch: fc.constant(null) },
+    {
+      ...{
+        rackId: fc.constant(null),
+        epoch: fc.constant(null),
+        topicRegex: fc.constant(null),
+        target: fc.constant(null),
+      },
+    },
+  ),
+  consumerGroupDescribe: describedGroups(
+    { protocolType: fc.constant('consumer'), epoch: int32 },
+    {
+      ...{ rackId: orNull(text), epoch: int32, topicRegex: orNull(text), target: partitions<object>({}) },
+    },
+  ),
+  shareGroupDescribe: describedGroups(
+    { protocolType: fc.constant('share'), epoch: int32 },
+    {
+      ...{ groupInstanceId: fc.constant(null), rackId: orNull(text), epoch: int32 },
+      ...{ topicRegex: fc.constant(null), target: fc.constant(null) },
+    },
+  ),
+  deleteGroups: fc.record({ ...throttled, groups: fc.array(fc.record({ groupId: text, ...error }), { maxLength: 3 }) }),
+  offsetDelete: fc.record({ ...throttled, ...error, partitions: partitions(error) }),
   createTopics: fc.record({ ...throttled, topics: namedErrors }),
   deleteTopics: fc.record({
     ...throttled,
@@ -256,6 +314,10 @@ const notTold: { readonly [Name in ApiName]?: readonly { before: number; field: 
     { before: 10, field: 'topicId', readsAs: null },
   ],
   listOffsets: [{ before: 4, field: 'leaderEpoch', readsAs: -1 }],
+  listGroups: [
+    { before: 4, field: 'state', readsAs: '' },
+    { before: 5, field: 'type', readsAs: 'classic' },
+  ],
   endTxn: [
     { before: 5, field: 'producerId', readsAs: -1 },
     { before: 5, field: 'producerEpoch', readsAs: -1 },

@@ -4,6 +4,7 @@ import type { GroupCoordinators } from '../group/group-coordinators.js'
 import type { TransactionCoordinators } from '../transactions/transaction-coordinators.js'
 import { createPartitions, createTopics, deleteTopics, describeConfigs, describeVersions } from './administration.js'
 import { fetch } from './fetch.js'
+import { deleteGroups, deleteOffsets, describeGroups, listGroups } from './groups.js'
 import { listOffsets } from './list-offsets.js'
 import type { MetadataViews } from './metadata-views.js'
 import { offsetForLeaderEpoch } from './offset-for-leader-epoch.js'
@@ -73,13 +74,27 @@ export class Broker {
         reply(groups.leave(node, request))
         break
       case 'consumerGroupHeartbeat':
-        reply(groups.heartbeatOfConsumer(node, request))
+        reply(groups.heartbeatOfConsumer(node, request, clientId))
         break
       case 'offsetCommit':
         reply(groups.commit(node, request))
         break
       case 'offsetFetch':
         reply(groups.fetchOffsets(node, request))
+        break
+      case 'listGroups':
+        reply(listGroups(groups, node, request))
+        break
+      case 'describeGroups':
+      case 'consumerGroupDescribe':
+      case 'shareGroupDescribe':
+        reply(describeGroups(groups, node, request))
+        break
+      case 'deleteGroups':
+        reply(deleteGroups(groups, node, request))
+        break
+      case 'offsetDelete':
+        reply(deleteOffsets(groups, node, request))
         break
       case 'createTopics':
         reply(createTopics(cluster, node, request))

@@ -23,7 +23,9 @@ import type {
   OffsetFetchRequest,
 } from '../../../connection/requests/offsets.js'
 import type { TxnOffsetCommitAnswer, TxnOffsetCommitRequest } from '../../../connection/requests/transactions.js'
+import type { OffsetDeleteAnswer } from '../../../connection/requests/group-admin.js'
 import { StateError } from '../../../errors.js'
+import type { TopicPartition } from '../../../message/topic-partition.js'
 import type { ClusterState } from '../cluster/cluster-state.js'
 import { CoordinatorPlaces } from '../cluster/coordinator-places.js'
 import { joinRefused, syncRefused } from './classic/answers.js'
@@ -31,11 +33,10 @@ import { ClassicGroup } from './classic/classic-group.js'
 import type { JoinReply, SyncReply } from './classic/member.js'
 import type { GroupState } from './classic/rebalance.js'
 import { ConsumerGroup, heartbeatRefused, requestProblem, type ConsumerGroupState } from './consumer/consumer-group.js'
+import { describeGroup, isRead, type GroupTold, type TopicNames } from './group-description.js'
 import { GroupOffsets } from './group-offsets.js'
 
-export interface GroupFacts {
-  /** Whose members divide the partitions: one of themselves, or the coordinator. */
-  readonly type: 'classic' | 'consumer'
+export interface GroupFacts extends Pick<GroupTold, 'type'> {
   readonly state: GroupState | ConsumerGroupState
   readonly generationId: number
   readonly protocolName: string
@@ -104,7 +105,11 @@ export class GroupCoordinators {
     return { throttleTimeMs: 0, errorCode }
   }
 
-  heartbeatOfConsumer(node: number, request: ConsumerGroupHeartbeatRequest): ConsumerGroupHeartbeatAnswer {
+  heartbeatOfConsumer(
+    node: number,
+    request: ConsumerGroupHeartbeatRequest,
+    clientId: string,
+  ): ConsumerGroupHeartbeatAnswer {
     if (this.cluster.groupVersion === 0) return heartbeatRefused(brokerCode.UNSUPPORTED_VERSION)
     const problem = this.problemAt(node, request.groupId) || requestProblem(request)
     if (problem !== brokerCode.NONE) return heartbeatRefused(problem)
@@ -112,7 +117,7 @@ export class GroupCoordinators {
     const group =
       memberEpoch === memberEpochs.joins ? this.#consumerToJoin(groupId) : (this.#groups.get(groupId)?.group ?? null)
     if (!(group instanceof ConsumerGroup)) return heartbeatRefused(brokerCode.GROUP_ID_NOT_FOUND)
-    return group.heartbeat(request)
+    return group.heartbeat(request, clientId)
   }
 
   leave(node: number, request: LeaveGroupRequest): LeaveGroupAnswer {
@@ -210,20 +215,49 @@ export class GroupCoordinators {
   facts(groupId: string): GroupFacts | undefined {
     const group = this.#groups.get(groupId)?.group
     if (group === undefined) return undefined
-    if (group instanceof ConsumerGroup) return this.#factsOf(groupId, group)
+    const { type, members } = describeGroup(group, this.#topicNames())
+    const isClassic = group instanceof ClassicGroup
     return {
-      type: 'classic',
+      type,
       state: group.state,
       generationId: group.generationId,
-      protocolName: group.protocolName,
-      leaderId: group.leaderId,
+      protocolName: isClassic ? group.protocolName : group.assignorName,
+      leaderId: isClassic ? group.leaderId : null,
       coordinator: this.coordinatorOf(groupId),
-      members: group.members.map(({ memberId, instanceId, assignment }) => ({
-        memberId,
-        groupInstanceId: instanceId,
-        assignment: assignment.partitions,
+      members: members.map(({ memberId, groupInstanceId, partitions }) => ({
+        ...{ memberId, groupInstanceId },
+        assignment: partitions,
       })),
     }
+  }
+
+  /** `undefined` of a group that nobody has joined or committed to. */
+  describe(groupId: string): GroupTold | undefined {
+    const group = this.#groups.get(groupId)?.group
+    return group === undefined ? undefined : describeGroup(group, this.#topicNames())
+  }
+
+  /** With all it has committed; not while it has members. @returns the code of the answer */
+  remove(groupId: string): number {
+    const record = this.#groups.get(groupId)
+    if (record === undefined) return brokerCode.GROUP_ID_NOT_FOUND
+    if (record.group.members.length > 0) return brokerCode.NON_EMPTY_GROUP
+    record.group.unload()
+    this.#groups.delete(groupId)
+    return brokerCode.NONE
+  }
+
+  /** What a member reads keeps its commits. */
+  removeOffsets(groupId: string, partitions: readonly TopicPartition[]): Omit<OffsetDeleteAnswer, 'throttleTimeMs'> {
+    const record = this.#groups.get(groupId)
+    const told = this.describe(groupId)
+    if (record === undefined || told === undefined) return { errorCode: brokerCode.GROUP_ID_NOT_FOUND, partitions: [] }
+    const removeOne = ({ topic, partition }: TopicPartition) => {
+      if (isRead(told, topic)) return { topic, partition, errorCode: brokerCode.GROUP_SUBSCRIBED_TO_TOPIC }
+      record.offsets.forget({ topic, partition })
+      return { topic, partition, errorCode: brokerCode.NONE }
+    }
+    return { errorCode: brokerCode.NONE, partitions: partitions.map(removeOne) }
   }
 
   groupIds(): readonly string[] {
@@ -249,24 +283,8 @@ export class GroupCoordinators {
     return brokerCode.NOT_COORDINATOR
   }
 
-  #factsOf(groupId: string, group: ConsumerGroup): GroupFacts {
-    const names = new Map([...this.cluster.topics.values()].map(({ topicId, name }) => [topicId, name]))
-    return {
-      type: 'consumer',
-      state: group.state,
-      generationId: group.generationId,
-      protocolName: group.assignorName,
-      leaderId: null,
-      coordinator: this.coordinatorOf(groupId),
-      members: group.members.map(({ memberId, instanceId, assigned }) => ({
-        memberId,
-        groupInstanceId: instanceId,
-        assignment: [...assigned.values()].flatMap(({ topicId, partition }) => {
-          const topic = names.get(topicId)
-          return topic === undefined ? [] : [{ topic, partition }]
-        }),
-      })),
-    }
+  #topicNames(): TopicNames {
+    return new Map([...this.cluster.topics.values()].map(({ topicId, name }) => [topicId, name]))
   }
 
   #classic(groupId: string): ClassicGroup | undefined {

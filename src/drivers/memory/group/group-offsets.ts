@@ -61,6 +61,10 @@ export class GroupOffsets {
     return [...this.#committed.values()].map(({ committed }) => committed)
   }
 
+  forget({ topic, partition }: TopicPartition): void {
+    this.#committed.delete(partitionKey(topic, partition))
+  }
+
   forgetTopic(topic: string): void {
     for (const commits of [this.#committed, ...this.#held.values()]) {
       for (const [key, { committed }] of commits) if (committed.topic === topic) commits.delete(key)

@@ -6,6 +6,7 @@ import { describeMetadata } from '../broker/administration.js'
 import type { AnyAnswer } from '../broker/broker.js'
 import { fetchRefused } from '../broker/fetch.js'
 import type { ClusterState } from '../cluster/cluster-state.js'
+import { groupRefused } from '../broker/groups.js'
 import { joinRefused, syncRefused } from '../group/classic/answers.js'
 import { heartbeatRefused } from '../group/consumer/consumer-group.js'
 
@@ -90,6 +91,16 @@ export function refuse(cluster: ClusterState, request: Request, errorCode: numbe
       }
     case 'describeProducers':
       return { throttleTimeMs, partitions: request.partitions.map((asked) => ({ ...at(asked), producers: [] })) }
+    case 'listGroups':
+      return { throttleTimeMs, errorCode, groups: [] }
+    case 'describeGroups':
+    case 'consumerGroupDescribe':
+    case 'shareGroupDescribe':
+      return { throttleTimeMs, groups: request.groupIds.map((groupId) => groupRefused(groupId, errorCode)) }
+    case 'deleteGroups':
+      return { throttleTimeMs, groups: request.groupIds.map((groupId) => ({ groupId, errorCode })) }
+    case 'offsetDelete':
+      return { throttleTimeMs, errorCode, partitions: [] }
     case 'offsetFetch':
       return { throttleTimeMs, errorCode, partitions: [] }
     case 'createTopics':

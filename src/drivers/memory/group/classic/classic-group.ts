@@ -72,7 +72,7 @@ export class ClassicGroup {
     } else if (request.memberId === '') {
       this.#joinUnknown(request, clientId, reply)
     } else {
-      this.#joinKnown(request, reply)
+      this.#joinKnown(request, clientId, reply)
     }
   }
 
@@ -165,9 +165,9 @@ export class ClassicGroup {
     const memberId = `${groupInstanceId ?? clientId}-${this.#random.uuid()}`
     const predecessor = this.#members.ofInstance(groupInstanceId)
     if (predecessor !== undefined) {
-      this.#replaceStatic(predecessor, memberId, request, reply)
+      this.#replaceStatic(predecessor, memberId, request, clientId, reply)
     } else if (groupInstanceId !== null) {
-      this.#admit(memberId, request, reply)
+      this.#admit(memberId, request, clientId, reply)
     } else {
       const expire = () => {
         this.#members.forgetPendingId(memberId)
@@ -178,10 +178,10 @@ export class ClassicGroup {
     }
   }
 
-  #joinKnown(request: JoinGroupRequest, reply: JoinReply): void {
+  #joinKnown(request: JoinGroupRequest, clientId: string, reply: JoinReply): void {
     const { memberId } = request
     if (this.#members.forgetPendingId(memberId)) {
-      this.#admit(memberId, request, reply)
+      this.#admit(memberId, request, clientId, reply)
       return
     }
     const problem = this.#members.identityProblem(memberId, request.groupInstanceId)
@@ -203,10 +203,11 @@ export class ClassicGroup {
     this.#rebalance.prepare()
   }
 
-  #admit(memberId: string, request: JoinGroupRequest, reply: JoinReply): void {
+  #admit(memberId: string, request: JoinGroupRequest, clientId: string, reply: JoinReply): void {
     this.#rebalance.admit({
       memberId,
       instanceId: request.groupInstanceId,
+      clientId,
       protocols: request.protocols,
       sessionTimeoutMs: request.sessionTimeoutMs,
       rebalanceTimeoutMs: request.rebalanceTimeoutMs,
@@ -220,12 +221,18 @@ export class ClassicGroup {
   }
 
   /** A static member came back under a new id; the old id is fenced from now on. */
-  #replaceStatic(old: GroupMember, memberId: string, request: JoinGroupRequest, reply: JoinReply): void {
+  #replaceStatic(
+    old: GroupMember,
+    memberId: string,
+    request: JoinGroupRequest,
+    clientId: string,
+    reply: JoinReply,
+  ): void {
     const leaderSoFar = this.leaderId
     old.session?.cancel()
     answerJoin(old, joinRefused(old.memberId, brokerCode.FENCED_INSTANCE_ID))
     answerSync(old, syncRefused(brokerCode.FENCED_INSTANCE_ID))
-    const member: GroupMember = { ...old, memberId, session: null }
+    const member: GroupMember = { ...old, memberId, clientId, session: null }
     this.#members.replace(old, member)
     this.#generation.noteGone(old.memberId, member)
     this.#takeOffer(member, request, reply)

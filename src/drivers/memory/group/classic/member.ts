@@ -18,6 +18,7 @@ export const emptyAssignment: Assignment = { partitions: [], userData: null }
 export interface GroupMember {
   readonly memberId: string
   readonly instanceId: string | null
+  readonly clientId: string
   protocols: GroupProtocols
   sessionTimeoutMs: number
   rebalanceTimeoutMs: number

@@ -76,10 +76,14 @@ export class ConsumerGroup {
     return [...new Set(wishes)].sort((a, b) => votes(b) - votes(a))[0] ?? defaultServerAssignor
   }
 
-  heartbeat(request: ConsumerGroupHeartbeatRequest): ConsumerGroupHeartbeatAnswer {
+  meantFor(memberId: string): PartitionSet {
+    return meantFor(this.#division, memberId)
+  }
+
+  heartbeat(request: ConsumerGroupHeartbeatRequest, clientId: string): ConsumerGroupHeartbeatAnswer {
     const { memberEpoch } = request
     if (memberEpoch < memberEpochs.joins) return this.#leave(request)
-    const member = memberEpoch === memberEpochs.joins ? this.#admit(request) : this.#find(request)
+    const member = memberEpoch === memberEpochs.joins ? this.#admit(request, clientId) : this.#find(request)
     if (typeof member === 'number') return heartbeatRefused(member)
     this.#restartSession(member.memberId)
     const updated = this.#subscribe(member, request)
@@ -158,19 +162,20 @@ export class ConsumerGroup {
   }
 
   /** @returns the code of its refusal */
-  #admit({ memberId, groupInstanceId, rebalanceTimeoutMs }: ConsumerGroupHeartbeatRequest): ConsumerMember | number {
+  #admit(request: ConsumerGroupHeartbeatRequest, clientId: string): ConsumerMember | number {
+    const { memberId, groupInstanceId, rebalanceTimeoutMs } = request
     const before = groupInstanceId === null ? this.#members.get(memberId) : this.#ofInstance(groupInstanceId)
     if (before === undefined) {
       const unsubscribed = { topics: [], regex: null, serverAssignor: null, rebalanceTimeoutMs }
       return {
-        ...{ memberId, instanceId: groupInstanceId, ...unsubscribed },
+        ...{ memberId, instanceId: groupInstanceId, clientId, ...unsubscribed },
         ...{ epoch: 0, previousEpoch: 0, state: 'stable', assigned: noPartitions, revoking: noPartitions },
       }
     }
     if (groupInstanceId === null) return before
     // Only one that said it would be back makes room; another one may live.
     if (before.epoch !== memberEpochs.leavesForAWhile) return brokerCode.UNRELEASED_INSTANCE_ID
-    const successor = { ...before, memberId, epoch: 0, previousEpoch: 0 }
+    const successor = { ...before, memberId, clientId, epoch: 0, previousEpoch: 0 }
     const division = new Map(this.#division)
     division.delete(before.memberId)
     division.set(memberId, meantFor(this.#division, before.memberId))

@@ -21,6 +21,7 @@ export interface Standing {
 export interface ConsumerMember extends Standing {
   readonly memberId: string
   readonly instanceId: string | null
+  readonly clientId: string
   readonly topics: readonly string[]
   readonly regex: string | null
   readonly serverAssignor: string | null
