@@ -1,5 +1,6 @@
 import type { ClientSettings } from '../driver/client-settings.js'
 import { calm } from '../telemetry/calm-logger.js'
+import { publish } from '../telemetry/channels.js'
 import { tellListener } from '../telemetry/guard.js'
 import { withFields } from '../telemetry/logger.js'
 import { scoped } from '../telemetry/metrics.js'
@@ -22,11 +23,13 @@ export function clientOf(
     tracing: tracing?.of(own),
   }
   const troubles = new Troubles(clock, surroundings)
-  if (onEvent === undefined) return { clientId, ...telemetry, troubles }
   return {
     clientId,
     ...telemetry,
     troubles,
-    onEvent: (event) => tellListener('onEvent', () => onEvent({ ...own, ...event }), telemetry),
+    onEvent(event) {
+      publish(own, event)
+      if (onEvent !== undefined) tellListener('onEvent', () => onEvent({ ...own, ...event }), telemetry)
+    },
   }
 }
