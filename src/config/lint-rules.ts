@@ -20,7 +20,7 @@ export type LintCode =
 /** `error`: it cannot work. `warning`: it works until something goes wrong. */
 export type LintSeverity = 'error' | 'warning'
 
-export interface Found {
+interface Found {
   /** Whose settings. */
   readonly subject: string
   readonly reason: string

@@ -1,10 +1,14 @@
 import type { LintFacts } from './lint-facts.js'
-import { lintRules, type Found, type LintCode, type LintSeverity } from './lint-rules.js'
+import { lintRules, type LintCode, type LintSeverity } from './lint-rules.js'
 
 /** Settings that do not go together. Plain data. */
-export interface LintFinding extends Found {
+export interface LintFinding {
   readonly code: LintCode
   readonly severity: LintSeverity
+  /** Whose settings. */
+  readonly subject: string
+  readonly reason: string
+  readonly fix: string
 }
 
 /** Everything that the rules find, in their order; changes nothing and asks nobody. */

@@ -1,5 +1,5 @@
 import type { NewTopic } from '../connection/requests/admin.js'
-import type { DescribedGroup, DescribedMember, ListedGroup } from '../connection/requests/group-admin.js'
+import type { DescribedMember, ListedGroup } from '../connection/requests/group-admin.js'
 import type { IsolationLevel } from '../connection/requests/fetch.js'
 import type { ClusterDescription, TopicMetadata } from '../connection/requests/metadata.js'
 import type { CommittedPartition } from '../connection/requests/offsets.js'
@@ -35,7 +35,17 @@ export interface OpenTransactionAt extends TopicPartition {
 
 export type { DescribedMember, ListedGroup }
 
-export interface GroupDescription extends Omit<DescribedGroup, 'errorCode'> {
+export interface GroupDescription {
+  readonly groupId: string
+  /** In Kafka's words: `Stable`, `Empty`, `PreparingRebalance`, `Reconciling`, …; more may come. */
+  readonly state: string
+  /** `consumer` of consumers, whoever divides their partitions; `connect`, `share`, …; empty where only offsets are kept. */
+  readonly protocolType: string
+  /** Name of the assignor; empty while there is none. */
+  readonly assignor: string
+  /** Of the group; `null` in a classic one, whose generation brokers do not tell. */
+  readonly epoch: number | null
+  readonly members: readonly DescribedMember[]
   /** Who divides the partitions: `classic` a member, `consumer` the coordinator (KIP-848); `share` is read side by side. */
   readonly type: 'classic' | 'consumer' | 'share'
   /** The broker that coordinates it. */

@@ -40,7 +40,7 @@ describe('the packed package', () => {
     const { dependencies } = JSON.parse(readFileSync(join(projectRoot, 'package.json'), 'utf8')) as {
       dependencies: Record<string, string>
     }
-    install(tarball, folder, [...Object.keys(dependencies), 'kafkajs', 'kysely', 'avsc'])
+    install(tarball, folder, [...Object.keys(dependencies), 'kafkajs', 'kysely', 'avsc', '@opentelemetry/api'])
   }, 240_000)
 
   it.each(typesAlone)('%s loads as an ES module and as CommonJS, and holds types alone', (subpath) => {

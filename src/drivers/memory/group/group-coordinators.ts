@@ -36,7 +36,9 @@ import { ConsumerGroup, heartbeatRefused, requestProblem, type ConsumerGroupStat
 import { describeGroup, isRead, type GroupTold, type TopicNames } from './group-description.js'
 import { GroupOffsets } from './group-offsets.js'
 
-export interface GroupFacts extends Pick<GroupTold, 'type'> {
+export interface GroupFacts {
+  /** Whose members divide the partitions: one of themselves, or the coordinator. */
+  readonly type: 'classic' | 'consumer'
   readonly state: GroupState | ConsumerGroupState
   readonly generationId: number
   readonly protocolName: string
