@@ -1,3 +1,3 @@
 import { expectSeeds } from './expect-seeds.js'
 
-expectSeeds(51, 28)
+expectSeeds(51, 50)
