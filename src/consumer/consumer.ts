@@ -7,7 +7,7 @@ import { timeoutRules, type TimeoutOption } from '../producer/timeout-option.js'
 import { pause } from '../runtime/pause.js'
 import { StateMachine } from '../runtime/state-machine.js'
 import { whenAborted } from '../runtime/when-aborted.js'
-import { asTidemarkError, noOffset, startedBefore, withoutLoop } from './lifecycle/refusals.js'
+import { asTidemarkError, startedBefore, withoutLoop } from './lifecycle/refusals.js'
 import { ConsumerRun } from './lifecycle/run.js'
 import type { Telemetry } from '../telemetry/guard.js'
 import { tell } from '../telemetry/tell.js'
@@ -185,7 +185,7 @@ export class Consumer<Topics extends readonly Topic[] = readonly Topic[]> implem
   /**
    * Goes on at another place, backwards too, and starts a stopped partition again. What waits is dropped; handlers of the
    * partition that run may finish within `drainMs` before the new place is read, so do not await it inside one of them. The
-   * new place is committed as settled work is.
+   * new place is committed as settled work is. Of several calls the last one says where, and all of them end with it.
    */
   async seek(topic: string, partition: number, target: SeekTarget): Promise<void> {
     this.#state.require('seek', 'starting', 'running')
@@ -193,9 +193,8 @@ export class Consumer<Topics extends readonly Topic[] = readonly Topic[]> implem
     requireSeekTarget(target)
     const place = { topic, partition }
     this.#run.parts.partitions.require(place)
-    const offset = typeof target === 'number' ? target : await this.#dependencies.offsetAt(place, target.timestamp)
-    if (offset < 0) throw noOffset(place)
-    await this.#run.parts.steering.seek(place, offset)
+    const to = typeof target === 'number' ? target : this.#dependencies.offsetAt(place, target.timestamp)
+    await this.#run.parts.steering.seek(place, to)
   }
 
   /**

@@ -1,6 +1,6 @@
 import type { DriverConsumer } from '../../driver/consumer.js'
 import { StateError } from '../../errors.js'
-import type { TopicPartition } from '../../message/topic-partition.js'
+import { partitionKey, type TopicPartition } from '../../message/topic-partition.js'
 import type { Clock } from '../../runtime/clock.js'
 import { withinDeadline } from '../../runtime/within-deadline.js'
 import type { Telemetry } from '../../telemetry/guard.js'
@@ -14,6 +14,7 @@ import { progressOf } from '../../offsets/progress.js'
 import { uncommittedRanges } from '../release/drain.js'
 import type { Ledger } from '../settling/ledger.js'
 import type { Gauges } from '../watch/gauges.js'
+import { noOffset } from './refusals.js'
 
 export interface SteeringParts {
   readonly partitions: OwnedPartitions
@@ -31,12 +32,19 @@ interface Seek {
   ended: Promise<void>
 }
 
+/** A call of the user. */
+interface Asked {
+  ended: Promise<void>
+}
+
 /** What the user asks of partitions that are ours: to rest, to go on, to go on elsewhere. */
 export class Steering {
   /** How long running handlers may finish before a seek. */
   readonly #drainMs: number
   readonly #parts: SteeringParts
   readonly #seeks = new Map<OwnedPartition, Seek>()
+  /** What the user asked for last, by partition; it may have ended. */
+  readonly #asked = new Map<string, Asked>()
 
   constructor(drainMs: number, parts: SteeringParts) {
     this.#drainMs = drainMs
@@ -50,10 +58,28 @@ export class Steering {
   }
 
   /**
-   * Drops what waits, lets what runs end (bounded), and starts again: at `offset` with nothing settled, or (`null`) exactly
-   * where handling stands.
+   * Drops what waits, lets what runs end (bounded), and starts again: at an offset with nothing settled, or (`null`) exactly
+   * where handling stands. An offset may still have to be looked up (-1: there is none): who asked last says where to go on,
+   * whoever knows first.
    */
-  seek(place: TopicPartition, offset: number | null): Promise<void> {
+  seek(place: TopicPartition, to: number | null | Promise<number>): Promise<void> {
+    this.#parts.partitions.require(place)
+    const asked: Asked = { ended: Promise.resolve() }
+    this.#asked.set(partitionKey(place.topic, place.partition), asked)
+    asked.ended = to instanceof Promise ? this.#whenFound(place, to, asked) : this.#move(place, to)
+    return asked.ended
+  }
+
+  async #whenFound(place: TopicPartition, found: Promise<number>, asked: Asked): Promise<void> {
+    const [end] = await Promise.allSettled([found])
+    const last = this.#asked.get(partitionKey(place.topic, place.partition))
+    if (last !== undefined && last !== asked) return last.ended
+    if (end.status === 'rejected') throw end.reason
+    if (end.value < 0) throw noOffset(place)
+    return this.#move(place, end.value)
+  }
+
+  #move(place: TopicPartition, offset: number | null): Promise<void> {
     const owned = this.#parts.partitions.require(place)
     if (offset === null && owned.tracker.committable < 0) return Promise.reject(noPlace(place))
     const underWay = this.#seeks.get(owned)
@@ -117,7 +143,7 @@ export class Steering {
   async #followReset(successor: OwnedPartition, { offset }: Seek): Promise<void> {
     const { topic, partition } = successor
     if (this.#parts.partitions.get(topic, partition) !== successor) throw takenAway(successor)
-    if (offset !== null) await this.seek(successor, offset)
+    if (offset !== null) await this.#move(successor, offset)
   }
 
   /** Until no handler of the partition runs, it is gone, or the time that handlers have is over. */

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { StateError } from '../../../src/errors.js'
 import type { Message } from '../../../src/message/message.js'
+import { deferred } from '../../../src/runtime/deferred.js'
 import { records } from './fake-driver.js'
 import { ManualHandler, setUp } from './consumer-setup.js'
 
@@ -202,6 +203,35 @@ describe('seek', () => {
     await clock.runUntil(consumer.seek('t', 0, { timestamp: 77_000 }))
     expect(driver.calls).toContain('seek t-0 77')
   })
+
+  it.each(['a time', 'an offset', 'a time that is refused'] as const)(
+    'goes where the last call says, %s, though an earlier one knows its offset later',
+    async (kind) => {
+      const early = deferred<number>()
+      const offsetAt = (_: unknown, timestamp: number) => {
+        if (timestamp === 1) return early.promise
+        return timestamp === 2 ? Promise.resolve(70) : Promise.reject(new StateError('closed', 'no answer'))
+      }
+      const { clock, driver, consumer } = setUp({}, { offsetAt })
+      await consumer.start()
+      await driver.assign('t', 0)
+      const ends: string[] = []
+      const note = (name: string, seek: Promise<void>) =>
+        seek.then(
+          () => ends.push(name),
+          (error: unknown) => ends.push(`${name} ${String((error as StateError).code)}`),
+        )
+      void note('first', consumer.seek('t', 0, { timestamp: 1 }))
+      const last = { 'a time': { timestamp: 2 }, 'an offset': 70, 'a time that is refused': { timestamp: 3 } }[kind]
+      void note('last', consumer.seek('t', 0, last))
+      await clock.advance(10)
+      early.resolve(5)
+      await clock.advance(10)
+      const isRefused = kind === 'a time that is refused'
+      expect(driver.calls.filter((call) => call.startsWith('seek'))).toEqual(isRefused ? [] : ['seek t-0 70'])
+      expect(ends.sort()).toEqual(isRefused ? ['first closed', 'last closed'] : ['first', 'last'])
+    },
+  )
 
   it('keeps a pause of the user', async () => {
     const { clock, driver, consumer } = setUp()
