@@ -10,19 +10,30 @@ import type { Acknowledged, OwnedPartition } from '../partition/owned-partition.
  * settled    → out            -                            -
  * out        -                → settled                    → in doubt
  * in doubt   → in doubt, out  → in doubt, or, if sent at   → in doubt, the lower of both,
- *                               `endsAt` or later: settled   `endsAt` anew
+ *                               `endsAt` or later, or in     `endsAt` and generation anew
+ *                               a later generation: settled
  */
 interface Standing {
-  /** The member and generation whose commits these are: the coordinator refuses them in every later one. */
-  readonly generation: string
-  out: Progress | null
+  /** Of the hand-over: who is given the partition again goes on from what the group has then. */
+  readonly epoch: number
+  /** Of the last commit: that of a later one is taken for no straggler of this. */
+  generation: string
+  out: Sent | null
   doubt: Doubt | null
+}
+
+interface Sent {
+  readonly progress: Progress
+  /** The member and generation that it was sent in, or in a later one. */
+  readonly generation: string
 }
 
 interface Doubt {
   /** What is done by each of the commits without an answer. */
   readonly least: Progress
   readonly endsAt: number
+  /** The last one that one of them may have been sent in; the coordinator refuses them in every later one. */
+  readonly generation: string
 }
 
 /**
@@ -37,7 +48,8 @@ const stragglerLifeMs = 15 * 60_000
  * Commits that got no answer. The coordinator takes offsets in the order in which they arrive, backwards too, so a
  * straggler that lands after a newer commit takes the group back. No answer to a newer commit ends the doubt, as that one
  * went over another socket; nor does reading the offset back, as the straggler may come after that. What ends it for good
- * is the generation. Until then the group may be anywhere between the lowest commit in doubt and the newest.
+ * is a later generation, once it has taken a commit: a partition that is kept through a rebalance goes through several.
+ * Until then the group may be anywhere between the lowest commit in doubt and the newest.
  */
 export class CommitDoubts {
   readonly #generation: () => string
@@ -45,13 +57,15 @@ export class CommitDoubts {
   /** By place: a seek makes a new `OwnedPartition`, and the stragglers are those of the old one. */
   readonly #latest = new Map<string, Standing>()
 
-  /** @param generation names the member and its generation now */
+  /** @param generation names the member and its generation now; empty while it has none */
   constructor(generation: () => string) {
     this.#generation = generation
   }
 
   sent(partition: OwnedPartition, state: Acknowledged): void {
-    this.#standing(partition).out = progressOf(state)
+    const standing = this.#standing(partition)
+    standing.generation = this.#generation()
+    standing.out = { progress: progressOf(state), generation: standing.generation }
   }
 
   /** @param sentAt by `clock.now()` */
@@ -60,10 +74,11 @@ export class CommitDoubts {
     const { out, doubt } = standing
     standing.out = null
     if (outcome === 'in-doubt' && out !== null) {
-      const least = doubt === null ? out : commonProgress(doubt.least, out)
-      standing.doubt = { least, endsAt: now + stragglerLifeMs }
-    } else if (outcome === 'committed' && doubt !== null && sentAt >= doubt.endsAt) {
-      standing.doubt = null
+      const least = doubt === null ? out.progress : commonProgress(doubt.least, out.progress)
+      standing.doubt = { least, endsAt: now + stragglerLifeMs, generation: this.#generation() }
+    } else if (outcome === 'committed' && doubt !== null) {
+      const isOld = sentAt >= doubt.endsAt
+      if (isOld || (out !== null && isLater(out.generation, doubt.generation))) standing.doubt = null
     }
   }
 
@@ -76,7 +91,7 @@ export class CommitDoubts {
     if (partition.acknowledged === null) return null
     const { out, doubt } = this.#standing(partition)
     let least = progressOf(partition.acknowledged)
-    if (out !== null) least = commonProgress(least, out)
+    if (out !== null) least = commonProgress(least, out.progress)
     if (doubt !== null) least = commonProgress(least, doubt.least)
     return least
   }
@@ -85,11 +100,18 @@ export class CommitDoubts {
     const known = this.#ofPartition.get(partition)
     if (known !== undefined) return known
     const key = partitionKey(partition.topic, partition.partition)
+    const { epoch } = partition
     const generation = this.#generation()
     const latest = this.#latest.get(key)
-    const standing = latest?.generation === generation ? latest : { generation, out: null, doubt: null }
+    const isSame = latest !== undefined && (latest.epoch === epoch || latest.generation === generation)
+    const standing = isSame ? latest : { epoch, generation, out: null, doubt: null }
     this.#ofPartition.set(partition, standing)
     this.#latest.set(key, standing)
     return standing
   }
+}
+
+/** Names come one after another, so another name that was taken later is of a later one; an unknown one may be any. */
+function isLater(generation: string, than: string): boolean {
+  return generation !== '' && than !== '' && generation !== than
 }

@@ -370,7 +370,8 @@ function outcomeOf(answer: CommitOutcome | undefined, { metadata }: Acknowledged
 
 function generationName(driver: Pick<DriverConsumer, 'facts'>): string {
   const { memberId, generationId, commitsAs } = driver.facts()
-  return commitsAs ?? `${memberId}/${generationId}`
+  if (commitsAs !== undefined) return commitsAs
+  return generationId < 0 ? '' : `${memberId}/${generationId}`
 }
 
 function toOffset({ partition, state }: PendingCommit): OffsetToCommit {
