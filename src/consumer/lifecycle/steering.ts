@@ -173,5 +173,6 @@ function whereHandlingStands(
   { tracker, acknowledged }: OwnedPartition,
   leftBehind: readonly OffsetRange[],
 ): PartitionStart {
-  return { position: tracker.committable, completed: tracker.completedRanges(), acknowledged, leftBehind }
+  const [position, completed] = [tracker.committable, tracker.completedRanges()]
+  return { position, completed, acknowledged, leftBehind, begun: leftBehind }
 }

@@ -36,6 +36,8 @@ export interface PartitionStart {
   readonly acknowledged: Acknowledged | null
   /** Handled before a seek and not known to be committed: until the new place is, the next owner reads it again. */
   readonly leftBehind: readonly OffsetRange[]
+  /** Begun before it was started again, and not done: whoever goes on from here handles it once more. Missing: nothing. */
+  readonly begun?: readonly OffsetRange[] | undefined
 }
 
 export interface OwnedPartitionParts {
@@ -50,6 +52,7 @@ export class OwnedPartition implements TopicPartition {
   readonly epoch: number
   readonly startedAt: number
   readonly leftBehind: readonly OffsetRange[]
+  readonly begun: readonly OffsetRange[]
   readonly state: StateMachine<PartitionState>
   readonly tracker: OffsetTracker
   readonly inflow: PartitionInflow
@@ -110,6 +113,7 @@ export class OwnedPartition implements TopicPartition {
     this.epoch = assigned.epoch
     this.startedAt = start.position
     this.leftBehind = start.leftBehind
+    this.begun = start.begun ?? []
     this.state = new StateMachine<PartitionState>(`partition ${assigned.topic}-${assigned.partition}`, 'active', moves)
     this.tracker = new OffsetTracker(start.position, start.completed)
     this.acknowledged = start.acknowledged

@@ -118,7 +118,7 @@ function doneBeyond(partition: OwnedPartition, ledger: Ledger): DrainedRange[] {
 
 /** Everything that was touched, less what the next owner is sure to find done. */
 export function uncommittedRanges(partition: OwnedPartition, ledger: Ledger): OffsetRange[] {
-  const { tracker, acknowledged, startedAt, leftBehind } = partition
+  const { tracker, acknowledged, startedAt, leftBehind, begun } = partition
   // Before the first commit from there, the group goes on where the partition stood before it was sought or started again.
   const isBehind = acknowledged === null || acknowledged.offset < startedAt
   const mayGoBack = isBehind || ledger.mayFallBack(partition)
@@ -126,6 +126,7 @@ export function uncommittedRanges(partition: OwnedPartition, ledger: Ledger): Of
     { from: startedAt, to: tracker.touchedEnd },
     ...tracker.completedRanges(),
     ...tracker.startedRanges(),
+    ...begun,
     ...(mayGoBack ? leftBehind : []),
   ])
   const least = ledger.leastProgress(partition)

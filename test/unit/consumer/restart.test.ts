@@ -73,4 +73,21 @@ describe('what was settled before a restart and is not on record', () => {
     driver.lose(assigned)
     expect(drains).toMatchObject([{ reason: 'lost', possibleDuplicates: [{ from: 0, to: 4 }] }])
   })
+
+  it('is named where it failed before the restart, though all before it is on record', async () => {
+    const handle = ({ offset }: { readonly offset: number }) => {
+      if (offset === 3) throw new Error('no')
+    }
+    const { clock, driver, consumer, drains } = setUp({ handle, commit: 'each' })
+    await consumer.start()
+    const assigned = await driver.assign('t', 0)
+    driver.deliver(assigned, records(0, 5))
+    await clock.advance(0)
+    await consumer.restart('t', 0)
+    await clock.advance(1_000)
+    driver.lose(assigned)
+    expect(drains).toMatchObject([
+      { reason: 'lost', committed: [{ offset: 3 }], possibleDuplicates: [{ from: 3, to: 4 }] },
+    ])
+  })
 })

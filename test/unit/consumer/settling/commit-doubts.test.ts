@@ -142,6 +142,46 @@ describe('a commit without an answer', () => {
     expect(drains[1]?.possibleDuplicates).toEqual([])
   })
 
+  it('of a partition that is kept through a rebalance counts in the generation it was sent in, after a seek too', async () => {
+    const { clock, driver, consumer, drains } = setUp({ commit: 'each' })
+    await consumer.start()
+    const assigned = await driver.assign('t', 0, { committed: { offset: 9, metadata: null } })
+    driver.deliver(assigned, records(9, 10))
+    await clock.advance(0)
+    nextGeneration(driver)
+    driver.outcomes.push('in-doubt')
+    driver.deliver(assigned, records(10, 13))
+    await clock.advance(0)
+    await clock.runUntil(consumer.seek('t', 0, 11))
+    driver.deliver(driver.assignment()[0]!, records(11, 20))
+    await clock.advance(1_000)
+    await clock.runUntil(driver.revoke(driver.assignment()[0]!, 10_000))
+    expect(drains[0]?.possibleDuplicates).toEqual([{ topic: 't', partition: 0, from: 13, to: 20 }])
+  })
+
+  it('of a partition that is kept through a rebalance ends once the later generation has taken a commit', async () => {
+    const { clock, driver, assigned, drains } = await inDoubt()
+    nextGeneration(driver)
+    driver.deliver(assigned, records(13, 20))
+    await clock.advance(1_000)
+    await clock.runUntil(driver.revoke(assigned, 10_000))
+    expect(drains[0]).toMatchObject({ committed: [{ offset: 20 }], possibleDuplicates: [] })
+  })
+
+  it('while it is not known in which generation it was sent is ended by none', async () => {
+    const { clock, driver, assigned, drains } = await inDoubt()
+    const facts = driver.facts()
+    driver.facts = () => ({ ...facts, generationId: -1 })
+    driver.outcomes.push('in-doubt')
+    driver.deliver(assigned, records(13, 15))
+    await clock.advance(0)
+    driver.facts = () => facts
+    driver.deliver(assigned, records(15, 20))
+    await clock.advance(1_000)
+    await clock.runUntil(driver.revoke(assigned, 10_000))
+    expect(drains[0]?.possibleDuplicates).toEqual([{ topic: 't', partition: 0, from: 13, to: 20 }])
+  })
+
   it('of an assignment that is reported only after the next generation began is reported all the same', async () => {
     const { clock, driver, assigned, drains } = await inDoubt()
     driver.deliver(assigned, records(13, 20))
