@@ -168,16 +168,27 @@ describe('a commit without an answer', () => {
     expect(drains[0]).toMatchObject({ committed: [{ offset: 20 }], possibleDuplicates: [] })
   })
 
+  it('of a partition that is started again counts on, also where another generation has begun', async () => {
+    const { clock, driver, assigned, consumer, drains } = await inDoubt()
+    driver.deliver(assigned, records(13, 20))
+    await clock.advance(1_000)
+    nextGeneration(driver)
+    await clock.runUntil(consumer.restart('t', 0))
+    driver.lose(driver.assignment()[0]!)
+    expect(drains[0]).toMatchObject({ committed: [{ offset: 20 }], possibleDuplicates: [{ from: 13, to: 20 }] })
+  })
+
   it('while it is not known in which generation it was sent is ended by none', async () => {
     const { clock, driver, assigned, drains } = await inDoubt()
     const facts = driver.facts()
     driver.facts = () => ({ ...facts, generationId: -1 })
     driver.outcomes.push('in-doubt')
     driver.deliver(assigned, records(13, 15))
-    await clock.advance(0)
+    await clock.advance(200)
     driver.facts = () => facts
     driver.deliver(assigned, records(15, 20))
-    await clock.advance(1_000)
+    await clock.advance(5_000)
+    expect(driver.commits.map(({ offsets }) => offsets[0]?.nextOffset)).toEqual(expect.arrayContaining([13, 15, 20]))
     await clock.runUntil(driver.revoke(assigned, 10_000))
     expect(drains[0]?.possibleDuplicates).toEqual([{ topic: 't', partition: 0, from: 13, to: 20 }])
   })
