@@ -166,6 +166,8 @@ export class GroupsView {
         const group = await askIfOffered(() => line.askAt(coordinator, requestFor(api, groupId), until))
         if (group === null) continue
         const { errorCode, ...told } = group
+        // Offered, and not switched on in this cluster: it has no such groups.
+        if (errorCode === brokerCode.UNSUPPORTED_VERSION) continue
         const verdict = this.#judge(errorCode, doing, { fix: 'grant this client DESCRIBE on the group' })
         if (verdict === 'retry') {
           line.lost()

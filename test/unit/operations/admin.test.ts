@@ -116,6 +116,17 @@ describe('the admin', () => {
     await cluster.close()
   })
 
+  it('describes groups also where brokers offer the protocol of Kafka 4 and have not switched it on', async () => {
+    const cluster = createMemoryCluster({ groupVersion: 0 })
+    const messaging = createMessaging({ driver: memory({ cluster }) })
+    cluster.createTopic('orders')
+    await messaging.admin.setOffsets('billing', [{ topic: 'orders', partition: 0, offset: 0 }])
+    const described = await messaging.admin.describeGroups(['nobody', 'billing'])
+    expect(described).toMatchObject([{ groupId: 'billing', type: 'classic', state: 'Empty' }])
+    await messaging.close()
+    await cluster.close()
+  })
+
   it('makes topics by their names, with numbers and flags as configs', async () => {
     const cluster = createMemoryCluster()
     const messaging = createMessaging({ driver: memory({ cluster }) })

@@ -88,7 +88,7 @@ export class Broker {
       case 'describeGroups':
       case 'consumerGroupDescribe':
       case 'shareGroupDescribe':
-        reply(describeGroups(groups, node, request))
+        reply(describeGroups(cluster, groups, node, request))
         break
       case 'deleteGroups':
         reply(deleteGroups(groups, node, request))

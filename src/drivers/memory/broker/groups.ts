@@ -10,6 +10,7 @@ import type {
   OffsetDeleteAnswer,
   OffsetDeleteRequest,
 } from '../../../connection/requests/group-admin.js'
+import type { ClusterState } from '../cluster/cluster-state.js'
 import type { GroupCoordinators } from '../group/group-coordinators.js'
 
 /** Of the groups that this broker coordinates. */
@@ -29,17 +30,19 @@ export function listGroups(groups: GroupCoordinators, node: number, request: Lis
   }
 }
 
-/** A classic group that is not there is told as `Dead`, one of another kind as not found. */
+/** A classic group that is not there is told as `Dead`, one of another kind as not found; there are no share groups. */
 export function describeGroups(
+  cluster: ClusterState,
   groups: GroupCoordinators,
   node: number,
   { api, groupIds }: DescribeGroupsRequest,
 ): DescribeGroupsAnswer {
   const wanted = typeOf[api]
+  const isOn = wanted === 'classic' || (wanted === 'consumer' && cluster.groupVersion > 0)
   return {
     throttleTimeMs: 0,
     groups: groupIds.map((groupId) => {
-      const problem = groups.problemAt(node, groupId)
+      const problem = isOn ? groups.problemAt(node, groupId) : brokerCode.UNSUPPORTED_VERSION
       if (problem !== brokerCode.NONE) return groupRefused(groupId, problem)
       const { type, ...told } = groups.describe(groupId) ?? { type: null }
       if (type === wanted && 'members' in told) return { ...told, groupId, errorCode: brokerCode.NONE }
