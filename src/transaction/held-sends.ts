@@ -50,13 +50,13 @@ export type JoinTransaction = (work: Work, held: readonly HeldRecord[], bytes: n
 
 /** Shared by all calls, of which each would else make its own; never written to. */
 const nothingHeld: HeldRecord[] = []
-const nobodyWaits: readonly Waiting[] = []
+const nobodyWaits: Waiting[] = []
 
 /** What one call of a handler sends, kept until the call has succeeded: a record in a transaction cannot be taken back. */
 export class HeldSends implements Output {
   #held: HeldRecord[] = nothingHeld
   #bytes = 0
-  #waiting: readonly Waiting[] = nobodyWaits
+  #waiting: Waiting[] = nobodyWaits
   #waitingBytes = 0
 
   constructor(
@@ -116,7 +116,8 @@ export class HeldSends implements Output {
   #wait(held: HeldRecord): Promise<Receipt> {
     return new Promise((resolve, reject) => {
       const waiting = { held, reject }
-      this.#waiting = [...this.#waiting, waiting]
+      if (this.#waiting === nobodyWaits) this.#waiting = [waiting]
+      else this.#waiting.push(waiting)
       this.#waitingBytes += held.sizeBytes
       const enter = () => {
         this.#left(waiting)

@@ -64,7 +64,7 @@ export class GroupsView {
     await this.#rounds('listing groups', deadline, async () => {
       const { brokers } = await cluster.anyBroker({ api: 'metadata', topics: [] }, deadline)
       const request = { api: 'listGroups', states, types } as const
-      const answers = await Promise.all(brokers.map(({ nodeId }) => this.#askBroker(nodeId, request, deadline)))
+      const answers = await Promise.all(brokers.map(({ nodeId }) => cluster.broker(nodeId, request, deadline)))
       // A group that moves meanwhile may be told by two.
       const byId = new Map<string, ListedGroup>()
       for (const { errorCode, groups } of answers) {
@@ -225,12 +225,6 @@ export class GroupsView {
         throw failure
       }
     })
-  }
-
-  #askBroker<R extends Request>(node: number, request: R, deadline: number): Promise<AnswerTo<R>> {
-    const { cluster, runtime, settings } = this.#context
-    const until = Math.min(deadline, runtime.clock.now() + settings.requestTimeoutMs)
-    return cluster.connection.request(node, 'metadata', request, until)
   }
 }
 

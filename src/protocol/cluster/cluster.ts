@@ -128,8 +128,12 @@ export class Cluster {
   /** One attempt at the controller; NOT_CONTROLLER in the answer means `refresh([])` and ask again. */
   async controller<R extends Request>(request: R, deadline: number, signal?: AbortSignal): Promise<AnswerTo<R>> {
     if (this.#cache.controllerId < 0) await this.#refresher.refresh([], deadline)
-    const attemptDeadline = Math.min(deadline, this.#runtime.clock.now() + this.#requestTimeoutMs)
-    return this.connection.request(this.#cache.controllerId, 'main', request, attemptDeadline, signal)
+    return this.connection.request(this.#cache.controllerId, 'main', request, this.#attemptUntil(deadline), signal)
+  }
+
+  /** One attempt at one broker, for what each knows by itself. */
+  async broker<R extends Request>(node: number, request: R, deadline: number): Promise<AnswerTo<R>> {
+    return this.connection.request(node, 'metadata', request, this.#attemptUntil(deadline))
   }
 
   async coordinator(
@@ -143,6 +147,10 @@ export class Cluster {
 
   forgetCoordinator(key: string, keyType: FindCoordinatorRequest['keyType']): void {
     this.#coordinators.forget(key, keyType)
+  }
+
+  #attemptUntil(deadline: number): number {
+    return Math.min(deadline, this.#runtime.clock.now() + this.#requestTimeoutMs)
   }
 
   /** What was told by the way is confirmed by metadata. */

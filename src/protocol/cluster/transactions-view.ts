@@ -1,9 +1,7 @@
 import { brokerError } from '../../connection/broker-error.js'
 import { judgeBy } from '../../connection/verdicts.js'
-import type { AnswerTo, Request } from '../../connection/requests/apis.js'
 import type { ListedTransaction, OpenTransactionAt, TransactionDescription } from '../../driver/admin.js'
 import type { TopicPartition } from '../../message/topic-partition.js'
-import type { Cluster } from './cluster.js'
 import type { ClientContext } from './client-context.js'
 import { CoordinatorLine } from './coordinator-line.js'
 
@@ -44,7 +42,7 @@ export class TransactionsView {
     let listed: readonly ListedTransaction[] = []
     await this.#retry(deadline, async () => {
       const { brokers } = await cluster.anyBroker({ api: 'metadata', topics: [] }, deadline)
-      const answers = await Promise.all(brokers.map(({ nodeId }) => this.#ask(cluster, nodeId, request, deadline)))
+      const answers = await Promise.all(brokers.map(({ nodeId }) => cluster.broker(nodeId, request, deadline)))
       listed = answers.flatMap(({ transactions }) => transactions)
       return worst(answers, 'listing transactions')
     })
@@ -102,7 +100,7 @@ export class TransactionsView {
       const leader = cluster.partition(topic, partition)?.leader ?? -1
       if (leader < 0) return `${doing}: it has no leader`
       const request = { api: 'describeProducers', partitions: [{ topic, partition }] } as const
-      const [told] = (await this.#ask(cluster, leader, request, deadline)).partitions
+      const [told] = (await cluster.broker(leader, request, deadline)).partitions
       if (told === undefined) return `${doing}: it is missing in the answer`
       open = told.producers
         .filter(({ currentTxnStartOffset }) => currentTxnStartOffset >= 0)
@@ -113,12 +111,6 @@ export class TransactionsView {
       return worst([told], doing)
     })
     return open
-  }
-
-  #ask<R extends Request>(cluster: Cluster, node: number, request: R, deadline: number): Promise<AnswerTo<R>> {
-    const { runtime, settings } = this.#context
-    const until = Math.min(deadline, runtime.clock.now() + settings.requestTimeoutMs)
-    return cluster.connection.request(node, 'metadata', request, until)
   }
 }
 
