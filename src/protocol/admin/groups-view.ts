@@ -95,6 +95,8 @@ export class GroupsView {
     await this.#change(groupId, doing, deadline, async (ask) => {
       const answer = await ask({ api: 'offsetDelete', groupId, partitions })
       const end = this.#judge(answer.errorCode, doing)
+      // A group that nobody knows has committed nothing.
+      if (end === 'not-known') return 'done'
       if (end !== 'done') return end
       return this.#worstOf(answer.partitions, doing)
     })

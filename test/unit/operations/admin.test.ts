@@ -116,6 +116,16 @@ describe('the admin', () => {
     await cluster.close()
   })
 
+  it('has nothing to delete of a group that nobody knows, and says so at once', async () => {
+    const cluster = createMemoryCluster()
+    const messaging = createMessaging({ driver: memory({ cluster }) })
+    cluster.createTopic('orders')
+    await messaging.admin.deleteOffsets('nobody', [{ topic: 'orders', partition: 0 }], { timeoutMs: 1_000 })
+    expect(await messaging.admin.deleteGroups(['nobody'], { timeoutMs: 1_000 })).toEqual([])
+    await messaging.close()
+    await cluster.close()
+  })
+
   it('describes groups also where brokers offer the protocol of Kafka 4 and have not switched it on', async () => {
     const cluster = createMemoryCluster({ groupVersion: 0 })
     const messaging = createMessaging({ driver: memory({ cluster }) })
