@@ -16,6 +16,7 @@ export default defineConfig({
     'src/pattern.ts',
     'src/health.ts',
     'src/lag.ts',
+    'src/degrade.ts',
     'src/registry.ts',
     'src/avro.ts',
     'src/json-schema.ts',

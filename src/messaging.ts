@@ -35,6 +35,7 @@ import { orderedBy } from './reorder/sequencer.js'
 import { tellForgottenDelays } from './retry/delay-look.js'
 import { retryLater } from './retry/retry-later.js'
 import type { Clock } from './runtime/clock.js'
+import type { Random } from './runtime/random.js'
 import { withinDeadline } from './runtime/within-deadline.js'
 import type { Telemetry } from './telemetry/guard.js'
 import { Troubles, type StandingTrouble } from './telemetry/troubles.js'
@@ -200,6 +201,16 @@ export class Messaging implements AsyncDisposable {
   /** @internal The clock of its driver. */
   get clock(): Clock {
     return this.#options.driver.runtime.clock
+  }
+
+  /** @internal The chance of its driver. */
+  get random(): Random {
+    return this.#options.driver.runtime.random
+  }
+
+  /** @internal Aborts at the end of its close. */
+  get closed(): AbortSignal {
+    return this.#visits.signal
   }
 
   /** @internal Of the client, for what is told beside its producers and consumers. */

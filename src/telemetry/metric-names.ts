@@ -310,6 +310,20 @@ export const metricNames = {
     labels: ['client'],
     meaning: 'Age of the oldest row of an outbox that is not sent yet.',
   },
+  tidemark_degrade_level: {
+    kind: 'gauge',
+    unit: 'levels',
+    labels: ['client', 'topic'],
+    meaning:
+      'Level of degradation in force, from 0 (everything is handled) to 3, by the topic that takes what is shed.',
+  },
+  tidemark_degrade_records_total: {
+    kind: 'counter',
+    unit: 'records',
+    labels: ['client', 'topic', 'outcome'],
+    meaning:
+      'Records that the level in force puts aside, by what became of them: shed, divert, or refused: it could not be stored there, so it was handled.',
+  },
   tidemark_group_lag_records: {
     kind: 'gauge',
     unit: 'records',

@@ -19,6 +19,7 @@ const subpaths = [
   'tidemark/pattern',
   'tidemark/health',
   'tidemark/lag',
+  'tidemark/degrade',
   'tidemark/registry',
   'tidemark/avro',
   'tidemark/json-schema',

@@ -25,6 +25,7 @@ const buildings: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['sql/', 'config/'],
     ['messaging.ts'],
     ['close-on-signal.ts', 'redrive/', 'health/', 'lag/', 'testing/', 'cli/'],
+    ['degrade/'],
     [
       'index.ts',
       'memory.ts',
@@ -40,6 +41,7 @@ const buildings: Readonly<Record<string, readonly (readonly string[])[]>> = {
       'pattern.ts',
       'health.ts',
       'lag.ts',
+      'degrade.ts',
       'registry.ts',
       'avro.ts',
       'json-schema.ts',

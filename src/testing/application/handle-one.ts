@@ -1,4 +1,5 @@
 import { Discard, RetryLater, Unavailable } from '../../consumer/handling/fate.js'
+import type { HandlerCall } from '../../consumer/handling/handler-call.js'
 import type { Handler, HandlerContext, Middleware } from '../../consumer/handling/handler.js'
 import type { DriverProducer } from '../../driver/producer.js'
 import { createMemoryCluster, type MemoryCluster } from '../../drivers/memory/memory-cluster.js'
@@ -128,8 +129,11 @@ class Seen {
     }
   }
 
-  sends(context: HandlerContext): HandlerContext {
+  sends(context: HandlerContext): HandlerContext & Pick<HandlerCall, 'work'> {
     return {
+      get work() {
+        return (context as HandlerCall).work
+      },
       get signal() {
         return context.signal
       },
