@@ -1,8 +1,8 @@
 import { ConfigError } from '../errors.js'
 import { came } from '../input/came.js'
-import { unknownOption } from '../input/option-rules.js'
 import type { Message } from '../message/message.js'
 import type { TopicPartition } from '../message/topic-partition.js'
+import { requireOptions } from './named-options.js'
 import { AdaptiveSlack, BoundedOutOfOrderness, type WatermarkGenerator } from './watermark-generator.js'
 
 /** What becomes of a record whose timestamp is none: `fail` stops its partition, `skip` drops and counts it, `partition-time` takes the greatest seen. */
@@ -174,20 +174,6 @@ function requireOneOf(call: string, path: string, value: unknown, names: readonl
 
 function requireFunction(call: string, value: unknown): void {
   if (typeof value !== 'function') throw refusal(call, 'argument', value, 'write a function')
-}
-
-function requireOptions<Options extends object>(
-  call: string,
-  options: Options,
-  names: readonly (keyof Options & string)[],
-): Options {
-  if (typeof options !== 'object' || options === null) throw refusal(call, 'options', options, 'write an object')
-  const unknown = Object.keys(options).filter((name) => !(names as readonly string[]).includes(name))
-  if (unknown.length === 0) return options
-  throw new ConfigError(
-    call,
-    unknown.map((name) => unknownOption(name, names)),
-  )
 }
 
 function refusal(call: string, path: string, value: unknown, fix: string): ConfigError {

@@ -1,6 +1,8 @@
 import { ConfigError, type ConfigIssue } from '../errors.js'
+import { isPromised } from '../input/asynchronous.js'
 import { came } from '../input/came.js'
 import { IndexHeap } from './index-heap.js'
+import { requireOptions } from './named-options.js'
 
 /** What is made of the values of one window. */
 export interface Aggregate<Value, Sum> {
@@ -31,6 +33,8 @@ export interface ClosedWindow<Sum> {
   readonly to: number
   readonly sum: Sum
 }
+
+const names = ['sizeMs', 'offsetMs', 'empty', 'add', 'keyOf'] as const
 
 /** More of them would be a slip of the pen: each value is added to all. */
 const mostOverlaps = 10_000
@@ -67,8 +71,13 @@ export class Windows<Value, Sum> {
     return open
   }
 
-  /** Adds a value to its windows that are open; `late` when none is: do with it what the policy for late records says. */
+  /**
+   * Adds a value to its windows that are open; `late` when none is: do with it what the policy for late records says.
+   *
+   * @throws ConfigError on a time that is no number, and when the option `add` gives back nothing, or a promise
+   */
   add(timestamp: number, value: Value): 'added' | 'late' {
+    if (!Number.isFinite(timestamp)) throw noTime('add', 'timestamp', timestamp)
     const { sizeMs, everyMs } = this.#options
     let answer: 'added' | 'late' = 'late'
     const last = Math.floor((timestamp - this.#offsetMs) / everyMs) * everyMs + this.#offsetMs
@@ -80,8 +89,14 @@ export class Windows<Value, Sum> {
     return answer
   }
 
-  /** Closes the windows that end by the watermark and hands them out, the oldest first. A watermark that goes back closes none. */
+  /**
+   * Closes the windows that end by the watermark and hands them out, the oldest first. A watermark that goes back closes none,
+   * `Infinity` closes all.
+   *
+   * @throws ConfigError on a watermark that is no number
+   */
   advance(watermark: number): readonly ClosedWindow<Sum>[] {
+    if (typeof watermark !== 'number' || Number.isNaN(watermark)) throw noTime('advance', 'watermark', watermark)
     const { sizeMs } = this.#options
     if (watermark > this.#closedThrough) this.#closedThrough = watermark
     const closed: ClosedWindow<Sum>[] = []
@@ -104,23 +119,37 @@ export class Windows<Value, Sum> {
     const { empty, add, keyOf } = this.#options
     const key = keyOf === undefined ? '' : keyOf(value)
     let keys = this.#open.get(from)
+    const sum = add(keys?.has(key) ? (keys.get(key) as Sum) : empty(), value)
+    if (sum === undefined || isPromised(sum)) throw noSum(sum)
     if (keys === undefined) {
       keys = new Map()
       this.#open.set(from, keys)
       this.#starts.push(from)
     }
-    keys.set(key, add(keys.has(key) ? (keys.get(key) as Sum) : empty(), value))
+    keys.set(key, sum)
   }
 }
 
 /** Windows side by side: each value is in one. @throws ConfigError on sizes that are none */
 export function tumblingWindows<Value, Sum>(options: TumblingOptions<Value, Sum>): Windows<Value, Sum> {
-  return windowsOf('tumblingWindows', { ...options, everyMs: options?.sizeMs })
+  const { sizeMs } = requireOptions('tumblingWindows', options, names)
+  return windowsOf('tumblingWindows', { ...options, everyMs: sizeMs })
 }
 
 /** Windows that overlap: one begins every `everyMs`. @throws ConfigError on sizes that are none */
 export function slidingWindows<Value, Sum>(options: SlidingOptions<Value, Sum>): Windows<Value, Sum> {
-  return windowsOf('slidingWindows', options)
+  return windowsOf('slidingWindows', requireOptions('slidingWindows', options, [...names, 'everyMs']))
+}
+
+/** At a call, not at the making: what came may be told by its kind alone. */
+function noTime(call: string, path: string, value: unknown): ConfigError {
+  const fix = 'write ms since the Unix epoch as a number'
+  return new ConfigError(`windows.${call}`, [{ path, message: came(value), fix }])
+}
+
+function noSum(sum: unknown): ConfigError {
+  const message = sum === undefined ? 'gave nothing back' : 'gave a promise back'
+  return new ConfigError('windows.add', [{ path: 'add', message, fix: 'return the new sum, at once' }])
 }
 
 function windowsOf<Value, Sum>(call: string, options: SlidingOptions<Value, Sum>): Windows<Value, Sum> {

@@ -77,4 +77,54 @@ describe('windows of event time', () => {
   ])('refuse sizes that are none: %j', (options, message) => {
     expect(() => slidingWindows({ ...list, everyMs: 1, ...options } as never)).toThrow(message)
   })
+
+  it.each<[string, () => unknown, RegExp]>([
+    [
+      'none at all',
+      () => (slidingWindows as () => unknown)(),
+      /slidingWindows: .*\n.*options: is missing; write an object/,
+    ],
+    ['size', () => tumblingWindows({ ...list, size: 5 } as never), /size: is not an option; did you mean sizeMs/],
+    [
+      'everyMs',
+      () => tumblingWindows({ ...list, sizeMs: 5, everyMs: 1 } as never),
+      /everyMs: is not an option; take it out/,
+    ],
+    ['offset', () => slidingWindows({ ...list, sizeMs: 5, everyMs: 1, offset: 1 } as never), /did you mean offsetMs/],
+  ])('refuse options that they do not have: %s', (_, give, message) => {
+    expect(give).toThrow(message)
+  })
+
+  it.each<[string, (windows: ReturnType<typeof tumblingWindows<number, number[]>>) => unknown, RegExp]>([
+    [
+      'a time that is missing',
+      (windows) => windows.add(undefined as never, 1),
+      /windows.add.*\n.*timestamp: is missing; write ms/,
+    ],
+    ['a value for the time', (windows) => windows.add({ value: 1 } as never, 5), /timestamp: is an object; write ms/],
+    ['a text for the time', (windows) => windows.add('2026-01-01' as never, 1), /timestamp: is a string; write ms/],
+    [
+      'a watermark that is missing',
+      (windows) => windows.advance(undefined as never),
+      /windows.advance.*\n.*watermark: is missing/,
+    ],
+  ])('refuse %s, in place of calling everything late or closing nothing', (_, give, message) => {
+    const windows = tumblingWindows({ ...list, sizeMs: 10 })
+    expect(() => give(windows)).toThrow(message)
+    expect([windows.add(5, 5), windows.advance(Infinity)]).toEqual(['added', [{ key: '', from: 0, to: 10, sum: [5] }]])
+  })
+
+  it.each<[string, unknown, RegExp]>([
+    ['nothing', (sum: number[], value: number) => void sum.push(value), /add: gave nothing back; return the new sum/],
+    ['a promise', (sum: number[]) => Promise.resolve(sum), /add: gave a promise back; return the new sum, at once/],
+  ])('refuse a function that gives %s in place of a sum, and keep what there was', (_, add, message) => {
+    let isWrong = false
+    const adding = (sum: number[], value: number) =>
+      isWrong ? (add as typeof list.add)(sum, value) : list.add(sum, value)
+    const windows = tumblingWindows({ empty: list.empty, add: adding, sizeMs: 10 })
+    windows.add(5, 5)
+    isWrong = true
+    expect(() => windows.add(15, 15)).toThrow(message)
+    expect(windows.advance(100)).toEqual([{ key: '', from: 0, to: 10, sum: [5] }])
+  })
 })
