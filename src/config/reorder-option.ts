@@ -54,7 +54,9 @@ export const reorderOption = z
       ),
     late: late
       .default({ policy: 'deliver' })
-      .describe("{ policy: 'deliver' }, 'drop', { policy: 'side-topic', topic } or { policy: 'callback', onLate }"),
+      .describe(
+        "{ policy: 'deliver' }, { policy: 'drop' }, { policy: 'side-topic', topic } or { policy: 'callback', onLate }",
+      ),
     buffer: buffer.prefault({}).describe('bounds of what is kept back'),
     onShutdown: z
       .enum(['discard', 'drain'])

@@ -167,6 +167,8 @@ export interface KnownEnd {
   readonly offset: number
   /** When a broker said so, by `clock.now()`. */
   readonly at: number
+  /** The log goes on to here, and nobody may read it yet: a transaction is open. Missing: it does not, or nobody told. */
+  readonly stored?: number | undefined
 }
 
 /** Facts for health, metrics and the watchdog; times are of `clock.now()`, `null` = never. */

@@ -66,14 +66,12 @@ export class BufferedRecords<Value> {
     for (const row of this.#buckets.entries()) yield this.#record(row)
   }
 
-  /** The time of what is kept of the partition with the lowest offset; `null` when nothing is. */
-  timeOfFirst(partition: PartitionOrder): number | null {
-    let first: number | null = null
+  /** By what time it is ordered; `null` when it is not here. */
+  timeOf(partition: PartitionOrder, offset: number): number | null {
     for (const row of this.#buckets.entries()) {
-      if (this.#partitions[row] !== partition) continue
-      if (first === null || this.#offsets[row]! < this.#offsets[first]!) first = row
+      if (this.#partitions[row] === partition && this.#offsets[row] === offset) return this.#timestamps[row] as number
     }
-    return first === null ? null : (this.#timestamps[first] as number)
+    return null
   }
 
   #take(row: number): OrderedRecord<Value> {

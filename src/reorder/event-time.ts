@@ -1,4 +1,5 @@
 import { TidemarkError } from '../errors.js'
+import { came } from '../input/came.js'
 import { partitionKey, type TopicPartition } from '../message/topic-partition.js'
 import type { PartitionOrder } from './partition-order.js'
 import type { WatermarkRules } from './watermark-strategy.js'
@@ -20,7 +21,7 @@ const own: EventTime = Object.freeze({ kind: 'own' })
  * @throws TidemarkError `invalid-timestamp` or `future-timestamp` where the strategy says `fail`
  */
 export function eventTimeOf(
-  { invalid, future }: WatermarkRules,
+  { invalid, future, timestampOf }: WatermarkRules,
   partition: PartitionOrder,
   offset: number,
   time: number | null,
@@ -29,25 +30,40 @@ export function eventTimeOf(
   // It has its turn soon, and tells nothing of the time of others.
   if (time === null) return clamped(partition, 0)
   if (!Number.isSafeInteger(time) || time < 0) {
-    if (invalid === 'fail') throw timeProblem('invalid-timestamp', partition.place, offset, `its time is ${time}`)
+    if (invalid === 'fail')
+      throw timeProblem('invalid-timestamp', partition.place, offset, noTime(time, timestampOf !== null))
     return invalid === 'skip' ? none : clamped(partition, wallTime)
   }
   if (future === null || time <= wallTime + future.maxFutureMs) return own
   if (future.policy === 'late') return { kind: 'late', timestamp: time }
   if (future.policy === 'partition-time') return clamped(partition, wallTime)
-  throw timeProblem('future-timestamp', partition.place, offset, `it is ${time - wallTime} ms ahead of now`)
+  throw timeProblem('future-timestamp', partition.place, offset, {
+    problem: `it is ${time - wallTime} ms ahead of the clock of this process`,
+    fix: 'mend its writer, or that clock, or choose another policy with withFutureGuard',
+  })
+}
+
+/** @param time what a function of the user gave may be anything; its content is never told */
+function noTime(time: unknown, isAssigned: boolean): { readonly problem: string; readonly fix: string } {
+  const expects = Number.isSafeInteger(time) ? '' : ', where a whole number of ms since the Unix epoch is wanted'
+  const mend = isAssigned ? 'mend the function given to withTimestampAssigner' : 'mend its writer'
+  const problem = `its time ${came(time)}${expects}`
+  return { problem, fix: `${mend}, or choose another policy with withInvalidTimestamp` }
 }
 
 function clamped({ maxTimestamp }: PartitionOrder, otherwise: number): EventTime {
   return { kind: 'clamped', timestamp: maxTimestamp === -Infinity ? otherwise : maxTimestamp }
 }
 
-function timeProblem(code: string, place: TopicPartition, offset: number, problem: string): TidemarkError {
-  const { topic, partition } = place
+function timeProblem(
+  code: string,
+  { topic, partition }: TopicPartition,
+  offset: number,
+  { problem, fix }: { readonly problem: string; readonly fix: string },
+): TidemarkError {
   return new TidemarkError(
     code,
-    `offset ${offset} of ${partitionKey(topic, partition)} cannot be ordered by time: ${problem}; mend its writer, or choose ` +
-      `another policy with ${code === 'invalid-timestamp' ? 'withInvalidTimestamp' : 'withFutureGuard'}`,
+    `offset ${offset} of ${partitionKey(topic, partition)} cannot be ordered by time: ${problem}; ${fix}`,
     { topic, partition, offset },
   )
 }

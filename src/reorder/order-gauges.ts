@@ -3,7 +3,8 @@ import type { Telemetry } from '../telemetry/guard.js'
 import { noMetrics } from '../telemetry/metrics.js'
 import type { HeldRecords } from './held-records.js'
 import type { OrderedRecord } from './ordered-record.js'
-import type { ReorderBuffer, ReorderCounts } from './reorder-buffer.js'
+import type { ReorderBuffer } from './reorder-buffer.js'
+import type { ReorderCounts } from './reorder-limits.js'
 
 const everyMs = 1_000
 

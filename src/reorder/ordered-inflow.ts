@@ -93,6 +93,18 @@ export class OrderedInflow implements Supply {
     this.#turns = turns
   }
 
+  /** Reading begins here; what the strategy throws at that ends it. Nobody is told yet: the partition has no lanes. */
+  begin(): void {
+    const { startedAt } = this.partition
+    try {
+      this.#turns.buffer.reach(this.order, startedAt)
+    } catch (thrown) {
+      this.#error = this.#failure(thrown, startedAt)
+      this.#state = 'ended'
+      this.#turns.buffer.end(this.order)
+    }
+  }
+
   get heldRecords(): number {
     return this.#inflow.heldRecords
   }
@@ -178,6 +190,12 @@ export class OrderedInflow implements Supply {
     this.#turns.over(this)
   }
 
+  /** One record may pin many that are done, so that nothing more is read: it goes before its time then. True: it went. */
+  letPinnedGo(): boolean {
+    if (this.#state !== 'open' || !this.#isOverSpan || !this.#isSlowest) return false
+    return this.#turns.buffer.forceOut(this.order, this.partition.tracker.committable)
+  }
+
   /** Its fetches rest while what it has cannot move the others, or waits to be taken up. */
   steer(): void {
     const { gate, lanes } = this.partition
@@ -220,9 +238,13 @@ export class OrderedInflow implements Supply {
     }
     const held = new HeldRecords(taken, this.#turns.tick())
     for (let index = 0; index < held.count; index += 1) if (!this.#enter(held, index)) return
-    buffer.reach(this.order, this.partition.tracker.end)
-    // One record may pin many that are done: it goes before its time then.
-    if (this.#isOverSpan && this.#isSlowest) buffer.forceOut(this.order)
+    const { end } = this.partition.tracker
+    try {
+      buffer.reach(this.order, end)
+    } catch (thrown) {
+      this.#end(this.#failure(thrown, end))
+      return
+    }
     if (this.#error !== null && this.isTakenUp) this.#end(this.#error)
     else this.#turns.changed()
   }
@@ -237,7 +259,7 @@ export class OrderedInflow implements Supply {
       else this.#open += 1
       return true
     } catch (thrown) {
-      const error = thrown instanceof TidemarkError ? thrown : this.#foreign(thrown, offset)
+      const error = this.#failure(thrown, offset)
       this.#end(error)
       if (error.code === 'reorder-buffer-full') this.#turns.failed(error)
       return false
@@ -249,7 +271,7 @@ export class OrderedInflow implements Supply {
     if (timestampOf === null) return held.timeAt(this.partition.topic, index)
     const message = this.#inflow.messageOf(held.recordAt(index))
     // What cannot be decoded cannot be asked, and its own time may be of another kind: years ahead of all others in a replay.
-    return message === null ? null : timestampOf(message)
+    return message === null ? null : given(timestampOf(message))
   }
 
   #worksOf(run: readonly OrderedRecord<HeldRecords>[]): readonly Work[] {
@@ -259,7 +281,8 @@ export class OrderedInflow implements Supply {
     })
   }
 
-  #foreign(cause: unknown, offset: number): TidemarkError {
+  #failure(cause: unknown, offset: number): TidemarkError {
+    if (cause instanceof TidemarkError) return cause
     const { topic, partition } = this.partition
     return new TidemarkError(
       'watermark-strategy-failed',
@@ -287,6 +310,11 @@ export class OrderedInflow implements Supply {
 
 function isSome(inOrder: readonly InOrder[] | InOrder): inOrder is readonly InOrder[] {
   return Array.isArray(inOrder)
+}
+
+/** From a function of the user `null` is no time, as anything else that is none. */
+function given(time: number | null): number {
+  return time === null ? Number.NaN : time
 }
 
 const noRun: readonly OrderedRecord<HeldRecords>[] = Object.freeze([])

@@ -3,8 +3,8 @@ import type { PartitionOrder } from './partition-order.js'
 
 /** A record in the buffer, and on its way to its handler. */
 export class OrderedRecord<Value> implements InOrder {
-  /** `waiting`: in the buffer or ready. `dropped`: its partition was given up before it was taken. */
-  state: 'waiting' | 'taken' | 'done' | 'dropped' = 'waiting'
+  /** `waiting`: in the buffer or ready. */
+  state: 'waiting' | 'taken' | 'done' = 'waiting'
   /** It was let go before the watermark had come so far, for lack of room. */
   forced = false
   /** It was handed out before the present order of all began. */

@@ -1,4 +1,6 @@
-import type { TopicPartition } from '../message/topic-partition.js'
+import { TidemarkError } from '../errors.js'
+import { came } from '../input/came.js'
+import { partitionKey, type TopicPartition } from '../message/topic-partition.js'
 import { isThrough, reaches } from './order-key.js'
 import type { OrderSnapshot, Threshold } from '../offsets/order-snapshot.js'
 import type { WatermarkGenerator } from './watermark-generator.js'
@@ -38,7 +40,9 @@ export class PartitionOrder {
   #silentSince: number
   #maxTimestamp = -Infinity
   #watermark = -Infinity
-  readonly #generator: WatermarkGenerator
+  readonly #make: (place: TopicPartition) => WatermarkGenerator
+  /** Made when it is asked for first: code of the user, which may throw. */
+  #generator: WatermarkGenerator | null = null
   readonly #outside: OutsideRecord[] = []
   /** What is known to be done although the threshold of this epoch has not come so far yet. */
   #claim: OrderSnapshot | null
@@ -46,11 +50,11 @@ export class PartitionOrder {
 
   constructor(
     readonly place: TopicPartition,
-    generator: WatermarkGenerator,
+    make: (place: TopicPartition) => WatermarkGenerator,
     restored: OrderSnapshot | null,
     now: number,
   ) {
-    this.#generator = generator
+    this.#make = make
     this.#claim = restored
     this.#reads = restored === null ? 'on' : 'again'
     this.#silentSince = now
@@ -152,15 +156,28 @@ export class PartitionOrder {
   }
 
   #observe(timestamp: number): void {
+    this.#generator ??= this.#make(this.place)
     this.#generator.onRecord(timestamp)
     if (timestamp > this.#maxTimestamp) this.#maxTimestamp = timestamp
   }
 
   #advance(): void {
-    if (this.#reads === 'again') return
+    if (this.#reads === 'again' || this.#generator === null) return
     // Made by the user, perhaps: it may be no whole number.
-    const watermark = Math.min(Math.floor(this.#generator.currentWatermark()), Number.MAX_SAFE_INTEGER)
+    const told: unknown = this.#generator.currentWatermark()
+    if (typeof told !== 'number' || Number.isNaN(told)) throw this.#noWatermark(told)
+    const watermark = Math.min(Math.floor(told), Number.MAX_SAFE_INTEGER)
     if (watermark > this.#watermark) this.#watermark = watermark
+  }
+
+  #noWatermark(told: unknown): TidemarkError {
+    const { topic, partition } = this.place
+    return new TidemarkError(
+      'watermark-strategy-failed',
+      `offset ${this.position} of ${partitionKey(topic, partition)} cannot be ordered by time: what currentWatermark of its ` +
+        `generator gave ${came(told)}; give ms since the Unix epoch, or -Infinity while nothing is known`,
+      { topic, partition, offset: this.position },
+    )
   }
 }
 

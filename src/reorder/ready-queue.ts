@@ -21,7 +21,7 @@ export class ReadyQueue<Value> {
   #items: Item<Value>[] = []
   /** Items before it are done. */
   #doneTo = 0
-  /** Items before it were taken, passed or dropped. */
+  /** Items before it were taken or passed. */
   #takenTo = 0
   #ready = 0
   #last: Item<Value> | null = null
@@ -111,13 +111,6 @@ export class ReadyQueue<Value> {
     this.#pass()
   }
 
-  /** Its partition was given up. */
-  drop(record: OrderedRecord<Value>): void {
-    if (record.state === 'waiting') this.#ready -= 1
-    record.state = 'dropped'
-    this.#pass()
-  }
-
   /** All records that were not taken, in order. */
   waiting(): OrderedRecord<Value>[] {
     return this.#items
@@ -149,8 +142,8 @@ export class ReadyQueue<Value> {
   #pass(): void {
     for (; this.#doneTo < this.#items.length; this.#doneTo += 1) {
       const item = this.#items[this.#doneTo] as Item<Value>
-      if ('through' in item ? item.isOpen : item.state !== 'done' && item.state !== 'dropped') break
-      // What was dropped or came late stands outside of the order.
+      if ('through' in item ? item.isOpen : item.state !== 'done') break
+      // What came late stands outside of the order.
       if ('through' in item || isInOrder(item)) this.#last = item
     }
     if (this.#takenTo < this.#doneTo) this.next()

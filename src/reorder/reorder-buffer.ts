@@ -1,43 +1,13 @@
-import { TidemarkError } from '../errors.js'
-import { partitionKey, type TopicPartition } from '../message/topic-partition.js'
+import type { TopicPartition } from '../message/topic-partition.js'
 import { BufferedRecords } from './buffered-records.js'
 import { eventTimeOf } from './event-time.js'
 import { comparePlaces } from './order-key.js'
 import { OrderedRecord } from './ordered-record.js'
 import { PartitionOrder } from './partition-order.js'
 import { ReadyQueue, type Marker } from './ready-queue.js'
+import { bufferFull, type ReorderCounts, type ReorderLimits } from './reorder-limits.js'
 import type { OrderSnapshot } from '../offsets/order-snapshot.js'
 import type { WatermarkRules } from './watermark-strategy.js'
-
-/** `combined`: late is what is behind what was let go; `partition`: also what is behind its own partition's watermark, whatever the others do. */
-export type Lateness = 'combined' | 'partition'
-
-export interface ReorderLimits {
-  readonly lateness: Lateness
-  /** Most records in the buffer. */
-  readonly maxRecords: number
-  readonly maxBytes: number
-  /** From so many in the buffer on a partition is paused. */
-  readonly maxRecordsPerPartition: number
-  /** `next` may be a marker, and nothing behind it is handed out before it was passed. */
-  readonly tellsWatermarks: boolean
-  /** Over the limit: let the oldest go before their watermark, or refuse. */
-  readonly whenFull: 'emit-early' | 'shut-down'
-}
-
-export interface ReorderCounts {
-  readonly late: number
-  /** Let go before their watermark for lack of room. */
-  readonly forced: number
-  /** Read again after a restart, and done before it. */
-  readonly replayed: number
-  /** From the far future, or without a time, and ordered by another. */
-  readonly clamped: number
-  /** Without a time, and dropped. */
-  readonly skipped: number
-  /** Times that everything was let go because all partitions were idle. */
-  readonly idleReleases: number
-}
 
 /** What became of a record. */
 export type Pushed = 'buffered' | 'late' | 'replayed' | 'skipped'
@@ -63,12 +33,18 @@ const goesOnBelow = 0.25
  * | is not later than the frontier         | late: ready at once, outside the order |
  * | is later                               | buffered until the frontier has come so far |
  *
- * Order is promised within an *epoch*, which ends when a partition comes or goes: what comes may be of any time.
+ * Order is promised within an *epoch*, which ends when a partition comes or goes: what comes may be of any time. All that
+ * come and go together make one: the next begins when the buffer is asked for something again, so that an assignment of
+ * thousands of partitions does not order anew what is kept for each of them.
  */
 export class ReorderBuffer<Value> {
   readonly #rules: WatermarkRules
   readonly #limits: ReorderLimits
   readonly #partitions = new Set<PartitionOrder>()
+  /** Those of the next epoch that are not in this one. */
+  readonly #joining = new Set<PartitionOrder>()
+  /** A partition has gone. */
+  #isEpochOver = false
   readonly #ready: ReadyQueue<Value>
   #buffer = new BufferedRecords<Value>(1)
   #frontier = -Infinity
@@ -89,24 +65,29 @@ export class ReorderBuffer<Value> {
 
   /** No record of this time or an earlier one is expected any more; `-Infinity` while nothing is known. */
   get watermark(): number {
+    this.#settle()
     return this.#frontier
   }
 
   get epoch(): number {
+    this.#settle()
     return this.#ready.epoch
   }
 
   /** Records that are kept back. */
   get bufferedRecords(): number {
+    this.#settle()
     return this.#buffer.size
   }
 
   get bufferedBytes(): number {
+    this.#settle()
     return this.#bytes
   }
 
   /** Records that may be taken. */
   get readyRecords(): number {
+    this.#settle()
     return this.#ready.size
   }
 
@@ -116,6 +97,7 @@ export class ReorderBuffer<Value> {
 
   /** The partition that holds the frontier back; `null` when none is active. */
   get slowest(): TopicPartition | null {
+    this.#settle()
     let slowest: PartitionOrder | null = null
     for (const partition of this.#partitions) {
       if (partition.activity !== 'active') continue
@@ -126,22 +108,25 @@ export class ReorderBuffer<Value> {
 
   /** None that is active was behind it at the last release; or it is none of them, and nobody waits for it. */
   isSlowest({ activity, watermark }: PartitionOrder): boolean {
+    this.#settle()
     return activity !== 'active' || watermark <= this.#least
   }
 
-  /** A new epoch begins. @param restored what the last commit of the partition kept */
-  assign(place: TopicPartition, position: number, restored: OrderSnapshot | null): PartitionOrder {
-    const partition = new PartitionOrder(place, this.#rules.generator(place), restored, this.#now)
-    partition.reach(position)
-    this.#newEpoch(partition)
+  /**
+   * A new epoch begins. Reading begins where `reach` says, which calls the strategy.
+   *
+   * @param restored what the last commit of the partition kept
+   */
+  assign(place: TopicPartition, restored: OrderSnapshot | null, now = this.#now): PartitionOrder {
+    const partition = new PartitionOrder(place, this.#rules.generator, restored, now)
+    this.#joining.add(partition)
     return partition
   }
 
   /** What it has in the buffer, and ready, is forgotten; what was taken may still end. A new epoch begins. */
   revoke(partition: PartitionOrder): void {
-    if (!this.#partitions.delete(partition)) return
-    for (const record of this.#ready.waiting()) if (record.partition === partition) this.#ready.drop(record)
-    this.#newEpoch()
+    if (this.#joining.delete(partition)) return
+    if (this.#partitions.delete(partition)) this.#isEpochOver = true
   }
 
   /**
@@ -152,6 +137,7 @@ export class ReorderBuffer<Value> {
    * @throws TidemarkError `invalid-timestamp` or `future-timestamp` where the strategy says `fail`, `reorder-buffer-full`
    */
   push(partition: PartitionOrder, offset: number, originalTime: number | null, value: Value, bytes: number): Pushed {
+    this.#settle()
     partition.reach(offset)
     const time = eventTimeOf(this.#rules, partition, offset, originalTime, this.#wallTime)
     if (time.kind === 'none') {
@@ -227,6 +213,7 @@ export class ReorderBuffer<Value> {
    * @param now for waits, @param wallTime for what the records tell
    */
   tick(now: number, wallTime = now): void {
+    this.#settle()
     this.#now = Math.max(this.#now, now)
     this.#wallTime = wallTime
     const { maxIdleMs, timeoutMs } = this.#rules.idleness
@@ -236,6 +223,7 @@ export class ReorderBuffer<Value> {
 
   /** Makes ready what is due. Call it once after the pushes of an answer. */
   release(): void {
+    this.#settle()
     if (this.#partitions.size === 0) return
     let least = Infinity
     for (const { activity, watermark } of this.#partitions) {
@@ -250,11 +238,13 @@ export class ReorderBuffer<Value> {
 
   /** No more will come: lets everything go. */
   endOfInput(): void {
+    this.#settle()
     this.#releaseAll()
   }
 
   /** What is to be handled next, or a marker: all records up to its time were handed out. `null`: nothing may be yet. */
   next(): OrderedRecord<Value> | Marker | null {
+    this.#settle()
     return this.#ready.next()
   }
 
@@ -265,13 +255,18 @@ export class ReorderBuffer<Value> {
 
   /** Records to be handled, in order. @param of only those of one partition, up to the first of another */
   take(most = Infinity, of: PartitionOrder | null = null): readonly OrderedRecord<Value>[] {
+    this.#settle()
     return this.#ready.take(most, of)
   }
 
-  /** Lets go what is kept of a partition as far as its lowest offset, with all that is not later, before its watermark. */
-  forceOut(partition: PartitionOrder): void {
-    const time = this.#buffer.timeOfFirst(partition)
+  /**
+   * Lets go a record with all that is not later, before its watermark. False when it is not in the buffer, or something is
+   * ready: then it is for those who handle.
+   */
+  forceOut(partition: PartitionOrder, offset: number): boolean {
+    const time = this.readyRecords > 0 ? null : this.#buffer.timeOf(partition, offset)
     if (time !== null) this.#releaseThrough(time, true)
+    return time !== null
   }
 
   /** A record that was taken is done. */
@@ -281,7 +276,7 @@ export class ReorderBuffer<Value> {
 
   /** What to keep beside the partition's committed offset; `null` when there is nothing to tell. */
   snapshot(partition: PartitionOrder): OrderSnapshot | null {
-    return partition.snapshot(this.#ready.threshold)
+    return partition.snapshot(this.#joining.has(partition) ? null : this.#ready.threshold)
   }
 
   /**
@@ -290,6 +285,7 @@ export class ReorderBuffer<Value> {
    * taken, which needs no reading.
    */
   flow(): FlowChange {
+    this.#settle()
     const [pause, resume]: [TopicPartition[], TopicPartition[]] = [[], []]
     let least = Infinity
     for (const { activity, watermark } of this.#partitions) {
@@ -327,7 +323,7 @@ export class ReorderBuffer<Value> {
   #bound(): void {
     const { maxRecords, maxBytes, whenFull } = this.#limits
     while (this.#buffer.size > maxRecords || (this.#bytes > maxBytes && this.#buffer.size > 0)) {
-      if (whenFull === 'shut-down') throw full(this.#buffer.size, this.#bytes, this.slowest)
+      if (whenFull === 'shut-down') throw bufferFull(this.#buffer.size, this.#bytes, this.slowest)
       this.#releaseThrough(this.#buffer.leastTimestamp as number, true)
     }
   }
@@ -362,16 +358,23 @@ export class ReorderBuffer<Value> {
     this.#ready.mark(this.#frontier)
   }
 
+  /** Who came and went since is in the order, and out of it. */
+  #settle(): void {
+    if (this.#isEpochOver || this.#joining.size > 0) this.#newEpoch()
+  }
+
   /** What is kept, also ready, is ordered anew with what comes; what was taken ends as it may. */
-  #newEpoch(joins?: PartitionOrder): void {
+  #newEpoch(): void {
     const { threshold } = this.#ready
     const kept = [...this.#buffer.records()].filter(({ partition }) => this.#partitions.has(partition))
-    const ready = this.#ready.waiting()
+    const ready = this.#ready.waiting().filter(({ partition }) => this.#partitions.has(partition))
     this.#ready.restart(this.#ready.taken().filter(({ partition }) => this.#partitions.has(partition)))
     this.#frontier = -Infinity
     this.#least = -Infinity
     for (const partition of this.#partitions) partition.newEpoch(threshold)
-    if (joins !== undefined) this.#partitions.add(joins)
+    for (const partition of this.#joining) this.#partitions.add(partition)
+    this.#joining.clear()
+    this.#isEpochOver = false
     const places = [...this.#partitions].sort((one, other) => comparePlaces(one.place, other.place))
     for (const [lane, partition] of places.entries()) partition.lane = lane
     this.#buffer = new BufferedRecords(Math.max(1, places.length))
@@ -385,13 +388,4 @@ export class ReorderBuffer<Value> {
     }
     for (const record of ready) if (record.lateByMs !== null) this.#ready.add(record)
   }
-}
-
-function full(records: number, bytes: number, slowest: TopicPartition | null): TidemarkError {
-  const waits = slowest === null ? '' : `, which waits for ${partitionKey(slowest.topic, slowest.partition)}`
-  return new TidemarkError(
-    'reorder-buffer-full',
-    `the reorder buffer has ${records} records and ${bytes} bytes${waits}; raise its limits, lower the out-of-orderness, or ` +
-      "choose whenFull: 'emit-early'",
-  )
 }

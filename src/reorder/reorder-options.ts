@@ -1,7 +1,7 @@
 import type { EventOrder } from '../consumer/partition/event-order.js'
 import type { HandlerContext } from '../consumer/handling/handler.js'
 import type { Message } from '../message/message.js'
-import type { Lateness } from './reorder-buffer.js'
+import type { Lateness } from './reorder-limits.js'
 import type { WatermarkStrategy } from './watermark-strategy.js'
 
 /**

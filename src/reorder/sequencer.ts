@@ -80,6 +80,7 @@ class Sequencer implements Ordering, Turns {
   #someWait = false
   #timer: Timer | null = null
   #drained: (() => void) | null = null
+  #isChangeDue = false
   /** Where the watermark stands, and since when. */
   #stands = { at: -Infinity, since: 0, isTold: false }
 
@@ -98,15 +99,16 @@ class Sequencer implements Ordering, Turns {
   }
 
   supplyOf(partition: OwnedPartition, inflow: Inflow): Supply {
-    const { topic, partition: number, startedAt } = partition
-    this.#now()
-    const order = this.buffer.assign({ topic, partition: number }, startedAt, this.#restored(partition))
+    const { topic, partition: number } = partition
+    const now = this.#parts.clock.now()
+    const order = this.buffer.assign({ topic, partition: number }, this.#restored(partition), now)
     const ordered = new OrderedInflow(partition, order, inflow, this)
     this.#inflows.set(order, ordered)
+    ordered.begin()
     // Another order begins.
     this.#turn = null
     // The partition is being made: it has no lanes yet.
-    this.#parts.clock.defer(() => this.changed())
+    this.#changedSoon()
     return ordered
   }
 
@@ -217,7 +219,7 @@ class Sequencer implements Ordering, Turns {
     if (this.#out.kind === 'run' && this.#out.of === inflow) {
       void partition.whenIdleOrGone().then(() => this.over(inflow)) // never rejects
     }
-    this.#parts.clock.defer(() => this.changed())
+    this.#changedSoon()
   }
 
   passed({ partition }: OrderedInflow, what: 'replayed' | 'skipped'): void {
@@ -229,6 +231,16 @@ class Sequencer implements Ordering, Turns {
   failed(error: TidemarkError): void {
     this.close()
     this.#parts.onFailed(error)
+  }
+
+  /** Many partitions come and go at once: they are looked at together. */
+  #changedSoon(): void {
+    if (this.#isChangeDue) return
+    this.#isChangeDue = true
+    this.#parts.clock.defer(() => {
+      this.#isChangeDue = false
+      this.changed()
+    })
   }
 
   #restored({ topic, partition, startedAt, acknowledged }: OwnedPartition): OrderSnapshot | null {
@@ -289,10 +301,13 @@ class Sequencer implements Ordering, Turns {
   #steer(): void {
     this.buffer.flow()
     this.#someWait = false
+    let hasForced = false
     for (const inflow of this.#inflows.values()) {
+      if (inflow.letPinnedGo()) hasForced = true
       inflow.steer()
       if (!inflow.isTakenUp) this.#someWait = true
     }
+    if (hasForced) this.#next()
   }
 
   #now(): void {
@@ -310,7 +325,8 @@ class Sequencer implements Ordering, Turns {
     if (isOld && isTakenUp && isDeleted(partition.topic)) this.buffer.reportEnd(order, order.position, clock.now())
     // What does not read, or has not come so far, cannot tell that there is nothing.
     else if (!isTakenUp || end === null || !partition.gate.isOpen('fetch')) this.buffer.notRead(order)
-    else this.buffer.reportEnd(order, end.offset, end.at)
+    // What an open transaction has written is something to read: it becomes visible in its time.
+    else this.buffer.reportEnd(order, end.stored ?? end.offset, end.at)
   }
 
   /** While something is kept back, somebody must see that nothing comes. */
@@ -341,7 +357,8 @@ class Sequencer implements Ordering, Turns {
       if (isTold) tell(this.#parts.telemetry, { kind: 'watermark-moves', watermark: finite(buffer.watermark) })
     } else if (now - since >= heldAfterMs) {
       this.#stands.isTold = true
-      const event = { watermark: finite(at), heldBy: buffer.slowest, buffered: buffer.bufferedRecords }
+      const { slowest: heldBy, bufferedRecords: buffered, counts } = buffer
+      const event = { watermark: finite(at), heldBy, buffered, clamped: counts.clamped }
       tell(this.#parts.telemetry, { kind: 'watermark-held', ...event })
     }
   }

@@ -209,6 +209,8 @@ export type ClientEvent =
       readonly watermark: number | null
       readonly heldBy: TopicPartition | null
       readonly buffered: number
+      /** So many records so far had no time that may be believed, and moved no watermark. */
+      readonly clamped: number
     }
   | { readonly kind: 'watermark-moves'; readonly watermark: number | null }
   /** What a commit kept of the order cannot be read: some records may be handled twice. */

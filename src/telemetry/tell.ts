@@ -167,8 +167,11 @@ const rules: { readonly [Kind in EventKind]: Rule<EventOf<Kind>> } = {
   'stall-ended': { level: 'info', message: 'the partition makes progress again' },
   'watermark-held': {
     level: 'warn',
-    message:
-      'records wait in the order of event time and the watermark stands; look at the partition that holds it, and at withIdleness',
+    message: ({ clamped }) =>
+      'records wait in the order of event time and the watermark stands; look at the partition that holds it, and at withIdleness' +
+      (clamped === 0
+        ? ''
+        : ', and, since times of some records are not believed and move no watermark, at the clock of this process'),
   },
   'watermark-moves': { level: 'info', message: 'the watermark moves again' },
   'order-unknown': {

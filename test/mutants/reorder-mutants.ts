@@ -5,6 +5,7 @@ const restarts = 'test/unit/reorder/restart-properties.test.ts'
 const idle = 'test/unit/reorder/idle-and-bounds.test.ts'
 const consumer = 'test/unit/reorder/consumer.test.ts'
 const snapshots = 'test/unit/reorder/kept-order.test.ts'
+const troubles = 'test/unit/reorder/troubles.test.ts'
 
 /** Of event-time order: the plausible errors of a restart first, then those of watermarks, and of what binds it to a consumer. */
 export const reorderMutants: readonly Mutant[] = [
@@ -189,5 +190,29 @@ export const reorderMutants: readonly Mutant[] = [
     replace: 'if (from + sizeMs - 2 > this.#closedThrough) break',
     why: 'values of the last millisecond are missing',
     units: 'test/unit/reorder/windows.test.ts',
+  },
+  {
+    name: 'a record that pins too many is let go only when more is taken up',
+    file: 'src/reorder/sequencer.ts',
+    find: '      if (inflow.letPinnedGo()) hasForced = true\n',
+    replace: '',
+    why: 'its partition is not read on, and nothing of any is handled any more',
+    units: troubles,
+  },
+  {
+    name: 'what an open transaction has written is nothing to read',
+    file: 'src/reorder/sequencer.ts',
+    find: 'end.stored ?? end.offset',
+    replace: 'end.offset',
+    why: 'what it makes visible is late',
+    units: troubles,
+  },
+  {
+    name: 'each partition that goes orders anew what is kept',
+    file: 'src/reorder/reorder-buffer.ts',
+    find: 'if (this.#partitions.delete(partition)) this.#isEpochOver = true',
+    replace: 'if (this.#partitions.delete(partition)) this.#newEpoch()',
+    why: 'a rebalance of thousands of partitions takes longer than a session',
+    units: idle,
   },
 ]

@@ -42,13 +42,13 @@ export class EndOffsets {
     const { runtime, settings } = this.#context
     const offset = settings.isolation === 'read-committed' ? lastStableOffset : highWatermark
     const key = partitionKey(topic, partition)
-    if (by === 'leader') this.#known.set(key, { offset, at: runtime.clock.now() })
-    else this.#furtherThan(key, offset)
+    if (by === 'leader') this.#known.set(key, endAt(offset, highWatermark, runtime.clock.now()))
+    else this.#furtherThan(key, offset, highWatermark)
   }
 
-  #furtherThan(key: string, offset: number): void {
+  #furtherThan(key: string, offset: number, stored: number): void {
     const known = this.#known.get(key)
-    if (known !== undefined && known.offset < offset) this.#known.set(key, { offset, at: known.at })
+    if (known !== undefined) this.#known.set(key, endAt(Math.max(known.offset, offset), stored, known.at))
   }
 
   /** Keeps the end of a partition known until `tenure` aborts; what was known before counts no more. */
@@ -102,10 +102,10 @@ export class EndOffsets {
         if (place === undefined || finding.kind !== 'found' || place.tenure.aborted) continue
         // A fetch that came meanwhile knows better.
         if ((this.of(place)?.at ?? -Infinity) < askedAt) {
-          this.#known.set(partitionKey(place.topic, place.partition), {
-            offset: finding.offset,
-            at: runtime.clock.now(),
-          })
+          // How far the log goes beyond is told by fetches alone.
+          const stored = this.of(place)?.stored ?? finding.offset
+          const end = endAt(finding.offset, stored, runtime.clock.now())
+          this.#known.set(partitionKey(place.topic, place.partition), end)
         }
       }
     } catch (failure) {
@@ -113,6 +113,10 @@ export class EndOffsets {
       settings.logger.debug({ error: String(failure) }, 'looking up the ends of logs failed; tried again later')
     }
   }
+}
+
+function endAt(offset: number, stored: number, at: number): KnownEnd {
+  return stored > offset ? { offset, at, stored } : { offset, at }
 }
 
 /** What nobody has told is older than anything. */

@@ -168,7 +168,9 @@ describe('the guard against the future', () => {
     expect(times(late.late)).toEqual([9e12])
     expect(late.buffer.counts.late).toBe(1)
     const strict = new World(1, guarded('fail'), {}, now)
-    expect(() => strict.feed(at(0, 0, 9e12))).toThrow(/offset 0 of t-0 .* ahead of now.*withFutureGuard/)
+    expect(() => strict.feed(at(0, 0, 9e12))).toThrow(
+      /offset 0 of t-0 .* ahead of the clock of this process.*withFutureGuard/,
+    )
   })
 })
 
@@ -292,5 +294,33 @@ describe('an option that a strategy does not have', () => {
     ['adaptiveSlack', () => adaptiveSlack({ quantile: 0.9, maxMs: 5, slackMs: 1 } as never), /slackMs: is not an/],
   ])('is refused by name: %s', (_, give, message) => {
     expect(give).toThrow(message)
+  })
+})
+
+describe('thousands of partitions', () => {
+  it('that come together begin one order, and those that go together another: what is kept is ordered anew once', () => {
+    const world = new World(4_000, bounded(10))
+    for (let partition = 0; partition < 4_000; partition += 1) world.push(at(partition, 0, 100 + (partition % 7)))
+    world.buffer.release()
+    expect([world.buffer.epoch, world.buffer.bufferedRecords]).toEqual([1, 4_000])
+    for (const partition of world.partitions.slice(0, 3_000)) world.buffer.revoke(partition)
+    expect([world.buffer.epoch, world.buffer.bufferedRecords]).toEqual([2, 1_000])
+    world.buffer.endOfInput()
+    world.handleAll()
+    expect(world.onTime).toEqual([...world.onTime].sort(inOrder))
+    expect(world.onTime.every(({ partition }) => partition >= 3_000)).toBe(true)
+  })
+
+  it('tell a commit in between no more of the order than they did before', () => {
+    const world = new World(2, bounded(10))
+    for (const record of [at(0, 0, 100), at(1, 0, 100), at(0, 1, 150), at(1, 1, 150)]) world.feed(record)
+    const before = world.snapshot(0)
+    expect(before?.threshold.timestamp).toBe(139)
+    world.buffer.revoke(world.partitions[1]!)
+    expect(world.snapshot(0)).toEqual(before)
+    world.assign(2)
+    expect([world.snapshot(0), world.snapshot(2)]).toEqual([before, null])
+    world.buffer.release()
+    expect([world.snapshot(0), world.snapshot(2)]).toEqual([before, null])
   })
 })

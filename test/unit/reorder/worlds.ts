@@ -2,7 +2,8 @@ import fc from 'fast-check'
 import { decodeOrderSnapshot, encodeOrderSnapshot, type OrderSnapshot } from '../../../src/offsets/order-snapshot.js'
 import type { OrderedRecord } from '../../../src/reorder/ordered-record.js'
 import type { PartitionOrder } from '../../../src/reorder/partition-order.js'
-import { ReorderBuffer, type ReorderLimits } from '../../../src/reorder/reorder-buffer.js'
+import { ReorderBuffer } from '../../../src/reorder/reorder-buffer.js'
+import type { ReorderLimits } from '../../../src/reorder/reorder-limits.js'
 import { boundedOutOfOrderness, type WatermarkStrategy } from '../../../src/reorder/watermark-strategy.js'
 
 /** A few runs beside all other tests; so many in CI, with TIDEMARK_FULL=1. */
@@ -79,7 +80,9 @@ export class World {
   }
 
   assign(partition: number, position = 0, restored: OrderSnapshot | null = null): void {
-    this.partitions[partition] = this.buffer.assign({ topic: 't', partition }, position, restored)
+    const owned = this.buffer.assign({ topic: 't', partition }, restored)
+    this.buffer.reach(owned, position)
+    this.partitions[partition] = owned
   }
 
   /** Reading has come to `position`, and a broker says that the log ends at `end`. */
