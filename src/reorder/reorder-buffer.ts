@@ -207,15 +207,16 @@ export class ReorderBuffer<Value> {
     partition.notRead(this.#now)
   }
 
-  /**
-   * Time went on. Call it before the pushes of an answer, and when nothing comes.
-   *
-   * @param now for waits, @param wallTime for what the records tell
-   */
-  tick(now: number, wallTime = now): void {
-    this.#settle()
+  /** Time went on: call it before the pushes of an answer. @param now for waits, @param wallTime for what the records tell */
+  nowIs(now: number, wallTime = now): void {
     this.#now = Math.max(this.#now, now)
     this.#wallTime = wallTime
+  }
+
+  /** Looks who is idle by now, behind the reports of all: who has something to read is not. Call it also when nothing comes. */
+  tick(now: number, wallTime = now): void {
+    this.#settle()
+    this.nowIs(now, wallTime)
     const { maxIdleMs, timeoutMs } = this.#rules.idleness
     for (const partition of this.#partitions) partition.look(this.#now, maxIdleMs, timeoutMs)
     this.release()

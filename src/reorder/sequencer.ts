@@ -42,6 +42,8 @@ const runsBetweenLooks = 64
 /** Idleness is looked for so many times within the time that it takes, but not more often than this, and not more seldom. */
 const looks = 4
 const [leastTickMs, mostTickMs] = [20, 250]
+/** All partitions are looked at for it no more often than that, however often something is taken up. */
+const leastLookMs = 10
 /** Brokers that have the log tell its end more often. */
 const oldEndMs = 10_000
 /** A watermark that has stood for so long while records wait is told; when that has lasted it is a warning. */
@@ -81,6 +83,7 @@ class Sequencer implements Ordering, Turns {
   #timer: Timer | null = null
   #drained: (() => void) | null = null
   #isChangeDue = false
+  #lookedAt = -Infinity
   /** Where the watermark stands, and since when. */
   #stands = { at: -Infinity, since: 0, isTold: false }
 
@@ -195,9 +198,16 @@ class Sequencer implements Ordering, Turns {
   }
 
   tick(): number {
-    this.#now()
+    const { clock } = this.#parts
+    const now = clock.now()
+    if (this.isDraining) return now
+    this.buffer.nowIs(now, clock.wallTime())
+    if (now - this.#lookedAt < leastLookMs) return now
+    this.#lookedAt = now
+    // Before anybody is found idle: what came meanwhile and waits to be taken up is something to read.
     for (const inflow of this.#inflows.values()) this.#report(inflow)
-    return this.#parts.clock.now()
+    this.buffer.tick(now, clock.wallTime())
+    return now
   }
 
   changed(): void {
@@ -308,12 +318,6 @@ class Sequencer implements Ordering, Turns {
       if (!inflow.isTakenUp) this.#someWait = true
     }
     if (hasForced) this.#next()
-  }
-
-  #now(): void {
-    const { clock } = this.#parts
-    if (this.isDraining) return
-    this.buffer.tick(clock.now(), clock.wallTime())
   }
 
   #report(inflow: OrderedInflow): void {

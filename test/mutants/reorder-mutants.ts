@@ -215,4 +215,13 @@ export const reorderMutants: readonly Mutant[] = [
     why: 'a rebalance of thousands of partitions takes longer than a session',
     units: idle,
   },
+  {
+    name: 'who is idle is asked before it is looked who has something to read',
+    file: 'src/reorder/sequencer.ts',
+    find: '    for (const inflow of this.#inflows.values()) this.#report(inflow)\n    this.buffer.tick(now, clock.wallTime())\n',
+    replace:
+      '    this.buffer.tick(now, clock.wallTime())\n    for (const inflow of this.#inflows.values()) this.#report(inflow)\n',
+    why: 'what was fetched before time went on is late',
+    units: troubles,
+  },
 ]

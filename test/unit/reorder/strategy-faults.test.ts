@@ -17,7 +17,7 @@ const reading = (watermark: object, check: (one: Awaited<ReturnType<typeof inOrd
     putTimes(simulation.cluster, 1, [150, 250])
     const one = await inOrder(simulation, 'one', { reorder: { watermark: watermark as never } })
     await until(simulation, () => one.stopped.length > 0)
-    await simulation.clock.sleep(5_000)
+    await simulation.clock.sleep(1_500)
     check(one)
     expect(one.failed).toEqual([])
     await one.messaging.close()
