@@ -137,6 +137,7 @@ export class OrderedInflow implements Supply {
   push(fetched: FetchedRecords): void {
     if (this.#state !== 'open') return
     this.#inflow.push(fetched)
+    if (!this.isTakenUp) this.#turns.buffer.fetched(this.order)
     this.steer()
     if (!this.canTake) this.#turns.waits()
   }

@@ -24,7 +24,7 @@ interface OutsideRecord {
  * | is     | counts for the common watermark | until |
  * |--------|---------------------------------|-------|
  * | active | yes                             | it has been read to its end for long, or has been silent for long |
- * | idle   | no                              | its next record |
+ * | idle   | no                              | something of it is fetched |
  * | ended  | no                              | for good: nothing more of it comes |
  */
 export class PartitionOrder {
@@ -97,6 +97,11 @@ export class PartitionOrder {
     this.activity = 'active'
     this.#atEnd = null
     this.#silentSince = now
+  }
+
+  /** Something of it was fetched and is to be taken up. */
+  fetched(now: number): void {
+    if (this.activity !== 'ended') this.alive(now)
   }
 
   /** What a broker said at that time of its end: silence of brokers is no sign of idleness. */

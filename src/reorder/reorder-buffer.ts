@@ -192,6 +192,11 @@ export class ReorderBuffer<Value> {
     partition.reach(position)
   }
 
+  /** It has something that is not pushed yet: it is waited for. */
+  fetched(partition: PartitionOrder): void {
+    partition.fetched(this.#now)
+  }
+
   /** What a broker said of its end, and when. */
   reportEnd(partition: PartitionOrder, end: number, at = this.#now): void {
     partition.reportEnd(end, at)

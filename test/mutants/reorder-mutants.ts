@@ -224,4 +224,12 @@ export const reorderMutants: readonly Mutant[] = [
     why: 'what was fetched before time went on is late',
     units: troubles,
   },
+  {
+    name: 'a partition of which something was fetched stays idle until it is taken up',
+    file: 'src/reorder/ordered-inflow.ts',
+    find: '    if (!this.isTakenUp) this.#turns.buffer.fetched(this.order)\n',
+    replace: '',
+    why: 'what came while a handler of its last record ran is late',
+    units: troubles,
+  },
 ]

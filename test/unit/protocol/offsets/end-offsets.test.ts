@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { brokerCode } from '../../../../src/connection/broker-error.js'
 import { virtualClock, type VirtualClock } from '../../../../src/testing/time/virtual-clock.js'
+import { EndOffsets } from '../../../../src/protocol/offsets/end-offsets.js'
 import { ScriptedCluster } from '../cluster/scripted-cluster.js'
 import { ConsumerHarness } from '../consume/consumer-harness.js'
 
@@ -130,5 +131,33 @@ describe('the end of a log', () => {
     const before = asked()
     await clock.runUntilIdle()
     expect(asked()).toBe(before)
+  })
+})
+
+describe('what an open transaction has written', () => {
+  const told = (lastStableOffset: number, highWatermark: number) =>
+    ({ ...t0, lastStableOffset, highWatermark }) as never
+  const endsOf = (isolation: string) => new EndOffsets({ runtime: { clock }, settings: { isolation } } as never)
+
+  it('is told beside the end of what may be read, by the leader and by a follower, until the transaction is over', () => {
+    const ends = endsOf('read-committed')
+    const stored = () => [ends.of(t0)?.offset, ends.of(t0)?.stored]
+    ends.seen(told(3, 5), 'leader')
+    expect(stored()).toEqual([3, 5])
+    ends.seen(told(3, 7), 'follower')
+    expect(stored()).toEqual([3, 7])
+    ends.seen(told(8, 8), 'follower')
+    expect(stored()).toEqual([8, undefined])
+    ends.seen(told(2, 2), 'follower')
+    expect(stored()).toEqual([8, undefined])
+    ends.seen(told(8, 9), 'leader')
+    ends.seen(told(10, 10), 'leader')
+    expect(stored()).toEqual([10, undefined])
+  })
+
+  it('is the end itself for whoever reads what is not committed', () => {
+    const ends = endsOf('read-uncommitted')
+    ends.seen(told(3, 5), 'leader')
+    expect(ends.of(t0)).toEqual({ offset: 5, at: clock.now() })
   })
 })
