@@ -739,6 +739,7 @@ describe('options that make no sense', () => {
     [{ reorder: { buffer: { maxRecords: 10 } } }, /at least 1,000/],
     [{ reorder: { late: { policy: 'side-topic', topic: 'no topic' } } }, /reorder.late/],
     [{ reorder: { late: { policy: 'lose' } } }, /reorder.late/],
+    [{ reorder: { late: 'drop' } }, /reorder.late: is a string; write an object .*\{ policy: 'drop' \}/],
   ])('are refused with what to write: %j', (options, message) =>
     over([[]], async (simulation) => {
       const { reorder, ...rest } = options as { reorder?: object }
