@@ -6,6 +6,7 @@ const idle = 'test/unit/reorder/idle-and-bounds.test.ts'
 const consumer = 'test/unit/reorder/consumer.test.ts'
 const snapshots = 'test/unit/reorder/kept-order.test.ts'
 const troubles = 'test/unit/reorder/troubles.test.ts'
+const idleness = 'test/unit/reorder/idleness.test.ts'
 
 /** Of event-time order: the plausible errors of a restart first, then those of watermarks, and of what binds it to a consumer. */
 export const reorderMutants: readonly Mutant[] = [
@@ -205,7 +206,7 @@ export const reorderMutants: readonly Mutant[] = [
     find: 'end.stored ?? end.offset',
     replace: 'end.offset',
     why: 'what it makes visible is late',
-    units: troubles,
+    units: idleness,
   },
   {
     name: 'each partition that goes orders anew what is kept',
@@ -222,7 +223,7 @@ export const reorderMutants: readonly Mutant[] = [
     replace:
       '    this.buffer.tick(now, clock.wallTime())\n    for (const inflow of this.#inflows.values()) this.#report(inflow)\n',
     why: 'what was fetched before time went on is late',
-    units: troubles,
+    units: idleness,
   },
   {
     name: 'a partition of which something was fetched stays idle until it is taken up',
@@ -230,6 +231,6 @@ export const reorderMutants: readonly Mutant[] = [
     find: '    if (!this.isTakenUp) this.#turns.buffer.fetched(this.order)\n',
     replace: '',
     why: 'what came while a handler of its last record ran is late',
-    units: troubles,
+    units: idleness,
   },
 ]

@@ -10,7 +10,7 @@ import { boundedOutOfOrderness, type EventOrder, type ReorderOptions } from 'tid
 import type { MemoryCluster } from 'tidemark/memory'
 import type { Simulation } from 'tidemark/testing'
 import { noHeaders, type Header } from '../../../src/message/record.js'
-import { logged, open } from '../consumer/simulated.js'
+import { logged, open, simulated } from '../consumer/simulated.js'
 
 const t = defineTopic({ name: 't', value: string() })
 /** A day of today: times of its records count from here. */
@@ -77,3 +77,22 @@ export function inTimeOrder(values: readonly string[]): string[] {
   const partitionOf = (value: string) => Number(value.split('@')[0])
   return [...values].sort((one, other) => timeOf(one) - timeOf(other) || partitionOf(one) - partitionOf(other))
 }
+
+/** A simulation with topic `t` of so many partitions, and these times in them. */
+export const over = (
+  partitions: readonly (readonly number[])[],
+  scenario: (simulation: Simulation) => Promise<void>,
+): Promise<void> =>
+  simulated(async (simulation) => {
+    simulation.cluster.createTopic('t', { partitions: partitions.length })
+    for (const [partition, times] of partitions.entries()) {
+      if (times.length > 0) putTimes(simulation.cluster, partition, times)
+    }
+    await scenario(simulation)
+  })
+
+export const lateOf = ({ handled }: Awaited<ReturnType<typeof inOrder>>) =>
+  handled.filter(({ order }) => order.late !== null).map(({ value }) => value)
+
+export const upTo = (count: number, everyMs: number, from = 0) =>
+  Array.from({ length: count }, (_, index) => from + index * everyMs)
