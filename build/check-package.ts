@@ -32,8 +32,8 @@ function brokenLinks(file: string, packed: ReadonlySet<string>): readonly string
 }
 
 const packed = packedFiles()
-const { exports: entries, main, module, types, typesVersions } = manifest
-const named = entriesOf([entries, main, module, types, typesVersions]).filter((path) => !path.includes('*'))
+const { exports: entries, main, module, types, typesVersions, bin } = manifest
+const named = entriesOf([entries, main, module, types, typesVersions, bin]).filter((path) => !path.includes('*'))
 const problems = [
   ...[...new Set(named)]
     .filter((path) => !packed.has(path))

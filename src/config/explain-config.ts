@@ -4,7 +4,7 @@ import { hidden } from './hide-when-printed.js'
 import { isSecretPath } from './secrets.js'
 
 /** Who gave a value. More may come. */
-export type ConfigSource = 'user' | 'environment' | 'profile' | 'default'
+export type ConfigSource = 'user' | 'environment' | 'file' | 'profile' | 'default'
 
 /** One source of values, with the names it gave them. */
 export interface ConfigLayer {
@@ -46,7 +46,7 @@ export function formatExplanation(explained: readonly ExplainedValue[]): string 
   return explained.map((row) => `${row.path.padEnd(paths)}  ${row.value.padEnd(values)}  ${row.from}`).join('\n')
 }
 
-const sources: readonly unknown[] = ['user', 'environment', 'profile', 'default'] satisfies ConfigSource[]
+const sources: readonly unknown[] = ['user', 'environment', 'file', 'profile', 'default'] satisfies ConfigSource[]
 
 function resolvedIssues(resolved: unknown): ConfigIssue[] {
   if (typeof resolved === 'object' && resolved !== null) return []
@@ -54,7 +54,7 @@ function resolvedIssues(resolved: unknown): ConfigIssue[] {
 }
 
 function layerIssues(layers: unknown): ConfigIssue[] {
-  const fix = "write { from, values }: from is 'user', 'environment', 'profile' or 'default', values an object"
+  const fix = "write { from, values }: from is 'user', 'environment', 'file', 'profile' or 'default', values an object"
   if (!Array.isArray(layers)) return [{ path: 'layers', message: came(layers), fix: `give a list; ${fix}` }]
   return layers.flatMap((layer: unknown, index) =>
     isLayer(layer) ? [] : [{ path: `layers.${index}`, message: 'is no layer', fix }],

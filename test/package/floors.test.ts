@@ -24,8 +24,8 @@ const buildings: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['retry/', 'dead-letter/', 'dedupe/', 'reorder/', 'transaction/', 'outbox/', 'operations/'],
     ['sql/', 'config/'],
     ['messaging.ts'],
-    ['close-on-signal.ts', 'redrive/', 'health/', 'lag/', 'testing/', 'cli/'],
-    ['degrade/'],
+    ['close-on-signal.ts', 'redrive/', 'health/', 'lag/', 'testing/'],
+    ['degrade/', 'cli/'],
     [
       'index.ts',
       'memory.ts',
@@ -50,6 +50,7 @@ const buildings: Readonly<Record<string, readonly (readonly string[])[]>> = {
       'opentelemetry.ts',
       'capacity.ts',
       'admin.ts',
+      'cli.ts',
     ],
   ],
   'protocol/': [
@@ -92,6 +93,8 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   avsc: ['avro/', 'avro.ts'],
   '@opentelemetry/api': ['opentelemetry/', 'opentelemetry.ts'],
   '@smithy/signature-v4': ['auth/'],
+  commander: ['cli/'],
+  'cli-table3': ['cli/'],
 }
 
 function home(building: string, file: string): { floor: number; unit: string } {

@@ -1,0 +1,113 @@
+import type { Command } from 'commander'
+import type { DescribedMember, GroupDescription } from '../../driver/admin.js'
+import { lookAtGroups, type SeenGroup } from '../../lag/lag-look.js'
+import { partitionKey, type TopicPartition } from '../../message/topic-partition.js'
+import { exitCode } from '../exit-code.js'
+import type { Paint } from '../paint.js'
+import type { Report } from '../report.js'
+import type { Execute, Session } from '../session.js'
+import { listing, table } from '../table.js'
+import { printable } from '../printable.js'
+
+export function addGroupDescribe(group: Command, execute: Execute): void {
+  group
+    .command('describe')
+    .description('members, who reads what, where each partition stands; of share groups the members alone')
+    .argument('<groups...>')
+    .action((groups: readonly string[]) => execute((session) => describeGroups(session, groups)))
+}
+
+interface PlaceOfGroup extends TopicPartition {
+  readonly committed: number | null
+  readonly end: number | null
+  readonly lag: number | null
+  readonly memberId: string | null
+}
+
+interface DescribedGroup extends Omit<GroupDescription, 'members'> {
+  readonly members: readonly (DescribedMember & { readonly lag: number | null })[]
+  readonly partitions: readonly PlaceOfGroup[]
+}
+
+async function describeGroups(session: Session, names: readonly string[]): Promise<Report> {
+  const { admin } = await session.cluster()
+  const described = await admin.describeGroups(names, session.call)
+  const committing = described.filter(({ type }) => type !== 'share')
+  const watched = committing.map(({ groupId }) => ({ group: groupId }))
+  const seen = await lookAtGroups(admin, watched, () => session.call.timeoutMs)
+  const groups = described.map((one) =>
+    withPlaces(
+      one,
+      seen.find(({ group }) => group === one.groupId),
+    ),
+  )
+  const unknown = names.filter((name) => !described.some(({ groupId }) => groupId === name))
+  return {
+    value: { groups, unknown },
+    text: (paint) => [...groups.map((one) => groupText(paint, one)), ...unknown.map(unknownText)].join('\n'),
+    exit: unknown.length === 0 ? exitCode.fine : exitCode.found,
+  }
+}
+
+/** What is read counts also where nothing is committed yet, and the other way round. */
+function withPlaces(group: GroupDescription, seen: SeenGroup | undefined): DescribedGroup {
+  const places = new Map<string, PlaceOfGroup>()
+  for (const { topic, partition, committed, end, start } of seen?.partitions ?? []) {
+    const lag = committed === null || committed > end ? end - start : end - committed
+    places.set(partitionKey(topic, partition), { topic, partition, committed, end, lag, memberId: null })
+  }
+  for (const { memberId, partitions } of group.members) {
+    for (const { topic, partition } of partitions) {
+      const key = partitionKey(topic, partition)
+      const nothing = { topic, partition, committed: null, end: null, lag: null }
+      places.set(key, { ...(places.get(key) ?? nothing), memberId })
+    }
+  }
+  const partitions = [...places.values()].sort((one, other) =>
+    one.topic === other.topic ? one.partition - other.partition : one.topic < other.topic ? -1 : 1,
+  )
+  const members = group.members.map((member) => {
+    const own = partitions.filter(({ memberId }) => memberId === member.memberId)
+    const lag = own.some((place) => place.lag === null) ? null : own.reduce((sum, place) => sum + (place.lag ?? 0), 0)
+    return { ...member, lag: group.type === 'share' ? null : lag }
+  })
+  return { ...group, members, partitions }
+}
+
+function groupText(paint: Paint, group: DescribedGroup): string {
+  const { groupId, state, type, assignor, coordinator, members, partitions } = group
+  const head = listing(paint, [
+    ['group', { text: groupId, tone: 'title' }],
+    ['state', state],
+    ['type', type],
+    ['assignor', assignor],
+    ['coordinator', coordinator],
+  ])
+  const nameOf = new Map(
+    members.map(({ memberId, clientId, groupInstanceId }) => [memberId, groupInstanceId ?? clientId]),
+  )
+  const memberRows = members.map(({ memberId, groupInstanceId, clientHost, partitions: own, lag }) => [
+    memberId,
+    groupInstanceId,
+    clientHost,
+    own.length,
+    lag,
+  ])
+  const placeRows = partitions.map(({ topic, partition, committed, end, lag, memberId }) => [
+    topic,
+    partition,
+    committed,
+    end,
+    lag,
+    memberId === null ? null : (nameOf.get(memberId) ?? memberId),
+  ])
+  return [
+    head,
+    table(paint, ['MEMBER', 'INSTANCE', 'HOST', 'PARTITIONS', 'LAG'], memberRows, 'It has no members.'),
+    table(paint, ['TOPIC', 'PARTITION', 'COMMITTED', 'END', 'LAG', 'READ BY'], placeRows, 'It has committed nothing.'),
+  ].join('\n')
+}
+
+function unknownText(name: string): string {
+  return `No coordinator knows group ${printable(name)}.\n`
+}

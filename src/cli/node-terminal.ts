@@ -1,0 +1,30 @@
+import { createInterface } from 'node:readline/promises'
+import type { Environment } from '../config/environment-reader.js'
+import type { Terminal } from './terminal.js'
+
+const usualColumns = 80
+
+/** The terminal of this process. `NO_COLOR` is heeded, as is `TERM=dumb`. */
+export function nodeTerminal(environment: Environment): Terminal {
+  const { stdin, stdout, stderr } = process
+  const isScreen = stdout.isTTY
+  const mayColour = (environment['NO_COLOR'] ?? '') === '' && environment['TERM'] !== 'dumb'
+  return {
+    write: (text) => void stdout.write(text),
+    writeError: (text) => void stderr.write(text),
+    isInteractive: stdin.isTTY && stderr.isTTY,
+    isScreen,
+    hasColours: isScreen && mayColour,
+    get columns() {
+      return stdout.columns ?? usualColumns
+    },
+    async ask(question, signal) {
+      const lines = createInterface({ input: stdin, output: stderr })
+      try {
+        return await lines.question(question, { signal })
+      } finally {
+        lines.close()
+      }
+    },
+  }
+}

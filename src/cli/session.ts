@@ -1,0 +1,98 @@
+import { createMessaging, type Messaging } from '../messaging.js'
+import { readConfigFile, type ConfigFile } from './config-file.js'
+import type { Paint } from './paint.js'
+import { printableLines } from './printable.js'
+import { paintOf, type Report } from './report.js'
+import { settingsOf, type ConnectionFlags, type Settings } from './settings.js'
+import type { Terminal } from './terminal.js'
+import type { World } from './world.js'
+import { WrongUse } from './wrong-use.js'
+
+/** Carries out what a command line asks for, and shows what it has to say. */
+export type Execute = (work: (session: Session) => Promise<Report>) => Promise<void>
+
+export interface GlobalFlags extends ConnectionFlags {
+  readonly config?: string | undefined
+  readonly json?: boolean | undefined
+  /** For each call to the cluster. */
+  readonly timeout: number
+}
+
+/** How long a cluster that is left is waited for. */
+const closeMs = 2_000
+
+/** One run of one command: its settings, and its way to the cluster, which is opened when it is asked for. */
+export class Session {
+  readonly #world: World
+  readonly #flags: GlobalFlags
+  #file: Promise<ConfigFile> | null = null
+  #messaging: Messaging | null = null
+
+  constructor(world: World, flags: GlobalFlags) {
+    this.#world = world
+    this.#flags = flags
+  }
+
+  get terminal(): Terminal {
+    return this.#world.terminal
+  }
+
+  get signal(): AbortSignal {
+    return this.#world.signal
+  }
+
+  get json(): boolean {
+    return this.#flags.json ?? false
+  }
+
+  /** For calls of the admin. */
+  get call(): { readonly timeoutMs: number } {
+    return { timeoutMs: this.#flags.timeout }
+  }
+
+  file(): Promise<ConfigFile> {
+    return (this.#file ??= readConfigFile(this.#world.directory, this.#flags.config))
+  }
+
+  async settings(): Promise<Settings> {
+    return settingsOf(this.#flags, this.#world.environment, await this.file())
+  }
+
+  /** What is wrong with the way there is thrown here; whether anybody is there the first call tells. */
+  async cluster(): Promise<Messaging> {
+    if (this.#messaging !== null) return this.#messaging
+    const { driver, kafka, messaging, warnings } = await this.settings()
+    for (const warning of warnings) this.note(`warning: ${warning}`)
+    const isTold = (this.#world.environment['TIDEMARK_LOG'] ?? '') !== ''
+    return (this.#messaging = createMessaging({
+      ...messaging,
+      driver: driver ?? this.#world.driverOf(kafka),
+      durability: 'off',
+      logger: isTold ? undefined : 'silent',
+    }))
+  }
+
+  /** One line beside the report. */
+  note(text: string): void {
+    this.terminal.writeError(`${printableLines(text)}\n`)
+  }
+
+  /**
+   * Lets somebody say yes, unless `yes` was given.
+   *
+   * @param plan what would be done, shown before
+   * @throws WrongUse when nobody did
+   */
+  async confirm(question: string, yes: boolean | undefined, plan?: (paint: Paint) => string): Promise<void> {
+    if (yes === true) return
+    if (plan !== undefined) this.terminal.writeError(`${plan(paintOf(this.terminal))}\n`)
+    if (!this.terminal.isInteractive) throw new WrongUse(`${question}: nothing was changed; say so with --yes`)
+    const answer = await this.terminal.ask(`${printableLines(question)}? (yes/no) `, this.signal)
+    if (!/^y(es)?$/i.test(answer.trim())) throw new WrongUse('nothing was changed')
+  }
+
+  async close(): Promise<void> {
+    // The report is there; what could not be closed in order ends with the process.
+    await this.#messaging?.close({ timeoutMs: closeMs }).catch(() => undefined)
+  }
+}

@@ -1,0 +1,84 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { createMemoryCluster } from 'tidemark/memory'
+import { expect, it } from 'vitest'
+import { printable, printableJson } from '../../../src/cli/printable.js'
+import { settingsOf } from '../../../src/cli/settings.js'
+import { temporaryFolder } from '../../support/temporary-folder.js'
+import { billing, tidemark } from './command-line.js'
+
+it('prints what comes from outside so that a terminal carries out none of it', async () => {
+  const cluster = createMemoryCluster()
+  const name = 'a\u001b[2Jb\u009b31mc\u202ed\ne'
+  cluster.createTopic('orders')
+  cluster.restoreCommit(name, { topic: 'orders', partition: 0, offset: 0, leaderEpoch: -1, metadata: '' })
+  const { out } = await tidemark(cluster, 'group list')
+  expect(out).toContain('a\\u001b[2Jb\\u009b31mc\\u202ed\\u000ae')
+  const json = await tidemark(cluster, 'group list --json')
+
+  expect(json.out).not.toMatch(/[\u001b\u009b\u202e]/)
+  expect(json.value).toMatchObject([{ groupId: name }])
+  expect(printable('grün 東京 🙂')).toBe('grün 東京 🙂')
+  expect(JSON.parse(printableJson({ a: '\u0085\u2028\ufeff"\\' }))).toEqual({ a: '\u0085\u2028\ufeff"\\' })
+  await cluster.close()
+})
+
+it('has colours on a screen alone', async () => {
+  const cluster = await billing()
+  const words = 'group list'
+  expect((await tidemark(cluster, words)).out).not.toContain('\u001b')
+  const coloured = await tidemark(cluster, words, { hasColours: true })
+  expect(coloured.out).toContain('\u001b[1mGROUP\u001b[22m')
+  expect((await tidemark(cluster, `${words} --json`, { hasColours: true })).out).not.toContain('\u001b')
+  await cluster.close()
+})
+
+it('ends with 3 when the cluster does not answer in time, with the error as data beside an empty output', async () => {
+  const cluster = createMemoryCluster({ latencyMs: 60_000 })
+  const { exit, out, err } = await tidemark(cluster, 'group list --timeout 20ms --json')
+  expect([exit, out]).toEqual([3, ''])
+  expect(JSON.parse(err)).toMatchObject({ error: { code: 'cluster-unreachable' } })
+  await cluster.close()
+})
+
+it('ends with 130 as soon as it is interrupted', async () => {
+  const cluster = createMemoryCluster({ latencyMs: 60_000 })
+  const stop = new AbortController()
+  const ran = tidemark(cluster, 'group list', { signal: stop.signal })
+  stop.abort()
+  expect(await ran).toMatchObject({ exit: 130, out: '', err: 'tidemark: interrupted\n' })
+  await cluster.close()
+})
+
+it('takes an option before a variable, and a variable before the file', async () => {
+  const file = { kafka: { brokers: ['file:1'], ssl: true }, clientId: 'of-file', profile: 'ap' as const }
+  expect(settingsOf({}, {}, file)).toMatchObject({
+    kafka: { brokers: ['file:1'], ssl: true, clientId: 'of-file' },
+    messaging: { profile: 'ap', clientId: 'of-file' },
+  })
+  const environment = { KAFKA_BROKERS: 'variable:1', KAFKA_SSL: 'no', KAFKA_CLIENT_ID: '', TIDEMARK_PROFILE: 'cp' }
+  expect(settingsOf({}, environment, file)).toMatchObject({
+    kafka: { brokers: ['variable:1'], ssl: false, clientId: 'of-file' },
+    messaging: { profile: 'cp' },
+  })
+  expect(settingsOf({ brokers: 'flag:1', tls: true, profile: 'transactional' }, environment, file)).toMatchObject({
+    kafka: { brokers: ['flag:1'], ssl: true },
+    messaging: { profile: 'transactional' },
+  })
+})
+
+it('reads settings from a file of the directory, or from one that is named, and says what is wrong with it', async () => {
+  const cluster = await billing()
+  const directory = temporaryFolder('cli-config')
+  const around = { directory, environment: {} }
+  const write = (name: string, text: string) => writeFileSync(join(directory, name), text)
+  expect((await tidemark(cluster, 'group list', around)).exit).toBe(2)
+  write('tidemark.config.json', '{ "kafka": { "brokers": ["kafka:9092"] } }')
+  expect((await tidemark(cluster, 'group list', around)).exit).toBe(0)
+  write('other.mjs', 'export default { kafka: { brokers: ["kafka:9092"] }, topic: [] }')
+  const other = await tidemark(cluster, 'group list --config other.mjs', around)
+  expect([other.exit, other.err]).toEqual([2, expect.stringContaining('topic is no setting; did you mean topics?')])
+  const missing = await tidemark(cluster, 'group list --config none.json', around)
+  expect([missing.exit, missing.err]).toEqual([2, expect.stringContaining('none.json could not be loaded')])
+  await cluster.close()
+})
