@@ -19,3 +19,6 @@ export const inColours: Paint = (tone, text) => {
 }
 
 export const withoutColours: Paint = (_, text) => text
+
+/** Begins again at the top of the screen. */
+export const clearScreen = '\u001b[H\u001b[2J'

@@ -1,6 +1,12 @@
 import { Command } from 'commander'
 import { duration } from './arguments.js'
+import { addConfig } from './commands/config.js'
 import { addGroup } from './commands/group.js'
+import { addLag } from './commands/lag.js'
+import { addPlan } from './commands/plan.js'
+import { addProfile } from './commands/profile.js'
+import { addTopics } from './commands/topics.js'
+import { addTransactions } from './commands/transactions.js'
 import { printableLines } from './printable.js'
 import type { Execute } from './session.js'
 import type { Terminal } from './terminal.js'
@@ -42,5 +48,11 @@ export function programOf(terminal: Terminal, execute: Execute): Command {
     .option('--json', 'print data instead of tables')
     .addHelpText('after', exits)
   addGroup(program, execute)
+  addLag(program, execute)
+  addPlan(program, execute)
+  addProfile(program, execute)
+  addConfig(program, execute)
+  addTopics(program, execute)
+  addTransactions(program, execute)
   return program
 }

@@ -47,7 +47,7 @@ export function settingsOf(flags: ConnectionFlags, environment: Environment, fil
   const layers: readonly ConfigLayer[] = [
     { from: 'user', values: pathsOf(typed) },
     { from: 'environment', values: pathsOf(environment) },
-    { from: 'file', values: { kafka, profile, clientId } },
+    { from: 'file', values: { kafka, driver: file.driver && true, profile, clientId } },
   ]
   const fromFile = { ...(profile === undefined ? {} : { TIDEMARK_PROFILE: profile }) }
   if (file.driver !== undefined && given['KAFKA_BROKERS'] === undefined) {

@@ -49,8 +49,15 @@ export function requireDurable(
   )
 }
 
+/** What of a definition decides how many partitions are made. */
+export type SizedTopic = Pick<Topic, 'name' | 'partitions' | 'deadLettersOf' | 'delays'>
+
 /** Partitions to make: as defined, else as many as the topic has whose dead letters or delayed records it takes, else -1, the broker's default. */
-export function partitionsOf(topic: Topic, defined: readonly Topic[], existing: ReadonlyMap<string, number>): number {
+export function partitionsOf(
+  topic: SizedTopic,
+  defined: readonly SizedTopic[],
+  existing: ReadonlyMap<string, number>,
+): number {
   const source = topic.delays ?? topic.deadLettersOf
   if (topic.partitions !== -1 && topic.delays === undefined) return topic.partitions
   if (source === undefined) return -1

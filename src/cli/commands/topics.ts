@@ -1,0 +1,51 @@
+import type { Command } from 'commander'
+import { exitCode } from '../exit-code.js'
+import type { Report } from '../report.js'
+import type { Execute, Session } from '../session.js'
+import { isChange, planTopics, topicsText } from './topics-plan.js'
+
+interface ApplyOptions {
+  readonly yes?: boolean | undefined
+}
+
+export function addTopics(program: Command, execute: Execute): void {
+  const topics = program.command('topics').description('topics as tidemark.config.ts defines them, and as they are')
+  topics
+    .command('plan')
+    .description('what apply would do; ends with 1 when anything is otherwise than defined')
+    .action(() => execute(showPlan))
+  topics
+    .command('apply')
+    .description('makes topics and adds partitions; deletes nothing, lowers nothing, alters no setting')
+    .option('-y, --yes', 'do not ask')
+    .action((options: ApplyOptions) => execute((session) => applyPlan(session, options)))
+}
+
+async function showPlan(session: Session): Promise<Report> {
+  const topics = await planTopics(session)
+  const isAsDefined = topics.every((topic) => !isChange(topic) && topic.differences.length === 0)
+  return {
+    value: { applied: false, topics },
+    text: (paint) => topicsText(paint, topics),
+    exit: isAsDefined ? exitCode.fine : exitCode.found,
+  }
+}
+
+async function applyPlan(session: Session, { yes }: ApplyOptions): Promise<Report> {
+  const topics = await planTopics(session)
+  const changes = topics.filter(isChange)
+  if (changes.length > 0) {
+    await session.confirm(`change ${changes.length} topic(s)`, yes, (paint) => topicsText(paint, topics))
+    const { admin } = await session.cluster()
+    const made = changes.flatMap(({ topic, create }) => (create === null ? [] : [{ name: topic, ...create }]))
+    await admin.createTopics(made, session.call)
+    for (const { topic, addPartitions } of changes) {
+      if (addPartitions !== null) await admin.createPartitions(topic, addPartitions.to, session.call)
+    }
+  }
+  return {
+    value: { applied: changes.length > 0, topics },
+    text: (paint) => `${topicsText(paint, topics)}\n${changes.length === 0 ? 'Nothing to do.' : 'Done.'}\n`,
+    exit: topics.every(({ differences }) => differences.length === 0) ? exitCode.fine : exitCode.found,
+  }
+}
