@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import { duration } from './arguments.js'
 import { addConfig } from './commands/config.js'
+import { addDlq } from './commands/dlq.js'
 import { addGroup } from './commands/group.js'
 import { addLag } from './commands/lag.js'
 import { addPlan } from './commands/plan.js'
@@ -38,9 +39,9 @@ export function programOf(terminal: Terminal, execute: Execute): Command {
     .option('--client-id <name>', 'name of this client in logs and quotas of brokers')
     .option('--tls', 'connect by TLS')
     .option('--no-tls', 'connect without TLS')
-    .option('--ca <file>', 'certificate authorities, PEM')
-    .option('--cert <file>', 'client certificate, PEM')
-    .option('--key <file>', 'key of the client certificate, PEM')
+    .option('--tls-ca <file>', 'certificate authorities, PEM')
+    .option('--tls-cert <file>', 'client certificate, PEM')
+    .option('--tls-key <file>', 'key of the client certificate, PEM')
     .option('--sasl-mechanism <name>', 'plain, scram-sha-256 or scram-sha-512')
     .option('--sasl-username <name>', 'user; the password is read from KAFKA_SASL_PASSWORD')
     .option('--profile <name>', 'ap, cp or transactional')
@@ -54,5 +55,6 @@ export function programOf(terminal: Terminal, execute: Execute): Command {
   addConfig(program, execute)
   addTopics(program, execute)
   addTransactions(program, execute)
+  addDlq(program, execute)
   return program
 }

@@ -15,11 +15,11 @@ import type { World } from './world.js'
  */
 export async function run(words: readonly string[], world: World): Promise<ExitCode> {
   let exit: ExitCode = exitCode.fine
-  const program = programOf(world.terminal, async (work) => {
+  const program = programOf(world.terminal, async (work, { endsItself } = { endsItself: false }) => {
     const session = new Session(world, program.opts<GlobalFlags>())
-    const interrupted = whenAborted(world.signal)
     try {
-      const report = await Promise.race([work(session), interrupted.then(() => Promise.reject(world.signal.reason))])
+      const working = work(session)
+      const report = await (endsItself ? working : Promise.race([working, interruption(world.signal)]))
       exit = present(report, session.terminal, session.json)
     } finally {
       await session.close()
@@ -33,6 +33,11 @@ export async function run(words: readonly string[], world: World): Promise<ExitC
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCode.fine : exitCode.wrongUse
     return tell(error, world, words.includes('--json'))
   }
+}
+
+async function interruption(signal: AbortSignal): Promise<never> {
+  await whenAborted(signal)
+  throw signal.reason
 }
 
 function tell(error: unknown, { terminal, signal }: World, json: boolean): ExitCode {

@@ -9,7 +9,12 @@ import type { World } from './world.js'
 import { WrongUse } from './wrong-use.js'
 
 /** Carries out what a command line asks for, and shows what it has to say. */
-export type Execute = (work: (session: Session) => Promise<Report>) => Promise<void>
+export type Execute = (work: (session: Session) => Promise<Report>, options?: ExecuteOptions) => Promise<void>
+
+export interface ExecuteOptions {
+  /** It heeds the signal of its session, and has something to say when it is interrupted. Others end at once. */
+  readonly endsItself: boolean
+}
 
 export interface GlobalFlags extends ConnectionFlags {
   readonly config?: string | undefined

@@ -9,9 +9,9 @@ export interface ConnectionFlags {
   readonly brokers?: string | undefined
   readonly clientId?: string | undefined
   readonly tls?: boolean | undefined
-  readonly ca?: string | undefined
-  readonly cert?: string | undefined
-  readonly key?: string | undefined
+  readonly tlsCa?: string | undefined
+  readonly tlsCert?: string | undefined
+  readonly tlsKey?: string | undefined
   readonly saslMechanism?: string | undefined
   readonly saslUsername?: string | undefined
   readonly profile?: string | undefined
@@ -20,9 +20,9 @@ export interface ConnectionFlags {
 const variables: Readonly<Record<Exclude<keyof ConnectionFlags, 'tls'>, string>> = {
   brokers: 'KAFKA_BROKERS',
   clientId: 'KAFKA_CLIENT_ID',
-  ca: 'KAFKA_SSL_CA',
-  cert: 'KAFKA_SSL_CERT',
-  key: 'KAFKA_SSL_KEY',
+  tlsCa: 'KAFKA_SSL_CA',
+  tlsCert: 'KAFKA_SSL_CERT',
+  tlsKey: 'KAFKA_SSL_KEY',
   saslMechanism: 'KAFKA_SASL_MECHANISM',
   saslUsername: 'KAFKA_SASL_USERNAME',
   profile: 'TIDEMARK_PROFILE',

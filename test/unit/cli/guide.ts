@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { MemoryCluster } from 'tidemark/memory'
 import { noHeaders } from '../../../src/message/record.js'
 import { temporaryFolder } from '../../support/temporary-folder.js'
+import { dlq, failedAt, put } from '../redrive/dead-letters.js'
 import { billing, tidemark } from './command-line.js'
 
 const block = /```console\n\$ (?:npx )?tidemark ([^\n]+)\n([^`]*)```/g
@@ -20,6 +21,8 @@ export interface Shown {
 /** What the guide shows of each command, and what it prints. */
 export async function shownAndPrinted(guide: string): Promise<readonly Shown[]> {
   const cluster = await billing()
+  cluster.createTopic(dlq, { partitions: 2 })
+  put(cluster, [{ headers: failedAt(0) }, { headers: failedAt(3, { 'td-reason': 'undecodable' }) }])
   const directory = withTopics()
   const found: Shown[] = []
   for (const [, words, shown] of guide.matchAll(block)) {

@@ -1,9 +1,12 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Command } from 'commander'
 import { createMemoryCluster } from 'tidemark/memory'
 import { expect, it } from 'vitest'
 import { printable, printableJson } from '../../../src/cli/printable.js'
+import { programOf } from '../../../src/cli/program.js'
 import { settingsOf } from '../../../src/cli/settings.js'
+import type { Terminal } from '../../../src/cli/terminal.js'
 import { temporaryFolder } from '../../support/temporary-folder.js'
 import { billing, tidemark } from './command-line.js'
 
@@ -48,6 +51,18 @@ it('ends with 130 as soon as it is interrupted', async () => {
   stop.abort()
   expect(await ran).toMatchObject({ exit: 130, out: '', err: 'tidemark: interrupted\n' })
   await cluster.close()
+})
+
+it('has no option of a command that one of all commands takes away from it', () => {
+  const program = programOf({ columns: 80 } as Terminal, () => Promise.resolve())
+  const flagsOf = (command: Command) => command.options.flatMap(({ short, long }) => [short, long]).filter(Boolean)
+  const everywhere = flagsOf(program)
+  const taken = (command: Command): readonly unknown[] => [
+    ...flagsOf(command).filter((flag) => everywhere.includes(flag)),
+    ...command.commands.flatMap(taken),
+  ]
+  expect(everywhere).toContain('--brokers')
+  expect(program.commands.flatMap(taken)).toEqual([])
 })
 
 it('takes an option before a variable, and a variable before the file', async () => {

@@ -1,0 +1,101 @@
+import { TimeoutError } from '../errors.js'
+import type { Message } from '../message/message.js'
+import { rawTopic, readerProfile } from '../redrive/raw-reading.js'
+import { pause } from '../runtime/pause.js'
+import { WrongUse } from './wrong-use.js'
+import type { Session } from './session.js'
+
+/** Records of one partition: from an offset on, up to and without another one. */
+export interface PartToRead {
+  readonly partition: number
+  readonly from: number
+  readonly to: number
+}
+
+const lookEveryMs = 20
+
+export interface Span {
+  /** Of each partition the last so many offsets at the most. */
+  readonly most?: number | undefined
+  /** Written at that time or later, and before the other; looked up in the log. */
+  readonly since?: number | undefined
+  readonly until?: number | undefined
+  /** No other one. */
+  readonly partition?: number | undefined
+}
+
+/** What is in a topic and held up by no open transaction. */
+export async function partsOf(session: Session, topic: string, span: Span): Promise<readonly PartToRead[]> {
+  const { most = Infinity, since, until, partition: only } = span
+  const { admin } = await session.cluster()
+  const [described] = await admin.describeTopics([topic], session.call)
+  if (described === undefined) throw new WrongUse(`topic ${topic} does not exist; correct its name`)
+  const numbers = described.partitions.map(({ partition }) => partition)
+  if (only !== undefined && !numbers.includes(only)) throw new WrongUse(`topic ${topic} has no partition ${only}`)
+  const places = numbers
+    .filter((partition) => only === undefined || partition === only)
+    .map((partition) => ({ topic, partition }))
+  const [starts, ends, firsts, lasts] = await Promise.all([
+    admin.listOffsets(places, 'earliest', session.call),
+    admin.listOffsets(places, 'latest', { isolation: 'read-committed', ...session.call }),
+    since === undefined ? [] : admin.listOffsets(places, { timestamp: since }, session.call),
+    until === undefined ? [] : admin.listOffsets(places, { timestamp: until }, session.call),
+  ])
+  return places.map(({ partition }, index) => {
+    const to = Math.min(ends[index] as number, lasts[index] ?? Infinity)
+    return { partition, from: Math.max(starts[index] as number, firsts[index] ?? 0, to - most), to }
+  })
+}
+
+/**
+ * Hands over the records of these parts, in order within each partition, without a group, so nobody notices. The value of a
+ * record is a view: copy what outlives the call.
+ *
+ * @throws TimeoutError when nothing moves for as long as the cluster may take for an answer
+ */
+export async function readRecords(
+  session: Session,
+  topic: string,
+  parts: readonly PartToRead[],
+  take: (message: Message<Buffer | null>) => void,
+): Promise<void> {
+  const wanted = new Map(parts.filter(({ from, to }) => from < to).map((part) => [part.partition, part]))
+  if (wanted.size === 0) return
+  const messaging = await session.cluster()
+  const { clock } = messaging
+  const reader = messaging.consumer({
+    group: null,
+    profile: readerProfile,
+    topics: [rawTopic(topic)],
+    isolation: 'read-committed',
+    onOutOfRange: 'earliest',
+    stallWarningMs: 0,
+    onAssigned: (places) => places.map((place) => ({ ...place, offset: wanted.get(place.partition)?.from ?? 0 })),
+    handle: (message) => {
+      const { partition, offset } = message
+      if (offset < (wanted.get(partition)?.to ?? 0)) take(message)
+    },
+  })
+  reader.pause()
+  reader.resume([...wanted.keys()].map((partition) => ({ topic, partition })))
+  try {
+    await reader.start(session.call)
+    let [before, movedAt] = [-1, clock.now()]
+    for (;;) {
+      const settled = new Map(reader.facts().partitions.map((one) => [one.partition, one.settled]))
+      const left = [...wanted.values()].filter(({ partition, to }) => (settled.get(partition) ?? 0) < to)
+      if (left.length === 0) return
+      const sum = [...settled.values()].reduce((total, offset) => total + offset, 0)
+      if (sum !== before) [before, movedAt] = [sum, clock.now()]
+      else if (clock.now() - movedAt >= session.call.timeoutMs) throw stuck(topic, left)
+      await pause(clock, lookEveryMs, session.signal)
+    }
+  } finally {
+    await reader.stop({ timeoutMs: 0, force: true })
+  }
+}
+
+function stuck(topic: string, left: readonly PartToRead[]): TimeoutError {
+  const partitions = left.map(({ partition }) => partition).join(', ')
+  return new TimeoutError('not-read', `no record of partition(s) ${partitions} of ${topic} came in time`)
+}

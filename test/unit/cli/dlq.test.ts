@@ -1,0 +1,103 @@
+import { createMemoryCluster, type MemoryCluster } from 'tidemark/memory'
+import { expect, it } from 'vitest'
+import { dlq, failedAt, headers, put, stored, values } from '../redrive/dead-letters.js'
+import { tidemark } from './command-line.js'
+
+/** Two letters of `orders` that this library wrote, one of them undecodable, and one of Spring's. */
+function withLetters(): MemoryCluster {
+  const cluster = createMemoryCluster()
+  cluster.createTopic('orders', { partitions: 2 })
+  cluster.createTopic(dlq, { partitions: 2 })
+  put(cluster, [{ key: 'a', value: 'one\u001b[2J', headers: failedAt(0) }])
+  put(cluster, [
+    {
+      key: 'b',
+      value: 'two',
+      headers: failedAt(1, { 'td-reason': 'undecodable', 'td-last-failed-at': '2026-01-03T00:00:00.000Z' }),
+    },
+  ])
+  put(
+    cluster,
+    [{ headers: headers({ 'kafka_dlt-original-topic': 'payments', 'kafka_dlt-exception-fqcn': 'java.lang.Error' }) }],
+    { partition: 1 },
+  )
+  return cluster
+}
+
+it('lists dead-letter topics by their usual names, or by an expression', async () => {
+  const cluster = withLetters()
+  cluster.createTopic('payments-DLT')
+  cluster.createTopic('handling')
+  expect((await tidemark(cluster, 'dlq list')).out).toBe(
+    [
+      'TOPIC         PARTITIONS  LETTERS AT MOST',
+      'orders.dlq             2                6',
+      'payments-DLT           1                0\n',
+    ].join('\n'),
+  )
+  expect((await tidemark(cluster, 'dlq list --match ^hand --json')).value).toMatchObject([{ topic: 'handling' }])
+  expect((await tidemark(cluster, 'dlq list --match (')).exit).toBe(2)
+  await cluster.close()
+})
+
+it('counts letters by what their headers tell, and finds some or none', async () => {
+  const cluster = withLetters()
+  const { exit, value } = await tidemark(cluster, 'dlq stats orders.dlq --json')
+  expect(exit).toBe(1)
+  expect(value).toEqual({
+    topic: 'orders.dlq',
+    letters: 3,
+    cameBack: 0,
+    oldestAt: 0,
+    newestAt: Date.parse('2026-01-03'),
+    byReason: { exhausted: 1, undecodable: 1, none: 1 },
+    byError: { TypeError: 2, 'java.lang.Error': 1 },
+    byOrigin: { orders: 2, payments: 1 },
+    byGroup: { billing: 2, none: 1 },
+    byWriter: { tidemark: 2, spring: 1 },
+  })
+  expect((await tidemark(cluster, 'dlq stats orders.dlq --reason timeout')).exit).toBe(0)
+  const one = await tidemark(cluster, 'dlq stats orders.dlq --partition 1 --json')
+  expect(one.value).toMatchObject({ letters: 1, byOrigin: { payments: 1 } })
+  expect((await tidemark(cluster, 'dlq stats orders.dlq --partition 9')).exit).toBe(2)
+  expect((await tidemark(cluster, 'dlq stats order.dlq')).err).toContain('does not exist')
+  await cluster.close()
+})
+
+it('shows the newest letters, and what is in them only when asked for, escaped', async () => {
+  const cluster = withLetters()
+  const words = 'dlq peek orders.dlq --error TypeError --show 2'
+  const { out } = await tidemark(cluster, words)
+  expect(out).toMatch(/orders\.dlq-0@2[\s\S]+orders\.dlq-0@0/)
+  expect(out).toMatch(/from +orders-0@1\nreason +undecodable\nerror +TypeError: x is undefined\n/)
+  expect(out).not.toMatch(/\btwo\b|td-attempt/)
+  const all = await tidemark(cluster, `${words} --values --headers`)
+  expect(all.out).toContain('  td-attempt: 4\n')
+  expect(all.out).toMatch(/^value +one\\u001b\[2J$/m)
+  const { value } = await tidemark(cluster, 'dlq peek orders.dlq --key b --values --json')
+  expect(value).toMatchObject([{ offset: 2, reason: 'undecodable', key: 'b', value: 'two' }])
+  expect((await tidemark(cluster, 'dlq peek orders.dlq --key nobody')).out).toBe('There is no such letter.\n')
+  await cluster.close()
+})
+
+it('counts what would go back, asks, and sends to the allowed topics alone', async () => {
+  const cluster = withLetters()
+  const words = 'dlq redrive orders.dlq --allow orders --group redrive-1'
+  const refused = await tidemark(cluster, words)
+  expect([refused.exit, refused.err]).toEqual([4, expect.stringContaining("passOver: ['outside']")])
+  const passing = `${words} --pass-over outside`
+  const dry = await tidemark(cluster, `${passing} --dry-run --json`)
+  expect(dry.value).toMatchObject({ dryRun: true, redriven: 2, refused: { outside: 1 }, outside: { payments: 1 } })
+  const unasked = await tidemark(cluster, passing)
+  expect([unasked.exit, unasked.err]).toEqual([2, expect.stringContaining('say so with --yes')])
+  expect(stored(cluster)).toEqual([])
+
+  const { exit, asked, out } = await tidemark(cluster, passing, { answers: ['yes'] })
+  expect(asked).toEqual(['send 2 letter(s) to orders, where all groups see them? (yes/no) '])
+  expect(exit).toBe(1)
+  expect(out).toMatch(/^sent +2\n/)
+  expect(values(stored(cluster))).toEqual(['one\u001b[2J', 'two'])
+  const again = await tidemark(cluster, `${words} --partition 0 --yes`)
+  expect([again.exit, values(stored(cluster))]).toEqual([0, ['one\u001b[2J', 'two']])
+  await cluster.close()
+})
