@@ -2,10 +2,12 @@ import { Command } from 'commander'
 import { duration } from './arguments.js'
 import { addConfig } from './commands/config.js'
 import { addDlq } from './commands/dlq.js'
+import { addDoctor } from './commands/doctor.js'
 import { addGroup } from './commands/group.js'
 import { addLag } from './commands/lag.js'
 import { addPlan } from './commands/plan.js'
 import { addProfile } from './commands/profile.js'
+import { addTail } from './commands/tail.js'
 import { addTopics } from './commands/topics.js'
 import { addTransactions } from './commands/transactions.js'
 import { printableLines } from './printable.js'
@@ -56,5 +58,7 @@ export function programOf(terminal: Terminal, execute: Execute): Command {
   addTopics(program, execute)
   addTransactions(program, execute)
   addDlq(program, execute)
+  addDoctor(program, execute)
+  addTail(program, execute)
   return program
 }

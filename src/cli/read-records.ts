@@ -1,9 +1,10 @@
 import { TimeoutError } from '../errors.js'
 import type { Message } from '../message/message.js'
-import { rawTopic, readerProfile } from '../redrive/raw-reading.js'
+import { readerProfile } from '../redrive/raw-reading.js'
 import { pause } from '../runtime/pause.js'
-import { WrongUse } from './wrong-use.js'
+import type { Topic } from '../topic/topic.js'
 import type { Session } from './session.js'
+import { WrongUse } from './wrong-use.js'
 
 /** Records of one partition: from an offset on, up to and without another one. */
 export interface PartToRead {
@@ -48,16 +49,16 @@ export async function partsOf(session: Session, topic: string, span: Span): Prom
 }
 
 /**
- * Hands over the records of these parts, in order within each partition, without a group, so nobody notices. The value of a
- * record is a view: copy what outlives the call.
+ * Hands over the records of these parts, in order within each partition, without a group, so nobody notices. Bytes are views:
+ * copy what outlives the call. A part without an end is read until the session is interrupted.
  *
- * @throws TimeoutError when nothing moves for as long as the cluster may take for an answer
+ * @throws TimeoutError when nothing moves for as long as the cluster may take for an answer, unless a part has no end
  */
-export async function readRecords(
+export async function readRecords<Value>(
   session: Session,
-  topic: string,
+  topic: Topic<Value>,
   parts: readonly PartToRead[],
-  take: (message: Message<Buffer | null>) => void,
+  take: (message: Message<Value>) => void,
 ): Promise<void> {
   const wanted = new Map(parts.filter(({ from, to }) => from < to).map((part) => [part.partition, part]))
   if (wanted.size === 0) return
@@ -66,18 +67,19 @@ export async function readRecords(
   const reader = messaging.consumer({
     group: null,
     profile: readerProfile,
-    topics: [rawTopic(topic)],
+    topics: [topic],
     isolation: 'read-committed',
     onOutOfRange: 'earliest',
     stallWarningMs: 0,
     onAssigned: (places) => places.map((place) => ({ ...place, offset: wanted.get(place.partition)?.from ?? 0 })),
     handle: (message) => {
       const { partition, offset } = message
-      if (offset < (wanted.get(partition)?.to ?? 0)) take(message)
+      if (offset < (wanted.get(partition)?.to ?? 0)) take(message as Message<Value>)
     },
   })
   reader.pause()
-  reader.resume([...wanted.keys()].map((partition) => ({ topic, partition })))
+  reader.resume([...wanted.keys()].map((partition) => ({ topic: topic.name, partition })))
+  const lasts = parts.some(({ to }) => to === Infinity)
   try {
     await reader.start(session.call)
     let [before, movedAt] = [-1, clock.now()]
@@ -87,8 +89,9 @@ export async function readRecords(
       if (left.length === 0) return
       const sum = [...settled.values()].reduce((total, offset) => total + offset, 0)
       if (sum !== before) [before, movedAt] = [sum, clock.now()]
-      else if (clock.now() - movedAt >= session.call.timeoutMs) throw stuck(topic, left)
+      else if (!lasts && clock.now() - movedAt >= session.call.timeoutMs) throw stuck(topic.name, left)
       await pause(clock, lookEveryMs, session.signal)
+      session.signal.throwIfAborted()
     }
   } finally {
     await reader.stop({ timeoutMs: 0, force: true })

@@ -9,12 +9,18 @@ export interface Report {
   readonly value: unknown
   /** Ends with a line break. */
   readonly text: (paint: Paint) => string
+  /** One of many values, which have a line each; or all has been shown already. */
+  readonly follows?: 'line' | 'nothing' | undefined
   /** Default `fine`. */
   readonly exit?: ExitCode | undefined
 }
 
 export function present(report: Report, terminal: Terminal, json: boolean): ExitCode {
-  terminal.write(json ? `${printableJson(report.value, 2)}\n` : report.text(paintOf(terminal)))
+  const { value, text, follows } = report
+  if (follows !== 'nothing') {
+    const indent = follows === 'line' ? undefined : 2
+    terminal.write(json ? `${printableJson(value, indent)}\n` : text(paintOf(terminal)))
+  }
   return report.exit ?? exitCode.fine
 }
 

@@ -10,6 +10,8 @@ export interface BrokerNeeds {
 
 /** A topic that falls short of the promise, by one setting. */
 export interface Shortfall {
+  /** Stable. */
+  readonly code: 'one-replica' | 'acknowledged-by-one' | 'unclean-election' | 'not-writable' | 'no-broker-to-spare'
   readonly setting: 'replication factor' | 'min.insync.replicas' | 'unclean.leader.election.enable'
   readonly value: string
   readonly wanted: string
@@ -42,6 +44,7 @@ export function shortfalls(replicas: number, brokers: number, configs: Configs, 
   if (replicas === 1) {
     if (brokers > 1) {
       found.push({
+        code: 'one-replica',
         setting: 'replication factor',
         value: '1',
         wanted: String(Math.min(needs.minReplicationFactor, brokers)),
@@ -52,6 +55,7 @@ export function shortfalls(replicas: number, brokers: number, configs: Configs, 
   } else {
     if (inSync < needs.minInsyncReplicas) {
       found.push({
+        code: 'acknowledged-by-one',
         setting: 'min.insync.replicas',
         value: String(inSync),
         wanted: String(needs.minInsyncReplicas),
@@ -61,6 +65,7 @@ export function shortfalls(replicas: number, brokers: number, configs: Configs, 
     }
     if (!needs.uncleanLeaderElection && configs.get('unclean.leader.election.enable') === 'true') {
       found.push({
+        code: 'unclean-election',
         setting: 'unclean.leader.election.enable',
         value: 'true',
         wanted: 'false',
@@ -74,8 +79,11 @@ export function shortfalls(replicas: number, brokers: number, configs: Configs, 
 }
 
 function unwritable(replicas: number, brokers: number, inSync: number): Shortfall {
-  const because = inSync > replicas ? 'nothing can be written with acks=all' : 'one lost broker stops all writes'
-  const more = { value: String(replicas), wanted: `${inSync + 1} or more`, because, grave: false }
+  const [code, because] =
+    inSync > replicas
+      ? (['not-writable', 'nothing can be written with acks=all'] as const)
+      : (['no-broker-to-spare', 'one lost broker stops all writes'] as const)
+  const more = { code, value: String(replicas), wanted: `${inSync + 1} or more`, because, grave: false }
   if (brokers > inSync) return { setting: 'replication factor', ...more }
   return { ...more, setting: 'min.insync.replicas', value: String(inSync), wanted: `less than ${replicas}` }
 }

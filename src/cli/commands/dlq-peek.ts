@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { letterOf, type Letter } from '../../redrive/letter.js'
+import { rawTopic } from '../../redrive/raw-reading.js'
 import { selected } from '../../redrive/selection.js'
 import { wholeFrom } from '../arguments.js'
 import { momentText } from '../figures.js'
@@ -9,6 +10,7 @@ import { printable } from '../printable.js'
 import { partsOf, readRecords } from '../read-records.js'
 import type { Report } from '../report.js'
 import type { Execute, Session } from '../session.js'
+import { bytesText, shownBytes, type ShownBytes } from '../shown-bytes.js'
 import { listing, type Cell } from '../table.js'
 
 interface Options extends LetterFilter {
@@ -41,14 +43,11 @@ interface ShownLetter extends Pick<Letter, 'topic' | 'partition' | 'offset' | 'w
   readonly value?: ShownBytes
 }
 
-/** Text where it is UTF-8, else base64. */
-type ShownBytes = string | { readonly base64: string } | null
-
 async function peek(session: Session, topic: string, options: Options): Promise<Report> {
   const { show } = options
   const isMeant = selected(selectionOf(options))
   const newest: ShownLetter[] = []
-  await readRecords(session, topic, await partsOf(session, topic, options), (message) => {
+  await readRecords(session, rawTopic(topic), await partsOf(session, topic, options), (message) => {
     const letter = letterOf(message)
     if (!isMeant(letter)) return
     newest.push(shownLetter(letter, failedAtOf(letter, message.timestamp), options))
@@ -81,17 +80,6 @@ function shownLetter(letter: Letter, failedAt: number, show: Pick<Options, 'head
   }
 }
 
-const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-
-function shownBytes(bytes: Buffer | null): ShownBytes {
-  if (bytes === null) return null
-  try {
-    return strict.decode(bytes)
-  } catch {
-    return { base64: bytes.toString('base64') }
-  }
-}
-
 function letterText(paint: Paint, letter: ShownLetter): string {
   const { topic, partition, offset, failedAt, origin, reason, error, message, group, writer, hops } = letter
   const from = origin === null ? null : `${origin.topic}-${origin.partition ?? '?'}@${origin.offset ?? '?'}`
@@ -112,8 +100,4 @@ function letterText(paint: Paint, letter: ShownLetter): string {
     ([name, value]) => `  ${printable(name)}: ${printable(bytesText(value))}\n`,
   )
   return listing(paint, rows) + headers.join('')
-}
-
-function bytesText(bytes: ShownBytes): string {
-  return bytes === null ? 'null' : typeof bytes === 'string' ? bytes : `base64 ${bytes.base64}`
 }

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { letterOf, type Letter } from '../../redrive/letter.js'
+import { rawTopic } from '../../redrive/raw-reading.js'
 import { selected } from '../../redrive/selection.js'
 import { wholeFrom } from '../arguments.js'
 import { exitCode } from '../exit-code.js'
@@ -50,7 +51,7 @@ async function countLetters(session: Session, topic: string, filter: Options): P
   const isMeant = selected(selectionOf(filter))
   const counts = new Map(Object.keys(views).map((view) => [view as View, new Map<string, number>()]))
   let [letters, cameBack, oldestAt, newestAt] = [0, 0, Infinity, -Infinity]
-  await readRecords(session, topic, await partsOf(session, topic, filter), (message) => {
+  await readRecords(session, rawTopic(topic), await partsOf(session, topic, filter), (message) => {
     const letter = letterOf(message)
     if (!isMeant(letter)) return
     const at = failedAtOf(letter, message.timestamp)

@@ -2,12 +2,12 @@ import type { Command } from 'commander'
 import { lagMonitor, type LagMonitor } from '../../lag/lag-monitor.js'
 import type { GroupLag, PartitionLag } from '../../lag/lag-report.js'
 import type { LagTrend } from '../../lag/trend.js'
+import { pause } from '../../runtime/pause.js'
 import { duration, gathered, wholeFrom } from '../arguments.js'
 import { exitCode, type ExitCode } from '../exit-code.js'
 import { momentText, timeText } from '../figures.js'
 import { clearScreen, type Paint, type Tone } from '../paint.js'
-import { printableJson } from '../printable.js'
-import { paintOf, type Report } from '../report.js'
+import { present, type Report } from '../report.js'
 import type { Execute, Session } from '../session.js'
 import { table, type Cell } from '../table.js'
 
@@ -31,7 +31,10 @@ export function addLag(program: Command, execute: Execute): void {
     .option('-w, --watch', 'look again and again, until ctrl-C')
     .option('--every <time>', 'how often --watch looks', duration, 5_000)
     .option('--looks <count>', 'how often --watch looks in all (default: until ctrl-C)', wholeFrom(1))
-    .action((groups: readonly string[], options: Options) => execute((session) => lagOf(session, groups, options)))
+    .action((groups: readonly string[], options: Options) =>
+      // Watching ends by ctrl-C, and with what the last look has found.
+      execute((session) => lagOf(session, groups, options), { endsItself: options.watch === true }),
+    )
 }
 
 /** Of how many looks a trend is told. With the usual pace: half a minute. */
@@ -43,11 +46,13 @@ async function lagOf(session: Session, named: readonly string[], options: Option
   const watched = groups.map((group) => ({ group, topics: options.topic }))
   const monitor = lagMonitor(messaging, { groups: watched, threshold: options.threshold, windowSize })
   const looks = options.watch ? (options.looks ?? Infinity) : 1
-  for (let look = 1; look < looks; look += 1) {
-    show(session, await lookOnce(monitor, session), options)
-    await messaging.clock.sleep(options.every, session.signal)
+  for (let look = 1; ; look += 1) {
+    const report = reportOf(await lookOnce(monitor, session), options)
+    if (look >= looks) return report
+    show(session, report)
+    await pause(messaging.clock, options.every, session.signal)
+    if (session.signal.aborted) return { ...report, follows: 'nothing' }
   }
-  return reportOf(await lookOnce(monitor, session), options)
 }
 
 function lookOnce(monitor: LagMonitor, session: Session): Promise<readonly GroupLag[]> {
@@ -62,15 +67,16 @@ async function consumerGroups(session: Session): Promise<readonly string[]> {
   return reading.map(({ groupId }) => groupId).sort()
 }
 
-/** One look of many: of data one line each. */
-function show({ terminal, json }: Session, groups: readonly GroupLag[], options: Options): void {
-  if (json) terminal.write(`${printableJson(groups)}\n`)
-  else terminal.write(`${terminal.isScreen ? clearScreen : ''}${reportOf(groups, options).text(paintOf(terminal))}\n`)
+/** On a screen each look is drawn over the one before. */
+function show({ terminal, json }: Session, report: Report): void {
+  if (terminal.isScreen && !json) terminal.write(clearScreen)
+  present(report, terminal, json)
 }
 
-function reportOf(groups: readonly GroupLag[], { threshold, partitions }: Options): Report {
+function reportOf(groups: readonly GroupLag[], { threshold, partitions, watch }: Options): Report {
   return {
     value: groups,
+    follows: watch ? 'line' : undefined,
     text: (paint) => {
       const [at] = groups.map((group) => momentText(group.at))
       const head = at === undefined ? '' : `${paint('quiet', at)}\n`

@@ -1,0 +1,51 @@
+import type { Command } from 'commander'
+import { thrownText } from '../../runtime/thrown.js'
+import { examine } from '../doctor/examine.js'
+import { diagnose, type Finding } from '../doctor/rules.js'
+import { exitCode } from '../exit-code.js'
+import type { Paint } from '../paint.js'
+import { printable } from '../printable.js'
+import type { Report } from '../report.js'
+import type { Execute, Session } from '../session.js'
+
+export function addDoctor(program: Command, execute: Execute): void {
+  program
+    .command('doctor')
+    .description('whether the cluster keeps what the profile promises; ends with 1 when anything is found')
+    .argument('[topics...]', 'default: those of tidemark.config.ts, else all topics')
+    .action((topics: readonly string[]) => execute((session) => examineAll(session, topics)))
+}
+
+async function examineAll(session: Session, topics: readonly string[]): Promise<Report> {
+  const { facts, unseen } = await examine(session, topics)
+  const findings = diagnose(facts)
+  const notSeen = unseen.map(({ what, error }) => ({ what, why: thrownText(error).message }))
+  const { profile } = facts
+  return {
+    value: { profile, topics: facts.topics.map(({ name }) => name), findings, unseen: notSeen },
+    text: (paint) =>
+      [
+        ...findings.map((finding) => findingText(paint, finding)),
+        ...notSeen.map(({ what, why }) => `${paint('warning', 'not seen')} ${printable(`${what}: ${why}`)}\n`),
+        summaryText(paint, findings, `${facts.topics.length} topic(s) under profile ${printable(profile)}`),
+      ].join('\n'),
+    exit: findings.length + notSeen.length === 0 ? exitCode.fine : exitCode.found,
+  }
+}
+
+function findingText(paint: Paint, { code, severity, subject, reason, fix }: Finding): string {
+  const tone = severity === 'error' ? 'bad' : 'warning'
+  return (
+    `${paint(tone, severity)} ${paint('title', code)} ${printable(subject)}\n` +
+    `  ${printable(reason)}\n  ${paint('quiet', 'mend:')} ${printable(fix)}\n`
+  )
+}
+
+function summaryText(paint: Paint, findings: readonly Finding[], looked: string): string {
+  const errors = findings.filter(({ severity }) => severity === 'error').length
+  const text =
+    findings.length === 0
+      ? paint('good', 'nothing found')
+      : `${errors} error(s), ${findings.length - errors} warning(s)`
+  return `Looked at ${looked}: ${text}.\n`
+}

@@ -1,0 +1,145 @@
+import { profileOf } from '../../config/define-profile.js'
+import type { TopicMetadata } from '../../connection/requests/metadata.js'
+import { lookAtGroups } from '../../lag/lag-look.js'
+import { lookAtCluster } from '../../operations/topic-view.js'
+import { isDelayTopicOf } from '../../topic/delay-topic-name.js'
+import type { TopicInFile } from '../config-file.js'
+import type { Session } from '../session.js'
+import { lateShare, type DoctorFacts, type ExaminedTopic, type LateGroup, type SideTopics } from './facts.js'
+
+/** What could not be looked at, and why; no rule says anything of it. */
+export interface Unseen {
+  readonly what: string
+  readonly error: unknown
+}
+
+export interface Examination {
+  readonly facts: DoctorFacts
+  readonly unseen: readonly Unseen[]
+}
+
+/** How often topics are asked for their settings at the same time. */
+const atOnce = 32
+
+/**
+ * Looks at topics: those named, else those of the file, else all that are not Kafka's own. What one may not look at is
+ * `unseen`; without an answer about the cluster and its topics it rejects.
+ */
+export async function examine(session: Session, named: readonly string[]): Promise<Examination> {
+  const { admin, clock } = await session.cluster()
+  const { messaging } = await session.settings()
+  const { topics: defined = [] } = await session.file()
+  const { name: profile, brokerNeeds: needs } = profileOf(messaging.profile ?? 'cp')
+  const unseen: Unseen[] = []
+  const seen = async <Value>(what: string, otherwise: Value, look: () => Promise<Value>): Promise<Value> => {
+    try {
+      return await look()
+    } catch (error) {
+      unseen.push({ what, error })
+      return otherwise
+    }
+  }
+  const deadline = clock.now() + session.call.timeoutMs
+  const [{ brokers }, cluster, described] = await Promise.all([
+    admin.describeCluster(session.call),
+    lookAtCluster({ admin, clock, signal: session.signal }, deadline),
+    admin.describeTopics(null, session.call),
+  ])
+  const wanted = wantedTopics(named, defined, described)
+  const there = described.filter(({ name }) => wanted.includes(name))
+  const topics: ExaminedTopic[] = []
+  for (let first = 0; first < there.length; first += atOnce) {
+    const looks = there.slice(first, first + atOnce).map(async (topic) => {
+      const configs = await seen(`settings of ${topic.name}`, null, () =>
+        admin.describeConfig('topic', topic.name, session.call),
+      )
+      return examined(topic, configs ?? new Map<string, string | null>())
+    })
+    topics.push(...(await Promise.all(looks)))
+  }
+  const [first] = brokers
+  const broker = await seen('settings of brokers', new Map<string, string | null>(), async () =>
+    first === undefined
+      ? new Map<string, string | null>()
+      : admin.describeConfig('broker', String(first.nodeId), session.call),
+  )
+  const late = await seen<readonly LateGroup[]>('groups', [], () => lateGroups(session, topics))
+  const racks = new Map(brokers.map(({ nodeId, rack }) => [nodeId, rack]))
+  const missing = wanted.filter((name) => !there.some((topic) => topic.name === name))
+  const sides = sidesOf(defined, topics)
+  return { facts: { profile, needs, cluster, racks, broker, topics, missing, sides, late }, unseen }
+}
+
+function wantedTopics(
+  named: readonly string[],
+  defined: readonly TopicInFile[],
+  described: readonly TopicMetadata[],
+): readonly string[] {
+  if (named.length > 0) return named
+  if (defined.length > 0) return defined.map(({ name }) => name)
+  return described.filter(({ isInternal }) => !isInternal).map(({ name }) => name)
+}
+
+function examined({ name, partitions }: TopicMetadata, configs: ExaminedTopic['configs']): ExaminedTopic {
+  return {
+    name,
+    replicas: partitions.map(({ replicas }) => replicas),
+    partitions: partitions.map(({ leader, isr }) => ({ leader, isr })),
+    configs,
+  }
+}
+
+const deadLetterEnding = /[._-](dlq|dlt)$/i
+const units: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }
+
+/** By `deadLettersOf` of the file, and by names: `orders.dlq` and `orders.retry.billing.10m` belong to `orders`. */
+function sidesOf(defined: readonly TopicInFile[], topics: readonly ExaminedTopic[]): readonly SideTopics[] {
+  const names = [...new Set([...topics.map(({ name }) => name), ...defined.map(({ name }) => name)])]
+  return names.flatMap((source): SideTopics[] => {
+    const byFile = defined.find(({ deadLettersOf }) => deadLettersOf === source)?.name
+    const byName = names.find((name) => deadLetterEnding.test(name) && name.replace(deadLetterEnding, '') === source)
+    const deadLetter = byFile ?? byName ?? null
+    const delayTopics = names
+      .filter((name) => isDelayTopicOf(source, name))
+      .map((topic) => ({ topic, source, delayMs: delayOf(topic) }))
+    return deadLetter === null && delayTopics.length === 0 ? [] : [{ source, deadLetter, delayTopics }]
+  })
+}
+
+function delayOf(topic: string): number {
+  const [, number, unit] = /\.(\d+)(ms|s|m|h|d)$/.exec(topic) ?? []
+  return Number(number) * (units[unit as string] ?? Number.NaN)
+}
+
+/** Groups that have not read what is older than most of what a topic keeps; of deleted records nobody can tell any more. */
+async function lateGroups(session: Session, topics: readonly ExaminedTopic[]): Promise<readonly LateGroup[]> {
+  const { admin, clock } = await session.cluster()
+  const listed = await admin.listGroups(session.call)
+  const groups = listed.filter(({ type }) => type !== 'share').map(({ groupId }) => ({ group: groupId }))
+  const seen = await lookAtGroups(admin, groups, () => session.call.timeoutMs)
+  const retention = new Map(topics.map(({ name, configs }) => [name, Number(configs.get('retention.ms') ?? -1)]))
+  const behind = seen.flatMap(({ group, partitions }) =>
+    partitions.flatMap(({ topic, partition, committed, end }) => {
+      const retentionMs = retention.get(topic) ?? -1
+      return committed === null || committed >= end || retentionMs <= 0
+        ? []
+        : [{ group, topic, partition, committed, retentionMs }]
+    }),
+  )
+  const now = clock.wallTime()
+  const byRetention = new Map<number, typeof behind>(behind.map(({ retentionMs }) => [retentionMs, []]))
+  for (const place of behind) byRetention.get(place.retentionMs)?.push(place)
+  const late = new Map<string, LateGroup & { readonly partitions: number[] }>()
+  for (const [retentionMs, places] of byRetention) {
+    const timestamp = Math.max(0, Math.round(now - retentionMs * lateShare))
+    const young = await admin.listOffsets(places, { timestamp }, session.call)
+    for (const [index, { group, topic, partition, committed }] of places.entries()) {
+      if (committed >= (young[index] as number)) continue
+      const key = JSON.stringify([group, topic])
+      const one = late.get(key) ?? { group, topic, partitions: [], retentionMs }
+      one.partitions.push(partition)
+      late.set(key, one)
+    }
+  }
+  return [...late.values()]
+}

@@ -1,0 +1,59 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, it } from 'vitest'
+import { temporaryFolder } from '../../support/temporary-folder.js'
+import { put } from '../consumer/simulated.js'
+import { billing, tidemark } from './command-line.js'
+
+it('shows the last records of each partition, as lines or as data', async () => {
+  const cluster = await billing()
+  const { exit, out } = await tidemark(cluster, 'tail orders -n 3 --partition 0')
+  expect([exit, out]).toEqual([
+    0,
+    ['1970-01-01T00:00:00Z 0@5 a-5 a-5', '1970-01-01T00:00:00Z 0@6 a-6 a-6\n'].join('\n'),
+  ])
+  const lines = (await tidemark(cluster, 'tail orders --json --headers')).out.trimEnd().split('\n')
+  expect(lines).toHaveLength(10)
+  expect(JSON.parse(lines.find((line) => line.includes('b-1')) as string)).toEqual({
+    topic: 'orders',
+    partition: 1,
+    offset: 1,
+    timestamp: 0,
+    key: 'b-1',
+    value: 'b-1',
+    headers: [],
+  })
+  await cluster.close()
+})
+
+it('goes on with what comes until it is interrupted, which is its end in order', async () => {
+  const cluster = await billing()
+  const stop = new AbortController()
+  const seen: string[] = []
+  const onOut = (text: string) => {
+    seen.push(text.trimEnd().split(' ').at(-1) as string)
+    if (text.includes('a-6')) put(cluster, ['new\u001b[2J'], 'orders', 0)
+    if (text.includes('new')) stop.abort()
+  }
+  const { exit, err } = await tidemark(cluster, 'tail orders -f -n 2 --partition 0', { onOut, signal: stop.signal })
+  expect([exit, err]).toEqual([0, ''])
+  expect(seen).toEqual(['a-6', 'new\\u001b[2J'])
+  await cluster.close()
+})
+
+it('decodes by the definition of the topic, and shows what cannot be decoded', async () => {
+  const cluster = await billing()
+  put(cluster, ['{"id":7}'], 'orders', 1)
+  const directory = temporaryFolder('cli-tail')
+  const value = '{ name: "json", encode: () => null, decode: (bytes) => JSON.parse(bytes.toString()) }'
+  const file = join(directory, 'topics.mjs')
+  writeFileSync(file, `export default { topics: [{ name: 'orders', value: ${value} }] }`)
+  const { out } = await tidemark(cluster, 'tail orders -n 4 --partition 1 --json --config topics.mjs', { directory })
+  const records = out
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Readonly<Record<string, unknown>>)
+  expect(records.at(-1)).toMatchObject({ value: { id: 7 } })
+  expect(records[0]).toMatchObject({ value: 'b-2', undecodable: expect.stringContaining('JSON') })
+  await cluster.close()
+})
