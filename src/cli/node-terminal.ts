@@ -20,8 +20,10 @@ export function nodeTerminal(environment: Environment): Terminal {
     },
     async ask(question, signal) {
       const lines = createInterface({ input: stdin, output: stderr })
+      // Whoever ends the input instead of an answer has not said yes.
+      const ended = new Promise<string>((resolve) => lines.once('close', () => resolve('')))
       try {
-        return await lines.question(question, { signal })
+        return await Promise.race([lines.question(question, { signal }), ended])
       } finally {
         lines.close()
       }

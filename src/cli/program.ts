@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import { SOFTWARE } from '../wire/apis/api-versions.js'
 import { duration } from './arguments.js'
 import { addConfig } from './commands/config.js'
 import { addDlq } from './commands/dlq.js'
@@ -34,6 +35,7 @@ export function programOf(terminal: Terminal, execute: Execute): Command {
       getErrHasColors: () => false,
     })
     .description('Looks after Kafka clusters, topics, groups and dead letters')
+    .version(SOFTWARE.version)
     .exitOverride()
     .showHelpAfterError('(tidemark --help, or tidemark <command> --help, tells more)')
     .option('-b, --brokers <list>', 'brokers to begin with: host:port, separated by commas')

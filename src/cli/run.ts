@@ -7,15 +7,21 @@ import { printableJson, printableLines } from './printable.js'
 import { programOf } from './program.js'
 import { present } from './report.js'
 import { Session, type GlobalFlags } from './session.js'
+import type { Terminal } from './terminal.js'
 import type { World } from './world.js'
+import { WrongUse } from './wrong-use.js'
 
 /**
  * Runs one command line, without the names of Node and of the script. Resolves to what the process is to end with; never
  * rejects.
  */
 export async function run(words: readonly string[], world: World): Promise<ExitCode> {
+  const { terminal } = world
+  const json = words.includes('--json')
   let exit: ExitCode = exitCode.fine
-  const program = programOf(world.terminal, async (work, { endsItself } = { endsItself: false }) => {
+  // As data an error is told once, and here.
+  const told: Terminal = json ? { ...terminal, writeError: () => undefined } : terminal
+  const program = programOf(told, async (work, { endsItself } = { endsItself: false }) => {
     const session = new Session(world, program.opts<GlobalFlags>())
     try {
       const working = work(session)
@@ -29,9 +35,12 @@ export async function run(words: readonly string[], world: World): Promise<ExitC
     await program.parseAsync(words, { from: 'user' })
     return exit
   } catch (error) {
-    // It has written what it has to say.
-    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCode.fine : exitCode.wrongUse
-    return tell(error, world, words.includes('--json'))
+    if (error instanceof CommanderError) {
+      if (error.exitCode === 0) return exitCode.fine
+      // Without `json` it has said so, with a hint.
+      return json ? tell(new WrongUse(error.message), world, json) : exitCode.wrongUse
+    }
+    return tell(error, world, json)
   }
 }
 

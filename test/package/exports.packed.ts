@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { projectRoot } from '../support/source-tree.js'
@@ -75,6 +76,26 @@ describe('the packed package', () => {
       }
       await messaging.close()`
     expect(run('node', ['--input-type=module', '-e', program], without)).toBe('true\ntrue\ntrue\n')
+  })
+
+  it('brings a command that needs none of the libraries it is made with, and their licences', () => {
+    const without = temporaryFolder('package-command')
+    install(tarball, without, ['zod', 'fzstd', '@standard-schema/spec'])
+    for (const library of ['commander', 'cli-table3']) {
+      expect(existsSync(join(without, 'node_modules', library)), library).toBe(false)
+    }
+    const command = join(without, 'node_modules/.bin/tidemark')
+    const { version } = JSON.parse(readFileSync(join(projectRoot, 'package.json'), 'utf8')) as { version: string }
+    expect(run(command, ['--version'], without)).toBe(`${version}\n`)
+    expect(run(command, ['plan', '--rate', '100', '--size', '1kB', '--retention', '1d'], without)).toContain('brokers')
+    const unreachable = spawnSync(command, ['group', 'list', '--brokers', '127.0.0.1:1'], { cwd: without })
+    expect([unreachable.status, String(unreachable.stderr)]).toEqual([
+      4,
+      expect.stringContaining('npm install kafkajs'),
+    ])
+    const licences = readFileSync(join(without, 'node_modules/tidemark/dist/cli/LICENSES.txt'), 'utf8')
+    expect(licences).toMatch(/^commander .+ \(MIT\)$/m)
+    expect(licences).toMatch(/^cli-table3 .+ \(MIT\)$/m)
   })
 
   it('has types that resolve from every module system', () => {

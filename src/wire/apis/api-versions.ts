@@ -2,7 +2,7 @@ import type { ApiVersionsAnswer, FinalizedFeature } from '../../connection/reque
 import type { ApiCodec } from './codec.js'
 
 /** What brokers show of their clients, so that operators know whom an upgrade concerns. */
-const SOFTWARE = { name: 'tidemark', version: '0.1.0' } as const
+export const SOFTWARE = { name: 'tidemark', version: '0.1.0' } as const
 
 /** Tagged fields of the answer. Tag 0 is what each broker could do, which decides nothing. */
 const FINALIZED_EPOCH = 1

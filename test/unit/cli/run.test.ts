@@ -44,6 +44,21 @@ it('ends with 3 when the cluster does not answer in time, with the error as data
   await cluster.close()
 })
 
+it('tells wrong arguments as data too, and its version', async () => {
+  const cluster = createMemoryCluster()
+  const wrong = await tidemark(cluster, 'group list --json --timeout 5')
+  expect([wrong.exit, wrong.out]).toEqual([2, ''])
+  expect(JSON.parse(wrong.err)).toMatchObject({
+    error: { code: 'wrong-use', message: expect.stringContaining('500ms') },
+  })
+  expect(await tidemark(cluster, '--version')).toMatchObject({
+    exit: 0,
+    out: expect.stringMatching(/^\d+\.\d+\.\d+\n$/),
+  })
+  expect(await tidemark(cluster, 'group --help')).toMatchObject({ exit: 0, err: '' })
+  await cluster.close()
+})
+
 it('ends with 130 as soon as it is interrupted', async () => {
   const cluster = createMemoryCluster({ latencyMs: 60_000 })
   const stop = new AbortController()
