@@ -84,7 +84,9 @@ export async function readRecords<Value>(
     await reader.start(session.call)
     let [before, movedAt] = [-1, clock.now()]
     for (;;) {
-      const settled = new Map(reader.facts().partitions.map((one) => [one.partition, one.settled]))
+      const { partitions } = reader.facts()
+      for (const { stoppedBy } of partitions) if (stoppedBy !== null) throw stoppedBy
+      const settled = new Map(partitions.map((one) => [one.partition, one.settled]))
       const left = [...wanted.values()].filter(({ partition, to }) => (settled.get(partition) ?? 0) < to)
       if (left.length === 0) return
       const sum = [...settled.values()].reduce((total, offset) => total + offset, 0)
@@ -100,5 +102,8 @@ export async function readRecords<Value>(
 
 function stuck(topic: string, left: readonly PartToRead[]): TimeoutError {
   const partitions = left.map(({ partition }) => partition).join(', ')
-  return new TimeoutError('not-read', `no record of partition(s) ${partitions} of ${topic} came in time`)
+  return new TimeoutError(
+    'not-read',
+    `no record of partition(s) ${partitions} of ${topic} came in time; look at them with tidemark doctor`,
+  )
 }

@@ -41,6 +41,15 @@ it('goes on with what comes until it is interrupted, which is its end in order',
   await cluster.close()
 })
 
+it('ends with 3 when no record comes, instead of waiting for ever', async () => {
+  const cluster = await billing()
+  const held = cluster.faults.holdRequest({ api: 'fetch' })
+  const { exit, out } = await tidemark(cluster, 'tail orders --partition 0 --timeout 100ms')
+  expect([exit, out]).toEqual([3, ''])
+  held.release()
+  await cluster.close()
+})
+
 it('decodes by the definition of the topic, and shows what cannot be decoded', async () => {
   const cluster = await billing()
   put(cluster, ['{"id":7}'], 'orders', 1)
