@@ -9,8 +9,6 @@ export default defineConfig({
   splitting: false,
   // What is bundled, for build/cli-licences.ts.
   metafile: true,
-  // Wanted by cli-table3 for colours, which we put in ourselves.
-  external: ['@colors/colors'],
   // Libraries in CommonJS ask for modules of Node so.
   banner: {
     js: "import { createRequire as requireOf } from 'node:module'\nconst require = requireOf(import.meta.url)",

@@ -1,4 +1,4 @@
-import Table from 'cli-table3'
+import stringWidth from 'string-width'
 import type { Paint, Tone } from './paint.js'
 import { printable } from './printable.js'
 
@@ -7,14 +7,10 @@ export type Cell = string | number | null | { readonly text: string; readonly to
 
 const none = '-'
 
-/** No lines between columns, so that other programs can cut the table up too. */
-const noBorders = {
-  ...{ top: '', 'top-mid': '', 'top-left': '', 'top-right': '' },
-  ...{ bottom: '', 'bottom-mid': '', 'bottom-left': '', 'bottom-right': '' },
-  ...{ left: '', 'left-mid': '', mid: '', 'mid-mid': '', right: '', 'right-mid': '', middle: '' },
-}
+/** Between columns. No lines, so that other programs can cut the table up too. */
+const gap = '  '
 
-/** A table with its titles, or `empty` where there are no rows. */
+/** A table with its titles, or `empty` where there are no rows. Takes time by the number of its cells, and no more. */
 export function table(
   paint: Paint,
   titles: readonly string[],
@@ -22,15 +18,35 @@ export function table(
   empty: string,
 ): string {
   if (rows.length === 0) return `${paint('quiet', empty)}\n`
-  const shown = new Table({
-    head: titles.map((title) => paint('title', title)),
-    chars: noBorders,
-    style: { head: [], border: [], 'padding-left': 0, 'padding-right': 2 },
-    colAligns: titles.map((_, column) => (rows.every((row) => isNumeric(row[column])) ? 'right' : 'left')),
+  const head = titles.map((text): ShownCell => ({ text, tone: 'title' }))
+  const shown = [head, ...rows.map((row) => row.map(shownCell))]
+  const columns = titles.map((_, column) => ({
+    isRight: rows.every((row) => isNumeric(row[column])),
+    width: shown.reduce((most, row) => Math.max(most, widthOf(row[column]?.text ?? '')), 0),
+  }))
+  return shown.map((row) => `${lineOf(paint, row, columns)}\n`).join('')
+}
+
+interface Column {
+  readonly isRight: boolean
+  readonly width: number
+}
+
+function lineOf(paint: Paint, row: readonly ShownCell[], columns: readonly Column[]): string {
+  const cells = row.map(({ text, tone }, index) => {
+    const { isRight, width } = columns[index] as Column
+    const space = ' '.repeat(width - widthOf(text))
+    return isRight ? `${space}${paint(tone, text)}` : `${paint(tone, text)}${index === row.length - 1 ? '' : space}`
   })
-  for (const row of rows) shown.push(row.map((cell) => textOf(paint, cell)))
-  const lines = shown.toString().split('\n')
-  return `${lines.map((line) => line.trimEnd()).join('\n')}\n`
+  return cells.join(gap)
+}
+
+// Most is; to measure any other text takes a hundred times as long.
+const plainText = /^[ -~]*$/
+
+/** In columns of a terminal, where a letter may be none or two wide. */
+function widthOf(text: string): number {
+  return plainText.test(text) ? text.length : stringWidth(text)
 }
 
 /** Names before what they name, one a line. */
@@ -43,9 +59,20 @@ function isNumeric(cell: Cell | undefined): boolean {
   return typeof cell === 'number' || cell === null
 }
 
+interface ShownCell {
+  readonly text: string
+  readonly tone: Tone
+}
+
+/** Without what a terminal would carry out. */
+function shownCell(cell: Cell): ShownCell {
+  if (cell === null || cell === '') return { text: none, tone: 'plain' }
+  if (typeof cell === 'number') return { text: cell.toLocaleString('en-US'), tone: 'plain' }
+  if (typeof cell === 'string') return { text: printable(cell), tone: 'plain' }
+  return { text: printable(cell.text), tone: cell.tone }
+}
+
 function textOf(paint: Paint, cell: Cell): string {
-  if (cell === null || cell === '') return none
-  if (typeof cell === 'number') return cell.toLocaleString('en-US')
-  if (typeof cell === 'string') return printable(cell)
-  return paint(cell.tone, printable(cell.text))
+  const { text, tone } = shownCell(cell)
+  return paint(tone, text)
 }

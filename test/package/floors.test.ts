@@ -94,7 +94,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   '@opentelemetry/api': ['opentelemetry/', 'opentelemetry.ts'],
   '@smithy/signature-v4': ['auth/'],
   commander: ['cli/'],
-  'cli-table3': ['cli/'],
+  'string-width': ['cli/'],
 }
 
 function home(building: string, file: string): { floor: number; unit: string } {

@@ -3,9 +3,11 @@ import { join } from 'node:path'
 import type { Command } from 'commander'
 import { createMemoryCluster } from 'tidemark/memory'
 import { expect, it } from 'vitest'
+import { withoutColours } from '../../../src/cli/paint.js'
 import { printable, printableJson } from '../../../src/cli/printable.js'
 import { programOf } from '../../../src/cli/program.js'
 import { settingsOf } from '../../../src/cli/settings.js'
+import { table } from '../../../src/cli/table.js'
 import type { Terminal } from '../../../src/cli/terminal.js'
 import { temporaryFolder } from '../../support/temporary-folder.js'
 import { billing, tidemark } from './command-line.js'
@@ -24,6 +26,25 @@ it('prints what comes from outside so that a terminal carries out none of it', a
   expect(printable('grün 東京 🙂')).toBe('grün 東京 🙂')
   expect(JSON.parse(printableJson({ a: '\u0085\u2028\ufeff"\\' }))).toEqual({ a: '\u0085\u2028\ufeff"\\' })
   await cluster.close()
+})
+
+it('lines columns up under letters of any width, and takes no longer for each row of many', () => {
+  const lines = table(
+    withoutColours,
+    ['NAME', 'COUNT', 'X'],
+    [
+      ['東京', 1_000, 'a'],
+      ['é', null, 'b'],
+      ['\u001b', 7, 'c'],
+    ],
+    '',
+  ).split('\n')
+  expect(lines).toEqual(['NAME    COUNT  X', '東京    1,000  a', 'é           -  b', '\\u001b      7  c', ''])
+  const rows = Array.from({ length: 20_000 }, (_, index) => [`group-${index % 20}`, 'orders', index])
+  const begun = process.cpuUsage()
+  expect(table(withoutColours, ['GROUP', 'TOPIC', 'PARTITION'], rows, '').split('\n')).toHaveLength(20_002)
+  // A layout that compares each row with all others takes a minute.
+  expect(process.cpuUsage(begun).user / 1_000).toBeLessThan(5_000)
 })
 
 it('has colours on a screen alone', async () => {
