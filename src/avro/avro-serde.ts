@@ -3,7 +3,7 @@ import { ConfigError } from '../errors.js'
 import { RegisteredId } from '../registry/registered-id.js'
 import type { RegisteredSchema, SchemaRegistry } from '../registry/schema.js'
 import type { SchemaCache } from '../registry/schema-cache.js'
-import { subjectOf, type SubjectStrategy } from '../registry/subject.js'
+import { subjectOf, type RecordPart, type SubjectStrategy } from '../registry/subject.js'
 import { noId, prefixBytes, putSchemaId, schemaIdOf } from '../registry/wire-format.js'
 import type { SchemaCheck } from '../serde/schema-check.js'
 import { SerdeError, type ValueIssue } from '../serde/serde-error.js'
@@ -37,40 +37,42 @@ let scratch: Buffer | null = Buffer.allocUnsafe(4_096)
 export class AvroSerde implements Serde<unknown> {
   readonly name = 'avro'
   readonly #parts: AvroParts
+  readonly #part: RecordPart
   readonly reading: Reading
   readonly writing: RegisteredId | undefined
 
-  constructor(parts: AvroParts, topic: string | null) {
+  constructor(parts: AvroParts, topic: string | null, part: RecordPart = 'value') {
     this.#parts = parts
+    this.#part = part
     this.reading = { missing: (bytes) => this.#missing(bytes) }
-    this.writing = topic === null ? undefined : idFor(parts, topic)
+    this.writing = topic === null ? undefined : idFor(parts, topic, part)
   }
 
-  ofTopic = (topic: string): AvroSerde => new AvroSerde(this.#parts, topic)
+  ofTopic = (topic: string, part?: RecordPart): AvroSerde => new AvroSerde(this.#parts, topic, part)
 
   encode(value: unknown): Buffer {
     const { writes, check } = this.#parts
     if (writes === null) throw cannotWrite()
-    if (value === null && writes.type.typeName === 'record') throw needsNullable('a value')
+    if (value === null && writes.type.typeName === 'record') throw this.#noNull('a value')
     if (this.writing === undefined) throw noTopic()
     if (check !== null) check(value, 'written')
-    const bytes = bytesOf(writes.type, value)
+    const bytes = bytesOf(writes.type, value, this.#part)
     putSchemaId(bytes, this.writing.isReady ? this.writing.id : noId)
     return bytes
   }
 
   decode(bytes: Buffer | null, onChanged?: (issue: ValueIssue) => void): unknown {
     const { readers, check, otherwise } = this.#parts
-    if (bytes === null) throw needsNullable('bytes')
+    if (bytes === null) throw this.#noNull('bytes')
     const id = schemaIdOf(bytes)
     if (id === null) {
       if (otherwise !== null) return otherwise.decode(bytes, onChanged)
-      throw new SerdeError('malformed', noPrefix(bytes))
+      throw new SerdeError('malformed', noPrefix(bytes, this.#part))
     }
     const known = readers.get(id)
     if (known === null) throw notLoaded(id)
     if (known.kind === 'refused') throw known.error
-    const value = readBy(known.reader, bytes, id)
+    const value = readBy(known.reader, bytes, id, this.#part)
     return check === null ? value : check(value, 'read')
   }
 
@@ -78,11 +80,19 @@ export class AvroSerde implements Serde<unknown> {
     const id = bytes === null ? null : schemaIdOf(bytes)
     const { readers } = this.#parts
     if (id === null || readers.get(id) !== null) return null
-    return { what: `schema ${id}`, load: () => readers.load(id) }
+    return { what: this.#part === 'key' ? `schema ${id} of a key` : `schema ${id}`, load: () => readers.load(id) }
+  }
+
+  #noNull(what: string): SerdeError {
+    return this.#part === 'key' ? noKey() : needsNullable(what)
   }
 }
 
-function idFor({ writes, registry, subject, register }: AvroParts, topic: string): RegisteredId | undefined {
+function idFor(
+  { writes, registry, subject, register }: AvroParts,
+  topic: string,
+  part: RecordPart,
+): RegisteredId | undefined {
   if (writes === null) return undefined
   const record = writes.type.name ?? null
   if (record === null && (subject === 'record' || subject === 'topic-record')) {
@@ -94,11 +104,11 @@ function idFor({ writes, registry, subject, register }: AvroParts, topic: string
       },
     ])
   }
-  const name = subjectOf(subject, topic, 'value', record)
-  return new RegisteredId({ registry, subject: name, schema: writes.schema, register })
+  const name = subjectOf(subject, topic, part, record)
+  return new RegisteredId({ registry, subject: name, part, schema: writes.schema, register })
 }
 
-function bytesOf(type: avsc.Type, value: unknown): Buffer {
+function bytesOf(type: avsc.Type, value: unknown, part: RecordPart): Buffer {
   // What is encoded may run code of its own, which may encode too.
   let room = scratch ?? Buffer.allocUnsafe(4_096)
   scratch = null
@@ -110,7 +120,7 @@ function bytesOf(type: avsc.Type, value: unknown): Buffer {
     }
     return Buffer.from(room.subarray(0, end))
   } catch (cause) {
-    throw refusedValue(type, value, cause)
+    throw refusedValue(type, value, cause, part)
   } finally {
     if (room.length <= mostScratch) scratch = room
   }
@@ -119,12 +129,12 @@ function bytesOf(type: avsc.Type, value: unknown): Buffer {
 /** One large value must not hold its room for good. */
 const mostScratch = 1_048_576
 
-function readBy(reader: ReadBytes, bytes: Buffer, id: number): unknown {
+function readBy(reader: ReadBytes, bytes: Buffer, id: number, part: RecordPart): unknown {
   try {
     return reader(bytes)
   } catch (cause) {
     if (cause instanceof SerdeError)
-      throw new SerdeError('malformed', `a value of schema ${id} has no place here: ${cause.message}`)
+      throw new SerdeError('malformed', `a ${part} of schema ${id} has no place here: ${cause.message}`)
     // What avsc throws may quote the value.
     const error = new SerdeError(
       'malformed',
@@ -135,10 +145,10 @@ function readBy(reader: ReadBytes, bytes: Buffer, id: number): unknown {
   }
 }
 
-function noPrefix(bytes: Buffer): string {
+function noPrefix(bytes: Buffer, part: RecordPart): string {
   const came = bytes.length < prefixBytes ? `are ${bytes.length} bytes` : `begin with byte ${bytes[0]}`
   return (
-    `the value names no schema: it would begin with a zero byte and the id of one, but its bytes ${came}; ` +
+    `the ${part} names no schema: it would begin with a zero byte and the id of one, but its bytes ${came}; ` +
     'if the topic has records of before, say how they are read: otherwise: json(…)'
   )
 }
@@ -159,6 +169,10 @@ function noTopic(): SerdeError {
     'refused',
     'this avro() belongs to no topic, so the subject of its schema is not known; give it to defineTopic, or take ofTopic(name) of it',
   )
+}
+
+function noKey(): SerdeError {
+  return new SerdeError('refused', 'there is no key: null; look whether there is one before it is read or written')
 }
 
 function needsNullable(what: string): SerdeError {

@@ -1,15 +1,16 @@
 import type avsc from 'avsc'
+import type { RecordPart } from '../registry/subject.js'
 import { describeType, SerdeError, type ValueIssue } from '../serde/serde-error.js'
 
 /** A message with more lines than this helps nobody. */
 const mostIssues = 10
 
 /** What avsc throws quotes the value; this tells places and types alone. */
-export function refusedValue(type: avsc.Type, value: unknown, cause: unknown): SerdeError {
+export function refusedValue(type: avsc.Type, value: unknown, cause: unknown, part: RecordPart): SerdeError {
   const issues = issuesOf(type, value)
-  const lines = issues.map(({ path, message }) => `${path === '' ? 'the value' : path}: ${message}`)
+  const lines = issues.map(({ path, message }) => `${path === '' ? `the ${part}` : path}: ${message}`)
   const problem = lines.length > 0 ? lines.join('; ') : `it is ${describeType(value)}`
-  const error = new SerdeError('refused', `the value does not fit its Avro schema: ${problem}`, issues)
+  const error = new SerdeError('refused', `the ${part} does not fit its Avro schema: ${problem}`, issues)
   error.cause = cause
   return error
 }

@@ -4,7 +4,7 @@ import { flag, optionIssues, withMethods, type Rules } from '../input/option-rul
 import { isRecord } from '../input/shapes.js'
 import { RegisteredId } from '../registry/registered-id.js'
 import type { RegisteredSchema, SchemaRegistry } from '../registry/schema.js'
-import { subjectOf, type SubjectStrategy } from '../registry/subject.js'
+import { subjectOf, type RecordPart, type SubjectStrategy } from '../registry/subject.js'
 import { noId, prefixBytes, putSchemaId, schemaIdOf } from '../registry/wire-format.js'
 import { json } from '../serde/json.js'
 import { SerdeError, type ValueIssue } from '../serde/serde-error.js'
@@ -70,13 +70,13 @@ class JsonSchemaSerde implements Serde<unknown> {
   readonly #options: JsonSchemaOptions
   readonly #json: Serde<unknown>
 
-  constructor(options: JsonSchemaOptions, topic: string | null) {
+  constructor(options: JsonSchemaOptions, topic: string | null, part: RecordPart = 'value') {
     this.#options = options
     this.#json = options.check === undefined ? json() : json(options.check)
-    this.writing = topic === null ? undefined : idFor(options, topic)
+    this.writing = topic === null ? undefined : idFor(options, topic, part)
   }
 
-  ofTopic = (topic: string): JsonSchemaSerde => new JsonSchemaSerde(this.#options, topic)
+  ofTopic = (topic: string, part?: RecordPart): JsonSchemaSerde => new JsonSchemaSerde(this.#options, topic, part)
 
   encode(value: unknown): Buffer {
     const { writing } = this
@@ -105,7 +105,11 @@ class JsonSchemaSerde implements Serde<unknown> {
   }
 }
 
-function idFor({ registry, schema, subject = 'topic', register = true }: JsonSchemaOptions, topic: string) {
+function idFor(
+  { registry, schema, subject = 'topic', register = true }: JsonSchemaOptions,
+  topic: string,
+  part: RecordPart,
+): RegisteredId | undefined {
   const text = schema === undefined ? null : schemaText(schema)
   if (text === null) return undefined
   const { title } = JSON.parse(text) as { title?: unknown }
@@ -113,8 +117,8 @@ function idFor({ registry, schema, subject = 'topic', register = true }: JsonSch
   if (record === null && (subject === 'record' || subject === 'topic-record'))
     throw new ConfigError('jsonSchema()', [noTitle])
   const registered: RegisteredSchema = { schema: text, schemaType: 'JSON', references: [] }
-  const name = subjectOf(subject, topic, 'value', record)
-  return new RegisteredId({ registry, subject: name, schema: registered, register })
+  const name = subjectOf(subject, topic, part, record)
+  return new RegisteredId({ registry, subject: name, part, schema: registered, register })
 }
 
 /** `null` when it is none. */

@@ -5,13 +5,16 @@ import { timeLimit } from '../input/option-rules.js'
 import { isUnicode } from '../input/shapes.js'
 import { encodeHeaders, tdHeader, textHeader, type HeadersInput } from '../message/headers.js'
 import { noHeaders, type Header, type OutgoingRecord } from '../message/record.js'
-import { keyBytes, type Key } from '../topic/key.js'
+import { keyBySerde, keyBytes, type Key } from '../topic/key.js'
 import type { Topic } from '../topic/topic.js'
 import { givenUpError, type SendLimitOptions } from './send-limit.js'
 
 /** What a single send may say about its record. */
 export interface SendOptions extends SendLimitOptions {
-  /** Instead of the topic's own key: text as UTF-8, numbers as decimal text, bytes as they are, `null` for none. */
+  /**
+   * Instead of the topic's own key: text as UTF-8, numbers as decimal text, or both as its `keySerde` writes them; bytes as they
+   * are (`message.key`, `topic.keySerde.encode(…)`), `null` for none.
+   */
   readonly key?: Key | null | undefined
   /** In order; names may repeat when given as pairs. */
   readonly headers?: HeadersInput | undefined
@@ -151,7 +154,9 @@ function encodeTopicKey<Value>(topic: Topic<Value>, value: Value): Buffer | null
 function encodeKey(topic: Topic, key: unknown): Buffer | null {
   if (key === null) return null
   try {
-    return keyBytes(key, 'the key option')
+    const { keySerde } = topic
+    if (keySerde === undefined || key instanceof Uint8Array) return keyBytes(key, 'the key option')
+    return keyBySerde(keySerde, key, 'the key option')
   } catch (cause) {
     throw refuse('invalid-key', topic.name, `a send to ${topic.name}: ${cannotBe('used', cause)}`, cause)
   }

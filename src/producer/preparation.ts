@@ -4,31 +4,38 @@ import { exponential, type Backoff } from '../runtime/backoff.js'
 import type { Runtime } from '../runtime/runtime.js'
 import { thrownName } from '../runtime/thrown.js'
 import { withinDeadline } from '../runtime/within-deadline.js'
+import type { Serde } from '../serde/serde.js'
 import type { Topic } from '../topic/topic.js'
 import { refuse } from './outgoing-record.js'
 
-/** Does its value say all that it must, or can that be put in? */
-export function canBeWhole(topic: Topic, { value }: OutgoingRecord): boolean {
-  return value === null || (topic.value.writing?.isReady ?? true)
+/** Do its value and key say all that they must, or can that be put in? */
+export function canBeWhole({ value: serde, keySerde }: Topic, { key, value }: OutgoingRecord): boolean {
+  if (value !== null && serde.writing?.isReady === false) return false
+  return keySerde === undefined || key === null || keySerde.writing?.isReady !== false
 }
 
-/** Puts into the value what its serde did not know when it made it. Throws `SendError` `not-stored`. */
-export function makeWhole(topic: Topic, { value }: OutgoingRecord): void {
-  const { writing } = topic.value
-  if (value === null || writing === undefined) return
-  if (!writing.isReady) throw notReady(topic, undefined)
+/** Puts into value and key what their serdes did not know when they made them. Throws `SendError` `not-stored`. */
+export function makeWhole(topic: Topic, { key, value }: OutgoingRecord): void {
+  if (value !== null && topic.value.writing !== undefined) complete(topic, topic.value, value)
+  if (topic.keySerde !== undefined && key !== null) complete(topic, topic.keySerde, key)
+}
+
+function complete(topic: Topic, serde: Serde<unknown>, bytes: Buffer): void {
+  const { writing } = serde
+  if (writing === undefined) return
+  if (!writing.isReady) throw notReady(topic, serde, undefined)
   try {
-    writing.complete(value)
+    writing.complete(bytes)
   } catch (cause) {
-    const message = `serde ${topic.value.name} of topic ${topic.name} threw ${thrownName(cause)} when it completed its bytes`
-    throw refuse('invalid-value', topic.name, message, cause)
+    const message = `serde ${serde.name} of topic ${topic.name} threw ${thrownName(cause)} when it completed its bytes`
+    throw refuse(serde === topic.value ? 'invalid-value' : 'invalid-key', topic.name, message, cause)
   }
 }
 
 const again: Backoff = exponential({ initialMs: 200, maxMs: 2_000 })
 
 /**
- * Waits until its serde knows what its bytes must say. What may end well is asked for again until the deadline, as a topic
+ * Waits until its serdes know what their bytes must say. What may end well is asked for again until the deadline, as a topic
  * is. Throws `SendError` `not-stored`.
  *
  * @param deadline by `clock.now()`
@@ -36,13 +43,25 @@ const again: Backoff = exponential({ initialMs: 200, maxMs: 2_000 })
  */
 export async function prepareToWrite(
   topic: Topic,
-  { clock, random }: Runtime,
+  runtime: Runtime,
   deadline: number,
   isWanted: () => boolean = () => true,
 ): Promise<void> {
-  const { writing } = topic.value
+  // That of keys first: tombstones need no other.
+  if (topic.keySerde !== undefined) await prepareSerde(topic, topic.keySerde, runtime, deadline, isWanted)
+  await prepareSerde(topic, topic.value, runtime, deadline, isWanted)
+}
+
+async function prepareSerde(
+  topic: Topic,
+  serde: Serde<unknown>,
+  { clock, random }: Runtime,
+  deadline: number,
+  isWanted: () => boolean,
+): Promise<void> {
+  const { writing } = serde
   if (writing === undefined) return
-  let last: unknown = new TimeoutError('serde-not-ready', `serde ${topic.value.name} was not ready in time`, {
+  let last: unknown = new TimeoutError('serde-not-ready', `serde ${serde.name} was not ready in time`, {
     retriable: true,
   })
   const onLate = () => {
@@ -57,17 +76,17 @@ export async function prepareToWrite(
     }
     failures += 1
     const nextAt = clock.now() + again(failures, random)
-    if (!mayEndWell(last) || nextAt >= deadline || !isWanted()) throw notReady(topic, last)
+    if (!mayEndWell(last) || nextAt >= deadline || !isWanted()) throw notReady(topic, serde, last)
     await clock.sleep(nextAt - clock.now())
-    if (!isWanted()) throw notReady(topic, last)
+    if (!isWanted()) throw notReady(topic, serde, last)
   }
 }
 
 const mayEndWell = (error: unknown): boolean => error instanceof TidemarkError && error.retriable
 
-function notReady({ name, value }: Topic, cause: unknown): SendError {
+function notReady({ name }: Topic, serde: Serde<unknown>, cause: unknown): SendError {
   const known = cause instanceof TidemarkError ? cause : undefined
-  const problem = known?.message ?? `serde ${value.name} is not ready${cause === undefined ? '' : ' (see cause)'}`
+  const problem = known?.message ?? `serde ${serde.name} is not ready${cause === undefined ? '' : ' (see cause)'}`
   return new SendError(
     known?.code ?? 'serde-not-ready',
     'not-stored',

@@ -1,16 +1,14 @@
+/** What of a record a schema describes. */
+export type RecordPart = 'key' | 'value'
+
 /**
- * Under which subject of its registry the schema of a topic stands: `topic` is `orders-value`, `record` the full name of the
+ * Under which subject of its registry the schema of a topic stands: `topic` is `orders-value` (of keys `orders-key`), `record` the full name of the
  * record whatever the topic, `topic-record` both. A function gives another.
  */
 export type SubjectStrategy = 'topic' | 'record' | 'topic-record' | ((topic: string, record: string | null) => string)
 
 /** @param record the full name of what the schema describes; `null` when it has none */
-export function subjectOf(
-  strategy: SubjectStrategy,
-  topic: string,
-  part: 'key' | 'value',
-  record: string | null,
-): string {
+export function subjectOf(strategy: SubjectStrategy, topic: string, part: RecordPart, record: string | null): string {
   if (typeof strategy === 'function') return strategy(topic, record)
   if (strategy === 'topic') return `${topic}-${part}`
   return strategy === 'record' ? String(record) : `${topic}-${String(record)}`

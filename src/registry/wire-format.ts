@@ -12,6 +12,11 @@ export function schemaIdOf(bytes: Buffer): number | null {
 /** The id that stands in bytes before it is known. No registry gives it out. */
 export const noId = -1
 
+/** Bytes that were made before their id was known. */
+export function isUnfinished(bytes: Buffer): boolean {
+  return schemaIdOf(bytes) === noId
+}
+
 export function putSchemaId(bytes: Buffer, id: number): void {
   bytes[0] = 0
   bytes.writeInt32BE(id, 1)

@@ -27,7 +27,7 @@ function nullableOf<Value>(serde: Serde<Value>): Serde<Value | null> {
     name: `nullable ${serde.name}`,
     encode: (value) => (value === null ? null : serde.encode(value)),
     decode: (bytes, onChanged) => (bytes === null ? null : serde.decode(bytes, onChanged)),
-    ofTopic: (topic) => nullableOf(serde.ofTopic?.(topic) ?? serde),
+    ofTopic: (topic, part) => nullableOf(serde.ofTopic?.(topic, part) ?? serde),
     reading: serde.reading,
     writing: serde.writing,
   }

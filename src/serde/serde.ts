@@ -8,8 +8,8 @@ export interface Serde<Value> {
   encode(value: Value): Buffer | null
   /** @param onChanged is told of what the value could not take over as it stands in the bytes, for a warning */
   decode(bytes: Buffer | null, onChanged?: (issue: ValueIssue) => void): Value
-  /** The serde for the values of this topic, where that makes a difference. `defineTopic` asks for it. */
-  readonly ofTopic?: ((topic: string) => Serde<Value>) | undefined
+  /** The serde for the values, or the keys, of this topic, where that makes a difference. `defineTopic` asks for it. */
+  readonly ofTopic?: ((topic: string, part?: 'key' | 'value') => Serde<Value>) | undefined
   /** How it gets what it decodes with, where that is kept elsewhere. */
   readonly reading?: Reading | undefined
   /** How it gets what its bytes must say, where that is told elsewhere. */
@@ -39,7 +39,10 @@ export interface Writing {
   readonly isReady: boolean
   /** Resolves when it is ready. Rejects when it cannot be told, or not now: what waits for it is not sent. */
   prepare(): Promise<void>
-  /** Puts what `encode` did not know into the bytes that it made. May be called again for the same bytes. */
+  /**
+   * Puts what `encode` did not know into the bytes that it made. May be called again for the same bytes; of keys also for bytes
+   * that were read from a topic, which stay as they are.
+   */
   complete(bytes: Buffer): void
 }
 

@@ -1,6 +1,7 @@
 import { TidemarkError } from '../errors.js'
 import { isPromised } from '../input/asynchronous.js'
 import { isUnicode } from '../input/shapes.js'
+import type { Serde } from '../serde/serde.js'
 
 /** What may be a key. */
 export type Key = string | number | bigint | Uint8Array
@@ -19,6 +20,16 @@ export function keyBytes(key: unknown, place: string): Buffer {
   if (isPromised(key)) throw invalidKey(place, 'is a promise; await it before the send')
   const hint = key === undefined ? '; every value needs it, or write a function that returns null for no key' : ''
   throw invalidKey(place, `is ${key === null ? 'null' : typeof key}${hint}`)
+}
+
+/** A key as the bytes that its own serde makes of it; `null` is no key. Bytes are what the serde made before. */
+export function keyBySerde(serde: Serde<unknown>, key: unknown, place: string): Buffer | null {
+  const bytes: unknown = serde.encode(key)
+  if (bytes === null || Buffer.isBuffer(bytes)) return bytes
+  throw new TidemarkError(
+    'invalid-key',
+    `${place}: serde ${serde.name} made ${isPromised(bytes) ? 'a promise' : typeof bytes} of it; encode must return a Buffer or null at once`,
+  )
 }
 
 /** Half of a surrogate pair would be stored as U+FFFD, and keys that differ in it alone would become one. */

@@ -17,18 +17,36 @@ export interface StickyOptions {
 
 const defaultStickyBytes = 16_384
 
-const stickyRules: Rules<StickyOptions> = {
+const murmur2Rules: Rules<StickyOptions & { readonly by?: unknown }> = {
   stickyBytes: { expected: 'a number of at least 1', accepts: (value) => typeof value === 'number' && value >= 1 },
+  by: { expected: 'a function of the value', accepts: (value) => typeof value === 'function' },
 }
 
 /**
  * The default: records with a key go where Java's default partitioner sends them, so both may write to one topic; records
  * without a key stick to a partition for a batch's worth of bytes, and then go to another one that has a leader.
+ *
+ * With `by` all records go where a key would that is what `by` gives, as text; what is stored as key changes nothing. So a
+ * topic whose keys become Avro keeps each of them in its partition: `murmur2({ by: (order: Order) => order.id })`.
  */
-export function murmur2(options: StickyOptions = {}): Partitioner {
-  const problem = optionProblem('murmur2()', options, stickyRules)
+export function murmur2(options?: StickyOptions): Partitioner
+export function murmur2<Value>(options: StickyOptions & { readonly by: (value: Value) => Key }): ValuePartitioner<Value>
+export function murmur2(
+  options: StickyOptions & { readonly by?: ((value: unknown) => Key) | undefined } = {},
+): ValuePartitioner<unknown> {
+  const problem = optionProblem('murmur2()', options, murmur2Rules)
   if (problem !== null) throw problem
-  const { stickyBytes = defaultStickyBytes } = options
+  const { stickyBytes = defaultStickyBytes, by } = options
+  if (by !== undefined) {
+    return {
+      name: 'murmur2',
+      by,
+      create:
+        () =>
+        ({ value, partitionCount }) =>
+          murmur2Partition(keyBytes(by(value), 'murmur2({ by })'), partitionCount),
+    }
+  }
   return {
     name: 'murmur2',
     create(random) {

@@ -5,7 +5,17 @@ const maxNameLength = 249
 const maxInt16 = 32_767
 const maxInt32 = 2_147_483_647
 export const topicNameRule = `1 to ${maxNameLength} of the characters a–z A–Z 0–9 . _ -`
-const known = ['name', 'value', 'key', 'partitioner', 'partitions', 'replicationFactor', 'configs', 'deadLettersOf']
+const known = [
+  'name',
+  'value',
+  'key',
+  'keySerde',
+  'partitioner',
+  'partitions',
+  'replicationFactor',
+  'configs',
+  'deadLettersOf',
+]
 
 /** What is wrong with a topic's name by Kafka's own rules; `null` when it is legal. */
 function topicNameProblem(name: unknown): string | null {
@@ -30,8 +40,9 @@ export function checkTopicDefinition(definition: object): void {
   const fields = definition as Readonly<Record<string, unknown>>
   const issues = [
     ...nameIssues(fields['name']),
-    ...serdeIssues(fields['value']),
+    ...serdeIssues('value', fields['value']),
     ...keyIssues(fields['key']),
+    ...(fields['keySerde'] === undefined ? [] : serdeIssues('keySerde', fields['keySerde'])),
     ...optionalIssue(
       'partitioner',
       fields['partitioner'],
@@ -70,12 +81,12 @@ function nameIssues(name: unknown): ConfigIssue[] {
   return [{ path: 'name', message: problem, fix: `write ${topicNameRule}` }]
 }
 
-function serdeIssues(value: unknown): ConfigIssue[] {
+function serdeIssues(path: 'value' | 'keySerde', serde: unknown): ConfigIssue[] {
   // Schemas of zod have methods of these names too, which do something else.
-  if (typeof value === 'object' && value !== null && '~standard' in value) {
-    return [{ path: 'value', message: 'is a schema, not a serde', fix: 'write json(schema)' }]
+  if (typeof serde === 'object' && serde !== null && '~standard' in serde) {
+    return [{ path, message: 'is a schema, not a serde', fix: 'write json(schema)' }]
   }
-  return shapeIssue('value', hasMethods(value, ['encode', 'decode']), 'is not a serde', 'json(…), string() or bytes()')
+  return shapeIssue(path, hasMethods(serde, ['encode', 'decode']), 'is not a serde', 'json(…), string() or bytes()')
 }
 
 function keyIssues(key: unknown): ConfigIssue[] {
@@ -83,7 +94,7 @@ function keyIssues(key: unknown): ConfigIssue[] {
     'key',
     key,
     (value) => typeof value === 'function' || (typeof value === 'string' && value !== ''),
-    'the name of a field, or a function of the value',
+    'the name of a field, or a function of the value; how keys become bytes says keySerde',
   )
 }
 

@@ -3,8 +3,11 @@ import { came } from '../input/came.js'
 import { defineTopic, type TopicDefinition } from './define-topic.js'
 import type { Topic } from './topic.js'
 
-/** What every topic of a pattern has in common: the `value` and `key` of `defineTopic`. */
-export type PatternDefinition<Value> = Pick<TopicDefinition<Value>, 'value' | 'key'>
+/** What every topic of a pattern has in common: the `value`, `key` and `keySerde` of `defineTopic`. */
+export type PatternDefinition<Value, KeyValue = never> = Pick<
+  TopicDefinition<Value, string, KeyValue>,
+  'value' | 'key' | 'keySerde'
+>
 
 /** Stands in a consumer's `topics` for all topics of the cluster whose whole name matches, now and later. */
 export interface PatternTopic<Value = unknown> extends Topic<Value> {
@@ -27,7 +30,10 @@ export type TopicPattern<Value = unknown> = readonly [PatternTopic<Value>]
  * @example
  * messaging.consumer({ group: 'audit', topics: pattern(/orders\..+/, { value: json(Order) }), handle })
  */
-export function pattern<Value>(names: RegExp, definition: PatternDefinition<Value>): TopicPattern<Value> {
+export function pattern<Value, KeyValue = never>(
+  names: RegExp,
+  definition: PatternDefinition<Value, KeyValue>,
+): TopicPattern<Value> {
   if (!(names instanceof RegExp)) {
     const issue = { path: 'names', message: came(names), fix: String.raw`write a regular expression: /orders\..+/` }
     throw new ConfigError('pattern', [issue])
@@ -35,7 +41,7 @@ export function pattern<Value>(names: RegExp, definition: PatternDefinition<Valu
   const whole = wholeName(names)
   const shown = String(names)
   // Checks the definition at once, under a name that any topic may have.
-  const example = defineTopic({ ...definition, name: 'pattern' })
+  const example: Topic<Value> = defineTopic({ ...definition, name: 'pattern' })
   const known = new Map<string, Topic<Value>>()
   const named = (name: string) => {
     let topic = known.get(name)

@@ -7,6 +7,8 @@ export interface Topic<Value = unknown, Name extends string = string> {
   readonly value: Serde<Value>
   /** Key of a value as bytes (text as UTF-8, numbers as decimal text); `null` = no key. Throws when the field is missing. */
   keyOf(value: Value): Buffer | null
+  /** How keys become bytes, if `defineTopic` was told: `encode` makes one for the option `key` of a send, `decode(message.key)` reads one. */
+  readonly keySerde?: Serde<unknown> | undefined
   readonly partitioner: Partitioner
   /** For `ensureTopics`; -1 takes the broker's default. */
   readonly partitions: number

@@ -206,6 +206,7 @@ function topicOfHeld(topic: Topic): Topic<HeldRecord> {
         writing: topic.value.writing,
       },
       keyOf: ({ record }) => record.key,
+      keySerde: topic.keySerde,
       partitioner: partitionerOfHeld(topic.partitioner),
       partitions: topic.partitions,
       replicationFactor: topic.replicationFactor,

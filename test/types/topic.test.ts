@@ -60,8 +60,32 @@ describe('types of topics', () => {
     defineTopic({ name: 't', value: json(RawEvent), key: (value) => value.retries > 0 })
   })
 
+  it('take as key what the serde of keys takes, and hand that serde on with its type', () => {
+    const Place = z.object({ source: z.string(), tenant: z.number() })
+    const topic = defineTopic({
+      name: 'keyed',
+      value: json(RawEvent),
+      key: (value) => {
+        expectTypeOf(value).toEqualTypeOf<RawEvent>()
+        return { source: value.source, tenant: value.bk_biz_id }
+      },
+      keySerde: json(Place),
+    })
+    expectTypeOf(topic.keySerde).toEqualTypeOf<Serde<{ source: string; tenant: number }>>()
+    expectTypeOf<ValueOf<typeof topic>>().toEqualTypeOf<RawEvent>()
+    expectTypeOf(topic).toExtend<Topic<RawEvent, 'keyed'>>()
+    defineTopic({ name: 't', key: 'source', keySerde: string(), value: json(RawEvent) })
+    // @ts-expect-error a number is no text
+    defineTopic({ name: 't', key: 'bk_biz_id', keySerde: string(), value: json(RawEvent) })
+    // @ts-expect-error tenant is missing
+    defineTopic({ name: 't', key: ({ source }) => ({ source }), keySerde: json(Place), value: json(RawEvent) })
+    // @ts-expect-error without a serde of keys an object is no key
+    defineTopic({ name: 't', key: ({ source }) => ({ source }), value: json(RawEvent) })
+  })
+
   it('take a spread of the value, and refuse one made for another value', () => {
     defineTopic({ name: 't', value: json(RawEvent), partitioner: murmur2() })
+    defineTopic({ name: 't', value: json(RawEvent), partitioner: murmur2({ by: (value: RawEvent) => value.source }) })
     defineTopic({
       name: 't',
       value: json(RawEvent),

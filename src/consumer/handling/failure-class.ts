@@ -1,6 +1,7 @@
 import { ConfigError, DecodeError } from '../../errors.js'
 import { came } from '../../input/came.js'
 import { isError, thrownName } from '../../runtime/thrown.js'
+import { SerdeError } from '../../serde/serde-error.js'
 import { tellListener, type Telemetry } from '../../telemetry/guard.js'
 import { DeadLetter, Discard, MarkedMeanwhile, RetryLater, Unavailable } from './fate.js'
 
@@ -29,7 +30,7 @@ const classes: readonly unknown[] = ['retryable', 'fatal', 'unavailable', 'cance
  * | `RetryLater`                              | `retryable` |
  * | `MarkedMeanwhile`                         | `cancelled` |
  * | anything else                             | what `classify` says |
- * | where `classify` says nothing, or throws  | `retryable` |
+ * | where `classify` says nothing, or throws  | `fatal` for a `SerdeError`, as `keySerde.decode` throws; else `retryable` |
  */
 export class Classifier {
   readonly #classify: Classify | undefined
@@ -47,7 +48,7 @@ export class Classifier {
     if (error instanceof Unavailable) return 'unavailable'
     if (error instanceof RetryLater) return 'retryable'
     if (error instanceof MarkedMeanwhile) return 'cancelled'
-    return this.#ask(error) ?? 'retryable'
+    return this.#ask(error) ?? (error instanceof SerdeError ? 'fatal' : 'retryable')
   }
 
   #ask(error: unknown): FailureClass | undefined {

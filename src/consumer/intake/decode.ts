@@ -40,10 +40,21 @@ export function decode(
   }
 }
 
+/** Is there anything that its serdes may have to fetch? */
+export function mayLack({ value, keySerde }: Topic): boolean {
+  return value.reading !== undefined || keySerde?.reading !== undefined
+}
+
+/** What its value, or else its key, is decoded with and is not there yet. */
+export function missingFor({ value, keySerde }: Topic, record: ReceivedRecord): Missing | null {
+  return missingIn(value.reading, record.value) ?? missingIn(keySerde?.reading, record.key)
+}
+
 /** `null` too when it cannot say: then `decode` tells what is wrong. */
-export function missingFor(reading: Reading, record: ReceivedRecord): Missing | null {
+function missingIn(reading: Reading | undefined, bytes: Buffer | null): Missing | null {
+  if (reading === undefined) return null
   try {
-    return reading.missing(record.value)
+    return reading.missing(bytes)
   } catch {
     return null
   }

@@ -1,14 +1,13 @@
 import { DecodeError, DriverError } from '../../errors.js'
 import type { Message } from '../../message/message.js'
 import type { ReceivedRecord } from '../../message/record.js'
-import type { Reading } from '../../serde/serde.js'
 import type { Topic } from '../../topic/topic.js'
 import type { Backlog } from '../partition/backlog.js'
 import type { OwnedPartition } from '../partition/owned-partition.js'
 import { Work } from '../partition/work.js'
 import { Batches } from './batches.js'
 import type { ChangedValues } from './changed-values.js'
-import { decode, missingFor, rawMessage, type OnChanged } from './decode.js'
+import { decode, mayLack, missingFor, rawMessage, type OnChanged } from './decode.js'
 import type { Deliveries } from './deliveries.js'
 import { Preparation, type PreparationParts } from './preparation.js'
 import { Singles } from './singles.js'
@@ -57,7 +56,7 @@ export class Intake {
       this.#batchMessages === null ? new Singles(partition) : new Batches(partition, this.#batchMessages)
     try {
       const decoding = new Decoding(partition, topic, this.#changed.of(topic.name), deliveries)
-      fill(decoding, partition, backlog, topic.value.reading, preparation)
+      fill(decoding, partition, backlog, topic, preparation)
     } catch (cause) {
       // What was good before is handled first; the next call meets the bad batch again.
       if (deliveries.isEmpty) throw noRecords(partition, cause)
@@ -71,9 +70,9 @@ export class Intake {
    * @throws DriverError when the next bytes are no records
    */
   receive(partition: OwnedPartition, backlog: Backlog, preparation: Preparation, received: Received): void {
-    const { reading } = (this.#topics.get(partition.topic) as Topic).value
+    const topic = this.#topics.get(partition.topic) as Topic
     try {
-      fill(received, partition, backlog, reading, preparation)
+      fill(received, partition, backlog, topic, preparation)
     } catch (cause) {
       if (received.isEmpty) throw noRecords(partition, cause)
     }
@@ -150,11 +149,12 @@ function fill(
   received: Received,
   { tracker }: OwnedPartition,
   backlog: Backlog,
-  reading: Reading | undefined,
+  topic: Topic,
   preparation: Preparation,
 ): void {
+  const waits = mayLack(topic)
   while (!received.isFull) {
-    if (reading !== undefined && lacksSomething(reading, backlog, preparation)) return
+    if (waits && lacksSomething(topic, backlog, preparation)) return
     const record = backlog.next()
     if (record === null) {
       const nextOffset = backlog.pass()
@@ -168,9 +168,9 @@ function fill(
   }
 }
 
-function lacksSomething(reading: Reading, backlog: Backlog, preparation: Preparation): boolean {
+function lacksSomething(topic: Topic, backlog: Backlog, preparation: Preparation): boolean {
   const record = backlog.peek()
-  const missing = record === null ? null : missingFor(reading, record)
+  const missing = record === null ? null : missingFor(topic, record)
   if (record === null || missing === null) return false
   preparation.waitFor(missing, record.offset)
   return true

@@ -27,15 +27,16 @@ const mostMs = 30_000
  * | loading | it is there                     | ready: the partition goes on |
  * | loading | it cannot be told now           | held up: told, and asked for again after a while |
  * | held up | time is over                    | loading |
- * | ready   | the same record lacks something again, although it was there | held up |
+ * | ready   | the same record lacks the same again, although it was there | held up |
  * | any     | the partition is given up, or read elsewhere | over: what comes late changes nothing |
  */
 export class Preparation {
   readonly #partition: OwnedPartition
   readonly #parts: PreparationParts
   #state: 'ready' | 'loading' | 'over' = 'ready'
-  /** The record that lacked something last, and how often in a row it was asked for in vain. */
+  /** The record that lacked something last, what that was, and how often in a row it was asked for in vain. */
   #offset = -1
+  #what = ''
   #failures = 0
   #over: AbortController | null = null
 
@@ -51,9 +52,10 @@ export class Preparation {
   /** Nothing is taken up until the record at `offset` has what it lacks. */
   waitFor(missing: Missing, offset: number): void {
     if (this.#state !== 'ready') return
-    const isAgain = this.#offset === offset
+    const isAgain = this.#offset === offset && this.#what === missing.what
     if (!isAgain) this.#failures = 0
     this.#offset = offset
+    this.#what = missing.what
     this.#state = 'loading'
     this.#over = new AbortController()
     this.#partition.gate.close('schema')

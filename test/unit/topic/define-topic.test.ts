@@ -71,6 +71,45 @@ describe('defineTopic', () => {
     expect(defineTopic({ name: 't', value, key: () => '' }).keyOf(event)).toHaveLength(0)
   })
 
+  it('makes keys by a serde of their own, bound to the keys of its topic, from a field or a function', () => {
+    const bound: unknown[] = []
+    const keySerde = {
+      ...json<unknown>(),
+      ofTopic: (...place: unknown[]) => {
+        bound.push(place)
+        return json<unknown>()
+      },
+    }
+    const byField = defineTopic({ name: 't', value, key: 'tenant', keySerde })
+    expect(byField.keyOf(event)?.toString()).toBe('2')
+    expect(byField.keySerde.decode(Buffer.from('2'))).toBe(2)
+    const byFunction = defineTopic({
+      name: 't',
+      value,
+      key: ({ tenant }) => (tenant === 2 ? { tenant } : null),
+      keySerde,
+    })
+    expect(byFunction.keyOf(event)?.toString()).toBe('{"tenant":2}')
+    expect(byFunction.keyOf({ ...event, tenant: 3 })).toBeNull()
+    expect(bound).toEqual([
+      ['t', 'key'],
+      ['t', 'key'],
+    ])
+    expect(defineTopic({ name: 't', value }).keySerde).toBeUndefined()
+  })
+
+  it('refuses a serde of keys that answers with a promise, and a tombstone whose key would be a field', () => {
+    const late = { name: 'late', encode: () => Promise.resolve(Buffer.alloc(1)), decode: () => '' }
+    const topic = defineTopic({ name: 't', value: nullable(value), key: 'source', keySerde: late as never }) as {
+      keyOf(value: Event | null): Buffer | null
+    }
+    expect(() => topic.keyOf(event)).toThrow('the key field source of topic t: serde late made a promise of it')
+    expect(() => topic.keyOf(null)).toThrow('a tombstone has no fields')
+    expect(issuesOf({ name: 't', value, keySerde: 'avro' })).toEqual([
+      { path: 'keySerde', message: 'is not a serde', fix: 'write json(…), string() or bytes()' },
+    ])
+  })
+
   it('takes large numbers, bigint and any bytes as they read in decimal text, or are', () => {
     const keyOf = (key: Key) =>
       defineTopic({ name: 't', value, key: () => key })
