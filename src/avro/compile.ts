@@ -2,6 +2,7 @@ import avsc from 'avsc'
 import { isRecord } from '../input/shapes.js'
 import type { RegisteredSchema, SchemaReference, SchemaRegistry } from '../registry/schema.js'
 import { SerdeError } from '../serde/serde-error.js'
+import { BoundedArray, BoundedMap } from './bounded-collections.js'
 import { ExactLong, LongAsDouble, LongAsFloat } from './exact-long.js'
 import { logicalTypes, type LogicalTypeClass } from './logical-types.js'
 
@@ -23,7 +24,7 @@ export async function compileRegistered(
   if (schema.schemaType !== 'AVRO') {
     throw new SerdeError('malformed', `the record was written by a schema of ${schema.schemaType}, not of Avro`)
   }
-  const known: Record<string, avsc.Type> = {}
+  const known = byName<avsc.Type>()
   await compileReferences(schema.references, registry, { settings, known, seen: new Set() })
   return compile(schema.schema, settings, known)
 }
@@ -32,14 +33,14 @@ export async function compileRegistered(
 export function compile(
   schema: unknown,
   { longs, logicalTypes: own }: CompileSettings,
-  known: Record<string, avsc.Type> = {},
+  known: Record<string, avsc.Type> = byName(),
 ): avsc.Type {
-  const logical = { ...logicalTypes, ...own }
+  const logical = Object.assign(byName<LogicalTypeClass>(), logicalTypes, own)
   try {
     return avsc.Type.forSchema(parsed(schema), {
       registry: known,
       logicalTypes: logical,
-      typeHook: numbersAs(longs, logical),
+      typeHook: ownTypes(longs, logical),
     })
   } catch (cause) {
     const problem = cause instanceof Error ? cause.message.slice(0, 200) : typeof cause
@@ -93,26 +94,46 @@ const bigLong = avsc.types.LongType.__with({
   compare: (one: bigint, other: bigint) => (one === other ? 0 : one < other ? -1 : 1),
 })
 
-/** Of the schemas of one type, those of a long, and those that may be read from one. */
-function numbersAs(
+/** Types may have the names that every object of JavaScript inherits. */
+function byName<Type>(): Record<string, Type> {
+  return Object.create(null) as Record<string, Type>
+}
+
+/** Types of ours in place of avsc's: a long, those that may be read from one, and those that hold many. */
+function ownTypes(
   longs: CompileSettings['longs'],
   logical: CompileSettings['logicalTypes'],
-): (schema: avsc.Schema) => avsc.Type | undefined {
+): (schema: avsc.Schema, options: object) => avsc.Type | undefined {
   const plain = () => (longs === 'bigint' ? bigLong : new ExactLong())
   // avsc asks twice for a schema with a logical type: for that, then for what it stands on.
   const asked = new Set<unknown>()
-  return (schema) => {
+  const isForLogical = (schema: Readonly<Record<string, unknown>>): boolean => {
+    const isKnown = typeof schema.logicalType === 'string' && logical[schema.logicalType] !== undefined
+    if (!isKnown || asked.delete(schema)) return false
+    asked.add(schema)
+    return true
+  }
+  return (schema, options) => {
     const name = isRecord(schema) ? schema.type : schema
     if (name === 'double') return isLogical(schema) ? undefined : new LongAsDouble()
     if (name === 'float') return isLogical(schema) ? undefined : new LongAsFloat()
     if (schema === 'long') return plain()
-    if (!isRecord(schema) || schema.type !== 'long') return undefined
+    if (!isRecord(schema)) return undefined
+    if (schema.type === 'record' || schema.type === 'error') return refuseFieldProto(schema)
+    if (schema.type === 'array') return isForLogical(schema) ? undefined : new BoundedArray(schema as never, options)
+    if (schema.type === 'map') return isForLogical(schema) ? undefined : new BoundedMap(schema as never, options)
+    if (schema.type !== 'long') return undefined
     if (schema.logicalType === undefined) return plain()
-    const isKnown = typeof schema.logicalType === 'string' && Object.hasOwn(logical, schema.logicalType)
-    if (!isKnown || asked.delete(schema)) return new ExactLong()
-    asked.add(schema)
-    return undefined
+    return isForLogical(schema) ? undefined : new ExactLong()
   }
 }
 
 const isLogical = (schema: avsc.Schema): boolean => isRecord(schema) && schema.logicalType !== undefined
+
+/** Such a field would say what the record inherits from, and be lost. */
+function refuseFieldProto({ fields }: Readonly<Record<string, unknown>>): undefined {
+  const isProto = (field: unknown) => isRecord(field) && field.name === '__proto__'
+  if (Array.isArray(fields) && fields.some(isProto)) {
+    throw new Error('a field is named __proto__, which objects of JavaScript cannot hold; give it another name')
+  }
+}
