@@ -1,6 +1,7 @@
 import { existsSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { openTopics } from './avro-topics.js'
 import { openDriver } from './driver.js'
 import { Progress } from './progress.js'
 import { formatReport, readReport } from './report.js'
@@ -14,6 +15,7 @@ const help = `Detects real anomalies in five real series: access → raw_events 
   npm run demo -- [options]
 
   --brokers host:port[,host:port]  a real Kafka instead of the one inside this process
+  --schemas url                    topics as Avro, by the schema registry at this address; needs the package avsc
   --data-dir folder                where the databases are (default .demo)
   --keep                           keep the alerts of the last run and replay everything onto them
   --rows n                         only the first n rows of each series
@@ -24,6 +26,7 @@ async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
       brokers: { type: 'string' },
+      schemas: { type: 'string' },
       'data-dir': { type: 'string', default: '.demo' },
       keep: { type: 'boolean', default: false },
       rows: { type: 'string' },
@@ -44,7 +47,7 @@ async function main(): Promise<void> {
     await prepare(stores, { keep: values.keep || isContinued, embedded: values.brokers === undefined })
     if (isContinued) print('the last run did not finish: its alerts stay, and what is replayed is known by its ids\n')
     writeFileSync(unfinished, 'removed when the run ends\n')
-    await run(stores, sources, values.brokers)
+    await run(stores, sources, values)
     rmSync(unfinished)
 
     const report = await readReport({
@@ -80,7 +83,11 @@ async function prepare(stores: Stores, { keep, embedded }: { keep: boolean; embe
   }
 }
 
-async function run(stores: Stores, sources: readonly Source[], brokers: string | undefined): Promise<void> {
+async function run(
+  stores: Stores,
+  sources: readonly Source[],
+  { brokers, schemas }: { readonly brokers?: string | undefined; readonly schemas?: string | undefined },
+): Promise<void> {
   const stop = new AbortController()
   const onSignal = (): void => stop.abort(new Error('interrupted; start again and it goes on'))
   process.once('SIGINT', onSignal)
@@ -91,6 +98,7 @@ async function run(stores: Stores, sources: readonly Source[], brokers: string |
       driver: await openDriver(brokers),
       stores,
       sources,
+      topics: await openTopics(schemas),
       signal: stop.signal,
       continues: brokers !== undefined,
       onTrouble: (error) => print(`trying again: ${error instanceof Error ? error.message : String(error)}\n`),

@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util'
 import { createMessaging, type Messaging } from 'tidemark'
 import { replay } from './access/access.js'
 import { alert } from './alert/alert.js'
+import { openTopics } from './avro-topics.js'
 import { detect, type DetectProfile } from './detect/detect.js'
 import { drained } from './drained.js'
 import { openDriver } from './driver.js'
@@ -10,7 +11,7 @@ import { instanceId, type Service, type ServiceMembership, type ServiceReports }
 import { sources } from './sources.js'
 import type { Store } from './store/store.js'
 import { openServiceStore, type ServiceName } from './stores.js'
-import { alerts, rawEvents, rawEventsDeadLetters } from './topics.js'
+import type { AlarmTopics } from './topics.js'
 
 const help = `Runs one service of the alarm pipeline as a process of its own.
 
@@ -21,6 +22,7 @@ const help = `Runs one service of the alarm pipeline as a process of its own.
                      the partitions at once, after kill -9 too
   --profile name     of detect: cp (default; in the order of time, with what is missing, an event may come twice) or
                      transactional (each event once, in the order of arrival)
+  --schemas url      topics as Avro, by the schema registry at this address (default JSON); needs the package avsc
   --until-idle       end when nothing was left to read for 3 s (access ends by itself when its sources are replayed)
   --help             this text
 
@@ -34,6 +36,7 @@ const tellEveryMs = 1_000
 interface Run {
   readonly messaging: Messaging
   readonly store: Store
+  readonly topics: AlarmTopics
   readonly groupInstanceId: string
   readonly profile: DetectProfile
   readonly untilIdle: boolean
@@ -49,6 +52,7 @@ async function main(): Promise<void> {
       'data-dir': { type: 'string', default: '.demo' },
       instance: { type: 'string', default: '1' },
       profile: { type: 'string', default: 'cp' },
+      schemas: { type: 'string' },
       'until-idle': { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
@@ -64,13 +68,14 @@ async function main(): Promise<void> {
   }
   const store = await openServiceStore(values['data-dir'], service)
   const driver = await openDriver(values.brokers)
+  const topics = await openTopics(values.schemas)
   const messaging = createMessaging({ driver, clientId: service, profile })
   const stop = new AbortController()
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort(signal))
   try {
-    await messaging.ensureTopics([rawEvents, rawEventsDeadLetters, alerts])
+    await messaging.ensureTopics([topics.rawEvents, topics.rawEventsDeadLetters, topics.alerts])
     const groupInstanceId = instanceId(service, values.instance)
-    await run(service, { messaging, store, groupInstanceId, profile, untilIdle: values['until-idle'], stop })
+    await run(service, { messaging, store, topics, groupInstanceId, profile, untilIdle: values['until-idle'], stop })
   } finally {
     await messaging.close()
     await store.close()
@@ -89,7 +94,7 @@ function toProfile(name: string, service: ServiceName): DetectProfile {
 
 async function run(
   service: ServiceName,
-  { messaging, store, groupInstanceId, profile, untilIdle, stop }: Run,
+  { messaging, store, topics, groupInstanceId, profile, untilIdle, stop }: Run,
 ): Promise<void> {
   const member: ServiceMembership & ServiceReports = {
     groupInstanceId,
@@ -102,6 +107,7 @@ async function run(
         messaging,
         store,
         sources,
+        topics,
         signal: stop.signal,
         onProgress: ({ sent: done, total }) => print(`${done} of ${total} rows acknowledged`),
       })
@@ -111,12 +117,12 @@ async function run(
     case 'detect':
       return serve(
         service,
-        detect({ messaging, store, rules, noDataRules, profile, ...member }),
+        detect({ messaging, store, topics, rules, noDataRules, profile, ...member }),
         untilIdle,
         stop.signal,
       )
     case 'alert':
-      return serve(service, alert({ messaging, store, ...member }), untilIdle, stop.signal)
+      return serve(service, alert({ messaging, store, topics, ...member }), untilIdle, stop.signal)
   }
 }
 

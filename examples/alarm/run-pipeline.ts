@@ -7,7 +7,7 @@ import { noDataRules, rules } from './rules.js'
 import { instanceId, type ServiceMembership, type ServiceReports } from './service.js'
 import type { Source } from './sources.js'
 import type { Stores } from './stores.js'
-import { alerts, rawEvents, rawEventsDeadLetters } from './topics.js'
+import { jsonTopics, type AlarmTopics } from './topics.js'
 
 export interface PipelineProgress {
   /** Rows detect has stored. */
@@ -22,6 +22,7 @@ export interface PipelineOptions {
   readonly driver: Driver
   readonly stores: Stores
   readonly sources: readonly Source[]
+  readonly topics?: AlarmTopics
   /** Its reason is what the run then throws. */
   readonly signal?: AbortSignal
   /** The Kafka outlives this process: the members keep their names, and the next run has their partitions at once. */
@@ -37,6 +38,7 @@ const lookEveryMs = 100
 
 /** The three services in this process, until all rows went through. */
 export async function runPipeline({ driver, stores, sources, ...options }: PipelineOptions): Promise<void> {
+  const { topics = jsonTopics } = options
   const failed = new AbortController()
   const signal = options.signal ? AbortSignal.any([options.signal, failed.signal]) : failed.signal
   const reports: ServiceReports = {
@@ -52,10 +54,11 @@ export async function runPipeline({ driver, stores, sources, ...options }: Pipel
     alert: createMessaging({ driver, clientId: 'alert', profile: 'cp' }),
   }
   try {
-    await clients.access.ensureTopics([rawEvents, rawEventsDeadLetters, alerts])
+    await clients.access.ensureTopics([topics.rawEvents, topics.rawEventsDeadLetters, topics.alerts])
     const detecting = detect({
       messaging: clients.detect,
       store: stores.detect,
+      topics,
       rules,
       noDataRules,
       ...membership('detect'),
@@ -64,6 +67,7 @@ export async function runPipeline({ driver, stores, sources, ...options }: Pipel
     const alerting = alert({
       messaging: clients.alert,
       store: stores.alert,
+      topics,
       ...membership('alert'),
       ...reports,
     })
@@ -82,7 +86,7 @@ export async function runPipeline({ driver, stores, sources, ...options }: Pipel
       })
     const ticker = setInterval(look, lookEveryMs)
     try {
-      const sent = await replay({ messaging: clients.access, store: stores.access, sources, signal })
+      const sent = await replay({ messaging: clients.access, store: stores.access, sources, topics, signal })
       await drained({ lag: detecting.lag, received: rowsJudged }, { expected: sent, quietMs, signal })
       await drained(
         { lag: alerting.lag, received: () => alerting.counts().received },

@@ -71,3 +71,7 @@ export const alerts = defineTopic({ name: 'alerts', key: 'alert_key', value: jso
 
 /** What cannot be read as a raw event, byte for byte, with the reason in its headers. */
 export const rawEventsDeadLetters = defineTopic({ name: 'raw_events.dlq', value: bytes(), partitions: 4 })
+
+/** What the services read and write; by a schema registry they are another (`avro-topics.ts`). */
+export const jsonTopics = { rawEvents, alerts, rawEventsDeadLetters }
+export type AlarmTopics = typeof jsonTopics

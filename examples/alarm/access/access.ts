@@ -5,13 +5,14 @@ import type { Source } from '../sources.js'
 import { insertNew } from '../store/insert-new.js'
 import type { Schema } from '../store/schema.js'
 import type { Store } from '../store/store.js'
-import { rawEvents, type RawEvent } from '../topics.js'
+import { jsonTopics, type AlarmTopics, type RawEvent } from '../topics.js'
 import { disorderSeconds, readArrivals, replayName } from './arrivals.js'
 
 export interface AccessOptions {
   readonly messaging: Messaging
   readonly store: Store
   readonly sources: readonly Source[]
+  readonly topics?: AlarmTopics
   readonly rowsPerSend?: number
   readonly signal?: AbortSignal
   /** Told after each chunk that was acknowledged. */
@@ -31,6 +32,7 @@ export async function replay({
   messaging,
   store,
   sources,
+  topics = jsonTopics,
   rowsPerSend = 500,
   signal,
   onProgress,
@@ -43,21 +45,25 @@ export async function replay({
     if (signal?.aborted) return from - first
     const chunk = arrivals.slice(from, from + rowsPerSend)
     await producer.sendMany(
-      rawEvents,
+      topics.rawEvents,
       chunk.map(({ event }) => event),
     )
-    await tellTime(producer, chunk.at(-1)?.at ?? 0)
+    await tellTime(producer, chunk.at(-1)?.at ?? 0, topics)
     await moveCheckpoint(store.db, name, from + chunk.length)
     onProgress?.({ sent: from + chunk.length, total: arrivals.length })
   }
   // Nothing more comes: the last rows need not wait for others.
   const end = arrivals.at(-1)
-  if (end) await tellTime(producer, end.at + 2 * disorderSeconds)
+  if (end) await tellTime(producer, end.at + 2 * disorderSeconds, topics)
   return arrivals.length - first
 }
 
 /** Tells every partition that nothing from more than `disorderSeconds` before this time is under way. */
-export async function tellTime(producer: Producer, seconds: number): Promise<void> {
+export async function tellTime(
+  producer: Producer,
+  seconds: number,
+  { rawEvents }: Pick<AlarmTopics, 'rawEvents'> = jsonTopics,
+): Promise<void> {
   const partitions = Array.from({ length: rawEvents.partitions }, (_, partition) => partition)
   await Promise.all(
     partitions.map((partition) => producer.send(rawEvents, heartbeat(partition, seconds), { partition })),

@@ -3,7 +3,7 @@ import { outageLimitMs } from '../keep-trying.js'
 import type { Service, ServiceMembership, ServiceReports } from '../service.js'
 import { PartitionClaims } from '../store/partition-claims.js'
 import type { Store } from '../store/store.js'
-import { alerts, type AlertEvent } from '../topics.js'
+import { jsonTopics, type AlarmTopics, type AlertEvent } from '../topics.js'
 import { applyEvent, type EventFate } from './apply-event.js'
 
 const group = 'alert'
@@ -11,6 +11,7 @@ const group = 'alert'
 export interface AlertOptions extends ServiceReports, ServiceMembership {
   readonly messaging: Messaging
   readonly store: Store
+  readonly topics?: AlarmTopics
 }
 
 export type AlertCounts = { received: number } & Record<EventFate, number>
@@ -23,7 +24,14 @@ export type AlertCounts = { received: number } & Record<EventFate, number>
  * topic on purpose: `alerts` holds what detect wrote, so one that cannot be read is our own fault and must stop the
  * partition where everybody sees it.
  */
-export function alert({ messaging, store, groupInstanceId, onTrouble, onStopped }: AlertOptions): Service<AlertCounts> {
+export function alert({
+  messaging,
+  store,
+  topics = jsonTopics,
+  groupInstanceId,
+  onTrouble,
+  onStopped,
+}: AlertOptions): Service<AlertCounts> {
   const claims = new PartitionClaims(group)
   const totals: AlertCounts = { received: 0, open: 0, merge: 0, escalate: 0, end: 0, drop: 0, ignore: 0, repeated: 0 }
 
@@ -42,7 +50,7 @@ export function alert({ messaging, store, groupInstanceId, onTrouble, onStopped 
   const consumer = messaging.consumer({
     group,
     groupInstanceId: groupInstanceId ?? null,
-    topics: [alerts],
+    topics: [topics.alerts],
     // Under `transactional` detect may take back what it sent.
     isolation: 'read-committed',
     handlerTimeoutMs: outageLimitMs,

@@ -5,7 +5,7 @@ import { keepTrying, outageLimitMs } from '../keep-trying.js'
 import type { Service, ServiceMembership, ServiceReports } from '../service.js'
 import { PartitionClaims } from '../store/partition-claims.js'
 import type { Store } from '../store/store.js'
-import { alerts, rawEvents, rawEventsDeadLetters, type RawEvent } from '../topics.js'
+import { jsonTopics, type AlarmTopics, type RawEvent } from '../topics.js'
 import { judgeBatch, type BatchCounts, type JudgedBatch, type RuleBook } from './judge-batch.js'
 import { judgeSilence } from './silence-watch.js'
 import { whereToStart } from './where-to-start.js'
@@ -20,6 +20,7 @@ export type DetectProfile = 'cp' | 'transactional'
 export interface DetectOptions extends RuleBook, ServiceReports, ServiceMembership {
   readonly messaging: Messaging
   readonly store: Store
+  readonly topics?: AlarmTopics
   /**
    * `cp`: in the order of event time over all partitions, with what is missing; an event may come twice. `transactional`:
    * each event once, in the order of arrival, without what is missing. The messaging has the same profile.
@@ -42,6 +43,7 @@ export interface DetectCounts extends BatchCounts {
  */
 export function detect({ messaging, store, profile = 'cp', ...options }: DetectOptions): Service<DetectCounts> {
   const { rules, noDataRules, groupInstanceId, onTrouble, onStopped } = options
+  const { rawEvents, alerts, rawEventsDeadLetters } = options.topics ?? jsonTopics
   const isOrdered = profile === 'cp'
   const claims = new PartitionClaims(group)
   // Under `transactional` all that is sent is sent by handlers.

@@ -3,8 +3,11 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { bytes, createMessaging, defineTopic, type Messaging } from 'tidemark'
 import { createMemoryCluster, memory } from 'tidemark/memory'
+import { schemaRegistry } from 'tidemark/registry'
+import { memoryRegistry } from 'tidemark/testing'
 import { alert } from '../../../examples/alarm/alert/alert.js'
 import { tellTime } from '../../../examples/alarm/access/access.js'
+import { avroTopics } from '../../../examples/alarm/avro-topics.js'
 import { disorderSeconds } from '../../../examples/alarm/access/arrivals.js'
 import { detect } from '../../../examples/alarm/detect/detect.js'
 import { noDataRules, rules } from '../../../examples/alarm/rules.js'
@@ -101,6 +104,39 @@ describe('the services on the in-process Kafka', () => {
     expect(alerting.counts().received).toBeGreaterThan(0)
     expect(alerting.counts().repeated).toBe(0)
     await expectAlertInvariants({ detectStore, alertStore })
+  })
+
+  it('change from JSON to Avro while they run, and find the same', async () => {
+    const rows = (await readSource(sources[2]!)).slice(2_500, 3_500)
+    const server = memoryRegistry()
+    const topics = await avroTopics(schemaRegistry({ transport: server }))
+    const producer = messaging.producer()
+    await producer.sendMany(rawEvents, rows.slice(0, 500))
+    const detecting = detect({ messaging, store: detectStore, topics, rules, noDataRules })
+    const alerting = alert({ messaging, store: alertStore, topics })
+    await Promise.all([detecting.start(), alerting.start()])
+    await producer.sendMany(topics.rawEvents, rows.slice(500))
+    await tellTime(producer, timeBehind(rows.at(-1)), topics)
+    await until(() => rowsOf(detecting) === rows.length && alerting.counts().received === detecting.counts().sent)
+    expect(detecting.counts()).toMatchObject({ accepted: rows.length, conflicts: 0 })
+    expect(alerting.counts().received).toBeGreaterThan(0)
+    await expectAlertInvariants({ detectStore, alertStore })
+    expect(server.requests.filter((request) => request.startsWith('POST'))).toEqual([
+      'POST /subjects/raw_events-value/versions',
+      'POST /subjects/alerts-value/versions',
+    ])
+
+    const first: number[] = []
+    const reader = messaging.consumer({
+      group: null,
+      topics: [anything, defineTopic({ name: alerts.name, value: bytes() })],
+      from: 'earliest',
+      handle: ({ topic, value }) => void (topic === alerts.name && first.push(value[0] ?? -1)),
+    })
+    await reader.start()
+    await until(() => first.length === detecting.counts().sent)
+    // Each event is Avro: a zero byte, and the id of its schema.
+    expect(new Set(first)).toEqual(new Set([0]))
   })
 
   it('go on where the database and the group stand when the next instance takes over', async () => {
