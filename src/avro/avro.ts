@@ -87,7 +87,7 @@ export function avro<Check extends StandardSchemaV1>(
 ): Serde<StandardSchemaV1.InferOutput<Check>>
 export function avro<Value = unknown>(options: AvroOptions): Serde<Value>
 export function avro(options: AvroOptions): Serde<unknown> {
-  const issues = optionIssues(options, rules)
+  const issues = misplaced(options) ?? optionIssues(options, rules)
   if (issues.length === 0 && options.registry === undefined) issues.push(noRegistry)
   if (issues.length > 0) throw new ConfigError('avro()', issues)
   const { registry, schema, check, otherwise, runtime = systemRuntime, mostSchemas = 1_000 } = options
@@ -147,6 +147,32 @@ function readerOf(written: avsc.Type, into: avsc.Type | null): ReadBytes {
 function wholeValue({ value, offset }: { readonly value: unknown; readonly offset: number }, bytes: Buffer): unknown {
   if (offset === bytes.length) return value
   throw new Error(offset < 0 ? 'the bytes end too early' : 'there are bytes behind the value')
+}
+
+/** What comes of mistaking one thing for another is told as that. */
+function misplaced(options: unknown): ConfigIssue[] | null {
+  if (!isRecord(options)) return null
+  const { registry, schema, type } = options
+  if (registry === undefined && schema === undefined && type !== undefined) {
+    return [{ path: 'options', message: 'is a schema', fix: 'write avro({ registry, schema })' }]
+  }
+  if (isTransport(registry)) {
+    const fix = 'write registry: schemaRegistry({ transport: … }) with it'
+    return [{ path: 'registry', message: 'is how a registry is reached', fix }]
+  }
+  if (hasStandard(schema)) {
+    const fix = 'write check with it, and the Avro schema as schema'
+    return [{ path: 'schema', message: 'is what checks values, and no Avro schema', fix }]
+  }
+  if (typeof schema === 'string' && /\.(?:avsc|json)\s*$/.test(schema)) {
+    const fix = "read it: schema: readFileSync(path, 'utf8')"
+    return [{ path: 'schema', message: 'is the name of a file', fix }]
+  }
+  return null
+}
+
+function isTransport(registry: unknown): boolean {
+  return isRecord(registry) && typeof registry.send === 'function' && registry.schemaById === undefined
 }
 
 const noRegistry: ConfigIssue = {

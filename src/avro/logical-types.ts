@@ -19,6 +19,10 @@ abstract class OnNumbers<Value> extends avsc.types.LogicalType {
 
 /** Milliseconds since 1970 as a Date. */
 class TimestampMillis extends OnNumbers<Date> {
+  get expects(): string {
+    return 'a Date'
+  }
+
   protected override _fromValue(value: number | bigint): Date {
     return this.from(Number(value))
   }
@@ -34,6 +38,10 @@ class TimestampMillis extends OnNumbers<Date> {
 
 /** Days since 1970 as a Date at midnight UTC; one with a time of day is refused, since it would be lost. */
 class CalendarDate extends OnNumbers<Date> {
+  get expects(): string {
+    return 'a Date at midnight UTC'
+  }
+
   protected override _fromValue(value: number | bigint): Date {
     return this.from(Number(value))
   }
@@ -65,6 +73,10 @@ class Decimal extends avsc.types.LogicalType {
     this.#size = (schema as { readonly size?: number }).size ?? null
   }
 
+  get expects(): string {
+    return `text of ${this.#precision} digits, ${this.#scale} of them behind the point`
+  }
+
   protected override _fromValue(bytes: Buffer): string {
     return decimalText(integerOf(bytes), this.#scale)
   }
@@ -84,6 +96,10 @@ class Decimal extends avsc.types.LogicalType {
 
 /** Text of the form 123e4567-e89b-12d3-a456-426614174000. */
 class Uuid extends avsc.types.LogicalType {
+  get expects(): string {
+    return 'text as 123e4567-e89b-12d3-a456-426614174000'
+  }
+
   protected override _fromValue(value: string | Buffer): string {
     if (typeof value === 'string') return value
     const hex = value.toString('hex')

@@ -21,7 +21,10 @@ function issuesOf(type: avsc.Type, value: unknown): readonly ValueIssue[] {
     type.isValid(value, {
       errorHook: (path, found, expected) => {
         if (issues.length === mostIssues) return
-        issues.push({ path: path.join('.'), message: `expected ${nameOf(expected)}, but it is ${described(found)}` })
+        issues.push({
+          path: path.join('.'),
+          message: `expected ${wanted(expected)}, but it is ${described(found, expected)}`,
+        })
       },
     })
   } catch {
@@ -31,11 +34,35 @@ function issuesOf(type: avsc.Type, value: unknown): readonly ValueIssue[] {
 }
 
 /** A number may be of the right type and still be none that fits: too large, or with a fraction. */
-function described(value: unknown): string {
-  if (typeof value !== 'number' || !Number.isFinite(value)) return describeType(value)
+function described(value: unknown, expected: avsc.Type): string {
+  if (typeof value === 'bigint' && expected.typeName === 'long') return "bigint (for those write longs: 'bigint')"
+  if (typeof value !== 'number' || !Number.isFinite(value) || !numbers.has(expected.typeName))
+    return describeType(value)
   return Number.isSafeInteger(value) ? 'a number beyond its range' : 'a number with a fraction, or beyond its range'
 }
 
-function nameOf(type: avsc.Type): string {
-  return type.name ?? type.typeName.replace(/^(logical|abstract):/, '')
+const numbers: ReadonlySet<string> = new Set(['int', 'long', 'float', 'double'])
+
+/** What would fit, as it is written in JavaScript where the name of the type alone does not say it. */
+function wanted(type: avsc.Type): string {
+  const { name = type.typeName.replace(/^(logical|abstract):/, ''), types, expects } = type as Wanted
+  if (types !== undefined) {
+    const isWrapped = type.typeName === 'union:wrapped'
+    return types.map((branch) => (isWrapped ? wrapped(branch) : wanted(branch))).join(' or ')
+  }
+  if (expects !== undefined) return `${name} (${expects})`
+  if (type.typeName === 'enum') return `a symbol of ${name}`
+  if (type.typeName === 'bytes' || type.typeName === 'fixed') return `${name} (a Buffer)`
+  return type.typeName === 'abstract:long' ? 'long (a bigint)' : name
+}
+
+/** Types of avsc, as far as they are these; `expects` have ours for logical types. */
+interface Wanted {
+  readonly name?: string | undefined
+  readonly types?: readonly avsc.Type[] | undefined
+  readonly expects?: string | undefined
+}
+
+function wrapped(branch: avsc.Type): string {
+  return branch.typeName === 'null' ? 'null' : `{ ${branch.branchName ?? branch.typeName}: … }`
 }

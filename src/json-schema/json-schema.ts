@@ -58,7 +58,7 @@ export function jsonSchema<Check extends StandardSchemaV1>(
 ): Serde<StandardSchemaV1.InferOutput<Check>>
 export function jsonSchema<Value = unknown>(options: JsonSchemaOptions): Serde<Value>
 export function jsonSchema(options: JsonSchemaOptions): Serde<unknown> {
-  const issues = optionIssues(options, rules)
+  const issues = checkAsSchema(options) ?? optionIssues(options, rules)
   if (issues.length === 0 && options.registry === undefined) issues.push(noRegistry)
   if (issues.length > 0) throw new ConfigError('jsonSchema()', issues)
   return new JsonSchemaSerde(options, null)
@@ -145,6 +145,13 @@ function cannotWrite({ schema }: JsonSchemaOptions): SerdeError {
       ? 'this jsonSchema() only reads, since it has no schema; give it one: jsonSchema({ schema, registry })'
       : 'this jsonSchema() belongs to no topic, so the subject of its schema is not known; give it to defineTopic, or take ofTopic(name) of it',
   )
+}
+
+function checkAsSchema({ schema }: { readonly schema?: unknown } = {}): ConfigIssue[] | null {
+  // What z.toJSONSchema makes has it too, where nobody sees it.
+  if (!isRecord(schema) || !('~standard' in schema) || isPlain(schema)) return null
+  const fix = 'write check with it, and as schema what z.toJSONSchema makes of it'
+  return [{ path: 'schema', message: 'is what checks values, and no JSON Schema', fix }]
 }
 
 const noRegistry: ConfigIssue = {

@@ -45,7 +45,7 @@ export class RegisteredId implements Writing {
 
   async #ask(): Promise<void> {
     const { registry, subject, part, schema, register } = this.#registration
-    if (!register) this.#id = await registry.idOf(subject, schema)
+    if (!register) this.#id = await registry.idOf(subject, schema).catch(notRegistered)
     else this.#id = await (part === 'key' ? this.#onlyId() : registry.register(subject, schema))
   }
 
@@ -63,6 +63,13 @@ export class RegisteredId implements Writing {
       throw error.code === 'schema-not-found' ? otherKeys(subject, error) : error
     }
   }
+}
+
+function notRegistered(error: unknown): never {
+  const isMissing = error instanceof RegistryError && /^(?:subject|schema)-not-found$/.test(error.code)
+  if (!isMissing) throw error
+  const message = `${error.message}; with register: false it has to be there already: register it, or take register: false out`
+  throw new RegistryError(error.code, message, error.status, { cause: error })
 }
 
 function otherKeys(subject: string, cause: RegistryError): RegistryError {

@@ -1,3 +1,4 @@
+import { ConfigError } from '../errors.js'
 import { isRecord } from '../input/shapes.js'
 import { exponential, type Backoff } from '../runtime/backoff.js'
 import type { Runtime } from '../runtime/runtime.js'
@@ -120,7 +121,12 @@ function pathOf(subject: string): string {
 }
 
 /** As a registry writes it: Avro goes without its type, since old ones do not know the field. */
-function bodyOf({ schema, schemaType, references }: RegisteredSchema): string {
+function bodyOf(given: RegisteredSchema): string {
+  if (!isRecord(given) || typeof given.schema !== 'string') {
+    const fix = "write { schema: text, schemaType: 'AVRO', references: [] }, with the schema as JSON text"
+    throw new ConfigError('schemaRegistry()', [{ path: 'schema', message: 'is no schema as registries keep it', fix }])
+  }
+  const { schema, schemaType = 'AVRO', references = [] } = given
   return JSON.stringify({
     schema,
     ...(schemaType !== 'AVRO' && { schemaType }),

@@ -1,3 +1,6 @@
+import { ConfigError } from '../errors.js'
+import { came } from '../input/came.js'
+
 /** What of a record a schema describes. */
 export type RecordPart = 'key' | 'value'
 
@@ -9,7 +12,13 @@ export type SubjectStrategy = 'topic' | 'record' | 'topic-record' | ((topic: str
 
 /** @param record the full name of what the schema describes; `null` when it has none */
 export function subjectOf(strategy: SubjectStrategy, topic: string, part: RecordPart, record: string | null): string {
-  if (typeof strategy === 'function') return strategy(topic, record)
+  if (typeof strategy === 'function') return checked(strategy(topic, record))
   if (strategy === 'topic') return `${topic}-${part}`
   return strategy === 'record' ? String(record) : `${topic}-${String(record)}`
+}
+
+function checked(subject: unknown): string {
+  if (typeof subject === 'string' && subject !== '') return subject
+  const message = `is a function whose result ${subject === '' ? 'is empty' : came(subject)}`
+  throw new ConfigError('subject', [{ path: 'subject', message, fix: 'return the name of a subject, as text' }])
 }

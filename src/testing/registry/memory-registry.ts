@@ -1,3 +1,4 @@
+import { anything, optionProblem, type Rules } from '../../input/option-rules.js'
 import { systemClock, type Clock } from '../../runtime/clock.js'
 import type { RegistryAnswer, RegistryRequest, RegistryTransport } from '../../registry/transport.js'
 
@@ -9,6 +10,11 @@ export interface MemoryRegistryOptions {
   readonly isCompatible?: ((next: unknown, latest: unknown) => boolean) | undefined
   /** For answers that take a while. Default: the system's. */
   readonly clock?: Clock | undefined
+}
+
+const rules: Rules<MemoryRegistryOptions> = {
+  isCompatible: { expected: 'a function, as canRead', accepts: (value) => typeof value === 'function' },
+  clock: anything,
 }
 
 /** A schema registry in this process, and what it can be made to do wrong. */
@@ -39,6 +45,8 @@ interface Kept {
  * the same schema has the same id under every subject.
  */
 export function memoryRegistry(options: MemoryRegistryOptions = {}): MemoryRegistry {
+  const problem = optionProblem('memoryRegistry()', options, rules)
+  if (problem !== null) throw problem
   return new InProcessRegistry(options)
 }
 
