@@ -25,14 +25,19 @@ const mostEmpty = 100_000
 export class BoundedArray extends avsc.types.ArrayType {
   protected _read(tap: Tap): unknown[] {
     const items = readsOf(this.itemsType)
-    const values: unknown[] = []
+    const end = tap.buf.length
+    let values: unknown[] | null = null
+    let at = 0
     for (let count = countOf(tap); count > 0; count = countOf(tap)) {
+      // Room for the first block, which mostly is the only one.
+      values ??= new Array<unknown>(believed(count, tap))
       for (let left = believed(count, tap); left > 0; left -= 1) {
-        values.push(items._read(tap))
-        if (tap.pos > tap.buf.length) throw endsEarly()
+        values[at] = items._read(tap)
+        at += 1
+        if (tap.pos > end) throw endsEarly()
       }
     }
-    return values
+    return values ?? []
   }
 
   protected _skip(tap: Tap): void {
