@@ -5,14 +5,15 @@ import { came } from '../input/came.js'
 export type RecordPart = 'key' | 'value'
 
 /**
- * Under which subject of its registry the schema of a topic stands: `topic` is `orders-value` (of keys `orders-key`), `record` the full name of the
- * record whatever the topic, `topic-record` both. A function gives another.
+ * Under which subject of its registry the schema of a topic stands: `topic` is `orders-value`, or `orders-key` of keys;
+ * `record` is the full name of the record whatever the topic, `topic-record` both. A function gives another.
  */
-export type SubjectStrategy = 'topic' | 'record' | 'topic-record' | ((topic: string, record: string | null) => string)
+export type SubjectStrategy =
+  'topic' | 'record' | 'topic-record' | ((topic: string, record: string | null, part: 'key' | 'value') => string)
 
 /** @param record the full name of what the schema describes; `null` when it has none */
 export function subjectOf(strategy: SubjectStrategy, topic: string, part: RecordPart, record: string | null): string {
-  if (typeof strategy === 'function') return checked(strategy(topic, record))
+  if (typeof strategy === 'function') return checked(strategy(topic, record, part))
   if (strategy === 'topic') return `${topic}-${part}`
   return strategy === 'record' ? String(record) : `${topic}-${String(record)}`
 }

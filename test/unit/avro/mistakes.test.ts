@@ -105,6 +105,18 @@ describe('a first try that mistakes', () => {
     expect(problemOf(() => serde?.encode({ f: 5 })).message).toContain('f: expected long (a bigint), but it is number')
   })
 
+  test('a function that gives subjects is told of which topic, record and part', () => {
+    const asked: unknown[] = []
+    const subject = (...place: unknown[]) => String(asked.push(place))
+    const serde = avro<unknown>({ registry, schema: JSON.stringify(order), subject })
+    serde.ofTopic?.('t', 'key')
+    serde.ofTopic?.('t', 'value')
+    expect(asked).toEqual([
+      ['t', 'Order', 'key'],
+      ['t', 'Order', 'value'],
+    ])
+  })
+
   test('a function that gives no subject registers nothing under another name', () => {
     for (const [subject, came] of [
       [() => undefined, 'is a function whose result is missing'],

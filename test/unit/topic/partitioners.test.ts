@@ -21,6 +21,17 @@ const record = (fields: Partial<PartitionInput> = {}): PartitionInput => ({
 const choices = (choose: ChoosePartition, count: number, input = record()) =>
   Array.from({ length: count }, () => choose(input))
 
+describe('murmur2 by something else than the key', () => {
+  it('puts each record where that would be as a key, tombstones of it too', () => {
+    const choose = murmur2({ by: (value: string | null) => value ?? 'none' }).create(seededRandom(1))
+    for (const value of ['a', 'b', 'c', null]) {
+      const partition = choose(record({ value, key: Buffer.from([0, 0, 0, 0, 1, 2]) }))
+      expect(partition).toBe(murmur2Partition(Buffer.from(value ?? 'none'), 8))
+    }
+    expect(() => murmur2({ by: 'id' } as never)).toThrow('by: is a string; write a function of the value')
+  })
+})
+
 describe('every partitioner', () => {
   it('chooses an integer in range, also while the partition count changes', () => {
     const input = fc.record({
