@@ -230,6 +230,47 @@ describe('keys by a serde', () => {
     await clock.runUntil(messaging.close())
   })
 
+  test('have lanes of their own: one waits for its record that is put off, and the other goes on', async () => {
+    const { clock, keysBy, messaging } = world()
+    const onOne = () =>
+      defineTopic({
+        name: 'orders',
+        key: ({ tenant, id }: Order) => ({ tenant, id }),
+        keySerde: keysBy(keySchema),
+        value: json<Order>(),
+        partitions: 1,
+      })
+    const [written, read] = [onOne(), onOne()]
+    await clock.runUntil(messaging.ensureTopics([written]))
+    const handled: string[] = []
+    let isFirst = true
+    const consumer = messaging.consumer({
+      group: 'g',
+      topics: [read],
+      order: 'key',
+      concurrency: 4,
+      retryLater: { delays: ['1m'] },
+      retry: false,
+      handle: ({ key, value: { id } }) => {
+        const { tenant } = read.keySerde.decode(key)
+        if (isFirst && id === 'a') {
+          isFirst = false
+          throw new Error('not now')
+        }
+        handled.push(`${id}${tenant}`)
+      },
+    })
+    await clock.runUntil(messaging.ensureTopics(consumer.delayTopics))
+    await clock.runUntil(consumer.start())
+    const producer = messaging.producer()
+    for (const id of ['a', 'b', 'a', 'b']) await clock.runUntil(producer.send(written, { tenant: 1, id }))
+    await clock.advance(20_000)
+    expect(handled).toEqual(['b1', 'b1'])
+    await clock.advance(120_000)
+    expect(handled).toEqual(['b1', 'b1', 'a1', 'a1'])
+    await clock.runUntil(messaging.close())
+  })
+
   test('of transactions are whole when they are stored', async () => {
     const here = world()
     const { clock, runtime, orders } = here
