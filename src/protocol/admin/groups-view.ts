@@ -8,7 +8,7 @@ import { DriverError } from '../../errors.js'
 import type { TopicPartition } from '../../message/topic-partition.js'
 import type { ClientContext } from '../cluster/client-context.js'
 import { CoordinatorLine } from '../cluster/coordinator-line.js'
-import type { Retry } from '../cluster/transactions-view.js'
+import { rounds, type Retry } from '../cluster/transactions-view.js'
 
 type GroupContext = ClientContext<{ readonly requestTimeoutMs: number }>
 
@@ -61,7 +61,7 @@ export class GroupsView {
   async list(states: readonly string[], types: readonly string[], deadline: number): Promise<readonly ListedGroup[]> {
     const { cluster } = this.#context
     let listed: readonly ListedGroup[] = []
-    await this.#rounds('listing groups', deadline, async () => {
+    await rounds(this.#retry, 'listing groups', deadline, async () => {
       const { brokers } = await cluster.anyBroker({ api: 'metadata', topics: [] }, deadline)
       const request = { api: 'listGroups', states, types } as const
       const answers = await Promise.all(brokers.map(({ nodeId }) => cluster.broker(nodeId, request, deadline)))
@@ -148,7 +148,7 @@ export class GroupsView {
     attempt: (ask: <R extends Request>(request: R) => Promise<AnswerTo<R>>) => Promise<GroupVerdict>,
   ): Promise<void> {
     const line = new CoordinatorLine(this.#context, groupId)
-    await this.#rounds(doing, deadline, async () => {
+    await rounds(this.#retry, doing, deadline, async () => {
       const end = await attempt((request) => line.ask(request, line.attemptUntil(deadline)))
       if (end === 'busy') throw await this.#busy(groupId, doing, deadline)
       if (end === 'done') return null
@@ -161,7 +161,7 @@ export class GroupsView {
     const line = new CoordinatorLine(this.#context, groupId)
     const doing = `describing group "${groupId}"`
     let described: GroupDescription | null = null
-    await this.#rounds(doing, deadline, async () => {
+    await rounds(this.#retry, doing, deadline, async () => {
       for (const { api, type } of kinds) {
         const until = line.attemptUntil(deadline)
         const coordinator = await line.find(until)
@@ -214,19 +214,6 @@ export class GroupsView {
       if (worst === 'done' || verdict === 'busy') worst = verdict
     }
     return worst
-  }
-
-  /** As `#retry`, where a request without an answer stands in the way like any other trouble. */
-  async #rounds(doing: string, deadline: number, attempt: () => Promise<string | null>): Promise<void> {
-    await this.#retry(deadline, async () => {
-      try {
-        const trouble = await attempt()
-        return trouble === null ? null : `${doing}: ${trouble}`
-      } catch (failure) {
-        if (failure instanceof RequestError && failure.retriable) return `${doing}: ${failure.message}`
-        throw failure
-      }
-    })
   }
 }
 

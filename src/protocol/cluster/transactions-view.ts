@@ -1,6 +1,8 @@
-import { brokerError } from '../../connection/broker-error.js'
+import { brokerCodeName, brokerError } from '../../connection/broker-error.js'
+import { RequestError } from '../../connection/request-error.js'
 import { judgeBy } from '../../connection/verdicts.js'
 import type { ListedTransaction, OpenTransactionAt, TransactionDescription } from '../../driver/admin.js'
+import { TimeoutError } from '../../errors.js'
 import type { TopicPartition } from '../../message/topic-partition.js'
 import type { ClientContext } from './client-context.js'
 import { CoordinatorLine } from './coordinator-line.js'
@@ -26,6 +28,25 @@ const judgeView = judgeBy<'told' | 'not-known' | 'retry' | 'refused'>(
 /** Runs one attempt after the other until one says `null`; what it says else is in the way. */
 export type Retry = (deadline: number, attempt: () => Promise<string | null>) => Promise<void>
 
+/** As `retry`, where a request without an answer, or nobody to ask, stands in the way like any other trouble. */
+export async function rounds(
+  retry: Retry,
+  doing: string,
+  deadline: number,
+  attempt: () => Promise<string | null>,
+): Promise<void> {
+  await retry(deadline, async () => {
+    try {
+      const trouble = await attempt()
+      return trouble === null ? null : `${doing}: ${trouble}`
+    } catch (failure) {
+      const isUnanswered = failure instanceof RequestError || failure instanceof TimeoutError
+      if (isUnanswered && failure.retriable) return `${doing}: ${failure.message}`
+      throw failure
+    }
+  })
+}
+
 /** What brokers know of transactions. Each coordinates some of the ids, so all are asked. */
 export class TransactionsView {
   readonly #context: ViewContext
@@ -39,12 +60,15 @@ export class TransactionsView {
   async list(states: readonly string[], producerIds: readonly number[], deadline: number) {
     const { cluster } = this.#context
     const request = { api: 'listTransactions', stateFilters: states, producerIdFilters: producerIds } as const
+    const doing = 'listing transactions'
     let listed: readonly ListedTransaction[] = []
-    await this.#retry(deadline, async () => {
+    await rounds(this.#retry, doing, deadline, async () => {
       const { brokers } = await cluster.anyBroker({ api: 'metadata', topics: [] }, deadline)
       const answers = await Promise.all(brokers.map(({ nodeId }) => cluster.broker(nodeId, request, deadline)))
-      listed = answers.flatMap(({ transactions }) => transactions)
-      return worst(answers, 'listing transactions')
+      // A transaction that moves meanwhile may be told by two.
+      const told = answers.flatMap(({ transactions }) => transactions)
+      listed = [...new Map(told.map((each) => [each.transactionalId, each])).values()]
+      return worst(answers, doing)
     })
     return listed
   }
@@ -68,18 +92,18 @@ export class TransactionsView {
     const line = new CoordinatorLine(this.#context, id, 'transaction')
     const doing = `describing transactional id "${id}"`
     let described: TransactionDescription | null = null
-    await this.#retry(deadline, async () => {
+    await rounds(this.#retry, doing, deadline, async () => {
       const answer = await line.ask(
         { api: 'describeTransactions', transactionalIds: [id] },
         line.attemptUntil(deadline),
       )
       const found = answer.transactions.find(({ transactionalId }) => transactionalId === id)
-      if (found === undefined) return `${doing}: it is missing in the answer`
+      if (found === undefined) return 'it is missing in the answer'
       const verdict = judgeView(found.errorCode)
       if (verdict === 'refused') throw brokerError(found.errorCode, doing)
       if (verdict === 'retry') {
         line.lost()
-        return doing
+        return brokerCodeName(found.errorCode)
       }
       if (verdict === 'told') {
         const { transactionalId, state, timeoutMs, startTimeMs, producerId, producerEpoch, partitions } = found
@@ -95,13 +119,13 @@ export class TransactionsView {
     const { cluster } = this.#context
     const doing = `looking for open transactions in ${topic}-${partition}`
     let open: readonly Omit<OpenTransactionAt, 'transactionalId'>[] = []
-    await this.#retry(deadline, async () => {
+    await rounds(this.#retry, doing, deadline, async () => {
       await cluster.refresh([topic], deadline)
       const leader = cluster.partition(topic, partition)?.leader ?? -1
-      if (leader < 0) return `${doing}: it has no leader`
+      if (leader < 0) return 'it has no leader'
       const request = { api: 'describeProducers', partitions: [{ topic, partition }] } as const
       const [told] = (await cluster.broker(leader, request, deadline)).partitions
-      if (told === undefined) return `${doing}: it is missing in the answer`
+      if (told === undefined) return 'it is missing in the answer'
       open = told.producers
         .filter(({ currentTxnStartOffset }) => currentTxnStartOffset >= 0)
         .map(({ producerId, producerEpoch, currentTxnStartOffset, lastTimestamp }) => ({
@@ -118,7 +142,7 @@ function worst(answers: readonly { readonly errorCode: number }[], doing: string
   for (const { errorCode } of answers) {
     const verdict = judgeView(errorCode)
     if (verdict === 'refused') throw brokerError(errorCode, doing)
-    if (verdict === 'retry') return doing
+    if (verdict === 'retry') return brokerCodeName(errorCode)
   }
   return null
 }

@@ -171,6 +171,80 @@ describe('offsets', () => {
   })
 })
 
+describe('groups and transactions', () => {
+  const lost = () => Promise.reject(new RequestError('connection-lost', 'maybe', 'lost on the way'))
+  const transaction = { transactionalId: 'id', state: 'Ongoing', producerId: 7 }
+  const details = { ...transaction, timeoutMs: 60_000, startTimeMs: -1, producerEpoch: 2, partitions: [] }
+  const writing = { producerId: 7, producerEpoch: 2, lastSequence: 0, lastTimestamp: 9, currentTxnStartOffset: 1 }
+  const answers = {
+    listTransactions: () => ({ ...throttle, errorCode: 0, transactions: [transaction] }),
+    describeTransactions: () => ({ ...throttle, transactions: [{ ...details, errorCode: 0 }] }),
+    describeProducers: () => ({
+      ...throttle,
+      partitions: [
+        {
+          topic: 't',
+          partition: 0,
+          errorCode: 0,
+          errorMessage: null,
+          producers: [{ ...writing, coordinatorEpoch: 0 }],
+        },
+      ],
+    }),
+    listGroups: () => ({
+      ...throttle,
+      errorCode: 0,
+      groups: [{ groupId: 'g', protocolType: 'consumer', state: '', type: '' }],
+    }),
+  }
+  const calls: Readonly<Record<keyof typeof answers, () => Promise<readonly object[]>>> = {
+    listTransactions: () => admin.listTransactions([], [], soon()),
+    describeTransactions: () => admin.describeTransactions(['id'], soon()),
+    describeProducers: () => admin.openTransactions([{ topic: 't', partition: 0 }], soon()),
+    listGroups: () => admin.listGroups([], [], soon()),
+  }
+
+  it.each(Object.keys(calls) as (keyof typeof calls)[])('are asked for again when %s got no answer', async (api) => {
+    for (const each of Object.keys(answers) as (keyof typeof answers)[]) {
+      cluster.on(each, () => (each === api && cluster.count(api) === 1 ? lost() : answers[each]()) as never)
+    }
+    expect(await run(calls[api]())).toHaveLength(1)
+  })
+
+  it.each(Object.keys(calls) as (keyof typeof calls)[])(
+    'give up at the deadline, and say why, when %s gets none',
+    async (api) => {
+      for (const each of Object.keys(answers) as (keyof typeof answers)[]) {
+        cluster.on(each, () => (each === api ? lost() : answers[each]()) as never)
+      }
+      const from = clock.now()
+      await expect(run(calls[api]())).rejects.toMatchObject({
+        code: 'admin-timeout',
+        message: expect.stringMatching(/while (listing|describing|looking for) .*: lost on the way/) as string,
+      })
+      expect(clock.now() - from).toBeGreaterThan(15_000)
+    },
+  )
+
+  it('wait for a coordinator until the deadline, longer than for one answer', async () => {
+    cluster.on('describeTransactions', answers.describeTransactions)
+    const from = clock.now()
+    cluster.on('findCoordinator', () =>
+      clock.now() - from > 12_000
+        ? 'usual'
+        : {
+            ...throttle,
+            errorCode: brokerCode.COORDINATOR_NOT_AVAILABLE,
+            errorMessage: null,
+            nodeId: -1,
+            host: '',
+            port: 0,
+          },
+    )
+    expect(await run(calls.describeTransactions())).toHaveLength(1)
+  })
+})
+
 describe('close', () => {
   it('ends a call that waits for an answer, at once and with an error', async () => {
     cluster.on('listOffsets', () => {
