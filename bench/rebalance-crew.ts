@@ -1,4 +1,5 @@
-import { spawn, type ChildProcess } from 'node:child_process'
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { AssignorName } from '../src/driver/consumer.js'
 import { CompiledProgram } from '../test/support/compiled-program.js'
@@ -6,7 +7,7 @@ import { dieWithUs } from '../test/support/reaper.js'
 import { projectRoot } from '../test/support/source-tree.js'
 
 export interface RebalanceTask {
-  readonly client: 'tidemark' | 'kafkajs'
+  readonly client: 'tidemark' | 'kafkajs' | 'librdkafka'
   readonly brokers: readonly string[]
   readonly group: string
   readonly topic: string
@@ -23,6 +24,16 @@ export const nowMs = () => Number(process.hrtime.bigint() / 1_000n) / 1_000
 export const compileMember = (): Promise<CompiledProgram> =>
   CompiledProgram.compile(projectRoot, 'bench/rebalance-member.ts', 'rebalance')
 
+const python = process.env['BENCH_PYTHON'] ?? 'python3'
+const librdkafkaMember = join(projectRoot, 'bench', 'rebalance-librdkafka.py')
+
+/** It is measured through its Python package, which brings it compiled, when that can be imported. */
+export function hasLibrdkafka(): boolean {
+  const { status } = spawnSync(python, ['-c', 'import confluent_kafka'], { stdio: 'ignore' })
+  if (status !== 0) process.stderr.write('confluent-kafka cannot be imported by python3: librdkafka is left out\n')
+  return status === 0
+}
+
 /** One member. What it has handled is told by its process as it happens. */
 export class BenchMember {
   /** When a record of each partition was handled, by the clock that all processes of a machine share, in ms. */
@@ -34,7 +45,9 @@ export class BenchMember {
     program: string,
     readonly task: RebalanceTask,
   ) {
-    const child = spawn(process.execPath, [program, JSON.stringify(task)], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const [command, file] =
+      task.client === 'librdkafka' ? [python, librdkafkaMember] : ([process.execPath, program] as const)
+    const child = spawn(command, [file, JSON.stringify(task)], { stdio: ['ignore', 'pipe', 'inherit'] })
     dieWithUs(child)
     this.#child = child
     this.#gone = new Promise((resolve) => child.once('exit', () => resolve()))

@@ -2,7 +2,8 @@ import { startCluster, type KafkaCluster } from '../test/support/kafka-cluster.j
 import { delay, until } from '../test/support/waiting.js'
 import { sourceLibrary } from './library.js'
 import { median } from './measure.js'
-import { BenchMember, compileMember, nowMs, type RebalanceTask } from './rebalance-crew.js'
+import { BenchMember, compileMember, hasLibrdkafka, nowMs, type RebalanceTask } from './rebalance-crew.js'
+import { lanesOf, rows, type Row } from './rebalance-rows.js'
 
 const runs = Number(process.env['BENCH_ROUNDS'] ?? 5)
 const partitions = 6
@@ -18,78 +19,10 @@ interface Client extends Pick<RebalanceTask, 'client' | 'assignors' | 'groupProt
 const clients: readonly Client[] = [
   { name: 'tidemark', client: 'tidemark', assignors: null, groupProtocol: null },
   { name: 'tidemark 848', client: 'tidemark', assignors: null, groupProtocol: 'consumer' },
+  { name: 'librdkafka cooperative', client: 'librdkafka', assignors: ['cooperative-sticky'], groupProtocol: null },
+  { name: 'librdkafka 848', client: 'librdkafka', assignors: null, groupProtocol: 'consumer' },
   { name: 'tidemark eager', client: 'tidemark', assignors: ['sticky'], groupProtocol: null },
   { name: 'kafkajs', client: 'kafkajs', assignors: null, groupProtocol: null },
-]
-
-/** One group in the middle of what happens to it. */
-interface Field {
-  readonly members: readonly BenchMember[]
-  readonly join: (instance?: string | null) => BenchMember
-}
-
-interface Row {
-  readonly name: string
-  readonly isStatic?: boolean
-  /** What happens; members that it touches are the concerned. */
-  readonly happens: (field: Field) => Promise<readonly BenchMember[]>
-  /** Longest time until everything is handled again. */
-  readonly settlesWithinMs: number
-}
-
-const [quick, session] = [15_000, 65_000]
-
-const rows: readonly Row[] = [
-  { name: 'nothing (control)', settlesWithinMs: quick, happens: () => Promise.resolve([]) },
-  { name: 'a member joins', settlesWithinMs: quick, happens: ({ join }) => Promise.resolve([join()]) },
-  {
-    name: 'SIGTERM',
-    settlesWithinMs: quick,
-    happens({ members: [first] }) {
-      void first!.end('SIGTERM')
-      return Promise.resolve([first!])
-    },
-  },
-  {
-    name: 'SIGKILL',
-    settlesWithinMs: session,
-    happens({ members: [first] }) {
-      void first!.end('SIGKILL')
-      return Promise.resolve([first!])
-    },
-  },
-  {
-    name: 'SIGKILL, a new member at once',
-    settlesWithinMs: session,
-    happens({ members: [first], join }) {
-      void first!.end('SIGKILL')
-      return Promise.resolve([first!, join()])
-    },
-  },
-  {
-    name: 'SIGKILL of an instance, started again at once',
-    isStatic: true,
-    settlesWithinMs: quick,
-    async happens({ members: [first], join }) {
-      await first!.end('SIGKILL')
-      return [first!, join(first!.task.instance)]
-    },
-  },
-  {
-    name: 'all restarted, one after another',
-    settlesWithinMs: 30_000,
-    async happens({ members, join }) {
-      const started: BenchMember[] = []
-      for (const member of members) {
-        await member.end('SIGTERM')
-        const next = join()
-        started.push(next)
-        // The next is stopped when this one has its share, as an orchestrator does with a check of readiness.
-        await until('the new member has its share', () => next.holds(nowMs() - 1_000).size > 0, { timeoutMs: 60_000 })
-      }
-      return [...members, ...started]
-    },
-  },
 ]
 
 /** Of one run, in ms; `null` where there is no such partition. */
@@ -107,17 +40,21 @@ export async function runRebalance(): Promise<void> {
   await using program = await compileMember()
   const cluster = await startCluster({ nodes: 1 })
   try {
+    const present = clients.filter(({ client }) => client !== 'librdkafka' || hasLibrdkafka())
     process.stdout.write(
       `\nrebalance: Kafka ${cluster.version}, 3 members, ${partitions} partitions, ${runs} runs; ` +
-        'longest standstill in ms, median (worst): bystanders · concerned\n',
+        'longest standstill in ms, median (worst) of the runs: bystanders · concerned\n',
     )
     for (const row of rows) {
-      for (const client of clients) {
-        if (row.isStatic === true && client.client === 'kafkajs') continue
-        if (!only.some((part) => `${row.name}: ${client.name};`.includes(part))) continue
-        const all = await measureAll(cluster, program.file, client, row)
+      const wanted = present.filter(
+        (client) =>
+          only.some((part) => `${row.name}: ${client.name};`.includes(part)) &&
+          !(row.isStatic === true && (client.client === 'kafkajs' || client.groupProtocol === 'consumer')),
+      )
+      const found = await measureAll(wanted, lanesOf(row), (client) => measureOne(cluster, program.file, client, row))
+      for (const [client, all] of found) {
         process.stdout.write(
-          `  ${row.name.padEnd(46)} ${client.name.padEnd(16)} ` +
+          `  ${row.name.padEnd(46)} ${client.name.padEnd(23)} ` +
             `${told(all.map(({ bystanders }) => bystanders))} · ${told(all.map(({ concerned }) => concerned))}\n`,
         )
       }
@@ -127,18 +64,28 @@ export async function runRebalance(): Promise<void> {
   }
 }
 
-/** What waits for a session runs side by side; what is quick has the machine for itself. */
-async function measureAll(cluster: KafkaCluster, program: string, client: Client, row: Row): Promise<Standstill[]> {
-  const measure = () => measureOne(cluster, program, client, row)
-  if (row.settlesWithinMs === session) return Promise.all(Array.from({ length: runs }, measure))
-  const all: Standstill[] = []
-  for (let run = 0; run < runs; run += 1) all.push(await measure())
-  return all
+/** Every client in every round, in turn, so many side by side. */
+async function measureAll(
+  wanted: readonly Client[],
+  lanes: number,
+  measure: (client: Client) => Promise<Standstill>,
+): Promise<ReadonlyMap<Client, readonly Standstill[]>> {
+  const found = new Map<Client, Standstill[]>(wanted.map((client) => [client, []]))
+  const turns = Array.from({ length: runs }, () => wanted).flat()
+  const lane = async () => {
+    for (let client = turns.shift(); client !== undefined; client = turns.shift()) {
+      found.get(client)!.push(await measure(client))
+    }
+  }
+  await Promise.all(Array.from({ length: lanes }, lane))
+  return found
 }
 
 function told(values: readonly (number | null)[]): string {
   const known = values.filter((value) => value !== null)
-  return known.length === 0 ? '–' : `${median(known).toFixed(0)} (${Math.max(...known).toFixed(0)})`
+  if (known.length === 0) return '–'
+  const each = known.map((value) => value.toFixed(0)).join(' ')
+  return `${median(known).toFixed(0)} (${Math.max(...known).toFixed(0)}) [${each}]`
 }
 
 let groups = 0
@@ -166,31 +113,47 @@ async function measureOne(
     const members = Array.from({ length: 3 }, (_, at) => join(isStatic ? `${topic}-i${at}` : null))
     const isShared = () => members.every((member) => member.holds(nowMs() - 1_000).size === partitions / members.length)
     await until('three members share the partitions', isShared, { timeoutMs: 90_000 })
-    await delay(3_000)
+    await delay(2_000)
 
-    const before = members.map((member) => member.holds(nowMs() - 1_000))
+    const steps: Step[] = []
     const from = nowMs()
-    const touched = await happens({ members, join })
+    await happens({ members, join, step: (...touched) => steps.push({ from: nowMs(), touched }) })
     const goesOn = (at: number) => everyone.some((member) => member.lastOf(at) > nowMs() - 100)
     await delay(6_000)
     while (!allPartitions.every(goesOn) && nowMs() - from < settlesWithinMs) await delay(100)
-    await delay(1_500)
+    await delay(1_200)
     const to = nowMs() - 200
 
-    const bystanders = members.flatMap((member, index) => {
-      if (touched.includes(member)) return []
-      const after = member.holds(to - 1_000)
-      return [...before[index]!].filter((partition) => after.has(partition))
-    })
-    const concerned = allPartitions.filter((partition) => !bystanders.includes(partition))
-    const longest = (some: readonly number[]) =>
-      some.length === 0 ? null : Math.max(...some.map((partition) => standstill(everyone, partition, from, to)))
-    return { bystanders: longest(bystanders), concerned: longest(concerned) }
+    const bystanders: number[] = []
+    const concerned = new Set<number>()
+    for (const [index, step] of steps.entries()) {
+      const until = steps[index + 1]?.from ?? to
+      for (const partition of allPartitions) {
+        if (standsBy(everyone, partition, step, until))
+          bystanders.push(standstill(everyone, partition, step.from, until))
+        else concerned.add(partition)
+      }
+    }
+    const moved = [...concerned].map((partition) => standstill(everyone, partition, from, to))
+    return { bystanders: longest(bystanders), concerned: longest(moved) }
   } finally {
     await Promise.all(everyone.map((member) => member.end('SIGKILL')))
     await stopLoad()
   }
 }
+
+interface Step {
+  readonly from: number
+  readonly touched: readonly BenchMember[]
+}
+
+/** Whether one member that the step does not touch has the partition all the time. */
+function standsBy(everyone: readonly BenchMember[], partition: number, { from, touched }: Step, to: number): boolean {
+  const owners = everyone.filter((member) => member.timesOf(partition).some((at) => at > from - 500 && at < to))
+  return owners.length === 1 && !touched.includes(owners[0]!)
+}
+
+const longest = (times: readonly number[]) => (times.length === 0 ? null : Math.max(...times))
 
 function standstill(members: readonly BenchMember[], partition: number, from: number, to: number): number {
   const handled = members.flatMap((member) => member.timesOf(partition).filter((at) => at > from && at < to))
