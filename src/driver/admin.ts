@@ -1,4 +1,4 @@
-import type { NewTopic } from '../connection/requests/admin.js'
+import type { NewTopic, ResourceType } from '../connection/requests/admin.js'
 import type { DescribedMember, ListedGroup } from '../connection/requests/group-admin.js'
 import type { IsolationLevel } from '../connection/requests/fetch.js'
 import type { ClusterDescription, TopicMetadata } from '../connection/requests/metadata.js'
@@ -58,6 +58,21 @@ export interface GroupOffset extends TopicPartition {
   readonly offset: number
 }
 
+/** Records of a partition that are to go. */
+export interface RecordsToDelete extends TopicPartition {
+  /** First offset that stays; -1 is the end: all that is there goes. */
+  readonly before: number
+}
+
+/** By name; `null` makes a setting what it is where nobody has set it. */
+export type ConfigChanges = Readonly<Record<string, string | null>>
+
+/** What the election of the preferred leader, the first replica, came to. */
+export interface ElectedLeader extends TopicPartition {
+  /** `not-available`: that replica is down, or not in sync, and the leader stays. */
+  readonly outcome: 'elected' | 'leads-already' | 'not-available'
+}
+
 /** Every method is bounded by `deadline` (by `clock.now()`) and rejects with a `DriverError` that names the topic or group. */
 export interface DriverAdmin {
   /** Creates what is missing; resolves to the names created. Existing topics are left as they are. */
@@ -67,8 +82,14 @@ export interface DriverAdmin {
   describeCluster(deadline: number): Promise<ClusterDescription>
   /** Topics that do not exist are left out. `null` lists all. */
   describeTopics(topics: readonly string[] | null, deadline: number): Promise<readonly TopicMetadata[]>
-  /** Configuration of a topic or broker by name. */
-  describeConfig(type: 'topic' | 'broker', name: string, deadline: number): Promise<ReadonlyMap<string, string | null>>
+  /** Configuration of a topic, broker or group by name. */
+  describeConfig(type: ResourceType, name: string, deadline: number): Promise<ReadonlyMap<string, string | null>>
+  /** Changes the settings that are named and no others. */
+  alterConfig(type: ResourceType, name: string, changes: ConfigChanges, deadline: number): Promise<void>
+  /** For good. Where each log begins afterwards, in order. */
+  deleteRecords(records: readonly RecordsToDelete[], deadline: number): Promise<readonly number[]>
+  /** Gives partitions back to their first replicas, in order. */
+  electLeaders(partitions: readonly TopicPartition[], deadline: number): Promise<readonly ElectedLeader[]>
   /** One offset each, in order; a time after the last record gives the end. */
   listOffsets(
     partitions: readonly TopicPartition[],

@@ -141,6 +141,23 @@ export function requireGroupFilters(call: string, states: unknown, types: unknow
   if (!isList(types)) throw refused(call, 'types', types, "a list of types, for example ['classic']")
 }
 
+export function requireConfigChanges(call: string, changes: unknown): void {
+  const expected = 'settings by name, each text, a number, true, false, or null for what it is by default'
+  if (!isRecord(changes) || Object.keys(changes).length === 0) throw refused(call, 'changes', changes, expected)
+  for (const [name, value] of Object.entries(changes)) {
+    if (value !== null && !isConfigValue(value)) throw refused(call, `changes.${name}`, value, expected)
+  }
+}
+
+export function requireRecordsToDelete(call: string, records: unknown): void {
+  if (!Array.isArray(records)) throw refused(call, 'records', records, 'a list of { topic, partition, before }')
+  requirePlaces(call, records)
+  records.forEach(({ before }: Readonly<Record<string, unknown>>, index) => {
+    if (before === -1 || wholeNumber(0).accepts(before)) return
+    throw refused(call, `records.${index}.before`, before, 'the first offset that stays, or -1 for the end')
+  })
+}
+
 export function requireOffsets(call: string, offsets: unknown): void {
   if (!Array.isArray(offsets)) throw refused(call, 'offsets', offsets, 'a list of { topic, partition, offset }')
   requirePlaces(call, offsets)
@@ -170,7 +187,8 @@ export function requireTransactionFilters(call: string, states: unknown, produce
 }
 
 export function requireResourceType(call: string, type: unknown): void {
-  if (type !== 'topic' && type !== 'broker') throw refused(call, 'type', type, "'topic' or 'broker'")
+  if (type !== 'topic' && type !== 'broker' && type !== 'group')
+    throw refused(call, 'type', type, "'topic', 'broker' or 'group'")
 }
 
 export function requirePlaces(call: string, places: unknown): void {

@@ -1,13 +1,16 @@
+import type { ResourceType } from '../connection/requests/admin.js'
 import type { IsolationLevel } from '../connection/requests/fetch.js'
 import type { ClusterDescription, TopicMetadata } from '../connection/requests/metadata.js'
 import type { CommittedPartition } from '../connection/requests/offsets.js'
 import type {
   DriverAdmin,
+  ElectedLeader,
   GroupDescription,
   GroupOffset,
   ListedGroup,
   ListedTransaction,
   OpenTransactionAt,
+  RecordsToDelete,
   TransactionDescription,
 } from '../driver/admin.js'
 import type { StartPosition } from '../driver/consumer.js'
@@ -15,6 +18,7 @@ import type { TopicPartition } from '../message/topic-partition.js'
 import type { Clock } from '../runtime/clock.js'
 import {
   requireCallOptions,
+  requireConfigChanges,
   requireCount,
   requireGroupFilters,
   requireIds,
@@ -23,6 +27,7 @@ import {
   requireOffsets,
   requirePlaces,
   requirePosition,
+  requireRecordsToDelete,
   requireReset,
   requireResourceType,
   requireText,
@@ -82,14 +87,50 @@ export class Admin {
     return this.#driver.describeTopics(topics, this.#deadline(options))
   }
 
+  /** Every setting of a topic, a broker or (Kafka 4.0 and newer) a group, by name; secrets are `null`. */
   async describeConfig(
-    type: 'topic' | 'broker',
+    type: ResourceType,
     name: string,
     options?: AdminCallOptions,
   ): Promise<ReadonlyMap<string, string | null>> {
     requireResourceType('describeConfig', type)
     requireText('describeConfig', 'name', name)
     return this.#driver.describeConfig(type, name, this.#deadline(options))
+  }
+
+  /**
+   * Changes the settings of a topic, a broker or a group that are named, and no others; `null` makes one what it is where
+   * nobody has set it. What the broker refuses is not changed at all.
+   *
+   * @example
+   * await admin.alterConfig('topic', 'orders.dlq', { 'retention.ms': 30 * 86_400_000, 'cleanup.policy': null })
+   */
+  async alterConfig(
+    type: ResourceType,
+    name: string,
+    changes: Readonly<Record<string, string | number | boolean | null>>,
+    options?: AdminCallOptions,
+  ): Promise<void> {
+    requireResourceType('alterConfig', type)
+    requireText('alterConfig', 'name', name)
+    requireConfigChanges('alterConfig', changes)
+    const texts = Object.entries(changes).map(([key, value]) => [key, value === null ? null : String(value)] as const)
+    await this.#driver.alterConfig(type, name, Object.fromEntries(texts), this.#deadline(options))
+  }
+
+  /** Deletes what lies before an offset, for good; `-1` is all that is there. Resolves to where each log begins now, in order. */
+  async deleteRecords(records: readonly RecordsToDelete[], options?: AdminCallOptions): Promise<readonly number[]> {
+    requireRecordsToDelete('deleteRecords', records)
+    return this.#driver.deleteRecords(records, this.#deadline(options))
+  }
+
+  /** Gives partitions back to their first replicas, where those are in sync, for example after a rolling restart. In order. */
+  async electLeaders(
+    partitions: readonly TopicPartition[],
+    options?: AdminCallOptions,
+  ): Promise<readonly ElectedLeader[]> {
+    requirePlaces('electLeaders', partitions)
+    return this.#driver.electLeaders(partitions, this.#deadline(options))
   }
 
   /** One offset for each partition, in order: the first or last one, or the first at or after a time. */

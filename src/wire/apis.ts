@@ -1,5 +1,13 @@
 import type { ApiName } from '../connection/requests/apis.js'
-import { createPartitions, createTopics, deleteTopics, describeConfigs } from './apis/admin.js'
+import {
+  createPartitions,
+  createTopics,
+  deleteRecords,
+  deleteTopics,
+  describeConfigs,
+  electLeaders,
+  incrementalAlterConfigs,
+} from './apis/admin.js'
 import { apiVersions } from './apis/api-versions.js'
 import type { ApiCodec, VersionRange } from './apis/codec.js'
 import { consumerGroupHeartbeat } from './apis/consumer-groups.js'
@@ -57,6 +65,9 @@ export const apis: { readonly [Name in ApiName]: ApiCodec<Name> } = {
   deleteTopics,
   createPartitions,
   describeConfigs,
+  incrementalAlterConfigs,
+  deleteRecords,
+  electLeaders,
   addPartitionsToTxn,
   addOffsetsToTxn,
   txnOffsetCommit,

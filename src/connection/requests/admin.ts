@@ -1,3 +1,4 @@
+import type { TopicPartition } from '../../message/topic-partition.js'
 import type { Throttled, WithError } from './answer.js'
 
 export interface NewTopic {
@@ -39,11 +40,41 @@ export interface CreatePartitionsAnswer extends Throttled {
 }
 export interface DescribeConfigsRequest {
   readonly api: 'describeConfigs'
-  readonly resources: readonly { readonly type: 'topic' | 'broker'; readonly name: string }[]
+  readonly resources: readonly { readonly type: ResourceType; readonly name: string }[]
 }
 export interface DescribeConfigsAnswer extends Throttled {
   readonly resources: readonly (NamedError & {
-    readonly type: 'topic' | 'broker'
+    readonly type: ResourceType
     readonly entries: readonly { readonly name: string; readonly value: string | null; readonly isDefault: boolean }[]
   })[]
+}
+export interface DeleteRecordsRequest {
+  readonly api: 'deleteRecords'
+  /** At the leader of each; `before` is the first offset that stays, -1 the high watermark. */
+  readonly partitions: readonly (TopicPartition & { readonly before: number })[]
+  readonly timeoutMs: number
+}
+export interface DeleteRecordsAnswer extends Throttled {
+  readonly partitions: readonly (TopicPartition & WithError & { readonly logStartOffset: number })[]
+}
+export type ResourceType = 'topic' | 'broker' | 'group'
+export interface AlterConfigsRequest {
+  readonly api: 'incrementalAlterConfigs'
+  readonly type: ResourceType
+  readonly name: string
+  /** `null`: as nobody had set it. */
+  readonly changes: readonly { readonly name: string; readonly value: string | null }[]
+  readonly validateOnly: boolean
+}
+export interface AlterConfigsAnswer extends Throttled {
+  readonly resources: readonly NamedError[]
+}
+export interface ElectLeadersRequest {
+  readonly api: 'electLeaders'
+  /** The first replica of each, if it is in sync. */
+  readonly partitions: readonly TopicPartition[]
+  readonly timeoutMs: number
+}
+export interface ElectLeadersAnswer extends Throttled, WithError {
+  readonly partitions: readonly (TopicPartition & WithError)[]
 }

@@ -4,14 +4,20 @@
  * Error codes are Kafka's numbers (`broker-error.ts` names them). Offsets and ids are safe integers.
  */
 import type {
+  AlterConfigsAnswer,
+  AlterConfigsRequest,
   CreatePartitionsAnswer,
   CreatePartitionsRequest,
   CreateTopicsAnswer,
   CreateTopicsRequest,
+  DeleteRecordsAnswer,
+  DeleteRecordsRequest,
   DeleteTopicsAnswer,
   DeleteTopicsRequest,
   DescribeConfigsAnswer,
   DescribeConfigsRequest,
+  ElectLeadersAnswer,
+  ElectLeadersRequest,
 } from './admin.js'
 import type { ApiVersionsAnswer, ApiVersionsRequest } from './api-versions.js'
 import type { ConsumerGroupHeartbeatAnswer, ConsumerGroupHeartbeatRequest } from './consumer-groups.js'
@@ -90,6 +96,9 @@ export interface Apis {
   deleteTopics: { request: DeleteTopicsRequest; answer: DeleteTopicsAnswer }
   createPartitions: { request: CreatePartitionsRequest; answer: CreatePartitionsAnswer }
   describeConfigs: { request: DescribeConfigsRequest; answer: DescribeConfigsAnswer }
+  incrementalAlterConfigs: { request: AlterConfigsRequest; answer: AlterConfigsAnswer }
+  deleteRecords: { request: DeleteRecordsRequest; answer: DeleteRecordsAnswer }
+  electLeaders: { request: ElectLeadersRequest; answer: ElectLeadersAnswer }
   addPartitionsToTxn: { request: AddPartitionsToTxnRequest; answer: AddPartitionsToTxnAnswer }
   addOffsetsToTxn: { request: AddOffsetsToTxnRequest; answer: AddOffsetsToTxnAnswer }
   txnOffsetCommit: { request: TxnOffsetCommitRequest; answer: TxnOffsetCommitAnswer }
@@ -125,6 +134,9 @@ export type ApiName =
   | 'deleteTopics'
   | 'createPartitions'
   | 'describeConfigs'
+  | 'incrementalAlterConfigs'
+  | 'deleteRecords'
+  | 'electLeaders'
   | 'addPartitionsToTxn'
   | 'addOffsetsToTxn'
   | 'txnOffsetCommit'

@@ -1,17 +1,20 @@
 import { brokerCode, brokerError } from '../../connection/broker-error.js'
 import type { Connection } from '../../connection/connection.js'
 import { RequestError } from '../../connection/request-error.js'
-import type { NamedError, NewTopic } from '../../connection/requests/admin.js'
+import type { NamedError, NewTopic, ResourceType } from '../../connection/requests/admin.js'
 import type { IsolationLevel } from '../../connection/requests/fetch.js'
 import type { ClusterDescription, TopicMetadata } from '../../connection/requests/metadata.js'
 import type { CommittedPartition } from '../../connection/requests/offsets.js'
 import type {
+  ConfigChanges,
   DriverAdmin,
+  ElectedLeader,
   GroupDescription,
   GroupOffset,
   ListedGroup,
   ListedTransaction,
   OpenTransactionAt,
+  RecordsToDelete,
   TransactionDescription,
 } from '../../driver/admin.js'
 import type { ClientSettings } from '../../driver/client-settings.js'
@@ -25,6 +28,7 @@ import { judgeTopicCode } from '../cluster/codes.js'
 import { CoordinatorLine } from '../cluster/coordinator-line.js'
 import { fetchCommitted } from '../offsets/committed.js'
 import { lookUpOffsets, timestampOf } from '../offsets/look-up.js'
+import { ClusterChanges } from './cluster-changes.js'
 import { GroupsView } from './groups-view.js'
 import { changeTopics, type TopicChangeParts } from './topic-changes.js'
 import { TransactionsView, type Retry } from '../cluster/transactions-view.js'
@@ -44,6 +48,7 @@ class ProtocolAdmin implements DriverAdmin {
   readonly #changes: TopicChangeParts
   readonly #transactions: TransactionsView
   readonly #groups: GroupsView
+  readonly #clusterChanges: ClusterChanges
   readonly #closed = new AbortController()
 
   constructor(connection: Connection, runtime: Runtime, settings: ClientSettings) {
@@ -53,6 +58,7 @@ class ProtocolAdmin implements DriverAdmin {
     const retry: Retry = (deadline, attempt) => this.#retry(deadline, attempt)
     this.#transactions = new TransactionsView(context, retry)
     this.#groups = new GroupsView(context, retry)
+    this.#clusterChanges = new ClusterChanges(context, retry)
     this.#changes = { cluster: this.#cluster, runtime, requestTimeoutMs, closed: this.#closed.signal }
   }
 
@@ -115,15 +121,15 @@ class ProtocolAdmin implements DriverAdmin {
   }
 
   async describeConfig(
-    type: 'topic' | 'broker',
+    type: ResourceType,
     name: string,
     deadline: number,
   ): Promise<ReadonlyMap<string, string | null>> {
     const request = { api: 'describeConfigs', resources: [{ type, name }] } as const
     const answer =
-      type === 'topic'
-        ? await this.#cluster.anyBroker(request, deadline)
-        : await this.#cluster.connection.request(await this.#broker(name, deadline), 'main', request, deadline)
+      type === 'broker'
+        ? await this.#cluster.connection.request(await this.#broker(name, deadline), 'main', request, deadline)
+        : await this.#cluster.anyBroker(request, deadline)
     const resource: (NamedError & (typeof answer.resources)[number]) | undefined = answer.resources[0]
     if (!resource || resource.errorCode !== brokerCode.NONE) {
       const code = resource?.errorCode ?? brokerCode.UNKNOWN_SERVER_ERROR
@@ -131,6 +137,19 @@ class ProtocolAdmin implements DriverAdmin {
       throw brokerError(code, `reading the configuration of ${type} "${name}"`, place)
     }
     return new Map(resource.entries.map((entry) => [entry.name, entry.value]))
+  }
+
+  async alterConfig(type: ResourceType, name: string, changes: ConfigChanges, deadline: number): Promise<void> {
+    if (type === 'broker') await this.#broker(name, deadline)
+    await this.#clusterChanges.alterConfig(type, name, changes, deadline)
+  }
+
+  deleteRecords(records: readonly RecordsToDelete[], deadline: number): Promise<readonly number[]> {
+    return this.#clusterChanges.deleteRecords(records, deadline)
+  }
+
+  electLeaders(partitions: readonly TopicPartition[], deadline: number): Promise<readonly ElectedLeader[]> {
+    return this.#clusterChanges.electLeaders(partitions, deadline)
   }
 
   async listOffsets(

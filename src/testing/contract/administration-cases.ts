@@ -52,6 +52,63 @@ export const administrationCases: readonly ContractCase[] = [
   },
   {
     group,
+    name: 'settings of a topic are changed one by one, taken back, and refused with the words of the broker',
+    async run(world) {
+      const admin = world.admin()
+      const topic = await world.topic(1, { 'retention.ms': '3600000', 'cleanup.policy': 'compact' })
+      const changes = { 'retention.ms': '7200000', 'cleanup.policy': null }
+      await admin.alterConfig('topic', topic, changes, world.deadline())
+      const isChanged = async () => {
+        const config = await admin.describeConfig('topic', topic, world.deadline())
+        return config.get('retention.ms') === '7200000' && config.get('cleanup.policy') === 'delete'
+      }
+      await world.until('every broker that is asked tells it', isChanged)
+      await assert.rejects(admin.alterConfig('topic', topic, { 'no.such.setting': '1' }, world.deadline()), (error) => {
+        assert.ok(error instanceof TidemarkError)
+        assert.equal(error.code, 'invalid-config')
+        assert.match(error.message, new RegExp(`${topic}.*no\\.such\\.setting`))
+        return true
+      })
+    },
+  },
+  {
+    group,
+    name: 'records before an offset are deleted, each partition by its leader, and the log begins there',
+    async run(world) {
+      const admin = world.admin()
+      const topic = await world.topic(3)
+      for (const partition of [0, 1, 2]) await world.write(topic, partition, numbers(10))
+      const records = [
+        { topic, partition: 2, before: 4 },
+        { topic, partition: 0, before: -1 },
+      ]
+      assert.deepEqual(await admin.deleteRecords(records, world.deadline()), [4, 10])
+      const places = [0, 1, 2].map((partition) => ({ topic, partition }))
+      const starts = await admin.listOffsets(places, 'earliest', 'read-uncommitted', world.deadline())
+      assert.deepEqual(starts, [10, 0, 4])
+      await assert.rejects(admin.deleteRecords([{ topic, partition: 1, before: 99 }], world.deadline()), (error) => {
+        assert.ok(error instanceof TidemarkError)
+        assert.equal(error.code, 'offset-out-of-range')
+        return true
+      })
+    },
+  },
+  {
+    group,
+    name: 'the preferred leader is elected where it does not lead',
+    async run(world) {
+      const admin = world.admin()
+      const topic = await world.topic(2)
+      const places = [0, 1].map((partition) => ({ topic, partition }))
+      const elected = await admin.electLeaders(places, world.deadline())
+      assert.deepEqual(
+        elected,
+        places.map((place) => ({ ...place, outcome: 'leads-already' })),
+      )
+    },
+  },
+  {
+    group,
     name: 'a topic with an impossible name, setting or replication factor is refused with an error that names it',
     async run(world) {
       const admin = world.admin()

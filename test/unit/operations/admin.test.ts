@@ -42,6 +42,15 @@ describe('the admin', () => {
     ['deleteTopics', (admin, topics) => admin.deleteTopics(topics), [undefined, 'orders', [3], ['']]],
     ['describeTopics', (admin, topics) => admin.describeTopics(topics), [undefined, 'orders', [null]]],
     ['createPartitions', (admin, count) => admin.createPartitions('orders', count), [Number.NaN, 0, 1.5, '3']],
+    ['alterConfig', (admin, type) => admin.alterConfig(type, 'orders', { a: 1 }), ['Topic', 3]],
+    ['alterConfig', (admin, name) => admin.alterConfig('topic', name, { a: 1 }), [undefined, '']],
+    ['alterConfig', (admin, changes) => admin.alterConfig('topic', 'orders', changes), [undefined, {}, { a: {} }, []]],
+    [
+      'deleteRecords',
+      (admin, records) => admin.deleteRecords(records),
+      [undefined, {}, [{ topic: 'orders', partition: 0 }], [{ topic: 'orders', partition: 0, before: -2 }]],
+    ],
+    ['electLeaders', (admin, places) => admin.electLeaders(places), [undefined, 'orders', [{ topic: 'orders' }]]],
     ['listGroups', (admin, states) => admin.listGroups({ states }), ['Stable', [3]]],
     ['listGroups', (admin, types) => admin.listGroups({ types }), ['classic', [null]]],
     ['describeGroups', (admin, ids) => admin.describeGroups(ids), [undefined, 'billing', [''], [3]]],
@@ -133,6 +142,30 @@ describe('the admin', () => {
     await messaging.admin.setOffsets('billing', [{ topic: 'orders', partition: 0, offset: 0 }])
     const described = await messaging.admin.describeGroups(['nobody', 'billing'])
     expect(described).toMatchObject([{ groupId: 'billing', type: 'classic', state: 'Empty' }])
+    await messaging.close()
+    await cluster.close()
+  })
+
+  it('gives a partition back to its first replica once that is in sync, and says where it cannot', async () => {
+    const cluster = createMemoryCluster({ brokers: 3 })
+    const messaging = createMessaging({ driver: memory({ cluster }) })
+    cluster.createTopic('orders', { partitions: 2, replicationFactor: 3 })
+    const places = [0, 1].map((partition) => ({ topic: 'orders', partition }))
+    const leaders = async () => {
+      const [topic] = await messaging.admin.describeTopics(['orders'])
+      return topic?.partitions.map(({ leader, replicas }) => replicas.indexOf(leader))
+    }
+    const outcomes = async () => (await messaging.admin.electLeaders(places)).map(({ outcome }) => outcome)
+    cluster.faults.moveLeader('orders', 0)
+    cluster.faults.moveLeader('orders', 1)
+    expect(await leaders()).toEqual([1, 1])
+    const [first] = (await messaging.admin.describeTopics(['orders']))[0]?.partitions[1]?.replicas ?? []
+    cluster.faults.stopBroker(first as number)
+    expect(await outcomes()).toEqual(['elected', 'not-available'])
+    expect(await leaders()).toEqual([0, 1])
+    cluster.faults.startBroker(first as number)
+    expect(await outcomes()).toEqual(['leads-already', 'elected'])
+    expect(await leaders()).toEqual([0, 0])
     await messaging.close()
     await cluster.close()
   })

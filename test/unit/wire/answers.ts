@@ -447,6 +447,37 @@ const encoders: Encoders = {
       writer.int16(errorCode)
     })
   },
+  incrementalAlterConfigs(answer, _version, writer) {
+    writer.int32(answer.throttleTimeMs)
+    writer.array(answer.resources, ({ name, errorCode, errorMessage }) => {
+      writer.int16(errorCode)
+      writer.nullableString(errorMessage)
+      writer.int8(2)
+      writer.string(name)
+      writer.tags()
+    })
+    writer.tags()
+  },
+  deleteRecords(answer, _version, writer) {
+    writer.int32(answer.throttleTimeMs)
+    writeByTopic(writer, answer.partitions, ({ partition, logStartOffset, errorCode }) => {
+      writer.int32(partition)
+      writer.int64(logStartOffset)
+      writer.int16(errorCode)
+      writer.tags()
+    })
+    writer.tags()
+  },
+  electLeaders(answer, _version, writer) {
+    throttledError(answer, writer)
+    writeByTopic(writer, answer.partitions, ({ partition, errorCode }) => {
+      writer.int32(partition)
+      writer.int16(errorCode)
+      writer.nullableString('words')
+      writer.tags()
+    })
+    writer.tags()
+  },
   createTopics(answer, _version, writer) {
     namedErrors(answer, writer)
   },

@@ -220,6 +220,9 @@ const answers: { [Name in ApiName]: fc.Arbitrary<Apis[Name]['answer']> } = {
   ),
   deleteGroups: fc.record({ ...throttled, groups: fc.array(fc.record({ groupId: text, ...error }), { maxLength: 3 }) }),
   offsetDelete: fc.record({ ...throttled, ...error, partitions: partitions(error) }),
+  incrementalAlterConfigs: fc.record({ ...throttled, resources: namedErrors }),
+  deleteRecords: fc.record({ ...throttled, partitions: partitions({ ...error, logStartOffset: int64 }) }),
+  electLeaders: fc.record({ ...throttled, ...error, partitions: partitions(error) }),
   createTopics: fc.record({ ...throttled, topics: namedErrors }),
   deleteTopics: fc.record({
     ...throttled,

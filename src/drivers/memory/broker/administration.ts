@@ -1,13 +1,19 @@
 import { brokerCode, brokerCodeName } from '../../../connection/broker-error.js'
 import type {
+  AlterConfigsAnswer,
+  AlterConfigsRequest,
   CreatePartitionsAnswer,
   CreatePartitionsRequest,
   CreateTopicsAnswer,
   CreateTopicsRequest,
+  DeleteRecordsAnswer,
+  DeleteRecordsRequest,
   DeleteTopicsAnswer,
   DeleteTopicsRequest,
   DescribeConfigsAnswer,
   DescribeConfigsRequest,
+  ElectLeadersAnswer,
+  ElectLeadersRequest,
   NamedError,
   NewTopic,
 } from '../../../connection/requests/admin.js'
@@ -15,7 +21,9 @@ import type { ApiVersionsAnswer } from '../../../connection/requests/api-version
 import type { MetadataAnswer, MetadataRequest, TopicMetadata } from '../../../connection/requests/metadata.js'
 import { brokerAddress } from '../cluster/broker-address.js'
 import type { ClusterState, Topic } from '../cluster/cluster-state.js'
+import type { TopicPartition } from '../../../message/topic-partition.js'
 import { configProblem } from '../log/topic-configs.js'
+import { leadershipProblem } from './leadership.js'
 
 /** Typed requests have no versions here, and nothing is switched on that a cluster has to agree on. */
 export function describeVersions({ transactionVersion, groupVersion, featuresEpoch }: ClusterState): ApiVersionsAnswer {
@@ -164,12 +172,64 @@ export function describeConfigs(
           : failed(name, brokerCode.INVALID_REQUEST, `this broker is ${node} and tells its own settings only`)
         return { ...outcome, type, entries: isMe ? brokerEntries(cluster) : [] }
       }
+      if (type === 'group') return { ...succeeded(name), type, entries: [] }
       const topic = cluster.topics.get(name)
       return topic === undefined
         ? { ...failed(name, brokerCode.UNKNOWN_TOPIC_OR_PARTITION), type, entries: [] }
         : { ...succeeded(name), type, entries: topic.configs.entries }
     }),
   }
+}
+
+/** Of topics; brokers and groups keep what they were made with here. */
+export function alterConfigs(cluster: ClusterState, request: AlterConfigsRequest): AlterConfigsAnswer {
+  const { type, name, changes, validateOnly } = request
+  const answer = (resource: NamedError): AlterConfigsAnswer => ({ throttleTimeMs: 0, resources: [resource] })
+  if (type !== 'topic') return answer(failed(name, brokerCode.INVALID_REQUEST, `this cluster changes topics alone`))
+  const topic = cluster.topics.get(name)
+  if (topic === undefined) return answer(failed(name, brokerCode.UNKNOWN_TOPIC_OR_PARTITION))
+  const problem = topic.configs.change(changes, validateOnly)
+  return answer(problem === null ? succeeded(name) : failed(name, brokerCode.INVALID_CONFIG, problem))
+}
+
+/** At the leader of each; no further than what all replicas have. */
+export function deleteRecords(
+  cluster: ClusterState,
+  node: number,
+  { partitions }: DeleteRecordsRequest,
+): DeleteRecordsAnswer {
+  const deleteOf = ({ topic, partition: index, before }: DeleteRecordsRequest['partitions'][number]) => {
+    const partition = cluster.partition(topic, index)
+    const refused = (errorCode: number) => ({ topic, partition: index, errorCode, logStartOffset: -1 })
+    const problem = leadershipProblem(partition, node, -1)
+    if (partition === undefined || problem !== brokerCode.NONE) return refused(problem)
+    const { highWatermark } = partition
+    if (before > highWatermark) return refused(brokerCode.OFFSET_OUT_OF_RANGE)
+    if (partition.configs.compacted) return refused(brokerCode.POLICY_VIOLATION)
+    partition.log.deleteBefore(before < 0 ? highWatermark : before)
+    return { topic, partition: index, errorCode: brokerCode.NONE, logStartOffset: partition.log.startOffset }
+  }
+  return { throttleTimeMs: 0, partitions: partitions.map(deleteOf) }
+}
+
+export function electLeaders(
+  cluster: ClusterState,
+  node: number,
+  { partitions }: ElectLeadersRequest,
+): ElectLeadersAnswer {
+  if (node !== cluster.controller) return { throttleTimeMs: 0, errorCode: brokerCode.NOT_CONTROLLER, partitions: [] }
+  const elect = ({ topic, partition: index }: TopicPartition) => {
+    const partition = cluster.partition(topic, index)
+    const preferred = partition?.replicas[0] ?? -1
+    const end = (errorCode: number) => ({ topic, partition: index, errorCode })
+    if (partition === undefined) return end(brokerCode.UNKNOWN_TOPIC_OR_PARTITION)
+    if (partition.leader === preferred) return end(brokerCode.ELECTION_NOT_NEEDED)
+    if (!cluster.isUp(preferred) || !partition.isr.includes(preferred))
+      return end(brokerCode.PREFERRED_LEADER_NOT_AVAILABLE)
+    partition.moveLeaderTo(preferred)
+    return end(brokerCode.NONE)
+  }
+  return { throttleTimeMs: 0, errorCode: brokerCode.NONE, partitions: partitions.map(elect) }
 }
 
 function brokerEntries({ settings }: ClusterState) {

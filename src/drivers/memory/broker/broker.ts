@@ -2,7 +2,16 @@ import type { ApiName, Apis, Request } from '../../../connection/requests/apis.j
 import type { ClusterState } from '../cluster/cluster-state.js'
 import type { GroupCoordinators } from '../group/group-coordinators.js'
 import type { TransactionCoordinators } from '../transactions/transaction-coordinators.js'
-import { createPartitions, createTopics, deleteTopics, describeConfigs, describeVersions } from './administration.js'
+import {
+  alterConfigs,
+  createPartitions,
+  createTopics,
+  deleteRecords,
+  deleteTopics,
+  describeConfigs,
+  describeVersions,
+  electLeaders,
+} from './administration.js'
 import { fetch } from './fetch.js'
 import { deleteGroups, deleteOffsets, describeGroups, listGroups } from './groups.js'
 import { listOffsets } from './list-offsets.js'
@@ -107,6 +116,15 @@ export class Broker {
         break
       case 'describeConfigs':
         reply(describeConfigs(cluster, node, request))
+        break
+      case 'incrementalAlterConfigs':
+        reply(alterConfigs(cluster, request))
+        break
+      case 'deleteRecords':
+        reply(deleteRecords(cluster, node, request))
+        break
+      case 'electLeaders':
+        reply(electLeaders(cluster, node, request))
         break
       case 'addPartitionsToTxn':
         addPartitionsToTxn(cluster, transactions, node, request, reply)

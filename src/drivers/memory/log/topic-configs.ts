@@ -39,36 +39,101 @@ export interface ConfigEntry {
   readonly isDefault: boolean
 }
 
-/** The settings of one topic: what was given, else the broker's, else Kafka's. Read once, when the topic is made. */
+/** The settings of one topic: what was given, else the broker's, else Kafka's. */
 export class TopicConfigs {
-  readonly minInsyncReplicas: number
-  readonly maxMessageBytes: number
-  readonly appendTime: boolean
-  readonly compacted: boolean
-  readonly uncleanElection: boolean
-  /** -1 keeps everything. */
-  readonly retentionBytes: number
-  /** Records may be refused for their timestamps. */
-  readonly limitsTimestamps: boolean
-  readonly maxBeforeMs: number
-  readonly maxAfterMs: number
-  readonly entries: readonly ConfigEntry[]
+  readonly #broker: BrokerDefaults
+  #given: Readonly<Record<string, string>>
+  #read: Read
 
   constructor(given: Readonly<Record<string, string>>, broker: BrokerDefaults) {
-    const values: Readonly<Record<string, string>> = { ...allDefaults(broker), ...given }
-    const number = (name: string) => Number(values[name])
-    this.minInsyncReplicas = number('min.insync.replicas')
-    this.maxMessageBytes = number('max.message.bytes')
-    this.appendTime = values['message.timestamp.type'] === 'LogAppendTime'
-    this.compacted = values['cleanup.policy']!.split(',').includes('compact')
-    this.uncleanElection = values['unclean.leader.election.enable'] === 'true'
-    this.retentionBytes = number('retention.bytes')
-    this.maxBeforeMs = number('message.timestamp.before.max.ms')
-    this.maxAfterMs = number('message.timestamp.after.max.ms')
-    this.limitsTimestamps = !this.appendTime && Math.min(this.maxBeforeMs, this.maxAfterMs) < Number(unlimited)
-    this.entries = Object.keys(values)
-      .sort()
-      .map((name) => ({ name, value: values[name]!, isDefault: given[name] === undefined }))
+    this.#broker = broker
+    this.#given = given
+    this.#read = read(given, broker)
+  }
+
+  get minInsyncReplicas(): number {
+    return this.#read.minInsyncReplicas
+  }
+
+  get maxMessageBytes(): number {
+    return this.#read.maxMessageBytes
+  }
+
+  get appendTime(): boolean {
+    return this.#read.appendTime
+  }
+
+  get compacted(): boolean {
+    return this.#read.compacted
+  }
+
+  get uncleanElection(): boolean {
+    return this.#read.uncleanElection
+  }
+
+  /** -1 keeps everything. */
+  get retentionBytes(): number {
+    return this.#read.retentionBytes
+  }
+
+  /** Records may be refused for their timestamps. */
+  get limitsTimestamps(): boolean {
+    return this.#read.limitsTimestamps
+  }
+
+  get maxBeforeMs(): number {
+    return this.#read.maxBeforeMs
+  }
+
+  get maxAfterMs(): number {
+    return this.#read.maxAfterMs
+  }
+
+  get entries(): readonly ConfigEntry[] {
+    const values = { ...allDefaults(this.#broker), ...this.#given }
+    return Object.entries(values)
+      .map(([name, value]) => ({ name, value, isDefault: this.#given[name] === undefined }))
+      .sort((one, other) => (one.name < other.name ? -1 : 1))
+  }
+
+  /** What is wrong with these changes, `null` when they are made. @param changes `null` takes a setting back */
+  change(
+    changes: readonly { readonly name: string; readonly value: string | null }[],
+    validateOnly: boolean,
+  ): string | null {
+    const given = new Map(Object.entries(this.#given))
+    for (const { name, value } of changes) {
+      if (value === null) given.delete(name)
+      else given.set(name, value)
+    }
+    const next = Object.fromEntries(given)
+    const problem = configProblem(next, this.#broker)
+    if (problem !== null || validateOnly) return problem
+    this.#given = next
+    this.#read = read(next, this.#broker)
+    return null
+  }
+}
+
+/** What the log looks at with each record. */
+type Read = ReturnType<typeof read>
+
+function read(given: Readonly<Record<string, string>>, broker: BrokerDefaults) {
+  const values: Readonly<Record<string, string>> = { ...allDefaults(broker), ...given }
+  const number = (name: string) => Number(values[name])
+  const appendTime = values['message.timestamp.type'] === 'LogAppendTime'
+  const maxBeforeMs = number('message.timestamp.before.max.ms')
+  const maxAfterMs = number('message.timestamp.after.max.ms')
+  return {
+    minInsyncReplicas: number('min.insync.replicas'),
+    maxMessageBytes: number('max.message.bytes'),
+    appendTime,
+    compacted: values['cleanup.policy']!.split(',').includes('compact'),
+    uncleanElection: values['unclean.leader.election.enable'] === 'true',
+    retentionBytes: number('retention.bytes'),
+    limitsTimestamps: !appendTime && Math.min(maxBeforeMs, maxAfterMs) < Number(unlimited),
+    maxBeforeMs,
+    maxAfterMs,
   }
 }
 

@@ -109,6 +109,12 @@ export function refuse(cluster: ClusterState, request: Request, errorCode: numbe
       return { throttleTimeMs, topics: request.topics.map(named) }
     case 'createPartitions':
       return { throttleTimeMs, topics: request.topics.map(({ name }) => named(name)) }
+    case 'incrementalAlterConfigs':
+      return { throttleTimeMs, resources: [named(request.name)] }
+    case 'deleteRecords':
+      return { throttleTimeMs, partitions: request.partitions.map((asked) => ({ ...at(asked), logStartOffset: -1 })) }
+    case 'electLeaders':
+      return { throttleTimeMs, errorCode, partitions: [] }
     case 'describeConfigs':
       return {
         throttleTimeMs,
