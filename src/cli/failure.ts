@@ -1,6 +1,7 @@
 import { RequestError } from '../connection/request-error.js'
 import { ConfigError, TidemarkError, TimeoutError } from '../errors.js'
 import { thrownText } from '../runtime/thrown.js'
+import { NotThere } from '../letters/read-records.js'
 import { exitCode, type ExitCode } from './exit-code.js'
 import { WrongUse } from './wrong-use.js'
 
@@ -17,7 +18,7 @@ export interface Failure {
  * | thrown | exit |
  * |--------|------|
  * | anything after the signal | `interrupted` |
- * | `WrongUse`, `ConfigError` | `wrongUse` |
+ * | `WrongUse`, `ConfigError`, `NotThere` | `wrongUse` |
  * | nobody answered in time | `unreachable` |
  * | any other error of the library, as of a broker that does not take us | `refused` |
  * | the rest | `defect` |
@@ -26,6 +27,7 @@ export function failureOf(error: unknown, signal: AbortSignal): Failure {
   const { name, message } = thrownText(error)
   if (signal.aborted) return { exit: exitCode.interrupted, code: 'interrupted', message: 'interrupted' }
   if (error instanceof WrongUse) return { exit: exitCode.wrongUse, code: 'wrong-use', message }
+  if (error instanceof NotThere) return { exit: exitCode.wrongUse, code: error.code, message }
   if (error instanceof ConfigError) return { exit: exitCode.wrongUse, code: error.code, message }
   if (error instanceof TidemarkError) {
     const exit = isUnanswered(error) ? exitCode.unreachable : exitCode.refused

@@ -1,6 +1,4 @@
 import type { Command } from 'commander'
-import { tdHeader } from '../message/headers.js'
-import type { Letter } from '../redrive/letter.js'
 import type { LetterSelection } from '../redrive/selection.js'
 import { gathered, moment, wholeFrom } from './arguments.js'
 
@@ -35,10 +33,4 @@ export function selectionOf({ reason, error, key, origin, since, until, partitio
     written: since === undefined && until === undefined ? undefined : { from: since, to: until },
     partitions: partition === undefined ? undefined : [partition],
   }
-}
-
-/** When it became a letter, as it says itself; else when it was written. */
-export function failedAtOf(letter: Letter, timestamp: number): number {
-  const told = Date.parse(letter.headers.get(tdHeader.lastFailedAt) ?? '')
-  return Number.isNaN(told) ? timestamp : told
 }

@@ -11,7 +11,7 @@ import { addProfile } from './commands/profile.js'
 import { addTail } from './commands/tail.js'
 import { addTopics } from './commands/topics.js'
 import { addTransactions } from './commands/transactions.js'
-import { printableLines } from './printable.js'
+import { printableLines } from '../text/printable.js'
 import type { Execute } from './session.js'
 import type { Terminal } from './terminal.js'
 

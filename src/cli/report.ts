@@ -1,6 +1,6 @@
 import { exitCode, type ExitCode } from './exit-code.js'
 import { inColours, withoutColours, type Paint } from './paint.js'
-import { printableJson } from './printable.js'
+import { printableJson } from '../text/printable.js'
 import type { Terminal } from './terminal.js'
 
 /** What a command has to say: a value first, of which the text for people is made. */

@@ -1,7 +1,8 @@
 import { createMessaging, type Messaging } from '../messaging.js'
 import { readConfigFile, type ConfigFile } from './config-file.js'
 import type { Paint } from './paint.js'
-import { printableLines } from './printable.js'
+import type { Reading } from '../letters/read-records.js'
+import { printableLines } from '../text/printable.js'
 import { paintOf, type Report } from './report.js'
 import { settingsOf, type ConnectionFlags, type Settings } from './settings.js'
 import type { Terminal } from './terminal.js'
@@ -75,6 +76,11 @@ export class Session {
       durability: 'off',
       logger: isTold ? undefined : 'silent',
     }))
+  }
+
+  /** For what reads records: the cluster, and how long it may take. */
+  async reading(): Promise<Reading> {
+    return { messaging: await this.cluster(), timeoutMs: this.call.timeoutMs, signal: this.signal }
   }
 
   /** One line beside the report. */

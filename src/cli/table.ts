@@ -1,6 +1,6 @@
 import stringWidth from 'string-width'
 import type { Paint, Tone } from './paint.js'
-import { printable } from './printable.js'
+import { printable } from '../text/printable.js'
 
 /** What stands in a cell; numbers to the right. Text may come from outside: it is printed escaped. */
 export type Cell = string | number | null | { readonly text: string; readonly tone: Tone }

@@ -11,7 +11,7 @@ const src = fileURLToPath(new URL('../../src', import.meta.url))
  */
 const buildings: Readonly<Record<string, readonly (readonly string[])[]>> = {
   '': [
-    ['errors.ts'],
+    ['errors.ts', 'text/'],
     ['input/'],
     ['capacity/'],
     ['runtime/', 'message/', 'offsets/'],
@@ -25,7 +25,9 @@ const buildings: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['sql/', 'config/'],
     ['messaging.ts'],
     ['close-on-signal.ts', 'redrive/', 'health/', 'lag/', 'testing/'],
-    ['degrade/', 'cli/'],
+    ['close-on-signal.ts', 'redrive/', 'health/', 'lag/', 'testing/'],
+    ['doctor/', 'letters/', 'degrade/'],
+    ['cli/'],
     [
       'index.ts',
       'memory.ts',

@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { letterTopics, usualName } from '../../letters/letter-topics.js'
 import { thrownText } from '../../runtime/thrown.js'
 import type { Report } from '../report.js'
 import type { Execute, Session } from '../session.js'
@@ -9,9 +10,6 @@ interface Options {
   readonly match?: string | undefined
 }
 
-/** How such topics are called by most who have them: `orders.dlq`, `orders-dlt`, `orders.DLT`, `dead-letters.orders`. */
-const usual = /(^|[._-])(dlq|dlt|dead[._-]?letters?)([._-]|$)/i
-
 export function addDlqList(dlq: Command, execute: Execute): void {
   dlq
     .command('list')
@@ -21,24 +19,9 @@ export function addDlqList(dlq: Command, execute: Execute): void {
 }
 
 async function listTopics(session: Session, { match }: Options): Promise<Report> {
-  const expression = match === undefined ? usual : expressionOf(match)
+  const expression = match === undefined ? usualName : expressionOf(match)
   const { admin } = await session.cluster()
-  const named = (await admin.describeTopics(null, session.call)).filter(({ name }) => expression.test(name))
-  const places = named.flatMap(({ name, partitions }) =>
-    partitions.map(({ partition }) => ({ topic: name, partition })),
-  )
-  const [starts, ends] = await Promise.all([
-    admin.listOffsets(places, 'earliest', session.call),
-    admin.listOffsets(places, 'latest', session.call),
-  ])
-  const offsets = new Map<string, number>()
-  for (const [index, { topic }] of places.entries()) {
-    const held = (ends[index] as number) - (starts[index] as number)
-    offsets.set(topic, (offsets.get(topic) ?? 0) + held)
-  }
-  const topics = named
-    .map(({ name, partitions }) => ({ topic: name, partitions: partitions.length, letters: offsets.get(name) ?? 0 }))
-    .sort((one, other) => (one.topic < other.topic ? -1 : 1))
+  const topics = await letterTopics(admin, expression, session.call)
   return {
     value: topics,
     text: (paint) =>

@@ -1,16 +1,17 @@
 import type { Command } from 'commander'
+import { failedAtOf } from '../../letters/letter-counts.js'
 import { letterOf, type Letter } from '../../redrive/letter.js'
 import { rawTopic } from '../../redrive/raw-reading.js'
 import { selected } from '../../redrive/selection.js'
 import { wholeFrom } from '../arguments.js'
-import { momentText } from '../figures.js'
-import { failedAtOf, selectionOf, withLetterFilter, type LetterFilter } from '../letter-filter.js'
+import { momentText } from '../../text/figures.js'
+import { selectionOf, withLetterFilter, type LetterFilter } from '../letter-filter.js'
 import type { Paint } from '../paint.js'
-import { printable } from '../printable.js'
-import { partsOf, readRecords } from '../read-records.js'
+import { printable } from '../../text/printable.js'
+import { partsOf, readRecords } from '../../letters/read-records.js'
 import type { Report } from '../report.js'
 import type { Execute, Session } from '../session.js'
-import { bytesText, shownBytes, type ShownBytes } from '../shown-bytes.js'
+import { bytesText, shownBytes, type ShownBytes } from '../../text/shown-bytes.js'
 import { listing, type Cell } from '../table.js'
 
 interface Options extends LetterFilter {
@@ -47,7 +48,8 @@ async function peek(session: Session, topic: string, options: Options): Promise<
   const { show } = options
   const isMeant = selected(selectionOf(options))
   const newest: ShownLetter[] = []
-  await readRecords(session, rawTopic(topic), await partsOf(session, topic, options), (message) => {
+  const reading = await session.reading()
+  await readRecords(reading, rawTopic(topic), await partsOf(reading, topic, options), (message) => {
     const letter = letterOf(message)
     if (!isMeant(letter)) return
     newest.push(shownLetter(letter, failedAtOf(letter, message.timestamp), options))

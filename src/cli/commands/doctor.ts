@@ -1,10 +1,10 @@
 import type { Command } from 'commander'
 import { thrownText } from '../../runtime/thrown.js'
-import { examine } from '../doctor/examine.js'
-import { diagnose, type Finding } from '../doctor/rules.js'
+import { examine, type ExaminationParts } from '../../doctor/examine.js'
+import { diagnose, type Finding } from '../../doctor/rules.js'
 import { exitCode } from '../exit-code.js'
 import type { Paint } from '../paint.js'
-import { printable } from '../printable.js'
+import { printable } from '../../text/printable.js'
 import type { Report } from '../report.js'
 import type { Execute, Session } from '../session.js'
 
@@ -17,7 +17,7 @@ export function addDoctor(program: Command, execute: Execute): void {
 }
 
 async function examineAll(session: Session, topics: readonly string[]): Promise<Report> {
-  const { facts, unseen } = await examine(session, topics)
+  const { facts, unseen } = await examine(await partsOf(session), topics)
   const findings = diagnose(facts)
   const notSeen = unseen.map(({ what, error }) => ({ what, why: thrownText(error).message }))
   const { profile } = facts
@@ -31,6 +31,12 @@ async function examineAll(session: Session, topics: readonly string[]): Promise<
       ].join('\n'),
     exit: findings.length + notSeen.length === 0 ? exitCode.fine : exitCode.found,
   }
+}
+
+async function partsOf(session: Session): Promise<ExaminationParts> {
+  const { messaging: settings } = await session.settings()
+  const { topics: defined = [] } = await session.file()
+  return { ...(await session.reading()), profile: settings.profile, defined }
 }
 
 function findingText(paint: Paint, { code, severity, subject, reason, fix }: Finding): string {

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { exitCode } from '../exit-code.js'
-import { printable } from '../printable.js'
+import { printable } from '../../text/printable.js'
 import type { Report } from '../report.js'
 import type { Execute, Session } from '../session.js'
 

@@ -7,7 +7,7 @@ import type { Paint } from '../paint.js'
 import type { Report } from '../report.js'
 import type { Execute, Session } from '../session.js'
 import { listing, table } from '../table.js'
-import { printable } from '../printable.js'
+import { printable } from '../../text/printable.js'
 
 export function addGroupDescribe(group: Command, execute: Execute): void {
   group

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { planCapacity, type CapacityPlan } from '../../capacity/plan-capacity.js'
 import { bytes, duration, numberFrom, wholeFrom } from '../arguments.js'
-import { sizeText, timeText } from '../figures.js'
+import { sizeText, timeText } from '../../text/figures.js'
 import type { Paint } from '../paint.js'
 import type { Report } from '../report.js'
 import type { Execute } from '../session.js'

@@ -6,12 +6,12 @@ import type { Serde } from '../../serde/serde.js'
 import type { Topic } from '../../topic/topic.js'
 import { moment, wholeFrom } from '../arguments.js'
 import type { TopicInFile } from '../config-file.js'
-import { momentText } from '../figures.js'
-import { printable, printableJson } from '../printable.js'
-import { partsOf, readRecords } from '../read-records.js'
+import { momentText } from '../../text/figures.js'
+import { printable, printableJson } from '../../text/printable.js'
+import { partsOf, readRecords } from '../../letters/read-records.js'
 import type { Report } from '../report.js'
 import type { Execute, Session } from '../session.js'
-import { bytesText, shownBytes, type ShownBytes } from '../shown-bytes.js'
+import { bytesText, shownBytes, type ShownBytes } from '../../text/shown-bytes.js'
 
 interface Options {
   readonly lines: number
@@ -43,10 +43,11 @@ async function tail(session: Session, name: string, options: Options): Promise<R
     topics.find((one) => one.name === name),
   )
   const { lines: most, since, partition, follow } = options
-  const parts = await partsOf(session, name, { most, since, partition })
+  const reading = await session.reading()
+  const parts = await partsOf(reading, name, { most, since, partition })
   const wanted = follow ? parts.map((part) => ({ ...part, to: Infinity })) : parts
   try {
-    await readRecords(session, topic, wanted, (message) => show(session, message, options))
+    await readRecords(reading, topic, wanted, (message) => show(session, message, options))
   } catch (error) {
     if (!follow || !session.signal.aborted) throw error
   }

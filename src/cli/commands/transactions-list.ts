@@ -1,4 +1,4 @@
-import { timeText } from '../figures.js'
+import { timeText } from '../../text/figures.js'
 import type { Report } from '../report.js'
 import type { Session } from '../session.js'
 import { table, type Cell } from '../table.js'

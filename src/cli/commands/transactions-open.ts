@@ -1,7 +1,7 @@
 import type { OpenTransactionAt } from '../../driver/admin.js'
 import type { TopicPartition } from '../../message/topic-partition.js'
 import { exitCode } from '../exit-code.js'
-import { timeText } from '../figures.js'
+import { timeText } from '../../text/figures.js'
 import type { Report } from '../report.js'
 import type { Session } from '../session.js'
 import { table, type Cell } from '../table.js'

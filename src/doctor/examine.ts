@@ -1,10 +1,10 @@
-import { profileOf } from '../../config/define-profile.js'
-import type { TopicMetadata } from '../../connection/requests/metadata.js'
-import { lookAtGroups } from '../../lag/lag-look.js'
-import { lookAtCluster } from '../../operations/topic-view.js'
-import { isDelayTopicOf } from '../../topic/delay-topic-name.js'
-import type { TopicInFile } from '../config-file.js'
-import type { Session } from '../session.js'
+import { profileOf } from '../config/define-profile.js'
+import type { Profile, ProfileName } from '../config/profiles.js'
+import type { TopicMetadata } from '../connection/requests/metadata.js'
+import { lookAtGroups } from '../lag/lag-look.js'
+import { lookAtCluster } from '../operations/topic-view.js'
+import { isDelayTopicOf } from '../topic/delay-topic-name.js'
+import type { Messaging } from '../messaging.js'
 import { lateShare, type DoctorFacts, type ExaminedTopic, type LateGroup, type SideTopics } from './facts.js'
 
 /** What could not be looked at, and why; no rule says anything of it. */
@@ -18,18 +18,33 @@ export interface Examination {
   readonly unseen: readonly Unseen[]
 }
 
+/** A topic that is meant to be there. */
+export interface DefinedTopic {
+  readonly name: string
+  readonly deadLettersOf?: string | undefined
+}
+
+export interface ExaminationParts {
+  readonly messaging: Messaging
+  /** Name of the profile whose promise is looked for. */
+  readonly profile: ProfileName | Profile | undefined
+  readonly defined: readonly DefinedTopic[]
+  /** For each call to the cluster. */
+  readonly timeoutMs: number
+  readonly signal: AbortSignal
+}
+
 /** How often topics are asked for their settings at the same time. */
 const atOnce = 32
 
 /**
- * Looks at topics: those named, else those of the file, else all that are not Kafka's own. What one may not look at is
+ * Looks at topics: those named, else those defined, else all that are not Kafka's own. What one may not look at is
  * `unseen`; without an answer about the cluster and its topics it rejects.
  */
-export async function examine(session: Session, named: readonly string[]): Promise<Examination> {
-  const { admin, clock } = await session.cluster()
-  const { messaging } = await session.settings()
-  const { topics: defined = [] } = await session.file()
-  const { name: profile, brokerNeeds: needs } = profileOf(messaging.profile ?? 'cp')
+export async function examine(parts: ExaminationParts, named: readonly string[]): Promise<Examination> {
+  const { defined, timeoutMs, signal } = parts
+  const { admin, clock } = parts.messaging
+  const { name: profile, brokerNeeds: needs } = profileOf(parts.profile ?? 'cp')
   const unseen: Unseen[] = []
   const seen = async <Value>(what: string, otherwise: Value, look: () => Promise<Value>): Promise<Value> => {
     try {
@@ -39,11 +54,11 @@ export async function examine(session: Session, named: readonly string[]): Promi
       return otherwise
     }
   }
-  const deadline = clock.now() + session.call.timeoutMs
+  const deadline = clock.now() + timeoutMs
   const [{ brokers }, cluster, described] = await Promise.all([
-    admin.describeCluster(session.call),
-    lookAtCluster({ admin, clock, signal: session.signal }, deadline),
-    admin.describeTopics(null, session.call),
+    admin.describeCluster({ timeoutMs }),
+    lookAtCluster({ admin, clock, signal }, deadline),
+    admin.describeTopics(null, { timeoutMs }),
   ])
   const wanted = wantedTopics(named, defined, described)
   const there = described.filter(({ name }) => wanted.includes(name))
@@ -51,7 +66,7 @@ export async function examine(session: Session, named: readonly string[]): Promi
   for (let first = 0; first < there.length; first += atOnce) {
     const looks = there.slice(first, first + atOnce).map(async (topic) => {
       const configs = await seen(`settings of ${topic.name}`, null, () =>
-        admin.describeConfig('topic', topic.name, session.call),
+        admin.describeConfig('topic', topic.name, { timeoutMs }),
       )
       return examined(topic, configs ?? new Map<string, string | null>())
     })
@@ -61,9 +76,9 @@ export async function examine(session: Session, named: readonly string[]): Promi
   const broker = await seen('settings of brokers', new Map<string, string | null>(), async () =>
     first === undefined
       ? new Map<string, string | null>()
-      : admin.describeConfig('broker', String(first.nodeId), session.call),
+      : admin.describeConfig('broker', String(first.nodeId), { timeoutMs }),
   )
-  const late = await seen<readonly LateGroup[]>('groups', [], () => lateGroups(session, topics))
+  const late = await seen<readonly LateGroup[]>('groups', [], () => lateGroups(parts, topics))
   const racks = new Map(brokers.map(({ nodeId, rack }) => [nodeId, rack]))
   const missing = wanted.filter((name) => !there.some((topic) => topic.name === name))
   const sides = sidesOf(defined, topics)
@@ -72,7 +87,7 @@ export async function examine(session: Session, named: readonly string[]): Promi
 
 function wantedTopics(
   named: readonly string[],
-  defined: readonly TopicInFile[],
+  defined: readonly DefinedTopic[],
   described: readonly TopicMetadata[],
 ): readonly string[] {
   if (named.length > 0) return named
@@ -93,7 +108,7 @@ const deadLetterEnding = /[._-](dlq|dlt)$/i
 const units: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 
 /** By `deadLettersOf` of the file, and by names: `orders.dlq` and `orders.retry.billing.10m` belong to `orders`. */
-function sidesOf(defined: readonly TopicInFile[], topics: readonly ExaminedTopic[]): readonly SideTopics[] {
+function sidesOf(defined: readonly DefinedTopic[], topics: readonly ExaminedTopic[]): readonly SideTopics[] {
   const names = [...new Set([...topics.map(({ name }) => name), ...defined.map(({ name }) => name)])]
   return names.flatMap((source): SideTopics[] => {
     const byFile = defined.find(({ deadLettersOf }) => deadLettersOf === source)?.name
@@ -112,11 +127,14 @@ function delayOf(topic: string): number {
 }
 
 /** Groups that have not read what is older than most of what a topic keeps; of deleted records nobody can tell any more. */
-async function lateGroups(session: Session, topics: readonly ExaminedTopic[]): Promise<readonly LateGroup[]> {
-  const { admin, clock } = await session.cluster()
-  const listed = await admin.listGroups(session.call)
+async function lateGroups(
+  { messaging, timeoutMs }: ExaminationParts,
+  topics: readonly ExaminedTopic[],
+): Promise<readonly LateGroup[]> {
+  const { admin, clock } = messaging
+  const listed = await admin.listGroups({ timeoutMs })
   const groups = listed.filter(({ type }) => type !== 'share').map(({ groupId }) => ({ group: groupId }))
-  const seen = await lookAtGroups(admin, groups, () => session.call.timeoutMs)
+  const seen = await lookAtGroups(admin, groups, () => timeoutMs)
   const retention = new Map(topics.map(({ name, configs }) => [name, Number(configs.get('retention.ms') ?? -1)]))
   const behind = seen.flatMap(({ group, partitions }) =>
     partitions.flatMap(({ topic, partition, committed, end }) => {
@@ -132,7 +150,7 @@ async function lateGroups(session: Session, topics: readonly ExaminedTopic[]): P
   const late = new Map<string, LateGroup & { readonly partitions: number[] }>()
   for (const [retentionMs, places] of byRetention) {
     const timestamp = Math.max(0, Math.round(now - retentionMs * lateShare))
-    const young = await admin.listOffsets(places, { timestamp }, session.call)
+    const young = await admin.listOffsets(places, { timestamp }, { timeoutMs })
     for (const [index, { group, topic, partition, committed }] of places.entries()) {
       if (committed >= (young[index] as number)) continue
       const key = JSON.stringify([group, topic])

@@ -1,16 +1,30 @@
-import { TimeoutError } from '../errors.js'
+import { TidemarkError, TimeoutError } from '../errors.js'
 import type { Message } from '../message/message.js'
 import { readerProfile } from '../redrive/raw-reading.js'
 import { pause } from '../runtime/pause.js'
 import type { Topic } from '../topic/topic.js'
-import type { Session } from './session.js'
-import { WrongUse } from './wrong-use.js'
+import type { Messaging } from '../messaging.js'
+
+/** What is asked for is not in the cluster. */
+export class NotThere extends TidemarkError {
+  override readonly name = 'NotThere'
+  constructor(message: string) {
+    super('not-there', message)
+  }
+}
 
 /** Records of one partition: from an offset on, up to and without another one. */
 export interface PartToRead {
   readonly partition: number
   readonly from: number
   readonly to: number
+}
+
+export interface Reading {
+  readonly messaging: Messaging
+  /** For each call to the cluster, and how long it may send nothing. */
+  readonly timeoutMs: number
+  readonly signal: AbortSignal
 }
 
 const lookEveryMs = 20
@@ -26,21 +40,26 @@ export interface Span {
 }
 
 /** What is in a topic and held up by no open transaction. */
-export async function partsOf(session: Session, topic: string, span: Span): Promise<readonly PartToRead[]> {
+export async function partsOf(
+  { messaging, timeoutMs }: Omit<Reading, 'signal'>,
+  topic: string,
+  span: Span,
+): Promise<readonly PartToRead[]> {
   const { most = Infinity, since, until, partition: only } = span
-  const { admin } = await session.cluster()
-  const [described] = await admin.describeTopics([topic], session.call)
-  if (described === undefined) throw new WrongUse(`topic ${topic} does not exist; correct its name`)
+  const { admin } = messaging
+  const call = { timeoutMs }
+  const [described] = await admin.describeTopics([topic], call)
+  if (described === undefined) throw new NotThere(`topic ${topic} does not exist; correct its name`)
   const numbers = described.partitions.map(({ partition }) => partition)
-  if (only !== undefined && !numbers.includes(only)) throw new WrongUse(`topic ${topic} has no partition ${only}`)
+  if (only !== undefined && !numbers.includes(only)) throw new NotThere(`topic ${topic} has no partition ${only}`)
   const places = numbers
     .filter((partition) => only === undefined || partition === only)
     .map((partition) => ({ topic, partition }))
   const [starts, ends, firsts, lasts] = await Promise.all([
-    admin.listOffsets(places, 'earliest', session.call),
-    admin.listOffsets(places, 'latest', { isolation: 'read-committed', ...session.call }),
-    since === undefined ? [] : admin.listOffsets(places, { timestamp: since }, session.call),
-    until === undefined ? [] : admin.listOffsets(places, { timestamp: until }, session.call),
+    admin.listOffsets(places, 'earliest', call),
+    admin.listOffsets(places, 'latest', { isolation: 'read-committed', ...call }),
+    since === undefined ? [] : admin.listOffsets(places, { timestamp: since }, call),
+    until === undefined ? [] : admin.listOffsets(places, { timestamp: until }, call),
   ])
   return places.map(({ partition }, index) => {
     const to = Math.min(ends[index] as number, lasts[index] ?? Infinity)
@@ -50,19 +69,18 @@ export async function partsOf(session: Session, topic: string, span: Span): Prom
 
 /**
  * Hands over the records of these parts, in order within each partition, without a group, so nobody notices. Bytes are views:
- * copy what outlives the call. A part without an end is read until the session is interrupted.
+ * copy what outlives the call. A part without an end is read until `signal` aborts.
  *
  * @throws TimeoutError when nothing moves for as long as the cluster may take for an answer, unless a part has no end
  */
 export async function readRecords<Value>(
-  session: Session,
+  { messaging, timeoutMs, signal }: Reading,
   topic: Topic<Value>,
   parts: readonly PartToRead[],
   take: (message: Message<Value>) => void,
 ): Promise<void> {
   const wanted = new Map(parts.filter(({ from, to }) => from < to).map((part) => [part.partition, part]))
   if (wanted.size === 0) return
-  const messaging = await session.cluster()
   const { clock } = messaging
   const reader = messaging.consumer({
     group: null,
@@ -81,7 +99,7 @@ export async function readRecords<Value>(
   reader.resume([...wanted.keys()].map((partition) => ({ topic: topic.name, partition })))
   const lasts = parts.some(({ to }) => to === Infinity)
   try {
-    await reader.start(session.call)
+    await reader.start({ timeoutMs })
     let [before, movedAt] = [-1, clock.now()]
     for (;;) {
       const { partitions } = reader.facts()
@@ -91,9 +109,9 @@ export async function readRecords<Value>(
       if (left.length === 0) return
       const sum = [...settled.values()].reduce((total, offset) => total + offset, 0)
       if (sum !== before) [before, movedAt] = [sum, clock.now()]
-      else if (!lasts && clock.now() - movedAt >= session.call.timeoutMs) throw stuck(topic.name, left)
-      await pause(clock, lookEveryMs, session.signal)
-      session.signal.throwIfAborted()
+      else if (!lasts && clock.now() - movedAt >= timeoutMs) throw stuck(topic.name, left)
+      await pause(clock, lookEveryMs, signal)
+      signal.throwIfAborted()
     }
   } finally {
     await reader.stop({ timeoutMs: 0, force: true })

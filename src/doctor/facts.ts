@@ -1,5 +1,5 @@
-import type { BrokerNeeds } from '../../operations/durability.js'
-import type { ClusterView, TopicView } from '../../operations/topic-view.js'
+import type { BrokerNeeds } from '../operations/durability.js'
+import type { ClusterView, TopicView } from '../operations/topic-view.js'
 
 /** A topic, and where each partition stands. */
 export interface ExaminedTopic extends TopicView {

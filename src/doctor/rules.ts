@@ -1,7 +1,7 @@
-import { lint } from '../../config/lint.js'
-import { shortfalls, shortfallText } from '../../operations/durability.js'
-import { mendingCommand } from '../../operations/mend.js'
-import { timeText } from '../figures.js'
+import { lint } from '../config/lint.js'
+import { shortfalls, shortfallText } from '../operations/durability.js'
+import { mendingCommand } from '../operations/mend.js'
+import { timeText } from '../text/figures.js'
 import type { DoctorFacts, ExaminedTopic } from './facts.js'
 
 /** Something that breaks the promise of the profile (`error`), or will when something goes wrong (`warning`). */
