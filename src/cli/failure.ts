@@ -17,15 +17,15 @@ export interface Failure {
  *
  * | thrown | exit |
  * |--------|------|
- * | anything after the signal | `interrupted` |
+ * | anything after the signal, unless a change had begun | `interrupted` |
  * | `WrongUse`, `ConfigError`, `NotThere` | `wrongUse` |
  * | nobody answered in time | `unreachable` |
  * | any other error of the library, as of a broker that does not take us | `refused` |
  * | the rest | `defect` |
  */
-export function failureOf(error: unknown, signal: AbortSignal): Failure {
+export function failureOf(error: unknown, isInterrupted: boolean): Failure {
   const { name, message } = thrownText(error)
-  if (signal.aborted) return { exit: exitCode.interrupted, code: 'interrupted', message: 'interrupted' }
+  if (isInterrupted) return { exit: exitCode.interrupted, code: 'interrupted', message: 'interrupted' }
   if (error instanceof WrongUse) return { exit: exitCode.wrongUse, code: 'wrong-use', message }
   if (error instanceof NotThere) return { exit: exitCode.wrongUse, code: error.code, message }
   if (error instanceof ConfigError) return { exit: exitCode.wrongUse, code: error.code, message }

@@ -14,6 +14,7 @@ export function nodeTerminal(environment: Environment): Terminal {
     writeError: (text) => void stderr.write(text),
     isInteractive: stdin.isTTY && stderr.isTTY,
     isScreen,
+    errorsOnScreen: stderr.isTTY && environment['TERM'] !== 'dumb',
     hasColours: isScreen && mayColour,
     get columns() {
       return stdout.columns ?? usualColumns

@@ -5,7 +5,7 @@ import { exitCode, type ExitCode } from './exit-code.js'
 import { failureOf } from './failure.js'
 import { printableJson, printableLines } from '../text/printable.js'
 import { programOf } from './program.js'
-import { present } from './report.js'
+import { present, type Report } from './report.js'
 import { Session, type GlobalFlags } from './session.js'
 import type { Terminal } from './terminal.js'
 import type { World } from './world.js'
@@ -19,15 +19,17 @@ export async function run(words: readonly string[], world: World): Promise<ExitC
   const { terminal } = world
   const json = words.includes('--json')
   let exit: ExitCode = exitCode.fine
+  let wasChanging = false
   // As data an error is told once, and here.
   const told: Terminal = json ? { ...terminal, writeError: () => undefined } : terminal
   const program = programOf(told, async (work, { endsItself } = { endsItself: false }) => {
     const session = new Session(world, program.opts<GlobalFlags>())
     try {
       const working = work(session)
-      const report = await (endsItself ? working : Promise.race([working, interruption(world.signal)]))
+      const report = await (endsItself ? working : Promise.race([working, interruption(session, working)]))
       exit = present(report, session.terminal, session.json)
     } finally {
+      wasChanging = session.isChanging
       await session.close()
     }
   })
@@ -38,19 +40,23 @@ export async function run(words: readonly string[], world: World): Promise<ExitC
     if (error instanceof CommanderError) {
       if (error.exitCode === 0) return exitCode.fine
       // Without `json` it has said so, with a hint.
-      return json ? tell(new WrongUse(error.message), world, json) : exitCode.wrongUse
+      return json ? tell(new WrongUse(error.message), world, json, false) : exitCode.wrongUse
     }
-    return tell(error, world, json)
+    // What became of a change is told, interrupted or not.
+    const isInterrupted = world.signal.aborted && !(wasChanging && error !== world.signal.reason)
+    return tell(error, world, json, isInterrupted)
   }
 }
 
-async function interruption(signal: AbortSignal): Promise<never> {
-  await whenAborted(signal)
-  throw signal.reason
+async function interruption(session: Session, working: Promise<Report>): Promise<Report> {
+  await whenAborted(session.signal)
+  if (!session.isChanging) throw session.signal.reason
+  session.note('what has begun is finished first')
+  return working
 }
 
-function tell(error: unknown, { terminal, signal }: World, json: boolean): ExitCode {
-  const { exit, code, message } = failureOf(error, signal)
+function tell(error: unknown, { terminal }: World, json: boolean, isInterrupted: boolean): ExitCode {
+  const { exit, code, message } = failureOf(error, isInterrupted)
   if (json) terminal.writeError(`${printableJson({ error: { code, message } })}\n`)
   else terminal.writeError(`tidemark: ${printableLines(message)}\n`)
   if (exit === exitCode.defect && !json) terminal.writeError(`${printableLines(thrownText(error).stack)}\n`)

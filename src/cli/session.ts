@@ -2,7 +2,8 @@ import { createMessaging, type Messaging } from '../messaging.js'
 import { readConfigFile, type ConfigFile } from './config-file.js'
 import type { Paint } from './paint.js'
 import type { Reading } from '../letters/read-records.js'
-import { printableLines } from '../text/printable.js'
+import { printableJson, printableLines } from '../text/printable.js'
+import { progressOn, type OnProgress } from './progress.js'
 import { paintOf, type Report } from './report.js'
 import { settingsOf, type ConnectionFlags, type Settings } from './settings.js'
 import type { Terminal } from './terminal.js'
@@ -33,6 +34,7 @@ export class Session {
   readonly #flags: GlobalFlags
   #file: Promise<ConfigFile> | null = null
   #messaging: Messaging | null = null
+  #changes = false
 
   constructor(world: World, flags: GlobalFlags) {
     this.#world = world
@@ -83,9 +85,33 @@ export class Session {
     return { messaging: await this.cluster(), timeoutMs: this.call.timeoutMs, signal: this.signal }
   }
 
-  /** One line beside the report. */
+  /** One line beside the report; beside data it is data too. */
   note(text: string): void {
-    this.terminal.writeError(`${printableLines(text)}\n`)
+    this.terminal.writeError(`${this.json ? printableJson({ note: text }) : printableLines(text)}\n`)
+  }
+
+  /** Tells of work that may take long, as it goes; beside data nothing. */
+  async watched<Value>(what: string, work: (onProgress: OnProgress) => Promise<Value>): Promise<Value> {
+    if (this.json) return work(() => undefined)
+    const { clock } = await this.cluster()
+    const progress = progressOn(this.terminal, clock, what)
+    try {
+      return await work(progress.at)
+    } finally {
+      progress.end()
+    }
+  }
+
+  /** A change has begun: an interruption waits for its end, so that who called hears what became of it. */
+  get isChanging(): boolean {
+    return this.#changes
+  }
+
+  /** All that changes something goes through here, once somebody has said yes. Not begun after an interruption. */
+  async change<Value>(work: () => Promise<Value>): Promise<Value> {
+    this.signal.throwIfAborted()
+    this.#changes = true
+    return work()
   }
 
   /**

@@ -8,6 +8,8 @@ export interface Terminal {
   readonly isInteractive: boolean
   /** `write` goes to a screen, which can be cleared and may show colours. */
   readonly isScreen: boolean
+  /** `writeError` goes to a screen, where a line may be drawn anew. */
+  readonly errorsOnScreen: boolean
   readonly hasColours: boolean
   readonly columns: number
   /** Asks on the side of errors, so that what is piped on stays clean; resolves to the line that was typed. */

@@ -32,6 +32,8 @@ export interface ExaminationParts {
   /** For each call to the cluster. */
   readonly timeoutMs: number
   readonly signal: AbortSignal
+  /** Topics that are looked at, and all there are. */
+  readonly onProgress?: ((done: number, total: number) => void) | undefined
 }
 
 /** How often topics are asked for their settings at the same time. */
@@ -71,6 +73,7 @@ export async function examine(parts: ExaminationParts, named: readonly string[])
       return examined(topic, configs ?? new Map<string, string | null>())
     })
     topics.push(...(await Promise.all(looks)))
+    parts.onProgress?.(topics.length, there.length)
   }
   const [first] = brokers
   const broker = await seen('settings of brokers', new Map<string, string | null>(), async () =>

@@ -25,6 +25,8 @@ export interface Reading {
   /** For each call to the cluster, and how long it may send nothing. */
   readonly timeoutMs: number
   readonly signal: AbortSignal
+  /** Offsets that are done, and all there are. Not told where a part has no end. */
+  readonly onProgress?: ((done: number, total: number) => void) | undefined
 }
 
 const lookEveryMs = 20
@@ -41,7 +43,7 @@ export interface Span {
 
 /** What is in a topic and held up by no open transaction. */
 export async function partsOf(
-  { messaging, timeoutMs }: Omit<Reading, 'signal'>,
+  { messaging, timeoutMs }: Pick<Reading, 'messaging' | 'timeoutMs'>,
   topic: string,
   span: Span,
 ): Promise<readonly PartToRead[]> {
@@ -74,7 +76,7 @@ export async function partsOf(
  * @throws TimeoutError when nothing moves for as long as the cluster may take for an answer, unless a part has no end
  */
 export async function readRecords<Value>(
-  { messaging, timeoutMs, signal }: Reading,
+  { messaging, timeoutMs, signal, onProgress }: Reading,
   topic: Topic<Value>,
   parts: readonly PartToRead[],
   take: (message: Message<Value>) => void,
@@ -98,6 +100,7 @@ export async function readRecords<Value>(
   reader.pause()
   reader.resume([...wanted.keys()].map((partition) => ({ topic: topic.name, partition })))
   const lasts = parts.some(({ to }) => to === Infinity)
+  const total = [...wanted.values()].reduce((sum, { from, to }) => sum + to - from, 0)
   try {
     await reader.start({ timeoutMs })
     let [before, movedAt] = [-1, clock.now()]
@@ -108,6 +111,7 @@ export async function readRecords<Value>(
       const left = [...wanted.values()].filter(({ partition, to }) => (settled.get(partition) ?? 0) < to)
       if (left.length === 0) return
       const sum = [...settled.values()].reduce((total, offset) => total + offset, 0)
+      if (!lasts) onProgress?.(total - left.reduce((rest, part) => rest + restOf(part, settled), 0), total)
       if (sum !== before) [before, movedAt] = [sum, clock.now()]
       else if (!lasts && clock.now() - movedAt >= timeoutMs) throw stuck(topic.name, left)
       await pause(clock, lookEveryMs, signal)
@@ -116,6 +120,10 @@ export async function readRecords<Value>(
   } finally {
     await reader.stop({ timeoutMs: 0, force: true })
   }
+}
+
+function restOf({ partition, from, to }: PartToRead, settled: ReadonlyMap<number, number>): number {
+  return to - Math.max(from, settled.get(partition) ?? from)
 }
 
 function stuck(topic: string, left: readonly PartToRead[]): TimeoutError {

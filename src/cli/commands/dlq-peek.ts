@@ -49,13 +49,16 @@ async function peek(session: Session, topic: string, options: Options): Promise<
   const isMeant = selected(selectionOf(options))
   const newest: ShownLetter[] = []
   const reading = await session.reading()
-  await readRecords(reading, rawTopic(topic), await partsOf(reading, topic, options), (message) => {
-    const letter = letterOf(message)
-    if (!isMeant(letter)) return
-    newest.push(shownLetter(letter, failedAtOf(letter, message.timestamp), options))
-    // Kept small while it is read, whatever the number of letters.
-    if (newest.length >= show * 2) sortNewest(newest).length = show
-  })
+  const parts = await partsOf(reading, topic, options)
+  await session.watched('offsets read', (onProgress) =>
+    readRecords({ ...reading, onProgress }, rawTopic(topic), parts, (message) => {
+      const letter = letterOf(message)
+      if (!isMeant(letter)) return
+      newest.push(shownLetter(letter, failedAtOf(letter, message.timestamp), options))
+      // Kept small while it is read, whatever the number of letters.
+      if (newest.length >= show * 2) sortNewest(newest).length = show
+    }),
+  )
   const letters = sortNewest(newest).slice(0, show)
   return {
     value: letters,

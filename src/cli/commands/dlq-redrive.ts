@@ -52,20 +52,20 @@ async function redriveLetters(session: Session, topic: string, options: Options)
   const { dryRun, yes } = options
   const messaging = await session.cluster()
   const settings = settingsOf(session, topic, options)
-  const planned = await redrive(messaging, { ...settings, dryRun: true })
+  const planned = await run(messaging, session, { ...settings, dryRun: true }, 'letters looked at')
   if (dryRun || planned.redriven + planned.parked === 0) return reportOf(planned)
   const question =
     `send ${planned.redriven} letter(s) to ${Object.keys(planned.toTopics).join(', ') || 'no topic'}, ` +
     `where all groups see them${planned.parked === 0 ? '' : `, and ${planned.parked} to ${options.parking}`}`
   await session.confirm(question, yes, (paint) => summaryText(paint, planned))
-  return reportOf(await run(messaging, session, settings))
+  return reportOf(await run(messaging, session, settings, 'letters sent'))
 }
 
-function run(messaging: Messaging, session: Session, settings: RedriveOptions): Promise<RedriveSummary> {
-  const onProgress = ({ redriven, parked, left }: RedriveProgress) => {
-    if (left > 0) session.note(`${redriven} sent${parked === 0 ? '' : `, ${parked} parked`}, ${left} to look at`)
-  }
-  return redrive(messaging, { ...settings, onProgress })
+function run(messaging: Messaging, session: Session, settings: RedriveOptions, what: string): Promise<RedriveSummary> {
+  return session.watched(what, (onProgress) => {
+    const tell = ({ read, left }: RedriveProgress) => onProgress(read, read + left)
+    return redrive(messaging, { ...settings, onProgress: tell })
+  })
 }
 
 function settingsOf(session: Session, topic: string, options: Options): RedriveOptions {

@@ -29,10 +29,13 @@ async function countLetters(session: Session, topic: string, filter: Options): P
   const isMeant = selected(selectionOf(filter))
   const counter = new LetterCounter()
   const reading = await session.reading()
-  await readRecords(reading, rawTopic(topic), await partsOf(reading, topic, filter), (message) => {
-    const letter = letterOf(message)
-    if (isMeant(letter)) counter.add(letter, failedAtOf(letter, message.timestamp))
-  })
+  const parts = await partsOf(reading, topic, filter)
+  await session.watched('offsets read', (onProgress) =>
+    readRecords({ ...reading, onProgress }, rawTopic(topic), parts, (message) => {
+      const letter = letterOf(message)
+      if (isMeant(letter)) counter.add(letter, failedAtOf(letter, message.timestamp))
+    }),
+  )
   const value: CountsOfTopic = { topic, ...counter.counts() }
   return {
     value,

@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import type { Execute } from '../session.js'
 import { addDlqList } from './dlq-list.js'
 import { addDlqPeek } from './dlq-peek.js'
+import { addDlqPurge } from './dlq-purge.js'
 import { addDlqRedrive } from './dlq-redrive.js'
 import { addDlqStats } from './dlq-stats.js'
 
@@ -11,4 +12,5 @@ export function addDlq(program: Command, execute: Execute): void {
   addDlqStats(dlq, execute)
   addDlqPeek(dlq, execute)
   addDlqRedrive(dlq, execute)
+  addDlqPurge(dlq, execute)
 }

@@ -17,7 +17,10 @@ export function addDoctor(program: Command, execute: Execute): void {
 }
 
 async function examineAll(session: Session, topics: readonly string[]): Promise<Report> {
-  const { facts, unseen } = await examine(await partsOf(session), topics)
+  const parts = await partsOf(session)
+  const { facts, unseen } = await session.watched('topics looked at', (onProgress) =>
+    examine({ ...parts, onProgress }, topics),
+  )
   const findings = diagnose(facts)
   const notSeen = unseen.map(({ what, error }) => ({ what, why: thrownText(error).message }))
   const { profile } = facts

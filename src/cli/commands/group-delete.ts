@@ -22,7 +22,7 @@ export function addGroupDelete(group: Command, execute: Execute): void {
 async function deleteGroups(session: Session, groups: readonly string[], { yes }: Options): Promise<Report> {
   const { admin } = await session.cluster()
   await session.confirm(`delete ${groups.join(', ')} and what they have committed`, yes)
-  const deleted = await admin.deleteGroups(groups, session.call)
+  const deleted = await session.change(() => admin.deleteGroups(groups, session.call))
   const unknown = groups.filter((name) => !deleted.includes(name))
   return {
     value: { deleted, unknown },

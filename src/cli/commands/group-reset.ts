@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import type { TopicPartition } from '../../message/topic-partition.js'
+import type { ResetOffsetsOptions } from '../../operations/admin-input.js'
 import type { OffsetReset, ResetPosition } from '../../operations/group-offsets.js'
 import { gathered, place, position } from '../arguments.js'
 import { exitCode } from '../exit-code.js'
@@ -38,7 +39,7 @@ async function resetGroup(session: Session, group: string, options: Options): Pr
   const { to, topic: topics, partition: partitions, dryRun, yes } = options
   if (topics !== undefined && partitions !== undefined) throw new WrongUse('write either --topic or --partition')
   const { admin } = await session.cluster()
-  const planned = await admin.resetOffsets(group, { to, topics, partitions, ...session.call })
+  const planned = await planReset(session, group, { to, topics, partitions })
   const report = (done: boolean): Report => ({
     value: { group, done, resets: planned },
     text: (paint) => resetText(paint, planned) + (done ? `\nThe group goes on there.\n` : ''),
@@ -48,8 +49,35 @@ async function resetGroup(session: Session, group: string, options: Options): Pr
   // Exactly what was shown is set: another look might find other ends.
   const asked = `set ${planned.length} offset(s) of group ${group}`
   await session.confirm(asked, yes, (paint) => resetText(paint, planned))
-  await admin.setOffsets(group, planned, session.call)
+  await session.change(() => admin.setOffsets(group, planned, session.call))
   return report(true)
+}
+
+/** So many partitions at a time are looked up, so that it can be told how far it is. */
+const atATime = 1_000
+
+async function planReset(
+  session: Session,
+  group: string,
+  scope: Pick<ResetOffsetsOptions, 'to' | 'topics' | 'partitions'>,
+): Promise<readonly OffsetReset[]> {
+  const { admin } = await session.cluster()
+  const { call } = session
+  const committed = await admin.committedOffsets(group, null, { requireStable: false, ...call })
+  // Topics are few against what a group has committed.
+  const places = scope.partitions ?? (scope.topics === undefined ? committed : null)
+  if (places === null || places.length <= atATime) return admin.resetOffsets(group, { ...scope, ...call })
+  return session.watched('partitions looked up', async (onProgress) => {
+    const planned: OffsetReset[] = []
+    for (let first = 0; first < places.length; first += atATime) {
+      const partitions = places
+        .slice(first, first + atATime)
+        .map(({ topic, partition }): TopicPartition => ({ topic, partition }))
+      planned.push(...(await admin.resetOffsets(group, { to: scope.to, partitions, ...call })))
+      onProgress(planned.length, places.length)
+    }
+    return planned
+  })
 }
 
 function resetText(paint: Paint, resets: readonly OffsetReset[]): string {

@@ -8,6 +8,7 @@ import type { Paint } from '../paint.js'
 import type { Session } from '../session.js'
 import { table, type Cell } from '../table.js'
 import { WrongUse } from '../wrong-use.js'
+import { isRaise, type AlteredSetting } from './topic-settings.js'
 
 /** What would be done about one topic. Nothing is deleted and no number is lowered. */
 export interface TopicPlan {
@@ -15,6 +16,7 @@ export interface TopicPlan {
   /** As it is made, -1 for what the broker is set to; `null` where it exists. */
   readonly create: Omit<NewTopic, 'name'> | null
   readonly addPartitions: { readonly from: number; readonly to: number } | null
+  readonly alter: readonly AlteredSetting[]
   /** What is otherwise than defined, and stays so. */
   readonly differences: readonly string[]
 }
@@ -27,7 +29,8 @@ export interface TopicPlan {
  * | a topic | none  | made, under the needs of the profile |
  * | n partitions | fewer | added, whether the topic has keys or not: their order begins anew |
  * | n partitions | more | a difference: Kafka cannot take partitions away |
- * | replicas, configs | others | a difference: told, and left to who runs the cluster |
+ * | a setting | another | altered where that keeps more (`isRaise`), else a difference |
+ * | replicas | others | a difference: told, and left to who runs the cluster |
  */
 export async function planTopics(session: Session): Promise<readonly TopicPlan[]> {
   const { topics = [] } = await session.file()
@@ -60,7 +63,7 @@ export async function planTopics(session: Session): Promise<readonly TopicPlan[]
     const seen = view.topics.find(({ name }) => name === topic.name)
     if (seen !== undefined) return changesOf(topic, seen)
     const { name, ...create } = brokerNeeds === null ? topic : durableTopic(topic, brokers, brokerNeeds)
-    return { topic: name, create, addPartitions: null, differences: [] }
+    return { topic: name, create, addPartitions: null, alter: [], differences: [] }
   })
 }
 
@@ -71,29 +74,45 @@ function sizedOf({ name, partitions = -1, deadLettersOf, delays }: TopicInFile):
 function changesOf(wanted: NewTopic, seen: TopicView): TopicPlan {
   const there = seen.replicas.length
   const grows = wanted.partitions > there
-  const compared = grows ? { ...wanted, partitions: -1 } : wanted
+  const alter = altersOf(wanted, seen)
+  const left = Object.entries(wanted.configs).filter(([name]) => !alter.some((one) => one.name === name))
+  const compared = { ...wanted, partitions: grows ? -1 : wanted.partitions, configs: Object.fromEntries(left) }
   return {
     topic: wanted.name,
     create: null,
     addPartitions: grows ? { from: there, to: wanted.partitions } : null,
+    alter,
     differences: differencesOf(compared, seen),
   }
 }
 
-export function isChange({ create, addPartitions }: TopicPlan): boolean {
-  return create !== null || addPartitions !== null
+function altersOf({ configs }: NewTopic, seen: TopicView): readonly AlteredSetting[] {
+  const fewest = Math.min(...seen.replicas.map((brokers) => brokers.length))
+  return Object.entries(configs).flatMap(([name, to]) => {
+    const from = seen.configs.get(name)
+    if (from === undefined || from === null) return []
+    const setting = { name, from, to }
+    return isRaise(setting, fewest) ? [setting] : []
+  })
+}
+
+export function isChange({ create, addPartitions, alter }: TopicPlan): boolean {
+  return create !== null || addPartitions !== null || alter.length > 0
 }
 
 const movesKeys =
   'More partitions move keys to other partitions, where their order begins anew: let consumers catch up before, or stop producers.'
 
 export function topicsText(paint: Paint, plans: readonly TopicPlan[]): string {
-  const rows = plans.flatMap(({ topic, create, addPartitions, differences }): Cell[][] => {
+  const rows = plans.flatMap(({ topic, create, addPartitions, alter, differences }): Cell[][] => {
     const told: Cell[][] = []
     if (create !== null) told.push([topic, { text: 'create', tone: 'good' }, shapeText(create)])
     if (addPartitions !== null) {
       const { from, to } = addPartitions
       told.push([topic, { text: 'add partitions', tone: 'warning' }, `from ${from} to ${to}`])
+    }
+    for (const { name, from, to } of alter) {
+      told.push([topic, { text: 'alter', tone: 'good' }, `${name} from ${from} to ${to}`])
     }
     for (const difference of differences) told.push([topic, { text: 'left as it is', tone: 'warning' }, difference])
     return told.length > 0 ? told : [[topic, { text: 'as defined', tone: 'quiet' }, null]]

@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { exitCode } from '../exit-code.js'
 import type { Report } from '../report.js'
 import type { Execute, Session } from '../session.js'
-import { isChange, planTopics, topicsText } from './topics-plan.js'
+import { isChange, planTopics, topicsText, type TopicPlan } from './topics-plan.js'
 
 interface ApplyOptions {
   readonly yes?: boolean | undefined
@@ -16,7 +16,7 @@ export function addTopics(program: Command, execute: Execute): void {
     .action(() => execute(showPlan))
   topics
     .command('apply')
-    .description('makes topics and adds partitions; deletes nothing, lowers nothing, alters no setting')
+    .description('makes topics, adds partitions, raises settings; deletes nothing and lowers nothing')
     .option('-y, --yes', 'do not ask')
     .action((options: ApplyOptions) => execute((session) => applyPlan(session, options)))
 }
@@ -36,16 +36,32 @@ async function applyPlan(session: Session, { yes }: ApplyOptions): Promise<Repor
   const changes = topics.filter(isChange)
   if (changes.length > 0) {
     await session.confirm(`change ${changes.length} topic(s)`, yes, (paint) => topicsText(paint, topics))
-    const { admin } = await session.cluster()
-    const made = changes.flatMap(({ topic, create }) => (create === null ? [] : [{ name: topic, ...create }]))
-    await admin.createTopics(made, session.call)
-    for (const { topic, addPartitions } of changes) {
-      if (addPartitions !== null) await admin.createPartitions(topic, addPartitions.to, session.call)
-    }
+    await carryOut(session, changes)
   }
   return {
     value: { applied: changes.length > 0, topics },
     text: (paint) => `${topicsText(paint, topics)}\n${changes.length === 0 ? 'Nothing to do.' : 'Done.'}\n`,
     exit: topics.every(({ differences }) => differences.length === 0) ? exitCode.fine : exitCode.found,
+  }
+}
+
+/** One after the other, each told when it is done: what an error or an interruption leaves out the next plan shows. */
+async function carryOut(session: Session, changes: readonly TopicPlan[]): Promise<void> {
+  const { admin } = await session.cluster()
+  const { call } = session
+  const made = changes.flatMap(({ topic, create }) => (create === null ? [] : [{ name: topic, ...create }]))
+  if (made.length > 0) {
+    await session.change(() => admin.createTopics(made, call))
+    session.note(`made ${made.map(({ name }) => name).join(', ')}`)
+  }
+  for (const { topic, addPartitions, alter } of changes) {
+    if (addPartitions !== null) {
+      await session.change(() => admin.createPartitions(topic, addPartitions.to, call))
+      session.note(`${topic} has ${addPartitions.to} partitions`)
+    }
+    if (alter.length === 0) continue
+    const settings = Object.fromEntries(alter.map(({ name, to }) => [name, to]))
+    await session.change(() => admin.alterConfig('topic', topic, settings, call))
+    session.note(`${topic} has ${alter.map(({ name, to }) => `${name}=${to}`).join(', ')}`)
   }
 }

@@ -40,6 +40,7 @@ export async function tidemark(cluster: MemoryCluster, words: string, around: Ar
       writeError: (text) => void err.push(text),
       isInteractive: answers !== undefined,
       isScreen: false,
+      errorsOnScreen: false,
       hasColours: around.hasColours ?? false,
       columns: 100,
       ask: async (question) => {

@@ -1,6 +1,9 @@
 import { createMemoryCluster, type MemoryCluster } from 'tidemark/memory'
 import { expect, it } from 'vitest'
 import { dlq, failedAt, headers, put, stored, values } from '../redrive/dead-letters.js'
+import { progressOn } from '../../../src/cli/progress.js'
+import type { Terminal } from '../../../src/cli/terminal.js'
+import type { Clock } from '../../../src/runtime/clock.js'
 import { tidemark } from './command-line.js'
 
 /** Two letters of `orders` that this library wrote, one of them undecodable, and one of Spring's. */
@@ -100,4 +103,58 @@ it('counts what would go back, asks, and sends to the allowed topics alone', asy
   const again = await tidemark(cluster, `${words} --partition 0 --yes`)
   expect([again.exit, values(stored(cluster))]).toEqual([0, ['one\u001b[2J', 'two']])
   await cluster.close()
+})
+
+it('deletes for good what it has shown, when somebody says yes, and only of what is named as dead-letter topics are', async () => {
+  const cluster = withLetters()
+  const words = 'dlq purge orders.dlq'
+  const shown = await tidemark(cluster, `${words} --dry-run`)
+  expect(shown.out).toBe(
+    [
+      'TOPIC       PARTITION  FROM  BEFORE  LETTERS AT MOST',
+      'orders.dlq          0     0       4                4',
+      'orders.dlq          1     0       2                2\n',
+    ].join('\n'),
+  )
+  const unasked = await tidemark(cluster, words)
+  expect([unasked.exit, unasked.err]).toEqual([2, expect.stringContaining('say so with --yes')])
+  const declined = await tidemark(cluster, words, { answers: ['no'] })
+  expect([declined.exit, declined.asked]).toEqual([2, ['delete up to 6 letter(s) of orders.dlq for good? (yes/no) ']])
+  expect((await tidemark(cluster, 'dlq stats orders.dlq --json')).value).toMatchObject({ letters: 3 })
+  const wrong = await tidemark(cluster, 'dlq purge orders --yes')
+  expect([wrong.exit, wrong.err]).toEqual([2, expect.stringContaining('--any-name')])
+
+  const one = await tidemark(cluster, `${words} --partition 1 --yes --json`)
+  expect([one.exit, one.value]).toMatchObject([
+    0,
+    { done: true, letters: 2, partitions: [{ partition: 1, before: 2 }] },
+  ])
+  expect((await tidemark(cluster, 'dlq stats orders.dlq --json')).value).toMatchObject({ letters: 2 })
+  expect((await tidemark(cluster, words, { answers: ['yes'] })).out).toMatch(/They are deleted\.\n$/)
+  const nothing = await tidemark(cluster, `${words} --yes`)
+  expect([nothing.exit, nothing.out]).toEqual([0, 'There is nothing to delete.\n'])
+  await cluster.close()
+})
+
+it('is told of long work by a bar on a screen, by lines elsewhere, and not beside data', () => {
+  let now = 0
+  const clock = { now: () => now } as Clock
+  const written: string[] = []
+  const terminal = (errorsOnScreen: boolean) =>
+    ({ errorsOnScreen, writeError: (text: string) => void written.push(text) }) as unknown as Terminal
+  const run = (errorsOnScreen: boolean) => {
+    written.length = 0
+    const { at, end } = progressOn(terminal(errorsOnScreen), clock, 'letters\u001b sent')
+    for (let done = 0; done <= 1_000; done += 1, now += 10) at(done, 1_000)
+    end()
+    return written
+  }
+  const drawn = run(true)
+  expect(drawn.length).toBeLessThan(110)
+  expect(drawn[0]).toBe('\r\u001b[2K[#.......................] letters\\u001b sent: 50 of 1,000, about 10 s left')
+  expect(drawn.at(-1)).toBe('\r\u001b[2K')
+  expect(run(false)).toEqual([
+    'letters\\u001b sent: 500 of 1,000, about 5 s left\n',
+    'letters\\u001b sent: 1,000 of 1,000\n',
+  ])
 })

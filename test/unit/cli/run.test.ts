@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import { createMemoryCluster } from 'tidemark/memory'
-import { expect, it } from 'vitest'
+import { expect, it, vi } from 'vitest'
 import { withoutColours } from '../../../src/cli/paint.js'
 import { printable, printableJson } from '../../../src/text/printable.js'
 import { programOf } from '../../../src/cli/program.js'
@@ -86,6 +86,24 @@ it('ends with 130 as soon as it is interrupted', async () => {
   const ran = tidemark(cluster, 'group list', { signal: stop.signal })
   stop.abort()
   expect(await ran).toMatchObject({ exit: 130, out: '', err: 'tidemark: interrupted\n' })
+  await cluster.close()
+})
+
+it('finishes a change that has begun when it is interrupted, and tells what became of it', async () => {
+  const cluster = await billing()
+  const stop = new AbortController()
+  const signal = stop.signal
+  const held = cluster.faults.holdRequest({ api: 'offsetCommit' })
+  const running = tidemark(cluster, 'group reset billing --to latest --yes --json', { signal })
+  await vi.waitFor(() => expect(held.state).toBe('held'), { timeout: 10_000, interval: 5 })
+  stop.abort()
+  setTimeout(() => held.release(), 20)
+  const ran = await running
+  expect(ran).toMatchObject({ exit: 0, value: { done: true }, err: '{"note":"what has begun is finished first"}\n' })
+  expect(cluster.committed('billing').map(({ offset }) => offset)).toEqual([8, 4])
+  const before = await tidemark(cluster, 'group reset billing --to earliest --yes', { signal })
+  expect(before).toMatchObject({ exit: 130, err: 'tidemark: interrupted\n' })
+  expect(cluster.committed('billing').map(({ offset }) => offset)).toEqual([8, 4])
   await cluster.close()
 })
 

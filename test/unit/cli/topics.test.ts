@@ -45,7 +45,40 @@ it('plans what apply then does, and finds nothing more to do', async () => {
   await cluster.close()
 })
 
-it('takes no partition away and alters no setting, and says what stays otherwise than defined', async () => {
+it('raises settings, lowers none, and leaves to others what may delete records or stop writers', async () => {
+  const cluster = createMemoryCluster()
+  const configs = { 'retention.ms': '1000', 'max.message.bytes': '2000', 'min.insync.replicas': '1' }
+  cluster.createTopic('orders', {
+    replicationFactor: 3,
+    configs: { ...configs, 'unclean.leader.election.enable': 'true' },
+  })
+  cluster.createTopic('refunds', { replicationFactor: 3, configs: { ...configs, 'retention.ms': '-1' } })
+  const wanted = { 'retention.ms': -1, 'max.message.bytes': 3000, 'min.insync.replicas': 2 }
+  const lower = {
+    'retention.ms': 1000,
+    'max.message.bytes': 1000,
+    'min.insync.replicas': 3,
+    'cleanup.policy': 'compact',
+  }
+  const directory = definedAs([
+    { name: 'orders', configs: { ...wanted, 'unclean.leader.election.enable': false } },
+    { name: 'refunds', configs: lower },
+  ])
+  expect((await tidemark(cluster, 'topics plan', { directory })).out).toMatch(
+    /orders +alter +retention.ms from 1000 to -1\n/,
+  )
+  const { exit, err, out } = await tidemark(cluster, 'topics apply --yes', { directory })
+  expect([exit, err]).toEqual([
+    1,
+    'orders has retention.ms=-1, max.message.bytes=3000, min.insync.replicas=2, unclean.leader.election.enable=false\n',
+  ])
+  expect(out.match(/left as it is/g)).toHaveLength(4)
+  const again = await tidemark(cluster, 'topics apply --yes --json', { directory })
+  expect(again.value).toMatchObject({ applied: false, topics: [{ alter: [], differences: [] }, { alter: [] }] })
+  await cluster.close()
+})
+
+it('takes no partition away, and says what stays otherwise than defined', async () => {
   const cluster = createMemoryCluster()
   cluster.createTopic('orders', { partitions: 6 })
   const directory = definedAs([{ name: 'orders', partitions: 3, configs: { 'cleanup.policy': 'compact' } }])
@@ -58,6 +91,7 @@ it('takes no partition away and alters no setting, and says what stays otherwise
         topic: 'orders',
         create: null,
         addPartitions: null,
+        alter: [],
         differences: ['partitions is 6, defined 3', 'cleanup.policy is delete, defined compact'],
       },
     ],

@@ -1,0 +1,63 @@
+import type { Command } from 'commander'
+import { usualName } from '../../letters/letter-topics.js'
+import { planPurge, purge, type PurgedPart } from '../../letters/purge.js'
+import { moment, wholeFrom } from '../arguments.js'
+import type { Paint } from '../paint.js'
+import type { Report } from '../report.js'
+import type { Execute, Session } from '../session.js'
+import { table } from '../table.js'
+import { WrongUse } from '../wrong-use.js'
+
+interface Options {
+  readonly until?: number | undefined
+  readonly partition?: number | undefined
+  readonly anyName?: boolean | undefined
+  readonly dryRun?: boolean | undefined
+  readonly yes?: boolean | undefined
+}
+
+export function addDlqPurge(dlq: Command, execute: Execute): void {
+  dlq
+    .command('purge')
+    .description('deletes letters for good, the oldest first; shows how many before')
+    .argument('<topic>')
+    .option('--until <time>', 'those before the first that was written at that time or later (default: all)', moment)
+    .option('--partition <number>', 'of this one alone', wholeFrom(0))
+    .option('--any-name', 'also of a topic that is not named as dead-letter topics are')
+    .option('--dry-run', 'show only')
+    .option('-y, --yes', 'do not ask')
+    .action((topic: string, options: Options) => execute((session) => purgeLetters(session, topic, options)))
+}
+
+async function purgeLetters(session: Session, topic: string, options: Options): Promise<Report> {
+  await requireDeadLetters(session, topic, options)
+  const { admin } = await session.cluster()
+  const parts = await planPurge(admin, topic, options, session.call)
+  const letters = parts.reduce((sum, part) => sum + part.letters, 0)
+  const report = (done: boolean): Report => ({
+    value: { topic, done, letters, partitions: parts },
+    text: (paint) => purgeText(paint, topic, parts) + (done ? '\nThey are deleted.\n' : ''),
+  })
+  if (options.dryRun || parts.length === 0) return report(false)
+  const question = `delete up to ${letters} letter(s) of ${topic} for good`
+  await session.confirm(question, options.yes, (paint) => purgeText(paint, topic, parts))
+  await session.change(() => purge(admin, topic, parts, session.call))
+  return report(true)
+}
+
+/** A mistyped name must not empty the topic that the letters came from. */
+async function requireDeadLetters(session: Session, topic: string, { anyName }: Options): Promise<void> {
+  if (anyName === true || usualName.test(topic)) return
+  const { topics = [] } = await session.file()
+  if (topics.some(({ name, deadLettersOf }) => name === topic && deadLettersOf !== undefined)) return
+  throw new WrongUse(`${topic} is not named as dead-letter topics are; if it is one, say so with --any-name`)
+}
+
+function purgeText(paint: Paint, topic: string, parts: readonly PurgedPart[]): string {
+  return table(
+    paint,
+    ['TOPIC', 'PARTITION', 'FROM', 'BEFORE', 'LETTERS AT MOST'],
+    parts.map(({ partition, from, before, letters }) => [topic, partition, from, before, letters]),
+    'There is nothing to delete.',
+  )
+}
