@@ -23,8 +23,8 @@ export interface ConsumerSettings extends ClientSettings {
   readonly leavesGroup?: boolean | undefined
   readonly topics: readonly string[]
   /**
-   * Read beside `topics`: all topics of the cluster that one of the patterns matches, now and later, but Kafka's internal
-   * ones and these. What appears later starts at its beginning, whatever `from` says; what is deleted leaves. A driver that
+   * Read beside `topics`: all topics of the cluster whose whole name one of the patterns matches (`^(?:…)$`: brokers may
+   * evaluate them, and know nothing else), now and later, but Kafka's internal ones and these. What appears later starts at its beginning, whatever `from` says; what is deleted leaves. A driver that
    * does not know of patterns reads `topics` alone.
    */
   readonly matching?: { readonly patterns: readonly RegExp[]; readonly except: readonly string[] } | undefined

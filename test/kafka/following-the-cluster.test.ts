@@ -2,7 +2,9 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { logLevel } from 'kafkajs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { brokerCode } from '../../src/connection/broker-error.js'
 import type { Connection, ConnectionFactory } from '../../src/connection/connection.js'
+import type { ConsumerGroupHeartbeatRequest } from '../../src/connection/requests/consumer-groups.js'
 import { kafkajsConnections } from '../../src/drivers/kafkajs/connections.js'
 import { createMessaging, defineTopic, string, type Messaging } from '../../src/index.js'
 import { kafkajs } from '../../src/kafkajs.js'
@@ -14,6 +16,7 @@ import { startCluster, type KafkaCluster } from '../support/kafka-cluster.js'
 import { connectedProducer, store } from '../support/test-records.js'
 import { tidemarkMember } from '../support/tidemark-member.js'
 import { until } from '../support/waiting.js'
+import { typedClient, untilReady } from './connection/typed-client.js'
 
 const open = (brokers: readonly string[] | (() => string[])) =>
   createMessaging({
@@ -32,6 +35,9 @@ function noting(factory: ConnectionFactory, events: string[]): ConnectionFactory
         lastSign: (node, lane) => connection.lastSign(node, lane),
         close: () => connection.close(),
         async request(node, lane, request, deadline, signal, onTaken) {
+          if (request.api === 'consumerGroupHeartbeat' && request.subscribedTopics !== null) {
+            events.push(`subscribed ${request.subscribedTopics.join()} /${request.subscribedTopicRegex}/`)
+          }
           if (request.api === 'produce' || request.api === 'fetch') events.push(`${request.api} at ${node}`)
           const answer = await connection.request(node, lane, request, deadline, signal, onTaken)
           if (request.api === 'metadata') events.push('metadata told')
@@ -109,6 +115,68 @@ describe('topics by pattern', () => {
     },
     120_000,
   )
+
+  it('that brokers evaluate: they alone tell of new topics, and match whole names as is done here', async () => {
+    const named = (name: string) => defineTopic({ name: `whole.${name}`, value: string() })
+    const first = named('a')
+    const later = ['a1', 'b.2', 'b-3', '_x', 'Z'].map(named)
+    const others = ['b', 'xa', 'a1.dlt', 'b.22', 'z', 'Z.'].map(named)
+    await cluster.createTopic(first.name)
+    const names = [
+      pattern(/whole\.(?<letter>a)\d?/, { value: string() }),
+      pattern(/whole\.b[.-]\d|whole\._[\w-]+/, { value: string() }),
+      pattern(/^whole\b.\u005a$/, { value: string() }),
+    ]
+    const told: string[] = []
+    const handled: string[] = []
+    const connections = () => kafkajsConnections({ brokers: [...cluster.brokers], logLevel: logLevel.NOTHING })
+    const members = [0, 1].map(() =>
+      createMessaging({
+        driver: createProtocolDriver(noting(connections(), told), systemRuntime),
+        durability: 'off',
+        logger: 'silent',
+      }),
+    )
+    const consumers = members.map((messaging) =>
+      messaging.consumer({
+        ...{ group: 'whole', groupProtocol: 'consumer', from: 'latest' },
+        // Nothing is found by it while this test runs.
+        metadataMaxAgeMs: 600_000,
+        topics: names.flat(),
+        handle: ({ topic, value }) => void handled.push(`${topic} ${value}`),
+      }),
+    )
+    for (const consumer of consumers) await consumer.start()
+    for (const { name } of [...later, ...others]) await cluster.createTopic(name)
+    const producer = writer.producer()
+    for (const topic of [first, ...later, ...others]) await producer.send(topic, 'v')
+    const expected = [first, ...later].map(({ name }) => `${name} v`).sort()
+    const seen = () => JSON.stringify({ handled, told, facts: consumers.map((each) => each.facts()) })
+    await until('all that match are read', () => handled.length >= expected.length, { seen })
+    expect([...handled].sort()).toEqual(expected)
+    const subscribed = told.filter((event) => event.startsWith('subscribed '))
+    expect(subscribed.length).toBeGreaterThan(1)
+    expect(new Set(subscribed).size, seen()).toBe(1)
+    expect(subscribed[0]).toMatch(/^subscribed whole\.a \/\(.*\)\/$/)
+    await producer.close()
+    for (const messaging of members) await messaging.close()
+  }, 120_000)
+
+  it('that RE2 cannot take are refused by brokers with the code that is waited for', async () => {
+    const client = await typedClient(cluster)
+    const join: ConsumerGroupHeartbeatRequest = {
+      ...{ api: 'consumerGroupHeartbeat', groupId: 're2', memberId: 'one', memberEpoch: 0, groupInstanceId: null },
+      ...{ rackId: null, rebalanceTimeoutMs: 10_000, subscribedTopics: [], serverAssignor: null, partitions: [] },
+      subscribedTopicRegex: '',
+    }
+    for (const regex of ['(?=a)a', '(?<!a)b', String.raw`(a)\1`, 'a{1001}']) {
+      const answer = await untilReady(() => client.ask({ ...join, subscribedTopicRegex: regex }))
+      expect([regex, answer.errorCode]).toEqual([regex, brokerCode.INVALID_REGULAR_EXPRESSION])
+    }
+    expect(await client.ask(join)).toMatchObject({ errorCode: 0, memberId: 'one' })
+    await client.ask({ ...join, memberEpoch: -1, rebalanceTimeoutMs: -1, subscribedTopics: null, partitions: null })
+    await client.connection.close()
+  }, 60_000)
 })
 
 describe('a leader that moves in order', () => {

@@ -70,7 +70,7 @@ function livingTopics(context: ConsumeContext, matching: MatchingTopics): Consum
     get: () => matching.names,
     enumerable: true,
   })
-  return { ...context, settings, onTopicsChange: (listener) => matching.onChange(listener) }
+  return { ...context, settings, onTopicsChange: (listener) => matching.onChange(listener), known: matching }
 }
 
 class ProtocolConsumer implements DriverConsumer {

@@ -1,7 +1,7 @@
 import type { Broker, MetadataAnswer } from '../../connection/requests/metadata.js'
 import type { ConsumerSettings } from '../../driver/consumer.js'
 import { pause } from '../../runtime/pause.js'
-import type { ClientContext } from '../cluster/client-context.js'
+import type { ClientContext, KnownTopics } from '../cluster/client-context.js'
 import { judgeTopicCode } from '../cluster/codes.js'
 
 type MatchingContext = ClientContext<
@@ -19,11 +19,15 @@ type MatchingContext = ClientContext<
  * | is missing, and each broker that answers denies it  | it is not read any more                       |
  * | cannot be seen (an error)                           | nothing changes                               |
  */
-export class MatchingTopics {
+export class MatchingTopics implements KnownTopics {
   readonly #context: MatchingContext
   readonly #closed = new AbortController()
   readonly #listeners = new Set<() => void>()
   #found: ReadonlySet<string> = new Set()
+  /** Ids of topics that are not read, as the last look saw them. */
+  #others: ReadonlySet<string | null> = new Set()
+  /** One look after the other: what an earlier one saw must not count over what a later one did. */
+  #looking: Promise<void> = Promise.resolve()
   #names: readonly string[]
 
   constructor(context: MatchingContext) {
@@ -45,8 +49,18 @@ export class MatchingTopics {
   /** Looks for the first time, then goes on by itself. Rejects when no broker answered until `deadline`. */
   async start(deadline: number): Promise<void> {
     if (this.#context.settings.matching === undefined) return
-    await this.#look(deadline)
+    await this.look(deadline)
     void this.#watch() // never rejects
+  }
+
+  async look(deadline: number): Promise<void> {
+    const look = this.#looking.then(() => this.#look(deadline))
+    this.#looking = look.catch(() => undefined)
+    await look
+  }
+
+  isOther(topicId: string): boolean {
+    return this.#others.has(topicId)
   }
 
   close(): void {
@@ -60,7 +74,7 @@ export class MatchingTopics {
     while (!signal.aborted) {
       await pause(runtime.clock, settings.metadataMaxAgeMs, signal)
       if (signal.aborted) return
-      await this.#look(runtime.clock.now() + settings.requestTimeoutMs).catch((failure: unknown) => {
+      await this.look(runtime.clock.now() + settings.requestTimeoutMs).catch((failure: unknown) => {
         if (signal.aborted) return
         settings.logger.debug({ error: String(failure) }, 'looking for topics that match failed; tried again later')
       })
@@ -72,10 +86,13 @@ export class MatchingTopics {
     const { signal } = this.#closed
     const { topics, brokers } = await cluster.anyBroker({ api: 'metadata', topics: null }, deadline, signal)
     const now = new Set<string>()
-    for (const { name, isInternal, errorCode } of topics) {
+    const others = new Set<string | null>()
+    for (const { name, topicId, isInternal, errorCode } of topics) {
       const isSeen = judgeTopicCode(errorCode) === 'known' || this.#found.has(name)
       if (!isInternal && isSeen && this.#matches(name)) now.add(name)
+      else if (!this.#isNamed(name)) others.add(topicId)
     }
+    this.#others = others
     const missing = [...this.#found].filter((name) => !now.has(name))
     const denied = missing.length === 0 ? [] : await this.#deniedByAll(missing, brokers, deadline)
     for (const name of missing) if (!denied.includes(name)) now.add(name)
@@ -111,9 +128,13 @@ export class MatchingTopics {
     return answers.length === 0 ? [] : names.filter((name) => answers.every((answer) => isDenied(name, answer)))
   }
 
+  #isNamed(name: string): boolean {
+    return this.#context.settings.topics.includes(name)
+  }
+
   #matches(name: string): boolean {
-    const { topics, matching } = this.#context.settings
-    if (matching === undefined || topics.includes(name) || matching.except.includes(name)) return false
+    const { matching } = this.#context.settings
+    if (matching === undefined || this.#isNamed(name) || matching.except.includes(name)) return false
     return matching.patterns.some((pattern) => pattern.test(name))
   }
 }

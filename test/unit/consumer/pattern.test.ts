@@ -7,9 +7,12 @@ import { open, put, simulated, until } from './simulated.js'
 const orders = pattern(/orders\..+/, { value: string() })
 
 describe('a pattern of topics', () => {
-  for (const group of ['g', null]) {
-    const how = group === null ? 'without a group' : 'in a group'
-
+  const ways = [
+    ['in a group', { group: 'g', groupProtocol: 'classic' }],
+    ['in a group that its coordinator divides', { group: 'g', groupProtocol: 'consumer' }],
+    ['without a group', { group: null }],
+  ] as const
+  for (const [how, way] of ways) {
     it(`is read ${how}: what matches at the start, and what is made later from its beginning, wherever it starts`, () =>
       simulated(async (simulation) => {
         const { cluster, clock } = simulation
@@ -18,7 +21,7 @@ describe('a pattern of topics', () => {
         const handled: string[] = []
         const messaging = open(simulation.process('one'))
         const consumer = messaging.consumer({
-          group,
+          ...way,
           topics: orders,
           from: 'latest',
           metadataMaxAgeMs: 5_000,
@@ -44,7 +47,7 @@ describe('a pattern of topics', () => {
         const handled: string[] = []
         const messaging = open(simulation.process('one'))
         const consumer = messaging.consumer({
-          ...{ group, topics: orders, metadataMaxAgeMs: 5_000, onOutOfRange: 'earliest' },
+          ...{ ...way, topics: orders, metadataMaxAgeMs: 5_000, onOutOfRange: 'earliest' },
           handle: ({ topic, value }) => void handled.push(`${topic} ${value}`),
         })
         await consumer.start()

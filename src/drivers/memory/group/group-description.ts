@@ -56,7 +56,7 @@ function describeConsumer(group: ConsumerGroup, names: TopicNames): GroupTold {
     })
   const describeMember = (member: ConsumerMember): DescribedMember => ({
     ...{ memberId: member.memberId, groupInstanceId: member.instanceId, clientId: member.clientId, clientHost },
-    ...{ rackId: null, epoch: member.epoch, topics: member.topics, topicRegex: member.regex },
+    ...{ rackId: member.rackId, epoch: member.epoch, topics: member.topics, topicRegex: member.regex },
     ...{ partitions: placesOf(member.assigned), target: placesOf(group.meantFor(member.memberId)) },
   })
   return {

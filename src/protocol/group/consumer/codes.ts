@@ -10,6 +10,8 @@ export type MemberVerdict =
   | 'fenced'
   /** A predecessor with our instance id has not left, and may live. */
   | 'unreleased'
+  /** The pattern is none that brokers take. */
+  | 'pattern-refused'
   | 'coordinator-moved'
   | 'wait'
   /** Not permitted now: final when it lasts. */
@@ -33,7 +35,7 @@ export const judgeMemberCode = judgeBy<MemberVerdict>(
     FENCED_INSTANCE_ID: 'fatal',
     GROUP_ID_NOT_FOUND: 'fatal',
     INVALID_GROUP_ID: 'fatal',
-    INVALID_REGULAR_EXPRESSION: 'fatal',
+    INVALID_REGULAR_EXPRESSION: 'pattern-refused',
     INVALID_REQUEST: 'fatal',
     UNSUPPORTED_ASSIGNOR: 'fatal',
     UNSUPPORTED_VERSION: 'fatal',

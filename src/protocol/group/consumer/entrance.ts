@@ -13,8 +13,6 @@ export type Entered =
       readonly kind: 'entered'
       readonly answer: ConsumerGroupHeartbeatAnswer
       readonly askedAt: number
-      /** As we asked for them. */
-      readonly topics: readonly string[]
     }
   | { readonly kind: 'failed'; readonly error: TidemarkError }
   /** Nobody wants to join any more. */
@@ -75,14 +73,13 @@ export class Entrance {
     this.#predecessorSince = null
     for (let attempt = 1; !signal.aborted; attempt += 1) {
       const askedAt = clock.now()
-      const { topics } = this.#context.settings
       const beat = await this.#parts.heartbeats.join(Infinity, signal)
       if (beat.kind === 'unanswered' && beat.sent === 'maybe') this.#state = 'in doubt'
       if (beat.kind === 'answered' && beat.answer.memberEpoch > memberEpochs.joins) {
         this.#state = 'inside'
         this.#trouble = null
         this.#parts.denials.forget(what)
-        return { kind: 'entered', answer: beat.answer, askedAt, topics }
+        return { kind: 'entered', answer: beat.answer, askedAt }
       }
       if (signal.aborted) break
       const failure = await this.#failureOf(beat, what)

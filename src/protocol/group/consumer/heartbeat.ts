@@ -11,6 +11,7 @@ import type { ConsumeContext } from '../../cluster/client-context.js'
 import type { CoordinatorLine } from '../../cluster/coordinator-line.js'
 import { isDenial, type Denials } from '../../cluster/denials.js'
 import { judgeMemberCode, memberError, type MemberVerdict } from './codes.js'
+import type { Subscription } from './subscription.js'
 import type { Term } from './term.js'
 
 /** What one heartbeat came to. */
@@ -32,21 +33,28 @@ export class Heartbeats {
   readonly #context: ConsumeContext
   readonly #line: CoordinatorLine
   readonly #memberId: string
+  readonly #subscription: Subscription
 
-  constructor(context: ConsumeContext, line: CoordinatorLine, memberId: string) {
+  constructor(
+    context: ConsumeContext,
+    line: CoordinatorLine,
+    { memberId, subscription }: { readonly memberId: string; readonly subscription: Subscription },
+  ) {
     this.#context = context
     this.#line = line
     this.#memberId = memberId
+    this.#subscription = subscription
   }
 
   /** Everything, and nothing that is ours. */
   join(deadline: number, signal: AbortSignal): Promise<Beat> {
-    return this.#ask({ ...this.#everything(), memberEpoch: memberEpochs.joins, partitions: [] }, deadline, signal)
+    const request = { ...this.#everything('joining'), memberEpoch: memberEpochs.joins, partitions: [] }
+    return this.#ask(request, deadline, signal)
   }
 
   beat(term: Term, deadline: number): Promise<Beat> {
     const { isFull, partitions } = term.takeNext()
-    const request = isFull ? this.#everything() : this.#unchanged(term.epoch)
+    const request = isFull ? this.#everything('member') : this.#unchanged(term.epoch)
     return this.#ask({ ...request, memberEpoch: term.epoch, partitions }, deadline, term.over)
   }
 
@@ -55,16 +63,19 @@ export class Heartbeats {
     return this.#ask(this.#unchanged(memberEpoch), deadline)
   }
 
-  #everything(): ConsumerGroupHeartbeatRequest {
-    const { topics, companions, rackId = null, rebalanceTimeoutMs, remoteAssignor } = this.#context.settings
+  #everything(when: 'joining' | 'member'): ConsumerGroupHeartbeatRequest {
+    const { companions, rackId = null, rebalanceTimeoutMs, remoteAssignor } = this.#context.settings
     // It gives partitions of one number in several topics to one member: companions do not count beside their topic then.
     const forCompanions = (companions?.size ?? 0) > 0 ? 'range' : null
     const unchanged = this.#unchanged(memberEpochs.joins)
+    const { topics, regex } = this.#subscription.told(when)
     return {
       ...unchanged,
       rackId,
       rebalanceTimeoutMs,
       subscribedTopics: topics,
+      // Also to take back what a predecessor with our instance id told.
+      subscribedTopicRegex: regex,
       serverAssignor: remoteAssignor ?? forCompanions,
     }
   }
@@ -102,6 +113,11 @@ export class Heartbeats {
         return { kind: 'denied', error: memberError({ code, message }, doing, this.#context.settings) }
       case 'fatal':
         return { kind: 'failed', error: memberError({ code, message }, doing, this.#context.settings) }
+      case 'pattern-refused': {
+        const reason = brokerCodeName(code)
+        if (this.#subscription.evaluateHere(message ?? reason)) return { kind: 'refused', verdict, reason }
+        return { kind: 'failed', error: memberError({ code, message }, doing, this.#context.settings) }
+      }
       case 'coordinator-moved':
         this.#line.lost()
         return { kind: 'refused', verdict, reason: brokerCodeName(code) }

@@ -13,6 +13,7 @@ import { judgeMembersCommit } from './codes.js'
 import { Entrance, type Entered } from './entrance.js'
 import { Heartbeats, keepAlive } from './heartbeat.js'
 import type { OwnedById } from './owned-by-id.js'
+import { Subscription } from './subscription.js'
 import { Term, type TermEnd } from './term.js'
 import { TopicNames } from './topic-names.js'
 
@@ -72,6 +73,7 @@ export class ConsumerMember implements Membership {
   readonly #events: MembershipEvents
   readonly #heartbeats: Heartbeats
   readonly #entrance: Entrance
+  readonly #subscription: Subscription
   readonly #names: TopicNames
   readonly #atFirst: PartitionsAtFirst
   readonly #denials: Denials
@@ -92,10 +94,12 @@ export class ConsumerMember implements Membership {
     this.#line = line
     this.#events = events
     this.#memberId = Buffer.from(random.uuid().replaceAll('-', ''), 'hex').toString('base64url')
-    this.#heartbeats = new Heartbeats(context, line, this.#memberId)
+    this.#subscription = new Subscription(context)
+    const subscription = this.#subscription
+    this.#heartbeats = new Heartbeats(context, line, { memberId: this.#memberId, subscription })
     this.#denials = new Denials(context)
     this.#entrance = new Entrance(context, { heartbeats: this.#heartbeats, denials: this.#denials })
-    this.#names = new TopicNames(context)
+    this.#names = new TopicNames(context, subscription)
     this.#atFirst = new PartitionsAtFirst(context)
   }
 
@@ -177,7 +181,7 @@ export class ConsumerMember implements Membership {
   }
 
   /** The life of one term: from its first answer until everything is given up or gone. */
-  async #belong({ answer, askedAt, topics }: Extract<Entered, { kind: 'entered' }>): Promise<void> {
+  async #belong({ answer, askedAt }: Extract<Entered, { kind: 'entered' }>): Promise<void> {
     const term = new Term(answer.memberEpoch)
     this.#term = term
     this.#machine.to('stable')
@@ -196,9 +200,12 @@ export class ConsumerMember implements Membership {
     if ((assignment ?? []).length === 0) this.#events.assigned([], this.#context.settings.from)
     this.#answered(term, answer, askedAt)
 
-    const stopListening = this.#context.onTopicsChange?.(() => term.doubt())
+    const catchUp = () => {
+      if (this.#subscription.isBehind) term.doubt()
+    }
+    const stopListening = this.#context.onTopicsChange?.(catchUp)
     // They may have become others while the join was out.
-    if (this.#context.settings.topics !== topics) term.doubt()
+    catchUp()
     const first = await Promise.race([term.ended, this.#stopAsked.promise])
     stopListening?.()
     if (first.kind === 'stop') await this.#close(term)
@@ -242,6 +249,7 @@ export class ConsumerMember implements Membership {
       // Told anew while we waited: some of that may have to go again.
       done = comes.length === missing.length && term.owned.notIn(term.target).length === 0
       if (comes.length < missing.length) await this.#names.lookUp(attempt, term.over)
+      if (this.#names.giveUp(term.owned.missingOf(term.target))) term.doubt()
       if (!goesOn()) return
     }
     this.#machine.to('stable')

@@ -3,13 +3,18 @@ import { pause } from '../../../runtime/pause.js'
 import { brokerBackoff } from '../../cluster/broker-backoff.js'
 import type { ConsumeContext } from '../../cluster/client-context.js'
 import type { OwnedById } from './owned-by-id.js'
+import type { Subscription } from './subscription.js'
 
 /** Names of the topics that a coordinator tells by id. It may know one earlier than the brokers that we asked. */
 export class TopicNames {
   readonly #context: ConsumeContext
+  readonly #subscription: Subscription
+  /** Topics without a name, and since when. */
+  #nameless: ReadonlyMap<string, number> = new Map()
 
-  constructor(context: ConsumeContext) {
+  constructor(context: ConsumeContext, subscription: Subscription) {
     this.#context = context
+    this.#subscription = subscription
   }
 
   /** Those whose topic is known. */
@@ -24,13 +29,39 @@ export class TopicNames {
 
   /** Asks for what is not known; after the first time it waits a little. Never rejects. */
   async lookUp(attempt: number, signal: AbortSignal): Promise<void> {
-    const { cluster, runtime, settings } = this.#context
+    const { runtime, settings } = this.#context
     if (attempt > 1) await pause(runtime.clock, brokerBackoff(attempt - 1, runtime.random), signal)
     if (signal.aborted) return
-    await cluster
-      .refresh(settings.topics, runtime.clock.now() + settings.requestTimeoutMs)
-      .catch((failure: unknown) => {
-        settings.logger.debug({ error: String(failure) }, 'the names of assigned topics are not known yet')
-      })
+    await this.#ask(runtime.clock.now() + settings.requestTimeoutMs).catch((failure: unknown) => {
+      this.#nameless = new Map() // nobody has said anything of them
+      settings.logger.debug({ error: String(failure) }, 'the names of assigned topics are not known yet')
+    })
+  }
+
+  /**
+   * What brokers gave us by pattern and we cannot read, nobody reads: a topic that is not meant here, or one that brokers do
+   * not name to us for the time of a request, since not every member may describe it. The pattern is then evaluated here
+   * from now on. Says whether that is new.
+   *
+   * @param given what is meant for us and not ours yet
+   */
+  giveUp(given: readonly PartitionById[]): boolean {
+    const { known, runtime, settings } = this.#context
+    const now = runtime.clock.now()
+    const named = new Set(this.named(given).map(({ topicId }) => topicId))
+    const nameless = given.map(({ topicId }) => topicId).filter((topicId) => !named.has(topicId))
+    this.#nameless = new Map(nameless.map((topicId) => [topicId, this.#nameless.get(topicId) ?? now]))
+    if (nameless.some((topicId) => known?.isOther(topicId) === true)) {
+      return this.#subscription.evaluateHere('brokers gave us a topic that is not meant here')
+    }
+    const isLate = [...this.#nameless.values()].some((since) => now - since >= settings.requestTimeoutMs)
+    const why = 'brokers gave us a topic and do not name it to us: all members of a group need DESCRIBE on its topics'
+    return isLate && this.#subscription.evaluateHere(why)
+  }
+
+  async #ask(deadline: number): Promise<void> {
+    const { cluster, known, settings } = this.#context
+    if (this.#subscription.isByBrokers) await known?.look(deadline)
+    await cluster.refresh(settings.topics, deadline)
   }
 }

@@ -121,6 +121,10 @@ describe('members of a group that its coordinator divides', () => {
     const one = new ConsumerHarness(noted, clock, { groupProtocol: 'consumer', rackId: 'a' }, (opened += 1))
     await one.start()
     await clock.advance(3 * intervalMs)
+    const describe = { api: 'consumerGroupDescribe', groupIds: ['g'] } as const
+    const asked = [0, 1, 2].map((node) => connection.request(node, 'main', describe, clock.now() + 1_000))
+    const members = (await clock.runUntil(Promise.all(asked))).flatMap(({ groups }) => groups[0]?.members ?? [])
+    expect(members).toMatchObject([{ rackId: 'a', topics: ['t'], topicRegex: null }])
     await stopAll(one)
     expect(told[0]).toBe('a')
     expect(told.at(-1), 'what did not change is not told again').toBeNull()

@@ -166,7 +166,7 @@ export class ConsumerGroup {
     const { memberId, groupInstanceId, rebalanceTimeoutMs } = request
     const before = groupInstanceId === null ? this.#members.get(memberId) : this.#ofInstance(groupInstanceId)
     if (before === undefined) {
-      const unsubscribed = { topics: [], regex: null, serverAssignor: null, rebalanceTimeoutMs }
+      const unsubscribed = { rackId: null, topics: [], regex: null, serverAssignor: null, rebalanceTimeoutMs }
       return {
         ...{ memberId, instanceId: groupInstanceId, clientId, ...unsubscribed },
         ...{ epoch: 0, previousEpoch: 0, state: 'stable', assigned: noPartitions, revoking: noPartitions },
@@ -186,9 +186,10 @@ export class ConsumerGroup {
   }
 
   #subscribe(member: ConsumerMember, request: ConsumerGroupHeartbeatRequest): ConsumerMember {
-    const { subscribedTopics, subscribedTopicRegex, rebalanceTimeoutMs, serverAssignor } = request
+    const { rackId, subscribedTopics, subscribedTopicRegex, rebalanceTimeoutMs, serverAssignor } = request
     const updated = {
       ...member,
+      rackId: rackId ?? member.rackId,
       topics: subscribedTopics ?? member.topics,
       regex: subscribedTopicRegex === '' ? null : (subscribedTopicRegex ?? member.regex),
       serverAssignor: serverAssignor ?? member.serverAssignor,
@@ -340,8 +341,20 @@ export function requestProblem(request: ConsumerGroupHeartbeatRequest): number {
   const leavesBadly = memberEpoch === memberEpochs.leavesForAWhile && groupInstanceId === null
   const isBad = memberId === '' || groupInstanceId === '' || rackId === '' || joinsBadly || leavesBadly
   if (isBad || memberEpoch < memberEpochs.leavesForAWhile) return brokerCode.INVALID_REQUEST
+  if (!isRe2(request.subscribedTopicRegex ?? '')) return brokerCode.INVALID_REGULAR_EXPRESSION
   if (serverAssignor !== null && !serverAssignors.has(serverAssignor)) return brokerCode.UNSUPPORTED_ASSIGNOR
   return brokerCode.NONE
+}
+
+/** It neither looks around nor refers back. What else it lacks or has of its own is not known here. */
+function isRe2(regex: string): boolean {
+  if (/\(\?<?[=!]|\\[1-9k]/.test(regex)) return false
+  try {
+    new RegExp(regex)
+    return true
+  } catch {
+    return false
+  }
 }
 
 export function heartbeatRefused(errorCode: number): ConsumerGroupHeartbeatAnswer {

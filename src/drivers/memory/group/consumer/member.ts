@@ -22,6 +22,7 @@ export interface ConsumerMember extends Standing {
   readonly memberId: string
   readonly instanceId: string | null
   readonly clientId: string
+  readonly rackId: string | null
   readonly topics: readonly string[]
   readonly regex: string | null
   readonly serverAssignor: string | null
