@@ -11,6 +11,12 @@ export interface OauthOptions {
   /** Or a function that is asked before each request for a token, so that a secret may be exchanged. */
   readonly clientSecret: string | (() => string | Promise<string>)
   readonly scope?: string | undefined
+  /**
+   * Are `clientId` and `clientSecret` URL-encoded in the `Authorization` header, as RFC 6749 wants it? Default true; false for
+   * servers that take them as they are. It makes a difference only where they have other characters than letters, digits and
+   * `-_.!~*'()`. Java's `sasl.oauthbearer.header.urlencode`, whose default is false.
+   */
+  readonly headerUrlencode?: boolean | undefined
   /** What the broker wants to be told beside the token, for example `{ logicalCluster: 'lkc-1' }`. */
   readonly extensions?: Readonly<Record<string, string>> | undefined
   /** For one request. Default 8,000, less than kafkajs's `authenticationTimeout`. */
@@ -37,7 +43,8 @@ async function askServer(options: OauthOptions, late: AbortSignal): Promise<Toke
   try {
     const secret = typeof clientSecret === 'function' ? await clientSecret() : clientSecret
     if (!isText(secret)) throw noToken('the function clientSecret of oauth gave no text')
-    const credentials = `${encodeURIComponent(clientId)}:${encodeURIComponent(secret)}`
+    const written = options.headerUrlencode === false ? String : encodeURIComponent
+    const credentials = `${written(clientId)}:${written(secret)}`
     const answer = await fetch(tokenUrl, {
       method: 'POST',
       headers: {
@@ -74,7 +81,7 @@ function tokenIn(status: number, answer: unknown): Token {
 
 function problemsOf(options: unknown): ConfigIssue[] {
   if (!isRecord(options)) return [{ path: 'options', message: came(options), fix: 'write { tokenUrl, clientId, … }' }]
-  const { tokenUrl, clientId, clientSecret, scope, timeoutMs } = options
+  const { tokenUrl, clientId, clientSecret, scope, headerUrlencode, timeoutMs } = options
   const issues: ConfigIssue[] = []
   const refuse = (path: string, isBad: boolean, message: string, fix: string) => {
     if (isBad) issues.push({ path, message, fix })
@@ -89,6 +96,10 @@ function problemsOf(options: unknown): ConfigIssue[] {
     'is no text',
     'write scopes with spaces between, or leave it out',
   )
+  const isChoice = headerUrlencode === undefined || typeof headerUrlencode === 'boolean'
+  refuse('headerUrlencode', !isChoice, 'is neither true nor false', 'write false for a server that does not decode')
+  const isSplit = headerUrlencode === false && isText(clientId) && clientId.includes(':')
+  refuse('headerUrlencode', isSplit, 'clientId has a colon, where the server ends it', 'leave it out')
   const isTime = timeoutMs === undefined || (typeof timeoutMs === 'number' && timeoutMs > 0)
   refuse('timeoutMs', !isTime, 'is no time', 'write milliseconds above 0, or leave it out')
   return issues

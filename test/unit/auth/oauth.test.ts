@@ -43,6 +43,17 @@ describe('oauth', () => {
     expect(asked).toEqual([{ authorization, body: 'grant_type=client_credentials&scope=a+b' }])
   })
 
+  it('leaves credentials as they are for servers that do not decode them', async () => {
+    const { asked, options } = await tokenServer(() => ({ status: 200, body: { access_token: 't', expires_in: 60 } }))
+    const exotic = { ...options, clientId: 'me+1', clientSecret: 'a:b/c%2' }
+    await oauth({ ...exotic, headerUrlencode: false }).oauthBearerProvider()
+    await oauth({ ...exotic, headerUrlencode: undefined }).oauthBearerProvider()
+    const sent = asked.map(({ authorization = '' }) => Buffer.from(authorization.slice(6), 'base64').toString())
+    expect(sent).toEqual(['me+1:a:b/c%2', 'me%2B1:a%3Ab%2Fc%252'])
+    expect(() => oauth({ ...options, headerUrlencode: false })).toThrow(/headerUrlencode: clientId has a colon/)
+    expect(() => oauth({ ...options, headerUrlencode: 'no' as never })).toThrow(/neither true nor false/)
+  })
+
   it('says why there is no token, and never the secret, the token or what else the server wrote', async () => {
     const replies: readonly [Reply, RegExp][] = [
       [
