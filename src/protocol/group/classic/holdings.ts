@@ -17,6 +17,7 @@ export class Holdings implements Claims {
   /** As the group was told with the join. */
   #claimed: readonly TopicPartition[] = []
   #generationId = -1
+  #nowGenerationId = -1
 
   /** Ours. */
   get now(): readonly TopicPartition[] {
@@ -26,6 +27,10 @@ export class Holdings implements Claims {
   /** What the last division gave us, whether we hold it yet or not. */
   get last(): readonly TopicPartition[] {
     return this.#last
+  }
+
+  get nowGenerationId(): number {
+    return this.#nowGenerationId
   }
 
   /** Of the last division. */
@@ -38,6 +43,11 @@ export class Holdings implements Claims {
     this.#claimed = this.#now
   }
 
+  /** A generation began whose leader knows what is ours, and gives it to nobody else. */
+  kept(generationId: number): void {
+    this.#nowGenerationId = generationId
+  }
+
   divided(partitions: readonly TopicPartition[], generationId: number): Difference {
     const added = without(partitions, this.#now)
     const removed = without(this.#now, partitions)
@@ -45,6 +55,7 @@ export class Holdings implements Claims {
     this.#now = [...this.#now, ...added]
     this.#last = partitions
     this.#generationId = generationId
+    this.#nowGenerationId = generationId
     return { added, removed, hasVoidClaims }
   }
 

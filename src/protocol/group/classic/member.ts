@@ -203,7 +203,7 @@ export class ClassicMember implements Membership {
     // A coordinator that names no leader divides by itself, and knows what is ours.
     const isNext = answer.generationId <= before + 1 || answer.leader === ''
     stay.goesOn(this.#identityIn(answer), isCooperative)
-    if (isCooperative && isNext) return
+    if (isCooperative && isNext) return this.#holdings.kept(answer.generationId)
     const reason = isNext
       ? `the group chose the eager assignor "${answer.protocolName}", under which nobody keeps partitions while it joins`
       : `the group went from generation ${before} to ${answer.generationId}, and one between them was without this member`

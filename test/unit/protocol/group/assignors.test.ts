@@ -262,7 +262,8 @@ describe('a large group', () => {
   const joinedAgain = (crew: AssignorMember[], assignor: Assignor, divided: GroupAssignment, generationId: number) =>
     crew.map((one): AssignorMember => {
       const last = divided.get(one.memberId) ?? []
-      const { userData, ownedPartitions } = assignor.subscription(one.topics, { now: last, last, generationId })
+      const claims = { now: last, nowGenerationId: generationId, last, generationId }
+      const { userData, ownedPartitions } = assignor.subscription(one.topics, claims)
       return { ...one, userData, owned: { generationId, partitions: ownedPartitions } }
     })
 

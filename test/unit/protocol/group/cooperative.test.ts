@@ -5,6 +5,7 @@ import { noHeaders } from '../../../../src/message/record.js'
 import { seededRandom } from '../../../../src/runtime/random.js'
 import { virtualClock, type VirtualClock } from '../../../../src/testing/time/virtual-clock.js'
 import type { Connection } from '../../../../src/connection/connection.js'
+import type { JoinGroupRequest } from '../../../../src/connection/requests/groups.js'
 import { ConsumerHarness } from '../consume/consumer-harness.js'
 
 let clock: VirtualClock
@@ -28,6 +29,22 @@ function member(settings: Partial<ConsumerSettings> = {}): ConsumerHarness {
   const made = new ConsumerHarness(connection, clock, { assignors: ['cooperative-sticky'], ...settings })
   connections.set(made, connection)
   return made
+}
+const rebalanceInProgress = 27
+/** A member, and the joins that it sends. */
+function recorded(): [ConsumerHarness, JoinGroupRequest[]] {
+  const joins: JoinGroupRequest[] = []
+  const connection = cluster.connectionFactory().open('recorded')
+  const request: Connection['request'] = (node, lane, asked, ...rest) => {
+    if (asked.api === 'joinGroup') joins.push(asked)
+    return connection.request(node, lane, asked, ...rest)
+  }
+  const recording = { request, lastSign: connection.lastSign.bind(connection), close: () => connection.close() }
+  return [new ConsumerHarness(recording, clock, { assignors: ['cooperative-sticky'] }), joins]
+}
+const claimOf = ({ protocols }: JoinGroupRequest) => {
+  const { generationId, ownedPartitions: owned, userData } = protocols[0]?.subscription ?? {}
+  return { generationId, owned, userData: userData?.readInt32BE() }
 }
 /** As a process that is killed: nobody hears of it again. */
 const kill = (one: ConsumerHarness) => void connections.get(one)?.close()
@@ -178,6 +195,27 @@ describe('a cooperative group', () => {
       expect(heldBy(first, second), api).toEqual(all)
       expect(first.kinds(), api).toEqual(['assigned', 'revoked'])
     }
+  })
+
+  it('tells of what it holds that this is of the generation it is in, though it did not hear the division of that one', async () => {
+    const [first, joins] = recorded()
+    const second = member()
+    await first.start()
+    await second.start()
+    await clock.advance(2_000)
+    const asked = joins.length
+    cluster.faults.failNext({ api: 'syncGroup', client: 'recorded' }, rebalanceInProgress)
+    const third = member()
+    await third.start()
+    await clock.advance(3_000)
+    const [before, after] = joins.slice(asked).map(claimOf)
+    expect(after?.owned).toEqual(before?.owned)
+    expect(after?.owned).not.toEqual([])
+    // Some leaders heed no claim that is older than another one.
+    expect(after?.generationId).toBe((before?.generationId ?? 0) + 1)
+    expect(after?.userData).toBe(after?.generationId)
+    expect(first.kinds()).not.toContain('lost')
+    expect(heldBy(first, second, third)).toEqual(all)
   })
 
   it('loses all when the group has been through a generation without it, though it is a member still', async () => {

@@ -23,6 +23,8 @@ export interface HeldBefore {
 export interface Claims {
   /** Its own still. */
   readonly now: readonly TopicPartition[]
+  /** The newest generation in which that is so: the one it is in, though it may not have heard the division. */
+  readonly nowGenerationId: number
   /** What the last division gave it, held or not. */
   readonly last: readonly TopicPartition[]
   /** Of the last division; -1 before the first. */

@@ -21,7 +21,8 @@ export const cooperativeSticky: Assignor = {
   name: 'cooperative-sticky',
   protocolName: 'cooperative-sticky',
   kind: 'cooperative',
-  subscription: (topics, { now, generationId }) => ({
+  // Leaders of Java below 3.4 heed no claim of an older generation than the newest that is claimed.
+  subscription: (topics, { now, nowGenerationId: generationId }) => ({
     version: 3,
     topics,
     // Where Java's members below 3.4 look for it.
