@@ -19,7 +19,7 @@ export type MemberVerdict =
   | 'fatal'
 
 /** A code that is not known to be final is waited out; the session bounds that. */
-export const judgeMemberCode = judgeBy<MemberVerdict>(
+const judge = judgeBy<MemberVerdict>(
   {
     NONE: 'ok',
     UNKNOWN_MEMBER_ID: 'fenced',
@@ -42,6 +42,14 @@ export const judgeMemberCode = judgeBy<MemberVerdict>(
   },
   'wait',
 )
+
+/** @param isJoin else it answers who was a member */
+export function judgeMemberCode(code: number, isJoin: boolean): MemberVerdict {
+  // Put out unnoticed by its own clock, as one whose machine slept; since then the group went, or its last member made it a
+  // classic one. Whoever joins makes it anew, or changes it over.
+  if (code === brokerCode.GROUP_ID_NOT_FOUND && !isJoin) return 'fenced'
+  return judge(code)
+}
 
 /** What the code of a commit means for who sent it as a member. */
 export const judgeMembersCommit = judgeBy<'stale' | 'fenced' | 'ok'>(

@@ -104,8 +104,9 @@ export class Heartbeats {
       return beatOfFailure(failure)
     }
     const { errorCode: code, errorMessage: message } = answer
-    const verdict = judgeMemberCode(code)
-    const doing = request.memberEpoch === memberEpochs.joins ? 'joining' : 'sending a heartbeat'
+    const isJoin = request.memberEpoch === memberEpochs.joins
+    const verdict = judgeMemberCode(code, isJoin)
+    const doing = isJoin ? 'joining' : 'sending a heartbeat'
     switch (verdict) {
       case 'ok':
         return { kind: 'answered', verdict, answer }

@@ -207,6 +207,23 @@ describe('members of a group that its coordinator divides', () => {
     await stopAll(one)
   })
 
+  it('that were put out unnoticed before the group became a classic one join it again', async () => {
+    const one = member({ sessionTimeoutMs: 10 * sessionMs, requestTimeoutMs: 10 * sessionMs })
+    await one.start()
+    await clock.advance(100)
+    const held = cluster.faults.holdRequest({ api: 'consumerGroupHeartbeat', client: nameOf(one) })
+    await clock.advance(sessionMs + 3 * intervalMs)
+    const classic = member({ groupProtocol: 'classic' })
+    await classic.start()
+    expect(heldBy(classic)).toEqual(all)
+    await classic.stop()
+    held.release()
+    await clock.advance(3 * intervalMs)
+    expect(one.kinds()).toEqual(['assigned', 'lost', 'assigned'])
+    expect(heldBy(one)).toEqual(all)
+    await stopAll(one)
+  })
+
   it('that hear nothing for a session take their partitions for lost, as the group does', async () => {
     const one = member({ sessionTimeoutMs: sessionMs })
     await one.start()
