@@ -3,6 +3,7 @@ import { brokerCode } from '../../../../src/connection/broker-error.js'
 import type { ConsumerSettings } from '../../../../src/driver/consumer.js'
 import { createMemoryCluster, type MemoryCluster } from '../../../../src/drivers/memory/memory-cluster.js'
 import type { MemoryClusterOptions } from '../../../../src/drivers/memory/memory-options.js'
+import { noHeaders } from '../../../../src/message/record.js'
 import { seededRandom } from '../../../../src/runtime/random.js'
 import { virtualClock, type VirtualClock } from '../../../../src/testing/time/virtual-clock.js'
 import { ConsumerHarness } from '../consume/consumer-harness.js'
@@ -304,6 +305,31 @@ describe('members of a group that its coordinator divides', () => {
     expect(await commit()).toEqual(['committed'])
     expect(one.kinds()).toEqual(['assigned'])
     await stopAll(one)
+  })
+
+  it('start where the group committed, also when they are told of that only after their epoch has settled', async () => {
+    const record = { key: null, value: Buffer.from('x'), headers: noHeaders, timestamp: 0 }
+    cluster.appendTransaction(
+      't',
+      0,
+      Array.from({ length: 5 }, () => record),
+      'commit',
+    )
+    const before = member()
+    await before.start()
+    await clock.advance(100)
+    const at = before.consumer.assignment().find(({ partition }) => partition === 0)!
+    expect(
+      await clock.runUntil(before.consumer.commit([{ ...at, nextOffset: 2, metadata: '' }], clock.now() + 1_000)),
+    ).toEqual(['committed'])
+    await before.stop()
+    for (let times = 0; times < 3; times += 1)
+      cluster.faults.failNext({ api: 'offsetFetch' }, brokerCode.STALE_MEMBER_EPOCH)
+    const after = member({ from: 'latest' })
+    await after.start()
+    await clock.advance(5_000)
+    expect(after.offsets('t', 0)).toEqual([2, 3, 4])
+    await stopAll(after)
   })
 
   it('divide by the assignor that they ask for; one that the broker does not have fails them with what to do', async () => {

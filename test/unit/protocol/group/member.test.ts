@@ -196,6 +196,15 @@ describe('static members', () => {
     expect(other.news.length).toBe(told)
   })
 
+  it('whose sessions end while nobody answers come back by themselves', async () => {
+    const one = member({ groupInstanceId: 'a', assignors: ['cooperative-sticky'] })
+    await one.start()
+    for (const broker of [0, 1, 2]) cluster.faults.silence(broker, 12_000)
+    await clock.advance(20_000)
+    expect(one.kinds()).toEqual(['assigned', 'lost', 'assigned'])
+    expect(heldBy(one)).toEqual(all)
+  })
+
   it('end with a clear error when another process takes their id', async () => {
     const first = member({ groupInstanceId: 'same' })
     await first.start()
