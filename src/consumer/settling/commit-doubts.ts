@@ -22,6 +22,12 @@ interface Standing {
   doubt: Doubt | null
 }
 
+/** A commit on its way. */
+export interface SentCommit {
+  readonly partition: OwnedPartition
+  readonly state: Acknowledged
+}
+
 interface Sent {
   readonly progress: Progress
   /** The member and generation that it was sent in, or in a later one. */
@@ -62,23 +68,30 @@ export class CommitDoubts {
     this.#generation = generation
   }
 
-  sent(partition: OwnedPartition, state: Acknowledged): void {
-    const standing = this.#standing(partition)
-    standing.generation = this.#generation()
-    standing.out = { progress: progressOf(state), generation: standing.generation }
+  sent(commits: readonly SentCommit[]): void {
+    const generation = this.#generation()
+    for (const { partition, state } of commits) {
+      const standing = this.#standing(partition)
+      standing.generation = generation
+      standing.out = { progress: progressOf(state), generation }
+    }
   }
 
   /** @param sentAt by `clock.now()` */
-  ended(partition: OwnedPartition, outcome: CommitOutcome, sentAt: number, now: number): void {
-    const standing = this.#standing(partition)
-    const { out, doubt } = standing
-    standing.out = null
-    if (outcome === 'in-doubt' && out !== null) {
-      const least = doubt === null ? out.progress : commonProgress(doubt.least, out.progress)
-      standing.doubt = { least, endsAt: now + stragglerLifeMs, generation: this.#generation() }
-    } else if (outcome === 'committed' && doubt !== null) {
-      const isOld = sentAt >= doubt.endsAt
-      if (isOld || (out !== null && isLater(out.generation, doubt.generation))) standing.doubt = null
+  ended(commits: readonly SentCommit[], outcomes: readonly CommitOutcome[], sentAt: number, now: number): void {
+    const generation = this.#generation()
+    for (const [index, { partition }] of commits.entries()) {
+      const standing = this.#standing(partition)
+      const { out, doubt } = standing
+      const outcome = outcomes[index]
+      standing.out = null
+      if (outcome === 'in-doubt' && out !== null) {
+        const least = doubt === null ? out.progress : commonProgress(doubt.least, out.progress)
+        standing.doubt = { least, endsAt: now + stragglerLifeMs, generation }
+      } else if (outcome === 'committed' && doubt !== null) {
+        const isOld = sentAt >= doubt.endsAt
+        if (isOld || (out !== null && isLater(out.generation, doubt.generation))) standing.doubt = null
+      }
     }
   }
 

@@ -252,16 +252,14 @@ export class Committer {
   async #send(pending: readonly PendingCommit[], deadline: number): Promise<readonly CommitOutcome[]> {
     const { clock } = this.#options.runtime
     const sentAt = clock.now()
-    for (const { partition, state } of pending) this.#doubts.sent(partition, state)
+    this.#doubts.sent(pending)
     let outcomes: readonly CommitOutcome[] = []
     const span = this.#options.telemetry.tracing?.settle(tracedCommit(pending))
     try {
       outcomes = await this.#options.driver().commit(pending.map(toOffset), deadline)
     } finally {
       outcomes = pending.map(({ state }, index) => outcomeOf(outcomes[index], state, pending.length === 1))
-      for (const [index, { partition }] of pending.entries()) {
-        this.#doubts.ended(partition, outcomes[index] as CommitOutcome, sentAt, clock.now())
-      }
+      this.#doubts.ended(pending, outcomes, sentAt, clock.now())
       span?.end({ outcome: outcomes.find((one) => one !== 'committed') ?? 'committed' })
     }
     return outcomes

@@ -81,6 +81,8 @@ export class HandOver {
   readonly #context: HandOverContext
   readonly #parts: HandOverParts
   readonly #held = new Map<string, Held>()
+  /** Of these, those that are looked up: facts are asked for often, and there may be thousands. */
+  readonly #startless = new Set<Held>()
   readonly #companions: Companions
   #epoch = 0
 
@@ -102,7 +104,7 @@ export class HandOver {
 
   /** Ours, and nobody could tell yet where they start. */
   startless(): readonly TopicPartition[] {
-    return [...this.#held.values()].filter(({ assigned }) => assigned === null)
+    return [...this.#startless]
   }
 
   /** As the listener was told; `undefined` when that is over. */
@@ -161,6 +163,7 @@ export class HandOver {
     endTenure(before)
     const held = this.#hold(former)
     held.assigned = assigned
+    this.#startless.delete(held)
     ends.follow(held, held.tenure.signal)
     fetcher.hold([assigned], [{ topicId, leaderEpoch, epochs }])
     listener.reset(former, assigned, reset)
@@ -245,13 +248,14 @@ export class HandOver {
       handBack: null,
     }
     this.#held.set(keyOf(held), held)
+    this.#startless.add(held)
     return held
   }
 
   #forget(held: Held): void {
     if (this.#find(held) !== held) return
     this.#held.delete(keyOf(held))
-    if (held.assigned === null) this.#tellStarts(0)
+    if (this.#startless.delete(held)) this.#tellStarts(0)
   }
 
   #tellStarts(rounds: number): void {
@@ -268,6 +272,7 @@ export class HandOver {
     const assigned = places.map((point) => this.#assignedAt(point, epoch))
     for (const [index, one] of held.entries()) {
       one.assigned = assigned[index] ?? null
+      this.#startless.delete(one)
       ends.follow(one, one.tenure.signal)
     }
     fetcher.hold(assigned, places)
