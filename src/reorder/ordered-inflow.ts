@@ -44,7 +44,7 @@ export interface Turns {
   /** Time goes on, before something is taken up: `clock.now()`. */
   tick(): number
   /** It has something that is not taken up yet. */
-  waits(): void
+  waits(inflow: OrderedInflow): void
   /** Something was taken up, or ended. */
   changed(): void
   /** It has given up its place. */
@@ -58,7 +58,7 @@ export interface Turns {
 /** What an object for a record takes beside its bytes. */
 const recordBytes = 400
 /** To be handled, before more is taken up: objects that wait for long are a burden to the garbage collector. */
-const enoughReady = 512
+export const enoughReady = 512
 
 /**
  * The way in of one partition into an order of all.
@@ -139,7 +139,7 @@ export class OrderedInflow implements Supply {
     this.#inflow.push(fetched)
     if (!this.isTakenUp) this.#turns.buffer.fetched(this.order)
     this.steer()
-    if (!this.canTake) this.#turns.waits()
+    if (!this.isTakenUp) this.#turns.waits(this)
   }
 
   endWith(error: Error): void {

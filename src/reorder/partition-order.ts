@@ -121,12 +121,13 @@ export class PartitionOrder {
     this.activity = 'ended'
   }
 
-  /** Becomes idle when it is time. */
-  look(now: number, maxIdleMs: number, timeoutMs: number | null): void {
-    if (this.activity !== 'active') return
+  /** Becomes idle when it is time: true, then. */
+  becomesIdle(now: number, maxIdleMs: number, timeoutMs: number | null): boolean {
+    if (this.activity !== 'active') return false
     const atEnd = this.#atEnd !== null && this.#atEnd.until - this.#atEnd.since >= maxIdleMs
     const silent = timeoutMs !== null && now - this.#silentSince >= timeoutMs
     if (atEnd || silent) this.activity = 'idle'
+    return atEnd || silent
   }
 
   /** It is late, or ordered by a time that was made up. */

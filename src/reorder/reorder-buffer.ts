@@ -4,23 +4,15 @@ import { eventTimeOf } from './event-time.js'
 import { comparePlaces } from './order-key.js'
 import { OrderedRecord } from './ordered-record.js'
 import { PartitionOrder } from './partition-order.js'
+import { ReadingFlow, type FlowChange } from './reading-flow.js'
 import { ReadyQueue, type Marker } from './ready-queue.js'
 import { bufferFull, type ReorderCounts, type ReorderLimits } from './reorder-limits.js'
+import { Standings } from './standings.js'
 import type { OrderSnapshot } from '../offsets/order-snapshot.js'
 import type { WatermarkRules } from './watermark-strategy.js'
 
 /** What became of a record. */
 export type Pushed = 'buffered' | 'late' | 'replayed' | 'skipped'
-
-/** Pauses and resumes that follow from what came, since the last call. */
-export interface FlowChange {
-  readonly pause: readonly TopicPartition[]
-  readonly resume: readonly TopicPartition[]
-}
-
-/** Part of a limit at which reading rests, and below which it goes on. */
-const restsAt = 0.5
-const goesOnBelow = 0.25
 
 /**
  * Orders the records of several partitions by time: lets go what is not later than the *frontier*, which is the least
@@ -46,6 +38,8 @@ export class ReorderBuffer<Value> {
   /** A partition has gone. */
   #isEpochOver = false
   readonly #ready: ReadyQueue<Value>
+  readonly #flow: ReadingFlow
+  #standings = new Standings([])
   #buffer = new BufferedRecords<Value>(1)
   #frontier = -Infinity
   /** The least watermark of the active partitions, at the last release. */
@@ -61,6 +55,7 @@ export class ReorderBuffer<Value> {
     this.#now = now
     this.#wallTime = wallTime
     this.#ready = new ReadyQueue(limits.tellsWatermarks)
+    this.#flow = new ReadingFlow(limits, rules.maxDriftMs)
   }
 
   /** No record of this time or an earlier one is expected any more; `-Infinity` while nothing is known. */
@@ -98,12 +93,13 @@ export class ReorderBuffer<Value> {
   /** The partition that holds the frontier back; `null` when none is active. */
   get slowest(): TopicPartition | null {
     this.#settle()
-    let slowest: PartitionOrder | null = null
-    for (const partition of this.#partitions) {
-      if (partition.activity !== 'active') continue
-      if (slowest === null || partition.watermark < slowest.watermark) slowest = partition
-    }
-    return slowest?.place ?? null
+    return this.#standings.holders(1)[0]?.place ?? null
+  }
+
+  /** All that hold it back: what comes of them lets others go. */
+  get slowestOnes(): readonly PartitionOrder[] {
+    this.#settle()
+    return this.#standings.holders()
   }
 
   /** None that is active was behind it at the last release; or it is none of them, and nobody waits for it. */
@@ -138,6 +134,7 @@ export class ReorderBuffer<Value> {
    */
   push(partition: PartitionOrder, offset: number, originalTime: number | null, value: Value, bytes: number): Pushed {
     this.#settle()
+    this.#standings.note(partition)
     partition.reach(offset)
     const time = eventTimeOf(this.#rules, partition, offset, originalTime, this.#wallTime)
     if (time.kind === 'none') {
@@ -189,11 +186,13 @@ export class ReorderBuffer<Value> {
 
   /** Reading has come to `position`, whether there was a record or not. */
   reach(partition: PartitionOrder, position: number): void {
+    this.#standings.note(partition)
     partition.reach(position)
   }
 
   /** It has something that is not pushed yet: it is waited for. */
   fetched(partition: PartitionOrder): void {
+    this.#standings.note(partition)
     partition.fetched(this.#now)
   }
 
@@ -204,6 +203,7 @@ export class ReorderBuffer<Value> {
 
   /** Nothing more of it comes; what there is of it keeps its place in the order. */
   end(partition: PartitionOrder): void {
+    this.#standings.note(partition)
     partition.end()
   }
 
@@ -223,7 +223,9 @@ export class ReorderBuffer<Value> {
     this.#settle()
     this.nowIs(now, wallTime)
     const { maxIdleMs, timeoutMs } = this.#rules.idleness
-    for (const partition of this.#partitions) partition.look(this.#now, maxIdleMs, timeoutMs)
+    for (const partition of this.#partitions) {
+      if (partition.becomesIdle(this.#now, maxIdleMs, timeoutMs)) this.#standings.note(partition)
+    }
     this.release()
   }
 
@@ -231,10 +233,7 @@ export class ReorderBuffer<Value> {
   release(): void {
     this.#settle()
     if (this.#partitions.size === 0) return
-    let least = Infinity
-    for (const { activity, watermark } of this.#partitions) {
-      if (activity === 'active' && watermark < least) least = watermark
-    }
+    const { least } = this.#standings
     this.#least = least
     if (least === Infinity) {
       if (this.#buffer.size > 0) this.#counts.idleReleases += 1
@@ -285,40 +284,16 @@ export class ReorderBuffer<Value> {
     return partition.snapshot(this.#joining.has(partition) ? null : this.#ready.threshold)
   }
 
-  /**
-   * Reading should follow what is kept: a partition rests when it is ahead of the slowest by more than the strategy allows, or
-   * when much is buffered. Never the slowest one, since it alone can let the others go; unless what is ready waits to be
-   * taken, which needs no reading.
-   */
-  flow(): FlowChange {
-    this.#settle()
-    const [pause, resume]: [TopicPartition[], TopicPartition[]] = [[], []]
-    let least = Infinity
-    for (const { activity, watermark } of this.#partitions) {
-      if (activity === 'active' && watermark < least) least = watermark
-    }
-    for (const partition of this.#partitions) {
-      const paused = this.#shouldRest(partition, least)
-      if (paused === partition.paused) continue
-      partition.paused = paused
-      ;(paused ? pause : resume).push(partition.place)
-    }
-    return { pause, resume }
+  /** Something of it has changed that the order does not know of: the next `flow` looks at it. */
+  lookAt(partition: PartitionOrder): void {
+    this.#standings.note(partition)
   }
 
-  #shouldRest(partition: PartitionOrder, least: number): boolean {
-    const part = partition.paused ? goesOnBelow : restsAt
-    const { maxRecords, maxBytes, maxRecordsPerPartition } = this.#limits
-    if (this.#ready.size > maxRecords * part) return true
-    // An idle one must be read, or it can never come back.
-    if (partition.activity !== 'active' || partition.watermark <= least) return false
-    const drift = this.#rules.maxDriftMs * (partition.paused ? 0.5 : 1)
-    return (
-      partition.watermark > least + drift ||
-      partition.buffered > maxRecordsPerPartition * (partition.paused ? 0.5 : 1) ||
-      this.#buffer.size > maxRecords * part ||
-      this.#bytes > maxBytes * part
-    )
+  /** Reading should follow what is kept: who is to rest from now on, and who goes on. */
+  flow(): FlowChange {
+    this.#settle()
+    const kept = { ready: this.#ready.size, records: this.#buffer.size, bytes: this.#bytes }
+    return this.#flow.change(this.#standings, this.#partitions, kept)
   }
 
   #lateLimit(partition: PartitionOrder): number {
@@ -350,7 +325,9 @@ export class ReorderBuffer<Value> {
   }
 
   #letGo(record: OrderedRecord<Value>, forced: boolean): void {
-    record.partition.buffered -= 1
+    const { partition } = record
+    partition.buffered -= 1
+    if (partition.paused) this.#standings.note(partition)
     this.#bytes -= record.bytes
     if (forced) {
       record.forced = true
@@ -383,6 +360,7 @@ export class ReorderBuffer<Value> {
     this.#isEpochOver = false
     const places = [...this.#partitions].sort((one, other) => comparePlaces(one.place, other.place))
     for (const [lane, partition] of places.entries()) partition.lane = lane
+    this.#standings = new Standings(places)
     this.#buffer = new BufferedRecords(Math.max(1, places.length))
     for (const partition of places) partition.buffered = 0
     this.#bytes = 0

@@ -14,8 +14,9 @@ import { withinDeadline } from '../runtime/within-deadline.js'
 import { tell } from '../telemetry/tell.js'
 import { lateAside } from './late-records.js'
 import type { HeldRecords } from './held-records.js'
+import { finite, HeldWatch } from './held-watch.js'
 import { OrderGauges } from './order-gauges.js'
-import { OrderedInflow, type Marks, type RunOut, type Turns } from './ordered-inflow.js'
+import { enoughReady, OrderedInflow, type Marks, type RunOut, type Turns } from './ordered-inflow.js'
 import type { OrderedRecord } from './ordered-record.js'
 import type { PartitionOrder } from './partition-order.js'
 import type { Marker } from './ready-queue.js'
@@ -42,12 +43,11 @@ const runsBetweenLooks = 64
 /** Idleness is looked for so many times within the time that it takes, but not more often than this, and not more seldom. */
 const looks = 4
 const [leastTickMs, mostTickMs] = [20, 250]
-/** All partitions are looked at for it no more often than that, however often something is taken up. */
+/** All partitions are looked at for it no more often than that, however often something is taken up; where they are many, more seldom. */
 const leastLookMs = 10
+const partitionsInMs = 50
 /** Brokers that have the log tell its end more often. */
 const oldEndMs = 10_000
-/** A watermark that has stood for so long while records wait is told; when that has lasted it is a warning. */
-const heldAfterMs = 1_000
 
 /**
  * Hands the records of all partitions of a consumer to its handler in the order of event time, one after the other, retries
@@ -72,20 +72,21 @@ class Sequencer implements Ordering, Turns {
   readonly #parts: OrderingParts
   readonly #inflows = new Map<PartitionOrder, OrderedInflow>()
   readonly #gauges: OrderGauges
+  readonly #watch: HeldWatch
   #out: Out = nothing
   /** Whose record comes next, when nothing is out. */
   #turn: OrderedInflow | null = null
   /** They are asked for often. */
   #marks: Marks & { readonly shares: number }
   #runs = 0
-  /** Some partitions have records that are not taken up: they are ahead. */
-  #someWait = false
+  /** They may have records that are not taken up: they are ahead, then. */
+  readonly #waiting = new Set<OrderedInflow>()
+  /** Of what is ready, at the last look: nothing, less than is enough, or enough. */
+  #readiness: 0 | 1 | 2 = 0
   #timer: Timer | null = null
   #drained: (() => void) | null = null
   #isChangeDue = false
   #lookedAt = -Infinity
-  /** Where the watermark stands, and since when. */
-  #stands = { at: -Infinity, since: 0, isTold: false }
 
   constructor(options: ResolvedReorder, parts: OrderingParts) {
     const { lateness, buffer, watermark, onWatermark } = options
@@ -99,6 +100,7 @@ class Sequencer implements Ordering, Turns {
     const limits = { ...buffer, lateness, tellsWatermarks: onWatermark !== undefined }
     this.buffer = new ReorderBuffer(this.rules, limits, clock.now(), clock.wallTime())
     this.#gauges = new OrderGauges(this.buffer, options.late.policy, parts)
+    this.#watch = new HeldWatch(this.buffer, parts)
   }
 
   supplyOf(partition: OwnedPartition, inflow: Inflow): Supply {
@@ -189,11 +191,12 @@ class Sequencer implements Ordering, Turns {
     this.#next()
     // Where so much was ready, or not done, that partitions rested, they go on.
     this.#runs += 1
+    this.buffer.lookAt(inflow.order)
     if (this.buffer.readyRecords === 0 || this.#runs % runsBetweenLooks === 0) this.#steer()
   }
 
-  waits(): void {
-    this.#someWait = true
+  waits(inflow: OrderedInflow): void {
+    this.#waiting.add(inflow)
     this.#arm()
   }
 
@@ -202,10 +205,13 @@ class Sequencer implements Ordering, Turns {
     const now = clock.now()
     if (this.isDraining) return now
     this.buffer.nowIs(now, clock.wallTime())
-    if (now - this.#lookedAt < leastLookMs) return now
+    if (now - this.#lookedAt < Math.max(leastLookMs, this.#inflows.size / partitionsInMs)) return now
     this.#lookedAt = now
     // Before anybody is found idle: what came meanwhile and waits to be taken up is something to read.
-    for (const inflow of this.#inflows.values()) this.#report(inflow)
+    for (const inflow of this.#inflows.values()) {
+      this.#report(inflow)
+      this.buffer.lookAt(inflow.order)
+    }
     this.buffer.tick(now, clock.wallTime())
     return now
   }
@@ -223,6 +229,7 @@ class Sequencer implements Ordering, Turns {
     // Another order begins.
     this.#turn = null
     this.#inflows.delete(inflow.order)
+    this.#waiting.delete(inflow)
     this.buffer.revoke(inflow.order)
     const { partition } = inflow
     // Its handler may still run: nothing is handled beside it.
@@ -308,16 +315,29 @@ class Sequencer implements Ordering, Turns {
     }
   }
 
+  /** Those for whom something may have changed: there may be thousands. */
   #steer(): void {
-    this.buffer.flow()
-    this.#someWait = false
+    const { looked } = this.buffer.flow()
+    const { readyRecords } = this.buffer
+    const before = this.#readiness
+    this.#readiness = readyRecords === 0 ? 0 : readyRecords < enoughReady ? 1 : 2
+    let hasForced = this.#steerSome(looked)
+    // They take up more when less is ready, and what pins too many goes when nothing is.
+    if (this.#readiness < before && this.#steerSome(this.buffer.slowestOnes)) hasForced = true
+    if (hasForced) this.#next()
+  }
+
+  /** True: a record went before its time. */
+  #steerSome(orders: readonly PartitionOrder[]): boolean {
     let hasForced = false
-    for (const inflow of this.#inflows.values()) {
+    for (const order of orders) {
+      const inflow = this.#inflows.get(order)
+      if (inflow === undefined) continue
       if (inflow.letPinnedGo()) hasForced = true
       inflow.steer()
-      if (!inflow.isTakenUp) this.#someWait = true
+      if (inflow.isTakenUp) this.#waiting.delete(inflow)
     }
-    if (hasForced) this.#next()
+    return hasForced
   }
 
   #report(inflow: OrderedInflow): void {
@@ -336,8 +356,8 @@ class Sequencer implements Ordering, Turns {
   /** While something is kept back, somebody must see that nothing comes. */
   #arm(): void {
     if (this.#out.kind === 'closed') return
-    const isNeeded = (this.buffer.bufferedRecords > 0 || this.#someWait) && !this.isDraining
-    if (!isNeeded) this.#watch()
+    const isNeeded = this.#isSomethingKept && !this.isDraining
+    if (!isNeeded) this.#watch.look(this.#isSomethingKept)
     if (!isNeeded || this.#timer !== null) return
     const { maxIdleMs, timeoutMs } = this.rules.idleness
     const within = Math.min(maxIdleMs, timeoutMs ?? Infinity) / looks
@@ -346,25 +366,12 @@ class Sequencer implements Ordering, Turns {
       this.#timer = null
       this.tick()
       this.changed()
-      this.#watch()
+      this.#watch.look(this.#isSomethingKept)
     })
   }
 
-  /** Tells when records wait for a watermark that stands. */
-  #watch(): void {
-    const { buffer } = this
-    const now = this.#parts.clock.now()
-    const { at, since, isTold } = this.#stands
-    const waits = (buffer.bufferedRecords > 0 || this.#someWait) && buffer.readyRecords === 0
-    if (!waits || buffer.watermark !== at) {
-      this.#stands = { at: buffer.watermark, since: now, isTold: false }
-      if (isTold) tell(this.#parts.telemetry, { kind: 'watermark-moves', watermark: finite(buffer.watermark) })
-    } else if (now - since >= heldAfterMs) {
-      this.#stands.isTold = true
-      const { slowest: heldBy, bufferedRecords: buffered, counts } = buffer
-      const event = { watermark: finite(at), heldBy, buffered, clamped: counts.clamped }
-      tell(this.#parts.telemetry, { kind: 'watermark-held', ...event })
-    }
+  get #isSomethingKept(): boolean {
+    return this.buffer.bufferedRecords > 0 || this.#waiting.size > 0
   }
 }
 
@@ -379,8 +386,4 @@ function ended(): StateError {
 
 function shareOf({ records, bytes }: Mark, shares: number): Mark {
   return { records: records / shares, bytes: bytes / shares }
-}
-
-function finite(time: number): number | null {
-  return Number.isFinite(time) ? time : null
 }

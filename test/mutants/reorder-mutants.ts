@@ -73,10 +73,9 @@ export const reorderMutants: readonly Mutant[] = [
   },
   {
     name: 'an idle partition counts for the watermark',
-    file: 'src/reorder/reorder-buffer.ts',
-    find: "    let least = Infinity\n    for (const { activity, watermark } of this.#partitions) {\n      if (activity === 'active' && watermark < least) least = watermark\n    }\n    this.#least = least\n    if (least === Infinity) {",
-    replace:
-      '    let least = Infinity\n    for (const { watermark } of this.#partitions) {\n      if (watermark < least) least = watermark\n    }\n    this.#least = least\n    if (least === Infinity) {',
+    file: 'src/reorder/standings.ts',
+    find: "activity === 'active' ? watermark : Infinity",
+    replace: 'watermark',
     why: 'a partition without records holds all others for ever',
     units: idle,
   },
@@ -154,7 +153,7 @@ export const reorderMutants: readonly Mutant[] = [
   },
   {
     name: 'the partition that all wait for is paused',
-    file: 'src/reorder/reorder-buffer.ts',
+    file: 'src/reorder/reading-flow.ts',
     find: "if (partition.activity !== 'active' || partition.watermark <= least) return false",
     replace: "if (partition.activity !== 'active') return false",
     why: 'a full buffer stands still for ever',
@@ -217,12 +216,11 @@ export const reorderMutants: readonly Mutant[] = [
     units: idle,
   },
   {
-    name: 'who is idle is asked before it is looked who has something to read',
+    name: 'a partition is silent although what it sent waits to be taken up',
     file: 'src/reorder/sequencer.ts',
-    find: '    for (const inflow of this.#inflows.values()) this.#report(inflow)\n    this.buffer.tick(now, clock.wallTime())\n',
-    replace:
-      '    this.buffer.tick(now, clock.wallTime())\n    for (const inflow of this.#inflows.values()) this.#report(inflow)\n',
-    why: 'what was fetched before time went on is late',
+    find: 'else if (!isTakenUp || end === null',
+    replace: 'else if (end === null',
+    why: 'it is idle while a handler takes long, and what waits is late',
     units: idleness,
   },
   {
@@ -232,5 +230,29 @@ export const reorderMutants: readonly Mutant[] = [
     replace: '',
     why: 'what came while a handler of its last record ran is late',
     units: idleness,
+  },
+  {
+    name: 'a partition that has become the slowest is not looked at',
+    file: 'src/reorder/reading-flow.ts',
+    find: '[...noted, ...standings.holders()]',
+    replace: 'noted',
+    why: 'it stays paused, and all wait for it',
+    units: idle,
+  },
+  {
+    name: 'a partition whose records were let go is not looked at',
+    file: 'src/reorder/reorder-buffer.ts',
+    find: '    if (partition.paused) this.#standings.note(partition)\n',
+    replace: '',
+    why: 'it stays paused though there is room',
+    units: idle,
+  },
+  {
+    name: 'nobody is looked at again when the watermark goes back',
+    file: 'src/reorder/reading-flow.ts',
+    find: 'isOther || least < before || drifts',
+    replace: 'isOther || drifts',
+    why: 'partitions that are ahead are read without a bound',
+    units: idle,
   },
 ]

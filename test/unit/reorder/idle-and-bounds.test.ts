@@ -227,12 +227,12 @@ describe('reading follows what is kept', () => {
     const world = new World(2, bounded(10).withWatermarkAlignment({ maxDriftMs: 100 }))
     world.feed(at(1, 0, 20))
     world.feed(at(0, 0, 150))
-    expect(world.buffer.flow()).toEqual({ pause: [{ topic: 't', partition: 0 }], resume: [] })
-    expect(world.buffer.flow()).toEqual({ pause: [], resume: [] })
+    expect(world.buffer.flow()).toMatchObject({ pause: [{ topic: 't', partition: 0 }], resume: [] })
+    expect(world.buffer.flow()).toEqual({ pause: [], resume: [], looked: [] })
     world.feed(at(1, 1, 90))
     expect(world.buffer.flow().resume).toEqual([])
     world.feed(at(1, 2, 110))
-    expect(world.buffer.flow()).toEqual({ pause: [], resume: [{ topic: 't', partition: 0 }] })
+    expect(world.buffer.flow()).toMatchObject({ pause: [], resume: [{ topic: 't', partition: 0 }] })
   })
 
   it('never stands still: however slow handlers and pauses are, all of a finite input is handled', () => {
@@ -277,6 +277,58 @@ describe('reading follows what is kept', () => {
           }
           expect(isDone()).toBe(true)
           expect(world.onTime).toEqual([...world.onTime].sort(inOrder))
+        },
+      ),
+      runs(1_000),
+    )
+  })
+})
+
+describe('who rests', () => {
+  it('is who would if all were looked at each time, though only those that changed are', () => {
+    fc.assert(
+      fc.property(
+        logsWith(6, 40),
+        fc.array(fc.record({ of: fc.nat(3), read: fc.nat(6), handle: fc.nat(4), wait: fc.nat(4) }), { minLength: 1 }),
+        fc.constantFrom(0, 4, 8, Infinity),
+        (logs, turns, maxDriftMs) => {
+          const limits = { maxRecords: 20, maxBytes: 18, maxRecordsPerPartition: 6 }
+          const strategy = bounded(2).withIdleness({ maxIdleMs: 6 })
+          const aligned = maxDriftMs === Infinity ? strategy : strategy.withWatermarkAlignment({ maxDriftMs })
+          const { buffer, partitions } = new World(logs.length, aligned, limits)
+          const next = logs.map(() => 0)
+          const rests = logs.map(() => false)
+          let now = 0
+          for (let turn = 0; turn < 80; turn += 1) {
+            const { of, read, handle, wait } = turns[turn % turns.length]!
+            const [partition, log] = [partitions[of % logs.length]!, logs[of % logs.length]!]
+            buffer.tick((now += wait))
+            for (const record of log.slice(next[of % logs.length], next[of % logs.length]! + read))
+              buffer.push(partition, record.offset, record.timestamp, record, 1)
+            next[of % logs.length]! += read
+            if (next[of % logs.length]! >= log.length) buffer.reportEnd(partition, partition.position)
+            buffer.release()
+            for (const record of buffer.take(handle)) buffer.done(record)
+            if (turn === 40 && logs.length > 1) buffer.revoke(partitions[logs.length - 1]!)
+            buffer.flow()
+            const present = partitions.slice(0, turn >= 40 && logs.length > 1 ? -1 : undefined)
+            const least = Math.min(
+              ...present.map(({ activity, watermark }) => (activity === 'active' ? watermark : Infinity)),
+            )
+            for (const [at, { activity, watermark, buffered }] of present.entries()) {
+              const part = rests[at] ? 0.25 : 0.5
+              const isAhead = activity === 'active' && watermark > least
+              const drift = maxDriftMs * (rests[at] ? 0.5 : 1)
+              rests[at] =
+                buffer.readyRecords > limits.maxRecords * part ||
+                (isAhead &&
+                  (watermark > least + drift ||
+                    buffered > limits.maxRecordsPerPartition * part * 2 ||
+                    buffer.bufferedRecords > limits.maxRecords * part ||
+                    buffer.bufferedBytes > limits.maxBytes * part))
+            }
+            expect(present.map(({ paused }) => paused)).toEqual(rests.slice(0, present.length))
+          }
         },
       ),
       runs(1_000),
