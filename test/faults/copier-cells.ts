@@ -12,6 +12,7 @@ import { setTransactionVersion } from '../support/kafka-features.js'
 import { newestKafka, oldestKafka } from '../support/kafka-jars.js'
 import { dieWithUs } from '../support/reaper.js'
 import { delay, until } from '../support/waiting.js'
+import { brokerPropertiesFor, cellProtocols, memberOptionsFor, type CellProtocol } from './group-protocols.js'
 
 /** Copiers and brokers are killed in turn while records are copied exactly once. */
 export interface CopierCell {
@@ -21,6 +22,7 @@ export interface CopierCell {
   readonly withinMs: number
   /** The cluster agrees on `transaction.version` 2 in the middle of it. */
   readonly raises: boolean
+  readonly protocol: CellProtocol
 }
 
 export interface CopierResult {
@@ -32,16 +34,30 @@ export interface CopierResult {
   readonly killedCopiers: number
 }
 
-const cell = (version: string, records: number, withinMs: number, raises = false): CopierCell => ({
-  name: `copier/${version}${raises ? '/raised' : ''}`,
-  ...{ version, records, withinMs, raises },
-})
+const short = {
+  version: newestKafka,
+  records: 20_000,
+  withinMs: 400_000,
+  raises: false,
+  protocol: 'cooperative',
+} as const
 
-export const copierCells: readonly CopierCell[] = [cell(newestKafka, 20_000, 400_000, true)]
+const cell = (size: Partial<CopierCell>): CopierCell => {
+  const { version, raises, protocol, ...rest } = { ...short, ...size }
+  return { name: `copier/${version}/${protocol}${raises ? '/raised' : ''}`, version, raises, protocol, ...rest }
+}
+
+const full = { records: 100_000, withinMs: 900_000 }
+
+export const copierCells: readonly CopierCell[] = [cell({ raises: true })]
 export const fullCopierCells: readonly CopierCell[] = [
-  ...[oldestKafka, newestKafka, '4.4.0'].map((version) => cell(version, 100_000, 900_000)),
-  cell(newestKafka, 100_000, 900_000, true),
+  ...[oldestKafka, '4.4.0'].map((version) => cell({ ...full, version })),
+  ...cellProtocols.map((protocol) => cell({ ...full, protocol })),
+  cell({ ...full, raises: true }),
 ]
+
+/** Of the group: under the `consumer` protocol whoever comes after a killed copier waits for so long. */
+const times = { sessionTimeoutMs: 6_000, heartbeatIntervalMs: 1_000 }
 
 const copiers = 3
 const partitions = 3
@@ -107,7 +123,10 @@ export async function runCopierCells(
 
 async function runCell(cell: CopierCell): Promise<CopierResult> {
   const startedAt = performance.now()
-  const properties = { 'transaction.abort.timed.out.transaction.cleanup.interval.ms': 1_000 }
+  const properties = {
+    'transaction.abort.timed.out.transaction.cleanup.interval.ms': 1_000,
+    ...brokerPropertiesFor(cell.protocol, times),
+  }
   await using cluster = await startCluster({ version: cell.version, nodes: 3, properties })
   if (cell.raises) await setTransactionVersion(cluster, 1)
   const [from, to] = ['copier-in', 'copier-out']
@@ -119,7 +138,10 @@ async function runCell(cell: CopierCell): Promise<CopierResult> {
   const places = Array.from(
     { length: copiers },
     (_, number) =>
-      new Place({ ...{ name: `c${number}`, brokers: cluster.brokers, group: 'copier', from, to }, aborted: 0.1 }),
+      new Place({
+        ...{ name: `c${number}`, brokers: cluster.brokers, group: 'copier', from, to, aborted: 0.1 },
+        membership: memberOptionsFor(cell.protocol, times),
+      }),
   )
   const failures: string[] = []
   const kills = { brokers: 0, copiers: 0 }
@@ -255,5 +277,5 @@ function compare(source: Awaited<ReturnType<typeof readTopic>>, copy: readonly C
 export function copierLine({ cell, failures, seconds, aborted, killedBrokers, killedCopiers }: CopierResult): string {
   const verdict = failures.length === 0 ? 'ok    ' : 'FAILED'
   const told = `${cell.records} copied, ${killedBrokers} brokers and ${killedCopiers} copiers killed, ${aborted} aborted on purpose`
-  return `${verdict} ${cell.name.padEnd(20)} ${told}  ${seconds} s${failures.map((failure) => `\n         ${failure}`).join('')}`
+  return `${verdict} ${cell.name.padEnd(32)} ${told}  ${seconds} s${failures.map((failure) => `\n         ${failure}`).join('')}`
 }

@@ -54,7 +54,7 @@ describe.each(['4.2.0', '3.9.1'])('a member that copies exactly once, on Kafka %
   const copier = (name: string, instance: string) =>
     new Member({
       ...{ name: instance, brokers: cluster.brokers, group: name, from: `${name}-in`, to: `${name}-out`, seed: 1 },
-      ...{ aborted: 0, handleMs: 4, sessionTimeoutMs: 2_000, transactionTimeoutMs: 3_000 },
+      ...{ aborted: 0, handleMs: 4, membership: { sessionTimeoutMs: 2_000 }, transactionTimeoutMs: 3_000 },
     })
 
   const created = async (name: string) => {

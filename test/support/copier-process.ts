@@ -16,7 +16,8 @@ export interface CopierTask {
   readonly aborted: number
   /** How long each record takes. */
   readonly handleMs?: number
-  readonly sessionTimeoutMs?: number
+  /** How it is a member; by default in a classic group with a session of 6 s. */
+  readonly membership?: object
   readonly transactionTimeoutMs?: number
 }
 
@@ -55,7 +56,7 @@ const messaging = createMessaging({
 const consumer = messaging.consumer({
   group: task.group,
   groupInstanceId: task.name,
-  sessionTimeoutMs: task.sessionTimeoutMs ?? 6_000,
+  ...(task.membership ?? { sessionTimeoutMs: 6_000 }),
   requestTimeoutMs: Math.min(5_000, (task.transactionTimeoutMs ?? 10_000) / 2),
   topics: [from],
   transaction: {

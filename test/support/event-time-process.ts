@@ -8,8 +8,7 @@ import { delay } from './waiting.js'
  * A consumer in event-time order that writes a line for each record before its handler ends: epoch, time, partition, offset,
  * and whether it is late. A message `stop` stops it in order.
  */
-const [brokers = '', name = '', file = '', member = '', boundMs = '0', perSecond = '0', protocol = 'classic'] =
-  process.argv.slice(2)
+const [brokers = '', name = '', file = '', membership = '{}', boundMs = '0', perSecond = '0'] = process.argv.slice(2)
 const topic = defineTopic({ name, value: string() })
 const messaging = createMessaging({
   driver: kafkajs({ brokers: brokers.split(',') }),
@@ -24,11 +23,7 @@ const say = (...fields: readonly (string | number)[]) => writeSync(out, `${field
 
 const consumer = messaging.consumer({
   group: name,
-  // Static: whoever comes after a kill is the same member, so no session is waited for. A coordinator that divides gives the
-  // name to nobody before that is over.
-  ...(protocol === 'consumer'
-    ? { groupProtocol: 'consumer' as const }
-    : { groupInstanceId: member, sessionTimeoutMs: 6_000 }),
+  ...(JSON.parse(membership) as object),
   topics: [topic],
   reorder: {
     watermark: boundedOutOfOrderness(Number(boundMs)),
