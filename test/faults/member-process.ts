@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { CompiledProgram } from '../support/compiled-program.js'
 import { dieWithUs } from '../support/reaper.js'
 import { projectRoot, sourcesOf } from '../support/source-tree.js'
-import { delay, until } from '../support/waiting.js'
+import { until } from '../support/waiting.js'
 import { monotonicMs, parseLog, type MemberEvent, type MemberTask } from './member-log.js'
 
 /** Of tidemark that a member runs: the one of this folder, or the one of an older commit. */
@@ -89,10 +89,10 @@ export class MemberProcess {
     await until(`${this.name} works`, async () => !this.isRunning || (await this.events()).length > 0, { everyMs: 20 })
     this.fate = { kind: 'told-to-leave', at: monotonicMs() }
     this.#child.kill('SIGTERM')
-    if (await Promise.race([this.#gone.then(() => true), delay(withinMs).then(() => false)])) return true
-    this.#child.kill('SIGKILL')
+    const limit = setTimeout(() => this.#child.kill('SIGKILL'), withinMs)
     await this.#gone
-    return false
+    clearTimeout(limit)
+    return this.#child.signalCode !== 'SIGKILL'
   }
 
   /** SIGKILL; resolved when it is gone. */
