@@ -223,9 +223,20 @@ export class SocketLane {
         if (this.#open === open) this.#opened(renewed)
       },
       (error: RequestError) => {
-        if (this.#open === open) this.#notOpened(error)
+        if (this.#open === open) this.#notRenewed(error)
       },
     )
+  }
+
+  /**
+   * A broker takes nobody else on a session than who opened it, and credentials that are exchanged may make us another one:
+   * what waits goes over a new session, whose refusal is the last word.
+   */
+  #notRenewed(error: RequestError): void {
+    if (error.failure !== 'turned-away') return this.#notOpened(error)
+    this.#open = null
+    this.#machine.to('idle')
+    this.#pump()
   }
 
   #mustBeSilent(): boolean {

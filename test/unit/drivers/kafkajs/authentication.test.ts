@@ -245,19 +245,27 @@ describe('SASL', () => {
     expect(broker.seen.slice(4).map(({ api }) => api)).toEqual(['saslHandshake', 'saslAuthenticate', 'heartbeat'])
   })
 
-  it('whose renewal is refused fails those who waited, unsent', async () => {
-    let allowed = true
+  it('whose renewal is refused is done once more on a new socket, where it is somebody else; refused there, those who waited fail, unsent', async () => {
+    const taken = new Map<Seen['socket'], number>()
+    let allowed = 1
     const broker = await start((request, self) => {
       if (request.api === 'saslHandshake') self.answerSaslHandshake(request, ['PLAIN'])
-      if (request.api === 'saslAuthenticate')
-        self.answerSaslAuthenticate(request, allowed ? 0 : 58, Buffer.alloc(0), 10_000)
+      if (request.api !== 'saslAuthenticate') return
+      const times = (taken.get(request.socket) ?? 0) + 1
+      taken.set(request.socket, times)
+      self.answerSaslAuthenticate(request, times <= allowed ? 0 : 58, Buffer.alloc(0), 10_000)
     })
     const { connection, skew } = open(broker, { sasl })
     await ask(connection)
-    allowed = false
     skew.ms = 7_000
-    expect(await failure(ask(connection, within(20_000)))).toMatchObject({ failure: 'turned-away', sent: 'never' })
-    await eventually(() => broker.live === 0, 'the socket is gone')
+    await Promise.all([1, 2, 3].map(() => ask(connection, within(20_000))))
+    expect(broker.sockets).toHaveLength(2)
+    await eventually(() => broker.live === 1, 'the old socket is gone')
+    allowed = 0
+    skew.ms = 14_000
+    expect(await failure(ask(connection, within(30_000)))).toMatchObject({ failure: 'turned-away', sent: 'never' })
+    expect(broker.sockets).toHaveLength(3)
+    await eventually(() => broker.live === 0, 'the sockets are gone')
   })
 })
 
