@@ -29,8 +29,9 @@ export class Holdings implements Claims {
     return this.#last
   }
 
+  /** Who holds nothing has no generation: that of a group which began anew since would be lower, and others' claims old. */
   get nowGenerationId(): number {
-    return this.#nowGenerationId
+    return this.#now.length === 0 ? -1 : this.#nowGenerationId
   }
 
   /** Of the last division. */

@@ -172,7 +172,8 @@ describe('a cooperative group', () => {
   })
 
   it('loses all of a member that no heartbeat of is answered for a session, also while it joins', async () => {
-    const [first, second] = [member(), member()]
+    const [first, joins] = recorded()
+    const second = member()
     await first.start()
     await second.start()
     await clock.advance(2_000)
@@ -180,8 +181,11 @@ describe('a cooperative group', () => {
     await clock.advance(11_000)
     expect(first.kinds()).toContain('lost')
     expect(first.held()).toEqual([])
+    const asked = joins.length
     await clock.advance(60_000)
     expect(heldBy(first, second)).toEqual(all)
+    // In a group that began anew others' claims would be older than that of its former generation.
+    expect(claimOf(joins[asked]!)).toEqual({ generationId: -1, owned: [], userData: -1 })
   })
 
   it('keeps everything when the answers of a join and of a division are lost', async () => {

@@ -23,7 +23,7 @@ export interface HeldBefore {
 export interface Claims {
   /** Its own still. */
   readonly now: readonly TopicPartition[]
-  /** The newest generation in which that is so: the one it is in, though it may not have heard the division. */
+  /** The newest generation in which that is so: the one it is in, though it may not have heard the division. -1 with nothing. */
   readonly nowGenerationId: number
   /** What the last division gave it, held or not. */
   readonly last: readonly TopicPartition[]
