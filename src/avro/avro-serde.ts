@@ -8,10 +8,8 @@ import { noId, prefixBytes, putSchemaId, schemaIdOf } from '../registry/wire-for
 import type { SchemaCheck } from '../serde/schema-check.js'
 import { SerdeError, type ValueIssue } from '../serde/serde-error.js'
 import type { Missing, Reading, Serde } from '../serde/serde.js'
+import { readValue, type Reads } from './cursor.js'
 import { refusedValue } from './refused-value.js'
-
-/** Values of bytes behind their prefix. Throws what avsc throws. */
-export type ReadBytes = (bytes: Buffer) => unknown
 
 /** What is written with; `null` of a serde that only reads. */
 export interface WritingType {
@@ -24,7 +22,7 @@ export interface AvroParts {
   readonly registry: SchemaRegistry
   readonly subject: SubjectStrategy
   readonly register: boolean
-  readonly readers: SchemaCache<ReadBytes>
+  readonly readers: SchemaCache<Reads>
   readonly check: SchemaCheck | null
   /** For bytes that name no schema. */
   readonly otherwise: Serde<unknown> | null
@@ -40,6 +38,9 @@ export class AvroSerde implements Serde<unknown> {
   readonly #part: RecordPart
   readonly reading: Reading
   readonly writing: RegisteredId | undefined
+  /** Records of a topic mostly are of one schema, and what an id means stays. */
+  #lastId = noId
+  #last: Reads | null = null
 
   constructor(parts: AvroParts, topic: string | null, part: RecordPart = 'value') {
     this.#parts = parts
@@ -62,18 +63,25 @@ export class AvroSerde implements Serde<unknown> {
   }
 
   decode(bytes: Buffer | null, onChanged?: (issue: ValueIssue) => void): unknown {
-    const { readers, check, otherwise } = this.#parts
+    const { check, otherwise } = this.#parts
     if (bytes === null) throw this.#noNull('bytes')
     const id = schemaIdOf(bytes)
     if (id === null) {
       if (otherwise !== null) return otherwise.decode(bytes, onChanged)
       throw new SerdeError('malformed', noPrefix(bytes, this.#part))
     }
-    const known = readers.get(id)
+    const reader = id === this.#lastId && this.#last !== null ? this.#last : this.#readerOf(id)
+    const value = readBy(reader, bytes, id, this.#part)
+    return check === null ? value : check(value, 'read')
+  }
+
+  #readerOf(id: number): Reads {
+    const known = this.#parts.readers.get(id)
     if (known === null) throw notLoaded(id)
     if (known.kind === 'refused') throw known.error
-    const value = readBy(known.reader, bytes, id, this.#part)
-    return check === null ? value : check(value, 'read')
+    this.#lastId = id
+    this.#last = known.reader
+    return known.reader
   }
 
   #missing(bytes: Buffer | null): Missing | null {
@@ -129,9 +137,9 @@ function bytesOf(type: avsc.Type, value: unknown, part: RecordPart): Buffer {
 /** One large value must not hold its room for good. */
 const mostScratch = 1_048_576
 
-function readBy(reader: ReadBytes, bytes: Buffer, id: number, part: RecordPart): unknown {
+function readBy(reader: Reads, bytes: Buffer, id: number, part: RecordPart): unknown {
   try {
-    return reader(bytes)
+    return readValue(reader, bytes)
   } catch (cause) {
     if (cause instanceof SerdeError)
       throw new SerdeError('malformed', `a ${part} of schema ${id} has no place here: ${cause.message}`)

@@ -6,14 +6,14 @@ import { isRecord } from '../input/shapes.js'
 import type { SchemaRegistry } from '../registry/schema.js'
 import { SchemaCache } from '../registry/schema-cache.js'
 import type { SubjectStrategy } from '../registry/subject.js'
-import { prefixBytes } from '../registry/wire-format.js'
 import { systemRuntime, type Runtime } from '../runtime/runtime.js'
 import { schemaCheck } from '../serde/schema-check.js'
 import { SerdeError } from '../serde/serde-error.js'
 import type { Serde } from '../serde/serde.js'
-import { AvroSerde, type ReadBytes, type WritingType } from './avro-serde.js'
+import { AvroSerde, type WritingType } from './avro-serde.js'
 import type { AvroSchema, AvroValue } from './avro-value.js'
 import { compile, compileRegistered, type CompileSettings } from './compile.js'
+import type { Reads } from './cursor.js'
 import type { LogicalTypeClass } from './logical-types.js'
 import { resolverInto } from './resolver.js'
 
@@ -93,7 +93,7 @@ export function avro(options: AvroOptions): Serde<unknown> {
   const { registry, schema, check, otherwise, runtime = systemRuntime, mostSchemas = 1_000 } = options
   const settings: CompileSettings = { longs: options.longs ?? 'number', logicalTypes: options.logicalTypes ?? {} }
   const writes = schema === undefined ? null : writingBy(schema, settings)
-  const readers = new SchemaCache<ReadBytes>({
+  const readers = new SchemaCache<Reads>({
     registry,
     compile: async (registered) =>
       readerOf(await compileRegistered(registered, registry, settings), writes?.type ?? null),
@@ -125,10 +125,9 @@ function writingBy(schema: AvroSchema, settings: CompileSettings): WritingType {
 }
 
 /** @param into what values are brought to; `null` leaves them as they were written */
-function readerOf(written: avsc.Type, into: avsc.Type | null): ReadBytes {
+function readerOf(written: avsc.Type, into: avsc.Type | null): Reads {
   if (into === null || into.equals(written)) {
-    const type = into ?? written
-    return (bytes) => wholeValue(type.decode(bytes, prefixBytes), bytes)
+    return (into ?? written) as unknown as Reads
   }
   let resolver: ReturnType<avsc.Type['createResolver']>
   try {
@@ -141,12 +140,7 @@ function readerOf(written: avsc.Type, into: avsc.Type | null): ReadBytes {
     error.cause = cause
     throw error
   }
-  return (bytes) => wholeValue(into.decode(bytes, prefixBytes, resolver), bytes)
-}
-
-function wholeValue({ value, offset }: { readonly value: unknown; readonly offset: number }, bytes: Buffer): unknown {
-  if (offset === bytes.length) return value
-  throw new Error(offset < 0 ? 'the bytes end too early' : 'there are bytes behind the value')
+  return resolver as unknown as Reads
 }
 
 /** What comes of mistaking one thing for another is told as that. */

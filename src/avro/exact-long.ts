@@ -36,9 +36,14 @@ const mostLong = 2 ** 53 - 2
  */
 export class ExactLong extends avsc.types.LongType {
   protected _read(tap: Tap): number {
-    const value = readNumber(tap)
-    if (Math.abs(value) > mostLong) throw new Error('potential precision loss')
-    return value
+    const begin = tap.pos
+    const value = tap.readLong()
+    // Nearly all of them.
+    if (value < exactUntil && value > -exactUntil) return value
+    tap.pos = begin
+    const exact = readNumber(tap)
+    if (Math.abs(exact) > mostLong) throw new Error('potential precision loss')
+    return exact
   }
 
   protected _write(tap: Tap, value: number): void {

@@ -426,6 +426,25 @@ describe('values as Avro', () => {
     expect(await read(serde, inner)).toEqual(plain)
   })
 
+  test('are read whole where what reads them reads others meanwhile', async () => {
+    const { registry } = world()
+    const plain = bound(avro<unknown>({ registry, schema: 'string' }), 'inner')
+    const inner = await write(plain, 'inner')
+    await read(plain, inner)
+    class Reading extends avsc.types.LogicalType {
+      protected override _fromValue(value: string): unknown {
+        return `${value} ${String(plain.decode(inner))}`
+      }
+
+      protected override _toValue(value: unknown): unknown {
+        return value
+      }
+    }
+    const schema = JSON.stringify({ type: 'array', items: { type: 'string', logicalType: 'reading' } })
+    const outer = bound(avro<unknown>({ registry, schema, logicalTypes: { reading: Reading } }), 'outer')
+    expect(await read(outer, await write(outer, ['a', 'b']))).toEqual(['a inner', 'b inner'])
+  })
+
   test.each<[string, unknown, string]>([
     ['no registry', {}, 'registry'],
     ['an address for a registry', { registry: 'http://r:1' }, 'registry'],
