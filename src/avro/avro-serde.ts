@@ -76,8 +76,14 @@ export class AvroSerde implements Serde<unknown> {
   }
 
   #readerOf(id: number): Reads {
-    const known = this.#parts.readers.get(id)
-    if (known === null) throw notLoaded(id)
+    const { readers } = this.#parts
+    const known = readers.get(id)
+    if (known === null) {
+      if (id < 0) throw new SerdeError('malformed', noSuchId(id, this.#part))
+      // Whoever tries again finds it; what keeps it from coming is told to those that wait for it.
+      readers.load(id).catch(() => undefined)
+      throw notLoaded(id)
+    }
     if (known.kind === 'refused') throw known.error
     this.#lastId = id
     this.#last = known.reader
@@ -87,7 +93,7 @@ export class AvroSerde implements Serde<unknown> {
   #missing(bytes: Buffer | null): Missing | null {
     const id = bytes === null ? null : schemaIdOf(bytes)
     const { readers } = this.#parts
-    if (id === null || readers.get(id) !== null) return null
+    if (id === null || id < 0 || readers.get(id) !== null) return null
     return { what: this.#part === 'key' ? `schema ${id} of a key` : `schema ${id}`, load: () => readers.load(id) }
   }
 
@@ -162,7 +168,14 @@ function noPrefix(bytes: Buffer, part: RecordPart): string {
 }
 
 function notLoaded(id: number): SerdeError {
-  return new SerdeError('malformed', `schema ${id} is not loaded; await reading.missing(bytes)?.load() before decode`)
+  const message = `schema ${id} is not loaded; await reading.missing(bytes)?.load() before decode`
+  return new SerdeError('malformed', message, [], { retriable: true })
+}
+
+/** Registries count from 1; a registry that is asked for another may answer as if it were out of order. */
+function noSuchId(id: number, part: RecordPart): string {
+  const why = id === noId ? 'it was encoded before its id was known' : 'no registry gives that id out'
+  return `the ${part} names schema ${id}: ${why}`
 }
 
 function cannotWrite(): SerdeError {

@@ -25,9 +25,11 @@ export type AvroValue<
     ? AvroNamed<Schema, Choices, Names>
     : Schema extends readonly unknown[]
       ? AvroUnion<Schema, Choices, Names>
-      : Schema extends { readonly logicalType: 'timestamp-millis' | 'date' }
+      : Schema extends { readonly logicalType: 'timestamp-millis' | 'date'; readonly type: 'int' | 'long' }
         ? Date
-        : Schema extends { readonly logicalType: 'decimal' | 'uuid' }
+        : Schema extends
+              | { readonly logicalType: 'decimal'; readonly type: 'bytes' | 'fixed' }
+              | { readonly logicalType: 'uuid'; readonly type: 'string' | 'fixed' }
           ? string
           : Schema extends { readonly type: infer Type }
             ? AvroComplex<Schema, Type, Choices, Names>

@@ -38,7 +38,7 @@ export interface AvroOptions<Schema = AvroSchema, Longs extends 'number' | 'bigi
   readonly longs?: Longs | undefined
   /** Classes of avsc for logical types, beside or instead of our own (`timestamp-millis` and `date` as Date, `decimal` and `uuid` as text). */
   readonly logicalTypes?: Readonly<Record<string, LogicalTypeClass>> | undefined
-  /** Most schemas of writers that are kept. Default 1,000. */
+  /** Most schemas of writers that are kept. Default 1,000; more than a consumer holds records of at once. */
   readonly mostSchemas?: number | undefined
   /** Time and chance; for tests. */
   readonly runtime?: Runtime | undefined

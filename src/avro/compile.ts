@@ -4,7 +4,7 @@ import type { RegisteredSchema, SchemaReference, SchemaRegistry } from '../regis
 import { SerdeError } from '../serde/serde-error.js'
 import { BoundedArray, BoundedMap } from './bounded-collections.js'
 import { ExactLong, LongAsDouble, LongAsFloat } from './exact-long.js'
-import { logicalTypes, type LogicalTypeClass } from './logical-types.js'
+import { isMisplaced, logicalTypes, type LogicalTypeClass } from './logical-types.js'
 
 export interface CompileSettings {
   /** What becomes of a `long`. */
@@ -26,7 +26,7 @@ export async function compileRegistered(
   }
   const known = byName<avsc.Type>()
   await compileReferences(schema.references, registry, { settings, known, seen: new Set() })
-  return compile(schema.schema, settings, known)
+  return compileForeign(schema.schema, settings, known)
 }
 
 /** The type of a schema: JSON text, or what that text says. @param known by full name, for what it refers to; grows by what it defines */
@@ -71,8 +71,35 @@ async function compileReferences(
       throw new SerdeError('malformed', 'the Avro schema refers to more than 1,000 others')
     const schema = await registry.version(subject, version)
     await compileReferences(schema.references, registry, compiling)
-    compile(schema.schema, settings, known)
+    compileForeign(schema.schema, settings, known)
   }
+}
+
+/**
+ * Schemas of others, as what is read was written by. Their defaults are for readers of theirs, and registries have kept
+ * schemas whose defaults do not fit their types; nothing here is read by them.
+ */
+function compileForeign(schema: string, settings: CompileSettings, known: Record<string, avsc.Type>): avsc.Type {
+  const before = new Set(Object.keys(known))
+  try {
+    return compile(schema, settings, known)
+  } catch (error) {
+    // What it defined until then it defines again.
+    for (const name of Object.keys(known)) if (!before.has(name)) delete known[name]
+    try {
+      return compile(withoutDefaults(schema), settings, known)
+    } catch {
+      throw error
+    }
+  }
+}
+
+function withoutDefaults(schema: string): unknown {
+  return JSON.parse(schema, (_key, value: unknown) => {
+    if (!isRecord(value) || typeof value.name !== 'string') return value
+    const { default: _unused, ...rest } = value
+    return rest
+  })
 }
 
 /** A name alone is a schema too: `string`, or quoted as JSON has it. */
@@ -114,6 +141,10 @@ function ownTypes(
     return true
   }
   return (schema, options) => {
+    if (isRecord(schema) && isMisplaced(schema, logical)) {
+      const { logicalType: _ignored, ...plainly } = schema
+      return avsc.Type.forSchema(plainly as unknown as avsc.Schema, options)
+    }
     const name = isRecord(schema) ? schema.type : schema
     if (name === 'double') return isLogical(schema) ? undefined : new LongAsDouble()
     if (name === 'float') return isLogical(schema) ? undefined : new LongAsFloat()

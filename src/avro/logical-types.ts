@@ -64,10 +64,7 @@ class Decimal extends avsc.types.LogicalType {
 
   constructor(schema: avsc.Schema, options?: unknown) {
     super(schema, options as object)
-    const { precision, scale = 0 } = schema as unknown as Readonly<Record<string, unknown>>
-    if (!isCount(precision) || precision === 0 || !isCount(scale) || scale > precision) {
-      throw new Error('a decimal needs a precision of at least 1 and a scale from 0 to its precision')
-    }
+    const { precision, scale = 0 } = schema as unknown as { readonly precision: number; readonly scale?: number }
     this.#precision = precision
     this.#scale = scale
     this.#size = (schema as { readonly size?: number }).size ?? null
@@ -123,6 +120,30 @@ export const logicalTypes: Readonly<Record<string, LogicalTypeClass>> = {
   date: CalendarDate,
   decimal: Decimal,
   uuid: Uuid,
+}
+
+/** What each of them stands on. */
+const bases: Readonly<Record<string, readonly unknown[]>> = {
+  'timestamp-millis': ['int', 'long'],
+  date: ['int', 'long'],
+  decimal: ['bytes', 'fixed'],
+  uuid: ['string', 'fixed'],
+}
+
+/** Whether one of ours stands where it says nothing, as a date on a string: Avro has readers ignore it there. */
+export function isMisplaced(
+  schema: Readonly<Record<string, unknown>>,
+  inUse: Readonly<Record<string, LogicalTypeClass>>,
+): boolean {
+  const { logicalType: name, type, size } = schema
+  if (typeof name !== 'string' || inUse[name] === undefined || inUse[name] !== logicalTypes[name]) return false
+  if (bases[name]?.includes(type) !== true) return true
+  if (name === 'uuid') return type === 'fixed' && size !== 16
+  return name === 'decimal' && !isDecimal(schema)
+}
+
+function isDecimal({ precision, scale = 0 }: Readonly<Record<string, unknown>>): boolean {
+  return isCount(precision) && precision > 0 && isCount(scale) && scale <= precision
 }
 
 function isCount(value: unknown): value is number {

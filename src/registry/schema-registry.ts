@@ -30,7 +30,10 @@ export interface SchemaRegistryOptions {
 }
 
 const rules: Rules<SchemaRegistryOptions> = {
-  urls: { expected: 'an address as http://registry:8081, or a list of them', accepts: isUrls },
+  urls: {
+    expected: 'an address as http://registry:8081, or a list of them, with %40 for @ in a name or password and so on',
+    accepts: isUrls,
+  },
   transport: withMethods('what memoryRegistry() returned', ['send']),
   credentials: { expected: '{ username, password } or { token }', accepts: areCredentials },
   tls: { expected: 'options as node:tls takes them: { ca, cert, key }', accepts: isRecord },
@@ -88,8 +91,18 @@ function isUrls(value: unknown): boolean {
 
 function isUrl(value: unknown): boolean {
   if (typeof value !== 'string' || !URL.canParse(value)) return false
-  const { protocol, search, hash } = new URL(value)
+  const { protocol, search, hash, username, password } = new URL(value)
+  if (!isEncoded(username) || !isEncoded(password)) return false
   return (protocol === 'http:' || protocol === 'https:') && search === '' && hash === ''
+}
+
+function isEncoded(text: string): boolean {
+  try {
+    decodeURIComponent(text)
+    return true
+  } catch {
+    return false
+  }
 }
 
 function areCredentials(value: unknown): boolean {

@@ -1,4 +1,4 @@
-import { TidemarkError } from '../errors.js'
+import { TidemarkError, type ErrorDetails } from '../errors.js'
 
 /** One place inside a value, and what is wrong there. Never the value itself. */
 export interface ValueIssue {
@@ -13,7 +13,8 @@ export interface ValueIssue {
  * - `malformed`: the bytes are not what the serde reads (dead letters say `undecodable`).
  * - `refused`: well formed, but not a value this topic may carry (dead letters say `invalid`).
  *
- * Neither gets better by trying again. The message names places and expectations, never keys or values.
+ * Neither gets better by trying again, unless `retriable` says so: what the bytes are read by has been asked for. The message
+ * names places and expectations, never keys or values.
  */
 export class SerdeError extends TidemarkError {
   override readonly name = 'SerdeError'
@@ -21,8 +22,9 @@ export class SerdeError extends TidemarkError {
     readonly kind: 'malformed' | 'refused',
     message: string,
     readonly issues: readonly ValueIssue[] = [],
+    details: Pick<ErrorDetails, 'retriable'> = {},
   ) {
-    super(kind === 'malformed' ? 'value-malformed' : 'value-refused', message)
+    super(kind === 'malformed' ? 'value-malformed' : 'value-refused', message, details)
   }
 }
 

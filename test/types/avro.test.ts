@@ -22,6 +22,7 @@ describe('the values of an Avro schema', () => {
             { name: 'id', type: 'string' },
             { name: 'cents', type: 'long' },
             { name: 'at', type: { type: 'long', logicalType: 'timestamp-millis' } },
+            { name: 'day', type: { type: 'string', logicalType: 'date' } },
             { name: 'note', type: ['null', 'string'], default: null },
             { name: 'state', type: { type: 'enum', name: 'State', symbols: ['OPEN', 'PAID'] } },
             { name: 'tags', type: { type: 'map', values: { type: 'array', items: 'bytes' } } },
@@ -34,6 +35,7 @@ describe('the values of an Avro schema', () => {
       id: string
       cents: number
       at: Date
+      day: string
       note: string | null
       state: 'OPEN' | 'PAID'
       tags: { [key: string]: Buffer[] }

@@ -30,7 +30,7 @@ const classes: readonly unknown[] = ['retryable', 'fatal', 'unavailable', 'cance
  * | `RetryLater`                              | `retryable` |
  * | `MarkedMeanwhile`                         | `cancelled` |
  * | anything else                             | what `classify` says |
- * | where `classify` says nothing, or throws  | `fatal` for a `SerdeError`, as `keySerde.decode` throws; else `retryable` |
+ * | where `classify` says nothing, or throws  | `fatal` for a `SerdeError`, as `keySerde.decode` throws, and `unavailable` if what it reads by has to be fetched again; else `retryable` |
  */
 export class Classifier {
   readonly #classify: Classify | undefined
@@ -48,7 +48,7 @@ export class Classifier {
     if (error instanceof Unavailable) return 'unavailable'
     if (error instanceof RetryLater) return 'retryable'
     if (error instanceof MarkedMeanwhile) return 'cancelled'
-    return this.#ask(error) ?? (error instanceof SerdeError ? 'fatal' : 'retryable')
+    return this.#ask(error) ?? (error instanceof SerdeError ? classOfSerde(error) : 'retryable')
   }
 
   #ask(error: unknown): FailureClass | undefined {
@@ -68,6 +68,10 @@ export class Classifier {
       `the answer of classify ${came(answer)} and counts as undefined; answer ${classes.join(', ')} or undefined, at once`,
     )
   }
+}
+
+function classOfSerde({ retriable }: SerdeError): FailureClass {
+  return retriable ? 'unavailable' : 'fatal'
 }
 
 const programmingErrors: readonly string[] = ['TypeError', 'ReferenceError', 'RangeError', 'SyntaxError']

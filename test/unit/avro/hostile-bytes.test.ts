@@ -61,6 +61,18 @@ describe('bytes that are not what their schema says', () => {
     })
   })
 
+  test.each([-1, -2, -(2 ** 31)])('are refused without a question where they name schema %i', async (id) => {
+    const server = memoryRegistry()
+    const registry = schemaRegistry({ transport: server, retries: 0 })
+    const serde = avro<unknown>({ registry }).ofTopic?.('t') as Serde<unknown>
+    const bytes = Buffer.alloc(6)
+    bytes.writeInt32BE(id, 1)
+    // Whose registry answers such a question as if it were out of order would wait for it for ever.
+    expect(serde.reading?.missing(bytes)).toBeNull()
+    expect(() => serde.decode(bytes)).toThrow(`the value names schema ${id}: `)
+    expect(server.requests).toEqual([])
+  })
+
   test('are read in blocks, with their sizes and without, and where items take no bytes', async () => {
     const inBlocks = [...long(2), ...long(1), 97, ...long(1), 98, ...long(-1), ...long(2), ...long(1), 99, ...long(0)]
     const { reader, behindPrefix } = await world(strings)

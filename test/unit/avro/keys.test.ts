@@ -271,6 +271,35 @@ describe('keys by a serde', () => {
     await clock.runUntil(messaging.close())
   })
 
+  test('cost no record anything where their schema was put out of the cache before it was handled', async () => {
+    const { clock, registryOf, messaging, runtime } = world()
+    const registry = registryOf()
+    const raw = defineTopic({ name: 'orders', value: json<number>(), partitions: 1 })
+    await clock.runUntil(messaging.ensureTopics([raw]))
+    const producer = messaging.producer()
+    for (let n = 0; n < 12; n += 1) {
+      const schema = JSON.stringify({ type: 'record', name: `K${n % 4}`, fields: [{ name: 'id', type: 'int' }] })
+      const id = await registry.register(`k${n % 4}`, { schema, schemaType: 'AVRO', references: [] })
+      await clock.runUntil(producer.send(raw, n, { key: Buffer.from([0, 0, 0, 0, id, 2 * n]) }))
+    }
+    const keySerde = avro<{ id: number }>({ registry: registryOf(), runtime, mostSchemas: 1 })
+    const orders = defineTopic({ name: 'orders', keySerde, value: json<number>() })
+    const dead = defineTopic({ name: 'dead', value: bytes() })
+    await clock.runUntil(messaging.ensureTopics([dead]))
+    const keys: number[] = []
+    const consumer = messaging.consumer({
+      group: 'g',
+      topics: [orders],
+      from: 'earliest',
+      deadLetter: dead,
+      handle: ({ key }) => void keys.push(orders.keySerde.decode(key).id),
+    })
+    await clock.runUntil(consumer.start())
+    await clock.runUntil(() => keys.length === 12)
+    expect(keys).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11])
+    await clock.runUntil(messaging.close())
+  })
+
   test('of transactions are whole when they are stored', async () => {
     const here = world()
     const { clock, runtime, orders } = here

@@ -167,6 +167,7 @@ describe('a client of a schema registry', () => {
     ['no address', { urls: 'registry:8081' }, 'urls'],
     ['an empty list', { urls: [] }, 'urls'],
     ['an address with a query', { urls: 'http://r:1/?a=b' }, 'urls'],
+    ['an address whose password is not encoded', { urls: 'http://me:100%@r:1' }, 'urls'],
     ['both', { urls: 'http://r:1', transport: memoryRegistry() }, 'transport'],
     ['half of the credentials', { urls: 'http://r:1', credentials: { username: 'me' } }, 'credentials'],
     ['TLS for an address without', { urls: 'http://r:1', tls: { ca: '' } }, 'tls'],
