@@ -235,6 +235,49 @@ describe('reading follows what is kept', () => {
     expect(world.buffer.flow()).toMatchObject({ pause: [], resume: [{ topic: 't', partition: 0 }] })
   })
 
+  it('lets the one go on that has become the slowest, though it sent nothing and as much is kept as before', () => {
+    const world = new World(2, bounded(50), { maxRecords: 10 })
+    world.feed(at(1, 0, 20))
+    for (let offset = 0; offset < 6; offset += 1) world.feed(at(0, offset, 100 + offset))
+    expect(world.buffer.flow()).toMatchObject({ pause: [{ topic: 't', partition: 0 }], resume: [] })
+    world.feed(at(1, 1, 300))
+    expect(world.buffer.bufferedRecords).toBe(7)
+    expect(world.buffer.flow()).toMatchObject({
+      pause: [{ topic: 't', partition: 1 }],
+      resume: [{ topic: 't', partition: 0 }],
+    })
+  })
+
+  it('lets one go on whose records were let go, though it sent nothing and is ahead', () => {
+    const world = new World(2, bounded(50), { maxRecordsPerPartition: 4 })
+    world.feed(at(1, 0, 20))
+    for (const [offset, time] of [100, 101, 102, 103, 1_000].entries()) world.feed(at(0, offset, time))
+    expect(world.buffer.flow()).toMatchObject({ pause: [{ topic: 't', partition: 0 }], resume: [] })
+    world.feed(at(1, 1, 200))
+    expect(world.buffer.flow()).toMatchObject({ pause: [], resume: [{ topic: 't', partition: 0 }] })
+  })
+
+  it('rests whoever is ahead of one that was idle and has something again', () => {
+    const strategy = bounded(10).withIdleness({ maxIdleMs: 5 }).withWatermarkAlignment({ maxDriftMs: 100 })
+    const world = new World(3, strategy)
+    for (const record of [at(2, 0, 20), at(1, 0, 100), at(0, 0, 150)]) world.feed(record)
+    for (const now of [0, 10]) {
+      world.report(2, 1, 1)
+      world.buffer.tick(now)
+    }
+    world.report(2, 1, 1)
+    world.buffer.tick(20)
+    world.buffer.flow()
+    expect(world.partitions.map(({ activity, paused }) => [activity, paused])).toEqual([
+      ['active', false],
+      ['active', false],
+      ['idle', false],
+    ])
+    world.buffer.fetched(world.partitions[2]!)
+    world.buffer.release()
+    expect(world.buffer.flow()).toMatchObject({ pause: [{ topic: 't', partition: 0 }], resume: [] })
+  })
+
   it('never stands still: however slow handlers and pauses are, all of a finite input is handled', () => {
     const strategy = boundedOutOfOrderness(3)
       .withFutureGuard(false)
@@ -303,9 +346,11 @@ describe('who rests', () => {
             const { of, read, handle, wait } = turns[turn % turns.length]!
             const [partition, log] = [partitions[of % logs.length]!, logs[of % logs.length]!]
             buffer.tick((now += wait))
-            for (const record of log.slice(next[of % logs.length], next[of % logs.length]! + read))
+            // Who rests sends nothing.
+            const most = partition.paused ? 0 : read
+            for (const record of log.slice(next[of % logs.length], next[of % logs.length]! + most))
               buffer.push(partition, record.offset, record.timestamp, record, 1)
-            next[of % logs.length]! += read
+            next[of % logs.length]! += most
             if (next[of % logs.length]! >= log.length) buffer.reportEnd(partition, partition.position)
             buffer.release()
             for (const record of buffer.take(handle)) buffer.done(record)
@@ -361,6 +406,18 @@ describe('thousands of partitions', () => {
     world.handleAll()
     expect(world.onTime).toEqual([...world.onTime].sort(inOrder))
     expect(world.onTime.every(({ partition }) => partition >= 3_000)).toBe(true)
+  })
+
+  it('are not looked at behind what comes of a few others', () => {
+    const { buffer, partitions } = new World(4_000, bounded(10))
+    for (const [number, partition] of partitions.entries()) buffer.push(partition, 0, 100, at(number, 0, 100), 1)
+    buffer.release()
+    buffer.flow()
+    for (const number of [7, 3_999]) {
+      buffer.push(partitions[number]!, 1, 100 + number, at(number, 1, 100 + number), 1)
+      buffer.release()
+      expect(buffer.flow().looked).toEqual([partitions[number]])
+    }
   })
 
   it('tell a commit in between no more of the order than they did before', () => {

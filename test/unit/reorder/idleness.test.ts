@@ -49,10 +49,14 @@ describe('idleness', () => {
     expect(late).toEqual([])
   })
 
-  it('ends with what is fetched, though the partition cannot take it up while its own handler runs', () =>
+  it.each([
+    ['its end was read', {}, 300],
+    ['it is silent', { timeoutMs: 1_000 }, 1_500],
+  ])('because %s ends with what is fetched, though its own handler runs and it takes up nothing', (_, idle, afterMs) =>
     over([[700], [500]], async (simulation) => {
       const { cluster, clock } = simulation
       const one = await inOrder(simulation, 'one', {
+        reorder: { watermark: boundedOutOfOrderness(100).withIdleness(idle) },
         handle: async ({ value }: Message<string>, { order }: { order: object | null }) => {
           one.handled.push({ value, order: order as never })
           await clock.sleep(3_000)
@@ -67,13 +71,14 @@ describe('idleness', () => {
       expect(one.values()).toEqual(['1@500'])
       expect(one.consumer.facts().order?.watermark).toBeLessThan(day + 650)
       putTimes(cluster, 1, [650])
-      await clock.sleep(300)
+      await clock.sleep(afterMs)
       putTimes(cluster, 0, [10_000])
       await until(simulation, () => one.handled.length === more + 4)
       expect([one.values().slice(0, 3), lateOf(one)]).toEqual([['1@500', '1@650', '0@700'], []])
       expect(one.values()).toEqual(inTimeOrder(one.values()))
       await one.messaging.close()
-    }))
+    }),
+  )
 
   it('goes together with alignment: an idle partition that was paused is read again when it has something', () =>
     over([upTo(40, 100), []], async (simulation) => {
