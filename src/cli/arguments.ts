@@ -56,6 +56,15 @@ export function gathered(text: string, before: readonly string[] = []): readonly
   return [...before, text]
 }
 
+/** Where a health server is asked. Who is to be let in is a variable: what is typed is seen by whoever lists processes. */
+export function address(text: string, before: readonly URL[] = []): readonly URL[] {
+  const url = URL.canParse(text) ? new URL(text) : null
+  if (url !== null && /^https?:$/.test(url.protocol) && url.username === '' && url.password === '') {
+    return [...before, url]
+  }
+  throw new InvalidArgumentError('Write the address of a health server: http://pod-1:8081.')
+}
+
 /** A moment as ms since the Unix epoch: with its zone, or a date, which begins in UTC. */
 export function moment(text: string): number {
   const isWhole = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2}))?$/.test(text)

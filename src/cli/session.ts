@@ -1,11 +1,12 @@
 import { createMessaging, type Messaging } from '../messaging.js'
 import { readConfigFile, type ConfigFile } from './config-file.js'
 import type { Paint } from './paint.js'
+import { askProcesses, type AskedProcess } from '../members/process-facts.js'
 import type { Reading } from '../letters/read-records.js'
 import { printableJson, printableLines } from '../text/printable.js'
 import { progressOn, type OnProgress } from './progress.js'
 import { paintOf, type Report } from './report.js'
-import { settingsOf, type ConnectionFlags, type Settings } from './settings.js'
+import { factsToken, settingsOf, type ConnectionFlags, type Settings } from './settings.js'
 import type { Terminal } from './terminal.js'
 import type { World } from './world.js'
 import { WrongUse } from './wrong-use.js'
@@ -27,6 +28,8 @@ export interface GlobalFlags extends ConnectionFlags {
 
 /** How long a cluster that is left is waited for. */
 const closeMs = 2_000
+/** A process that does not answer keeps nobody waiting as a cluster may. */
+const mostAskMs = 2_000
 
 /** One run of one command: its settings, and its way to the cluster, which is opened when it is asked for. */
 export class Session {
@@ -83,6 +86,12 @@ export class Session {
   /** For what reads records: the cluster, and how long it may take. */
   async reading(): Promise<Reading> {
     return { messaging: await this.cluster(), timeoutMs: this.call.timeoutMs, signal: this.signal }
+  }
+
+  /** What processes tell of themselves; the token of their health servers is a variable, and never an option. */
+  processes(addresses: readonly URL[]): Promise<readonly AskedProcess[]> {
+    const token = this.#world.environment[factsToken] || undefined
+    return askProcesses(addresses, { token, timeoutMs: Math.min(mostAskMs, this.call.timeoutMs), signal: this.signal })
   }
 
   /** One line beside the report; beside data it is data too. */

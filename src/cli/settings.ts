@@ -77,8 +77,13 @@ export function settingsOf(flags: ConnectionFlags, environment: Environment, fil
 /** A driver knows its brokers. */
 const unused = 'driver:9092'
 
+/** Of the command itself: it is no setting of a messaging. */
+export const factsToken = 'TIDEMARK_FACTS_TOKEN'
+
 function nonEmpty(environment: Environment): Environment {
-  return Object.fromEntries(Object.entries(environment).filter(([, value]) => (value ?? '') !== ''))
+  return Object.fromEntries(
+    Object.entries(environment).filter(([name, value]) => (value ?? '') !== '' && name !== factsToken),
+  )
 }
 
 function ofMessaging(environment: Environment): Environment {

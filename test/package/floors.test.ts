@@ -26,7 +26,7 @@ const buildings: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['messaging.ts'],
     ['close-on-signal.ts', 'redrive/', 'health/', 'lag/', 'testing/'],
     ['close-on-signal.ts', 'redrive/', 'health/', 'lag/', 'testing/'],
-    ['doctor/', 'letters/', 'degrade/'],
+    ['doctor/', 'letters/', 'members/', 'degrade/'],
     ['cli/'],
     [
       'index.ts',

@@ -1,4 +1,6 @@
 import type { Command } from 'commander'
+import type { AskedProcess, MemberPartition } from '../../members/process-facts.js'
+import { address } from '../arguments.js'
 import type { DescribedMember, GroupDescription } from '../../driver/admin.js'
 import { lookAtGroups, type SeenGroup } from '../../lag/lag-look.js'
 import { partitionKey, type TopicPartition } from '../../message/topic-partition.js'
@@ -6,7 +8,8 @@ import { exitCode } from '../exit-code.js'
 import type { Paint } from '../paint.js'
 import type { Report } from '../report.js'
 import type { Execute, Session } from '../session.js'
-import { listing, table } from '../table.js'
+import { listing, table, type Cell } from '../table.js'
+import { partitionsTold, processesText, processOf, toldCells, toldTitles } from './told-by-members.js'
 import { printable } from '../../text/printable.js'
 
 export function addGroupDescribe(group: Command, execute: Execute): void {
@@ -14,7 +17,14 @@ export function addGroupDescribe(group: Command, execute: Execute): void {
     .command('describe')
     .description('members, who reads what, where each partition stands; of share groups the members alone')
     .argument('<groups...>')
-    .action((groups: readonly string[]) => execute((session) => describeGroups(session, groups)))
+    .option('--members <urls...>', 'health servers of members: what each waits for, and since when', address)
+    .action((groups: readonly string[], options: Options) =>
+      execute((session) => describeGroups(session, groups, options)),
+    )
+}
+
+interface Options {
+  readonly members?: readonly URL[] | undefined
 }
 
 interface PlaceOfGroup extends TopicPartition {
@@ -22,6 +32,8 @@ interface PlaceOfGroup extends TopicPartition {
   readonly end: number | null
   readonly lag: number | null
   readonly memberId: string | null
+  /** As its member tells it; `null` where none was asked that has it. */
+  readonly told: MemberPartition | null
 }
 
 interface DescribedGroup extends Omit<GroupDescription, 'members'> {
@@ -29,39 +41,55 @@ interface DescribedGroup extends Omit<GroupDescription, 'members'> {
   readonly partitions: readonly PlaceOfGroup[]
 }
 
-async function describeGroups(session: Session, names: readonly string[]): Promise<Report> {
+async function describeGroups(session: Session, names: readonly string[], { members }: Options): Promise<Report> {
   const { admin } = await session.cluster()
   const described = await admin.describeGroups(names, session.call)
   const committing = described.filter(({ type }) => type !== 'share')
   const watched = committing.map(({ groupId }) => ({ group: groupId }))
   const seen = await lookAtGroups(admin, watched, () => session.call.timeoutMs)
+  const asked = members === undefined ? null : await session.processes(members)
   const groups = described.map((one) =>
     withPlaces(
       one,
       seen.find(({ group }) => group === one.groupId),
+      asked ?? [],
     ),
   )
+  const processes = asked?.map((one) => processOf(one, names)) ?? null
   const unknown = names.filter((name) => !described.some(({ groupId }) => groupId === name))
   return {
-    value: { groups, unknown },
-    text: (paint) => [...groups.map((one) => groupText(paint, one)), ...unknown.map(unknownText)].join('\n'),
+    value: { groups, unknown, processes },
+    text: (paint) =>
+      [
+        ...groups.map((one) => groupText(paint, one, asked !== null)),
+        ...unknown.map(unknownText),
+        ...(processes === null ? [] : [processesText(paint, processes)]),
+      ].join('\n'),
     exit: unknown.length === 0 ? exitCode.fine : exitCode.found,
   }
 }
 
 /** What is read counts also where nothing is committed yet, and the other way round. */
-function withPlaces(group: GroupDescription, seen: SeenGroup | undefined): DescribedGroup {
+function withPlaces(
+  group: GroupDescription,
+  seen: SeenGroup | undefined,
+  asked: readonly AskedProcess[],
+): DescribedGroup {
   const places = new Map<string, PlaceOfGroup>()
   for (const { topic, partition, committed, end, start } of seen?.partitions ?? []) {
     const lag = committed === null || committed > end ? end - start : end - committed
-    places.set(partitionKey(topic, partition), { topic, partition, committed, end, lag, memberId: null })
+    places.set(partitionKey(topic, partition), { topic, partition, committed, end, lag, memberId: null, told: null })
   }
   for (const { memberId, partitions } of group.members) {
     for (const { topic, partition } of partitions) {
       const key = partitionKey(topic, partition)
-      const nothing = { topic, partition, committed: null, end: null, lag: null }
+      const nothing = { topic, partition, committed: null, end: null, lag: null, told: null }
       places.set(key, { ...(places.get(key) ?? nothing), memberId })
     }
+  }
+  for (const told of asked.flatMap((one) => partitionsTold(one, group.groupId))) {
+    const place = places.get(partitionKey(told.topic, told.partition))
+    if (place !== undefined) places.set(partitionKey(told.topic, told.partition), { ...place, told })
   }
   const partitions = [...places.values()].sort((one, other) =>
     one.topic === other.topic ? one.partition - other.partition : one.topic < other.topic ? -1 : 1,
@@ -74,7 +102,7 @@ function withPlaces(group: GroupDescription, seen: SeenGroup | undefined): Descr
   return { ...group, members, partitions }
 }
 
-function groupText(paint: Paint, group: DescribedGroup): string {
+function groupText(paint: Paint, group: DescribedGroup, isAsked: boolean): string {
   const { groupId, state, type, assignor, coordinator, members, partitions } = group
   const head = listing(paint, [
     ['group', { text: groupId, tone: 'title' }],
@@ -93,20 +121,26 @@ function groupText(paint: Paint, group: DescribedGroup): string {
     own.length,
     lag,
   ])
-  const placeRows = partitions.map(({ topic, partition, committed, end, lag, memberId }) => [
+  const placeRows = partitions.map(({ topic, partition, committed, end, lag, memberId, told }): Cell[] => [
     topic,
     partition,
     committed,
     end,
     lag,
     memberId === null ? null : (nameOf.get(memberId) ?? memberId),
+    ...(isAsked ? toldCells(told) : []),
   ])
+  const titles = ['TOPIC', 'PARTITION', 'COMMITTED', 'END', 'LAG', 'READ BY']
   return [
     head,
     table(paint, ['MEMBER', 'INSTANCE', 'HOST', 'PARTITIONS', 'LAG'], memberRows, 'It has no members.'),
-    table(paint, ['TOPIC', 'PARTITION', 'COMMITTED', 'END', 'LAG', 'READ BY'], placeRows, 'It has committed nothing.'),
+    table(paint, isAsked ? [...titles, ...toldTitles] : titles, placeRows, 'It has committed nothing.'),
+    ...(isAsked || members.length === 0 ? [] : [`${paint('quiet', onlyMembersKnow)}\n`]),
   ].join('\n')
 }
+
+const onlyMembersKnow =
+  'What is in flight, what it waits for and since when only its members know: --members with the addresses of their health servers.'
 
 function unknownText(name: string): string {
   return `No coordinator knows group ${printable(name)}.\n`

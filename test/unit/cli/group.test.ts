@@ -1,6 +1,7 @@
 import { createMessaging, defineTopic, string } from 'tidemark'
 import { createMemoryCluster, memory } from 'tidemark/memory'
-import { expect, it } from 'vitest'
+import { healthServer } from 'tidemark/health'
+import { expect, it, vi } from 'vitest'
 import { billing, tidemark } from './command-line.js'
 
 const committed = (cluster: Awaited<ReturnType<typeof billing>>, group = 'billing') =>
@@ -55,6 +56,41 @@ it('tells who reads what, how far behind it is, and which groups nobody knows', 
   const reset = await tidemark(cluster, 'group reset billing --to latest --yes')
   expect(reset.exit).toBe(4)
   expect(reset.err).toMatch(/^tidemark: .*pod-1/)
+  await messaging.close({ timeoutMs: 0, force: true }).catch(() => undefined)
+  await cluster.close()
+})
+
+it('tells what members wait for, and since when, from their health servers, and who did not answer', async () => {
+  const cluster = await billing()
+  const messaging = createMessaging({ driver: memory({ cluster }), durability: 'off', logger: 'silent' })
+  const topic = defineTopic({ name: 'orders', value: string() })
+  const consumer = messaging.consumer({ group: 'billing', topics: [topic], handle: () => new Promise(() => {}) })
+  await consumer.start()
+  const token = 'a token of the members'
+  await using health = await healthServer({ messaging, port: 0, token })
+  const words = `group describe billing --members http://127.0.0.1:${health.port} http://127.0.0.1:2`
+  const environment = { KAFKA_BROKERS: 'memory:9092', TIDEMARK_FACTS_TOKEN: token }
+  await vi.waitFor(() => expect(consumer.facts().running).toBe(2), { timeout: 5_000 })
+  const { value, exit } = await tidemark(cluster, `${words} --json`, { environment })
+  expect(exit).toBe(0)
+  expect(value).toMatchObject({
+    groups: [{ partitions: [{ partition: 0, told: { waitsFor: 'handler', running: 1 } }, { partition: 1 }] }],
+    processes: [
+      { address: `127.0.0.1:${health.port}`, failure: null, status: expect.any(String) },
+      { address: '127.0.0.1:2', failure: expect.stringContaining('ECONNREFUSED'), status: null },
+    ],
+  })
+  const shown = await tidemark(cluster, words, { environment })
+  expect(shown.out).toMatch(/IN FLIGHT +WAITS FOR +STANDS STILL FOR\n[^]*orders +0 .* handler /)
+  expect(shown.out).not.toContain('only its members know')
+  const unasked = await tidemark(cluster, 'group describe billing')
+  expect(unasked.out).toContain('only its members know: --members')
+  const withoutToken = await tidemark(cluster, words)
+  expect(withoutToken.out).toContain('it wants another token')
+  for (const wrong of ['pod-1:8081', 'file:///etc/passwd', 'http://user:secret@pod-1:8081']) {
+    const refused = await tidemark(cluster, `group describe billing --members ${wrong}`)
+    expect([refused.exit, refused.err]).toEqual([2, expect.stringContaining('http://pod-1:8081')])
+  }
   await messaging.close({ timeoutMs: 0, force: true }).catch(() => undefined)
   await cluster.close()
 })
