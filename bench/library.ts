@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type * as tidemark from 'tidemark'
 import type * as kafkajs from 'tidemark/kafkajs'
+import type { TracingAdapter } from 'tidemark/driver'
 import type * as memory from 'tidemark/memory'
 
 /** What a measure uses of tidemark, so that it can be run on the sources and on any build. */
@@ -11,6 +12,8 @@ export interface Library {
   readonly kafkajs: Pick<typeof kafkajs, 'kafkajs'>
   /** Where measurements go; nowhere without it. */
   readonly metrics?: tidemark.MetricsAdapter
+  /** Where spans go; nowhere without it. */
+  readonly tracing?: TracingAdapter
 }
 
 /** `load` gives the module of one entry: `index`, `memory`, `kafkajs`. */

@@ -1,0 +1,41 @@
+import { context, propagation, trace } from '@opentelemetry/api'
+import {
+  BatchSpanProcessor,
+  InMemorySpanExporter,
+  NodeTracerProvider,
+  ParentBasedSampler,
+  TraceIdRatioBasedSampler,
+} from '@opentelemetry/sdk-trace-node'
+import { openTelemetryTracing } from '../src/opentelemetry.js'
+import type { Library } from './library.js'
+
+const sampled = 0.01
+
+/** tidemark with a whole SDK of OpenTelemetry that samples one trace in a hundred; `use` has it registered only meanwhile. */
+export interface TracedLibrary {
+  readonly library: Library
+  use<Result>(work: () => Promise<Result>): Promise<Result>
+}
+
+export function tracedLibrary(library: Library): TracedLibrary {
+  const exporter = new InMemorySpanExporter()
+  return {
+    library: { ...library, tracing: openTelemetryTracing() },
+    use: async (work) => {
+      const provider = new NodeTracerProvider({
+        spanProcessors: [new BatchSpanProcessor(exporter)],
+        sampler: new ParentBasedSampler({ root: new TraceIdRatioBasedSampler(sampled) }),
+      })
+      provider.register()
+      try {
+        return await work()
+      } finally {
+        trace.disable()
+        context.disable()
+        propagation.disable()
+        await provider.shutdown()
+        exporter.reset()
+      }
+    },
+  }
+}
