@@ -30,6 +30,8 @@ export interface ClusterOptions {
   readonly moreListeners?: Readonly<Record<string, ClientListener>>
   /** Default: small heap, serial collector, first compiler only: quick to start. Give others to measure speed. */
   readonly jvmFlags?: readonly string[]
+  /** Beside the others, by broker id. */
+  readonly moreJvmFlags?: (id: number) => readonly string[]
 }
 
 export interface KafkaCluster extends AsyncDisposable {
@@ -124,7 +126,10 @@ async function buildCluster(installation: KafkaInstallation, options: ClusterOpt
         folder: nodeFolder,
         clientAddress: `127.0.0.1:${address.advertisedPort}`,
         internalAddress: `127.0.0.1:${address.internalPort}`,
-        jvmFlags: options.jvmFlags ?? installation.quickStartFlags,
+        jvmFlags: [
+          ...(options.jvmFlags ?? installation.quickStartFlags),
+          ...(options.moreJvmFlags?.(address.id) ?? []),
+        ],
       }),
     )
   }

@@ -19,20 +19,21 @@ export interface PrometheusServer extends AsyncDisposable {
   series(expression: string): Promise<number>
 }
 
-/** A real Prometheus (Debian's `prometheus`) that scrapes `targets` twice a second, by job. */
+/** A real Prometheus (Debian's `prometheus`) that scrapes the ports of each job twice a second. */
 export async function startPrometheus(
   rules: string,
-  targets: Readonly<Record<string, number>>,
+  jobs: Readonly<Record<string, readonly number[]>>,
 ): Promise<PrometheusServer> {
   const folder = temporaryFolder('prometheus')
-  const jobs = Object.entries(targets).map(
-    ([job, port]) => `  - job_name: ${job}\n    static_configs: [{ targets: ['127.0.0.1:${port}'] }]`,
-  )
+  const scraped = Object.entries(jobs).map(([job, ports]) => {
+    const targets = ports.map((port) => `'127.0.0.1:${port}'`).join(', ')
+    return `  - job_name: ${job}\n    static_configs: [{ targets: [${targets}] }]`
+  })
   const config = [
     'global: { scrape_interval: 500ms, scrape_timeout: 500ms, evaluation_interval: 500ms }',
     'rule_files: [rules.yml]',
     'scrape_configs:',
-    ...jobs,
+    ...scraped,
   ]
   await writeFile(join(folder, 'rules.yml'), rules)
   await writeFile(join(folder, 'prometheus.yml'), config.join('\n'))
