@@ -1,4 +1,13 @@
-import { context, ROOT_CONTEXT, SpanKind, trace, type Attributes, type Link, type Tracer } from '@opentelemetry/api'
+import {
+  context,
+  ROOT_CONTEXT,
+  SpanKind,
+  trace,
+  type Attributes,
+  type Link,
+  type Span as ApiSpan,
+  type Tracer,
+} from '@opentelemetry/api'
 import { tdHeader } from '../message/headers.js'
 import type { Header, ReceivedRecord } from '../message/record.js'
 import type { MetricScope } from '../telemetry/metric-names.js'
@@ -31,6 +40,8 @@ export interface TracingSettings {
 interface Common {
   readonly name: string
   readonly attributes: Attributes
+  /** The same with a partition, by its number. */
+  readonly inPartitions: Attributes[]
 }
 
 /** Spans of one client, by OpenTelemetry's conventions for messaging. */
@@ -90,13 +101,16 @@ export class ClientTracing implements Tracing {
     const { tracer, headers, messageKeys } = this.#settings
     const { parent, links } = originsOf(headers, records)
     if (before instanceof AttemptSpan) links.push({ context: before.spanContext })
-    const { name, attributes } = this.#commonOf('process', topic)
-    const own: Attributes = { ...attributes, [attribute.partition]: String(partition) }
-    const [first, count] = firstOf(records)
-    if (count === 1) describe(own, first, messageKeys)
-    else own[attribute.batchCount] = count
-    if (attempt > 1) own[attribute.attempt] = attempt
-    const span = tracer.startSpan(name, { kind: SpanKind.CONSUMER, attributes: own, links }, parent)
+    const common = this.#commonOf('process', topic)
+    const attributes = inPartition(common, partition)
+    const span = tracer.startSpan(common.name, { kind: SpanKind.CONSUMER, attributes, links }, parent)
+    // What no sampler asks for is not made of spans that nobody will see.
+    if (span.isRecording()) {
+      const [first, count] = firstOf(records)
+      if (count === 1) describe(span, first, messageKeys)
+      else span.setAttribute(attribute.batchCount, count)
+      if (attempt > 1) span.setAttribute(attribute.attempt, attempt)
+    }
     return new AttemptSpan(span, trace.setSpan(parent, span))
   }
 
@@ -157,7 +171,11 @@ export class ClientTracing implements Tracing {
       ...(topic !== '' && { [attribute.destination]: topic }),
       ...(group !== undefined && { [attribute.group]: group }),
     }
-    const made = { name: topic === '' ? name : `${name} ${topic}`, attributes: Object.freeze(attributes) }
+    const made = {
+      name: topic === '' ? name : `${name} ${topic}`,
+      attributes: Object.freeze(attributes),
+      inPartitions: [],
+    }
     this.#common[operation].set(topic, made)
     return made
   }
@@ -170,10 +188,14 @@ function firstOf(records: TracedAttempt['records']): readonly [ReceivedRecord, n
   return Array.isArray(records) ? [list[0] as ReceivedRecord, list.length] : [records as ReceivedRecord, 1]
 }
 
-function describe(own: Attributes, { offset, key, value }: ReceivedRecord, messageKeys: boolean): void {
-  own[attribute.offset] = offset
-  if (messageKeys && key !== null) own[attribute.key] = key.toString('utf8')
-  if (value === null && key !== null) own[attribute.tombstone] = true
+function inPartition({ attributes, inPartitions }: Common, partition: number): Attributes {
+  return (inPartitions[partition] ??= Object.freeze({ ...attributes, [attribute.partition]: String(partition) }))
+}
+
+function describe(span: ApiSpan, { offset, key, value }: ReceivedRecord, messageKeys: boolean): void {
+  span.setAttribute(attribute.offset, offset)
+  if (messageKeys && key !== null) span.setAttribute(attribute.key, key.toString('utf8'))
+  if (value === null && key !== null) span.setAttribute(attribute.tombstone, true)
 }
 
 /** Dead letters, and what is tried again later. */

@@ -36,7 +36,8 @@ function ofSeveral(contexts: HeaderContexts, records: readonly ReceivedRecord[])
     const context = contexts.extract(ROOT_CONTEXT, headers)
     const span = spanIn(context)
     if (span === undefined) isOfOne = false
-    else if (spans.size < mostLinks) spans.set(`${span.traceId}${span.spanId}`, span)
+    else spans.set(`${span.traceId}${span.spanId}`, span)
+    if (spans.size === mostLinks) break
     parent = context
   }
   if (isOfOne && spans.size === 1) return { parent, links: [] }
