@@ -1,7 +1,7 @@
 import type * as signing from '@smithy/signature-v4'
 import { createHash, createHmac, type Hash, type Hmac } from 'node:crypto'
 import { ConfigError } from '../errors.js'
-import { optionIssues, type Rules } from '../input/option-rules.js'
+import { missingOptions, optionIssues, type Rules } from '../input/option-rules.js'
 import { isRecord, isText } from '../input/shapes.js'
 import { systemClock, type Clock } from '../runtime/clock.js'
 import { bearerSasl, defaultTimeoutMs, type OauthSasl } from './bearer.js'
@@ -53,8 +53,7 @@ export function mskIam(options: MskIamOptions): OauthSasl {
 
 /** @internal */
 export function mskIamAt(options: MskIamOptions, clock: Clock): OauthSasl {
-  const missing = isRecord(options) ? { region: options.region ?? null, credentials: options.credentials ?? null } : {}
-  const issues = optionIssues(isRecord(options) ? { ...options, ...missing } : options, rules)
+  const issues = [...missingOptions(options, rules, ['region', 'credentials']), ...optionIssues(options, rules)]
   if (issues.length > 0) throw new ConfigError('mskIam', issues)
   const { timeoutMs = defaultTimeoutMs } = options
   const ask = () => signedToken(options, clock)

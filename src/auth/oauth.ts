@@ -1,5 +1,5 @@
-import { ConfigError, TidemarkError, type ConfigIssue } from '../errors.js'
-import { came } from '../input/came.js'
+import { ConfigError, TidemarkError } from '../errors.js'
+import { flag, missingOptions, optionIssues, type Rules } from '../input/option-rules.js'
 import { isRecord, isText } from '../input/shapes.js'
 import { bearerSasl, defaultTimeoutMs, type OauthSasl } from './bearer.js'
 import { noToken, type Token } from './token-source.js'
@@ -23,6 +23,25 @@ export interface OauthOptions {
   readonly timeoutMs?: number | undefined
 }
 
+const rules: Rules<OauthOptions> = {
+  tokenUrl: { expected: 'the URL of the token endpoint, with http:// or https://', accepts: isHttp },
+  clientId: { expected: 'it as text', accepts: isText },
+  clientSecret: {
+    expected: 'it as text, or a function that gives it',
+    accepts: (value) => isText(value) || typeof value === 'function',
+  },
+  scope: { expected: 'scopes with spaces between, or leave it out', accepts: isText },
+  extensions: {
+    expected: "names of letters, but auth, and their texts, for example { logicalCluster: 'lkc-1' }",
+    accepts: areExtensions,
+  },
+  headerUrlencode: { expected: 'false for a server that does not decode, or leave it out', accepts: flag.accepts },
+  timeoutMs: {
+    expected: 'milliseconds above 0, or leave it out',
+    accepts: (value) => typeof value === 'number' && value > 0,
+  },
+}
+
 /**
  * OAuth 2 by client credentials, as `sasl` of kafkajs's configuration: `kafkajs({ brokers, ssl: true, sasl: oauth({ … }) })`.
  * A token is shared by all connections of the configuration and asked for anew after 80 % of its life, by one request at a
@@ -31,7 +50,15 @@ export interface OauthOptions {
  * @throws ConfigError with every problem of the options
  */
 export function oauth(options: OauthOptions): OauthSasl {
-  const issues = problemsOf(options)
+  const required = ['tokenUrl', 'clientId', 'clientSecret'] as const
+  const issues = [...missingOptions(options, rules, required), ...optionIssues(options, rules)]
+  if (issues.length === 0 && options.headerUrlencode === false && options.clientId.includes(':')) {
+    issues.push({
+      path: 'headerUrlencode',
+      message: 'clientId has a colon, where the server ends it',
+      fix: 'leave it out',
+    })
+  }
   if (issues.length > 0) throw new ConfigError('oauth', issues)
   const { timeoutMs = defaultTimeoutMs, extensions } = options
   const ask = (late: AbortSignal) => askServer(options, late)
@@ -60,7 +87,10 @@ async function askServer(options: OauthOptions, late: AbortSignal): Promise<Toke
     return tokenIn(answer.status, await answer.json().catch(() => null))
   } catch (cause) {
     if (cause instanceof TidemarkError) throw cause
-    throw noToken('the token server of oauth could not be asked; see its cause', cause)
+    throw noToken(
+      `the token server of oauth could not be asked${codeOf(cause)}; check tokenUrl, and see its cause`,
+      cause,
+    )
   }
 }
 
@@ -71,40 +101,28 @@ function tokenIn(status: number, answer: unknown): Token {
     // Only a word of the standard is shown: the rest is the server's.
     const word = fields['error']
     const why = typeof word === 'string' && /^[a-z_]{1,40}$/.test(word) ? `: ${word}` : ''
-    throw noToken(
-      `the token server of oauth gave no token (status ${status}${why}); check clientId, clientSecret and scope`,
-    )
+    // A page, or the answer of another service: nobody there has looked at our credentials.
+    const check = status === 404 || (why === '' && status < 400) ? 'tokenUrl' : 'clientId, clientSecret and scope'
+    throw noToken(`the token server of oauth gave no token (status ${status}${why}); check ${check}`)
   }
   const seconds = Number(fields['expires_in'])
   return { value, lifetimeMs: seconds > 0 && Number.isFinite(seconds) ? seconds * 1_000 : null }
 }
 
-function problemsOf(options: unknown): ConfigIssue[] {
-  if (!isRecord(options)) return [{ path: 'options', message: came(options), fix: 'write { tokenUrl, clientId, … }' }]
-  const { tokenUrl, clientId, clientSecret, scope, headerUrlencode, timeoutMs } = options
-  const issues: ConfigIssue[] = []
-  const refuse = (path: string, isBad: boolean, message: string, fix: string) => {
-    if (isBad) issues.push({ path, message, fix })
-  }
-  refuse('tokenUrl', !isHttp(tokenUrl), 'is no http or https URL', 'write the URL of the token endpoint')
-  refuse('clientId', !isText(clientId), 'is no text', 'write it as text')
-  const isSecret = isText(clientSecret) || typeof clientSecret === 'function'
-  refuse('clientSecret', !isSecret, 'is neither text nor a function', 'write it as text, or a function that gives it')
-  refuse(
-    'scope',
-    scope !== undefined && !isText(scope),
-    'is no text',
-    'write scopes with spaces between, or leave it out',
-  )
-  const isChoice = headerUrlencode === undefined || typeof headerUrlencode === 'boolean'
-  refuse('headerUrlencode', !isChoice, 'is neither true nor false', 'write false for a server that does not decode')
-  const isSplit = headerUrlencode === false && isText(clientId) && clientId.includes(':')
-  refuse('headerUrlencode', isSplit, 'clientId has a colon, where the server ends it', 'leave it out')
-  const isTime = timeoutMs === undefined || (typeof timeoutMs === 'number' && timeoutMs > 0)
-  refuse('timeoutMs', !isTime, 'is no time', 'write milliseconds above 0, or leave it out')
-  return issues
+/** Node's word for what was in the way of `fetch`, which says that itself in a cause of its own. */
+function codeOf(failure: unknown): string {
+  const { code } = ((failure as { readonly cause?: unknown }).cause ?? {}) as { readonly code?: unknown }
+  return typeof code === 'string' ? ` (${code})` : ''
 }
 
 function isHttp(url: unknown): boolean {
   return typeof url === 'string' && URL.canParse(url) && ['http:', 'https:'].includes(new URL(url).protocol)
+}
+
+/** As SASL takes them: `auth` is where the token goes, and a control character ends each. */
+function areExtensions(value: unknown): boolean {
+  if (!isRecord(value)) return false
+  return Object.entries(value).every(
+    ([name, text]) => /^[a-z]+$/i.test(name) && name !== 'auth' && typeof text === 'string' && !text.includes('\x01'),
+  )
 }

@@ -31,6 +31,7 @@ export interface TlsFiles {
 }
 
 const path: Rule = { expected: 'the path of a PEM file, or leave it out', accepts: isText }
+const isPem = (value: unknown) => typeof value === 'string' && value.includes('-----BEGIN ')
 
 const rules: Rules<TlsFileOptions> = {
   ca: path,
@@ -54,6 +55,11 @@ const rules: Rules<TlsFileOptions> = {
  */
 export function tlsFiles(options: TlsFileOptions): () => Promise<TlsFiles> {
   const issues = optionIssues(options, rules)
+  for (const name of ['ca', 'cert', 'key'] as const) {
+    if (!isPem(options?.[name])) continue
+    const fix = 'write the path of the file that holds it, or give the text to kafkajs: ssl: { ca, cert, key }'
+    issues.push({ path: name, message: 'is PEM text', fix })
+  }
   if ((options?.cert === undefined) !== (options?.key === undefined)) {
     const lacking = options.cert === undefined ? 'cert' : 'key'
     issues.push({ path: lacking, message: 'is missing', fix: 'give cert and key, or none of them' })

@@ -64,8 +64,9 @@ function cameAs(value: unknown, path: Path, showText: boolean): string {
   if (value === null) return 'is null'
   if (Array.isArray(value)) return `is a list of ${value.length}`
   if (isSecretPath(dotted(path))) return `is a ${typeof value} (not shown)`
+  if (value === '') return 'is empty'
   if (typeof value === 'string') return showText && value.length <= 40 ? `is ${JSON.stringify(value)}` : 'is a string'
-  if (typeof value === 'object') return 'is an object'
+  if (typeof value === 'object') return value instanceof RegExp ? 'is a regular expression' : 'is an object'
   return typeof value === 'function' ? 'is a function' : `is ${String(value)}`
 }
 

@@ -52,6 +52,18 @@ export function optionIssues<Options>(options: unknown, rules: Rules<Options>): 
   })
 }
 
+/** Of options that cannot be left out, those that are. */
+export function missingOptions<Options>(
+  options: unknown,
+  rules: Rules<Options>,
+  required: readonly (keyof Options & string)[],
+): ConfigIssue[] {
+  if (!isRecord(options)) return []
+  return required
+    .filter((name) => options[name] === undefined)
+    .map((name) => ({ path: name, message: 'is missing', fix: `write ${rules[name].expected}` }))
+}
+
 /** What is wrong with the options of a call, `null` when nothing is. */
 export function optionProblem<Options>(call: string, options: unknown, rules: Rules<Options>): ConfigError | null {
   const issues = optionIssues(options, rules)

@@ -22,11 +22,30 @@ const exactlyOnce = [
   { option: 'transaction', fix: "write createMessaging({ profile: 'transactional', … })" },
 ]
 
+/** For those that `createMessaging` was given in error: `driver` is its own. */
+const ofConsumers = (option: string): Counterpart => ({
+  option: 'driver',
+  fix: `take it out, and write messaging.consumer({ ${option}, … })`,
+})
+const ofConnections = { option: 'driver', fix: 'write driver: kafkajs({ brokers, ssl, sasl })' }
+const rack = [{ option: 'rackId', fix: 'write rackId' }, ofConsumers('rackId')]
+const assignors = [{ option: 'assignors', fix: 'write assignors' }, ofConsumers('assignors')]
+
 /** By their names in small letters without dots, so that `group.id` and `groupId` are one. */
 const counterparts: Readonly<Record<string, Counterpart | readonly Counterpart[]>> = {
   eachmessage: { option: 'handle', fix: 'write handle: async (message, context) => { … }' },
   eachbatch: { option: 'handleBatch', fix: 'write handleBatch: async (messages, context) => { … }' },
-  groupid: { option: 'group', fix: 'write group' },
+  groupid: [{ option: 'group', fix: 'write group' }, ofConsumers('group')],
+  group: ofConsumers('group'),
+  groupinstanceid: ofConsumers('groupInstanceId'),
+  assignors: ofConsumers('assignors'),
+  partitionassignmentstrategy: assignors,
+  groupremoteassignor: { option: 'remoteAssignor', fix: 'write remoteAssignor' },
+  rackid: rack,
+  clientrack: rack,
+  sessiontimeoutms: ofConsumers('sessionTimeoutMs'),
+  ssl: ofConnections,
+  sasl: ofConnections,
   frombeginning: { option: 'from', fix: "write from: 'earliest', which is the default, or 'latest'" },
   autooffsetreset: {
     option: 'from',
@@ -44,7 +63,7 @@ const counterparts: Readonly<Record<string, Counterpart | readonly Counterpart[]
   minbytes: { option: 'fetch', fix: 'write fetch: { minBytes }' },
   maxbytes: { option: 'fetch', fix: 'write fetch: { maxBytes }' },
   readuncommitted: { option: 'isolation', fix: "write isolation: 'read-uncommitted' or 'read-committed'" },
-  partitionassigners: { option: 'assignors', fix: 'write assignors' },
+  partitionassigners: assignors,
   transactionalid: [
     { option: 'transaction', fix: 'write groupInstanceId: the id is <clientId>-<group>-<groupInstanceId>' },
     ...inProducers(`${byCall}id, …)`),

@@ -6,6 +6,7 @@ import { isUnicode } from '../input/shapes.js'
 import { encodeHeaders, tdHeader, textHeader, type HeadersInput } from '../message/headers.js'
 import { noHeaders, type Header, type OutgoingRecord } from '../message/record.js'
 import { keyBySerde, keyBytes, type Key } from '../topic/key.js'
+import { isPatternTopic } from '../topic/topic-pattern.js'
 import type { Topic } from '../topic/topic.js'
 import { givenUpError, type SendLimitOptions } from './send-limit.js'
 
@@ -57,9 +58,7 @@ const nothingSaid: TakenOptions = Object.freeze({
 
 /** Throws `SendError` `not-stored` on whatever cannot be sent. */
 export function takeOptions(topic: Topic, options: SendOptions): TakenOptions {
-  if (typeof topic?.keyOf !== 'function') {
-    throw new SendError('invalid-topic', 'not-stored', `${typeof topic} is not a topic; give what defineTopic returned`)
-  }
+  if (typeof topic?.keyOf !== 'function' || isPatternTopic(topic)) throw noTopic(topic)
   if (options === noSendOptions) return nothingSaid
   const { key, headers, partition, timestamp, id, timeoutMs, signal } = options
   return {
@@ -69,6 +68,15 @@ export function takeOptions(topic: Topic, options: SendOptions): TakenOptions {
     timestamp: timestamp === undefined ? undefined : checkTimestamp(topic, timestamp),
     limit: timeoutMs === undefined && signal === undefined ? null : checkLimit(topic, timeoutMs, signal),
   }
+}
+
+function noTopic(given: Partial<Topic> | null | undefined): SendError {
+  const what = Array.isArray(given) ? 'a list' : typeof given
+  const problem =
+    typeof given?.name === 'string' && isPatternTopic({ ...given, name: given.name })
+      ? `the pattern ${given.name} is not a topic to send to; give what defineTopic returned, or what the pattern's named('…') gives`
+      : `${what} is not a topic; give what defineTopic returned`
+  return new SendError('invalid-topic', 'not-stored', problem)
 }
 
 /**

@@ -1,4 +1,5 @@
 import { ConfigError, type ConfigIssue } from '../errors.js'
+import { came } from '../input/came.js'
 
 const legalName = /^[a-zA-Z0-9._-]+$/
 const maxNameLength = 249
@@ -19,7 +20,7 @@ const known = [
 
 /** What is wrong with a topic's name by Kafka's own rules; `null` when it is legal. */
 function topicNameProblem(name: unknown): string | null {
-  if (typeof name !== 'string') return `is ${name === null ? 'null' : typeof name}, not a string`
+  if (typeof name !== 'string') return `${came(name)}, not a string`
   if (name === '') return 'is empty'
   if (name === '.' || name === '..') return `is "${name}", which no topic may be called`
   if (name.length > maxNameLength) return `has ${name.length} characters, Kafka takes ${maxNameLength}`
@@ -78,7 +79,9 @@ export function checkTopicDefinition(definition: object): void {
 function nameIssues(name: unknown): ConfigIssue[] {
   const problem = topicNameProblem(name)
   if (problem === null) return []
-  return [{ path: 'name', message: problem, fix: `write ${topicNameRule}` }]
+  const isPattern = name instanceof RegExp || (typeof name === 'string' && /[*\\^$[\]()|]/.test(name))
+  const many = isPattern ? '; for all topics whose names match, pattern(/…/, { value }) of tidemark/pattern' : ''
+  return [{ path: 'name', message: problem, fix: `write ${topicNameRule}${many}` }]
 }
 
 function serdeIssues(path: 'value' | 'keySerde', serde: unknown): ConfigIssue[] {

@@ -1,5 +1,6 @@
 import { ConfigError } from '../errors.js'
 import { came } from '../input/came.js'
+import { unknownOption } from '../input/option-rules.js'
 import { defineTopic, type TopicDefinition } from './define-topic.js'
 import type { Topic } from './topic.js'
 
@@ -40,8 +41,7 @@ export function pattern<Value, KeyValue = never>(
   }
   const whole = wholeName(names)
   const shown = String(names)
-  // Checks the definition at once, under a name that any topic may have.
-  const example: Topic<Value> = defineTopic({ ...definition, name: 'pattern' })
+  const example = exampleOf(shown, definition)
   const known = new Map<string, Topic<Value>>()
   const named = (name: string) => {
     let topic = known.get(name)
@@ -49,6 +49,22 @@ export function pattern<Value, KeyValue = never>(
     return topic
   }
   return Object.freeze([Object.freeze({ ...example, name: shown, pattern: whole, named })] as const)
+}
+
+const common = ['value', 'key', 'keySerde']
+
+/** Checks the definition at once, under a name that any topic may have. */
+function exampleOf<Value, KeyValue>(shown: string, definition: PatternDefinition<Value, KeyValue>): Topic<Value> {
+  const others = Object.keys(definition ?? {}).filter((name) => !common.includes(name))
+  const issues = others.map((name) => unknownOption(name, common))
+  try {
+    const example = defineTopic({ ...definition, name: 'pattern' })
+    if (issues.length === 0) return example
+  } catch (failure) {
+    if (!(failure instanceof ConfigError)) throw failure
+    issues.push(...failure.issues.filter(({ path }) => common.includes(path)))
+  }
+  throw new ConfigError(`pattern(${shown}, …)`, issues)
 }
 
 export function isPatternTopic(topic: Pick<Topic, 'name'>): topic is PatternTopic {

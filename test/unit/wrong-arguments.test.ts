@@ -4,13 +4,17 @@ import {
   closeOnSignal,
   ConfigError,
   consoleLogger,
+  defineTopic,
   explainConfig,
   formatExplanation,
   loadConfig,
   murmur2,
   nullable,
+  string,
 } from 'tidemark'
+import { mskIam, oauth, tlsFiles } from 'tidemark/auth'
 import { memoryDedupe } from 'tidemark/dedupe'
+import { pattern } from 'tidemark/pattern'
 import { inboxTableSql, outboxTablesSql, sqlDedupe, sqlOutbox } from 'tidemark/sql'
 import { virtualClock } from 'tidemark/testing'
 
@@ -19,6 +23,9 @@ type Loose = (...given: readonly unknown[]) => unknown
 
 const closeable = { close: () => Promise.resolve() }
 const kysely = { getExecutor: () => ({}), transaction: () => 0, withoutPlugins: () => 0 }
+const value = string()
+const client = { tokenUrl: 'https://login.test/token', clientId: 'a', clientSecret: 'hunter2' }
+const pem = '-----BEGIN PRIVATE KEY-----hunter2'
 const environment = { KAFKA_BROKERS: 'a:9092' }
 
 const refused: [name: string, call: unknown, given: readonly unknown[], what: string][] = [
@@ -65,10 +72,44 @@ const refused: [name: string, call: unknown, given: readonly unknown[], what: st
   ['sqlOutbox', sqlOutbox, [kysely, { prefix: 5 }], 'prefix: is 5; write what the name of a table may begin with'],
   ['inboxTableSql', inboxTableSql, ['oracle'], "dialect: is a string; write 'sqlite', 'mysql', 'postgres'"],
   ['outboxTablesSql', outboxTablesSql, [], "dialect: is missing; write 'sqlite', 'mysql', 'postgres'"],
-  ['outboxTablesSql', outboxTablesSql, ['mysql', { prefix: '' }], 'prefix: is a string; write what the name'],
+  ['outboxTablesSql', outboxTablesSql, ['mysql', { prefix: '' }], 'prefix: is empty; write what the name'],
   ['memoryDedupe', memoryDedupe, [null], 'options: is null; write an object with any of keepMs, maxMarks'],
   ['memoryDedupe', memoryDedupe, [{ keepMs: '1h' }], 'keepMs: is a string; write a whole number from 1'],
   ['closeOnSignal', closeOnSignal, [closeable, { timeoutMs: -1 }], 'timeoutMs: is -1; write milliseconds'],
+  ['pattern', pattern, ['a.*', { value }], 'names: is a string; write a regular expression'],
+  ['pattern', pattern, [/a.*/], 'value: is not a serde; write json(…)'],
+  [
+    'pattern',
+    pattern,
+    [/a.*/, { value, name: 'a', partitions: 3 }],
+    'name: is not an option; take it out; options are',
+  ],
+  ['pattern', pattern, [/a.*/, { value, keyserde: value }], 'keyserde: is not an option; did you mean keySerde?'],
+  ['defineTopic', defineTopic, [{ name: /a.*/, value }], 'name: is a regular expression, not a string; write 1 to 249'],
+  [
+    'defineTopic',
+    defineTopic,
+    [{ name: 'a.*', value }],
+    'whose names match, pattern(/…/, { value }) of tidemark/pattern',
+  ],
+  ['oauth', oauth, [], 'options: is missing; write an object with any of tokenUrl, clientId'],
+  ['oauth', oauth, [{}], 'clientSecret: is missing; write it as text, or a function'],
+  ['oauth', oauth, [{ ...client, clientSecret: undefined }], 'clientSecret: is missing'],
+  ['oauth', oauth, [{ ...client, tokenUrl: 'login.test/token' }], 'tokenUrl: is a string; write the URL'],
+  ['oauth', oauth, [{ ...client, tokenEndpoint: 'x' }], 'tokenEndpoint: is not an option'],
+  ['oauth', oauth, [{ ...client, scope: ['kafka'] }], 'scope: is a list of 1; write scopes with spaces'],
+  ['oauth', oauth, [{ ...client, extensions: { a: 3 } }], 'extensions: is an object; write names of letters'],
+  [
+    'oauth',
+    oauth,
+    [{ ...client, extensions: { auth: 'x' } }],
+    'extensions: is an object; write names of letters, but auth',
+  ],
+  ['oauth', oauth, [{ ...client, extensions: { 'a-b': 'x' } }], 'extensions: is an object; write names of letters'],
+  ['mskIam', mskIam, [{ credentials: {} }], 'region: is missing; write'],
+  ['mskIam', mskIam, [{ region: 'eu-central-1', credentials: {} }], 'credentials: is an object; write a function'],
+  ['tlsFiles', tlsFiles, [{ ca: pem }], 'ca: is PEM text; write the path'],
+  ['tlsFiles', tlsFiles, [{ cert: '/a', key: pem }], 'key: is PEM text; write the path'],
 ]
 
 describe('a public function that cannot use what it was given', () => {
@@ -82,7 +123,8 @@ describe('a public function that cannot use what it was given', () => {
       failure = error
     }
     expect(failure).toBeInstanceOf(ConfigError)
-    expect((failure as ConfigError).message).toMatch(new RegExp(`^${name}(\\(\\))?: `))
+    expect((failure as ConfigError).message).toMatch(new RegExp(`^${name}(\\(.*\\)| ".*")?: `))
+    expect((failure as ConfigError).message).not.toContain('hunter2')
     expect((failure as ConfigError).message).toContain(what)
     expect(listening()).toBe(before)
   })

@@ -15,6 +15,12 @@ const isFunction = (value: unknown) => typeof value === 'function'
 export const isTopic = (value: unknown) =>
   typeof value === 'object' && value !== null && 'name' in value && 'keyOf' in value && 'value' in value
 
+/** What to write instead of what is no topic; by default what the description says. */
+function topicMeant(given: unknown): string | undefined {
+  if (given instanceof RegExp) return '...pattern(/…/, { value }) of tidemark/pattern'
+  return Array.isArray(given) && given.every(isTopic) ? 'it with three dots before it' : undefined
+}
+
 const positive = () => z.int().positive()
 
 const markSchema = (records: number, bytes: number) =>
@@ -59,9 +65,11 @@ const optionFields = {
     .nullable()
     .describe('name of the consumer group, or null to read every partition without one (nothing is committed)'),
   topics: z
-    .array(z.custom<Topic>(isTopic).describe('a topic made by defineTopic'))
+    .array(
+      z.custom<Topic>(isTopic, { error: ({ input }) => topicMeant(input) }).describe('a topic made by defineTopic'),
+    )
     .min(1)
-    .describe('topics made by defineTopic, at least one'),
+    .describe('topics made by defineTopic, at least one, or pattern(…) of tidemark/pattern'),
   handle: z
     .custom<Handler<Message>>(isFunction)
     .optional()

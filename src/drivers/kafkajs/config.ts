@@ -22,8 +22,15 @@ export interface KafkajsOptions {
   readonly logger?: Logger | undefined
 }
 
-const mechanisms = ['plain', 'scram-sha-256', 'scram-sha-512', 'aws', 'oauthbearer']
-const withPassword = ['plain', 'scram-sha-256', 'scram-sha-512']
+const password = ['username', 'password']
+/** What each mechanism needs as text. */
+const textsOf: Readonly<Record<string, readonly string[]>> = {
+  plain: password,
+  'scram-sha-256': password,
+  'scram-sha-512': password,
+  aws: ['authorizationIdentity', 'accessKeyId', 'secretAccessKey'],
+}
+const mechanisms = [...Object.keys(textsOf), 'oauthbearer']
 
 const duration: Rule = {
   expected: 'milliseconds above 0, or leave it out for the default',
@@ -38,7 +45,11 @@ const configRules: Rules<ConnectionConfig> = {
   clientId: { expected: 'text that is not empty', accepts: isText },
   ssl: {
     expected: 'true, false, the options of tls.connect: { ca, cert, key, … }, or a function that gives them',
-    accepts: (value) => typeof value === 'boolean' || value === null || isRecord(value) || typeof value === 'function',
+    accepts: (value) =>
+      typeof value === 'boolean' ||
+      value === null ||
+      (isRecord(value) && !(value instanceof Promise)) ||
+      typeof value === 'function',
   },
   connectionTimeout: duration,
   authenticationTimeout: duration,
@@ -84,16 +95,26 @@ function brokerIssues(brokers: unknown): ConfigIssue[] {
 
 function saslIssues(sasl: unknown): ConfigIssue[] {
   if (sasl === undefined || sasl === null) return []
-  if (!isRecord(sasl)) return [{ path: 'sasl', message: came(sasl), fix: 'write { mechanism, username, password }' }]
+  if (!isRecord(sasl)) {
+    const fix = 'write { mechanism, username, password }, or what oauth({ … }) or mskIam({ … }) of tidemark/auth gives'
+    return [{ path: 'sasl', message: came(sasl), fix }]
+  }
   const { mechanism } = sasl
   if (typeof mechanism === 'string' && 'authenticationProvider' in sasl) return []
   const name = typeof mechanism === 'string' ? mechanism.toLowerCase() : ''
-  if (withPassword.includes(name)) {
-    return (['username', 'password'] as const).flatMap((part) =>
+  const texts = Object.hasOwn(textsOf, name) ? textsOf[name] : undefined
+  if (texts !== undefined) {
+    return texts.flatMap((part) =>
       isText(sasl[part]) ? [] : [{ path: `sasl.${part}`, message: partCame(sasl[part]), fix: 'write it as text' }],
     )
   }
-  if (mechanisms.includes(name)) return []
+  if (name === 'oauthbearer') {
+    const { oauthBearerProvider } = sasl
+    if (typeof oauthBearerProvider === 'function') return []
+    const fix =
+      'write a function that gives { value }, or sasl: oauth({ tokenUrl, clientId, clientSecret }) of tidemark/auth'
+    return [{ path: 'sasl.oauthBearerProvider', message: came(oauthBearerProvider), fix }]
+  }
   // A password pasted into the wrong field must not be shown.
   const message = `expected a mechanism that kafkajs knows, and it ${typeof mechanism === 'string' ? 'is another text' : came(mechanism)}`
   return [

@@ -78,6 +78,11 @@ export class Cluster {
     return identityText({ clusterId: this.#cache.clusterId ?? '', topicId: topicId ?? '' })
   }
 
+  /** Of the brokers that are up, each once. */
+  get racks(): readonly string[] {
+    return this.#cache.racks
+  }
+
   /** Whom to ask about a partition; `leader` is -1 while nobody knows. */
   leaderOf({ topic, partition }: TopicPartition): LeaderHint {
     return this.#cache.partition(topic, partition) ?? nobody

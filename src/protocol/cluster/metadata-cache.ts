@@ -25,6 +25,7 @@ const timesInARow = 3
  */
 export class MetadataCache {
   #brokers: readonly number[] = []
+  #racks: readonly string[] = []
   #controllerId = -1
   #clusterId: string | null = null
   readonly #topics = new Map<string, TopicMetadata>()
@@ -38,6 +39,11 @@ export class MetadataCache {
 
   get brokers(): readonly number[] {
     return this.#brokers
+  }
+
+  /** Of these brokers, each once. */
+  get racks(): readonly string[] {
+    return this.#racks
   }
 
   /** -1 while no broker told. */
@@ -107,7 +113,10 @@ export class MetadataCache {
   }
 
   take(answer: MetadataAnswer): void {
-    if (answer.brokers.length > 0) this.#brokers = answer.brokers.map((broker) => broker.nodeId)
+    if (answer.brokers.length > 0) {
+      this.#brokers = answer.brokers.map(({ nodeId }) => nodeId)
+      this.#racks = [...new Set(answer.brokers.flatMap(({ rack }) => rack ?? []))]
+    }
     this.#controllerId = answer.controllerId
     this.#clusterId = answer.clusterId ?? this.#clusterId
     for (const told of answer.topics) {

@@ -82,6 +82,7 @@ class ProtocolConsumer implements DriverConsumer {
   readonly #ends: EndOffsets
   readonly #heldUp: HeldUpReaders
   readonly #membership: Membership
+  readonly #settings: Pick<ConsumerSettings, 'rackId' | 'logger'>
   readonly #committer: OffsetCommitter
   readonly #outOfRange: OutOfRangePolicy
   readonly #topics: SourceTopics
@@ -93,6 +94,7 @@ class ProtocolConsumer implements DriverConsumer {
 
   constructor(connection: Connection, runtime: Runtime, settings: ConsumerSettings, listener: ConsumerListener) {
     this.#runtime = runtime
+    this.#settings = settings
     const gate = new ListenerGate(listener, (defect) => this.#defect(defect))
     this.#listener = gate
     this.#cluster = new Cluster(connection, runtime, settings)
@@ -139,6 +141,7 @@ class ProtocolConsumer implements DriverConsumer {
     this.#machine.to('starting')
     try {
       await this.#cluster.connect(deadline)
+      this.#tellOfRack()
       await this.#matching.start(deadline)
       if (this.#machine.is('starting')) {
         this.#topics.start()
@@ -149,6 +152,17 @@ class ProtocolConsumer implements DriverConsumer {
       await this.#end(this.#runtime.clock.now() + leaveGraceMs)
       throw failure
     }
+  }
+
+  /** Nothing else would show that a word is another one here than at the brokers. */
+  #tellOfRack(): void {
+    const { rackId, logger } = this.#settings
+    const { racks } = this.#cluster
+    if (rackId === undefined || racks.includes(rackId)) return
+    logger.warn(
+      { rackId, racks },
+      "no broker that is up is in the rack of this consumer, so it reads from the leaders; write rackId as the brokers' broker.rack has it",
+    )
   }
 
   commit(offsets: readonly OffsetToCommit[], deadline: number): Promise<readonly CommitOutcome[]> {

@@ -50,6 +50,7 @@ export class MatchingTopics implements KnownTopics {
   async start(deadline: number): Promise<void> {
     if (this.#context.settings.matching === undefined) return
     await this.look(deadline)
+    this.#tellOfIdle()
     void this.#watch() // never rejects
   }
 
@@ -66,6 +67,17 @@ export class MatchingTopics implements KnownTopics {
   close(): void {
     this.#closed.abort(new Error('the consumer was stopped'))
     this.#listeners.clear()
+  }
+
+  /** Most often it is written for a part of the name, as regular expressions are looked for elsewhere. */
+  #tellOfIdle(): void {
+    const { matching, logger, metadataMaxAgeMs } = this.#context.settings
+    const idle = (matching?.patterns ?? []).filter((pattern) => ![...this.#found].some((name) => pattern.test(name)))
+    if (idle.length === 0) return
+    logger.warn(
+      { patterns: idle.map(String), metadataMaxAgeMs },
+      'no topic matches a pattern, whose names must match as a whole: /orders.*/ for all that begin so; topics that are made later are found',
+    )
   }
 
   async #watch(): Promise<void> {

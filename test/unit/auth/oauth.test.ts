@@ -51,7 +51,7 @@ describe('oauth', () => {
     const sent = asked.map(({ authorization = '' }) => Buffer.from(authorization.slice(6), 'base64').toString())
     expect(sent).toEqual(['me+1:a:b/c%2', 'me%2B1:a%3Ab%2Fc%252'])
     expect(() => oauth({ ...options, headerUrlencode: false })).toThrow(/headerUrlencode: clientId has a colon/)
-    expect(() => oauth({ ...options, headerUrlencode: 'no' as never })).toThrow(/neither true nor false/)
+    expect(() => oauth({ ...options, headerUrlencode: 'no' as never })).toThrow(/headerUrlencode: is a string; write false/)
   })
 
   it('says why there is no token, and never the secret, the token or what else the server wrote', async () => {
@@ -60,8 +60,9 @@ describe('oauth', () => {
         { status: 401, body: { error: 'invalid_client', error_description: 's3cret is wrong' } },
         /status 401: invalid_client/,
       ],
-      [{ status: 200, body: { token: 's3cret' } }, /gave no token \(status 200\)/],
-      [{ status: 500, body: 's3cret' }, /status 500/],
+      [{ status: 200, body: { token: 's3cret' } }, /gave no token \(status 200\); check tokenUrl$/],
+      [{ status: 404, body: 's3cret' }, /status 404\); check tokenUrl$/],
+      [{ status: 500, body: 's3cret' }, /status 500\); check clientId, /],
       ['silence', /did not answer within 200 ms/],
     ]
     for (const [reply, expected] of replies) {
@@ -73,6 +74,13 @@ describe('oauth', () => {
       expect(String((failure as Error).message)).toMatch(expected)
       expect(JSON.stringify(failure) + String(failure)).not.toContain('s3cret')
     }
+  })
+
+  it('says what was in the way when nobody listens there', async () => {
+    const { options } = await tokenServer(() => 'silence')
+    for (const close of closes.splice(0)) close()
+    const failure = oauth(options).oauthBearerProvider()
+    await expect(failure).rejects.toThrow(/could not be asked \(ECONNREFUSED\); check tokenUrl/)
   })
 
   it('asks for the secret each time when it is a function', async () => {

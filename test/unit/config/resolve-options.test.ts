@@ -63,7 +63,7 @@ describe('resolveOptions', () => {
 
   it.each<[string, object, object]>([
     ['a missing option', { group: undefined }, { path: 'group', message: 'is missing', fix: 'write a string (consumer group)' }],
-    ['an empty text', { group: '' }, { path: 'group', message: 'is a string', fix: /at least 1 characters \(consumer group\)/ }],
+    ['an empty text', { group: '' }, { path: 'group', message: 'is empty', fix: /at least 1 characters \(consumer group\)/ }],
     ['a number out of range', { concurrency: 0 }, { path: 'concurrency', message: 'is 0', fix: /a number of at least 1 \(handlers at once\)/ }],
     ['a fraction', { concurrency: 1.5 }, { path: 'concurrency', message: 'is 1.5', fix: /an integer/ }],
     ['NaN', { lingerMs: NaN }, { path: 'lingerMs', message: 'is NaN', fix: /a number/ }],

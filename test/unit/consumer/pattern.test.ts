@@ -2,7 +2,7 @@ import { describe, expect, expectTypeOf, it } from 'vitest'
 import { bytes, ConfigError, defineTopic, json, string, type Topic } from 'tidemark'
 import { pattern } from 'tidemark/pattern'
 import { z } from 'zod'
-import { open, put, simulated, until } from './simulated.js'
+import { logged, open, put, simulated, until } from './simulated.js'
 
 const orders = pattern(/orders\..+/, { value: string() })
 
@@ -174,6 +174,35 @@ describe('a pattern of topics', () => {
     expect(topic.named('orders.a')).toMatchObject({ name: 'orders.a' })
     expect(topic.named('orders.a').keyOf({ id: 'k' })).toEqual(Buffer.from('k'))
   })
+
+  it('says at the start which of its expressions matches no topic, for names match as a whole', () =>
+    simulated(async (simulation) => {
+      simulation.cluster.createTopic('orders.a')
+      const { logger, loud } = logged()
+      const messaging = open(simulation.process('one'), { logger })
+      const topics = [...pattern(/^order/, { value: string() }), ...pattern(/orders.*/, { value: string() })]
+      const consumer = messaging.consumer({ group: null, topics, handle: () => undefined })
+      await consumer.start()
+      expect(JSON.stringify(loud())).toContain('no topic matches a pattern')
+      expect(JSON.stringify(loud())).toContain('(?:^order)')
+      expect(JSON.stringify(loud())).not.toContain('(?:orders')
+      await messaging.close()
+    }))
+
+  it('is met with what to write where it stands as something else: in a list of its own, bare, or as a topic to send to', () =>
+    simulated(async (simulation) => {
+      const messaging = open(simulation.process('one'))
+      const reading = (topics: unknown) => () =>
+        messaging.consumer({ group: 'g', topics: topics as typeof orders, handle: () => undefined })
+      expect(reading([orders])).toThrow(/topics\.0: is a list of 1; write it with three dots before it/)
+      expect(reading([/orders/])).toThrow(/topics\.0: is a regular expression; write \.\.\.pattern\(/)
+      expect(reading(/orders/)).toThrow(/topics: is a regular expression; write a list .* or pattern\(…\)/)
+      expect(reading('orders')).toThrow(/topics: is a string; write a list/)
+      const producer = messaging.producer()
+      await expect(producer.send(orders[0], 'x')).rejects.toThrow(/the pattern .* is not a topic to send to; .* named/)
+      await expect(producer.send(orders as never, 'x')).rejects.toThrow(/a list is not a topic/)
+      await messaging.close()
+    }))
 
   it('is refused where it cannot be: with delay topics, to ensure, and what is no expression', async () => {
     await simulated(async (simulation) => {

@@ -39,11 +39,23 @@ describe('an option of another client', () => {
     ['maxBytesPerPartition', /^write fetch: \{ partitionMaxBytes \}$/],
     ['readUncommitted', /^write isolation:/],
     ['partitionAssigners', /^write assignors$/],
+    ['partition.assignment.strategy', /^write assignors$/],
+    ['group.remote.assignor', /^write remoteAssignor$/],
+    ['client.rack', /^write rackId$/],
     ['transactionalId', /^write groupInstanceId: /],
     ['transaction.timeout.ms', /^write transaction: \{ timeoutMs \}$/],
     ['exactlyOnce', /profile: 'transactional'/],
   ])('%s of a consumer is met with what to write here', (option, fix) => {
     expect(consumerFix(option)).toMatch(fix)
+  })
+
+  it('those of consumers and of connections are sent where they go when createMessaging is given them', () => {
+    const fix = (option: string) => fixOf(option, () => resolveMessagingOptions({ [option]: 'a' } as never))
+    for (const option of ['groupInstanceId', 'rackId', 'assignors', 'group']) {
+      expect(fix(option)).toBe(`take it out, and write messaging.consumer({ ${option}, … })`)
+    }
+    expect(fix('client.rack')).toContain('messaging.consumer({ rackId, … })')
+    for (const option of ['sasl', 'ssl']) expect(fix(option)).toBe('write driver: kafkajs({ brokers, ssl, sasl })')
   })
 
   it('brokers of createMessaging are met with the driver that takes them', () => {

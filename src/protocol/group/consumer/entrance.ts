@@ -27,7 +27,7 @@ interface EntranceParts {
 const predecessorMs = 75_000
 
 const waitsForPredecessor =
-  'the last process with this instance id went without leaving; the broker keeps its partitions until its session is over (group.consumer.session.timeout.ms, 45 s unless set), and we take them over then'
+  'the group still has a member with this instance id: its process went without leaving, or runs; the broker keeps its partitions until its session is over (group.consumer.session.timeout.ms, 45 s unless set), and we take them over then'
 
 /**
  * The way into the group. Of the joins that it sends, any that got no answer may have been carried out; with an instance id

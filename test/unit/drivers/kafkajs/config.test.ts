@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { oauth } from '../../../../src/auth/oauth.js'
 import { ConfigError } from '../../../../src/errors.js'
 import { kafkajs } from '../../../../src/drivers/kafkajs/driver.js'
 
@@ -18,6 +19,8 @@ function refusal(config: unknown, options?: unknown): string {
 const brokers = ['localhost:9092']
 const password = 'hunter2'
 
+const tokens = oauth({ tokenUrl: 'https://login.test/token', clientId: 'a', clientSecret: password })
+
 describe('kafkajs(config)', () => {
   it.each([undefined, null, 'localhost:9092', brokers])('says what it takes when given %j', (config) => {
     expect(refusal(config)).toMatch(/^kafkajs\(config\): .*\n {2}options: is .*; write an object with any of brokers/)
@@ -35,6 +38,14 @@ describe('kafkajs(config)', () => {
     [{ brokers, clientid: 'x' }, 'clientid: is not an option; did you mean clientId'],
     [{ brokers, sasl: { mechanism: 'plain', username: 'a' } }, 'sasl.password: is missing; write it as text'],
     [{ brokers, sasl: { mechanism: 'plain', username: '', password } }, 'sasl.username: is empty'],
+    [{ brokers, sasl: () => undefined }, 'sasl: is a function; write .* or what oauth'],
+    [
+      { brokers, sasl: { mechanism: 'OAUTHBEARER' } },
+      'sasl.oauthBearerProvider: is missing; write a function .* oauth',
+    ],
+    [{ brokers, sasl: { mechanism: 'oauthbearer', oauthBearerProvider: tokens } }, 'oauthBearerProvider: is an object'],
+    [{ brokers, sasl: { mechanism: 'aws', accessKeyId: 'a' } }, 'sasl.authorizationIdentity: is missing'],
+    [{ brokers, ssl: Promise.resolve({}) }, 'ssl: is a promise; write .* or a function that gives them'],
   ])('tells what is wrong with %j', (config, what) => {
     expect(refusal(config)).toMatch(new RegExp(what))
   })
@@ -68,6 +79,9 @@ describe('kafkajs(config)', () => {
     )
     expect(refusal({ brokers: () => brokers, sasl: null, ssl: undefined })).toBe('accepted')
     expect(refusal({ brokers, ssl: () => ({ ca: 'x' }) })).toBe('accepted')
+    expect(refusal({ brokers, sasl: tokens })).toBe('accepted')
+    const aws = { mechanism: 'aws', authorizationIdentity: 'a', accessKeyId: 'b', secretAccessKey: 'c' }
+    expect(refusal({ brokers, sasl: aws })).toBe('accepted')
     expect(refusal({ brokers, sasl: { mechanism: 'own', authenticationProvider: () => undefined } })).toBe('accepted')
   })
 

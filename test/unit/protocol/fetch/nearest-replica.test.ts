@@ -6,6 +6,7 @@ import type { FetchAnswer, FetchedPartition, FetchRequest } from '../../../../sr
 import { createMemoryCluster, type MemoryCluster } from '../../../../src/drivers/memory/memory-cluster.js'
 import type { MemoryClusterOptions } from '../../../../src/drivers/memory/memory-options.js'
 import { seededRandom } from '../../../../src/runtime/random.js'
+import { silentLogger } from '../../../../src/telemetry/logger.js'
 import { virtualClock, type VirtualClock } from '../../../../src/testing/time/virtual-clock.js'
 import { ConsumerHarness } from '../consume/consumer-harness.js'
 import { produceBatch, produceRequest, records } from '../../drivers/memory/fixture.js'
@@ -125,6 +126,15 @@ describe('fetching from the nearest replica', () => {
     await clock.advance(1_000)
     expectAll(harness)
     expect(askedSince(0)).toEqual([0])
+  })
+
+  it('says at the start that no broker is in its rack, and which racks there are', async () => {
+    const told: object[] = []
+    const logger = { ...silentLogger, warn: (fields: object) => void told.push(fields) }
+    await reading({ logger })
+    expect(told).toEqual([])
+    await reading({ logger, rackId: 'elsewhere' })
+    expect(told).toEqual([{ rackId: 'elsewhere', racks: ['a', 'b', 'c'] }])
   })
 
   it('asks the leader again when metadata count as fresh no longer', async () => {
