@@ -3,7 +3,7 @@ import { delay, until } from '../test/support/waiting.js'
 import { sourceLibrary } from './library.js'
 import { median } from './measure.js'
 import { BenchMember, compileMember, hasLibrdkafka, nowMs, type RebalanceTask } from './rebalance-crew.js'
-import { lanesOf, rows, type Row } from './rebalance-rows.js'
+import { rows, waitsForSession, type Row } from './rebalance-rows.js'
 
 const runs = Number(process.env['BENCH_ROUNDS'] ?? 5)
 const partitions = 6
@@ -51,7 +51,8 @@ export async function runRebalance(): Promise<void> {
           only.some((part) => `${row.name}: ${client.name};`.includes(part)) &&
           !(row.isStatic === true && (client.client === 'kafkajs' || client.groupProtocol === 'consumer')),
       )
-      const found = await measureAll(wanted, lanesOf(row), (client) => measureOne(cluster, program.file, client, row))
+      const measure: Measure = (client, notBefore) => measureOne(cluster, program.file, client, row, notBefore)
+      const found = await measureAll(wanted, waitsForSession(row), measure)
       for (const [client, all] of found) {
         process.stdout.write(
           `  ${row.name.padEnd(46)} ${client.name.padEnd(23)} ` +
@@ -64,20 +65,32 @@ export async function runRebalance(): Promise<void> {
   }
 }
 
-/** Every client in every round, in turn, so many side by side. */
+/** A group of one client is measured; nothing happens to it before this time. */
+type Measure = (client: Client, notBefore: number) => Promise<Standstill>
+
+/**
+ * Every client in every round, in turn: two groups side by side where it is quick, and one of each client where a session is
+ * waited for. There what happens is spread in time, so that no process starts while another one does.
+ */
 async function measureAll(
   wanted: readonly Client[],
-  lanes: number,
-  measure: (client: Client) => Promise<Standstill>,
+  isLong: boolean,
+  measure: Measure,
 ): Promise<ReadonlyMap<Client, readonly Standstill[]>> {
   const found = new Map<Client, Standstill[]>(wanted.map((client) => [client, []]))
+  const turn = async (client: Client, notBefore = 0) => void found.get(client)!.push(await measure(client, notBefore))
+  if (isLong) {
+    for (let round = 0; round < runs; round += 1) {
+      const allReady = nowMs() + 12_000
+      await Promise.all(wanted.map((client, at) => turn(client, allReady + at * 3_000)))
+    }
+    return found
+  }
   const turns = Array.from({ length: runs }, () => wanted).flat()
   const lane = async () => {
-    for (let client = turns.shift(); client !== undefined; client = turns.shift()) {
-      found.get(client)!.push(await measure(client))
-    }
+    for (let client = turns.shift(); client !== undefined; client = turns.shift()) await turn(client)
   }
-  await Promise.all(Array.from({ length: lanes }, lane))
+  await Promise.all([lane(), lane()])
   return found
 }
 
@@ -95,6 +108,7 @@ async function measureOne(
   program: string,
   { client, assignors, groupProtocol }: Client,
   { happens, settlesWithinMs, isStatic = false }: Row,
+  notBefore: number,
 ): Promise<Standstill> {
   groups += 1
   const topic = `rebalance-${groups}`
@@ -113,7 +127,7 @@ async function measureOne(
     const members = Array.from({ length: 3 }, (_, at) => join(isStatic ? `${topic}-i${at}` : null))
     const isShared = () => members.every((member) => member.holds(nowMs() - 1_000).size === partitions / members.length)
     await until('three members share the partitions', isShared, { timeoutMs: 90_000 })
-    await delay(2_000)
+    await delay(Math.max(2_000, notBefore - nowMs()))
 
     const steps: Step[] = []
     const from = nowMs()
