@@ -51,7 +51,9 @@ describe('oauth', () => {
     const sent = asked.map(({ authorization = '' }) => Buffer.from(authorization.slice(6), 'base64').toString())
     expect(sent).toEqual(['me+1:a:b/c%2', 'me%2B1:a%3Ab%2Fc%252'])
     expect(() => oauth({ ...options, headerUrlencode: false })).toThrow(/headerUrlencode: clientId has a colon/)
-    expect(() => oauth({ ...options, headerUrlencode: 'no' as never })).toThrow(/headerUrlencode: is a string; write false/)
+    expect(() => oauth({ ...options, headerUrlencode: 'no' as never })).toThrow(
+      /headerUrlencode: is a string; write false/,
+    )
   })
 
   it('says why there is no token, and never the secret, the token or what else the server wrote', async () => {
