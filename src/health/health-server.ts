@@ -151,7 +151,7 @@ async function answer(
     }
     if (path === '/metrics' && options.metrics !== undefined) return await writeMetrics(response, options, clock)
     if (path === '/facts' && options.token !== undefined) {
-      if (!hasToken(request, options.token)) {
+      if (!hasToken(request.headers.authorization, options.token)) {
         response.setHeader('www-authenticate', 'Bearer')
         return write(response, 401, 'needs the token: Authorization: Bearer …')
       }

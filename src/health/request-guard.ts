@@ -24,15 +24,16 @@ export function refusalOf(request: IncomingMessage, hosts: readonly string[]): R
   return hasBody ? { status: 413, text: 'a request without a body' } : null
 }
 
-function isKnownHost(header: string, hosts: readonly string[]): boolean {
+/** Numbers, `localhost`, and the names of `hosts`. */
+export function isKnownHost(header: string, hosts: readonly string[]): boolean {
   const name = header.replace(/:\d*$/, '').toLowerCase()
   const bare = name.startsWith('[') && name.endsWith(']') ? name.slice(1, -1) : name
   return isIP(bare) !== 0 || name === 'localhost' || hosts.some((host) => host.toLowerCase() === name)
 }
 
-/** Takes as long whatever was given. */
-export function hasToken({ headers }: IncomingMessage, token: string): boolean {
-  const given = /^Bearer (.+)$/i.exec(headers.authorization ?? '')?.[1] ?? ''
+/** Of a header `Authorization`. Takes as long whatever was given. */
+export function hasToken(authorization: string | undefined, token: string): boolean {
+  const given = /^Bearer (.+)$/i.exec(authorization ?? '')?.[1] ?? ''
   return timingSafeEqual(digest(given), digest(token))
 }
 

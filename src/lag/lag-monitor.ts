@@ -2,13 +2,12 @@ import { ConfigError } from '../errors.js'
 import { came } from '../input/came.js'
 import { optionIssues, optionProblem, timeLimit, wholeNumber, withMethods, type Rules } from '../input/option-rules.js'
 import { isRecord, isText } from '../input/shapes.js'
-import { partitionKey } from '../message/topic-partition.js'
 import type { Messaging } from '../messaging.js'
 import { tellListener } from '../telemetry/guard.js'
-import { EndHistory } from './end-history.js'
-import { lookAtGroups, type SeenGroup, type SeenPartition, type WatchedGroup } from './lag-look.js'
-import { groupLag, type GroupLag, type WatchedPartition } from './lag-report.js'
-import { trendOf, type LagSample, type LagTrend } from './trend.js'
+import { lookAtGroups, type WatchedGroup } from './lag-look.js'
+import type { GroupLag } from './lag-report.js'
+import { LagWindows } from './lag-windows.js'
+import type { LagTrend } from './trend.js'
 
 /** Options of `look`. */
 export interface LagLookOptions {
@@ -69,9 +68,7 @@ const lookRules: Rules<LagLookOptions> = { timeoutMs: timeLimit }
 export class LagMonitor {
   readonly #messaging: Messaging
   readonly #options: LagMonitorOptions
-  /** The last looks at each partition, by group. */
-  readonly #windows = new Map<string, Map<string, LagSample[]>>()
-  #histories = new Map<string, EndHistory>()
+  readonly #windows: LagWindows
   readonly #behind = new Set<string>()
   #looking: Promise<readonly GroupLag[]> | null = null
 
@@ -79,6 +76,7 @@ export class LagMonitor {
   constructor(messaging: Messaging, options: LagMonitorOptions) {
     this.#messaging = messaging
     this.#options = options
+    this.#windows = new LagWindows(options.windowSize ?? 10)
   }
 
   /**
@@ -97,11 +95,7 @@ export class LagMonitor {
     const { admin, clock } = this.#messaging
     const deadline = clock.now() + timeoutMs
     const groups = await lookAtGroups(admin, this.#options.groups, () => Math.max(0, deadline - clock.now()))
-    const at = clock.now()
-    this.#noteEnds(groups, at)
-    const reports = groups.map((seen) =>
-      groupLag(seen.group, clock.wallTime(), this.#noteCommits(seen, at), seen.unseen),
-    )
+    const reports = this.#windows.add(groups, clock.now(), clock.wallTime())
     for (const report of reports) this.#measure(report)
     // The listener may look again, or throw: it is called when all is noted.
     for (const change of reports.flatMap((report) => this.#judge(report))) change()
@@ -118,42 +112,6 @@ export class LagMonitor {
     else metrics.gauge('tidemark_group_lag_seconds', labels, lagMs / 1_000)
   }
 
-  /** Of partitions that could not be seen what is known is kept. */
-  #noteEnds(groups: readonly SeenGroup[], at: number): void {
-    const before = this.#histories
-    const seen = new Map<string, EndHistory>()
-    for (const { partitions } of groups) {
-      for (const { topic, partition, end } of partitions) {
-        const key = partitionKey(topic, partition)
-        if (seen.has(key)) continue
-        const history = before.get(key) ?? new EndHistory()
-        history.note(at, end)
-        seen.set(key, history)
-      }
-    }
-    const sawAll = groups.every(({ unseen }) => unseen.length === 0)
-    this.#histories = sawAll ? seen : new Map([...before, ...seen])
-  }
-
-  #noteCommits({ group, partitions, unseen }: SeenGroup, at: number): readonly WatchedPartition[] {
-    const { windowSize = 10 } = this.#options
-    const before = this.#windows.get(group)
-    const windows = new Map(unseen.length === 0 ? [] : before)
-    this.#windows.set(group, windows)
-    return partitions.map((seen) => {
-      const key = partitionKey(seen.topic, seen.partition)
-      const { committed, start, end } = seen
-      const lag = lagOf(seen)
-      const window = before?.get(key) ?? []
-      window.push({ at, committed, lag })
-      if (window.length > windowSize) window.shift()
-      windows.set(key, window)
-      const isPlaced = committed !== null && committed <= end
-      const age = isPlaced ? (this.#histories.get(key)?.ageOf(Math.max(committed, start), at) ?? null) : null
-      return { ...seen, lag, lagMs: lag === 0 ? 0 : age, trend: trendOf(window, end, windowSize), window }
-    })
-  }
-
   /** Notes what became of the group; what is to be told, if it changed. */
   #judge(report: GroupLag): readonly (() => void)[] {
     const { threshold = 100_000, clearAt = threshold * 0.8, onLag } = this.#options
@@ -167,11 +125,6 @@ export class LagMonitor {
     const state = isBehind ? 'behind' : 'caught-up'
     return [() => tellListener('onLag', () => onLag(report, state), this.#messaging.telemetry)]
   }
-}
-
-/** All that the log holds, where the group has not committed in this log. */
-function lagOf({ committed, start, end }: SeenPartition): number {
-  return committed === null || committed > end ? end - start : end - committed
 }
 
 /** @throws ConfigError with every problem of the options */

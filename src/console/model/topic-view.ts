@@ -1,0 +1,69 @@
+import type { Finding } from '../../doctor/rules.js'
+import { byGravity, countText, type Level, type Verdict } from './verdict.js'
+
+/** What the doctor has found of one topic, or of the brokers. */
+export interface SubjectView {
+  readonly subject: string
+  readonly verdict: Verdict
+  readonly findings: readonly Finding[]
+}
+
+export interface TopicsView {
+  readonly profile: string
+  readonly verdict: Verdict
+  readonly at: number
+  /** The worst first. */
+  readonly subjects: readonly SubjectView[]
+  readonly unseen: readonly { readonly what: string; readonly why: string }[]
+}
+
+export interface Diagnosis {
+  readonly profile: string
+  readonly topics: readonly string[]
+  readonly findings: readonly Finding[]
+  readonly unseen: readonly { readonly what: string; readonly why: string }[]
+}
+
+export function topicsView({ profile, topics, findings, unseen }: Diagnosis, at: number): TopicsView {
+  const names = [...new Set([...topics, ...findings.map(({ subject }) => subject)])]
+  const subjects = names
+    .map((subject) =>
+      subjectView(
+        subject,
+        findings.filter((finding) => finding.subject === subject),
+      ),
+    )
+    .sort((one, other) => byGravity(one, other) || (one.subject < other.subject ? -1 : 1))
+  const broken = subjects.filter(({ verdict }) => verdict.level === 'act').length
+  const warned = subjects.filter(({ verdict }) => verdict.level === 'watch').length
+  return { profile, at, subjects, unseen, verdict: wholeVerdict(profile, topics.length, broken, warned, unseen.length) }
+}
+
+function subjectView(subject: string, findings: readonly Finding[]): SubjectView {
+  const [worst] = [...findings].sort((one, other) =>
+    one.severity === other.severity ? 0 : one.severity === 'error' ? -1 : 1,
+  )
+  if (worst === undefined) return { subject, findings, verdict: { level: 'ok', text: 'nothing found', action: null } }
+  const level: Level = worst.severity === 'error' ? 'act' : 'watch'
+  return { subject, findings, verdict: { level, text: worst.reason, action: worst.fix } }
+}
+
+function wholeVerdict(profile: string, topics: number, broken: number, warned: number, unseen: number): Verdict {
+  const of = countText(topics, 'topic')
+  if (broken > 0) {
+    const text = `${countText(broken, 'subject')} of ${of} and their brokers cannot keep the promise of profile ${profile}.`
+    return { level: 'act', text, action: null }
+  }
+  if (warned > 0) {
+    const text = `Profile ${profile} is kept on ${of}; ${countText(warned, 'subject')} will break it when something goes wrong.`
+    return { level: 'watch', text, action: null }
+  }
+  if (unseen > 0) {
+    return {
+      level: 'unjudged',
+      text: `Nothing found; ${countText(unseen, 'thing')} could not be looked at.`,
+      action: null,
+    }
+  }
+  return { level: 'ok', text: `${of} keep${topics === 1 ? 's' : ''} what profile ${profile} promises.`, action: null }
+}

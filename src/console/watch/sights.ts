@@ -1,0 +1,75 @@
+import type { GroupLag } from '../../lag/lag-report.js'
+import { partitionKey } from '../../message/topic-partition.js'
+import { memberName } from '../model/group-views.js'
+import type { GroupSight, MemberSight, PartitionSight } from '../model/sight.js'
+import type { Histories } from './histories.js'
+import type { KnownMember, ProcessAnswer } from './process-facts.js'
+import type { Stand } from './standstills.js'
+import type { Structure } from './structure.js'
+
+export interface Looked {
+  readonly structure: Structure
+  readonly lags: readonly GroupLag[]
+  /** Why a group could not be looked at, by name. */
+  readonly unseen: ReadonlyMap<string, string>
+  readonly stands: ReadonlyMap<string, ReadonlyMap<string, Stand>>
+  readonly answers: readonly ProcessAnswer[]
+  readonly histories: Histories
+}
+
+/** Puts together what brokers, members and former looks tell of each group. */
+export function groupSights(looked: Looked): readonly GroupSight[] {
+  const lags = new Map(looked.lags.map((lag) => [lag.group, lag]))
+  const known = looked.answers.flatMap(({ members }) => members)
+  return [...looked.structure.groups].map(([group, description]) => {
+    const ours = known.filter((member) => member.group === group)
+    const facts = new Map(ours.flatMap((member) => [...member.partitions]))
+    const members = (description?.members ?? []).map(
+      ({ memberId, groupInstanceId, clientId, clientHost, partitions }) => ({
+        ...{ memberId, groupInstanceId, clientId, clientHost },
+        partitions: partitions.length,
+        facts: factsOf(ours.find((member) => member.memberId === memberId)),
+      }),
+    )
+    const owners = ownersOf(description?.members ?? [], members)
+    const lag = lags.get(group) ?? null
+    return {
+      group,
+      description,
+      members,
+      lag,
+      unseenWhy: looked.unseen.get(group) ?? null,
+      partitions: (lag?.partitions ?? []).map((one): PartitionSight => {
+        const key = partitionKey(one.topic, one.partition)
+        const stand = looked.stands.get(group)?.get(key)
+        return {
+          ...one,
+          standsSince: stand?.since ?? null,
+          stoodBefore: stand?.stoodBefore ?? false,
+          owner: owners.get(key) ?? null,
+          facts: facts.get(key) ?? null,
+          lags: looked.histories.lagsOf(group, key),
+        }
+      }),
+      history: looked.histories.samplesOf(group),
+    }
+  })
+}
+
+function factsOf(known: KnownMember | undefined): MemberSight['facts'] {
+  if (known === undefined) return null
+  const { inFlight, running, oldestHandlerStartedAt } = known
+  return { inFlight, running, oldestHandlerStartedAt }
+}
+
+function ownersOf(
+  described: readonly { readonly partitions: readonly { readonly topic: string; readonly partition: number }[] }[],
+  members: readonly MemberSight[],
+): ReadonlyMap<string, string> {
+  const owned = described.flatMap(({ partitions }, index) =>
+    partitions.map(({ topic, partition }) => {
+      return [partitionKey(topic, partition), memberName(members[index] as MemberSight)] as const
+    }),
+  )
+  return new Map(owned)
+}

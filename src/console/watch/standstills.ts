@@ -1,0 +1,43 @@
+import type { GroupLag } from '../../lag/lag-report.js'
+import { partitionKey } from '../../message/topic-partition.js'
+
+export interface Stand {
+  readonly committed: number | null
+  /** Wall time of the look that saw it stand first. */
+  readonly since: number
+  /** It stood already when its group was first looked at. */
+  readonly stoodBefore: boolean
+}
+
+/**
+ * Since when partitions with lag have not moved, as looks from outside tell it:
+ *
+ * | a look finds | the partition |
+ * |--------------|---------------|
+ * | no lag | moves |
+ * | lag, and another commit than before, or none before | stands since this look |
+ * | lag, and the same commit | stands since the look that saw it first |
+ *
+ * At the first look at a group nobody knows for how long a partition has stood: for at least so long.
+ */
+export class Standstills {
+  #stands = new Map<string, ReadonlyMap<string, Stand>>()
+
+  note({ group, at, partitions }: Pick<GroupLag, 'group' | 'at' | 'partitions'>): ReadonlyMap<string, Stand> {
+    const before = this.#stands.get(group)
+    const stands = new Map<string, Stand>()
+    for (const { topic, partition, committed, lag } of partitions) {
+      if (lag === 0) continue
+      const key = partitionKey(topic, partition)
+      const known = before?.get(key)
+      const isSame = known !== undefined && known.committed === committed
+      stands.set(key, isSame ? known : { committed, since: at, stoodBefore: before === undefined })
+    }
+    this.#stands.set(group, stands)
+    return stands
+  }
+
+  keepOnly(groups: readonly string[]): void {
+    this.#stands = new Map([...this.#stands].filter(([group]) => groups.includes(group)))
+  }
+}
