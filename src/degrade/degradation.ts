@@ -14,6 +14,7 @@ import { tellListener } from '../telemetry/guard.js'
 import { defineTopic } from '../topic/define-topic.js'
 import { ownHeaders } from '../topic/own-headers.js'
 import type { Topic } from '../topic/topic.js'
+import { AsideTries } from './aside-tries.js'
 import { requireDegradation, type DegradationOptions } from './degradation-options.js'
 import type { Level } from './ladder.js'
 import { LevelInForce } from './level-in-force.js'
@@ -39,13 +40,8 @@ export const degradeHeader = {
   level: 'td-degrade-level',
 } as const
 
-/** What fails sooner costs nothing worth to be saved. */
-const slowMs = 500
-
 /** What is kept may wait behind it. */
 const storeMs = 10_000
-
-const restMs = 10_000
 
 type Aside = Exclude<Verdict, 'handle'>
 
@@ -59,7 +55,7 @@ type Aside = Exclude<Verdict, 'handle'>
  * | at level 0, kept, or as its level says     | handled |
  * | to be put aside, and stored there          | done, and counted |
  * | to be put aside, and that fails            | handled: in doubt it may be in both places |
- * | the same within 10 s after that was slow   | handled at once: else each would wait for it |
+ * | the same after that was slow               | handled at once, but for one in 10 s: else each would wait for it |
  * | the time of its attempt ended meanwhile    | failed, as any: another attempt decides anew |
  *
  * @example
@@ -77,8 +73,7 @@ export class Degradation<Value = unknown> {
   readonly #topics: Readonly<Record<Aside, Topic<Buffer | null>>>
   readonly #labels: { readonly topic: string }
   readonly #counts = { shed: 0, divert: 0, refused: 0 }
-  /** By `clock.now()`. */
-  readonly #restsUntil = { shed: 0, divert: 0 }
+  readonly #tries: Readonly<Record<Aside, AsideTries>>
   /** Each kind of failure is told loudly once: it comes with every record. */
   readonly #toldOf = new Set<string>()
   /** What was told last. */
@@ -90,6 +85,7 @@ export class Degradation<Value = unknown> {
     this.#messaging = messaging
     this.#options = options
     this.#inForce = new LevelInForce(messaging.clock)
+    this.#tries = { shed: new AsideTries(messaging.clock), divert: new AsideTries(messaging.clock) }
     const { shedTo, divertTo = shedTo } = options
     this.#labels = { topic: shedTo }
     this.#topics = { shed: asideTopic(shedTo), divert: asideTopic(divertTo) }
@@ -148,7 +144,9 @@ export class Degradation<Value = unknown> {
     const { keep, priorityOf, levels = defaultRules } = this.#options
     if (this.#asked('keep', () => keep(message)) !== false) return 'handle'
     const priority = priorityOf === undefined ? 1 : this.#asked('priorityOf', () => priorityOf(message))
-    return typeof priority === 'number' ? verdictOf(level, levels, priority, message.key) : 'handle'
+    return typeof priority === 'number' && !Number.isNaN(priority)
+      ? verdictOf(level, levels, priority, message.key)
+      : 'handle'
   }
 
   /** `undefined`: it said nothing, since it threw or wants to be waited for. */
@@ -183,18 +181,17 @@ export class Degradation<Value = unknown> {
     level: Level,
     handle: Handler<Given>,
   ): Promise<void> {
-    const { clock } = this.#messaging
     const topic = this.#topics[verdict]
-    const startedAt = clock.now()
-    if (startedAt < this.#restsUntil[verdict]) {
+    const tried = this.#tries[verdict].begin()
+    if (tried === null) {
       this.#count(message, 'refused')
       return handle(message, context)
     }
     try {
       await this.#store(topic, message, context, verdict, level)
+      tried.ended('stored')
     } catch (error) {
-      const failedAt = clock.now()
-      if (failedAt - startedAt >= slowMs) this.#restsUntil[verdict] = failedAt + restMs
+      tried.ended('failed')
       if (context.signal.aborted) throw error
       this.#count(message, 'refused')
       const { logger } = this.#messaging.telemetry
@@ -227,7 +224,10 @@ export class Degradation<Value = unknown> {
       textHeader(degradeHeader.outcome, verdict),
       textHeader(degradeHeader.level, String(level)),
     ]
-    await context.send(topic, record.value, { key: record.key, headers, timeoutMs: storeMs })
+    // Half of the attempt is left to handle what cannot be stored.
+    const leftMs = Math.ceil((context.deadline - this.#messaging.clock.wallTime()) / 2)
+    const timeoutMs = Math.max(0, Math.min(storeMs, leftMs))
+    await context.send(topic, record.value, { key: record.key, headers, timeoutMs })
   }
 
   /** The level is what the clock says; this only tells that it ended. */

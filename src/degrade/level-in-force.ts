@@ -33,7 +33,7 @@ export class LevelInForce {
   }
 
   /**
-   * @param ageMs how long ago it was set; what clocks disagree on may shorten a level and never makes it longer
+   * @param ageMs how long ago it was set; clocks that disagree may shorten it, and never make it last beyond `lastsMs` from now
    * @returns whether it is in force now
    */
   take(notice: LevelNotice, ageMs = 0): boolean {

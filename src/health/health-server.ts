@@ -5,6 +5,7 @@ import { optionIssues, timeLimit, wholeNumber, type Rules } from '../input/optio
 import type { Messaging } from '../messaging.js'
 import type { Clock } from '../runtime/clock.js'
 import { withinDeadline } from '../runtime/within-deadline.js'
+import { boundConnections } from './connections.js'
 import { requireMessaging, watchHealth, type HealthWatch } from './health-watch.js'
 import type { Health } from './judge.js'
 import { hasToken, refusalOf } from './request-guard.js'
@@ -41,19 +42,29 @@ const rules: Rules<HealthServerOptions> = {
   messaging: { expected: 'what createMessaging returned', accepts: () => true },
   port: wholeNumber(0, 65_535),
   host: { expected: "an address to listen on, as '127.0.0.1'", accepts: isText },
-  hosts: { expected: 'a list of names', accepts: (value) => Array.isArray(value) && value.every(isText) },
+  hosts: {
+    expected: "a list of names without a port, as 'billing.internal'",
+    accepts: (value) =>
+      Array.isArray(value) && value.every((name) => isText(name) && /^[^\s:/]+$/.test(name as string)),
+  },
   token: {
-    expected: 'a text of at least 16 characters',
-    accepts: (value) => typeof value === 'string' && value.length >= 16,
+    // Others would be refused, or changed on their way.
+    expected: 'a text of at least 16 characters, of ASCII and without a space at its ends',
+    accepts: (value) => typeof value === 'string' && /^[\x21-\x7e][\x20-\x7e]{14,}[\x21-\x7e]$/.test(value),
   },
   metrics: { expected: 'a function that returns text', accepts: (value) => typeof value === 'function' },
-  metricsType: { expected: 'a content type', accepts: (value) => isText(value) && !/[\r\n]/.test(value as string) },
+  metricsType: {
+    expected: 'a content type, of ASCII',
+    accepts: (value) => typeof value === 'string' && /^[\x20-\x7e]+$/.test(value),
+  },
 }
 
 const closeRules: Rules<{ timeoutMs?: number | undefined }> = { timeoutMs: timeLimit }
 
 const headerBytes = 8_192
 const requestMs = 5_000
+/** How often connections are looked at whose time is over. */
+const checkMs = 1_000
 const mostConnections = 64
 
 /**
@@ -84,11 +95,18 @@ export async function healthServer(options: HealthServerOptions): Promise<Health
   }
   const watch = watchHealth(options.messaging)
   const clock = options.messaging.clock
+  const limits = {
+    maxHeaderSize: headerBytes,
+    headersTimeout: requestMs,
+    requestTimeout: requestMs,
+    keepAliveTimeout: requestMs,
+    connectionsCheckingInterval: checkMs,
+  }
   const server = createServer(
-    { maxHeaderSize: headerBytes, headersTimeout: requestMs, requestTimeout: requestMs, keepAliveTimeout: requestMs },
+    limits,
     (request, response) => void answer(request, response, options, watch, clock), // never rejects
   )
-  server.maxConnections = mostConnections
+  boundConnections(server, mostConnections)
   server.on('connection', (socket) => socket.unref())
   try {
     await listening(server, options)
@@ -97,6 +115,8 @@ export async function healthServer(options: HealthServerOptions): Promise<Health
     throw cause
   }
   server.unref()
+  // A connection that cannot be taken, as for want of file descriptors, is no end of the process.
+  server.on('error', () => undefined)
   let closing: Promise<void> | null = null
   const close: HealthServer['close'] = ({ timeoutMs = 1_000 } = {}) => {
     const closeIssues = optionIssues({ timeoutMs }, closeRules)
@@ -141,27 +161,27 @@ async function answer(
   if (refusal !== null) {
     // What is left of the request is not read.
     response.setHeader('connection', 'close')
-    return write(response, refusal.status, refusal.text)
+    return write(response, clock, refusal.status, refusal.text)
   }
   const path = (request.url ?? '').split('?', 1)[0]
   try {
-    if (path === '/live') return writeHealth(response, watch.health(), ({ status }) => status !== 'not-live')
+    if (path === '/live') return writeHealth(response, clock, watch.health(), ({ status }) => status !== 'not-live')
     if (path === '/ready') {
-      return writeHealth(response, watch.health(), ({ status }) => status === 'healthy' || status === 'degraded')
+      return writeHealth(response, clock, watch.health(), ({ status }) => status === 'healthy' || status === 'degraded')
     }
     if (path === '/metrics' && options.metrics !== undefined) return await writeMetrics(response, options, clock)
     if (path === '/facts' && options.token !== undefined) {
       if (!hasToken(request.headers.authorization, options.token)) {
         response.setHeader('www-authenticate', 'Bearer')
-        return write(response, 401, 'needs the token: Authorization: Bearer …')
+        return write(response, clock, 401, 'needs the token: Authorization: Bearer …')
       }
       const told = { health: watch.health(), facts: options.messaging.facts() }
-      return write(response, 200, JSON.stringify(told), 'application/json')
+      return write(response, clock, 200, JSON.stringify(told), 'application/json')
     }
-    write(response, 404, 'there are /live, /ready, and /metrics and /facts where they are set up')
+    write(response, clock, 404, 'there are /live, /ready, and /metrics and /facts where they are set up')
   } catch {
     // What foreign code throws may show what it should not.
-    write(response, 500, 'it failed; look at the function that was given as metrics')
+    write(response, clock, 500, 'it failed; look at the function that was given as metrics')
   }
 }
 
@@ -173,17 +193,32 @@ async function writeMetrics(response: ServerResponse, options: HealthServerOptio
     deadline: clock.now() + requestMs,
     onLate: () => null,
   })
-  if (text === null) return write(response, 503, 'the metrics were not there in time')
-  write(response, 200, text, metricsType)
+  if (text === null) return write(response, clock, 503, 'the metrics were not there in time')
+  write(response, clock, 200, text, metricsType)
 }
 
-function writeHealth(response: ServerResponse, health: Health, isWell: (health: Health) => boolean): void {
+function writeHealth(
+  response: ServerResponse,
+  clock: Clock,
+  health: Health,
+  isWell: (health: Health) => boolean,
+): void {
   const told = { status: health.status, reasons: [...new Set(health.reasons.map(({ code }) => code))] }
-  write(response, isWell(health) ? 200 : 503, JSON.stringify(told), 'application/json')
+  write(response, clock, isWell(health) ? 200 : 503, JSON.stringify(told), 'application/json')
 }
 
-function write(response: ServerResponse, status: number, text: string, type = 'text/plain; charset=utf-8'): void {
+function write(
+  response: ServerResponse,
+  clock: Clock,
+  status: number,
+  text: string,
+  type = 'text/plain; charset=utf-8',
+): void {
   if (response.headersSent || response.destroyed) return
+  // Who does not read it does not keep it.
+  const late = clock.setTimer(requestMs, () => response.destroy())
+  late.unref?.()
+  response.once('close', () => late.cancel())
   response.writeHead(status, {
     'content-type': type,
     'cache-control': 'no-store',

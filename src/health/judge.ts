@@ -1,7 +1,7 @@
 import type { ConsumerFacts, PartitionFacts } from '../consumer/watch/facts.js'
 import type { MessagingFacts } from '../messaging.js'
 import type { ProducerFacts } from '../producer/producer.js'
-import type { EventKind } from '../telemetry/events.js'
+import type { EventKind, WaitsFor } from '../telemetry/events.js'
 import type { StandingTrouble } from '../telemetry/troubles.js'
 import { reasons, type Gravity, type HealthCode } from './reasons.js'
 
@@ -130,7 +130,7 @@ function ofConsumer(consumer: ConsumerFacts, now: number, silent: boolean): Heal
     ...(code === undefined ? [] : [reason(code, { group })]),
     ...ofMembership(consumer, now, silent),
     ...troubles.flatMap((trouble) => ofTrouble(trouble, group)),
-    ...troubles.filter(({ kind }) => kind === 'stalled').map((stall) => ofStall(stall, partitions, group)),
+    ...troubles.flatMap((trouble) => (trouble.kind === 'stalled' ? ofStall(trouble, partitions, group, now) : [])),
     ...partitions.flatMap((partition) => ofStopped(partition, group)),
     ...(overrunning > 0 ? [reason('handler-overruns', { group })] : []),
   ]
@@ -163,19 +163,23 @@ function ofMembership({ group, driver, troubles }: ConsumerFacts, now: number, s
   return [reason(lastHeartbeatAt === null ? 'coordinator-gone' : 'session-lost', { since, group })]
 }
 
-function ofStall(stall: StandingTrouble, partitions: readonly PartitionFacts[], group: string | null): HealthReason {
+/** Its end is told by the next look alone, and what a partition does meanwhile is no reason. */
+function ofStall(
+  stall: StandingTrouble,
+  partitions: readonly PartitionFacts[],
+  group: string | null,
+  now: number,
+): HealthReason[] {
   const { topic, partition, since } = stall
-  const place = { topic, partition, since, group }
   const facts = partitions.find((one) => one.topic === topic && one.partition === partition)
-  switch (facts?.waitsFor) {
-    case 'handler':
-    case 'loop':
-      return reason('handler-stalled', place)
-    case 'retry':
-      return reason('head-blocked', place)
-    default:
-      return reason('partition-stalled', place)
-  }
+  if (facts !== undefined && now - facts.stalledMs > since) return []
+  return [reason(stalls[facts?.waitsFor ?? 'fetch'] ?? 'partition-stalled', { topic, partition, since, group })]
+}
+
+const stalls: { readonly [What in WaitsFor]?: HealthCode } = {
+  handler: 'handler-stalled',
+  loop: 'handler-stalled',
+  retry: 'head-blocked',
 }
 
 function ofStopped({ topic, partition, state, stoppedBy }: PartitionFacts, group: string | null): HealthReason[] {

@@ -62,7 +62,7 @@ export type Say = (event: ClientEvent, which: 'first' | 'repeated' | 'again', la
  * | told      | it is told again           | told, with the latest words |
  * | told      | the distance is over       | told: written again with how long it lasts; the distance doubles |
  * | told      | nobody met it again where it lapses | none: that is told |
-| told      | its end                    | none: the end is written with how long it lasted, and heard |
+ * | told      | its end                    | none: the end is written with how long it lasted, and heard |
  * | any       | its partition is given up, it is forgotten, or the client is closed | none, and nobody hears of it |
  *
  * One timer, and none while there is no trouble.

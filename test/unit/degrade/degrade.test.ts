@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import type { Messaging, MetricsAdapter } from 'tidemark'
+import type { ConsumerSettingsOptions, Messaging, MetricsAdapter } from 'tidemark'
 import {
   degradeHeader,
   followLevels,
@@ -15,7 +15,7 @@ import { simulate, type Simulation } from 'tidemark/testing'
 import { describe, expect, it } from 'vitest'
 import { LevelInForce } from '../../../src/degrade/level-in-force.js'
 import { verdictOf } from '../../../src/degrade/level-rules.js'
-import { logged, open, put, simulated, until } from '../consumer/simulated.js'
+import { logged, numbered, open, put, simulated, until } from '../consumer/simulated.js'
 import { visibleRecords } from '../transaction/visible-records.js'
 import { control, off, shedding, work } from './shedding.js'
 
@@ -254,7 +254,12 @@ describe('levels over a control topic', () => {
 
 describe('what is put aside', () => {
   /** A level by hand, and records that are to be shed but for the first. */
-  const serving = async (simulation: Simulation, rest: Partial<DegradationOptions<string>> = {}, profile = 'cp') => {
+  const serving = async (
+    simulation: Simulation,
+    rest: Partial<DegradationOptions<string>> = {},
+    profile = 'cp',
+    settings: Omit<Partial<ConsumerSettingsOptions>, 'topics'> = {},
+  ) => {
     const { cluster, process } = simulation
     cluster.createTopic('work')
     const { logger, loud } = logged()
@@ -265,6 +270,7 @@ describe('what is put aside', () => {
     const consumer = messaging.consumer({
       group: 'g',
       topics: [work],
+      ...settings,
       handle: less.around(({ value }) => void handled.push(value)),
     })
     put(cluster, ['keep-0', 'a', 'b', 'c'], 'work')
@@ -309,6 +315,34 @@ describe('what is put aside', () => {
       await messaging.close()
     }),
   )
+
+  it('is handled within its attempt when its topic does not answer, and one record in ten seconds tries it', () =>
+    simulated(async (simulation) => {
+      const { cluster, clock } = simulation
+      cluster.createTopic('work.shed')
+      const loseAnswers = () => {
+        for (let nth = 0; nth < 500; nth += 1) cluster.faults.loseNextAnswer({ api: 'produce' })
+      }
+      loseAnswers()
+      // Nothing else would try the record again.
+      const settings = { handlerTimeoutMs: 4_000, retry: false, outage: false, concurrency: 10, order: 'none' } as const
+      const { less, handled, messaging } = await serving(simulation, {}, 'cp', settings)
+      await until(simulation, () => handled.length === 4)
+      expect(less.facts()).toMatchObject({ shed: 0, refused: 3 })
+      await clock.sleep(12_000)
+      put(cluster, numbered('more', 10), 'work')
+      await clock.sleep(1_000)
+      // All but one, which tries.
+      expect(handled.length).toBe(13)
+      await until(simulation, () => handled.length === 14)
+      cluster.faults.clear()
+      await clock.sleep(30_000)
+      const { refused } = less.facts()
+      put(cluster, ['later'], 'work')
+      await until(simulation, () => less.facts().shed === 1)
+      expect([refused, less.facts().refused]).toEqual([13, 13])
+      await messaging.close()
+    }))
 
   it('goes out in the transaction of its offset', () =>
     simulated(async (simulation) => {

@@ -49,6 +49,10 @@ describe('with options', () => {
     const notice: LevelNotice = { level: 1, epoch: 1, lastsMs: 1_000 }
     expect([less.take(notice, 1_000), less.take(notice, -5)]).toEqual([false, true])
     expect(less.decide({ key: null, value: 'drop' } as Message<string>)).toBe('shed')
+    // No number, as `Number(undefined)`: not even a sample is taken of it.
+    const none = shedding(messaging, { priorityOf: () => NaN, levels: { 1: { sample: { from: 1, share: 0 } } } })
+    none.take(notice)
+    expect(none.decide({ key: Buffer.from('k'), value: 'drop' } as Message<string>)).toBe('handle')
   })
 
   it('as undefined everything is at its default, and a handler alone can be tried at a level', async () => {
