@@ -38,16 +38,16 @@ export function addTail(program: Command, execute: Execute): void {
 
 async function tail(session: Session, name: string, options: Options): Promise<Report> {
   const { topics = [] } = await session.file()
-  const topic = shownTopic(
-    name,
-    topics.find((one) => one.name === name),
-  )
+  const defined: DefinedTopic | undefined = topics.find((one) => one.name === name)
+  const topic = shownTopic(name, defined)
   const { lines: most, since, partition, follow } = options
   const reading = await session.reading()
   const parts = await partsOf(reading, name, { most, since, partition })
   const wanted = follow ? parts.map((part) => ({ ...part, to: Infinity })) : parts
   try {
-    await readRecords(reading, topic, wanted, (message) => show(session, message, options))
+    await readRecords(reading, topic, wanted, (message) =>
+      show(session, message, shownKey(defined?.keySerde, message.key), options),
+    )
   } catch (error) {
     if (!follow || !session.signal.aborted) throw error
   }
@@ -57,12 +57,11 @@ async function tail(session: Session, name: string, options: Options): Promise<R
 /** A value as it is shown, or the bytes of one that cannot be decoded, and why. */
 type Shown = { readonly value: unknown } | { readonly value: ShownBytes; readonly undecodable: string }
 
+/** In JSON without its serdes. */
+type DefinedTopic = TopicInFile & Partial<Pick<Topic, 'value' | 'keySerde'>>
+
 /** A topic whose records are all shown: what cannot be decoded stops nothing. */
-function shownTopic(
-  name: string,
-  defined: (TopicInFile & { readonly value?: Serde<unknown> }) | undefined,
-): Topic<Shown> {
-  const serde = defined?.value
+function shownTopic(name: string, { value: serde, keySerde }: Partial<DefinedTopic> = {}): Topic<Shown> {
   const decode = (bytes: Buffer | null): Shown => {
     if (serde === undefined) return { value: shownBytes(bytes) }
     try {
@@ -73,22 +72,37 @@ function shownTopic(
   }
   const { partitioner, partitions, replicationFactor, configs } = rawTopic(name)
   const value = { name: serde?.name ?? 'bytes', encode: () => null, decode, reading: serde?.reading }
-  return { name, value, keyOf: () => null, partitioner, partitions, replicationFactor, configs }
+  return { name, value, keySerde, keyOf: () => null, partitioner, partitions, replicationFactor, configs }
 }
 
-function show({ terminal, json }: Session, message: Message<Shown>, { headers }: Options): void {
-  const { topic, partition, offset, timestamp, key, value: shown } = message
+/** What its serde makes of a key; the bytes where there is none, or it cannot. */
+function shownKey(serde: Serde<unknown> | undefined, key: Buffer | null): unknown {
+  if (serde === undefined || key === null) return shownBytes(key)
+  try {
+    return plain(serde.decode(key))
+  } catch {
+    return shownBytes(key)
+  }
+}
+
+function show({ terminal, json }: Session, message: Message<Shown>, key: unknown, { headers }: Options): void {
+  const { topic, partition, offset, timestamp, value: shown } = message
   const pairs = headers ? [...message.headers].map(([name, bytes]) => [name, shownBytes(bytes)] as const) : undefined
   if (json) {
-    const record = { topic, partition, offset, timestamp, key: shownBytes(key), ...shown, headers: pairs }
+    const record = { topic, partition, offset, timestamp, key, ...shown, headers: pairs }
     terminal.write(`${printableJson(plain(record))}\n`)
     return
   }
-  const keyText = key === null ? '' : ` ${bytesText(shownBytes(key))}`
+  const keyText = key === null ? '' : ` ${keyTextOf(key)}`
   const text = 'undecodable' in shown ? `${valueText(shown.value)} (${shown.undecodable})` : valueText(shown.value)
   const head = `${momentText(timestamp)} ${partition}@${offset}${keyText}`
   terminal.write(`${printable(`${head} ${text}`)}\n`)
   for (const [name, bytes] of pairs ?? []) terminal.write(`  ${printable(`${name}: ${bytesText(bytes)}`)}\n`)
+}
+
+function keyTextOf(key: unknown): string {
+  const isBytes = typeof key === 'object' && key !== null && 'base64' in key
+  return isBytes ? bytesText(key as ShownBytes) : valueText(key)
 }
 
 function valueText(value: unknown): string {

@@ -1,6 +1,10 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
+import { avro } from '../../../src/avro.js'
+import { defineTopic } from '../../../src/index.js'
+import { schemaRegistry } from '../../../src/registry.js'
+import { memoryRegistry } from '../../../src/testing.js'
 import { temporaryFolder } from '../../support/temporary-folder.js'
 import { put } from '../consumer/simulated.js'
 import { billing, tidemark } from './command-line.js'
@@ -64,5 +68,30 @@ it('decodes by the definition of the topic, and shows what cannot be decoded', a
     .map((line) => JSON.parse(line) as Readonly<Record<string, unknown>>)
   expect(records.at(-1)).toMatchObject({ value: { id: 7 } })
   expect(records[0]).toMatchObject({ value: 'b-2', undecodable: expect.stringContaining('JSON') })
+  await cluster.close()
+})
+
+it('decodes keys and values of Avro by the registry that the definition names', async () => {
+  const cluster = await billing()
+  const registered = memoryRegistry()
+  const registry = schemaRegistry({ transport: registered, retries: 0 })
+  const schemaOf = (name: string) => ({ type: 'record', name, fields: [{ name: 'id', type: 'int' }] }) as const
+  for (const name of ['Key', 'Order'])
+    await registry.register(name, { schema: JSON.stringify(schemaOf(name)), schemaType: 'AVRO', references: [] })
+  const [key, value] = [Buffer.from([0, 0, 0, 0, 1, 14]), Buffer.from([0, 0, 0, 0, 2, 18])]
+  const records = [key, Buffer.from('old')].map((one) => ({ key: one, value, headers: [], timestamp: 0 }))
+  cluster.appendTransaction('orders', 1, records, 'commit')
+  const directory = temporaryFolder('cli-tail')
+  const file = join(directory, 'topics.mjs')
+  Object.assign(globalThis, {
+    tailTopics: [defineTopic({ name: 'orders', keySerde: avro({ registry }), value: avro({ registry }) })],
+  })
+  writeFileSync(file, `export default { topics: globalThis.tailTopics }`)
+  const { out } = await tidemark(cluster, 'tail orders -n 3 --partition 1 --config topics.mjs', { directory })
+  expect(out).toContain(' {"id":7} {"id":9}\n')
+  expect(out).toContain(' old {"id":9}\n')
+  const json = await tidemark(cluster, 'tail orders -n 3 --partition 1 --json --config topics.mjs', { directory })
+  expect(JSON.parse(json.out.split('\n')[0] as string)).toMatchObject({ key: { id: 7 }, value: { id: 9 } })
+  Reflect.deleteProperty(globalThis, 'tailTopics')
   await cluster.close()
 })
