@@ -3,6 +3,9 @@ import { configDefaults, defineConfig } from 'vitest/config'
 
 const source = (file: string) => fileURLToPath(new URL(`./src/${file}`, import.meta.url))
 
+/** A quarter of the time that a quick look at everything takes: `npm run test:alarm` tries it. */
+export const alarmPipeline = ['test/examples/alarm/{demo,demo-killed,pipeline,services,store}.test.ts']
+
 export default defineConfig({
   resolve: {
     alias: [
@@ -12,11 +15,7 @@ export default defineConfig({
   },
   test: {
     include: ['test/{unit,types,package,contract,simulation,examples}/**/*.test.ts', 'examples/**/*.test.ts'],
-    // The whole demo takes a third of the time that a quick look at everything may take: CI runs it as a stage of its own.
-    exclude: [
-      ...configDefaults.exclude,
-      ...(process.env['TIDEMARK_DEMO'] ? [] : ['test/examples/alarm/demo{,-killed}.test.ts']),
-    ],
+    exclude: [...configDefaults.exclude, ...alarmPipeline],
     // Longer than what a test waits for, so that it is the wait which tells what did not come.
     testTimeout: 90_000,
     expect: { poll: { timeout: 60_000 } },
