@@ -70,8 +70,8 @@ export class Members {
   readonly #startedAt: number
   readonly #order: EventOrderWatch
   #born = 0
-  /** How many seeks were asked for. */
-  seeksAsked = 0
+  /** How many seeks and restarts were asked for. */
+  movesAsked = 0
 
   constructor(tools: MembersTools) {
     this.#tools = tools
@@ -175,7 +175,7 @@ export class Members {
   /** By its user, when its process runs. What the consumer refuses because of its state is no fault. */
   async seek(member: Member, { topic, partition }: TopicPartition, target: SeekTarget): Promise<boolean> {
     const { simulation, coverage, report } = this.#tools
-    this.seeksAsked += 1
+    this.movesAsked += 1
     const to = typeof target === 'number' ? String(target) : `time ${target.timestamp}`
     simulation.note(`${member.name} seeks ${topic}-${partition} to ${to}`)
     try {
@@ -194,6 +194,7 @@ export class Members {
   /** Somebody has looked at what stopped it. What the consumer refuses because of its state is no fault. */
   async #restart(member: Member, { topic, partition }: TopicPartition): Promise<void> {
     const { simulation, coverage, report } = this.#tools
+    this.movesAsked += 1
     simulation.note(`${member.name} starts ${topic}-${partition} again`)
     try {
       await member.consumer.restart(topic, partition)

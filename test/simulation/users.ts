@@ -65,9 +65,9 @@ export class Users {
     const cuts = former.cutsOf({ topic, partition }).length
     const seek = async () => {
       const sought = members.seek(member, { topic, partition }, { timestamp })
-      const asked = members.seeksAsked
-      // Another seek meanwhile may have gone elsewhere.
-      if (!(await sought) || members.seeksAsked !== asked) return
+      const asked = members.movesAsked
+      // Another one, or a restart, may have gone elsewhere meanwhile.
+      if (!(await sought) || members.movesAsked !== asked) return
       // What it found was in another log.
       if (former.cutsOf({ topic, partition }).length > cuts) return
       coverage.met('seek by time')
