@@ -129,6 +129,7 @@ export class RedriveRun {
     const { stallMs, perSecond = Infinity } = this.#redrive
     const mostMs = Math.max(stallMs, 2_000 / perSecond)
     while (!this.#ending.signal.aborted && !(await this.#watch.isDone())) {
+      this.#pauseDone()
       const now = clock.now()
       const moved = this.#watch.left() - this.#tally.read
       if (moved !== before) movedAt = now
@@ -140,6 +141,14 @@ export class RedriveRun {
         this.#tellProgress()
       }
       await pause(clock, lookEveryMs, this.#ending.signal)
+    }
+  }
+
+  /** No more of a partition is read once all of it that the run means is done. */
+  #pauseDone(): void {
+    const { from } = this.#redrive
+    for (const partition of this.#cameLater) {
+      if (this.#watch.isReached(partition)) this.#consumer.pause([{ topic: from, partition }])
     }
   }
 
@@ -176,10 +185,10 @@ export class RedriveRun {
   }
 
   async #handle(message: Message<Buffer | null>, { signal }: HandlerContext): Promise<void> {
-    const { topic, partition, offset } = message
+    const { partition, offset } = message
     const part = this.#parts.get(partition)
     if (part === undefined || offset >= part.end) {
-      this.#consumer.pause([{ topic, partition }])
+      // Not paused yet: letters of the run may wait behind it for their turn.
       this.#cameLater.add(partition)
       throw new RetryLater(untilTheEndMs, 'it came after the redrive had begun')
     }

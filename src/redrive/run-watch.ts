@@ -45,6 +45,11 @@ export class RunWatch {
     return this.#wasDone
   }
 
+  /** All of this part is done. */
+  isReached(partition: number): boolean {
+    return this.#look().behind.every((part) => part.partition !== partition)
+  }
+
   /** Offsets that are not done. */
   left(): number {
     return this.#leftAtEnd ?? this.#look().behind.reduce((left, { end, reached }) => left + end - reached, 0)

@@ -120,6 +120,21 @@ describe('a redrive', () => {
     })
   })
 
+  it('goes on with letters that wait for their turn behind one that came meanwhile', async () => {
+    await world(async (simulation) => {
+      put(
+        simulation.cluster,
+        Array.from({ length: 6 }, (_, at) => ({ key: 'same', headers: failedAt(at) })),
+      )
+      const running = redriven(simulation, { perSecond: 2, stallMs: 60_000 })
+      await simulation.clock.sleep(1_500)
+      // Of another key, so it need not wait; those of the run all have one.
+      put(simulation.cluster, [{ key: 'other', headers: failedAt(99) }])
+      expect(await running).toMatchObject({ ended: 'done', redriven: 6, left: 0 })
+      expect(stored(simulation.cluster).length).toBe(6)
+    })
+  })
+
   it('ends without a word of repeats, whatever came back meanwhile', async () => {
     await world(async (simulation) => {
       const { cluster, clock } = simulation
