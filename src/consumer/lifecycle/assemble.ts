@@ -25,6 +25,7 @@ import type { DelayTopicsRun } from '../options/delay-topics.js'
 import type { Ordering } from '../options/ordering.js'
 import type { ResolvedConsumerOptions } from '../options/consumer-schema.js'
 import { BackPressure, unbounded } from '../partition/back-pressure.js'
+import { FormerHandlers } from '../partition/former-handlers.js'
 import type { OwnedPartition } from '../partition/owned-partition.js'
 import type { UserPauses } from '../partition/user-pauses.js'
 import { OwnedPartitions } from '../partition/owned-partitions.js'
@@ -92,6 +93,7 @@ export function assemble(
       fetching: { pause: (place) => driver().pause(place), resume: (place) => driver().resume(place) },
     },
     pauses,
+    new FormerHandlers(clock, options.drainMs),
     clock,
     (partition) => delays?.taken(partition),
   )

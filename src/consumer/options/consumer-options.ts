@@ -106,7 +106,8 @@ export interface ConsumerSettingsOptions<Topics extends readonly Topic[] = reado
   readonly classify?: ((error: unknown) => FailureClass | undefined) | undefined
   /**
    * How long running handlers may finish when partitions are given up. Default 30,000; in a rebalance at most 60 % of
-   * `rebalanceTimeoutMs` less one heartbeat interval.
+   * `rebalanceTimeoutMs` less one heartbeat interval. A partition that is ours again begins nothing for as long beside
+   * handlers that outlived it.
    */
   readonly drainMs?: number | undefined
   /** Received and unsettled records, shared equally by the partitions. Default 100,000 records, 64 MiB. */

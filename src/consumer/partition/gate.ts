@@ -17,6 +17,7 @@ export type Door = 'fetch' | 'start' | 'flow'
  * | `schema`      | what its next record is decoded with is there: marks bound what is fetched meanwhile |
  * | `commit`      | the commit of its last record is confirmed (`commit: 'confirmed'`), or there is no such partition |
  * | `hook`        | `onAssigned` has said where it starts |
+ * | `former`      | handlers that began before it was given up, or sought away, have ended, or had `drainMs` for it |
  * | `stopped`     | `restart` or `seek` |
  * | `seek`        | the new place is reached |
  */
@@ -32,6 +33,7 @@ const doorsOf = {
   schema: [],
   commit: ['start'],
   hook: ['fetch', 'start'],
+  former: ['start'],
   stopped: ['fetch', 'start'],
   seek: ['fetch', 'start'],
 } as const satisfies Readonly<Record<PauseReason, readonly Door[]>>
@@ -49,6 +51,7 @@ export type PauseReason =
   | 'schema'
   | 'commit'
   | 'hook'
+  | 'former'
   | 'stopped'
   | 'seek'
 

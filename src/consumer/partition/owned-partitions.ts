@@ -3,6 +3,7 @@ import { StateError } from '../../errors.js'
 import { partitionKey, type TopicPartition } from '../../message/topic-partition.js'
 import { commitMetadataMaxBytes } from '../../offsets/commit-metadata.js'
 import type { Clock } from '../../runtime/clock.js'
+import type { FormerHandlers } from './former-handlers.js'
 import { OwnedPartition, type OwnedPartitionParts, type PartitionStart } from './owned-partition.js'
 import type { Place, UserPauses } from './user-pauses.js'
 
@@ -12,18 +13,21 @@ export class OwnedPartitions {
   readonly #parts: OwnedPartitionParts
   readonly #clock: Clock
   readonly #pauses: UserPauses
+  readonly #former: FormerHandlers
   readonly #onTaken: ((partition: OwnedPartition) => void) | undefined
 
   /** @param onTaken told of each that is taken, or goes on elsewhere */
   constructor(
     parts: OwnedPartitionParts,
     pauses: UserPauses,
+    former: FormerHandlers,
     clock: Clock,
     onTaken?: (partition: OwnedPartition) => void,
   ) {
     this.#onTaken = onTaken
     this.#parts = parts
     this.#pauses = pauses
+    this.#former = former
     this.#clock = clock
   }
 
@@ -51,10 +55,16 @@ export class OwnedPartitions {
     })
   }
 
-  /** In place of what there was of the same partition; what its user asked for holds on. */
+  /**
+   * In place of what there was of the same partition, which has left; what its user asked for holds on. Nothing of it begins
+   * beside handlers that still run.
+   */
   own(assigned: AssignedPartition, start: PartitionStart): OwnedPartition {
+    const before = this.get(assigned.topic, assigned.partition)
+    if (before !== undefined) this.#former.left(before)
     const owned = new OwnedPartition(assigned, start, this.#parts, this.#clock.now(), commitMetadataMaxBytes)
     this.#owned.set(partitionKey(owned.topic, owned.partition), owned)
+    this.#former.hold(owned)
     this.#obey(owned)
     this.#onTaken?.(owned)
     return owned
@@ -66,10 +76,12 @@ export class OwnedPartitions {
     for (const owned of this.#owned.values()) this.#obey(owned)
   }
 
-  /** Removes this very object; one that was replaced meanwhile stays. */
+  /** Removes this very object, which has left; one that was put in its place meanwhile stays. */
   remove(owned: OwnedPartition): void {
     const key = partitionKey(owned.topic, owned.partition)
-    if (this.#owned.get(key) === owned) this.#owned.delete(key)
+    if (this.#owned.get(key) !== owned) return
+    this.#owned.delete(key)
+    this.#former.left(owned)
   }
 
   all(): OwnedPartition[] {

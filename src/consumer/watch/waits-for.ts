@@ -19,6 +19,7 @@ export function workOf(partition: OwnedPartition, end: KnownEnd | null, blindBef
   if (gate.isClosedBy('commit')) return 'commit'
   const isBehind = end !== null && end.offset > tracker.committable
   if (state.is('stopped')) return partition.heldRecords > 0 || isBehind || partition.failed > 0 ? 'seek' : null
+  if (gate.isClosedBy('former') && partition.heldRecords > 0) return 'handler'
   if (gate.isClosedBy('schema')) return 'schema'
   if (partition.heldRecords > 0 && inflow.waitsInOrder) return 'order'
   if (partition.heldRecords > 0) return inflow.keepsBackUntil === null ? 'place' : null

@@ -239,6 +239,22 @@ describe('batch.commit()', () => {
     expect(commit.end).toMatchObject({ code: 'partition-gone' })
   })
 
+  it('that still works for a batch of a partition that was lost and is ours again is given the next only then', async () => {
+    const { clock, driver, assigned, loop, ...world } = await running()
+    driver.deliver(assigned, records(0, 2))
+    loop.ask()
+    await clock.advance(0)
+    driver.lose(assigned)
+    driver.deliver(await driver.assign('t', 0), records(0, 2))
+    const other = new HeldLoop(world)
+    other.ask()
+    await clock.advance(1_000)
+    expect(other.places()).toEqual([])
+    loop.ask()
+    await clock.advance(0)
+    expect(other.places()).toEqual(['t-0@0,1'])
+  })
+
   it('waits for what the batch sent; a send that failed unseen fails it', async () => {
     const sends: { resolve: (receipt: never) => void; reject: (error: Error) => void }[] = []
     const send = () => new Promise<never>((resolve, reject) => sends.push({ resolve, reject }))

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import type { AssignedPartition } from '../../../src/driver/consumer.js'
 import { DriverError, StateError } from '../../../src/errors.js'
 import { records } from './fake-driver.js'
 import { ManualHandler, setUp } from './consumer-setup.js'
@@ -237,6 +238,97 @@ describe('lost', () => {
     expect(driver.commits).toEqual([])
     expect(drains).toMatchObject([{ reason: 'lost' }])
     expect(consumer.facts().lastDrain?.reason).toBe('lost')
+  })
+})
+
+describe('a partition that is ours again while handlers of it still run', () => {
+  const options = { order: 'key', drainMs: 5_000 } as const
+  type Running = Awaited<ReturnType<typeof running>>
+  const again = async ({ driver }: Running) => driver.assign('t', 0, { committed: { offset: 0, metadata: null } })
+
+  it.each<[how: string, gone: (all: Running) => Promise<AssignedPartition>]>([
+    [
+      'it was lost',
+      (all) => {
+        all.driver.lose(all.assigned)
+        return again(all)
+      },
+    ],
+    [
+      'its drain ended before they did',
+      async (all) => {
+        await all.clock.runUntil(all.driver.revoke(all.assigned, 1_000))
+        return again(all)
+      },
+    ],
+    ['it was assigned again without a revoke', again],
+    ['its log was cut', ({ driver, assigned }) => Promise.resolve(driver.reset(assigned, 0))],
+    [
+      'it was sought and they had their time',
+      async ({ clock, consumer, assigned }) => {
+        await clock.runUntil(consumer.seek('t', 0, 0))
+        return assigned
+      },
+    ],
+    [
+      'it was lost twice',
+      async (all) => {
+        all.driver.lose(all.assigned)
+        const second = await again(all)
+        all.driver.deliver(second, records(0, 6))
+        await all.clock.advance(10)
+        all.driver.lose(second)
+        return again(all)
+      },
+    ],
+  ])('begins nothing beside them, and all of it once they have ended: %s', async (_, gone) => {
+    const all = await running(options)
+    const { clock, driver, handler, consumer } = all
+    driver.deliver(await gone(all), records(0, 6))
+    await clock.advance(1_000)
+    expect(handler.offsets()).toEqual([0, 1, 2])
+    expect([...handler.signals.values()].map(({ aborted }) => aborted)).toEqual([true, true, true])
+    expect(consumer.facts().partitions).toMatchObject([{ pausedBy: ['former'], waitsFor: 'handler' }])
+    for (const offset of [0, 1]) handler.end(offset)
+    await clock.advance(1_000)
+    expect(handler.offsets(), 'one of them still runs').toEqual([0, 1, 2])
+    handler.end(2)
+    await clock.advance(0)
+    expect(handler.offsets()).toEqual([0, 1, 2, 0, 1, 2])
+    expect(consumer.facts().partitions).toMatchObject([{ pausedBy: [], waitsFor: 'handler' }])
+  })
+
+  it('waits for them no longer than drainMs since they were told to end', async () => {
+    const all = await running({ ...options, concurrency: 12 })
+    const { clock, driver, handler, assigned, consumer } = all
+    driver.lose(assigned)
+    await clock.advance(2_000)
+    driver.deliver(await again(all), records(0, 6))
+    await clock.advance(2_999)
+    expect(handler.offsets()).toHaveLength(6)
+    await clock.advance(1)
+    expect(handler.offsets()).toEqual([0, 1, 2, 3, 4, 5, 0, 1, 2, 3, 4, 5])
+    for (const offset of handler.offsets()) handler.end(offset)
+    await clock.runUntil(consumer.stop())
+    await clock.advance(0)
+    expect(clock.pendingTimers).toBe(0)
+  })
+
+  it('keeps no stop waiting, and others are handled meanwhile', async () => {
+    const all = await running({ ...options, concurrency: 12 })
+    const { clock, driver, handler, assigned, consumer } = all
+    driver.lose(assigned)
+    driver.deliver(await again(all), records(0, 6))
+    driver.deliver(await driver.assign('t', 1), records(0, 1))
+    await clock.advance(0)
+    expect(handler.offsets('t', 1)).toEqual([0])
+    handler.end(0, 't', 1)
+    const begun = clock.now()
+    await clock.runUntil(consumer.stop())
+    expect(clock.now() - begun).toBeLessThan(100)
+    await clock.advance(0)
+    expect(clock.pendingTimers).toBe(0)
+    expect(handler.offsets()).toHaveLength(6)
   })
 })
 
