@@ -9,12 +9,15 @@ import { StateError } from '../../errors.js'
 import { partitionKey, type TopicPartition } from '../../message/topic-partition.js'
 import { Cutoff } from '../../runtime/cutoff.js'
 import { deferred } from '../../runtime/deferred.js'
+import { pause } from '../../runtime/pause.js'
 import { whenAborted } from '../../runtime/when-aborted.js'
 import { tell } from '../../telemetry/tell.js'
+import { brokerBackoff } from '../cluster/broker-backoff.js'
 import type { ClientContext } from '../cluster/client-context.js'
 import type { Fetcher } from '../fetch/fetcher.js'
 import type { EndOffsets } from '../offsets/end-offsets.js'
 import { Companions } from '../group/companions.js'
+import type { GivenPartition } from '../group/membership.js'
 import { CountsAtFirst } from '../offsets/counts-at-first.js'
 import { findStartingPoints, type StartingPoint } from '../offsets/starting-points.js'
 
@@ -53,8 +56,13 @@ interface HandOverParts {
  * | handed over   | known      | runs   | revoke: handed back; lose: gone; reset: another takes its place |
  * | handed back   | known      | over   | the listener is done, or its time is: gone; lose: gone |
  * | any           | any        | any    | taken again without having been given up: it is lost first |
+ *
+ * Given by id and found in another topic of its name, it rests as it is until the group takes it, or brokers name the
+ * topic that was given again: looked up, it is not handed over; handed over, it is not reset.
  */
 interface Held extends TopicPartition {
+  /** As the group gave it; `null` where it gives by name. */
+  readonly topicId: string | null
   readonly tenure: AbortController
   /** As the listener was told. */
   assigned: AssignedPartition | null
@@ -120,7 +128,7 @@ export class HandOver {
   }
 
   /** Hands partitions over as their positions become known. `first` is called once something (or nothing at all) was. */
-  async take(partitions: readonly TopicPartition[], from: StartPosition, first: () => void): Promise<void> {
+  async take(partitions: readonly GivenPartition[], from: StartPosition, first: () => void): Promise<void> {
     this.#noteIds()
     if (partitions.length === 0) {
       // That nothing comes besides says nothing of what is still looked up.
@@ -138,14 +146,29 @@ export class HandOver {
     const kept = { atFirst: this.#atFirst, decided: this.#decided, isMadeAnew, companions }
     const later = (rounds: number) => this.#tellStarts(rounds)
     const search = { from, ...kept, later, isWanted, signal: nobodyWaits.signal }
-    for await (const points of findStartingPoints(this.#context, partitions, search)) {
+    const { clock, random } = this.#context.runtime
+    let sought: readonly TopicPartition[] = partitions
+    for (let round = 1; sought.length > 0; round += 1) {
+      const others: StartingPoint[] = []
+      for await (const points of findStartingPoints(this.#context, sought, search)) {
+        if (nobodyWaits.signal.aborted) return
+        const wanted = points.filter(isWanted)
+        const meant = wanted.filter((point) => this.#isMeant(point))
+        others.push(...wanted.filter((point) => !meant.includes(point)))
+        if (meant.length === 0) continue
+        await this.#handOver(meant)
+        first()
+      }
+      sought = others.filter(isWanted)
+      if (sought.length > 0) await pause(clock, brokerBackoff(round, random), nobodyWaits.signal)
       if (nobodyWaits.signal.aborted) return
-      const wanted = points.filter(isWanted)
-      if (wanted.length === 0) continue
-      await this.#handOver(wanted)
-      first()
     }
     if (this.startless().length === 0) tell(this.#context.settings, { kind: 'starts-known' })
+  }
+
+  /** Is the topic that brokers name now the one that the group gave? Else it may have given that one to somebody else. */
+  isMeant({ topic, partition }: TopicPartition): boolean {
+    return this.#isMeant({ topic, partition, topicId: this.#context.cluster.topic(topic)?.topicId ?? null })
   }
 
   /** The same partition again, under a new epoch and at another position: what was read before counts no more. */
@@ -154,14 +177,15 @@ export class HandOver {
     if (before?.assigned?.epoch !== former.epoch || before.handBack !== null) return
     const { fetcher, listener, ends } = this.#parts
     const { topic, partition } = former
-    const epoch = (this.#epoch += 1)
+    if (!this.isMeant(former)) return
     const topicId = this.#context.cluster.topic(topic)?.topicId ?? null
+    const epoch = (this.#epoch += 1)
     const assigned = this.#assignedAt({ topic, partition, position: reset.to, committed: null }, epoch)
     // What stands yet is as it was read, also for what is completed of it.
     const epochs = fetcher.leaderEpochs(former, 0, reset.keptTo ?? 0)
     fetcher.remove([former])
     endTenure(before)
-    const held = this.#hold(former)
+    const held = this.#hold(before)
     held.assigned = assigned
     this.#startless.delete(held)
     ends.follow(held, held.tenure.signal)
@@ -238,10 +262,17 @@ export class HandOver {
     return this.#held.get(keyOf(at))
   }
 
-  #hold({ topic, partition }: TopicPartition): Held {
+  /** Not of a topic of that name that was made anew since: that one is given anew, to whomever. */
+  #isMeant(found: Pick<StartingPoint, 'topic' | 'partition' | 'topicId'>): boolean {
+    const given = this.#find(found)?.topicId ?? null
+    return given === null || found.topicId === null || found.topicId === given
+  }
+
+  #hold({ topic, partition, topicId }: Pick<Held, 'topic' | 'partition'> & { readonly topicId?: string | null }): Held {
     const held: Held = {
       topic,
       partition,
+      topicId: topicId ?? null,
       tenure: new AbortController(),
       assigned: null,
       handOver: Promise.resolve(),

@@ -37,14 +37,21 @@ export class OutOfRangePolicy {
   /** Asks for the log's bounds until they are known, the reader seeks elsewhere, or the partition's tenure is over. */
   async decide(partition: AssignedPartition, position: number, loss: Loss): Promise<void> {
     const { clock, random } = this.#context.runtime
+    const { fetcher } = this.#parts
     const over = this.#parts.handOver.tenureOf(partition)
     const denials = new Denials(this.#context)
     const what = `looking up the bounds of ${partition.topic}-${partition.partition}`
+    let isTold = false
     for (let attempt = 1; !over.aborted; attempt += 1) {
       await pause(clock, brokerBackoff(attempt, random), over)
       await this.#lookAgain(partition)
+      if (isTold && !fetcher.isInAnotherLog(partition, 0) && fetcher.isOutOfRange(partition, position)) {
+        // It was a broker that lagged.
+        fetcher.seek(partition, position, 'read')
+        return
+      }
       const [start, end] = await this.#bounds(partition, over)
-      if (over.aborted || !this.#parts.fetcher.isOutOfRange(partition, position)) return
+      if (over.aborted || !fetcher.isOutOfRange(partition, position)) return
       const refusal = [start, end].find((finding) => finding?.kind === 'refused')
       if (refusal?.kind === 'refused') {
         if (!denials.isFinal(what, refusal.error)) continue
@@ -52,11 +59,21 @@ export class OutOfRangePolicy {
         return
       }
       if (start?.kind !== 'found' || end?.kind !== 'found') continue
-      if (loss.kind === 'another-log' || this.#parts.fetcher.isInAnotherLog(partition, 0)) {
+      if (loss.kind === 'another-log' || fetcher.isInAnotherLog(partition, 0)) {
+        if (this.#restsForGroup(partition)) {
+          if (!isTold) tellMadeAnew(this.#context.settings, partition, position)
+          isTold = true
+          continue
+        }
         this.#beginNewLog(partition, position, start)
       } else this.#apply(partition, position, start, end, loss)
       return
     }
+  }
+
+  /** To a group that gives by id it is another partition. */
+  #restsForGroup(partition: AssignedPartition): boolean {
+    return this.#context.settings.onOutOfRange !== 'stop' && !this.#parts.handOver.isMeant(partition)
   }
 
   /** The topic may be another one of the same name. */

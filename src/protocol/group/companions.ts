@@ -1,4 +1,5 @@
-import { partitionKey, type TopicPartition } from '../../message/topic-partition.js'
+import { partitionKey } from '../../message/topic-partition.js'
+import type { GivenPartition } from './membership.js'
 
 /**
  * Topics that are read along with another: whoever has a partition of that one reads theirs of the same number, whoever
@@ -19,12 +20,14 @@ export class Companions {
   }
 
   /** What is ours when these were given to us. */
-  along(partitions: readonly TopicPartition[]): readonly TopicPartition[] {
+  along(partitions: readonly GivenPartition[]): readonly GivenPartition[] {
     if (this.#topics.size === 0) return partitions
-    const all = new Map<string, TopicPartition>()
-    for (const { topic, partition } of partitions) {
+    const all = new Map<string, GivenPartition>()
+    for (const given of partitions) {
+      const { topic, partition } = given
       if (this.has(topic)) continue
-      for (const name of [topic, ...(this.#ofTopic.get(topic) ?? [])]) {
+      all.set(partitionKey(topic, partition), given)
+      for (const name of this.#ofTopic.get(topic) ?? []) {
         all.set(partitionKey(name, partition), { topic: name, partition })
       }
     }

@@ -57,10 +57,16 @@ export interface MembershipFacts {
   readonly lastHeartbeatAt: number | null
 }
 
+/** A partition that is ours now. */
+export interface GivenPartition extends TopicPartition {
+  /** Where the group gives by id: another topic of that name, made anew, is not meant, and may be given to somebody else. */
+  readonly topicId?: string
+}
+
 /** What the owner of the partitions is told. Calls come one after the other and never after `stop` has resolved. */
 export interface MembershipEvents {
   /** These are ours now, besides those we have; read them from what is committed, else from `from`. */
-  assigned(partitions: readonly TopicPartition[], from: StartPosition): void
+  assigned(partitions: readonly GivenPartition[], from: StartPosition): void
   /** Give these up; resolves when done, at the latest at `deadline`. Called again meanwhile: by the earlier of both. */
   revoked(partitions: readonly TopicPartition[], deadline: number): Promise<void>
   /** These are gone already. */

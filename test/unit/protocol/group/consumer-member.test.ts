@@ -252,6 +252,89 @@ describe('members of a group that its coordinator divides', () => {
     await stopAll(one)
   })
 
+  const patient = { onOutOfRange: 'earliest', metadataMaxAgeMs: 500, requestTimeoutMs: 60_000 } as const
+  const madeAnew = () => {
+    const record = { key: null, value: Buffer.from('x'), headers: noHeaders, timestamp: 0 }
+    cluster.deleteTopic('t')
+    cluster.createTopic('t', { partitions: 6 })
+    for (let partition = 0; partition < 6; partition += 1) cluster.appendTransaction('t', partition, [record], 'commit')
+  }
+  const readBy = (one: ConsumerHarness) => all.filter((_, partition) => one.offsets('t', partition).length > 0)
+
+  it('do not go on in a topic made anew before it is given to them: somebody else may have it', async () => {
+    const one = member(patient)
+    await one.start()
+    await clock.advance(100)
+    const [former] = one.consumer.assignment()
+    const beat = cluster.faults.holdRequest({ api: 'consumerGroupHeartbeat', client: nameOf(one) })
+    await clock.advance(intervalMs)
+    madeAnew()
+    const two = member()
+    await two.start()
+    await clock.advance(3 * intervalMs)
+    expect(readBy(two)).toHaveLength(3)
+    expect(one.kinds()).toEqual(['assigned'])
+    expect(readBy(one)).toEqual([])
+    const offset = { ...former!, nextOffset: 0, metadata: '' }
+    expect(await clock.runUntil(one.consumer.commit([offset], clock.now() + 1_000))).toEqual(['no-partition'])
+    beat.release()
+    await clock.advance(4 * intervalMs)
+    expect(one.kinds()).toEqual(['assigned', 'revoked', 'assigned'])
+    expect(shares(one, two)).toEqual([3, 3])
+    expect(heldBy(one, two)).toEqual(all)
+    expect(readBy(one)).toEqual(one.held().sort())
+    await stopAll(one, two)
+  })
+
+  it('do not begin in a topic made anew while it was looked up where to start', async () => {
+    const one = member(patient)
+    const offsets = cluster.faults.holdRequest({ api: 'offsetFetch' })
+    const beat = cluster.faults.holdRequest({ api: 'consumerGroupHeartbeat', client: nameOf(one), nth: 2 })
+    const started = one.consumer.start(clock.now() + 60_000)
+    await clock.advance(100)
+    madeAnew()
+    const two = member()
+    await two.start()
+    await clock.advance(intervalMs)
+    offsets.release()
+    await clock.advance(2 * intervalMs)
+    expect(readBy(two)).toHaveLength(3)
+    expect(one.kinds()).toEqual([])
+    beat.release()
+    await clock.runUntil(started)
+    await clock.advance(4 * intervalMs)
+    expect(one.kinds()).toEqual(['assigned'])
+    expect(shares(one, two)).toEqual([3, 3])
+    expect(heldBy(one, two)).toEqual(all)
+    await stopAll(one, two)
+  })
+
+  it('go on in the topic that was given when a broker that lagged named its predecessor for a while', async () => {
+    const one = member({ ...patient, requestTimeoutMs: 1_000 })
+    await one.start()
+    cluster.faults.lagMetadata(2)
+    madeAnew()
+    await clock.advance(4 * intervalMs)
+    expect(readBy(one)).toEqual(all)
+    const told = one.kinds()
+    for (const node of [0, 1]) cluster.faults.silence(node)
+    await clock.advance(6 * intervalMs)
+    for (const node of [0, 1]) cluster.faults.endSilence(node)
+    cluster.faults.endMetadataLag(2)
+    await clock.advance(5 * intervalMs)
+    for (let partition = 0; partition < 6; partition += 1)
+      cluster.appendTransaction(
+        't',
+        partition,
+        [{ key: null, value: null, headers: noHeaders, timestamp: 0 }],
+        'commit',
+      )
+    await clock.advance(5 * intervalMs)
+    expect(all.map((_, partition) => one.offsets('t', partition))).toEqual(all.map(() => [0, 2]))
+    expect(one.kinds()).toEqual(told)
+    await stopAll(one)
+  })
+
   it('are given topics that match their pattern, also those that are made later', async () => {
     const matching = { patterns: [/^t.*$/], except: [] }
     const one = member({ topics: [], matching, metadataMaxAgeMs: 2_000 })
