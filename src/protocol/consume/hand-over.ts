@@ -188,7 +188,7 @@ export class HandOver {
     const held = this.#hold(before)
     held.assigned = assigned
     this.#startless.delete(held)
-    ends.follow(held, held.tenure.signal)
+    ends.follow(held, held.tenure.signal, topicId)
     fetcher.hold([assigned], [{ topicId, leaderEpoch, epochs }])
     listener.reset(former, assigned, reset)
     fetcher.release([assigned])
@@ -304,7 +304,7 @@ export class HandOver {
     for (const [index, one] of held.entries()) {
       one.assigned = assigned[index] ?? null
       this.#startless.delete(one)
-      ends.follow(one, one.tenure.signal)
+      ends.follow(one, one.tenure.signal, places[index]?.topicId ?? null)
     }
     fetcher.hold(assigned, places)
     const taken = listener.assigned(assigned)

@@ -10,6 +10,8 @@ type EndOffsetContext = ClientContext<Pick<ConsumerSettings, 'fetch' | 'isolatio
 
 interface Followed extends TopicPartition {
   readonly tenure: AbortSignal
+  /** Of its topic when it was taken up; `null` where brokers do not tell. */
+  readonly topicId: string | null
 }
 
 /** What is older than this, beside the time a fetch may wait, is asked for. */
@@ -18,7 +20,8 @@ const checkMs = 2_500
 
 /**
  * Where the logs of our partitions end: of what may be read under the isolation level. Fetches tell it in passing; what
- * is not fetched, because it is paused or its broker is in trouble, is asked for every few seconds, each broker once.
+ * is not fetched, because it is paused or its broker is in trouble, is asked for every few seconds, each broker once. Where
+ * the topic was made anew with fewer partitions there is nothing to read of the others, for as long as they are missing.
  */
 export class EndOffsets {
   readonly #context: EndOffsetContext
@@ -52,11 +55,11 @@ export class EndOffsets {
   }
 
   /** Keeps the end of a partition known until `tenure` aborts; what was known before counts no more. */
-  follow({ topic, partition }: TopicPartition, tenure: AbortSignal): void {
+  follow({ topic, partition }: TopicPartition, tenure: AbortSignal, topicId: string | null): void {
     if (tenure.aborted) return
     const key = partitionKey(topic, partition)
     this.#known.delete(key)
-    this.#followed.set(key, { topic, partition, tenure })
+    this.#followed.set(key, { topic, partition, tenure, topicId })
     void whenAborted(tenure).then(() => this.#drop(key, tenure)) // never rejects
     if (this.#asking === null) {
       this.#asking = new AbortController()
@@ -84,6 +87,14 @@ export class EndOffsets {
     if (over !== undefined) await this.#askForOlderThan(-Infinity, over)
   }
 
+  /** The same topic never has fewer: what is missing there is not known yet. */
+  #isGone({ topic, partition, topicId }: Followed): boolean {
+    const { cluster } = this.#context
+    const now = cluster.topic(topic)
+    if (now === undefined || now.topicId === null || topicId === null || now.topicId === topicId) return false
+    return now.partitions.length > 0 && cluster.partition(topic, partition) === undefined
+  }
+
   async #askForOld(over: AbortSignal): Promise<void> {
     const { runtime, settings } = this.#context
     await this.#askForOlderThan(runtime.clock.now() - maxAgeMs - settings.fetch.maxWaitMs, over)
@@ -99,7 +110,12 @@ export class EndOffsets {
       const findings = await lookUpOffsets(this.#context, questions, askedAt + settings.requestTimeoutMs, over)
       for (const [index, finding] of findings.entries()) {
         const place = old[index]
-        if (place === undefined || finding.kind !== 'found' || place.tenure.aborted) continue
+        if (place === undefined || place.tenure.aborted) continue
+        if (finding.kind !== 'found') {
+          if (this.#isGone(place))
+            this.#known.set(partitionKey(place.topic, place.partition), nothingAt(runtime.clock.now()))
+          continue
+        }
         // A fetch that came meanwhile knows better.
         if ((this.of(place)?.at ?? -Infinity) < askedAt) {
           // How far the log goes beyond is told by fetches alone.
@@ -113,6 +129,10 @@ export class EndOffsets {
       settings.logger.debug({ error: String(failure) }, 'looking up the ends of logs failed; tried again later')
     }
   }
+}
+
+function nothingAt(at: number): KnownEnd {
+  return { offset: 0, at }
 }
 
 function endAt(offset: number, stored: number, at: number): KnownEnd {

@@ -445,6 +445,28 @@ describe('a topic that is deleted', () => {
     }))
 })
 
+describe('a topic that is made anew with fewer partitions', () => {
+  it('is read without a group, and nobody waits for those that are missing', () =>
+    over([[100], [300]], async (simulation) => {
+      const { cluster, clock } = simulation
+      const one = await inOrder(simulation, 'one', {
+        ...{ group: null, from: 'earliest', onOutOfRange: 'earliest' },
+        reorder: { watermark: boundedOutOfOrderness(100).withIdleness({ maxIdleMs: 10_000 }) },
+      })
+      await until(simulation, () => one.consumer.facts().order?.buffered === 2)
+      cluster.deleteTopic('t')
+      cluster.createTopic('t', { partitions: 1 })
+      putTimes(cluster, 0, [5_000, 6_000])
+      await clock.sleep(30_000)
+      expect(one.values()).toEqual(['1@300', '0@5000', '0@6000'])
+      cluster.addPartitions('t', 2)
+      putTimes(cluster, 1, [6_500])
+      await clock.sleep(30_000)
+      expect(one.values().slice(3)).toEqual(['1@6500'])
+      await one.messaging.close()
+    }))
+})
+
 describe('a stop', () => {
   it.each([
     ['discard', 0],

@@ -3,6 +3,7 @@ import { brokerCode } from '../../../../src/connection/broker-error.js'
 import { RequestError } from '../../../../src/connection/request-error.js'
 import type { OffsetToCommit } from '../../../../src/driver/consumer.js'
 import { createMemoryCluster } from '../../../../src/drivers/memory/memory-cluster.js'
+import { noHeaders } from '../../../../src/message/record.js'
 import { seededRandom } from '../../../../src/runtime/random.js'
 import { virtualClock, type VirtualClock } from '../../../../src/testing/time/virtual-clock.js'
 import { ScriptedCluster } from '../cluster/scripted-cluster.js'
@@ -467,6 +468,33 @@ describe('without a group', () => {
     await harness.stop()
     expect(harness.kinds()).toEqual(['assigned', 'assigned', 'revoked'])
     expect(cluster.count('joinGroup') + cluster.count('offsetCommit') + cluster.count('offsetFetch')).toBe(0)
+  })
+
+  it('knows that there is nothing to read of partitions that are missing since their topic was made anew', async () => {
+    const brokers = createMemoryCluster({ brokers: 1, runtime: { clock, random: seededRandom(1) } })
+    brokers.createTopic('t', { partitions: 2 })
+    const record = { key: null, value: Buffer.from('x'), headers: noHeaders, timestamp: 0 }
+    brokers.appendTransaction('t', 1, [record], 'commit')
+    const settings = { groupId: null, onOutOfRange: 'earliest', metadataMaxAgeMs: 1_000 } as const
+    const harness = new ConsumerHarness(brokers.connectionFactory().open('reader'), clock, settings)
+    await harness.start()
+    await clock.advance(300)
+    const end = () => harness.consumer.endOf({ topic: 't', partition: 1 })
+    expect(end()?.offset).toBe(2)
+    brokers.deleteTopic('t')
+    await clock.advance(10_000)
+    expect(end()?.offset).toBe(2)
+    brokers.createTopic('t', { partitions: 1 })
+    await clock.advance(10_000)
+    const first = end()
+    expect(first?.offset).toBe(0)
+    await clock.advance(10_000)
+    expect(end()?.at).toBeGreaterThan(first!.at)
+    brokers.addPartitions('t', 2)
+    for (let times = 0; times < 3; times += 1) brokers.appendTransaction('t', 1, [record], 'commit')
+    await clock.advance(5_000)
+    expect(end()?.offset).toBe(6)
+    await harness.stop()
   })
 
   it('does not take a partition twice that was missing while its topic, made anew, had fewer', async () => {
