@@ -56,7 +56,7 @@ const leaveShare = 0.1
  * | joining     | at once, epoch 0, with everything | an epoch | stable, and reconciling when something is meant for us |
  * | stable      | at the interval | another target | reconciling |
  * | reconciling | at the interval; what is ours is not told while we give up | all given up, or all taken | told at once, with what is ours now; stable when nothing is left to do |
- * | reconciling | | another target | on towards that one: what is given up already is told first |
+ * | reconciling | | another target | on towards that one: what is given up already is told first; names are not waited for |
  * | stable, reconciling | | fenced, or no answer for a session | nothing is drained or committed; joining, under the same member id |
  * | stable, reconciling | | stop | closing, by the stop's deadline |
  * | closing     | at the interval | another target | closing still; what it takes from us by the earlier of both deadlines |
@@ -248,13 +248,18 @@ export class ConsumerMember implements Membership {
       if (comes.length > 0) this.#assign(term, comes)
       // Told anew while we waited: some of that may have to go again.
       done = comes.length === missing.length && term.owned.notIn(term.target).length === 0
-      if (comes.length < missing.length) await this.#names.lookUp(attempt, term.over)
-      if (this.#names.giveUp(term.owned.missingOf(term.target))) term.doubt()
+      // Others may wait for what goes, so another target is not kept waiting by brokers that are slow to name topics.
+      const isCut = comes.length < missing.length && !(await this.#lookUp(attempt, term))
+      if (!isCut && this.#names.giveUp(term.owned.missingOf(term.target))) term.doubt()
       if (!goesOn()) return
     }
     this.#machine.to('stable')
     // What was meant for us may have gone again before anybody knew where it starts.
     if (term.owned.size === 0) this.#events.assigned([], this.#context.settings.from)
+  }
+
+  #lookUp(attempt: number, { over, retold }: Term): Promise<boolean> {
+    return this.#names.lookUp(attempt, AbortSignal.any([over, retold]))
   }
 
   #assign(term: Term, comes: readonly OwnedById[]): void {

@@ -21,7 +21,7 @@ export class Term {
   #haste = new AbortController()
   #epoch: number
   #target: readonly PartitionById[] = []
-  #targetsTold = 0
+  #retold = new AbortController()
   /** After a request without a good answer the coordinator may have moved on unseen: only a request with everything is safe. */
   #next: 'changes' | 'owned' | 'everything' = 'changes'
 
@@ -38,9 +38,9 @@ export class Term {
     return this.#target
   }
 
-  /** Tells two targets apart, also when they are equal. */
-  get targetsTold(): number {
-    return this.#targetsTold
+  /** Aborts when what is meant for us is told anew. */
+  get retold(): AbortSignal {
+    return this.#retold.signal
   }
 
   /** Resolves when we are a member no more. */
@@ -66,7 +66,8 @@ export class Term {
     this.#epoch = epoch
     if (assignment === null) return
     this.#target = withoutDuplicates(assignment)
-    this.#targetsTold += 1
+    this.#retold.abort()
+    this.#retold = new AbortController()
   }
 
   /** The coordinator is to hear at once what is ours now. */

@@ -1,5 +1,6 @@
 import type { PartitionById } from '../../../connection/requests/consumer-groups.js'
 import { pause } from '../../../runtime/pause.js'
+import { withinDeadline } from '../../../runtime/within-deadline.js'
 import { brokerBackoff } from '../../cluster/broker-backoff.js'
 import type { ConsumeContext } from '../../cluster/client-context.js'
 import type { OwnedById } from './owned-by-id.js'
@@ -11,6 +12,8 @@ export class TopicNames {
   readonly #subscription: Subscription
   /** Topics without a name, and since when. */
   #nameless: ReadonlyMap<string, number> = new Map()
+  /** The question that is out. */
+  #asked: Promise<true> | null = null
 
   constructor(context: ConsumeContext, subscription: Subscription) {
     this.#context = context
@@ -27,15 +30,18 @@ export class TopicNames {
     })
   }
 
-  /** Asks for what is not known; after the first time it waits a little. Never rejects. */
-  async lookUp(attempt: number, signal: AbortSignal): Promise<void> {
+  /**
+   * Asks for what is not known; after the first time it waits a little. Resolves to false when `signal` aborts before that
+   * has ended; the next call then waits for the same answer. Never rejects.
+   */
+  async lookUp(attempt: number, signal: AbortSignal): Promise<boolean> {
     const { runtime, settings } = this.#context
-    if (attempt > 1) await pause(runtime.clock, brokerBackoff(attempt - 1, runtime.random), signal)
-    if (signal.aborted) return
-    await this.#ask(runtime.clock.now() + settings.requestTimeoutMs).catch((failure: unknown) => {
-      this.#nameless = new Map() // nobody has said anything of them
-      settings.logger.debug({ error: String(failure) }, 'the names of assigned topics are not known yet')
-    })
+    const { clock } = runtime
+    if (attempt > 1) await pause(clock, brokerBackoff(attempt - 1, runtime.random), signal)
+    if (signal.aborted) return false
+    this.#asked ??= this.#ask(clock.now() + settings.requestTimeoutMs)
+    const bounded = { clock, deadline: Infinity, signal, onLate: () => false }
+    return withinDeadline(this.#asked, bounded).catch(() => false) // rejects for the signal alone
   }
 
   /**
@@ -59,9 +65,17 @@ export class TopicNames {
     return isLate && this.#subscription.evaluateHere(why)
   }
 
-  async #ask(deadline: number): Promise<void> {
+  /** Resolves to true when that has ended. Never rejects. */
+  async #ask(deadline: number): Promise<true> {
     const { cluster, known, settings } = this.#context
-    if (this.#subscription.isByBrokers) await known?.look(deadline)
-    await cluster.refresh(settings.topics, deadline)
+    try {
+      if (this.#subscription.isByBrokers) await known?.look(deadline)
+      await cluster.refresh(settings.topics, deadline)
+    } catch (failure) {
+      this.#nameless = new Map() // nobody has said anything of them
+      settings.logger.debug({ error: String(failure) }, 'the names of assigned topics are not known yet')
+    }
+    this.#asked = null
+    return true
   }
 }

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { brokerCode } from '../../../../src/connection/broker-error.js'
+import { RequestError } from '../../../../src/connection/request-error.js'
 import type { ConsumerSettings } from '../../../../src/driver/consumer.js'
 import { createMemoryCluster, type MemoryCluster } from '../../../../src/drivers/memory/memory-cluster.js'
 import type { MemoryClusterOptions } from '../../../../src/drivers/memory/memory-options.js'
@@ -333,6 +334,40 @@ describe('members of a group that its coordinator divides', () => {
     expect(all.map((_, partition) => one.offsets('t', partition))).toEqual(all.map(() => [0, 2]))
     expect(one.kinds()).toEqual(told)
     await stopAll(one)
+  })
+
+  it('give up at once what others are to have, also while nobody names them what else is meant for them', async () => {
+    const connection = cluster.connectionFactory().open('badly-told')
+    let isSilent = false
+    const silent: typeof connection = {
+      lastSign: (...given) => connection.lastSign(...given),
+      close: () => connection.close(),
+      request: async (node, lane, request, deadline, ...more) => {
+        if (isSilent && request.api === 'metadata') {
+          await clock.sleep(deadline - clock.now())
+          throw new RequestError('timed-out', 'maybe', 'no answer in time')
+        }
+        return connection.request(node, lane, request, deadline, ...more)
+      },
+    }
+    const settings = { groupProtocol: 'consumer', topics: ['t', 'u'], requestTimeoutMs: 20_000 } as const
+    const first = new ConsumerHarness(silent, clock, settings, (opened += 1))
+    await first.start()
+    await clock.advance(100)
+    expect(heldBy(first)).toEqual(all)
+    isSilent = true
+    cluster.createTopic('u')
+    await clock.advance(2 * intervalMs)
+    expect(first.consumer.facts().state).toBe('reconciling')
+    const second = member()
+    await second.start()
+    await clock.advance(3 * intervalMs)
+    expect(shares(first, second)).toEqual([3, 3])
+    isSilent = false
+    await clock.advance(5 * intervalMs)
+    expect(heldBy(first, second)).toEqual([...all, 'u-0'])
+    expect(first.consumer.facts().state).toBe('stable')
+    await stopAll(first, second)
   })
 
   it('are given topics that match their pattern, also those that are made later', async () => {
