@@ -133,6 +133,8 @@ interface KeepAliveParts {
   readonly denials: Denials
   /** How often the coordinator wants to hear from us. */
   readonly intervalMs: number
+  /** When we asked to join: absolute ms, by `clock.now()`. */
+  readonly joinAskedAt: number
   /** The group confirmed us; `at` is when we asked. */
   answered(answer: ConsumerGroupHeartbeatAnswer, at: number): void
 }
@@ -144,13 +146,14 @@ interface KeepAliveParts {
 export async function keepAlive(
   { runtime, settings }: ConsumeContext,
   term: Term,
-  { heartbeats, denials, intervalMs: firstIntervalMs, answered }: KeepAliveParts,
+  { heartbeats, denials, intervalMs: firstIntervalMs, joinAskedAt, answered }: KeepAliveParts,
 ): Promise<void> {
   const { clock, random } = runtime
   const { sessionTimeoutMs, requestTimeoutMs, logger } = settings
   const what = `heartbeats of group "${settings.groupId}"`
   let intervalMs = firstIntervalMs
-  let confirmedAt = clock.now()
+  // The session may have begun at any time since.
+  let confirmedAt = joinAskedAt
   let failures = 0
   for (;;) {
     const expiresAt = confirmedAt + sessionTimeoutMs

@@ -185,7 +185,7 @@ export class ConsumerMember implements Membership {
     const term = new Term(answer.memberEpoch)
     this.#term = term
     this.#machine.to('stable')
-    this.#beat(term, answer.heartbeatIntervalMs).catch((defect: unknown) =>
+    this.#beat(term, answer.heartbeatIntervalMs, askedAt).catch((defect: unknown) =>
       term.end({ kind: 'failed', error: crash(defect) }),
     )
     if (this.#failure) term.end({ kind: 'failed', error: this.#failure })
@@ -215,9 +215,10 @@ export class ConsumerMember implements Membership {
     if (this.#machine.is('stable', 'reconciling')) this.#machine.to('joining')
   }
 
-  async #beat(term: Term, intervalMs: number): Promise<void> {
+  async #beat(term: Term, intervalMs: number, joinAskedAt: number): Promise<void> {
     const answered = (answer: ConsumerGroupHeartbeatAnswer, at: number) => this.#answered(term, answer, at)
-    await keepAlive(this.#context, term, { heartbeats: this.#heartbeats, denials: this.#denials, intervalMs, answered })
+    const how = { heartbeats: this.#heartbeats, denials: this.#denials, intervalMs, joinAskedAt, answered }
+    await keepAlive(this.#context, term, how)
   }
 
   #answered(term: Term, { memberEpoch, assignment }: ConsumerGroupHeartbeatAnswer, askedAt: number): void {

@@ -240,6 +240,37 @@ describe('members of a group that its coordinator divides', () => {
     await stopAll(one)
   })
 
+  it('count their session from when they asked to join, as the group may have taken them in just then', async () => {
+    const connection = cluster.connectionFactory().open('late-told')
+    const lateMs = 4_000
+    let askedAt = -1
+    const late: typeof connection = {
+      lastSign: (...given) => connection.lastSign(...given),
+      close: () => connection.close(),
+      request: async (node, lane, request, deadline, ...more) => {
+        const isJoin = request.api === 'consumerGroupHeartbeat' && request.memberEpoch === 0
+        if (isJoin) askedAt = clock.now()
+        else if (request.api === 'consumerGroupHeartbeat') {
+          await clock.sleep(deadline - clock.now())
+          throw new RequestError('timed-out', 'maybe', 'no answer in time')
+        }
+        const answer = await connection.request(node, lane, request, deadline, ...more)
+        if (isJoin) await clock.sleep(lateMs)
+        return answer
+      },
+    }
+    const settings = { groupProtocol: 'consumer', sessionTimeoutMs: sessionMs } as const
+    const one = new ConsumerHarness(late, clock, settings, (opened += 1))
+    await one.start()
+    expect(clock.now() - askedAt).toBeGreaterThanOrEqual(lateMs)
+    await clock.advance(askedAt + sessionMs - clock.now() - 1)
+    expect(one.consumer.facts().state).not.toBe('joining')
+    await clock.advance(1)
+    expect(one.consumer.facts().state).toBe('joining')
+    expect(one.kinds().at(-1)).toBe('lost')
+    await stopAll(one)
+  })
+
   it('are given partitions that are added, and those of a topic made anew', async () => {
     const one = member({ metadataMaxAgeMs: 2_000 })
     await one.start()
