@@ -188,7 +188,6 @@ export class OrderedInflow implements Supply {
     this.close()
     this.#run = noRun
     this.#inflow.drop()
-    this.#turns.over(this)
   }
 
   /** One record may pin many that are done, so that nothing more is read: it goes before its time then. True: it went. */

@@ -232,9 +232,9 @@ class Sequencer implements Ordering, Turns {
     this.#waiting.delete(inflow)
     this.buffer.revoke(inflow.order)
     const { partition } = inflow
-    // Its handler may still run: nothing is handled beside it.
+    // Its handler may still run, also when it is lost: nothing is handled beside it.
     if (this.#out.kind === 'run' && this.#out.of === inflow) {
-      void partition.whenIdleOrGone().then(() => this.over(inflow)) // never rejects
+      void partition.lanes.whenIdle().then(() => this.over(inflow)) // never rejects
     }
     this.#changedSoon()
   }

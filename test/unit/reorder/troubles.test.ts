@@ -2,6 +2,10 @@ import { describe, expect, it } from 'vitest'
 import { DeadLetter, defineTopic, string, type Message } from 'tidemark'
 import { boundedOutOfOrderness, monotonousTimestamps } from 'tidemark/event-time'
 import { redrive } from 'tidemark/redrive'
+import type { AssignedPartition } from '../../../src/driver/consumer.js'
+import { orderedBy } from '../../../src/reorder/sequencer.js'
+import { ManualHandler, setUp } from '../consumer/consumer-setup.js'
+import { record } from '../consumer/fake-driver.js'
 import { open, t, until } from '../consumer/simulated.js'
 import { day, inOrder, inTimeOrder, lateOf, over, putTimes, upTo } from './reading.js'
 
@@ -268,4 +272,45 @@ describe('a record that pins too many that are behind it', () => {
       expect(one.consumer.facts().partitions[0]?.pausedBy).toEqual([])
       await one.messaging.close()
     }))
+})
+
+describe('a partition that is given up while its handler still runs', () => {
+  it.each<[how: string, gone: (world: ReturnType<typeof setUp>, assigned: AssignedPartition) => Promise<unknown>]>([
+    ['it was lost', ({ driver }, assigned) => Promise.resolve(driver.lose(assigned))],
+    ['its drain was over', ({ clock, driver }, assigned) => clock.runUntil(driver.revoke(assigned, 1_000))],
+  ])('lets the others go on when that has ended: %s', async (_, gone) => {
+    const handler = new ManualHandler()
+    const ordering = orderedBy({
+      watermark: boundedOutOfOrderness(0).withFutureGuard(false).withIdleness({ maxIdleMs: Infinity }),
+      lateness: 'combined',
+      late: { policy: 'deliver' },
+      buffer: {
+        ...{ maxRecords: 1_000, maxBytes: 1e9, maxRecordsPerPartition: 1_000, maxUncommittedSpan: 1_000 },
+        whenFull: 'emit-early',
+      },
+      onShutdown: 'discard',
+    })
+    const world = setUp({ handle: handler.handle, drainMs: 1_000 }, { ordering })
+    const { clock, driver, consumer } = world
+    await clock.runUntil(consumer.start())
+    const at = (offset: number, timestamp: number) => ({ ...record(offset), timestamp })
+    const [one, other] = [await driver.assign('t', 0), await driver.assign('t', 1)]
+    driver.deliver(one, [at(0, 100), at(1, 300)])
+    driver.deliver(other, [at(10, 200), at(11, 400)])
+    await clock.advance(100)
+    expect(handler.offsets()).toEqual([0])
+    await gone(world, one)
+    driver.deliver(other, [at(12, 500)])
+    await clock.advance(1_000)
+    expect(handler.signals.get(0)?.aborted).toBe(true)
+    expect(handler.offsets('t', 1)).toEqual([])
+    handler.end(0)
+    await clock.advance(100)
+    expect(handler.offsets('t', 1)).toEqual([10])
+    handler.end(10, 't', 1)
+    handler.end(11, 't', 1)
+    await clock.runUntil(consumer.stop())
+    await clock.advance(0)
+    expect(clock.pendingTimers).toBe(0)
+  })
 })
