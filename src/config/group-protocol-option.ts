@@ -22,6 +22,7 @@ export function groupProtocolOf(
   options: Readonly<Record<string, unknown>>,
   inherited: GroupProtocol,
 ): { readonly groupProtocol: GroupProtocol; readonly classicFor: readonly string[] } {
+  if (options['group'] === null) return withoutGroup(subject, options, inherited)
   const wanted = (options['groupProtocol'] as GroupProtocol | undefined) ?? inherited
   const classicOnly = Object.keys(coordinatorDecides).filter((name) => options[name] !== undefined)
   const issues: ConfigIssue[] = []
@@ -42,4 +43,13 @@ export function groupProtocolOf(
   if (issues.length > 0) throw new ConfigError(subject, issues)
   const isClassic = wanted === 'auto' && classicOnly.length > 0
   return { groupProtocol: isClassic ? 'classic' : wanted, classicFor: isClassic ? classicOnly : [] }
+}
+
+/** What it inherits is meant for consumers that have a group. */
+function withoutGroup(subject: string, options: Readonly<Record<string, unknown>>, inherited: GroupProtocol) {
+  const issues = ['groupProtocol', 'remoteAssignor']
+    .filter((path) => options[path] !== undefined)
+    .map((path) => ({ path, message: 'has no effect with group: null', fix: 'leave it out, or name a group' }))
+  if (issues.length > 0) throw new ConfigError(subject, issues)
+  return { groupProtocol: inherited, classicFor: [] }
 }

@@ -163,7 +163,7 @@ export class RedriveRun {
       commit: 'closely',
       isolation: 'read-committed',
       onOutOfRange: 'earliest',
-      groupProtocol: 'classic',
+      groupProtocol: dryRun ? undefined : 'classic',
       sessionTimeoutMs,
       stallWarningMs: 0,
       retry: false,

@@ -174,6 +174,23 @@ describe('groupProtocol', () => {
     )
     expect(issuesOf(() => resolve({ remoteAssignor: 'range' }))).toMatchObject([{ path: 'remoteAssignor' }])
   })
+
+  it.each(['classic', 'consumer', 'auto'])(
+    '%s of a consumer without a group is refused, and that of the messaging is not',
+    (protocol) => {
+      const alone = { group: null, groupProtocol: protocol, remoteAssignor: 'range' }
+      expect(issuesOf(() => resolve(alone))).toMatchObject(
+        ['groupProtocol', 'remoteAssignor'].map((path) => ({ path, message: 'has no effect with group: null' })),
+      )
+      const inherited = protocol as 'classic' | 'consumer' | 'auto'
+      const { options } = resolveConsumerOptions(
+        { ...least, group: null } as object as typeof least,
+        profiles.cp,
+        inherited,
+      )
+      expect(options.group).toBeNull()
+    },
+  )
 })
 
 describe('retry, outage and classify', () => {
