@@ -30,6 +30,7 @@ export interface GlobalFlags extends ConnectionFlags {
 const closeMs = 2_000
 /** A process that does not answer keeps nobody waiting as a cluster may. */
 const mostAskMs = 2_000
+const mostAnswerBytes = 16_777_216
 
 /** One run of one command: its settings, and its way to the cluster, which is opened when it is asked for. */
 export class Session {
@@ -91,7 +92,8 @@ export class Session {
   /** What processes tell of themselves; the token of their health servers is a variable, and never an option. */
   processes(addresses: readonly URL[]): Promise<readonly AskedProcess[]> {
     const token = this.#world.environment[factsToken] || undefined
-    return askProcesses(addresses, { token, timeoutMs: Math.min(mostAskMs, this.call.timeoutMs), signal: this.signal })
+    const timeoutMs = Math.min(mostAskMs, this.call.timeoutMs)
+    return askProcesses(addresses, { token, timeoutMs, mostBytes: mostAnswerBytes, signal: this.signal })
   }
 
   /** One line beside the report; beside data it is data too. */

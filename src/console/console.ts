@@ -20,7 +20,7 @@ export interface ConsoleOptions {
   readonly hosts: readonly string[]
   readonly everyMs: number
   readonly timeoutMs: number
-  readonly members: readonly string[]
+  readonly members: readonly URL[]
   readonly factsToken: string | undefined
   readonly redriveTo: readonly string[]
   readonly allowPayloads: boolean

@@ -62,11 +62,10 @@ export interface Asking {
   /** Of their health servers; sent in a header, and never followed to another address. */
   readonly token: string | undefined
   readonly timeoutMs: number
+  /** Of one answer; a thousand partitions are half a megabyte. */
+  readonly mostBytes: number
   readonly signal: AbortSignal
 }
-
-/** A thousand partitions are half a megabyte. */
-const mostBytes = 16_777_216
 
 /**
  * Asks health servers for `/facts`. Whom is named by who asks, never by what is in Kafka. Never rejects: who does not
@@ -76,7 +75,7 @@ export function askProcesses(addresses: readonly URL[], asking: Asking): Promise
   return Promise.all(addresses.map((address) => ask(address, asking)))
 }
 
-async function ask(address: URL, { token, timeoutMs, signal }: Asking): Promise<AskedProcess> {
+async function ask(address: URL, { token, timeoutMs, mostBytes, signal }: Asking): Promise<AskedProcess> {
   const named = address.host
   try {
     const response = await fetch(new URL('/facts', address), {
@@ -84,7 +83,7 @@ async function ask(address: URL, { token, timeoutMs, signal }: Asking): Promise<
       redirect: 'error',
       signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
     })
-    const text = await bounded(response)
+    const text = await bounded(response, mostBytes)
     if (!response.ok) return { address: named, told: null, failure: failureText(response.status) }
     return { address: named, told: answer.parse(JSON.parse(text)), failure: null }
   } catch (error) {
@@ -109,7 +108,7 @@ function failureText(status: number): string {
 }
 
 /** An answer that does not end must not fill the memory. */
-async function bounded(response: Response): Promise<string> {
+async function bounded(response: Response, mostBytes: number): Promise<string> {
   const parts: Uint8Array[] = []
   let bytes = 0
   for await (const part of response.body ?? []) {

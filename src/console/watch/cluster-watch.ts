@@ -1,11 +1,12 @@
 import { lookAtGroups, type SeenGroup } from '../../lag/lag-look.js'
 import { LagWindows } from '../../lag/lag-windows.js'
+import { askProcesses } from '../../members/process-facts.js'
 import type { Messaging } from '../../messaging.js'
 import { pause } from '../../runtime/pause.js'
 import { thrownText } from '../../runtime/thrown.js'
 import type { Sight } from '../model/sight.js'
 import { Histories } from './histories.js'
-import { askProcesses } from './process-facts.js'
+import { knownMembers } from './known-members.js'
 import { groupSights } from './sights.js'
 import { Standstills } from './standstills.js'
 import { lookAtStructure, type Structure } from './structure.js'
@@ -17,12 +18,14 @@ export interface ClusterWatchParts {
   /** For each call to the cluster. */
   readonly timeoutMs: number
   /** Health servers of members. */
-  readonly members: readonly string[]
+  readonly members: readonly URL[]
   readonly factsToken: string | undefined
 }
 
 type Listener = (sight: Sight) => void
 
+/** They are asked at each look. */
+const asking = { timeoutMs: 2_000, mostBytes: 1_048_576 }
 const structureEveryMs = 30_000
 /** Of so many looks a trend is told. */
 const windowSize = 6
@@ -106,7 +109,7 @@ export class ClusterWatch {
     const { messaging, everyMs, members, factsToken } = this.#parts
     const { clock } = messaging
     const startedAt = clock.now()
-    const processes = askProcesses(members, factsToken, this.#closed.signal)
+    const processes = askProcesses(members, { ...asking, token: factsToken, signal: this.#closed.signal })
     try {
       const structure = await this.#structureNow()
       const names = [...structure.groups.keys()]
@@ -122,7 +125,14 @@ export class ClusterWatch {
         at: clock.wallTime(),
         watchedSince: this.#sight.watchedSince,
         cluster: structure.cluster,
-        groups: groupSights({ structure, lags, unseen, stands, answers, histories: this.#histories }),
+        groups: groupSights({
+          structure,
+          lags,
+          unseen,
+          stands,
+          known: knownMembers(answers),
+          histories: this.#histories,
+        }),
         letterTopics: structure.letterTopics,
         cost: { tookMs, everyMs: Math.min(longestMs, Math.max(everyMs, tookMs * 5)) },
         failure: null,

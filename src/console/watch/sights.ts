@@ -3,7 +3,7 @@ import { partitionKey } from '../../message/topic-partition.js'
 import { memberName } from '../model/group-views.js'
 import type { GroupSight, MemberSight, PartitionSight } from '../model/sight.js'
 import type { Histories } from './histories.js'
-import type { KnownMember, ProcessAnswer } from './process-facts.js'
+import type { KnownMember } from './known-members.js'
 import type { Stand } from './standstills.js'
 import type { Structure } from './structure.js'
 
@@ -13,16 +13,16 @@ export interface Looked {
   /** Why a group could not be looked at, by name. */
   readonly unseen: ReadonlyMap<string, string>
   readonly stands: ReadonlyMap<string, ReadonlyMap<string, Stand>>
-  readonly answers: readonly ProcessAnswer[]
+  /** As their processes tell them. */
+  readonly known: readonly KnownMember[]
   readonly histories: Histories
 }
 
 /** Puts together what brokers, members and former looks tell of each group. */
 export function groupSights(looked: Looked): readonly GroupSight[] {
   const lags = new Map(looked.lags.map((lag) => [lag.group, lag]))
-  const known = looked.answers.flatMap(({ members }) => members)
   return [...looked.structure.groups].map(([group, description]) => {
-    const ours = known.filter((member) => member.group === group)
+    const ours = looked.known.filter((member) => member.group === group)
     const facts = new Map(ours.flatMap((member) => [...member.partitions]))
     const members = (description?.members ?? []).map(
       ({ memberId, groupInstanceId, clientId, clientHost, partitions }) => ({
