@@ -152,9 +152,8 @@ export class HandOver {
       const others: StartingPoint[] = []
       for await (const points of findStartingPoints(this.#context, sought, search)) {
         if (nobodyWaits.signal.aborted) return
-        const wanted = points.filter(isWanted)
-        const meant = wanted.filter((point) => this.#isMeant(point))
-        others.push(...wanted.filter((point) => !meant.includes(point)))
+        const meant: StartingPoint[] = []
+        for (const point of points.filter(isWanted)) (this.#isMeant(point) ? meant : others).push(point)
         if (meant.length === 0) continue
         await this.#handOver(meant)
         first()
