@@ -37,7 +37,7 @@ const listeners = [
 export default tseslint.config(
   { ignores: ['dist', 'coverage', 'docs/api', 'test/vectors', 'examples/alarm/data'] },
   {
-    files: ['**/*.ts'],
+    files: ['**/*.ts', '**/*.tsx'],
     extends: [tseslint.configs.recommended],
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
     rules: {
@@ -53,12 +53,12 @@ export default tseslint.config(
   },
   {
     files: ['src/**/*.ts'],
-    ignores: ['src/runtime/on-abort.ts'],
+    ignores: ['src/runtime/on-abort.ts', 'src/console/page/**'],
     rules: { 'no-restricted-syntax': ['error', ...listeners] },
   },
   {
     files: ['src/**/*.ts'],
-    ignores: ['src/runtime/**', 'src/drivers/**', 'src/cli/**'],
+    ignores: ['src/runtime/**', 'src/drivers/**', 'src/cli/**', 'src/console/page/**'],
     rules: { 'no-restricted-syntax': ['error', ...nondeterminism, ...listeners] },
   },
   { files: ['*.config.ts'], rules: { 'no-restricted-exports': 'off' } },

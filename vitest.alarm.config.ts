@@ -1,8 +1,8 @@
 import { defineConfig, type ViteUserConfig } from 'vitest/config'
-import shared, { alarmPipeline } from './vitest.config.js'
+import shared from './vitest.config.js'
 
-/** The alarm example as a whole: its services over a store, and the demo, also killed. Node only. */
+/** The alarm example: its rules, its services over a store, and the demo, also killed. Node only. */
 export default defineConfig({
   ...(shared.resolve === undefined ? {} : { resolve: shared.resolve }),
-  test: { ...(shared as ViteUserConfig).test, include: alarmPipeline, exclude: [] },
+  test: { ...(shared as ViteUserConfig).test, include: ['test/examples/alarm/**/*.test.ts'], exclude: [] },
 })

@@ -3,8 +3,8 @@ import { configDefaults, defineConfig } from 'vitest/config'
 
 const source = (file: string) => fileURLToPath(new URL(`./src/${file}`, import.meta.url))
 
-/** A quarter of the time that a quick look at everything takes: `npm run test:alarm` tries it. */
-export const alarmPipeline = ['test/examples/alarm/{demo,demo-killed,pipeline,services,store}.test.ts']
+/** Compiles the whole library several times: `npm run test:docs` does so. */
+export const wholeLibrary = 'test/types/public-types.test.ts'
 
 export default defineConfig({
   resolve: {
@@ -14,8 +14,9 @@ export default defineConfig({
     ],
   },
   test: {
-    include: ['test/{unit,types,package,contract,simulation,examples}/**/*.test.ts', 'examples/**/*.test.ts'],
-    exclude: [...configDefaults.exclude, ...alarmPipeline],
+    // Examples have runs of their own: `npm run test:docs` and `npm run test:alarm`.
+    include: ['test/{unit,types,package,contract,simulation}/**/*.test.ts'],
+    exclude: [...configDefaults.exclude, wholeLibrary],
     // Longer than what a test waits for, so that it is the wait which tells what did not come.
     testTimeout: 90_000,
     expect: { poll: { timeout: 60_000 } },

@@ -1,15 +1,8 @@
 import { context, propagation, trace } from '@opentelemetry/api'
-import {
-  BatchSpanProcessor,
-  InMemorySpanExporter,
-  NodeTracerProvider,
-  ParentBasedSampler,
-  TraceIdRatioBasedSampler,
-} from '@opentelemetry/sdk-trace-node'
+import { InMemorySpanExporter } from '@opentelemetry/sdk-trace-node'
 import { openTelemetryTracing } from '../src/opentelemetry.js'
 import type { Library } from './library.js'
-
-const sampled = 0.01
+import { samplingSdk } from './sampling-sdk.js'
 
 /** tidemark with a whole SDK of OpenTelemetry that samples one trace in a hundred; `use` has it registered only meanwhile. */
 export interface TracedLibrary {
@@ -22,10 +15,7 @@ export function tracedLibrary(library: Library): TracedLibrary {
   return {
     library: { ...library, tracing: openTelemetryTracing() },
     use: async (work) => {
-      const provider = new NodeTracerProvider({
-        spanProcessors: [new BatchSpanProcessor(exporter)],
-        sampler: new ParentBasedSampler({ root: new TraceIdRatioBasedSampler(sampled) }),
-      })
+      const provider = samplingSdk(exporter)
       provider.register()
       try {
         return await work()

@@ -5,6 +5,7 @@ export type {
   GroupDescription,
   GroupOffset,
   ListedGroup,
+  PartitionReplicas,
   RecordsToDelete,
 } from './driver/admin.js'
 export type { ResourceType } from './connection/requests/admin.js'

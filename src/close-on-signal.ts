@@ -7,6 +7,7 @@ import { systemClock } from './runtime/clock.js'
 import { thrownName, thrownText } from './runtime/thrown.js'
 import { withinDeadline } from './runtime/within-deadline.js'
 
+/** How `closeOnSignal` ends a process. */
 export interface CloseOnSignalOptions {
   /** Default SIGTERM and SIGINT. */
   readonly signals?: readonly NodeJS.Signals[] | undefined

@@ -1,6 +1,7 @@
 /** Subpath `tidemark/degrade`: handling less while there is too much to do, and saying so. */
 export { controlTopic, followLevels } from './degrade/control.js'
-export { degradation, degradeHeader, type Degradation, type DegradationFacts } from './degrade/degradation.js'
+export { degradation, type Degradation, type DegradationFacts } from './degrade/degradation.js'
+export { degradeHeader } from './message/headers.js'
 export type { DegradationOptions } from './degrade/degradation-options.js'
 export { Ladder, type LadderOptions, type Level } from './degrade/ladder.js'
 export type { LevelNotice } from './degrade/level-notice.js'

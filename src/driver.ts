@@ -1,6 +1,7 @@
 /** Subpath `tidemark/driver`: the port between tidemark and a Kafka client, and the contract that every driver keeps. */
 export type { ClientSettings } from './driver/client-settings.js'
 export type { Driver } from './driver/driver.js'
+export type { ErrorCode } from './error-codes.js'
 export type { ConfigChanges, DriverAdmin } from './driver/admin.js'
 export type {
   AssignedPartition,

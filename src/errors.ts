@@ -1,3 +1,5 @@
+import type { ErrorCode } from './error-codes.js'
+
 /** Where in Kafka something went wrong, and why; every part is optional because not every error has a place. */
 export interface ErrorDetails {
   readonly topic?: string | undefined
@@ -17,7 +19,7 @@ export class TidemarkError extends Error {
   readonly offset: number | undefined
 
   constructor(
-    readonly code: string,
+    readonly code: ErrorCode,
     message: string,
     details: ErrorDetails = {},
   ) {

@@ -279,6 +279,7 @@ export class Messaging implements AsyncDisposable {
     await this.#visits.close()
     await this.#admin?.close()
     this.#troubles.close()
+    this.#telemetry.metrics.close?.()
     const failures = [...stopped, ...flushed]
       .filter((end) => end.status === 'rejected')
       .map((end) => end.reason as unknown)

@@ -3,10 +3,15 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { openTopics } from './avro-topics.js'
 import { openDriver } from './driver.js'
+import { repeatsOf, stagesOf } from './page/accounts.js'
+import { mortalCluster } from './page/mortal-cluster.js'
+import { readDrawnSeries } from './page/read-series.js'
+import { reportPage, sentenceOf, type ReportData } from './page/report-page.js'
+import { watchRun, type Watched } from './page/watch-run.js'
 import { Progress } from './progress.js'
 import { formatReport, readReport } from './report.js'
 import { noDataRules, rules } from './rules.js'
-import { runPipeline } from './run-pipeline.js'
+import { runPipeline, type PipelineCounts } from './run-pipeline.js'
 import { firstRows, readSource, sources as allSources, type Source } from './sources.js'
 import { closeAll, openAllStores, type Stores } from './stores.js'
 
@@ -47,18 +52,29 @@ async function main(): Promise<void> {
     await prepare(stores, { keep: values.keep || isContinued, embedded: values.brokers === undefined })
     if (isContinued) print('the last run did not finish: its alerts stay, and what is replayed is known by its ids\n')
     writeFileSync(unfinished, 'removed when the run ends\n')
-    await run(stores, sources, values)
+    const { counts, watched } = await run(stores, sources, values)
     rmSync(unfinished)
 
-    const report = await readReport({
-      sources,
-      rules,
-      noDataRules,
-      detectDb: stores.detect.db,
-      alertDb: stores.alert.db,
-    })
+    const input = { sources, rules, noDataRules, detectDb: stores.detect.db, alertDb: stores.alert.db }
+    const report = await readReport(input)
+    const page: ReportData = {
+      rows: report.reduce((sum, line) => sum + (line.rows ?? 0), 0),
+      seconds: watched.seconds(),
+      series: await readDrawnSeries(input),
+      samples: watched.samples,
+      kills: watched.kills,
+      stages: stagesOf(
+        report.reduce((sum, line) => sum + (line.rows ?? 0), 0),
+        counts,
+      ),
+      repeats: await repeatsOf(counts, watched.kills, stores),
+    }
+    const file = join(dataDir, 'report.html')
+    writeFileSync(file, reportPage(page))
     const seconds = ((performance.now() - startedAt) / 1_000).toFixed(1)
-    print(`\n${formatReport(report)}\n\n${seconds} s; the databases are in ${dataDir}\n`)
+    print(
+      `\n${formatReport(report)}\n\n${sentenceOf(page)}\n${seconds} s; the picture of it is ${file}, the databases are in ${dataDir}\n`,
+    )
   } finally {
     await closeAll(Object.values(stores))
   }
@@ -75,8 +91,10 @@ function toRowCount(text: string): number {
  * the points detect took from it. Alerts are results and may stay; their inbox knows every event that comes again.
  */
 async function prepare(stores: Stores, { keep, embedded }: { keep: boolean; embedded: boolean }): Promise<void> {
-  if (!keep) await stores.alert.clear()
-  if (keep && embedded) await stores.alert.db.deleteFrom('consumer_offset').execute()
+  for (const { db, clear } of [stores.alert, stores.converge, stores.notice]) {
+    if (!keep) await clear()
+    else if (embedded) await db.deleteFrom('consumer_offset').execute()
+  }
   if (!keep || embedded) {
     await stores.access.clear()
     await stores.detect.clear()
@@ -87,28 +105,44 @@ async function run(
   stores: Stores,
   sources: readonly Source[],
   { brokers, schemas }: { readonly brokers?: string | undefined; readonly schemas?: string | undefined },
-): Promise<void> {
+): Promise<{ readonly counts: PipelineCounts; readonly watched: Watched }> {
   const stop = new AbortController()
   const onSignal = (): void => stop.abort(new Error('interrupted; start again and it goes on'))
   process.once('SIGINT', onSignal)
   process.once('SIGTERM', onSignal)
   const progress = new Progress((await Promise.all(sources.map(readSource))).flat().length)
+  // What runs in this process can be killed without harm to others.
+  const cluster = brokers === undefined ? mortalCluster() : null
+  const watched = watchRun(({ counts }) => showProgress(progress, counts()), cluster?.cut ?? null)
   try {
-    await runPipeline({
-      driver: await openDriver(brokers),
+    const counts = await runPipeline({
+      driver: cluster ? cluster.driverOf : await openDriver(brokers),
       stores,
       sources,
       topics: await openTopics(schemas),
       signal: stop.signal,
-      continues: brokers !== undefined,
-      onTrouble: (error) => print(`trying again: ${error instanceof Error ? error.message : String(error)}\n`),
-      onProgress: ({ rows, events, opened }) => progress.show(rows, `${events} events, ${opened} alerts opened`),
+      continues: true,
+      logger: cluster ? 'silent' : undefined,
+      channels: { pager: async () => undefined },
+      perMinute: Infinity,
+      onTrouble: (error) => {
+        if (!cluster) print(`trying again: ${error instanceof Error ? error.message : String(error)}\n`)
+      },
+      onRunning: watched.onRunning,
+      onProgress: watched.onProgress,
     })
+    return { counts, watched }
   } finally {
+    await watched.stop()
     progress.end()
     process.off('SIGINT', onSignal)
     process.off('SIGTERM', onSignal)
   }
+}
+
+function showProgress(progress: Progress, { detect, alert }: PipelineCounts): void {
+  const rows = (detect['accepted'] ?? 0) + (detect['repeated'] ?? 0) + (detect['conflicts'] ?? 0)
+  progress.show(rows, `${detect['sent'] ?? 0} events, ${alert['open'] ?? 0} alerts opened`)
 }
 
 function print(text: string): void {

@@ -31,9 +31,16 @@ export function heartbeatId(partition: number, timeSeconds: number): string {
   return digest('sha256', ['heartbeat', partition, timeSeconds])
 }
 
+/** Lists of ports, which change while the series goes on: they are looked at, and are no part of what it is. */
+const volatile: readonly string[] = ['listen', 'nonlisten', 'not_accurate_listen']
+
+export function stableDimensions(dimensions: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(dimensions).filter(([name]) => !volatile.includes(name)))
+}
+
 /** One time series: 32 hex characters. */
 export function seriesId(bizId: number, metric: string, dimensions: Readonly<Record<string, string>>): string {
-  return digest('md5', [bizId, metric, ...pairs(dimensions)])
+  return digest('md5', [bizId, metric, ...pairs(stableDimensions(dimensions))])
 }
 
 /** One point of a series. */
@@ -67,4 +74,19 @@ export function alertKey(identity: {
 /** One alert: the n-th time its key went wrong. */
 export function alertId(key: string, generation: number): string {
   return `${key.slice(0, 32)}.${generation}`
+}
+
+/** What is folded together: the values that it has in common, and what happened. */
+export function convergeDimension(rule: string, signal: string, shared: Readonly<Record<string, string>>): string {
+  return digest('sha256', [rule, signal, ...pairs(shared)])
+}
+
+/** One window of a dimension, named by its begin. */
+export function convergeId(dimension: string, startSeconds: number): string {
+  return digest('sha256', ['converge', dimension, startSeconds])
+}
+
+/** One word to one receiver by one channel: whoever is told twice can see it. */
+export function noticeId(alertId: string, version: number, signal: string, receiver: string, channel: string): string {
+  return digest('sha256', [alertId, version, signal, receiver, channel])
 }

@@ -1,30 +1,52 @@
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
 import { parseArgs } from 'node:util'
-import { createMessaging, type Messaging } from 'tidemark'
-import { replay } from './access/access.js'
-import { alert } from './alert/alert.js'
+import { createMessaging } from 'tidemark'
+import { degradation, followLevels } from 'tidemark/degrade'
+import { deliver, replay, type DeliverOptions } from './access/access.js'
+import { readCsv } from './access/csv.js'
+import { httpAccess } from './access/http.js'
 import { openTopics } from './avro-topics.js'
-import { detect, type DetectProfile } from './detect/detect.js'
 import { drained } from './drained.js'
 import { openDriver } from './driver.js'
-import { noDataRules, rules } from './rules.js'
-import { instanceId, type Service, type ServiceMembership, type ServiceReports } from './service.js'
+import { openProbes, toAddress } from './probes.js'
+import { instanceId, type Service } from './service.js'
+import { profileOf, serviceNames, services, type ServiceName } from './services.js'
 import { sources } from './sources.js'
-import type { Store } from './store/store.js'
-import { openServiceStore, type ServiceName } from './stores.js'
-import type { AlarmTopics } from './topics.js'
+import { openServiceStore } from './stores.js'
+import { jsonTopics, type RawEvent } from './topics.js'
+import type { VerifyOptions } from './verify/command.js'
 
 const help = `Runs one service of the alarm pipeline as a process of its own.
 
-  npm run alarm -- access|detect|alert --brokers host:port[,host:port] [options]
+  npm run alarm -- ${serviceNames.join('|')} --brokers host:port[,host:port] [options]
 
   --data-dir folder  where the service's database is (default .demo)
+  --db url           a server that services share: mysql://… (MariaDB too) or postgres://…
   --instance name    what the group knows this process by (default 1); keep it over restarts, and the next process has
                      the partitions at once, after kill -9 too
   --profile name     of detect: cp (default; in the order of time, with what is missing, an event may come twice) or
                      transactional (each event once, in the order of arrival)
   --schemas url      topics as Avro, by the schema registry at this address (default JSON); needs the package avsc
+  --csv file         of access: rows of this file in place of the five series (columns timestamp, metric, value,
+                     bk_biz_id, priority; every other one is a dimension)
+  --http [host:]port of access: take events at POST /events until SIGTERM (default host 127.0.0.1)
+  --spread biz=n     of access: the series of this tenant go over n keys; may be given several times
+  --probes [host:]port  /live, /ready and /metrics here (default host 127.0.0.1); needs the package prom-client
   --until-idle       end when nothing was left to read for 3 s (access ends by itself when its sources are replayed)
   --help             this text
+
+  npm run alarm -- workload w1|w2|w3|w4|w5|w6 [--seed n] [--hosts n] [--rows n] [--spread biz=n] [--brokers host:port]
+
+  w1 the reference figures beside ours, w2 many hosts, w3 a storm of a rack, w4 dirty input, w5 one hot tenant, w6 each
+  service dies twice; ends with 1 when what must hold does not. Without --brokers on the Kafka inside this process.
+
+  npm run alarm -- verify --brokers host:port [--data-dir folder | --db url] [--schemas url] [--running]
+                                             [--reference file] [--journal file] [--save file]
+
+  Looks at topics and databases, says of each of 18 invariants what it looked at and what it found, and ends with 1 when one
+  is broken. --running: only those that hold at any moment (of a --db that services share). --save writes what this run
+  ended with, --reference compares with that of another; --journal is what a receiver of notices wrote down.
 
 SIGTERM or SIGINT: finish what runs, commit, exit.
 `
@@ -33,119 +55,169 @@ const idleMs = 3_000
 const lookEveryMs = 100
 const tellEveryMs = 1_000
 
-interface Run {
-  readonly messaging: Messaging
-  readonly store: Store
-  readonly topics: AlarmTopics
-  readonly groupInstanceId: string
-  readonly profile: DetectProfile
-  readonly untilIdle: boolean
-  /** Aborted by a signal (without an error) or by a service that cannot go on (with one). */
-  readonly stop: AbortController
-}
-
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {
       brokers: { type: 'string' },
       'data-dir': { type: 'string', default: '.demo' },
+      db: { type: 'string' },
       instance: { type: 'string', default: '1' },
       profile: { type: 'string', default: 'cp' },
       schemas: { type: 'string' },
+      csv: { type: 'string' },
+      http: { type: 'string' },
+      probes: { type: 'string' },
+      spread: { type: 'string', multiple: true, default: [] },
+      seed: { type: 'string', default: '1' },
+      hosts: { type: 'string', default: '200' },
+      rows: { type: 'string', default: '200' },
+      running: { type: 'boolean', default: false },
+      reference: { type: 'string' },
+      journal: { type: 'string' },
+      save: { type: 'string' },
       'until-idle': { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   })
   if (values.help) {
-    process.stdout.write(help)
+    print(help)
     return
   }
-  const service = toServiceName(positionals)
-  const profile = toProfile(values.profile, service)
-  if (values.brokers === undefined) {
+  if (positionals[0] === 'workload') return workload(positionals.slice(1), values)
+  if (positionals[0] === 'verify') return verify(values)
+  const name = toServiceName(positionals)
+  const { profile, brokers } = values
+  if (profile !== 'cp' && (profile !== 'transactional' || name !== 'detect')) {
+    throw new Error(`expected --profile cp, or transactional of detect; got ${profile}\n\n${help}`)
+  }
+  if (brokers === undefined) {
     throw new Error(`expected --brokers host:port: processes share a Kafka only outside themselves\n\n${help}`)
   }
-  const store = await openServiceStore(values['data-dir'], service)
-  const driver = await openDriver(values.brokers)
+  const store = await openServiceStore(values['data-dir'], name, values.db)
   const topics = await openTopics(values.schemas)
-  const messaging = createMessaging({ driver, clientId: service, profile })
+  const driver = await openDriver(brokers)
+  const probes = values.probes === undefined ? null : await openProbes(values.probes, name)
+  const how = { driver, clientId: name, profile: profileOf(name, profile) }
+  const messaging = createMessaging({ ...how, ...(probes && { metrics: probes.metrics }) })
+  // Aborted by a signal (without an error) or by a service that cannot go on (with one).
   const stop = new AbortController()
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort(signal))
   try {
-    await messaging.ensureTopics([topics.rawEvents, topics.rawEventsDeadLetters, topics.alerts])
-    const groupInstanceId = instanceId(service, values.instance)
-    await run(service, { messaging, store, topics, groupInstanceId, profile, untilIdle: values['until-idle'], stop })
+    await probes?.serve(messaging)
+    await messaging.ensureTopics(Object.values(topics))
+    const parts = { messaging, store, topics }
+    if (name === 'access') {
+      await access({ ...parts, spread: toSpread(values.spread), signal: stop.signal }, values)
+    } else {
+      const service = services[name]({
+        ...parts,
+        groupInstanceId: instanceId(name, values.instance),
+        profile,
+        onTrouble: (error) => print(`trying again: ${describe(error)}\n`),
+        onStopped: (error) => stop.abort(error),
+      })
+      await serve(name, service, values['until-idle'] ? idleMs : Infinity, stop.signal)
+    }
   } finally {
     await messaging.close()
     await store.close()
   }
 }
 
-function toServiceName([name, ...rest]: readonly string[]): ServiceName {
-  if (rest.length === 0 && (name === 'access' || name === 'detect' || name === 'alert')) return name
-  throw new Error(`expected one of access, detect, alert; got ${[name ?? 'nothing', ...rest].join(' ')}\n\n${help}`)
-}
-
-function toProfile(name: string, service: ServiceName): DetectProfile {
-  if (name === 'cp' || (name === 'transactional' && service === 'detect')) return name
-  throw new Error(`expected --profile cp, or transactional of detect; got ${name}\n\n${help}`)
-}
-
-async function run(
-  service: ServiceName,
-  { messaging, store, topics, groupInstanceId, profile, untilIdle, stop }: Run,
+async function workload(
+  [name = '', ...rest]: readonly string[],
+  given: {
+    readonly brokers?: string
+    readonly seed: string
+    readonly hosts: string
+    readonly rows: string
+    readonly spread: string[]
+  },
 ): Promise<void> {
-  const member: ServiceMembership & ServiceReports = {
-    groupInstanceId,
-    onTrouble: (error) => print(`trying again: ${describe(error)}`),
-    onStopped: (error) => stop.abort(error),
-  }
-  switch (service) {
-    case 'access': {
-      const sent = await replay({
-        messaging,
-        store,
-        sources,
-        topics,
-        signal: stop.signal,
-        onProgress: ({ sent: done, total }) => print(`${done} of ${total} rows acknowledged`),
-      })
-      print(`access: ${sent} rows acknowledged`)
-      return
-    }
-    case 'detect':
-      return serve(
-        service,
-        detect({ messaging, store, topics, rules, noDataRules, profile, ...member }),
-        untilIdle,
-        stop.signal,
-      )
-    case 'alert':
-      return serve(service, alert({ messaging, store, topics, ...member }), untilIdle, stop.signal)
-  }
+  const { workloads } = await import('./workloads/run-workload.js')
+  const run = workloads[name]
+  if (!run || rest.length > 0)
+    throw new Error(`expected one workload of ${Object.keys(workloads).join(', ')}\n\n${help}`)
+  const [seed, hosts, rows] = [given.seed, given.hosts, given.rows].map(Number) as [number, number, number]
+  const { text, holds } = await run({ brokers: given.brokers, seed, hosts, rows, spread: toSpread(given.spread) })
+  print(`${text}\n${holds ? 'holds' : 'DOES NOT HOLD'}\n`)
+  if (!holds) process.exitCode = 1
 }
 
-async function serve<Counts extends { received: number }>(
-  name: ServiceName,
-  service: Service<Counts>,
-  untilIdle: boolean,
-  signal: AbortSignal,
-): Promise<void> {
-  await service.start()
-  print(`${name}: running`)
-  const ticker = tellOfProgress(name, () => service.counts().received)
+async function verify({ brokers, ...options }: VerifyOptions & { readonly brokers?: string }): Promise<void> {
+  if (brokers === undefined) throw new Error(`expected --brokers host:port, where the topics are\n\n${help}`)
+  const messaging = createMessaging({ driver: await openDriver(brokers), clientId: 'verify' })
   try {
-    await drained(
-      { lag: service.lag, received: () => service.counts().received },
-      { quietMs: untilIdle ? idleMs : Infinity, signal },
-    )
+    const { text, holds } = await (await import('./verify/command.js')).verifyPipeline(messaging, options)
+    print(`${text}\n`)
+    if (!holds) process.exitCode = 1
+  } finally {
+    await messaging.close()
+  }
+}
+
+/** Shed by the level that whoever watches the lag tells (`control`). */
+async function access(
+  options: DeliverOptions & { readonly signal: AbortSignal },
+  { csv, http }: { readonly csv?: string | undefined; readonly http?: string | undefined },
+): Promise<void> {
+  const { messaging, topics = jsonTopics } = options
+  const less = degradation<RawEvent>(messaging, {
+    keep: ({ value }) => value.event_type !== 'metric' || value.priority === 1,
+    priorityOf: ({ value }) => value.priority,
+    shedTo: topics.shed.name,
+  })
+  await followLevels(messaging, topics.control, less).start()
+  const onProgress = ({ sent, total }: { sent: number; total: number }): void =>
+    print(`${sent} of ${total} rows acknowledged\n`)
+  const all = { ...options, less, onProgress }
+  if (http === undefined) {
+    const file = csv === undefined ? null : await readCsv(csv)
+    const rows = file ? await deliver(file.name, file.arrivals, all) : await replay({ ...all, sources })
+    print(`access: ${rows} rows acknowledged\n`)
+    return
+  }
+  const { host, port } = toAddress(http)
+  const server = httpAccess(all).listen(port, host)
+  await once(server, 'listening')
+  print(`access: running at http://${host}:${(server.address() as AddressInfo).port}/events\n`)
+  if (!options.signal.aborted) await once(options.signal, 'abort')
+  server.closeIdleConnections()
+  await new Promise((resolve) => server.close(resolve))
+}
+
+function toSpread(given: readonly string[]): Map<number, number> {
+  return new Map(
+    given.map((text) => {
+      const [, biz, ways] = /^(\d+)=([1-9]\d*)$/.exec(text) ?? []
+      if (biz === undefined) throw new Error(`expected --spread with a tenant and a number, as 2=4; got ${text}`)
+      return [Number(biz), Number(ways)]
+    }),
+  )
+}
+
+function toServiceName([name, ...rest]: readonly string[]): ServiceName {
+  const found = serviceNames.find((one) => one === name)
+  if (found !== undefined && rest.length === 0) return found
+  throw new Error(
+    `expected one of ${serviceNames.join(', ')}; got ${[name ?? 'nothing', ...rest].join(' ')}\n\n${help}`,
+  )
+}
+
+async function serve(name: ServiceName, service: Service, quietMs: number, signal: AbortSignal): Promise<void> {
+  await service.start()
+  print(`${name}: running\n`)
+  const received = (): number => service.counts()['received'] ?? 0
+  const ticker = tellOfProgress(name, received)
+  try {
+    await drained({ lag: () => service.lag(), received }, { quietMs, signal })
   } catch (error) {
     if (!signal.aborted) throw error
     if (signal.reason instanceof Error) throw signal.reason
   } finally {
     clearInterval(ticker)
-    print(`${name}: ${JSON.stringify(service.counts())}`)
+    print(`${name}: ${JSON.stringify(service.counts())}\n`)
   }
 }
 
@@ -156,12 +228,12 @@ function tellOfProgress(name: ServiceName, received: () => number): NodeJS.Timeo
     const now = performance.now()
     if (received() === told.received || now - told.at < tellEveryMs) return
     told = { received: received(), at: now }
-    print(`${name}: ${told.received} records stored`)
+    print(`${name}: ${told.received} records stored\n`)
   }, lookEveryMs)
 }
 
-function print(line: string): void {
-  process.stdout.write(`${line}\n`)
+function print(text: string): void {
+  process.stdout.write(text)
 }
 
 function describe(error: unknown): string {

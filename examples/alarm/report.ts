@@ -32,16 +32,17 @@ export async function readReport(input: ReportInput): Promise<SeriesReport[]> {
   const { sources, rules, noDataRules, detectDb, alertDb } = input
   const labels = await readLabels()
   const lines: SeriesReport[] = []
-  for (const source of sources) {
+  for (const rule of rules) {
+    const source = sources.find((one) => one.bizId === rule.bizId && one.metric === rule.metric)
+    if (!source) continue
     const series = seriesId(source.bizId, source.metric, source.dimensions)
-    const rule = rules.find((one) => one.bizId === source.bizId && one.metric === source.metric)
     const windows = labels.get(source.file) ?? []
     const found = await readAlerts(alertDb, rule)
     const hit = windows.filter((window) =>
       found.some((alert) => alert.begin_time <= window.toSeconds && alert.latest_time >= window.fromSeconds),
     )
     lines.push({
-      name: rule?.name ?? source.metric,
+      name: rule.name,
       rows: (await readSource(source)).length,
       accepted: await countPoints(detectDb, series),
       ...(await countVerdicts(detectDb, series, rule)),
@@ -49,14 +50,15 @@ export async function readReport(input: ReportInput): Promise<SeriesReport[]> {
       windows: windows.length,
       windowsHit: hit.length,
     })
-    for (const missing of noDataRules) {
-      if (missing.bizId !== source.bizId || missing.metric !== source.metric) continue
-      lines.push({
-        ...{ name: missing.name, rows: null, accepted: null, windows: null, windowsHit: 0 },
-        ...(await countVerdicts(detectDb, series, missing)),
-        ...countAlerts(await readAlerts(alertDb, missing)),
-      })
-    }
+  }
+  for (const rule of noDataRules) {
+    const source = sources.find((one) => one.bizId === rule.bizId && one.metric === rule.metric)
+    if (!source) continue
+    lines.push({
+      ...{ name: rule.name, rows: null, accepted: null, windows: null, windowsHit: 0 },
+      ...(await countVerdicts(detectDb, seriesId(source.bizId, source.metric, source.dimensions), rule)),
+      ...countAlerts(await readAlerts(alertDb, rule)),
+    })
   }
   return lines
 }
@@ -67,11 +69,11 @@ interface FoundAlert {
   readonly open_marker: number | null
 }
 
-function readAlerts(db: Kysely<Schema>, rule: Strategy | undefined): Promise<FoundAlert[]> {
+function readAlerts(db: Kysely<Schema>, rule: Strategy): Promise<FoundAlert[]> {
   return db
     .selectFrom('alert')
     .select(['begin_time', 'latest_time', 'open_marker'])
-    .where('strategy_id', '=', rule?.strategyId ?? -1)
+    .where('strategy_id', '=', rule.strategyId)
     .execute()
 }
 
@@ -91,7 +93,7 @@ async function countPoints(db: Kysely<Schema>, series: string): Promise<number> 
 async function countVerdicts(
   db: Kysely<Schema>,
   series: string,
-  rule: Strategy | undefined,
+  rule: Strategy,
 ): Promise<Pick<SeriesReport, 'anomalies' | 'triggers'>> {
   const row = await db
     .selectFrom('check_result')
@@ -100,7 +102,7 @@ async function countVerdicts(
       select.fn.sum<number | null>('triggered').as('triggered'),
     ])
     .where('series', '=', series)
-    .where('strategy_id', '=', rule?.strategyId ?? -1)
+    .where('strategy_id', '=', rule.strategyId)
     .executeTakeFirstOrThrow()
   return { anomalies: row.n, triggers: row.triggered ?? 0 }
 }

@@ -1,112 +1,123 @@
 import { createMessaging, type Driver, type Messaging } from 'tidemark'
-import { replay } from './access/access.js'
-import { alert } from './alert/alert.js'
-import { detect } from './detect/detect.js'
+import { deliver, replay, type AccessOptions } from './access/access.js'
+import type { Arrival } from './access/arrivals.js'
+import type { ConvergeBook } from './converge/converge-rules.js'
+import type { RuleBook } from './detect/judge-batch.js'
 import { drained } from './drained.js'
-import { noDataRules, rules } from './rules.js'
-import { instanceId, type ServiceMembership, type ServiceReports } from './service.js'
+import { Lives } from './lives.js'
+import { instanceId, type ServiceReports } from './service.js'
+import { profileOf, readerNames, services, type ReaderName, type ServiceName } from './services.js'
+import type { Channels } from './notice/channels.js'
 import type { Source } from './sources.js'
-import type { Stores } from './stores.js'
+import { isTold, type Stores } from './stores.js'
 import { jsonTopics, type AlarmTopics } from './topics.js'
 
-export interface PipelineProgress {
-  /** Rows detect has stored. */
-  readonly rows: number
-  /** Events detect has sent. */
-  readonly events: number
-  /** Alerts opened. */
-  readonly opened: number
+/** What each service has counted, over all its lives. */
+export type PipelineCounts = Readonly<Record<ReaderName, Readonly<Record<string, number>>>>
+
+/** What may be done to a pipeline while it runs. */
+export interface RunningPipeline {
+  counts(): PipelineCounts
+  lag(service: ReaderName): number | null
+  /** Ends the service's life as kill -9 would, by `cut`, and begins the next after `downMs`. */
+  restart(service: ReaderName, cut: () => void, downMs: number): Promise<void>
 }
 
 export interface PipelineOptions {
-  readonly driver: Driver
+  /** The way to the cluster that each service, or its next life, is given. */
+  readonly driver: Driver | ((service: ServiceName) => Driver)
   readonly stores: Stores
   readonly sources: readonly Source[]
+  /** What comes in, in place of the rows of the sources. */
+  readonly input?: { readonly name: string; readonly arrivals: readonly Arrival[] }
+  readonly book?: RuleBook
+  /** What is folded, in place of what the demo folds by. */
+  readonly folding?: ConvergeBook
+  readonly spread?: ReadonlyMap<number, number>
   readonly topics?: AlarmTopics
+  /** How people are told. Default: by lines on the console. */
+  readonly channels?: Channels
+  /** How often each of them may be told in a minute. */
+  readonly perMinute?: number
   /** Its reason is what the run then throws. */
   readonly signal?: AbortSignal
-  /** The Kafka outlives this process: the members keep their names, and the next run has their partitions at once. */
+  /** Members keep their names: the next run, or life, has their partitions at once. */
   readonly continues?: boolean
+  /** Deaths on purpose need no lines in the log. */
+  readonly logger?: 'silent' | undefined
   readonly onTrouble?: ServiceReports['onTrouble']
-  /** Told some ten times a second, and once at the end. */
-  readonly onProgress?: (progress: PipelineProgress) => void
+  /** Told after each chunk of rows that was acknowledged. */
+  readonly onProgress?: AccessOptions['onProgress']
+  /** Told when all services run, before the first row. */
+  readonly onRunning?: (pipeline: RunningPipeline) => void
 }
 
 /** Longer than a fetch waits for records, so a quiet service has looked at the log at least once. */
 const quietMs = 400
-const lookEveryMs = 100
 
-/** The three services in this process, until all rows went through. */
-export async function runPipeline({ driver, stores, sources, ...options }: PipelineOptions): Promise<void> {
-  const { topics = jsonTopics } = options
+/** All services in this process, until all rows went through. */
+export async function runPipeline({ driver, stores, sources, ...options }: PipelineOptions): Promise<PipelineCounts> {
+  const { topics = jsonTopics, onTrouble, onProgress } = options
   const failed = new AbortController()
   const signal = options.signal ? AbortSignal.any([options.signal, failed.signal]) : failed.signal
-  const reports: ServiceReports = {
-    onStopped: (error) => failed.abort(error),
-    ...(options.onTrouble && { onTrouble: options.onTrouble }),
-  }
-  const membership = (service: 'detect' | 'alert'): ServiceMembership =>
-    options.continues === true ? { groupInstanceId: instanceId(service) } : {}
   // One client a service, as if each ran in a process of its own.
-  const clients = {
-    access: createMessaging({ driver, clientId: 'access', profile: 'cp' }),
-    detect: createMessaging({ driver, clientId: 'detect', profile: 'cp' }),
-    alert: createMessaging({ driver, clientId: 'alert', profile: 'cp' }),
-  }
+  const clientOf = (service: ServiceName): Messaging =>
+    createMessaging({
+      driver: driver instanceof Function ? driver(service) : driver,
+      clientId: service,
+      profile: profileOf(service),
+      logger: options.logger,
+    })
+  const livesOf = (name: ReaderName): Lives =>
+    new Lives(
+      (onStopped) => {
+        const client = clientOf(name)
+        const membership = options.continues === true ? { groupInstanceId: instanceId(name) } : {}
+        const reports = { onStopped, ...(onTrouble && { onTrouble }) }
+        const { channels, perMinute } = options
+        const told = { ...(channels && { channels }), ...(perMinute !== undefined && { perMinute }) }
+        const parts = {
+          messaging: client,
+          store: stores[name],
+          topics,
+          ...membership,
+          ...reports,
+          ...options.book,
+          ...options.folding,
+          ...told,
+        }
+        return { client, service: services[name](parts) }
+      },
+      (error) => failed.abort(error),
+    )
+  const lives = Object.fromEntries(readerNames.map((name) => [name, livesOf(name)])) as Record<ReaderName, Lives>
+  const counts = (): PipelineCounts =>
+    Object.fromEntries(readerNames.map((name) => [name, lives[name].counts()])) as PipelineCounts
+  const access = clientOf('access')
   try {
-    await clients.access.ensureTopics([topics.rawEvents, topics.rawEventsDeadLetters, topics.alerts])
-    const detecting = detect({
-      messaging: clients.detect,
-      store: stores.detect,
-      topics,
-      rules,
-      noDataRules,
-      ...membership('detect'),
-      ...reports,
+    await access.ensureTopics(Object.values(topics))
+    await Promise.all(readerNames.map((name) => lives[name].start()))
+    options.onRunning?.({
+      counts,
+      lag: (name) => lives[name].lag(),
+      restart: (name, cut, downMs) => lives[name].restart(cut, downMs, signal),
     })
-    const alerting = alert({
-      messaging: clients.alert,
-      store: stores.alert,
-      topics,
-      ...membership('alert'),
-      ...reports,
-    })
-    await Promise.all([detecting.start(), alerting.start()])
-
-    const { onProgress } = options
-    const rowsJudged = (): number => {
-      const { accepted, repeated, conflicts } = detecting.counts()
-      return accepted + repeated + conflicts
+    const delivery = { messaging: access, store: stores.access, topics, signal, ...(onProgress && { onProgress }) }
+    const how = { ...delivery, ...(options.spread && { spread: options.spread }) }
+    if (options.input) await deliver(options.input.name, options.input.arrivals, how)
+    else await replay({ ...how, sources })
+    for (const name of readerNames) {
+      const received = (): number => lives[name].counts()['received'] ?? 0
+      const isDone = () => isTold(stores[name])
+      await drained({ lag: () => lives[name].lag(), received, isDone }, { quietMs, signal })
     }
-    const look = (): void =>
-      onProgress?.({
-        rows: rowsJudged(),
-        events: detecting.counts().sent,
-        opened: alerting.counts().open,
-      })
-    const ticker = setInterval(look, lookEveryMs)
-    try {
-      const sent = await replay({ messaging: clients.access, store: stores.access, sources, topics, signal })
-      await drained({ lag: detecting.lag, received: rowsJudged }, { expected: sent, quietMs, signal })
-      await drained(
-        { lag: alerting.lag, received: () => alerting.counts().received },
-        { expected: detecting.counts().sent, quietMs, signal },
-      )
-    } finally {
-      clearInterval(ticker)
-      look()
-    }
+    return counts()
   } catch (error) {
     // Whoever waited was woken by the abort; its reason tells what happened.
     throw signal.aborted ? signal.reason : error
   } finally {
-    await closeInOrder(clients)
+    await access.close()
+    // Writers of a topic before its readers.
+    for (const name of readerNames) await lives[name].end()
   }
-}
-
-/** Writers of a topic before its readers. */
-async function closeInOrder(clients: Readonly<Record<'access' | 'detect' | 'alert', Messaging>>): Promise<void> {
-  await clients.access.close()
-  await clients.detect.close()
-  await clients.alert.close()
 }

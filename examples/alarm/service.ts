@@ -1,15 +1,28 @@
+import type { Messaging } from 'tidemark'
+import type { Store } from './store/store.js'
+import type { AlarmTopics } from './topics.js'
+
 /** A service that reads a topic. */
-export interface Service<Counts> {
+export interface Service<Counts = Readonly<Record<string, number>>> {
   start(): Promise<void>
   /** What was done since the start, repeats included. */
   counts(): Readonly<Counts>
-  /** Records of its topic it has not handled yet, as of its last look at the log. */
-  /** `null` while it is not known. */
+  /** What it has not handled yet, as of its last look at the log; `null` while it is not known. */
   lag(): number | null
 }
 
-/** How a service that reads a topic is a member of its group. */
-export interface ServiceMembership {
+export interface ServiceReports {
+  /** Something is down; the service tries again. */
+  readonly onTrouble?: (error: unknown) => void
+  /** The service cannot go on, or not with one partition. */
+  readonly onStopped?: (error: Error) => void
+}
+
+/** What every service is given. */
+export interface ServiceParts extends ServiceReports {
+  readonly messaging: Messaging
+  readonly store: Store
+  readonly topics?: AlarmTopics
   /**
    * Name that this instance keeps over restarts (static membership): its next process has its partitions at once, even
    * after kill -9. Without one the group waits for a dead process until its session times out.
@@ -20,11 +33,4 @@ export interface ServiceMembership {
 /** What the group knows an instance of a service by; one database, one instance. */
 export function instanceId(service: string, instance = '1'): string {
   return `${service}-${instance}`
-}
-
-export interface ServiceReports {
-  /** Something is down; the service tries again. */
-  readonly onTrouble?: (error: unknown) => void
-  /** The service cannot go on, or not with one partition. */
-  readonly onStopped?: (error: Error) => void
 }

@@ -1,30 +1,34 @@
 import { join } from 'node:path'
+import { sqlOutbox } from 'tidemark/sql'
+import { readerNames, type ServiceName } from './services.js'
 import { openStore, type Store } from './store/store.js'
 
-export type ServiceName = 'access' | 'detect' | 'alert'
-
-/** Each service has a database of its own, as it would in production; so each can be stopped, killed and moved alone. */
-export function openServiceStore(dataDir: string, service: ServiceName): Promise<Store> {
-  return openStore(join(dataDir, `${service}.db`))
+/** Each service has a file of its own, so each can be stopped, killed and moved alone; or they share a server at a URL. */
+export function openServiceStore(dataDir: string, service: ServiceName, url?: string): Promise<Store> {
+  return openStore(url ?? join(dataDir, `${service}.db`))
 }
 
-export type Stores = Readonly<Record<ServiceName, Store>>
+export type Stores = Readonly<Record<Exclude<ServiceName, 'search'>, Store>>
 
 export async function openAllStores(dataDir: string): Promise<Stores> {
-  const opened: Store[] = []
-  const open = async (service: ServiceName): Promise<Store> => {
-    const store = await openServiceStore(dataDir, service)
-    opened.push(store)
-    return store
-  }
+  const opened: [ServiceName, Store][] = []
   try {
-    return { access: await open('access'), detect: await open('detect'), alert: await open('alert') }
+    for (const service of ['access', ...readerNames] as const)
+      opened.push([service, await openServiceStore(dataDir, service)])
+    return Object.fromEntries(opened) as Stores
   } catch (error) {
-    await closeAll(opened)
+    await closeAll(opened.map(([, store]) => store))
     throw error
   }
 }
 
 export async function closeAll(stores: readonly Store[]): Promise<void> {
   await Promise.all(stores.map((store) => store.close()))
+}
+
+/** All that was to be told was sent, and no window is open. */
+export async function isTold({ db }: Store): Promise<boolean> {
+  if ((await sqlOutbox(db).backlog()).rows > 0) return false
+  const open = db.selectFrom('converge_instance').select('converge_id').where('open_marker', '=', 1)
+  return (await open.limit(1).executeTakeFirst()) === undefined
 }

@@ -15,6 +15,7 @@ export interface AwsCredentials {
   readonly expiration?: Date | undefined
 }
 
+/** What `mskIam` is given. */
 export interface MskIamOptions {
   /** Of the cluster, for example `eu-central-1`. */
   readonly region: string

@@ -4,6 +4,7 @@ import { isRecord, isText } from '../input/shapes.js'
 import { bearerSasl, defaultTimeoutMs, type OauthSasl } from './bearer.js'
 import { noToken, type Token } from './token-source.js'
 
+/** What `oauth` is given. */
 export interface OauthOptions {
   /** Of the authorization server, for example `https://login.example.com/oauth2/token`. */
   readonly tokenUrl: string

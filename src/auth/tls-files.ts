@@ -9,6 +9,7 @@ import type { Logger } from '../telemetry/logger.js'
 import { noMetrics } from '../telemetry/metrics.js'
 import { standardLogger } from '../telemetry/standard-logger.js'
 
+/** What `tlsFiles` is given. */
 export interface TlsFileOptions {
   /** Path of a PEM file with the authorities that the brokers' certificates are signed by. Default: Node's. */
   readonly ca?: string | undefined

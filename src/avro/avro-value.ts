@@ -1,6 +1,7 @@
 /** An Avro schema as an object, or the name of a type. Written `as const`, or in place, its values are typed by it. */
 export type AvroSchema = string | readonly AvroSchema[] | AvroObject
 
+/** A schema that is more than a name. */
 export interface AvroObject {
   readonly type: AvroSchema
   readonly [attribute: string]: unknown

@@ -17,6 +17,7 @@ import type { Reads } from './cursor.js'
 import type { LogicalTypeClass } from './logical-types.js'
 import { resolverInto } from './resolver.js'
 
+/** What `avro` is given. */
 export interface AvroOptions<Schema = AvroSchema, Longs extends 'number' | 'bigint' = 'number' | 'bigint'> {
   /** What `schemaRegistry` returned. */
   readonly registry: SchemaRegistry

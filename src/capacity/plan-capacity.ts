@@ -1,6 +1,7 @@
 import { partitionTerms, niceCount, type PartitionTerm } from './partitions.js'
 import { resolveWorkload, type ResolvedWorkload, type Workload } from './workload.js'
 
+/** What a plan warns of; more may come. */
 export type CapacityWarningCode =
   | 'few-replicas'
   | 'brokers-fewer-than-replicas'
@@ -27,6 +28,7 @@ export interface LimitUse {
   readonly formula: string
 }
 
+/** How much a workload needs, and what decides it. */
 export interface CapacityPlan {
   /** How many the topic should have: at least what `terms` ask for, and a number that many counts of members divide. */
   readonly partitions: number

@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from 'commander'
+import { InvalidArgumentError, Option } from 'commander'
 import type { TopicPartition } from '../message/topic-partition.js'
 import type { ResetPosition } from '../operations/group-offsets.js'
 
@@ -20,6 +20,17 @@ export function duration(text: string): number {
   const [, number, unit] = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text) ?? []
   if (number === undefined) throw new InvalidArgumentError('Write a time with its unit: 500ms, 10s, 5m, 1.5h or 3d.')
   return Number(number) * (units[unit as string] as number)
+}
+
+/** An option that takes a time of more than 0, which help tells as it would be typed. */
+export function timeOption(flags: string, description: string, unless: string): Option {
+  return new Option(flags, description).argParser(someTime).default(duration(unless), unless)
+}
+
+function someTime(text: string): number {
+  const ms = duration(text)
+  if (ms > 0) return ms
+  throw new InvalidArgumentError('Write a time of more than 0.')
 }
 
 /** `700`, `1.5MB`, `2GiB` in bytes. */

@@ -1,7 +1,7 @@
 import { RequestError } from '../connection/request-error.js'
 import { ConfigError, TidemarkError, TimeoutError } from '../errors.js'
 import { thrownText } from '../runtime/thrown.js'
-import { NotThere } from '../letters/read-records.js'
+import { NotThere } from '../operations/places.js'
 import { exitCode, type ExitCode } from './exit-code.js'
 import { WrongUse } from './wrong-use.js'
 

@@ -23,6 +23,8 @@ export function nodeTerminal(environment: Environment): Terminal {
       const lines = createInterface({ input: stdin, output: stderr })
       // Whoever ends the input instead of an answer has not said yes.
       const ended = new Promise<string>((resolve) => lines.once('close', () => resolve('')))
+      // While a line is typed the terminal hands over ctrl-C as a key, and signals nobody.
+      lines.once('SIGINT', () => process.kill(process.pid, 'SIGINT'))
       try {
         return await Promise.race([lines.question(question, { signal }), ended])
       } finally {

@@ -1,8 +1,13 @@
 /** What a text means to who reads it. */
 export type Tone = 'plain' | 'good' | 'warning' | 'bad' | 'quiet' | 'title'
 
-/** Shows a text in its tone; without colours as it is. */
-export type Paint = (tone: Tone, text: string) => string
+/** How a report is shown to whoever reads it. */
+export interface Paint {
+  /** Shows a text in its tone; without colours as it is. */
+  (tone: Tone, text: string): string
+  /** Of the screen; none where no screen ends a line. */
+  readonly columns?: number | undefined
+}
 
 const codes: Readonly<Record<Tone, readonly [on: number, off: number] | null>> = {
   plain: null,

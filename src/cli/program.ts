@@ -1,7 +1,8 @@
 import { Command } from 'commander'
 import { SOFTWARE } from '../wire/apis/api-versions.js'
-import { duration } from './arguments.js'
+import { timeOption } from './arguments.js'
 import { addConfig } from './commands/config.js'
+import { addConsole } from './commands/console.js'
 import { addDlq } from './commands/dlq.js'
 import { addDoctor } from './commands/doctor.js'
 import { addGroup } from './commands/group.js'
@@ -49,7 +50,7 @@ export function programOf(terminal: Terminal, execute: Execute): Command {
     .option('--sasl-mechanism <name>', 'plain, scram-sha-256 or scram-sha-512')
     .option('--sasl-username <name>', 'user; the password is read from KAFKA_SASL_PASSWORD')
     .option('--profile <name>', 'ap, cp or transactional')
-    .option('--timeout <time>', 'how long the cluster may take for an answer', duration, 10_000)
+    .addOption(timeOption('--timeout <time>', 'how long the cluster may take for an answer', '10s'))
     .option('--json', 'print data instead of tables')
     .addHelpText('after', exits)
   addGroup(program, execute)
@@ -62,5 +63,6 @@ export function programOf(terminal: Terminal, execute: Execute): Command {
   addDlq(program, execute)
   addDoctor(program, execute)
   addTail(program, execute)
+  addConsole(program, execute)
   return program
 }

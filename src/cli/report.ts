@@ -24,6 +24,8 @@ export function present(report: Report, terminal: Terminal, json: boolean): Exit
   return report.exit ?? exitCode.fine
 }
 
-export function paintOf({ hasColours }: Terminal): Paint {
-  return hasColours ? inColours : withoutColours
+export function paintOf({ hasColours, isScreen, columns }: Terminal): Paint {
+  const paint = hasColours ? inColours : withoutColours
+  const shown: Paint = (tone, text) => paint(tone, text)
+  return Object.assign(shown, { columns: isScreen ? columns : undefined })
 }

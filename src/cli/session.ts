@@ -2,6 +2,8 @@ import { createMessaging, type Messaging } from '../messaging.js'
 import { readConfigFile, type ConfigFile } from './config-file.js'
 import type { Paint } from './paint.js'
 import { askProcesses, type AskedProcess } from '../members/process-facts.js'
+import { exitCode, type ExitCode } from './exit-code.js'
+import { leaderlessText, type Leaderless } from '../operations/places.js'
 import type { Reading } from '../letters/read-records.js'
 import { printableJson, printableLines } from '../text/printable.js'
 import { progressOn, type OnProgress } from './progress.js'
@@ -57,6 +59,15 @@ export class Session {
     return this.#flags.json ?? false
   }
 
+  get pageFolder(): string {
+    return this.#world.pageFolder
+  }
+
+  /** Of health servers of members: a variable, and never an option. */
+  get factsToken(): string | undefined {
+    return this.#world.environment[factsToken] || undefined
+  }
+
   /** For calls of the admin. */
   get call(): { readonly timeoutMs: number } {
     return { timeoutMs: this.#flags.timeout }
@@ -89,9 +100,9 @@ export class Session {
     return { messaging: await this.cluster(), timeoutMs: this.call.timeoutMs, signal: this.signal }
   }
 
-  /** What processes tell of themselves; the token of their health servers is a variable, and never an option. */
+  /** What processes tell of themselves. */
   processes(addresses: readonly URL[]): Promise<readonly AskedProcess[]> {
-    const token = this.#world.environment[factsToken] || undefined
+    const token = this.factsToken
     const timeoutMs = Math.min(mostAskMs, this.call.timeoutMs)
     return askProcesses(addresses, { token, timeoutMs, mostBytes: mostAnswerBytes, signal: this.signal })
   }
@@ -99,6 +110,13 @@ export class Session {
   /** One line beside the report; beside data it is data too. */
   note(text: string): void {
     this.terminal.writeError(`${this.json ? printableJson({ note: text }) : printableLines(text)}\n`)
+  }
+
+  /** Tells what could not be looked at; resolves to what the command ends with, if it has found nothing else. */
+  noteUnseen(unseen: readonly Leaderless[]): ExitCode {
+    if (unseen.length === 0) return exitCode.fine
+    this.note(leaderlessText(unseen))
+    return exitCode.found
   }
 
   /** Tells of work that may take long, as it goes; beside data nothing. */

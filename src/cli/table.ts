@@ -10,7 +10,10 @@ const none = '-'
 /** Between columns. No lines, so that other programs can cut the table up too. */
 const gap = '  '
 
-/** A table with its titles, or `empty` where there are no rows. Takes time by the number of its cells, and no more. */
+/**
+ * A table with its titles, or `empty` where there are no rows. Where the screen is too narrow for it each row is a block with
+ * a line for each cell: a table whose lines are broken nobody can read. Takes time by the number of its cells, and no more.
+ */
 export function table(
   paint: Paint,
   titles: readonly string[],
@@ -24,7 +27,13 @@ export function table(
     isRight: rows.every((row) => isNumeric(row[column])),
     width: shown.reduce((most, row) => Math.max(most, widthOf(row[column]?.text ?? '')), 0),
   }))
+  const width = columns.reduce((sum, column) => sum + column.width, gap.length * (columns.length - 1))
+  if (width > (paint.columns ?? Infinity)) return rows.map((row) => listing(paint, named(titles, row))).join('\n')
   return shown.map((row) => `${lineOf(paint, row, columns)}\n`).join('')
+}
+
+function named(titles: readonly string[], row: readonly Cell[]): readonly (readonly [string, Cell])[] {
+  return titles.map((title, index) => [title, row[index] ?? null] as const)
 }
 
 interface Column {

@@ -11,5 +11,7 @@ export interface World {
   readonly directory: string
   /** Ends what lasts, as ctrl-C does. */
   readonly signal: AbortSignal
+  /** Where the page of the console was built to. */
+  readonly pageFolder: string
   readonly driverOf: (kafka: LoadedConfig['kafka']) => Driver
 }

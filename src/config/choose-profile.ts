@@ -18,6 +18,7 @@ export interface ProfileAnswers {
   readonly replicationFactor?: number | undefined
 }
 
+/** What `chooseProfile` found: a profile, and why. */
 export interface ProfileChoice {
   readonly base: ProfileName
   readonly overrides: ProfileOverrides

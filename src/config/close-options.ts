@@ -1,5 +1,6 @@
 import { flag, timeLimit, type Rules } from '../input/option-rules.js'
 
+/** How `messaging.close` ends. */
 export interface CloseOptions {
   /** Most time for everything. Default `closeTimeoutMs` of the messaging. */
   readonly timeoutMs?: number | undefined

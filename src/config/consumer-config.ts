@@ -69,7 +69,8 @@ export type MessagingConsumerOptions<Topics extends readonly Topic[] = readonly 
   readonly profile?: ProfileName | Profile | undefined
 }
 
-const schema = z
+/** Checks, defaults and descriptions of {@link MessagingConsumerOptions}; the profile fills in what it settles. */
+export const messagingConsumerSchema = z
   .strictObject({
     ...consumerShape,
     deadLetter: deadLetterOption,
@@ -119,7 +120,7 @@ export function resolveConsumerOptions<Topics extends readonly Topic[]>(
     ...resolved
   } = resolveOptions(
     subject,
-    schema,
+    messagingConsumerSchema,
     withDependentDefaults({
       ...settled,
       groupProtocol,

@@ -47,6 +47,14 @@ const overridesSchema = z.strictObject({
  * @example
  * defineProfile('cp', { deliveryTimeoutMs: 30_000 })
  */
+export function defineProfile<const Base extends ProfileName | Profile>(
+  base: Base,
+  // What a compiler can tell beforehand: acks and idempotence are what both of these rest on.
+  overrides: [Base] extends ['cp' | 'transactional']
+    ? ProfileOverrides &
+        ({ readonly unsafe: true } | { readonly acks?: -1 | undefined; readonly idempotent?: true | undefined })
+    : ProfileOverrides,
+): Profile
 export function defineProfile(base: ProfileName | Profile, overrides: ProfileOverrides): Profile {
   const from = profileOf(base)
   const subject = `profile ${from.name}`

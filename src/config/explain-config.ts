@@ -12,6 +12,7 @@ export interface ConfigLayer {
   readonly values: object
 }
 
+/** One setting, and which source it comes from. */
 export interface ExplainedValue {
   /** Dotted path. */
   readonly path: string

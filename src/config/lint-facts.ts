@@ -2,12 +2,20 @@ import type { ResolvedConsumerOptions } from '../consumer/options/consumer-schem
 
 /** A consumer as its options settle it. */
 export interface LintedConsumer {
-  /** For people: `consumer "billing"`. */
+  /** For people, and one for each group: `consumer "billing"`. */
   readonly subject: string
+  readonly group: string | null
   /** `null`: it is in no group. */
   readonly membership: Pick<
     ResolvedConsumerOptions,
-    'groupProtocol' | 'sessionTimeoutMs' | 'heartbeatIntervalMs' | 'rebalanceTimeoutMs' | 'requestTimeoutMs' | 'drainMs'
+    | 'groupProtocol'
+    | 'groupInstanceId'
+    | 'assignors'
+    | 'sessionTimeoutMs'
+    | 'heartbeatIntervalMs'
+    | 'rebalanceTimeoutMs'
+    | 'requestTimeoutMs'
+    | 'drainMs'
   > | null
   readonly topics: readonly string[]
   /** `null` without transactions. */
@@ -19,6 +27,8 @@ export interface LintedConsumer {
 /** A topic as the cluster has it. Settings that it does not tell are missing. */
 export interface LintedTopic {
   readonly partitions: number
+  /** Of the partition that has fewest; `null` when it is not known, or somebody else judges it. */
+  readonly replicas: number | null
   readonly configs: ReadonlyMap<string, string | null>
 }
 
@@ -32,4 +42,19 @@ export interface LintFacts {
   readonly topics: ReadonlyMap<string, LintedTopic | null>
   /** Settings of a broker, by Kafka's names. */
   readonly broker: ReadonlyMap<string, string | null>
+}
+
+/** `error`: it cannot work. `warning`: it works until something goes wrong. */
+export type LintSeverity = 'error' | 'warning'
+
+interface Found {
+  /** Whose settings. */
+  readonly subject: string
+  readonly reason: string
+  readonly fix: string
+}
+
+export interface LintRule {
+  readonly severity: LintSeverity
+  readonly find: (facts: LintFacts) => readonly Found[]
 }

@@ -1,4 +1,5 @@
-import type { LintedConsumer, LintedTopic, LintFacts } from './lint-facts.js'
+import type { LintedConsumer, LintedTopic, LintFacts, LintRule } from './lint-facts.js'
+import { groupRules } from './lint-group-rules.js'
 
 /** Stable; more may come. */
 export type LintCode =
@@ -8,32 +9,27 @@ export type LintCode =
   | 'drain-over-rebalance'
   | 'transaction-over-broker'
   | 'close-over-grace'
+  | 'drain-over-close'
   | 'delay-topic-missing'
   | 'delay-topic-compacted'
   | 'delay-topic-too-narrow'
+  | 'delay-topic-too-small'
+  | 'delay-topic-not-writable'
   | 'delay-over-retention'
   | 'dead-letter-missing'
   | 'dead-letter-compacted'
   | 'dead-letter-forgets'
   | 'dead-letter-too-small'
-
-/** `error`: it cannot work. `warning`: it works until something goes wrong. */
-export type LintSeverity = 'error' | 'warning'
-
-interface Found {
-  /** Whose settings. */
-  readonly subject: string
-  readonly reason: string
-  readonly fix: string
-}
-
-interface LintRule {
-  readonly severity: LintSeverity
-  readonly find: (facts: LintFacts) => readonly Found[]
-}
+  | 'dead-letter-not-writable'
+  | 'instance-id-twice'
+  | 'no-common-assignor'
+  | 'delay-topics-shared'
 
 /** What `closeOnSignal` takes beside the close: 4 s to stop the intake, 0.5 s to end by force. */
 const besideCloseMs = 4_500
+
+/** The default of `drainMs`. Whoever wrote nothing takes a shorter close for what it is. */
+const usualDrainMs = 30_000
 
 /** Of the rebalance timeout; the rest is for the commit and the way back. */
 const drainShare = 0.6
@@ -49,12 +45,17 @@ const drainShare = 0.6
  * | `drain-over-rebalance` | handlers are cut off earlier than `drainMs` says |
  * | `transaction-over-broker` | the coordinator refuses the transactional id |
  * | `close-over-grace` | the process is killed while it closes |
+ * | `drain-over-close` | a close cuts handlers off earlier than `drainMs` says |
  * | `delay-topic-missing`, `dead-letter-missing` | what fails has nowhere to go, and stops its partition |
  * | `delay-topic-compacted`, `dead-letter-compacted` | a record replaces the former one of its key |
  * | `delay-topic-too-narrow` | the partition that a record would wait in does not exist |
  * | `delay-over-retention` | records are deleted while they wait |
  * | `dead-letter-forgets` | letters are deleted before the records they came from |
- * | `dead-letter-too-small` | a record that its topic takes is too large for a letter |
+ * | `delay-topic-too-small`, `dead-letter-too-small` | a record that its topic takes is too large to be put there |
+ * | `delay-topic-not-writable`, `dead-letter-not-writable` | nothing can be put there: more replicas must be in sync than there are |
+ * | `instance-id-twice` | two members put each other out |
+ * | `no-common-assignor` | the group refuses a member |
+ * | `delay-topics-shared` | two groups handle what one of them put off |
  */
 export const lintRules: Readonly<Record<LintCode, LintRule>> = {
   'session-outside-broker': {
@@ -135,6 +136,18 @@ export const lintRules: Readonly<Record<LintCode, LintRule>> = {
       ]
     },
   },
+  'drain-over-close': {
+    severity: 'warning',
+    find: ({ consumers, closeTimeoutMs }) =>
+      ofMembers(consumers, ({ drainMs }) =>
+        drainMs <= Math.max(closeTimeoutMs, usualDrainMs)
+          ? null
+          : {
+              reason: `drainMs is ${drainMs}, and a close of the messaging takes ${closeTimeoutMs} ms at the most`,
+              fix: 'raise closeTimeoutMs of createMessaging, and what the process is given to end; or lower drainMs',
+            },
+      ),
+  },
   'delay-topic-missing': {
     severity: 'error',
     find: ({ consumers, topics }) =>
@@ -164,6 +177,15 @@ export const lintRules: Readonly<Record<LintCode, LintRule>> = {
           fix: `admin.createPartitions('${topic}', ${wanted})`,
         }
       }),
+  },
+  'delay-topic-too-small': {
+    severity: 'warning',
+    find: ({ consumers, topics }) =>
+      ofDelayTopics(consumers, ({ topic, source }) => smaller({ topic, source, config: 'max.message.bytes' }, topics)),
+  },
+  'delay-topic-not-writable': {
+    severity: 'error',
+    find: ({ consumers, topics }) => ofDelayTopics(consumers, ({ topic }) => unwritable(topic, topics)),
   },
   'delay-over-retention': {
     severity: 'error',
@@ -204,8 +226,15 @@ export const lintRules: Readonly<Record<LintCode, LintRule>> = {
     severity: 'warning',
     find: (facts) => ofSmallerLetters(facts, 'max.message.bytes'),
   },
+  'dead-letter-not-writable': {
+    severity: 'error',
+    find: ({ consumers, topics }) =>
+      ofEach(consumers, ({ deadLetter }) => (deadLetter === null ? null : unwritable(deadLetter, topics))),
+  },
+  ...groupRules,
 }
 
+type Found = ReturnType<LintRule['find']>[number]
 type Problem = Omit<Found, 'subject'> | null
 
 function ofEach(consumers: readonly LintedConsumer[], judge: (consumer: LintedConsumer) => Problem): readonly Found[] {
@@ -236,16 +265,36 @@ function ofDelayTopics(
 
 /** Dead-letter topics whose limit is below that of a topic whose records come there. */
 function ofSmallerLetters({ consumers, topics }: LintFacts, config: string): readonly Found[] {
-  return consumers.flatMap(({ subject, deadLetter, topics: sources }) => {
-    const own = deadLetter === null ? null : limitOf(topics.get(deadLetter), config)
-    if (own === null) return []
-    return sources.flatMap((source) => {
-      const theirs = limitOf(topics.get(source), config)
-      if (theirs === null || own >= theirs) return []
-      const reason = `${config} of ${deadLetter} is ${own}, and that of ${source} is ${textOf(theirs)}`
-      return [{ subject, reason, fix: `set ${config} of ${deadLetter} to ${textOf(theirs)}` }]
-    })
-  })
+  return consumers.flatMap(({ subject, deadLetter, topics: sources }) =>
+    sources.flatMap((source) => {
+      const problem = deadLetter === null ? null : smaller({ topic: deadLetter, source, config }, topics)
+      return problem === null ? [] : [{ subject, ...problem }]
+    }),
+  )
+}
+
+function smaller(
+  { topic, source, config }: { readonly topic: string; readonly source: string; readonly config: string },
+  topics: LintFacts['topics'],
+): Problem {
+  const [own, theirs] = [limitOf(topics.get(topic), config), limitOf(topics.get(source), config)]
+  if (own === null || theirs === null || own >= theirs) return null
+  return {
+    reason: `${config} of ${topic} is ${own}, and that of ${source} is ${textOf(theirs)}`,
+    fix: `set ${config} of ${topic} to ${textOf(theirs)}`,
+  }
+}
+
+/** By whoever waits for all replicas in sync, as everything does that a consumer puts elsewhere. */
+function unwritable(name: string, topics: LintFacts['topics']): Problem {
+  const topic = topics.get(name)
+  const least = numberOf(topic?.configs ?? new Map(), 'min.insync.replicas')
+  const replicas = topic?.replicas ?? null
+  if (least === null || replicas === null || least <= replicas) return null
+  return {
+    reason: `${name} has ${replicas} replica(s), and min.insync.replicas is ${least}`,
+    fix: `set min.insync.replicas of ${name} to ${replicas}, or give it more replicas`,
+  }
 }
 
 function isCompacted(topic: LintedTopic | null | undefined): boolean {

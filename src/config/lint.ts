@@ -1,5 +1,5 @@
-import type { LintFacts } from './lint-facts.js'
-import { lintRules, type LintCode, type LintSeverity } from './lint-rules.js'
+import type { LintFacts, LintSeverity } from './lint-facts.js'
+import { lintRules, type LintCode } from './lint-rules.js'
 
 /** Settings that do not go together. Plain data. */
 export interface LintFinding {

@@ -8,6 +8,7 @@ import { EnvironmentReader, type Environment } from './environment-reader.js'
 import { hideWhenPrinted } from './hide-when-printed.js'
 import { profiles, type Profile, type ProfileName } from './profiles.js'
 
+/** Certificates as `KAFKA_SSL_*` variables give them, in PEM. */
 export interface TlsFromEnvironment {
   readonly ca?: string[]
   readonly cert?: string
@@ -15,6 +16,7 @@ export interface TlsFromEnvironment {
   readonly passphrase?: string
 }
 
+/** Credentials as `KAFKA_SASL_*` variables give them. */
 export type SaslFromEnvironment = {
   readonly [Mechanism in 'plain' | 'scram-sha-256' | 'scram-sha-512']: {
     readonly mechanism: Mechanism
@@ -42,6 +44,7 @@ export interface LoadedConfig {
   readonly warnings: readonly string[]
 }
 
+/** How `loadConfig` reads. */
 export interface LoadConfigOptions {
   /** Reads a file named by a `KAFKA_SSL_*` variable. Default: from disk. */
   readonly readFile?: ((path: string) => string) | undefined

@@ -112,6 +112,7 @@ export class Producers {
         setting === null ? undefined : (topic, withinMs) => this.#durability.written(setting, [topic], withinMs),
       onClosed: () => {
         client.troubles.close()
+        client.metrics.close?.()
         this.#all.delete(producer)
       },
       ...client,

@@ -37,8 +37,9 @@ export class SettingsLint {
     const linted = this.#consumers.get(consumer)
     if (linted === undefined) return
     const { closeTimeoutMs } = this
-    const facts = { closeTimeoutMs, graceMs: null, consumers: [linted], topics: new Map(), broker: new Map() }
+    const facts = { closeTimeoutMs, graceMs: null, consumers: this.consumers, topics: new Map(), broker: new Map() }
     for (const finding of lint(facts)) {
+      if (finding.subject !== linted.subject) continue
       const once = `${finding.code} ${finding.subject} ${finding.reason}`
       if (this.#told.has(once)) continue
       this.#told.add(once)
@@ -52,6 +53,7 @@ function lintedOf({ options, transaction, retryLater, deadLetter }: ConsumerConf
   const levels = retryLater?.levels
   return {
     subject: group === null ? 'consumer' : `consumer "${group}"`,
+    group,
     membership: group === null ? null : options,
     topics: namesOf(options.topics),
     transactionTimeoutMs: transaction?.timeoutMs ?? null,

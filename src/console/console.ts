@@ -46,7 +46,7 @@ export async function startConsole(options: ConsoleOptions): Promise<Console> {
   const stop = new AbortController()
   const listeners = new Set<() => void>()
   const watch = new ClusterWatch({ messaging, everyMs, timeoutMs, members, factsToken })
-  const redrives = new Redrives(messaging, redriveTo, () => {
+  const redrives = new Redrives(messaging, redriveTo, random, () => {
     for (const listener of [...listeners]) listener()
   })
   const onRedrive = (listener: () => void) => {

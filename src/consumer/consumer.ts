@@ -37,6 +37,7 @@ const moves = {
   failed: [],
 } as const satisfies Record<ConsumerState, readonly ConsumerState[]>
 
+/** How `consumer.stop` ends. */
 export interface StopOptions {
   /** Most time for everything: running handlers, commit, leaving. Default `drainMs` + 5 s. */
   readonly timeoutMs?: number | undefined
@@ -120,8 +121,7 @@ export class Consumer<Topics extends readonly Topic[] = readonly Topic[]> implem
   /**
    * Takes nothing new, lets running handlers finish, commits what is settled, leaves the group. Bounded by `timeoutMs`:
    * handlers that have not finished see their signal abort, and their records are reported as possible duplicates.
-   * Idempotent. Called inside a handler, or the body of a loop, it begins all that and resolves at once, since the end
-   * waits for whoever calls.
+   * Idempotent. Called inside a handler, or the body of a loop, it begins all that and resolves at once.
    */
   stop(options: StopOptions = {}): Promise<void> {
     const ended = this.stopEntirely(options)
@@ -345,6 +345,7 @@ export class Consumer<Topics extends readonly Topic[] = readonly Topic[]> implem
   #closeParts(): void {
     this.#run.parts.close()
     this.#telemetry.troubles?.close()
+    this.#telemetry.metrics.close?.()
   }
 
   #newRun(): ConsumerRun {

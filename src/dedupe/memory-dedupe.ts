@@ -2,6 +2,7 @@ import { optionProblem, wholeNumber, type Rules } from '../input/option-rules.js
 import { systemClock, type Clock } from '../runtime/clock.js'
 import type { DedupeStore } from './dedupe-store.js'
 
+/** How long and how much `memoryDedupe` remembers. */
 export interface MemoryDedupeOptions {
   /** How long a mark is kept, ms. A repeat that comes later is handled. Default 10 minutes. */
   readonly keepMs?: number | undefined

@@ -2,7 +2,7 @@ import type { HandlerCall } from '../consumer/handling/handler-call.js'
 import type { Handler, HandlerContext } from '../consumer/handling/handler.js'
 import { StateError } from '../errors.js'
 import { isPromised } from '../input/asynchronous.js'
-import { textHeader } from '../message/headers.js'
+import { degradeHeader, textHeader } from '../message/headers.js'
 import type { Message } from '../message/message.js'
 import { originHeaders } from '../message/origin.js'
 import type { Messaging } from '../messaging.js'
@@ -31,14 +31,6 @@ export interface DegradationFacts {
   /** Records that were to be put aside and could not be, and were handled. */
   readonly refused: number
 }
-
-/** Headers of what is put aside, beside those of its origin (`tdHeader`). */
-export const degradeHeader = {
-  /** `shed` or `divert`. */
-  outcome: 'td-degrade-outcome',
-  /** Level that was in force, decimal. */
-  level: 'td-degrade-level',
-} as const
 
 /** What is kept may wait behind it. */
 const storeMs = 10_000
@@ -259,6 +251,11 @@ export class Degradation<Value = unknown> {
 const ours: ReadonlySet<string> = new Set(Object.values(degradeHeader))
 
 /** @throws ConfigError with every problem of the options */
+/**
+ * Handles less while there is too much to do: what a level sheds, samples or diverts goes to a topic and is counted.
+ *
+ * @throws ConfigError with every problem of the options
+ */
 export function degradation<Value = unknown>(
   messaging: Messaging,
   options: DegradationOptions<Value>,

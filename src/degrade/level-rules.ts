@@ -11,6 +11,7 @@ export interface LevelRule {
   readonly sample?: { readonly from: number; readonly share: number } | undefined
 }
 
+/** What is done at each level; a level without a rule handles everything. */
 export type LevelRules = Readonly<Partial<Record<1 | 2 | 3, LevelRule | undefined>>>
 
 export const defaultRules: LevelRules = {
@@ -18,6 +19,7 @@ export const defaultRules: LevelRules = {
   3: { shedFrom: 3, sample: { from: 2, share: 0.5 } },
 }
 
+/** What becomes of a message at a level. */
 export type Verdict = 'handle' | 'shed' | 'divert'
 
 /** The first that fits: shed, divert, sample. */

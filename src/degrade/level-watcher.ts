@@ -103,6 +103,11 @@ export class LevelWatcher {
 }
 
 /** @throws ConfigError with every problem of the options */
+/**
+ * Tells all processes at which level they are to work, by what a lag monitor sees; each `look()` decides anew.
+ *
+ * @throws ConfigError with every problem of the options
+ */
 export function levelWatcher(messaging: Messaging, options: LevelWatcherOptions): LevelWatcher {
   const issues = optionIssues(options, rules)
   if (!isMessaging.accepts(messaging)) {

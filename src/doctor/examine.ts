@@ -1,11 +1,19 @@
 import { profileOf } from '../config/define-profile.js'
 import type { Profile, ProfileName } from '../config/profiles.js'
 import type { TopicMetadata } from '../connection/requests/metadata.js'
-import { lookAtGroups } from '../lag/lag-look.js'
+import type { PartitionReplicas } from '../driver/admin.js'
+import { seeAllOf } from '../lag/lag-look.js'
 import { lookAtCluster } from '../operations/topic-view.js'
 import { isDelayTopicOf } from '../topic/delay-topic-name.js'
 import type { Messaging } from '../messaging.js'
-import { lateShare, type DoctorFacts, type ExaminedTopic, type LateGroup, type SideTopics } from './facts.js'
+import {
+  lateShare,
+  type DoctorFacts,
+  type ExaminedTopic,
+  type LateGroup,
+  type SideTopics,
+  type TopicEligibility,
+} from './facts.js'
 
 /** What could not be looked at, and why; no rule says anything of it. */
 export interface Unseen {
@@ -46,7 +54,7 @@ const atOnce = 32
 export async function examine(parts: ExaminationParts, named: readonly string[]): Promise<Examination> {
   const { defined, timeoutMs, signal } = parts
   const { admin, clock } = parts.messaging
-  const { name: profile, brokerNeeds: needs } = profileOf(parts.profile ?? 'cp')
+  const { name: profile, brokerNeeds: needs, producer } = profileOf(parts.profile ?? 'cp')
   const unseen: Unseen[] = []
   const seen = async <Value>(what: string, otherwise: Value, look: () => Promise<Value>): Promise<Value> => {
     try {
@@ -82,10 +90,37 @@ export async function examine(parts: ExaminationParts, named: readonly string[])
       : admin.describeConfig('broker', String(first.nodeId), { timeoutMs }),
   )
   const late = await seen<readonly LateGroup[]>('groups', [], () => lateGroups(parts, topics))
+  const eligible = await seen<readonly PartitionReplicas[] | null>('eligible leader replicas', null, () =>
+    admin.eligibleLeaders(
+      topics.map(({ name }) => name),
+      { timeoutMs },
+    ),
+  )
   const racks = new Map(brokers.map(({ nodeId, rack }) => [nodeId, rack]))
   const missing = wanted.filter((name) => !there.some((topic) => topic.name === name))
   const sides = sidesOf(defined, topics)
-  return { facts: { profile, needs, cluster, racks, broker, topics, missing, sides, late }, unseen }
+  const transactionTimeoutMs = producer.transactionTimeoutMs ?? null
+  return {
+    facts: {
+      profile,
+      needs,
+      transactionTimeoutMs,
+      cluster,
+      racks,
+      broker,
+      topics,
+      eligible: byTopic(eligible ?? []),
+      missing,
+      sides,
+      late,
+    },
+    unseen,
+  }
+}
+
+function byTopic(places: readonly PartitionReplicas[]): readonly TopicEligibility[] {
+  const topics = [...new Set(places.map(({ topic }) => topic))]
+  return topics.map((topic) => ({ topic, partitions: places.filter((place) => place.topic === topic) }))
 }
 
 function wantedTopics(
@@ -137,7 +172,7 @@ async function lateGroups(
   const { admin, clock } = messaging
   const listed = await admin.listGroups({ timeoutMs })
   const groups = listed.filter(({ type }) => type !== 'share').map(({ groupId }) => ({ group: groupId }))
-  const seen = await lookAtGroups(admin, groups, () => timeoutMs)
+  const seen = await seeAllOf(admin, groups, () => timeoutMs)
   const retention = new Map(topics.map(({ name, configs }) => [name, Number(configs.get('retention.ms') ?? -1)]))
   const behind = seen.flatMap(({ group, partitions }) =>
     partitions.flatMap(({ topic, partition, committed, end }) => {

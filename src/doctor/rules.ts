@@ -2,7 +2,7 @@ import { lint } from '../config/lint.js'
 import { shortfalls, shortfallText } from '../operations/durability.js'
 import { mendingCommand } from '../operations/mend.js'
 import { timeText } from '../text/figures.js'
-import type { DoctorFacts, ExaminedTopic } from './facts.js'
+import type { DoctorFacts, ExaminedTopic, TopicEligibility } from './facts.js'
 
 /** Something that breaks the promise of the profile (`error`), or will when something goes wrong (`warning`). */
 export interface Finding {
@@ -28,11 +28,14 @@ const unlimited = '9223372036854775807'
  * | `topic-missing` | what the file defines is not there |
  * | `no-leader` | a partition can be neither read nor written |
  * | `under-replicated` | a copy of a partition lags, or its broker is down |
+ * | `relies-on-eligible` | replicas that are not in sync keep what was acknowledged: their disks must not be lost |
+ * | `last-leader-needed` | nobody is known to have all that was acknowledged but who led last, if at all |
  * | `one-replica`, `acknowledged-by-one`, `unclean-election` | what was acknowledged may be lost |
  * | `not-writable`, `no-broker-to-spare` | writes stop at once, or when one broker is lost |
  * | `one-rack` | all copies of a partition are lost with one rack |
  * | `flushes-often` | each flush costs a disk's time; replicas are what keeps records |
  * | `dead-letter-…`, `delay-…` | as `lintSettings` has them |
+ * | `transaction-over-broker` | the brokers refuse transactions as long as those of the profile |
  * | `lag-near-retention` | records will be deleted before a group has read them |
  * | `auto-creation` | a misspelt name becomes a topic |
  * | `offsets-forgotten` | a group that rests over a weekend begins anew |
@@ -42,10 +45,12 @@ const rules: readonly Rule[] = [
   ({ missing }) =>
     missing.map((topic) => finding('topic-missing', 'error', topic, 'it does not exist', 'tidemark topics apply')),
   ({ topics }) => topics.flatMap(standing),
+  ({ eligible }) => eligible.flatMap(relyingOnOthers),
   (facts) => facts.topics.flatMap((topic) => durability(topic, facts)),
   (facts) => facts.topics.flatMap((topic) => oneRack(topic, facts)),
   ({ topics }) => topics.flatMap(flushing),
   sideTopics,
+  transactions,
   ({ late }) =>
     late.map(({ group, topic, partitions, retentionMs }) =>
       finding(
@@ -91,6 +96,45 @@ function standing({ name, replicas, partitions }: ExaminedTopic): readonly Findi
   ]
 }
 
+/** KIP-966: who has all that was acknowledged is known also of those that are down. */
+function relyingOnOthers({ topic, partitions }: TopicEligibility): readonly Finding[] {
+  const told = (
+    places: TopicEligibility['partitions'],
+    brokersOf: (place: TopicEligibility['partitions'][number]) => readonly number[],
+  ) => ({
+    numbers: places.map(({ partition }) => partition).join(', '),
+    brokers: [...new Set(places.flatMap(brokersOf))].sort((one, other) => one - other).join(', '),
+  })
+  const relying = partitions.filter(({ eligible }) => eligible.length > 0)
+  const lost = partitions.filter(({ eligible, lastKnown }) => eligible.length === 0 && lastKnown.length > 0)
+  const by = told(relying, ({ eligible }) => eligible)
+  const last = told(lost, ({ lastKnown }) => lastKnown)
+  return [
+    ...(relying.length === 0
+      ? []
+      : [
+          finding(
+            'relies-on-eligible',
+            'warning',
+            topic,
+            `too few replicas of partition(s) ${by.numbers} are in sync; all that was acknowledged is also on broker(s) ${by.brokers}`,
+            `start them with their disks as they are, and remove none of them before partitions are in sync again`,
+          ),
+        ]),
+    ...(lost.length === 0
+      ? []
+      : [
+          finding(
+            'last-leader-needed',
+            'error',
+            topic,
+            `no replica of partition(s) ${last.numbers} is known to have all that was acknowledged; broker(s) ${last.brokers} led last`,
+            `start them before any other may lead: an unclean election loses what only they have`,
+          ),
+        ]),
+  ]
+}
+
 function durability(topic: ExaminedTopic, { needs, cluster, profile }: DoctorFacts): readonly Finding[] {
   if (needs === null) return []
   const fewest = Math.min(...topic.replicas.map((replicas) => replicas.length))
@@ -130,11 +174,21 @@ function flushing({ name, configs }: ExaminedTopic): readonly Finding[] {
 function sideTopics({ sides, topics, missing }: DoctorFacts): readonly Finding[] {
   const consumers = sides.map(({ source, deadLetter, delayTopics }) => ({
     subject: source,
-    ...{ membership: null, topics: [source], transactionTimeoutMs: null, delayTopics, deadLetter },
+    ...{ group: null, membership: null, topics: [source], transactionTimeoutMs: null, delayTopics, deadLetter },
   }))
-  const seen = topics.map(({ name, replicas, configs }) => [name, { partitions: replicas.length, configs }] as const)
+  // How many replicas there are is judged for all topics alike.
+  const seen = topics.map(
+    ({ name, replicas, configs }) => [name, { partitions: replicas.length, replicas: null, configs }] as const,
+  )
   const known = new Map([...seen, ...missing.map((name) => [name, null] as const)])
   return lint({ closeTimeoutMs: 0, graceMs: null, consumers, topics: known, broker: new Map() })
+}
+
+/** What the profile asks of brokers beside its topics. */
+function transactions({ profile, transactionTimeoutMs, broker }: DoctorFacts): readonly Finding[] {
+  const nothing = { group: null, membership: null, topics: [], delayTopics: [], deadLetter: null }
+  const consumers = [{ subject: `profile ${profile}`, transactionTimeoutMs, ...nothing }]
+  return lint({ closeTimeoutMs: 0, graceMs: null, consumers, topics: new Map(), broker })
 }
 
 function brokerSettings({ broker, cluster }: DoctorFacts): readonly Finding[] {

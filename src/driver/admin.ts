@@ -13,6 +13,7 @@ export interface ListedTransaction {
   /** `Empty`, `Ongoing`, `PrepareCommit`, `PrepareAbort`, `CompleteCommit`, `CompleteAbort`, `Dead`. More may come. */
   readonly state: string
 }
+/** A transaction, as its coordinator knows it. */
 export interface TransactionDescription extends ListedTransaction {
   readonly producerEpoch: number
   /** After so long, counted from its first record, the brokers abort it. */
@@ -35,6 +36,7 @@ export interface OpenTransactionAt extends TopicPartition {
 
 export type { DescribedMember, ListedGroup }
 
+/** A group and its members, as its coordinator sees them. */
 export interface GroupDescription {
   readonly groupId: string
   /** In Kafka's words: `Stable`, `Empty`, `PreparingRebalance`, `Reconciling`, …; more may come. */
@@ -73,6 +75,17 @@ export interface ElectedLeader extends TopicPartition {
   readonly outcome: 'elected' | 'leads-already' | 'not-available'
 }
 
+/** A partition that lost replicas, and who has all of it although not in sync (KIP-966, eligible leader replicas). */
+export interface PartitionReplicas extends TopicPartition {
+  /** -1 while there is none. */
+  readonly leader: number
+  readonly isr: readonly number[]
+  /** Have all that was acknowledged, and may lead without a loss. */
+  readonly eligible: readonly number[]
+  /** Was in sync last; told where nobody else is eligible, and what it has may be less than what was acknowledged. */
+  readonly lastKnown: readonly number[]
+}
+
 /** Every method is bounded by `deadline` (by `clock.now()`) and rejects with a `DriverError` that names the topic or group. */
 export interface DriverAdmin {
   /** Creates what is missing; resolves to the names created. Existing topics are left as they are. */
@@ -82,6 +95,8 @@ export interface DriverAdmin {
   describeCluster(deadline: number): Promise<ClusterDescription>
   /** Topics that do not exist are left out. `null` lists all. */
   describeTopics(topics: readonly string[] | null, deadline: number): Promise<readonly TopicMetadata[]>
+  /** Partitions that rely on replicas beside those in sync; `null` where brokers do not tell (before Kafka 3.8). */
+  eligibleLeaders(topics: readonly string[], deadline: number): Promise<readonly PartitionReplicas[] | null>
   /** Configuration of a topic, broker or group by name. */
   describeConfig(type: ResourceType, name: string, deadline: number): Promise<ReadonlyMap<string, string | null>>
   /** Changes the settings that are named and no others. */

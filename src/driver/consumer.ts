@@ -11,6 +11,7 @@ export type StartPosition = 'earliest' | 'latest' | { readonly timestamp: number
 /** How a group shares partitions; the names are those of Kafka's clients. More may come. */
 export type AssignorName = 'cooperative-sticky' | 'sticky' | 'range' | 'roundrobin' | 'kafkajs-roundrobin'
 
+/** What a driver makes a consumer of; times in milliseconds. */
 export interface ConsumerSettings extends ClientSettings {
   /** `null` reads every partition of the topics without a group; `commit` is then refused. */
   readonly groupId: string | null
@@ -99,6 +100,7 @@ export interface FetchedRecords extends TopicPartition {
   readonly sizeBytes: number
 }
 
+/** How far a partition is done, under the hand-over in which it came. */
 export interface OffsetToCommit extends TopicPartition {
   readonly epoch: number
   /** Next offset to read. */
@@ -137,6 +139,7 @@ export interface PositionReset {
   readonly reason: 'out-of-range' | 'log-cut' | 'topic-made-anew'
 }
 
+/** What a driver tells the consumer above it. */
 export interface ConsumerListener {
   /** These partitions were added. Fetching of them starts when the promise resolves. Never rejects. */
   assigned(partitions: readonly AssignedPartition[]): Promise<void>
@@ -188,6 +191,7 @@ export interface DriverConsumerFacts {
   readonly hasAssignment: boolean
 }
 
+/** What a consumer needs from a Kafka client. */
 export interface DriverConsumer {
   /**
    * Joins (or reads all partitions) and resolves when the first assignment was delivered and the ends of its logs are known,

@@ -5,6 +5,7 @@ import type { TopicPartition } from '../message/topic-partition.js'
 import type { ClientSettings } from './client-settings.js'
 import type { DriverTransactions } from './transactions.js'
 
+/** What a driver makes a producer of; times in milliseconds. */
 export interface ProducerSettings extends ClientSettings {
   readonly acks: -1 | 0 | 1
   readonly idempotent: boolean
@@ -48,6 +49,7 @@ export type BatchOutcome =
     }
   | { readonly outcome: 'unknown'; readonly error: DriverError | FencedError }
 
+/** What a producer needs from a Kafka client. */
 export interface DriverProducer {
   /** Of a producer with a transactional id: nothing is produced outside of one. */
   readonly transactions?: DriverTransactions | undefined

@@ -27,6 +27,7 @@ export interface HealthServerOptions {
   readonly metricsType?: string | undefined
 }
 
+/** A server that answers probes. */
 export interface HealthServer extends AsyncDisposable {
   readonly port: number
   /**

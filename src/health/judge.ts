@@ -41,8 +41,6 @@ export interface LoopDelay {
 
 /** Longest time without an answered heartbeat: four of the new protocol's would have come, and 12 of ours. */
 const heartbeatLateMs = 12_000
-/** What lasts so long although brokers answer is not mended by waiting. */
-const hopelessMs = 300_000
 /** A timer that comes so late holds up heartbeats and answers of everything in the process. */
 const blockedMs = 1_000
 
@@ -59,6 +57,7 @@ const byKind: { readonly [Kind in EventKind]?: HealthCode } = {
   'decoding-held-up': 'schema-missing',
   'readers-held-up': 'readers-held-up',
   'fetch-unanswered': 'fetch-unanswered',
+  'member-stuck': 'member-stuck',
   'commit-delayed': 'commit-delayed',
   'outbox-unreachable': 'outbox-unreachable',
   'outbox-not-sent': 'outbox-not-sent',
@@ -81,14 +80,9 @@ export function judgeHealth(facts: MessagingFacts, loop: LoopDelay | null = null
     ...facts.producers.flatMap(ofProducer),
     ...facts.relays.flatMap(({ troubles }) => troubles.flatMap((trouble) => ofTrouble(trouble))),
     ...(loop !== null && loop.worstMs >= blockedMs ? [reason('event-loop-blocked', { since: loop.at })] : []),
-  ].map((one) => (!silent && dies(one, facts.at) ? { ...one, gravity: 'not-live' as const } : one))
+  ]
   const sorted = found.sort((a, b) => gravest.indexOf(a.gravity) - gravest.indexOf(b.gravity))
   return { status: sorted[0]?.gravity ?? 'healthy', reasons: sorted }
-}
-
-/** Brokers answer, and it has not mended itself: perhaps it is us. */
-function dies({ code, since }: HealthReason, now: number): boolean {
-  return (code === 'join-stuck' || code === 'fetch-unanswered') && since !== null && now - since >= hopelessMs
 }
 
 type Place = Partial<Pick<HealthReason, 'since' | 'group' | 'topic' | 'partition' | 'node'>>

@@ -64,7 +64,8 @@ export async function lintSettings(messaging: Messaging, options: LintOptions = 
     const looked = await Promise.all(
       described.map(async ({ name, partitions }): Promise<[string, LintedTopic]> => {
         const configs = await seen(name, () => admin.describeConfig('topic', name, call()))
-        return [name, { partitions: partitions.length, configs: configs ?? new Map() }]
+        const replicas = Math.min(...partitions.map((one) => one.replicas.length))
+        return [name, { partitions: partitions.length, replicas, configs: configs ?? new Map() }]
       }),
     )
     const found = new Map<string, LintedTopic | null>(looked)

@@ -20,6 +20,7 @@ export type HealthCode =
   | 'coordinator-gone'
   | 'session-lost'
   | 'join-stuck'
+  | 'member-stuck'
   | 'predecessor-not-gone'
   | 'fetch-unanswered'
   | 'partition-without-start'
@@ -52,9 +53,8 @@ interface Words {
 }
 
 /**
- * Every reason there is. `gravity` is what it weighs at first; two of them become `not-live` when they last, no broker is
- * known to be silent, and nothing that a new process would meet too explains them (`dies` in `judge.ts`). An outage of
- * brokers or of what handlers need is no reason for a restart: all instances would restart at once, into the same outage.
+ * Every reason there is. None grows graver by lasting: an outage of brokers or of what handlers need, or a join that waits for
+ * others, meets all instances at once, and they would all restart, into the same ([decision 14](../../docs/decisions/0014-what-only-a-new-process-can-cure.md)).
  *
  * | reason | seen by |
  * |--------|---------|
@@ -65,6 +65,7 @@ interface Words {
  * | `coordinator-gone` | a member whose heartbeats were not answered for 12 s, or one that never was in its group and asks for its coordinator |
  * | `session-lost` | out of the group for 10 s, was in it, and does not find its coordinator |
  * | `join-stuck` | out of the group for 10 s, and its join is not answered: it waits for other members |
+ * | `member-stuck` | an attempt to enter the group outlasts every deadline of its requests |
  * | `predecessor-not-gone` | its join is refused for another process of its instance id |
  * | `fetch-unanswered`, `topic-unavailable`, `commit-delayed`, `readers-held-up`, `watermark-held`, `schema-missing`, `delay-topic-failing`, `outbox-unreachable`, `outbox-not-sent` | the trouble |
  * | `partition-without-start` | `startless`, once the trouble counts |
@@ -123,6 +124,11 @@ export const reasons: Readonly<Record<HealthCode, Words>> = {
     gravity: 'not-ready',
     text: 'a member waits in the join of its group, for others that do not come',
     remedy: 'look for members that hang or were killed; a stable groupInstanceId spares the wait after a restart',
+  },
+  'member-stuck': {
+    gravity: 'not-live',
+    text: 'the way of a member into its group hangs in this process, for longer than all its requests may take',
+    remedy: 'restart the process, and report this with its log',
   },
   'predecessor-not-gone': {
     gravity: 'not-ready',

@@ -10,6 +10,7 @@ import { json } from '../serde/json.js'
 import { SerdeError, type ValueIssue } from '../serde/serde-error.js'
 import type { Serde } from '../serde/serde.js'
 
+/** What `jsonSchema` is given. */
 export interface JsonSchemaOptions<Check extends StandardSchemaV1 = StandardSchemaV1> {
   /** What `schemaRegistry` returned. */
   readonly registry: SchemaRegistry

@@ -5,7 +5,7 @@ import { isRecord, isText } from '../input/shapes.js'
 import type { Messaging } from '../messaging.js'
 import { tellListener } from '../telemetry/guard.js'
 import { lookAtGroups, type WatchedGroup } from './lag-look.js'
-import type { GroupLag } from './lag-report.js'
+import { hidesSomething, type GroupLag } from './lag-report.js'
 import { LagWindows } from './lag-windows.js'
 import type { LagTrend } from './trend.js'
 
@@ -70,6 +70,7 @@ export class LagMonitor {
   readonly #options: LagMonitorOptions
   readonly #windows: LagWindows
   readonly #behind = new Set<string>()
+  #hasLooked = false
   #looking: Promise<readonly GroupLag[]> | null = null
 
   /** @internal */
@@ -81,8 +82,10 @@ export class LagMonitor {
 
   /**
    * All groups as they stand, in the order of the options. While a look is under way another call gets that one's result.
+   * What a coordinator or a leader does not tell, and a topic that this client may not see, is among the `unseen` of its
+   * groups, with the reason.
    *
-   * @throws DriverError when the cluster cannot be reached in time, or refuses one of the groups; the next look may succeed
+   * @throws DriverError when nothing at all could be seen in time; the next look may succeed
    */
   async look(options: LagLookOptions = {}): Promise<readonly GroupLag[]> {
     const problem = optionProblem('look', options, lookRules)
@@ -94,6 +97,7 @@ export class LagMonitor {
   async #look({ timeoutMs = 30_000 }: LagLookOptions): Promise<readonly GroupLag[]> {
     const { admin, clock } = this.#messaging
     const deadline = clock.now() + timeoutMs
+    this.#beforeSeen()
     const groups = await lookAtGroups(admin, this.#options.groups, () => Math.max(0, deadline - clock.now()))
     const reports = this.#windows.add(groups, clock.now(), clock.wallTime())
     for (const report of reports) this.#measure(report)
@@ -102,9 +106,21 @@ export class LagMonitor {
     return reports
   }
 
-  #measure({ group, lag, lagMs, partitions }: GroupLag): void {
+  /** So that a group that nobody ever sees shows too. */
+  #beforeSeen(): void {
+    if (this.#hasLooked) return
+    this.#hasLooked = true
+    const { metrics } = this.#messaging.telemetry
+    for (const { group } of this.#options.groups)
+      metrics.gauge('tidemark_group_seen_timestamp_seconds', { watched_group: group }, 0)
+  }
+
+  /** Of what was not seen the last figures stay, and so does the time at which they were seen. */
+  #measure({ group, at, lag, lagMs, trend, partitions, unseen }: GroupLag): void {
+    if (trend === 'unseen') return
     const { metrics } = this.#messaging.telemetry
     const labels = { watched_group: group }
+    if (!hidesSomething(unseen)) metrics.gauge('tidemark_group_seen_timestamp_seconds', labels, at / 1_000)
     const standing = partitions.filter(({ trend }) => standingTrends.includes(trend))
     metrics.gauge('tidemark_group_lag_records', labels, lag)
     metrics.gauge('tidemark_group_stalled_partitions', labels, standing.length)
@@ -127,7 +143,11 @@ export class LagMonitor {
   }
 }
 
-/** @throws ConfigError with every problem of the options */
+/**
+ * Watches from outside how far groups are behind, in records and in time; each `look()` asks the brokers once.
+ *
+ * @throws ConfigError with every problem of the options
+ */
 export function lagMonitor(messaging: Messaging, options: LagMonitorOptions): LagMonitor {
   const issues = optionIssues(options, rules)
   if (!isMessaging.accepts(messaging)) {

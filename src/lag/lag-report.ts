@@ -1,5 +1,5 @@
 import type { TopicPartition } from '../message/topic-partition.js'
-import type { UnseenPartition } from './lag-look.js'
+import type { UnseenGroup, UnseenPartition } from './lag-look.js'
 import type { LagSample, LagTrend } from './trend.js'
 
 /** One partition of a group. */
@@ -22,22 +22,23 @@ export interface GroupLag {
   /** When it was looked at: wall time. */
   readonly at: number
   readonly partitions: readonly PartitionLag[]
-  /** What this look could not see; it is in no figure here. */
-  readonly unseen: readonly UnseenPartition[]
-  /** Over all partitions. */
+  /** What this look could not see, up to the whole group; it is in no figure here. */
+  readonly unseen: readonly (UnseenPartition | UnseenGroup)[]
+  /** Over all partitions that were seen. */
   readonly lag: number
-  /** That of the oldest record; `null` when that of one partition is not known. */
+  /** That of the oldest record; `null` when that of one partition is not known, or nothing was seen. */
   readonly lagMs: number | null
-  /** The worst of the partitions; `never-committed` for a group that has none. */
+  /** The worst of the partitions; without any `unseen`, or `never-committed` for a group that has none. */
   readonly trend: LagTrend
-  /** Until the lag is gone at the pace of the window, ms; `null` when it does not shrink, or is not known yet. */
+  /** Until the lag is gone at the pace of the window, ms; `null` when it does not shrink, or is not known. */
   readonly drainMs: number | null
   /** Partitions with lag: so many instances have something to do, and more do not help. */
   readonly instancesThatHelp: number
 }
 
 /** A partition with its looks, the newest last. */
-export interface WatchedPartition extends PartitionLag {
+export interface WatchedPartition {
+  readonly lag: PartitionLag
   readonly window: readonly LagSample[]
 }
 
@@ -54,24 +55,36 @@ export function groupLag(
   group: string,
   at: number,
   watched: readonly WatchedPartition[],
-  unseen: readonly UnseenPartition[],
+  unseen: GroupLag['unseen'],
 ): GroupLag {
-  const lag = watched.reduce((sum, one) => sum + one.lag, 0)
-  const trends = new Set(watched.map(({ trend }) => trend))
+  const partitions = watched.map((one) => one.lag)
+  const lag = partitions.reduce((sum, one) => sum + one.lag, 0)
+  const isHidden = watched.length === 0 && hidesSomething(unseen)
   return {
     group,
     at,
-    partitions: watched.map(({ window: _, ...partition }) => partition),
+    partitions,
     unseen,
     lag,
-    lagMs: watched.reduce<number | null>(
+    lagMs: partitions.reduce<number | null>(
       (most, { lagMs }) => (most === null || lagMs === null ? null : Math.max(most, lagMs)),
-      0,
+      isHidden ? null : 0,
     ),
-    trend: watched.length === 0 ? 'never-committed' : (worstFirst.find((trend) => trends.has(trend)) ?? 'ok'),
-    drainMs: drainMsOf(lag, watched),
-    instancesThatHelp: watched.filter((one) => one.lag > 0).length,
+    trend: trendOfAll(partitions, isHidden),
+    drainMs: isHidden ? null : drainMsOf(lag, watched),
+    instancesThatHelp: partitions.filter((one) => one.lag > 0).length,
   }
+}
+
+function trendOfAll(partitions: readonly PartitionLag[], isHidden: boolean): LagTrend {
+  if (partitions.length === 0) return isHidden ? 'unseen' : 'never-committed'
+  const trends = new Set(partitions.map(({ trend }) => trend))
+  return worstFirst.find((trend) => trends.has(trend)) ?? 'ok'
+}
+
+/** Something that is there could not be looked at. */
+export function hidesSomething(unseen: GroupLag['unseen']): boolean {
+  return unseen.some(({ reason }) => reason !== 'not-there')
 }
 
 function drainMsOf(lag: number, watched: readonly WatchedPartition[]): number | null {

@@ -1,4 +1,4 @@
-import { partitionKey } from '../message/topic-partition.js'
+import { PartitionMap } from '../message/partition-map.js'
 import { EndHistory } from './end-history.js'
 import type { SeenGroup, SeenPartition } from './lag-look.js'
 import { groupLag, type GroupLag, type WatchedPartition } from './lag-report.js'
@@ -8,8 +8,8 @@ import { trendOf, type LagSample } from './trend.js'
 export class LagWindows {
   readonly #size: number
   /** The last looks at each partition, by group. */
-  readonly #windows = new Map<string, Map<string, LagSample[]>>()
-  #histories = new Map<string, EndHistory>()
+  readonly #windows = new Map<string, PartitionMap<LagSample[]>>()
+  #histories = new PartitionMap<EndHistory>()
 
   /** @param size of how many looks a trend is told */
   constructor(size: number) {
@@ -35,36 +35,40 @@ export class LagWindows {
   /** Of partitions that could not be seen what is known is kept. */
   #noteEnds(groups: readonly SeenGroup[], at: number): void {
     const before = this.#histories
-    const seen = new Map<string, EndHistory>()
+    const seen = new PartitionMap<EndHistory>()
     for (const { partitions } of groups) {
       for (const { topic, partition, end } of partitions) {
-        const key = partitionKey(topic, partition)
-        if (seen.has(key)) continue
-        const history = before.get(key) ?? new EndHistory()
+        if (seen.get(topic, partition) !== undefined) continue
+        const history = before.get(topic, partition) ?? new EndHistory()
         history.note(at, end)
-        seen.set(key, history)
+        seen.set(topic, partition, history)
       }
     }
     const sawAll = groups.every(({ unseen }) => unseen.length === 0)
-    this.#histories = sawAll ? seen : new Map([...before, ...seen])
+    if (!sawAll) seen.fill(before)
+    this.#histories = seen
   }
 
   #noteCommits({ group, partitions, unseen }: SeenGroup, at: number): readonly WatchedPartition[] {
     const before = this.#windows.get(group)
-    const windows = new Map(unseen.length === 0 ? [] : before)
+    const windows = new PartitionMap<LagSample[]>()
     this.#windows.set(group, windows)
-    return partitions.map((seen) => {
-      const key = partitionKey(seen.topic, seen.partition)
-      const { committed, start, end } = seen
+    const watched = partitions.map((seen): WatchedPartition => {
+      const { topic, partition, committed, start, end } = seen
       const lag = lagOf(seen)
-      const window = before?.get(key) ?? []
+      const window = before?.get(topic, partition) ?? []
       window.push({ at, committed, lag })
       if (window.length > this.#size) window.shift()
-      windows.set(key, window)
+      windows.set(topic, partition, window)
       const isPlaced = committed !== null && committed <= end
-      const age = isPlaced ? (this.#histories.get(key)?.ageOf(Math.max(committed, start), at) ?? null) : null
-      return { ...seen, lag, lagMs: lag === 0 ? 0 : age, trend: trendOf(window, end, this.#size), window }
+      const age = isPlaced
+        ? (this.#histories.get(topic, partition)?.ageOf(Math.max(committed, start), at) ?? null)
+        : null
+      const trend = trendOf(window, end, this.#size)
+      return { lag: { topic, partition, committed, start, end, lag, lagMs: lag === 0 ? 0 : age, trend }, window }
     })
+    if (unseen.length > 0 && before !== undefined) windows.fill(before)
+    return watched
   }
 }
 

@@ -21,6 +21,8 @@ export type LagTrend =
   | 'stalled'
   /** The offset lies beyond the end of the log: the topic was made anew, or its records were lost. */
   | 'past-the-end'
+  /** Of a group of which the look saw nothing. */
+  | 'unseen'
 
 /**
  * The trend of one partition by the rules that Burrow made known, on looks of ours instead of the commits themselves, so a

@@ -3,6 +3,7 @@ import type { Letter } from '../redrive/letter.js'
 
 /** Headers are data from outside: any number of names must not fill the memory. */
 const mostNames = 100
+const longestName = 1_000
 
 const views = {
   byReason: (letter: Letter) => letter.reason,
@@ -14,7 +15,7 @@ const views = {
 
 export type LetterView = keyof typeof views
 
-/** Names with their counts, the most first; `none` where a letter does not tell, `other` beyond 100 names. */
+/** Names with their counts, the most first; `none` where a letter does not tell, `other` beyond 100 names, or 1,000 characters. */
 export type NameCounts = Readonly<Record<string, number>>
 
 export interface LetterCounts extends Readonly<Record<LetterView, NameCounts>> {
@@ -61,7 +62,8 @@ export function failedAtOf(letter: Letter, timestamp: number): number {
 }
 
 function count(counts: Map<string, number>, name: string): void {
-  const known = counts.has(name) || counts.size < mostNames ? name : 'other'
+  const isTold = counts.has(name) || (counts.size < mostNames && name.length <= longestName)
+  const known = isTold ? name : 'other'
   counts.set(known, (counts.get(known) ?? 0) + 1)
 }
 

@@ -1,4 +1,5 @@
 import type { Admin } from '../operations/admin.js'
+import { placesIn } from '../operations/places.js'
 
 /** How such topics are called by most who have them: `orders.dlq`, `orders-dlt`, `orders.DLT`, `dead-letters.orders`. */
 export const usualName = /(^|[._-])(dlq|dlt|dead[._-]?letters?)([._-]|$)/i
@@ -8,6 +9,8 @@ export interface LetterTopic {
   readonly partitions: number
   /** Offsets in it: where transactions wrote, or records were compacted away, there are fewer letters. */
   readonly letters: number
+  /** Partitions without a leader: what is in them is not in `letters`. */
+  readonly unseen: readonly number[]
 }
 
 /** Dead-letter topics, by their names, and how much is in them. */
@@ -17,7 +20,7 @@ export async function letterTopics(
   call: { readonly timeoutMs: number },
 ): Promise<readonly LetterTopic[]> {
   const named = (await admin.describeTopics(null, call)).filter((topic) => name.test(topic.name))
-  const places = named.flatMap((topic) => topic.partitions.map(({ partition }) => ({ topic: topic.name, partition })))
+  const { led: places, unseen } = placesIn(named)
   const [starts, ends] = await Promise.all([
     admin.listOffsets(places, 'earliest', call),
     admin.listOffsets(places, 'latest', call),
@@ -32,6 +35,7 @@ export async function letterTopics(
       topic: topic.name,
       partitions: topic.partitions.length,
       letters: offsets.get(topic.name) ?? 0,
+      unseen: unseen.flatMap(({ topic: name, partition }) => (name === topic.name ? [partition] : [])),
     }))
     .sort((one, other) => (one.topic < other.topic ? -1 : 1))
 }

@@ -1,5 +1,5 @@
 import type { Admin } from '../operations/admin.js'
-import { NotThere } from './read-records.js'
+import { placesOfTopic, type Leaderless } from '../operations/places.js'
 
 /** What of one partition is to go, and where it begins and ends. */
 export interface PurgedPart {
@@ -17,27 +17,29 @@ export interface PurgeScope {
   readonly partition?: number | undefined
 }
 
+export interface PurgePlan {
+  readonly parts: readonly PurgedPart[]
+  /** Nobody leads these: what is in them stays. */
+  readonly unseen: readonly Leaderless[]
+}
+
 /** What a purge would delete, by partition. What comes later stays. */
 export async function planPurge(
   admin: Pick<Admin, 'describeTopics' | 'listOffsets'>,
   topic: string,
   { until, partition: only }: PurgeScope,
   call: { readonly timeoutMs: number },
-): Promise<readonly PurgedPart[]> {
-  const [described] = await admin.describeTopics([topic], call)
-  if (described === undefined) throw new NotThere(`topic ${topic} does not exist; correct its name`)
-  const places = described.partitions
-    .filter(({ partition }) => only === undefined || partition === only)
-    .map(({ partition }) => ({ topic, partition }))
-  if (places.length === 0) throw new NotThere(`topic ${topic} has no partition ${only}`)
+): Promise<PurgePlan> {
+  const { led: places, unseen } = await placesOfTopic(admin, topic, only, call)
   const [starts, ends] = await Promise.all([
     admin.listOffsets(places, 'earliest', call),
     admin.listOffsets(places, until === undefined ? 'latest' : { timestamp: until }, call),
   ])
-  return places.flatMap(({ partition }, index) => {
+  const parts = places.flatMap(({ partition }, index): PurgedPart[] => {
     const [from, before] = [starts[index] as number, ends[index] as number]
     return before > from ? [{ partition, from, before, letters: before - from }] : []
   })
+  return { parts, unseen }
 }
 
 /** Deletes exactly what was planned, for good. */

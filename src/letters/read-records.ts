@@ -1,17 +1,10 @@
-import { TidemarkError, TimeoutError } from '../errors.js'
+import { TimeoutError } from '../errors.js'
 import type { Message } from '../message/message.js'
 import { readerProfile } from '../redrive/raw-reading.js'
 import { pause } from '../runtime/pause.js'
 import type { Topic } from '../topic/topic.js'
 import type { Messaging } from '../messaging.js'
-
-/** What is asked for is not in the cluster. */
-export class NotThere extends TidemarkError {
-  override readonly name = 'NotThere'
-  constructor(message: string) {
-    super('not-there', message)
-  }
-}
+import { placesOfTopic, type Leaderless } from '../operations/places.js'
 
 /** Records of one partition: from an offset on, up to and without another one. */
 export interface PartToRead {
@@ -41,32 +34,33 @@ export interface Span {
   readonly partition?: number | undefined
 }
 
+export interface Parts {
+  readonly parts: readonly PartToRead[]
+  /** Nobody leads these, so nobody can tell what is in them. */
+  readonly unseen: readonly Leaderless[]
+}
+
 /** What is in a topic and held up by no open transaction. */
 export async function partsOf(
   { messaging, timeoutMs }: Pick<Reading, 'messaging' | 'timeoutMs'>,
   topic: string,
   span: Span,
-): Promise<readonly PartToRead[]> {
+): Promise<Parts> {
   const { most = Infinity, since, until, partition: only } = span
   const { admin } = messaging
   const call = { timeoutMs }
-  const [described] = await admin.describeTopics([topic], call)
-  if (described === undefined) throw new NotThere(`topic ${topic} does not exist; correct its name`)
-  const numbers = described.partitions.map(({ partition }) => partition)
-  if (only !== undefined && !numbers.includes(only)) throw new NotThere(`topic ${topic} has no partition ${only}`)
-  const places = numbers
-    .filter((partition) => only === undefined || partition === only)
-    .map((partition) => ({ topic, partition }))
+  const { led: places, unseen } = await placesOfTopic(admin, topic, only, call)
   const [starts, ends, firsts, lasts] = await Promise.all([
     admin.listOffsets(places, 'earliest', call),
     admin.listOffsets(places, 'latest', { isolation: 'read-committed', ...call }),
     since === undefined ? [] : admin.listOffsets(places, { timestamp: since }, call),
     until === undefined ? [] : admin.listOffsets(places, { timestamp: until }, call),
   ])
-  return places.map(({ partition }, index) => {
+  const parts = places.map(({ partition }, index): PartToRead => {
     const to = Math.min(ends[index] as number, lasts[index] ?? Infinity)
     return { partition, from: Math.max(starts[index] as number, firsts[index] ?? 0, to - most), to }
   })
+  return { parts, unseen }
 }
 
 /**

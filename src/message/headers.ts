@@ -45,6 +45,14 @@ export const tdHeader = {
   lastFailedAt: 'td-last-failed-at',
 } as const
 
+/** Headers of what is put aside instead of handled, beside those of its origin (`tdHeader`). */
+export const degradeHeader = {
+  /** `shed` or `divert`. */
+  outcome: 'td-degrade-outcome',
+  /** Level that was in force, decimal. */
+  level: 'td-degrade-level',
+} as const
+
 /** What says that and when a record is tried again; elsewhere it means nothing. */
 export const retryHeaders: readonly string[] = [tdHeader.notBefore, tdHeader.retryId, tdHeader.retryOffset]
 
@@ -60,7 +68,8 @@ export function messageHeaders(pairs: readonly Header[]): MessageHeaders {
 
 /** Headers as ordered pairs of bytes. Throws code `invalid-headers` on anything that is not headers. */
 export function encodeHeaders(input: HeadersInput): readonly Header[] {
-  if (input instanceof HeadersView) return input.pairs
+  // A list of this call alone: whoever sees the same list again takes it for the same bytes.
+  if (input instanceof HeadersView) return [...input.pairs]
   if (typeof input !== 'object' || input === null || Buffer.isBuffer(input)) throw notHeaders(input)
   if (Symbol.iterator in input) return encodePairs(input as Iterable<readonly [string, string | Buffer | null]>)
   return encodeRecord(input)

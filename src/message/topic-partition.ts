@@ -1,3 +1,4 @@
+/** One partition of a topic; partitions count from 0. */
 export interface TopicPartition {
   readonly topic: string
   readonly partition: number

@@ -4,8 +4,10 @@ import {
   SpanKind,
   trace,
   type Attributes,
+  type Context,
   type Link,
   type Span as ApiSpan,
+  type SpanContext,
   type Tracer,
 } from '@opentelemetry/api'
 import { tdHeader } from '../message/headers.js'
@@ -23,9 +25,11 @@ import type {
   Tracing,
 } from '../telemetry/tracing.js'
 import { attribute, operations, type Operation } from './attributes.js'
-import { originHeader, originIn, spanIn, type HeaderContexts } from './header-context.js'
-import { AttemptSpan, EndedOnce, SentSpan } from './spans.js'
+import { isSampled, originHeader, originIn, spanIn, type HeaderContexts } from './header-context.js'
 import { originsOf } from './origins.js'
+import { ParentsFollowed } from './parents-followed.js'
+import { SharedSends, unseenSend } from './shared-sends.js'
+import { AttemptSpan, EndedOnce, SentSpan, UnseenAttempt } from './spans.js'
 
 export interface TracingSettings {
   readonly tracer: Tracer
@@ -34,6 +38,7 @@ export interface TracingSettings {
   readonly messageKeys: boolean
   readonly receive: boolean
   readonly settle: boolean
+  readonly sampling: 'parent' | 'each'
 }
 
 /** What all spans of one operation on one topic have in common. */
@@ -42,6 +47,9 @@ interface Common {
   readonly attributes: Attributes
   /** The same with a partition, by its number. */
   readonly inPartitions: Attributes[]
+  readonly parents: ParentsFollowed
+  /** What sends that begin a trace have in common, for now. */
+  sends: SharedSends | null
 }
 
 /** Spans of one client, by OpenTelemetry's conventions for messaging. */
@@ -69,25 +77,60 @@ export class ClientTracing implements Tracing {
    * | a context       | a span of another trace | what is active, linked to the context in the headers | the context as it was |
    */
   send(sending: TracedSend): SendSpan {
-    const { tracer, headers: contexts } = this.#settings
+    const { headers: contexts } = this.#settings
     const { topic, headers } = sending
+    const common = this.#commonOf('send', topic)
+    const own = this.#ofSend(common.attributes, sending)
     const active = context.active()
+    const origin = originIn(headers)
+    const hasOwn = own !== common.attributes || origin !== undefined || contexts.carry(headers)
+    if (active === ROOT_CONTEXT && !hasOwn) return this.#sendWithOthers(common, headers)
     const activeSpan = spanIn(active)
     const given = contexts.extract(activeSpan === undefined ? active : ROOT_CONTEXT, headers)
     const givenSpan = spanIn(given)
     const parent = activeSpan === undefined ? given : active
     const isForeign = givenSpan !== undefined && activeSpan !== undefined && givenSpan.traceId !== activeSpan.traceId
+    const movedFrom = givenSpan !== undefined && origin === undefined && isMoved(headers) ? givenSpan : null
+    const isUnsampled = isOfUnsampled(activeSpan ?? givenSpan)
+    if (isUnsampled && common.parents.skips()) {
+      if (isForeign || (activeSpan === undefined && movedFrom === null)) return unseenSend(headers)
+      return unseenSend(
+        headers.length === 0 ? contexts.carrierOf(active) : this.#carrier(parent, headers, givenSpan, movedFrom),
+      )
+    }
     const links: Link[] = isForeign ? [{ context: givenSpan }] : []
-    const origin = originIn(headers)
     if (origin !== undefined && origin.spanId !== givenSpan?.spanId) links.push({ context: origin })
-    const { name, attributes } = this.#commonOf('send', topic)
-    const own = this.#ofSend(attributes, sending)
-    const span = tracer.startSpan(name, { kind: SpanKind.PRODUCER, attributes: own, links }, parent)
+    const { tracer } = this.#settings
+    const span = tracer.startSpan(common.name, { kind: SpanKind.PRODUCER, attributes: own, links }, parent)
+    if (isUnsampled) common.parents.answered(span.isRecording())
     const spanContext = trace.setSpan(parent, span)
     if (isForeign || spanIn(spanContext) === undefined) return new SentSpan(span, headers)
-    const carrier = contexts.inject(spanContext, headers, givenSpan !== undefined)
-    if (givenSpan !== undefined && origin === undefined && isMoved(headers)) carrier.push(originHeader(givenSpan))
-    return new SentSpan(span, carrier)
+    return new SentSpan(span, this.#carrier(spanContext, headers, givenSpan, movedFrom))
+  }
+
+  #carrier(
+    inContext: Context,
+    headers: readonly Header[],
+    given: SpanContext | undefined,
+    movedFrom: SpanContext | null,
+  ): readonly Header[] {
+    const carrier = this.#settings.headers.inject(inContext, headers, given !== undefined)
+    if (movedFrom !== null) carrier.push(originHeader(movedFrom))
+    return carrier
+  }
+
+  /** It begins a trace, and there is nothing about it that its span would tell alone. */
+  #sendWithOthers(common: Common, headers: readonly Header[]): SendSpan {
+    let sends = common.sends
+    if (sends?.isOpen !== true) {
+      const { tracer, headers: contexts } = this.#settings
+      const { name, attributes } = common
+      const span = tracer.startSpan(name, { kind: SpanKind.PRODUCER, attributes }, ROOT_CONTEXT)
+      const begun = new SharedSends(span, contexts.inject(trace.setSpan(ROOT_CONTEXT, span), [], false))
+      common.sends = sends = begun
+      queueMicrotask(() => begun.close())
+    }
+    return sends.add(headers)
   }
 
   /**
@@ -99,13 +142,17 @@ export class ClientTracing implements Tracing {
    */
   process({ topic, partition, records, attempt, before }: TracedAttempt): ProcessSpan {
     const { tracer, headers, messageKeys } = this.#settings
-    const { parent, links } = originsOf(headers, records)
-    if (before instanceof AttemptSpan) links.push({ context: before.spanContext })
+    const { parent, isUnsampled, links: origins, unsampled } = originsOf(headers, records)
     const common = this.#commonOf('process', topic)
+    if (isUnsampled && common.parents.skips()) return new UnseenAttempt(parent)
+    const links = before instanceof AttemptSpan ? [...origins, { context: before.spanContext }] : [...origins]
     const attributes = inPartition(common, partition)
     const span = tracer.startSpan(common.name, { kind: SpanKind.CONSUMER, attributes, links }, parent)
     // What no sampler asks for is not made of spans that nobody will see.
-    if (span.isRecording()) {
+    const isRecorded = span.isRecording()
+    if (isUnsampled) common.parents.answered(isRecorded)
+    if (isRecorded) {
+      if (unsampled.length > 0) addLinks(span, unsampled, headers)
       const [first, count] = firstOf(records)
       if (count === 1) describe(span, first, messageKeys)
       else span.setAttribute(attribute.batchCount, count)
@@ -171,10 +218,12 @@ export class ClientTracing implements Tracing {
       ...(topic !== '' && { [attribute.destination]: topic }),
       ...(group !== undefined && { [attribute.group]: group }),
     }
-    const made = {
+    const made: Common = {
       name: topic === '' ? name : `${name} ${topic}`,
       attributes: Object.freeze(attributes),
       inPartitions: [],
+      parents: new ParentsFollowed(this.#settings.sampling === 'each'),
+      sends: null,
     }
     this.#common[operation].set(topic, made)
     return made
@@ -196,6 +245,20 @@ function describe(span: ApiSpan, { offset, key, value }: ReceivedRecord, message
   span.setAttribute(attribute.offset, offset)
   if (messageKeys && key !== null) span.setAttribute(attribute.key, key.toString('utf8'))
   if (value === null && key !== null) span.setAttribute(attribute.tombstone, true)
+}
+
+function isOfUnsampled(span: SpanContext | undefined): boolean {
+  return span !== undefined && !isSampled(span)
+}
+
+/** Where the sampler has been asked: it looks at links to what is sampled. */
+function addLinks(span: ApiSpan, unsampled: readonly (readonly Header[])[], contexts: HeaderContexts): void {
+  const links: Link[] = []
+  for (const headers of unsampled) {
+    const origin = spanIn(contexts.extract(ROOT_CONTEXT, headers))
+    if (origin !== undefined) links.push({ context: origin })
+  }
+  span.addLinks(links)
 }
 
 /** Dead letters, and what is tried again later. */

@@ -3,7 +3,9 @@ import {
   isSpanContextValid,
   isValidSpanId,
   isValidTraceId,
+  ROOT_CONTEXT,
   trace,
+  TraceFlags,
   type Context,
   type SpanContext,
   type TextMapGetter,
@@ -13,6 +15,8 @@ import {
 import { tdHeader, textHeader } from '../message/headers.js'
 import { headerText } from '../message/origin.js'
 import type { Header } from '../message/record.js'
+import { ContextOfHeaders } from './context-of-headers.js'
+import { besideTraceParent, isUnsampledParent, traceParent } from './trace-parent.js'
 
 export type Propagator = Pick<TextMapPropagator, 'inject' | 'extract' | 'fields'>
 
@@ -27,10 +31,27 @@ const setter: TextMapSetter<Header[]> = {
   },
 }
 
+/** Small buffers lie together in blocks of so much at most. */
+const blockBytes = 16_384
+
+/** Its bytes are no part of something large. */
+function isOwn([, value]: Header): boolean {
+  return value === null || value.buffer.byteLength <= blockBytes
+}
+
+function ownBytes(header: Header): Header {
+  const [name, value] = header
+  return value === null || isOwn(header) ? header : [name, Buffer.from(value)]
+}
+
 /** Contexts in headers of records, as a propagator reads and writes them. */
 export class HeaderContexts {
   readonly #propagator: Propagator
   #fields: ReadonlySet<string> = new Set()
+  /** It is among them. Asked of every record. */
+  #hasTraceParent = false
+  /** What goes with a record without headers of its own that is sent in a context. */
+  readonly #carriers = new WeakMap<Context, readonly Header[]>()
 
   constructor(propagator: Propagator) {
     this.#propagator = propagator
@@ -38,7 +59,34 @@ export class HeaderContexts {
 
   /** The context in these headers on top of `base`, which comes back where there is none. */
   extract(base: Context, headers: readonly Header[]): Context {
-    return this.#carries(headers) ? this.#propagator.extract(base, headers, getter) : base
+    return this.carry(headers) ? this.#propagator.extract(base, headers, getter) : base
+  }
+
+  /**
+   * The same on top of none, read when somebody asks for what is in it. What a handler leaves behind may keep it for ever, so
+   * its bytes are its own and not a part of all that was fetched.
+   */
+  extractLater(headers: readonly Header[]): Context {
+    const [first] = headers
+    if (headers.length === 1 && first !== undefined && isOwn(first)) return new ContextOfHeaders(this, headers)
+    const own = headers.filter(([name]) => this.#names.has(name))
+    return new ContextOfHeaders(this, own.map(ownBytes))
+  }
+
+  /** As `extract` on top of none. */
+  read(headers: readonly Header[]): Context {
+    return this.extract(ROOT_CONTEXT, headers)
+  }
+
+  /** The `traceparent` of these headers, if it alone tells their context and that is of a trace that is not sampled. */
+  unsampledIn(headers: readonly Header[]): Buffer | null {
+    const names = this.#names
+    let parent: Buffer | null = null
+    for (const [name, value] of headers) {
+      if (name === traceParent && this.#hasTraceParent) parent = value
+      else if (!besideTraceParent.has(name) && names.has(name)) return null
+    }
+    return parent !== null && isUnsampledParent(parent) ? parent : null
   }
 
   /**
@@ -54,7 +102,15 @@ export class HeaderContexts {
     return carrier
   }
 
-  #carries(headers: readonly Header[]): boolean {
+  /** As `inject` on no headers; the same array again for the same context. */
+  carrierOf(context: Context): readonly Header[] {
+    let carrier = this.#carriers.get(context)
+    if (carrier === undefined) this.#carriers.set(context, (carrier = this.inject(context, [], false)))
+    return carrier
+  }
+
+  /** Whether there is a header in which a context may be. */
+  carry(headers: readonly Header[]): boolean {
     if (headers.length === 0) return false
     const names = this.#names
     for (const [name] of headers) if (names.has(name)) return true
@@ -63,9 +119,17 @@ export class HeaderContexts {
 
   /** A global propagator may be registered late. */
   get #names(): ReadonlySet<string> {
-    if (this.#fields.size === 0) this.#fields = new Set(this.#propagator.fields())
+    if (this.#fields.size === 0) {
+      this.#fields = new Set(this.#propagator.fields())
+      this.#hasTraceParent = this.#fields.has(traceParent)
+    }
     return this.#fields
   }
+}
+
+/** Of a trace that is. */
+export function isSampled({ traceFlags }: SpanContext): boolean {
+  return (traceFlags & TraceFlags.SAMPLED) !== 0
 }
 
 export function spanIn(context: Context): SpanContext | undefined {
@@ -79,8 +143,9 @@ export function originHeader({ traceId, spanId, traceFlags }: SpanContext): Head
 }
 
 export function originIn(headers: readonly Header[]): SpanContext | undefined {
-  if (headers.length === 0) return undefined
-  const [, traceId = '', spanId = '', flags = ''] = (headerText(headers, tdHeader.originTrace) ?? '').split('-')
+  const text = headerText(headers, tdHeader.originTrace)
+  if (text === undefined) return undefined
+  const [, traceId = '', spanId = '', flags = ''] = text.split('-')
   if (!isValidTraceId(traceId) || !isValidSpanId(spanId)) return undefined
   return { ...INVALID_SPAN_CONTEXT, traceId, spanId, traceFlags: Number.parseInt(flags, 16) & 1, isRemote: true }
 }

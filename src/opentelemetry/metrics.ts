@@ -40,6 +40,17 @@ export function openTelemetryMetrics(options: OpenTelemetryMetricsOptions = {}):
   const issues = optionIssues(options, rules)
   if (issues.length > 0) throw new ConfigError('openTelemetryMetrics', issues)
   const { meterProvider = globalMetrics, meter = meterProvider.getMeter('tidemark') } = options
+  const known = ofMeters.get(meter)
+  if (known !== undefined) return known
+  const made = adapterOf(meter)
+  ofMeters.set(meter, made)
+  return made
+}
+
+/** One for each meter: its instruments, and how clients that share it find each other. */
+const ofMeters = new WeakMap<Meter, MetricsAdapter>()
+
+function adapterOf(meter: Meter): MetricsAdapter {
   const counters = new Map<MetricName, Counter>()
   const histograms = new Map<MetricName, Histogram>()
   const gauges = new Map<MetricName, Gauge>()

@@ -12,6 +12,10 @@ const good: ReadonlySet<string> = new Set(['handled', 'discarded', 'duplicate', 
 export class EndedOnce implements Span {
   constructor(protected readonly span: ApiSpan) {}
 
+  get isRecorded(): boolean {
+    return this.span.isRecording()
+  }
+
   end({ outcome, error, partition, offset }: SpanEnd): void {
     const { span } = this
     if (span.isRecording()) {
@@ -30,6 +34,24 @@ export class SentSpan extends EndedOnce implements SendSpan {
     readonly headers: readonly Header[],
   ) {
     super(span)
+  }
+}
+
+/** An attempt of which no span is made: it goes on in the trace of its record. */
+export class UnseenAttempt implements ProcessSpan {
+  readonly isRecorded = false
+  readonly #context: Context
+
+  constructor(inContext: Context) {
+    this.#context = inContext
+  }
+
+  run<Result>(call: () => Result): Result {
+    return context.with(this.#context, call)
+  }
+
+  end(): void {
+    // There is none.
   }
 }
 

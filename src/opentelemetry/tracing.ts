@@ -19,6 +19,12 @@ export interface OpenTelemetryTracingOptions {
   readonly receive?: boolean | undefined
   /** A span `commit <topic>` for each commit of offsets; it is part of no record's trace. Default false. */
   readonly settle?: boolean | undefined
+  /**
+   * `parent`: in a trace that is not sampled no span is asked for, as long as the tracer records none there: it is asked for
+   * the first 16 of each operation and topic, and then for one in 256. `each`: it is asked for every span, for samplers that
+   * now and then record what a parent does not. Default `parent`.
+   */
+  readonly sampling?: 'parent' | 'each' | undefined
 }
 
 const rules: Rules<OpenTelemetryTracingOptions> = {
@@ -28,6 +34,7 @@ const rules: Rules<OpenTelemetryTracingOptions> = {
   messageKeys: flag,
   receive: flag,
   settle: flag,
+  sampling: { expected: "'parent' or 'each'", accepts: (value) => value === 'parent' || value === 'each' },
 }
 
 /**
@@ -47,7 +54,8 @@ export function openTelemetryTracing(options: OpenTelemetryTracingOptions = {}):
     messageKeys = false,
     receive = false,
     settle = false,
+    sampling = 'parent',
   } = options
-  const settings = { tracer, headers: new HeaderContexts(propagator), messageKeys, receive, settle }
+  const settings = { tracer, headers: new HeaderContexts(propagator), messageKeys, receive, settle, sampling }
   return { of: (scope) => new ClientTracing(settings, scope) }
 }

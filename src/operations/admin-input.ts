@@ -5,6 +5,7 @@ import { flag, optionProblem, timeLimit, wholeNumber, type Rule, type Rules } fr
 import { isRecord, isText } from '../input/shapes.js'
 import type { ResetPosition, ResetScope } from './group-offsets.js'
 
+/** What every call of an admin takes. */
 export interface AdminCallOptions {
   /** How long the call may take, in milliseconds. Default 30,000. */
   readonly timeoutMs?: number | undefined

@@ -10,6 +10,7 @@ import type {
   ListedGroup,
   ListedTransaction,
   OpenTransactionAt,
+  PartitionReplicas,
   RecordsToDelete,
   TransactionDescription,
 } from '../driver/admin.js'
@@ -85,6 +86,19 @@ export class Admin {
   ): Promise<readonly TopicMetadata[]> {
     if (topics !== null) requireNames('describeTopics', topics)
     return this.#driver.describeTopics(topics, this.#deadline(options))
+  }
+
+  /**
+   * Partitions with fewer replicas in sync than they need, and who else has all that was acknowledged (KIP-966: eligible
+   * leader replicas); others are left out, as are topics that do not exist. `null` where brokers do not tell: before Kafka 3.8,
+   * and before 4.0 nobody is ever eligible.
+   */
+  async eligibleLeaders(
+    topics: readonly string[],
+    options?: AdminCallOptions,
+  ): Promise<readonly PartitionReplicas[] | null> {
+    requireNames('eligibleLeaders', topics)
+    return this.#driver.eligibleLeaders(topics, this.#deadline(options))
   }
 
   /** Every setting of a topic, a broker or (Kafka 4.0 and newer) a group, by name; secrets are `null`. */

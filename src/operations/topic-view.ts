@@ -52,19 +52,23 @@ export async function lookAtTopics(
   questions: ClusterQuestions,
   names: readonly string[],
   deadline: number,
+  onProgress: (done: number, total: number) => void = () => undefined,
 ): Promise<View> {
-  const [seen, looks] = await Promise.all([
-    outcome(lookAtCluster(questions, deadline)),
-    Promise.all(names.map((name) => outcome(lookAtTopic(questions, name, deadline)))),
-  ])
+  let done = 0
+  const look = async (name: string) => {
+    const looked = await outcome(lookAtTopic(questions, name, deadline))
+    onProgress((done += 1), names.length)
+    return looked
+  }
+  const [seen, looks] = await Promise.all([outcome(lookAtCluster(questions, deadline)), Promise.all(names.map(look))])
   const error = 'error' in seen ? seen.error : undefined
   const cluster = 'error' in seen ? { brokers: [], address: '' } : seen.value
   const topics: TopicView[] = []
   const unseen: Unseen[] = []
   for (const [index, topic] of names.entries()) {
-    const look = looks[index] as (typeof looks)[number]
-    if ('value' in look && !('error' in seen)) topics.push(look.value)
-    else unseen.push({ topic, error: 'error' in look ? look.error : error })
+    const looked = looks[index] as (typeof looks)[number]
+    if ('value' in looked && !('error' in seen)) topics.push(looked.value)
+    else unseen.push({ topic, error: 'error' in looked ? looked.error : error })
   }
   const placed = topics.flatMap(({ replicas }) => replicas)
   return { cluster: { ...cluster, brokers: allOf(cluster.brokers, ...placed) }, topics, unseen }

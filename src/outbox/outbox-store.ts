@@ -27,6 +27,7 @@ export interface OutboxContent {
   readonly timestamp: number
 }
 
+/** What waits in an outbox. */
 export interface OutboxBacklog {
   /** Rows that are not sent yet, those that are held included; a store may count no further than some bound. */
   readonly rows: number

@@ -44,6 +44,7 @@ export interface RelayFacts {
   readonly troubles: readonly StandingTrouble[]
 }
 
+/** How `relay.stop` ends. */
 export interface RelayStopOptions {
   /** Most time for what is being sent. Default 25,000. */
   readonly timeoutMs?: number | undefined

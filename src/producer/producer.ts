@@ -151,15 +151,14 @@ export class Producer {
     const { clock } = this.#runtime
     const sentAt = clock.now()
     const sending = new SingleSend(this.#failures, this.#callers.take(sentAt))
-    const traced = this.#traced?.sinkOf(sending) ?? null
-    let sink: ReceiptSink = traced ?? sending
+    let sink: ReceiptSink = sending
     try {
       requireSendOptions(topic, options)
       const taken = takeOptions(topic as Topic, options)
       const limit = taken.limit === null ? null : new SendLimit(topic.name, sink, 1, clock, taken.limit)
       if (limit !== null) sink = limit
       let record = encodeRecord(topic, value, taken, clock.wallTime())
-      if (traced !== null) record = traced.begin(topic.name, record, taken.partition)
+      if (this.#traced !== null) record = this.#traced.beginOne(topic.name, record, taken.partition, sending)
       const submission = this.#placement.prepare(topic as Topic, value, record, taken.partition, sentAt, sink, 0)
       if (!this.#placement.tryAccept(submission)) this.#waitForRoom(submission, limit)
     } catch (error) {
@@ -176,7 +175,7 @@ export class Producer {
    */
   sendMany<Value>(
     topic: Topic<Value>,
-    values: readonly Value[],
+    values: readonly NoInfer<Value>[],
     options: SendManyOptions = noSendOptions,
   ): Promise<readonly Receipt[]> {
     if (this.#closing !== null) return Promise.reject(this.#refusal('sendMany'))

@@ -44,9 +44,17 @@ export function countFailure(counts: FailureCounts, error: SendError): void {
   else counts.notStored += 1
 }
 
+/** Told of the end of one record, before its promise. */
+export interface EndWatch {
+  stored(receipt: Receipt): void
+  failed(error: SendError): void
+}
+
 /** The promise of one send. */
 export class SingleSend implements ReceiptSink {
   readonly promise: Promise<Receipt>
+  /** `null`: nobody asked, as it was refused before, or nothing is told of it. */
+  watch: EndWatch | null = null
   readonly #failures: FailureCounts
   readonly #caller: Caller | null
   #resolve!: (receipt: Receipt) => void
@@ -62,11 +70,13 @@ export class SingleSend implements ReceiptSink {
   }
 
   stored(_slot: number, receipt: Receipt): void {
+    this.watch?.stored(receipt)
     this.#resolve(receipt)
   }
 
   failed(_slot: number, error: SendError): void {
     countFailure(this.#failures, error)
+    this.watch?.failed(error)
     this.#reject(this.#caller === null ? error : toldToCaller(error, this.#caller))
   }
 }

@@ -121,7 +121,7 @@ export class SendMany<Value> implements ReceiptSink, MemoryWaiter {
 
   #withTrace(record: OutgoingRecord): OutgoingRecord {
     if (this.#traced === null || this.#span === null) return record
-    return this.#traced.fitted({ ...record, headers: this.#span.headers }, record.headers)
+    return this.#traced.withTrace(record, this.#span.headers)
   }
 
   #failRest(failure: SendError): void {

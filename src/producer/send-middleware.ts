@@ -17,6 +17,7 @@ export interface Sending<Value = unknown> {
   readonly options: SendOptions
 }
 
+/** Sends what is inside of a middleware; ends as the send does. */
 export type SendNext = (sending: Sending) => Promise<Receipt>
 
 /**

@@ -2,13 +2,15 @@ import type { SendError } from '../errors.js'
 import type { Header, OutgoingRecord } from '../message/record.js'
 import type { SendSpan, SpanEnd, Tracing } from '../telemetry/tracing.js'
 import { recordBound } from '../wire/growing-records.js'
-import type { Receipt, ReceiptSink } from './receipt.js'
+import type { EndWatch, Receipt, SingleSend } from './receipt.js'
 import { batchOverheadBytes } from './record-size.js'
 
 /** Spans of what one producer sends: one for each send, and one for all records of a `sendMany`. */
 export class TracedSends {
   readonly #tracing: Tracing
   readonly #maxRequestBytes: number
+  #bounded: readonly Header[] | null = null
+  #bound = 0
   #ended: { readonly span: SendSpan; readonly end: SpanEnd }[] = []
 
   constructor(tracing: Tracing, maxRequestBytes: number) {
@@ -16,25 +18,34 @@ export class TracedSends {
     this.#maxRequestBytes = maxRequestBytes
   }
 
-  /** Who is told of the end of one record, before its span begins. */
-  sinkOf(sink: ReceiptSink): TracedSink {
-    return new TracedSink(sink, this)
-  }
-
-  beginOne(topic: string, record: OutgoingRecord, partition: number | undefined): SendSpan {
+  /** @returns the record as it goes */
+  beginOne(topic: string, record: OutgoingRecord, partition: number | undefined, sending: SingleSend): OutgoingRecord {
     const { key, value, headers } = record
     const isTombstone = value === null && key !== null
-    return this.#tracing.send({ topic, count: 1, headers, partition, key, isTombstone })
+    const span = this.#tracing.send({ topic, count: 1, headers, partition, key, isTombstone })
+    if (span.isRecorded !== false) sending.watch = new SpanOfOne(span, this)
+    return this.withTrace(record, span.headers)
   }
 
   beginMany(topic: string, count: number, headers: readonly Header[], partition: number | undefined): SendSpan {
     return this.#tracing.send({ topic, count, headers, partition, key: null, isTombstone: false })
   }
 
-  /** No record is refused for the room that its trace takes. */
-  fitted(record: OutgoingRecord, given: readonly Header[]): OutgoingRecord {
-    const isTooLarge = recordBound(record) + batchOverheadBytes > this.#maxRequestBytes
-    return isTooLarge && record.headers !== given ? { ...record, headers: given } : record
+  /** The record with these headers, unless it would be refused for the room that its trace takes. */
+  withTrace(record: OutgoingRecord, headers: readonly Header[]): OutgoingRecord {
+    if (headers === record.headers) return record
+    const { key, value, timestamp } = record
+    const bytes = this.#boundWithout(headers) + (key?.length ?? 0) + (value?.length ?? 0)
+    return bytes + batchOverheadBytes > this.#maxRequestBytes ? record : { key, value, headers, timestamp }
+  }
+
+  /** Of a record without key and value. Many follow each other with the same headers. */
+  #boundWithout(headers: readonly Header[]): number {
+    if (headers !== this.#bounded) {
+      this.#bounded = headers
+      this.#bound = recordBound({ key: null, value: null, headers, timestamp: 0 })
+    }
+    return this.#bound
   }
 
   /** A little later: a tracer is foreign code, and its record may end in the middle of a change. */
@@ -51,32 +62,21 @@ export class TracedSends {
 }
 
 /** Ends the span of one record with it. */
-class TracedSink implements ReceiptSink {
-  readonly #sink: ReceiptSink
+class SpanOfOne implements EndWatch {
+  readonly #span: SendSpan
   readonly #sends: TracedSends
-  /** `null`: it was refused before it began. */
-  #span: SendSpan | null = null
 
-  constructor(sink: ReceiptSink, sends: TracedSends) {
-    this.#sink = sink
+  constructor(span: SendSpan, sends: TracedSends) {
+    this.#span = span
     this.#sends = sends
   }
 
-  /** @returns the record as it goes */
-  begin(topic: string, record: OutgoingRecord, partition: number | undefined): OutgoingRecord {
-    const span = this.#sends.beginOne(topic, record, partition)
-    this.#span = span
-    return this.#sends.fitted({ ...record, headers: span.headers }, record.headers)
+  stored(receipt: Receipt): void {
+    this.#sends.end(this.#span, storedAt(receipt))
   }
 
-  stored(slot: number, receipt: Receipt): void {
-    if (this.#span !== null) this.#sends.end(this.#span, storedAt(receipt))
-    this.#sink.stored(slot, receipt)
-  }
-
-  failed(slot: number, error: SendError): void {
-    if (this.#span !== null) this.#sends.end(this.#span, { outcome: error.outcome, error })
-    this.#sink.failed(slot, error)
+  failed(error: SendError): void {
+    this.#sends.end(this.#span, { outcome: error.outcome, error })
   }
 }
 

@@ -34,6 +34,8 @@ interface Registered {
 interface Shared {
   readonly series: ReadonlyMap<MetricName, Series>
   readonly readers: Set<() => void>
+  /** One for all, which is how clients that share it find each other. */
+  readonly adapter: MetricsAdapter
 }
 
 /**
@@ -46,8 +48,10 @@ interface Shared {
  * const messaging = createMessaging({ driver, metrics: prometheusMetrics({ registry: register }) })
  */
 export function prometheusMetrics(options: PrometheusMetricsOptions): MetricsAdapter {
-  const registry = requireRegistry(options)
-  const { series, readers } = register(registry)
+  return register(requireRegistry(options)).adapter
+}
+
+function adapterOf({ series, readers }: Omit<Shared, 'adapter'>): MetricsAdapter {
   const of = (name: MetricName) => series.get(name) as Series
   return {
     count: (name, labels, by = 1) => of(name).add(labels, by),
@@ -83,14 +87,19 @@ function register(registry: PrometheusRegistry): Shared {
     )
   }
   const former = there.find((metric) => metric?.[mark] !== undefined)?.[mark]
-  const shared = former ?? {
-    series: new Map(names.map((name) => [name, new Series(metricNames[name])])),
-    readers: new Set(),
-  }
+  const shared = former ?? newlyShared(names)
   for (const [at, name] of names.entries()) {
     if (there[at] === undefined) registry.registerMetric(registered(name, shared) as never)
   }
   return shared
+}
+
+function newlyShared(names: readonly MetricName[]): Shared {
+  const parts = {
+    series: new Map(names.map((name) => [name, new Series(metricNames[name])])),
+    readers: new Set<() => void>(),
+  }
+  return { ...parts, adapter: adapterOf(parts) }
 }
 
 function problem(message: string, fix: string): ConfigError {
@@ -101,13 +110,14 @@ function problem(message: string, fix: string): ConfigError {
 const beingRead = new WeakSet<Shared>()
 
 function registered(name: MetricName, shared: Shared): Registered {
-  const { kind, meaning, unit }: MetricDefinition = metricNames[name]
+  const { kind, meaning, unit, isSummed = kind !== 'gauge' }: MetricDefinition = metricNames[name]
   const series = shared.series.get(name) as Series
   return {
     name,
     help: `${meaning} Unit: ${unit}.`,
     type: kind,
-    aggregator: 'sum',
+    // Of the workers of a cluster: the age of the oldest is no sum of ages.
+    aggregator: isSummed ? 'sum' : 'max',
     [mark]: shared,
     get() {
       readOnce(shared)

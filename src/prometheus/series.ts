@@ -26,6 +26,9 @@ export class Series {
   readonly #buckets: readonly number[]
   readonly #cells = new Map<string, Cell>()
   #known = new WeakMap<Labels, Cell>()
+  /** Records of one partition follow each other: to compare is cheaper than to look. */
+  #lastLabels: Labels | null = null
+  #lastCell: Cell | null = null
 
   constructor(definition: MetricDefinition) {
     this.#definition = definition
@@ -52,12 +55,12 @@ export class Series {
 
   /** It is told no more. */
   forget(labels: Labels): void {
-    if (this.#cells.delete(this.#keyOf(labels))) this.#known = new WeakMap()
+    if (this.#cells.delete(this.#keyOf(labels))) this.#forgetKnown()
   }
 
   clear(): void {
     this.#cells.clear()
-    this.#known = new WeakMap()
+    this.#forgetKnown()
   }
 
   samples(name: string): Sample[] {
@@ -82,7 +85,17 @@ export class Series {
   }
 
   #cell(labels: Labels): Cell {
-    return this.#known.get(labels) ?? this.#find(labels)
+    if (labels === this.#lastLabels && this.#lastCell !== null) return this.#lastCell
+    const cell = this.#known.get(labels) ?? this.#find(labels)
+    this.#lastLabels = labels
+    this.#lastCell = cell
+    return cell
+  }
+
+  #forgetKnown(): void {
+    this.#known = new WeakMap()
+    this.#lastLabels = null
+    this.#lastCell = null
   }
 
   #find(labels: Labels): Cell {

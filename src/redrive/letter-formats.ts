@@ -1,4 +1,4 @@
-import { originTimestamp, tdHeader } from '../message/headers.js'
+import { degradeHeader, originTimestamp, tdHeader } from '../message/headers.js'
 import type { Header } from '../message/record.js'
 
 /** Who wrote a dead letter, by its headers. More may come. */
@@ -16,7 +16,7 @@ export interface LetterOrigin {
 
 /** Why a record became a dead letter. */
 export interface LetterFailure {
-  /** `td-reason`; of Connect the stage, of a share group its text; `null` where there is none. */
+  /** `td-reason`, or `shed` and `divert` of what was not to be handled; of Connect the stage, of a share group its text; `null` where there is none. */
   readonly reason: string | null
   /** Names of the error's class, and of its cause where that is told. */
   readonly errorClasses: readonly string[]
@@ -46,7 +46,8 @@ const tidemark: LetterFormat = {
     }
   },
   failureOf: (headers) => {
-    const reason = textOf(headers, tdHeader.reason)
+    // What was put aside instead of handled says so where others say why they failed.
+    const reason = textOf(headers, tdHeader.reason) ?? textOf(headers, degradeHeader.outcome)
     if (reason === null) return null
     return {
       reason,

@@ -3,6 +3,7 @@ import type { TopicPartition } from '../message/topic-partition.js'
 import type { OffsetRange } from '../offsets/offset-range.js'
 import { progressOf } from '../offsets/progress.js'
 import type { Admin } from '../operations/admin.js'
+import { placesIn, type Places } from '../operations/places.js'
 import type { ResolvedRedrive } from './redrive-options.js'
 import { momentOf } from './selection.js'
 
@@ -22,6 +23,8 @@ export interface RedrivePart extends TopicPartition {
 
 export interface RedrivePlan {
   readonly parts: readonly RedrivePart[]
+  /** Partitions without a leader: nobody can tell what is in them. */
+  readonly unseen: readonly number[]
   /** Offsets that former runs of this redrive have passed. */
   readonly passedBefore: number
   /** Offsets that the topic deleted before this redrive came to them, as far as its progress tells. */
@@ -34,7 +37,7 @@ export interface RedrivePlan {
  * @throws ConfigError when a topic does not exist
  */
 export async function planRedrive(admin: Admin, redrive: ResolvedRedrive): Promise<RedrivePlan> {
-  const places = await placesOf(admin, redrive)
+  const { led: places, unseen } = await placesOf(admin, redrive)
   const { written = {}, offsets = {} } = redrive.select
   const [begins, ends, froms, tos] = await Promise.all([
     admin.listOffsets(places, 'earliest'),
@@ -64,7 +67,7 @@ export async function planRedrive(admin: Admin, redrive: ResolvedRedrive): Promi
       completed: commit === undefined ? [] : progressOf(commit).completed,
     }
   })
-  return { parts, passedBefore, expired }
+  return { parts, unseen: unseen.map(({ partition }) => partition), passedBefore, expired }
 }
 
 /** Is something of it still to be looked at? */
@@ -72,7 +75,7 @@ export function hasWork({ start, end }: RedrivePart): boolean {
   return start < end
 }
 
-async function placesOf(admin: Admin, redrive: ResolvedRedrive): Promise<readonly TopicPartition[]> {
+async function placesOf(admin: Admin, redrive: ResolvedRedrive): Promise<Places> {
   const { from, allow, parking, defaultOrigin, select } = redrive
   const named: readonly (readonly [path: string, topic: string | undefined])[] = [
     ['from', from],
@@ -93,9 +96,8 @@ async function placesOf(admin: Admin, redrive: ResolvedRedrive): Promise<readonl
     const message = `names partition ${missing}, and ${from} has ${partitions.length}`
     throw new ConfigError('redrive', [{ path: 'select.partitions', message, fix: 'name some of those' }])
   }
-  return partitions
-    .map(({ partition }) => ({ topic: from, partition }))
-    .filter(({ partition }) => select.partitions?.includes(partition) ?? true)
+  const meant = partitions.filter(({ partition }) => select.partitions?.includes(partition) ?? true)
+  return placesIn([{ name: from, partitions: meant }])
 }
 
 async function offsetsAt(

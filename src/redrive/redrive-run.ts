@@ -179,8 +179,9 @@ export class RedriveRun {
       onFailed: (error) => this.#fail(readerFailed(error)),
       handle: (message, context) => this.#handle(message, context),
     })
-    const idle = this.#plan.parts.filter((part) => !hasWork(part))
-    if (idle.length > 0) consumer.pause(idle.map(({ topic, partition }) => ({ topic, partition })))
+    const idle = this.#plan.parts.filter((part) => !hasWork(part)).map(({ partition }) => partition)
+    const left = [...idle, ...this.#plan.unseen].map((partition) => ({ topic: from, partition }))
+    if (left.length > 0) consumer.pause(left)
     return consumer
   }
 
@@ -258,8 +259,8 @@ export class RedriveRun {
     this.#tellProgress()
     const isAborted = this.#redrive.signal?.aborted === true && !this.#watch.wasDone
     const ended = this.#failure !== null ? 'failed' : isAborted ? 'aborted' : 'done'
-    const { passedBefore, expired } = this.#plan
-    const summary: RedriveSummary = { ended, ...this.#progress(), passedBefore, expired }
+    const { passedBefore, expired, unseen } = this.#plan
+    const summary: RedriveSummary = { ended, ...this.#progress(), passedBefore, expired, unseen }
     this.#tellEnd(summary)
     if (this.#failure === null) return summary
     const { code, message, topic, partition, offset, cause, retriable } = this.#failure

@@ -28,12 +28,14 @@ export interface RedriveProgress {
 
 /** What a run has done. */
 export interface RedriveSummary extends RedriveProgress {
-  /** `done`: all that stood in the dead-letter topic at the beginning. More may come. */
+  /** `done`: all that stood in the dead-letter topic at the beginning, but in `unseen` partitions. More may come. */
   readonly ended: 'done' | 'aborted' | 'failed'
   /** Offsets that former runs under the same `group` had passed: these were not looked at. */
   readonly passedBefore: number
   /** Offsets that the dead-letter topic had deleted before this redrive came to them. */
   readonly expired: number
+  /** Partitions of the dead-letter topic without a leader when it began: left alone. The same call takes them up later. */
+  readonly unseen: readonly number[]
 }
 
 /** What became of one letter. */

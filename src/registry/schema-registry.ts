@@ -7,6 +7,7 @@ import { RegistryClient } from './registry-client.js'
 import type { SchemaRegistry } from './schema.js'
 import type { RegistryTransport } from './transport.js'
 
+/** How a registry is reached. */
 export interface SchemaRegistryOptions {
   /**
    * Where it is, with its path: `http://registry:8081`, `https://registry/apis/ccompat/v7`. Of several, the next is asked when

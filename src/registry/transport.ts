@@ -7,6 +7,7 @@ export interface RegistryRequest {
   readonly body: string | null
 }
 
+/** What a registry answered: the status of HTTP, and the text. */
 export interface RegistryAnswer {
   readonly status: number
   readonly body: string

@@ -13,12 +13,14 @@ export interface Aggregate<Value, Sum> {
   readonly keyOf?: ((value: Value) => string) | undefined
 }
 
+/** How `tumblingWindows` divides time; sizes in milliseconds. */
 export interface TumblingOptions<Value, Sum> extends Aggregate<Value, Sum> {
   readonly sizeMs: number
   /** Windows begin at multiples of their distance since the Unix epoch, and so much later. Default 0. */
   readonly offsetMs?: number | undefined
 }
 
+/** How `slidingWindows` divides time; sizes in milliseconds. */
 export interface SlidingOptions<Value, Sum> extends TumblingOptions<Value, Sum> {
   /** A window begins every so often; a value is in `sizeMs / everyMs` of them. */
   readonly everyMs: number

@@ -7,12 +7,17 @@ export interface KeyedLanesParts<Task> {
   readonly concurrency: number
   /** Whether a task may begin that has not; asked before each. By default always. */
   readonly mayBegin?: (() => boolean) | undefined
-  /** Does one task. Ending synchronously (returning `undefined`) is the fast way. Must not throw or reject. */
-  readonly run: (task: Task) => Promise<unknown> | undefined
-  /** `run` threw or rejected all the same: a defect. The lane goes on. */
+  /**
+   * Does one task. `ended`: it has; `later`: it calls `ended` with it once it has, which costs no promise. Must not throw.
+   */
+  readonly run: (task: Task, ended: Ended<Task>) => 'ended' | 'later'
+  /** `run` threw all the same, or told of a defect. The lane goes on. */
   readonly onDefect: (error: unknown) => void
   readonly clock: Clock
 }
+
+/** The task has ended, of itself or by a defect. */
+export type Ended<Task> = (task: Task, defect?: { readonly error: unknown }) => void
 
 const noSupply: LaneSupply = { canRefill: () => false, refill: () => undefined }
 
@@ -22,9 +27,9 @@ const turnMs = 10
 const timeCheckMask = 15
 
 /**
- * Runs tasks of one key in order and tasks of different keys side by side, up to a limit. Groups with work take turns, and
- * within a group its keys take turns, so neither a busy group nor a busy key starves another. Every step is O(1); a key
- * without work leaves nothing behind.
+ * Runs tasks of one key in order and tasks of different keys side by side, up to a limit. Groups with work take turns (some
+ * tasks each when they are short), and within a group its keys take turns, so neither a busy group nor a busy key starves
+ * another. Every step is O(1); a key without work leaves nothing behind.
  */
 export class KeyedLanes<Task extends LaneTask<Task>> {
   readonly #parts: KeyedLanesParts<Task>
@@ -34,6 +39,7 @@ export class KeyedLanes<Task extends LaneTask<Task>> {
   #running = 0
   #pumping = false
   #turn: 'none' | 'open' | 'used-up' = 'none'
+  #turns = 0
   #turnTasks = 0
   #turnStartedAt = 0
 
@@ -54,7 +60,7 @@ export class KeyedLanes<Task extends LaneTask<Task>> {
   /** A set of lanes of its own: equal keys of two groups never share a lane. */
   group(supply: LaneSupply = noSupply): LaneGroup<Task> {
     return new LaneGroup<Task>(supply, {
-      ready: (group) => this.#groupReady(group),
+      ready: (group, turn) => this.#groupReady(group, turn),
       giveBack: (task) => this.#giveBack(task),
       take: (group, task) => this.#take(group, task),
       drop: (group) => this.#drop(group),
@@ -89,8 +95,9 @@ export class KeyedLanes<Task extends LaneTask<Task>> {
     resolve(true)
   }
 
-  #groupReady(group: LaneGroup<Task>): void {
-    this.#readyGroups.push(group)
+  #groupReady(group: LaneGroup<Task>, turn: 'next' | 'last'): void {
+    if (turn === 'next') this.#readyGroups.unshift(group)
+    else this.#readyGroups.push(group)
     if (!this.#pumping) this.#openTurn()
   }
 
@@ -103,6 +110,7 @@ export class KeyedLanes<Task extends LaneTask<Task>> {
 
   readonly #onTurn = (): void => {
     this.#turn = 'none'
+    this.#turns += 1
     this.#resetTurn()
     this.#pump()
   }
@@ -126,7 +134,7 @@ export class KeyedLanes<Task extends LaneTask<Task>> {
       const group = this.#readyGroups.shift()
       if (group === null) break
       const lane = group.takeLane()
-      if (lane !== null) this.#start(group, lane)
+      if (lane !== null) this.#start(lane)
       if (this.#turnUsedUp()) break
     }
     this.#pumping = false
@@ -144,35 +152,37 @@ export class KeyedLanes<Task extends LaneTask<Task>> {
     return true
   }
 
-  #start(group: LaneGroup<Task>, lane: KeyLane<Task>): void {
+  #start(lane: KeyLane<Task>): void {
     const task = lane.take()
-    group.begin()
+    lane.group.begin()
     this.#running += 1
     task.hasPlace = true
-    let end: Promise<unknown> | undefined
+    task.lane = lane
+    lane.startedIn = this.#turns
+    let end: 'ended' | 'later' = 'ended'
     try {
-      end = this.#parts.run(task)
+      end = this.#parts.run(task, this.#ended)
     } catch (error) {
       this.#parts.onDefect(error)
     }
-    if (end === undefined) this.#release(group, lane, task)
-    else void this.#finish(group, lane, task, end)
+    if (end === 'ended') this.#release(task)
+    // So that what takes longer does not seem to have ended in the turn in which it began.
+    else this.#openTurn()
   }
 
-  async #finish(group: LaneGroup<Task>, lane: KeyLane<Task>, task: Task, end: Promise<unknown>): Promise<void> {
-    try {
-      await end
-    } catch (error) {
-      this.#parts.onDefect(error)
-    }
-    this.#release(group, lane, task)
+  /** One function for all tasks: what it has to know stands in the task. */
+  readonly #ended: Ended<Task> = (task, defect) => {
+    if (defect !== undefined) this.#parts.onDefect(defect.error)
+    this.#release(task)
     this.#openTurn()
     this.#pump()
   }
 
-  #release(group: LaneGroup<Task>, lane: KeyLane<Task>, task: Task): void {
+  #release(task: Task): void {
+    const lane = task.lane as KeyLane<Task>
+    task.lane = null
     if (task.hasPlace) this.#running -= 1
-    group.end(lane, task.hasPlace)
+    lane.group.end(lane, task.hasPlace, lane.startedIn === this.#turns)
   }
 }
 

@@ -5,6 +5,8 @@ export interface LaneTask<Task> {
   next: Task | null
   /** Whether it takes a place of `concurrency`; set by the lanes. */
   hasPlace: boolean
+  /** Where it runs, while it does; set by the lanes. */
+  lane: object | null
 }
 
 /** Where further tasks of a group come from when none of those it has can start. */
@@ -18,9 +20,15 @@ export interface LaneSupply {
 /** To one that waits at the gate: it may start alone, or it should look again. */
 type Pass = 'alone' | 'look'
 
+/**
+ * Short tasks of one group that may follow each other before others have their turn. Each group's state is read from main
+ * memory when there are many, which takes longer than a short task.
+ */
+const mostInRow = 32
+
 /** What a group asks of the lanes that own it. */
 export interface Places<Task extends LaneTask<Task>> {
-  ready(group: LaneGroup<Task>): void
+  ready(group: LaneGroup<Task>, turn: 'next' | 'last'): void
   giveBack(task: Task): void
   take(group: LaneGroup<Task>, task: Task): Promise<boolean>
   drop(group: LaneGroup<Task>): void
@@ -39,6 +47,9 @@ export class LaneGroup<Task extends LaneTask<Task>> {
   readonly #supply: LaneSupply
   readonly #places: Places<Task>
   #announced = false
+  /** The task that ended last took no turn of the event loop. */
+  #areShort = false
+  #inRow = 0
   #holds = 0
   /** Of what has not begun, how much may begin; `null` when not narrowed. */
   #passes: number | null = null
@@ -80,7 +91,7 @@ export class LaneGroup<Task extends LaneTask<Task>> {
     this.#queued += 1
     let lane = key === null ? undefined : this.#lanes.get(key)
     if (lane === undefined) {
-      lane = new KeyLane<Task>(key)
+      lane = new KeyLane<Task>(this, key)
       if (key !== null) this.#lanes.set(key, lane)
     } else if (lane === this.#empty) this.#empty = null
     if (lane.add(task)) this.#laneReady(lane)
@@ -228,15 +239,17 @@ export class LaneGroup<Task extends LaneTask<Task>> {
   begin(): void {
     this.#queued -= 1
     this.#running += 1
-    this.#announce()
+    this.#announce('goes-on')
   }
 
-  end(lane: KeyLane<Task>, hasPlace: boolean): void {
+  /** @param isShort it took no turn of the event loop */
+  end(lane: KeyLane<Task>, hasPlace: boolean, isShort: boolean): void {
     this.#running -= 1
     if (!hasPlace) this.#resting -= 1
-    if (lane.rest()) this.#laneReady(lane)
+    if (lane.rest()) this.#readyLanes.push(lane)
     else if (lane.key !== null && !this.#closed) this.#keep(lane)
-    this.#announce()
+    this.#areShort = isShort
+    this.#announce('goes-on')
     if (this.#running === 0 && this.#idleWaiters.length > 0) this.#wakeIdleWaiters()
   }
 
@@ -261,10 +274,12 @@ export class LaneGroup<Task extends LaneTask<Task>> {
     this.#announce()
   }
 
-  #announce(): void {
+  #announce(how: 'goes-on' | 'comes' = 'comes'): void {
     if (this.#announced || this.#isShut || (this.#readyLanes.isEmpty && !this.#canRefill)) return
     this.#announced = true
-    this.#places.ready(this)
+    const isNext = how === 'goes-on' && this.#areShort && this.#inRow < mostInRow
+    this.#inRow = isNext ? this.#inRow + 1 : 0
+    this.#places.ready(this, isNext ? 'next' : 'last')
   }
 
   #openGate(): void {
@@ -283,10 +298,15 @@ export class LaneGroup<Task extends LaneTask<Task>> {
 /** The tasks of one key: at most one runs. */
 export class KeyLane<Task extends LaneTask<Task>> {
   next: KeyLane<Task> | null = null
+  /** Turn of the event loop in which its task began; set by the lanes. */
+  startedIn = 0
   readonly #tasks = new LinkedQueue<Task>()
   #state: 'empty' | 'ready' | 'running' = 'empty'
 
-  constructor(readonly key: string | null) {}
+  constructor(
+    readonly group: LaneGroup<Task>,
+    readonly key: string | null,
+  ) {}
 
   /** True when the lane became ready by it. */
   add(task: Task): boolean {

@@ -14,6 +14,13 @@ export class LinkedQueue<Item extends { next: Item | null }> {
     this.#tail = item
   }
 
+  /** Before all others. */
+  unshift(item: Item): void {
+    item.next = this.#head
+    this.#head = item
+    this.#tail ??= item
+  }
+
   shift(): Item | null {
     const item = this.#head
     if (item === null) return null

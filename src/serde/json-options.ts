@@ -4,6 +4,7 @@ import { describeType } from './serde-error.js'
 /** What becomes of an integer that a number cannot hold. More may come. */
 export type LargeIntegers = 'warn' | 'refuse' | 'bigint'
 
+/** How `json` reads and writes; sizes in bytes of the text. */
 export interface JsonOptions {
   /** Larger values are refused before they are parsed, and after they are written. Default: no limit of its own. */
   readonly maxBytes?: number | undefined

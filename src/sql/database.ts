@@ -14,6 +14,7 @@ import { optionIssues, withMethods, type Rule, type Rules } from '../input/optio
 /** Of the user: whatever tables it has. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- tables of another type are no other databases
 export type AnyKysely = Kysely<any>
+/** A transaction of kysely, of any schema. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- likewise
 export type AnyTransaction = Transaction<any>
 
@@ -22,6 +23,7 @@ export type SqlDialect = 'sqlite' | 'mysql' | 'postgres'
 
 const dialects: readonly SqlDialect[] = ['sqlite', 'mysql', 'postgres']
 
+/** What every table of `tidemark/sql` is made by. */
 export interface SqlOptions {
   /** Which database it is; without it told by the dialect of kysely. */
   readonly dialect?: SqlDialect | undefined

@@ -18,6 +18,7 @@ import {
   type SqlOptions,
 } from './database.js'
 
+/** How an inbox in a database is kept. */
 export interface SqlDedupeOptions extends SqlOptions {
   /**
    * How long marks are kept at the least, ms; a repeat that comes later is handled. Longer than records stay in their topic,

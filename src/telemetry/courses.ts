@@ -33,6 +33,7 @@ export const courses: { readonly [Kind in EventKind]?: Course } = {
   'fetch-unanswered': { afterMs: 0, ends: ['fetch-answered'] },
   'commit-delayed': { afterMs: 10_000, ends: ['commit-caught-up'] },
   'outside-group': { afterMs: 10_000, ends: ['inside-group-again'] },
+  'member-stuck': { afterMs: 0, ends: ['member-moves'] },
   'outbox-unreachable': { afterMs: 5_000, ends: ['outbox-reached'] },
   'outbox-not-sent': { afterMs: 5_000, ends: ['outbox-sent-again'] },
   'deliveries-delayed': { afterMs: 5_000, ends: ['deliveries-resumed'], lapsesInto: 'silence' },

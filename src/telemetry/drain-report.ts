@@ -12,6 +12,7 @@ export interface DrainedRange extends TopicPartition {
   readonly to: number
 }
 
+/** How far a partition that was given up had come. */
 export interface DrainedOffset extends TopicPartition {
   /** Next offset the group reads. */
   readonly offset: number

@@ -237,6 +237,9 @@ export type ClientEvent =
   | { readonly kind: 'joined'; readonly memberId: string; readonly generation: number; readonly partitions: number }
   | { readonly kind: 'outside-group'; readonly reason: string; readonly attempt: number }
   | { readonly kind: 'inside-group-again' }
+  /** An attempt to enter the group goes on beyond all the time that its requests have: it hangs in this process. */
+  | { readonly kind: 'member-stuck'; readonly allowedMs: number }
+  | { readonly kind: 'member-moves' }
   /** The group was told, so it does not wait for the session. */
   | { readonly kind: 'left'; readonly memberId: string }
   | { readonly kind: 'membership-lost'; readonly reason: string; readonly next: string }

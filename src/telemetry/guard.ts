@@ -3,6 +3,7 @@ import type { ClientEvent } from './events.js'
 import { consoleLogger, silentLogger, type Logger } from './logger.js'
 import type { Troubles } from './troubles.js'
 import { noMetrics, type Metrics, type MetricsAdapter } from './metrics.js'
+import { shareGauges } from './shared-gauges.js'
 import type { Tracing } from './tracing.js'
 
 /** What a client tells of itself with, made once for each. */
@@ -85,7 +86,7 @@ function guardedLogger(logger: Logger, failed: Failed): Logger {
 }
 
 function guardedMetrics(metrics: MetricsAdapter, failed: Failed): MetricsAdapter {
-  return {
+  const own: MetricsAdapter = {
     count: (name, labels, by) => harmless(() => metrics.count(name, labels, by), failed),
     gauge: (name, labels, value) => harmless(() => metrics.gauge(name, labels, value), failed),
     observe: (name, labels, value) => harmless(() => metrics.observe(name, labels, value), failed),
@@ -96,4 +97,6 @@ function guardedMetrics(metrics: MetricsAdapter, failed: Failed): MetricsAdapter
       return () => harmless(() => end?.(), failed)
     },
   }
+  shareGauges(metrics, own)
+  return own
 }

@@ -35,6 +35,9 @@ export function guardedTracing(
 class GuardedTracing implements Tracing {
   readonly #inner: Tracing
   readonly #failed: Failed
+  /** Headers that were few enough beside none, and so are beside any: sends that share a span have them in common. */
+  #passed: readonly Header[] | null = null
+  #passedCount = 0
 
   constructor(inner: Tracing, failed: Failed) {
     this.#inner = inner
@@ -44,7 +47,16 @@ class GuardedTracing implements Tracing {
   send(sending: TracedSend): SendSpan {
     try {
       const span = this.#inner.send(sending)
-      return new GuardedSpan(span, this.#failed, requireFew(span.headers, sending.headers))
+      const { headers } = span
+      if (headers !== this.#passed || headers.length !== this.#passedCount) {
+        requireFew(headers, sending.headers)
+        // Of what was given with the call nothing is known at the next.
+        if (sending.headers.length === 0) {
+          this.#passed = headers
+          this.#passedCount = headers.length
+        }
+      }
+      return span.isRecorded === false ? span : new GuardedSpan(span, this.#failed, headers)
     } catch (error) {
       this.#failed(error)
       return { headers: sending.headers, end: () => undefined }
@@ -108,12 +120,14 @@ class GuardedSpan implements SendSpan {
 }
 
 class GuardedProcess implements ProcessSpan {
+  readonly isRecorded: boolean | undefined
   readonly #failed: Failed
 
   constructor(
     readonly inner: ProcessSpan,
     failed: Failed,
   ) {
+    this.isRecorded = inner.isRecorded
     this.#failed = failed
   }
 
@@ -142,19 +156,20 @@ const noTracing: Tracing = {
   outside: untraced.run,
 }
 
-type Ran<Result> = { readonly value: Result } | { readonly thrown: unknown }
-
 /** Whatever the tracer does with it, the call runs once, now, and ends as it ends. */
 function once<Result>(run: (call: () => void) => void, call: () => Result, failed: Failed): Result {
-  const ended: { as: Ran<Result> | null } = { as: null }
+  let hasBegun = false
+  let end: 'returned' | 'thrown' = 'returned'
+  let value: unknown
   const runOnce = () => {
-    if (ended.as !== null) return
-    // In case it asks to run once more while it runs.
-    ended.as = { thrown: new Error('it runs') }
+    // It may ask to run once more while it runs.
+    if (hasBegun) return
+    hasBegun = true
     try {
-      ended.as = { value: call() }
-    } catch (thrown) {
-      ended.as = { thrown }
+      value = call()
+    } catch (error) {
+      end = 'thrown'
+      value = error
     }
   }
   try {
@@ -163,9 +178,8 @@ function once<Result>(run: (call: () => void) => void, call: () => Result, faile
     failed(error)
   }
   runOnce()
-  const { as } = ended
-  if (as !== null && 'value' in as) return as.value
-  throw as?.thrown
+  if ((end as string) === 'thrown') throw value
+  return value as Result
 }
 
 function attempt<Result>(call: () => Result, failed: Failed): Result | undefined {

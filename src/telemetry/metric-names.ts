@@ -4,6 +4,8 @@ export interface MetricDefinition {
   readonly unit: string
   readonly labels: readonly string[]
   readonly meaning: string
+  /** Of gauges: what several measure under the same labels is added up. Else the most of it is told. */
+  readonly isSummed?: boolean | undefined
   /** Of histograms: upper bounds that tell apart what matters, rising. */
   readonly buckets?: readonly number[] | undefined
 }
@@ -72,6 +74,7 @@ export const metricNames = {
   tidemark_producer_buffer_bytes: {
     kind: 'gauge',
     unit: 'bytes',
+    isSummed: true,
     labels: ['client'],
     meaning: 'Bytes of records waiting or in flight.',
   },
@@ -91,6 +94,7 @@ export const metricNames = {
   tidemark_consumer_in_flight: {
     kind: 'gauge',
     unit: 'records',
+    isSummed: true,
     labels: ['client', 'group'],
     meaning: 'Records received and not settled.',
   },
@@ -194,6 +198,7 @@ export const metricNames = {
   tidemark_consumer_stalled_partitions: {
     kind: 'gauge',
     unit: 'partitions',
+    isSummed: true,
     labels: ['client', 'group'],
     meaning: 'Partitions in a stall that was told.',
   },
@@ -218,6 +223,7 @@ export const metricNames = {
   tidemark_consumer_paused_partitions: {
     kind: 'gauge',
     unit: 'partitions',
+    isSummed: true,
     labels: ['client', 'group'],
     meaning: 'Partitions paused by back-pressure, by the user, or stopped by a failure.',
   },
@@ -237,18 +243,21 @@ export const metricNames = {
   tidemark_consumer_order_buffered_records: {
     kind: 'gauge',
     unit: 'records',
+    isSummed: true,
     labels: ['client', 'group'],
     meaning: 'With reorder: records kept back until the watermark has come so far.',
   },
   tidemark_consumer_order_buffered_bytes: {
     kind: 'gauge',
     unit: 'bytes',
+    isSummed: true,
     labels: ['client', 'group'],
     meaning: 'With reorder: what those keep in memory, estimated.',
   },
   tidemark_consumer_order_ready_records: {
     kind: 'gauge',
     unit: 'records',
+    isSummed: true,
     labels: ['client', 'group'],
     meaning: 'With reorder: records that may be handled and wait for their turn.',
   },
@@ -295,12 +304,14 @@ export const metricNames = {
   tidemark_outbox_rows: {
     kind: 'gauge',
     unit: 'rows',
+    isSummed: true,
     labels: ['client'],
     meaning: 'Rows of an outbox that are not sent yet, told by the relay that sends.',
   },
   tidemark_outbox_held_rows: {
     kind: 'gauge',
     unit: 'rows',
+    isSummed: true,
     labels: ['client'],
     meaning: 'Rows of an outbox that Kafka refused for good and that wait for somebody.',
   },
@@ -342,6 +353,13 @@ export const metricNames = {
     labels: ['client', 'watched_group'],
     meaning:
       'By lagMonitor: partitions with work in which a group commits nothing, never has, or has committed what the log does not hold.',
+  },
+  tidemark_group_seen_timestamp_seconds: {
+    kind: 'gauge',
+    unit: 'seconds',
+    labels: ['client', 'watched_group'],
+    meaning:
+      'By lagMonitor: when it last saw all of a group, in seconds since 1970; 0 until it has. While looks fail, the other figures of the group stay as they were then.',
   },
   tidemark_redrive_letters_total: {
     kind: 'counter',

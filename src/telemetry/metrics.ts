@@ -1,23 +1,8 @@
 import { metricNames, type LabelsOf, type MetricName, type MetricNameOf, type MetricScope } from './metric-names.js'
+import type { Labels, MetricsAdapter } from './metrics-adapter.js'
+import { sharedGaugesOf } from './shared-gauges.js'
 
-export type Labels = Readonly<Record<string, string | number>>
-
-/**
- * Where measurements go. Names, kinds, labels and buckets are those of `metricNames`; every measurement has all labels of
- * its name. Calls should be cheap; one that throws is told, and changes nothing.
- */
-export interface MetricsAdapter {
-  /** Adds to a counter; `by` is 1 when it is left out. */
-  count(name: MetricName, labels: Labels, by?: number): void
-  /** Sets a gauge. */
-  gauge(name: MetricName, labels: Labels, value: number): void
-  /** Records one value of a histogram. */
-  observe(name: MetricName, labels: Labels, value: number): void
-  /** Tells no more of a gauge under these labels: what it measured is no longer ours. Without it the gauge stays as it was last. */
-  forget?: ((name: MetricName, labels: Labels) => void) | undefined
-  /** Calls `read`, which sets gauges, before values are handed out, until what it returns is called. Without it they are some seconds old. */
-  onScrape?: ((read: () => void) => () => void) | undefined
-}
+export type { Labels, MetricsAdapter } from './metrics-adapter.js'
 
 /** What the parts of one client measure with: labels as the table has them, but for those of the client itself. */
 export interface Metrics {
@@ -31,6 +16,8 @@ export interface Metrics {
   forget<Name extends MetricNameOf<'gauge'>>(name: Name, labels: LabelsOf<Name>): void
   /** Calls `read` before values are handed out, where the adapter can, until what it returns is called. */
   onScrape(read: () => void): () => void
+  /** @internal Whoever measured does no more: its part in gauges is gone. */
+  close?(): void
 }
 
 const nothingToEnd = () => undefined
@@ -50,12 +37,17 @@ export const noMetrics: Metrics & MetricsAdapter = {
 export function scoped(metrics: MetricsAdapter, scope: MetricScope): Metrics {
   if (metrics === noMetrics) return noMetrics
   const own = scopeLabels(scope)
+  const gauges = sharedGaugesOf(metrics).source((name, labels, value) => {
+    if (value === null) metrics.forget?.(name, labels)
+    else metrics.gauge(name, labels, value)
+  })
   return {
     count: (name, labels, by) => metrics.count(name, own[name].with(labels), by),
-    gauge: (name, labels, value) => metrics.gauge(name, own[name].with(labels), value),
+    gauge: (name, labels, value) => gauges.set(name, own[name].with(labels), value),
     observe: (name, labels, value) => metrics.observe(name, own[name].with(labels), value),
-    forget: (name, labels) => metrics.forget?.(name, own[name].with(labels)),
+    forget: (name, labels) => gauges.forget(name, own[name].with(labels)),
     onScrape: (read) => metrics.onScrape?.(read) ?? nothingToEnd,
+    close: () => gauges.close(),
   }
 }
 
@@ -63,14 +55,20 @@ export function scoped(metrics: MetricsAdapter, scope: MetricScope): Metrics {
 class ScopeLabels {
   readonly #own: Labels
   readonly #whole = new WeakMap<Labels, Labels>()
+  /** Records of one partition follow each other: to compare is cheaper than to look. */
+  #last: Labels | null = null
+  #lastWhole: Labels = {}
 
   constructor(own: Labels) {
     this.#own = own
   }
 
   with(labels: Labels): Labels {
+    if (labels === this.#last) return this.#lastWhole
     let whole = this.#whole.get(labels)
     if (whole === undefined) this.#whole.set(labels, (whole = { ...this.#own, ...labels }))
+    this.#last = labels
+    this.#lastWhole = whole
     return whole
   }
 }

@@ -216,6 +216,12 @@ const rules: { readonly [Kind in EventKind]: Rule<EventOf<Kind>> } = {
   joined: { level: 'info', message: 'joined its group' },
   'outside-group': { level: 'warn', message: 'a member is not in its group and reads nothing; it goes on trying' },
   'inside-group-again': { level: 'info', message: 'in its group again' },
+  'member-stuck': {
+    level: 'error',
+    message:
+      'the way into the group hangs in this process, for longer than its requests may take; restart it and report this',
+  },
+  'member-moves': { level: 'info', message: 'the way into the group goes on' },
   left: { level: 'info', message: 'left its group' },
   'membership-lost': { level: 'warn', message: ({ next }) => `membership of the group was lost; ${next}` },
   failed: { level: 'error', message: 'the consumer failed' },

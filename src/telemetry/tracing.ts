@@ -28,13 +28,18 @@ export interface Tracing {
   outside<Result>(call: () => Result): Result
 }
 
+/** Runs a call, at once and once, in the context in which something else happened. */
 export type RunInContext = <Result>(call: () => Result) => Result
 
+/** What a tracing adapter has begun. */
 export interface Span {
+  /** `false` from the beginning: nobody will see it, so it need not be ended. */
+  readonly isRecorded?: boolean | undefined
   /** Called once. */
   end(end: SpanEnd): void
 }
 
+/** How it ended. */
 export interface SpanEnd {
   /** What became of it, in a word of a few. */
   readonly outcome: string
@@ -44,11 +49,13 @@ export interface SpanEnd {
   readonly offset?: number | null | undefined
 }
 
+/** A span around one send. */
 export interface SendSpan extends Span {
   /** What is sent in place of the headers that were given: the context too, for whoever reads it. */
   readonly headers: readonly Header[]
 }
 
+/** A span around one attempt of a handler. */
 export interface ProcessSpan extends Span {
   /** Runs it, at once and once, with this span as the one that is active. */
   run<Result>(call: () => Result): Result
@@ -66,6 +73,7 @@ export interface TracedSend {
   readonly isTombstone: boolean
 }
 
+/** One attempt of a handler. */
 export interface TracedAttempt {
   /** Where it was read: of what was put off, the delay topic. */
   readonly topic: string
@@ -78,12 +86,14 @@ export interface TracedAttempt {
   readonly before: ProcessSpan | null
 }
 
+/** What one answer of a broker brought. */
 export interface TracedReceipt {
   readonly topic: string
   readonly partition: number
   readonly count: number
 }
 
+/** What one request committed. */
 export interface TracedCommit {
   /** `null`: of several. */
   readonly topic: string | null

@@ -9,6 +9,7 @@ export type KeyField<Value, Of = string | number | bigint> = {
   [Field in keyof NonNullable<Value> & string]: NonNullable<Value>[Field] extends Of ? Field : never
 }[keyof NonNullable<Value> & string]
 
+/** What `defineTopic` is given. */
 export interface TopicDefinition<Value, Name extends string = string, KeyValue = never> {
   /** Letters, digits, `.`, `_` and `-`; at most 249 characters. */
   readonly name: Name

@@ -32,8 +32,24 @@ export function keyBySerde(serde: Serde<unknown>, key: unknown, place: string): 
   )
 }
 
+/** Up to here writing byte by byte takes half the time of `Buffer.from`, which leaves JavaScript for each call. */
+const shortLength = 16
+
+/** `null` when it is more than ASCII. */
+function asciiKey(key: string): Buffer | null {
+  const bytes = Buffer.allocUnsafe(key.length)
+  for (let index = 0; index < key.length; index++) {
+    const code = key.charCodeAt(index)
+    if (code > 127) return null
+    bytes[index] = code
+  }
+  return bytes
+}
+
 /** Half of a surrogate pair would be stored as U+FFFD, and keys that differ in it alone would become one. */
 function textKey(key: string, place: string): Buffer {
+  const short = key.length > shortLength ? null : asciiKey(key)
+  if (short !== null) return short
   if (!isUnicode(key)) throw invalidKey(place, 'is text with half of a surrogate pair')
   return Buffer.from(key, 'utf8')
 }

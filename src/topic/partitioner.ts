@@ -22,6 +22,7 @@ export interface PartitionInput {
 /** Chooses once per record; state (round robin, stickiness) belongs to one producer. Must return an integer in [0, partitionCount). */
 export type ChoosePartition = (input: PartitionInput) => number
 
+/** Chooses partitions: `murmur2()`, `roundRobin()`, `spread(…)`, or one of yours. */
 export interface Partitioner {
   readonly name: string
   /** A fresh chooser for one producer and one topic. */

@@ -10,6 +10,7 @@ export interface ValuePartitioner<Value> extends Partitioner {
   readonly by?: ((value: Value) => Key) | undefined
 }
 
+/** How records without a key are spread. */
 export interface StickyOptions {
   /** Bytes of records without a key that go to one partition before the next is chosen. Default 16,384, as in Java. */
   readonly stickyBytes?: number | undefined
@@ -76,6 +77,7 @@ export function roundRobin(): Partitioner {
   }
 }
 
+/** How `spread` divides a key that is too hot for one partition. */
 export interface SpreadOptions<Value> {
   /** How many sub-keys one key is spread over; at most so many partitions hold it. */
   readonly over: number

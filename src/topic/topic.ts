@@ -20,4 +20,5 @@ export interface Topic<Value = unknown, Name extends string = string> {
   readonly delays?: string | undefined
 }
 
+/** The values of a topic: `ValueOf<typeof orders>`. */
 export type ValueOf<T> = T extends Topic<infer Value, string> ? Value : never

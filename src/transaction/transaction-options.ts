@@ -2,6 +2,7 @@ import { ConfigError } from '../errors.js'
 import { came } from '../input/came.js'
 import { optionIssues, wholeNumber, withMethods, type Rules } from '../input/option-rules.js'
 
+/** How one transaction is run. */
 export interface TransactionOptions {
   /**
    * Most time from its begin until its commit is asked for, in milliseconds; after that it is aborted, by the brokers too if

@@ -16,7 +16,11 @@ export interface Transaction {
    */
   send<Value>(topic: Topic<Value>, value: Value, options?: SendOptions): Promise<Receipt>
   /** As `producer.sendMany`, by the rules of `send`. */
-  sendMany<Value>(topic: Topic<Value>, values: readonly Value[], options?: SendManyOptions): Promise<readonly Receipt[]>
+  sendMany<Value>(
+    topic: Topic<Value>,
+    values: readonly NoInfer<Value>[],
+    options?: SendManyOptions,
+  ): Promise<readonly Receipt[]>
 }
 
 /** The transaction that a handler is given, and what of its sends its end has to know. */
@@ -50,7 +54,7 @@ export class OpenTransaction implements Transaction {
 
   sendMany<Value>(
     topic: Topic<Value>,
-    values: readonly Value[],
+    values: readonly NoInfer<Value>[],
     options?: SendManyOptions,
   ): Promise<readonly Receipt[]> {
     if (this.#state === 'ended') return Promise.reject(this.#over('sendMany'))

@@ -24,7 +24,7 @@ import { findCoordinator, heartbeat, joinGroup, leaveGroup, syncGroup } from './
 import { initProducerId } from './apis/init-producer-id.js'
 import { listOffsets } from './apis/list-offsets.js'
 import { offsetForLeaderEpoch } from './apis/offset-for-leader-epoch.js'
-import { metadata } from './apis/metadata.js'
+import { describeTopicPartitions, metadata } from './apis/metadata.js'
 import { offsetCommit, offsetFetch } from './apis/offsets.js'
 import { produce } from './apis/produce.js'
 import {
@@ -42,6 +42,7 @@ import { WireError } from './wire-error.js'
 export const apis: { readonly [Name in ApiName]: ApiCodec<Name> } = {
   apiVersions,
   metadata,
+  describeTopicPartitions,
   produce,
   initProducerId,
   fetch,

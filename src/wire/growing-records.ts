@@ -37,6 +37,10 @@ export class GrowingRecords implements OutgoingRecords {
   /** Told the size of `packed` once. */
   onPacked: ((bytes: number) => void) | null = null
   #buffer: Buffer
+  /** Of the last record that had headers, and where they stand here: those of one trace follow each other, in the same array. */
+  #headers: OutgoingRecord['headers'] | null = null
+  #headersAt = 0
+  #headersBytes = 0
   #end = 0
   #count = 0
   #firstTimestamp = 0
@@ -87,6 +91,8 @@ export class GrowingRecords implements OutgoingRecords {
     const timestampDelta = index === 0 ? 0 : timestamp - this.#firstTimestamp
     const keyLength = key === null ? -1 : key.length
     const valueLength = value === null ? -1 : value.length
+    const isRepeat = headers === this.#headers
+    const ofHeaders = headers.length === 0 ? 0 : isRepeat ? this.#headersBytes : headersBytes(headers)
     const bodyBytes =
       1 +
       varintBytes(timestampDelta) +
@@ -96,7 +102,7 @@ export class GrowingRecords implements OutgoingRecords {
       varintBytes(valueLength) +
       Math.max(0, valueLength) +
       varintBytes(headers.length) +
-      (headers.length === 0 ? 0 : headersBytes(headers))
+      ofHeaders
     // As long as they are now, whatever was said of them before: a buffer may grow with its memory.
     const end = this.#end + varintBytes(bodyBytes) + bodyBytes
     if (end > this.#buffer.length) this.#grow(end)
@@ -110,10 +116,19 @@ export class GrowingRecords implements OutgoingRecords {
     at = writeVarint(target, at, valueLength)
     if (value !== null) at = put(target, at, value)
     at = writeVarint(target, at, headers.length)
-    if (headers.length > 0) at = writeHeaders(target, at, headers)
+    const headersAt = at
+    if (isRepeat) {
+      target.copyWithin(at, this.#headersAt, this.#headersAt + ofHeaders)
+      at += ofHeaders
+    } else if (ofHeaders > 0) at = writeHeaders(target, at, headers)
     if (at !== end) throw new WireError('defect', `a record of ${end - this.#end} bytes took ${at - this.#end}`)
     if (index === 0) this.#firstTimestamp = this.#maxTimestamp = timestamp
     else if (timestamp > this.#maxTimestamp) this.#maxTimestamp = timestamp
+    if (ofHeaders > 0) {
+      this.#headers = headers
+      this.#headersAt = headersAt
+      this.#headersBytes = ofHeaders
+    }
     this.#end = end
     this.#count = index + 1
   }

@@ -7,6 +7,7 @@ import { delay } from '../support/waiting.js'
 import type { Cell } from './cells.js'
 import { ConfirmedByBrokers } from './confirmed.js'
 import { FirstAcknowledgements, type FirstAcknowledgement } from './first-acknowledgement.js'
+import { heal } from './heal.js'
 import { Load, type LoadOptions } from './load.js'
 import { injectedByProxies, nemeses, type Battlefield, type Nemesis } from './nemesis.js'
 import type { OpenWorkload } from './workload.js'
@@ -134,19 +135,6 @@ async function injectUntilEnough(
     stopBackground?.()
   }
   return injections
-}
-
-async function heal(cluster: KafkaCluster, topic: string): Promise<void> {
-  for (const proxy of cluster.proxies) {
-    proxy.heal()
-    proxy.delay(0)
-    proxy.disarm()
-  }
-  for (const node of cluster.nodes) {
-    node.resume()
-    if (!node.running) await node.restart(cluster.nodes.length)
-  }
-  await cluster.waitForFullIsr(topic)
 }
 
 async function socketsAfterClose(cluster: KafkaCluster): Promise<number> {

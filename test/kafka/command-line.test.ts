@@ -177,8 +177,25 @@ describe('the command, on a healthy cluster of three brokers', () => {
     expect((await tidemark('group delete auditing --yes')).out).toBe('Deleted auditing.\n')
   })
 
+  it('changes the settings of a group that are named, and gives them back to what all groups have', async () => {
+    const name = 'consumer.session.timeout.ms'
+    const isOf = async () => {
+      const { value } = await tidemark('group config paying --json')
+      const { settings } = value as { readonly settings: readonly { readonly name: string; readonly is: string }[] }
+      return settings.find((one) => one.name === name)?.is
+    }
+    const usual = await isOf()
+    expect(usual).toMatch(/^\d+$/)
+    const set = await tidemark(`group config paying --set ${name}=51000 --yes --json`)
+    expect(set).toMatchObject({ exit: 0, value: { done: true, settings: [{ name, is: usual, becomes: '51000' }] } })
+    await until('it is set', async () => (await isOf()) === '51000')
+    expect((await tidemark(`group config paying --unset ${name} --yes`)).exit).toBe(0)
+    await until('it is as before', async () => (await isOf()) === usual)
+    expect(await tidemark('group config paying --set no.such.setting=1 --yes')).toMatchObject({ exit: 4 })
+  })
+
   it('counts dead letters, sends them back, and purges them', async () => {
-    expect((await tidemark('dlq list --json')).value).toEqual([{ topic: 'orders.dlq', partitions: 2, letters: 5 }])
+    expect((await tidemark('dlq list --json')).value).toMatchObject([{ partitions: 2, letters: 5, unseen: [] }])
     const stats = await tidemark('dlq stats orders.dlq --json')
     expect(stats.value).toMatchObject({ letters: 5, byReason: { rejected: 5 }, byOrigin: { orders: 5 } })
     const peeked = await tidemark('dlq peek orders.dlq --show 2 --values --json')
@@ -221,5 +238,32 @@ describe('the command, on a healthy cluster of three brokers', () => {
     ])
     await until('nothing is left to do', async () => (await tidemark('topics plan', { directory })).exit === 0)
     expect((await cluster.partitionsOf('refunds.dlq')).map(({ replicas }) => replicas.length)).toEqual([3, 3, 3])
+  })
+
+  it('names what stays as it is when a broker is lost, and who else has all that was acknowledged', async () => {
+    const [first] = cluster.internalBrokers
+    await cluster.createTopic('lone', { partitions: 3, replicationFactor: 1 })
+    await cluster.createTopic('pair', { replicationFactor: 2, configs: { 'min.insync.replicas': 2 } })
+    await raw.reassign(first as string, 'pair', 0, [1, 3])
+    await until('pair is on 1 and 3', async () => {
+      const [state] = await cluster.partitionsOf('pair')
+      return state?.replicas.toString() === '1,3' && state.isr.length === 2
+    })
+    const lone = (await cluster.partitionsOf('lone')).map(({ leader }, partition) => ({ leader, partition }))
+    const [lost] = lone.filter(({ leader }) => leader === 3)
+    const offsets = lone.map(({ partition }) => ({ topic: 'lone', partition, offset: 0 }))
+    await messaging.admin.setOffsets('resting', offsets)
+    await cluster.node(3).kill()
+    await until('lone has lost a leader', async () =>
+      (await cluster.partitionsOf('lone')).some(({ leader }) => leader < 0),
+    )
+    const { exit, value } = await tidemark('group reset resting --to latest --yes --json')
+    const unseen = [{ topic: 'lone', partition: lost?.partition, reason: 'no-leader' }]
+    expect([exit, value]).toMatchObject([1, { done: true, resets: [{}, {}], unseen }])
+    await until('pair relies on 3', async () => {
+      const { value: told } = await tidemark('doctor pair --json')
+      const { findings } = told as Examined
+      return findings.some(({ code, subject }) => code === 'relies-on-eligible' && subject === 'pair')
+    })
   })
 })

@@ -17,8 +17,9 @@ const records = 1_500
 const handleMs = 5
 const raiseAt = 200
 const lastsMs = 3_000
+const looksToClear = 5
 
-it('a level of a watcher that is killed ends by itself, and the next watcher sets one again', async () => {
+it('a level of a watcher that is killed ends by itself, the next watcher sets one again, and takes it back when the backlog is gone', async () => {
   const brokers = [...inject('kafkaBrokers')]
   const name = `degrade-${process.pid}-${Date.now()}`
   const work = defineTopic({ name, value: string(), key: (value) => value, partitions: 1 })
@@ -51,8 +52,18 @@ it('a level of a watcher that is killed ends by itself, and the next watcher set
   const seen = () =>
     `level ${less.level}, ${handled.length} handled, ${JSON.stringify(less.facts())}, the watcher: ${said().slice(-5).join('; ')}`
   const path = fileURLToPath(new URL('../support/level-watching-process.ts', import.meta.url))
-  const watch = (): ChildProcess => {
-    const args = ['--import', 'tsx', path, brokers.join(','), name, file, String(raiseAt), String(lastsMs)]
+  const watch = (...clearAfter: readonly string[]): ChildProcess => {
+    const args = [
+      '--import',
+      'tsx',
+      path,
+      brokers.join(','),
+      name,
+      file,
+      String(raiseAt),
+      String(lastsMs),
+      ...clearAfter,
+    ]
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'inherit', 'inherit'] })
     dieWithUs(child)
     return child
@@ -96,6 +107,30 @@ it('a level of a watcher that is killed ends by itself, and the next watcher set
     await producer.send(work, late)
     await until('what was shed before is handled', () => handled.includes(late), { seen, timeoutMs: 120_000 })
   }
+
+  const before = said().length
+  const child = watch(String(looksToClear))
+  // On a busy machine it starts so slowly that the backlog would be gone before its first look.
+  await until('the watcher tells levels', () => said().length > before, { seen })
+  const values = Array.from({ length: records }, (_, at) => `${at % 10 === 0 ? 'keep' : 'drop'}-3-${at}`)
+  sent.push(...values)
+  await Promise.all(values.map((value) => producer.send(work, value)))
+  await until('the lag raises the level', () => less.level === 1, { seen })
+  await until(
+    'the watcher takes it back',
+    () => said().slice(before).includes('told 1') && said().at(-1) === 'told 0',
+    {
+      seen,
+      timeoutMs: 120_000,
+    },
+  )
+  const raisedAt = said().indexOf('told 1', before)
+  const looks = said().indexOf('told 0', raisedAt) - raisedAt
+  // All would have taken `records` × `handleMs`, and a look each 200 ms; the rest is for a machine that does much else.
+  expect(looks).toBeLessThan((records * handleMs) / 200 + looksToClear + 20)
+  await until('the level ends', () => less.level === 0, { seen, timeoutMs: 2_000 })
+  await killed(child)
+  await consumer.caughtUp({ timeoutMs: 120_000 })
 
   const { shed: count, refused } = less.facts()
   const aside = (await recordsOf(messaging, shed)).map(({ value }) => value)

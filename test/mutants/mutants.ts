@@ -155,8 +155,9 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a record is settled when its handler starts',
     file: 'src/consumer/handling/at-least-once.ts',
-    find: 'const failure = await call.outcome(ended, mark)',
-    replace: 'const failure = (void call.outcome(ended, mark), null) as Awaited<ReturnType<HandlerCall["outcome"]>>',
+    find: 'call.whenSettled(ended, mark, (failure) => {',
+    replace:
+      'call.whenSettled(ended, mark, () => undefined)\n      queueMicrotask(() => {\n        const failure = null',
     why: 'a crash loses what was being handled',
   },
   {

@@ -42,7 +42,7 @@ describe('the built declarations', () => {
           `${basename(file?.fileName ?? '')}: ${ts.flattenDiagnosticMessageText(messageText, ' ')}`,
       )
     expect(problems).toEqual([])
-  }, 60_000)
+  }, 180_000)
 
   it('hold nothing that is marked as internal', () => {
     const marked = ownFiles().flatMap(({ fileName, text }) =>

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { projectRoot } from '../support/source-tree.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
-import { install, pack, run } from './packed.js'
+import { install, pack, run, unpackedSize } from './packed.js'
 
 const subpaths = [
   'tidemark',
@@ -96,6 +96,38 @@ describe('the packed package', () => {
     const licences = readFileSync(join(without, 'node_modules/tidemark/dist/cli/LICENSES.txt'), 'utf8')
     expect(licences).toMatch(/^commander .+ \(MIT\)$/m)
     expect(licences).toMatch(/^string-width .+ \(MIT\)$/m)
+  })
+
+  it('takes little of a disk, and is loaded quickly; both are printed', () => {
+    const { bytes, files } = unpackedSize(tarball)
+    // Of processor time: what else the machine does is not counted.
+    const cost = (what: string) =>
+      Number(
+        run(
+          'node',
+          [
+            '--input-type=module',
+            '-e',
+            `${what}; const { user, system } = process.cpuUsage()
+        console.log((user + system) / 1_000)`,
+          ],
+          folder,
+        ),
+      )
+    const least = (what: string) => Math.min(...[1, 2, 3, 4, 5].map(() => cost(what)))
+    const loading = least("await import('tidemark')") - least('')
+    console.log(
+      `unpacked ${(bytes / 1e6).toFixed(1)} MB in ${files} files; import of tidemark ${loading.toFixed(0)} ms`,
+    )
+    expect(bytes).toBeLessThan(16e6)
+    expect(loading).toBeLessThan(1_000)
+  }, 60_000)
+
+  it('asks npm to run nothing when it is installed', () => {
+    const manifest = JSON.parse(readFileSync(join(folder, 'node_modules/tidemark/package.json'), 'utf8')) as {
+      readonly scripts: Readonly<Record<string, string>>
+    }
+    expect(Object.keys(manifest.scripts).filter((name) => /^(pre|post)?install$|^prepare$/.test(name))).toEqual([])
   })
 
   it('has types that resolve from every module system', () => {

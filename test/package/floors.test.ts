@@ -11,8 +11,9 @@ const src = fileURLToPath(new URL('../../src', import.meta.url))
  */
 const buildings: Readonly<Record<string, readonly (readonly string[])[]>> = {
   '': [
+    ['error-codes.ts'],
     ['errors.ts', 'text/'],
-    ['input/'],
+    ['input/', 'pictures/'],
     ['capacity/'],
     ['runtime/', 'message/', 'offsets/'],
     ['telemetry/'],
@@ -99,6 +100,9 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   hono: ['console/'],
   '@hono/node-server': ['console/'],
   preact: ['console/page/'],
+  'd3-array': ['pictures/'],
+  'd3-scale': ['pictures/'],
+  'd3-shape': ['pictures/'],
   commander: ['cli/'],
   'string-width': ['cli/'],
 }
@@ -212,6 +216,19 @@ describe('floors', () => {
       }
     }
     expect(broken).toEqual([])
+  })
+
+  it('lets nothing that applications import draw pictures: their libraries are bundled, and no dependency', () => {
+    const reach = (file: string, seen: Set<string>): Set<string> => {
+      if (seen.has(file)) return seen
+      seen.add(file)
+      for (const target of targetsOf.get(file) ?? []) reach(target, seen)
+      return seen
+    }
+    const entries = files.filter((file) => !file.includes('/') && file !== 'cli.ts')
+    expect(entries.length).toBeGreaterThan(20)
+    const drawing = entries.filter((entry) => [...reach(entry, new Set())].some((file) => file.startsWith('pictures/')))
+    expect(drawing).toEqual([])
   })
 
   it.each(plain)(`lets src/%s open on at most ${mostRooms} rooms`, (folder) => {

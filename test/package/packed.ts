@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process'
-import { readdirSync, statSync, writeFileSync } from 'node:fs'
+import { statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { newestIn } from '../support/built-command.js'
 import { projectRoot } from '../support/source-tree.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
 
@@ -21,14 +22,8 @@ export function runBinary(name: string, args: readonly string[], cwd: string): s
 
 /** What was built is not what is packed when the sources have gone on. */
 export function buildUnlessFresh(): void {
-  const newest = (folder: string): number =>
-    Math.max(
-      ...readdirSync(join(projectRoot, folder), { recursive: true, withFileTypes: true })
-        .filter((entry) => entry.isFile())
-        .map((entry) => statSync(join(entry.parentPath, entry.name)).mtimeMs),
-    )
   const built = statSync(join(projectRoot, 'dist/index.d.ts'), { throwIfNoEntry: false })?.mtimeMs ?? 0
-  if (built < newest('src')) run('npm', ['run', '--silent', 'build'], projectRoot)
+  if (built < newestIn('src')) run('npm', ['run', '--silent', 'build'], projectRoot)
 }
 
 /** As npm would publish it. Returns the path of the tarball, which is gone with this process. */
@@ -38,6 +33,12 @@ export function pack(): string {
   const told = run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', folder], projectRoot)
   const [{ filename }] = JSON.parse(told) as [{ readonly filename: string }]
   return join(folder, filename)
+}
+
+/** What the tarball takes on a disk. */
+export function unpackedSize(tarball: string): { readonly bytes: number; readonly files: number } {
+  const listed = run('tar', ['tvzf', tarball], projectRoot).trimEnd().split('\n')
+  return { bytes: listed.reduce((sum, line) => sum + Number(line.split(/\s+/)[2]), 0), files: listed.length }
 }
 
 /** Installs packages of ours beside the tarball, by npm, which asks no registry for what is there. */

@@ -6,6 +6,8 @@ import { readable } from './stored-log.js'
 export interface Cut extends TopicPartition {
   /** First offset that is gone. */
   readonly from: number
+  /** Of whoever has led since: who names a former one counts in the log that was cut. `null`: it is another log. */
+  readonly leaderEpoch: number | null
   readonly reason: 'log-cut' | 'topic-made-anew'
 }
 

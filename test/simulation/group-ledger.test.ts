@@ -58,7 +58,7 @@ function groupOf() {
     ledger.checkEnd()
     return broken
   }
-  return { given, handles, drains, brokenInTheEnd }
+  return { cluster, former, ledger, given, handles, drains, broken, brokenInTheEnd }
 }
 
 describe("the simulation's ledger of a group", () => {
@@ -96,6 +96,42 @@ describe("the simulation's ledger of a group", () => {
     handles('successor', 14)
     drains('successor', 'stopped', [[10, 15]])
     expect(brokenInTheEnd()).toEqual(['repeats lie in reported ranges'])
+  })
+})
+
+describe("the simulation's ledger of commits in a log that was cut", () => {
+  /** Its records 0 and 1 were cut by a leader whose log was empty, and other records stand there now. */
+  const cutGroup = () => {
+    const { cluster, former, ledger, given, broken } = groupOf()
+    cluster.createTopic(place.topic, { partitions: 1 })
+    const cut = { ...place, from: 0, leaderEpoch: 1, reason: 'log-cut' } as const
+    former.lost(cut, new Map())
+    ledger.logLost(cut)
+    const record = { key: null, value: Buffer.from('another order'), headers: [], timestamp: 0 }
+    cluster.appendTransaction(place.topic, place.partition, [record, record], 'commit')
+    given('next', 4)
+    const commits = (leaderEpoch: number) => {
+      const partitions = [{ ...place, topicId: null, offset: 2, leaderEpoch, metadata: null }]
+      ledger.commitAsked('next', {
+        ...{ api: 'offsetCommit', groupId: 'shop', generationId: 4, memberId: 'next', groupInstanceId: null },
+        partitions,
+      } as OffsetCommitRequest)
+    }
+    return { commits, broken }
+  }
+
+  it('accuses no owner that repeats the commit of the former log, whose leader it names', () => {
+    const { commits, broken } = cutGroup()
+    commits(0)
+    expect(broken).toEqual([])
+  })
+
+  it('has nobody commit past a record of the new log that was not handled', () => {
+    const { commits, broken } = cutGroup()
+    commits(1)
+    commits(-1)
+    const past = 'committed never past unsettled work'
+    expect(broken).toEqual([past, past])
   })
 })
 

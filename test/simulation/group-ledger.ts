@@ -82,7 +82,7 @@ export class GroupLedger {
   commitAsked(consumer: string, request: OffsetCommitRequest): void {
     const { generationId, partitions } = request
     const tenures = new Map<string, Tenure>()
-    for (const { topic, partition, offset } of partitions) {
+    for (const { topic, partition, offset, leaderEpoch } of partitions) {
       this.commits += 1
       const key = partitionKey(topic, partition)
       const what = `${consumer} commits ${key}@${offset} in generation ${generationId}`
@@ -90,7 +90,7 @@ export class GroupLedger {
       if (this.plan.groupProtocol === 'classic') this.#checkGiven(consumer, request, { topic, partition }, tenure, what)
       else if (tenure !== undefined) tenures.set(key, tenure)
       this.#checkCommittedInTenure(tenure, offset, what)
-      if (this.#countsInFormerLog(consumer, generationId, { topic, partition }, offset)) {
+      if (this.#countsInFormerLog(tenure, { topic, partition }, offset, leaderEpoch)) {
         this.coverage.met('commit of a log that was cut or made anew')
       } else this.#checkSettled({ topic, partition }, offset, what)
     }
@@ -172,10 +172,14 @@ export class GroupLedger {
       )
   }
 
-  /** Its reader has not noticed yet. Whether the next one is misled shows in the end. */
-  #countsInFormerLog(consumer: string, generation: number, place: TopicPartition, offset: number): boolean {
-    const { cutsBefore = 0 } = this.#tenureIn(consumer, generation, place) ?? {}
-    return this.former.cutsOf(place).some(({ from }, index) => index >= cutsBefore && from < offset)
+  /**
+   * Its reader has not noticed yet: the log was cut under it, or it took over what the group had of the former one and names
+   * the leader of that. Whether the next one is misled shows in the end.
+   */
+  #countsInFormerLog(tenure: Tenure | undefined, place: TopicPartition, offset: number, leaderEpoch: number): boolean {
+    const cutsBefore = tenure?.cutsBefore ?? 0
+    const isOfFormer = (cut: Cut) => cut.leaderEpoch !== null && leaderEpoch >= 0 && leaderEpoch < cut.leaderEpoch
+    return this.former.cutsOf(place).some((cut, index) => cut.from < offset && (index >= cutsBefore || isOfFormer(cut)))
   }
 
   #noteRefused(answer: AnswerTo<OffsetCommitRequest>): void {

@@ -56,7 +56,10 @@ export class Operators {
     const { simulation, sent, former, coverage } = this.tools
     const { cluster, note } = simulation
     for (let partition = 0; partition < cluster.partitionCount(topic); partition += 1)
-      this.#lose({ topic, partition, from: 0, reason: 'topic-made-anew' }, former.aboutToLose(topic, partition))
+      this.#lose(
+        { topic, partition, from: 0, leaderEpoch: null, reason: 'topic-made-anew' },
+        former.aboutToLose(topic, partition),
+      )
     sent.topicMadeAnew(topic)
     cluster.deleteTopic(topic)
     note(`${topic} is deleted and will be made anew`)
@@ -108,11 +111,11 @@ export class Operators {
       if (error instanceof TidemarkError) return // it is down, or has no replica of the new topic
       throw error
     }
-    const from = cluster.partitionFacts(topic, partition).logEndOffset
+    const { logEndOffset: from, leaderEpoch } = cluster.partitionFacts(topic, partition)
     note(`broker ${node} leads ${topic}-${partition}, whose log is cut from ${logEndOffset} to ${from}`)
     if (from >= logEndOffset) return
     coverage.met(from < highWatermark ? 'log cut below its high watermark' : 'log cut above its high watermark')
-    this.#lose({ topic, partition, from, reason: 'log-cut' }, before)
+    this.#lose({ topic, partition, from, leaderEpoch, reason: 'log-cut' }, before)
   }
 
   #lose(cut: Cut, before: ReadonlyMap<number, string>): void {

@@ -22,6 +22,7 @@ export class CompiledProgram implements AsyncDisposable {
       target: 'node20',
       outExtension: () => ({ js: '.mjs' }),
       config: false,
+      skipNodeModulesBundle: true,
       silent: true,
       dts: false,
       clean: false,

@@ -254,7 +254,11 @@ function controls(
     async createTopic(name, { partitions = 1, replicationFactor = Math.min(3, nodes.length), configs = {} } = {}) {
       const text = Object.fromEntries(Object.entries(configs).map(([key, value]) => [key, String(value)]))
       const spec: TopicSpec = { name, partitions, replicationFactor, configs: text }
-      await ask((address) => raw.createTopic(address, spec))
+      // A broker that was started again, or stood still for some seconds, is fenced until the controller has heard of it.
+      const created = () => ask((address) => raw.createTopic(address, spec)).catch((error: unknown) => error)
+      let refusal: unknown
+      await until(`topic ${name} created`, async () => !/fenced/.test(String((refusal = await created()))))
+      if (refusal !== undefined) throw refusal as Error
       await until(`topic ${name} ready`, () =>
         everyLiveBroker(name, (states) => states.length === partitions && allInSync(states)),
       )

@@ -7,10 +7,11 @@ import { lagMonitor } from '../../src/lag.js'
 import { delay } from './waiting.js'
 
 /**
- * Watches a group for ever and tells its level, with a line `told <level>` for each look. What was raised it never clears, so
- * only its death ends a level.
+ * Watches a group for ever and tells its level, with a line `told <level>` for each look. Without `clearAfter` it never clears
+ * what it raised, so only its death ends a level.
  */
-const [brokers = '', name = '', file = '', raiseAt = '', lastsMs = ''] = process.argv.slice(2)
+const [brokers = '', name = '', file = '', raiseAt = '', lastsMs = '', clearAfter = String(Number.MAX_SAFE_INTEGER)] =
+  process.argv.slice(2)
 const messaging = createMessaging({
   driver: kafkajs({ brokers: brokers.split(','), logLevel: logLevel.NOTHING }),
   logger: 'silent',
@@ -22,7 +23,7 @@ const watcher = levelWatcher(messaging, {
   topic: controlTopic(`${name}.control`),
   raiseAt: [lag, lag * 1_000, lag * 2_000],
   raiseAfter: 1,
-  clearAfter: Number.MAX_SAFE_INTEGER,
+  clearAfter: Number(clearAfter),
   lastsMs: Number(lastsMs),
 })
 for (;;) {

@@ -17,7 +17,10 @@ export interface Around {
   readonly answers?: readonly string[] | undefined
   readonly environment?: Readonly<Record<string, string>> | undefined
   readonly directory?: string | undefined
+  readonly pageFolder?: string | undefined
   readonly hasColours?: boolean | undefined
+  /** Of a screen. Default: it writes to none. */
+  readonly columns?: number | undefined
   readonly signal?: AbortSignal | undefined
   /** Told what is written, as it is. */
   readonly onOut?: ((text: string) => void) | undefined
@@ -30,6 +33,7 @@ export async function runCommand(words: string, driverOf: () => Driver, around: 
   const { answers, environment = { KAFKA_BROKERS: 'memory:9092' }, signal = new AbortController().signal } = around
   const [out, err, asked]: [string[], string[], string[]] = [[], [], []]
   const left = [...(answers ?? [])]
+  const directory = around.directory ?? (empty ??= temporaryFolder('cli'))
   const exit = await run(words.split(' '), {
     terminal: {
       write: (text) => {
@@ -38,17 +42,18 @@ export async function runCommand(words: string, driverOf: () => Driver, around: 
       },
       writeError: (text) => void err.push(text),
       isInteractive: answers !== undefined,
-      isScreen: false,
+      isScreen: around.columns !== undefined,
       errorsOnScreen: false,
       hasColours: around.hasColours ?? false,
-      columns: 100,
+      columns: around.columns ?? 100,
       ask: async (question) => {
         asked.push(question)
         return left.shift() ?? ''
       },
     },
     environment,
-    directory: around.directory ?? (empty ??= temporaryFolder('cli')),
+    directory,
+    pageFolder: around.pageFolder ?? directory,
     signal,
     driverOf,
   })

@@ -1,85 +1,51 @@
 import type { Kysely } from 'kysely'
-import type { Messaging, Producer } from 'tidemark'
-import { heartbeatId } from '../ids.js'
 import type { Source } from '../sources.js'
 import { insertNew } from '../store/insert-new.js'
 import type { Schema } from '../store/schema.js'
 import type { Store } from '../store/store.js'
-import { jsonTopics, type AlarmTopics, type RawEvent } from '../topics.js'
-import { disorderSeconds, readArrivals, replayName } from './arrivals.js'
+import { disorderSeconds, readArrivals, replayName, type Arrival } from './arrivals.js'
+import { Intake, type IntakeOptions } from './intake.js'
 
-export interface AccessOptions {
-  readonly messaging: Messaging
+export interface DeliverOptions extends IntakeOptions {
   readonly store: Store
-  readonly sources: readonly Source[]
-  readonly topics?: AlarmTopics
   readonly rowsPerSend?: number
   readonly signal?: AbortSignal
   /** Told after each chunk that was acknowledged. */
   readonly onProgress?: (progress: { readonly sent: number; readonly total: number }) => void
 }
 
+export interface AccessOptions extends DeliverOptions {
+  readonly sources: readonly Source[]
+}
+
+/** Replays the sources in the order in which their rows come in. Returns the rows sent by this call. */
+export async function replay({ sources, ...options }: AccessOptions): Promise<number> {
+  return deliver(replayName(sources), await readArrivals(sources), options)
+}
+
 /**
- * Replays the sources in the order in which their rows come in. The checkpoint moves only after the acknowledgement, so a
- * kill in between sends a chunk again, and the readers know its rows by their ids.
- *
- * Behind each chunk every partition is told how far time has come, also those that had no row: who puts records in order by
- * time has to know that nothing older is under way.
- *
- * @returns rows sent by this call
+ * Delivers what has a place: rows of files. The checkpoint moves only after the acknowledgement, so a kill in between sends
+ * a chunk again, and the readers know its rows by their ids. Behind each chunk every partition is told how far time has come.
  */
-export async function replay({
-  messaging,
-  store,
-  sources,
-  topics = jsonTopics,
-  rowsPerSend = 500,
-  signal,
-  onProgress,
-}: AccessOptions): Promise<number> {
-  const producer = messaging.producer()
-  const arrivals = await readArrivals(sources)
-  const name = replayName(sources)
+export async function deliver(
+  name: string,
+  arrivals: readonly Arrival[],
+  { store, rowsPerSend = 500, signal, onProgress, ...options }: DeliverOptions,
+): Promise<number> {
+  const intake = new Intake(options)
   const first = await readCheckpoint(store.db, name)
   for (let from = first; from < arrivals.length; from += rowsPerSend) {
     if (signal?.aborted) return from - first
     const chunk = arrivals.slice(from, from + rowsPerSend)
-    await producer.sendMany(
-      topics.rawEvents,
-      chunk.map(({ event }) => event),
-    )
-    await tellTime(producer, chunk.at(-1)?.at ?? 0, topics)
+    await intake.take(chunk.map(({ event }) => event))
+    await intake.tellTime(chunk.at(-1)?.at ?? 0)
     await moveCheckpoint(store.db, name, from + chunk.length)
     onProgress?.({ sent: from + chunk.length, total: arrivals.length })
   }
   // Nothing more comes: the last rows need not wait for others.
   const end = arrivals.at(-1)
-  if (end) await tellTime(producer, end.at + 2 * disorderSeconds, topics)
+  if (end) await intake.tellTime(end.at + 2 * disorderSeconds)
   return arrivals.length - first
-}
-
-/** Tells every partition that nothing from more than `disorderSeconds` before this time is under way. */
-export async function tellTime(
-  producer: Producer,
-  seconds: number,
-  { rawEvents }: Pick<AlarmTopics, 'rawEvents'> = jsonTopics,
-): Promise<void> {
-  const partitions = Array.from({ length: rawEvents.partitions }, (_, partition) => partition)
-  await Promise.all(
-    partitions.map((partition) => producer.send(rawEvents, heartbeat(partition, seconds), { partition })),
-  )
-}
-
-function heartbeat(partition: number, seconds: number): RawEvent {
-  return {
-    event_id: heartbeatId(partition, seconds),
-    event_type: 'heartbeat',
-    raw_data: { metric: 'access.heartbeat', value: 1, dimensions: {} },
-    timestamp: seconds,
-    bk_biz_id: 0,
-    event_source: 'access',
-    priority: 3,
-  }
 }
 
 async function readCheckpoint(db: Kysely<Schema>, source: string): Promise<number> {

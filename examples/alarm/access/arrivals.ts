@@ -9,7 +9,7 @@ export const disorderSeconds = 600
 export interface Arrival {
   /** Data time, Unix seconds: what comes later happened at most `disorderSeconds` before it. */
   readonly at: number
-  readonly event: RawEvent
+  readonly event: unknown
 }
 
 /**

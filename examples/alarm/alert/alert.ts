@@ -1,50 +1,53 @@
-import type { Message, Messaging } from 'tidemark'
+import { DeadLetter, type Message } from 'tidemark'
+import { sqlOutbox } from 'tidemark/sql'
 import { outageLimitMs } from '../keep-trying.js'
-import type { Service, ServiceMembership, ServiceReports } from '../service.js'
+import type { Service, ServiceParts } from '../service.js'
 import { PartitionClaims } from '../store/partition-claims.js'
+import { isPermanent } from '../store/permanent.js'
 import type { Store } from '../store/store.js'
-import { jsonTopics, type AlarmTopics, type AlertEvent } from '../topics.js'
-import { applyEvent, type EventFate } from './apply-event.js'
+import { alertsDeadLetters, alertStatus, jsonTopics, type AlertEvent } from '../topics.js'
+import type { Tell } from './alert-rows.js'
+import { applyEvents, note, type EventFate } from './apply-events.js'
 
 const group = 'alert'
 
-export interface AlertOptions extends ServiceReports, ServiceMembership {
-  readonly messaging: Messaging
-  readonly store: Store
-  readonly topics?: AlarmTopics
-}
-
 export type AlertCounts = { received: number } & Record<EventFate, number>
 
+/** Each version of an alert is one record, with an id of its own: what comes twice can be told. */
+export function tellBy({ db }: Store): Tell {
+  const outbox = sqlOutbox(db)
+  return (tx, status) => outbox.add(tx, alertStatus, status, { id: `${status.alert_id}.${status.version}` })
+}
+
 /**
- * alerts → database.
+ * alerts → database → alert_status.
  *
- * One batch is one transaction: inbox, alerts, their log and the offset stand together or not at all. Kafka's commit
- * comes after it. A death in between brings the batch again, and the inbox makes it a no-op. Without a dead-letter
- * topic on purpose: `alerts` holds what detect wrote, so one that cannot be read is our own fault and must stop the
- * partition where everybody sees it.
+ * One batch is one transaction: inbox, alerts, their log, what is to be told of them and the offset stand together or not at
+ * all. Kafka's commit comes after it. A death in between brings the batch again, and the inbox makes it a no-op.
  */
-export function alert({
-  messaging,
-  store,
-  topics = jsonTopics,
-  groupInstanceId,
-  onTrouble,
-  onStopped,
-}: AlertOptions): Service<AlertCounts> {
+export function alert({ messaging, store, topics = jsonTopics, ...options }: ServiceParts): Service<AlertCounts> {
+  const { groupInstanceId, onTrouble, onStopped } = options
   const claims = new PartitionClaims(group)
+  const tell = tellBy(store)
+  const relay = messaging.relay(sqlOutbox(store.db))
   const totals: AlertCounts = { received: 0, open: 0, merge: 0, escalate: 0, end: 0, drop: 0, ignore: 0, repeated: 0 }
 
   const handle = async (messages: readonly Message<AlertEvent>[]): Promise<void> => {
-    const last = messages.at(-1)
-    if (!last) return
-    const fates: EventFate[] = []
+    const [first, last] = [messages[0], messages.at(-1)]
+    if (!first || !last) return
     const end = { topic: last.topic, part: last.partition, nextOffset: last.offset + 1 }
-    await claims.write(store.db, end, async (tx) => {
-      for (const message of messages) fates.push(await applyEvent(tx, message.value))
-    })
-    totals.received += messages.length
-    for (const fate of fates) totals[fate]++
+    const events = messages.map(({ value }) => value)
+    try {
+      const fates = await claims.write(store.db, end, (tx) => applyEvents(tx, tell, events))
+      totals.received += messages.length
+      for (const fate of fates) totals[fate]++
+    } catch (error) {
+      if (messages.length > 1 || !isPermanent(error)) throw error
+      // Alone, and refused for good: the inbox says so, and the offset goes on with it.
+      await claims.write(store.db, end, (tx) => note(tx, first.value.event_id, 'dead-letter'))
+      throw new DeadLetter('the database refuses this event for good', error)
+    }
+    relay.wake()
   }
 
   const consumer = messaging.consumer({
@@ -53,9 +56,13 @@ export function alert({
     topics: [topics.alerts],
     // Under `transactional` detect may take back what it sent.
     isolation: 'read-committed',
+    deadLetter: alertsDeadLetters.name,
+    // Transactions that tell of many alerts side by side would lock each other out of the outbox.
+    concurrency: 1,
     handlerTimeoutMs: outageLimitMs,
-    // Nothing of ours is wrong with an event: the database is down. It pauses, and no attempt is spent.
+    // A batch that is refused is taken apart; anything else is the database's fault: it pauses, and no attempt is spent.
     classify: (error) => {
+      if (isPermanent(error)) return 'fatal'
       onTrouble?.(error)
       return 'unavailable'
     },
@@ -65,5 +72,9 @@ export function alert({
     onFailed: (error) => onStopped?.(error),
   })
 
-  return { start: () => consumer.start(), counts: () => totals, lag: () => consumer.lag() }
+  const start = async (): Promise<void> => {
+    await relay.start()
+    await consumer.start()
+  }
+  return { start, counts: () => totals, lag: () => consumer.lag() }
 }

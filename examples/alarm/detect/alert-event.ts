@@ -5,6 +5,8 @@ import type { Finding } from './rule-state.js'
 import type { SilenceFinding } from './silence.js'
 
 const tenantId = 'default'
+/** Whose events these are: others may send to `alerts` too. */
+export const plugin = 'tidemark-example'
 
 export interface SeriesIdentity {
   readonly id: string
@@ -28,13 +30,23 @@ interface Statement {
 /** The message for the `alerts` topic. A function of the input only: the same finding makes the same bytes. */
 export function toAlertEvent(rule: Rule, series: SeriesIdentity, finding: Finding): AlertEvent {
   const { time, value } = finding.point
-  return alertEvent(rule, series, { ...finding, time, value, description: describe(rule, finding) })
+  const level = rule.levels.find((one) => one.severity === finding.severity)
+  const description =
+    finding.status === 'RECOVERED'
+      ? `${rule.metric} is well for ${level?.recovery.window ?? 0} periods`
+      : `${rule.metric} is ${value}: ${finding.anomalyIds.length} of ${level?.trigger.window ?? 0} periods anomalous`
+  return alertEvent(rule, series, { ...finding, time, value, description })
 }
 
 /** Missing data is another alert than wrong data: one dimension more tells them apart. */
 export function toSilenceEvent(rule: NoDataRule, series: SeriesIdentity, finding: SilenceFinding): AlertEvent {
   const dimensions = { ...series.dimensions, __NO_DATA_DIMENSION__: 'true' }
-  return alertEvent(rule, { ...series, dimensions }, { ...finding, description: describeSilence(rule, finding) })
+  const description = {
+    ABNORMAL: `${rule.metric} has had no data for ${finding.missing} periods`,
+    RECOVERED: `${rule.metric} has data again`,
+    CLOSED: `${rule.metric} has had no data for ${finding.missing} periods and is expected no more`,
+  }[finding.status]
+  return alertEvent(rule, { ...series, dimensions }, { ...finding, description })
 }
 
 function alertEvent(rule: Strategy, series: SeriesIdentity, said: Statement): AlertEvent {
@@ -44,7 +56,7 @@ function alertEvent(rule: Strategy, series: SeriesIdentity, said: Statement): Al
   return {
     event_id: alertEventId(said.anomalyId, said.status),
     alert_key: alertKey({ tenantId, bizId, strategyId, targetType, target, dimensions }),
-    plugin_id: 'tidemark-example',
+    plugin_id: plugin,
     strategy_id: strategyId,
     alert_name: rule.name,
     description: said.description,
@@ -69,22 +81,5 @@ function alertEvent(rule: Strategy, series: SeriesIdentity, said: Statement): Al
         strategy_snapshot_key: `strategy.snapshot.${strategyId}.${rule.version}`,
       },
     },
-  }
-}
-
-function describe(rule: Rule, finding: Finding): string {
-  const level = rule.levels.find((one) => one.severity === finding.severity)
-  if (finding.status === 'RECOVERED') return `${rule.metric} is well for ${level?.recovery.window ?? 0} periods`
-  return `${rule.metric} is ${finding.point.value}: ${finding.anomalyIds.length} of ${level?.trigger.window ?? 0} periods anomalous`
-}
-
-function describeSilence(rule: NoDataRule, { status, missing }: SilenceFinding): string {
-  switch (status) {
-    case 'ABNORMAL':
-      return `${rule.metric} has had no data for ${missing} periods`
-    case 'RECOVERED':
-      return `${rule.metric} has data again`
-    case 'CLOSED':
-      return `${rule.metric} has had no data for ${missing} periods and is expected no more`
   }
 }

@@ -3,58 +3,125 @@ export type Verdict = 'anomalous' | 'normal' | 'unjudged'
 
 type Comparison = 'gt' | 'gte' | 'lt' | 'lte' | 'eq' | 'neq'
 
-interface Term {
-  readonly method: Comparison
-  readonly threshold: number
-}
-
-/** Percentages by which the value must fall below (`floor`) or rise above (`ceil`) its history; 0 or null turns a side off. */
+/** By how much, in per cent, the value falls below (`floor`) or rises above (`ceil`) its history; 0 or null turns a side off. */
 interface Band {
   readonly floor: number | null
   readonly ceil: number | null
-  /** How many steps of history each side looks at. */
+}
+
+/** How many steps of history each side looks at, and what it makes of those that have a point. */
+interface Steps {
   readonly floorInterval: number
   readonly ceilInterval: number
+  readonly fetchType: 'avg' | 'last'
 }
 
-export type Algorithm =
-  /** Any group in which all terms hold. */
-  | { readonly type: 'Threshold'; readonly groups: readonly (readonly Term[])[] }
-  /** Against the last n periods that have a point: their mean, or the oldest of them. */
-  | ({ readonly type: 'AdvancedRingRatio'; readonly fetchType: 'avg' | 'last' } & Band)
-  /** Against the same time of the last n days that have a point: the mean of the sizes, or the oldest. */
-  | ({ readonly type: 'AdvancedYearRound'; readonly fetchType: 'avg' | 'last' } & Band)
-
-/** The value one `periods` before the judged point; `undefined` where the series has none. */
-export type History = (periods: number) => number | undefined
-
-export function judge(algorithm: Algorithm, value: number, history: History, unitSeconds: number): Verdict {
-  switch (algorithm.type) {
-    case 'Threshold':
-      return verdict(algorithm.groups.some((group) => group.every((term) => holds(term, value))))
-    case 'AdvancedRingRatio':
-      return judgeBand(algorithm, value, history)
-    case 'AdvancedYearRound': {
-      const periodsPerDay = daySeconds / unitSeconds
-      const sizeDaysAgo: History = (days) => {
-        const then = history(days * periodsPerDay)
-        return then === undefined ? undefined : Math.abs(then)
-      }
-      return judgeBand(algorithm, value, sizeDaysAgo)
-    }
-  }
+/** What today is measured by: the same time of each of the last days. */
+interface Days {
+  readonly days: number
+  readonly method: Comparison
+  readonly ratio: number
+  readonly shock: number
 }
 
-/** How far back an algorithm looks. */
-export function historySeconds(algorithm: Algorithm, unitSeconds: number): number {
-  switch (algorithm.type) {
-    case 'Threshold':
-      return 0
-    case 'AdvancedRingRatio':
-      return Math.max(algorithm.floorInterval, algorithm.ceilInterval) * unitSeconds
-    case 'AdvancedYearRound':
-      return Math.max(algorithm.floorInterval, algorithm.ceilInterval) * daySeconds
-  }
+/** What each algorithm is told. README.md says when each finds a point anomalous. */
+export interface Configs {
+  Threshold: { readonly groups: readonly (readonly { readonly method: Comparison; readonly threshold: number }[])[] }
+  SimpleRingRatio: Band
+  AdvancedRingRatio: Band & Steps
+  SimpleYearRound: Band
+  AdvancedYearRound: Band & Steps
+  RingRatioAmplitude: { readonly threshold: number; readonly ratio: number; readonly shock: number }
+  YearRoundAmplitude: Days
+  YearRoundRange: Days
+  OsRestart: object
+  ProcPort: object
+  PingUnreachable: object
+  /** An event is an anomaly by itself. */
+  Happened: object
+}
+
+export type Algorithm = { [Type in keyof Configs]: { readonly type: Type } & Configs[Type] }[keyof Configs]
+
+/** A point as an algorithm sees it. */
+export interface Sight {
+  readonly value: number
+  readonly dimensions: Readonly<Record<string, string>>
+  /** The value so many seconds before, by period; `undefined` where the series has none. */
+  readonly ago: (seconds: number) => number | undefined
+  readonly unit: number
+}
+
+interface Rule<Config> {
+  /** How far back it looks, s. */
+  readonly reach: (config: Config, unit: number) => number
+  readonly judge: (config: Config, sight: Sight) => Verdict
+}
+
+const day = 86_400
+const nowhere = (): number => 0
+
+const algorithms: { readonly [Type in keyof Configs]: Rule<Configs[Type]> } = {
+  Threshold: {
+    reach: nowhere,
+    judge: ({ groups }, { value }) =>
+      verdict(groups.some((group) => group.every(({ method, threshold }) => compare[method](value, threshold)))),
+  },
+  SimpleRingRatio: { reach: (_, unit) => unit, judge: (band, at) => leaves(band, at, at.ago(at.unit)) },
+  AdvancedRingRatio: {
+    reach: (config, unit) => longest(config) * unit,
+    judge: (config, at) => leavesMean(config, at, (step) => at.ago(step * at.unit)),
+  },
+  SimpleYearRound: { reach: () => 7 * day, judge: (band, at) => leaves(band, at, at.ago(7 * day)) },
+  AdvancedYearRound: {
+    reach: (config) => longest(config) * day,
+    judge: (config, at) => leavesMean(config, at, (step) => size(at.ago(step * day))),
+  },
+  RingRatioAmplitude: {
+    reach: (_, unit) => unit,
+    judge: ({ threshold, ratio, shock }, { value, ago, unit }) =>
+      given([ago(unit)], (then) => {
+        return value >= threshold && then >= threshold && Math.abs(then - value) >= then * ratio + shock
+      }),
+  },
+  YearRoundAmplitude: {
+    reach: ({ days }, unit) => days * day + unit,
+    judge: (config, { value, ago, unit }) =>
+      onAnyDay(config, (back) =>
+        given([ago(unit), ago(back), ago(back + unit)], (before, then, beforeThen) =>
+          exceeds(config, value - before, then - beforeThen),
+        ),
+      ),
+  },
+  YearRoundRange: {
+    reach: ({ days }) => days * day,
+    judge: (config, { value, ago }) =>
+      onAnyDay(config, (back) => given([ago(back)], (then) => exceeds(config, value, then))),
+  },
+  OsRestart: {
+    reach: () => 1_500,
+    judge: (_, { value, ago, unit }) => {
+      const before = ago(unit)
+      const wasUp = [600, 1_500].some((back) => ago(back) !== undefined)
+      return verdict(value > 0 && value <= 600 && (before === undefined || value < before) && wasUp)
+    },
+  },
+  ProcPort: {
+    reach: nowhere,
+    judge: (_, { value, dimensions: { nonlisten, not_accurate_listen: elsewhere } }) =>
+      verdict(value !== 1 || isSome(nonlisten) || isSome(elsewhere)),
+  },
+  PingUnreachable: { reach: nowhere, judge: (_, { value }) => verdict(value >= 1) },
+  Happened: { reach: nowhere, judge: () => 'anomalous' },
+}
+
+export function judge(algorithm: Algorithm, sight: Sight): Verdict {
+  return ruleOf(algorithm).judge(algorithm, sight)
+}
+
+/** How far back an algorithm looks, s. */
+export function historySeconds(algorithm: Algorithm, unit: number): number {
+  return ruleOf(algorithm).reach(algorithm, unit)
 }
 
 /** Several algorithms of one level make one verdict. */
@@ -65,59 +132,60 @@ export function combine(connector: 'and' | 'or', verdicts: readonly Verdict[]): 
   return connector === 'and' ? 'anomalous' : 'normal'
 }
 
-const daySeconds = 86_400
-
-function holds({ method, threshold }: Term, value: number): boolean {
-  switch (method) {
-    case 'gt':
-      return value > threshold
-    case 'gte':
-      return value >= threshold
-    case 'lt':
-      return value < threshold
-    case 'lte':
-      return value <= threshold
-    case 'eq':
-      return value === threshold
-    case 'neq':
-      return value !== threshold
-  }
+/** Each row takes the config of its own type; that they belong together the types of the table and of `Algorithm` say. */
+function ruleOf(algorithm: Algorithm): Rule<Algorithm> {
+  return algorithms[algorithm.type] as unknown as Rule<Algorithm>
 }
 
-function judgeBand(band: Band & { readonly fetchType: 'avg' | 'last' }, value: number, history: History): Verdict {
-  const sides: Verdict[] = []
-  if (band.floor) {
-    const past = summarise(band.fetchType, history, band.floorInterval)
-    sides.push(compare(past, value, (then) => value <= (then * (100 - (band.floor ?? 0))) / 100))
-  }
-  if (band.ceil) {
-    const past = summarise(band.fetchType, history, band.ceilInterval)
-    sides.push(compare(past, value, (then) => value >= (then * (100 + (band.ceil ?? 0))) / 100))
-  }
-  return combine('or', sides)
+const compare: Readonly<Record<Comparison, (one: number, other: number) => boolean>> = {
+  gt: (one, other) => one > other,
+  gte: (one, other) => one >= other,
+  lt: (one, other) => one < other,
+  lte: (one, other) => one <= other,
+  eq: (one, other) => one === other,
+  neq: (one, other) => one !== other,
 }
 
 /** Two zeros are never an anomaly: every ratio of zero holds. */
-function compare(past: number | undefined, value: number, outside: (then: number) => boolean): Verdict {
-  if (past === undefined) return 'unjudged'
-  return verdict((value !== 0 || past !== 0) && outside(past))
+function leaves({ floor, ceil }: Band, { value }: Sight, low: number | undefined, high = low): Verdict {
+  const sides: Verdict[] = []
+  if (floor) sides.push(given([low], (then) => differ(value, then) && value <= (then * (100 - floor)) / 100))
+  if (ceil) sides.push(given([high], (then) => differ(value, then) && value >= (then * (100 + ceil)) / 100))
+  return combine('or', sides)
 }
 
-function summarise(fetchType: 'avg' | 'last', history: History, steps: number): number | undefined {
-  let sum = 0
-  let found = 0
-  let oldest: number | undefined
-  for (let step = 1; step <= steps; step++) {
-    const then = history(step)
-    if (then === undefined) continue
-    sum += then
-    found++
-    oldest = then
+function leavesMean(config: Band & Steps, at: Sight, history: (step: number) => number | undefined): Verdict {
+  const { fetchType, floorInterval, ceilInterval } = config
+  const past = (steps: number): number | undefined => {
+    const found = range(steps).flatMap((step) => history(step) ?? [])
+    if (found.length === 0) return undefined
+    return fetchType === 'last' ? found.at(-1) : found.reduce((sum, one) => sum + one, 0) / found.length
   }
-  if (found === 0) return undefined
-  return fetchType === 'avg' ? sum / found : oldest
+  return leaves(config, at, past(floorInterval), past(ceilInterval))
 }
 
-function verdict(anomalous: boolean): Verdict {
-  return anomalous ? 'anomalous' : 'normal'
+const longest = ({ floorInterval, ceilInterval }: Steps): number => Math.max(floorInterval, ceilInterval)
+const differ = (value: number, then: number): boolean => value !== 0 || then !== 0
+const size = (value: number | undefined): number | undefined => (value === undefined ? undefined : Math.abs(value))
+const isSome = (list: string | undefined): boolean => list !== undefined && list !== '' && list !== '[]'
+const range = (count: number): number[] => Array.from({ length: count }, (_, index) => index + 1)
+const verdict = (anomalous: boolean): Verdict => (anomalous ? 'anomalous' : 'normal')
+
+/** Without history there is no verdict. */
+function given(history: readonly (number | undefined)[], holds: (...past: number[]) => boolean): Verdict {
+  const past = history.filter((one) => one !== undefined)
+  return past.length < history.length ? 'unjudged' : verdict(holds(...past))
+}
+
+/** The days that have a point decide, and one is enough. */
+function onAnyDay({ days }: Days, judgeDay: (back: number) => Verdict): Verdict {
+  const judged = range(days).map((step) => judgeDay(step * day))
+  return combine(
+    'or',
+    judged.some((one) => one !== 'unjudged') ? judged.filter((one) => one !== 'unjudged') : ['unjudged'],
+  )
+}
+
+function exceeds({ method, ratio, shock }: Days, now: number, then: number): boolean {
+  return compare[method](Math.abs(now), Math.abs(then) * ratio + shock)
 }

@@ -1,11 +1,11 @@
 import type { Kysely } from 'kysely'
 import type { Rule, Severity } from '../rules.js'
+import { groupBy } from '../group-by.js'
 import { insertNew } from '../store/insert-new.js'
 import type { Schema } from '../store/schema.js'
 import type { Tx } from '../store/store.js'
 import type { AlertEvent } from '../topics.js'
-import type { Anomaly, RuleState, StoredRuleState } from './rule-state.js'
-import type { Point } from './series-points.js'
+import type { Point, RuleState, StoredRuleState } from './rule-state.js'
 
 export interface TimeRange {
   readonly fromSeconds: number
@@ -46,84 +46,104 @@ export async function saveDecided(tx: Tx, part: number, decided: readonly Decide
   await tx.deleteFrom('decided_event').where('part', '=', part).where('raw_offset', '<', outBefore).execute()
 }
 
-export async function loadPoints(db: Kysely<Schema>, series: string, range: TimeRange): Promise<Point[]> {
+export async function loadPoints(
+  db: Kysely<Schema>,
+  series: readonly string[],
+  { fromSeconds, toSeconds }: TimeRange,
+): Promise<Map<string, Point[]>> {
   const rows = await db
     .selectFrom('metric_point')
-    .select(['ts', 'value'])
-    .where('series', '=', series)
-    .where('ts', '>=', range.fromSeconds)
-    .where('ts', '<=', range.toSeconds)
+    .selectAll()
+    .where('series', 'in', series)
+    .where('ts', '>=', fromSeconds)
+    .where('ts', '<=', toSeconds)
     .execute()
-  return rows.map((row) => ({ time: row.ts, value: row.value }))
+  const found = new Map(series.map((id): [string, Point[]] => [id, []]))
+  for (const { series: id, ts, value } of rows) found.get(id)?.push({ time: ts, value: Number(value) })
+  return found
 }
 
-export async function savePoints(tx: Tx, series: string, points: readonly Point[]): Promise<void> {
-  const rows = points.map((point) => ({ series, ts: point.time, value: point.value }))
+/** The primary key is a record's identity: what comes again is not stored again. */
+export async function savePoints(tx: Tx, points: ReadonlyMap<string, readonly Point[]>): Promise<void> {
+  const rows = [...points].flatMap(([series, added]) =>
+    added.map(({ time, value }) => ({ series, ts: time, value: String(value) })),
+  )
   await insertNew(tx, 'metric_point', rows)
 }
 
-export async function loadRuleState(
+export async function loadRuleStates(
   db: Kysely<Schema>,
-  rule: Rule,
-  series: string,
-  range: TimeRange,
-): Promise<StoredRuleState> {
+  { strategyId, itemId }: Rule,
+  series: readonly string[],
+  { fromSeconds, toSeconds }: TimeRange,
+): Promise<(series: string) => StoredRuleState> {
+  const place = { strategy_id: strategyId, item_id: itemId }
   const anomalies = await db
     .selectFrom('check_result')
-    .select(['severity', 'ts', 'value', 'triggered'])
-    .where('strategy_id', '=', rule.strategyId)
-    .where('item_id', '=', rule.itemId)
-    .where('series', '=', series)
-    .where('ts', '>=', range.fromSeconds)
-    .where('ts', '<=', range.toSeconds)
+    .selectAll()
+    .where((where) => where.and(place))
+    .where('series', 'in', series)
+    .where('ts', '>=', fromSeconds)
+    .where('ts', '<=', toSeconds)
     .execute()
-  const state = await db
+  const states = await db
     .selectFrom('rule_state')
     .selectAll()
-    .where('strategy_id', '=', rule.strategyId)
-    .where('item_id', '=', rule.itemId)
-    .where('series', '=', series)
-    .executeTakeFirst()
-  return {
-    anomalies: anomalies.map((row): Anomaly => ({
-      severity: row.severity as Severity,
-      time: row.ts,
-      value: row.value,
-      triggered: row.triggered === 1,
-    })),
-    firing:
-      state?.firing_severity == null || state.last_trigger_ts === null
-        ? null
-        : { severity: state.firing_severity as Severity, lastTriggerTime: state.last_trigger_ts },
-    newestTime: state?.newest_ts ?? null,
+    .where((where) => where.and(place))
+    .where('series', 'in', series)
+    .execute()
+  const verdicts = groupBy(anomalies, (row) => row.series)
+  const said = new Map(states.map((row) => [row.series, row]))
+  return (id) => {
+    const { firing_severity: severity = null, last_trigger_ts: last = null, newest_ts = null } = said.get(id) ?? {}
+    return {
+      anomalies: (verdicts.get(id) ?? []).map((row) => {
+        return {
+          severity: row.severity as Severity,
+          time: row.ts,
+          value: Number(row.value),
+          triggered: row.triggered === 1,
+        }
+      }),
+      firing: severity === null || last === null ? null : { severity: severity as Severity, lastTriggerTime: last },
+      newestTime: newest_ts,
+    }
   }
 }
 
-export async function saveRuleState(tx: Tx, state: RuleState): Promise<void> {
-  const place = { strategy_id: state.rule.strategyId, item_id: state.rule.itemId, series: state.series }
-  const { anomalies, firing, newestTime } = state.changes()
-  for (const { severity, time, value, triggered } of anomalies) {
-    const key = { ...place, severity, ts: time }
-    const verdict = { value, triggered: triggered ? 1 : 0 }
-    // Delete and insert: the one upsert that SQLite, MySQL and PostgreSQL all understand.
-    await tx
-      .deleteFrom('check_result')
-      .where((where) => where.and(key))
-      .execute()
-    await tx
-      .insertInto('check_result')
-      .values({ ...key, ...verdict })
-      .execute()
+/** What one rule says of the series of a batch. */
+export async function saveRuleStates(
+  tx: Tx,
+  { strategyId, itemId }: Rule,
+  states: readonly RuleState[],
+): Promise<void> {
+  const place = { strategy_id: strategyId, item_id: itemId }
+  const changes = states.map((state) => ({ series: state.series, ...state.changes() }))
+  for (const { series, anomalies } of changes) {
+    const rows = anomalies.map(({ severity, time, value, triggered }) => {
+      return { ...place, series, severity, ts: time, value: String(value), triggered: triggered ? 1 : 0 }
+    })
+    // One that is there already is back because a late point filled its window.
+    if ((await insertNew(tx, 'check_result', rows)) === rows.length) continue
+    for (const { severity, ts } of rows.filter((row) => row.triggered === 1)) {
+      const key = { ...place, series, severity, ts }
+      await tx
+        .updateTable('check_result')
+        .set({ triggered: 1 })
+        .where((where) => where.and(key))
+        .execute()
+    }
   }
-  const said = {
-    firing_severity: firing?.severity ?? null,
-    last_trigger_ts: firing?.lastTriggerTime ?? null,
-    newest_ts: newestTime,
-  }
-  await insertNew(tx, 'rule_state', [{ ...place, ...said }])
+  // Delete and insert: the one upsert that SQLite, MySQL and PostgreSQL all understand.
+  const series = changes.map((one) => one.series)
   await tx
-    .updateTable('rule_state')
-    .set(said)
+    .deleteFrom('rule_state')
     .where((where) => where.and(place))
+    .where('series', 'in', series)
     .execute()
+  const rows = changes.map(({ series: id, firing, newestTime }) => {
+    const said = { firing_severity: firing?.severity ?? null, last_trigger_ts: firing?.lastTriggerTime ?? null }
+    return { ...place, series: id, ...said, newest_ts: newestTime }
+  })
+  await insertNew(tx, 'rule_state', rows)
 }

@@ -1,11 +1,10 @@
-import type { HandlerContext, Message, Messaging } from 'tidemark'
+import type { HandlerContext, Message } from 'tidemark'
 import { boundedOutOfOrderness, type ReorderOptions } from 'tidemark/event-time'
 import { disorderSeconds } from '../access/arrivals.js'
 import { keepTrying, outageLimitMs } from '../keep-trying.js'
-import type { Service, ServiceMembership, ServiceReports } from '../service.js'
+import type { Service, ServiceParts } from '../service.js'
 import { PartitionClaims } from '../store/partition-claims.js'
-import type { Store } from '../store/store.js'
-import { jsonTopics, type AlarmTopics, type RawEvent } from '../topics.js'
+import { jsonTopics, type RawEvent } from '../topics.js'
 import { judgeBatch, type BatchCounts, type JudgedBatch, type RuleBook } from './judge-batch.js'
 import { judgeSilence } from './silence-watch.js'
 import { whereToStart } from './where-to-start.js'
@@ -17,10 +16,7 @@ const maxIdleMs = 5_000
 /** How detect delivers: README.md says when which. */
 export type DetectProfile = 'cp' | 'transactional'
 
-export interface DetectOptions extends RuleBook, ServiceReports, ServiceMembership {
-  readonly messaging: Messaging
-  readonly store: Store
-  readonly topics?: AlarmTopics
+export interface DetectOptions extends RuleBook, ServiceParts {
   /**
    * `cp`: in the order of event time over all partitions, with what is missing; an event may come twice. `transactional`:
    * each event once, in the order of arrival, without what is missing. The messaging has the same profile.
@@ -53,7 +49,17 @@ export function detect({ messaging, store, profile = 'cp', ...options }: DetectO
   /** By partition: what is decided before it was sent already. */
   const sendFrom = new Map<number, number>()
 
+  let busy = 0
   const handle = async (messages: readonly Message<RawEvent>[], context: HandlerContext): Promise<void> => {
+    busy += 1
+    try {
+      await judge(messages, context)
+    } finally {
+      busy -= 1
+    }
+  }
+
+  const judge = async (messages: readonly Message<RawEvent>[], context: HandlerContext): Promise<void> => {
     const last = messages.at(-1)
     if (!last) return
     const batch = await judgeBatch(store.db, book, messages)
@@ -126,7 +132,7 @@ export function detect({ messaging, store, profile = 'cp', ...options }: DetectO
   const lag = (): number | null => {
     const behind = consumer.lag()
     const order = consumer.facts().order
-    return behind === null || order === null ? behind : Math.max(0, behind - order.buffered)
+    return behind === null || order === null ? behind : busy + Math.max(0, behind - order.buffered)
   }
 
   return { start: () => consumer.start(), counts: () => totals, lag }

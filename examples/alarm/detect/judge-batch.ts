@@ -1,22 +1,14 @@
 import type { Kysely } from 'kysely'
-import { seriesId } from '../ids.js'
+import { groupBy } from '../group-by.js'
+import { seriesId, stableDimensions } from '../ids.js'
 import type { NoDataRule, Rule, Strategy } from '../rules.js'
 import type { Schema } from '../store/schema.js'
 import type { Tx } from '../store/store.js'
 import type { RawEvent } from '../topics.js'
 import { toAlertEvent } from './alert-event.js'
-import {
-  loadDecided,
-  loadPoints,
-  loadRuleState,
-  saveDecided,
-  savePoints,
-  saveRuleState,
-  type Decided,
-  type TimeRange,
-} from './detect-store.js'
-import { reachSeconds, RuleState } from './rule-state.js'
-import { SeriesPoints } from './series-points.js'
+import * as stored from './detect-store.js'
+import type { Decided, TimeRange } from './detect-store.js'
+import { reachSeconds, RuleState, type Point } from './rule-state.js'
 import { expectSeries } from './silence-watch.js'
 
 /** What detect judges by. */
@@ -34,9 +26,11 @@ export interface Arrived {
 
 export interface BatchCounts {
   accepted: number
+  /** The same point again, as every replay sends it. */
   repeated: number
+  /** Another value for a time that has one. The first wins: alerts made from it cannot be unmade. */
   conflicts: number
-  /** Kinds of event that no rule here speaks about, and heartbeats. */
+  /** Heartbeats: they only say how far time has come. */
   filtered: number
 }
 
@@ -52,12 +46,20 @@ export interface JudgedBatch {
   save(tx: Tx, outBefore: number): Promise<void>
 }
 
-interface SeriesInBatch {
-  readonly part: number
-  readonly dimensions: RawEvent['raw_data']['dimensions']
-  readonly noDataRules: readonly NoDataRule[]
-  readonly points: SeriesPoints
+/** One series, with what the database knows of it around the batch. */
+interface Series {
+  readonly id: string
+  readonly dimensions: Readonly<Record<string, string>>
+  readonly values: Map<number, number>
+  readonly added: Point[]
   readonly rules: readonly RuleState[]
+}
+
+/** The series of one metric, which are judged by the same rules and loaded together. */
+interface Metric {
+  readonly series: ReadonlyMap<string, Series>
+  readonly rules: readonly Rule[]
+  readonly noDataRules: readonly NoDataRule[]
 }
 
 /**
@@ -67,86 +69,72 @@ interface SeriesInBatch {
  */
 export async function judgeBatch(db: Kysely<Schema>, book: RuleBook, batch: readonly Arrived[]): Promise<JudgedBatch> {
   const part = batch[0]?.partition ?? 0
-  const metrics = batch.filter(({ value }) => value.event_type === 'metric')
-  const bySeries = await loadSeries(db, book, part, metrics)
-  const before = await loadDecided(db, part, metrics)
-  const counts: BatchCounts = { accepted: 0, repeated: 0, conflicts: 0, filtered: batch.length - metrics.length }
+  const judged = batch.filter(({ value }) => value.event_type !== 'heartbeat')
+  const metrics = new Map<string, Metric>()
+  for (const [name, group] of groupBy(judged, ({ value }) => metricOf(value))) {
+    metrics.set(name, await loadMetric(db, book, group))
+  }
+  const before = await stored.loadDecided(db, part, judged)
+  const counts = { accepted: 0, repeated: 0, conflicts: 0, filtered: batch.length - judged.length }
   const events: Decided[] = []
   const decidedNow: Decided[] = []
-
-  for (const { offset, value: raw } of metrics) {
-    const id = seriesOf(raw)
-    const series = bySeries.get(id)
-    if (!series) throw new Error(`series ${id} was not loaded`)
+  for (const { offset, value: raw } of judged) {
+    const series = metrics.get(metricOf(raw))?.series.get(seriesOf(raw))
+    if (!series) throw new Error('a series was not loaded')
     const point = { time: raw.timestamp, value: raw.raw_data.value }
-    switch (series.points.arrive(point)) {
-      case 'repeated':
-        counts.repeated++
-        events.push(...before.filter((one) => one.offset === offset))
-        continue
-      case 'conflict':
-        counts.conflicts++
-        continue
-      case 'new':
-        counts.accepted++
+    const known = series.values.get(point.time)
+    if (known !== undefined) {
+      counts[known === point.value ? 'repeated' : 'conflicts'] += 1
+      if (known === point.value) events.push(...before.filter((one) => one.offset === offset))
+      continue
     }
+    counts.accepted += 1
+    series.values.set(point.time, point.value)
+    series.added.push(point)
     for (const state of series.rules) {
-      for (const finding of state.judge(point)) {
-        const decided = { offset, event: toAlertEvent(state.rule, { id, dimensions: series.dimensions }, finding) }
+      for (const finding of state.judge(point, raw.raw_data.dimensions)) {
+        const decided = { offset, event: toAlertEvent(state.rule, series, finding) }
         events.push(decided)
         decidedNow.push(decided)
       }
     }
   }
-
   const save = async (tx: Tx, outBefore: number): Promise<void> => {
-    await saveSeries(tx, bySeries)
-    await saveDecided(tx, part, decidedNow, outBefore)
+    for (const metric of metrics.values()) await saveMetric(tx, metric, part)
+    await stored.saveDecided(tx, part, decidedNow, outBefore)
   }
   return { events, counts, save }
 }
 
-function seriesOf(raw: RawEvent): string {
-  return seriesId(raw.bk_biz_id, raw.raw_data.metric, raw.raw_data.dimensions)
+function seriesOf({ bk_biz_id: bizId, raw_data: { metric, dimensions } }: RawEvent): string {
+  return seriesId(bizId, metric, dimensions)
 }
 
-async function loadSeries(
-  db: Kysely<Schema>,
-  { rules, noDataRules }: RuleBook,
-  part: number,
-  batch: readonly Arrived[],
-): Promise<Map<string, SeriesInBatch>> {
-  const grouped = new Map<string, RawEvent[]>()
-  for (const { value: raw } of batch) {
-    const id = seriesOf(raw)
-    const group = grouped.get(id)
-    if (group) group.push(raw)
-    else grouped.set(id, [raw])
-  }
-  const loaded = new Map<string, SeriesInBatch>()
-  for (const [id, group] of grouped) {
-    const isAbout = (rule: Strategy): boolean =>
-      rule.bizId === group[0]?.bk_biz_id && rule.metric === group[0].raw_data.metric
-    const ofSeries = rules.filter(isAbout)
-    const range = rangeAround(group, ofSeries)
-    const stored = await loadPoints(db, id, range)
-    const states: RuleState[] = []
-    for (const rule of ofSeries) {
-      states.push(new RuleState(rule, id, stored, await loadRuleState(db, rule, id, range)))
-    }
-    loaded.set(id, {
-      part,
-      dimensions: group[0]?.raw_data.dimensions ?? {},
-      points: new SeriesPoints(stored),
-      rules: states,
-      noDataRules: noDataRules.filter(isAbout),
-    })
-  }
-  return loaded
+function metricOf({ bk_biz_id: bizId, raw_data: { metric } }: RawEvent): string {
+  return `${bizId}/${metric}`
 }
 
-function rangeAround(batch: readonly RawEvent[], rules: readonly Rule[]): TimeRange {
-  const times = batch.map((raw) => raw.timestamp)
+async function loadMetric(db: Kysely<Schema>, book: RuleBook, group: readonly Arrived[]): Promise<Metric> {
+  const isAbout = ({ bizId, metric }: Strategy): boolean =>
+    group.some(({ value }) => metricOf(value) === `${bizId}/${metric}`)
+  const rules = book.rules.filter(isAbout)
+  const range = rangeAround(group, rules)
+  const bySeries = groupBy(group, ({ value }) => seriesOf(value))
+  const ids = [...bySeries.keys()]
+  const points = await stored.loadPoints(db, ids, range)
+  const states = await Promise.all(rules.map((rule) => stored.loadRuleStates(db, rule, ids, range)))
+  const series = [...bySeries].map(([id, [first]]): [string, Series] => {
+    const known = points.get(id) ?? []
+    const values = new Map(known.map(({ time, value }) => [time, value]))
+    const dimensions = stableDimensions(first?.value.raw_data.dimensions ?? {})
+    const ofRule = rules.map((rule, index) => new RuleState(rule, id, known, states[index]!(id)))
+    return [id, { id, dimensions, values, added: [], rules: ofRule }]
+  })
+  return { series: new Map(series), rules, noDataRules: book.noDataRules.filter(isAbout) }
+}
+
+function rangeAround(batch: readonly Arrived[], rules: readonly Rule[]): TimeRange {
+  const times = batch.map(({ value }) => value.timestamp)
   const reaches = rules.map(reachSeconds)
   return {
     fromSeconds: Math.min(...times) - Math.max(0, ...reaches.map((reach) => reach.back)),
@@ -154,13 +142,16 @@ function rangeAround(batch: readonly RawEvent[], rules: readonly Rule[]): TimeRa
   }
 }
 
-async function saveSeries(tx: Tx, bySeries: ReadonlyMap<string, SeriesInBatch>): Promise<void> {
-  for (const [id, { part, dimensions, points, rules, noDataRules }] of bySeries) {
-    const added = points.added()
-    await savePoints(tx, id, added)
-    for (const state of rules) await saveRuleState(tx, state)
-    if (added.length === 0) continue
-    const firstTime = Math.min(...added.map(({ time }) => time))
-    for (const rule of noDataRules) await expectSeries(tx, rule, { id, dimensions, part }, firstTime)
+async function saveMetric(tx: Tx, { series, rules, noDataRules }: Metric, part: number): Promise<void> {
+  const changed = [...series.values()].filter(({ added }) => added.length > 0)
+  if (changed.length === 0) return
+  await stored.savePoints(tx, new Map(changed.map(({ id, added }) => [id, added])))
+  for (const [index, rule] of rules.entries()) {
+    await stored.saveRuleStates(
+      tx,
+      rule,
+      changed.map((one) => one.rules[index]!),
+    )
   }
+  for (const rule of noDataRules) await expectSeries(tx, rule, part, changed)
 }

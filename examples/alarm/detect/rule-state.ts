@@ -1,7 +1,12 @@
 import { anomalyId, recordId } from '../ids.js'
 import type { Level, Rule, Severity } from '../rules.js'
-import { combine, historySeconds, judge, type History } from './algorithms.js'
-import type { Point } from './series-points.js'
+import { combine, historySeconds, judge } from './algorithms.js'
+
+export interface Point {
+  /** Data time, Unix seconds. */
+  readonly time: number
+  readonly value: number
+}
 
 /** A point that a level found anomalous. */
 export interface Anomaly extends Point {
@@ -37,7 +42,6 @@ export interface Finding {
  * are cut into batches.
  */
 export class RuleState {
-  /** By level, then by time. */
   readonly #anomalies = new Map<Severity, Map<number, Anomaly>>()
   readonly #changed = new Map<string, Anomaly>()
   /** First point of each period; empty for rules that look at no history. */
@@ -52,20 +56,20 @@ export class RuleState {
     points: readonly Point[],
     stored: StoredRuleState,
   ) {
-    for (const level of rule.levels) this.#anomalies.set(level.severity, new Map())
+    for (const { severity } of rule.levels) this.#anomalies.set(severity, new Map())
     for (const anomaly of stored.anomalies) this.#anomalies.get(anomaly.severity)?.set(anomaly.time, anomaly)
     this.#firing = stored.firing
     this.#newestTime = stored.newestTime
-    this.#needsHistory = rule.levels.some((level) => level.algorithms.some((one) => historySeconds(one, 1) > 0))
+    this.#needsHistory = historyOf(rule) > 0
     for (const point of points) this.#remember(point)
   }
 
   /** Takes a point that the series did not have before. */
-  judge(point: Point): Finding[] {
+  judge(point: Point, dimensions: Readonly<Record<string, string>> = {}): Finding[] {
     const late = this.#newestTime !== null && point.time < this.#newestTime
     this.#remember(point)
-    const anomalous = this.rule.levels.filter((level) => this.#isAnomalous(level, point))
-    for (const level of anomalous) this.#put({ ...point, severity: level.severity, triggered: false })
+    const anomalous = this.rule.levels.filter((level) => this.#isAnomalous(level, point, dimensions))
+    for (const { severity } of anomalous) this.#put({ ...point, severity, triggered: false })
 
     const findings: Finding[] = []
     const fired = anomalous.find((level) => this.#fires(level, point.time))
@@ -73,12 +77,12 @@ export class RuleState {
     if (!late && this.#isOver(point.time, fired)) findings.push(this.#recover(point))
     if (fired) findings.push(this.#trigger(fired, point))
     if (late) findings.push(...this.#triggerCompleted(anomalous, point.time))
-    if (!late) this.#newestTime = point.time
+    else this.#newestTime = point.time
     return findings
   }
 
   /** What the store must be told. */
-  changes(): { readonly anomalies: readonly Anomaly[]; readonly firing: Firing; readonly newestTime: number | null } {
+  changes(): StoredRuleState {
     return { anomalies: [...this.#changed.values()], firing: this.#firing, newestTime: this.#newestTime }
   }
 
@@ -94,10 +98,10 @@ export class RuleState {
     return Math.floor(time / this.rule.unitSeconds)
   }
 
-  #isAnomalous(level: Level, point: Point): boolean {
-    const now = this.#period(point.time)
-    const history: History = (periods) => this.#periods.get(now - periods)?.value
-    const verdicts = level.algorithms.map((one) => judge(one, point.value, history, this.rule.unitSeconds))
+  #isAnomalous(level: Level, { time, value }: Point, dimensions: Readonly<Record<string, string>>): boolean {
+    const unit = this.rule.unitSeconds
+    const ago = (seconds: number) => this.#periods.get(this.#period(time) - Math.round(seconds / unit))?.value
+    const verdicts = level.algorithms.map((one) => judge(one, { value, dimensions, ago, unit }))
     return combine(level.connector, verdicts) === 'anomalous'
   }
 
@@ -111,43 +115,38 @@ export class RuleState {
   }
 
   /** The level's anomalies in the trigger window that ends at `time`, oldest first. */
-  #window(level: Level, time: number): Anomaly[] {
-    const from = time - (level.trigger.window * this.rule.unitSeconds - 1)
-    const anomalies = [...(this.#anomalies.get(level.severity)?.values() ?? [])]
-    return anomalies.filter((one) => one.time >= from && one.time <= time).sort((a, b) => a.time - b.time)
+  #window({ severity, trigger }: Level, time: number): Anomaly[] {
+    const known = this.#anomalies.get(severity)
+    if (!known?.size) return []
+    const from = time - (trigger.window * this.rule.unitSeconds - 1)
+    const anomalies = [...known.values()].filter((one) => one.time >= from && one.time <= time)
+    return anomalies.sort((one, other) => one.time - other.time)
   }
 
-  #trigger(level: Level, point: Point): Finding {
+  #trigger(level: Level, { time, value }: Point): Finding {
     const { severity } = level
-    const { time } = point
-    this.#put({ ...point, severity, triggered: true })
+    this.#put({ time, value, severity, triggered: true })
     const firing = this.#firing
-    if (!firing || severity < firing.severity) this.#firing = { severity, lastTriggerTime: time }
-    else if (severity === firing.severity && time > firing.lastTriggerTime) {
+    const isSeverer = !firing || severity < firing.severity
+    if (isSeverer || (severity === firing.severity && time > firing.lastTriggerTime)) {
       this.#firing = { severity, lastTriggerTime: time }
     }
     const window = this.#window(level, time)
-    return {
-      status: 'ABNORMAL',
-      severity,
-      point,
-      anomalyId: this.#anomalyId(time, severity),
-      anomalyIds: window.map((one) => this.#anomalyId(one.time, severity)),
-      firstAnomalyTime: window[0]?.time ?? time,
-    }
+    const anomalyIds = window.map((one) => this.#anomalyId(one.time, severity))
+    const firstAnomalyTime = window[0]?.time ?? time
+    const id = this.#anomalyId(time, severity)
+    return { status: 'ABNORMAL', severity, point: { time, value }, anomalyId: id, anomalyIds, firstAnomalyTime }
   }
 
   /** Anomalies behind a late one whose windows it filled. */
   #triggerCompleted(levels: readonly Level[], lateTime: number): Finding[] {
-    const findings: Finding[] = []
-    for (const level of levels) {
-      const lastTouched = lateTime + level.trigger.window * this.rule.unitSeconds - 1
-      for (const anomaly of this.#window(level, lastTouched)) {
-        if (anomaly.time <= lateTime || this.#hasTriggered(anomaly.time, level.severity)) continue
-        if (this.#fires(level, anomaly.time)) findings.push(this.#trigger(level, anomaly))
-      }
-    }
-    return findings
+    return levels.flatMap((level) => {
+      const touched = this.#window(level, lateTime + level.trigger.window * this.rule.unitSeconds - 1)
+      return touched.flatMap((anomaly) => {
+        const isOpen = anomaly.time > lateTime && !this.#hasTriggered(anomaly.time, level.severity)
+        return isOpen && this.#fires(level, anomaly.time) ? [this.#trigger(level, anomaly)] : []
+      })
+    })
   }
 
   /** At this level or a severer one: the severest level that fires speaks alone. */
@@ -161,26 +160,17 @@ export class RuleState {
     const firing = this.#firing
     if (!firing || (fired && fired.severity <= firing.severity)) return false
     const level = this.rule.levels.find((one) => one.severity === firing.severity)
-    if (!level) return true
-    for (let step = 0; step < level.recovery.window; step++) {
-      if (this.#fires(level, time - step * this.rule.unitSeconds)) return false
-    }
-    return true
+    const steps = Array.from({ length: level?.recovery.window ?? 0 }, (_, step) => step * this.rule.unitSeconds)
+    return !level || steps.every((back) => !this.#fires(level, time - back))
   }
 
   #recover(point: Point): Finding {
-    const firing = this.#firing
-    if (!firing) throw new Error('only a firing rule recovers')
+    if (!this.#firing) throw new Error('only a firing rule recovers')
+    const { severity, lastTriggerTime } = this.#firing
     this.#firing = null
-    const anomaly = this.#anomalyId(firing.lastTriggerTime, firing.severity)
-    return {
-      status: 'RECOVERED',
-      severity: firing.severity,
-      point,
-      anomalyId: anomaly,
-      anomalyIds: [anomaly],
-      firstAnomalyTime: firing.lastTriggerTime,
-    }
+    const id = this.#anomalyId(lastTriggerTime, severity)
+    const about = { anomalyId: id, anomalyIds: [id], firstAnomalyTime: lastTriggerTime }
+    return { status: 'RECOVERED', severity, point, ...about }
   }
 
   #anomalyId(time: number, severity: Severity): string {
@@ -188,15 +178,15 @@ export class RuleState {
   }
 }
 
+function historyOf({ levels, unitSeconds }: Rule): number {
+  return Math.max(0, ...levels.flatMap(({ algorithms }) => algorithms.map((one) => historySeconds(one, unitSeconds))))
+}
+
 /** How far around a batch the stored points and anomalies must be known to judge it. */
 export function reachSeconds(rule: Rule): { readonly back: number; readonly ahead: number } {
-  const back = rule.levels.map((level) =>
-    Math.max(
-      (level.trigger.window + level.recovery.window) * rule.unitSeconds,
-      // One period more: history is looked up by period, and the period may have begun before the exact second.
-      ...level.algorithms.map((one) => historySeconds(one, rule.unitSeconds) + rule.unitSeconds),
-    ),
-  )
-  const ahead = rule.levels.map((level) => level.trigger.window * rule.unitSeconds)
-  return { back: Math.max(...back), ahead: Math.max(...ahead) }
+  const { levels, unitSeconds } = rule
+  const windows = Math.max(...levels.map(({ trigger, recovery }) => trigger.window + recovery.window))
+  const ahead = Math.max(...levels.map(({ trigger }) => trigger.window)) * unitSeconds
+  // One period more: history is looked up by period, and the period may have begun before the exact second.
+  return { back: Math.max(windows * unitSeconds, historyOf(rule) + unitSeconds), ahead }
 }

@@ -6,6 +6,7 @@ import type { Tx } from '../store/store.js'
 import type { AlertEvent } from '../topics.js'
 import { toSilenceEvent, type SeriesIdentity } from './alert-event.js'
 import { loadPoints } from './detect-store.js'
+import type { Point } from './rule-state.js'
 import { lastPeriodOver, lookAt, type Look, type Silence } from './silence.js'
 
 interface ExpectedSeries extends SeriesIdentity {
@@ -39,7 +40,7 @@ export async function judgeSilence(
     for (const expected of await loadExpected(db, rule, parts, through)) {
       const fromSeconds = (expected.silence.lookedAt + 1) * rule.unitSeconds
       const toSeconds = (through + 1) * rule.unitSeconds - 1
-      const points = await loadPoints(db, expected.id, { fromSeconds, toSeconds })
+      const points = (await loadPoints(db, [expected.id], { fromSeconds, toSeconds })).get(expected.id) ?? []
       const look = lookAt(rule, expected.id, expected.silence, points, through)
       // Gone, and still so: there is nothing to keep.
       if (look.missing.length === 0 && look.findings.length === 0 && look.after.missing >= rule.goneAfter) continue
@@ -61,18 +62,23 @@ export async function judgeSilence(
 export async function expectSeries(
   tx: Tx,
   rule: NoDataRule,
-  { id, dimensions, part }: SeriesIdentity & { readonly part: number },
-  firstTime: number,
+  part: number,
+  series: readonly (SeriesIdentity & { readonly added: readonly Point[] })[],
 ): Promise<void> {
-  const place = { strategy_id: rule.strategyId, item_id: rule.itemId, series: id }
-  const looked_at = Math.floor(firstTime / rule.unitSeconds) - 1
-  const row = { ...place, part, dimensions: JSON.stringify(dimensions), looked_at, missing: 0, fired: null }
+  const place = { strategy_id: rule.strategyId, item_id: rule.itemId }
+  const rows = series.map(({ id, dimensions, added }) => {
+    const firstTime = Math.min(...added.map(({ time }) => time))
+    const looked_at = Math.floor(firstTime / rule.unitSeconds) - 1
+    return { ...place, series: id, part, dimensions: JSON.stringify(dimensions), looked_at, missing: 0, fired: null }
+  })
+  if ((await insertNew(tx, 'expected_series', rows)) === rows.length) return
   // A topic that gets more partitions moves its keys.
-  if ((await insertNew(tx, 'expected_series', [row])) > 0) return
+  const ids = rows.map((row) => row.series)
   await tx
     .updateTable('expected_series')
     .set({ part })
     .where((where) => where.and(place))
+    .where('series', 'in', ids)
     .where('part', '!=', part)
     .execute()
 }
@@ -109,7 +115,7 @@ async function saveLook(tx: Tx, { rule, id }: ExpectedSeries, { after, missing }
     severity: rule.severity,
     ts: time,
     // There is none: the strategy says so.
-    value: 0,
+    value: '0',
     triggered: triggered ? 1 : 0,
   }))
   await insertNew(tx, 'check_result', verdicts)

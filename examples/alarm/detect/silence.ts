@@ -1,6 +1,6 @@
 import { anomalyId, recordId } from '../ids.js'
 import type { NoDataRule, Severity } from '../rules.js'
-import type { Point } from './series-points.js'
+import type { Point } from './rule-state.js'
 
 /** How a rule stands with a series that should have points. Periods count from the Unix epoch. */
 export interface Silence {

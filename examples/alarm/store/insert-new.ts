@@ -1,27 +1,22 @@
-import type { Insertable } from 'kysely'
+import { MysqlAdapter, type Insertable } from 'kysely'
 import type { Schema } from './schema.js'
 import type { Tx } from './store.js'
 
 /** SQLite takes no more than 32,766 values in one statement, and compiling long ones costs more than they save. */
 const rowsPerInsert = 200
 
-/**
- * Inserts the rows whose key is new, and says how many those were. Rows that are there already stay as they are.
- * (SQLite and PostgreSQL say `on conflict do nothing`; for MySQL write `.ignore()` here.)
- */
+/** Inserts the rows whose key is new, and says how many those were. Rows that are there already stay as they are. */
 export async function insertNew<Table extends keyof Schema & string>(
   tx: Tx,
   table: Table,
   rows: readonly Insertable<Schema[Table]>[],
 ): Promise<number> {
+  const isMysql = tx.getExecutor().adapter instanceof MysqlAdapter
   let inserted = 0
   for (let from = 0; from < rows.length; from += rowsPerInsert) {
-    const result = await tx
-      .insertInto(table)
-      .values(rows.slice(from, from + rowsPerInsert))
-      .onConflict((conflict) => conflict.doNothing())
-      .executeTakeFirst()
-    inserted += Number(result.numInsertedOrUpdatedRows ?? 0n)
+    const insert = tx.insertInto(table).values(rows.slice(from, from + rowsPerInsert))
+    const unlessThere = isMysql ? insert.ignore() : insert.onConflict((conflict) => conflict.doNothing())
+    inserted += Number((await unlessThere.executeTakeFirst()).numInsertedOrUpdatedRows ?? 0n)
   }
   return inserted
 }

@@ -1,42 +1,29 @@
 import { randomUUID } from 'node:crypto'
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 
-/** A process, told apart from a later one that got the same number. */
-interface Owner {
-  readonly pid: number
-  /** The kernel's start tick where there is one (Linux), else empty. */
-  readonly startTick: string
-}
-
-/** Another living process has the database open. */
-class DatabaseInUseError extends Error {
-  override readonly name = 'DatabaseInUseError'
-  constructor(
-    readonly path: string,
-    readonly pid: number,
-  ) {
-    super(
-      `expected to be the only process that opens ${path}, but process ${pid} has it open; ` +
-        `stop that process, or choose another folder with --data-dir`,
-    )
-  }
-}
-
 /**
- * Makes this process the one owner of a database file, or throws `DatabaseInUseError`. A dead owner, as kill -9 leaves
- * one behind, is replaced. Returns the function that gives the ownership up.
+ * Makes this process the one owner of a database file, or throws while another living process has it. A dead owner, as
+ * kill -9 leaves one behind, is replaced. Returns the function that gives the ownership up.
  */
-export function takeOwnership(databasePath: string): () => void {
-  const path = `${databasePath}.owner`
-  const mine = JSON.stringify(thisProcess())
+export function takeOwnership(database: string): () => void {
+  const path = `${database}.owner`
+  const mine = JSON.stringify({ pid: process.pid, startTick: stat(process.pid)?.startTick ?? '' })
   for (;;) {
-    if (created(path, mine)) return () => rmSync(path, { force: true })
-    const text = readText(path)
+    if (attempt('EEXIST', () => (writeFileSync(path, mine, { flag: 'wx' }), true)))
+      return () => rmSync(path, { force: true })
+    const text = attempt('ENOENT', () => readFileSync(path, 'utf8'))
     if (text === null) continue
-    const owner = parseOwner(text)
-    if (owner && isAlive(owner)) throw new DatabaseInUseError(databasePath, owner.pid)
+    const pid = livingOwner(text)
+    if (pid !== null) throw inUse(database, pid)
     removeDead(path, text)
   }
+}
+
+function inUse(database: string, pid: number): Error {
+  return new Error(
+    `expected to be the only process that opens ${database}, but process ${pid} has it open; ` +
+      `stop that process, or choose another folder with --data-dir`,
+  )
 }
 
 /**
@@ -45,75 +32,42 @@ export function takeOwnership(databasePath: string): () => void {
  */
 function removeDead(path: string, judgedDead: string): void {
   const aside = `${path}.${randomUUID()}`
-  try {
-    renameSync(path, aside)
-  } catch (error) {
-    if (isMissing(error)) return
-    throw error
-  }
-  if (readText(aside) === judgedDead) rmSync(aside)
+  if (attempt('ENOENT', () => (renameSync(path, aside), true)) === null) return
+  if (readFileSync(aside, 'utf8') === judgedDead) rmSync(aside)
   else renameSync(aside, path)
 }
 
-function created(path: string, text: string): boolean {
+/** The number of the process that owns the file and lives; a later process may have the number of a dead one. */
+function livingOwner(text: string): number | null {
+  let owner: { readonly pid?: unknown; readonly startTick?: unknown }
   try {
-    writeFileSync(path, text, { flag: 'wx' })
-    return true
-  } catch (error) {
-    if (hasCode(error, 'EEXIST')) return false
-    throw error
-  }
-}
-
-function readText(path: string): string | null {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch (error) {
-    if (isMissing(error)) return null
-    throw error
-  }
-}
-
-/** `null` for a file cut short, by a process that died while writing it. */
-function parseOwner(text: string): Owner | null {
-  try {
-    const owner = JSON.parse(text) as Partial<Owner>
-    return typeof owner.pid === 'number' && typeof owner.startTick === 'string'
-      ? { pid: owner.pid, startTick: owner.startTick }
-      : null
+    owner = JSON.parse(text) as typeof owner
   } catch {
-    return null
+    return null // cut short, by a process that died while it wrote its name
   }
-}
-
-function thisProcess(): Owner {
-  return { pid: process.pid, startTick: readStat(process.pid)?.startTick ?? '' }
-}
-
-function isAlive(owner: Owner): boolean {
+  if (typeof owner.pid !== 'number') return null
   try {
-    // Signal 0 asks whether the process is there and sends nothing.
-    process.kill(owner.pid, 0)
+    process.kill(owner.pid, 0) // asks whether it is there, and sends nothing
   } catch (error) {
-    return hasCode(error, 'EPERM')
+    if ((error as NodeJS.ErrnoException).code !== 'EPERM') return null
   }
-  const stat = readStat(owner.pid)
-  if (!stat) return true
-  return stat.state !== 'Z' && stat.startTick === owner.startTick
+  const now = stat(owner.pid)
+  return now === null || (now.state !== 'Z' && now.startTick === owner.startTick) ? owner.pid : null
 }
 
-/** State and start tick from /proc, fields 3 and 22; the name before them may hold spaces and brackets. */
-function readStat(pid: number): { readonly state: string; readonly startTick: string } | null {
-  const text = readText(`/proc/${pid}/stat`)
-  if (text === null) return null
-  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
-  return { state: fields[0] ?? '', startTick: fields[19] ?? '' }
+/** State and start tick from /proc (Linux), fields 3 and 22; the name before them may hold spaces and brackets. */
+function stat(pid: number): { readonly state: string; readonly startTick: string } | null {
+  const text = attempt('ENOENT', () => readFileSync(`/proc/${pid}/stat`, 'utf8'))
+  const fields = text?.slice(text.lastIndexOf(')') + 2).split(' ')
+  return fields ? { state: fields[0] ?? '', startTick: fields[19] ?? '' } : null
 }
 
-function isMissing(error: unknown): boolean {
-  return hasCode(error, 'ENOENT')
-}
-
-function hasCode(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code
+/** `null` when it fails with the code. */
+function attempt<Result>(code: string, work: () => Result): Result | null {
+  try {
+    return work()
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === code) return null
+    throw error
+  }
 }

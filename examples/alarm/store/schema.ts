@@ -1,234 +1,177 @@
-import { sql, type Generated, type Insertable, type Kysely, type Migration, type Selectable } from 'kysely'
+import { MysqlAdapter, PostgresAdapter, sql, type Generated, type Migration, type Selectable } from 'kysely'
+import { inboxTableSql, outboxTablesSql, type AnyKysely } from 'tidemark/sql'
+
+/** A column: its type in every database, and in TypeScript by `Of`. */
+interface Column<Of> {
+  readonly type: `varchar(${number})` | 'bigint' | 'integer' | 'text'
+  readonly isNullable?: true
+  readonly fallback?: number
+  readonly of?: Of
+}
+
+const name = (length = 64): Column<string> => ({ type: `varchar(${length})` })
+const whole: Column<number> = { type: 'bigint' }
+/** A number as JavaScript writes it: of a double, MariaDB tells 92.2779806 where 92.27798059999999 is stored, so a replay would be a conflict. */
+const exact: Column<string> = { type: 'varchar(32)' }
+const small: Column<number> = { type: 'integer' }
+const text: Column<string> = { type: 'text' }
+const zero: Column<Generated<number>> = { type: 'bigint', fallback: 0 }
+const orNull = <Of>(column: Column<Of>): Column<Of | null> => ({ ...column, isNullable: true }) as Column<Of | null>
 
 /**
- * One schema for SQLite and MySQL: text keys have a length, times are Unix seconds of the *data* (no wall clock, so two
- * runs over the same input leave the same rows), flags that go into a unique index are NULL or 1.
+ * One schema for SQLite, MySQL, MariaDB and PostgreSQL, said once: the types below come of it, and the tables. Text that is a
+ * key has a length, times are Unix seconds of the *data* (no wall clock, so two runs over the same input leave the same rows),
+ * and flags that go into a unique index are NULL or 1.
  */
-export interface Schema {
+const schema = {
   /** access: how far each source was acknowledged. */
-  source_checkpoint: { source: string; next_row: number }
+  source_checkpoint: { key: ['source'], columns: { source: name(190), next_row: whole } },
   /** detect: the accepted points. */
-  metric_point: { series: string; ts: number; value: number }
+  metric_point: { key: ['series', 'ts'], columns: { series: name(32), ts: whole, value: exact } },
   /** detect: the points that a level found anomalous. */
   check_result: {
-    strategy_id: number
-    item_id: number
-    series: string
-    severity: number
-    ts: number
-    value: number
-    triggered: number
-  }
+    key: ['strategy_id', 'item_id', 'series', 'severity', 'ts'],
+    columns: {
+      strategy_id: small,
+      item_id: small,
+      series: name(32),
+      severity: small,
+      ts: whole,
+      value: exact,
+      triggered: small,
+    },
+  },
   /** detect: what each rule last said about each series. */
   rule_state: {
-    strategy_id: number
-    item_id: number
-    series: string
-    firing_severity: number | null
-    last_trigger_ts: number | null
-    newest_ts: number | null
-  }
-  /** alert: every event ever taken, and what it did. */
-  event_inbox: { consumer: string; event_id: string; outcome: string; alert_id: string | null }
-  alert_series: {
-    alert_key: string
-    generation: number
-    current_alert_id: string | null
-    last_end_time: number | null
-  }
-  alert: {
-    alert_id: string
-    alert_key: string
-    /** 1 while open, NULL after: NULLs are distinct in a unique index, so the database allows one open alert a key. */
-    open_marker: number | null
-    generation: number
-    bk_biz_id: number
-    strategy_id: number
-    alert_name: string
-    severity: number
-    status: string
-    begin_time: number
-    latest_time: number
-    first_anomaly_time: number
-    end_time: number | null
-    event_count: number
-    version: number
-    is_ack: Generated<number>
-    is_shielded: Generated<number>
-    is_blocked: Generated<number>
-    dimensions: string
-    extra: string
-  }
-  /** alert: append-only history; versions of an alert are 1..n without holes. */
-  alert_log: {
-    alert_id: string
-    version: number
-    op_type: string
-    event_id: string | null
-    at: number
-    severity: number
-    status: string
-    detail: string
-  }
+    key: ['strategy_id', 'item_id', 'series'],
+    columns: {
+      ...{ strategy_id: small, item_id: small, series: name(32) },
+      ...{ firing_severity: orNull(small), last_trigger_ts: orNull(whole), newest_ts: orNull(whole) },
+    },
+  },
   /** detect: the series that should have points, and how far that was looked at (`detect/silence.ts`). */
   expected_series: {
-    strategy_id: number
-    item_id: number
-    series: string
-    part: number
-    dimensions: string
-    looked_at: number
-    missing: number
-    fired: number | null
-  }
+    key: ['strategy_id', 'item_id', 'series'],
+    columns: {
+      ...{ strategy_id: small, item_id: small, series: name(32), part: small, dimensions: text },
+      ...{ looked_at: whole, missing: small, fired: orNull(whole) },
+    },
+  },
   /** detect: what was decided at each record, until Kafka has its offset. */
-  decided_event: { part: number; raw_offset: number; seq: number; event: string }
-  /** detect, alert: what the database has of each partition, and who may write it. */
+  decided_event: {
+    key: ['part', 'raw_offset', 'seq'],
+    columns: { part: small, raw_offset: whole, seq: small, event: text },
+  },
+  /** Who reads what: what the database has of each partition, and who may write it. */
   consumer_offset: {
-    grp: string
-    topic: string
-    part: number
-    next_offset: number
-    epoch: number
-    /** detect: what was decided before it is out. */
-    send_from: Generated<number>
-  }
+    key: ['grp', 'topic', 'part'],
+    // send_from, of detect: what was decided before it is out.
+    columns: { grp: name(100), topic: name(100), part: small, next_offset: whole, epoch: whole, send_from: zero },
+  },
+  /** alert, converge: every event ever taken, and what it did. */
+  event_inbox: {
+    key: ['consumer', 'event_id'],
+    columns: { consumer: name(), event_id: name(190), outcome: name(), alert_id: orNull(name()) },
+  },
+  /** alert: a key's row is its lock. */
+  alert_series: {
+    key: ['alert_key'],
+    columns: { alert_key: name(), generation: small, current_alert_id: orNull(name()), last_end_time: orNull(whole) },
+  },
+  alert: {
+    key: ['alert_id'],
+    // NULLs are distinct in a unique index, so the database itself allows one open alert a key.
+    unique: [
+      ['alert_key', 'open_marker'],
+      ['alert_key', 'generation'],
+    ],
+    columns: {
+      ...{ alert_id: name(), alert_key: name(), open_marker: orNull(small), generation: small },
+      ...{
+        bk_biz_id: small,
+        strategy_id: small,
+        alert_name: name(190),
+        target: name(190),
+        severity: small,
+        status: name(16),
+      },
+      ...{ begin_time: whole, latest_time: whole, first_anomaly_time: whole, end_time: orNull(whole) },
+      ...{ event_count: small, version: small, is_ack: zero, is_shielded: zero, dimensions: text, extra: text },
+    },
+  },
+  /** alert: append-only history; versions of an alert are 1..n without holes. */
+  alert_log: {
+    key: ['alert_id', 'version'],
+    columns: {
+      ...{ alert_id: name(), version: small, op_type: name(32), event_id: orNull(name(190)), at: whole },
+      ...{ severity: small, status: name(16), detail: text },
+    },
+  },
+  /** converge: what was folded into one, in a window of time; at most one is open in a dimension. */
+  converge_instance: {
+    key: ['converge_id'],
+    unique: [['dimension', 'open_marker']],
+    columns: {
+      ...{ converge_id: name(), dimension: name(), rule: name(), open_marker: orNull(small), part: small },
+      ...{ starts: whole, ends: whole, executed: small, skipped: small, late: small, root_cause: orNull(name()) },
+    },
+  },
+  /** converge: what became of each signal of an alert. */
+  converge_relation: {
+    key: ['alert_id', 'signal_version'],
+    columns: {
+      ...{ alert_id: name(), signal_version: small, converge_id: name(), signal_name: name(16), outcome: name(16) },
+      ...{ at: whole, severity: small, begin_time: whole, target: name(190), bk_biz_id: small, strategy_id: small },
+    },
+  },
+  /** notice: what became of each, `sent` or `quiet`. */
+  notice: {
+    key: ['notice_id'],
+    columns: {
+      notice_id: name(),
+      receiver: name(),
+      channel: name(32),
+      outcome: name(16),
+      attempts: small,
+      sent_at_ms: whole,
+    },
+  },
+} as const satisfies Record<string, Table>
+
+interface Table {
+  readonly key: readonly string[]
+  readonly unique?: readonly (readonly string[])[]
+  readonly columns: Readonly<Record<string, Column<unknown>>>
 }
 
+type Row<Columns> = { -readonly [Name in keyof Columns]: Columns[Name] extends Column<infer Of> ? Of : never }
+export type Schema = { [Name in keyof typeof schema]: Row<(typeof schema)[Name]['columns']> }
 export type AlertRow = Selectable<Schema['alert']>
-export type NewAlert = Insertable<Schema['alert']>
 
-/** Never change one that was released; add the next. */
+export const tables = Object.keys(schema) as (keyof Schema)[]
+
+/** Never change one that was released; add the next, with the columns it brings. */
 export const migrations: Record<string, Migration> = {
-  '0001-pipeline': { up: createPipelineTables },
-  '0002-detect-places': { up: createDetectPlaces },
+  // In one transaction, where the database has that for tables: SQLite is much quicker then.
+  '0005-exact-values': { up: (db) => (db.isTransaction ? createTables(db) : db.transaction().execute(createTables)) },
 }
 
-async function createPipelineTables(db: Kysely<unknown>): Promise<void> {
-  await db.schema
-    .createTable('source_checkpoint')
-    .addColumn('source', 'varchar(190)', (column) => column.notNull().primaryKey())
-    .addColumn('next_row', 'bigint', (column) => column.notNull())
-    .execute()
-  await db.schema
-    .createTable('metric_point')
-    .addColumn('series', 'varchar(32)', (column) => column.notNull())
-    .addColumn('ts', 'bigint', (column) => column.notNull())
-    .addColumn('value', 'double precision', (column) => column.notNull())
-    .addPrimaryKeyConstraint('metric_point_pk', ['series', 'ts'])
-    .execute()
-  await db.schema
-    .createTable('check_result')
-    .addColumn('strategy_id', 'integer', (column) => column.notNull())
-    .addColumn('item_id', 'integer', (column) => column.notNull())
-    .addColumn('series', 'varchar(32)', (column) => column.notNull())
-    .addColumn('severity', 'integer', (column) => column.notNull())
-    .addColumn('ts', 'bigint', (column) => column.notNull())
-    .addColumn('value', 'double precision', (column) => column.notNull())
-    .addColumn('triggered', 'integer', (column) => column.notNull())
-    .addPrimaryKeyConstraint('check_result_pk', ['strategy_id', 'item_id', 'series', 'severity', 'ts'])
-    .execute()
-  await db.schema
-    .createTable('rule_state')
-    .addColumn('strategy_id', 'integer', (column) => column.notNull())
-    .addColumn('item_id', 'integer', (column) => column.notNull())
-    .addColumn('series', 'varchar(32)', (column) => column.notNull())
-    .addColumn('firing_severity', 'integer')
-    .addColumn('last_trigger_ts', 'bigint')
-    .addColumn('newest_ts', 'bigint')
-    .addPrimaryKeyConstraint('rule_state_pk', ['strategy_id', 'item_id', 'series'])
-    .execute()
-  await createAlertTables(db)
-  await db.schema
-    .createTable('consumer_offset')
-    .addColumn('grp', 'varchar(100)', (column) => column.notNull())
-    .addColumn('topic', 'varchar(100)', (column) => column.notNull())
-    .addColumn('part', 'integer', (column) => column.notNull())
-    .addColumn('next_offset', 'bigint', (column) => column.notNull())
-    .addColumn('epoch', 'bigint', (column) => column.notNull())
-    .addPrimaryKeyConstraint('consumer_offset_pk', ['grp', 'topic', 'part'])
-    .execute()
-}
-
-async function createDetectPlaces(db: Kysely<unknown>): Promise<void> {
-  await db.schema
-    .createTable('expected_series')
-    .addColumn('strategy_id', 'integer', (column) => column.notNull())
-    .addColumn('item_id', 'integer', (column) => column.notNull())
-    .addColumn('series', 'varchar(32)', (column) => column.notNull())
-    .addColumn('part', 'integer', (column) => column.notNull())
-    .addColumn('dimensions', 'text', (column) => column.notNull())
-    .addColumn('looked_at', 'bigint', (column) => column.notNull())
-    .addColumn('missing', 'integer', (column) => column.notNull())
-    .addColumn('fired', 'bigint')
-    .addPrimaryKeyConstraint('expected_series_pk', ['strategy_id', 'item_id', 'series'])
-    .execute()
-  await db.schema
-    .createTable('decided_event')
-    .addColumn('part', 'integer', (column) => column.notNull())
-    .addColumn('raw_offset', 'bigint', (column) => column.notNull())
-    .addColumn('seq', 'integer', (column) => column.notNull())
-    .addColumn('event', 'text', (column) => column.notNull())
-    .addPrimaryKeyConstraint('decided_event_pk', ['part', 'raw_offset', 'seq'])
-    .execute()
-  await db.schema
-    .alterTable('consumer_offset')
-    .addColumn('send_from', 'bigint', (column) => column.notNull().defaultTo(0))
-    .execute()
-}
-
-async function createAlertTables(db: Kysely<unknown>): Promise<void> {
-  await db.schema
-    .createTable('event_inbox')
-    .addColumn('consumer', 'varchar(100)', (column) => column.notNull())
-    .addColumn('event_id', 'varchar(64)', (column) => column.notNull())
-    .addColumn('outcome', 'varchar(32)', (column) => column.notNull())
-    .addColumn('alert_id', 'varchar(64)')
-    .addPrimaryKeyConstraint('event_inbox_pk', ['consumer', 'event_id'])
-    .execute()
-  await db.schema
-    .createTable('alert_series')
-    .addColumn('alert_key', 'varchar(64)', (column) => column.notNull().primaryKey())
-    .addColumn('generation', 'integer', (column) => column.notNull())
-    .addColumn('current_alert_id', 'varchar(64)')
-    .addColumn('last_end_time', 'bigint')
-    .execute()
-  await db.schema
-    .createTable('alert')
-    .addColumn('alert_id', 'varchar(64)', (column) => column.notNull().primaryKey())
-    .addColumn('alert_key', 'varchar(64)', (column) => column.notNull())
-    .addColumn('open_marker', 'integer')
-    .addColumn('generation', 'integer', (column) => column.notNull())
-    .addColumn('bk_biz_id', 'integer', (column) => column.notNull())
-    .addColumn('strategy_id', 'integer', (column) => column.notNull())
-    .addColumn('alert_name', 'varchar(190)', (column) => column.notNull())
-    .addColumn('severity', 'integer', (column) => column.notNull())
-    .addColumn('status', 'varchar(16)', (column) => column.notNull())
-    .addColumn('begin_time', 'bigint', (column) => column.notNull())
-    .addColumn('latest_time', 'bigint', (column) => column.notNull())
-    .addColumn('first_anomaly_time', 'bigint', (column) => column.notNull())
-    .addColumn('end_time', 'bigint')
-    .addColumn('event_count', 'integer', (column) => column.notNull())
-    .addColumn('version', 'integer', (column) => column.notNull())
-    .addColumn('is_ack', 'integer', (column) => column.notNull().defaultTo(0))
-    .addColumn('is_shielded', 'integer', (column) => column.notNull().defaultTo(0))
-    .addColumn('is_blocked', 'integer', (column) => column.notNull().defaultTo(0))
-    .addColumn('dimensions', 'text', (column) => column.notNull())
-    .addColumn('extra', 'text', (column) => column.notNull())
-    .addUniqueConstraint('alert_one_open', ['alert_key', 'open_marker'])
-    .addUniqueConstraint('alert_generation', ['alert_key', 'generation'])
-    .addCheckConstraint('alert_open_marker_is_null_or_1', sql`open_marker = 1`)
-    .execute()
-  await db.schema
-    .createTable('alert_log')
-    .addColumn('alert_id', 'varchar(64)', (column) => column.notNull())
-    .addColumn('version', 'integer', (column) => column.notNull())
-    .addColumn('op_type', 'varchar(32)', (column) => column.notNull())
-    .addColumn('event_id', 'varchar(64)')
-    .addColumn('at', 'bigint', (column) => column.notNull())
-    .addColumn('severity', 'integer', (column) => column.notNull())
-    .addColumn('status', 'varchar(16)', (column) => column.notNull())
-    .addColumn('detail', 'text', (column) => column.notNull())
-    .addPrimaryKeyConstraint('alert_log_pk', ['alert_id', 'version'])
-    .execute()
+async function createTables(db: AnyKysely): Promise<void> {
+  const { adapter } = db.getExecutor()
+  const isMysql = adapter instanceof MysqlAdapter
+  const dialect = isMysql ? 'mysql' : adapter instanceof PostgresAdapter ? 'postgres' : 'sqlite'
+  for (const [table, { key, unique = [], columns }] of Object.entries<Table>(schema)) {
+    let create = db.schema.createTable(table).addPrimaryKeyConstraint(`${table}_pk`, [...key] as never[])
+    for (const [index, some] of unique.entries())
+      create = create.addUniqueConstraint(`${table}_${index}`, [...some] as never[])
+    for (const [column, { type, isNullable, fallback }] of Object.entries(columns)) {
+      create = create.addColumn(column, type, (made) => {
+        const built = isNullable ? made : made.notNull()
+        return fallback === undefined ? built : built.defaultTo(fallback)
+      })
+    }
+    // Else two keys that differ in case are one.
+    await (isMysql ? create.modifyEnd(sql`character set utf8mb4 collate utf8mb4_bin`) : create).execute()
+  }
+  for (const statement of [...inboxTableSql(dialect), ...outboxTablesSql(dialect)]) await sql.raw(statement).execute(db)
 }

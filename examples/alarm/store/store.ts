@@ -1,13 +1,12 @@
 import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { Kysely, Migrator, type Transaction } from 'kysely'
+import { Kysely, Migrator, MysqlDialect, PostgresDialect, SqliteAdapter, type Dialect, type Transaction } from 'kysely'
 import { takeOwnership } from './owner.js'
-import { migrations, type Schema } from './schema.js'
+import { migrations, tables, type Schema } from './schema.js'
 import { wasmSqliteDialect } from './wasm-sqlite-dialect.js'
 
 export type Tx = Transaction<Schema>
 
-/** A service's own database; no other process may have it open. */
 export interface Store {
   readonly db: Kysely<Schema>
   /** Forgets everything: for a log that is gone or a run that starts afresh. */
@@ -15,11 +14,16 @@ export interface Store {
   close(): Promise<void>
 }
 
-/** Opens the file, made and migrated if need be. Throws `DatabaseInUseError` while another living process has it. */
-export async function openStore(path: string): Promise<Store> {
-  mkdirSync(dirname(path), { recursive: true })
-  const giveUp = takeOwnership(path)
-  const db = new Kysely<Schema>({ dialect: wasmSqliteDialect(path) })
+/**
+ * Opens a database, made and migrated if need be: `mysql://…` (MariaDB too), `postgres://…`, which services share, or the
+ * path of a SQLite file, which one living process has for itself.
+ */
+export async function openStore(place: string): Promise<Store> {
+  const isServer = /^(mysql|mariadb|postgres(ql)?):\/\//.test(place)
+  if (!isServer) mkdirSync(dirname(place), { recursive: true })
+  const giveUp = isServer ? () => undefined : takeOwnership(place)
+  const dialect = isServer ? await serverDialect(place) : wasmSqliteDialect(place)
+  const db = new Kysely<Schema>({ dialect })
   const close = async (): Promise<void> => {
     await db.destroy()
     giveUp()
@@ -33,28 +37,40 @@ export async function openStore(path: string): Promise<Store> {
   return { db, clear: () => clear(db), close }
 }
 
+/** The drivers are loaded on demand: who has SQLite needs none. */
+async function serverDialect(url: string): Promise<Dialect> {
+  if (!url.startsWith('postgres')) {
+    const { createPool } = await import('mysql2')
+    return new MysqlDialect({ pool: createPool({ uri: url.replace(/^mariadb:/, 'mysql:'), connectTimeout: 5_000 }) })
+  }
+  const { default: pg } = await import('pg')
+  const types = {
+    getTypeParser: ((oid: number, format: 'text') =>
+      oid === int8 ? Number : pg.types.getTypeParser(oid, format)) as typeof pg.types.getTypeParser,
+  }
+  const pool = new pg.Pool({ connectionString: url, types, connectionTimeoutMillis: 5_000 })
+  // Of connections that are not asked when the server goes away: else pg ends the process.
+  pool.on('error', () => undefined)
+  pool.on('connect', (client) => client.on('error', () => undefined))
+  return new PostgresDialect({ pool })
+}
+
+/** PostgreSQL's number for bigint. Ours are times and offsets, which a number holds. */
+const int8 = 20
+
+/** Reads rows that no other transaction may change before this one ends. SQLite has one writer anyway, and no words for it. */
+export function locked<Query extends { forUpdate(): Query }>(tx: Tx, query: Query): Query {
+  return tx.getExecutor().adapter instanceof SqliteAdapter ? query : query.forUpdate()
+}
+
 async function migrate(db: Kysely<Schema>): Promise<void> {
   const migrator = new Migrator({ db, provider: { getMigrations: async () => migrations } })
   const { error } = await migrator.migrateToLatest()
   if (error) throw error instanceof Error ? error : new Error(`migration failed: ${String(error)}`)
 }
 
-const tables: readonly (keyof Schema)[] = [
-  'source_checkpoint',
-  'metric_point',
-  'check_result',
-  'rule_state',
-  'expected_series',
-  'decided_event',
-  'event_inbox',
-  'alert_series',
-  'alert',
-  'alert_log',
-  'consumer_offset',
-]
-
 async function clear(db: Kysely<Schema>): Promise<void> {
   await db.transaction().execute(async (tx) => {
-    for (const table of tables) await tx.deleteFrom(table).execute()
+    for (const table of [...tables, 'tidemark_inbox', 'tidemark_outbox']) await tx.deleteFrom(table as never).execute()
   })
 }

@@ -1,71 +1,10 @@
 import { rmSync } from 'node:fs'
-import {
-  CompiledQuery,
-  SqliteAdapter,
-  SqliteIntrospector,
-  SqliteQueryCompiler,
-  type DatabaseConnection,
-  type Dialect,
-  type Driver,
-  type QueryResult,
-} from 'kysely'
+import { SqliteDialect, type Dialect, type SqliteDatabase, type SqliteStatement } from 'kysely'
 import sqlite from 'node-sqlite3-wasm'
 
-/** SQLite as WebAssembly: a real file, no native add-on. One connection; whoever comes second waits. */
+/** SQLite as WebAssembly: a real file, no native add-on. kysely gives it one connection; whoever comes second waits. */
 export function wasmSqliteDialect(path: string): Dialect {
-  return {
-    createDriver: () => new WasmSqliteDriver(path),
-    createQueryCompiler: () => new SqliteQueryCompiler(),
-    createAdapter: () => new SqliteAdapter(),
-    createIntrospector: (db) => new SqliteIntrospector(db),
-  }
-}
-
-class WasmSqliteDriver implements Driver {
-  #connection: WasmSqliteConnection | null = null
-  /** Settles when the last one in the queue has released the connection. */
-  #queue: Promise<void> = Promise.resolve()
-  #release: () => void = () => undefined
-
-  constructor(private readonly path: string) {}
-
-  async init(): Promise<void> {
-    this.#connection = new WasmSqliteConnection(openDatabase(this.path))
-  }
-
-  async acquireConnection(): Promise<DatabaseConnection> {
-    const before = this.#queue
-    let release: () => void = () => undefined
-    this.#queue = new Promise((resolve) => {
-      release = resolve
-    })
-    await before
-    this.#release = release
-    if (!this.#connection) throw new Error(`${this.path} is closed`)
-    return this.#connection
-  }
-
-  async releaseConnection(): Promise<void> {
-    this.#release()
-  }
-
-  /** Immediate: the lock is taken now, not in the middle of the transaction, where a refusal would waste the work. */
-  async beginTransaction(connection: DatabaseConnection): Promise<void> {
-    await connection.executeQuery(CompiledQuery.raw('begin immediate'))
-  }
-
-  async commitTransaction(connection: DatabaseConnection): Promise<void> {
-    await connection.executeQuery(CompiledQuery.raw('commit'))
-  }
-
-  async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
-    await connection.executeQuery(CompiledQuery.raw('rollback'))
-  }
-
-  async destroy(): Promise<void> {
-    this.#connection?.close()
-    this.#connection = null
-  }
+  return new SqliteDialect({ database: async () => new WasmSqlite(openDatabase(path)) })
 }
 
 /**
@@ -91,63 +30,48 @@ function openDatabase(path: string): sqlite.Database {
 
 const keptStatements = 64
 
-class WasmSqliteConnection implements DatabaseConnection {
+class WasmSqlite implements SqliteDatabase {
   /** Least recently used first. Statements live outside the garbage collector and must be finalized by hand. */
   readonly #statements = new Map<string, sqlite.Statement>()
 
   constructor(private readonly database: sqlite.Database) {}
 
-  async executeQuery<Row>(query: CompiledQuery): Promise<QueryResult<Row>> {
-    const statement = this.#prepare(query.sql)
-    const values = query.parameters as sqlite.JSValue[]
-    try {
-      if (returnsRows(query.sql)) return { rows: statement.all(values) as Row[] }
-      const { changes } = statement.run(values)
-      return { rows: [], numAffectedRows: BigInt(changes) }
-    } catch (error) {
-      this.#discardFailed(query.sql, statement)
-      throw error
+  prepare(sql: string): SqliteStatement {
+    const statement = this.#statements.get(sql) ?? this.database.prepare(sql)
+    this.#statements.delete(sql)
+    this.#statements.set(sql, statement)
+    const [oldest] = this.#statements
+    if (this.#statements.size > keptStatements && oldest) this.#forget(oldest[0], oldest[1])
+    const call = <Result>(run: (values: sqlite.JSValue[]) => Result, values: readonly unknown[]): Result => {
+      try {
+        return run(values as sqlite.JSValue[])
+      } catch (error) {
+        this.#forget(sql, statement)
+        throw error
+      }
+    }
+    return {
+      reader: /^\s*(select|with|pragma)\b/i.test(sql) || /\breturning\b/i.test(sql),
+      all: (values) => call((some) => statement.all(some), values),
+      run: (values) => call((some) => statement.run(some), values),
+      iterate: () => {
+        throw new Error('streaming is not offered here; read by pages')
+      },
     }
   }
 
-  async *streamQuery<Row>(): AsyncIterableIterator<QueryResult<Row>> {
-    throw new Error('streaming is not offered by this dialect; read by pages')
-  }
-
   close(): void {
-    for (const statement of this.#statements.values()) statement.finalize()
-    this.#statements.clear()
+    for (const [sql, statement] of this.#statements) this.#forget(sql, statement)
     this.database.close()
   }
 
-  #prepare(sql: string): sqlite.Statement {
-    const known = this.#statements.get(sql)
-    const statement = known ?? this.database.prepare(sql)
-    if (known) this.#statements.delete(sql)
-    this.#statements.set(sql, statement)
-    if (this.#statements.size > keptStatements) this.#dropOldest()
-    return statement
-  }
-
-  /** A statement that failed says so once more when it is finalized; the caller has heard it. */
-  #discardFailed(sql: string, statement: sqlite.Statement): void {
+  #forget(sql: string, statement: sqlite.Statement): void {
     this.#statements.delete(sql)
     try {
       statement.finalize()
     } catch (error) {
+      // One that failed says so once more when it is finalized; the caller has heard it.
       if (!statement.isFinalized) throw error
     }
   }
-
-  #dropOldest(): void {
-    for (const [sql, statement] of this.#statements) {
-      statement.finalize()
-      this.#statements.delete(sql)
-      return
-    }
-  }
-}
-
-function returnsRows(sql: string): boolean {
-  return /^\s*(select|with|pragma)\b/i.test(sql) || /\breturning\b/i.test(sql)
 }

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { letterTopics, usualName } from '../../letters/letter-topics.js'
+import { leaderlessOf } from '../../operations/places.js'
 import { thrownText } from '../../runtime/thrown.js'
 import type { Report } from '../report.js'
 import type { Execute, Session } from '../session.js'
@@ -22,8 +23,10 @@ async function listTopics(session: Session, { match }: Options): Promise<Report>
   const expression = match === undefined ? usualName : expressionOf(match)
   const { admin } = await session.cluster()
   const topics = await letterTopics(admin, expression, session.call)
+  const unseen = topics.flatMap(({ topic, unseen: numbers }) => leaderlessOf(topic, numbers))
   return {
     value: topics,
+    exit: session.noteUnseen(unseen),
     text: (paint) =>
       table(
         paint,

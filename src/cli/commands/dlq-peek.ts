@@ -49,7 +49,7 @@ async function peek(session: Session, topic: string, options: Options): Promise<
   const isMeant = selected(selectionOf(options))
   const newest: ShownLetter[] = []
   const reading = await session.reading()
-  const parts = await partsOf(reading, topic, options)
+  const { parts, unseen } = await partsOf(reading, topic, options)
   await session.watched('offsets read', (onProgress) =>
     readRecords({ ...reading, onProgress }, rawTopic(topic), parts, (message) => {
       const letter = letterOf(message)
@@ -64,6 +64,7 @@ async function peek(session: Session, topic: string, options: Options): Promise<
     value: letters,
     text: (paint) =>
       letters.length === 0 ? 'There is no such letter.\n' : letters.map((one) => letterText(paint, one)).join('\n'),
+    exit: session.noteUnseen(unseen),
   }
 }
 

@@ -2,18 +2,17 @@ import type { Command } from 'commander'
 import { usualName } from '../../letters/letter-topics.js'
 import { planPurge, purge, type PurgedPart } from '../../letters/purge.js'
 import { moment, wholeFrom } from '../arguments.js'
+import { carryOut, type ChangeOptions } from '../change.js'
 import type { Paint } from '../paint.js'
 import type { Report } from '../report.js'
 import type { Execute, Session } from '../session.js'
 import { table } from '../table.js'
 import { WrongUse } from '../wrong-use.js'
 
-interface Options {
+interface Options extends ChangeOptions {
   readonly until?: number | undefined
   readonly partition?: number | undefined
   readonly anyName?: boolean | undefined
-  readonly dryRun?: boolean | undefined
-  readonly yes?: boolean | undefined
 }
 
 export function addDlqPurge(dlq: Command, execute: Execute): void {
@@ -32,17 +31,21 @@ export function addDlqPurge(dlq: Command, execute: Execute): void {
 async function purgeLetters(session: Session, topic: string, options: Options): Promise<Report> {
   await requireDeadLetters(session, topic, options)
   const { admin } = await session.cluster()
-  const parts = await planPurge(admin, topic, options, session.call)
+  const { parts, unseen } = await planPurge(admin, topic, options, session.call)
   const letters = parts.reduce((sum, part) => sum + part.letters, 0)
-  const report = (done: boolean): Report => ({
-    value: { topic, done, letters, partitions: parts },
-    text: (paint) => purgeText(paint, topic, parts) + (done ? '\nThey are deleted.\n' : ''),
+  const exit = session.noteUnseen(unseen)
+  const shown = (paint: Paint) => purgeText(paint, topic, parts)
+  return carryOut(session, options, {
+    isEmpty: parts.length === 0,
+    question: `delete up to ${letters} letter(s) of ${topic} for good`,
+    plan: shown,
+    work: () => purge(admin, topic, parts, session.call),
+    report: (done) => ({
+      value: { topic, done: done !== null, letters, partitions: parts, unseen },
+      text: (paint) => shown(paint) + (done === null ? '' : '\nThey are deleted.\n'),
+      exit,
+    }),
   })
-  if (options.dryRun || parts.length === 0) return report(false)
-  const question = `delete up to ${letters} letter(s) of ${topic} for good`
-  await session.confirm(question, options.yes, (paint) => purgeText(paint, topic, parts))
-  await session.change(() => purge(admin, topic, parts, session.call))
-  return report(true)
 }
 
 /** A mistyped name must not empty the topic that the letters came from. */

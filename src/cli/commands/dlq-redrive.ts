@@ -2,14 +2,16 @@ import { Option, type Command } from 'commander'
 import type { Messaging } from '../../messaging.js'
 import type { RedriveOptions } from '../../redrive/redrive-options.js'
 import { redrive } from '../../redrive/redrive.js'
+import { RedriveError } from '../../redrive/redrive-error.js'
 import { refusalReasons, type RefusalReason } from '../../redrive/refusal.js'
-import type { RedriveProgress, RedriveSummary } from '../../redrive/tally.js'
+import type { RedriveSummary } from '../../redrive/tally.js'
 import { gathered, numberFrom, wholeFrom } from '../arguments.js'
-import { exitCode, type ExitCode } from '../exit-code.js'
+import { leaderlessOf } from '../../operations/places.js'
+import { exitCode } from '../exit-code.js'
 import { timeText } from '../../text/figures.js'
 import { selectionOf, withLetterFilter, type LetterFilter } from '../letter-filter.js'
 import type { Paint } from '../paint.js'
-import type { Report } from '../report.js'
+import { paintOf, type Report } from '../report.js'
 import type { Execute, Session } from '../session.js'
 import { listing, table, type Cell } from '../table.js'
 
@@ -52,20 +54,34 @@ async function redriveLetters(session: Session, topic: string, options: Options)
   const { dryRun, yes } = options
   const messaging = await session.cluster()
   const settings = settingsOf(session, topic, options)
-  const planned = await run(messaging, session, { ...settings, dryRun: true }, 'letters looked at')
-  if (dryRun || planned.redriven + planned.parked === 0) return reportOf(planned)
+  const tell = (summary: RedriveSummary) => reportOf(session, topic, summary)
+  const run = (options: RedriveOptions, what: string) => toItsEnd(session, messaging, options, what)
+  const planned = await run({ ...settings, dryRun: true }, 'letters looked at')
+  if (dryRun || planned.redriven + planned.parked === 0) return tell(planned)
   const question =
     `send ${planned.redriven} letter(s) to ${Object.keys(planned.toTopics).join(', ') || 'no topic'}, ` +
     `where all groups see them${planned.parked === 0 ? '' : `, and ${planned.parked} to ${options.parking}`}`
   await session.confirm(question, yes, (paint) => summaryText(paint, planned))
-  return reportOf(await run(messaging, session, settings, 'letters sent'))
+  return tell(await run(settings, 'letters sent'))
 }
 
-function run(messaging: Messaging, session: Session, settings: RedriveOptions, what: string): Promise<RedriveSummary> {
-  return session.watched(what, (onProgress) => {
-    const tell = ({ read, left }: RedriveProgress) => onProgress(read, read + left)
-    return redrive(messaging, { ...settings, onProgress: tell })
-  })
+/** A run that cannot go on tells people what it has done until then; beside data an error is all there is. */
+async function toItsEnd(
+  session: Session,
+  messaging: Messaging,
+  options: RedriveOptions,
+  what: string,
+): Promise<RedriveSummary> {
+  try {
+    return await session.watched(what, (onProgress) =>
+      redrive(messaging, { ...options, onProgress: ({ read, left }) => onProgress(read, read + left) }),
+    )
+  } catch (error) {
+    if (error instanceof RedriveError && !session.json) {
+      session.terminal.writeError(`${summaryText(paintOf(session.terminal), error.summary)}\n`)
+    }
+    throw error
+  }
 }
 
 function settingsOf(session: Session, topic: string, options: Options): RedriveOptions {
@@ -79,13 +95,11 @@ function settingsOf(session: Session, topic: string, options: Options): RedriveO
   }
 }
 
-function reportOf(summary: RedriveSummary): Report {
-  return { value: summary, text: (paint) => summaryText(paint, summary), exit: exitOf(summary) }
-}
-
-function exitOf({ ended, refused }: RedriveSummary): ExitCode {
-  if (ended === 'aborted') return exitCode.interrupted
-  return Object.keys(refused).length === 0 ? exitCode.fine : exitCode.found
+function reportOf(session: Session, topic: string, summary: RedriveSummary): Report {
+  const { ended, refused, unseen } = summary
+  const found = session.noteUnseen(leaderlessOf(topic, unseen))
+  const exit = ended === 'aborted' ? exitCode.interrupted : Object.keys(refused).length > 0 ? exitCode.found : found
+  return { value: summary, text: (paint) => summaryText(paint, summary), exit }
 }
 
 function summaryText(paint: Paint, summary: RedriveSummary): string {
@@ -99,7 +113,8 @@ function summaryText(paint: Paint, summary: RedriveSummary): string {
     ...shown('deleted before they were read', expired),
     ...shown('perhaps sent twice', inDoubt),
     ...shown('left', left),
-    ...(dryRun ? [] : [['ended', ended] as const, ['took', timeText(summary.elapsedMs)] as const]),
+    ...shown('partitions left, without a leader', summary.unseen.length),
+    ...(dryRun && ended === 'done' ? [] : [['ended', ended] as const, ['took', timeText(summary.elapsedMs)] as const]),
   ])
   return [
     head,

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { failedAtOf, LetterCounter, type LetterCounts, type LetterView } from '../../letters/letter-counts.js'
+import type { UnseenPartition } from '../../lag/lag-look.js'
 import { letterOf } from '../../redrive/letter.js'
 import { rawTopic } from '../../redrive/raw-reading.js'
 import { selected } from '../../redrive/selection.js'
@@ -29,23 +30,25 @@ async function countLetters(session: Session, topic: string, filter: Options): P
   const isMeant = selected(selectionOf(filter))
   const counter = new LetterCounter()
   const reading = await session.reading()
-  const parts = await partsOf(reading, topic, filter)
+  const { parts, unseen } = await partsOf(reading, topic, filter)
   await session.watched('offsets read', (onProgress) =>
     readRecords({ ...reading, onProgress }, rawTopic(topic), parts, (message) => {
       const letter = letterOf(message)
       if (isMeant(letter)) counter.add(letter, failedAtOf(letter, message.timestamp))
     }),
   )
-  const value: CountsOfTopic = { topic, ...counter.counts() }
+  const value: CountsOfTopic = { topic, ...counter.counts(), unseen }
+  const exit = session.noteUnseen(unseen)
   return {
     value,
     text: (paint) => countsText(paint, value),
-    exit: value.letters === 0 ? exitCode.fine : exitCode.found,
+    exit: value.letters === 0 ? exit : exitCode.found,
   }
 }
 
 interface CountsOfTopic extends LetterCounts {
   readonly topic: string
+  readonly unseen: readonly UnseenPartition[]
 }
 
 const titles: Readonly<Record<LetterView, string>> = {

@@ -2,9 +2,11 @@ import type { Command } from 'commander'
 import { thrownText } from '../../runtime/thrown.js'
 import { examine, type ExaminationParts } from '../../doctor/examine.js'
 import { diagnose, type Finding } from '../../doctor/rules.js'
+import type { Diagnosis } from '../../console/model/topic-view.js'
 import { exitCode } from '../exit-code.js'
 import type { Paint } from '../paint.js'
 import { printable } from '../../text/printable.js'
+import type { OnProgress } from '../progress.js'
 import type { Report } from '../report.js'
 import type { Execute, Session } from '../session.js'
 
@@ -16,23 +18,33 @@ export function addDoctor(program: Command, execute: Execute): void {
     .action((topics: readonly string[]) => execute((session) => examineAll(session, topics)))
 }
 
-async function examineAll(session: Session, topics: readonly string[]): Promise<Report> {
-  const parts = await partsOf(session)
-  const { facts, unseen } = await session.watched('topics looked at', (onProgress) =>
-    examine({ ...parts, onProgress }, topics),
-  )
-  const findings = diagnose(facts)
-  const notSeen = unseen.map(({ what, error }) => ({ what, why: thrownText(error).message }))
-  const { profile } = facts
+async function examineAll(session: Session, named: readonly string[]): Promise<Report> {
+  const diagnosis = await session.watched('topics looked at', (onProgress) => diagnosisOf(session, named, onProgress))
+  const { profile, topics, findings, unseen } = diagnosis
   return {
-    value: { profile, topics: facts.topics.map(({ name }) => name), findings, unseen: notSeen },
+    value: diagnosis,
     text: (paint) =>
       [
         ...findings.map((finding) => findingText(paint, finding)),
-        ...notSeen.map(({ what, why }) => `${paint('warning', 'not seen')} ${printable(`${what}: ${why}`)}\n`),
-        summaryText(paint, findings, `${facts.topics.length} topic(s) under profile ${printable(profile)}`),
+        ...unseen.map(({ what, why }) => `${paint('warning', 'not seen')} ${printable(`${what}: ${why}`)}\n`),
+        summaryText(paint, findings, `${topics.length} topic(s) under profile ${printable(profile)}`),
       ].join('\n'),
-    exit: findings.length + notSeen.length === 0 ? exitCode.fine : exitCode.found,
+    exit: findings.length + unseen.length === 0 ? exitCode.fine : exitCode.found,
+  }
+}
+
+/** What is found of these topics; of none named: of those of the file, else of all. */
+export async function diagnosisOf(
+  session: Session,
+  named: readonly string[],
+  onProgress?: OnProgress,
+): Promise<Diagnosis> {
+  const { facts, unseen } = await examine({ ...(await partsOf(session)), onProgress }, named)
+  return {
+    profile: facts.profile,
+    topics: facts.topics.map(({ name }) => name),
+    findings: diagnose(facts),
+    unseen: unseen.map(({ what, error }) => ({ what, why: thrownText(error).message })),
   }
 }
 

@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import type { AskedProcess, MemberPartition } from '../../members/process-facts.js'
 import { address } from '../arguments.js'
 import type { DescribedMember, GroupDescription } from '../../driver/admin.js'
-import { lookAtGroups, type SeenGroup } from '../../lag/lag-look.js'
+import { seeAllOf, type SeenGroup } from '../../lag/lag-look.js'
 import { partitionKey, type TopicPartition } from '../../message/topic-partition.js'
 import { exitCode } from '../exit-code.js'
 import type { Paint } from '../paint.js'
@@ -37,6 +37,8 @@ interface PlaceOfGroup extends TopicPartition {
 }
 
 interface DescribedGroup extends Omit<GroupDescription, 'members'> {
+  /** What is committed there, and how far behind it is, nobody can tell. */
+  readonly unseen: SeenGroup['unseen']
   readonly members: readonly (DescribedMember & { readonly lag: number | null })[]
   readonly partitions: readonly PlaceOfGroup[]
 }
@@ -46,7 +48,7 @@ async function describeGroups(session: Session, names: readonly string[], { memb
   const described = await admin.describeGroups(names, session.call)
   const committing = described.filter(({ type }) => type !== 'share')
   const watched = committing.map(({ groupId }) => ({ group: groupId }))
-  const seen = await lookAtGroups(admin, watched, () => session.call.timeoutMs)
+  const seen = await seeAllOf(admin, watched, () => session.call.timeoutMs)
   const asked = members === undefined ? null : await session.processes(members)
   const groups = described.map((one) =>
     withPlaces(
@@ -65,7 +67,7 @@ async function describeGroups(session: Session, names: readonly string[], { memb
         ...unknown.map(unknownText),
         ...(processes === null ? [] : [processesText(paint, processes)]),
       ].join('\n'),
-    exit: unknown.length === 0 ? exitCode.fine : exitCode.found,
+    exit: unknown.length === 0 && groups.every(({ unseen }) => unseen.length === 0) ? exitCode.fine : exitCode.found,
   }
 }
 
@@ -99,11 +101,11 @@ function withPlaces(
     const lag = own.some((place) => place.lag === null) ? null : own.reduce((sum, place) => sum + (place.lag ?? 0), 0)
     return { ...member, lag: group.type === 'share' ? null : lag }
   })
-  return { ...group, members, partitions }
+  return { ...group, members, partitions, unseen: seen?.unseen ?? [] }
 }
 
 function groupText(paint: Paint, group: DescribedGroup, isAsked: boolean): string {
-  const { groupId, state, type, assignor, coordinator, members, partitions } = group
+  const { groupId, state, type, assignor, coordinator, members, partitions, unseen } = group
   const head = listing(paint, [
     ['group', { text: groupId, tone: 'title' }],
     ['state', state],
@@ -130,11 +132,17 @@ function groupText(paint: Paint, group: DescribedGroup, isAsked: boolean): strin
     memberId === null ? null : (nameOf.get(memberId) ?? memberId),
     ...(isAsked ? toldCells(told) : []),
   ])
+  const unseenRows = unseen.map(({ topic, partition, reason }): Cell[] => [
+    topic,
+    partition,
+    { text: reason, tone: 'bad' },
+  ])
   const titles = ['TOPIC', 'PARTITION', 'COMMITTED', 'END', 'LAG', 'READ BY']
   return [
     head,
     table(paint, ['MEMBER', 'INSTANCE', 'HOST', 'PARTITIONS', 'LAG'], memberRows, 'It has no members.'),
     table(paint, isAsked ? [...titles, ...toldTitles] : titles, placeRows, 'It has committed nothing.'),
+    ...(unseen.length === 0 ? [] : [table(paint, ['NOT SEEN', 'PARTITION', 'WHY'], unseenRows, '')]),
     ...(isAsked || members.length === 0 ? [] : [`${paint('quiet', onlyMembersKnow)}\n`]),
   ].join('\n')
 }

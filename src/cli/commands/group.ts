@@ -1,7 +1,9 @@
 import type { Command } from 'commander'
 import type { Execute } from '../session.js'
+import { addGroupConfig } from './group-config.js'
 import { addGroupDelete } from './group-delete.js'
 import { addGroupDescribe } from './group-describe.js'
+import { addGroupForget } from './group-forget.js'
 import { addGroupList } from './group-list.js'
 import { addGroupReset } from './group-reset.js'
 
@@ -10,5 +12,7 @@ export function addGroup(program: Command, execute: Execute): void {
   addGroupList(group, execute)
   addGroupDescribe(group, execute)
   addGroupReset(group, execute)
+  addGroupForget(group, execute)
   addGroupDelete(group, execute)
+  addGroupConfig(group, execute)
 }

@@ -42,16 +42,19 @@ async function tail(session: Session, name: string, options: Options): Promise<R
   const topic = shownTopic(name, defined)
   const { lines: most, since, partition, follow } = options
   const reading = await session.reading()
-  const parts = await partsOf(reading, name, { most, since, partition })
+  const { parts, unseen } = await partsOf(reading, name, { most, since, partition })
+  const exit = session.noteUnseen(unseen)
   const wanted = follow ? parts.map((part) => ({ ...part, to: Infinity })) : parts
   try {
-    await readRecords(reading, topic, wanted, (message) =>
-      show(session, message, shownKey(defined?.keySerde, message.key), options),
-    )
+    await readRecords(reading, topic, wanted, (message) => {
+      // Times need not rise: behind the first that is young enough there may be older ones.
+      if (message.timestamp < (since ?? 0)) return
+      show(session, message, shownKey(defined?.keySerde, message.key), options)
+    })
   } catch (error) {
     if (!follow || !session.signal.aborted) throw error
   }
-  return { value: null, text: () => '', follows: 'nothing' }
+  return { value: null, text: () => '', follows: 'nothing', exit }
 }
 
 /** A value as it is shown, or the bytes of one that cannot be decoded, and why. */

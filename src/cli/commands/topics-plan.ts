@@ -56,7 +56,9 @@ export async function planTopics(session: Session): Promise<readonly TopicPlan[]
     return { name, partitions, replicationFactor, configs: Object.fromEntries(texts) }
   })
   const present = wanted.filter(({ name }) => existing.has(name)).map(({ name }) => name)
-  const view = await lookAtTopics(questions, present, deadline)
+  const view = await session.watched('topics looked at', (onProgress) =>
+    lookAtTopics(questions, present, deadline, onProgress),
+  )
   // Without a look nothing may be said to be in order.
   for (const { error } of view.unseen) throw error
   return wanted.map((topic) => {

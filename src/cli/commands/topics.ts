@@ -1,12 +1,11 @@
 import type { Command } from 'commander'
+import { carryOut, type ChangeOptions } from '../change.js'
 import { exitCode } from '../exit-code.js'
+import type { Paint } from '../paint.js'
 import type { Report } from '../report.js'
 import type { Execute, Session } from '../session.js'
+import { addTopicsElect } from './topics-elect.js'
 import { isChange, planTopics, topicsText, type TopicPlan } from './topics-plan.js'
-
-interface ApplyOptions {
-  readonly yes?: boolean | undefined
-}
 
 export function addTopics(program: Command, execute: Execute): void {
   const topics = program.command('topics').description('topics as tidemark.config.ts defines them, and as they are')
@@ -18,7 +17,8 @@ export function addTopics(program: Command, execute: Execute): void {
     .command('apply')
     .description('makes topics, adds partitions, raises settings; deletes nothing and lowers nothing')
     .option('-y, --yes', 'do not ask')
-    .action((options: ApplyOptions) => execute((session) => applyPlan(session, options)))
+    .action((options: Pick<ChangeOptions, 'yes'>) => execute((session) => applyPlan(session, options)))
+  addTopicsElect(topics, execute)
 }
 
 async function showPlan(session: Session): Promise<Report> {
@@ -31,22 +31,25 @@ async function showPlan(session: Session): Promise<Report> {
   }
 }
 
-async function applyPlan(session: Session, { yes }: ApplyOptions): Promise<Report> {
+async function applyPlan(session: Session, options: Pick<ChangeOptions, 'yes'>): Promise<Report> {
   const topics = await planTopics(session)
   const changes = topics.filter(isChange)
-  if (changes.length > 0) {
-    await session.confirm(`change ${changes.length} topic(s)`, yes, (paint) => topicsText(paint, topics))
-    await carryOut(session, changes)
-  }
-  return {
-    value: { applied: changes.length > 0, topics },
-    text: (paint) => `${topicsText(paint, topics)}\n${changes.length === 0 ? 'Nothing to do.' : 'Done.'}\n`,
-    exit: topics.every(({ differences }) => differences.length === 0) ? exitCode.fine : exitCode.found,
-  }
+  const shown = (paint: Paint) => topicsText(paint, topics)
+  return carryOut(session, options, {
+    isEmpty: changes.length === 0,
+    question: `change ${changes.length} topic(s)`,
+    plan: shown,
+    work: () => makeAll(session, changes),
+    report: (done) => ({
+      value: { applied: done !== null, topics },
+      text: (paint) => `${shown(paint)}\n${done === null ? 'Nothing to do.' : 'Done.'}\n`,
+      exit: topics.every(({ differences }) => differences.length === 0) ? exitCode.fine : exitCode.found,
+    }),
+  })
 }
 
 /** One after the other, each told when it is done: what an error or an interruption leaves out the next plan shows. */
-async function carryOut(session: Session, changes: readonly TopicPlan[]): Promise<void> {
+async function makeAll(session: Session, changes: readonly TopicPlan[]): Promise<void> {
   const { admin } = await session.cluster()
   const { call } = session
   const made = changes.flatMap(({ topic, create }) => (create === null ? [] : [{ name: topic, ...create }]))

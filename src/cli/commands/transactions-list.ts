@@ -7,6 +7,11 @@ export interface ListOptions {
   readonly state?: readonly string[] | undefined
 }
 
+/** Brokers tell when it began of one that has ended too. */
+export function isUnderWay(state: string): boolean {
+  return !/^(Empty|Complete|Dead)/.test(state)
+}
+
 export async function listTransactions(session: Session, { state }: ListOptions): Promise<Report> {
   const { admin, clock } = await session.cluster()
   const listed = await admin.listTransactions({ states: state, ...session.call })
@@ -15,7 +20,7 @@ export async function listTransactions(session: Session, { state }: ListOptions)
   const now = clock.wallTime()
   const transactions = described.map((one) => ({
     ...one,
-    openForMs: one.startedAt === null ? null : Math.max(0, now - one.startedAt),
+    openForMs: one.startedAt === null || !isUnderWay(one.state) ? null : Math.max(0, now - one.startedAt),
   }))
   return {
     value: transactions,

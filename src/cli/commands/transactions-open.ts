@@ -1,5 +1,6 @@
 import type { OpenTransactionAt } from '../../driver/admin.js'
-import type { TopicPartition } from '../../message/topic-partition.js'
+import { describeNamed, placesIn, type Places } from '../../operations/places.js'
+import { partitionKey, type TopicPartition } from '../../message/topic-partition.js'
 import { exitCode } from '../exit-code.js'
 import { timeText } from '../../text/figures.js'
 import type { Report } from '../report.js'
@@ -25,7 +26,9 @@ export async function openTransactions(
 ): Promise<Report> {
   if (group !== undefined && topics.length > 0) throw new WrongUse('write either topics or --group')
   const { admin, clock } = await session.cluster()
-  const places = group === undefined ? await partitionsOf(session, topics) : await readBy(session, group)
+  const { led: places, unseen } =
+    group === undefined ? await partitionsOf(session, topics) : await readBy(session, group)
+  const exit = session.noteUnseen(unseen)
   const found = places.length === 0 ? [] : await admin.openTransactions(places, session.call)
   const now = clock.wallTime()
   const open = found
@@ -54,26 +57,25 @@ export async function openTransactions(
         .filter(({ hangs }) => hangs)
         .map(abortText)
         .join(''),
-    exit: open.some(({ hangs }) => hangs) ? exitCode.found : exitCode.fine,
+    exit: open.some(({ hangs }) => hangs) ? exitCode.found : exit,
   }
 }
 
-async function partitionsOf(session: Session, topics: readonly string[]): Promise<readonly TopicPartition[]> {
+async function partitionsOf(session: Session, topics: readonly string[]): Promise<Places> {
   const { admin } = await session.cluster()
-  const described = await admin.describeTopics(topics.length === 0 ? null : topics, session.call)
-  const missing = topics.find((topic) => !described.some(({ name }) => name === topic))
-  if (missing !== undefined) throw new WrongUse(`topic ${missing} does not exist; correct its name`)
-  return described.flatMap(({ name, partitions }) =>
-    // Without a leader there is nobody to ask.
-    partitions.filter(({ leader }) => leader >= 0).map(({ partition }) => ({ topic: name, partition })),
-  )
+  return placesIn(await describeNamed(admin, topics.length === 0 ? null : topics, session.call))
 }
 
-async function readBy(session: Session, group: string): Promise<readonly TopicPartition[]> {
+async function readBy(session: Session, group: string): Promise<Places> {
   const { admin } = await session.cluster()
   // One that hangs may hold offsets of the group itself.
   const committed = await admin.committedOffsets(group, null, { requireStable: false, ...session.call })
-  return committed.map(({ topic, partition }) => ({ topic, partition }))
+  const topics = [...new Set(committed.map(({ topic }) => topic))]
+  const described = topics.length === 0 ? [] : await admin.describeTopics(topics, session.call)
+  const isRead = new Set(committed.map(({ topic, partition }) => partitionKey(topic, partition)))
+  const { led, unseen } = placesIn(described)
+  const reads = ({ topic, partition }: TopicPartition) => isRead.has(partitionKey(topic, partition))
+  return { led: led.filter(reads), unseen: unseen.filter(reads) }
 }
 
 function abortText({ topic, partition, firstOffset }: Open): string {

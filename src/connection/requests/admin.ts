@@ -1,6 +1,7 @@
 import type { TopicPartition } from '../../message/topic-partition.js'
 import type { Throttled, WithError } from './answer.js'
 
+/** A topic to be created. */
 export interface NewTopic {
   readonly name: string
   /** -1 takes the broker's default. */
@@ -57,6 +58,7 @@ export interface DeleteRecordsRequest {
 export interface DeleteRecordsAnswer extends Throttled {
   readonly partitions: readonly (TopicPartition & WithError & { readonly logStartOffset: number })[]
 }
+/** What has a configuration. */
 export type ResourceType = 'topic' | 'broker' | 'group'
 export interface AlterConfigsRequest {
   readonly api: 'incrementalAlterConfigs'

@@ -48,7 +48,12 @@ import type {
 } from './groups.js'
 import type { InitProducerIdAnswer, InitProducerIdRequest } from './init-producer-id.js'
 import type { ListOffsetsAnswer, ListOffsetsRequest } from './list-offsets.js'
-import type { MetadataAnswer, MetadataRequest } from './metadata.js'
+import type {
+  DescribeTopicPartitionsAnswer,
+  DescribeTopicPartitionsRequest,
+  MetadataAnswer,
+  MetadataRequest,
+} from './metadata.js'
 import type { OffsetForLeaderEpochAnswer, OffsetForLeaderEpochRequest } from './offset-for-leader-epoch.js'
 import type { OffsetCommitAnswer, OffsetCommitRequest, OffsetFetchAnswer, OffsetFetchRequest } from './offsets.js'
 import type { ProduceAnswer, ProduceRequest } from './produce.js'
@@ -73,6 +78,7 @@ import type {
 export interface Apis {
   apiVersions: { request: ApiVersionsRequest; answer: ApiVersionsAnswer }
   metadata: { request: MetadataRequest; answer: MetadataAnswer }
+  describeTopicPartitions: { request: DescribeTopicPartitionsRequest; answer: DescribeTopicPartitionsAnswer }
   produce: { request: ProduceRequest; answer: ProduceAnswer }
   initProducerId: { request: InitProducerIdRequest; answer: InitProducerIdAnswer }
   fetch: { request: FetchRequest; answer: FetchAnswer }
@@ -111,6 +117,7 @@ export interface Apis {
 export type ApiName =
   | 'apiVersions'
   | 'metadata'
+  | 'describeTopicPartitions'
   | 'produce'
   | 'initProducerId'
   | 'fetch'

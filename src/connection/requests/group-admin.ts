@@ -9,6 +9,7 @@ export interface ListGroupsRequest {
   /** By Kafka's names; empty leaves nothing out. */
   readonly types: readonly string[]
 }
+/** A group, as a list tells it. */
 export interface ListedGroup {
   readonly groupId: string
   /** `consumer` of consumers, whoever divides their partitions; `connect`, `share`, …; empty where only offsets are kept. */
@@ -37,6 +38,7 @@ export interface DescribeConsumerGroupsRequest extends DescribeGroupsRequest {
 export interface DescribeShareGroupsRequest extends DescribeGroupsRequest {
   readonly api: 'shareGroupDescribe'
 }
+/** A member of a group, as its coordinator sees it. */
 export interface DescribedMember {
   readonly memberId: string
   /** `null` of a dynamic member. */

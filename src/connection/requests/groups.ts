@@ -49,6 +49,7 @@ export interface JoinGroupAnswer extends Throttled, WithError {
     readonly subscription: Subscription
   }[]
 }
+/** Who a member is to its coordinator. */
 export interface GroupMemberIdentity {
   readonly groupId: string
   readonly generationId: number

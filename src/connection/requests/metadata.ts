@@ -1,5 +1,7 @@
+import type { TopicPartition } from '../../message/topic-partition.js'
 import type { Throttled } from './answer.js'
 
+/** A broker, as the cluster tells its clients. */
 export interface Broker {
   readonly nodeId: number
   readonly host: string
@@ -19,6 +21,7 @@ export interface MetadataRequest {
   /** `null` asks for every topic, an empty list for the brokers alone. Never creates a topic. */
   readonly topics: readonly string[] | null
 }
+/** Who leads and copies a partition; brokers by number. `errorCode` is Kafka's, 0 for none. */
 export interface PartitionMetadata {
   readonly errorCode: number
   readonly partition: number
@@ -29,6 +32,7 @@ export interface PartitionMetadata {
   readonly replicas: readonly number[]
   readonly isr: readonly number[]
 }
+/** A topic and its partitions. `errorCode` is Kafka's, 0 for none. */
 export interface TopicMetadata {
   readonly errorCode: number
   readonly name: string
@@ -36,6 +40,31 @@ export interface TopicMetadata {
   readonly topicId: string | null
   readonly isInternal: boolean
   readonly partitions: readonly PartitionMetadata[]
+}
+/** Partitions in pages, with who may lead them without a loss when nobody is in sync (KIP-966). Kafka 3.8 and newer. */
+export interface DescribeTopicPartitionsRequest {
+  readonly api: 'describeTopicPartitions'
+  /** By name: brokers answer in the order of names, whatever is asked for. */
+  readonly topics: readonly string[]
+  /** Most partitions in one answer. */
+  readonly limit: number
+  /** Where the page before ended; `null` for the first. */
+  readonly cursor: TopicPartition | null
+}
+export interface ReplicasOfPartition extends PartitionMetadata {
+  /** Not in sync, and yet they have all that was acknowledged. */
+  readonly eligible: readonly number[]
+  /** Who was in sync last, where nobody is eligible any more. */
+  readonly lastKnown: readonly number[]
+}
+export interface DescribeTopicPartitionsAnswer extends Throttled {
+  readonly topics: readonly {
+    readonly errorCode: number
+    readonly name: string
+    readonly partitions: readonly ReplicasOfPartition[]
+  }[]
+  /** `null`: that was the last page. */
+  readonly nextCursor: TopicPartition | null
 }
 /** Who leads a partition, as told by a broker that does not; may be older or newer than what metadata told. */
 export interface LeaderHint {

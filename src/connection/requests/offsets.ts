@@ -2,6 +2,7 @@ import type { TopicPartition } from '../../message/topic-partition.js'
 import type { Throttled, WithError } from './answer.js'
 import type { GroupMemberIdentity } from './groups.js'
 
+/** What a group has committed for a partition. */
 export interface CommittedPartition extends TopicPartition {
   /** Next offset to read. */
   readonly offset: number

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto'
 import { failedAtOf, LetterCounter, type LetterCounts } from '../../letters/letter-counts.js'
 import { partsOf, readRecords, type Reading } from '../../letters/read-records.js'
+import { lettersVerdict } from '../model/letters-verdict.js'
+import type { Verdict } from '../model/verdict.js'
 import { letterOf, type Letter } from '../../redrive/letter.js'
 import { rawTopic } from '../../redrive/raw-reading.js'
 import { selected } from '../../redrive/selection.js'
@@ -28,6 +30,8 @@ export interface LetterBucket {
 
 export interface LettersView {
   readonly topic: string
+  readonly at: number
+  readonly verdict: Verdict
   readonly counts: LetterCounts
   /** By when they failed, in equal times; none where there is no letter. */
   readonly buckets: readonly LetterBucket[]
@@ -36,38 +40,57 @@ export interface LettersView {
   readonly rows: readonly LetterRow[]
   /** Offsets that were not read, since there are so many: figures are of the newest alone. */
   readonly unread: number
+  /** Partitions without a leader: their letters are in no figure. */
+  readonly unseen: readonly number[]
 }
 
 const mostOfPartition = 20_000
 const mostRows = 50
 const buckets = 48
+const longestName = 249
 
 /** Reads the newest letters of a dead-letter topic; what they are for is told by their headers alone. */
 export async function lookAtLetters(reading: Reading, topic: string, filter: LetterFilter): Promise<LettersView> {
   const { since, until } = filter
-  const all = await partsOf(reading, topic, { since, until })
+  const { admin, clock } = reading.messaging
+  const retention = admin.describeConfig('topic', topic, { timeoutMs: reading.timeoutMs }).catch(() => null)
+  const { parts: all, unseen } = await partsOf(reading, topic, { since, until })
   const parts = all.map((part) => ({ ...part, from: Math.max(part.from, part.to - mostOfPartition) }))
   const isMeant = selected(selectionOf(filter))
   const counter = new LetterCounter()
   const failures: { readonly at: number; readonly reason: string }[] = []
   const rows: LetterRow[] = []
+  let oldestWrittenAt = Infinity
   await readRecords(reading, rawTopic(topic), parts, (message) => {
     const letter = letterOf(message)
     if (!isMeant(letter)) return
     const at = failedAtOf(letter, message.timestamp)
     counter.add(letter, at)
+    oldestWrittenAt = Math.min(oldestWrittenAt, message.timestamp)
     failures.push({ at, reason: letter.reason ?? 'none' })
     rows.push(rowOf(letter, at))
     if (rows.length >= mostRows * 2) newestFirst(rows).length = mostRows
   })
   const counts = counter.counts()
+  const at = clock.wallTime()
+  const leavesAt = leavesAtOf(oldestWrittenAt, await retention)
   return {
     topic,
+    at,
+    verdict: lettersVerdict(topic, counts, Object.keys(filter).length > 0, { at, leavesAt }),
     counts,
     ...bucketsOf(failures, counts),
     rows: newestFirst(rows).slice(0, mostRows),
+    unseen: unseen.map(({ partition }) => partition),
     unread: all.reduce((sum, { from }, index) => sum + ((parts[index]?.from ?? from) - from), 0),
   }
+}
+
+/** `null`: never, or nobody knows. */
+function leavesAtOf(writtenAt: number, configs: ReadonlyMap<string, string | null> | null): number | null {
+  const retentionMs = Number(configs?.get('retention.ms') ?? -1)
+  const isDeleted = configs?.get('cleanup.policy')?.includes('delete') ?? false
+  return isDeleted && retentionMs >= 0 && writtenAt < Infinity ? writtenAt + retentionMs : null
 }
 
 function newestFirst(rows: LetterRow[]): LetterRow[] {
@@ -77,12 +100,19 @@ function newestFirst(rows: LetterRow[]): LetterRow[] {
 function rowOf(letter: Letter, failedAt: number): LetterRow {
   const { partition, offset, reason, errorClasses, origin, group, hops, value, key } = letter
   return {
-    ...{ partition, offset, failedAt, reason, group, hops },
-    error: errorClasses[0] ?? null,
-    origin: origin === null ? null : `${origin.topic}-${origin.partition ?? '?'}@${origin.offset ?? '?'}`,
+    ...{ partition, offset, failedAt, hops },
+    reason: shortened(reason),
+    group: shortened(group),
+    error: shortened(errorClasses[0] ?? null),
+    origin: origin === null ? null : `${shortened(origin.topic)}-${origin.partition ?? '?'}@${origin.offset ?? '?'}`,
     bytes: value?.length ?? 0,
     keyHash: key === null ? null : createHash('sha256').update(key).digest('hex').slice(0, 8),
   }
+}
+
+/** Headers may be as long as a record; whoever wants all of one opens the letter. */
+function shortened<Text extends string | null>(text: Text): Text | string {
+  return text !== null && text.length > longestName ? `${text.slice(0, longestName)}…` : text
 }
 
 function bucketsOf(

@@ -1,4 +1,5 @@
-import { NotThere, partsOf, readRecords, type Reading } from '../../letters/read-records.js'
+import { NotThere, requireLed } from '../../operations/places.js'
+import { partsOf, readRecords, type Reading } from '../../letters/read-records.js'
 import type { Message } from '../../message/message.js'
 import { rawTopic } from '../../redrive/raw-reading.js'
 import { shownBytes, type ShownBytes } from '../../text/shown-bytes.js'
@@ -35,13 +36,17 @@ const open: ReadonlySet<string> = new Set([
 
 const mostBytes = 65_536
 
-/** @throws NotThere where there is no such record */
+/** @throws NotThere where there is no such record, TidemarkError `no-leader` where nobody can tell */
 export async function lookAtRecord(
   reading: Reading,
   { topic, partition, offset }: { readonly topic: string; readonly partition: number; readonly offset: number },
   reveal: boolean,
 ): Promise<RecordView> {
-  const [part] = await partsOf(reading, topic, { partition })
+  const {
+    parts: [part],
+    unseen,
+  } = await partsOf(reading, topic, { partition })
+  requireLed(unseen)
   let found: RecordView | null = null
   if (part !== undefined && offset >= part.from && offset < part.to) {
     await readRecords(reading, rawTopic(topic), [{ partition, from: offset, to: offset + 1 }], (message) => {

@@ -6,8 +6,10 @@ import type { RedriveOptions } from '../../redrive/redrive-options.js'
 import { redrive } from '../../redrive/redrive.js'
 import { refusalReasons } from '../../redrive/refusal.js'
 import type { RedriveProgress, RedriveSummary } from '../../redrive/tally.js'
+import type { Random } from '../../runtime/random.js'
 import { thrownText } from '../../runtime/thrown.js'
-import { letterFilter, selectionOf } from './letter-filter.js'
+import { redriveGroup } from '../model/redrive-group.js'
+import { letterFilter, selectionOf, type LetterFilter } from './letter-filter.js'
 
 /** What a page asks to have sent back. */
 export const redriveRequest = z.strictObject({
@@ -28,9 +30,11 @@ export class Refused extends TidemarkError {
 export type RedriveState = 'planned' | 'running' | 'done' | 'aborted' | 'failed'
 
 export interface RedriveView {
+  /** Of no other one, also not of a console that was started anew. */
   readonly id: string
   readonly topic: string
   readonly to: readonly string[]
+  readonly filter: LetterFilter
   /** Consumer group that keeps its progress: the same letters to the same topics go on there. */
   readonly group: string
   readonly state: RedriveState
@@ -69,11 +73,17 @@ export class Redrives {
   readonly #onChange: (view: RedriveView) => void
   readonly #jobs = new Map<string, Job>()
   readonly #running = new Set<Promise<void>>()
-  #planned = 0
+  readonly #random: Pick<Random, 'uuid'>
 
-  constructor(messaging: Messaging, allowed: readonly string[], onChange: (view: RedriveView) => void) {
+  constructor(
+    messaging: Messaging,
+    allowed: readonly string[],
+    random: Pick<Random, 'uuid'>,
+    onChange: (view: RedriveView) => void,
+  ) {
     this.#messaging = messaging
     this.#allowed = allowed
+    this.#random = random
     this.#onChange = onChange
   }
 
@@ -99,10 +109,11 @@ export class Redrives {
       signal: stop.signal,
     }
     const plan = await redrive(this.#messaging, { ...options, dryRun: true })
-    const id = `${(this.#planned += 1)}`
-    const view: RedriveView = { id, topic, to, group, state: 'planned', plan, progress: null, failure: null }
+    const id = this.#random.uuid()
+    const view: RedriveView = { id, topic, to, filter, group, state: 'planned', plan, progress: null, failure: null }
     this.#jobs.set(id, { view, options, stop })
     this.#forgetOld()
+    this.#onChange(view)
     return view
   }
 
@@ -171,5 +182,5 @@ export class Redrives {
 /** Another selection is another redrive. */
 function groupOf({ topic, to, filter }: RedriveRequest): string {
   const meant = JSON.stringify([topic, [...to].sort(), Object.entries(filter).sort()])
-  return `redrive-${topic}-${createHash('sha256').update(meant).digest('hex').slice(0, 12)}`
+  return redriveGroup(topic, createHash('sha256').update(meant).digest('hex').slice(0, 12))
 }

@@ -1,3 +1,4 @@
+import { requireLed } from '../../operations/places.js'
 import { partsOf, readRecords, type PartToRead, type Reading } from '../../letters/read-records.js'
 import type { Message } from '../../message/message.js'
 import { isRecord } from '../../input/shapes.js'
@@ -22,7 +23,7 @@ export async function lookAtShed(reading: Reading): Promise<ShedView> {
 async function levelOf(reading: Reading, topic: string): Promise<LevelSight> {
   let found: LevelSight = { topic, level: 0, setAt: null, leftMs: 0 }
   const now = reading.messaging.clock.wallTime()
-  await readRecords(reading, rawTopic(topic), await newest(reading, topic), ({ value, timestamp }) => {
+  await readRecords(reading, rawTopic(topic), lastOf(await allOf(reading, topic)), ({ value, timestamp }) => {
     const notice = noticeOf(value)
     if (notice === null || timestamp < (found.setAt ?? 0)) return
     const leftMs = Math.max(0, Math.min(notice.lastsMs, longestMs) - Math.max(0, now - timestamp))
@@ -46,7 +47,7 @@ function noticeOf(value: Buffer | null): { readonly level: number; readonly last
 }
 
 async function asideOf(reading: Reading, topic: string): Promise<ShedTopic> {
-  const parts = await partsOf(reading, topic, {})
+  const parts = await allOf(reading, topic)
   const [outcomes, origins] = [new Map<string, number>(), new Map<string, number>()]
   let newestAt: number | null = null
   await readRecords(reading, rawTopic(topic), lastOf(parts), ({ headers, timestamp }: Message<Buffer | null>) => {
@@ -65,8 +66,11 @@ async function asideOf(reading: Reading, topic: string): Promise<ShedTopic> {
   }
 }
 
-async function newest(reading: Reading, topic: string): Promise<readonly PartToRead[]> {
-  return lastOf(await partsOf(reading, topic, {}))
+/** Where nobody knows what one partition says, the rest would tell of a level that is not in force. */
+async function allOf(reading: Reading, topic: string): Promise<readonly PartToRead[]> {
+  const { parts, unseen } = await partsOf(reading, topic, {})
+  requireLed(unseen)
+  return parts
 }
 
 function lastOf(parts: readonly PartToRead[]): readonly PartToRead[] {

@@ -1,5 +1,6 @@
 import { timeText } from '../../text/figures.js'
 import { behindText, partitionVerdict } from './partition-verdict.js'
+import { redrivenTopicOf } from './redrive-group.js'
 import type { GroupSight, PartitionSight } from './sight.js'
 import { byGravity, countText, type Verdict } from './verdict.js'
 
@@ -29,6 +30,7 @@ export function judgeGroup(sight: GroupSight, now: number): JudgedGroup {
  * | is so | told |
  * |-------|------|
  * | its lag could not be seen | unjudged |
+ * | it keeps the place of a redrive that does not run | that: nothing is wrong |
  * | no members, and records wait | that, for all of them |
  * | a partition stands still, or lost records | the worst of them, and how many more |
  * | it divides its partitions | that |
@@ -46,6 +48,10 @@ function groupVerdict(sight: GroupSight, partitions: readonly JudgedPartition[])
       action: null,
     }
   }
+  const redriven = redrivenTopicOf(sight)
+  if (redriven !== null && members.length === 0) {
+    return { level: 'ok', text: `${group} keeps the place of a redrive of ${redriven} that does not run`, action: null }
+  }
   if (members.length === 0 && lag.lag > 0) {
     const text = `${group} has no members; ${countText(lag.lag, 'record')} wait${lag.lag === 1 ? 's' : ''}`
     return { level: isStanding(partitions) ? 'act' : 'watch', text, action: 'start its consumers' }
@@ -60,7 +66,7 @@ function groupVerdict(sight: GroupSight, partitions: readonly JudgedPartition[])
     return { level: 'watch', text: `${group} divides its partitions (${description.state})`, action: null }
   }
   if (lag.unseen.length > 0) {
-    const text = `${group} cannot be judged on ${countText(lag.unseen.length, 'partition')}: no leader, or not there`
+    const text = `${group} cannot be judged on ${countText(lag.unseen.length, 'partition')}: no leader, no answer, or not there`
     return { level: 'unjudged', text, action: 'look with tidemark doctor' }
   }
   if (lag.trend === 'falling-behind') {

@@ -2,16 +2,21 @@ import { timeText } from '../../text/figures.js'
 import { linkOf, type Headline } from './frame.js'
 import { judgeGroup, type JudgedGroup } from './group-verdict.js'
 import type { GroupSample, Sight } from './sight.js'
+import { thinned } from './thinned.js'
 import { byGravity, countText, type Level, type Verdict } from './verdict.js'
 
 /** How the whole cluster stands: one sentence, what it rests on, and lag over time. */
 export interface Overview {
   readonly verdict: Verdict
+  /** The gravest. */
   readonly headlines: readonly Headline[]
+  /** So many more there are. */
+  readonly more: number
   readonly counts: Readonly<Record<Level, number>>
   readonly groups: number
   readonly letters: number
   readonly brokers: readonly number[]
+  readonly down: readonly number[]
   readonly withoutLeader: number
   readonly underReplicated: number
   /** Of the groups that are most behind. */
@@ -27,6 +32,7 @@ export interface LagLine {
 
 const mostHeadlines = 12
 const mostLines = 5
+const mostSamples = 80
 
 export function overviewOf(sight: Sight): Overview {
   const judged = sight.groups.map((group) => judgeGroup(group, sight.at)).sort(byGravity)
@@ -37,17 +43,23 @@ export function overviewOf(sight: Sight): Overview {
   return {
     verdict: wholeVerdict(sight, judged, counts, headlines),
     headlines: headlines.sort((one, other) => byGravity({ verdict: one }, { verdict: other })).slice(0, mostHeadlines),
+    more: Math.max(0, headlines.length - mostHeadlines),
     counts,
     groups: judged.length,
     letters: sight.letterTopics.reduce((sum, { letters }) => sum + letters, 0),
     brokers: sight.cluster?.brokers ?? [],
+    down: sight.cluster?.down ?? [],
     withoutLeader: sight.cluster?.withoutLeader ?? 0,
     underReplicated: sight.cluster?.underReplicated ?? 0,
     lags: judged
       .filter(({ sight: { history } }) => history.length > 0)
       .sort((one, other) => lagOf(other) - lagOf(one))
       .slice(0, mostLines)
-      .map(({ sight: { group, history }, verdict }) => ({ group, level: verdict.level, samples: history })),
+      .map(({ sight: { group, history }, verdict }) => ({
+        group,
+        level: verdict.level,
+        samples: thinned(history, mostSamples),
+      })),
     processes: sight.processes,
   }
 }

@@ -23,10 +23,22 @@ export interface Sight {
 
 export interface ClusterSight {
   readonly clusterId: string | null
+  /** Those that are up. */
   readonly brokers: readonly number[]
+  /** Brokers that replicas are on, and that are not up. */
+  readonly down: readonly number[]
+  /** Who leads which partition and keeps it, by `partitionKey`. */
+  readonly places: ReadonlyMap<string, PlaceSight>
   /** Partitions of all topics that have no leader, or a replica that is not in sync. */
   readonly withoutLeader: number
   readonly underReplicated: number
+}
+
+export interface PlaceSight {
+  /** `null`: none. */
+  readonly leader: number | null
+  readonly replicas: readonly number[]
+  readonly inSync: readonly number[]
 }
 
 export interface GroupSight {
@@ -63,6 +75,11 @@ export interface PartitionSight extends PartitionLag {
   readonly facts: PartitionFactsSight | null
   /** Lags of the last looks, the newest last. */
   readonly lags: readonly number[]
+}
+
+/** How far it is behind: by its own word, or by what is committed. */
+export function lagIsKnown({ committed, facts }: Pick<PartitionSight, 'committed' | 'facts'>): boolean {
+  return committed !== null || facts !== null
 }
 
 /** What only the process of a member knows of itself. */

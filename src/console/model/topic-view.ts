@@ -1,4 +1,6 @@
 import type { Finding } from '../../doctor/rules.js'
+import { linkOf } from './frame.js'
+import type { GroupSight } from './sight.js'
 import { byGravity, countText, type Level, type Verdict } from './verdict.js'
 
 /** What the doctor has found of one topic, or of the brokers. */
@@ -6,6 +8,15 @@ export interface SubjectView {
   readonly subject: string
   readonly verdict: Verdict
   readonly findings: readonly Finding[]
+  /** Groups that have committed in it. */
+  readonly readers: readonly TopicReader[]
+}
+
+export interface TopicReader {
+  readonly group: string
+  readonly link: string
+  /** Of the whole group. */
+  readonly lagMs: number | null
 }
 
 export interface TopicsView {
@@ -24,13 +35,18 @@ export interface Diagnosis {
   readonly unseen: readonly { readonly what: string; readonly why: string }[]
 }
 
-export function topicsView({ profile, topics, findings, unseen }: Diagnosis, at: number): TopicsView {
+export function topicsView(
+  { profile, topics, findings, unseen }: Diagnosis,
+  at: number,
+  groups: readonly GroupSight[],
+): TopicsView {
   const names = [...new Set([...topics, ...findings.map(({ subject }) => subject)])]
   const subjects = names
     .map((subject) =>
       subjectView(
         subject,
         findings.filter((finding) => finding.subject === subject),
+        readersOf(subject, groups),
       ),
     )
     .sort((one, other) => byGravity(one, other) || (one.subject < other.subject ? -1 : 1))
@@ -39,13 +55,20 @@ export function topicsView({ profile, topics, findings, unseen }: Diagnosis, at:
   return { profile, at, subjects, unseen, verdict: wholeVerdict(profile, topics.length, broken, warned, unseen.length) }
 }
 
-function subjectView(subject: string, findings: readonly Finding[]): SubjectView {
+export function readersOf(topic: string, groups: readonly GroupSight[]): readonly TopicReader[] {
+  return groups
+    .filter(({ partitions }) => partitions.some((one) => one.topic === topic))
+    .map(({ group, lag }) => ({ group, link: linkOf('group', group), lagMs: lag?.lagMs ?? null }))
+}
+
+function subjectView(subject: string, findings: readonly Finding[], readers: readonly TopicReader[]): SubjectView {
   const [worst] = [...findings].sort((one, other) =>
     one.severity === other.severity ? 0 : one.severity === 'error' ? -1 : 1,
   )
-  if (worst === undefined) return { subject, findings, verdict: { level: 'ok', text: 'nothing found', action: null } }
+  if (worst === undefined)
+    return { subject, findings, readers, verdict: { level: 'ok', text: 'nothing found', action: null } }
   const level: Level = worst.severity === 'error' ? 'act' : 'watch'
-  return { subject, findings, verdict: { level, text: worst.reason, action: worst.fix } }
+  return { subject, findings, readers, verdict: { level, text: worst.reason, action: worst.fix } }
 }
 
 function wholeVerdict(profile: string, topics: number, broken: number, warned: number, unseen: number): Verdict {

@@ -3,22 +3,25 @@ import { bodyLimit } from 'hono/body-limit'
 import { secureHeaders } from 'hono/secure-headers'
 import { z } from 'zod'
 import { ConfigError, TidemarkError } from '../../errors.js'
-import { NotThere, type Reading } from '../../letters/read-records.js'
+import { NotThere } from '../../operations/places.js'
 import { thrownText } from '../../runtime/thrown.js'
 import { letterFilter } from '../letters/letter-filter.js'
 import { lookAtLetters } from '../letters/letter-look.js'
 import { lookAtRecord } from '../letters/record-look.js'
 import { redriveRequest, Refused } from '../letters/redrives.js'
 import { lookAtShed } from '../letters/shed-look.js'
-import { topicsView, type Diagnosis } from '../model/topic-view.js'
+import { readersOf, topicsView, type Diagnosis } from '../model/topic-view.js'
+import { lookAtTransactions } from '../watch/transactions-look.js'
+import { transactionsView } from '../model/transactions-view.js'
 import type { Assets } from './assets.js'
 import { guard, type GuardOptions } from './guard.js'
+import { kept } from './kept.js'
 import { watched } from './live.js'
+import { lookAtReset, resetQuery } from '../watch/reset-look.js'
 import { stream, type StreamParts } from './stream.js'
 
 export interface AppParts extends StreamParts, GuardOptions {
   readonly assets: Assets
-  readonly reading: Reading
   readonly diagnose: () => Promise<Diagnosis>
   /** Topics that letters may be sent back to. */
   readonly redriveTo: readonly string[]
@@ -45,11 +48,21 @@ const lettersQuery = letterFilter.extend({
   since: z.coerce.number().int().min(0).optional(),
   until: z.coerce.number().int().min(0).optional(),
 })
+/** Settings of topics change seldom, and cost a request each. */
+const diagnosisMs = 600_000
+const transactionsMs = 2_000
+const topicQuery = z.strictObject({ topic: z.string().min(1).max(249) })
+const again = z.strictObject({ again: z.literal('yes').optional() })
 const confirmation = z.strictObject({ confirm: z.string() })
 
 /** Every route there is, behind the guard. */
 export function appOf(parts: AppParts): Hono {
   const { assets, reading, redrives, audit, allowPayloads, redriveTo } = parts
+  const { messaging, timeoutMs } = reading
+  const diagnosis = kept(messaging.clock, diagnosisMs, async () => {
+    return { found: await parts.diagnose(), at: messaging.clock.wallTime() }
+  })
+  const transactions = kept(messaging.clock, transactionsMs, () => lookAtTransactions(messaging, timeoutMs))
   const app = new Hono()
   app.use(
     secureHeaders({
@@ -82,7 +95,22 @@ export function appOf(parts: AppParts): Hono {
   app.get('/api/about', (context) => context.json({ redriveTo, allowPayloads } satisfies About))
   app.get('/api/live', (context) => stream(context, watched.parse(context.req.query()), parts))
   app.get('/api/topics', async (context) => {
-    return context.json(topicsView(await parts.diagnose(), reading.messaging.clock.wallTime()))
+    const { found, at } = await diagnosis(again.parse(context.req.query()).again === 'yes')
+    return context.json(topicsView(found, at, parts.watch.sight.groups))
+  })
+  app.get('/api/readers', (context) => {
+    return context.json(readersOf(topicQuery.parse(context.req.query()).topic, parts.watch.sight.groups))
+  })
+  app.get('/api/transactions', async (context) => {
+    return context.json(transactionsView(await transactions(false), parts.watch.sight.groups))
+  })
+  app.get('/api/reset', async (context) =>
+    context.json(await lookAtReset(reading, resetQuery.parse(context.req.query()))),
+  )
+  // Changes nothing, and is no more than one look after another.
+  app.get('/api/look', (context) => {
+    parts.watch.lookNow()
+    return context.body(null, 204)
   })
   app.get('/api/shed', async (context) => context.json(await lookAtShed(reading)))
   app.get('/api/letters', async (context) => {

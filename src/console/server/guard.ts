@@ -32,8 +32,9 @@ export function guard({ hosts, token, readsNeedToken }: GuardOptions) {
     if (!isNavigation && isForeign(req.header('origin'), req.header('sec-fetch-site'), host)) {
       return context.text('requests of other sites are refused', 403)
     }
-    const isRead = req.method === 'GET' || req.method === 'HEAD'
-    if (!isRead && req.method !== 'POST') return context.text('GET, HEAD or POST', 405)
+    const isRead = req.method === 'GET'
+    // HEAD of a stream would be answered and never end.
+    if (!isRead && req.method !== 'POST') return context.text('GET or POST', 405)
     const needsToken = isApi && (!isRead || readsNeedToken)
     if (needsToken && !hasToken(req.header('authorization'), token)) {
       context.header('www-authenticate', 'Bearer')

@@ -1,12 +1,14 @@
+import type { GroupDescription } from '../../driver/admin.js'
 import { lookAtGroups, type SeenGroup } from '../../lag/lag-look.js'
 import { LagWindows } from '../../lag/lag-windows.js'
 import { askProcesses } from '../../members/process-facts.js'
 import type { Messaging } from '../../messaging.js'
 import { pause } from '../../runtime/pause.js'
 import { thrownText } from '../../runtime/thrown.js'
-import type { Sight } from '../model/sight.js'
+import type { PartitionFactsSight, Sight } from '../model/sight.js'
+import { counted } from './counted.js'
 import { Histories } from './histories.js'
-import { knownMembers } from './known-members.js'
+import { factsOf, knownMembers } from './known-members.js'
 import { groupSights } from './sights.js'
 import { Standstills } from './standstills.js'
 import { lookAtStructure, type Structure } from './structure.js'
@@ -51,6 +53,7 @@ export class ClusterWatch {
   readonly #histories = new Histories()
   readonly #listeners = new Set<Listener>()
   readonly #closed = new AbortController()
+  #rest = new AbortController()
   #structure: Structure | null = null
   #structureAt = -Infinity
   #watching: Promise<void> | null = null
@@ -83,9 +86,10 @@ export class ClusterWatch {
     return () => void this.#listeners.delete(listener)
   }
 
-  /** Groups and members may have changed: the next look asks for them anew. */
-  refresh(): void {
+  /** Looks at all of it as soon as the look under way has ended. */
+  lookNow(): void {
     this.#structureAt = -Infinity
+    this.#rest.abort()
   }
 
   async close(): Promise<void> {
@@ -99,7 +103,9 @@ export class ClusterWatch {
     while (this.#listeners.size > 0 && !this.#closed.signal.aborted) {
       this.#sight = await this.#look()
       for (const listener of [...this.#listeners]) listener(this.#sight)
-      await pause(messaging.clock, this.#sight.cost.everyMs, this.#closed.signal)
+      const ends = AbortSignal.any([this.#closed.signal, this.#rest.signal])
+      await pause(messaging.clock, this.#sight.cost.everyMs, ends)
+      if (this.#rest.signal.aborted) this.#rest = new AbortController()
     }
     this.#watching = null
   }
@@ -113,13 +119,16 @@ export class ClusterWatch {
     try {
       const structure = await this.#structureNow()
       const names = [...structure.groups.keys()]
-      const { seen, unseen } = await this.#lookAtGroups(names)
+      const { seen, unseen } = await this.#lookAtGroups(structure)
       this.#histories.keepOnly(names)
       this.#standstills.keepOnly(names)
-      const lags = this.#windows.add(seen, clock.now(), clock.wallTime())
+      const answers = await processes
+      const known = knownMembers(answers)
+      const told = new Map(names.map((name) => [name, factsOf(known, name)]))
+      const watched = this.#windows.add(seen, clock.now(), clock.wallTime())
+      const lags = watched.map((lag) => counted(lag, told.get(lag.group) ?? new Map<string, PartitionFactsSight>()))
       const stands = new Map(lags.map((lag) => [lag.group, this.#standstills.note(lag)]))
       for (const lag of lags) this.#histories.note(lag)
-      const answers = await processes
       const tookMs = clock.now() - startedAt
       return {
         at: clock.wallTime(),
@@ -130,7 +139,7 @@ export class ClusterWatch {
           lags,
           unseen,
           stands,
-          known: knownMembers(answers),
+          known,
           histories: this.#histories,
         }),
         letterTopics: structure.letterTopics,
@@ -158,22 +167,39 @@ export class ClusterWatch {
   }
 
   /** All at once; where that fails each alone, so that one that is refused keeps no other from being seen. */
-  async #lookAtGroups(
-    names: readonly string[],
-  ): Promise<{ seen: readonly SeenGroup[]; unseen: ReadonlyMap<string, string> }> {
+  async #lookAtGroups({
+    groups,
+  }: Structure): Promise<{ seen: readonly SeenGroup[]; unseen: ReadonlyMap<string, string> }> {
     const { messaging, timeoutMs } = this.#parts
-    const watched = names.map((group) => ({ group }))
+    const watched = [...groups].map(([group, description]) => ({ group, topics: topicsOf(description) }))
     try {
-      return { seen: await lookAtGroups(messaging.admin, watched, () => timeoutMs), unseen: new Map() }
+      return sorted(await lookAtGroups(messaging.admin, watched, () => timeoutMs))
     } catch {
       const looks = await Promise.allSettled(
         watched.map((one) => lookAtGroups(messaging.admin, [one], () => timeoutMs)),
       )
-      const seen = looks.flatMap((look) => (look.status === 'fulfilled' ? look.value : []))
+      const alone = sorted(looks.flatMap((look) => (look.status === 'fulfilled' ? look.value : [])))
       const unseen = looks.flatMap((look, index) =>
-        look.status === 'rejected' ? [[names[index] as string, thrownText(look.reason).message] as const] : [],
+        look.status === 'rejected' ? [[watched[index]?.group ?? '', thrownText(look.reason).message] as const] : [],
       )
-      return { seen, unseen: new Map(unseen) }
+      return { seen: alone.seen, unseen: new Map([...alone.unseen, ...unseen]) }
     }
   }
+}
+
+/** Those of whose coordinator nothing was heard apart, with the reason. */
+function sorted(looked: readonly SeenGroup[]): {
+  readonly seen: readonly SeenGroup[]
+  readonly unseen: ReadonlyMap<string, string>
+} {
+  const unseen = new Map<string, string>()
+  for (const { group, unseen: parts } of looked) {
+    for (const part of parts) if (part.topic === null) unseen.set(group, part.why)
+  }
+  return { seen: looked.filter(({ group }) => !unseen.has(group)), unseen }
+}
+
+/** What members read: there they may have committed nothing yet. */
+function topicsOf(description: GroupDescription | null): readonly string[] {
+  return [...new Set(description?.members.flatMap(({ partitions }) => partitions.map(({ topic }) => topic)) ?? [])]
 }

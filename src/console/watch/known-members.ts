@@ -13,6 +13,11 @@ export function knownMembers(asked: readonly AskedProcess[]): readonly KnownMemb
   return asked.flatMap(({ told }) => (told?.facts.consumers ?? []).flatMap(memberOf))
 }
 
+/** Of the partitions that members of a group have, by `partitionKey`. */
+export function factsOf(known: readonly KnownMember[], group: string): ReadonlyMap<string, PartitionFactsSight> {
+  return new Map(known.filter((member) => member.group === group).flatMap(({ partitions }) => [...partitions]))
+}
+
 function memberOf(consumer: ProcessFacts['facts']['consumers'][number]): readonly KnownMember[] {
   const { group, driver, partitions, inFlight, running, oldestHandlerStartedAt } = consumer
   if (group === null) return []

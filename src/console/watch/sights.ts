@@ -3,7 +3,7 @@ import { partitionKey } from '../../message/topic-partition.js'
 import { memberName } from '../model/group-views.js'
 import type { GroupSight, MemberSight, PartitionSight } from '../model/sight.js'
 import type { Histories } from './histories.js'
-import type { KnownMember } from './known-members.js'
+import { factsOf, type KnownMember } from './known-members.js'
 import type { Stand } from './standstills.js'
 import type { Structure } from './structure.js'
 
@@ -23,12 +23,12 @@ export function groupSights(looked: Looked): readonly GroupSight[] {
   const lags = new Map(looked.lags.map((lag) => [lag.group, lag]))
   return [...looked.structure.groups].map(([group, description]) => {
     const ours = looked.known.filter((member) => member.group === group)
-    const facts = new Map(ours.flatMap((member) => [...member.partitions]))
+    const facts = factsOf(looked.known, group)
     const members = (description?.members ?? []).map(
       ({ memberId, groupInstanceId, clientId, clientHost, partitions }) => ({
         ...{ memberId, groupInstanceId, clientId, clientHost },
         partitions: partitions.length,
-        facts: factsOf(ours.find((member) => member.memberId === memberId)),
+        facts: ofProcess(ours.find((member) => member.memberId === memberId)),
       }),
     )
     const owners = ownersOf(description?.members ?? [], members)
@@ -56,7 +56,7 @@ export function groupSights(looked: Looked): readonly GroupSight[] {
   })
 }
 
-function factsOf(known: KnownMember | undefined): MemberSight['facts'] {
+function ofProcess(known: KnownMember | undefined): MemberSight['facts'] {
   if (known === undefined) return null
   const { inFlight, running, oldestHandlerStartedAt } = known
   return { inFlight, running, oldestHandlerStartedAt }

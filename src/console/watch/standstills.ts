@@ -14,7 +14,7 @@ export interface Stand {
  *
  * | a look finds | the partition |
  * |--------------|---------------|
- * | no lag | moves |
+ * | no lag, or no commit, so nobody outside knows where it is | moves |
  * | lag, and another commit than before, or none before | stands since this look |
  * | lag, and the same commit | stands since the look that saw it first |
  *
@@ -27,7 +27,7 @@ export class Standstills {
     const before = this.#stands.get(group)
     const stands = new Map<string, Stand>()
     for (const { topic, partition, committed, lag } of partitions) {
-      if (lag === 0) continue
+      if (lag === 0 || committed === null) continue
       const key = partitionKey(topic, partition)
       const known = before?.get(key)
       const isSame = known !== undefined && known.committed === committed

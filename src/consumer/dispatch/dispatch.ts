@@ -38,7 +38,7 @@ export class Dispatch {
     this.#lanes = new KeyedLanes<Work>({
       concurrency: parts.concurrency,
       mayBegin: parts.mayBegin,
-      run: (work) => parts.settler.run(work),
+      run: (work, ended) => parts.settler.run(work, ended),
       onDefect: parts.onDefect,
       clock: parts.clock,
     })

@@ -9,7 +9,7 @@ import type { Work } from '../partition/work.js'
 import { endAt, placeFailure } from './batch-parts.js'
 import { compose } from './compose.js'
 import { CallGround } from './context-sends.js'
-import { HandlerCall } from './handler-call.js'
+import { HandlerCall, type HandlerFailure } from './handler-call.js'
 import type { Handler, Middleware } from './handler.js'
 import type { Ladder } from './ladder.js'
 import { lazyFailure } from './lazy-result.js'
@@ -79,11 +79,22 @@ class AtLeastOnce implements Delivery {
     return handled
   }
 
-  async #whenEnded(work: Work, call: HandlerCall, ended: PromiseLike<void>): Promise<Settlement> {
+  #whenEnded(work: Work, call: HandlerCall, ended: PromiseLike<void>): Promise<Settlement> {
     const { running, mark } = this.#parts
     running.add(call)
-    const failure = await call.outcome(ended, mark)
-    running.delete(call)
+    return new Promise((resolve, reject) => {
+      call.whenSettled(ended, mark, (failure) => {
+        running.delete(call)
+        try {
+          resolve(this.#outcome(work, call, failure))
+        } catch (error) {
+          reject(error as Error)
+        }
+      })
+    })
+  }
+
+  #outcome(work: Work, call: HandlerCall, failure: HandlerFailure | null): Settlement | Promise<Settlement> {
     // Whoever gets the partition handles the record again: no attempt is spent, nothing is dead-lettered. A handler that
     // returned may have done so because it was told to, with its work undone.
     if (call.isCancelled) {

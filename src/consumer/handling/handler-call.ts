@@ -133,18 +133,17 @@ export class HandlerCall implements HandlerContext {
   giveUp(): void {
     this.#isGivenUp = true
     this.#sends?.close()
-    this.#settle?.({ error: this.#abortReason })
+    this.#settleOnce({ error: this.#abortReason })
   }
 
   /**
-   * Resolves when the handler and all its sends have ended, or it is given up: with `null` when they did so in time and
-   * well. Never rejects. Calls `then` once: of what only looks like a promise, each call may run it anew.
+   * Calls `then` once the handler and all its sends have ended, or it is given up: with `null` when they did so in time and
+   * well. No promise of its own, since this is asked for every record whose handler is async. Calls the `then` of `handled`
+   * once: of what only looks like a promise, each call may run it anew.
    */
-  outcome(handled: PromiseLike<void>, mark: CallMark): Promise<HandlerFailure | null> {
-    return new Promise((resolve) => {
-      this.#settle = resolve
-      void mark.whenEnded(handled, (failure, value) => void this.#ended(failure ?? lazyFailure(value))) // never rejects
-    })
+  whenSettled(handled: PromiseLike<void>, mark: CallMark, then: (failure: HandlerFailure | null) => void): void {
+    this.#settle = then
+    void mark.whenEnded(handled, (failure, value) => void this.#ended(failure ?? lazyFailure(value))) // never rejects
   }
 
   /** Resolves when the handler itself has ended, and its sends. */
@@ -163,7 +162,14 @@ export class HandlerCall implements HandlerContext {
   #conclude(failure: HandlerFailure | null): void {
     this.#hasEnded = true
     this.#onEnded?.()
-    this.#settle?.(this.#end === 'expired' ? { error: this.#abortReason } : failure)
+    this.#settleOnce(this.#end === 'expired' ? { error: this.#abortReason } : failure)
+  }
+
+  /** Given up, it ends all the same later. */
+  #settleOnce(failure: HandlerFailure | null): void {
+    const settle = this.#settle
+    this.#settle = null
+    settle?.(failure)
   }
 
   #abort(reason: Error): void {
@@ -180,8 +186,9 @@ export function attemptOf(work: Work): number {
 /** Those of consumers before us, as a retry or a dead letter that was sent back tells. A batch has none in common. */
 function attemptsBefore({ count, firstRecord: { headers }, partition: { topic } }: Work): number {
   if (count > 1) return 0
-  const told = headers.find(([name]) => name === tdHeader.attempt)?.[1]?.toString('latin1') ?? ''
-  return /^\d{1,6}$/.test(told) && !isHandedOn(topic, headers) ? Number(told) : 0
+  if (headers.length === 0) return 0
+  const told = headers.find(([name]) => name === tdHeader.attempt)?.[1]?.toString('latin1')
+  return told !== undefined && /^\d{1,6}$/.test(told) && !isHandedOn(topic, headers) ? Number(told) : 0
 }
 
 /** What leaves records done does not while a send of theirs may be lost: then all of it has failed. */

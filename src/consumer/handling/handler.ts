@@ -4,6 +4,7 @@ import type { Receipt } from '../../producer/receipt.js'
 import type { Topic } from '../../topic/topic.js'
 import type { EventOrder } from '../partition/event-order.js'
 
+/** What a handler is given beside its message. */
 export interface HandlerContext {
   /**
    * Aborts when the result no longer counts: the deadline passed, the partition was taken away and the time to finish is

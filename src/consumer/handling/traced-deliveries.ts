@@ -10,16 +10,17 @@ import { attemptOf } from './handler-call.js'
  *
  * | an attempt               | its span |
  * |--------------------------|----------|
+ * | has one that nobody will see | is not ended |
  * | ends, in whatever way    | ends with it |
  * | has not when the consumer is at its end, since its handler goes on | ends then, `abandoned` |
  */
 export class TracedDeliveries {
   readonly #tracing: Tracing
-  readonly #open = new Set<ProcessSpan>()
+  readonly #open = new Map<Work, ProcessSpan>()
   /** What attempts under way failed with. */
   readonly #failures = new Map<Work, unknown>()
-  /** Of the last attempt of what goes again. */
-  readonly #before = new WeakMap<Work, ProcessSpan>()
+  /** Of the last attempt of what goes again; `null` as long as nothing ever did: not to look is cheaper for each record. */
+  #before: WeakMap<Work, ProcessSpan> | null = null
 
   constructor(tracing: Tracing) {
     this.#tracing = tracing
@@ -30,19 +31,20 @@ export class TracedDeliveries {
   }
 
   readonly failed = (work: Work, error: unknown): void => {
-    this.#failures.set(work, error)
+    if (this.#open.has(work)) this.#failures.set(work, error)
   }
 
   close(): void {
-    for (const span of this.#open) span.end({ outcome: 'abandoned' })
+    for (const span of this.#open.values()) span.end({ outcome: 'abandoned' })
     this.#open.clear()
   }
 
   #deliver(work: Work, inner: Delivery): Settlement | Promise<Settlement> {
     const { topic, partition } = work.partition
-    const before = this.#before.get(work) ?? this.#before.get(work.inLane) ?? null
+    const before = this.#before?.get(work) ?? this.#before?.get(work.inLane) ?? null
     const span = this.#tracing.process({ topic, partition, records: work.records, attempt: attemptOf(work), before })
-    this.#open.add(span)
+    if (span.isRecorded === false) return span.run(() => inner.deliver(work))
+    this.#open.set(work, span)
     if (work.failure !== null) this.#failures.set(work, work.failure)
     const settlement = span.run(() => inner.deliver(work))
     if (settlement instanceof Promise) return settlement.then((end) => this.#ended(work, span, end))
@@ -52,8 +54,11 @@ export class TracedDeliveries {
   #ended(work: Work, span: ProcessSpan, settlement: Settlement): Settlement {
     const error = this.#failures.get(work) ?? (settlement.kind === 'stopped' ? settlement.by : undefined)
     this.#failures.delete(work)
-    if (settlement.kind === 'again' || settlement.kind === 'split') this.#before.set(work, span)
-    if (this.#open.delete(span)) span.end({ outcome: outcomeOf(settlement), error })
+    if (settlement.kind === 'again' || settlement.kind === 'split') {
+      this.#before ??= new WeakMap()
+      this.#before.set(work, span)
+    }
+    if (this.#open.delete(work)) span.end({ outcome: outcomeOf(settlement), error })
     return settlement
   }
 }

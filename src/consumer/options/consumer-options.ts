@@ -13,6 +13,7 @@ import type { DrainReport } from '../../telemetry/drain-report.js'
 export type MessageOf<T> = T extends Topic<infer Value, infer Name> ? Message<Value, Name> : never
 
 /** @param partitions with the offset that their group has committed, `null` when none */
+/** Says where partitions that became ours start; `committed` is the next offset of the group, `null` without one. */
 export type OnAssigned = (
   partitions: readonly (TopicPartition & { readonly committed: number | null })[],
   /** `signal` aborts when the answer no longer counts. */
@@ -22,6 +23,7 @@ export type OnAssigned = (
 /** Next offsets to read. */
 export type StartingPlaces = readonly (TopicPartition & { readonly offset: number })[]
 
+/** Hears that partitions are about to be given up, and why. */
 export type OnRevoked = (
   partitions: readonly TopicPartition[],
   /** More reasons may come. `signal` aborts when it is waited for no longer. */
@@ -196,6 +198,7 @@ export interface ConsumerSettingsOptions<Topics extends readonly Topic[] = reado
   readonly onFailed?: ((error: TidemarkError) => void) | undefined
 }
 
+/** A consumer that handles one message at a time. */
 export interface HandleEach<Topics extends readonly Topic[]> {
   /** Handles one message; it is done when the handler has ended. */
   readonly handle: Handler<MessageOf<Topics[number]>>
@@ -203,6 +206,7 @@ export interface HandleEach<Topics extends readonly Topic[]> {
   readonly loop?: false | undefined
 }
 
+/** A consumer that handles messages of one partition together. */
 export interface HandleBatch<Topics extends readonly Topic[]> {
   readonly handle?: undefined
   /**
@@ -217,6 +221,7 @@ export interface HandleBatch<Topics extends readonly Topic[]> {
   readonly batchMessages?: number | undefined
 }
 
+/** A consumer whose batches are taken by a loop of the caller. */
 export interface HandleInLoop {
   readonly handle?: undefined
   readonly handleBatch?: undefined

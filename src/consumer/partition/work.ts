@@ -13,6 +13,7 @@ export type Tickets = number | readonly number[]
 export class Work implements LaneTask<Work> {
   next: Work | null = null
   hasPlace = false
+  lane: object | null = null
   /** Of this consumer; 1 for the first. */
   attempt = 1
   /** `null` while no attempt of this consumer failed. */

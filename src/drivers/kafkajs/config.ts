@@ -14,6 +14,7 @@ import type { Logger } from '../../telemetry/logger.js'
 import type { ConnectionConfig } from './tls-options.js'
 import { addressCame, parseAddress } from './addresses.js'
 
+/** What `kafkajs` takes beside kafkajs's own configuration. */
 export interface KafkajsOptions {
   /**
    * Where lines about connections go, kafkajs's own among them unless `config.logCreator` is set. Default: at `debug` to the

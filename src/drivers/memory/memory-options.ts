@@ -4,6 +4,7 @@ import { optionIssues, wholeNumber, type Rule, type Rules } from '../../input/op
 import { isRecord } from '../../input/shapes.js'
 import type { Runtime } from '../../runtime/runtime.js'
 
+/** How a cluster inside the process is made. */
 export interface MemoryClusterOptions {
   /** Default 3, numbered from 0. */
   readonly brokers?: number | undefined
@@ -51,6 +52,7 @@ export interface MemoryClusterOptions {
   readonly clusterId?: string | undefined
 }
 
+/** How `createTopic` of a cluster inside the process makes one. Default: as the cluster makes any. */
 export interface TopicOptions {
   readonly partitions?: number | undefined
   readonly replicationFactor?: number | undefined

@@ -5,6 +5,7 @@ import type { Runtime } from '../../runtime/runtime.js'
 import { createMemoryCluster, type MemoryCluster } from './memory-cluster.js'
 import { runtimeRule } from './memory-options.js'
 
+/** What `memory` is given. */
 export interface MemoryOptions {
   /** Default: a new cluster, seen by the clients of this driver alone. */
   readonly cluster?: MemoryCluster | undefined

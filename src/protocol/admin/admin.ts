@@ -14,6 +14,7 @@ import type {
   ListedGroup,
   ListedTransaction,
   OpenTransactionAt,
+  PartitionReplicas,
   RecordsToDelete,
   TransactionDescription,
 } from '../../driver/admin.js'
@@ -26,9 +27,10 @@ import { brokerBackoff } from '../cluster/broker-backoff.js'
 import { Cluster } from '../cluster/cluster.js'
 import { judgeTopicCode } from '../cluster/codes.js'
 import { CoordinatorLine } from '../cluster/coordinator-line.js'
-import { fetchCommitted } from '../offsets/committed.js'
+import { fetchCommitted, fetchCommittedNow } from '../offsets/committed.js'
 import { lookUpOffsets, timestampOf } from '../offsets/look-up.js'
 import { ClusterChanges } from './cluster-changes.js'
+import { eligibleLeaders } from './eligible-leaders.js'
 import { GroupsView } from './groups-view.js'
 import { changeTopics, type TopicChangeParts } from './topic-changes.js'
 import { TransactionsView, type Retry } from '../cluster/transactions-view.js'
@@ -111,6 +113,8 @@ class ProtocolAdmin implements DriverAdmin {
 
   async describeTopics(topics: readonly string[] | null, deadline: number): Promise<readonly TopicMetadata[]> {
     const answer = await this.#cluster.anyBroker({ api: 'metadata', topics }, deadline)
+    // Whoever names some is about to ask their leaders; of all topics nobody remembers everything.
+    if (topics !== null) this.#cluster.learn(answer)
     const refused = answer.topics.find(({ errorCode }) => judgeTopicCode(errorCode) === 'forbidden')
     if (refused) {
       const fix = 'grant this client DESCRIBE on it'
@@ -118,6 +122,10 @@ class ProtocolAdmin implements DriverAdmin {
     }
     const isThere = (code: number) => !['denied', 'impossible'].includes(judgeTopicCode(code))
     return answer.topics.filter(({ errorCode }) => isThere(errorCode))
+  }
+
+  eligibleLeaders(topics: readonly string[], deadline: number): Promise<readonly PartitionReplicas[] | null> {
+    return eligibleLeaders(this.#cluster, topics, deadline)
   }
 
   async describeConfig(
@@ -161,7 +169,10 @@ class ProtocolAdmin implements DriverAdmin {
     const settings = { isolation, requestTimeoutMs }
     const context = { cluster: this.#cluster, runtime: this.#runtime, settings }
     const found = new Map<string, number>()
-    let open = partitions.map(({ topic, partition }) => ({ topic, partition, timestamp: timestampOf(position) }))
+    const timestamp = timestampOf(position)
+    // Brokers refuse a partition that is named twice.
+    const once = new Map(partitions.map((each) => [partitionKey(each.topic, each.partition), each]))
+    let open = [...once.values()].map(({ topic, partition }) => ({ topic, partition, timestamp }))
     let round = 0
     await this.#retry(deadline, async () => {
       const findings = await lookUpOffsets(context, open, deadline)
@@ -195,13 +206,16 @@ class ProtocolAdmin implements DriverAdmin {
     const line = new CoordinatorLine(context, groupId)
     let committed: readonly CommittedPartition[] = []
     await this.#retry(deadline, async () => {
-      const { all, each } = await fetchCommitted(line, partitions, deadline, undefined, requireStable)
-      const findings = all === null ? [...each.values()] : [all]
-      for (const finding of findings) if (finding.kind === 'refused') throw finding.error
-      const uncertain = findings.find((finding) => finding.kind === 'not-yet')
-      if (uncertain?.kind === 'not-yet') return `reading the commits of group "${groupId}": ${uncertain.reason}`
-      committed = findings.flatMap((finding) => (finding.kind === 'committed' ? [finding.committed] : []))
-      return null
+      const { all, each } = await (requireStable ? fetchCommitted : fetchCommittedNow)(line, partitions, deadline)
+      const found: CommittedPartition[] = []
+      let uncertain: string | null = null
+      for (const finding of all === null ? each.values() : [all]) {
+        if (finding.kind === 'refused') throw finding.error
+        if (finding.kind === 'not-yet') uncertain ??= `reading the commits of group "${groupId}": ${finding.reason}`
+        if (finding.kind === 'committed') found.push(finding.committed)
+      }
+      committed = found
+      return uncertain
     })
     return committed
   }

@@ -5,6 +5,7 @@ import { judgeBy } from '../../connection/verdicts.js'
 import type { ConfigChanges, ElectedLeader, RecordsToDelete } from '../../driver/admin.js'
 import type { DriverError } from '../../errors.js'
 import { partitionKey, type TopicPartition } from '../../message/topic-partition.js'
+import { byLeader } from '../cluster/by-leader.js'
 import type { ClientContext } from '../cluster/client-context.js'
 import type { Cluster } from '../cluster/cluster.js'
 import type { Retry } from '../cluster/transactions-view.js'
@@ -67,11 +68,6 @@ export class ClusterChanges {
     await this.#rounds('deleting records', deadline, async (timeoutMs) => {
       round += 1
       await cluster.refresh([...new Set([...open.values()].map(({ topic }) => topic))], deadline)
-      const byLeader = new Map<number, RecordsToDelete[]>()
-      for (const each of open.values()) {
-        const { leader } = cluster.leaderOf(each)
-        byLeader.set(leader, [...(byLeader.get(leader) ?? []), each])
-      }
       let trouble: string | null = null
       const askOne = async (node: number, partitions: readonly RecordsToDelete[]) => {
         if (node < 0) return (trouble = `${placeOf(partitions[0]!)} has no leader that is known`)
@@ -89,7 +85,7 @@ export class ClusterChanges {
         }
         return trouble
       }
-      await Promise.all([...byLeader].map(([node, partitions]) => askOne(node, partitions)))
+      await Promise.all([...byLeader(cluster, open.values())].map(([node, partitions]) => askOne(node, partitions)))
       return trouble
     })
     return records.map(({ topic, partition }) => starts.get(partitionKey(topic, partition)) ?? -1)

@@ -1,7 +1,13 @@
+import { brokerCode } from '../../connection/broker-error.js'
 import type { Connection } from '../../connection/connection.js'
 import type { AnswerTo, Request } from '../../connection/requests/apis.js'
 import type { FindCoordinatorRequest } from '../../connection/requests/groups.js'
-import type { LeaderHint, PartitionMetadata, TopicMetadata } from '../../connection/requests/metadata.js'
+import type {
+  LeaderHint,
+  MetadataAnswer,
+  PartitionMetadata,
+  TopicMetadata,
+} from '../../connection/requests/metadata.js'
 import { DriverError } from '../../errors.js'
 import type { TopicPartition } from '../../message/topic-partition.js'
 import { identityText } from '../../offsets/log-identity.js'
@@ -100,6 +106,13 @@ export class Cluster {
     this.#state = 'connected'
     const { brokers, clusterId } = this.#cache
     tell(this.#telemetry, { kind: 'connected', clusterId, brokers })
+  }
+
+  /** Takes in an answer that was asked for on another account, as to topics of which nothing is known yet: nobody asks again. */
+  learn(answer: MetadataAnswer): void {
+    const isNew = ({ name, errorCode }: TopicMetadata) =>
+      errorCode === brokerCode.NONE && this.#cache.topic(name) === undefined
+    this.#cache.take({ ...answer, topics: answer.topics.filter(isNew) })
   }
 
   /** Asks in the background until every leader of `topic` is known. */

@@ -3,7 +3,8 @@ import { RequestError } from '../../connection/request-error.js'
 import { judgeBy } from '../../connection/verdicts.js'
 import type { ListedTransaction, OpenTransactionAt, TransactionDescription } from '../../driver/admin.js'
 import { TimeoutError } from '../../errors.js'
-import type { TopicPartition } from '../../message/topic-partition.js'
+import { partitionKey, type TopicPartition } from '../../message/topic-partition.js'
+import { byLeader } from './by-leader.js'
 import type { ClientContext } from './client-context.js'
 import { CoordinatorLine } from './coordinator-line.js'
 
@@ -81,7 +82,7 @@ export class TransactionsView {
 
   /** The transactions that are open in these partitions, and so hold up whoever reads committed records of them. */
   async open(partitions: readonly TopicPartition[], deadline: number): Promise<readonly OpenTransactionAt[]> {
-    const found = (await Promise.all(partitions.map((place) => this.#openAt(place, deadline)))).flat()
+    const found = await this.#openAt(partitions, deadline)
     if (found.length === 0) return []
     const ids = await this.list([], [...new Set(found.map(({ producerId }) => producerId))], deadline)
     const idOf = new Map(ids.map(({ producerId, transactionalId }) => [producerId, transactionalId]))
@@ -115,27 +116,48 @@ export class TransactionsView {
     return described
   }
 
-  async #openAt({ topic, partition }: TopicPartition, deadline: number) {
+  /** Each leader is asked once for all that it leads. In the order of the places. */
+  async #openAt(places: readonly TopicPartition[], deadline: number) {
     const { cluster } = this.#context
-    const doing = `looking for open transactions in ${topic}-${partition}`
-    let open: readonly Omit<OpenTransactionAt, 'transactionalId'>[] = []
-    await rounds(this.#retry, doing, deadline, async () => {
-      await cluster.refresh([topic], deadline)
-      const leader = cluster.partition(topic, partition)?.leader ?? -1
-      if (leader < 0) return 'it has no leader'
-      const request = { api: 'describeProducers', partitions: [{ topic, partition }] } as const
-      const [told] = (await cluster.broker(leader, request, deadline)).partitions
-      if (told === undefined) return 'it is missing in the answer'
-      open = told.producers
-        .filter(({ currentTxnStartOffset }) => currentTxnStartOffset >= 0)
-        .map(({ producerId, producerEpoch, currentTxnStartOffset, lastTimestamp }) => ({
-          ...{ topic, partition, producerId, producerEpoch },
-          ...{ firstOffset: currentTxnStartOffset, lastWrittenAt: lastTimestamp },
-        }))
-      return worst([told], doing)
+    const left = new Map(places.map((place) => [partitionKey(place.topic, place.partition), place]))
+    const open = new Map<string, readonly Omit<OpenTransactionAt, 'transactionalId'>[]>()
+    await rounds(this.#retry, 'looking for open transactions', deadline, async () => {
+      await cluster.refresh([...new Set([...left.values()].map(({ topic }) => topic))], deadline)
+      let trouble: string | null = null
+      const askOne = async (leader: number, partitions: readonly TopicPartition[]) => {
+        if (leader < 0) return (trouble = `${placeOf(partitions[0] as TopicPartition)} has no leader`)
+        const answer = await cluster.broker(leader, { api: 'describeProducers', partitions }, deadline)
+        for (const { topic, partition, errorCode, producers } of answer.partitions) {
+          const verdict = judgeView(errorCode)
+          const at = placeOf({ topic, partition })
+          if (verdict === 'refused') throw brokerError(errorCode, `looking for open transactions in ${at}`)
+          if (verdict === 'retry') {
+            trouble = `${at}: ${brokerCodeName(errorCode)}`
+            continue
+          }
+          left.delete(partitionKey(topic, partition))
+          open.set(
+            partitionKey(topic, partition),
+            producers
+              .filter(({ currentTxnStartOffset }) => currentTxnStartOffset >= 0)
+              .map(({ producerId, producerEpoch, currentTxnStartOffset, lastTimestamp }) => ({
+                ...{ topic, partition, producerId, producerEpoch },
+                ...{ firstOffset: currentTxnStartOffset, lastWrittenAt: lastTimestamp },
+              })),
+          )
+        }
+        return trouble
+      }
+      await Promise.all([...byLeader(cluster, left.values())].map(([leader, led]) => askOne(leader, led)))
+      const [missing] = left.values()
+      return trouble ?? (missing === undefined ? null : `${placeOf(missing)} is missing in the answer`)
     })
-    return open
+    return places.flatMap(({ topic, partition }) => open.get(partitionKey(topic, partition)) ?? [])
   }
+}
+
+function placeOf({ topic, partition }: TopicPartition): string {
+  return `${topic}-${partition}`
 }
 
 function worst(answers: readonly { readonly errorCode: number }[], doing: string): string | null {

@@ -5,6 +5,7 @@ import type { ListOffsetsRequest } from '../../connection/requests/list-offsets.
 import type { StartPosition } from '../../driver/consumer.js'
 import type { DriverError } from '../../errors.js'
 import { partitionKey, type TopicPartition } from '../../message/topic-partition.js'
+import { byLeader } from '../cluster/by-leader.js'
 import type { ClientContext } from '../cluster/client-context.js'
 import { judgeListOffsetsCode } from './codes.js'
 
@@ -66,15 +67,8 @@ async function askLeaders(
   signal?: AbortSignal,
 ): Promise<readonly OffsetFinding[]> {
   await learnLeaders(context, questions, deadline)
-  const byLeader = new Map<number, OffsetQuestion[]>()
-  for (const question of questions) {
-    const leader = context.cluster.partition(question.topic, question.partition)?.leader ?? -1
-    const mates = byLeader.get(leader)
-    if (mates) mates.push(question)
-    else byLeader.set(leader, [question])
-  }
   const findings = new Map<string, OffsetFinding>()
-  const rounds = [...byLeader].map(([leader, mates]) =>
+  const rounds = [...byLeader(context.cluster, questions)].map(([leader, mates]) =>
     leader < 0 ? noLeader(context, mates, findings) : askLeader(context, leader, mates, findings, deadline, signal),
   )
   await Promise.all(rounds)

@@ -170,7 +170,8 @@ async function readCommits(
   const { all, each } = await fetchCommitted(line, partitions, Infinity, signal)
   const unsure = await lookAgainForFormer(context, [...each.values()], signal)
   for (const { topic, partition } of partitions) {
-    const finding = all ?? each.get(partitionKey(topic, partition)) ?? { kind: 'not-yet', reason: 'no answer' }
+    const finding = all ??
+      each.get(partitionKey(topic, partition)) ?? { kind: 'not-yet', reason: 'no answer', held: false }
     switch (finding.kind) {
       case 'committed': {
         const { offset, metadata } = finding.committed

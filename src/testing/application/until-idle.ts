@@ -6,6 +6,7 @@ import type { Messaging } from '../../messaging.js'
 import { partitionKey, type TopicPartition } from '../../message/topic-partition.js'
 import type { Admin } from '../../operations/admin.js'
 
+/** How long `untilIdle` waits. */
 export interface IdleOptions {
   /** Then it rejects. Default 10,000. */
   readonly timeoutMs?: number | undefined

@@ -95,6 +95,16 @@ export const administrationCases: readonly ContractCase[] = [
   },
   {
     group,
+    name: 'partitions whose replicas are all in sync rely on nobody else, and topics that are not there are left out',
+    async run(world) {
+      const admin = world.admin()
+      const topic = await world.topic(2)
+      const found = await admin.eligibleLeaders([topic, world.name('nowhere')], world.deadline())
+      assert.deepEqual(found ?? [], [])
+    },
+  },
+  {
+    group,
     name: 'the preferred leader is elected where it does not lead',
     async run(world) {
       const admin = world.admin()

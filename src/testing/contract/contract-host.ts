@@ -41,6 +41,7 @@ export interface ContractAbilities {
   expelMember(groupId: string, memberId: string): Promise<void>
 }
 
+/** A request to write that has not arrived yet. */
 export interface HeldProduce {
   isHeld(): boolean
   /** It arrives now, also when its sender has given it up. */
@@ -50,6 +51,7 @@ export interface HeldProduce {
 /** More may come. */
 export type ContractAbility = keyof ContractAbilities
 
+/** A topic that a case of the contract needs. */
 export interface HostTopic {
   readonly partitions: number
   readonly configs: Readonly<Record<string, string>>

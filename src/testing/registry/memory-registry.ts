@@ -2,6 +2,7 @@ import { anything, optionProblem, type Rules } from '../../input/option-rules.js
 import { systemClock, type Clock } from '../../runtime/clock.js'
 import type { RegistryAnswer, RegistryRequest, RegistryTransport } from '../../registry/transport.js'
 
+/** What `memoryRegistry` is given. */
 export interface MemoryRegistryOptions {
   /**
    * Whether a schema may be the next version of its subject, given the text of both. Default: every one may. For Avro:

@@ -4,6 +4,7 @@ import type { Random } from '../../runtime/random.js'
 import type { VirtualClock } from '../time/virtual-clock.js'
 import { allDisturbances, disturbances, exists, pick, type Disturbance, type Scene } from './disturbances.js'
 
+/** How a simulated cluster is disturbed. */
 export interface NemesisOptions {
   /** Which of them; default all that lose nothing which acks=all confirmed. */
   readonly disturbances?: readonly Disturbance[] | undefined

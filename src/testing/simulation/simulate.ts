@@ -14,6 +14,7 @@ import { Nemesis, type NemesisOptions } from './nemesis.js'
 import { SimulatedProcess, type ProcessObserver } from './process.js'
 import { SimulationTrace } from './trace.js'
 
+/** What `simulate` is given. */
 export interface SimulationOptions {
   /** Default: three brokers, round trips of 1 to 10 ms, groups with short timeouts allowed. */
   readonly cluster?: Omit<MemoryClusterOptions, 'runtime'> | undefined
@@ -41,6 +42,7 @@ export interface Simulation {
   note(event: string): void
 }
 
+/** How a simulated run went; times in virtual milliseconds. */
 export interface SimulationReport {
   readonly seed: number
   /** Equal for equal runs. */

@@ -3,11 +3,13 @@ import { optionProblem, type Rules } from '../../input/option-rules.js'
 import { sleepWith, systemClock, type Clock } from '../../runtime/clock.js'
 import { TimerQueue } from './timer-queue.js'
 
+/** What `virtualClock` is given. */
 export interface VirtualClockOptions {
   /** What the clock shows at first, in ms since the Unix epoch. Default 2026-01-01T00:00:00Z. */
   readonly start?: number | undefined
 }
 
+/** How long a virtual clock is run. */
 export interface RunLimit {
   /** Virtual time after which to give up. Default one hour. */
   readonly limitMs?: number | undefined
@@ -45,6 +47,7 @@ const defaultLimitMs = 3_600_000
 /** So many timers without any time passing is a loop that would never end. */
 const maxFiredAtOneInstant = 1_000_000
 
+/** A clock for tests that moves when told: timers fire in order, and a run repeats exactly. */
 export function virtualClock(options: VirtualClockOptions = {}): VirtualClock {
   const problem = optionProblem('virtualClock', options, clockRules)
   if (problem !== null) throw problem

@@ -1,3 +1,4 @@
+import type { Reader } from '../reader.js'
 import type { ApiCodec } from './codec.js'
 
 /** First version with topic ids; Kafka 2.8. */
@@ -54,4 +55,55 @@ export const metadata: ApiCodec<'metadata'> = {
     reader.tags()
     return { throttleTimeMs, brokers, clusterId, controllerId, topics }
   },
+}
+
+export const describeTopicPartitions: ApiCodec<'describeTopicPartitions'> = {
+  key: 75,
+  min: 0,
+  max: 0,
+  flexibleFrom: 0,
+  since: '3.8',
+  encode({ topics, limit, cursor }, _version, writer) {
+    writer.array(topics, (topic) => {
+      writer.string(topic)
+      writer.tags()
+    })
+    writer.int32(limit)
+    writer.int8(cursor === null ? -1 : 1)
+    if (cursor !== null) {
+      writer.string(cursor.topic)
+      writer.int32(cursor.partition)
+      writer.tags()
+    }
+    writer.tags()
+  },
+  decode(reader) {
+    const throttleTimeMs = reader.int32()
+    const topics = reader.array(() => {
+      const errorCode = reader.int16()
+      const name = reader.nullableString() ?? ''
+      reader.uuid()
+      reader.boolean() // is_internal
+      const partitions = reader.array(() => {
+        const [partitionError, partition] = [reader.int16(), reader.int32()]
+        const [leader, leaderEpoch] = [reader.int32(), reader.int32()]
+        const [replicas, isr] = [nodes(reader), nodes(reader)]
+        const [eligible, lastKnown] = [nodes(reader), nodes(reader)]
+        nodes(reader) // offline_replicas
+        reader.tags()
+        return { errorCode: partitionError, partition, leader, leaderEpoch, replicas, isr, eligible, lastKnown }
+      })
+      reader.int32() // topic_authorized_operations
+      reader.tags()
+      return { errorCode, name, partitions }
+    })
+    const nextCursor = reader.int8() < 0 ? null : { topic: reader.string(), partition: reader.int32() }
+    if (nextCursor !== null) reader.tags()
+    reader.tags()
+    return { throttleTimeMs, topics, nextCursor }
+  },
+}
+
+function nodes(reader: Reader): readonly number[] {
+  return reader.array(() => reader.int32())
 }

@@ -5,7 +5,7 @@ import { detect } from '../../../examples/alarm/detect/detect.js'
 import { noDataRules, rules } from '../../../examples/alarm/rules.js'
 import type { Source } from '../../../examples/alarm/sources.js'
 import { closeAll, openAllStores } from '../../../examples/alarm/stores.js'
-import { alerts, rawEvents, rawEventsDeadLetters } from '../../../examples/alarm/topics.js'
+import { alerts, jsonTopics } from '../../../examples/alarm/topics.js'
 import { until } from '../../support/waiting.js'
 
 /** What readers of committed records find in `alerts`, as text, in the order of its bytes. */
@@ -28,7 +28,7 @@ export async function committedEvents(driver: Driver): Promise<string[]> {
 export async function fillRawEvents(driver: Driver, folder: string, sources: readonly Source[]): Promise<number> {
   const messaging = createMessaging({ driver, clientId: 'access', logger: 'silent' })
   const stores = await openAllStores(folder)
-  await messaging.ensureTopics([rawEvents, rawEventsDeadLetters, alerts])
+  await messaging.ensureTopics(Object.values(jsonTopics))
   const rows = await replay({ messaging, store: stores.access, sources })
   await messaging.close()
   await closeAll(Object.values(stores))

@@ -1,43 +1,18 @@
 import { describe, expect, it } from 'vitest'
-import { applyEvent } from '../../../examples/alarm/alert/apply-event.js'
+import { tellBy } from '../../../examples/alarm/alert/alert.js'
+import { applyEvents } from '../../../examples/alarm/alert/apply-events.js'
+import { operate } from '../../../examples/alarm/alert/operate.js'
 import { nextStep } from '../../../examples/alarm/alert/lifecycle.js'
 import { alertKey } from '../../../examples/alarm/ids.js'
 import type { AlertEvent } from '../../../examples/alarm/topics.js'
+import { alertEventOf } from './alert-event.js'
 import { freshFolder, openPipeline, readAlerts, readAlertTables } from './pipeline.js'
 
 const key = 'a'.repeat(64)
 let serial = 0
 
-const event = (change: Partial<AlertEvent>): AlertEvent => ({
-  event_id: `event-${++serial}`,
-  alert_key: key,
-  plugin_id: 'test',
-  strategy_id: 1,
-  alert_name: 'test',
-  description: '',
-  severity: 2,
-  status: 'ABNORMAL',
-  tags: [],
-  target_type: '',
-  target: '',
-  metric: [],
-  category: '',
-  data_type: 'time_series',
-  dedupe_keys: [],
-  time: 1_000,
-  anomaly_time: 1_000,
-  bk_biz_id: 2,
-  bk_tenant_id: 'default',
-  extra_info: {
-    origin_alarm: {
-      anomaly_id: '',
-      data: { record_id: '', time: 0, value: 0, dimensions: {} },
-      trigger: { level: 2, anomaly_ids: [] },
-      strategy_snapshot_key: '',
-    },
-  },
-  ...change,
-})
+const event = (change: Partial<AlertEvent>): AlertEvent =>
+  alertEventOf({ alert_key: key, event_id: `event-${++serial}`, ...change })
 
 describe('what an event does to the alerts of its key', () => {
   const none = { open: null, lastEndTime: null }
@@ -109,10 +84,12 @@ describe('alerts in the database', () => {
   it('refuses a second open alert of a key', async () => {
     const pipeline = await openPipeline(freshFolder())
     const { db } = pipeline.alertStore
+    const tell = tellBy(pipeline.alertStore)
+    const write = (events: AlertEvent[]) => db.transaction().execute((tx) => applyEvents(tx, tell, events))
     await pipeline.apply([event({})])
     // What two writers without the key's lock would do: the second does not see the first one's alert.
     await db.updateTable('alert_series').set({ current_alert_id: null }).execute()
-    await expect(db.transaction().execute((tx) => applyEvent(tx, event({ time: 1_300 })))).rejects.toThrow(/UNIQUE/i)
+    await expect(write([event({ time: 1_300 })])).rejects.toThrow(/UNIQUE/i)
     expect(await readAlerts(db)).toHaveLength(1)
     await pipeline.close()
   })
@@ -130,5 +107,41 @@ describe('alert keys', () => {
   it('tells parts apart that read the same when joined', () => {
     const one = alertKey({ ...identity, dimensions: { ab: 'c' } })
     expect(alertKey({ ...identity, dimensions: { a: 'bc' } })).not.toBe(one)
+  })
+})
+
+describe('what a person does to an alert', () => {
+  const openOne = async () => {
+    const pipeline = await openPipeline(freshFolder())
+    await pipeline.apply([event({})])
+    const [row] = await readAlerts(pipeline.alertStore.db)
+    const tell = tellBy(pipeline.alertStore)
+    const ack = () => operate(pipeline.alertStore, tell, row?.alert_id ?? '', 'ack', 1_200)
+    const recover = () => pipeline.apply([event({ time: 1_300, status: 'RECOVERED' })])
+    return { pipeline, ack, recover }
+  }
+
+  it.each([
+    [
+      'before',
+      async (ack: () => Promise<unknown>, recover: () => Promise<unknown>) => void (await ack(), await recover()),
+    ],
+    [
+      'after',
+      async (ack: () => Promise<unknown>, recover: () => Promise<unknown>) => void (await recover(), await ack()),
+    ],
+    [
+      'at the time of',
+      (ack: () => Promise<unknown>, recover: () => Promise<unknown>) => Promise.all([ack(), recover()]),
+    ],
+  ])('is kept %s a recovery, and so is the recovery', async (_when, race) => {
+    const { pipeline, ack, recover } = await openOne()
+    await race(ack, recover)
+    const [row] = await readAlerts(pipeline.alertStore.db)
+    expect(row).toMatchObject({ status: 'RECOVERED', is_ack: 1, version: 3 })
+    const { alert_log } = await readAlertTables(pipeline.alertStore)
+    expect(alert_log).toMatchObject([{ version: 1 }, { version: 2 }, { version: 3 }])
+    expect(await ack()).toBe(false)
+    await pipeline.close()
   })
 })

@@ -116,6 +116,6 @@ describe('detect and alert over the five series', () => {
       .where('ts', '=', Date.parse('2014-03-09T03:00:00Z') / 1000)
       .execute()
     const first = latency.find((row) => row.timestamp === Date.parse('2014-03-09T03:00:00Z') / 1000)
-    expect(stored).toEqual([{ value: first?.raw_data.value }])
+    expect(stored).toEqual([{ value: String(first?.raw_data.value) }])
   })
 })

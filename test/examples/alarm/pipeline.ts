@@ -1,5 +1,6 @@
 import { join } from 'node:path'
-import { applyEvent, type EventFate } from '../../../examples/alarm/alert/apply-event.js'
+import { tellBy } from '../../../examples/alarm/alert/alert.js'
+import { applyEvents, type EventFate } from '../../../examples/alarm/alert/apply-events.js'
 import { judgeBatch } from '../../../examples/alarm/detect/judge-batch.js'
 import { noDataRules, rules } from '../../../examples/alarm/rules.js'
 import { PartitionClaims } from '../../../examples/alarm/store/partition-claims.js'
@@ -29,16 +30,14 @@ export async function openPipeline(folder: string): Promise<Pipeline> {
   const alertStore = await openStore(join(folder, 'alert.db'))
   const detectClaims = new PartitionClaims('detect')
   const alertClaims = new PartitionClaims('alert')
+  const tell = tellBy(alertStore)
   let committed = 0
   let alertOffset = 0
 
   const apply = async (events: readonly AlertEvent[]): Promise<EventFate[]> => {
-    const fates: EventFate[] = []
     alertOffset += events.length
-    await alertClaims.write(alertStore.db, { topic: 'alerts', part: 0, nextOffset: alertOffset }, async (tx) => {
-      for (const event of events) fates.push(await applyEvent(tx, event))
-    })
-    return fates
+    const end = { topic: 'alerts', part: 0, nextOffset: alertOffset }
+    return alertClaims.write(alertStore.db, end, (tx) => applyEvents(tx, tell, events))
   }
   const offsets = new Map<string, number>()
   const judge = async (batch: readonly RawEvent[]): Promise<AlertEvent[]> => {

@@ -6,14 +6,14 @@ import { createMemoryCluster, memory } from 'tidemark/memory'
 import { schemaRegistry } from 'tidemark/registry'
 import { memoryRegistry } from 'tidemark/testing'
 import { alert } from '../../../examples/alarm/alert/alert.js'
-import { tellTime } from '../../../examples/alarm/access/access.js'
+import { Intake } from '../../../examples/alarm/access/intake.js'
 import { avroTopics } from '../../../examples/alarm/avro-topics.js'
 import { disorderSeconds } from '../../../examples/alarm/access/arrivals.js'
 import { detect } from '../../../examples/alarm/detect/detect.js'
 import { noDataRules, rules } from '../../../examples/alarm/rules.js'
 import { firstRows, readSource, sources } from '../../../examples/alarm/sources.js'
 import { openStore, type Store } from '../../../examples/alarm/store/store.js'
-import { alerts, rawEvents, rawEventsDeadLetters, type RawEvent } from '../../../examples/alarm/topics.js'
+import { alerts, jsonTopics, rawEvents, rawEventsDeadLetters, type RawEvent } from '../../../examples/alarm/topics.js'
 import { committedEvents, eventsWithoutFaults, fillRawEvents } from './committed-events.js'
 import { expectAlertInvariants } from './invariants.js'
 import { freshFolder, readAlerts } from './pipeline.js'
@@ -51,7 +51,7 @@ describe('the services on the in-process Kafka', () => {
     detectStore = await openStore(join(folder, 'detect.db'))
     alertStore = await openStore(join(folder, 'alert.db'))
     messaging = createMessaging({ driver, clientId: 'test' })
-    await messaging.ensureTopics([rawEvents, rawEventsDeadLetters, alerts])
+    await messaging.ensureTopics(Object.values(jsonTopics))
   })
   afterEach(async () => {
     await messaging.close()
@@ -68,7 +68,7 @@ describe('the services on the in-process Kafka', () => {
       await producer.send(anything, Buffer.from(poison), { partition })
     }
     await producer.sendMany(rawEvents, rows.slice(1))
-    await tellTime(producer, timeBehind(rows.at(-1)))
+    await new Intake({ messaging }).tellTime(timeBehind(rows.at(-1)))
 
     const detecting = detect({ messaging, store: detectStore, rules, noDataRules })
     await detecting.start()
@@ -89,7 +89,7 @@ describe('the services on the in-process Kafka', () => {
   it('wait out a database that fails and lose nothing', async () => {
     const rows = (await readSource(sources[2]!)).slice(2_500, 3_500)
     await messaging.producer().sendMany(rawEvents, rows)
-    await tellTime(messaging.producer(), timeBehind(rows.at(-1)))
+    await new Intake({ messaging }).tellTime(timeBehind(rows.at(-1)))
     const troubles: string[] = []
     const onTrouble = (error: unknown): void => void troubles.push(String(error))
     const detecting = detect({ messaging, store: detectStore, rules, noDataRules })
@@ -116,7 +116,7 @@ describe('the services on the in-process Kafka', () => {
     const alerting = alert({ messaging, store: alertStore, topics })
     await Promise.all([detecting.start(), alerting.start()])
     await producer.sendMany(topics.rawEvents, rows.slice(500))
-    await tellTime(producer, timeBehind(rows.at(-1)), topics)
+    await new Intake({ messaging, topics }).tellTime(timeBehind(rows.at(-1)))
     await until(() => rowsOf(detecting) === rows.length && alerting.counts().received === detecting.counts().sent)
     expect(detecting.counts()).toMatchObject({ accepted: rows.length, conflicts: 0 })
     expect(alerting.counts().received).toBeGreaterThan(0)
@@ -143,7 +143,7 @@ describe('the services on the in-process Kafka', () => {
     const rows = await readSource(sources[3]!)
     const producer = messaging.producer()
     await producer.sendMany(rawEvents, rows.slice(0, 2_000))
-    await tellTime(producer, timeBehind(rows[1_999]))
+    await new Intake({ messaging }).tellTime(timeBehind(rows[1_999]))
     const first = createMessaging({ driver, clientId: 'first' })
     const before = detect({ messaging: first, store: detectStore, rules, noDataRules })
     await before.start()
@@ -151,7 +151,7 @@ describe('the services on the in-process Kafka', () => {
     await first.close()
 
     await producer.sendMany(rawEvents, rows.slice(2_000))
-    await tellTime(producer, timeBehind(rows.at(-1)))
+    await new Intake({ messaging }).tellTime(timeBehind(rows.at(-1)))
     const after = detect({ messaging, store: detectStore, rules, noDataRules })
     const alerting = alert({ messaging, store: alertStore })
     await Promise.all([after.start(), alerting.start()])

@@ -5,7 +5,7 @@ import { insertNew } from '../../../examples/alarm/store/insert-new.js'
 const [path = ''] = process.argv.slice(2)
 const store = await openStore(path)
 for (let generation = 0; ; generation++) {
-  const rows = Array.from({ length: 2_000 }, (_, ts) => ({ series: 's', ts, value: generation }))
+  const rows = Array.from({ length: 2_000 }, (_, ts) => ({ series: 's', ts, value: String(generation) }))
   await store.db.transaction().execute(async (tx) => {
     await tx.deleteFrom('metric_point').execute()
     await insertNew(tx, 'metric_point', rows)

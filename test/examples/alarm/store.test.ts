@@ -5,8 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { sql } from 'kysely'
 import { afterEach, describe, expect, it } from 'vitest'
-import { FencedWriterError } from '../../../examples/alarm/store/consumer-offset.js'
-import { PartitionClaims } from '../../../examples/alarm/store/partition-claims.js'
+import { FencedWriterError, PartitionClaims } from '../../../examples/alarm/store/partition-claims.js'
 import { openStore } from '../../../examples/alarm/store/store.js'
 import { dieWithUs } from '../../support/reaper.js'
 import { freshFolder } from './pipeline.js'
@@ -85,12 +84,12 @@ describe('a database file', () => {
   it('keeps its rows over a close', async () => {
     const path = join(freshFolder(), 'alert.db')
     const first = await openStore(path)
-    await first.db.insertInto('metric_point').values({ series: 's', ts: 1, value: 0.5 }).execute()
+    await first.db.insertInto('metric_point').values({ series: 's', ts: 1, value: '0.5' }).execute()
     await first.close()
     expect(existsSync(`${path}.owner`)).toBe(false)
     const second = await openStore(path)
     expect(await second.db.selectFrom('metric_point').selectAll().execute()).toEqual([
-      { series: 's', ts: 1, value: 0.5 },
+      { series: 's', ts: 1, value: '0.5' },
     ])
     await second.close()
   })
@@ -98,7 +97,7 @@ describe('a database file', () => {
 
 describe('a partition claim', () => {
   const end = (nextOffset: number) => ({ topic: 'alerts', part: 0, nextOffset })
-  const point = (ts: number) => ({ series: 's', ts, value: 1 })
+  const point = (ts: number) => ({ series: 's', ts, value: '1' })
 
   it('fences the writer that had the partition before, and rolls its work back', async () => {
     const store = await openStore(join(freshFolder(), 'alert.db'))

@@ -19,6 +19,16 @@ export interface TestDatabase {
   /** Orderly, and the server takes no connections until `start`. */
   stop(): Promise<void>
   start(): Promise<void>
+  /** By SIGKILL. */
+  kill(): Promise<void>
+}
+
+/** As services are told it. */
+export function urlOf({ place }: TestDatabase): string {
+  if (place.kind === 'sqlite') return place.file
+  return place.kind === 'mariadb'
+    ? `mysql://root@127.0.0.1:${place.port}/test`
+    : `postgres://tidemark@127.0.0.1:${place.port}/postgres`
 }
 
 type Kind = DatabasePlace['kind']
@@ -31,7 +41,7 @@ export async function startDatabase(kind: Kind): Promise<TestDatabase> {
     case 'sqlite': {
       const place = { kind, file: join(temporaryFolder('sqlite'), 'test.db') } as const
       const nothing = () => Promise.resolve()
-      return { place, isServer: false, open: () => openDatabase(place), stop: nothing, start: nothing }
+      return { place, isServer: false, open: () => openDatabase(place), stop: nothing, start: nothing, kill: nothing }
     }
     case 'mariadb':
       return startServer(kind, mariadb())
@@ -68,16 +78,17 @@ async function startServer(kind: 'mariadb' | 'postgres', server: Server): Promis
       await db.destroy()
     }
   }
-  const stop = async () => {
+  const end = async (signal: NodeJS.Signals) => {
     const running = child
-    if (running === null || running.exitCode !== null) return
+    if (running === null || running.exitCode !== null || running.signalCode !== null) return
     const ended = new Promise((resolve) => running.once('exit', resolve))
-    // PostgreSQL: end connections and do not wait for them.
-    running.kill(kind === 'postgres' ? 'SIGINT' : 'SIGTERM')
+    running.kill(signal)
     await ended
   }
+  // PostgreSQL: end connections and do not wait for them.
+  const stop = () => end(kind === 'postgres' ? 'SIGINT' : 'SIGTERM')
   await start()
-  return { place, isServer: true, open: () => openDatabase(place), stop, start }
+  return { place, isServer: true, open: () => openDatabase(place), stop, start, kill: () => end('SIGKILL') }
 }
 
 function mariadb(): Server {

@@ -11,8 +11,8 @@ export interface InboxLife {
   readonly place: DatabasePlace
   readonly records: number
   readonly form: 'each' | 'batch'
-  /** At which call of the handler. */
-  readonly crash: { readonly point: CrashPoint; readonly call: number } | null
+  /** In which transaction that is not of a record had before. */
+  readonly crash: { readonly point: CrashPoint; readonly transaction: number } | null
 }
 
 /**
@@ -33,20 +33,21 @@ for (let at = 0; at < records; at += 1) {
   if (at % 2 === 0) await producer.send(topic, `${at}`, { ...options, partition: (at + 1) % 3 })
 }
 
-let calls = 0
+let transactions = 0
 const die = () => process.kill(process.pid, 'SIGKILL')
 
 async function work(values: readonly string[], context: HandlerContext): Promise<void> {
-  calls += 1
-  const isLast = calls === crash?.call
+  let isLast = false
   const dieAt = (point: CrashPoint) => {
-    if (isLast && crash.point === point) die()
+    if (isLast && crash?.point === point) die()
   }
   await inbox.transaction(context, async (trx) => {
+    transactions += 1
+    isLast = transactions === crash?.transaction
     dieAt('marked')
     for (const value of values) await sql`insert into effects (record) values (${value})`.execute(trx)
     dieAt('effect')
-    if (isLast && crash.point === 'committing') setTimeout(die, calls % 3)
+    if (isLast && crash?.point === 'committing') setTimeout(die, transactions % 3)
   })
   dieAt('committed')
 }

@@ -1,4 +1,5 @@
-import { createMemoryCluster, type MemoryCluster } from 'tidemark/memory'
+import { createMessaging } from 'tidemark'
+import { createMemoryCluster, memory, type MemoryCluster } from 'tidemark/memory'
 import { expect, it } from 'vitest'
 import { dlq, failedAt, headers, put, stored, values } from '../redrive/dead-letters.js'
 import { progressOn } from '../../../src/cli/progress.js'
@@ -58,6 +59,7 @@ it('counts letters by what their headers tell, and finds some or none', async ()
     byOrigin: { orders: 2, payments: 1 },
     byGroup: { billing: 2, none: 1 },
     byWriter: { tidemark: 2, spring: 1 },
+    unseen: [],
   })
   expect((await tidemark(cluster, 'dlq stats orders.dlq --reason timeout')).exit).toBe(0)
   const one = await tidemark(cluster, 'dlq stats orders.dlq --partition 1 --json')
@@ -88,6 +90,7 @@ it('counts what would go back, asks, and sends to the allowed topics alone', asy
   const words = 'dlq redrive orders.dlq --allow orders --group redrive-1'
   const refused = await tidemark(cluster, words)
   expect([refused.exit, refused.err]).toEqual([4, expect.stringContaining("passOver: ['outside']")])
+  expect([refused.out, refused.err]).toEqual(['', expect.stringMatching(/^would be sent +\d\n[\s\S]*^ended +failed$/m)])
   const passing = `${words} --pass-over outside`
   const dry = await tidemark(cluster, `${passing} --dry-run --json`)
   expect(dry.value).toMatchObject({ dryRun: true, redriven: 2, refused: { outside: 1 }, outside: { payments: 1 } })
@@ -157,4 +160,62 @@ it('is told of long work by a bar on a screen, by lines elsewhere, and not besid
     'letters\\u001b sent: 500 of 1,000, about 5 s left\n',
     'letters\\u001b sent: 1,000 of 1,000\n',
   ])
+})
+
+it('looks at what has a leader at once, and names partitions without one, which ends it with 1', async () => {
+  const cluster = createMemoryCluster({ brokers: 3 })
+  cluster.createTopic(dlq, { partitions: 3, replicationFactor: 1 })
+  for (const partition of [0, 1, 2]) put(cluster, [{ value: 'one', headers: failedAt(0) }], { partition })
+  const messaging = createMessaging({ driver: memory({ cluster }), durability: 'off', logger: 'silent' })
+  const [described] = await messaging.admin.describeTopics([dlq])
+  await messaging.close()
+  cluster.faults.stopBroker(described?.partitions[2]?.leader as number)
+  const begunAt = performance.now()
+  const unseen = [{ topic: dlq, partition: 2, reason: 'no-leader' }]
+  const note = `not looked at, without a leader: ${dlq}-2`
+  const told = `${JSON.stringify({ note })}\n`
+  // With the marker of its transaction each letter has two offsets.
+  const list = await tidemark(cluster, 'dlq list --json')
+  expect(list).toMatchObject({ exit: 1, err: told, value: [{ letters: 4, unseen: [2] }] })
+  const stats = await tidemark(cluster, `dlq stats ${dlq} --json`)
+  expect(stats).toMatchObject({ exit: 1, err: told, value: { letters: 2, unseen } })
+  const alone = await tidemark(cluster, `dlq stats ${dlq} --json --partition 2`)
+  expect(alone).toMatchObject({ exit: 1, err: told, value: { letters: 0, unseen } })
+  const peek = await tidemark(cluster, `dlq peek ${dlq}`)
+  expect([peek.exit, peek.err, peek.out.match(/^letter /gm)?.length]).toEqual([1, `${note}\n`, 2])
+  const tail = await tidemark(cluster, `tail ${dlq}`)
+  expect([tail.exit, tail.err, tail.out.trim().split('\n').length]).toEqual([1, `${note}\n`, 2])
+  const purge = await tidemark(cluster, `dlq purge ${dlq} --yes --json`)
+  expect(purge).toMatchObject({ exit: 1, err: told, value: { done: true, letters: 4, unseen } })
+  const open = await tidemark(cluster, `transactions open ${dlq}`)
+  expect([open.exit, open.err]).toEqual([1, `${note}\n`])
+  // Whoever asked for it would wait ten seconds each time.
+  expect(performance.now() - begunAt).toBeLessThan(9_000)
+  await cluster.close()
+})
+
+it('redrives what has a leader at once, names partitions without one, and takes these up when they have one again', async () => {
+  const cluster = createMemoryCluster({ brokers: 3 })
+  cluster.createTopic('orders', { partitions: 2, replicationFactor: 3 })
+  cluster.createTopic(dlq, { partitions: 3, replicationFactor: 1 })
+  for (const partition of [0, 1, 2]) {
+    put(cluster, [{ value: `from ${partition}`, headers: failedAt(partition) }], { partition })
+  }
+  const messaging = createMessaging({ driver: memory({ cluster }), durability: 'off', logger: 'silent' })
+  const [described] = await messaging.admin.describeTopics([dlq])
+  await messaging.close()
+  const broker = described?.partitions[2]?.leader as number
+  cluster.faults.stopBroker(broker)
+  const begunAt = performance.now()
+  const words = `dlq redrive ${dlq} --allow orders --group redrive-1 --yes`
+  const first = await tidemark(cluster, `${words} --json`)
+  const note = `not looked at, without a leader: ${dlq}-2`
+  expect(first).toMatchObject({ exit: 1, value: { ended: 'done', redriven: 2, left: 0, unseen: [2] } })
+  expect(first.err).toBe(`${JSON.stringify({ note })}\n`)
+  expect(performance.now() - begunAt).toBeLessThan(9_000)
+  cluster.faults.startBroker(broker)
+  const second = await tidemark(cluster, `${words} --json`)
+  expect(second).toMatchObject({ exit: 0, err: '', value: { ended: 'done', redriven: 1, passedBefore: 4, unseen: [] } })
+  expect([...values(stored(cluster))].sort()).toEqual(['from 0', 'from 1', 'from 2'])
+  await cluster.close()
 })

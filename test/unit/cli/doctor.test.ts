@@ -13,6 +13,7 @@ import { tidemark } from './command-line.js'
 const healthy: DoctorFacts = {
   profile: 'cp',
   needs: profiles.cp.brokerNeeds,
+  transactionTimeoutMs: null,
   cluster: { brokers: [0, 1, 2, 3], address: 'kafka:9092' },
   racks: new Map([
     [0, 'a'],
@@ -27,6 +28,7 @@ const healthy: DoctorFacts = {
     ['transaction.state.log.replication.factor', '3'],
   ]),
   topics: [],
+  eligible: [],
   missing: [],
   sides: [],
   late: [],
@@ -51,6 +53,8 @@ function topic(
   }
 }
 
+const orders0 = { topic: 'orders', partition: 0, leader: -1, isr: [], eligible: [], lastKnown: [] }
+
 const delayed = { topic: 'orders.retry.billing.10m', source: 'orders', delayMs: 600_000 }
 const withDeadLetters = (configs: Readonly<Record<string, string>>) => ({
   topics: [topic('orders', { configs: { 'max.message.bytes': '2000' } }), topic('orders.dlq', { configs })],
@@ -67,6 +71,8 @@ it.each<[code: string, facts: Partial<DoctorFacts>]>([
   ['topic-missing', { missing: ['orders'] }],
   ['no-leader', { topics: [topic('orders', { leader: -1 })] }],
   ['under-replicated', { topics: [topic('orders', { isr: [0, 1] })] }],
+  ['relies-on-eligible', { eligible: [{ topic: 'orders', partitions: [{ ...orders0, eligible: [2] }] }] }],
+  ['last-leader-needed', { eligible: [{ topic: 'orders', partitions: [{ ...orders0, lastKnown: [1] }] }] }],
   ['one-replica', { topics: [topic('orders', { replicas: [[0]], configs: { 'min.insync.replicas': '1' } })] }],
   ['not-writable', { topics: [topic('orders', { configs: { 'min.insync.replicas': '4' } })] }],
   ['acknowledged-by-one', { topics: [topic('orders', { configs: { 'min.insync.replicas': '1' } })] }],
@@ -112,6 +118,10 @@ it.each<[code: string, facts: Partial<DoctorFacts>]>([
       ],
       sides: [{ source: 'orders', deadLetter: null, delayTopics: [delayed] }],
     },
+  ],
+  [
+    'transaction-over-broker',
+    { transactionTimeoutMs: 10_000, broker: new Map([['transaction.max.timeout.ms', '9999']]) },
   ],
   ['lag-near-retention', { late: [{ group: 'billing', topic: 'orders', partitions: [0], retentionMs: 1_000 }] }],
   ['auto-creation', { broker: new Map([['auto.create.topics.enable', 'true']]) }],

@@ -120,6 +120,50 @@ it('shows where a group would go on, and sets exactly that when somebody says ye
   await cluster.close()
 })
 
+it('resets and describes what can be, and tells partitions without a leader, which stay as they are', async () => {
+  const cluster = createMemoryCluster({ brokers: 3 })
+  cluster.createTopic('orders', { partitions: 3, replicationFactor: 1 })
+  const messaging = createMessaging({ driver: memory({ cluster }), durability: 'off', logger: 'silent' })
+  const { admin } = messaging
+  await admin.setOffsets(
+    'billing',
+    [0, 1, 2].map((partition) => ({ topic: 'orders', partition, offset: 0 })),
+  )
+  const [orders] = await admin.describeTopics(['orders'])
+  const [billing] = await admin.describeGroups(['billing'])
+  const lost = orders?.partitions.find(({ leader }) => leader !== billing?.coordinator)
+  await messaging.close()
+  const partition = lost?.partition as number
+  cluster.faults.stopBroker(lost?.leader as number)
+  const { exit, value } = await tidemark(cluster, 'group reset billing --to latest --yes --json')
+  const others = [0, 1, 2].filter((each) => each !== partition).map((each) => ({ topic: 'orders', partition: each }))
+  const unseen = [{ topic: 'orders', partition, reason: 'no-leader' }]
+  expect([exit, value]).toMatchObject([1, { done: true, resets: others, unseen }])
+  const { out } = await tidemark(cluster, 'group reset billing --to earliest --dry-run')
+  expect(out).toMatch(/STAYS AS IT IS +PARTITION +WHY\norders +\d +no-leader\n$/)
+  const described = await tidemark(cluster, 'group describe billing --json')
+  expect([described.exit, described.value]).toMatchObject([1, { groups: [{ partitions: others, unseen }] }])
+  expect((await tidemark(cluster, 'group describe billing')).out).toMatch(
+    /NOT SEEN +PARTITION +WHY\norders +\d +no-leader\n$/,
+  )
+  await cluster.close()
+})
+
+it('forgets what a group has committed of a topic, after it has shown it, and nothing else', async () => {
+  const cluster = await billing()
+  const shown = await tidemark(cluster, 'group forget billing --topic orders --dry-run')
+  expect(shown.out).toBe('TOPIC   PARTITION  COMMITTED\norders          0          5\norders          1          2\n')
+  expect((await tidemark(cluster, 'group forget billing --topic orders')).exit).toBe(2)
+  expect(committed(cluster)).toEqual(['0@5', '1@2'])
+  expect((await tidemark(cluster, 'group forget billing --partition orders:1 --yes')).exit).toBe(0)
+  expect(committed(cluster)).toEqual(['0@5'])
+  expect(await tidemark(cluster, 'group forget billing --topic payments --yes')).toMatchObject({
+    exit: 1,
+    out: 'The group has committed nothing there.\n',
+  })
+  await cluster.close()
+})
+
 it('deletes groups when somebody says yes, and names those that nobody knows', async () => {
   const cluster = await billing()
   expect((await tidemark(cluster, 'group delete billing')).exit).toBe(2)
@@ -136,6 +180,7 @@ it.each([
   ['group reset billing --to 2026-02-31T00:00', 'with its zone'],
   ['group reset billing --to latest --partition orders', 'orders:3'],
   ['group reset billing --to latest --topic orders --partition orders:0', 'either'],
+  ['group forget billing', '--topic orders'],
   ['group lst', 'list'],
   ['group list --timeout 10', '500ms'],
   ['group list --brokers kafka', 'host:port'],
@@ -144,5 +189,39 @@ it.each([
   const { exit, out, err } = await tidemark(cluster, words)
   expect([exit, out]).toEqual([2, ''])
   expect(err).toContain(hint)
+  await cluster.close()
+})
+
+it('shows what would become of the settings of a group, changes none without a yes, and then exactly these', async () => {
+  const cluster = await billing()
+  const session = 'consumer.session.timeout.ms'
+  const shown = await tidemark(cluster, 'group config billing')
+  expect(shown.out.replace(/ {2,}/g, ' ')).toBe(`SETTING IS\nconsumer.heartbeat.interval.ms 5000\n${session} 45000\n`)
+  expect((await tidemark(cluster, `group config billing --set ${session}=60000`)).exit).toBe(2)
+  const dry = await tidemark(cluster, `group config billing --set ${session}=60000 --dry-run --json`)
+  expect(dry.value).toEqual({
+    group: 'billing',
+    done: false,
+    settings: [{ name: session, is: '45000', becomes: '60000' }],
+  })
+  const twice = await tidemark(cluster, `group config billing --set ${session}=1 --unset ${session} --yes`)
+  expect([twice.exit, twice.err]).toEqual([2, expect.stringContaining('once')])
+  const is = async (group: string) =>
+    (await tidemark(cluster, `group config ${group}`)).out.match(/timeout\.ms +(\d+)/)?.[1]
+  expect(await is('billing')).toBe('45000')
+  const set = await tidemark(cluster, `group config billing --set ${session}=60000 --yes`)
+  expect([set.exit, set.out]).toEqual([0, expect.stringMatching(/They are set\.\n$/)])
+  expect([await is('billing'), await is('another')]).toEqual(['60000', '45000'])
+  for (const wrong of [
+    `${session}=1`,
+    `${session}=soon`,
+    'consumer.sesion=60000',
+    'consumer.heartbeat.interval.ms=99999',
+  ]) {
+    const refused = await tidemark(cluster, `group config billing --set ${wrong} --yes`)
+    expect([refused.exit, refused.err], wrong).toEqual([4, expect.stringContaining('billing')])
+  }
+  expect((await tidemark(cluster, `group config billing --unset ${session} --yes`)).exit).toBe(0)
+  expect(await is('billing')).toBe('45000')
   await cluster.close()
 })

@@ -1,15 +1,18 @@
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import { createMemoryCluster } from 'tidemark/memory'
 import { expect, it, vi } from 'vitest'
+import { exitCode } from '../../../src/cli/exit-code.js'
 import { withoutColours } from '../../../src/cli/paint.js'
 import { printable, printableJson } from '../../../src/text/printable.js'
 import { programOf } from '../../../src/cli/program.js'
 import { settingsOf } from '../../../src/cli/settings.js'
 import { table } from '../../../src/cli/table.js'
 import type { Terminal } from '../../../src/cli/terminal.js'
+import { runCommand } from '../../support/run-tidemark.js'
 import { temporaryFolder } from '../../support/temporary-folder.js'
+import { dlq, failedAt, put } from '../redrive/dead-letters.js'
 import { billing, tidemark } from './command-line.js'
 
 it('prints what comes from outside so that a terminal carries out none of it', async () => {
@@ -77,6 +80,56 @@ it('tells wrong arguments as data too, and its version', async () => {
     out: expect.stringMatching(/^\d+\.\d+\.\d+\n$/),
   })
   expect(await tidemark(cluster, 'group --help')).toMatchObject({ exit: 0, err: '' })
+  await cluster.close()
+})
+
+it('ends as the guide says, with the error as data on standard error alone: each code there is, and no other', async () => {
+  const cluster = await billing()
+  const slow = createMemoryCluster({ latencyMs: 60_000 })
+  cluster.createTopic(dlq)
+  put(cluster, [{ value: 'odd', headers: failedAt(0, { 'td-origin-topic': 'elsewhere' }) }])
+  const aborted = AbortSignal.abort()
+  const ends = {
+    0: await tidemark(cluster, 'group list --json'),
+    1: await tidemark(cluster, 'group describe nobody --json'),
+    2: await tidemark(cluster, 'group delete billing --json'),
+    3: await tidemark(slow, 'group list --timeout 20ms --json'),
+    4: await tidemark(cluster, `dlq redrive ${dlq} --allow orders --group again --yes --json`),
+    5: await runCommand('group list --json', () => {
+      throw new TypeError('a defect')
+    }),
+    130: await tidemark(slow, 'group list --json', { signal: aborted }),
+  }
+  const told = Object.values(ends).map(({ exit, out, err }) => {
+    return {
+      exit,
+      out: out === '' ? null : typeof JSON.parse(out),
+      error: err === '' ? null : typeof JSON.parse(err).error,
+    }
+  })
+  const data = { out: 'object', error: null }
+  const error = { out: null, error: 'object' }
+  const codes = Object.values(exitCode)
+  expect(told).toEqual(codes.map((exit) => ({ exit, ...(exit < 2 ? data : error) })))
+  const guide = readFileSync(new URL('../../../docs/guides/command-line.md', import.meta.url), 'utf8')
+  const [, table] = /\| it ends with \| \|\n\|---\|---\|\n((?:\|.*\|\n)+)/.exec(guide) ?? []
+  expect(table?.match(/^\| \d+/gm)?.map((row) => Number(row.slice(2)))).toEqual(codes)
+  const help = (await tidemark(cluster, '--help')).out.replaceAll('\n', ' ')
+  expect([...(/Ends with (.*?)\. /.exec(help)?.[1]?.matchAll(/\d+/g) ?? [])].map(([code]) => Number(code))).toEqual(
+    codes,
+  )
+  await Promise.all([cluster.close(), slow.close()])
+})
+
+it('shows a table as blocks where the screen is too narrow for it, and cuts no name', async () => {
+  const cluster = await billing()
+  const wide = await tidemark(cluster, 'lag --partitions', { columns: 100 })
+  expect(wide.out).toMatch(/^GROUP +TOPIC +PARTITION/m)
+  const narrow = await tidemark(cluster, 'lag --partitions', { columns: 60 })
+  expect(narrow.out).toMatch(/^GROUP +billing\nTOPIC +orders\nPARTITION +0\n(?:.+\n)+\nGROUP +billing\n/m)
+  expect(Math.max(...narrow.out.split('\n').map((line) => line.length))).toBeLessThanOrEqual(60)
+  // What is piped on has a line for each row.
+  expect((await tidemark(cluster, 'lag --partitions')).out).toMatch(/^GROUP +TOPIC +PARTITION/m)
   await cluster.close()
 })
 

@@ -2,7 +2,8 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { avro } from '../../../src/avro.js'
-import { defineTopic } from '../../../src/index.js'
+import { createMessaging, defineTopic, string } from '../../../src/index.js'
+import { memory } from '../../../src/memory.js'
 import { schemaRegistry } from '../../../src/registry.js'
 import { memoryRegistry } from '../../../src/testing.js'
 import { temporaryFolder } from '../../support/temporary-folder.js'
@@ -27,6 +28,21 @@ it('shows the last records of each partition, as lines or as data', async () => 
     value: 'b-1',
     headers: [],
   })
+  await cluster.close()
+})
+
+it('shows nothing that is older than was asked for, in whatever order it was written', async () => {
+  const cluster = await billing()
+  cluster.createTopic('times')
+  const times = defineTopic({ name: 'times', value: string() })
+  const messaging = createMessaging({ driver: memory({ cluster }), durability: 'off', logger: 'silent' })
+  const producer = messaging.producer()
+  const noon = Date.parse('2026-01-02T12:00:00Z')
+  for (const minutes of [-20, 10, -10, 20])
+    await producer.send(times, `${minutes}`, { timestamp: noon + minutes * 60_000 })
+  await messaging.close()
+  const { out } = await tidemark(cluster, 'tail times --since 2026-01-02T12:00:00Z')
+  expect(out).toBe('2026-01-02T12:10:00Z 0@1 10\n2026-01-02T12:20:00Z 0@3 20\n')
   await cluster.close()
 })
 

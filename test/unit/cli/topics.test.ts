@@ -109,3 +109,26 @@ it('makes topics as the broker is set where the profile asks nothing of them', a
   expect([none.exit, none.err]).toEqual([2, expect.stringContaining('there are no topics')])
   await cluster.close()
 })
+
+it('lets the first replica lead again where it is in sync, once somebody says yes, and names where it is not', async () => {
+  const cluster = createMemoryCluster({ brokers: 3 })
+  cluster.createTopic('orders', { partitions: 3, replicationFactor: 3 })
+  const none = await tidemark(cluster, 'topics elect')
+  expect([none.exit, none.out]).toEqual([0, 'Each partition is led by its first replica.\n'])
+  cluster.faults.moveLeader('orders', 0, 2)
+  cluster.faults.moveLeader('orders', 1, 2)
+  const { value } = await tidemark(cluster, 'topics elect orders --dry-run --json')
+  const strayed = [0, 1].map((partition) => ({ topic: 'orders', partition, isInSync: true, outcome: null }))
+  expect(value).toMatchObject({ done: false, partitions: strayed })
+  expect((await tidemark(cluster, 'topics elect')).exit).toBe(2)
+  const elected = await tidemark(cluster, 'topics elect --yes --json')
+  expect(elected).toMatchObject({ exit: 0, value: { done: true, partitions: [{ outcome: 'elected' }, {}] } })
+  expect((await tidemark(cluster, 'topics elect order')).exit).toBe(2)
+  cluster.faults.moveLeader('orders', 0, 2)
+  cluster.faults.stopBroker(
+    (value as { readonly partitions: readonly { readonly first: number }[] }).partitions[0]?.first as number,
+  )
+  const away = await tidemark(cluster, 'topics elect orders --yes')
+  expect([away.exit, away.out]).toEqual([1, expect.stringMatching(/^orders +0 .* not in sync$/m)])
+  await cluster.close()
+})

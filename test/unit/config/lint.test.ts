@@ -9,11 +9,14 @@ import { open, simulated } from '../consumer/simulated.js'
 
 const topic = (partitions: number, configs: Readonly<Record<string, string>> = {}): LintedTopic => ({
   partitions,
+  replicas: 3,
   configs: new Map(Object.entries({ 'cleanup.policy': 'delete', ...configs })),
 })
 
 const membership = {
   groupProtocol: 'classic' as const,
+  groupInstanceId: null,
+  assignors: ['cooperative-sticky' as const],
   sessionTimeoutMs: 45_000,
   heartbeatIntervalMs: 1_000,
   rebalanceTimeoutMs: 60_000,
@@ -23,6 +26,7 @@ const membership = {
 
 const consumer: LintedConsumer = {
   subject: 'consumer "g"',
+  group: 'g',
   membership,
   topics: ['orders'],
   transactionTimeoutMs: 10_000,
@@ -58,6 +62,13 @@ const transaction = (transactionTimeoutMs: number): LintFacts => ({
   ...sound,
   consumers: [{ ...consumer, transactionTimeoutMs }],
 })
+const beside = (changed: Partial<LintedConsumer['membership']>, other: Partial<LintedConsumer> = {}): LintFacts => ({
+  ...sound,
+  consumers: [
+    { ...consumer, membership: { ...membership, groupInstanceId: 'one', ...changed } },
+    { ...consumer, membership: { ...membership, groupInstanceId: 'two' }, ...other },
+  ],
+})
 const having = (changed: Readonly<Record<string, LintedTopic | null>>): LintFacts => ({
   ...sound,
   topics: new Map(Object.entries({ ...topics, ...changed })),
@@ -84,8 +95,8 @@ const bounds: Readonly<
     keeps: [options({ requestTimeoutMs: 44_000 }), options({ requestTimeoutMs: 44_001, groupProtocol: 'consumer' })],
   },
   'drain-over-rebalance': {
-    breaks: [options({ drainMs: 35_001 })],
-    keeps: [options({ drainMs: 35_000 })],
+    breaks: [options({ rebalanceTimeoutMs: 51_666 })],
+    keeps: [options({ rebalanceTimeoutMs: 51_667 })],
   },
   'transaction-over-broker': { breaks: [transaction(900_001)], keeps: [transaction(900_000)] },
   'close-over-grace': {
@@ -95,6 +106,10 @@ const bounds: Readonly<
       { ...sound, closeTimeoutMs: 25_501, graceMs: null },
     ],
   },
+  'drain-over-close': {
+    breaks: [options({ drainMs: 30_001 }), { ...options({ drainMs: 35_000 }), closeTimeoutMs: 34_999, graceMs: null }],
+    keeps: [options({ drainMs: 30_000 }), { ...options({ drainMs: 35_000 }), closeTimeoutMs: 35_000, graceMs: null }],
+  },
   'delay-topic-missing': { breaks: [having({ 'orders.retry': null })], keeps: [] },
   'delay-topic-compacted': {
     breaks: [having({ 'orders.retry': topic(6, { 'cleanup.policy': 'compact,delete' }) })],
@@ -103,6 +118,17 @@ const bounds: Readonly<
   'delay-topic-too-narrow': {
     breaks: [having({ 'orders.retry': topic(5) })],
     keeps: [having({ 'orders.retry': topic(7) }), having({ 'orders.retry': topic(5), orders: null })],
+  },
+  'delay-topic-too-small': {
+    breaks: [having({ 'orders.retry': topic(6, { 'max.message.bytes': '999999' }) })],
+    keeps: [having({ 'orders.retry': topic(6, { 'max.message.bytes': '1000000' }) })],
+  },
+  'delay-topic-not-writable': {
+    breaks: [having({ 'orders.retry': topic(6, { 'min.insync.replicas': '4' }) })],
+    keeps: [
+      having({ 'orders.retry': topic(6, { 'min.insync.replicas': '3' }) }),
+      having({ 'orders.retry': { ...topic(6, { 'min.insync.replicas': '4' }), replicas: null } }),
+    ],
   },
   'delay-over-retention': {
     breaks: [having({ 'orders.retry': topic(6, { 'retention.ms': '119999' }) })],
@@ -127,6 +153,30 @@ const bounds: Readonly<
     breaks: [having({ 'orders.dlq': topic(6, { 'max.message.bytes': '999999' }) })],
     keeps: [having({ 'orders.dlq': topic(6, { 'max.message.bytes': '1000000' }) })],
   },
+  'dead-letter-not-writable': {
+    breaks: [having({ 'orders.dlq': topic(6, { 'min.insync.replicas': '4' }) })],
+    keeps: [having({ 'orders.dlq': topic(6, { 'min.insync.replicas': '3' }) })],
+  },
+  'instance-id-twice': {
+    breaks: [beside({ groupInstanceId: 'two' }), beside({ groupInstanceId: 'two', groupProtocol: 'consumer' })],
+    keeps: [
+      beside({}),
+      beside({ groupInstanceId: 'two' }, { subject: 'consumer "h"', group: 'h', delayTopics: [] }),
+      { ...sound, consumers: [consumer, consumer] },
+    ],
+  },
+  'no-common-assignor': {
+    breaks: [beside({ assignors: ['range'] })],
+    keeps: [
+      beside({ assignors: ['range', 'cooperative-sticky'] }),
+      beside({ assignors: ['range'], groupProtocol: 'consumer' }),
+      beside({ assignors: ['range'] }, { subject: 'consumer "h"', group: 'h', delayTopics: [] }),
+    ],
+  },
+  'delay-topics-shared': {
+    breaks: [],
+    keeps: [beside({})],
+  },
 }
 
 it.each(Object.keys(lintRules) as LintCode[])(
@@ -139,6 +189,14 @@ it.each(Object.keys(lintRules) as LintCode[])(
   },
 )
 
+it('says to both groups that they put off records on the same topic', () => {
+  const found = lint(beside({}, { subject: 'consumer "h"', group: 'h' }))
+  expect(found.map(({ code, subject }) => `${code} of ${subject}`)).toEqual([
+    'delay-topics-shared of consumer "g"',
+    'delay-topics-shared of consumer "h"',
+  ])
+})
+
 it('says nothing of the defaults on a cluster as Kafka is set, nor of what is not known', () => {
   expect(lint(sound)).toEqual([])
   const unknown: LintFacts = { ...options({ sessionTimeoutMs: 5_000, requestTimeoutMs: 1_000 }), broker: new Map() }
@@ -146,7 +204,7 @@ it('says nothing of the defaults on a cluster as Kafka is set, nor of what is no
 })
 
 it('says whose settings they are, what came, and what to do', () => {
-  expect(lint(options({ drainMs: 50_000 }))).toEqual([
+  expect(lint({ ...options({ drainMs: 50_000 }), closeTimeoutMs: 50_000, graceMs: null })).toEqual([
     {
       code: 'drain-over-rebalance',
       severity: 'warning',
@@ -177,6 +235,7 @@ it('a start tells settings that do not go together once, and goes on', () =>
         subject: 'consumer "g"',
         fix: expect.stringContaining('drainMs'),
       },
+      { code: 'drain-over-close' },
     ])
     await messaging.close()
   }))

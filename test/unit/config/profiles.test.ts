@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { ConfigError } from '../../../src/errors.js'
 import { chooseProfile, type ProfileAnswers } from '../../../src/config/choose-profile.js'
 import { defineProfile, profileOf, type ProfileOverrides } from '../../../src/config/define-profile.js'
-import { profiles } from '../../../src/config/profiles.js'
+import { profiles, type ProfileName } from '../../../src/config/profiles.js'
 
 const issuesOf = (run: () => unknown) => {
   try {
@@ -47,6 +47,7 @@ describe('defineProfile', () => {
   })
 
   it('refuses to change what the promise rests on', () => {
+    // @ts-expect-error the compiler says so too
     expect(issuesOf(() => defineProfile('cp', { acks: 1 }))).toMatchObject([
       { path: 'acks', message: expect.stringContaining('promise of cp'), fix: expect.stringContaining('unsafe: true') },
     ])
@@ -73,17 +74,20 @@ describe('defineProfile', () => {
     expect(defineProfile('ap', { acks: 0, retryInDoubt: false })).toMatchObject({ name: 'ap', producer: { acks: 0 } })
   })
 
+  /** As who reads it from a file: no compiler knows beforehand what it is. */
+  const cp = 'cp' as ProfileName
+
   it.each<[string, ProfileOverrides, string]>([
     ['idempotence without acks from all', { acks: 1, idempotent: true, unsafe: true }, 'idempotent'],
     ['exactly once without transactions', { delivery: 'exactly-once' }, 'delivery'],
     ['transactions without a time-out', { transactional: true }, 'transactionTimeoutMs'],
   ])('refuses %s, unsafe or not', (_, overrides, path) => {
-    expect(issuesOf(() => defineProfile('cp', overrides)).map((issue) => issue.path)).toEqual([path])
+    expect(issuesOf(() => defineProfile(cp, overrides)).map((issue) => issue.path)).toEqual([path])
   })
 
   it('refuses settings that cannot be, all at once', () => {
     const wrong = { acks: 2, deliveryTimeoutMs: -1, idempotant: true } as unknown as ProfileOverrides
-    expect(issuesOf(() => defineProfile('cp', wrong))).toEqual([
+    expect(issuesOf(() => defineProfile(cp, wrong))).toEqual([
       { path: 'acks', message: 'is 2', fix: expect.stringMatching(/-1 or 0 or 1/) },
       { path: 'deliveryTimeoutMs', message: 'is -1', fix: expect.stringMatching(/at least 1 .*milliseconds/) },
       { path: 'idempotant', message: 'is not an option', fix: 'did you mean idempotent?' },

@@ -61,7 +61,7 @@ function grouped(partitions: readonly PartitionSight[], more: Partial<GroupSight
 function seen(groups: readonly GroupSight[], more: Partial<Sight> = {}): Sight {
   return {
     ...{ at: now, watchedSince: 0, groups, letterTopics: [], failure: null, processes: [] },
-    cluster: { clusterId: 'c', brokers: [1, 2, 3], withoutLeader: 0, underReplicated: 0 },
+    cluster: { clusterId: 'c', brokers: [1, 2, 3], down: [], places: new Map(), withoutLeader: 0, underReplicated: 0 },
     cost: { tookMs: 10, everyMs: 5_000 },
     ...more,
   }
@@ -179,7 +179,9 @@ describe('the sentence of the cluster', () => {
     ],
     [
       'no leader',
-      seen([], { cluster: { clusterId: null, brokers: [1], withoutLeader: 12, underReplicated: 0 } }),
+      seen([], {
+        cluster: { clusterId: null, brokers: [1], down: [], places: new Map(), withoutLeader: 12, underReplicated: 0 },
+      }),
       'act',
       '12 partitions without a leader.',
     ],
@@ -198,10 +200,10 @@ it('sends no more rows of a group than somebody reads, the worst first', () => {
   const many = Array.from({ length: 1_000 }, (_, partition) =>
     placed({ partition, lag: partition, standsSince: partition === 7 ? 0 : null }),
   )
-  const view = groupView(seen([grouped(many)]), 'billing')
+  const view = groupView(seen([grouped(many)]), 'billing', { most: 60 })
   expect([view?.rows.length, view?.partitions, view?.rows[0]?.partition, view?.mostLag]).toEqual([60, 1_000, 7, 999])
   expect(JSON.stringify(view).length).toBeLessThan(40_000)
-  expect(groupView(seen([]), 'billing')).toBeNull()
+  expect(groupView(seen([]), 'billing', { most: 60 })).toBeNull()
 })
 
 it('puts topics that break the promise first, and says what could not be looked at', () => {
@@ -213,14 +215,14 @@ it('puts topics that break the promise first, and says what could not be looked 
     fix: 'f',
   })
   const diagnosis = { profile: 'cp', topics: ['a', 'b', 'c'], unseen: [] }
-  const view = topicsView({ ...diagnosis, findings: [finding('b', 'warning'), finding('c', 'error')] }, now)
+  const view = topicsView({ ...diagnosis, findings: [finding('b', 'warning'), finding('c', 'error')] }, now, [])
   expect(view.subjects.map(({ subject, verdict }) => [subject, verdict.level])).toEqual([
     ['c', 'act'],
     ['b', 'watch'],
     ['a', 'ok'],
   ])
   expect(view.verdict.level).toBe('act')
-  expect(topicsView({ ...diagnosis, findings: [], unseen: [{ what: 'x', why: 'y' }] }, now).verdict.level).toBe(
+  expect(topicsView({ ...diagnosis, findings: [], unseen: [{ what: 'x', why: 'y' }] }, now, []).verdict.level).toBe(
     'unjudged',
   )
 })

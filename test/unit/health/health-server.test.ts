@@ -62,6 +62,40 @@ it('is ready when consumers have started, and says by codes alone why it is not'
   expect((await ask('/live')).status).toBe(200)
 })
 
+it('is ready with more members than partitions, also in who has none', async () => {
+  const { cluster, messaging, ask } = await served()
+  cluster.createTopic('t')
+  const options = { group: 'g', topics: [t], handle: () => undefined }
+  const members = [messaging.consumer(options), messaging.consumer(options)]
+  for (const member of members) await member.start()
+  await expect.poll(() => members.map((member) => member.assignment().length).sort()).toEqual([0, 1])
+  expect(await readiness(ask)).toEqual({ status: 200, reasons: [] })
+})
+
+it('is live, and not ready, while a start waits for brokers that are not there', async () => {
+  const { cluster, messaging, ask } = await served()
+  cluster.createTopic('t')
+  cluster.faults.stopBroker(0)
+  const started = messaging.consumer({ group: 'g', topics: [t], handle: () => undefined }).start()
+  expect((await ask('/live')).status).toBe(200)
+  expect((await readiness(ask)).status).toBe(503)
+  cluster.faults.startBroker(0)
+  await started
+  expect(await readiness(ask)).toEqual({ status: 200, reasons: [] })
+})
+
+it('answers no probe while the event loop is blocked, and says so afterwards', async () => {
+  const { ask } = await served()
+  expect((await ask('/live')).status).toBe(200)
+  const asked = performance.now()
+  const told = ask('/live')
+  while (performance.now() < asked + 1_700);
+  await told
+  expect(performance.now() - asked).toBeGreaterThan(1_500)
+  await expect.poll(async () => (await ask('/ready')).text).toContain('event-loop-blocked')
+  expect((await ask('/live')).status).toBe(200)
+})
+
 it('gives facts to who knows the token, and to nobody else', async () => {
   const { ask } = await served()
   for (const authorization of ['', `Bearer ${token}x`, 'Bearer ', `Basic ${token}`]) {

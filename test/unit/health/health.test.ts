@@ -6,10 +6,11 @@ import { brokerCode } from '../../../src/connection/broker-error.js'
 import { LoopWatch } from '../../../src/health/loop-watch.js'
 import { systemClock } from '../../../src/runtime/clock.js'
 import { numbered, open, put, reading, simulated, t } from '../consumer/simulated.js'
+import { tries } from '../../support/long-profile.js'
 
 const seconds = 1_000
 /** Of a minute each: members come, leave and are killed. */
-const rounds = process.env['TIDEMARK_FULL'] === '1' ? 10 : 2
+const rounds = tries(2, 10)
 
 function codesOf(messaging: Messaging): string[] {
   return [...new Set(healthOf(messaging).reasons.map(({ code }) => code))].sort()
@@ -97,7 +98,7 @@ describe('health', () => {
       await messaging.close()
     }))
 
-  it('says that a join waits for others, and after five minutes that only a new process can help', () =>
+  it('says that a join waits for the session of a member that died, and never asks for a restart, which would not end that', () =>
     simulated(async (simulation) => {
       const { cluster, clock } = simulation
       cluster.createTopic('t', { replicationFactor: 3 })
@@ -108,12 +109,79 @@ describe('health', () => {
       const started = consumer.start({ timeoutMs: 1_200_000 })
       await clock.sleep(12 * seconds)
       expect(codesOf(messaging)).toEqual(['consumer-starting', 'join-stuck'])
-      expect(healthOf(messaging).status).toBe('not-ready')
-      await clock.sleep(300 * seconds)
-      expect(healthOf(messaging).status).toBe('not-live')
+      for (let minute = 0; minute < 14; minute += 1) {
+        expect(healthOf(messaging).status).toBe('not-ready')
+        await clock.sleep(60 * seconds)
+      }
       await started
       await clock.sleep(seconds)
       expect(codesOf(messaging)).toEqual([])
+      await messaging.close()
+    }))
+
+  it('asks no member of a group for a restart while all of them wait for one that drains for long', () =>
+    simulated(async (simulation) => {
+      const { cluster, clock } = simulation
+      cluster.createTopic('t', { partitions: 4 })
+      const eager = {
+        assignors: ['range'],
+        rebalanceTimeoutMs: 700_000,
+        drainMs: 400_000,
+        handlerTimeoutMs: 500_000,
+      } as const
+      const handle = () => clock.sleep(380 * seconds)
+      const services = []
+      for (const name of ['one', 'two', 'three']) {
+        const messaging = open(simulation.process(name))
+        const consumer = messaging.consumer({ group: 'g', topics: [t], stallWarningMs: 0, handle, ...eager })
+        await consumer.start({ timeoutMs: 1_200_000 })
+        services.push(messaging)
+      }
+      put(cluster, ['takes long'])
+      await clock.sleep(seconds)
+      const last = open(simulation.process('last'))
+      const started = last.consumer({ group: 'g', topics: [t], handle, ...eager }).start({ timeoutMs: 1_200_000 })
+      const worst = new Map<string, number>()
+      for (let second = 0; second < 370; second += 10) {
+        await clock.sleep(10 * seconds)
+        for (const { status } of services.map(healthOf)) worst.set(status, (worst.get(status) ?? 0) + 1)
+      }
+      // Two of three have waited in their join for longer than five minutes.
+      expect(worst.get('not-ready')).toBeGreaterThan((2 * 300) / 10)
+      expect(worst.get('not-live')).toBeUndefined()
+      await started
+      await clock.sleep(seconds)
+      expect([...services, last].flatMap(codesOf)).toEqual([])
+      for (const messaging of [...services, last]) await messaging.close()
+    }))
+
+  it('asks for a restart when the way into the group hangs in this process', () =>
+    simulated(async (simulation) => {
+      simulation.cluster.createTopic('t')
+      const { messaging } = await service(simulation)
+      const facts = messaging.facts()
+      const trouble = { kind: 'member-stuck', topic: null, partition: null, node: null, code: null } as const
+      const consumers = facts.consumers.map((one) => ({ ...one, troubles: [{ ...trouble, since: 1 }] }))
+      expect(judgeHealth({ ...facts, consumers })).toMatchObject({
+        status: 'not-live',
+        reasons: [{ code: 'member-stuck', group: 'g', since: 1 }],
+      })
+      await messaging.close()
+    }))
+
+  it('asks for no restart while partitions have no leader, however long that lasts', () =>
+    simulated(async (simulation) => {
+      const { cluster, clock } = simulation
+      cluster.createTopic('t', { replicationFactor: 1 })
+      const { messaging, codes } = await service(simulation)
+      const { leader } = cluster.partitionFacts('t', 0)
+      cluster.faults.stopBroker(leader)
+      await clock.sleep(400 * seconds)
+      expect(healthOf(messaging).status).not.toBe('healthy')
+      expect(healthOf(messaging).status).not.toBe('not-live')
+      cluster.faults.startBroker(leader)
+      await until(simulation, () => codes().length === 0)
+      expect(codes()).toEqual([])
       await messaging.close()
     }))
 

@@ -1,4 +1,4 @@
-import { ConfigError, createMessaging } from 'tidemark'
+import { ConfigError, createMessaging, type MetricsAdapter } from 'tidemark'
 import { lagMonitor, type LagMonitorOptions } from 'tidemark/lag'
 import { createMemoryCluster, memory, type MemoryCluster } from 'tidemark/memory'
 import { expect, it } from 'vitest'
@@ -194,8 +194,110 @@ it('says what is wrong with its options', () => {
   expect(() => lagMonitor({} as never, { groups: [] })).toThrow(ConfigError)
 })
 
-function commit(cluster: MemoryCluster, offset: number): void {
-  cluster.restoreCommit('g', { topic: 't', partition: 0, offset, leaderEpoch: -1, metadata: '' })
+it('names the group whose coordinator fails, with the reason, and sees all others', () =>
+  simulated(async ({ cluster, clock }) => {
+    cluster.createTopic('t')
+    put(cluster, numbered('x', 9))
+    commit(cluster, 4)
+    commit(cluster, 4, 'refused')
+    const gauges = new Map<string, number>()
+    const driver = createProtocolDriver(failing(cluster.connectionFactory(), { groups: ['refused'] }), cluster.runtime)
+    const messaging = createMessaging({ driver, metrics: gaugesInto(gauges), durability: 'off', logger: 'silent' })
+    const told: string[] = []
+    const groups = [{ group: 'refused', topics: ['t'] }, { group: 'g' }]
+    const monitor = lagMonitor(messaging, { groups, threshold: 5, onLag: ({ group }) => void told.push(group) })
+    const [refused, seen] = await monitor.look({ timeoutMs: 4_000 })
+    expect(seen).toMatchObject({ group: 'g', lag: 6, unseen: [] })
+    expect(refused).toMatchObject({ group: 'refused', partitions: [], trend: 'unseen', lagMs: null, drainMs: null })
+    const [unseen] = refused?.unseen ?? []
+    expect(unseen).toMatchObject({ topic: null, partition: null, reason: 'failed' })
+    expect(unseen).toHaveProperty('why', expect.stringContaining('refused'))
+    expect(told).toEqual(['g'])
+    expect(gauges.get('tidemark_group_seen_timestamp_seconds g')).toBe(clock.wallTime() / 1_000)
+    expect(gauges.get('tidemark_group_seen_timestamp_seconds refused')).toBe(0)
+    expect([...gauges.keys()].filter((name) => name.endsWith(' refused'))).toHaveLength(1)
+    await messaging.close()
+  }))
+
+it('names the partitions whose leader does not answer, with the reason, and sees all others', () =>
+  simulated(async ({ cluster }) => {
+    cluster.createTopic('t', { partitions: 6 })
+    const silent = cluster.partitionFacts('t', 0).leader
+    const led = Array.from({ length: 6 }, (_, partition) => partition).filter(
+      (partition) => cluster.partitionFacts('t', partition).leader === silent,
+    )
+    const driver = createProtocolDriver(failing(cluster.connectionFactory(), { leader: silent }), cluster.runtime)
+    const gauges = new Map<string, number>()
+    const messaging = createMessaging({ driver, metrics: gaugesInto(gauges), durability: 'off', logger: 'silent' })
+    const monitor = lagMonitor(messaging, { groups: [{ group: 'g', topics: ['t'] }] })
+    const [seen] = await monitor.look({ timeoutMs: 8_000 })
+    expect(seen?.partitions).toHaveLength(6 - led.length)
+    expect(seen?.unseen.map(({ partition }) => partition)).toEqual(led)
+    expect(seen?.unseen[0]).toMatchObject({ topic: 't', reason: 'failed' })
+    expect(gauges.get('tidemark_group_seen_timestamp_seconds g')).toBe(0)
+    await messaging.close()
+  }))
+
+it('tells when a group was last seen, so that figures that stay while looks fail are known to be old', () =>
+  simulated(async ({ cluster, clock }) => {
+    cluster.createTopic('t')
+    put(cluster, numbered('x', 9))
+    const failures = { groups: [] as string[] }
+    const driver = createProtocolDriver(failing(cluster.connectionFactory(), failures), cluster.runtime)
+    const gauges = new Map<string, number>()
+    const messaging = createMessaging({ driver, metrics: gaugesInto(gauges), durability: 'off', logger: 'silent' })
+    const monitor = lagMonitor(messaging, { groups: [{ group: 'g', topics: ['t'] }] })
+    await monitor.look()
+    const seenAt = clock.wallTime() / 1_000
+    failures.groups.push('g')
+    await clock.sleep(60_000)
+    await expect(monitor.look({ timeoutMs: 4_000 })).rejects.toThrow()
+    expect(gauges.get('tidemark_group_lag_records g')).toBe(10)
+    expect(gauges.get('tidemark_group_seen_timestamp_seconds g')).toBe(seenAt)
+    failures.groups.pop()
+    await monitor.look()
+    expect(gauges.get('tidemark_group_seen_timestamp_seconds g')).toBe(clock.wallTime() / 1_000)
+    await messaging.close()
+  }))
+
+function gaugesInto(gauges: Map<string, number>): MetricsAdapter {
+  return {
+    count: () => undefined,
+    observe: () => undefined,
+    gauge: (name, labels, value) => void gauges.set(`${name} ${labels['watched_group'] ?? ''}`, value),
+    forget: (name, labels) => void gauges.delete(`${name} ${labels['watched_group'] ?? ''}`),
+  }
+}
+
+/** Connections on which coordinators say nothing of some groups, and one leader nothing of its logs. */
+function failing(
+  factory: ConnectionFactory,
+  { groups = [], leader }: { readonly groups?: readonly string[]; readonly leader?: number },
+): ConnectionFactory {
+  return {
+    ...factory,
+    open: (...from) => {
+      const connection = factory.open(...from)
+      return {
+        request: (node, lane, request, ...rest) => {
+          const isLost =
+            (request.api === 'offsetFetch' && groups.includes(request.groupId)) ||
+            (request.api === 'listOffsets' && node === leader)
+          const [deadline] = rest
+          // To nobody: no answer comes before the deadline.
+          return isLost
+            ? connection.request(9_999, lane, request, deadline)
+            : connection.request(node, lane, request, ...rest)
+        },
+        lastSign: (node, lane) => connection.lastSign(node, lane),
+        close: () => connection.close(),
+      }
+    },
+  }
+}
+
+function commit(cluster: MemoryCluster, offset: number, group = 'g'): void {
+  cluster.restoreCommit(group, { topic: 't', partition: 0, offset, leaderEpoch: -1, metadata: '' })
 }
 
 /** The same connections, which note what is asked. */
@@ -233,6 +335,7 @@ it('measures what it sees of each group, and no time of what is older than it', 
     await monitor.look()
     const labels = { client: 'watcher', watched_group: 'g' }
     expect([...told]).toEqual([
+      ['tidemark_group_seen_timestamp_seconds', [labels, clock.wallTime() / 1_000]],
       ['tidemark_group_lag_records', [labels, 4]],
       ['tidemark_group_stalled_partitions', [labels, 1]],
     ])

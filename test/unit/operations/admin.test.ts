@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { ConfigError, createMessaging, type Admin } from 'tidemark'
+import { ConfigError, createMessaging, defineTopic, string, type Admin } from 'tidemark'
 import { createMemoryCluster, memory } from 'tidemark/memory'
 
 /** Types may have been cast away. */
@@ -50,6 +50,7 @@ describe('the admin', () => {
       (admin, records) => admin.deleteRecords(records),
       [undefined, {}, [{ topic: 'orders', partition: 0 }], [{ topic: 'orders', partition: 0, before: -2 }]],
     ],
+    ['eligibleLeaders', (admin, topics) => admin.eligibleLeaders(topics), [undefined, 'orders', [3]]],
     ['electLeaders', (admin, places) => admin.electLeaders(places), [undefined, 'orders', [{ topic: 'orders' }]]],
     ['listGroups', (admin, states) => admin.listGroups({ states }), ['Stable', [3]]],
     ['listGroups', (admin, types) => admin.listGroups({ types }), ['classic', [null]]],
@@ -168,6 +169,25 @@ describe('the admin', () => {
     expect(await outcomes()).toEqual(['leads-already', 'elected'])
     expect(await leaders()).toEqual([0, 0])
     await messaging.close()
+    await cluster.close()
+  })
+
+  it('tells who has all that was acknowledged while too few replicas are in sync', async () => {
+    const cluster = createMemoryCluster({ brokers: 3 })
+    const messaging = createMessaging({ driver: memory({ cluster }), durability: 'off' })
+    const { admin } = messaging
+    cluster.createTopic('orders', { replicationFactor: 3, configs: { 'min.insync.replicas': '2' } })
+    const orders = defineTopic({ name: 'orders', value: string() })
+    await messaging.producer().send(orders, 'kept')
+    expect(await admin.eligibleLeaders(['orders', 'nowhere'])).toEqual([])
+    const [leader, second, third] = (await admin.describeTopics(['orders']))[0]?.partitions[0]?.replicas ?? []
+    cluster.faults.stopBroker(second as number)
+    expect(await admin.eligibleLeaders(['orders'])).toEqual([])
+    cluster.faults.stopBroker(third as number)
+    expect(await admin.eligibleLeaders(['orders'])).toEqual([
+      { topic: 'orders', partition: 0, leader, isr: [leader], eligible: [second, third], lastKnown: [] },
+    ])
+    await messaging.close({ timeoutMs: 0, force: true })
     await cluster.close()
   })
 

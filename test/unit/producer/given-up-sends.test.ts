@@ -9,6 +9,7 @@ import { string } from '../../../src/serde/string.js'
 import { virtualClock } from '../../../src/testing/time/virtual-clock.js'
 import { defineTopic } from '../../../src/topic/define-topic.js'
 import { start, startUnloaded, topic, type Bench } from './scripted-driver.js'
+import { tries } from '../../support/long-profile.js'
 
 /** Room for two records of these tests, and two more in line. */
 const small = { maxRequestBytes: 1_024, bufferBytes: 1_300, batchBytes: 1_024 }
@@ -248,7 +249,7 @@ test('while no broker can be reached, a send past its time is not stored, and wh
 })
 
 describe('random histories', () => {
-  const seeds = Array.from({ length: 150 }, (_, index) => index + 1)
+  const seeds = Array.from({ length: tries(40, 150) }, (_, index) => index + 1)
 
   test.each(seeds)(
     'seed %i: each send ends once, as it is in the log, in order, and nothing is held at the end',

@@ -3,9 +3,10 @@ import { redrive } from 'tidemark/redrive'
 import { simulate, type SimulatedProcess } from 'tidemark/testing'
 import { progressOf } from '../../../src/offsets/progress.js'
 import { dlq, failedAt, messagingOf, options, put, redriven, stored, textsOf } from './dead-letters.js'
+import { tries } from '../../support/long-profile.js'
 
 /** `TIDEMARK_FULL=1`: before and after every request and answer; else at some of them. */
-const stride = process.env['TIDEMARK_FULL'] === '1' ? 1 : 23
+const stride = tries(23, 1)
 const letters = 12
 
 interface Ending {

@@ -5,11 +5,9 @@ import type { PartitionOrder } from '../../../src/reorder/partition-order.js'
 import { ReorderBuffer } from '../../../src/reorder/reorder-buffer.js'
 import type { ReorderLimits } from '../../../src/reorder/reorder-limits.js'
 import { boundedOutOfOrderness, type WatermarkStrategy } from '../../../src/reorder/watermark-strategy.js'
+import { tries } from '../../support/long-profile.js'
 
-/** A few runs beside all other tests; so many in CI, with TIDEMARK_FULL=1. */
-export const runs = (full: number): { readonly numRuns: number } => ({
-  numRuns: process.env['TIDEMARK_FULL'] === '1' ? full : 15,
-})
+export const runs = (full: number): { readonly numRuns: number } => ({ numRuns: tries(15, full) })
 
 const limits: ReorderLimits = {
   lateness: 'combined',

@@ -2,6 +2,7 @@ import { createMessaging } from 'tidemark'
 import { simulate, type Disturbance } from 'tidemark/testing'
 import { describe, expect, it } from 'vitest'
 import { OrderedWorld, source } from './ordered-world.js'
+import { tries } from '../../support/long-profile.js'
 
 /** All but what puts keys on other partitions, or takes records away. */
 const disturbances: readonly Disturbance[] = [
@@ -25,7 +26,7 @@ const disturbances: readonly Disturbance[] = [
 
 /** `TIDEMARK_FULL=1`: 100; `RETRY_SEEDS` asks for so many, from `RETRY_FROM` on. */
 const seeds = Array.from(
-  { length: Number(process.env['RETRY_SEEDS'] ?? (process.env['TIDEMARK_FULL'] === '1' ? 100 : 1)) },
+  { length: Number(process.env['RETRY_SEEDS'] ?? tries(1, 100)) },
   (_, index) => index + Number(process.env['RETRY_FROM'] ?? 1),
 )
 

@@ -1,11 +1,13 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { KeyedLanes } from '../../../src/runtime/keyed-lanes.js'
+import type { Clock } from '../../../src/runtime/clock.js'
 import { virtualClock } from '../../../src/testing/time/virtual-clock.js'
 
 interface Task {
   next: Task | null
   hasPlace: boolean
+  lane: object | null
   readonly key: string | null
   readonly number: number
   readonly durationMs: number
@@ -14,6 +16,7 @@ interface Task {
 const task = (key: string | null, number: number, durationMs = 0): Task => ({
   next: null,
   hasPlace: false,
+  lane: null,
   key,
   number,
   durationMs,
@@ -29,7 +32,7 @@ function setUp(concurrency: number) {
     concurrency,
     clock,
     onDefect: (error) => defects.push(error),
-    run: (one) => {
+    run: (one, ended) => {
       for (const other of running) if (one.key !== null) expect(other.key).not.toBe(one.key)
       running.add(one)
       mostRunning = Math.max(mostRunning, running.size)
@@ -40,11 +43,13 @@ function setUp(concurrency: number) {
       }
       if (one.durationMs === 0) {
         running.delete(one)
-        return undefined
+        return 'ended'
       }
-      return clock.sleep(one.durationMs).then(() => {
+      void clock.sleep(one.durationMs).then(() => {
         running.delete(one)
+        ended(one)
       })
+      return 'later'
     },
   })
   return { clock, log, lanes, defects, most: () => mostRunning }
@@ -167,6 +172,46 @@ describe('keyed lanes', () => {
   })
 })
 
+describe('groups that take turns', () => {
+  /** Two groups with so many tasks each, one at a time. */
+  async function turnsOf(count: number, endsLater: (ended: () => void, clock: Clock) => void, keys: 1 | 2) {
+    const clock = virtualClock()
+    const log: string[] = []
+    const lanes = new KeyedLanes<Task>({
+      concurrency: 1,
+      clock,
+      onDefect: (error) => log.push(String(error)),
+      run: (one, ended) => {
+        log.push(one.key ?? '')
+        endsLater(() => ended(one), clock)
+        return 'later'
+      },
+    })
+    for (const name of ['a', 'b']) {
+      const group = lanes.group()
+      for (let number = 0; number < count; number++) group.push(`${number % keys}`, task(name, number))
+    }
+    await clock.runUntilIdle()
+    return log
+      .join('')
+      .match(/a+|b+/g)!
+      .map((row) => row.length)
+  }
+
+  it.each([1, 2] as const)('have some short tasks each, and never more than 33 (%i key(s))', async (keys) => {
+    const soon = (ended: () => void) => void Promise.resolve().then(ended)
+    const rows = await turnsOf(200, soon, keys)
+    expect(Math.max(...rows)).toBe(33)
+    expect(rows.length).toBeLessThanOrEqual(16)
+  })
+
+  it.each([1, 2] as const)('have one task each that takes a turn of the event loop (%i key(s))', async (keys) => {
+    const later = (ended: () => void, clock: Clock) => clock.defer(() => clock.defer(ended))
+    const rows = await turnsOf(20, later, keys)
+    expect(Math.max(...rows)).toBeLessThanOrEqual(2)
+  })
+})
+
 describe('a task that gives its place back', () => {
   /** Each task waits where the test says so. */
   function waiting(concurrency: number) {
@@ -177,17 +222,21 @@ describe('a task that gives its place back', () => {
       concurrency,
       clock,
       onDefect: (error) => log.push(String(error)),
-      run: async (one) => {
-        log.push(`begins ${one.number}`)
-        if (one.durationMs > 0) {
-          group.giveBack(one)
-          await new Promise<void>((resolve) => waits.set(one.number, resolve))
-          log.push(`${one.number} ${(await group.takeAgain(one)) ? 'goes on' : 'is told to end'}`)
-          await clock.sleep(one.durationMs)
-        }
-        log.push(`ends ${one.number}`)
+      run: (one, ended) => {
+        void runOne(one).then(() => ended(one))
+        return 'later'
       },
     })
+    const runOne = async (one: Task) => {
+      log.push(`begins ${one.number}`)
+      if (one.durationMs > 0) {
+        group.giveBack(one)
+        await new Promise<void>((resolve) => waits.set(one.number, resolve))
+        log.push(`${one.number} ${(await group.takeAgain(one)) ? 'goes on' : 'is told to end'}`)
+        await clock.sleep(one.durationMs)
+      }
+      log.push(`ends ${one.number}`)
+    }
     const group = lanes.group()
     return { clock, log, waits, lanes, group }
   }

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import type { TidemarkError } from 'tidemark'
 import { ConfigError, DriverError, HandlerError, metricNames, type MetricsAdapter } from 'tidemark'
-import { noMetrics, scoped } from '../../../src/telemetry/metrics.js'
+import { guarded } from '../../../src/telemetry/guard.js'
+import { silentLogger } from '../../../src/telemetry/logger.js'
+import { noMetrics, scoped, type Metrics } from '../../../src/telemetry/metrics.js'
 import { numbered, open, put, simulated, t, until } from '../consumer/simulated.js'
 
 interface Measurement {
@@ -30,6 +32,41 @@ describe('metrics', () => {
       { name: 'tidemark_consumer_commits_total', labels: { client: 'c', group: 'g', outcome: 'committed' }, value: 3 },
       { name: 'tidemark_producer_buffer_bytes', labels: { client: 'c' }, value: 7 },
     ])
+  })
+
+  it('of several with the same labels add up or tell the most, also of adapters that are guarded, and end with each', () => {
+    const told = new Map<string, number>()
+    const adapter: MetricsAdapter = {
+      count: () => undefined,
+      observe: () => undefined,
+      gauge: (name, labels, value) => void told.set(`${name} ${JSON.stringify(labels)}`, value),
+      forget: (name, labels) => void told.delete(`${name} ${JSON.stringify(labels)}`),
+    }
+    const scope = { client: 'c', group: 'g' }
+    const [one, other] = ['c', 'c'].map((client) => scoped(guarded(silentLogger, adapter, client).metrics, scope)) as [
+      Metrics,
+      Metrics,
+    ]
+    const [held, age] = [
+      'tidemark_consumer_in_flight {"client":"c","group":"g"}',
+      'tidemark_consumer_poll_age_seconds {"client":"c","group":"g"}',
+    ]
+    const both = () => [told.get(held), told.get(age)]
+    one.gauge('tidemark_consumer_in_flight', {}, 3)
+    one.gauge('tidemark_consumer_poll_age_seconds', {}, 9)
+    other.gauge('tidemark_consumer_in_flight', {}, 4)
+    other.gauge('tidemark_consumer_poll_age_seconds', {}, 2)
+    expect(both()).toEqual([7, 9])
+    one.gauge('tidemark_consumer_in_flight', {}, 1)
+    one.gauge('tidemark_consumer_poll_age_seconds', {}, 1)
+    expect(both()).toEqual([5, 2])
+    one.forget('tidemark_consumer_in_flight', {})
+    expect(both()).toEqual([4, 2])
+    other.close?.()
+    expect(both()).toEqual([undefined, 1])
+    other.gauge('tidemark_consumer_in_flight', {}, 8)
+    one.close?.()
+    expect(told.size).toBe(0)
   })
 
   it('that go nowhere cost nothing', () => {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Counter, openMetricsContentType, Registry, type OpenMetricsContentType } from 'prom-client'
+import { AggregatorRegistry, Counter, openMetricsContentType, Registry, type OpenMetricsContentType } from 'prom-client'
 import { ConfigError, metricNames } from 'tidemark'
 import { prometheusMetrics } from 'tidemark/prometheus'
 import { describe, expect, it } from 'vitest'
@@ -64,6 +64,23 @@ describe('prometheusMetrics', () => {
     expect(await valueOf(registry, 'tidemark_consumer_crashes_total{client="c",group="g"}')).toBe(1)
   })
 
+  it('adds up what workers of a cluster count and hold, and tells the greatest of their ages', async () => {
+    const workers = [3, 4].map((value) => {
+      const registry = new Registry()
+      const adapter = prometheusMetrics({ registry })
+      const labels = { client: 'c', group: 'g' }
+      adapter.count('tidemark_consumer_crashes_total', labels, value)
+      adapter.gauge('tidemark_consumer_in_flight', labels, value)
+      adapter.gauge('tidemark_consumer_poll_age_seconds', labels, value)
+      return registry.getMetricsAsJSON()
+    })
+    const all = AggregatorRegistry.aggregate(await Promise.all(workers)) as Registry
+    const of = (name: string) => valueOf(all, `${name}{client="c",group="g"}`)
+    expect(await of('tidemark_consumer_crashes_total')).toBe(7)
+    expect(await of('tidemark_consumer_in_flight')).toBe(7)
+    expect(await of('tidemark_consumer_poll_age_seconds')).toBe(4)
+  })
+
   it('registers nothing where something else has a name, and says which', () => {
     const registry = new Registry()
     new Counter({ name: 'tidemark_consumer_crashes_total', help: 'h', registers: [registry] })
@@ -111,6 +128,37 @@ describe('prometheusMetrics', () => {
       await messaging.close()
       expect(await registry.metrics()).not.toContain('tidemark_consumer_lag_records{')
       expect(await valueOf(registry, handledLine)).toBe(10)
+    }))
+
+  it('tells what clients of one name hold together, and nothing of those that are closed', () =>
+    simulated(async (simulation) => {
+      const { cluster, process } = simulation
+      cluster.createTopic('t', { partitions: 2 })
+      const registry = new Registry()
+      const clients = ['one', 'two'].map((name) =>
+        open(process(name), { metrics: prometheusMetrics({ registry }), clientId: 'shop' }),
+      )
+      const consumers = clients.map((client) =>
+        client.consumer({
+          group: 'g',
+          topics: [t],
+          sessionTimeoutMs: 6_000,
+          handle: () => simulation.clock.sleep(600_000),
+        }),
+      )
+      for (const consumer of consumers) await consumer.start()
+      await until(simulation, () => consumers.every((consumer) => consumer.facts().partitions.length === 1))
+      put(cluster, numbered('n', 10), 't', 0)
+      put(cluster, numbered('n', 20), 't', 1)
+      await simulation.clock.sleep(2_000)
+      const inFlight = () => valueOf(registry, 'tidemark_consumer_in_flight{client="shop",group="g"}')
+      expect(await inFlight()).toBe(30)
+      await clients[0]?.close({ timeoutMs: 1_000 })
+      expect([10, 20]).toContain(await inFlight())
+      await clients[1]?.close({ timeoutMs: 1_000 })
+      for (const [name, { kind }] of Object.entries(metricNames)) {
+        if (kind === 'gauge') expect(await registry.metrics()).not.toMatch(new RegExp(`^${name}[ {]`, 'm'))
+      }
     }))
 
   it('counts dead letters by reason', () =>

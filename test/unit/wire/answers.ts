@@ -120,6 +120,34 @@ const encoders: Encoders = {
     if (version >= 8 && version <= 10) writer.int32(-2_147_483_648)
     writer.tags()
   },
+  describeTopicPartitions(answer, _version, writer) {
+    writer.int32(answer.throttleTimeMs)
+    writer.array(answer.topics, (topic) => {
+      writer.int16(topic.errorCode)
+      writer.string(topic.name)
+      writer.uuid(null)
+      writer.boolean(false)
+      writer.array(topic.partitions, (partition) => {
+        writer.int16(partition.errorCode)
+        writer.int32(partition.partition)
+        writer.int32(partition.leader)
+        writer.int32(partition.leaderEpoch)
+        for (const ids of [partition.replicas, partition.isr, partition.eligible, partition.lastKnown, []]) {
+          writer.array(ids, (id) => writer.int32(id))
+        }
+        writer.tags()
+      })
+      writer.int32(-2_147_483_648)
+      writer.tags()
+    })
+    writer.int8(answer.nextCursor === null ? -1 : 1)
+    if (answer.nextCursor !== null) {
+      writer.string(answer.nextCursor.topic)
+      writer.int32(answer.nextCursor.partition)
+      writer.tags()
+    }
+    writer.tags()
+  },
   produce(answer, version, writer) {
     writeByTopic(writer, answer.partitions, (partition) => {
       writer.int32(partition.partition)

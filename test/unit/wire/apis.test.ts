@@ -12,6 +12,7 @@ import { WireError } from '../../../src/wire/wire-error.js'
 import { Writer } from '../../../src/wire/writer.js'
 import { encodeAnswer, idOf } from './answers.js'
 import { batchOf, encode } from './batches.js'
+import { tries } from '../../support/long-profile.js'
 
 const require = createRequire(import.meta.url)
 const names = Object.keys(apis) as ApiName[]
@@ -79,6 +80,7 @@ const topicId = fc.uint8Array({ minLength: 16, maxLength: 16 }).map((array) => {
 })
 
 const orNone = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: undefined })
+const nodes = fc.array(int32, { maxLength: 3 })
 const hint = fc.record({ leader: fc.nat(), leaderEpoch: fc.nat() })
 const endpoints = fc.array(fc.record({ nodeId: int32, host: text, port: int32, rack: orNull(text) }), {
   minLength: 1,
@@ -92,6 +94,24 @@ const answers: { [Name in ApiName]: fc.Arbitrary<Apis[Name]['answer']> } = {
     offered: fc.array(fc.record({ apiKey: int16, min: int16, max: int16 }), { maxLength: 3 }),
     finalizedFeatures: fc.array(fc.record({ name: text, minLevel: int16, maxLevel: int16 }), { maxLength: 3 }),
     finalizedFeaturesEpoch: int64,
+  }),
+  describeTopicPartitions: fc.record({
+    ...throttled,
+    topics: fc.array(
+      fc.record({
+        ...error,
+        name: text,
+        partitions: fc.array(
+          fc.record({
+            ...{ ...error, partition: int32, leader: int32, leaderEpoch: int32, replicas: nodes, isr: nodes },
+            ...{ eligible: nodes, lastKnown: nodes },
+          }),
+          { maxLength: 3 },
+        ),
+      }),
+      { maxLength: 3 },
+    ),
+    nextCursor: orNull(fc.record({ topic: text, partition: int32 })),
   }),
   metadata: fc.record({
     ...throttled,
@@ -361,7 +381,7 @@ describe('answers', () => {
             const wanted = toldBy(api, version, answer)
             expect(await decodeAnswer(requestOf(api, answer), version, frame, builtInCodecs)).toEqual(wanted)
           }),
-          { numRuns: 40 },
+          { numRuns: tries(10, 40) },
         )
       }
     })
@@ -375,7 +395,7 @@ describe('answers', () => {
             expect(decode(frame.subarray(0, 4 + (position % (frame.length - 4))))).toThrow(WireError)
             expect(decode(Buffer.concat([frame, Buffer.alloc(1)]))).toThrow(/1 bytes are left/)
           }),
-          { numRuns: 40 },
+          { numRuns: tries(10, 40) },
         )
       }
     })
@@ -392,7 +412,7 @@ describe('answers', () => {
             expect(caught).toBeInstanceOf(WireError)
           }
         }),
-        { numRuns: 100 },
+        { numRuns: tries(25, 100) },
       )
     })
   })

@@ -6,6 +6,7 @@ import { decompressInJavaScript, findWriter } from '../../../src/wire/codecs/zst
 import { WireError } from '../../../src/wire/wire-error.js'
 import { seededRandom } from '../../support/seeded-random.js'
 import { otherLz4, otherSnappy } from '../../support/other-codecs.js'
+import { tries } from '../../support/long-profile.js'
 
 const written = (['gzip', 'snappy', 'lz4', 'zstd'] as const).filter((codec) => builtInProblem(codec) === null)
 
@@ -30,7 +31,7 @@ describe.each(written)('%s', (name) => {
       fc.asyncProperty(contents, async (bytes) => {
         expect((await codec.decompress(await codec.compress(bytes))).equals(bytes)).toBe(true)
       }),
-      { numRuns: 150 },
+      { numRuns: tries(30, 150) },
     )
   })
 
@@ -62,7 +63,7 @@ describe.each(hardened)('%s', (name) => {
       fc.asyncProperty(changes, fc.nat(packed.length), async (edits, length) => {
         await expectHarmless(codec, edited(packed, edits).subarray(0, length))
       }),
-      { numRuns: 250 },
+      { numRuns: tries(50, 250) },
     )
   })
 
@@ -73,7 +74,7 @@ describe.each(hardened)('%s', (name) => {
       fc.asyncProperty(fc.constantFrom(...starts), fc.uint8Array({ maxLength: 300 }), async (start, rest) => {
         await expectHarmless(codec, Buffer.concat([start, rest]))
       }),
-      { numRuns: 250 },
+      { numRuns: tries(50, 250) },
     )
   })
 })
@@ -122,7 +123,7 @@ describe('beside another implementation', () => {
         expect(otherSnappy.decompress(compress(bytes) as Buffer).equals(bytes)).toBe(true)
         expect((decompress(otherSnappy.compress(bytes)) as Buffer).equals(bytes)).toBe(true)
       }),
-      { numRuns: 150 },
+      { numRuns: tries(30, 150) },
     )
   })
 
@@ -135,7 +136,7 @@ describe('beside another implementation', () => {
         expect(otherLz4.decompress(compress(bytes) as Buffer).equals(bytes)).toBe(true)
         expect((decompress(otherLz4.compress(bytes)) as Buffer).equals(bytes)).toBe(true)
       }),
-      { numRuns: 150 },
+      { numRuns: tries(30, 150) },
     )
   })
 
@@ -147,7 +148,7 @@ describe('beside another implementation', () => {
         expect(decompressInJavaScript(packed).equals(bytes)).toBe(true)
         expect((await builtInCodecs('zstd').decompress(packed)).equals(bytes)).toBe(true)
       }),
-      { numRuns: 50 },
+      { numRuns: tries(10, 50) },
     )
     expect(findWriter(undefined, false)).toBeNull()
   })
@@ -314,7 +315,7 @@ describe('random bytes', () => {
         const frame = Buffer.concat([header, ...framed, Buffer.alloc(4)])
         expect(unpacked(() => builtInCodecs('lz4').decompress(frame))).toEqual(expected)
       }),
-      { numRuns: 3_000 },
+      { numRuns: tries(600, 3_000) },
     )
   })
 
@@ -324,7 +325,7 @@ describe('random bytes', () => {
         const block = Buffer.from([size, ...bytes])
         expect(unpacked(() => builtInCodecs('snappy').decompress(block))).toEqual(plainSnappy(block))
       }),
-      { numRuns: 3_000 },
+      { numRuns: tries(600, 3_000) },
     )
   })
 

@@ -6,6 +6,7 @@ import { builtInCodecs } from '../../../src/wire/compression.js'
 import { GrowingRecords, recordBound } from '../../../src/wire/growing-records.js'
 import { encodeRecordBatch } from '../../../src/wire/record-batch-encoder.js'
 import { anyRecord, batchOf, decode } from './batches.js'
+import { tries } from '../../support/long-profile.js'
 
 const require = createRequire(import.meta.url)
 const Decoder = require('kafkajs/src/protocol/decoder.js') as new (bytes: Buffer) => object
@@ -53,7 +54,7 @@ describe('the records of a batch', () => {
         expect(grown.decode()).toEqual(added.map((record, offset) => ({ ...record, offset })))
         expect(grown.maxTimestamp).toBe(Math.max(...added.map(({ timestamp }) => timestamp)))
       }),
-      { numRuns: 60 },
+      { numRuns: tries(12, 60) },
     )
   })
 
@@ -78,7 +79,7 @@ describe('the records of a batch', () => {
         expect(ours.corrupt).toBeNull()
         expect(ours.batches[0]?.records.map(plain)).toEqual(added.map(plain))
       }),
-      { numRuns: 60 },
+      { numRuns: tries(12, 60) },
     )
   })
 
@@ -133,7 +134,7 @@ describe('the records of a batch', () => {
         })
         for (const { view, copy } of views) expect(view.equals(copy)).toBe(true)
       }),
-      { numRuns: 60 },
+      { numRuns: tries(12, 60) },
     )
   })
 
@@ -152,7 +153,25 @@ describe('the records of a batch', () => {
         }
         expect(grown.decode()).toEqual(added.map((record, offset) => ({ ...record, offset })))
       }),
-      { numRuns: 40 },
+      { numRuns: tries(8, 40) },
     )
   })
+})
+
+it('gives each record its own headers, also where records follow each other with the same ones', () => {
+  const [same, other] = [headersOf(3), headersOf(2)]
+  const records = [same, same, [], same, other, same, same].map((headers, index): OutgoingRecord => ({
+    key: null,
+    value: Buffer.alloc(index * 40, index),
+    headers,
+    timestamp: index,
+  }))
+  // So little room that it grows in between, and one in the middle that cannot be written.
+  const grown = new GrowingRecords(8)
+  for (const [index, record] of records.entries()) {
+    grown.add(record)
+    if (index === 4) expect(() => grown.add({ ...record, timestamp: 0.5 })).toThrow('whole milliseconds')
+  }
+  expect(grown.decode().map(({ headers }) => headers)).toEqual(records.map(({ headers }) => headers))
+  expect(grown.bytes).toEqual(GrowingRecords.of(records.map((one) => ({ ...one, headers: [...one.headers] }))).bytes)
 })

@@ -18,7 +18,13 @@ import type {
   NewTopic,
 } from '../../../connection/requests/admin.js'
 import type { ApiVersionsAnswer } from '../../../connection/requests/api-versions.js'
-import type { MetadataAnswer, MetadataRequest, TopicMetadata } from '../../../connection/requests/metadata.js'
+import type {
+  DescribeTopicPartitionsAnswer,
+  DescribeTopicPartitionsRequest,
+  MetadataAnswer,
+  MetadataRequest,
+  TopicMetadata,
+} from '../../../connection/requests/metadata.js'
 import { brokerAddress } from '../cluster/broker-address.js'
 import type { ClusterState, Topic } from '../cluster/cluster-state.js'
 import type { TopicPartition } from '../../../message/topic-partition.js'
@@ -75,6 +81,25 @@ function describeTopic(topic: Topic): TopicMetadata {
       isr: [...partition.isr],
     })),
   }
+}
+
+/** All at once: nobody asks for so many here that they would need pages. */
+export function describeTopicPartitions(
+  cluster: ClusterState,
+  { topics }: DescribeTopicPartitionsRequest,
+): DescribeTopicPartitionsAnswer {
+  const described = [...topics].sort().map((name) => {
+    const topic = cluster.topics.get(name)
+    if (topic === undefined) return { errorCode: brokerCode.UNKNOWN_TOPIC_OR_PARTITION, name, partitions: [] }
+    const { errorCode, partitions } = describeTopic(topic)
+    const withEligible = partitions.map((each, index) => ({
+      ...each,
+      eligible: topic.partitions[index]?.eligible ?? [],
+      lastKnown: [],
+    }))
+    return { errorCode, name, partitions: withEligible }
+  })
+  return { throttleTimeMs: 0, topics: described, nextCursor: null }
 }
 
 export function createTopics(cluster: ClusterState, node: number, request: CreateTopicsRequest): CreateTopicsAnswer {
@@ -172,7 +197,7 @@ export function describeConfigs(
           : failed(name, brokerCode.INVALID_REQUEST, `this broker is ${node} and tells its own settings only`)
         return { ...outcome, type, entries: isMe ? brokerEntries(cluster) : [] }
       }
-      if (type === 'group') return { ...succeeded(name), type, entries: [] }
+      if (type === 'group') return { ...succeeded(name), type, entries: cluster.groupConfigs.entries(name) }
       const topic = cluster.topics.get(name)
       return topic === undefined
         ? { ...failed(name, brokerCode.UNKNOWN_TOPIC_OR_PARTITION), type, entries: [] }
@@ -181,15 +206,23 @@ export function describeConfigs(
   }
 }
 
-/** Of topics; brokers and groups keep what they were made with here. */
+/** Of topics and groups; brokers keep what they were made with here. */
 export function alterConfigs(cluster: ClusterState, request: AlterConfigsRequest): AlterConfigsAnswer {
   const { type, name, changes, validateOnly } = request
   const answer = (resource: NamedError): AlterConfigsAnswer => ({ throttleTimeMs: 0, resources: [resource] })
-  if (type !== 'topic') return answer(failed(name, brokerCode.INVALID_REQUEST, `this cluster changes topics alone`))
-  const topic = cluster.topics.get(name)
-  if (topic === undefined) return answer(failed(name, brokerCode.UNKNOWN_TOPIC_OR_PARTITION))
-  const problem = topic.configs.change(changes, validateOnly)
-  return answer(problem === null ? succeeded(name) : failed(name, brokerCode.INVALID_CONFIG, problem))
+  const outcome = (problem: string | null) =>
+    answer(problem === null ? succeeded(name) : failed(name, brokerCode.INVALID_CONFIG, problem))
+  switch (type) {
+    case 'broker':
+      return answer(failed(name, brokerCode.INVALID_REQUEST, 'this cluster changes topics and groups alone'))
+    case 'group':
+      return outcome(cluster.groupConfigs.change(name, changes, validateOnly))
+    case 'topic': {
+      const topic = cluster.topics.get(name)
+      if (topic === undefined) return answer(failed(name, brokerCode.UNKNOWN_TOPIC_OR_PARTITION))
+      return outcome(topic.configs.change(changes, validateOnly))
+    }
+  }
 }
 
 /** At the leader of each; no further than what all replicas have. */

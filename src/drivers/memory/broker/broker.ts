@@ -9,6 +9,7 @@ import {
   deleteRecords,
   deleteTopics,
   describeConfigs,
+  describeTopicPartitions,
   describeVersions,
   electLeaders,
 } from './administration.js'
@@ -57,6 +58,9 @@ export class Broker {
         break
       case 'metadata':
         reply(this.views.answer(node, request))
+        break
+      case 'describeTopicPartitions':
+        reply(describeTopicPartitions(cluster, request))
         break
       case 'initProducerId':
         initProducerId(cluster, transactions, node, request, reply)

@@ -1,6 +1,7 @@
 import { brokerCode } from '../../../connection/broker-error.js'
 import type { IsolationLevel } from '../../../connection/requests/fetch.js'
 import type { FoundOffset, ListOffsetsAnswer, ListOffsetsRequest } from '../../../connection/requests/list-offsets.js'
+import { partitionKey, type TopicPartition } from '../../../message/topic-partition.js'
 import type { ClusterState } from '../cluster/cluster-state.js'
 import { leadershipProblem } from './leadership.js'
 import type { Partition } from '../log/partition.js'
@@ -10,11 +11,14 @@ const earliest = -2
 
 /** Answers a list-offsets request at the broker `node`. */
 export function listOffsets(cluster: ClusterState, node: number, request: ListOffsetsRequest): ListOffsetsAnswer {
+  const times = new Map<string, number>()
+  for (const each of request.partitions) times.set(keyOf(each), (times.get(keyOf(each)) ?? 0) + 1)
   return {
     throttleTimeMs: 0,
     partitions: request.partitions.map(({ topic, partition: index, timestamp }) => {
       const partition = cluster.partition(topic, index)
-      const errorCode = leadershipProblem(partition, node, -1)
+      const isTwice = (times.get(keyOf({ topic, partition: index })) ?? 0) > 1
+      const errorCode = isTwice ? brokerCode.INVALID_REQUEST : leadershipProblem(partition, node, -1)
       const found =
         partition === undefined || errorCode !== brokerCode.NONE
           ? none
@@ -22,6 +26,10 @@ export function listOffsets(cluster: ClusterState, node: number, request: ListOf
       return { topic, partition: index, errorCode, ...found }
     }),
   }
+}
+
+function keyOf({ topic, partition }: TopicPartition): string {
+  return partitionKey(topic, partition)
 }
 
 type Found = Pick<FoundOffset, 'timestamp' | 'offset' | 'leaderEpoch'>

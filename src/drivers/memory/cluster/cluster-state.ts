@@ -2,6 +2,7 @@ import { StateError } from '../../../errors.js'
 import type { Runtime } from '../../../runtime/runtime.js'
 import { Partition, type ReplicaHosts } from '../log/partition.js'
 import { TopicConfigs } from '../log/topic-configs.js'
+import { GroupConfigs } from './group-configs.js'
 
 export interface ClusterSettings {
   readonly clusterId: string
@@ -44,6 +45,7 @@ interface Host {
 /** Brokers, topics and who leads what: what a controller knows. Brokers are numbered from 0. */
 export class ClusterState implements ReplicaHosts {
   readonly topics = new Map<string, Topic>()
+  readonly groupConfigs: GroupConfigs
   readonly #hosts: readonly Host[]
   #nextReplica = 0
   #nextProducerId = 0
@@ -59,6 +61,7 @@ export class ClusterState implements ReplicaHosts {
     readonly groupVersion: number,
   ) {
     this.#transactionVersion = transactionVersion
+    this.groupConfigs = new GroupConfigs(settings)
     this.#hosts = Array.from({ length: settings.brokers }, (_, node) => ({ node, state: 'up', copying: true }))
   }
 

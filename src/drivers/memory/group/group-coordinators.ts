@@ -36,6 +36,7 @@ import { ConsumerGroup, heartbeatRefused, requestProblem, type ConsumerGroupStat
 import { describeGroup, isRead, type GroupTold, type TopicNames } from './group-description.js'
 import { GroupOffsets } from './group-offsets.js'
 
+/** What a cluster inside the process knows of a group. */
 export interface GroupFacts {
   /** Whose members divide the partitions: one of themselves, or the coordinator. */
   readonly type: 'classic' | 'consumer'
@@ -188,7 +189,7 @@ export class GroupCoordinators {
     const record = this.#groups.get(groupId)
     if (record === undefined) return
     if (record.group instanceof ConsumerGroup) {
-      record.group = new ConsumerGroup(this.cluster, record.group.unload())
+      record.group = new ConsumerGroup(this.cluster, groupId, record.group.unload())
       return
     }
     const snapshot = record.group.unload()
@@ -310,7 +311,7 @@ export class GroupCoordinators {
     if (record.group instanceof ClassicGroup) {
       if (record.group.state !== 'Empty') return null
       record.group.unload()
-      record.group = new ConsumerGroup(this.cluster, null)
+      record.group = new ConsumerGroup(this.cluster, groupId, null)
     }
     return record.group
   }

@@ -17,6 +17,7 @@ export interface PartitionWatcher {
   partitionChanged(): void
 }
 
+/** The log of a partition of a cluster inside the process; offsets of the next record. */
 export interface PartitionLogFacts {
   readonly leader: number
   readonly leaderEpoch: number
@@ -93,6 +94,12 @@ export class Partition {
   /** Enough in-sync replicas for acks=all. */
   get hasEnoughReplicas(): boolean {
     return this.#isr.length >= Math.min(this.configs.minInsyncReplicas, this.replicas.length)
+  }
+
+  /** Not in sync while too few are, and yet they hold all that was acknowledged. */
+  get eligible(): readonly number[] {
+    if (this.hasEnoughReplicas) return []
+    return this.replicas.filter((replica) => !this.#isr.includes(replica) && this.endAt(replica) >= this.#highWatermark)
   }
 
   get facts(): PartitionLogFacts {

@@ -184,6 +184,7 @@ function placesOf(request: Request): readonly { readonly topic: string; readonly
       return request.partitions ?? []
     case 'metadata':
       return (request.topics ?? []).map((topic) => ({ topic }))
+    case 'describeTopicPartitions':
     case 'deleteTopics':
       return request.topics.map((topic) => ({ topic }))
     case 'createTopics':

@@ -29,6 +29,12 @@ export function refuse(cluster: ClusterState, request: Request, errorCode: numbe
           partitions: [],
         })),
       }
+    case 'describeTopicPartitions':
+      return {
+        throttleTimeMs,
+        topics: request.topics.map((name) => ({ errorCode, name, partitions: [] })),
+        nextCursor: null,
+      }
     case 'produce':
       return {
         throttleTimeMs,

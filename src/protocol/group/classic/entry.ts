@@ -68,6 +68,15 @@ export class GroupEntry {
     return this.#line.key
   }
 
+  /**
+   * What one attempt may take: for the coordinator, counts, a join, fresh metadata for the division, and the answer to it;
+   * and a drain for a stop that comes meanwhile.
+   */
+  get longestMs(): number {
+    const { rebalanceTimeoutMs, requestTimeoutMs } = this.#context.settings
+    return 3 * requestTimeoutMs + 3 * (rebalanceTimeoutMs + graceMs)
+  }
+
   async findCoordinator(signal: AbortSignal): Promise<EntryStep<number>> {
     try {
       return { kind: 'done', value: await this.#line.find(Infinity, signal) }

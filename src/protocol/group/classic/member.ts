@@ -12,6 +12,7 @@ import type { ConsumeContext } from '../../cluster/client-context.js'
 import type { CoordinatorLine } from '../../cluster/coordinator-line.js'
 import { Denials } from '../../cluster/denials.js'
 import { fatalGroupError, judgeGroupCode } from '../codes.js'
+import { watchedEntry } from '../entry-watch.js'
 import { leavesGroup, type Membership, type MembershipEvents, type MembershipFacts } from '../membership.js'
 import { PartitionsAtFirst } from '../partitions-at-first.js'
 import { GroupEntry, type EntryStep, type Joined, type Synced } from './entry.js'
@@ -133,7 +134,7 @@ export class ClassicMember implements Membership {
 
   async #run(): Promise<void> {
     for (let attempt = 1; !this.#ending.signal.aborted;) {
-      const step = await this.#enter(attempt)
+      const step = await watchedEntry(this.#context, this.#entry.longestMs, () => this.#enter(attempt))
       if (step?.kind === 'failed') {
         this.#failure ??= step.error
         break

@@ -5,6 +5,7 @@ import { tell } from '../../../telemetry/tell.js'
 import { brokerBackoff } from '../../cluster/broker-backoff.js'
 import type { ConsumeContext } from '../../cluster/client-context.js'
 import type { Denials } from '../../cluster/denials.js'
+import { watchedEntry } from '../entry-watch.js'
 import { instanceInUse } from './codes.js'
 import type { Beat, Heartbeats } from './heartbeat.js'
 
@@ -73,7 +74,10 @@ export class Entrance {
     this.#predecessorSince = null
     for (let attempt = 1; !signal.aborted; attempt += 1) {
       const askedAt = clock.now()
-      const beat = await this.#parts.heartbeats.join(Infinity, signal)
+      const { requestTimeoutMs } = this.#context.settings
+      const beat = await watchedEntry(this.#context, 2 * requestTimeoutMs, () =>
+        this.#parts.heartbeats.join(Infinity, signal),
+      )
       if (beat.kind === 'unanswered' && beat.sent === 'maybe') this.#state = 'in doubt'
       if (beat.kind === 'answered' && beat.answer.memberEpoch > memberEpochs.joins) {
         this.#state = 'inside'

@@ -165,9 +165,31 @@ describe('offsets', () => {
     ])
   })
 
+  it('tells the last commits although a transaction is not to be waited for, and what was before it where one holds them', async () => {
+    cluster.committed.set('t-1', { offset: 4, metadata: 'm' })
+    const now = () => run(admin.committedOffsets('g', [{ topic: 't', partition: 1 }], soon(), false))
+    const told = [{ topic: 't', partition: 1, offset: 4, leaderEpoch: -1, metadata: 'm' }]
+    expect(await now()).toEqual(told)
+    // A coordinator that has just taken over may tell older ones where it is not asked for stable offsets.
+    expect(cluster.requests('offsetFetch').map(({ requireStable }) => requireStable)).toEqual([true])
+    const held = { topic: 't', partition: 1, offset: -1, leaderEpoch: -1, metadata: '' }
+    cluster.once('offsetFetch', () => {
+      return { ...throttle, errorCode: 0, partitions: [{ ...held, errorCode: brokerCode.UNSTABLE_OFFSET_COMMIT }] }
+    })
+    expect(await now()).toEqual(told)
+    expect(cluster.requests('offsetFetch').map(({ requireStable }) => requireStable)).toEqual([true, true, false])
+  })
+
   it('leaves out topics that do not exist when it describes', async () => {
     const found = await run(admin.describeTopics(['t', 'nowhere'], soon()))
     expect(found.map(({ name, partitions }) => [name, partitions.length])).toEqual([['t', 2]])
+  })
+
+  it('asks nobody again who leads the topics that it has described by name', async () => {
+    await run(admin.describeTopics(['t'], soon()))
+    const places = [0, 1].map((partition) => ({ topic: 't', partition }))
+    expect(await run(admin.listOffsets(places, 'latest', 'read-uncommitted', soon()))).toEqual([3, 7])
+    expect(cluster.count('metadata')).toBe(1)
   })
 })
 
@@ -225,6 +247,24 @@ describe('groups and transactions', () => {
       expect(clock.now() - from).toBeGreaterThan(15_000)
     },
   )
+
+  it('ask each leader once for the open transactions of all that it leads', async () => {
+    for (const partition of [2, 3, 4, 5]) cluster.append('t', partition, 1)
+    for (const partition of [3, 5]) cluster.log('t', partition).leader = 2
+    cluster.on('listTransactions', () => answers.listTransactions() as never)
+    cluster.on('describeProducers', ({ partitions }) => ({
+      ...throttle,
+      partitions: partitions.map((place) => ({
+        ...place,
+        errorCode: 0,
+        producers: place.partition < 4 ? [] : [{ ...writing, coordinatorEpoch: 0 }],
+      })),
+    }))
+    const places = [5, 0, 1, 2, 3, 4].map((partition) => ({ topic: 't', partition }))
+    const open = await run(admin.openTransactions(places, soon()))
+    expect(open.map(({ partition }) => partition)).toEqual([5, 4])
+    expect(cluster.count('describeProducers')).toBe(2)
+  })
 
   it('wait for a coordinator until the deadline, longer than for one answer', async () => {
     cluster.on('describeTransactions', answers.describeTransactions)

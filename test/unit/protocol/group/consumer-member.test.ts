@@ -1,61 +1,23 @@
-import { beforeEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { brokerCode } from '../../../../src/connection/broker-error.js'
 import { RequestError } from '../../../../src/connection/request-error.js'
-import type { ConsumerSettings } from '../../../../src/driver/consumer.js'
-import { createMemoryCluster, type MemoryCluster } from '../../../../src/drivers/memory/memory-cluster.js'
-import type { MemoryClusterOptions } from '../../../../src/drivers/memory/memory-options.js'
 import { noHeaders } from '../../../../src/message/record.js'
-import { seededRandom } from '../../../../src/runtime/random.js'
-import { virtualClock, type VirtualClock } from '../../../../src/testing/time/virtual-clock.js'
 import { ConsumerHarness } from '../consume/consumer-harness.js'
-
-let clock: VirtualClock
-let cluster: MemoryCluster
-
-const intervalMs = 1_000
-const sessionMs = 10_000
-
-beforeEach(() => openCluster())
-
-function openCluster(options: MemoryClusterOptions = {}): void {
-  clock = virtualClock()
-  cluster = createMemoryCluster({
-    ...{ runtime: { clock, random: seededRandom(1) }, latencyMs: 1, failoverMs: 500 },
-    ...{ consumerHeartbeatIntervalMs: intervalMs, consumerSessionTimeoutMs: sessionMs },
-    ...options,
-  })
-  cluster.createTopic('t', { partitions: 6 })
-}
-
-let opened = 0
-const names = new Map<ConsumerHarness, string>()
-const nameOf = (one: ConsumerHarness) => names.get(one)!
-function member(settings: Partial<ConsumerSettings> = {}): ConsumerHarness {
-  const connection = cluster.connectionFactory().open(`member-${(opened += 1)}`)
-  const one = new ConsumerHarness(connection, clock, { groupProtocol: 'consumer', ...settings }, opened)
-  names.set(one, `member-${opened}`)
-  return one
-}
-
-/** Its sockets are gone and nothing is told to anybody. */
-async function dies(settings: Partial<ConsumerSettings> = {}): Promise<void> {
-  const connection = cluster.connectionFactory().open(`mortal-${(opened += 1)}`)
-  const mortal = new ConsumerHarness(connection, clock, { groupProtocol: 'consumer', ...settings }, opened)
-  await mortal.start()
-  await connection.close()
-  await mortal.stop(0)
-}
-
-const all = [0, 1, 2, 3, 4, 5].map((partition) => `t-${partition}`)
-const heldBy = (...members: ConsumerHarness[]) => members.flatMap((one) => one.held()).sort()
-const shares = (...members: ConsumerHarness[]) => members.map((one) => one.held().length)
-const lost = (one: ConsumerHarness) => one.kinds().filter((kind) => kind === 'lost').length
-const memberIdOf = (one: ConsumerHarness) => one.consumer.facts().memberId
-
-async function stopAll(...members: ConsumerHarness[]): Promise<void> {
-  for (const one of members) await one.stop()
-  await clock.runUntilIdle()
-}
+import {
+  clock,
+  cluster,
+  intervalMs,
+  sessionMs,
+  nameOf,
+  member,
+  all,
+  heldBy,
+  shares,
+  lost,
+  memberIdOf,
+  nextNumber,
+  stopAll,
+} from './consumer-members.js'
 
 describe('members of a group that its coordinator divides', () => {
   it('share the partitions as others come and go, and keep what stays without a pause', async () => {
@@ -120,7 +82,7 @@ describe('members of a group that its coordinator divides', () => {
         return connection.request(node, lane, request, ...more)
       },
     }
-    const one = new ConsumerHarness(noted, clock, { groupProtocol: 'consumer', rackId: 'a' }, (opened += 1))
+    const one = new ConsumerHarness(noted, clock, { groupProtocol: 'consumer', rackId: 'a' }, nextNumber())
     await one.start()
     await clock.advance(3 * intervalMs)
     const describe = { api: 'consumerGroupDescribe', groupIds: ['g'] } as const
@@ -260,7 +222,7 @@ describe('members of a group that its coordinator divides', () => {
       },
     }
     const settings = { groupProtocol: 'consumer', sessionTimeoutMs: sessionMs } as const
-    const one = new ConsumerHarness(late, clock, settings, (opened += 1))
+    const one = new ConsumerHarness(late, clock, settings, nextNumber())
     await one.start()
     expect(clock.now() - askedAt).toBeGreaterThanOrEqual(lateMs)
     await clock.advance(askedAt + sessionMs - clock.now() - 1)
@@ -382,7 +344,7 @@ describe('members of a group that its coordinator divides', () => {
       },
     }
     const settings = { groupProtocol: 'consumer', topics: ['t', 'u'], requestTimeoutMs: 20_000 } as const
-    const first = new ConsumerHarness(silent, clock, settings, (opened += 1))
+    const first = new ConsumerHarness(silent, clock, settings, nextNumber())
     await first.start()
     await clock.advance(100)
     expect(heldBy(first)).toEqual(all)
@@ -488,104 +450,5 @@ describe('members of a group that its coordinator divides', () => {
     await stopAll(one)
     const other = member({ remoteAssignor: 'alphabetical' })
     await expect(other.start()).rejects.toThrow(/UNSUPPORTED_ASSIGNOR.*group\.consumer\.assignors/)
-  })
-})
-
-describe('a member with an instance id', () => {
-  const instance = { groupInstanceId: 'i' }
-
-  it('that stops keeps its partitions for its successor, who has them at once', async () => {
-    const witness = member()
-    await witness.start()
-    const before = member(instance)
-    await before.start()
-    await clock.advance(3 * intervalMs)
-    const had = before.held()
-    expect(had).toHaveLength(3)
-    await before.stop()
-    await clock.advance(intervalMs)
-    const after = member(instance)
-    await after.start(500)
-    await clock.advance(100)
-    expect(after.held()).toEqual(had)
-    expect(lost(witness)).toBe(0)
-    await stopAll(witness, after)
-  })
-
-  it('whose process died is replaced when its session is over, and says meanwhile what it waits for', async () => {
-    await dies(instance)
-    const diedAt = clock.now()
-    const after = member(instance)
-    const started = after.consumer.start(clock.now() + 60_000)
-    await clock.advance(100)
-    expect(after.consumer.facts()).toMatchObject({ hasAssignment: false, state: 'waiting-for-predecessor' })
-    await clock.advance(sessionMs - 2_100)
-    expect(after.consumer.facts().hasAssignment).toBe(false)
-    await clock.runUntil(started)
-    await clock.advance(100)
-    expect(clock.now() - diedAt).toBeLessThan(sessionMs + intervalMs + 200)
-    expect(after.consumer.facts().state).toBe('stable')
-    expect(heldBy(after)).toEqual(all)
-    await stopAll(after)
-  })
-
-  it('whose join got no answer is not taken for its own rival', async () => {
-    cluster.faults.loseNextAnswer({ api: 'consumerGroupHeartbeat' })
-    const one = member(instance)
-    await one.start(2_000)
-    await clock.advance(100)
-    expect(heldBy(one)).toEqual(all)
-    await stopAll(one)
-  })
-
-  it('whose join got no answer withdraws it until somebody has taken that', async () => {
-    const heartbeats = { api: 'consumerGroupHeartbeat' } as const
-    cluster.faults.loseNextAnswer(heartbeats)
-    cluster.faults.failNext({ ...heartbeats, nth: 3 }, brokerCode.NOT_COORDINATOR)
-    const one = member(instance)
-    await one.start(4_000)
-    await clock.advance(100)
-    expect(heldBy(one)).toEqual(all)
-    await stopAll(one)
-  })
-
-  it('that another process has ends with an error that says so', async () => {
-    const one = member(instance)
-    await one.start()
-    const two = member(instance)
-    await expect(two.start(120_000)).rejects.toThrow(/another process is a member .* instance id of its own/)
-    expect(heldBy(one)).toEqual(all)
-    await stopAll(one)
-  })
-})
-
-describe("under 'auto' a member", () => {
-  it.each([
-    [1, 'consumer'],
-    [0, 'classic'],
-  ] as const)('takes with group.version %i the protocol %s', async (groupVersion, type) => {
-    openCluster({ groupVersion })
-    const one = member({ groupProtocol: 'auto' })
-    await one.start()
-    await clock.advance(100)
-    expect(cluster.group('g')?.type).toBe(type)
-    expect(heldBy(one)).toEqual(all)
-    await stopAll(one)
-  })
-
-  it('that is stopped before the cluster has told ends', async () => {
-    for (const node of [0, 1, 2]) cluster.faults.silence(node)
-    const one = member({ groupProtocol: 'auto' })
-    const started = one.consumer.start(clock.now() + 60_000).catch((error: unknown) => error)
-    await clock.advance(1_000)
-    await one.stop(500)
-    expect(await started).toBeInstanceOf(Error)
-  })
-})
-
-describe('a cluster without group.version 1', () => {
-  it('refuses the consumer protocol with what to do', async () => {
-    openCluster({ groupVersion: 0 })
-    await expect(member().start()).rejects.toThrow(/group\.version is below 1.*classic/)
   })
 })

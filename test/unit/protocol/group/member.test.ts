@@ -5,6 +5,7 @@ import { noHeaders, type OutgoingRecord } from '../../../../src/message/record.j
 import { seededRandom } from '../../../../src/runtime/random.js'
 import { virtualClock, type VirtualClock } from '../../../../src/testing/time/virtual-clock.js'
 import { ConsumerHarness } from '../consume/consumer-harness.js'
+import { tries } from '../../../support/long-profile.js'
 
 let clock: VirtualClock
 let cluster: MemoryCluster
@@ -285,7 +286,7 @@ describe('under faults by chance', () => {
     return one
   }
 
-  it.each(Array.from({ length: 25 }, (_, seed) => seed))(
+  it.each(Array.from({ length: tries(6, 100) }, (_, seed) => seed))(
     'reads everything and never commits what it has not read (seed %i)',
     async (seed) => {
       openCluster(seed)

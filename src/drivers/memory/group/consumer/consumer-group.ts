@@ -32,6 +32,7 @@ export interface ConsumerGroupSnapshot {
  */
 export class ConsumerGroup {
   readonly #cluster: ClusterState
+  readonly #groupId: string
   readonly #members = new Map<string, ConsumerMember>()
   readonly #timers = new Map<string, MemberTimers>()
   /** Who has a partition, or is about to give it back. */
@@ -41,8 +42,9 @@ export class ConsumerGroup {
   #division: Division = new Map()
   #subscribed = ''
 
-  constructor(cluster: ClusterState, snapshot: ConsumerGroupSnapshot | null) {
+  constructor(cluster: ClusterState, groupId: string, snapshot: ConsumerGroupSnapshot | null) {
     this.#cluster = cluster
+    this.#groupId = groupId
     if (snapshot === null) return
     this.#groupEpoch = snapshot.groupEpoch
     this.#targetEpoch = snapshot.targetEpoch
@@ -102,7 +104,7 @@ export class ConsumerGroup {
       errorMessage: null,
       memberId: next.memberId,
       memberEpoch: next.epoch,
-      heartbeatIntervalMs: this.#cluster.settings.consumerHeartbeatIntervalMs,
+      heartbeatIntervalMs: this.#cluster.groupConfigs.heartbeatIntervalMs(this.#groupId),
       assignment: tellsAll ? [...next.assigned.values()] : null,
     }
   }
@@ -284,8 +286,8 @@ export class ConsumerGroup {
   #restartSession(memberId: string): void {
     const timers = this.#timersOf(memberId)
     timers.session?.cancel()
-    const { clock } = this.#cluster.runtime
-    timers.session = setBrokerTimer(clock, this.#cluster.settings.consumerSessionTimeoutMs, () => this.kick(memberId))
+    const sessionMs = this.#cluster.groupConfigs.sessionTimeoutMs(this.#groupId)
+    timers.session = setBrokerTimer(this.#cluster.runtime.clock, sessionMs, () => this.kick(memberId))
   }
 
   #startRebalanceTimer({ memberId, rebalanceTimeoutMs }: ConsumerMember): void {

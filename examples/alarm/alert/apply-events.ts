@@ -1,0 +1,102 @@
+import type { AlertRow } from '../store/schema.js'
+import { locked, type Tx } from '../store/store.js'
+import type { AlertEvent } from '../topics.js'
+import { endAlert, mergeEvent, noteDropped, openAlert, type Tell } from './alert-rows.js'
+import { nextStep, type KeyState, type Step } from './lifecycle.js'
+
+const consumer = 'alert'
+
+/** What became of an event; `repeated` = it was taken before and changed nothing now. */
+export type EventFate = Step['do'] | 'repeated'
+
+/**
+ * Applies events inside the batch's transaction. The inbox remembers every event for as long as the topic can send it again,
+ * so one that comes a second time changes nothing. One that became a dead letter may come back, mended or not.
+ */
+export async function applyEvents(tx: Tx, tell: Tell, events: readonly AlertEvent[]): Promise<EventFate[]> {
+  const ids = [...new Set(events.map((event) => event.event_id))]
+  const inbox = await tx
+    .selectFrom('event_inbox')
+    .select(['event_id', 'outcome'])
+    .where('consumer', '=', consumer)
+    .where('event_id', 'in', ids)
+    .execute()
+  const known = new Set(inbox.filter(({ outcome }) => outcome !== 'dead-letter').map((row) => row.event_id))
+  const fates: EventFate[] = []
+  for (const event of events) {
+    fates.push(known.has(event.event_id) ? 'repeated' : await applyEvent(tx, tell, event))
+    known.add(event.event_id)
+  }
+  return fates
+}
+
+async function applyEvent(tx: Tx, tell: Tell, event: AlertEvent): Promise<EventFate> {
+  const key = await readKey(tx, event.alert_key)
+  const step = nextStep(key, event)
+  const alertId = await perform(tx, tell, step, key, event)
+  await note(tx, event.event_id, step.do === 'ignore' ? step.reason : step.do, alertId)
+  return step.do
+}
+
+/** Returns the alert that shows the event, if any does. */
+async function perform(tx: Tx, tell: Tell, step: Step, key: Key, event: AlertEvent): Promise<string | null> {
+  if (step.do === 'ignore') return null
+  if (step.do === 'open') return openAlert(tx, tell, key.generation + 1, event)
+  const open = key.row
+  if (!open) throw new Error(`${step.do} needs an open alert`)
+  switch (step.do) {
+    case 'merge':
+      await mergeEvent(tx, tell, open, event)
+      return open.alert_id
+    case 'drop':
+      await noteDropped(tx, tell, open, event, step.reason)
+      return open.alert_id
+    case 'end':
+      await endAlert(tx, tell, open, event, { status: step.status, detail: event.description, signal: 'ended' })
+      return open.alert_id
+    case 'escalate':
+      await endAlert(tx, tell, open, event, {
+        status: 'CLOSED',
+        detail: 'a more severe alert exists',
+        signal: 'superseded',
+      })
+      return openAlert(tx, tell, key.generation + 1, event)
+  }
+}
+
+interface Key extends KeyState {
+  readonly generation: number
+  readonly row: AlertRow | null
+}
+
+/** The key's row is its lock: whoever changes an alert reads it first. */
+export async function readKey(tx: Tx, key: string): Promise<Key> {
+  const query = tx.selectFrom('alert_series').selectAll().where('alert_key', '=', key)
+  const series = await locked(tx, query).executeTakeFirst()
+  if (!series) {
+    const fresh = { alert_key: key, generation: 0, current_alert_id: null, last_end_time: null }
+    await tx.insertInto('alert_series').values(fresh).execute()
+    return { generation: 0, lastEndTime: null, open: null, row: null }
+  }
+  const { generation, last_end_time: lastEndTime, current_alert_id: current } = series
+  const row = current === null ? null : await readAlert(tx, current)
+  return { generation, lastEndTime, row, open: row && { severity: row.severity, latestTime: row.latest_time } }
+}
+
+/** As it is now: without the lock MySQL would show it as it was when the transaction first read anything. */
+export function readAlert(tx: Tx, alertId: string): Promise<AlertRow> {
+  return locked(tx, tx.selectFrom('alert').selectAll().where('alert_id', '=', alertId)).executeTakeFirstOrThrow()
+}
+
+/** Says in the inbox what became of an event. */
+export async function note(tx: Tx, eventId: string, outcome: string, alertId: string | null = null): Promise<void> {
+  const place = { consumer, event_id: eventId }
+  await tx
+    .deleteFrom('event_inbox')
+    .where((where) => where.and({ ...place, outcome: 'dead-letter' }))
+    .execute()
+  await tx
+    .insertInto('event_inbox')
+    .values({ ...place, outcome, alert_id: alertId })
+    .execute()
+}

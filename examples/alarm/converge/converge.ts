@@ -1,0 +1,126 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Message } from 'tidemark'
+import { boundedOutOfOrderness } from 'tidemark/event-time'
+import { sqlOutbox } from 'tidemark/sql'
+import { keepTrying, outageLimitMs } from '../keep-trying.js'
+import type { Service, ServiceParts } from '../service.js'
+import { PartitionClaims } from '../store/partition-claims.js'
+import { isPermanent } from '../store/permanent.js'
+import type { Store } from '../store/store.js'
+import { jsonTopics, type ConvergedAlert, type ConvergeInput } from '../topics.js'
+import type { ConvergeBook } from './converge-rules.js'
+import { Fold, type Outcome } from './fold.js'
+
+const group = 'converge'
+/** Changes come up to so much later than they happened. */
+const graceSeconds = 60
+/** When nothing came for so long the clock on the wall closes windows: there is no other time then. */
+const idleMs = 2_000
+
+export type ConvergeCounts = { received: number } & Record<Outcome | 'repeated', number>
+
+/**
+ * converge_input → converged_alerts and notices.
+ *
+ * Changes of alerts come in the order of event time over all partitions. Each batch, and each close of windows by the
+ * watermark, is one transaction with what is to be told of it.
+ */
+export function converge({
+  messaging,
+  store,
+  topics = jsonTopics,
+  ...options
+}: ServiceParts & ConvergeBook): Service<ConvergeCounts> {
+  const { groupInstanceId, onTrouble, onStopped } = options
+  const claims = new PartitionClaims(group)
+  const outbox = sqlOutbox(store.db)
+  const relay = messaging.relay(outbox)
+  const fold = new Fold(options, {
+    converged: (tx, record) => outbox.add(tx, topics.convergedAlerts, record, { id: convergedId(record) }),
+    notice: (tx, notice) => outbox.add(tx, topics.notices, notice, { id: notice.notice_id }),
+  })
+  const counts = { executed: 0, skipped: 0, held: 0, inhibited: 0, muted: 0 }
+  const totals: ConvergeCounts = { received: 0, repeated: 0, ...counts }
+  let cameAt = performance.now()
+
+  const handle = async (messages: readonly Message<ConvergeInput>[]): Promise<void> => {
+    const [first] = messages
+    if (!first) return
+    cameAt = performance.now()
+    // In the order of time offsets leap; what came before is told by its relation.
+    const end = { topic: first.topic, part: first.partition, nextOffset: 0 }
+    const outcomes = await claims.write(store.db, end, async (tx) => {
+      const taken: (Outcome | 'repeated')[] = []
+      for (const { value } of messages) taken.push(await fold.take(tx, value, first.partition))
+      return taken
+    })
+    totals.received += messages.length
+    for (const outcome of outcomes) totals[outcome]++
+    relay.wake()
+  }
+
+  /** Windows of our partitions that are over by this time. */
+  const closeUntil = async (seconds: number): Promise<void> => {
+    for (const { topic, partition: part } of consumer.assignment()) {
+      const due = (db: Store['db']) =>
+        db
+          .selectFrom('converge_instance')
+          .selectAll()
+          .where((where) => where.and({ open_marker: 1, part }))
+          .where('ends', '<=', seconds)
+          .orderBy('ends')
+          .orderBy('converge_id')
+          .execute()
+      if ((await due(store.db)).length === 0) continue
+      await claims.write(store.db, { topic, part, nextOffset: 0 }, async (tx) => {
+        for (const one of await due(tx)) await fold.close(tx, one)
+      })
+      relay.wake()
+    }
+  }
+  const trying = (work: () => Promise<void>, signal: AbortSignal): Promise<void> =>
+    keepTrying(work, signal, (error) => onTrouble?.(error))
+
+  const consumer = messaging.consumer({
+    group,
+    groupInstanceId: groupInstanceId ?? null,
+    topics: [topics.convergeInput],
+    isolation: 'read-committed',
+    handlerTimeoutMs: outageLimitMs,
+    reorder: {
+      watermark: boundedOutOfOrderness(graceSeconds * 1_000)
+        .withIdleness({ maxIdleMs: idleMs })
+        .withTimestampAssigner(({ value }) => (value as ConvergeInput).alert.at * 1_000),
+      late: { policy: 'deliver' },
+      onWatermark: (watermark, { signal }) => trying(() => closeUntil(Math.floor(watermark / 1_000)), signal),
+    },
+    classify: (error) => {
+      if (isPermanent(error)) return 'fatal'
+      onTrouble?.(error)
+      return 'unavailable'
+    },
+    handleBatch: handle,
+    onDrained: () => claims.release(),
+    onPartitionStopped: (_partition, error) => onStopped?.(error),
+    onFailed: (error) => onStopped?.(error),
+  })
+
+  const start = async (): Promise<void> => {
+    await relay.start()
+    await consumer.start()
+    void closeWhenIdle()
+  }
+  const closeWhenIdle = async (): Promise<void> => {
+    while (consumer.facts().state === 'running') {
+      await sleep(idleMs / 4, undefined, { ref: false })
+      const isIdle = consumer.lag() === 0 && performance.now() - cameAt > idleMs
+      if (isIdle) await closeUntil(Date.now() / 1_000 - graceSeconds).catch((error: unknown) => onTrouble?.(error))
+    }
+  }
+  return { start, counts: () => totals, lag: () => consumer.lag() }
+}
+
+/** A window that is over is announced once more with each change that is late. */
+function convergedId({ converge_id, status, executed, skipped }: ConvergedAlert): string {
+  return `${converge_id}.${status}.${executed + skipped}`
+}

@@ -1,0 +1,32 @@
+import { DeadLetter, RetryLater } from 'tidemark'
+import type { Notice } from '../topics.js'
+
+/** Tells a receiver. Called again with the same notice after a crash, so whoever is told looks at its id. */
+export type Channel = (notice: Notice, signal: AbortSignal) => Promise<void>
+export type Channels = Readonly<Record<string, Channel>>
+
+export function consoleChannel(print: (line: string) => void): Channel {
+  return async ({ receiver, severity, text }) => print(`to ${receiver} [${severity}] ${text}\n`)
+}
+
+const answerMs = 10_000
+
+/** POSTs a notice; a receiver that keeps to the idempotency key has each once. */
+export function webhookChannel(url: string): Channel {
+  return async (notice, signal) => {
+    const answer = await fetch(url, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'idempotency-key': notice.notice_id },
+      body: JSON.stringify(notice),
+      signal: AbortSignal.any([signal, AbortSignal.timeout(answerMs)]),
+    })
+    await answer.body?.cancel()
+    if (answer.ok) return
+    const { status } = answer
+    const after = Number(answer.headers.get('retry-after'))
+    if (status === 429) throw new RetryLater((after > 0 ? Math.min(after, 3_600) : 10) * 1_000)
+    // Asked wrongly: the same question has the same answer.
+    if (status >= 400 && status < 500 && status !== 408) throw new DeadLetter(`the webhook answered ${status}`)
+    throw new Error(`the webhook answered ${status}`)
+  }
+}

@@ -1,0 +1,85 @@
+import { DeadLetter, RetryLater, Unavailable } from 'tidemark'
+import { sqlDedupe } from 'tidemark/sql'
+import type { Service, ServiceParts } from '../service.js'
+import { insertNew } from '../store/insert-new.js'
+import { jsonTopics, type Notice } from '../topics.js'
+import type { Channels } from './channels.js'
+
+export interface NoticeOptions extends ServiceParts {
+  readonly channels: Channels
+  /** What one receiver is told in a minute; beyond it the fatal ones wait, and of the others it is only noted. Default 60. */
+  readonly perMinute?: number
+}
+
+export type NoticeCounts = { received: number; sent: number; quiet: number }
+
+const minuteMs = 60_000
+
+/**
+ * notices → channels.
+ *
+ * Who was told stands in the database with the mark of the record, in one transaction, so a notice that comes again is
+ * dropped; only a death, or a database lost, between the channel's answer and that transaction tells somebody twice, under the
+ * same id. What a channel does not take is tried again by delay topics, one receiver's in their order, and others are not held
+ * up.
+ */
+export function notice({
+  messaging,
+  store,
+  channels,
+  perMinute = 60,
+  ...options
+}: NoticeOptions): Service<NoticeCounts> {
+  const { topics = jsonTopics, groupInstanceId, onTrouble, onStopped } = options
+  const inbox = sqlDedupe(store.db)
+  const totals: NoticeCounts = { received: 0, sent: 0, quiet: 0 }
+
+  const isTooMany = async ({ receiver }: Notice): Promise<boolean> => {
+    const told = store.db.selectFrom('notice').select(({ fn }) => fn.countAll().as('n'))
+    const lately = told.where('receiver', '=', receiver).where('outcome', '=', 'sent')
+    const { n } = await lately.where('sent_at_ms', '>', Date.now() - minuteMs).executeTakeFirstOrThrow()
+    return Number(n) >= perMinute
+  }
+
+  const consumer = messaging.consumer({
+    group: 'notice',
+    groupInstanceId: groupInstanceId ?? null,
+    topics: [topics.notices],
+    order: 'key',
+    dedupe: inbox,
+    retryLater: { delays: ['10s', '1m', '10m'] },
+    deadLetter: topics.noticesDeadLetters.name,
+    handle: async ({ value }, context) => {
+      const channel = channels[value.channel]
+      if (!channel) throw new DeadLetter('no channel of that name')
+      const down = (error: unknown): never => {
+        onTrouble?.(error)
+        throw new Unavailable('the database is down', error)
+      }
+      const tooMany = await isTooMany(value).catch(down)
+      if (tooMany && value.severity === 1) throw new RetryLater(10_000, 'told enough for now')
+      if (!tooMany) await channel(value, context.signal)
+      const outcome = tooMany ? 'quiet' : 'sent'
+      const { notice_id, receiver, channel: channelName } = value
+      const row = {
+        notice_id,
+        receiver,
+        channel: channelName,
+        outcome,
+        attempts: context.attempt,
+        sent_at_ms: Date.now(),
+      }
+      await inbox.transaction(context, (tx) => insertNew(tx, 'notice', [row]).catch(down))
+      totals.received += 1
+      totals[outcome] += 1
+    },
+    onPartitionStopped: (_partition, error) => onStopped?.(error),
+    onFailed: (error) => onStopped?.(error),
+  })
+
+  const start = async (): Promise<void> => {
+    await messaging.ensureTopics([...consumer.delayTopics])
+    await consumer.start()
+  }
+  return { start, counts: () => totals, lag: () => consumer.lag() }
+}

@@ -1,0 +1,41 @@
+import { BatchFailure, DeadLetter } from 'tidemark'
+import type { Service, ServiceParts } from '../service.js'
+import { jsonTopics } from '../topics.js'
+import type { Elastic } from './elastic.js'
+
+export interface SearchOptions extends Omit<ServiceParts, 'store'> {
+  readonly elastic: Elastic
+}
+
+export type SearchCounts = { received: number; indexed: number; older: number }
+
+/** alert_status → Elasticsearch: a batch is one request. What is refused for good becomes a dead letter, the others stand. */
+export function search({ messaging, elastic, topics = jsonTopics, ...options }: SearchOptions): Service<SearchCounts> {
+  const { groupInstanceId, onTrouble, onStopped } = options
+  const totals: SearchCounts = { received: 0, indexed: 0, older: 0 }
+  const consumer = messaging.consumer({
+    group: 'search',
+    groupInstanceId: groupInstanceId ?? null,
+    topics: [topics.alertStatus],
+    deadLetter: topics.searchDeadLetters.name,
+    handleBatch: async (messages, { signal }) => {
+      const done = await elastic
+        .index(
+          messages.map(({ value }) => value),
+          signal,
+        )
+        .catch((error: unknown) => {
+          onTrouble?.(error)
+          throw error
+        })
+      for (const [at, outcome] of done.entries()) {
+        if (typeof outcome !== 'string') throw new BatchFailure(at, new DeadLetter(`refused: ${outcome.refused}`))
+        totals.received += 1
+        totals[outcome] += 1
+      }
+    },
+    onPartitionStopped: (_partition, error) => onStopped?.(error),
+    onFailed: (error) => onStopped?.(error),
+  })
+  return { start: () => consumer.start(), counts: () => totals, lag: () => consumer.lag() }
+}

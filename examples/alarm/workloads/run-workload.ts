@@ -1,0 +1,163 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Arrival } from '../access/arrivals.js'
+import { readArrivals } from '../access/arrivals.js'
+import { openDriver } from '../driver.js'
+import { formatReport, readReport } from '../report.js'
+import { noDataRules, rules, type NoDataRule, type Rule } from '../rules.js'
+import { runPipeline, type PipelineCounts, type PipelineOptions } from '../run-pipeline.js'
+import { sources } from '../sources.js'
+import { closeAll, openAllStores, type Stores } from '../stores.js'
+import { formatVerdicts } from '../verify/verify.js'
+import { chaos } from './chaos.js'
+import { dirty, fanOut, skewed } from './inputs.js'
+import { compare, comparedRules } from './reference-figures.js'
+import { storm } from './storm.js'
+
+export interface WorkloadOptions {
+  readonly brokers: string | undefined
+  readonly seed: number
+  readonly hosts: number
+  readonly rows: number
+  readonly spread: ReadonlyMap<number, number>
+}
+
+export interface Outcome {
+  readonly text: string
+  readonly holds: boolean
+}
+
+/** Each prints what it found, and says whether what must hold did. The same seed gives the same input. */
+export const workloads: Readonly<Record<string, (options: WorkloadOptions) => Promise<Outcome>>> = {
+  ...{ w1, w2, w3, w4, w5, w6 },
+}
+
+/** The reference figures, beside ours. */
+async function w1({ brokers }: WorkloadOptions): Promise<Outcome> {
+  return withStores(async (stores) => {
+    await runPipeline({
+      driver: await openDriver(brokers),
+      stores,
+      sources,
+      book: { rules: comparedRules, noDataRules },
+    })
+    const dbs = { detectDb: stores.detect.db, alertDb: stores.alert.db }
+    const lines = await readReport({ sources, rules: comparedRules, noDataRules, ...dbs })
+    const { text, equal } = compare(lines, noDataRules[0] as NoDataRule)
+    return { text: `${text}\n\n${formatReport(lines)}`, holds: equal }
+  })
+}
+
+/** Many hosts: how fast, and is each row accounted for? */
+async function w2(options: WorkloadOptions): Promise<Outcome> {
+  return measured(await fanOut(options.hosts, options.rows, options.seed), options)
+}
+
+/** Hosts of a rack go silent within seconds: one cause, few notices, and nothing is lost. */
+async function w3({ brokers, hosts, seed }: WorkloadOptions): Promise<Outcome> {
+  const { rules: ofHosts, folding, arrivals, ...expected } = storm(hosts, seed)
+  return withStores(async (stores) => {
+    const startedAt = performance.now()
+    await runPipeline({
+      ...{ driver: await openDriver(brokers), stores, sources: [], folding },
+      ...{ input: { name: `w3/${seed}`, arrivals }, book: { rules: ofHosts, noDataRules: [] } },
+      ...{ channels: { pager: async () => undefined }, perMinute: Infinity },
+    })
+    const seconds = (performance.now() - startedAt) / 1_000
+    const alerts = await stores.alert.db.selectFrom('alert').select('alert_id').execute()
+    const windows = await stores.converge.db.selectFrom('converge_instance').selectAll().execute()
+    const members = await stores.converge.db.selectFrom('converge_relation').selectAll().execute()
+    const notices = await stores.notice.db.selectFrom('notice').select('notice_id').execute()
+    const causes = windows.map((one) => members.find((member) => member.alert_id === one.root_cause)?.target)
+    const holds =
+      alerts.length === expected.alerts &&
+      members.length === expected.alerts &&
+      causes.join() === expected.cause &&
+      notices.length <= expected.notices
+    const found = `${alerts.length} alerts, ${members.length} in windows of which the cause is ${causes.join(', ')}`
+    return { text: `${arrivals.length} events in ${seconds.toFixed(1)} s: ${found}; ${notices.length} notices`, holds }
+  })
+}
+
+/** Each service dies twice while rows come in: the end is that of a run without faults. */
+async function w6({ brokers, rows, seed }: WorkloadOptions): Promise<Outcome> {
+  if (brokers !== undefined)
+    throw new Error('w6 cuts services off from the Kafka of its own process; it takes no --brokers')
+  const { died, verdicts } = await chaos(rows, seed, withStores)
+  const holds = verdicts.every(({ state }) => state !== 'broken')
+  return { text: `died: ${died.join(', ')}\n${formatVerdicts(verdicts)}`, holds }
+}
+
+/** One tenant has 60 % of the traffic. */
+async function w5(options: WorkloadOptions): Promise<Outcome> {
+  return measured(await skewed(options.hosts, options.rows, options.seed), options)
+}
+
+async function measured(arrivals: readonly Arrival[], options: WorkloadOptions): Promise<Outcome> {
+  const tenants = new Set(arrivals.map(({ event }) => (event as { bk_biz_id: number }).bk_biz_id))
+  const [rule] = rules.filter(({ strategyId }) => strategyId === 13)
+  // The rule of the database's CPU, for each tenant.
+  const book = { rules: [...tenants].map((bizId): Rule => ({ ...(rule as Rule), bizId })), noDataRules: [] }
+  return withStores(async (stores) => {
+    const startedAt = performance.now()
+    const driver = await openDriver(options.brokers)
+    const input = { name: `${options.seed}`, arrivals }
+    const counts = await runPipeline({ driver, stores, sources: [], input, book, spread: options.spread })
+    const seconds = (performance.now() - startedAt) / 1_000
+    const rate = Math.round(arrivals.length / seconds)
+    const stored = await countStored(stores)
+    const holds = stored === arrivals.length && conserved(counts)
+    const sum = `${arrivals.length} rows in ${seconds.toFixed(1)} s: ${rate} events/s from file to alert`
+    return { text: `${sum}; ${stored} stored; ${JSON.stringify(counts)}`, holds }
+  })
+}
+
+/** Each clean row is stored once, whatever comes with it; what is no event is in the dead-letter topic. */
+async function w4({ brokers, seed }: WorkloadOptions): Promise<Outcome> {
+  const clean = await readArrivals(sources)
+  const dirt = dirty(clean, seed)
+  const run = async (more: Partial<PipelineOptions>) =>
+    withStores(async (stores) => {
+      const counts = await runPipeline({ driver: await openDriver(brokers), stores, sources, ...more })
+      const rows = await stores.alert.db
+        .selectFrom('alert')
+        .select(['alert_id', 'status'])
+        .orderBy('alert_id')
+        .execute()
+      return { counts, alerts: JSON.stringify(rows), points: await countStored(stores) }
+    })
+  const expected = await run({})
+  const found = await run({ input: { name: `w4/${seed}`, arrivals: dirt.arrivals } })
+  const { arrivals, ...what } = dirt
+  const holds = found.points === expected.points + what.unknownMetrics && conserved(found.counts)
+  // What is later than the watermark may come when its alert is over.
+  const same = found.alerts === expected.alerts ? 'the same alerts' : 'other alerts, for what came too late,'
+  return { text: `${arrivals.length} inputs, ${JSON.stringify(what)}: ${same} as of ${clean.length} clean rows`, holds }
+}
+
+/** What came in is where it belongs: nothing is left over. */
+function conserved({
+  detect: { received = 0, accepted = 0, repeated = 0, conflicts = 0, filtered = 0 },
+}: PipelineCounts): boolean {
+  return received === accepted + repeated + conflicts + filtered
+}
+
+async function countStored({ detect }: Stores): Promise<number> {
+  const { n } = await detect.db
+    .selectFrom('metric_point')
+    .select((select) => select.fn.countAll<number>().as('n'))
+    .executeTakeFirstOrThrow()
+  return n
+}
+
+export async function withStores<Result>(work: (stores: Stores) => Promise<Result>): Promise<Result> {
+  const folder = await mkdtemp(join(tmpdir(), 'alarm-'))
+  const stores = await openAllStores(folder)
+  try {
+    return await work(stores)
+  } finally {
+    await closeAll(Object.values(stores))
+    await rm(folder, { recursive: true, force: true })
+  }
+}

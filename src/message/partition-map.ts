@@ -1,0 +1,23 @@
+/** Something for each of many partitions, found without making a key for each. */
+export class PartitionMap<Value> {
+  readonly #topics = new Map<string, Map<number, Value>>()
+
+  get(topic: string, partition: number): Value | undefined {
+    return this.#topics.get(topic)?.get(partition)
+  }
+
+  set(topic: string, partition: number, value: Value): void {
+    const partitions = this.#topics.get(topic)
+    if (partitions === undefined) this.#topics.set(topic, new Map([[partition, value]]))
+    else partitions.set(partition, value)
+  }
+
+  /** What is not in this map yet is taken from another. */
+  fill(other: PartitionMap<Value>): void {
+    for (const [topic, partitions] of other.#topics) {
+      for (const [partition, value] of partitions) {
+        if (this.get(topic, partition) === undefined) this.set(topic, partition, value)
+      }
+    }
+  }
+}

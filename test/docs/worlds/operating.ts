@@ -1,0 +1,1 @@
+export declare const pager: { tell(text: string): void }

@@ -1,0 +1,5 @@
+/** What the snippet of `tidemark.config.ts` imports. */
+import type { Topic } from 'tidemark'
+
+export declare const orders: Topic
+export declare const ordersDlq: Topic

@@ -1,0 +1,259 @@
+import { createServer, type IncomingMessage, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { sql } from 'kysely'
+import { afterEach, describe, expect, it } from 'vitest'
+import { createMessaging, type Messaging } from 'tidemark'
+import { memory } from 'tidemark/memory'
+import { alert } from '../../../examples/alarm/alert/alert.js'
+import { converge } from '../../../examples/alarm/converge/converge.js'
+import { convergeBook } from '../../../examples/alarm/converge/converge-rules.js'
+import { repartition } from '../../../examples/alarm/converge/repartition.js'
+import { consoleChannel, webhookChannel, type Channels } from '../../../examples/alarm/notice/channels.js'
+import { notice } from '../../../examples/alarm/notice/notice.js'
+import { Elastic } from '../../../examples/alarm/search/elastic.js'
+import { search } from '../../../examples/alarm/search/search.js'
+import { openStore, type Store } from '../../../examples/alarm/store/store.js'
+import {
+  alerts,
+  alertStatus,
+  jsonTopics,
+  notices,
+  type AlertStatus,
+  type Notice,
+} from '../../../examples/alarm/topics.js'
+import { until } from '../../support/waiting.js'
+import { alertEventOf } from './alert-event.js'
+import { alertStatusOf } from './alert-status.js'
+import { freshFolder } from './pipeline.js'
+
+const clients: Messaging[] = []
+const opened: { close(): Promise<unknown> }[] = []
+// Who uses a store ends before it does.
+afterEach(async () => {
+  for (const one of clients.splice(0)) await one.close()
+  for (const one of opened.splice(0)) await one.close()
+})
+
+const started = (driver: ReturnType<typeof memory>, profile: 'cp' | 'transactional' = 'cp'): Messaging => {
+  const messaging = createMessaging({ driver, clientId: 'test', profile, logger: 'silent' })
+  clients.push(messaging)
+  return messaging
+}
+const storeAt = async (name: string): Promise<Store> => {
+  const store = await openStore(join(freshFolder(), `${name}.db`))
+  opened.push(store)
+  return store
+}
+
+async function serve(
+  answer: (request: IncomingMessage, body: string) => { status: number; json: unknown },
+): Promise<string> {
+  const server: Server = createServer((request, response) => {
+    let body = ''
+    request.on('data', (chunk) => (body += String(chunk)))
+    request.on('end', () => {
+      const { status, json } = answer(request, body)
+      response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(json))
+    })
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  opened.push({ close: () => new Promise((resolve) => (server.closeAllConnections(), server.close(resolve))) })
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
+}
+
+it('from alerts to notices: what is committed is told once, folded, and in the order of versions', async () => {
+  const driver = memory()
+  const messaging = started(driver)
+  await messaging.ensureTopics(Object.values(jsonTopics))
+  const [alertStore, convergeStore, noticeStore] = [
+    await storeAt('alert'),
+    await storeAt('converge'),
+    await storeAt('notice'),
+  ]
+  const said: string[] = []
+  const told = notice({
+    messaging,
+    store: noticeStore,
+    channels: { pager: consoleChannel((line) => void said.push(line)) },
+  })
+  const services = [
+    alert({ messaging, store: alertStore }),
+    repartition({ messaging: started(driver, 'transactional'), rules: convergeBook.convergeRules }),
+    converge({ messaging, store: convergeStore, ...convergeBook }),
+    told,
+  ]
+  for (const service of services) await service.start()
+  const statuses: AlertStatus[] = []
+  const reader = messaging.consumer({
+    group: null,
+    topics: [alertStatus],
+    handle: ({ value }) => void statuses.push(value),
+  })
+  await reader.start()
+
+  const events = [1, 2, 3].map((n) =>
+    alertEventOf({ alert_key: `${n}`.repeat(64), event_id: `e-${n}`, target: `host-${n}` }),
+  )
+  const ends = events.map((one) => ({
+    ...one,
+    event_id: `${one.event_id}-end`,
+    status: 'RECOVERED' as const,
+    time: 2_000,
+  }))
+  // All of them twice.
+  for (const event of [...events, ...events, ...ends, ...ends]) await messaging.producer().send(alerts, event)
+
+  // The first is told of, its end too, and of the others one summary when the window is over.
+  await until('all is told', () => told.counts().sent >= 3)
+  expect(said.map((line) => line.replace(/host-\d/g, 'host'))).toEqual([
+    'to on-call [2] test at host: abnormal\n',
+    'to on-call [2] test at host: recovered\n',
+    'to on-call [2] 2 more abnormal with host, all from host\n',
+  ])
+  for (const key of new Set(statuses.map(({ alert_id }) => alert_id)))
+    expect(statuses.filter(({ alert_id }) => alert_id === key).map(({ version }) => version)).toEqual([1, 2])
+  const view = new Map(statuses.map((one) => [one.alert_id, [one.version, one.status]]))
+  const rows = await alertStore.db.selectFrom('alert').select(['alert_id', 'version', 'status']).execute()
+  expect(view).toEqual(new Map(rows.map((row) => [row.alert_id, [row.version, row.status]])))
+})
+
+it('an event that the database refuses for good becomes a dead letter alone, and its neighbours are stored', async () => {
+  const messaging = started(memory())
+  await messaging.ensureTopics(Object.values(jsonTopics))
+  const store = await storeAt('alert')
+  // SQLite takes a name of any length, so a rule stands for what other databases refuse.
+  const rule = sql`create trigger refuse before insert on alert when new.alert_name = 'bad'
+    begin select raise(abort, 'CHECK constraint failed: alert_name'); end`
+  await rule.execute(store.db)
+  const events = ['good', 'bad', 'good too'].map((alert_name, n) =>
+    alertEventOf({ alert_key: `${n}`.repeat(64), event_id: `e-${n}`, alert_name }),
+  )
+  await messaging.producer().sendMany(alerts, events)
+  const service = alert({ messaging, store })
+  await service.start()
+  const letters: string[] = []
+  const reader = messaging.consumer({
+    group: null,
+    topics: [jsonTopics.alertsDeadLetters],
+    handle: ({ headers }) => void letters.push(String(headers.get('td-error-message'))),
+  })
+  await reader.start()
+  await until('the letter is there', () => letters.length === 1 && service.counts().open === 2)
+  expect(letters).toEqual(['the database refuses this event for good'])
+  const inbox = await store.db.selectFrom('event_inbox').select(['event_id', 'outcome']).orderBy('event_id').execute()
+  expect(inbox.map(({ outcome }) => outcome)).toEqual(['open', 'dead-letter', 'open'])
+
+  // Mended and redriven, it counts.
+  await sql`drop trigger refuse`.execute(store.db)
+  await messaging.producer().send(alerts, events[1]!)
+  await until('it is stored', () => service.counts().open === 3)
+})
+
+describe('notices', () => {
+  const word = (n: number, change: Partial<Notice> = {}): Notice => ({
+    ...{ notice_id: String(n).padStart(64, '0'), alert_id: 'a.1', version: n, signal: 'abnormal', receiver: 'ada' },
+    ...{ channel: 'hook', severity: 2, text: 'x', at: 1_000 },
+    ...change,
+  })
+  const run = async (channels: Channels, words: readonly Notice[], perMinute = 60) => {
+    const messaging = started(memory())
+    await messaging.ensureTopics(Object.values(jsonTopics))
+    const store = await storeAt('notice')
+    const service = notice({ messaging, store, channels, perMinute })
+    await service.start()
+    for (const one of words) await messaging.producer().send(notices, one, { id: one.notice_id })
+    return { service, store }
+  }
+
+  it('go to a webhook once each, with an idempotency key, also when they come twice', async () => {
+    const keys: unknown[] = []
+    const url = await serve((request) => (keys.push(request.headers['idempotency-key']), { status: 200, json: {} }))
+    const { service } = await run({ hook: webhookChannel(url) }, [word(1), word(2), word(1), word(2), word(3)])
+    await until('all came', () => service.counts().sent === 3)
+    expect(keys).toEqual([word(1), word(2), word(3)].map(({ notice_id }) => notice_id))
+  })
+
+  it('beyond what a receiver may be told in a minute are noted, not told', async () => {
+    const said: string[] = []
+    const hook = async ({ notice_id }: Notice): Promise<void> => void said.push(notice_id)
+    const { service, store } = await run(
+      { hook },
+      [1, 2, 3, 4, 5].map((n) => word(n)),
+      2,
+    )
+    await until('all came', () => service.counts().received === 5)
+    expect(said).toHaveLength(2)
+    const rows = await store.db.selectFrom('notice').select('outcome').orderBy('notice_id').execute()
+    expect(rows.map(({ outcome }) => outcome)).toEqual(['sent', 'sent', 'quiet', 'quiet', 'quiet'])
+  })
+})
+
+describe('search', () => {
+  /** What of Elasticsearch matters here: a version only goes up. */
+  async function elasticDouble(refuse: (alert: AlertStatus) => boolean = () => false) {
+    const documents = new Map<string, { version: number; alert: AlertStatus }>()
+    let downFor = 0
+    const url = await serve((request, body) => {
+      if (downFor-- > 0) return { status: 503, json: {} }
+      const lines = body
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as never)
+      if (!request.url?.endsWith('_bulk')) {
+        return {
+          status: 200,
+          json: { hits: { hits: [...documents.values()].map(({ alert }) => ({ _source: alert })) } },
+        }
+      }
+      const items = []
+      for (let at = 0; at < lines.length; at += 2) {
+        const { index } = lines[at] as unknown as { index: { _id: string; version: number; version_type: string } }
+        const alert = lines[at + 1] as unknown as AlertStatus
+        if (index.version_type !== 'external') throw new Error('expected external versions')
+        const isOlder = (documents.get(index._id)?.version ?? 0) >= index.version
+        const isRefused = refuse(alert)
+        if (!isOlder && !isRefused) documents.set(index._id, { version: index.version, alert })
+        items.push({ index: isRefused ? { status: 400, error: { type: 'mapper' } } : { status: isOlder ? 409 : 201 } })
+      }
+      return { status: 200, json: { items } }
+    })
+    return { url, documents, goDown: (times: number) => (downFor = times) }
+  }
+
+  it('goes never back: what is replayed or comes late changes nothing', async () => {
+    const { url, documents, goDown } = await elasticDouble()
+    goDown(2)
+    const messaging = started(memory())
+    await messaging.ensureTopics(Object.values(jsonTopics))
+    const elastic = new Elastic(url)
+    const service = search({ messaging, elastic })
+    await service.start()
+    const versions = [1, 2, 3, 2, 1, 3].map((version) => alertStatusOf({ version }))
+    for (const one of versions) await messaging.producer().send(alertStatus, one)
+    await until('all came', () => service.counts().received >= 6)
+    expect(documents.get('a.1')?.version).toBe(3)
+    expect(service.counts()).toMatchObject({ indexed: 3, older: 3 })
+    expect(await elastic.find('status:ABNORMAL')).toEqual([alertStatusOf({ version: 3 })])
+  })
+
+  it('puts what is refused for good aside, and indexes its neighbours', async () => {
+    const { url, documents } = await elasticDouble(({ alert_id }) => alert_id === 'bad.1')
+    const messaging = started(memory())
+    await messaging.ensureTopics(Object.values(jsonTopics))
+    const service = search({ messaging, elastic: new Elastic(url) })
+    await service.start()
+    const all = ['a.1', 'bad.1', 'c.1'].map((alert_id) => alertStatusOf({ alert_id }))
+    await messaging.producer().sendMany(alertStatus, all)
+    await until('both are there', () => documents.size === 2)
+    const letters: unknown[] = []
+    const reader = messaging.consumer({
+      group: null,
+      topics: [jsonTopics.searchDeadLetters],
+      handle: ({ headers }) => void letters.push(headers.get('td-error-message')),
+    })
+    await reader.start()
+    await until('the letter is there', () => letters.length === 1)
+    expect(letters).toEqual(['refused: mapper'])
+  })
+})

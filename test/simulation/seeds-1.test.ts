@@ -1,3 +1,0 @@
-import { expectSeeds } from './expect-seeds.js'
-
-expectSeeds(101, 35)

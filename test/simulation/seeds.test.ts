@@ -1,0 +1,3 @@
+import { expectSeeds } from './expect-seeds.js'
+
+expectSeeds(101, 10)

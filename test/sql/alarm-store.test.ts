@@ -1,0 +1,103 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { tellBy } from '../../examples/alarm/alert/alert.js'
+import { applyEvents } from '../../examples/alarm/alert/apply-events.js'
+import { operate } from '../../examples/alarm/alert/operate.js'
+import { loadPoints, savePoints } from '../../examples/alarm/detect/detect-store.js'
+import { FencedWriterError, PartitionClaims } from '../../examples/alarm/store/partition-claims.js'
+import { isPermanent } from '../../examples/alarm/store/permanent.js'
+import { openStore, type Store } from '../../examples/alarm/store/store.js'
+import type { AlertEvent } from '../../examples/alarm/topics.js'
+import { alertEventOf } from '../examples/alarm/alert-event.js'
+import { readAlertTables } from '../examples/alarm/pipeline.js'
+import { isFull, startDatabase, urlOf, type TestDatabase } from './support/databases.js'
+
+const kinds = isFull ? (['mariadb', 'postgres'] as const) : (['mariadb'] as const)
+
+const keyed = (n: number): string => String(n).padStart(2, '0').repeat(32)
+const story: readonly AlertEvent[] = Array.from({ length: 40 }, (_, n) => n).flatMap((n) => [
+  alertEventOf({ alert_key: keyed(n), event_id: `${n}-open`, severity: 3 }),
+  alertEventOf({ alert_key: keyed(n), event_id: `${n}-more`, severity: 3, time: 1_300 }),
+  alertEventOf({ alert_key: keyed(n), event_id: `${n}-worse`, severity: 1, time: 1_600 }),
+  alertEventOf({ alert_key: keyed(n), event_id: `${n}-end`, severity: 1, time: 1_900, status: 'RECOVERED' }),
+])
+
+describe.each(kinds)('alerts in %s', (kind) => {
+  let database: TestDatabase
+  let store: Store
+  beforeAll(async () => {
+    database = await startDatabase(kind)
+    store = await openStore(urlOf(database))
+  })
+  afterAll(async () => {
+    await store?.close()
+    await database?.stop()
+  })
+  const end = (nextOffset: number) => ({ topic: 'alerts', part: 0, nextOffset })
+
+  it('are those of SQLite, row by row, also when events come twice and four services open the database at once', async () => {
+    const sqlite = await startDatabase('sqlite')
+    const reference = await openStore(urlOf(sqlite))
+    for (const one of [reference, store]) {
+      const claims = new PartitionClaims('alert')
+      for (const batch of [story.slice(0, 90), story.slice(60, 130), story])
+        await claims.write(one.db, end(1), (tx) => applyEvents(tx, tellBy(one), batch))
+    }
+    const others = await Promise.all([1, 2, 3, 4].map(() => openStore(urlOf(database))))
+    expect(await readAlertTables(store)).toEqual(await readAlertTables(reference))
+    const rows = (one: Store) => one.db.selectFrom('alert_log').selectAll().execute()
+    expect(await rows(store)).toHaveLength((await rows(reference)).length)
+    for (const one of [...others, reference]) await one.close()
+  })
+
+  it('are written by the last who claimed the partition', async () => {
+    const [zombie, owner] = [new PartitionClaims('fence'), new PartitionClaims('fence')]
+    await zombie.write(store.db, end(1), async () => undefined)
+    await owner.write(store.db, end(2), async () => undefined)
+    const late = zombie.write(store.db, end(3), (tx) =>
+      applyEvents(tx, tellBy(store), [alertEventOf({ event_id: 'z' })]),
+    )
+    await expect(late).rejects.toThrow(FencedWriterError)
+    const inbox = await store.db.selectFrom('event_inbox').selectAll().where('event_id', '=', 'z').execute()
+    expect(inbox).toEqual([])
+  })
+
+  it('keep what a person did and that they ended, when both come at once', async () => {
+    const alert_key = 'f'.repeat(64)
+    const claims = new PartitionClaims('race')
+    const write = (event: AlertEvent) => claims.write(store.db, end(1), (tx) => applyEvents(tx, tellBy(store), [event]))
+    await write(alertEventOf({ alert_key, event_id: 'race-1' }))
+    await Promise.all([
+      operate(store, tellBy(store), `${'f'.repeat(32)}.1`, 'ack', 1_100),
+      write(alertEventOf({ alert_key, event_id: 'race-2', time: 1_200, status: 'RECOVERED' })),
+    ])
+    const row = await store.db.selectFrom('alert').selectAll().where('alert_key', '=', alert_key).executeTakeFirst()
+    expect(row).toMatchObject({ status: 'RECOVERED', is_ack: 1, version: 3 })
+  })
+
+  // MariaDB tells a double by its first 15 digits or so: the point would be another when it comes again.
+  it('find points to the last digit', async () => {
+    const points = [92.27798059999999, 0.1 + 0.2, 5e-324, -1.7976931348623157e308].map((value, time) => ({
+      time,
+      value,
+    }))
+    await store.db.transaction().execute((tx) => savePoints(tx, new Map([['series', points]])))
+    const found = await loadPoints(store.db, ['series'], { fromSeconds: 0, toSeconds: 10 })
+    expect(found.get('series')).toEqual(points)
+  })
+
+  it('tell what they refuse for good from what another time will take', async () => {
+    const claims = new PartitionClaims('refused')
+    const write = (change: Partial<AlertEvent>) =>
+      claims.write(store.db, end(1), (tx) => applyEvents(tx, tellBy(store), [alertEventOf(change)]))
+    const refused = await write({ alert_key: 'e'.repeat(64), event_id: 'long', alert_name: 'x'.repeat(500) }).catch(
+      (error: unknown) => error,
+    )
+    expect(isPermanent(refused)).toBe(true)
+    await database.stop()
+    const down = await write({ alert_key: 'd'.repeat(64), event_id: 'down' }).catch((error: unknown) => error)
+    expect(down).toBeInstanceOf(Error)
+    expect(isPermanent(down)).toBe(false)
+    await database.start()
+    await write({ alert_key: 'd'.repeat(64), event_id: 'down' })
+  })
+})
