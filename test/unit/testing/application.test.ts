@@ -164,10 +164,10 @@ describe('untilIdle', () => {
     let handled = 0
     const scenario = async () => {
       await inVirtualTime.ensureTopics([orders])
-      const handle = () => clock.sleep(60_000).then(() => void (handled += 1))
+      const handle = () => clock.sleep(15_000).then(() => void (handled += 1))
       await inVirtualTime.consumer({ group: 'g', topics: [orders], handle }).start()
       await inVirtualTime.producer().send(orders, order('o-1'))
-      await untilIdle(inVirtualTime, { timeoutMs: 90_000 })
+      await untilIdle(inVirtualTime, { timeoutMs: 30_000 })
       await inVirtualTime.close()
     }
     await clock.runUntil(scenario())
