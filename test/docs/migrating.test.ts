@@ -19,7 +19,7 @@ function tables(): ReadonlyMap<string, readonly Row[]> {
   let rows: Row[] | null = null
   for (const [index, line] of textOf(page).split('\n').entries()) {
     if (line.startsWith('#')) {
-      const about = /^### `(\w+)`$/.exec(line)?.[1]
+      const about = /^### (\w+)$/.exec(line)?.[1]
       rows = about === undefined ? null : []
       if (about !== undefined) found.set(about, rows as Row[])
     }

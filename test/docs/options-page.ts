@@ -123,17 +123,17 @@ export function optionsPage(): string {
 
 Every option of \`createMessaging\`, \`messaging.producer\` and \`messaging.consumer\`, made from the schemas that check them. Times are milliseconds where the name ends in \`Ms\`. An option that is \`undefined\` counts as left out. What cannot work is a \`ConfigError\` with every problem at once: the path, what came, what to write. Types and longer explanations stand in the API pages, and \`tidemark config explain\` shows what is in force and where it comes from.
 
-## \`createMessaging\`
+## createMessaging
 
 ${ofSchema(messagingOptionsSchema)}
 
-## \`messaging.producer\`
+## messaging.producer
 
 \`acks\`, \`idempotent\` and \`retryInDoubt\` are the profile's: another one of \`defineProfile\` changes them.
 
 ${ofSchema(producerOptionsSchema)}
 
-## \`messaging.consumer\`
+## messaging.consumer
 
 ${ofSchema(messagingConsumerSchema)}
 `

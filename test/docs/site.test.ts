@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { dirname, join, normalize, relative } from 'node:path'
-import { pathToFileURL } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { inflateSync } from 'node:zlib'
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -109,6 +109,30 @@ describe('the site of the documents', () => {
       await search(page, 'deadLetter', /guides.failures/)
       await page.waitForURL((url) => url.pathname.endsWith('guides_failures.html'))
       expect(await page.locator('.tsd-panel').first().textContent()).toContain('deadLetter')
+    })
+  })
+
+  it('fits a telephone, and names each entry of its contents', async () => {
+    const pages = ['index.html', ...readdirSync(pathOf('documents')).map((file) => `documents/${file}`)]
+    const nameless = `[...document.querySelectorAll('a')].filter((link) =>
+      !link.textContent.trim() && !link.querySelector('img') && !link.ariaLabel).length`
+    const seen: Record<string, unknown> = {}
+    await opened({ viewport: { width: 390, height: 844 } }, 'index.html', async (page) => {
+      for (const file of pages) {
+        await page.goto(pathToFileURL(pathOf(file)).href)
+        seen[file] = await page.evaluate(`[document.documentElement.scrollWidth - innerWidth, ${nameless}]`)
+      }
+    })
+    expect(pages.length).toBeGreaterThan(40)
+    expect(seen).toEqual(Object.fromEntries(pages.map((file) => [file, [0, 0]])))
+  })
+
+  it('has links that are told from text by more than colour, and text that can be read', async () => {
+    const axe = readFileSync(fileURLToPath(import.meta.resolve('axe-core/axe.min.js')), 'utf8')
+    await opened({}, 'documents/guides_choosing-a-profile.html', async (page) => {
+      await page.evaluate(axe)
+      const run = `axe.run({ runOnly: ['color-contrast', 'link-in-text-block', 'link-name', 'image-alt'] })`
+      expect(await page.evaluate(run)).toMatchObject({ violations: [] })
     })
   })
 
