@@ -3,11 +3,12 @@ import { ConfigError } from '../errors.js'
 import { came } from '../input/came.js'
 import { withMethods } from '../input/option-rules.js'
 import type { Messaging } from '../messaging.js'
+import { tellListener } from '../telemetry/guard.js'
 import { defineTopic } from '../topic/define-topic.js'
 import type { Topic } from '../topic/topic.js'
 import type { Degradation } from './degradation.js'
 import { leftOf } from './level-in-force.js'
-import { noticeSerde, type LevelNotice } from './level-notice.js'
+import { aControlTopic, noticeSerde, type LevelNotice } from './level-notice.js'
 import { isMessaging } from './messaging-rule.js'
 
 /**
@@ -45,6 +46,7 @@ export function followLevels(
 ): Consumer {
   const given = [
     { path: 'messaging', value: messaging, rule: isMessaging },
+    { path: 'topic', value: topic, rule: aControlTopic },
     { path: 'degradation', value: degradation, rule: aDegradation },
   ]
   const issues = given
@@ -64,7 +66,8 @@ export function followLevels(
       const ageMs = clock.wallTime() - timestamp
       const wasWrong = isWrong
       isWrong = leftOf(value, ageMs) <= 0
-      if (!isWrong) degradation.take(value, ageMs)
+      // A handler that throws is tried again, and meanwhile nobody hears of other levels.
+      if (!isWrong) tellListener('take', () => degradation.take(value, ageMs), telemetry)
       else if (!wasWrong) {
         const fields = { topic: topic.name, ageMs, lastsMs: value.lastsMs }
         if (value.lastsMs === 0) telemetry.logger.warn(fields, 'what came over the control topic is no level')

@@ -1,9 +1,10 @@
 import { ConfigError } from '../errors.js'
 import { came } from '../input/came.js'
-import { optionIssues, type Rules } from '../input/option-rules.js'
+import { missingOptions, optionIssues, type Rules } from '../input/option-rules.js'
 import { isRecord, isText } from '../input/shapes.js'
 import type { Message } from '../message/message.js'
 import type { Level } from './ladder.js'
+import { levelIssues } from './level-issues.js'
 import type { LevelRules } from './level-rules.js'
 import { isMessaging } from './messaging-rule.js'
 
@@ -32,34 +33,11 @@ const aTopic = { expected: 'the name of a topic', accepts: isText }
 const rules: Rules<DegradationOptions> = {
   keep: aFunction('a function (message) that returns true for what must never be put aside'),
   priorityOf: aFunction('a function (message) that returns 1 for the most important'),
-  levels: {
-    expected:
-      '{ 1, 2, 3 }, each { shedFrom, divertFrom, sample: { from, share } } with priorities from 1 and a share from 0 to 1',
-    accepts: (value) =>
-      isRecord(value) && Object.entries(value).every(([level, rule]) => /^[123]$/.test(level) && isRule(rule)),
-  },
+  levels: { expected: '{ 1, 2, 3 }, each { shedFrom, divertFrom, sample: { from, share } }', accepts: isRecord },
   shedTo: aTopic,
   divertTo: aTopic,
   onLevel: aFunction('a function (level, before)'),
 }
-
-const places = ['shedFrom', 'divertFrom', 'sample']
-
-function isRule(value: unknown): boolean {
-  if (value === undefined) return true
-  if (!isRecord(value) || !Object.keys(value).every((name) => places.includes(name))) return false
-  const { shedFrom, divertFrom, sample } = value
-  return [shedFrom, divertFrom].every((place) => place === undefined || isPriority(place)) && isSample(sample)
-}
-
-function isSample(value: unknown): boolean {
-  if (value === undefined) return true
-  if (!isRecord(value) || !isPriority(value['from'])) return false
-  const share = value['share']
-  return typeof share === 'number' && share >= 0 && share <= 1
-}
-
-const isPriority = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 1
 
 /** @throws ConfigError with every problem of the options */
 export function requireDegradation<Value>(messaging: unknown, options: DegradationOptions<Value>): void {
@@ -67,11 +45,9 @@ export function requireDegradation<Value>(messaging: unknown, options: Degradati
   if (!isMessaging.accepts(messaging)) {
     issues.push({ path: 'messaging', message: came(messaging), fix: `give ${isMessaging.expected}` })
   }
+  if (isRecord(options) && isRecord(options.levels)) issues.push(...levelIssues(options.levels))
+  issues.push(...missingOptions(options, rules, ['keep', 'shedTo']))
   if (issues.length === 0) {
-    for (const name of ['keep', 'shedTo'] as const) {
-      if (options[name] !== undefined) continue
-      issues.push({ path: name, message: 'is missing', fix: `write ${rules[name].expected}` })
-    }
     const diverts = Object.values(options.levels ?? {}).some((rule) => rule?.divertFrom !== undefined)
     if (diverts && options.divertTo === undefined) {
       issues.push({ path: 'divertTo', message: 'is missing', fix: 'name the topic that takes what levels divert' })

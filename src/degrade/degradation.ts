@@ -237,8 +237,9 @@ export class Degradation<Value = unknown> {
     this.#told = level
     this.#measureLevel()
     const { telemetry } = this.#messaging
-    if (level > before) telemetry.logger.warn({ level, before }, 'less is handled, as the level in force has risen')
-    else telemetry.logger.info({ level, before }, 'more is handled again, as the level in force has fallen')
+    const fields = { ...this.#labels, level, before }
+    if (level > before) telemetry.logger.warn(fields, 'the level in force has risen: less is handled, as its rules say')
+    else telemetry.logger.info(fields, 'the level in force has fallen: more is handled again, and all at 0')
     const { onLevel } = this.#options
     if (onLevel !== undefined) tellListener('onLevel', () => onLevel(level, before), telemetry)
   }
@@ -250,7 +251,6 @@ export class Degradation<Value = unknown> {
 
 const ours: ReadonlySet<string> = new Set(Object.values(degradeHeader))
 
-/** @throws ConfigError with every problem of the options */
 /**
  * Handles less while there is too much to do: what a level sheds, samples or diverts goes to a topic and is counted.
  *

@@ -1,5 +1,6 @@
 import { ConfigError } from '../errors.js'
 import { came } from '../input/came.js'
+import type { Rule, Rules } from '../input/option-rules.js'
 import { isRecord } from '../input/shapes.js'
 import { json } from '../serde/json.js'
 import type { Serde } from '../serde/serde.js'
@@ -17,20 +18,34 @@ export interface LevelNotice {
 /** Longest that any level lasts without being set again. */
 export const longestMs = 600_000
 
-/** Also what came over a topic. */
-function isNotice(value: unknown): value is LevelNotice {
-  if (!isRecord(value)) return false
-  const { level, epoch, lastsMs } = value as Partial<LevelNotice>
-  return [0, 1, 2, 3].includes(level as number) && isAmount(epoch) && isAmount(lastsMs)
+const anAmount = (value: unknown) => typeof value === 'number' && Number.isFinite(value) && value >= 0
+
+const rules: Rules<LevelNotice> = {
+  level: { expected: '0, 1, 2 or 3', accepts: (value) => [0, 1, 2, 3].includes(value as number) },
+  epoch: { expected: 'a number from 0, as the time of day in ms', accepts: anAmount },
+  lastsMs: { expected: `how long it holds, ms from 0; it counts up to ${longestMs}`, accepts: anAmount },
 }
 
-const isAmount = (value: unknown) => typeof value === 'number' && Number.isFinite(value) && value >= 0
+const fields = Object.keys(rules) as (keyof LevelNotice)[]
 
-/** @throws ConfigError when it is no notice */
+/** Also what came over a topic; whoever wrote it may say more. */
+function isNotice(value: unknown): value is LevelNotice {
+  return isRecord(value) && fields.every((name) => rules[name].accepts(value[name]))
+}
+
+/** @throws ConfigError with every problem, when it is no notice */
 export function requireNotice(call: string, value: unknown): void {
   if (isNotice(value)) return
-  const fix = `write { level: 0 to 3, epoch, lastsMs }, both numbers from 0; lastsMs counts up to ${longestMs}`
-  throw new ConfigError(call, [{ path: 'notice', message: came(value), fix }])
+  if (!isRecord(value)) {
+    throw new ConfigError(call, [{ path: 'notice', message: came(value), fix: 'write { level, epoch, lastsMs }' }])
+  }
+  const wrong = fields.filter((name) => !rules[name].accepts(value[name]))
+  const issues = wrong.map((name) => ({
+    path: `notice.${name}`,
+    message: came(value[name]),
+    fix: `write ${rules[name].expected}`,
+  }))
+  throw new ConfigError(call, issues)
 }
 
 /** What is no notice reads as this one, which is over already. */
@@ -56,4 +71,10 @@ export const noticeSerde: Serde<LevelNotice> = {
       return noNotice
     }
   },
+}
+
+/** By the name of its serde: a program may load this module in two forms. */
+export const aControlTopic: Rule = {
+  expected: 'what controlTopic returned',
+  accepts: (value) => isRecord(value) && isRecord(value['value']) && value['value']['name'] === noticeSerde.name,
 }

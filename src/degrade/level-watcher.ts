@@ -1,13 +1,13 @@
 import { ConfigError } from '../errors.js'
 import { came } from '../input/came.js'
-import { optionIssues, wholeNumber, withMethods, type Rules } from '../input/option-rules.js'
+import { missingOptions, optionIssues, wholeNumber, withMethods, type Rules } from '../input/option-rules.js'
 import type { LagMonitor } from '../lag/lag-monitor.js'
 import type { Messaging } from '../messaging.js'
 import type { Producer } from '../producer/producer.js'
 import type { Clock } from '../runtime/clock.js'
 import type { Topic } from '../topic/topic.js'
 import { Ladder, ladderRules, type LadderOptions, type Level } from './ladder.js'
-import { longestMs, type LevelNotice } from './level-notice.js'
+import { aControlTopic, longestMs, type LevelNotice } from './level-notice.js'
 import { isMessaging } from './messaging-rule.js'
 
 /** Options of `levelWatcher`. */
@@ -23,7 +23,7 @@ export interface LevelWatcherOptions extends LadderOptions {
 const rules: Rules<LevelWatcherOptions> = {
   ...ladderRules,
   monitor: withMethods('what lagMonitor returned', ['look']),
-  topic: withMethods('what controlTopic returned', ['keyOf']),
+  topic: aControlTopic,
   lastsMs: wholeNumber(1_000, longestMs),
 }
 
@@ -58,8 +58,7 @@ export class LevelWatcher {
     this.#options = options
     this.#clock = messaging.clock
     this.#sawAllAt = messaging.clock.now()
-    // What is lost is told again, and no part of a transaction.
-    this.#producer = messaging.producer({ profile: 'ap' })
+    this.#producer = producerOf(messaging)
     this.#ladder = new Ladder({ raiseAt, raiseAfter, clearShare, clearAfter })
     // Two that begin in one millisecond are told apart, else both would be heeded in turns.
     this.#epoch = messaging.clock.wallTime() + messaging.random.next()
@@ -102,7 +101,6 @@ export class LevelWatcher {
   }
 }
 
-/** @throws ConfigError with every problem of the options */
 /**
  * Tells all processes at which level they are to work, by what a lag monitor sees; each `look()` decides anew.
  *
@@ -113,15 +111,19 @@ export function levelWatcher(messaging: Messaging, options: LevelWatcherOptions)
   if (!isMessaging.accepts(messaging)) {
     issues.push({ path: 'messaging', message: came(messaging), fix: `give ${isMessaging.expected}` })
   }
-  if (issues.length === 0) {
-    for (const name of ['monitor', 'topic'] as const) {
-      if (options[name] === undefined) {
-        issues.push({ path: name, message: 'is missing', fix: `give ${rules[name].expected}` })
-      }
-    }
-  }
+  issues.push(...missingOptions(options, rules, ['monitor', 'topic']))
   if (issues.length > 0) throw new ConfigError('levelWatcher', issues)
   return new LevelWatcher(messaging, options)
+}
+
+/** One for all watchers of a messaging: they have no end of their own, and it ends with that. */
+const producers = new WeakMap<Messaging, Producer>()
+
+function producerOf(messaging: Messaging): Producer {
+  let producer = producers.get(messaging)
+  // What is lost is told again, and no part of a transaction.
+  if (producer === undefined) producers.set(messaging, (producer = messaging.producer({ profile: 'ap' })))
+  return producer
 }
 
 function noGroup(): ConfigError {

@@ -12,9 +12,18 @@ describe('with options', () => {
   it.each<[object, RegExp]>([
     [{ shedTo: 'a' }, /keep.*missing/],
     [{ keep: () => true, shedTo: 'a', levels: { 1: { divertFrom: 2 } } }, /divertTo.*missing/],
-    [{ keep: () => true, shedTo: 'a', levels: { 4: {} } }, /levels/],
-    [{ keep: () => true, shedTo: 'a', levels: { 1: { shedFrm: 2 } } }, /levels/],
-    [{ keep: () => true, shedTo: 'a', levels: { 1: { sample: { from: 1, share: 2 } } } }, /levels/],
+    [{ keep: () => true, shedTo: 'a', levels: 3 }, /levels: is 3/],
+    [{ keep: () => true, shedTo: 'a', levels: { 4: {} } }, /levels\.4: is no level; .*1, 2 and 3/],
+    [{ keep: () => true, shedTo: 'a', levels: { 2: [] } }, /levels\.2: is a list of 0; write { shedFrom/],
+    [{ keep: () => true, shedTo: 'a', levels: { 1: { shedFrm: 2 } } }, /levels\.1\.shedFrm: .*did you mean shedFrom/],
+    [
+      { keep: () => true, shedTo: 'a', levels: { 3: { divertFrom: 0 } } },
+      /levels\.3\.divertFrom: is 0; write a priority/,
+    ],
+    [
+      { keep: () => true, shedTo: 'a', levels: { 1: { sample: { share: 2 } } } },
+      /levels\.1\.sample\.share: is 2; .*from 0 to 1\s+levels\.1\.sample\.from: is missing/,
+    ],
     [{ keep: () => true, shedTo: 'a b' }, /name/],
   ])('that cannot work a degradation is refused: %j', (options, problem) => {
     expect(() => degradation(messaging, options as never)).toThrow(problem)
@@ -42,10 +51,20 @@ describe('with options', () => {
     expect(watcher({ monitor, topic: control, lastsMs: 600_001 })).toThrow(/lastsMs: is 600001/)
     await expect(levelWatcher(messaging, { monitor, topic: control }).look()).rejects.toThrow('watches no group')
     expect(() => followLevels(messaging, control, {} as never)).toThrow(/degradation/)
-    const less = shedding(messaging)
-    for (const wrong of [null, { level: 4, epoch: 1, lastsMs: 1 }, { level: 1, epoch: NaN, lastsMs: 1 }]) {
-      expect(() => less.take(wrong as never)).toThrow('level: 0 to 3')
+    for (const topic of [work, 'work.control', undefined]) {
+      expect(() => followLevels(messaging, topic as never, shedding(messaging))).toThrow(
+        /topic: .*give what controlTopic/,
+      )
+      expect(watcher({ monitor, topic })).toThrow(/topic: .*write what controlTopic/)
     }
+    const less = shedding(messaging)
+    expect(() => less.take(null as never)).toThrow('notice: is null; write { level, epoch, lastsMs }')
+    expect(() => less.take({ level: 4, epoch: 1, lastsMs: 1 } as never)).toThrow(
+      'notice.level: is 4; write 0, 1, 2 or 3',
+    )
+    expect(() => less.take({ level: 1, epoch: NaN } as never)).toThrow(
+      /notice\.epoch: is NaN;.*\n.*lastsMs: is missing/,
+    )
     const notice: LevelNotice = { level: 1, epoch: 1, lastsMs: 1_000 }
     expect([less.take(notice, 1_000), less.take(notice, -5)]).toEqual([false, true])
     expect(less.decide({ key: null, value: 'drop' } as Message<string>)).toBe('shed')
