@@ -24,7 +24,9 @@ export class LagWindows {
    */
   add(groups: readonly SeenGroup[], at: number, wallTime: number): readonly GroupLag[] {
     this.#noteEnds(groups, at)
-    return groups.map((seen) => groupLag(seen.group, wallTime, this.#noteCommits(seen, at), seen.unseen))
+    const reports = groups.map((seen) => groupLag(seen.group, wallTime, this.#noteCommits(seen, at), seen.unseen))
+    this.#forgetEnds()
+    return reports
   }
 
   /** What is no longer looked at. */
@@ -32,21 +34,30 @@ export class LagWindows {
     this.#windows.delete(group)
   }
 
-  /** Of partitions that could not be seen what is known is kept. */
   #noteEnds(groups: readonly SeenGroup[], at: number): void {
-    const before = this.#histories
-    const seen = new PartitionMap<EndHistory>()
+    // Many groups may read the same.
+    const isNoted = new PartitionMap<true>()
     for (const { partitions } of groups) {
       for (const { topic, partition, end } of partitions) {
-        if (seen.get(topic, partition) !== undefined) continue
-        const history = before.get(topic, partition) ?? new EndHistory()
+        if (isNoted.get(topic, partition)) continue
+        isNoted.set(topic, partition, true)
+        const history = this.#histories.get(topic, partition) ?? new EndHistory()
         history.note(at, end)
-        seen.set(topic, partition, history)
+        this.#histories.set(topic, partition, history)
       }
     }
-    const sawAll = groups.every(({ unseen }) => unseen.length === 0)
-    if (!sawAll) seen.fill(before)
-    this.#histories = seen
+  }
+
+  /** Of logs at which no group has a window any more. */
+  #forgetEnds(): void {
+    const kept = new PartitionMap<EndHistory>()
+    for (const windows of this.#windows.values()) {
+      for (const [topic, partition] of windows.places()) {
+        const history = this.#histories.get(topic, partition)
+        if (history !== undefined) kept.set(topic, partition, history)
+      }
+    }
+    this.#histories = kept
   }
 
   #noteCommits({ group, partitions, unseen }: SeenGroup, at: number): readonly WatchedPartition[] {
@@ -67,8 +78,32 @@ export class LagWindows {
       const trend = trendOf(window, end, this.#size)
       return { lag: { topic, partition, committed, start, end, lag, lagMs: lag === 0 ? 0 : age, trend }, window }
     })
-    if (unseen.length > 0 && before !== undefined) windows.fill(before)
+    if (unseen.length > 0 && before !== undefined) keepHidden(windows, before, unseen)
     return watched
+  }
+}
+
+/**
+ * Of what is there and could not be looked at now what is known is kept, and of nothing else: something may be unseen for
+ * good, and other topics come and go meanwhile.
+ */
+function keepHidden(
+  windows: PartitionMap<LagSample[]>,
+  before: PartitionMap<LagSample[]>,
+  unseen: SeenGroup['unseen'],
+): void {
+  /** Of a topic its partitions, or `null` for all. */
+  const hidden = new Map<string | null, Set<number> | null>()
+  for (const { topic, partition, reason } of unseen) {
+    if (reason === 'not-there') continue
+    const partitions = hidden.get(topic)
+    if (partition === null) hidden.set(topic, null)
+    else if (partitions === undefined) hidden.set(topic, new Set([partition]))
+    else partitions?.add(partition)
+  }
+  const isHidden = (topic: string, partition: number) => hidden.get(topic)?.has(partition) ?? hidden.has(topic)
+  for (const [topic, partition, window] of before.places()) {
+    if (hidden.has(null) || isHidden(topic, partition)) windows.set(topic, partition, window)
   }
 }
 

@@ -12,12 +12,10 @@ export class PartitionMap<Value> {
     else partitions.set(partition, value)
   }
 
-  /** What is not in this map yet is taken from another. */
-  fill(other: PartitionMap<Value>): void {
-    for (const [topic, partitions] of other.#topics) {
-      for (const [partition, value] of partitions) {
-        if (this.get(topic, partition) === undefined) this.set(topic, partition, value)
-      }
+  /** In the order in which their topics came. */
+  *places(): Generator<readonly [topic: string, partition: number, value: Value]> {
+    for (const [topic, partitions] of this.#topics) {
+      for (const [partition, value] of partitions) yield [topic, partition, value]
     }
   }
 }
