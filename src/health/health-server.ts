@@ -8,7 +8,7 @@ import { withinDeadline } from '../runtime/within-deadline.js'
 import { boundConnections } from './connections.js'
 import { requireMessaging, watchHealth, type HealthWatch } from './health-watch.js'
 import type { Health } from './judge.js'
-import { hasToken, refusalOf } from './request-guard.js'
+import { hasToken, refusalOf, targetOf } from './request-guard.js'
 
 /** Options of `healthServer`. */
 export interface HealthServerOptions {
@@ -164,7 +164,7 @@ async function answer(
     response.setHeader('connection', 'close')
     return write(response, clock, refusal.status, refusal.text)
   }
-  const path = (request.url ?? '').split('?', 1)[0]
+  const { path } = targetOf(request)
   try {
     if (path === '/live') return writeHealth(response, clock, watch.health(), ({ status }) => status !== 'not-live')
     if (path === '/ready') {

@@ -14,7 +14,7 @@ export interface Refusal {
  * `localhost` are safe, other names are taken from `hosts` alone.
  */
 export function refusalOf(request: IncomingMessage, hosts: readonly string[]): Refusal | null {
-  const { host } = request.headers
+  const { host = request.headers.host } = targetOf(request)
   if (host === undefined || !isKnownHost(host, hosts)) {
     return { status: 421, text: 'this name is not served here; add it to hosts' }
   }
@@ -22,6 +22,13 @@ export function refusalOf(request: IncomingMessage, hosts: readonly string[]): R
   const hasBody =
     request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length'] ?? 0) > 0
   return hasBody ? { status: 413, text: 'a request without a body' } : null
+}
+
+/** What is asked for. A whole address, as `http://localhost/live`, takes the place of `Host` (RFC 9112, 3.2.2). */
+export function targetOf({ url = '' }: IncomingMessage): { readonly path: string; readonly host?: string } {
+  const [, host, path = url] = /^https?:\/\/([^/?]*)(.*)$/is.exec(url) ?? []
+  const bare = path.split('?', 1)[0] as string
+  return host === undefined ? { path: bare } : { path: bare === '' ? '/' : bare, host }
 }
 
 /** Numbers, `localhost`, and the names of `hosts`. */

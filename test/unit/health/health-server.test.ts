@@ -125,6 +125,18 @@ it.each([
   expect((await ask('/live', { headers: { host } })).status).toBe(status)
 })
 
+it.each([
+  ['GET http://localhost/live HTTP/1.1', 'localhost', 200],
+  ['GET HTTP://127.0.0.1:8081/live?from=probe HTTP/1.1', '127.0.0.1:8081', 200],
+  // The name in the address counts, and no other.
+  ['GET https://localhost/live HTTP/1.1', 'evil.example', 200],
+  ['GET http://localhost/facts HTTP/1.1', 'localhost', 401],
+])('answers a request for a whole address as one for its path: %s', async (line, host, status) => {
+  const { server } = await served()
+  const answer = await told(server.port, `${line}\r\nHost: ${host}\r\nConnection: close\r\n\r\n`)
+  expect(answer.split('\r\n')[0]).toMatch(`HTTP/1.1 ${status}`)
+})
+
 it('refuses other methods, bodies and long headers', async () => {
   const { ask } = await served()
   expect((await ask('/live', { method: 'POST' })).status).toBe(405)
@@ -148,7 +160,11 @@ function told(port: number, bytes: string): Promise<string> {
 it.each([
   ['a path that leads out', 'GET /../../etc/passwd HTTP/1.1\r\nHost: localhost', 404],
   ['a path that hides', 'GET /live/..%2ffacts HTTP/1.1\r\nHost: localhost', 404],
-  ['an address for a proxy', 'GET http://evil.example/facts HTTP/1.1\r\nHost: localhost', 404],
+  ['an address for a proxy', 'GET http://evil.example/facts HTTP/1.1\r\nHost: localhost', 421],
+  ['a user in an address', 'GET http://localhost@evil.example/live HTTP/1.1\r\nHost: localhost', 421],
+  ['an address without a name', 'GET http:///live HTTP/1.1\r\nHost: localhost', 421],
+  ['an address without a path', 'GET http://localhost?/live HTTP/1.1\r\nHost: localhost', 404],
+  ['an address of another kind', 'GET ftp://localhost/live HTTP/1.1\r\nHost: localhost', 404],
   ['a path without end', `GET /${'x'.repeat(20_000)} HTTP/1.1\r\nHost: localhost`, 431],
   ['no name', 'GET /live HTTP/1.1', 400],
   ['no name, in an old way', 'GET /live HTTP/1.0', 421],
