@@ -86,10 +86,15 @@ export const messagingOptionsSchema = z.strictObject({
     .union([service<Logger>(['debug', 'info', 'warn', 'error'], 'a logger'), z.literal('silent')])
     .optional()
     .describe("where log lines go: pino, winston, console, consoleLogger() or 'silent'"),
-  metrics: service<MetricsAdapter>(['count', 'gauge', 'observe'], 'a metrics adapter')
+  metrics: service<MetricsAdapter>(
+    ['count', 'gauge', 'observe'],
+    'a metrics adapter, as prometheusMetrics({ registry }), or one of yours',
+  )
     .default(() => noMetrics)
     .describe('where measurements go'),
-  tracing: service<TracingAdapter>(['of'], 'a tracing adapter').optional().describe('where spans go'),
+  tracing: service<TracingAdapter>(['of'], 'a tracing adapter, as openTelemetryTracing(), or one of yours')
+    .optional()
+    .describe('where spans go'),
   onEvent: z
     .custom<(event: ClientEvent & MetricScope) => void>((value) => typeof value === 'function', 'a function')
     .optional()

@@ -172,7 +172,7 @@ export const metricNames = {
   tidemark_consumer_commit_window_seconds: {
     kind: 'gauge',
     unit: 'seconds',
-    labels: [],
+    labels: ['client', 'group'],
     meaning:
       'How long settled work stays uncommitted at the most while commits are answered; it grows with the partitions.',
   },

@@ -34,6 +34,13 @@ describe('metrics', () => {
     ])
   })
 
+  it('name their client, and those of a consumer its group, so that none is taken for that of another', () => {
+    for (const [name, { labels }] of Object.entries(metricNames)) {
+      expect(labels, name).toContain('client')
+      if (name.startsWith('tidemark_consumer_')) expect(labels, name).toContain('group')
+    }
+  })
+
   it('of several with the same labels add up or tell the most, also of adapters that are guarded, and end with each', () => {
     const told = new Map<string, number>()
     const adapter: MetricsAdapter = {
