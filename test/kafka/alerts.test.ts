@@ -28,7 +28,10 @@ const work = defineTopic({ name: 'work', value: string() })
 
 /** The rules as they are shipped, but for their times: windows of 4 s, and no longer than 1 s until they fire. */
 function hastened(rules: string): string {
+  const unseen = 'tidemark_group_seen_timestamp_seconds) > 300'
+  expect(rules).toContain(unseen)
   return rules
+    .replace(unseen, unseen.replace('300', '4'))
     .replaceAll(/\[\d+m\]/g, '[4s]')
     .replaceAll(/offset \d+m/g, 'offset 4s')
     .replaceAll(/for: \d+m/g, 'for: 1s')
@@ -81,7 +84,7 @@ async function clears(prometheus: PrometheusServer): Promise<void> {
   await until('no alert fires', async () => (await namesOf(prometheus)).length === 0, { seen })
 }
 
-it('fire for dead letters, a stuck partition, a stopped consumer and a killed broker, and clear after each', async () => {
+it('fire for dead letters, a stuck partition, a stopped consumer, a group that is not looked at and a killed broker, and clear after each', async () => {
   const [exporter, ports] = await Promise.all([jmxExporter(), freePorts(3)])
   await using cluster = await startCluster({ nodes: 3, moreJvmFlags: (id) => [exporter(ports[id - 1] ?? 0)] })
   await cluster.createTopic('work', { partitions: 3, replicationFactor: 3, configs: { 'min.insync.replicas': 2 } })
@@ -127,7 +130,10 @@ it('fire for dead letters, a stuck partition, a stopped consumer and a killed br
   const producer = messaging.producer()
   await using _load = always(20, () => producer.sendMany(work, ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h']))
   const monitor = lagMonitor(watcher, { groups: [{ group: 'workers', topics: ['work'] }], windowSize: 6 })
-  await using _looks = always(250, () => monitor.look())
+  const looks = { fail: false }
+  await using _looks = always(250, async () => {
+    if (!looks.fail) await monitor.look()
+  })
   await until('records are handled', () => handled > 100, { seen: () => `${handled} handled, ${events.join(' ')}` })
   const isScraped = async () => (await prometheus.series('count_over_time(up[30s]) >= 9')) === 4
   await until('the windows of the rules are full', isScraped)
@@ -145,6 +151,11 @@ it('fire for dead letters, a stuck partition, a stopped consumer and a killed br
   await first.stop()
   await fires(prometheus, 'TidemarkGroupStands')
   await consumer().start()
+  await clears(prometheus)
+
+  looks.fail = true
+  await fires(prometheus, 'TidemarkGroupUnseen')
+  looks.fail = false
   await clears(prometheus)
 
   await cluster.node(3).kill()
