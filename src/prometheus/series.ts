@@ -26,9 +26,6 @@ export class Series {
   readonly #buckets: readonly number[]
   readonly #cells = new Map<string, Cell>()
   #known = new WeakMap<Labels, Cell>()
-  /** Records of one partition follow each other: to compare is cheaper than to look. */
-  #lastLabels: Labels | null = null
-  #lastCell: Cell | null = null
 
   constructor(definition: MetricDefinition) {
     this.#definition = definition
@@ -55,12 +52,12 @@ export class Series {
 
   /** It is told no more. */
   forget(labels: Labels): void {
-    if (this.#cells.delete(this.#keyOf(labels))) this.#forgetKnown()
+    if (this.#cells.delete(this.#keyOf(labels))) this.#known = new WeakMap()
   }
 
   clear(): void {
     this.#cells.clear()
-    this.#forgetKnown()
+    this.#known = new WeakMap()
   }
 
   samples(name: string): Sample[] {
@@ -85,17 +82,7 @@ export class Series {
   }
 
   #cell(labels: Labels): Cell {
-    if (labels === this.#lastLabels && this.#lastCell !== null) return this.#lastCell
-    const cell = this.#known.get(labels) ?? this.#find(labels)
-    this.#lastLabels = labels
-    this.#lastCell = cell
-    return cell
-  }
-
-  #forgetKnown(): void {
-    this.#known = new WeakMap()
-    this.#lastLabels = null
-    this.#lastCell = null
+    return this.#known.get(labels) ?? this.#find(labels)
   }
 
   #find(labels: Labels): Cell {

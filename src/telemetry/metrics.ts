@@ -55,20 +55,14 @@ export function scoped(metrics: MetricsAdapter, scope: MetricScope): Metrics {
 class ScopeLabels {
   readonly #own: Labels
   readonly #whole = new WeakMap<Labels, Labels>()
-  /** Records of one partition follow each other: to compare is cheaper than to look. */
-  #last: Labels | null = null
-  #lastWhole: Labels = {}
 
   constructor(own: Labels) {
     this.#own = own
   }
 
   with(labels: Labels): Labels {
-    if (labels === this.#last) return this.#lastWhole
     let whole = this.#whole.get(labels)
     if (whole === undefined) this.#whole.set(labels, (whole = { ...this.#own, ...labels }))
-    this.#last = labels
-    this.#lastWhole = whole
     return whole
   }
 }
