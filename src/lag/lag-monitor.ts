@@ -1,4 +1,4 @@
-import { ConfigError } from '../errors.js'
+import { ConfigError, StateError } from '../errors.js'
 import { came } from '../input/came.js'
 import { optionIssues, optionProblem, timeLimit, wholeNumber, withMethods, type Rules } from '../input/option-rules.js'
 import { isRecord, isText } from '../input/shapes.js'
@@ -46,6 +46,13 @@ const rules: Rules<LagMonitorOptions> = {
 /** Nothing is committed although there is work. */
 const standingTrends: readonly LagTrend[] = ['stalled', 'never-committed', 'past-the-end']
 
+const gauges = [
+  'tidemark_group_seen_timestamp_seconds',
+  'tidemark_group_lag_records',
+  'tidemark_group_lag_seconds',
+  'tidemark_group_stalled_partitions',
+] as const
+
 const lookRules: Rules<LagLookOptions> = { timeoutMs: timeLimit }
 
 /**
@@ -71,6 +78,7 @@ export class LagMonitor {
   readonly #windows: LagWindows
   readonly #behind = new Set<string>()
   #hasLooked = false
+  #isClosed = false
   #looking: Promise<readonly GroupLag[]> | null = null
 
   /** @internal */
@@ -86,12 +94,26 @@ export class LagMonitor {
    * groups, with the reason.
    *
    * @throws DriverError when nothing at all could be seen in time; the next look may succeed
+   * @throws StateError `closed` after `close`
    */
   async look(options: LagLookOptions = {}): Promise<readonly GroupLag[]> {
     const problem = optionProblem('look', options, lookRules)
     if (problem !== null) throw problem
+    if (this.#isClosed)
+      throw new StateError('closed', 'look was called on a lag monitor that is closed; make a new one')
     this.#looking ??= this.#look(options).finally(() => (this.#looking = null))
     return this.#looking
+  }
+
+  /**
+   * Its figures are told no more in metrics, as when other groups are to be watched; without it those of the last look stay
+   * until the messaging is closed. A look that is under way ends, and tells nothing. Idempotent.
+   */
+  close(): void {
+    this.#isClosed = true
+    const { metrics } = this.#messaging.telemetry
+    for (const { group } of this.#options.groups)
+      for (const name of gauges) metrics.forget(name, { watched_group: group })
   }
 
   async #look({ timeoutMs = 30_000 }: LagLookOptions): Promise<readonly GroupLag[]> {
@@ -100,6 +122,7 @@ export class LagMonitor {
     this.#beforeSeen()
     const groups = await lookAtGroups(admin, this.#options.groups, () => Math.max(0, deadline - clock.now()))
     const reports = this.#windows.add(groups, clock.now(), clock.wallTime())
+    if (this.#isClosed) return reports
     for (const report of reports) this.#measure(report)
     // The listener may look again, or throw: it is called when all is noted.
     for (const change of reports.flatMap((report) => this.#judge(report))) change()
