@@ -30,13 +30,17 @@ export interface GuardedTelemetry {
  */
 function harmless(call: () => unknown, failed: (error: unknown) => void): void {
   try {
-    const result = call()
-    if ((typeof result !== 'object' && typeof result !== 'function') || result === null) return
-    const { then } = result as { readonly then?: unknown }
-    if (typeof then === 'function') then.call(result, undefined, failed)
+    heedRejection(call(), failed)
   } catch (error) {
     failed(error)
   }
+}
+
+/** Of what foreign code answers where nothing is awaited. Throws what a `then` that is foreign too throws. */
+export function heedRejection(result: unknown, failed: (error: unknown) => void): void {
+  if ((typeof result !== 'object' && typeof result !== 'function') || result === null) return
+  const { then } = result as { readonly then?: unknown }
+  if (typeof then === 'function') then.call(result, undefined, failed)
 }
 
 /** A listener of the user is told something. That it throws or rejects is logged and counted, and changes nothing. */

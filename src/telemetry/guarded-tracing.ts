@@ -1,5 +1,5 @@
 import type { Header } from '../message/record.js'
-import type { GuardedTelemetry } from './guard.js'
+import { heedRejection, type GuardedTelemetry } from './guard.js'
 import type { ProcessSpan, SendSpan, Span, SpanEnd, TracedSend, Tracing, TracingAdapter } from './tracing.js'
 
 /** A propagator that adds more is not heeded: a record is not made large, or refused, for its trace. */
@@ -9,7 +9,7 @@ const mostBytes = 16_384
 type Failed = (error: unknown) => void
 
 /**
- * The same tracing, which no longer throws, runs each call exactly once, and adds few headers that are headers. What fails is
+ * The same tracing, which no longer throws or rejects, runs each call exactly once, and adds few headers that are headers. What fails is
  * counted, and told the first time.
  */
 export function guardedTracing(
@@ -47,6 +47,7 @@ class GuardedTracing implements Tracing {
   send(sending: TracedSend): SendSpan {
     try {
       const span = this.#inner.send(sending)
+      heedRejection(span, this.#failed)
       const { headers } = span
       if (headers !== this.#passed || headers.length !== this.#passedCount) {
         requireFew(headers, sending.headers)
@@ -67,7 +68,9 @@ class GuardedTracing implements Tracing {
     const { before } = begun
     try {
       const inner = before instanceof GuardedProcess ? { ...begun, before: before.inner } : begun
-      return new GuardedProcess(this.#inner.process(inner), this.#failed)
+      const span = this.#inner.process(inner)
+      heedRejection(span, this.#failed)
+      return new GuardedProcess(span, this.#failed)
     } catch (error) {
       this.#failed(error)
       return untraced
@@ -112,7 +115,7 @@ class GuardedSpan implements SendSpan {
 
   end(end: SpanEnd): void {
     try {
-      this.#span.end(end)
+      heedRejection(this.#span.end(end), this.#failed)
     } catch (error) {
       this.#failed(error)
     }
@@ -137,7 +140,7 @@ class GuardedProcess implements ProcessSpan {
 
   end(end: SpanEnd): void {
     try {
-      this.inner.end(end)
+      heedRejection(this.inner.end(end), this.#failed)
     } catch (error) {
       this.#failed(error)
     }
@@ -157,7 +160,7 @@ const noTracing: Tracing = {
 }
 
 /** Whatever the tracer does with it, the call runs once, now, and ends as it ends. */
-function once<Result>(run: (call: () => void) => void, call: () => Result, failed: Failed): Result {
+function once<Result>(run: (call: () => void) => unknown, call: () => Result, failed: Failed): Result {
   let hasBegun = false
   let end: 'returned' | 'thrown' = 'returned'
   let value: unknown
@@ -173,7 +176,7 @@ function once<Result>(run: (call: () => void) => void, call: () => Result, faile
     }
   }
   try {
-    run(runOnce)
+    heedRejection(run(runOnce), failed)
   } catch (error) {
     failed(error)
   }
@@ -184,7 +187,9 @@ function once<Result>(run: (call: () => void) => void, call: () => Result, faile
 
 function attempt<Result>(call: () => Result, failed: Failed): Result | undefined {
   try {
-    return call()
+    const result = call()
+    heedRejection(result, failed)
+    return result
   } catch (error) {
     failed(error)
     return undefined

@@ -46,6 +46,13 @@ const broken = (what: string) => () => {
   throw new Error(`${what} is broken`)
 }
 
+// Nobody awaits them: what is not heeded would end the process.
+const rejects = (what: string) => () => Promise.reject(new Error(`${what} is broken`)) as never
+const runsAndRejects = (call: () => unknown) => {
+  call()
+  return Promise.reject(new Error('it is broken')) as never
+}
+
 describe('tracing that fails', () => {
   it.each<readonly [string, TracingAdapter]>([
     ['at once', { of: broken('of') }],
@@ -88,6 +95,37 @@ describe('tracing that fails', () => {
         },
       },
     ],
+    [
+      'by promises at every call',
+      {
+        of: () =>
+          ({
+            send: rejects('send'),
+            process: rejects('process'),
+            receive: rejects('receive'),
+            settle: rejects('settle'),
+            inject: rejects('inject'),
+            capture: rejects('capture'),
+            outside: rejects('outside'),
+          }) satisfies Tracing,
+      },
+    ],
+    [
+      'by promises when spans end, and after handlers ran',
+      {
+        of: () =>
+          ({
+            send: ({ headers }) => ({ headers, end: rejects('end') }),
+            process: () => ({ run: runsAndRejects, end: rejects('end') }),
+            receive: rejects('receive'),
+            settle: () => ({ end: rejects('end') }),
+            inject: (headers) => headers,
+            capture: () => runsAndRejects,
+            outside: runsAndRejects,
+          }) satisfies Tracing,
+      },
+    ],
+    ['by a promise at once', { of: rejects('of') }],
   ])('changes nothing for records when it fails %s, and is told once', async (_, tracing) => {
     const { handled, failures, loud, headers } = await used(tracing)
     expect(handled).toEqual(['a', 'b', 'c'])
