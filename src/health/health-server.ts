@@ -132,8 +132,9 @@ export async function healthServer(options: HealthServerOptions): Promise<Health
 
 function listening(server: Server, { host = '127.0.0.1', port }: HealthServerOptions): Promise<void> {
   return new Promise((resolve, reject) => {
-    const failed = (cause: Error) => {
-      const message = `the health server cannot listen on ${host}, port ${port}; choose another port or host`
+    const failed = (cause: NodeJS.ErrnoException) => {
+      const why = cause.code === undefined ? '' : ` (${cause.code})`
+      const message = `the health server cannot listen on ${host}, port ${port}${why}; choose another port or host`
       reject(new TidemarkError('cannot-listen', message, { cause }))
     }
     server.once('error', failed)

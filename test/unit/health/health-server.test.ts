@@ -271,5 +271,8 @@ it('says what is wrong with its options, and that it cannot listen', async () =>
     await expect(healthServer({ messaging, port: 0, ...wrong } as never)).rejects.toThrow(ConfigError)
   }
   await expect(healthServer({ port: 0 } as never)).rejects.toThrow(ConfigError)
-  await expect(healthServer({ messaging, port: server.port })).rejects.toMatchObject({ code: 'cannot-listen' })
+  await expect(healthServer({ messaging, port: server.port })).rejects.toMatchObject({
+    code: 'cannot-listen',
+    message: expect.stringContaining('(EADDRINUSE); choose another port') as unknown,
+  })
 })
