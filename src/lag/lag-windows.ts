@@ -1,6 +1,6 @@
 import { PartitionMap } from '../message/partition-map.js'
 import { EndHistory } from './end-history.js'
-import type { SeenGroup, SeenPartition } from './lag-look.js'
+import type { SeenGroup, SeenPartition, UnseenPartition } from './lag-look.js'
 import { groupLag, type GroupLag, type WatchedPartition } from './lag-report.js'
 import { trendOf, type LagSample } from './trend.js'
 
@@ -23,10 +23,8 @@ export class LagWindows {
    * @param wallTime the same moment for people
    */
   add(groups: readonly SeenGroup[], at: number, wallTime: number): readonly GroupLag[] {
-    this.#noteEnds(groups, at)
-    const reports = groups.map((seen) => groupLag(seen.group, wallTime, this.#noteCommits(seen, at), seen.unseen))
-    this.#forgetEnds()
-    return reports
+    const endsBefore = this.#noteEnds(groups, at)
+    return groups.map((seen) => groupLag(seen.group, wallTime, this.#noteCommits(seen, at, endsBefore), seen.unseen))
   }
 
   /** What is no longer looked at. */
@@ -34,33 +32,28 @@ export class LagWindows {
     this.#windows.delete(group)
   }
 
-  #noteEnds(groups: readonly SeenGroup[], at: number): void {
-    // Many groups may read the same.
-    const isNoted = new PartitionMap<true>()
+  /** Returns what was known before: of what could not be seen it is to be kept. */
+  #noteEnds(groups: readonly SeenGroup[], at: number): PartitionMap<EndHistory> {
+    const before = this.#histories
+    const seen = new PartitionMap<EndHistory>()
     for (const { partitions } of groups) {
       for (const { topic, partition, end } of partitions) {
-        if (isNoted.get(topic, partition)) continue
-        isNoted.set(topic, partition, true)
-        const history = this.#histories.get(topic, partition) ?? new EndHistory()
+        // Many groups may read the same.
+        if (seen.get(topic, partition) !== undefined) continue
+        const history = before.get(topic, partition) ?? new EndHistory()
         history.note(at, end)
-        this.#histories.set(topic, partition, history)
+        seen.set(topic, partition, history)
       }
     }
+    this.#histories = seen
+    return before
   }
 
-  /** Of logs at which no group has a window any more. */
-  #forgetEnds(): void {
-    const kept = new PartitionMap<EndHistory>()
-    for (const windows of this.#windows.values()) {
-      for (const [topic, partition] of windows.places()) {
-        const history = this.#histories.get(topic, partition)
-        if (history !== undefined) kept.set(topic, partition, history)
-      }
-    }
-    this.#histories = kept
-  }
-
-  #noteCommits({ group, partitions, unseen }: SeenGroup, at: number): readonly WatchedPartition[] {
+  #noteCommits(
+    { group, partitions, unseen }: SeenGroup,
+    at: number,
+    endsBefore: PartitionMap<EndHistory>,
+  ): readonly WatchedPartition[] {
     const before = this.#windows.get(group)
     const windows = new PartitionMap<LagSample[]>()
     this.#windows.set(group, windows)
@@ -78,33 +71,33 @@ export class LagWindows {
       const trend = trendOf(window, end, this.#size)
       return { lag: { topic, partition, committed, start, end, lag, lagMs: lag === 0 ? 0 : age, trend }, window }
     })
-    if (unseen.length > 0 && before !== undefined) keepHidden(windows, before, unseen)
+    if (unseen.length > 0 && before !== undefined) {
+      const isHidden = hiddenBy(unseen)
+      for (const [topic, partition, window] of before.places()) {
+        if (!isHidden(topic, partition)) continue
+        windows.set(topic, partition, window)
+        const ends = this.#histories.get(topic, partition) ?? endsBefore.get(topic, partition)
+        if (ends !== undefined) this.#histories.set(topic, partition, ends)
+      }
+    }
     return watched
   }
 }
 
 /**
- * Of what is there and could not be looked at now what is known is kept, and of nothing else: something may be unseen for
+ * What is there and could not be looked at: of that what is known is kept, and of nothing else. Something may be unseen for
  * good, and other topics come and go meanwhile.
  */
-function keepHidden(
-  windows: PartitionMap<LagSample[]>,
-  before: PartitionMap<LagSample[]>,
-  unseen: SeenGroup['unseen'],
-): void {
-  /** Of a topic its partitions, or `null` for all. */
-  const hidden = new Map<string | null, Set<number> | null>()
-  for (const { topic, partition, reason } of unseen) {
-    if (reason === 'not-there') continue
-    const partitions = hidden.get(topic)
-    if (partition === null) hidden.set(topic, null)
-    else if (partitions === undefined) hidden.set(topic, new Set([partition]))
-    else partitions?.add(partition)
+function hiddenBy(unseen: SeenGroup['unseen']): (topic: string, partition: number) => boolean {
+  const there = unseen.filter(({ reason }) => reason !== 'not-there')
+  if (there.some(({ topic }) => topic === null)) return () => true
+  const topics = new Set<string>()
+  const single = new PartitionMap<true>()
+  for (const { topic, partition } of there as readonly UnseenPartition[]) {
+    if (partition === null) topics.add(topic)
+    else single.set(topic, partition, true)
   }
-  const isHidden = (topic: string, partition: number) => hidden.get(topic)?.has(partition) ?? hidden.has(topic)
-  for (const [topic, partition, window] of before.places()) {
-    if (hidden.has(null) || isHidden(topic, partition)) windows.set(topic, partition, window)
-  }
+  return (topic, partition) => topics.has(topic) || single.get(topic, partition) === true
 }
 
 /** All that the log holds, where the group has not committed in this log. */
