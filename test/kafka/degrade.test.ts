@@ -116,6 +116,8 @@ it('a level of a watcher that is killed ends by itself, the next watcher sets on
   sent.push(...values)
   await Promise.all(values.map((value) => producer.send(work, value)))
   await until('the lag raises the level', () => less.level === 1, { seen })
+  await consumer.caughtUp({ timeoutMs: 120_000 })
+  const gone = said().length
   await until(
     'the watcher takes it back',
     () => said().slice(before).includes('told 1') && said().at(-1) === 'told 0',
@@ -124,10 +126,9 @@ it('a level of a watcher that is killed ends by itself, the next watcher sets on
       timeoutMs: 120_000,
     },
   )
-  const raisedAt = said().indexOf('told 1', before)
-  const looks = said().indexOf('told 0', raisedAt) - raisedAt
-  // All would have taken `records` × `handleMs`, and a look each 200 ms; the rest is for a machine that does much else.
-  expect(looks).toBeLessThan((records * handleMs) / 200 + looksToClear + 20)
+  const looks = said().indexOf('told 0', said().indexOf('told 1', before)) - gone
+  // It sees what was committed, which may be a while behind what was handled.
+  expect(looks).toBeLessThan(looksToClear + 20)
   await until('the level ends', () => less.level === 0, { seen, timeoutMs: 2_000 })
   await killed(child)
   await consumer.caughtUp({ timeoutMs: 120_000 })
