@@ -52,6 +52,14 @@ it('tells the age of a record by when the end of the log was there, and none of 
   expect([3, 7].map((offset) => history.ageOf(offset, 5_000))).toEqual([null, 0])
 })
 
+it('takes what comes after hours of silence for no older than the look before it', () => {
+  const history = new EndHistory()
+  for (let minute = 0; minute <= 600; minute += 1) history.note(minute * 60_000, 100)
+  const now = 600 * 60_000 + 10_000
+  history.note(now, 90_100)
+  expect([100, 45_100, 90_099, 90_100].map((offset) => history.ageOf(offset, now))).toEqual([10_000, 5_000, 0, 0])
+})
+
 it('knows the age of what was written long ago, within a tenth, after however many looks', () => {
   const history = new EndHistory()
   const looks = 10_000
