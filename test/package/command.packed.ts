@@ -5,10 +5,11 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { builtCommand, runProcess } from '../support/built-command.js'
 import { projectRoot } from '../support/source-tree.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
+import { usersEnvironment } from './packed.js'
 
 const directory = temporaryFolder('manners')
 const escape = '\u001b['
-const { NO_COLOR: _, ...inherited } = process.env
+const { NO_COLOR: _, ...inherited } = usersEnvironment
 const env = { ...inherited, KAFKA_BROKERS: 'kafka-1:9092', TERM: 'xterm' }
 
 interface Ended {

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { projectRoot } from '../support/source-tree.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
-import { install, pack, run, unpackedSize } from './packed.js'
+import { install, pack, run, unpackedSize, usersEnvironment } from './packed.js'
 
 const subpaths = [
   'tidemark',
@@ -88,7 +88,10 @@ describe('the packed package', () => {
     const { version } = JSON.parse(readFileSync(join(projectRoot, 'package.json'), 'utf8')) as { version: string }
     expect(run(command, ['--version'], without)).toBe(`${version}\n`)
     expect(run(command, ['plan', '--rate', '100', '--size', '1kB', '--retention', '1d'], without)).toContain('brokers')
-    const unreachable = spawnSync(command, ['group', 'list', '--brokers', '127.0.0.1:1'], { cwd: without })
+    const unreachable = spawnSync(command, ['group', 'list', '--brokers', '127.0.0.1:1'], {
+      cwd: without,
+      env: usersEnvironment,
+    })
     expect([unreachable.status, String(unreachable.stderr)]).toEqual([
       4,
       expect.stringContaining('npm install kafkajs'),
