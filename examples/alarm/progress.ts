@@ -14,9 +14,11 @@ export class Progress {
   ) {}
 
   show(done: number, note: string): void {
-    const share = this.total === 0 ? 1 : Math.min(1, done / this.total)
+    // What comes twice after a kill is read twice, and no more of the whole.
+    const read = Math.min(done, this.total)
+    const share = this.total === 0 ? 1 : read / this.total
     const percent = Math.floor(share * 100)
-    const text = `${`${percent}%`.padStart(4)}  ${done.toLocaleString('en-US')} of ${this.total.toLocaleString('en-US')} rows, ${note}`
+    const text = `${`${percent}%`.padStart(4)}  ${read.toLocaleString('en-US')} of ${this.total.toLocaleString('en-US')} rows, ${note}`
     const full = Math.round(share * barWidth)
     this.#last = this.output.isTTY ? `${'█'.repeat(full)}${'░'.repeat(barWidth - full)} ${text}` : text
     if (!this.output.isTTY && percent < this.#shownPercent + percentPerLine) return
