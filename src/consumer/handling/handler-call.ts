@@ -1,6 +1,7 @@
 import { tdHeader } from '../../message/headers.js'
 import { wallTimeOf } from '../../runtime/clock.js'
 import type { CallMark } from '../../runtime/callers.js'
+import { Linked } from '../../runtime/linked-set.js'
 import { isError } from '../../runtime/thrown.js'
 import { isHandedOn } from '../../topic/own-headers.js'
 import type { EventOrder } from '../partition/event-order.js'
@@ -21,7 +22,7 @@ export interface HandlerFailure {
  * One call of the handler. It is made for every record: what can be worked out is no field, and the abort controller and
  * the sends are made only when somebody asks for them.
  */
-export class HandlerCall implements HandlerContext {
+export class HandlerCall extends Linked<HandlerCall> implements HandlerContext {
   readonly #work: Work
   #attempt: number | null = null
   readonly #ground: CallGround
@@ -39,6 +40,7 @@ export class HandlerCall implements HandlerContext {
     readonly startedAt: number,
     ground: CallGround,
   ) {
+    super()
     this.#work = work
     this.#ground = ground
   }

@@ -1,5 +1,6 @@
 import { TimeoutError } from '../../errors.js'
 import type { Clock, Timer } from '../../runtime/clock.js'
+import { LinkedSet } from '../../runtime/linked-set.js'
 import type { Telemetry } from '../../telemetry/guard.js'
 import { tell } from '../../telemetry/tell.js'
 import type { OwnedPartition } from '../partition/owned-partition.js'
@@ -25,9 +26,9 @@ export interface RunningCallsParts {
 export class RunningCalls {
   readonly #parts: RunningCallsParts
   /** Each in the order of its deadlines. */
-  readonly #inTime = new Set<HandlerCall>()
-  readonly #expired = new Set<HandlerCall>()
-  readonly #overrunning = new Set<HandlerCall>()
+  readonly #inTime = new LinkedSet<HandlerCall>()
+  readonly #expired = new LinkedSet<HandlerCall>()
+  readonly #overrunning = new LinkedSet<HandlerCall>()
   #timer: Timer | null = null
 
   constructor(parts: RunningCallsParts) {
@@ -51,10 +52,8 @@ export class RunningCalls {
 
   /** Start of the oldest call, by `clock.now()`. */
   get oldestStartedAt(): number | null {
-    for (const calls of [this.#overrunning, this.#expired, this.#inTime]) {
-      for (const { startedAt } of calls) return startedAt
-    }
-    return null
+    const oldest = this.#overrunning.oldest ?? this.#expired.oldest ?? this.#inTime.oldest
+    return oldest?.startedAt ?? null
   }
 
   /** Handlers that ignored the end of their time and still call, beside what their lanes do now. */
@@ -68,9 +67,9 @@ export class RunningCalls {
   }
 
   #arm(): void {
-    const [oldest] = this.#inTime
-    const [oldestExpired] = this.#expired
-    const at = Math.min(oldest?.endsAt ?? Infinity, (oldestExpired?.endsAt ?? Infinity) + this.#parts.graceMs)
+    const expiresAt = this.#inTime.oldest?.endsAt ?? Infinity
+    const overrunsAt = (this.#expired.oldest?.endsAt ?? Infinity) + this.#parts.graceMs
+    const at = Math.min(expiresAt, overrunsAt)
     if (at === Infinity) return
     const { clock } = this.#parts
     this.#timer = clock.setTimer(Math.max(0, at - clock.now()), () => this.#onTimer())
