@@ -1,3 +1,4 @@
+import { LaneTable, type InTable } from './lane-table.js'
 import { LinkedQueue } from './linked-queue.js'
 
 /** Work of a lane. `next` belongs to the lanes while the task waits: tasks are linked, so waiting costs no memory of its own. */
@@ -40,9 +41,9 @@ export interface Places<Task extends LaneTask<Task>> {
  */
 export class LaneGroup<Task extends LaneTask<Task>> {
   next: LaneGroup<Task> | null = null
-  readonly #lanes = new Map<string, KeyLane<Task>>()
-  /** Of them, the one that ran empty last: making a lane costs more than a short task, and often the same key comes next. */
-  #empty: KeyLane<Task> | null = null
+  readonly #lanes = new LaneTable<KeyLane<Task>>()
+  /** The lane that ran empty last, for the next key: making one costs more than a short task. */
+  #spare: KeyLane<Task> | null = null
   readonly #readyLanes = new LinkedQueue<KeyLane<Task>>()
   readonly #supply: LaneSupply
   readonly #places: Places<Task>
@@ -82,19 +83,23 @@ export class LaneGroup<Task extends LaneTask<Task>> {
 
   /** Keys that have work waiting or running. */
   get lanes(): number {
-    return this.#lanes.size - (this.#empty === null ? 0 : 1)
+    return this.#lanes.size
   }
 
   /** Behind everything of this key; `null` is no key, such tasks wait for nothing but a free place. */
-  push(key: string | null, task: Task): void {
+  push(key: Uint8Array | null, task: Task): void {
     if (this.#closed) return
     this.#queued += 1
-    let lane = key === null ? undefined : this.#lanes.get(key)
-    if (lane === undefined) {
-      lane = new KeyLane<Task>(this, key)
-      if (key !== null) this.#lanes.set(key, lane)
-    } else if (lane === this.#empty) this.#empty = null
+    const lane = (key === null ? null : this.#lanes.find(key)) ?? this.#laneFor(key)
     if (lane.add(task)) this.#laneReady(lane)
+  }
+
+  #laneFor(key: Uint8Array | null): KeyLane<Task> {
+    const lane = this.#spare ?? new KeyLane<Task>(this, key)
+    this.#spare = null
+    lane.key = key
+    if (key !== null) this.#lanes.add(lane)
+    return lane
   }
 
   /** The supply has more than when it was asked last. */
@@ -212,9 +217,8 @@ export class LaneGroup<Task extends LaneTask<Task>> {
     const dropped = this.#queued
     this.#queued = 0
     this.#readyLanes.clear()
-    for (const lane of this.#lanes.values()) lane.clear()
-    this.#lanes.clear()
-    this.#empty = null
+    this.#lanes.clear((lane) => lane.clear())
+    this.#spare = null
     return dropped
   }
 
@@ -247,17 +251,17 @@ export class LaneGroup<Task extends LaneTask<Task>> {
     this.#running -= 1
     if (!hasPlace) this.#resting -= 1
     if (lane.rest()) this.#readyLanes.push(lane)
-    else if (lane.key !== null && !this.#closed) this.#keep(lane)
+    else if (!this.#closed) this.#leave(lane)
     this.#areShort = isShort
     this.#announce('goes-on')
     if (this.#running === 0 && this.#idleWaiters.length > 0) this.#wakeIdleWaiters()
   }
 
-  /** In place of the one before. */
-  #keep(lane: KeyLane<Task>): void {
-    const before = this.#empty?.key ?? null
-    if (before !== null) this.#lanes.delete(before)
-    this.#empty = lane
+  /** Its key goes too: it may be a piece of a large answer. */
+  #leave(lane: KeyLane<Task>): void {
+    if (lane.key !== null) this.#lanes.delete(lane)
+    lane.key = null
+    this.#spare = lane
   }
 
   /** To what has not begun. */
@@ -296,8 +300,11 @@ export class LaneGroup<Task extends LaneTask<Task>> {
 }
 
 /** The tasks of one key: at most one runs. */
-export class KeyLane<Task extends LaneTask<Task>> {
+export class KeyLane<Task extends LaneTask<Task>> implements InTable<KeyLane<Task>> {
   next: KeyLane<Task> | null = null
+  /** Its place in the table of lanes, which sets it. */
+  hash = 0
+  nextInSlot: KeyLane<Task> | null = null
   /** Turn of the event loop in which its task began; set by the lanes. */
   startedIn = 0
   readonly #tasks = new LinkedQueue<Task>()
@@ -305,7 +312,8 @@ export class KeyLane<Task extends LaneTask<Task>> {
 
   constructor(
     readonly group: LaneGroup<Task>,
-    readonly key: string | null,
+    /** `null` is no key. An empty lane may be given another one. */
+    public key: Uint8Array | null,
   ) {}
 
   /** True when the lane became ready by it. */

@@ -163,7 +163,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'the order of a partition is not kept',
     file: 'src/consumer/dispatch/dispatch.ts',
-    find: "if (order === 'partition') return ''",
+    find: "if (order === 'partition') return oneForAll",
     replace: "if (order === 'partition') return null",
     why: 'records of a partition are handled side by side',
   },
@@ -228,8 +228,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'what waits in its lane starts after the partition was given up',
     file: 'src/runtime/lane-group.ts',
-    find: '    for (const lane of this.#lanes.values()) lane.clear()\n',
-    replace: '',
+    find: 'this.#lanes.clear((lane) => lane.clear())',
+    replace: 'this.#lanes.clear(() => undefined)',
     why: 'handlers run for partitions that others own',
     units: 'test/unit/runtime/keyed-lanes.test.ts',
   },

@@ -85,8 +85,9 @@ export class Dispatch {
   }
 }
 
-function laneKey(order: Order, work: Work): string | null {
-  if (order === 'partition') return ''
-  // One byte of the key is one character, so different keys are different lanes.
-  return order === 'key' ? (work.firstRecord.key?.toString('latin1') ?? null) : null
+function laneKey(order: Order, work: Work): Uint8Array | null {
+  if (order === 'partition') return oneForAll
+  return order === 'key' ? work.firstRecord.key : null
 }
+
+const oneForAll = new Uint8Array()

@@ -13,6 +13,8 @@ interface Task {
   readonly durationMs: number
 }
 
+const bytes = (key: string) => Buffer.from(key)
+
 const task = (key: string | null, number: number, durationMs = 0): Task => ({
   next: null,
   hasPlace: false,
@@ -64,7 +66,8 @@ describe('keyed lanes', () => {
         async (list, concurrency) => {
           const { clock, lanes, log, most } = setUp(concurrency)
           const group = lanes.group()
-          for (const [number, [key, durationMs]] of list.entries()) group.push(key, task(key, number, durationMs))
+          for (const [number, [key, durationMs]] of list.entries())
+            group.push(bytes(key), task(key, number, durationMs))
           await clock.runUntilIdle()
           expect(log.length).toBe(list.length)
           expect(most()).toBeLessThanOrEqual(concurrency)
@@ -82,7 +85,7 @@ describe('keyed lanes', () => {
     const { clock, lanes, most } = setUp(4)
     const group = lanes.group()
     for (let number = 0; number < 6; number++) group.push(null, task(null, number, 10))
-    group.push('a', task('a', 0, 10))
+    group.push(bytes('a'), task('a', 0, 10))
     await clock.runUntilIdle()
     expect(most()).toBe(4)
   })
@@ -91,16 +94,16 @@ describe('keyed lanes', () => {
     const { clock, lanes, log } = setUp(1)
     const busy = lanes.group()
     const quiet = lanes.group()
-    for (let number = 0; number < 1000; number++) busy.push(`k${number}`, task('busy', number, 1))
-    quiet.push('q', task('quiet', 0, 1))
+    for (let number = 0; number < 1000; number++) busy.push(bytes(`k${number}`), task('busy', number, 1))
+    quiet.push(bytes('q'), task('quiet', 0, 1))
     await clock.runUntilIdle()
     expect(log.indexOf('quiet0')).toBeLessThan(3)
   })
 
   it('never share a lane between equal keys of two groups', async () => {
     const { clock, lanes, log } = setUp(2)
-    lanes.group().push('a', { ...task(null, 1, 100) })
-    lanes.group().push('a', { ...task(null, 2, 100) })
+    lanes.group().push(bytes('a'), { ...task(null, 1, 100) })
+    lanes.group().push(bytes('a'), { ...task(null, 2, 100) })
     await clock.advance(1)
     expect(log).toEqual(['null1', 'null2'])
   })
@@ -108,7 +111,7 @@ describe('keyed lanes', () => {
   it('leave nothing behind of 100,000 keys', async () => {
     const { clock, lanes, log } = setUp(64)
     const group = lanes.group()
-    for (let number = 0; number < 100_000; number++) group.push(`k${number}`, task(null, number))
+    for (let number = 0; number < 100_000; number++) group.push(bytes(`k${number}`), task(null, number))
     expect(group.lanes).toBe(100_000)
     await clock.runUntilIdle()
     expect(log.length).toBe(100_000)
@@ -119,10 +122,10 @@ describe('keyed lanes', () => {
   it('start nothing while a group is held, and go on when every hold is released', async () => {
     const { clock, lanes, log } = setUp(2)
     const group = lanes.group()
-    group.push('a', task('a', 0))
+    group.push(bytes('a'), task('a', 0))
     group.hold()
     group.hold()
-    group.push('b', task('b', 0))
+    group.push(bytes('b'), task('b', 0))
     group.release()
     await clock.runUntilIdle()
     expect(log).toEqual([])
@@ -134,10 +137,10 @@ describe('keyed lanes', () => {
   it('drop what waits when a group closes, and tell when what runs has ended', async () => {
     const { clock, lanes, log } = setUp(1)
     const group = lanes.group()
-    for (let number = 0; number < 3; number++) group.push('a', task('a', number, 10))
+    for (let number = 0; number < 3; number++) group.push(bytes('a'), task('a', number, 10))
     await clock.advance(5)
     expect(group.close()).toBe(2)
-    group.push('a', task('a', 9))
+    group.push(bytes('a'), task('a', 9))
     let idle = false
     void group.whenIdle().then(() => {
       idle = true
@@ -152,8 +155,8 @@ describe('keyed lanes', () => {
   it('go on after a task that threw, and report it', async () => {
     const { clock, lanes, log, defects } = setUp(1)
     const group = lanes.group()
-    group.push('a', task('a', 0, -1))
-    group.push('a', task('a', 1))
+    group.push(bytes('a'), task('a', 0, -1))
+    group.push(bytes('a'), task('a', 1))
     await clock.runUntilIdle()
     expect(log).toEqual(['a0', 'a1'])
     expect(defects.length).toBe(1)
@@ -162,7 +165,7 @@ describe('keyed lanes', () => {
   it('let timers and sockets have their turn between many tasks that end at once', async () => {
     const { clock, lanes, log } = setUp(1)
     const group = lanes.group()
-    for (let number = 0; number < 5_000; number++) group.push('a', task('a', number))
+    for (let number = 0; number < 5_000; number++) group.push(bytes('a'), task('a', number))
     let seen = -1
     clock.defer(() => clock.defer(() => (seen = log.length)))
     await clock.runUntilIdle()
@@ -189,7 +192,7 @@ describe('groups that take turns', () => {
     })
     for (const name of ['a', 'b']) {
       const group = lanes.group()
-      for (let number = 0; number < count; number++) group.push(`${number % keys}`, task(name, number))
+      for (let number = 0; number < count; number++) group.push(bytes(`${number % keys}`), task(name, number))
     }
     await clock.runUntilIdle()
     return log
@@ -243,13 +246,13 @@ describe('a task that gives its place back', () => {
 
   it('lets others run, keeps its lane, and comes before what has not begun when it wants one again', async () => {
     const { clock, log, waits, lanes, group } = waiting(1)
-    group.push('a', task('a', 1, 10))
-    group.push('a', task('a', 2))
-    group.push('b', task('b', 3, 10))
+    group.push(bytes('a'), task('a', 1, 10))
+    group.push(bytes('a'), task('a', 2))
+    group.push(bytes('b'), task('b', 3, 10))
     await clock.advance(0)
     expect(log).toEqual(['begins 1', 'begins 3'])
     expect(lanes.running).toBe(0)
-    group.push('c', task('c', 4))
+    group.push(bytes('c'), task('c', 4))
     waits.get(1)?.()
     waits.get(3)?.()
     await clock.advance(5)
@@ -261,7 +264,7 @@ describe('a task that gives its place back', () => {
 
   it('is told to end when its group was closed meanwhile, and waits while it is held', async () => {
     const { clock, log, waits, group } = waiting(1)
-    group.push('a', task('a', 1, 10))
+    group.push(bytes('a'), task('a', 1, 10))
     await clock.advance(0)
     group.hold()
     waits.get(1)?.()
@@ -276,11 +279,11 @@ describe('a task that gives its place back', () => {
 
   it('waits in a narrow group until one is let through; what has not begun takes turns with it', async () => {
     const { clock, log, waits, group } = waiting(4)
-    group.push('a', task('a', 1, 10))
-    group.push('b', task('b', 2, 10))
+    group.push(bytes('a'), task('a', 1, 10))
+    group.push(bytes('b'), task('b', 2, 10))
     await clock.advance(0)
     group.narrow()
-    for (const number of [3, 4]) group.push(`k${number}`, task(`k${number}`, number))
+    for (const number of [3, 4]) group.push(bytes(`k${number}`), task(`k${number}`, number))
     waits.get(1)?.()
     waits.get(2)?.()
     await clock.advance(100)
@@ -306,8 +309,8 @@ describe('a task that gives its place back', () => {
 
   it('that waits for a place while its group becomes narrow begins no more than others', async () => {
     const { clock, log, waits, group } = waiting(1)
-    group.push('a', task('a', 1, 10))
-    group.push('b', task('b', 2, 10))
+    group.push(bytes('a'), task('a', 1, 10))
+    group.push(bytes('b'), task('b', 2, 10))
     await clock.advance(0)
     waits.get(1)?.()
     waits.get(2)?.()
