@@ -4,7 +4,15 @@ import { Unavailable } from '../consumer/handling/fate.js'
 import { attemptOf } from '../consumer/handling/handler-call.js'
 import type { Delivery } from '../consumer/partition/delivery.js'
 import type { OwnedPartition } from '../consumer/partition/owned-partition.js'
-import { again, duplicate, handled, late, type Part, type Settlement } from '../consumer/partition/settlement.js'
+import {
+  again,
+  duplicate,
+  handled,
+  isPending,
+  late,
+  type Part,
+  type Settlement,
+} from '../consumer/partition/settlement.js'
 import type { Work } from '../consumer/partition/work.js'
 import { TidemarkError } from '../errors.js'
 import { came } from '../input/came.js'
@@ -81,7 +89,7 @@ class DedupedDelivery implements Delivery {
     })
   }
 
-  deliver(work: Work): Settlement | Promise<Settlement> {
+  deliver(work: Work): Settlement | PromiseLike<Settlement> {
     if (work.failure !== null) return this.#inner.deliver(work)
     if (this.#unmarked.size > 0) return this.#afterMarks(work)
     return this.#begin(work)
@@ -104,7 +112,7 @@ class DedupedDelivery implements Delivery {
     return handled
   }
 
-  #begin(work: Work): Settlement | Promise<Settlement> {
+  #begin(work: Work): Settlement | PromiseLike<Settlement> {
     const { partition } = work
     if (partition.cancelled) return late
     let identities: readonly string[]
@@ -139,7 +147,7 @@ class DedupedDelivery implements Delivery {
     return again
   }
 
-  #ask(work: Work, claim: Claim): Settlement | Promise<Settlement> {
+  #ask(work: Work, claim: Claim): Settlement | PromiseLike<Settlement> {
     const { store, scope } = this.#settings
     if (store.isImmediate !== true) return this.#whenAnswered(work, claim, this.#asks.add(claim.identities))
     let known: ReadonlySet<string>
@@ -161,12 +169,12 @@ class DedupedDelivery implements Delivery {
     return this.#look(work, claim, known)
   }
 
-  #notAnswered(work: Work, claim: Claim, error: unknown): Settlement | Promise<Settlement> {
+  #notAnswered(work: Work, claim: Claim, error: unknown): Settlement | PromiseLike<Settlement> {
     this.#claims.release(claim)
     return this.#unavailable(work, notAsked(error))
   }
 
-  #look(work: Work, claim: Claim, known: ReadonlySet<string>): Settlement | Promise<Settlement> {
+  #look(work: Work, claim: Claim, known: ReadonlySet<string>): Settlement | PromiseLike<Settlement> {
     const { partition } = work
     const { identities } = claim
     if (partition.lanes.closing.aborted) {
@@ -189,7 +197,7 @@ class DedupedDelivery implements Delivery {
     return duplicate
   }
 
-  #handle(work: Work, claim: Claim): Settlement | Promise<Settlement> {
+  #handle(work: Work, claim: Claim): Settlement | PromiseLike<Settlement> {
     const { store, scope } = this.#settings
     const { identities } = claim
     let isKept = false
@@ -201,7 +209,7 @@ class DedupedDelivery implements Delivery {
       open.size > 0 && settlement.kind === 'handled'
         ? this.#whenNoneIsOpen(work, open, settlement).then(end)
         : end(settlement)
-    return ended instanceof Promise ? ended.then(whenEnded) : whenEnded(ended)
+    return isPending(ended) ? ended.then(whenEnded) : whenEnded(ended)
   }
 
   /** The handler did not wait for a transaction of its own: marked now, the record would be done and its effects not yet. */
@@ -226,7 +234,7 @@ class DedupedDelivery implements Delivery {
     }
   }
 
-  #end(work: Work, claim: Claim, settlement: Settlement, isKept: boolean): Settlement | Promise<Settlement> {
+  #end(work: Work, claim: Claim, settlement: Settlement, isKept: boolean): Settlement | PromiseLike<Settlement> {
     if (isKept) {
       this.#claims.release(claim)
       if (settlement.kind !== 'handled' && settlement.kind !== 'late') this.#tellKeptAndFailed(work)
@@ -244,17 +252,17 @@ class DedupedDelivery implements Delivery {
   }
 
   /** Of a batch that failed at one of its records, those before it are done. */
-  #markParts(claim: Claim, parts: readonly Part[]): Settlement | Promise<Settlement> {
+  #markParts(claim: Claim, parts: readonly Part[]): Settlement | PromiseLike<Settlement> {
     const [first, ...rest] = parts
     this.#claims.release(claim)
     if (first?.end?.kind !== 'handled') return { kind: 'parted', parts }
     const own = this.#claims.take(claim.identities.slice(0, first.work.count))
     const inParts = (end: Settlement): Settlement => ({ kind: 'parted', parts: [{ work: first.work, end }, ...rest] })
     const end = this.#mark(first.work, own, first.end)
-    return end instanceof Promise ? end.then(inParts) : inParts(end)
+    return isPending(end) ? end.then(inParts) : inParts(end)
   }
 
-  #mark(work: Work, claim: Claim, end: Settlement): Settlement | Promise<Settlement> {
+  #mark(work: Work, claim: Claim, end: Settlement): Settlement | PromiseLike<Settlement> {
     const { store, scope } = this.#settings
     if (store.isImmediate !== true) return this.#whenMarked(work, claim, end)
     try {
@@ -276,12 +284,12 @@ class DedupedDelivery implements Delivery {
     return end
   }
 
-  #notMarked(work: Work, claim: Claim, error: unknown): Settlement | Promise<Settlement> {
+  #notMarked(work: Work, claim: Claim, error: unknown): Settlement | PromiseLike<Settlement> {
     this.#unmarked.set(work, claim)
     return this.#unavailable(work, notKept(error))
   }
 
-  #unavailable(work: Work, error: Unavailable): Settlement | Promise<Settlement> {
+  #unavailable(work: Work, error: Unavailable): Settlement | PromiseLike<Settlement> {
     this.#unanswered.add(work.partition)
     return this.#parts.ladder.end(work, { attempt: attemptOf(work) }, error)
   }

@@ -99,7 +99,7 @@ export class KeptOrder implements DelayTopicsRun {
     this.#confirm(order, order.done(place.index, work.partition, key))
   }
 
-  #deliver(work: Work, delivery: Delivery): Settlement | Promise<Settlement> {
+  #deliver(work: Work, delivery: Delivery): Settlement | PromiseLike<Settlement> {
     const { place, order } = this.#standing(work.partition)
     if (!order.knows(place.index)) return this.#wait(work, order.whenMoreIsKnown())
     if (place.index >= 0 && order.isVoid(place.index, work)) return discarded

@@ -1,8 +1,15 @@
 /** As V8 keeps it also for functions that wait: whoever awaits the code that runs stands in its stack. */
 type Stack = readonly NodeJS.CallSite[]
 
-/** Must not throw. `value` is what it ended with. */
-type End = (failure: { readonly error: unknown } | null, value?: unknown) => void
+/** What `work` rejected with. */
+interface Failure {
+  readonly error: unknown
+}
+
+/** Hears how a call ended: with what it rejected with, else with `null` and its value. Must not throw. */
+export interface EndListener {
+  callEnded(failure: Failure | null, value: unknown): void
+}
 
 let marks = 0
 
@@ -13,26 +20,45 @@ let marks = 0
  */
 export class CallMark {
   readonly #name: string
-  /** Calls `end` when `work` has ended: with what it rejected with, else `null`. `work` stands below the mark until then. */
-  readonly whenEnded: (work: PromiseLike<unknown>, end: End) => Promise<void>
+  /** Of what tells an end: that is no longer inside, although the mark still stands below it. */
+  readonly #nameOfEnds: string
+  readonly #goesOn = new GoesOn()
+  readonly #wait: (work: PromiseLike<unknown>, listener: EndListener) => Promise<void>
 
   constructor() {
     marks += 1
-    const name = `tidemark call ${marks}`
-    this.#name = name
-    const named = {
-      async [name](work: PromiseLike<unknown>, end: End): Promise<void> {
-        let value: unknown
-        try {
-          value = await work
-        } catch (error) {
-          end({ error })
-          return
+    this.#name = `tidemark call ${marks}`
+    this.#nameOfEnds = `end of ${this.#name}`
+    const goesOn = this.#goesOn
+    const telling = {
+      [this.#nameOfEnds]: (listener: EndListener, failure: Failure | null, value: unknown) =>
+        goesOn.while(listener, failure, value),
+    }
+    const tell = telling[this.#nameOfEnds] as (typeof telling)[string]
+    const waiting = {
+      async [this.#name](first: PromiseLike<unknown>, itsListener: EndListener): Promise<void> {
+        let work: PromiseLike<unknown> | null = first
+        let listener: EndListener | null = itsListener
+        while (work !== null && listener !== null) {
+          let failure: Failure | null = null
+          let value: unknown
+          try {
+            value = await work
+          } catch (error) {
+            failure = { error }
+          }
+          tell(listener, failure, value)
+          ;({ work, listener } = goesOn)
+          goesOn.taken()
         }
-        end(null, value)
       },
     }
-    this.whenEnded = named[name] as typeof this.whenEnded
+    this.#wait = waiting[this.#name] as (typeof waiting)[string]
+  }
+
+  /** Tells the listener when `work` has ended. Until then `work` stands below the mark. */
+  whenEnded(work: PromiseLike<unknown>, listener: EndListener): void {
+    if (!this.#goesOn.takes(work, listener)) void this.#wait(work, listener) // never rejects
   }
 
   /** The same function, which stands in the stack of what it calls. */
@@ -43,7 +69,40 @@ export class CallMark {
 
   /** Does the code that asks run inside a marked call? */
   get isWithin(): boolean {
-    return stack(Infinity).some((site) => site.getFunctionName() === this.#name)
+    const names = stack(Infinity).map((site) => site.getFunctionName())
+    return names.find((name) => name === this.#name || name === this.#nameOfEnds) === this.#name
+  }
+}
+
+/**
+ * What a call begins whose end is told. The function that told it waits for that too: one of its own for every call would
+ * cost more than many a call.
+ */
+class GoesOn {
+  work: PromiseLike<unknown> | null = null
+  listener: EndListener | null = null
+  #isTelling = false
+
+  while(listener: EndListener, failure: Failure | null, value: unknown): void {
+    this.#isTelling = true
+    try {
+      listener.callEnded(failure, value)
+    } finally {
+      this.#isTelling = false
+    }
+  }
+
+  /** False when nobody is there to go on with it. */
+  takes(work: PromiseLike<unknown>, listener: EndListener): boolean {
+    if (!this.#isTelling || this.work !== null) return false
+    this.work = work
+    this.listener = listener
+    return true
+  }
+
+  taken(): void {
+    this.work = null
+    this.listener = null
   }
 }
 

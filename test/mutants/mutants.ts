@@ -155,9 +155,9 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a record is settled when its handler starts',
     file: 'src/consumer/handling/at-least-once.ts',
-    find: 'call.whenSettled(ended, mark, (failure) => {',
+    find: 'call.whenSettled(ended, mark, settlement)',
     replace:
-      'call.whenSettled(ended, mark, () => undefined)\n      queueMicrotask(() => {\n        const failure = null',
+      'call.whenSettled(ended, mark, { settled: () => undefined })\n    queueMicrotask(() => settlement.settled(call, null))',
     why: 'a crash loses what was being handled',
   },
   {

@@ -1,6 +1,7 @@
 import type { Message } from '../../message/message.js'
 import type { Clock } from '../../runtime/clock.js'
 import type { CallMark } from '../../runtime/callers.js'
+import { Soon, tellWhenThere } from '../../runtime/soon.js'
 import type { Logger } from '../../telemetry/logger.js'
 import { noMetrics, type Metrics } from '../../telemetry/metrics.js'
 import { handled, late, type Settlement } from '../partition/settlement.js'
@@ -9,7 +10,7 @@ import type { Work } from '../partition/work.js'
 import { endAt, placeFailure } from './batch-parts.js'
 import { compose } from './compose.js'
 import { CallGround } from './context-sends.js'
-import { HandlerCall, type HandlerFailure } from './handler-call.js'
+import { HandlerCall, type CallListener, type HandlerFailure } from './handler-call.js'
 import type { Handler, Middleware } from './handler.js'
 import type { Ladder } from './ladder.js'
 import { lazyFailure } from './lazy-result.js'
@@ -57,7 +58,7 @@ class AtLeastOnce implements Delivery {
     this.#invoke = parts.mark.calling(invokeOf(parts))
   }
 
-  deliver(work: Work): Settlement | Promise<Settlement> {
+  deliver(work: Work): Settlement | PromiseLike<Settlement> {
     const { clock, ladder } = this.#parts
     if (work.partition.cancelled) return late
     const call = new HandlerCall(work, clock.now(), this.#ground)
@@ -65,36 +66,31 @@ class AtLeastOnce implements Delivery {
     let ended: void | Promise<void>
     try {
       ended = this.#invoke(work, call)
-      if (isPromise(ended)) return this.#whenEnded(work, call, ended)
+      if (isPromise(ended)) return this.#whenEnded(call, ended)
     } catch (error) {
-      if (call.maySend) return this.#whenEnded(work, call, Promise.reject(error as Error))
+      if (call.maySend) return this.#whenEnded(call, Promise.reject(error as Error))
       call.over()
       return this.#failed(work, call, error)
     }
     const lazy = lazyFailure(ended)
-    if (call.maySend) return this.#whenEnded(work, call, lazy === null ? Promise.resolve() : Promise.reject(lazy.error))
+    if (call.maySend) return this.#whenEnded(call, lazy === null ? Promise.resolve() : Promise.reject(lazy.error))
     call.over()
     if (lazy !== null) return this.#failed(work, call, lazy.error)
     this.#succeeded(call)
     return handled
   }
 
-  #whenEnded(work: Work, call: HandlerCall, ended: PromiseLike<void>): Promise<Settlement> {
+  #whenEnded(call: HandlerCall, ended: PromiseLike<void>): Soon<Settlement> {
     const { running, mark } = this.#parts
     running.add(call)
-    return new Promise((resolve, reject) => {
-      call.whenSettled(ended, mark, (failure) => {
-        running.delete(call)
-        try {
-          resolve(this.#outcome(work, call, failure))
-        } catch (error) {
-          reject(error as Error)
-        }
-      })
-    })
+    const settlement = new SoonSettled(this)
+    call.whenSettled(ended, mark, settlement)
+    return settlement
   }
 
-  #outcome(work: Work, call: HandlerCall, failure: HandlerFailure | null): Settlement | Promise<Settlement> {
+  outcome(call: HandlerCall, failure: HandlerFailure | null): Settlement | Promise<Settlement> {
+    this.#parts.running.delete(call)
+    const { work } = call
     // Whoever gets the partition handles the record again: no attempt is spent, nothing is dead-lettered. A handler that
     // returned may have done so because it was told to, with its work undone.
     if (call.isCancelled) {
@@ -147,6 +143,28 @@ class AtLeastOnce implements Delivery {
     const { metrics, clock } = this.#parts
     if (metrics === noMetrics) return
     metrics.observe('tidemark_consumer_handle_seconds', partition.labels.own, (clock.now() - startedAt) / 1000)
+  }
+}
+
+/** The settlement of a handler that takes its time. */
+class SoonSettled extends Soon<Settlement> implements CallListener {
+  readonly #delivery: AtLeastOnce
+
+  constructor(delivery: AtLeastOnce) {
+    super()
+    this.#delivery = delivery
+  }
+
+  settled(call: HandlerCall, failure: HandlerFailure | null): void {
+    let settlement: Settlement | Promise<Settlement>
+    try {
+      settlement = this.#delivery.outcome(call, failure)
+    } catch (error) {
+      this.failed(error)
+      return
+    }
+    if (settlement instanceof Promise) tellWhenThere(settlement, this)
+    else this.came(settlement)
   }
 }
 

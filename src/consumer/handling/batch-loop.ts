@@ -140,7 +140,7 @@ export class BatchLoop {
     return late
   }
 
-  #begin(work: Work, inner: Delivery): Settlement | Promise<Settlement> {
+  #begin(work: Work, inner: Delivery): Settlement | PromiseLike<Settlement> {
     this.#coming.add(work)
     return inner.deliver(work)
   }

@@ -115,10 +115,12 @@ class NextPromise extends Promise<void> {
 
   static of(ended: Promise<void>, mark: CallMark): NextPromise {
     const promise = new NextPromise((resolve, reject) => {
-      void mark.whenEnded(ended, (thrown, value) => {
-        const failure = thrown ?? lazyFailure(value)
-        if (failure === null) resolve()
-        else reject(failure.error as Error)
+      mark.whenEnded(ended, {
+        callEnded(thrown, value) {
+          const failure = thrown ?? lazyFailure(value)
+          if (failure === null) resolve()
+          else reject(failure.error as Error)
+        },
       })
     })
     promise.#watch()

@@ -1,6 +1,6 @@
 import { tdHeader } from '../../message/headers.js'
 import { wallTimeOf } from '../../runtime/clock.js'
-import type { CallMark } from '../../runtime/callers.js'
+import type { CallMark, EndListener } from '../../runtime/callers.js'
 import { Linked } from '../../runtime/linked-set.js'
 import { isError } from '../../runtime/thrown.js'
 import { isHandedOn } from '../../topic/own-headers.js'
@@ -18,11 +18,16 @@ export interface HandlerFailure {
   readonly error: unknown
 }
 
+/** Told once: with `null` when the handler and its sends ended in time and well. */
+export interface CallListener {
+  settled(call: HandlerCall, failure: HandlerFailure | null): void
+}
+
 /**
  * One call of the handler. It is made for every record: what can be worked out is no field, and the abort controller and
  * the sends are made only when somebody asks for them.
  */
-export class HandlerCall extends Linked<HandlerCall> implements HandlerContext {
+export class HandlerCall extends Linked<HandlerCall> implements HandlerContext, EndListener {
   readonly #work: Work
   #attempt: number | null = null
   readonly #ground: CallGround
@@ -30,7 +35,7 @@ export class HandlerCall extends Linked<HandlerCall> implements HandlerContext {
   #controller: AbortController | null = null
   #abortReason: Error | null = null
   #end: 'open' | 'cancelled' | 'expired' = 'open'
-  #settle: ((failure: HandlerFailure | null) => void) | null = null
+  #listener: CallListener | null = null
   #hasEnded = false
   #isGivenUp = false
   #onEnded: (() => void) | null = null
@@ -139,13 +144,17 @@ export class HandlerCall extends Linked<HandlerCall> implements HandlerContext {
   }
 
   /**
-   * Calls `then` once the handler and all its sends have ended, or it is given up: with `null` when they did so in time and
-   * well. No promise of its own, since this is asked for every record whose handler is async. Calls the `then` of `handled`
-   * once: of what only looks like a promise, each call may run it anew.
+   * Tells the listener once the handler and all its sends have ended, or it is given up. No promise of its own, since this
+   * is asked for every record whose handler is async. Calls the `then` of `handled` once: of what only looks like a promise,
+   * each call may run it anew.
    */
-  whenSettled(handled: PromiseLike<void>, mark: CallMark, then: (failure: HandlerFailure | null) => void): void {
-    this.#settle = then
-    void mark.whenEnded(handled, (failure, value) => void this.#ended(failure ?? lazyFailure(value))) // never rejects
+  whenSettled(handled: PromiseLike<void>, mark: CallMark, listener: CallListener): void {
+    this.#listener = listener
+    mark.whenEnded(handled, this)
+  }
+
+  callEnded(failure: HandlerFailure | null, value: unknown): void {
+    void this.#ended(failure ?? lazyFailure(value)) // never rejects
   }
 
   /** Resolves when the handler itself has ended, and its sends. */
@@ -169,9 +178,9 @@ export class HandlerCall extends Linked<HandlerCall> implements HandlerContext {
 
   /** Given up, it ends all the same later. */
   #settleOnce(failure: HandlerFailure | null): void {
-    const settle = this.#settle
-    this.#settle = null
-    settle?.(failure)
+    const listener = this.#listener
+    this.#listener = null
+    listener?.settled(this, failure)
   }
 
   #abort(reason: Error): void {

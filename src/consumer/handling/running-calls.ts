@@ -82,9 +82,10 @@ export class RunningCalls {
       if (call.endsAt > now) break
       this.#expire(call)
     }
-    for (const call of this.#expired) {
+    // What follows from giving one up may end others.
+    for (const call of [...this.#expired]) {
       if (call.endsAt + this.#parts.graceMs > now) break
-      this.#giveUp(call)
+      if (this.#expired.delete(call)) this.#giveUp(call)
     }
     this.#arm()
   }
@@ -103,14 +104,13 @@ export class RunningCalls {
   }
 
   #giveUp(call: HandlerCall): void {
-    this.#expired.delete(call)
     this.#overrunning.add(call)
-    call.giveUp()
     void call.whenEnded().then(() => this.#overrunning.delete(call)) // never rejects; nothing depends on it
     const { topic, partition } = call.partition
     const runsForMs = this.#parts.clock.now() - call.startedAt
     const { telemetry, handledBy } = this.#parts
     tell(telemetry, { kind: 'handler-overruns', topic, partition, runsForMs, handledBy })
+    call.giveUp()
   }
 }
 

@@ -1,6 +1,6 @@
 import type { ProcessSpan, Tracing } from '../../telemetry/tracing.js'
 import type { Delivery } from '../partition/delivery.js'
-import type { Settlement } from '../partition/settlement.js'
+import { isPending, type Settlement } from '../partition/settlement.js'
 import type { Work } from '../partition/work.js'
 import { attemptOf } from './handler-call.js'
 
@@ -39,16 +39,17 @@ export class TracedDeliveries {
     this.#open.clear()
   }
 
-  #deliver(work: Work, inner: Delivery): Settlement | Promise<Settlement> {
+  #deliver(work: Work, inner: Delivery): Settlement | PromiseLike<Settlement> {
     const { topic, partition } = work.partition
     const before = this.#before?.get(work) ?? this.#before?.get(work.inLane) ?? null
     const span = this.#tracing.process({ topic, partition, records: work.records, attempt: attemptOf(work), before })
-    if (span.isRecorded === false) return span.run(() => inner.deliver(work))
-    this.#open.set(work, span)
-    if (work.failure !== null) this.#failures.set(work, work.failure)
+    const isRecorded = span.isRecorded !== false
+    if (isRecorded) this.#open.set(work, span)
+    if (isRecorded && work.failure !== null) this.#failures.set(work, work.failure)
     const settlement = span.run(() => inner.deliver(work))
-    if (settlement instanceof Promise) return settlement.then((end) => this.#ended(work, span, end))
-    return this.#ended(work, span, settlement)
+    const ended = (end: Settlement) => (isRecorded ? this.#ended(work, span, end) : end)
+    // A promise of ours: what follows from the end, the next deliveries too, is outside of the span.
+    return isPending(settlement) ? settlement.then(ended) : ended(settlement)
   }
 
   #ended(work: Work, span: ProcessSpan, settlement: Settlement): Settlement {

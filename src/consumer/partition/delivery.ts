@@ -4,5 +4,5 @@ import type { Work } from './work.js'
 /** The way of a delivery through its handler: at least once, or inside a transaction. */
 export interface Delivery {
   /** Never throws or rejects. A handler that ends synchronously gives a settlement without a promise. */
-  deliver(work: Work): Settlement | Promise<Settlement>
+  deliver(work: Work): Settlement | PromiseLike<Settlement>
 }

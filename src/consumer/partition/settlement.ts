@@ -26,6 +26,11 @@ export interface Part {
   readonly end: Settlement | null
 }
 
+/** It is not there yet. */
+export function isPending(settlement: Settlement | PromiseLike<Settlement>): settlement is PromiseLike<Settlement> {
+  return !('kind' in settlement)
+}
+
 /** Ends after which a record is done. */
 export type Done = Extract<Settlement, { readonly kind: 'handled' | 'discarded' | 'duplicate' | 'moved' }>
 

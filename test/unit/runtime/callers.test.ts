@@ -4,6 +4,9 @@ import { systemClock } from '../../../src/runtime/clock.js'
 
 const later = () => systemClock.sleep(1)
 
+const endIn = (mark: CallMark, work: Promise<unknown>) =>
+  new Promise((resolve) => mark.whenEnded(work, { callEnded: (...end) => resolve(end) }))
+
 describe('a mark of calls', () => {
   it('is seen by what the call calls and awaits, however deep, and by nothing else', async () => {
     const mark = new CallMark()
@@ -23,7 +26,7 @@ describe('a mark of calls', () => {
       seen['of another'] = other.isWithin
       unawaited = systemClock.sleep(1).then(deep)
     })
-    await new Promise((resolve) => void mark.whenEnded(call('at', 'once'), resolve))
+    await endIn(mark, call('at', 'once'))
     seen['started and not awaited'] = await unawaited
     expect(seen).toEqual({
       'at once': true,
@@ -38,10 +41,55 @@ describe('a mark of calls', () => {
 
   it('lets what a call ends with through', async () => {
     const mark = new CallMark()
-    const endOf = (work: Promise<unknown>) => new Promise((resolve) => void mark.whenEnded(work, resolve))
-    expect(await endOf(Promise.resolve(5))).toBe(null)
-    expect(await endOf(Promise.reject(new Error('no')))).toEqual({ error: new Error('no') })
+    expect(await endIn(mark, Promise.resolve(5))).toEqual([null, 5])
+    expect(await endIn(mark, Promise.reject(new Error('no')))).toEqual([{ error: new Error('no') }, undefined])
     expect(() => mark.calling(() => expect.fail('thrown'))('', '')).toThrow('thrown')
+  })
+})
+
+describe('what is told that a call ended', () => {
+  it('is not inside, and neither is what it calls and awaits', async () => {
+    const mark = new CallMark()
+    const seen: boolean[] = []
+    const afterwards = async () => {
+      seen.push(mark.isWithin)
+      await later()
+      seen.push(mark.isWithin)
+    }
+    await new Promise<void>((resolve) => {
+      mark.whenEnded(mark.calling(() => later())('', ''), { callEnded: () => void afterwards().then(resolve) })
+    })
+    expect(seen).toEqual([false, false])
+  })
+
+  it('may begin calls, however many: they are inside, and each is waited for', async () => {
+    const mark = new CallMark()
+    const seen: string[] = []
+    const call = mark.calling(async (name: string, end: 'well' | 'badly') => {
+      const atOnce = mark.isWithin
+      await later()
+      seen.push(`${name}: ${atOnce} ${mark.isWithin}`)
+      if (end === 'badly') throw new Error(name)
+    })
+    const begin = (names: readonly string[], end: 'well' | 'badly'): Promise<unknown> =>
+      Promise.all(
+        names.map(
+          (name) =>
+            new Promise<void>((resolve) => {
+              mark.whenEnded(call(name, end), {
+                callEnded: (failure) => {
+                  seen.push(`${name} ended: ${failure === null ? 'well' : (failure.error as Error).message}`)
+                  const next = name.length < 3 ? [`${name}a`, `${name}b`] : []
+                  void begin(next, end === 'well' ? 'badly' : 'well').then(() => resolve())
+                },
+              })
+            }),
+        ),
+      )
+    await begin(['x'], 'badly')
+    const all = ['x', 'xa', 'xb', 'xaa', 'xab', 'xba', 'xbb']
+    const ends = all.map((name) => `${name} ended: ${name.length === 2 ? 'well' : name}`)
+    expect(seen.sort()).toEqual([...all.map((name) => `${name}: true true`), ...ends].sort())
   })
 })
 
