@@ -87,10 +87,20 @@ export function coreBenches({ tidemark, memory }: Library): readonly Bench[] {
       concurrency: 64,
       handle: () => handled.add(1),
     })),
+    handling('handled one by one, async, by partition', (handled) => ({
+      order: 'partition',
+      concurrency: 64,
+      handle: async () => handled.add(1),
+    })),
+    handling('handled one by one, async, by key, 64 lanes', (handled) => ({
+      order: 'key',
+      concurrency: 64,
+      handle: async () => handled.add(1),
+    })),
     handling('handleBatch', (handled) => ({ handleBatch: (messages) => handled.add(messages.length) })),
   ]
 }
 
 type HandlingWay =
-  | { readonly order: 'partition' | 'key'; readonly concurrency: number; readonly handle: () => void }
+  | { readonly order: 'partition' | 'key'; readonly concurrency: number; readonly handle: () => void | Promise<void> }
   | { readonly handleBatch: (messages: readonly unknown[]) => void }

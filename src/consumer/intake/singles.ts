@@ -6,7 +6,7 @@ import { Work } from '../partition/work.js'
 import type { Deliveries } from './deliveries.js'
 
 /** Single messages made in one go: enough to spread the cost, few enough to die young. */
-const atOnce = 256
+const atOnce = 32
 
 /** Each message is a delivery of its own. */
 export class Singles implements Deliveries {
