@@ -21,7 +21,7 @@ import { deadLetterRoute } from './dead-letter/dead-letter-route.js'
 import { dedupedBy } from './dedupe/deduped-delivery.js'
 import { StateError } from './errors.js'
 import { optionProblem } from './input/option-rules.js'
-import { requireCallOptions, type AdminCallOptions } from './operations/admin-input.js'
+import { requireEnsureOptions, type AdminCallOptions } from './operations/admin-input.js'
 import { Admin } from './operations/admin.js'
 import { DurabilityCheck } from './operations/durability-check.js'
 import { ensureTopics } from './operations/ensure-topics.js'
@@ -166,7 +166,7 @@ export class Messaging implements AsyncDisposable {
    */
   async ensureTopics(topics: readonly Topic[], options: AdminCallOptions = {}): Promise<readonly string[]> {
     const listed = resolveTopics('ensureTopics', topics)
-    requireCallOptions('ensureTopics', options)
+    requireEnsureOptions(options)
     const { profile } = this.#options
     return ensureTopics(
       {

@@ -1,7 +1,15 @@
 import { ConfigError } from '../errors.js'
 import type { IsolationLevel } from '../connection/requests/fetch.js'
 import { came } from '../input/came.js'
-import { flag, optionProblem, timeLimit, wholeNumber, type Rule, type Rules } from '../input/option-rules.js'
+import {
+  flag,
+  optionIssues,
+  optionProblem,
+  timeLimit,
+  wholeNumber,
+  type Rule,
+  type Rules,
+} from '../input/option-rules.js'
 import { isRecord, isText } from '../input/shapes.js'
 import type { ResetPosition, ResetScope } from './group-offsets.js'
 
@@ -209,6 +217,19 @@ export function requirePosition(call: string, position: unknown): void {
 export function requireCallOptions(call: string, options: unknown): void {
   const problem = optionProblem(call, options, callRules)
   if (problem !== null) throw problem
+}
+
+/** What a topic is like is said once, where it is defined. */
+const saidOfTopic: readonly string[] = ['partitions', 'replicationFactor', 'configs'] satisfies (keyof NewTopic)[]
+
+export function requireEnsureOptions(options: unknown): void {
+  const rules: Rules<AdminCallOptions> = { timeoutMs: timeLimit }
+  const issues = optionIssues(options, rules).map((issue) =>
+    saidOfTopic.includes(issue.path)
+      ? { ...issue, fix: `take it out, and write defineTopic({ name, ${issue.path}, … })` }
+      : issue,
+  )
+  if (issues.length > 0) throw new ConfigError('ensureTopics', issues)
 }
 
 function refused(call: string, path: string, value: unknown, expected: string): ConfigError {

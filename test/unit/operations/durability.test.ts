@@ -262,6 +262,17 @@ describe('ensureTopics', () => {
     await messaging.close()
   })
 
+  it.each([
+    [{ partitions: 3 }, 'partitions: is not an option; take it out, and write defineTopic({ name, partitions, … })'],
+    [{ requireStable: true }, 'requireStable: is not an option; take it out; options are timeoutMs'],
+    [{ timeoutMs: -1 }, /timeoutMs: is -1; write milliseconds/],
+  ])('says of the option %j what to write in its place', async (options, said) => {
+    const { messaging, run, outcome } = world()
+    const told = (await outcome(messaging.ensureTopics([t], options as never))) as Error
+    expect(told.message).toMatch(said)
+    await run(messaging.close())
+  })
+
   it('makes topics under ap as the brokers are set', async () => {
     const { open, run } = world(replicas(3))
     const messaging = open({ profile: 'ap' })
