@@ -3,8 +3,8 @@ import { timeText } from '../text/figures.js'
 import { printable } from '../text/printable.js'
 import type { Terminal } from './terminal.js'
 
-/** Told of work as it goes. */
-export type OnProgress = (done: number, total: number) => void
+/** Told of work as it goes, and of what it waits for where that is known. */
+export type OnProgress = (done: number, total: number, waitsFor?: string | null) => void
 
 interface Progress {
   readonly at: OnProgress
@@ -26,11 +26,13 @@ export function progressOn(terminal: Terminal, clock: Clock, what: string): Prog
   let toldAt = begunAt + (isBar ? quietMs - drawEveryMs : 0)
   let isDrawn = false
   return {
-    at(done, total) {
+    at(done, total, waitsFor = null) {
       const now = clock.now()
       if (now - toldAt < (isBar ? drawEveryMs : lineEveryMs)) return
       toldAt = now
-      const line = lineOf(what, Math.min(done, total), total, now - begunAt)
+      const line =
+        lineOf(what, Math.min(done, total), total, now - begunAt) +
+        (waitsFor === null ? '' : `; waits for ${printable(waitsFor)}`)
       terminal.writeError(isBar ? `${eraseLine}${barOf(done, total)} ${line}` : `${line}\n`)
       isDrawn = isBar
     },

@@ -11,6 +11,7 @@ import { RedriveStop } from './redrive-error.js'
 import type { ResolvedRedrive } from './redrive-options.js'
 import type { Refusal, RefusalReason } from './refusal.js'
 import { letterTarget, parkedRecord, redrivenRecord, type OutgoingLetter, type RawRecord } from './redriven-record.js'
+import type { UncommittedWork } from './uncommitted-work.js'
 import { selected, type IsSelected } from './selection.js'
 import type { LetterEnd, Tally } from './tally.js'
 
@@ -20,6 +21,9 @@ export interface LetterWayParts {
   readonly origins: OriginRecords
   readonly pace: Pace
   readonly tally: Tally
+  readonly uncommitted: Pick<UncommittedWork, 'isHeld' | 'mayGo'>
+  /** A letter was not stored, and may be another time. */
+  readonly onFailed: (topic: string, code: string) => void
   /** A letter was passed over that was meant. */
   readonly onRefused: (letter: Letter, refusal: Refusal) => void
   /** Aborts when no further letter may be sent. */
@@ -95,9 +99,9 @@ export class LetterWay {
 
   /** `null`: it is stored, or would be. */
   async #store(topic: string, record: OutgoingLetter): Promise<Refusal | null> {
-    const { producer, pace, tally, signal } = this.#parts
+    const { producer, tally, onFailed } = this.#parts
     if (producer === null) return null
-    await pace.place(signal)
+    await this.#turn()
     const { headers } = record
     try {
       await producer.send(this.#target(topic), record, { headers })
@@ -106,6 +110,7 @@ export class LetterWay {
       if (!(cause instanceof SendError)) throw notSent(topic, cause)
       if (cause.outcome === 'unknown') tally.sentInDoubt()
       if (cause.outcome === 'unknown' || cause.retriable) {
+        onFailed(topic, cause.code)
         throw new Unavailable(`a letter is not known to be stored in ${topic} (${cause.code})`, cause)
       }
       const verdict = refusalOf(cause)
@@ -113,6 +118,15 @@ export class LetterWay {
         return { ...refusal('not-taken', `is refused by ${topic} (${cause.code})`), cause }
       throw notSent(topic, cause)
     }
+  }
+
+  /** Who had a place in time while commits stood takes another one, so that not all go at once when they go on. */
+  async #turn(): Promise<void> {
+    const { pace, uncommitted, signal } = this.#parts
+    do {
+      await uncommitted.mayGo(signal)
+      await pace.place(signal)
+    } while (uncommitted.isHeld && !signal.aborted)
   }
 
   /** One for each name, since a producer keeps by it where records without a key go. */

@@ -1,6 +1,6 @@
 import { ConfigError } from '../errors.js'
 import type { TopicPartition } from '../message/topic-partition.js'
-import type { OffsetRange } from '../offsets/offset-range.js'
+import { intersectRanges, type OffsetRange } from '../offsets/offset-range.js'
 import { progressOf } from '../offsets/progress.js'
 import type { Admin } from '../operations/admin.js'
 import { placesIn, type Places } from '../operations/places.js'
@@ -25,7 +25,9 @@ export interface RedrivePlan {
   readonly parts: readonly RedrivePart[]
   /** Partitions without a leader: nobody can tell what is in them. */
   readonly unseen: readonly number[]
-  /** Offsets that former runs of this redrive have passed. */
+  /** Partitions that letters may go to and that have no leader: what belongs there waits until they have one. */
+  readonly leaderless: readonly TopicPartition[]
+  /** Offsets that former runs of this redrive have done. */
   readonly passedBefore: number
   /** Offsets that the topic deleted before this redrive came to them, as far as its progress tells. */
   readonly expired: number
@@ -37,7 +39,7 @@ export interface RedrivePlan {
  * @throws ConfigError when a topic does not exist
  */
 export async function planRedrive(admin: Admin, redrive: ResolvedRedrive): Promise<RedrivePlan> {
-  const { led: places, unseen } = await placesOf(admin, redrive)
+  const { led: places, unseen, leaderless } = await placesOf(admin, redrive)
   const { written = {}, offsets = {} } = redrive.select
   const [begins, ends, froms, tos] = await Promise.all([
     admin.listOffsets(places, 'earliest'),
@@ -54,8 +56,10 @@ export async function planRedrive(admin: Admin, redrive: ResolvedRedrive): Promi
     const end = Math.min(ends[index] as number, tos[index] ?? Infinity, offsets.to ?? Infinity)
     const commit = commits.find(({ partition }) => partition === place.partition)
     const committed = commit?.offset ?? null
+    const completed = commit === undefined ? [] : progressOf(commit).completed
     if (committed !== null) {
-      passedBefore += Math.max(0, Math.min(committed, end) - from)
+      const done = intersectRanges([{ from, to: end }], [{ from: 0, to: committed }, ...completed])
+      passedBefore += done.reduce((sum, range) => sum + range.to - range.from, 0)
       expired += Math.max(0, begin - committed)
     }
     return {
@@ -64,10 +68,10 @@ export async function planRedrive(admin: Admin, redrive: ResolvedRedrive): Promi
       end,
       start: Math.max(from, committed ?? 0),
       committed,
-      completed: commit === undefined ? [] : progressOf(commit).completed,
+      completed,
     }
   })
-  return { parts, unseen: unseen.map(({ partition }) => partition), passedBefore, expired }
+  return { parts, unseen: unseen.map(({ partition }) => partition), leaderless, passedBefore, expired }
 }
 
 /** Is something of it still to be looked at? */
@@ -75,7 +79,7 @@ export function hasWork({ start, end }: RedrivePart): boolean {
   return start < end
 }
 
-async function placesOf(admin: Admin, redrive: ResolvedRedrive): Promise<Places> {
+async function placesOf(admin: Admin, redrive: ResolvedRedrive): Promise<Places & Pick<RedrivePlan, 'leaderless'>> {
   const { from, allow, parking, defaultOrigin, select } = redrive
   const named: readonly (readonly [path: string, topic: string | undefined])[] = [
     ['from', from],
@@ -97,7 +101,9 @@ async function placesOf(admin: Admin, redrive: ResolvedRedrive): Promise<Places>
     throw new ConfigError('redrive', [{ path: 'select.partitions', message, fix: 'name some of those' }])
   }
   const meant = partitions.filter(({ partition }) => select.partitions?.includes(partition) ?? true)
-  return placesIn([{ name: from, partitions: meant }])
+  const { unseen } = placesIn(topics.filter(({ name }) => name !== from))
+  const leaderless = unseen.map(({ topic, partition }): TopicPartition => ({ topic, partition }))
+  return { ...placesIn([{ name: from, partitions: meant }]), leaderless }
 }
 
 async function offsetsAt(

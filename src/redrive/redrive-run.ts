@@ -19,13 +19,17 @@ import type { Refusal, RefusalReason } from './refusal.js'
 import { hasWork, type RedrivePart, type RedrivePlan } from './redrive-plan.js'
 import { rawTopic, readerProfile } from './raw-reading.js'
 import { RunWatch } from './run-watch.js'
+import { Standstill } from './standstill.js'
 import { Tally, type LetterEnd, type RedriveProgress, type RedriveSummary } from './tally.js'
+import { UncommittedWork } from './uncommitted-work.js'
 
 /** As this library writes them. */
 const letterReasons: ReadonlySet<string> = new Set(['undecodable', 'invalid', 'rejected', 'exhausted', 'timeout'])
 
 const lookEveryMs = 100
 const tellEveryMs = 1_000
+/** Nothing moved for so long: somebody should hear why. */
+const standsAfterMs = 2_000
 /** A member that was killed is waited for no longer than this by the run that takes its place. */
 const sessionTimeoutMs = 10_000
 /** Longer than any run looks at the letters that it leaves alone. */
@@ -53,6 +57,8 @@ export class RedriveRun {
   readonly #producer: Producer | null
   readonly #way: LetterWay
   readonly #watch: RunWatch
+  readonly #standstill: Standstill
+  readonly #uncommitted = new UncommittedWork()
   readonly #tally = new Tally()
   /** Aborts when no letter may begin any more. */
   readonly #ending = new AbortController()
@@ -71,11 +77,14 @@ export class RedriveRun {
     this.#startedAt = clock.now()
     this.#consumer = this.#reader()
     this.#producer = redrive.dryRun ? null : messaging.letterProducer()
+    this.#standstill = new Standstill(plan.leaderless, { admin: messaging.admin, clock, targets: targetsOf(redrive) })
     this.#way = new LetterWay(redrive, {
       producer: this.#producer,
       origins: new OriginRecords(messaging, this.#ending.signal),
       pace: new Pace(clock, redrive.dryRun ? undefined : redrive.perSecond),
       tally: this.#tally,
+      uncommitted: this.#uncommitted,
+      onFailed: (topic, code) => this.#standstill.sendFailed(topic, code),
       onRefused: (letter, refusal) => this.#passedOver(letter, refusal),
       signal: this.#ending.signal,
     })
@@ -127,13 +136,16 @@ export class RedriveRun {
     let toldAt = clock.now()
     let before = -1
     const { stallMs, perSecond = Infinity } = this.#redrive
-    const mostMs = Math.max(stallMs, 2_000 / perSecond)
+    const slowMs = 2_000 / perSecond
+    const mostMs = Math.max(stallMs, slowMs)
     while (!this.#ending.signal.aborted && !(await this.#watch.isDone())) {
       this.#pauseDone()
       const now = clock.now()
       const moved = this.#watch.left() - this.#tally.read
       if (moved !== before) movedAt = now
       before = moved
+      this.#noteCommits(now)
+      this.#standstill.look(now - movedAt >= Math.max(standsAfterMs, slowMs))
       if (this.#consumer.state === 'stopping' || this.#consumer.state === 'stopped') this.#fail(closed())
       if (now - movedAt >= mostMs) this.#fail(this.#stalled())
       if (now - toldAt >= tellEveryMs) {
@@ -142,6 +154,17 @@ export class RedriveRun {
       }
       await pause(clock, lookEveryMs, this.#ending.signal)
     }
+  }
+
+  #noteCommits(now: number): void {
+    if (this.#redrive.dryRun) return
+    const { partitions, commitWindowMs } = this.#consumer.facts()
+    this.#uncommitted.note(partitions, commitWindowMs ?? 0, now)
+  }
+
+  #waitsFor(): string | null {
+    if (this.#uncommitted.isHeld) return `commits of ${this.#redrive.group}: nobody confirms what was sent`
+    return this.#standstill.waitsFor
   }
 
   /** No more of a partition is read once all of it that the run means is done. */
@@ -252,7 +275,13 @@ export class RedriveRun {
 
   #progress(): RedriveProgress {
     const elapsedMs = this.#messaging.clock.now() - this.#startedAt
-    return { dryRun: this.#redrive.dryRun, ...this.#tally.counts(), left: this.#watch.left(), elapsedMs }
+    return {
+      dryRun: this.#redrive.dryRun,
+      ...this.#tally.counts(),
+      left: this.#watch.left(),
+      waitsFor: this.#waitsFor(),
+      elapsedMs,
+    }
   }
 
   #summed(): RedriveSummary {
@@ -260,7 +289,9 @@ export class RedriveRun {
     const isAborted = this.#redrive.signal?.aborted === true && !this.#watch.wasDone
     const ended = this.#failure !== null ? 'failed' : isAborted ? 'aborted' : 'done'
     const { passedBefore, expired, unseen } = this.#plan
-    const summary: RedriveSummary = { ended, ...this.#progress(), passedBefore, expired, unseen }
+    const progress = this.#progress()
+    const waitsFor = ended === 'done' && !progress.dryRun ? null : progress.waitsFor
+    const summary: RedriveSummary = { ended, ...progress, waitsFor, passedBefore, expired, unseen }
     this.#tellEnd(summary)
     if (this.#failure === null) return summary
     const { code, message, topic, partition, offset, cause, retriable } = this.#failure
@@ -281,11 +312,16 @@ export class RedriveRun {
 
   #stalled(): RedriveStop {
     const { stallMs, from } = this.#redrive
+    const why = this.#waitsFor()
     const message =
-      `nothing of ${from} moved for ${stallMs} ms: ${this.#watch.waitsFor()}; see the log for what the brokers answered, ` +
+      `nothing of ${from} moved for ${stallMs} ms: ${this.#watch.waitsFor()}${why === null ? '' : `, and waits for ${why}`}; see the log for what the brokers answered, ` +
       'and call it again'
     return new RedriveStop('stalled', message, { topic: from, retriable: true })
   }
+}
+
+function targetsOf({ allow, parking, defaultOrigin }: ResolvedRedrive): readonly string[] {
+  return [...new Set([...allow, ...[parking, defaultOrigin].flatMap((topic) => topic ?? [])])]
 }
 
 function closed(): RedriveStop {

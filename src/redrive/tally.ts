@@ -23,6 +23,11 @@ export interface RedriveProgress {
   readonly inDoubt: number
   /** Offsets up to the end of the run that are not done yet. */
   readonly left: number
+  /**
+   * What letters wait for, or those that come there will, for example `a leader of orders-2`. `null`: nothing, or nobody
+   * knows.
+   */
+  readonly waitsFor: string | null
   readonly elapsedMs: number
 }
 
@@ -30,7 +35,7 @@ export interface RedriveProgress {
 export interface RedriveSummary extends RedriveProgress {
   /** `done`: all that stood in the dead-letter topic at the beginning, but in `unseen` partitions. More may come. */
   readonly ended: 'done' | 'aborted' | 'failed'
-  /** Offsets that former runs under the same `group` had passed: these were not looked at. */
+  /** Offsets that former runs under the same `group` had done: these are not in `read`. */
   readonly passedBefore: number
   /** Offsets that the dead-letter topic had deleted before this redrive came to them. */
   readonly expired: number
@@ -88,7 +93,7 @@ export class Tally {
     this.#inDoubt += 1
   }
 
-  counts(): Omit<RedriveProgress, 'dryRun' | 'left' | 'elapsedMs'> {
+  counts(): Omit<RedriveProgress, 'dryRun' | 'left' | 'waitsFor' | 'elapsedMs'> {
     return {
       read: this.#read,
       redriven: this.#redriven,

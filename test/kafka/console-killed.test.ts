@@ -99,7 +99,8 @@ it('a console that SIGKILL ends in mid-redrive loses no letter, and one started 
   await told(second, '"resting":[{"group":"redrive-orders.dlq-')
   const { id: again, plan } = await write(second, 'redrives', request)
   expect(again).not.toBe(id)
-  expect(plan.passedBefore).toBe(passed)
+  // Beyond what is committed some may be done too.
+  expect(plan.passedBefore).toBeGreaterThanOrEqual(passed)
   expect(plan.redriven).toBeGreaterThanOrEqual(letters - before)
   await write(second, `redrives/${again}/run`, { confirm: 'orders.dlq' })
   await until('all are sent', async () => (await sent()) >= before + plan.redriven, { timeoutMs: 120_000 })

@@ -74,7 +74,10 @@ async function toItsEnd(
 ): Promise<RedriveSummary> {
   try {
     return await session.watched(what, (onProgress) =>
-      redrive(messaging, { ...options, onProgress: ({ read, left }) => onProgress(read, read + left) }),
+      redrive(messaging, {
+        ...options,
+        onProgress: ({ read, left, waitsFor }) => onProgress(read, read + left, waitsFor),
+      }),
     )
   } catch (error) {
     if (error instanceof RedriveError && !session.json) {
@@ -103,7 +106,8 @@ function reportOf(session: Session, topic: string, summary: RedriveSummary): Rep
 }
 
 function summaryText(paint: Paint, summary: RedriveSummary): string {
-  const { dryRun, ended, read, redriven, parked, notSelected, refused, inDoubt, passedBefore, expired, left } = summary
+  const { dryRun, ended, read, redriven, parked, notSelected, refused, inDoubt, passedBefore, expired } = summary
+  const { left, waitsFor } = summary
   const head = listing(paint, [
     [dryRun ? 'would be sent' : 'sent', { text: String(redriven), tone: 'title' }],
     ...shown(dryRun ? 'would be parked' : 'parked', parked),
@@ -113,6 +117,7 @@ function summaryText(paint: Paint, summary: RedriveSummary): string {
     ...shown('deleted before they were read', expired),
     ...shown('perhaps sent twice', inDoubt),
     ...shown('left', left),
+    ...(waitsFor === null ? [] : [[dryRun ? 'letters would wait for' : 'waited for', waitsFor] as const]),
     ...shown('partitions left, without a leader', summary.unseen.length),
     ...(dryRun && ended === 'done' ? [] : [['ended', ended] as const, ['took', timeText(summary.elapsedMs)] as const]),
   ])

@@ -457,7 +457,10 @@ describe('a second run', () => {
 
 describe('a redrive in trouble', () => {
   const twenty = Array.from({ length: 20 }, (_, at) => ({ key: `k${at}`, value: `${at}`, headers: failedAt(at) }))
+  const many = (count: number, more: Readonly<Record<string, string>> = {}) =>
+    Array.from({ length: count }, (_, at) => ({ key: `k${at}`, value: `${at}`, headers: failedAt(at, more) }))
   const notEnoughReplicas = 19
+  const coordinatorLoading = 14
 
   it('waits while its target takes nothing, and goes on', async () => {
     await world(async (simulation) => {
@@ -527,6 +530,62 @@ describe('a redrive in trouble', () => {
       expect(second.ended).toBe('done')
       expect(new Set(values(stored(cluster)))).toEqual(new Set(twenty.map(({ value }) => value)))
       await messaging.close()
+    })
+  })
+
+  it('sends on only as far as commits follow: while the coordinator takes none, a kill repeats no more than two seconds of letters', async () => {
+    await world(async (simulation) => {
+      const { cluster, clock } = simulation
+      put(cluster, many(400))
+      const messaging = messagingOf(simulation.process('redrive'))
+      const waits: (string | null)[] = []
+      const running = redrive(messaging, {
+        ...options,
+        perSecond: 50,
+        onProgress: ({ waitsFor }) => void waits.push(waitsFor),
+      })
+      await clock.sleep(2_000)
+      const before = stored(cluster).length
+      expect(before).toBeGreaterThan(50)
+      const refuse = () => cluster.faults.failNext({ api: 'offsetCommit' }, coordinatorLoading)
+      for (let at = 0; at < 1_000; at += 1) refuse()
+      await clock.sleep(10_000)
+      const held = stored(cluster).length
+      expect(held - before).toBeLessThan(100)
+      expect(waits.at(-1)).toBe('commits of redrive-1: nobody confirms what was sent')
+      cluster.faults.clear()
+      await clock.sleep(10_000)
+      expect(stored(cluster).length).toBeGreaterThan(held + 50)
+      await running
+      expect(waits.at(-1)).toBe(null)
+      expect(stored(cluster)).toHaveLength(400)
+      await messaging.close()
+    })
+  })
+
+  it('says at once which leader its letters wait for, also in a dry run and when it ends as stalled', async () => {
+    await world(async (simulation) => {
+      const { cluster, clock } = simulation
+      cluster.createTopic('rare', { partitions: 1, replicationFactor: 1 })
+      put(cluster, many(20, { 'td-origin-topic': 'rare' }))
+      const messaging = messagingOf(simulation.process('looking'))
+      const [described] = await messaging.admin.describeTopics(['rare'])
+      cluster.faults.stopBroker(described?.partitions[0]?.leader as number)
+      await clock.sleep(10_000)
+      await messaging.close()
+      const planned = await redriven(simulation, { allow: ['rare'], dryRun: true }, 'dry')
+      expect(planned).toMatchObject({ ended: 'done', redriven: 20, waitsFor: 'a leader of rare-0' })
+      const waits: (string | null)[] = []
+      const startedAt = clock.now()
+      const error = (await redriven(simulation, {
+        allow: ['rare'],
+        stallMs: 20_000,
+        onProgress: ({ waitsFor, elapsedMs }) => void (elapsedMs < 3_000 && waits.push(waitsFor)),
+      }).catch((one: unknown) => one)) as RedriveError
+      expect(clock.now() - startedAt).toBeGreaterThan(20_000)
+      expect(new Set(waits)).toEqual(new Set(['a leader of rare-0']))
+      expect(error.message).toMatch(/moved for 20000 ms: .*, and waits for a leader of rare-0; see/)
+      expect(error.summary.waitsFor).toBe('a leader of rare-0')
     })
   })
 

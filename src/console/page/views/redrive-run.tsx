@@ -3,6 +3,7 @@ import { timeText } from '../../../text/figures.js'
 import type { RedriveView } from '../../letters/redrives.js'
 import { hasToken, problemFrom, write, type Problem } from '../ask.js'
 import { Said, Trouble } from '../parts/said.js'
+import { Sign } from '../parts/sign.js'
 import { Token } from '../parts/token.js'
 import { change } from '../route.js'
 import { countOf, plural } from '../text.js'
@@ -17,6 +18,7 @@ export function RedriveRun({ job }: { readonly job: RedriveView }) {
   }
   return (
     <>
+      {job.state === 'planned' ? <WaitsFor what={job.plan.waitsFor} /> : null}
       {job.state === 'planned' ? <Confirm job={job} onConfirm={(confirm) => ask('run', { confirm })} /> : null}
       {job.state === 'running' ? <Running job={job} onStop={() => ask('stop', {})} /> : null}
       {job.state === 'done' || job.state === 'aborted' || job.state === 'failed' ? <Ended job={job} /> : null}
@@ -79,6 +81,7 @@ function Running({ job, onStop }: { readonly job: RedriveView; readonly onStop: 
         </strong>
         {progress === null ? '' : `, ${timeText(progress.elapsedMs)}`}
       </p>
+      <WaitsFor what={(progress ?? plan).waitsFor} />
       <p>
         <button type="button" onClick={onStop}>
           Stop
@@ -86,6 +89,16 @@ function Running({ job, onStop }: { readonly job: RedriveView; readonly onStop: 
         <span class="soft">What is on its way is finished, and the place is kept: the same redrive goes on there.</span>
       </p>
     </section>
+  )
+}
+
+/** Told before as well, since it may keep letters from going. */
+function WaitsFor({ what }: { readonly what: string | null }) {
+  if (what === null) return null
+  return (
+    <p role="status">
+      <Sign level="watch" /> Letters wait for {what}.
+    </p>
   )
 }
 
