@@ -3,7 +3,7 @@ import { createMessaging, defineTopic, string, type Consumer, type Messaging } f
 import { healthServer, type HealthServer } from 'tidemark/health'
 import { kafkajs } from 'tidemark/kafkajs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { runProcess, type RanProcess } from '../support/built-command.js'
+import { builtConsole, runProcess, type RanProcess } from '../support/built-command.js'
 import { startCluster, type KafkaCluster } from '../support/kafka-cluster.js'
 import { delay, until } from '../support/waiting.js'
 
@@ -26,6 +26,8 @@ const hour = 3_600_000
 /** What one command may take on a machine that does nothing else, and how much longer here. */
 const most = { wallMs: 2_000, cpuMs: 2_000, memory: 150 * 1024 * 1024 }
 const busyFactor = 15
+/** A console goes on, and keeps what it has seen for those who look next; quiet its first view takes half a second. */
+const mostOfConsole = { wallMs: 1_000, cpuMs: 2_000, memory: 250 * 1024 * 1024 }
 
 interface Asked extends RanProcess {
   readonly question: string
@@ -269,12 +271,51 @@ describe('on a cluster of three brokers with 20 groups over 1,000 partitions, on
     expect(resets.filter(({ offset: at }) => at < perPartition)).toEqual([])
   })
 
+  it('the console has its first view of all groups, and its process takes no more than two seconds of CPU for it', async () => {
+    await builtConsole()
+    const viewed: { readonly tookMs: number; readonly text: string }[] = []
+    const env = { KAFKA_BROKERS: cluster.brokers.join() }
+    const ran = await runProcess('console --port 0 --json'.split(' '), {
+      env,
+      onStart: (child) =>
+        void (async () => {
+          let said = ''
+          child.stdout?.on('data', (part: Buffer) => (said += part.toString('utf8')))
+          await until('the console is there', () => said.includes('\n'), { timeoutMs: 60_000 })
+          viewed.push(await firstView((JSON.parse(said) as { readonly url: string }).url))
+        })().finally(() => child.kill('SIGINT')),
+    })
+    const [view] = viewed
+    expect(view?.text).toContain('"groups":20')
+    asked.push({
+      question: `console: its first view took ${Math.round(view?.tookMs ?? NaN)} ms`,
+      words: 'console',
+      ...ran,
+    })
+    expect(view?.tookMs).toBeLessThan(mostOfConsole.wallMs * busyFactor)
+    expect(ran.cpuMs).toBeLessThan(mostOfConsole.cpuMs)
+    expect(ran.memory).toBeLessThan(mostOfConsole.memory)
+  })
+
   it('how many partitions and how much disk it needs', async () => {
     const words = 'plan --rate 20000 --size 700 --retention 1d --per-process 3000'
     const plan = await answer<object>('12 how much', words, 0)
     expect(plan).toMatchObject({ partitions: 12, processes: 10, brokers: 3 })
   })
 })
+
+/** Until a page has all groups to show. */
+async function firstView(url: string): Promise<{ readonly tookMs: number; readonly text: string }> {
+  const begun = performance.now()
+  const { body } = await fetch(`${url}api/live?view=overview`)
+  let text = ''
+  for await (const part of body ?? []) {
+    text += Buffer.from(part).toString('utf8')
+    // What is known at once is nothing yet.
+    if (/"groups":[1-9]/.test(text)) break
+  }
+  return { tookMs: performance.now() - begun, text }
+}
 
 interface Aged {
   readonly group: string

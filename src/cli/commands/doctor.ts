@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { thrownText } from '../../runtime/thrown.js'
 import { examine, type ExaminationParts } from '../../doctor/examine.js'
 import { diagnose, type Finding } from '../../doctor/rules.js'
-import type { Diagnosis } from '../../console/model/topic-view.js'
+import { singleBrokerText, type Diagnosis } from '../../console/model/topic-view.js'
 import { exitCode } from '../exit-code.js'
 import type { Paint } from '../paint.js'
 import { printable } from '../../text/printable.js'
@@ -20,7 +20,7 @@ export function addDoctor(program: Command, execute: Execute): void {
 
 async function examineAll(session: Session, named: readonly string[]): Promise<Report> {
   const diagnosis = await session.watched('topics looked at', (onProgress) => diagnosisOf(session, named, onProgress))
-  const { profile, topics, findings, unseen } = diagnosis
+  const { profile, isSingleBroker, topics, findings, unseen } = diagnosis
   return {
     value: diagnosis,
     text: (paint) =>
@@ -28,6 +28,7 @@ async function examineAll(session: Session, named: readonly string[]): Promise<R
         ...findings.map((finding) => findingText(paint, finding)),
         ...unseen.map(({ what, why }) => `${paint('warning', 'not seen')} ${printable(`${what}: ${why}`)}\n`),
         summaryText(paint, findings, `${topics.length} topic(s) under profile ${printable(profile)}`),
+        ...(isSingleBroker ? [`${singleBrokerText}\n`] : []),
       ].join('\n'),
     exit: findings.length + unseen.length === 0 ? exitCode.fine : exitCode.found,
   }
@@ -42,6 +43,7 @@ export async function diagnosisOf(
   const { facts, unseen } = await examine({ ...(await partsOf(session)), onProgress }, named)
   return {
     profile: facts.profile,
+    isSingleBroker: facts.needs !== null && facts.cluster.brokers.length === 1,
     topics: facts.topics.map(({ name }) => name),
     findings: diagnose(facts),
     unseen: unseen.map(({ what, error }) => ({ what, why: thrownText(error).message })),

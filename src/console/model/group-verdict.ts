@@ -1,7 +1,7 @@
 import { timeText } from '../../text/figures.js'
 import { behindText, partitionVerdict } from './partition-verdict.js'
 import { redrivenTopicOf } from './redrive-group.js'
-import type { GroupSight, PartitionSight } from './sight.js'
+import { lagIsKnown, type GroupSight, type PartitionSight } from './sight.js'
 import { byGravity, countText, type Verdict } from './verdict.js'
 
 export interface JudgedPartition {
@@ -18,7 +18,18 @@ export interface JudgedGroup {
 
 const rebalancing: readonly string[] = ['PreparingRebalance', 'CompletingRebalance', 'Assigning', 'Reconciling']
 
+/** Of the last look, for all pages and views that show it. */
+const judged = new WeakMap<GroupSight, { readonly now: number; readonly as: JudgedGroup }>()
+
 export function judgeGroup(sight: GroupSight, now: number): JudgedGroup {
+  const known = judged.get(sight)
+  if (known?.now === now) return known.as
+  const as = judge(sight, now)
+  judged.set(sight, { now, as })
+  return as
+}
+
+function judge(sight: GroupSight, now: number): JudgedGroup {
   const hasMembers = sight.members.length > 0
   const partitions = sight.partitions
     .map((one) => ({ sight: one, verdict: partitionVerdict(sight.group, one, now, hasMembers) }))
@@ -78,7 +89,7 @@ function groupVerdict(sight: GroupSight, partitions: readonly JudgedPartition[])
     return { level: 'watch', text, action: null }
   }
   if (worst !== undefined && worst.verdict.level !== 'ok') {
-    const never = partitions.filter(({ sight: one }) => one.committed === null && one.lag > 0).length
+    const never = partitions.filter(({ sight: one }) => one.lag > 0 && !lagIsKnown(one)).length
     if (never === 0) return worst.verdict
     const text = `${group} has never committed on ${never} of ${countText(partitions.length, 'partition')}; where it would start only its process knows`
     return { level: 'unjudged', text, action: null }

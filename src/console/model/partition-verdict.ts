@@ -1,6 +1,6 @@
 import { partitionKey } from '../../message/topic-partition.js'
 import { timeText } from '../../text/figures.js'
-import type { PartitionSight } from './sight.js'
+import { lagIsKnown, type PartitionSight } from './sight.js'
 import { countText, numberText, type Verdict } from './verdict.js'
 
 /** A standstill is told after so long; the end of a partition at once. */
@@ -50,7 +50,7 @@ const unknownWait = ['it waits', 'look at the logs of its member'] as const
 
 /** What is so of one partition of a group. */
 export function partitionVerdict(group: string, one: PartitionSight, now: number, hasMembers: boolean): Verdict {
-  const place = `${partitionKey(one.topic, one.partition)}`
+  const place = partitionKey(one.topic, one.partition)
   if (one.trend === 'past-the-end') {
     const at = one.committed === null ? '' : ` at ${numberText(one.committed)}`
     const text = `${group} stands beyond the end of ${place}${at}: the topic was made anew, or lost records`
@@ -64,7 +64,7 @@ export function partitionVerdict(group: string, one: PartitionSight, now: number
   const still = standstillOf(one, now)
   if (still !== null && (still.forMs >= stallMs || one.facts?.stoppedBy != null))
     return standing(group, one, still, place, hasMembers)
-  if (one.lag > 0 && one.committed === null) {
+  if (one.lag > 0 && !lagIsKnown(one)) {
     const text = `${group} has never committed on ${place}; where it would start only its process knows`
     return { level: 'unjudged', text, action: null }
   }

@@ -30,13 +30,15 @@ export interface TopicsView {
 
 export interface Diagnosis {
   readonly profile: string
+  /** The cluster has one broker, so no promise outlives its disk, and replicas were not judged. */
+  readonly isSingleBroker: boolean
   readonly topics: readonly string[]
   readonly findings: readonly Finding[]
   readonly unseen: readonly { readonly what: string; readonly why: string }[]
 }
 
 export function topicsView(
-  { profile, topics, findings, unseen }: Diagnosis,
+  { profile, isSingleBroker, topics, findings, unseen }: Diagnosis,
   at: number,
   groups: readonly GroupSight[],
 ): TopicsView {
@@ -52,7 +54,8 @@ export function topicsView(
     .sort((one, other) => byGravity(one, other) || (one.subject < other.subject ? -1 : 1))
   const broken = subjects.filter(({ verdict }) => verdict.level === 'act').length
   const warned = subjects.filter(({ verdict }) => verdict.level === 'watch').length
-  return { profile, at, subjects, unseen, verdict: wholeVerdict(profile, topics.length, broken, warned, unseen.length) }
+  const verdict = wholeVerdict(profile, topics.length, broken, warned, unseen.length)
+  return { profile, at, subjects, unseen, verdict: isSingleBroker ? withOneBroker(verdict) : verdict }
 }
 
 export function readersOf(topic: string, groups: readonly GroupSight[]): readonly TopicReader[] {
@@ -70,6 +73,14 @@ function subjectView(subject: string, findings: readonly Finding[], readers: rea
   const level: Level = worst.severity === 'error' ? 'act' : 'watch'
   return { subject, findings, readers, verdict: { level, text: worst.reason, action: worst.fix } }
 }
+
+/** As long as there is one, nothing is as good as kept. */
+function withOneBroker({ level, text, action }: Verdict): Verdict {
+  return { level: level === 'ok' ? 'watch' : level, text: `${text} ${singleBrokerText}`, action }
+}
+
+/** For whoever is told that nothing was found. */
+export const singleBrokerText = 'The cluster has one broker: what it acknowledges is lost with its disk.'
 
 function wholeVerdict(profile: string, topics: number, broken: number, warned: number, unseen: number): Verdict {
   const of = countText(topics, 'topic')

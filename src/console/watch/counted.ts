@@ -7,13 +7,14 @@ import { lagIsKnown, type PartitionFactsSight } from '../model/sight.js'
  * tells is in no sum: where a group would start in a partition that it has never committed, nobody outside knows.
  */
 export function counted(group: GroupLag, told: ReadonlyMap<string, PartitionFactsSight>): GroupLag {
+  const factsOf = (one: PartitionLag) =>
+    // Of most groups no process tells: for those no keys are made.
+    told.size === 0 ? null : (told.get(partitionKey(one.topic, one.partition)) ?? null)
   const partitions = group.partitions.map((one): PartitionLag => {
-    const facts = told.get(partitionKey(one.topic, one.partition))
-    return facts === undefined ? one : { ...one, lag: Math.max(0, one.end - Math.max(facts.settled, one.start)) }
+    const facts = factsOf(one)
+    return facts === null ? one : { ...one, lag: Math.max(0, one.end - Math.max(facts.settled, one.start)) }
   })
-  const known = partitions.filter((one) => {
-    return lagIsKnown({ ...one, facts: told.get(partitionKey(one.topic, one.partition)) ?? null })
-  })
+  const known = partitions.filter((one) => lagIsKnown({ committed: one.committed, facts: factsOf(one) }))
   return {
     ...group,
     partitions,

@@ -1,5 +1,5 @@
 import type { GroupLag } from '../../lag/lag-report.js'
-import { partitionKey } from '../../message/topic-partition.js'
+import { PartitionMap } from '../../message/partition-map.js'
 import type { GroupSample } from '../model/sight.js'
 
 /** An hour at 5 s a look. */
@@ -9,7 +9,7 @@ const mostLags = 24
 /** How groups and their partitions stood at the last looks; it grows with their number, and not with time. */
 export class Histories {
   #samples = new Map<string, GroupSample[]>()
-  #lags = new Map<string, Map<string, number[]>>()
+  #lags = new Map<string, PartitionMap<readonly number[]>>()
 
   note({ group, at, lag, lagMs, partitions }: GroupLag): void {
     const samples = this.#samples.get(group) ?? []
@@ -17,13 +17,10 @@ export class Histories {
     if (samples.length > mostSamples) samples.shift()
     this.#samples.set(group, samples)
     const before = this.#lags.get(group)
-    const now = new Map<string, number[]>()
-    for (const one of partitions) {
-      const key = partitionKey(one.topic, one.partition)
-      const lags = before?.get(key) ?? []
-      lags.push(one.lag)
-      if (lags.length > mostLags) lags.shift()
-      now.set(key, lags)
+    const now = new PartitionMap<readonly number[]>()
+    for (const { topic, partition, lag } of partitions) {
+      const lags = before?.get(topic, partition) ?? []
+      now.set(topic, partition, [...lags.slice(1 - mostLags), lag])
     }
     this.#lags.set(group, now)
   }
@@ -32,8 +29,8 @@ export class Histories {
     return [...(this.#samples.get(group) ?? [])]
   }
 
-  lagsOf(group: string, key: string): readonly number[] {
-    return [...(this.#lags.get(group)?.get(key) ?? [])]
+  lagsOf(group: string, topic: string, partition: number): readonly number[] {
+    return this.#lags.get(group)?.get(topic, partition) ?? []
   }
 
   keepOnly(groups: readonly string[]): void {

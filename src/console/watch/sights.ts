@@ -1,4 +1,5 @@
 import type { GroupLag } from '../../lag/lag-report.js'
+import { PartitionMap } from '../../message/partition-map.js'
 import { partitionKey } from '../../message/topic-partition.js'
 import { memberName } from '../model/group-views.js'
 import type { GroupSight, MemberSight, PartitionSight } from '../model/sight.js'
@@ -12,7 +13,7 @@ export interface Looked {
   readonly lags: readonly GroupLag[]
   /** Why a group could not be looked at, by name. */
   readonly unseen: ReadonlyMap<string, string>
-  readonly stands: ReadonlyMap<string, ReadonlyMap<string, Stand>>
+  readonly stands: ReadonlyMap<string, PartitionMap<Stand>>
   /** As their processes tell them. */
   readonly known: readonly KnownMember[]
   readonly histories: Histories
@@ -33,6 +34,7 @@ export function groupSights(looked: Looked): readonly GroupSight[] {
     )
     const owners = ownersOf(description?.members ?? [], members)
     const lag = lags.get(group) ?? null
+    const stands = looked.stands.get(group)
     return {
       group,
       description,
@@ -40,15 +42,15 @@ export function groupSights(looked: Looked): readonly GroupSight[] {
       lag,
       unseenWhy: looked.unseen.get(group) ?? null,
       partitions: (lag?.partitions ?? []).map((one): PartitionSight => {
-        const key = partitionKey(one.topic, one.partition)
-        const stand = looked.stands.get(group)?.get(key)
+        const { topic, partition } = one
+        const stand = stands?.get(topic, partition)
         return {
           ...one,
           standsSince: stand?.since ?? null,
           stoodBefore: stand?.stoodBefore ?? false,
-          owner: owners.get(key) ?? null,
-          facts: facts.get(key) ?? null,
-          lags: looked.histories.lagsOf(group, key),
+          owner: owners.get(topic, partition) ?? null,
+          facts: facts.size === 0 ? null : (facts.get(partitionKey(topic, partition)) ?? null),
+          lags: looked.histories.lagsOf(group, topic, partition),
         }
       }),
       history: looked.histories.samplesOf(group),
@@ -65,11 +67,11 @@ function ofProcess(known: KnownMember | undefined): MemberSight['facts'] {
 function ownersOf(
   described: readonly { readonly partitions: readonly { readonly topic: string; readonly partition: number }[] }[],
   members: readonly MemberSight[],
-): ReadonlyMap<string, string> {
-  const owned = described.flatMap(({ partitions }, index) =>
-    partitions.map(({ topic, partition }) => {
-      return [partitionKey(topic, partition), memberName(members[index] as MemberSight)] as const
-    }),
-  )
-  return new Map(owned)
+): PartitionMap<string> {
+  const owners = new PartitionMap<string>()
+  for (const [index, { partitions }] of described.entries()) {
+    const name = memberName(members[index] as MemberSight)
+    for (const { topic, partition } of partitions) owners.set(topic, partition, name)
+  }
+  return owners
 }

@@ -1,5 +1,5 @@
 import type { GroupLag } from '../../lag/lag-report.js'
-import { partitionKey } from '../../message/topic-partition.js'
+import { PartitionMap } from '../../message/partition-map.js'
 
 export interface Stand {
   readonly committed: number | null
@@ -21,17 +21,16 @@ export interface Stand {
  * At the first look at a group nobody knows for how long a partition has stood: for at least so long.
  */
 export class Standstills {
-  #stands = new Map<string, ReadonlyMap<string, Stand>>()
+  #stands = new Map<string, PartitionMap<Stand>>()
 
-  note({ group, at, partitions }: Pick<GroupLag, 'group' | 'at' | 'partitions'>): ReadonlyMap<string, Stand> {
+  note({ group, at, partitions }: Pick<GroupLag, 'group' | 'at' | 'partitions'>): PartitionMap<Stand> {
     const before = this.#stands.get(group)
-    const stands = new Map<string, Stand>()
+    const stands = new PartitionMap<Stand>()
     for (const { topic, partition, committed, lag } of partitions) {
       if (lag === 0 || committed === null) continue
-      const key = partitionKey(topic, partition)
-      const known = before?.get(key)
+      const known = before?.get(topic, partition)
       const isSame = known !== undefined && known.committed === committed
-      stands.set(key, isSame ? known : { committed, since: at, stoodBefore: before === undefined })
+      stands.set(topic, partition, isSame ? known : { committed, since: at, stoodBefore: before === undefined })
     }
     this.#stands.set(group, stands)
     return stands

@@ -166,3 +166,12 @@ it('says that nothing was found, of all topics where none is named', async () =>
   expect((await tidemark(cluster, 'doctor refunds')).out).toContain('error topic-missing refunds\n')
   await cluster.close()
 })
+
+it('says of a cluster of one broker that nothing outlives its disk, where it finds nothing else', async () => {
+  const cluster = createMemoryCluster({ brokers: 1 })
+  cluster.createTopic('orders')
+  const { out, exit } = await tidemark(cluster, 'doctor orders')
+  expect(out).toMatch(/nothing found\.\n+The cluster has one broker: what it acknowledges is lost with its disk\.\n$/)
+  expect(exit).toBe(0)
+  await cluster.close()
+})

@@ -98,6 +98,12 @@ describe('the verdict on a partition', () => {
       'act',
       /stands beyond the end of orders-3 at 500/,
     ],
+    [
+      'its own word where it has never committed',
+      placed({ committed: null, lag: 100, facts: told({ settled: 0, stalledMs: 5_000 }) }),
+      'ok',
+      /^orders-3 keeps up$/,
+    ],
     ['never committed', placed({ committed: null, lag: 100 }), 'unjudged', /has never committed on orders-3/],
     [
       'falls behind',
@@ -214,7 +220,7 @@ it('puts topics that break the promise first, and says what could not be looked 
     reason: 'r',
     fix: 'f',
   })
-  const diagnosis = { profile: 'cp', topics: ['a', 'b', 'c'], unseen: [] }
+  const diagnosis = { profile: 'cp', isSingleBroker: false, topics: ['a', 'b', 'c'], unseen: [] }
   const view = topicsView({ ...diagnosis, findings: [finding('b', 'warning'), finding('c', 'error')] }, now, [])
   expect(view.subjects.map(({ subject, verdict }) => [subject, verdict.level])).toEqual([
     ['c', 'act'],
@@ -225,6 +231,15 @@ it('puts topics that break the promise first, and says what could not be looked 
   expect(topicsView({ ...diagnosis, findings: [], unseen: [{ what: 'x', why: 'y' }] }, now, []).verdict.level).toBe(
     'unjudged',
   )
+  expect(topicsView({ ...diagnosis, findings: [] }, now, []).verdict.level).toBe('ok')
+})
+
+it('takes no cluster of one broker for one that keeps the promise, and says so', () => {
+  const diagnosis = { profile: 'cp', isSingleBroker: true, topics: ['a'], findings: [], unseen: [] }
+  expect(topicsView(diagnosis, now, []).verdict).toMatchObject({
+    level: 'watch',
+    text: '1 topic keeps what profile cp promises. The cluster has one broker: what it acknowledges is lost with its disk.',
+  })
 })
 
 it('tells the level that is in force, and what lies aside when none is', () => {

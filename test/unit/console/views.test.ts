@@ -48,7 +48,8 @@ describe('what was never committed', () => {
   it('is no standstill', () => {
     const standstills = new Standstills()
     standstills.note(lagOf([placed(0), never]))
-    expect([...standstills.note({ ...lagOf([placed(0), never]), at: at + 60_000 }).keys()]).toEqual(['orders-0'])
+    const stands = standstills.note({ ...lagOf([placed(0), never]), at: at + 60_000 })
+    expect([stands.get('orders', 0)?.since, stands.get('orders', 1)]).toEqual([at, undefined])
   })
 })
 

@@ -43,7 +43,7 @@ export function RecordPart({ topic, partition, offset, about }: Parts) {
   return (
     <>
       <dl class="facts">
-        <Fact name="Written">
+        <Fact name={isOfOrigin(revealed ?? value) ? 'Origin written' : 'Written'}>
           <Moment at={timestamp} />
         </Fact>
         <Fact name="Key">{sizeOf(keyBytes)}</Fact>
@@ -72,6 +72,11 @@ export function RecordPart({ topic, partition, offset, about }: Parts) {
       )}
     </>
   )
+}
+
+/** What came by a dead-letter or delay topic tells the time of its origin. */
+function isOfOrigin({ timestamp, headers }: RecordView): boolean {
+  return headers.some(({ name, value }) => name === 'td-origin-timestamp' && Date.parse(bytesText(value)) === timestamp)
 }
 
 function sizeOf(bytes: number | null): string {

@@ -3,7 +3,7 @@ import type { RedriveRequest, RedriveView } from '../../letters/redrives.js'
 import type { TopicReader } from '../../model/topic-view.js'
 import type { About } from '../../server/app.js'
 import { hasToken, problemFrom, useAsked, write, type Problem } from '../ask.js'
-import { filterOf } from '../letter-filter.js'
+import { filterOf, textsOf } from '../letter-filter.js'
 import { Command } from '../parts/copy.js'
 import { Nothing, Trouble, Waiting } from '../parts/said.js'
 import { Sign } from '../parts/sign.js'
@@ -36,6 +36,9 @@ export function RedrivePage({ topic, query, about, redrives }: Parts) {
         <a href={hrefOf(linkTo('letters', topic), { ...query, id: null })}>Choose others</a>
       </p>
       {id !== undefined && redrives !== null && job === undefined ? <Forgotten /> : null}
+      {job?.state === 'running' ? null : (
+        <Others running={(redrives ?? []).filter((one) => one.topic === topic && one.state === 'running')} />
+      )}
       {about === null || (id !== undefined && redrives === null) ? (
         <Waiting what="Asking what may be done" />
       ) : about.redriveTo.length === 0 ? (
@@ -56,6 +59,23 @@ function Forgotten() {
       <Sign level="watch" /> This console does not know the redrive of this address: it was started anew since then. If
       it was running, it has stopped. The same dry run tells what it has done, and goes on from there.
     </p>
+  )
+}
+
+/** Of one topic one runs at a time; who comes by another page should know before counting anything. */
+function Others({ running }: { readonly running: readonly RedriveView[] }) {
+  return (
+    <>
+      {running.map(({ id, topic, filter, to }) => (
+        <p key={id}>
+          <Sign level="watch" />{' '}
+          <a href={hrefOf(linkTo('redrive', topic), { ...textsOf(filter), id })}>
+            A redrive to {to.join(', ')} is running
+          </a>
+          : another one has to wait for its end.
+        </p>
+      ))}
+    </>
   )
 }
 
