@@ -46,7 +46,9 @@ async function load(path: string): Promise<unknown> {
     const loaded = (await import(pathToFileURL(path).href)) as { readonly default?: unknown }
     return loaded.default
   } catch (error) {
-    const hint = /\.m?ts$/.test(path) ? '; files of TypeScript need Node 22.18 or newer, or tsx' : ''
+    const hint = /\.m?ts$/.test(path)
+      ? "; files of TypeScript need Node 22.18 or newer, or the package tsx and NODE_OPTIONS='--import tsx'"
+      : ''
     throw new WrongUse(`${path} could not be loaded: ${thrownText(error).message}${hint}`, { cause: error })
   }
 }

@@ -32,7 +32,9 @@ async function listTopics(session: Session, { match }: Options): Promise<Report>
         paint,
         ['TOPIC', 'PARTITIONS', 'LETTERS AT MOST'],
         topics.map(({ topic, partitions, letters }): Cell[] => [topic, partitions, letters]),
-        'No topic has such a name.',
+        match === undefined
+          ? 'No topic is called as dead-letter topics are: orders.dlq, orders-dlt, orders.DLT, dead-letters.orders (--match names others).'
+          : 'No topic has such a name.',
       ),
   }
 }

@@ -29,7 +29,7 @@ async function listGroups(session: Session, { state, type }: Options): Promise<R
         paint,
         ['GROUP', 'STATE', 'TYPE', 'PROTOCOL'],
         groups.map(({ groupId, state: is, type: kind, protocolType }) => [groupId, is, kind, protocolType]),
-        'There is no such group.',
+        state === undefined && type === undefined ? 'There is no group.' : 'There is no such group.',
       ),
   }
 }

@@ -38,7 +38,7 @@ export async function listTransactions(session: Session, { state }: ListOptions)
           String(producer.producerId),
           producer.producerEpoch,
         ]),
-        'There is no such transactional id.',
+        state === undefined ? 'There is no transactional id.' : 'There is no such transactional id.',
       ),
   }
 }

@@ -120,8 +120,9 @@ export class ClusterWatch {
       const structure = await this.#structureNow()
       const names = [...structure.groups.keys()]
       const { seen, unseen } = await this.#lookAtGroups(structure)
-      this.#histories.keepOnly(names)
-      this.#standstills.keepOnly(names)
+      const kept = new Set(names)
+      this.#histories.keepOnly(kept)
+      this.#standstills.keepOnly(kept)
       const answers = await processes
       const known = knownMembers(answers)
       const told = new Map(names.map((name) => [name, factsOf(known, name)]))

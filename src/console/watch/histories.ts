@@ -33,8 +33,8 @@ export class Histories {
     return this.#lags.get(group)?.get(topic, partition) ?? []
   }
 
-  keepOnly(groups: readonly string[]): void {
-    this.#samples = new Map([...this.#samples].filter(([group]) => groups.includes(group)))
-    this.#lags = new Map([...this.#lags].filter(([group]) => groups.includes(group)))
+  keepOnly(groups: ReadonlySet<string>): void {
+    this.#samples = new Map([...this.#samples].filter(([group]) => groups.has(group)))
+    this.#lags = new Map([...this.#lags].filter(([group]) => groups.has(group)))
   }
 }

@@ -36,7 +36,7 @@ export class Standstills {
     return stands
   }
 
-  keepOnly(groups: readonly string[]): void {
-    this.#stands = new Map([...this.#stands].filter(([group]) => groups.includes(group)))
+  keepOnly(groups: ReadonlySet<string>): void {
+    this.#stands = new Map([...this.#stands].filter(([group]) => groups.has(group)))
   }
 }

@@ -20,6 +20,11 @@ it('lists groups as a table, and as data', async () => {
   ])
   expect((await tidemark(cluster, 'group list --state Stable')).out).toBe('There is no such group.\n')
   await cluster.close()
+  const empty = createMemoryCluster()
+  expect((await tidemark(empty, 'group list')).out).toBe('There is no group.\n')
+  expect((await tidemark(empty, 'transactions list')).out).toBe('There is no transactional id.\n')
+  expect((await tidemark(empty, 'dlq list')).out).toMatch(/^No topic is called as dead-letter topics are: orders.dlq, /)
+  await empty.close()
 })
 
 it('tells who reads what, how far behind it is, and which groups nobody knows', async () => {
