@@ -7,7 +7,7 @@ const longestWaitMs = 5_000
 export const outageLimitMs = 86_400_000
 
 /**
- * Repeats `work` until it succeeds or the partition is taken away. A database or a broker that is down is not the
+ * Repeats `work` until it succeeds, or the signal ends it: a partition that is taken away, a service that stops. A database or a broker that is down is not the
  * batch's fault: it waits in place instead of filling the dead-letter topic with good records. Work must be repeatable.
  */
 export async function keepTrying(

@@ -106,7 +106,8 @@ async function main(): Promise<void> {
   try {
     await probes?.serve(messaging)
     await messaging.ensureTopics(Object.values(topics))
-    const parts = { messaging, store, topics }
+    const onTrouble = (error: unknown): void => print(`trying again: ${describe(error)}\n`)
+    const parts = { messaging, store, topics, onTrouble }
     if (name === 'access') {
       await access({ ...parts, spread: toSpread(values.spread), signal: stop.signal }, values)
     } else {
@@ -114,7 +115,6 @@ async function main(): Promise<void> {
         ...parts,
         groupInstanceId: instanceId(name, values.instance),
         profile,
-        onTrouble: (error) => print(`trying again: ${describe(error)}\n`),
         onStopped: (error) => stop.abort(error),
       })
       await serve(name, service, values['until-idle'] ? idleMs : Infinity, stop.signal)

@@ -234,7 +234,7 @@ class Outbox implements SqlOutbox {
     const table = this.#table()
     const most = sql.lit(mostCounted)
     const { rows } = await sql<Readonly<Record<string, unknown>>>`
-      select (select count(*) from (select 1 from ${table} limit ${most}) some) as count,
+      select (select count(*) from (select 1 from ${table} limit ${most}) counted) as count,
         (select count(*) from (select 1 from ${table} where state = 'held' limit ${most}) kept) as held,
         ${this.#now} - (select added_at from ${table} order by number limit 1) as age`.execute(this.#db)
     const [row = {}] = rows

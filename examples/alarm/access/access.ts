@@ -1,4 +1,5 @@
 import type { Kysely } from 'kysely'
+import { keepTrying } from '../keep-trying.js'
 import type { Source } from '../sources.js'
 import { insertNew } from '../store/insert-new.js'
 import type { Schema } from '../store/schema.js'
@@ -10,6 +11,8 @@ export interface DeliverOptions extends IntakeOptions {
   readonly store: Store
   readonly rowsPerSend?: number
   readonly signal?: AbortSignal
+  /** Told of each failure of the database, which is waited for. */
+  readonly onTrouble?: (error: unknown) => void
   /** Told after each chunk that was acknowledged. */
   readonly onProgress?: (progress: { readonly sent: number; readonly total: number }) => void
 }
@@ -30,16 +33,33 @@ export async function replay({ sources, ...options }: AccessOptions): Promise<nu
 export async function deliver(
   name: string,
   arrivals: readonly Arrival[],
-  { store, rowsPerSend = 500, signal, onProgress, ...options }: DeliverOptions,
+  {
+    store,
+    rowsPerSend = 500,
+    signal = new AbortController().signal,
+    onTrouble,
+    onProgress,
+    ...options
+  }: DeliverOptions,
 ): Promise<number> {
   const intake = new Intake(options)
   const first = await readCheckpoint(store.db, name)
+  /** False when the service stops before the database has it. */
+  const acknowledged = (nextRow: number): Promise<boolean> =>
+    keepTrying(
+      () => moveCheckpoint(store.db, name, nextRow),
+      signal,
+      (error) => onTrouble?.(error),
+    ).then(
+      () => true,
+      () => false,
+    )
   for (let from = first; from < arrivals.length; from += rowsPerSend) {
-    if (signal?.aborted) return from - first
+    if (signal.aborted) return from - first
     const chunk = arrivals.slice(from, from + rowsPerSend)
     await intake.take(chunk.map(({ event }) => event))
     await intake.tellTime(chunk.at(-1)?.at ?? 0)
-    await moveCheckpoint(store.db, name, from + chunk.length)
+    if (!(await acknowledged(from + chunk.length))) return from - first
     onProgress?.({ sent: from + chunk.length, total: arrivals.length })
   }
   // Nothing more comes: the last rows need not wait for others.

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, it } from 'vitest'
+import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { bytes, createMessaging, defineTopic, type Messaging } from 'tidemark'
 import { degradation } from 'tidemark/degrade'
 import { createMemoryCluster, memory, type MemoryCluster } from 'tidemark/memory'
@@ -149,4 +149,34 @@ it('a file is delivered once: the next run goes on behind what was acknowledged'
     { metric: 'load', value: 2, dimensions: { host: 'a' } },
   ])
   expect(await stored(rawEventsDeadLetters.name)).toHaveLength(1)
+})
+
+it('a database that goes away is waited for, and what was acknowledged before is sent once', async () => {
+  const folder = freshFolder()
+  const path = join(folder, 'some.csv')
+  writeFileSync(path, 'timestamp,metric,value,bk_biz_id,host\n100,load,1.5,7,a\n220,load,2,7,a\n')
+  const { name, arrivals } = await readCsv(path)
+  const store = await openStore(join(folder, 'access.db'))
+  const transaction = vi.spyOn(store.db, 'transaction')
+  for (const _ of [1, 2]) {
+    transaction.mockImplementationOnce(() => {
+      throw new Error("Can't add new command when connection is in closed state")
+    })
+  }
+  const troubles: unknown[] = []
+  const onTrouble = (error: unknown) => void troubles.push(error)
+  expect(await deliver(name, arrivals, { messaging, store, rowsPerSend: 1, onTrouble })).toBe(2)
+  expect(troubles).toHaveLength(2)
+  expect(await deliver(name, arrivals, { messaging, store, rowsPerSend: 1 })).toBe(0)
+
+  // Who is told to stop meanwhile does, and has not moved its checkpoint.
+  transaction.mockImplementation(() => {
+    throw new Error('gone')
+  })
+  const stop = new AbortController()
+  const stopping = { messaging, store, signal: stop.signal, onTrouble: () => stop.abort() }
+  expect(await deliver('another', arrivals, stopping)).toBe(0)
+  transaction.mockRestore()
+  await store.close()
+  expect(await stored(rawEvents.name)).toHaveLength(2 + arrivals.length)
 })
