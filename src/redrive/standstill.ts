@@ -63,8 +63,8 @@ export class Standstill {
   }
 }
 
-/** For progress and error texts. */
-export function leaderOf(places: readonly TopicPartition[]): string {
+/** In words. */
+function leaderOf(places: readonly TopicPartition[]): string {
   const named = places.slice(0, mostNamed).map(({ topic, partition }) => `${topic}-${partition}`)
   return `a leader of ${named.join(', ')}${places.length > mostNamed ? `, and of ${places.length - mostNamed} more` : ''}`
 }
