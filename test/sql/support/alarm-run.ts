@@ -27,9 +27,12 @@ import type { DeathPlace } from './mortal-service.js'
 /** A place in a service at which it dies. */
 export interface Death {
   readonly what: string
-  readonly service: Exclude<ServiceName, 'search'>
+  /** One of them, where it is not told which comes there. */
+  readonly service: Mortal | readonly Mortal[]
   readonly place: DeathPlace
 }
+
+type Mortal = Exclude<ServiceName, 'search'>
 
 const root = fileURLToPath(new URL('../../..', import.meta.url))
 /** For machines that do much else. */
@@ -101,10 +104,10 @@ export async function runAlarm({ brokers, database, csv, reference, deaths, mean
   let output = ''
   let isEnding = false
   let accessEnded = false
-  const living = new Map<string, ChildProcess>()
+  const living = new Map<string, { readonly child: ChildProcess; readonly death: Death | undefined }>()
 
-  const start = (service: Death['service']): void => {
-    const death = deaths.find((one) => one.service === service && !died.includes(one.what))
+  const start = (service: Mortal): void => {
+    const death = deaths.find((one) => [one.service].flat().includes(service) && !died.includes(one.what))
     const args = [program.file, service, '--brokers', brokers.join(','), '--db', database]
     const child = spawn(process.execPath, [...args, ...(service === 'access' ? ['--csv', csv] : [])], {
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -116,17 +119,19 @@ export async function runAlarm({ brokers, database, csv, reference, deaths, mean
       },
     })
     dieWithUs(child)
-    living.set(service, child)
+    living.set(service, { child, death })
     const take = (chunk: Buffer): void => void (output = `${output}${service}: ${String(chunk)}`.slice(-20_000))
     child.stdout.on('data', take)
     child.stderr.on('data', take)
     child.once('exit', (code, signal) => {
-      if (living.get(service) !== child) return
+      if (living.get(service)?.child !== child) return
       living.delete(service)
       if (signal === 'SIGKILL' && death && !isEnding) {
-        died.push(death.what)
+        if (!died.includes(death.what)) died.push(death.what)
         appendFileSync(journal, `${JSON.stringify({ kind: 'death', service })}\n`)
         start(service)
+        // Who was to die there too goes on to its next place.
+        for (const other of living.values()) if (other.death === death) other.child.kill('SIGKILL')
       } else if (service === 'access' && code === 0) accessEnded = true
       else if (!isEnding) output += `${service} ended with ${signal ?? code}\n`
     })
@@ -145,7 +150,7 @@ export async function runAlarm({ brokers, database, csv, reference, deaths, mean
     // What is broken to the end is told by the caller's look at the verdicts.
     await until('all holds', isQuiet, { timeoutMs: patienceMs, everyMs: 1_000 }).catch(() => undefined)
     isEnding = true
-    for (const [service, child] of [...living]) {
+    for (const [service, { child }] of [...living]) {
       const askedAt = Date.now()
       const ended = new Promise<number | null>((resolve) => child.once('exit', resolve))
       child.kill('SIGTERM')
@@ -157,7 +162,7 @@ export async function runAlarm({ brokers, database, csv, reference, deaths, mean
     return { verdicts: await look(), died, output }
   } finally {
     isEnding = true
-    for (const child of living.values()) child.kill('SIGKILL')
+    for (const { child } of living.values()) child.kill('SIGKILL')
     await messaging.close()
     await store.close()
     await pager.close()
