@@ -25,7 +25,12 @@ export interface ConsoleOptions {
   readonly redriveTo: readonly string[]
   readonly allowPayloads: boolean
   readonly audit: (line: string) => void
+  /** How long a request may take to come, ms. Default 10,000. */
+  readonly requestMs?: number | undefined
 }
+
+/** More than all browsers of a team have open. */
+const mostConnections = 512
 
 export interface Console {
   readonly url: string
@@ -41,7 +46,18 @@ export interface Console {
  * @throws TidemarkError `cannot-listen` when the address cannot be had
  */
 export async function startConsole(options: ConsoleOptions): Promise<Console> {
-  const { messaging, random, host, port, timeoutMs, members, factsToken, everyMs, redriveTo } = options
+  const {
+    messaging,
+    random,
+    host,
+    port,
+    timeoutMs,
+    members,
+    factsToken,
+    everyMs,
+    redriveTo,
+    requestMs = 10_000,
+  } = options
   const token = random.uuid().replaceAll('-', '')
   const stop = new AbortController()
   const listeners = new Set<() => void>()
@@ -56,7 +72,13 @@ export async function startConsole(options: ConsoleOptions): Promise<Console> {
   const reading = { messaging, timeoutMs, signal: stop.signal }
   const readsNeedToken = !isLoopback(host)
   const app = appOf({ ...options, token, readsNeedToken, watch, redrives, onRedrive, reading })
-  const server = createAdaptorServer({ fetch: app.fetch, overrideGlobalObjects: false })
+  const server = createAdaptorServer({
+    fetch: app.fetch,
+    overrideGlobalObjects: false,
+    // Who sends a request byte by byte, or none, holds a connection no longer than that; an answer may take as long as it does.
+    serverOptions: { headersTimeout: requestMs, requestTimeout: requestMs, connectionsCheckingInterval: requestMs / 4 },
+  })
+  server.maxConnections = mostConnections
   await listening(server, host, port)
   const { port: taken } = server.address() as AddressInfo
   const shown = isIP(host) === 6 ? `[${host}]` : host

@@ -16,6 +16,9 @@ class Failed extends Error {
 
 const name = 'tidemark-token'
 
+/** Of a browser to one host. */
+const mostConnections = 6
+
 /** The address that the console prints has the token behind `#`: it is sent to nobody. It is kept as long as the tab is open. */
 export function takeToken(): void {
   const [, token] = /^#token=([0-9a-f]{8,64})$/.exec(location.hash) ?? []
@@ -37,9 +40,13 @@ export function hasToken(): boolean {
 export async function request(path: string, init: RequestInit = {}): Promise<Response> {
   const token = sessionStorage.getItem(name)
   const headers = token === null ? {} : { authorization: `Bearer ${token}` }
+  const ask = () => fetch(path, { ...init, headers: { ...headers, ...init.headers } })
   let response: Response
   try {
-    response = await fetch(path, { ...init, headers: { ...headers, ...init.headers } })
+    response = await ask()
+    // Said of no request that the console has read: a browser opens connections ahead, and has that answer of one that it
+    // left unused for too long.
+    for (let ahead = 0; response.status === 408 && ahead < mostConnections; ahead += 1) response = await ask()
   } catch (error) {
     if (init.signal?.aborted === true) throw error
     throw new Failed({ code: 'no-answer', message: 'The console does not answer: has it ended? Start it again.' })

@@ -164,6 +164,51 @@ it('goes on with a redrive whose page was closed, and one whose console ended in
 })
 
 it.each([
+  ['nothing', () => '', ''],
+  ['its headers byte by byte', (host: string) => `GET / HTTP/1.1\r\nHost: ${host}\r\nX: `, 'x'],
+  [
+    'its body byte by byte',
+    (host: string, token: string) =>
+      `POST /api/redrives HTTP/1.1\r\nHost: ${host}\r\nAuthorization: Bearer ${token}\r\n` +
+      `Content-Type: application/json\r\nContent-Length: 60000\r\n\r\n`,
+    ' ',
+  ],
+] as const)(
+  'breaks two hundred connections of which each sends %s, and serves others meanwhile',
+  async (_, begin, drip) => {
+    const console = await served({ requestMs: 1_000 })
+    const { port, host } = new URL(console.url)
+    const sockets = Array.from({ length: 200 }, () => {
+      const socket = connect(Number(port), '127.0.0.1', () => socket.write(begin(host, console.token)))
+      socket.resume()
+      socket.on('error', () => undefined)
+      return socket
+    })
+    const dripping = setInterval(() => {
+      for (const socket of sockets) if (drip !== '' && socket.writable) socket.write(drip)
+    }, 50)
+    await until('they are there', () => sockets.every(({ connecting }) => !connecting))
+    expect((await fetch(new URL('/api/about', console.url))).status).toBe(200)
+    await until('they are gone', () => sockets.every(({ closed }) => closed), { timeoutMs: 20_000 })
+    clearInterval(dripping)
+  },
+)
+
+it('holds no more than 512 connections, and those that were there go on', async () => {
+  const console = await served()
+  const page = await stream(console)
+  page.resume()
+  const { port } = new URL(console.url)
+  const sockets = Array.from({ length: 600 }, () => connect(Number(port), '127.0.0.1').on('error', () => undefined))
+  for (const socket of sockets) socket.resume()
+  const gone = () => sockets.filter(({ closed }) => closed).length
+  await until('the rest is refused', () => gone() >= 600 - 511, { timeoutMs: 8_000 })
+  expect(gone()).toBe(600 - 511)
+  expect(page.closed).toBe(false)
+  for (const socket of sockets) socket.destroy()
+})
+
+it.each([
   [
     'headers without end',
     (host: string) => `GET / HTTP/1.1\r\nHost: ${host}\r\nX: ${'x'.repeat(100_000)}\r\n\r\n`,
