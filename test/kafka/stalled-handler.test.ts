@@ -30,7 +30,8 @@ const share = {
   records: highMark.records / partitions + fetch.partitionMaxBytes / backlog.value.length,
   bytes: highMark.bytes / partitions + fetch.partitionMaxBytes,
 }
-const heapGrowthBytes = 40 * 1_048_576
+/** Answers stay whole as long as a piece of one waits; the rest is what is sent meanwhile, each with its receipt. */
+const heapGrowthBytes = Math.ceil(share.bytes / fetch.partitionMaxBytes) * fetch.maxBytes + 20 * 1_048_576
 const sessionTimeoutMs = 6_000
 
 let messaging: Messaging | undefined
