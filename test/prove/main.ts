@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { dark, light } from '../../src/pictures/theme.js'
@@ -15,7 +15,7 @@ lost, connections cut, consumers killed, a leader killed and a leader frozen. Wr
 
 --rate n       records a second for each. Default 400
 --seed n       which faults strike where. Default 1
---out folder   where the files go. Default here
+--out folder   where the files go, made if need be. Default here
 --pictures folder   beside the page, proof-light.svg and proof-dark.svg, as the README shows them
 --draw file    draws proof.html of an earlier proof.json, and runs nothing
 `
@@ -32,6 +32,8 @@ const { values } = parseArgs({
 })
 
 async function main(): Promise<void> {
+  // Before the run: what it takes a minute to measure must have a place to go.
+  for (const folder of [values.out, values.pictures ?? values.out]) await mkdir(resolve(folder), { recursive: true })
   const data = values.draw === undefined ? await runIt() : await drawn(values.draw)
   const problems = contradictions(data)
   if (problems.length > 0) throw new Error(`the figures do not agree: ${problems.join('; ')}`)
