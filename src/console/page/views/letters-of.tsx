@@ -3,6 +3,7 @@ import type { RedriveView } from '../../letters/redrives.js'
 import type { RestingRedrive } from '../../model/redrive-group.js'
 import { useAsked } from '../ask.js'
 import { Answered } from '../parts/answered.js'
+import { ReadAgain } from '../parts/read-again.js'
 import { Moment, Nothing, Unknown } from '../parts/said.js'
 import { Table, type Column } from '../parts/table.js'
 import { filterOf, filters, textsOf } from '../letter-filter.js'
@@ -38,12 +39,7 @@ export function LettersOf({ topic, query, resting, redrives }: Parts) {
                 Send {plural(value.counts.letters, 'letter')} back …
               </a>
             )}
-            <button type="button" onClick={() => again()} disabled={isAsking}>
-              {isAsking ? 'Reading …' : 'Read again'}
-            </button>
-            <span class="soft">
-              read at <Moment at={value.at} />
-            </span>
+            <ReadAgain at={value.at} isAsking={isAsking} again={again} />
           </div>
           {value.unread === 0 ? null : (
             <p class="soft">

@@ -2,6 +2,7 @@ import { timeText } from '../../../text/figures.js'
 import type { LevelSight, ShedTopic, ShedView } from '../../model/shed-view.js'
 import { useAsked } from '../ask.js'
 import { Answered } from '../parts/answered.js'
+import { ReadAgain } from '../parts/read-again.js'
 import { Moment, Nothing, Unknown } from '../parts/said.js'
 import { Sign } from '../parts/sign.js'
 import { Table, type Column } from '../parts/table.js'
@@ -49,12 +50,7 @@ export function ShedPage() {
       {value === null ? null : (
         <>
           <div class="controls">
-            <button type="button" disabled={isAsking} onClick={() => again()}>
-              {isAsking ? 'Reading …' : 'Read again'}
-            </button>
-            <span class="soft">
-              read at <Moment at={value.at} />
-            </span>
+            <ReadAgain at={value.at} isAsking={isAsking} again={again} />
           </div>
           {value.levels.length + value.topics.length === 0 ? (
             <Nothing
