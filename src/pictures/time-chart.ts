@@ -2,8 +2,9 @@ import { extent, max } from 'd3-array'
 import { scaleLinear } from 'd3-scale'
 import { bandNames, bandShapes, placedBands, type Band } from './bands.js'
 import { label, textSize } from './label.js'
+import { legendOf, legendShapes, type Legend } from './legend.js'
 import { spread } from './line-labels.js'
-import { element, nothing, type Markup } from './markup.js'
+import { element, nothing, type Attributes, type Markup } from './markup.js'
 import { picture } from './picture.js'
 import { lastKnown, pathOf, type Point } from './series.js'
 import { fitted, textWidth } from './text-width.js'
@@ -21,7 +22,7 @@ export interface Line {
   readonly bold?: boolean
 }
 
-/** A moment, or what lasted from one to another, as a double tick on the ground of a strip. */
+/** A moment, or what lasted from one to another, as a double tick under the ground of a strip, where no line is. */
 export interface Mark {
   readonly at: number
   readonly text?: string
@@ -45,7 +46,7 @@ export interface TimeChart extends TimeRange {
   readonly sentence: string
   readonly bands?: readonly Band[]
   readonly strips: readonly Strip[]
-  /** Whether labels stand beside the ends of lines, or above them, so that the plot is as wide as the picture. */
+  /** Whether labels stand beside the ends of lines, or above the plot, which is then as wide as the picture. */
   readonly labels: 'beside' | 'above'
   /** Where it has to be as wide as something else: what is left of the width is for labels beside. */
   readonly plotWidth?: number
@@ -56,7 +57,8 @@ const stripGap = 10
 const axisHeight = 20
 const labelDistance = 16
 const beside = 8
-const markHeight = 14
+const markHeight = 16
+const figureHeight = 14
 
 /** Strips one above the other over one axis of time, so that a fault is seen to cut through all. Unknown is a gap. */
 export function timeChart(chart: TimeChart, theme: Theme, width: number): string {
@@ -69,9 +71,11 @@ export function timeChart(chart: TimeChart, theme: Theme, width: number): string
   const drawn: Markup[] = []
   let top = names.height
   for (const strip of chart.strips) {
-    const plot: Plot = { theme, x, width: plotWidth, top: top + titleHeight, height: strip.height, gutter }
+    const legend = chart.labels === 'above' ? legendFor(strip, theme, plotWidth) : undefined
+    const plotTop = top + titleHeight + (legend?.height ?? 0)
+    const plot: Plot = { theme, x, width: plotWidth, titleTop: top, top: plotTop, height: strip.height, gutter, legend }
     drawn.push(stripOf(strip, plot))
-    top += titleHeight + strip.height + stripGap
+    top = plotTop + strip.height + marksHeight(strip) + stripGap
   }
   const bottom = Math.max(names.height, top - stripGap)
   const area = { top: 0, plotTop: names.height, plotBottom: bottom }
@@ -93,30 +97,42 @@ interface Plot {
   readonly theme: Theme
   readonly x: (at: number) => number
   readonly width: number
+  readonly titleTop: number
   readonly top: number
   readonly height: number
-  /** Right of the plot, for labels; 0 where they stand inside. */
+  /** Right of the plot, for labels; 0 where they stand above. */
   readonly gutter: number
+  /** Where labels stand above. */
+  readonly legend: Legend | undefined
 }
 
+function legendFor({ title, lines }: Strip, theme: Theme, width: number): Legend {
+  const known = lines.filter(({ points }) => lastKnown(points) !== undefined)
+  const entries = known.map((line) => ({ label: line.label, tone: line.tone, stroke: strokeOf(line, theme) }))
+  return legendOf(entries, textWidth(title, textSize.normal, 'bold'), width)
+}
+
+const marksHeight = ({ marks = [] }: Strip): number => (marks.length > 0 ? markHeight : 0)
+
 function stripOf(strip: Strip, plot: Plot): Markup {
-  const { theme, top, height } = plot
+  const { theme, titleTop, top, height, legend } = plot
+  const titleGround = titleTop + titleHeight - 7
   const y = scaleLinear([0, greatestOf(strip)], [top + height, top]).nice(5)
   return element(
     'g',
     { 'data-strip': strip.title },
-    grid(y, strip, plot),
+    grid(y, plot),
     ...strip.lines.map((line) => lineOf(line, y, plot)),
     marksOf(strip.marks ?? [], plot),
     figures(y, strip, plot),
     label(fitted(strip.title, textSize.normal, plot.width, 'bold'), theme, {
       x: 0,
-      y: top - 7,
+      y: titleGround,
       size: textSize.normal,
       weight: 'bold',
       fill: theme.ink,
     }),
-    labelsOf(strip, y, plot),
+    legend === undefined ? labelsBeside(strip, y, plot) : legendShapes(legend, theme, titleGround),
   )
 }
 
@@ -127,17 +143,14 @@ function greatestOf({ greatest, lines }: Strip): number {
 
 type Scale = ReturnType<typeof scaleLinear<number, number>>
 
-const hasWords = (marks: readonly Mark[] | undefined): boolean => marks?.some(({ text }) => text !== undefined) === true
-
-/** The values that the axis names: fewer in a low strip, none where words of marks stand. */
-function figuresOf(y: Scale, { marks }: Strip, { top, height }: Plot): readonly number[] {
-  const lowest = top + height - (hasWords(marks) ? 2 * markHeight : markHeight)
-  return y.ticks(height < 60 ? 1 : 2).filter((value) => value > 0 && y(value) <= lowest)
+/** The values that the axis names: fewer in a low strip, none that would stand on the ground. */
+function figuresOf(y: Scale, { top, height }: Plot): readonly number[] {
+  return y.ticks(height < 60 ? 1 : 2).filter((value) => value > 0 && y(value) <= top + height - figureHeight)
 }
 
-function grid(y: Scale, strip: Strip, plot: Plot): Markup {
+function grid(y: Scale, plot: Plot): Markup {
   const { theme, width } = plot
-  const values = new Set([...y.domain(), ...figuresOf(y, strip, plot)])
+  const values = new Set([...y.domain(), ...figuresOf(y, plot)])
   const lines = [...values].map((value) =>
     element('rect', { x: 0, y: Math.round(y(value)), width, height: 1, fill: theme.line }),
   )
@@ -148,25 +161,26 @@ function grid(y: Scale, strip: Strip, plot: Plot): Markup {
 function figures(y: Scale, strip: Strip, plot: Plot): Markup {
   const { theme } = plot
   const format = y.tickFormat(2)
-  const texts = figuresOf(y, strip, plot).map((value) =>
+  const texts = figuresOf(y, plot).map((value) =>
     label(`${format(value)}${strip.unit ?? ''}`, theme, { x: 0, y: Math.round(y(value)) + 13, fill: theme.soft }),
   )
   return element('g', { 'data-part': 'figures' }, ...texts)
 }
 
-function lineOf({ tone, points, dashed, bold, label: name }: Line, y: Scale, { theme, x }: Plot): Markup {
-  const path = pathOf(points, x, y)
-  if (path === '') return nothing
-  return element('path', {
-    'data-line': name,
-    d: path,
+function lineOf(line: Line, y: Scale, { theme, x }: Plot): Markup {
+  const path = pathOf(line.points, x, y)
+  return path === '' ? nothing : element('path', { 'data-line': line.label, d: path, ...strokeOf(line, theme) })
+}
+
+function strokeOf({ tone, dashed, bold }: Line, theme: Theme): Attributes {
+  return {
     fill: 'none',
     stroke: theme[tone],
     'stroke-width': bold === true ? 3 : 2,
     'stroke-linejoin': 'round',
     'stroke-linecap': 'round',
     'stroke-dasharray': dashed === true ? '4 6' : undefined,
-  })
+  }
 }
 
 /** Words beside a tick where there is room for them, right of it or else left; the ticks are always there. */
@@ -177,9 +191,9 @@ function marksOf(marks: readonly Mark[], { theme, x, width, top, height }: Plot)
     const rects = [-1.5, 1.5].map((shift) =>
       element('rect', {
         x: x(at) + shift - 0.5,
-        y: ground - markHeight,
+        y: ground + 1,
         width: 1,
-        height: markHeight,
+        height: markHeight - 1,
         fill: theme[tone],
       }),
     )
@@ -192,43 +206,31 @@ function marksOf(marks: readonly Mark[], { theme, x, width, top, height }: Plot)
     const left = [x(at) + 5, x(at) - 5 - room].find((start) => start >= free && start + room <= width)
     if (left === undefined) return nothing
     free = left + room + 5
-    return label(text, theme, { x: left, y: ground - 3, fill: theme[textTone(tone)] })
+    return label(text, theme, { x: left, y: ground + markHeight - 3, fill: theme[textTone(tone)] })
   })
   return element('g', {}, ...ticks, ...texts)
 }
 
 /** A line that ends in what is not known has its label where it was last known. */
-function labelsOf(strip: Strip, y: Scale, plot: Plot): Markup {
-  const { theme, x, width, top, height, gutter } = plot
-  const ends = strip.lines.flatMap((line) => {
+function labelsBeside({ lines }: Strip, y: Scale, { theme, width, top, height, gutter }: Plot): Markup {
+  const ends = lines.flatMap((line) => {
     const last = lastKnown(line.points)
-    return last === undefined ? [] : [{ line, x: x(last[0]), y: y(last[1]) }]
+    return last === undefined ? [] : [{ line, y: y(last[1]) }]
   })
-  const outside = gutter > 0
-  const figureRoom =
-    6 +
-    (max(figuresOf(y, strip, plot), (value) =>
-      textWidth(y.tickFormat(2)(value) + (strip.unit ?? ''), textSize.least),
-    ) ?? 0)
-  const shift = outside ? 4 : -6
   const heights = spread(
-    ends.map((end) => end.y + shift),
+    ends.map((end) => end.y + 4),
     top + 8,
-    top + height - (hasWords(strip.marks) ? markHeight + 4 : outside ? 0 : 4),
+    top + height,
     labelDistance,
   )
-  const texts = ends.map(({ line, x: endX }, index) => {
-    const place = { y: heights[index] ?? top, fill: theme[textTone(line.tone)], weight: 'bold' } as const
-    if (outside) {
-      return label(fitted(line.label, textSize.least, gutter - beside, 'bold'), theme, {
-        ...place,
-        x: width + beside,
-        anchor: 'start',
-      })
-    }
-    const least = figureRoom + textWidth(line.label, textSize.least, 'bold')
-    return label(line.label, theme, { ...place, x: Math.max(endX - 2, least), anchor: 'end' })
-  })
+  const texts = ends.map(({ line, y: endY }, index) =>
+    label(fitted(line.label, textSize.least, gutter - beside, 'bold'), theme, {
+      x: width + beside,
+      y: heights[index] ?? endY,
+      weight: 'bold',
+      fill: theme[textTone(line.tone)],
+    }),
+  )
   return element('g', { 'data-part': 'labels' }, ...texts)
 }
 

@@ -28,6 +28,23 @@ const chart = (lines: readonly Line[], more: Partial<TimeChart> = {}): TimeChart
 const pathIn = (svg: string) =>
   elementsOf(svg).find(({ attributes }) => 'data-line' in attributes)?.attributes['d'] ?? ''
 
+/** Words that lie where lines are drawn: all but the figures of an axis have a place outside. */
+function wordsInPlots(svg: string): readonly string[] {
+  const parts = (name: string) =>
+    [...svg.matchAll(new RegExp(`<g data-part="${name}">(?:(?!</g>).)*</g>`, 'gs'))].map(([part]) => elementsOf(part))
+  const plots = parts('grid').map((elements) => {
+    const rects = elements.filter(({ name }) => name === 'rect').map(({ attributes }) => attributes)
+    const heights = rects.map(({ y }) => Number(y))
+    return { top: Math.min(...heights), ground: Math.max(...heights), right: Number(rects[0]?.['width']) }
+  })
+  const figures = new Set(parts('figures').flatMap((texts) => texts.map(({ text }) => text)))
+  return textBoxes(svg).flatMap(({ text, left, top, bottom }) =>
+    !figures.has(text) && plots.some((plot) => left < plot.right && bottom > plot.top + 1 && top < plot.ground)
+      ? [text]
+      : [],
+  )
+}
+
 /** Every pair of numbers of a path. */
 const placesIn = (path: string) =>
   [...path.matchAll(/([\d.-]+),([\d.-]+)/g)].map(([, x, y]) => [Number(x), Number(y)] as const)
@@ -207,6 +224,7 @@ describe('a chart over time', () => {
         const boxes = textBoxes(svg)
         const height = Number(elementsOf(svg)[0]?.attributes['height'])
         expect(textOverText(boxes)).toEqual([])
+        expect(wordsInPlots(svg)).toEqual([])
         expect(
           boxes.filter(
             ({ left, right, top, bottom }) => left < -1 || right > width + 1 || top < -1 || bottom > height + 1,

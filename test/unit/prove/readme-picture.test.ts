@@ -25,7 +25,8 @@ describe('the picture of the README', () => {
     'is what the kept run looks like: npm run prove -- --draw docs/pictures/proof.json --pictures docs/pictures (%s)',
     (name, theme) => {
       const file = readFileSync(join(projectRoot, `docs/pictures/proof-${name}.svg`), 'utf8')
-      expect(normalised(file)).toBe(normalised(readmePicture(kept, theme)))
+      // A boolean: two pictures beside each other would fill the screen.
+      expect(normalised(file) === normalised(readmePicture(kept, theme))).toBe(true)
       expect(file.length).toBeLessThan(200_000)
       expect(elementsOf(file.trim())[0]?.attributes['aria-label']).toBe(sentenceOf(kept))
     },
