@@ -16,7 +16,8 @@ const pathOf = (page: string) => join(site, page)
 function buildUnlessFresh(): void {
   const built = statSync(pathOf('index.html'), { throwIfNoEntry: false })?.mtimeMs ?? 0
   const written = ['docs/guides', 'docs/decisions'].map(newestIn)
-  const texts = ['README.md', 'docs/kafkajs-hazards.md', 'typedoc.json'].map((file) => statSync(root + file).mtimeMs)
+  const beside = ['architecture.md', 'guarantees.md', 'kafkajs-hazards.md', 'site.css'].map((name) => `docs/${name}`)
+  const texts = ['README.md', 'typedoc.json', ...beside].map((file) => statSync(root + file).mtimeMs)
   if (built < Math.max(newestIn('src'), ...written, ...texts)) execFileSync('npx', ['typedoc'], { cwd: root })
 }
 
@@ -95,6 +96,13 @@ describe('the site of the documents', () => {
     await page.locator('#tsd-search-input').pressSequentially(text)
     await page.locator('#tsd-search-results li a').filter({ hasText: taken }).first().click()
   }
+
+  it('names the columns of each table', () => {
+    const documents = readdirSync(pathOf('documents')).map((file) => `documents/${file}`)
+    const isNameless = (page: string) =>
+      /<thead>\s*<tr>(\s*<th[^>]*><\/th>)+\s*<\/tr>/.test(readFileSync(pathOf(page), 'utf8'))
+    expect(documents.filter(isNameless)).toEqual([])
+  })
 
   it('finds deadLetter by its search, without internet, and leads to it', async () => {
     await opened({ offline: true }, 'index.html', async (page) => {
