@@ -195,6 +195,26 @@ describe('the console, on a real Kafka', () => {
     await page.unroute('**/api/letters?*')
   })
 
+  it('types a name into the filter of a view that is drawn, and whose focus is still to be set', async () => {
+    const { page } = watched
+    await show(page, 'overview')
+    // The moment between both is short: the observer is called in it.
+    await page.evaluate(`new Promise((typed) => {
+      const observer = new MutationObserver(() => {
+        if (document.querySelector('select[data-filter], input[data-filter]') === null) return
+        observer.disconnect()
+        for (const key of '/ship')
+          document.activeElement.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true }))
+        typed()
+      })
+      observer.observe(document.querySelector('main'), { childList: true, subtree: true })
+      location.hash = '#/groups'
+    })`)
+    await until('one group is left', async () => (await page.locator('tbody tr').count()) === 1)
+    expect(page.url()).toContain('filter=ship')
+    expect(await page.getByRole('button', { name: 'Go on' }).count()).toBe(0)
+  })
+
   it(`sends ${letters} letters back by clicks, after a dry run and with the name typed`, async () => {
     const { page } = watched
     await show(page, 'letters/orders.dlq')

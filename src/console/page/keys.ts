@@ -1,4 +1,5 @@
 import { useEffect, useRef } from 'preact/hooks'
+import { hasArrived } from './focus.js'
 import { HeldKeys } from './held-keys.js'
 
 /** What a key does; rows and the filter are found in the page itself. */
@@ -98,8 +99,9 @@ function press(key: string, actions: KeyActions, isThere: boolean): Pressed {
   const { lookNow, pause, help, copy, back } = actions
   const inView = ofView(key)
   if (inView !== null) {
-    const [isDone, why] = inView
-    return isDone ? 'done' : isThere ? { why } : 'early'
+    // Before, the focus goes to where the view begins, and letters that follow would not be where this key led to.
+    if (hasArrived() && inView.act()) return 'done'
+    return isThere ? { why: inView.why } : 'early'
   }
   switch (key) {
     case 'r':
@@ -117,28 +119,30 @@ function press(key: string, actions: KeyActions, isThere: boolean): Pressed {
   }
 }
 
-/** Whether it was done, and what is told where it could not be; `null`: no key of a view. */
-function ofView(key: string): readonly [isDone: boolean, why: string] | null {
+interface InView {
+  /** Whether it was done. */
+  readonly act: () => boolean
+  /** Told where it could not be. */
+  readonly why: string
+}
+
+/** `null`: no key of a view. */
+function ofView(key: string): InView | null {
   switch (key) {
     case 'j':
     case 'ArrowDown':
-      return [step(1, '[data-row]'), 'There is no row after this one.']
+      return { act: () => step(1, '[data-row]'), why: 'There is no row after this one.' }
     case 'k':
     case 'ArrowUp':
-      return [step(-1, '[data-row]'), 'There is no row before this one.']
+      return { act: () => step(-1, '[data-row]'), why: 'There is no row before this one.' }
     case ']':
-      return [step(1, troubled), 'There is no further trouble in this view.']
+      return { act: () => step(1, troubled), why: 'There is no further trouble in this view.' }
     case '[':
-      return [step(-1, troubled), 'There is no trouble before this in this view.']
+      return { act: () => step(-1, troubled), why: 'There is no trouble before this in this view.' }
     case '/':
-      return [focusOn(document.querySelector('[data-filter]')), 'This view has no filter.']
+      return { act: () => focusOn(document.querySelector('[data-filter]')), why: 'This view has no filter.' }
     case '.':
-      return [
-        focusOn(
-          rowOf(document.activeElement)?.querySelector('[data-action]') ?? document.querySelector('main [data-action]'),
-        ),
-        'This view has no actions.',
-      ]
+      return { act: () => focusOn(actionOf(document.activeElement)), why: 'This view has no actions.' }
     default:
       return null
   }
@@ -161,6 +165,11 @@ function step(by: 1 | -1, selector: string): boolean {
 
 function linkOf(row: Element): HTMLElement | null {
   return row.querySelector<HTMLElement>('a, button')
+}
+
+/** That of its row, or else the first. */
+function actionOf(element: Element | null): Element | null {
+  return rowOf(element)?.querySelector('[data-action]') ?? document.querySelector('main [data-action]')
 }
 
 function rowOf(element: Element | null): Element | null {
