@@ -1,4 +1,7 @@
 import { defineConfig } from 'tsup'
+import { commonjs } from './build/commonjs.js'
+
+const { plugin, esbuildPlugin } = commonjs()
 
 export default defineConfig({
   entry: [
@@ -31,7 +34,9 @@ export default defineConfig({
   dts: true,
   sourcemap: true,
   clean: true,
-  splitting: true,
+  splitting: false,
+  plugins: [plugin],
+  esbuildPlugins: [esbuildPlugin],
   // `import.meta.url` in CommonJS.
   shims: true,
 })

@@ -20,7 +20,7 @@ function marked(list: string, values: ReadonlySet<string>): string {
     .join(', ')
 }
 
-const entries = readdirSync(dist).filter((file) => /^[a-z]+\.js$/.test(file))
+const entries = readdirSync(dist).filter((file) => /^[a-z-]+\.js$/.test(file))
 for (const entry of entries) {
   const values = new Set(Object.keys((await import(pathToFileURL(dist + entry).href)) as object))
   for (const extension of ['.d.ts', '.d.cts']) {

@@ -52,9 +52,11 @@ describe('the packed package', () => {
     expect([esm.trim(), cjs.trim()]).toEqual(['0', '0'])
   })
 
-  it.each(subpaths)('%s loads as an ES module and as CommonJS, with the same names', (subpath) => {
-    const print =
-      "console.log(Object.keys(it).filter((name) => name !== 'default' && name !== '__esModule').sort().join())"
+  // What logs and test runners say of an error is the name of its class.
+  it.each(subpaths)('%s loads as an ES module and as CommonJS, with the same names of what it exports', (subpath) => {
+    const print = `
+      const exported = Object.keys(it).filter((name) => name !== 'default' && name !== '__esModule').sort()
+      console.log(exported.map((name) => name + ' is ' + it[name]?.name).join())`
     const esm = run('node', ['--input-type=module', '-e', `import * as it from '${subpath}'; ${print}`], folder)
     const cjs = run('node', ['--input-type=commonjs', '-e', `const it = require('${subpath}'); ${print}`], folder)
     expect(esm.trim().length).toBeGreaterThan(0)
@@ -122,7 +124,7 @@ describe('the packed package', () => {
     console.log(
       `unpacked ${(bytes / 1e6).toFixed(1)} MB in ${files} files; import of tidemark ${loading.toFixed(0)} ms`,
     )
-    expect(bytes).toBeLessThan(16e6)
+    expect(bytes).toBeLessThan(17e6)
     expect(loading).toBeLessThan(1_000)
   }, 60_000)
 
