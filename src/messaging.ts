@@ -232,6 +232,7 @@ export class Messaging implements AsyncDisposable {
     return this.#admin
   }
 
+  /** How all that belongs to it stands now, as plain data for JSON: each producer, consumer and relay. Asks no broker. */
   facts(): MessagingFacts {
     return {
       client: this.#options.clientId,

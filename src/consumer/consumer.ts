@@ -168,14 +168,14 @@ export class Consumer<Topics extends readonly Topic[] = readonly Topic[]> implem
   }
 
   /**
-   * Neither fetches nor starts handlers for these partitions until `resume`; what runs goes on. A place without `partition`
-   * is all of its topic; default all topics. It holds over rebalances, and for partitions that are not ours yet; the last
-   * call says what holds for a partition.
+   * Fetches and starts nothing of these partitions until `resume`; what runs goes on. A place without `partition` is all of its
+   * topic; default all topics. It holds over rebalances and for partitions not ours yet; of several calls the last counts.
    */
   pause(places: readonly { readonly topic: string; readonly partition?: number | undefined }[] = this.#topics()): void {
     this.#setPaused('pause', places, true)
   }
 
+  /** Takes back what `pause` said of these places, all topics by default; what is paused for another reason stays so. */
   resume(
     places: readonly { readonly topic: string; readonly partition?: number | undefined }[] = this.#topics(),
   ): void {
@@ -241,8 +241,7 @@ export class Consumer<Topics extends readonly Topic[] = readonly Topic[]> implem
   /**
    * Offsets between what is settled and the ends of the logs, over all partitions; `null` while it is not known: before
    * `start` has resolved, outside the group, or until a broker has told every end. The ends are some seconds old at most,
-   * also while partitions are paused; `facts()` tells when each was learnt (`endOffsetAt`), which matters while a broker
-   * does not answer.
+   * also of paused partitions; `facts()` tells when each was learnt (`endOffsetAt`), should a broker not answer.
    */
   lag(): number | null {
     return this.#run.lag()
@@ -264,6 +263,7 @@ export class Consumer<Topics extends readonly Topic[] = readonly Topic[]> implem
     await this.#run.caughtUp(this.#now() + timeoutMs, over)
   }
 
+  /** How it stands now, with each partition: where it is, what it waits for, why it is paused. Asks no broker. */
   facts(): ConsumerFacts {
     return {
       client: this.#dependencies.clientId,

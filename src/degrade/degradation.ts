@@ -90,6 +90,7 @@ export class Degradation<Value = unknown> {
     return this.#inForce.level
   }
 
+  /** The level in force, until when, and what it has put aside so far. */
   facts(): DegradationFacts {
     const { level, leftMs } = this.#inForce
     const { shed, divert, refused } = this.#counts

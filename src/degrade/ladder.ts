@@ -68,7 +68,11 @@ export class Ladder {
     return this.#level
   }
 
-  /** @param lag `null` when the look could not see it */
+  /**
+   * The level after one more look.
+   *
+   * @param lag in records; `null` when the look could not see it
+   */
   look(lag: number | null): Level {
     if (lag === null) {
       this.#countAnew()

@@ -65,6 +65,8 @@ export class LevelWatcher {
   }
 
   /**
+   * Looks at the lag once, and tells everybody who follows the level that comes of it.
+   *
    * @returns the level of the ladder
    * @throws DriverError, SendError when the cluster cannot be asked, or told in time; call it again
    * @throws ConfigError when the monitor watches no group

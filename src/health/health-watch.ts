@@ -7,6 +7,7 @@ import { LoopWatch } from './loop-watch.js'
 
 /** A look at health that also watches the event loop, until it is closed. */
 export interface HealthWatch {
+  /** The verdict of now, with that of the event loop. */
   health(): Health
   /** No timer is left. Idempotent. */
   close(): void

@@ -4,6 +4,7 @@ export interface MessageHeaders extends Iterable<readonly [name: string, value: 
   get(name: string): string | undefined
   /** Bytes of the last header of that name; `undefined` when there is none. */
   bytes(name: string): Buffer | null | undefined
+  /** Whether there is one of that name whose value is not missing; `null` counts. */
   has(name: string): boolean
 }
 

@@ -62,6 +62,7 @@ export class Admin {
     return this.#driver.createTopics(topics.map(withDefaults), this.#deadline(options))
   }
 
+  /** Deletes the topics with all their records, for good; one that does not exist is no error. */
   async deleteTopics(topics: readonly string[], options?: AdminCallOptions): Promise<void> {
     requireNames('deleteTopics', topics)
     await this.#driver.deleteTopics(topics, this.#deadline(options))
@@ -261,6 +262,7 @@ export class Admin {
     return resets
   }
 
+  /** Ends its connections. `close` of the messaging does so too. */
   async close(): Promise<void> {
     await this.#driver.close()
   }

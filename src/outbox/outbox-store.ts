@@ -65,5 +65,6 @@ export interface OutboxStore {
   sent(numbers: readonly number[]): Promise<void>
   /** Kafka will never take the row. Counts only while `holder` has the lease. */
   hold(number: number, code: string, holder: string): Promise<void>
+  /** How many rows wait, and since when the oldest one. */
   backlog(): Promise<OutboxBacklog>
 }

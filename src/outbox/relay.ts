@@ -106,6 +106,7 @@ export class OutboxRelay implements AsyncDisposable {
     if (this.#state.current === 'active') this.#waking.resolve()
   }
 
+  /** How it stands now; the rows as they were last counted, `null` before. Asks no database. */
   facts(): RelayFacts {
     const { rows = null, held = null, oldestAgeMs = null } = this.#backlog ?? {}
     return {

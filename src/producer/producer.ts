@@ -220,6 +220,7 @@ export class Producer {
     await this.close()
   }
 
+  /** How it stands now: what waits for memory, what is out, what is in doubt. Asks no broker. */
   facts(): ProducerFacts {
     return {
       client: this.#clientId,

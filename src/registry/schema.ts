@@ -33,7 +33,9 @@ export interface SchemaRegistry {
   register(subject: string, schema: RegisteredSchema): Promise<number>
   /** The id of a schema that is registered under a subject. */
   idOf(subject: string, schema: RegisteredSchema): Promise<number>
+  /** The newest version of a subject; a subject without one rejects. */
   latest(subject: string): Promise<SubjectVersion>
+  /** One version of a subject, from 1 on. */
   version(subject: string, version: number): Promise<SubjectVersion>
   /** Whether the subject would take the schema as its next version; a subject that is not there takes any. */
   isCompatible(subject: string, schema: RegisteredSchema): Promise<boolean>

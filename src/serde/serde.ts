@@ -6,7 +6,11 @@ export interface Serde<Value> {
   readonly name: string
   /** `null` makes a tombstone. */
   encode(value: Value): Buffer | null
-  /** @param onChanged is told of what the value could not take over as it stands in the bytes, for a warning */
+  /**
+   * The value that bytes stand for; bytes that stand for none make it throw a `SerdeError`.
+   *
+   * @param onChanged is told of what the value could not take over as it stands in the bytes, for a warning
+   */
   decode(bytes: Buffer | null, onChanged?: (issue: ValueIssue) => void): Value
   /** The serde for the values, or the keys, of this topic, where that makes a difference. `defineTopic` asks for it. */
   readonly ofTopic?: ((topic: string, part?: 'key' | 'value') => Serde<Value>) | undefined

@@ -62,18 +62,21 @@ export interface Faults {
    * `endSilence`. Then it carries out what it was asked meanwhile. It keeps its partitions and groups.
    */
   silence(node: number, forMs?: number): void
+  /** It answers again, first what it was asked meanwhile. */
   endSilence(node: number): void
   /**
    * The broker refuses every new connection, as one does that denies authentication or whose certificate has expired, and
    * breaks those it has; for `forMs` or until `endTurningAway`. It goes on leading and coordinating.
    */
   turnAway(node: number, forMs?: number): void
+  /** It takes connections again. */
   endTurningAway(node: number): void
   /**
    * The broker learns of no change of topics, leaders and brokers any more: what it answers to metadata requests stays as it
    * is now, for `forMs` or until `endMetadataLag`.
    */
   lagMetadata(node: number, forMs?: number): void
+  /** It learns what it has missed, at once. */
   endMetadataLag(node: number): void
   /** The broker dies: connections break; after the failover time others lead its partitions and coordinate its groups. */
   stopBroker(node: number): void
@@ -86,6 +89,7 @@ export interface Faults {
   moveLeader(topic: string, partition: number, toNode?: number): void
   /** Followers on this broker stop copying; they stay in sync by name until `dropFollower`. */
   pauseReplication(node: number): void
+  /** They copy again what they lack. */
   resumeReplication(node: number): void
   /** The controller takes a follower that does not keep up out of the in-sync replicas of every partition. */
   dropFollower(node: number): void

@@ -129,7 +129,11 @@ export class MemoryCluster {
 
   // ── Topics ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** @throws DriverError with the broker's code when the topic exists or the broker refuses its settings. */
+  /**
+   * Makes a topic at once, with the broker's own defaults for what is not given.
+   *
+   * @throws DriverError with the broker's code when the topic exists or the broker refuses its settings.
+   */
   createTopic(name: string, options: TopicOptions = {}): void {
     requireTopicOptions(name, options)
     const { partitions = -1, replicationFactor = -1, configs = {} } = options
@@ -152,6 +156,7 @@ export class MemoryCluster {
     throwRefusal('growing', growTopic(this.#cluster, name, count))
   }
 
+  /** In the order in which they were made. */
   topicNames(): readonly string[] {
     return [...this.#cluster.topics.keys()]
   }
@@ -170,10 +175,12 @@ export class MemoryCluster {
     )
   }
 
+  /** The leader's log as it is stored, batch by batch. */
   batches(topic: string, partition: number): readonly StoredBatch[] {
     return this.#partition(topic, partition).log.batches
   }
 
+  /** Who leads, who is in sync, and how far the log goes. */
   partitionFacts(topic: string, partition: number): PartitionLogFacts {
     return this.#partition(topic, partition).facts
   }
@@ -223,6 +230,7 @@ export class MemoryCluster {
 
   // ── Groups ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
+  /** What the group has committed; nothing of a group that nobody has used. */
   committed(groupId: string): readonly CommittedPartition[] {
     return this.#groups.committed(groupId)
   }
@@ -237,10 +245,12 @@ export class MemoryCluster {
     return this.#groups.facts(groupId)
   }
 
+  /** Of all groups that were ever used. */
   groupIds(): readonly string[] {
     return this.#groups.groupIds()
   }
 
+  /** The number of the broker that coordinates the group. */
   coordinatorOf(groupId: string): number {
     return this.#groups.coordinatorOf(groupId)
   }
@@ -262,6 +272,7 @@ export class MemoryCluster {
     }
   }
 
+  /** Of all ids that a coordinator has on record. */
   transactionalIds(): readonly string[] {
     return this.#transactions.all().map(({ transactionalId }) => transactionalId)
   }
