@@ -19,7 +19,7 @@ export const openTidemark: OpenWorkload = async ({ brokers, topic: name, profile
 
 const stored = ({ partition, offset }: Receipt): Outcome => ({ kind: 'stored', partition, offset: offset ?? -1 })
 
-function failed(error: unknown): Outcome {
+export function failed(error: unknown): Outcome {
   if (error instanceof SendError) return { kind: error.outcome, reason: error.code }
   return { kind: 'unknown', reason: `not a SendError: ${String(error)}` }
 }

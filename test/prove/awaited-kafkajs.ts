@@ -46,11 +46,11 @@ export const openAwaitedKafkajs: OpenWorkload = async ({ brokers, topic }) => {
 type Places = Map<number, number>
 
 /** The next offset of each partition that kafkajs names. */
-const placesOf = (named: readonly RecordMetadata[]): Places =>
+export const placesOf = (named: readonly RecordMetadata[]): Places =>
   new Map(named.map(({ partition, baseOffset }) => [partition, Number(baseOffset ?? -1)]))
 
 /** A resolved send counts as stored, whether or not it names the partition; a rejected one as unknown, for kafkajs tells no more. */
-function outcomeOf(places: unknown, key: string): Outcome {
+export function outcomeOf(places: unknown, key: string): Outcome {
   if (!(places instanceof Map)) return { kind: 'unknown', reason: places instanceof Error ? places.name : 'error' }
   const partition = murmur2Partition(Buffer.from(key), partitions)
   const offset = (places as Places).get(partition)

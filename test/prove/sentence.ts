@@ -1,4 +1,4 @@
-import type { ClientData, ProofData } from './proof-data.js'
+import { countStates, unpacked, type ClientData, type ProofData } from './proof-data.js'
 
 export const figure = (count: number): string => count.toLocaleString('en-US')
 
@@ -31,4 +31,22 @@ export function linesOf({ clients, load }: ProofData): readonly string[] {
       ...(unanswered > 0 ? [`not answered ${figure(unanswered)}`] : []),
     ].join(', ')
   })
+}
+
+/** What tidemark promised and did not keep, in words: none of these may be in a run, whatever befell it. */
+export function brokenPromises({ clients, load }: ProofData): readonly string[] {
+  const tidemark = clients.find(({ name }) => name === 'tidemark')
+  if (tidemark === undefined) return ['tidemark took no part']
+  const { acknowledged, lost, doubled, outOfOrder } = tidemark.totals
+  const counts = countStates(unpacked(tidemark.map, load.records))
+  const broken: readonly (readonly [number, string])[] = [
+    [lost, 'acknowledged and not in the log'],
+    [doubled, 'in the log more than once'],
+    [outOfOrder, 'out of order'],
+    [counts[6] ?? 0, 'said not to be stored, and in the log'],
+    [counts[7] ?? 0, 'without an answer when the run was over'],
+    // Who promises nothing breaks nothing.
+    [acknowledged === 0 ? load.records : 0, 'of which none was acknowledged'],
+  ]
+  return broken.filter(([count]) => count > 0).map(([count, what]) => `${figure(count)} ${what}`)
 }

@@ -4,8 +4,15 @@ import { stateOf, Judge } from '../../prove/judged.js'
 import { keysByPartition } from '../../prove/open-load.js'
 import { proofPage } from '../../prove/page/page.js'
 import { mapShape } from '../../prove/page/record-map.js'
-import { contradictions, countStates, unpacked, type ProofData } from '../../prove/proof-data.js'
-import { sentenceOf } from '../../prove/sentence.js'
+import {
+  contradictions,
+  countStates,
+  packed,
+  unpacked,
+  type ClientData,
+  type ProofData,
+} from '../../prove/proof-data.js'
+import { brokenPromises, sentenceOf } from '../../prove/sentence.js'
 import { murmur2Partition } from '../../../src/topic/murmur2.js'
 import { Ledger } from '../../support/ledger.js'
 import { seededRandom } from '../../support/seeded-random.js'
@@ -48,6 +55,31 @@ describe('the load', () => {
     const keys = keysByPartition(100, 10)
     expect(new Set(keys).size).toBe(100)
     expect(keys.map((key) => murmur2Partition(Buffer.from(key), 10))).toEqual(keys.map((_, index) => index % 10))
+  })
+})
+
+describe('a run in which tidemark broke a promise', () => {
+  const withTidemark = (change: (client: ClientData) => Partial<ClientData>): ProofData => ({
+    ...data,
+    clients: data.clients.map((client) => (client.name === 'tidemark' ? { ...client, ...change(client) } : client)),
+  })
+  const totals = (wrong: Partial<ClientData['totals']>) =>
+    withTidemark((client) => ({ totals: { ...client.totals, ...wrong } }))
+  const oneInState = (state: number) =>
+    withTidemark(() => ({
+      map: packed(Uint8Array.from({ length: records }, (_, record) => (record === 5 ? state : 0))),
+    }))
+
+  it('is told, by each of the ways in which it could', () => {
+    const told = (run: ProofData) => brokenPromises(run).join()
+    expect(told(totals({ outOfOrder: 0 }))).toBe('')
+    const wrong = { lost: 1, doubled: 1, outOfOrder: 1 }
+    for (const [kind, count] of Object.entries(wrong))
+      expect(told(totals({ outOfOrder: 0, [kind]: count }))).toMatch(/^1 /)
+    expect(told(oneInState(6))).toContain('1 said not to be stored, and in the log')
+    expect(told(oneInState(7))).toContain('1 without an answer')
+    expect(told(totals({ acknowledged: 0 }))).toContain('of which none was acknowledged')
+    expect(told({ ...data, clients: [] })).toBe('tidemark took no part')
   })
 })
 
