@@ -44,7 +44,13 @@ function wordsOfSource(): ReadonlySet<string> {
 }
 
 /** Of other libraries, in pages about what one does with them. */
-const foreign: ReadonlySet<string> = new Set(['uncaughtException', 'getArgs', 'withSchema', 'exceptionFactory'])
+const foreign: ReadonlySet<string> = new Set([
+  'uncaughtException',
+  'getArgs',
+  'withSchema',
+  'exceptionFactory',
+  'afterEach',
+])
 
 /** The command that words lead to, and those that belong to none. */
 function commandOf(program: Command, words: readonly string[]): Command | undefined {

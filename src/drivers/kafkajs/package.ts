@@ -10,19 +10,23 @@ type CodecFactories = Readonly<Record<number, (() => unknown) | undefined>>
  */
 let loaded: CodecFactories | null = null
 
-/** @throws RequestError `unsupported` when it is not installed */
+/** @throws RequestError `unsupported` when it is not installed, or fails to load */
 export async function loadPackage(): Promise<void> {
   try {
     const { default: kafkajs } = await import('kafkajs')
     loaded = kafkajs.CompressionCodecs as unknown as CodecFactories
   } catch (error) {
-    throw new RequestError(
-      'unsupported',
-      'never',
-      'tidemark/kafkajs uses the package kafkajs, which could not be loaded: npm install kafkajs@2.2.4 (tests on memory() do without)',
-      error,
-    )
+    throw new RequestError('unsupported', 'never', whyNotLoaded(error), error)
   }
+}
+
+/** A package that is there and fails is not mended by installing it: in bundles of ES modules it has no `require`. */
+export function whyNotLoaded(error: unknown): string {
+  const { code, message } = error as { readonly code?: unknown; readonly message?: unknown }
+  const fix = /MODULE_NOT_FOUND$/.test(String(code))
+    ? 'could not be loaded: npm install kafkajs@2.2.4 (tests on memory() do without)'
+    : `failed to load (${String(message)}): in a bundle of ES modules give it Node's \`require\` by a banner, or leave it out of the bundle`
+  return `tidemark/kafkajs uses the package kafkajs, which ${fix}`
 }
 
 /** `null` before it was loaded, where it cannot be had at once: in a bundle. */
