@@ -23,7 +23,14 @@ export type { BatchOutcome, DriverProducer, OutgoingBatch, ProducerSettings } fr
 export type { DriverTransactions, TransactionEnd } from './driver/transactions.js'
 export type { GroupMemberIdentity } from './connection/requests/groups.js'
 export { heldRecords } from './message/record.js'
-export type { Header, OutgoingRecord, OutgoingRecords, ReceivedRecord, RecordBatch } from './message/record.js'
+export type {
+  Header,
+  NextRecords,
+  OutgoingRecord,
+  OutgoingRecords,
+  ReceivedRecord,
+  RecordBatch,
+} from './message/record.js'
 export type { EpochRange } from './offsets/leader-epochs.js'
 export type { OffsetRange } from './offsets/offset-range.js'
 export type { Clock, Timer } from './runtime/clock.js'

@@ -56,6 +56,24 @@ export interface RecordBatch {
   readonly count: number
   /** Makes the records, in order, anew at every call. Throws when the bytes are no records. */
   decode(): readonly ReceivedRecord[]
+  /**
+   * The same records in parts, so that those which wait cost no objects: each call of what it returns makes the next ones, at
+   * most so many, and none at the end. What throws once throws at every further call. Missing: `decode` makes all at once.
+   */
+  inParts?(): NextRecords
+}
+
+export type NextRecords = (most: number) => readonly ReceivedRecord[]
+
+/** Of a batch that does not come in parts. */
+export function allAtOnce(batch: Pick<RecordBatch, 'decode'>): NextRecords {
+  let isDone = false
+  return () => {
+    if (isDone) return []
+    const records = batch.decode()
+    isDone = true
+    return records
+  }
 }
 
 export const noHeaders: readonly Header[] = Object.freeze([])

@@ -1,10 +1,11 @@
 import type { FetchedBatch, Unreadable } from '../connection/requests/fetch.js'
-import type { ReceivedRecord } from '../message/record.js'
+import type { NextRecords, ReceivedRecord } from '../message/record.js'
 import { compressionOf, type CodecRegistry } from './compression.js'
 import { crc32c } from './crc32c.js'
 import { readInt64 } from './reader.js'
 import { attributeBits, layout, LENGTH_COUNTS_FROM, MAGIC } from './record-batch-layout.js'
-import { RecordReader, type RecordsHeader } from './record-reader.js'
+import { PlainBatches, readFields, type BatchHeader } from './plain-batches.js'
+import { RecordReader } from './record-reader.js'
 import { malformed, unreadableBy, WireError } from './wire-error.js'
 
 export interface DecodedBatches {
@@ -48,6 +49,11 @@ function continueAt(
       }
       const header = readHeader(bytes, at, end)
       checkOrder(header, batches.at(-1))
+      if (isPlain(header)) {
+        addPlain(batches, header, bytes, at, end)
+        at = end
+        continue
+      }
       const unpacked = unpack(bytes.subarray(at + layout.records, end), header, codecs)
       if (!Buffer.isBuffer(unpacked)) return later(unpacked, header, bytes, end, batches, codecs)
       batches.push(batchOf(unpacked, header))
@@ -75,11 +81,6 @@ async function later(
   return continueAt(bytes, end, batches, codecs)
 }
 
-interface BatchHeader extends RecordsHeader {
-  readonly leaderEpoch: number
-  readonly producerId: number
-}
-
 function checkMagic(bytes: Buffer, at: number): void {
   if (bytes.length - at <= layout.magic) return
   const magic = bytes[at + layout.magic]!
@@ -99,21 +100,14 @@ function readHeader(bytes: Buffer, at: number, end: number): BatchHeader {
   if (stored !== computed) {
     throw malformed(`the batch at offset ${baseOffset} has CRC-32C ${computed}, but says ${stored}`)
   }
-  const lastOffsetDelta = bytes.readInt32BE(at + layout.lastOffsetDelta)
-  const recordCount = bytes.readInt32BE(at + layout.recordCount)
-  if (baseOffset < 0 || lastOffsetDelta < 0 || recordCount < 0) {
-    throw malformed(`the batch at offset ${baseOffset} has ${recordCount} records up to ${lastOffsetDelta} after it`)
+  const header = readFields(bytes, at)
+  const { lastOffset, recordCount } = header
+  if (baseOffset < 0 || lastOffset < baseOffset || recordCount < 0) {
+    throw malformed(
+      `the batch at offset ${baseOffset} has ${recordCount} records up to ${lastOffset - baseOffset} after it`,
+    )
   }
-  return {
-    baseOffset,
-    lastOffset: baseOffset + lastOffsetDelta,
-    leaderEpoch: bytes.readInt32BE(at + layout.partitionLeaderEpoch),
-    attributes: bytes.readInt16BE(at + layout.attributes),
-    baseTimestamp: readInt64(bytes, at + layout.baseTimestamp),
-    maxTimestamp: readInt64(bytes, at + layout.maxTimestamp),
-    producerId: readInt64(bytes, at + layout.producerId),
-    recordCount,
-  }
+  return header
 }
 
 function checkOrder(header: BatchHeader, before: FetchedBatch | undefined): void {
@@ -134,13 +128,28 @@ function unpack(packed: Buffer, header: BatchHeader, codecs: CodecRegistry): Buf
 const MIN_RECORD_BYTES = 7
 
 function batchOf(records: Buffer, header: BatchHeader): FetchedBatch {
-  if (header.recordCount * MIN_RECORD_BYTES > records.length) {
-    throw malformed(
-      `the batch at offset ${header.baseOffset} claims ${header.recordCount} records in ${records.length} bytes`,
-    )
-  }
+  checkCount(header, records.length)
   const isControl = (header.attributes & attributeBits.control) !== 0
   return new EncodedBatch(header, isControl ? controlType(records, header) : 'none', records)
+}
+
+function checkCount({ baseOffset, recordCount }: BatchHeader, recordBytes: number): void {
+  if (recordCount * MIN_RECORD_BYTES <= recordBytes) return
+  throw malformed(`the batch at offset ${baseOffset} claims ${recordCount} records in ${recordBytes} bytes`)
+}
+
+/** Neither compressed, nor of a transaction, nor for brokers alone. */
+function isPlain({ attributes }: BatchHeader): boolean {
+  const other = attributeBits.compression | attributeBits.transactional | attributeBits.control
+  return (attributes & other) === 0
+}
+
+/** Small batches in a row stay one object: a topic with a thousand partitions has few records in each of its batches. */
+function addPlain(batches: FetchedBatch[], header: BatchHeader, bytes: Buffer, at: number, end: number): void {
+  checkCount(header, end - at - layout.records)
+  const last = batches.at(-1)
+  if (last instanceof PlainBatches && last.mayTake(header)) last.take(header, end)
+  else batches.push(new PlainBatches(header, bytes, at, end))
 }
 
 /** A batch whose checksum was right. Its records are made when somebody wants them, and not kept. */
@@ -181,6 +190,21 @@ class EncodedBatch implements FetchedBatch {
 
   decode(): ReceivedRecord[] {
     return this.control === 'none' ? new RecordReader(this.#records, this.#header).all() : []
+  }
+
+  inParts(): NextRecords {
+    if (this.control !== 'none') return () => []
+    const reader = new RecordReader(this.#records, this.#header)
+    return (most) => {
+      const records: ReceivedRecord[] = []
+      try {
+        reader.readInto(records, most)
+      } catch (error) {
+        // What was good before is given first; the next call meets the bad one again.
+        if (records.length === 0) throw error
+      }
+      return records
+    }
   }
 }
 

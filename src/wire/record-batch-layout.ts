@@ -21,4 +21,4 @@ export const layout = {
 export const LENGTH_COUNTS_FROM = layout.partitionLeaderEpoch
 export const MAGIC = 2
 
-export const attributeBits = { logAppendTime: 8, transactional: 16, control: 32 } as const
+export const attributeBits = { compression: 7, logAppendTime: 8, transactional: 16, control: 32 } as const

@@ -26,40 +26,72 @@ interface KnownName {
 
 /** Reads the records of one batch; a class so that the position needs no object per varint. */
 export class RecordReader {
-  #at = 0
+  #at: number
+  readonly #end: number
   readonly #bytes: Buffer
   readonly #header: RecordsHeader
   /** The last name at each place: records of one batch have the same, mostly, and bytes are compared faster than decoded. */
   readonly #names: KnownName[] = []
+  #read = 0
+  #previous: number
 
-  constructor(bytes: Buffer, header: RecordsHeader) {
+  /** @param start where in `bytes` its records begin */
+  constructor(bytes: Buffer, header: RecordsHeader, start = 0, end = bytes.length) {
     this.#bytes = bytes
+    this.#at = start
+    this.#end = end
     this.#header = header
+    this.#previous = header.baseOffset - 1
   }
 
   all(): ReceivedRecord[] {
-    const { recordCount, baseOffset, lastOffset } = this.#header
     const records: ReceivedRecord[] = []
-    let previous = baseOffset - 1
-    for (let index = 0; index < recordCount; index++) {
-      const record = this.#record()
-      if (record.offset <= previous || record.offset > lastOffset) {
-        throw malformed(`the batch at offset ${baseOffset} has offset ${record.offset} after ${previous}`)
-      }
-      previous = record.offset
-      records.push(record)
-    }
-    if (this.#at !== this.#bytes.length) {
-      throw malformed(`the batch at offset ${baseOffset} has ${this.#bytes.length - this.#at} bytes after its records`)
-    }
+    this.readInto(records, this.#header.recordCount)
     return records
+  }
+
+  /** No record is left. */
+  get isDone(): boolean {
+    return this.#read >= this.#header.recordCount
+  }
+
+  /** Adds the next records, at most so many. Throws at the first that is none, and there again at every further call. */
+  readInto(records: ReceivedRecord[], most: number): void {
+    const until = Math.min(this.#header.recordCount, this.#read + most)
+    while (this.#read < until) {
+      const start = this.#at
+      try {
+        records.push(this.#nextRecord())
+      } catch (error) {
+        this.#at = start
+        throw error
+      }
+    }
+    if (this.isDone) this.#checkEnd()
+  }
+
+  #nextRecord(): ReceivedRecord {
+    const { baseOffset, lastOffset } = this.#header
+    const record = this.#record()
+    if (record.offset <= this.#previous || record.offset > lastOffset) {
+      throw malformed(`the batch at offset ${baseOffset} has offset ${record.offset} after ${this.#previous}`)
+    }
+    this.#previous = record.offset
+    this.#read += 1
+    return record
+  }
+
+  #checkEnd(): void {
+    if (this.#at === this.#end) return
+    const { baseOffset } = this.#header
+    throw malformed(`the batch at offset ${baseOffset} has ${this.#end - this.#at} bytes after its records`)
   }
 
   #record(): ReceivedRecord {
     const { attributes, baseOffset, baseTimestamp, maxTimestamp } = this.#header
     const length = this.#varint()
     const end = this.#at + length
-    if (length < 0 || end > this.#bytes.length) throw malformed(`a record of ${length} bytes goes past its batch`)
+    if (length < 0 || end > this.#end) throw malformed(`a record of ${length} bytes goes past its batch`)
     this.#at += 1
     const timestampDelta = this.#varlong()
     const offset = baseOffset + this.#varint()
@@ -123,7 +155,7 @@ export class RecordReader {
     if (length === -1) return -1
     if (length < 0) throw malformed(`a field has the length ${length}`)
     const end = this.#at + length
-    if (end > this.#bytes.length) throw malformed(`a field of ${length} bytes goes past its batch`)
+    if (end > this.#end) throw malformed(`a field of ${length} bytes goes past its batch`)
     this.#at = end
     return length
   }

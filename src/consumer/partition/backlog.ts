@@ -1,7 +1,10 @@
 import type { FetchedRecords } from '../../driver/consumer.js'
-import type { Header, ReceivedRecord } from '../../message/record.js'
+import { allAtOnce, type Header, type NextRecords, type ReceivedRecord } from '../../message/record.js'
 
 const none: readonly ReceivedRecord[] = Object.freeze([])
+
+/** Records made in one go: enough to spread the cost, few enough to die young, also where a thousand partitions take turns. */
+const madeAtOnce = 32
 
 /** An answer in line. */
 interface Fetched {
@@ -20,14 +23,17 @@ export class Backlog {
   readonly #waiting: Fetched[] = []
   #count = 0
   #sizeBytes = 0
-  /** The place in the first answer: its next batch, and what is left of the batch that is being taken up. */
-  #nextBatch = 0
+  /** The place in the first answer: the batch that is being taken up, and what is left of the records made of it. */
+  #batch = 0
+  #nextRecords: NextRecords | null = null
   #records = none
   #nextRecord = 0
   #taken = 0
-  /** Records that the batches of the first answer have claimed which were made records. */
+  /** Of what the batches of the first answer have claimed, how much was made records, or turned out not to be there. */
   #unpacked = 0
-  /** Of each record of the batch that is being taken up, on average: unpacked it may be far more than as fetched. */
+  /** The same, up to the batch that is being taken up. */
+  #unpackedBefore = 0
+  /** Of each record that was made last, on average: unpacked it may be far more than as fetched. */
   #recordBytes = 0
 
   /** Nothing is left, not even the end of an answer without records. */
@@ -45,7 +51,7 @@ export class Backlog {
     return packed + (this.#records.length - this.#nextRecord) * this.#recordBytes
   }
 
-  /** Of the record that was taken last, on average over its batch, as it stands in memory. */
+  /** Of the record that was taken last, on average over those beside it, as it stands in memory. */
   get recordBytes(): number {
     return this.#recordBytes
   }
@@ -76,26 +82,34 @@ export class Backlog {
     if (first === undefined) return null
     this.#count -= first.count
     this.#sizeBytes -= first.answer.sizeBytes
-    this.#nextBatch = 0
+    this.#batch = 0
+    this.#nextRecords = null
     this.#records = none
     this.#nextRecord = 0
     this.#taken = 0
     this.#unpacked = 0
+    this.#unpackedBefore = 0
     return first.answer.nextOffset
   }
 
-  /** The next batch that has records; false when the first answer has no more. */
+  /** Makes the next records; false when the first answer has no more. */
   #unpack(): boolean {
-    while (this.#nextRecord >= this.#records.length) {
-      const batch = this.#waiting[0]?.answer.batches[this.#nextBatch]
+    for (;;) {
+      const batch = this.#waiting[0]?.answer.batches[this.#batch]
       if (batch === undefined) return false
-      this.#records = batch.decode()
+      this.#nextRecords ??= batch.inParts?.() ?? allAtOnce(batch)
+      this.#records = this.#nextRecords(madeAtOnce)
       this.#nextRecord = 0
-      this.#nextBatch += 1
-      this.#unpacked += batch.count
-      this.#recordBytes = Math.max(this.#waiting[0]?.recordBytes ?? 0, averageBytes(this.#records))
+      if (this.#records.length > 0) {
+        this.#unpacked += batch.inParts === undefined ? batch.count : this.#records.length
+        this.#recordBytes = Math.max(this.#waiting[0]?.recordBytes ?? 0, averageBytes(this.#records))
+        return true
+      }
+      this.#batch += 1
+      this.#nextRecords = null
+      this.#unpackedBefore += batch.count
+      this.#unpacked = this.#unpackedBefore
     }
-    return true
   }
 }
 

@@ -1,5 +1,5 @@
 import type { FetchedBatch, FetchedPartition, IsolationLevel } from '../../connection/requests/fetch.js'
-import type { ReceivedRecord, RecordBatch } from '../../message/record.js'
+import { allAtOnce, type NextRecords, type ReceivedRecord, type RecordBatch } from '../../message/record.js'
 
 /** What of an answer a reader may see, and where it goes on. */
 interface ReadableBatches {
@@ -54,6 +54,19 @@ class BatchFrom implements RecordBatch {
     const records = this.#batch.decode()
     const first = records.findIndex(({ offset }) => offset >= this.#position)
     return first === -1 ? [] : records.slice(first)
+  }
+
+  inParts(): NextRecords {
+    const next = this.#batch.inParts?.()
+    if (next === undefined) return allAtOnce(this)
+    return (most) => {
+      for (;;) {
+        const records = next(most)
+        if (records.length === 0) return records
+        const first = records.findIndex(({ offset }) => offset >= this.#position)
+        if (first >= 0) return first === 0 ? records : records.slice(first)
+      }
+    }
   }
 }
 

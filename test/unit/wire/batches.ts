@@ -1,7 +1,8 @@
+import { isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
 import type { FetchedBatch } from '../../../src/connection/requests/fetch.js'
 import type { ProduceBatch } from '../../../src/connection/requests/produce.js'
-import { heldRecords, type OutgoingRecord, type ReceivedRecord } from '../../../src/message/record.js'
+import { allAtOnce, heldRecords, type OutgoingRecord, type ReceivedRecord } from '../../../src/message/record.js'
 import { builtInCodecs } from '../../../src/wire/compression.js'
 import { decodeRecordBatches } from '../../../src/wire/record-batch-decoder.js'
 import { encodeRecordBatch } from '../../../src/wire/record-batch-encoder.js'
@@ -50,7 +51,9 @@ export async function encode(batch: ProduceBatch): Promise<Buffer> {
 }
 
 /** A batch with its records made. */
-export type ReadBatch = Omit<FetchedBatch, 'count' | 'decode'> & { readonly records: readonly ReceivedRecord[] }
+export type ReadBatch = Omit<FetchedBatch, 'count' | 'decode' | 'inParts'> & {
+  readonly records: readonly ReceivedRecord[]
+}
 
 /** Batches and their records; the first thing that cannot be read, here or there, ends the list. */
 export async function decode(
@@ -70,7 +73,22 @@ function readBatch(batch: FetchedBatch): ReadBatch {
   const { baseOffset, lastOffset, leaderEpoch, producerId, isTransactional, control, count } = batch
   const records = batch.decode()
   if (records.length !== count) throw new Error(`${count} records were told, ${records.length} are there`)
+  for (const most of [1, 3, 1_000]) {
+    const inParts = readInParts(batch, most)
+    if (!isDeepStrictEqual(inParts, records)) throw new Error(`other records come in parts of ${most} than at once`)
+  }
   return { baseOffset, lastOffset, leaderEpoch, producerId, isTransactional, control, records }
+}
+
+function readInParts(batch: FetchedBatch, most: number): ReceivedRecord[] {
+  const next = batch.inParts?.() ?? allAtOnce(batch)
+  const records: ReceivedRecord[] = []
+  for (;;) {
+    const part = next(most)
+    if (part.length === 0) return records
+    if (part.length > most) throw new Error(`at most ${most} records were wanted, ${part.length} came`)
+    records.push(...part)
+  }
 }
 
 /** What a broker does to a batch it stores: it sets the offset of the first record, which the CRC does not cover. */

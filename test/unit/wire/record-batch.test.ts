@@ -5,6 +5,7 @@ import { builtInCodecs } from '../../../src/wire/compression.js'
 import { crc32c } from '../../../src/wire/crc32c.js'
 import { decodeRecordBatches } from '../../../src/wire/record-batch-decoder.js'
 import { encodeRecordBatch } from '../../../src/wire/record-batch-encoder.js'
+import { WireError } from '../../../src/wire/wire-error.js'
 import { anyBatch, batchOf, decode, encode, storedAt, type ReadBatch } from './batches.js'
 
 function expected(batch: ProduceBatch, baseOffset: number): ReadBatch {
@@ -18,6 +19,8 @@ function expected(batch: ProduceBatch, baseOffset: number): ReadBatch {
     records: batch.records.decode().map((record, index) => ({ ...record, offset: baseOffset + index })),
   }
 }
+
+const isPlain = ({ compression, isTransactional }: ProduceBatch) => compression === 'none' && !isTransactional
 
 /** Sets a field inside the part the CRC covers, and the CRC with it. */
 function altered(batch: Buffer, change: (batch: Buffer) => void): Buffer {
@@ -37,15 +40,58 @@ describe('record batches', () => {
           const parts: Buffer[] = []
           const wanted: ReadBatch[] = []
           let offset = first
-          for (const batch of batches) {
+          for (const [index, batch] of batches.entries()) {
             parts.push(storedAt(await encode(batch), offset))
-            wanted.push(expected(batch, offset))
+            const next = expected(batch, offset)
+            const before = batches[index - 1]
+            // Plain ones in a row are read as one.
+            const last = before !== undefined && isPlain(before) && isPlain(batch) ? wanted.pop() : undefined
+            const records = [...(last?.records ?? []), ...next.records]
+            wanted.push({ ...(last ?? next), lastOffset: next.lastOffset, records })
             offset += batch.records.count
           }
           expect(await decode(Buffer.concat(parts))).toEqual({ batches: wanted, corrupt: null })
         },
       ),
     )
+  })
+
+  it('that one leader wrote are read as one, and those of two leaders are not', async () => {
+    const stored = await Promise.all(
+      [0, 2, 4].map(async (offset) => storedAt(await encode(batchOf([{}, {}], { producerId: offset })), offset)),
+    )
+    stored[2]!.writeInt32BE(7, 12)
+    const { batches } = await decode(Buffer.concat(stored))
+    const read = batches.map(({ baseOffset, lastOffset, leaderEpoch }) => [baseOffset, lastOffset, leaderEpoch])
+    expect(read).toEqual([
+      [0, 3, -1],
+      [4, 5, 7],
+    ])
+  })
+
+  it('give what is good before a record that is none, however they are read, and the error from then on', async () => {
+    const good = storedAt(await encode(batchOf([{}, {}])), 0)
+    const bad = storedAt(
+      altered(await encode(batchOf([{}, {}])), (batch) => batch.writeInt8(100, batch.length - 7)),
+      2,
+    )
+    const { batches } = await decodeRecordBatches(Buffer.concat([good, bad]), builtInCodecs)
+    const [batch] = batches
+    for (const most of [1, 2, 3, 10]) {
+      const next = batch!.inParts!()
+      const offsets: number[] = []
+      const read = () => {
+        for (;;) {
+          const part = next(most)
+          if (part.length === 0) return
+          offsets.push(...part.map(({ offset }) => offset))
+        }
+      }
+      expect(read).toThrow(WireError)
+      expect(read).toThrow(WireError)
+      expect(offsets).toEqual([0, 1, 2])
+    }
+    expect(() => batch!.decode()).toThrow(WireError)
   })
 
   it('are the bytes that Kafka defines', async () => {
