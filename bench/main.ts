@@ -3,13 +3,14 @@ import { isSuite, suiteNames, type SuiteName } from './suites.js'
 
 const help = `npm run bench -- [--against commit] ${suiteNames.join(' | ')}
 npm run bench -- [--profile short|full] [--only part-of-a-row's-name] [--json file] sending | reading | latency | rest
+npm run bench -- --json file chart
 npm run bench -- json | serde | codecs | reorder | transactions | copier | retry | metrics | telemetry | once | failover | rebalance
 
 Prints tables and ratios, never fails on an absolute time.
 --against   this version beside the one of a commit, in place of other clients
 --profile   of what users do: short (the rows that have goals, five minutes; default) or full (all rows, three rounds)
 --only      of these, the rows that have it in their names
---json      a file that takes each figure as a line of JSON
+--json      a file that takes each figure as a line of JSON; of these, chart draws bench/goals.svg
 `
 
 const suites: Readonly<Record<SuiteName, () => Promise<void>>> = {
@@ -36,6 +37,7 @@ const parts: Readonly<Record<string, () => Promise<void>>> = {
   reading: () => users('reading'),
   latency: () => users('latency'),
   rest: () => users('rest'),
+  chart: async () => (await import('./users/chart.js')).drawChart(values.json ?? 'figures.jsonl'),
 }
 
 async function users(suite: 'sending' | 'reading' | 'latency' | 'rest'): Promise<void> {

@@ -49,15 +49,20 @@ function line(rounds: readonly Cell[]): string {
   ].join(' · ')
 }
 
-function goalLine({ of, beside, limit }: Goal, cells: readonly Cell[]): string {
+/** tidemark's figure, or its ratio to the competitor's; not finite where one of them was not measured. */
+export function goalReached({ of, beside }: Goal, cells: readonly Cell[]): number {
   const figure = (competitor: Competitor) =>
     median(cells.filter((cell) => cell.competitor === competitor).map((cell) => cell[of] ?? Number.NaN))
-  const ours = figure('tidemark')
+  return beside === null ? figure('tidemark') : figure('tidemark') / figure(beside)
+}
+
+function goalLine(goal: Goal, cells: readonly Cell[]): string {
+  const { of, beside, limit } = goal
   const isAtLeast = of === 'perSecond'
-  const reached = beside === null ? ours : ours / figure(beside)
+  const reached = goalReached(goal, cells)
   const what = beside === null ? of : `${of} / ${beside}`
   if (!Number.isFinite(reached)) return `  ${what}: not measured\n`
   const isReached = isAtLeast ? reached >= limit : reached <= limit
-  const goal = `goal ${isAtLeast ? 'at least' : 'at most'} ${limit}`
-  return `  ${what}: ${reached.toFixed(2)} (${goal}: ${isReached ? 'reached' : 'MISSED'})\n`
+  const wanted = `goal ${isAtLeast ? 'at least' : 'at most'} ${limit}`
+  return `  ${what}: ${reached.toFixed(2)} (${wanted}: ${isReached ? 'reached' : 'MISSED'})\n`
 }

@@ -20,6 +20,8 @@ export type Competitor = ClientName | 'java' | 'former'
 
 const packageOf = { platformatic: '@platformatic/kafka', librdkafka: '@confluentinc/kafka-javascript' } as const
 const former = process.env['BENCH_FORMER']
+/** With confluent-kafka installed. */
+const python = process.env['BENCH_PYTHON']
 
 /** A Kafka that is left its compilers, and the programs that are measured on it, each cell in a process of its own. */
 export class BenchWorld implements AsyncDisposable {
@@ -51,6 +53,7 @@ export class BenchWorld implements AsyncDisposable {
 
   /** `null` when the competitor is not here. */
   async run(competitor: Competitor, task: CellTask): Promise<Figures | null> {
+    if (competitor === 'librdkafka' && !isHere(competitor)) return this.#pythonSends(task)
     if (!isHere(competitor)) return null
     if (competitor === 'java') return this.#java(task)
     const dist = competitor === 'former' ? (former as string) : this.dist
@@ -85,6 +88,22 @@ export class BenchWorld implements AsyncDisposable {
     return task.kind === 'reading' ? this.#javaReads(task) : null
   }
 
+  /** librdkafka by Python where its package for Node is not built: single sends alone. */
+  async #pythonSends(task: CellTask): Promise<Figures | null> {
+    if (python === undefined || task.kind !== 'sending' || task.mode !== 'singles' || task.compression !== 'none')
+      return null
+    const { topic, keyed, bytes, warmMs, ms } = task
+    const script = join(projectRoot, 'bench', 'users', 'librdkafka-sends.py')
+    const args = [this.cluster.brokers.join(','), topic, keyed ? 'keyed' : '-', bytes, warmMs, ms, 4_096].map(String)
+    const child = spawn(python, [script, ...args], { stdio: ['pipe', 'pipe', 'inherit'] })
+    dieWithUs(child)
+    const timer = setTimeout(() => child.kill('SIGKILL'), cellMs)
+    child.stdin.end(valuesOf(bytes).map(String).join('\n'))
+    const output = await text(child.stdout)
+    clearTimeout(timer)
+    return toolFigures(output)
+  }
+
   async #javaSends({ topic, keyed, compression, bytes, warmMs, ms }: SendingTask): Promise<Figures> {
     const settings = ['acks=all', 'enable.idempotence=true', 'linger.ms=1', `compression.type=${compression}`]
     const times = [String(javaWarmMs(warmMs)), String(ms)]
@@ -103,9 +122,14 @@ export class BenchWorld implements AsyncDisposable {
     const output = await java(await withTool(this.cluster.installation, 'SpeedTool'), 'SpeedTool', [...args, brokers], {
       ...{ jvmFlags: ['-Xmx1g', '-Dtidemark.log=/dev/null'], timeoutMs: 300_000, input: input.join('') },
     })
-    const [count = 0, seconds = 1, cpuSeconds = 0] = output.trim().split('\t').map(Number)
-    return { count, perSecond: count / seconds, cpuMicros: (cpuSeconds * 1e6) / count }
+    return toolFigures(output)
   }
+}
+
+/** Records, seconds, and seconds of CPU time. */
+function toolFigures(output: string): Figures {
+  const [count = 0, seconds = 1, cpuSeconds = 0] = output.trim().split('\t').map(Number)
+  return { count, perSecond: count / seconds, cpuMicros: (cpuSeconds * 1e6) / count }
 }
 
 /** A client that hangs costs the others no more than this. */

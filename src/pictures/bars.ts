@@ -18,6 +18,8 @@ export interface BarRow {
 export interface Bars {
   readonly sentence: string
   readonly rows: readonly BarRow[]
+  /** A line through all rows at this value, as of a goal. */
+  readonly mark?: number
 }
 
 const rowHeight = 26
@@ -25,7 +27,7 @@ const barHeight = 14
 const gap = 10
 
 /** A row for each thing: its name, a bar that begins at 0, its figure. */
-export function bars({ sentence, rows }: Bars, theme: Theme, width: number): string {
+export function bars({ sentence, rows, mark }: Bars, theme: Theme, width: number): string {
   const nameRoom = Math.min(widest(rows.map(({ name }) => name)), width / 3)
   const textRoom = Math.min(widest(rows.map(({ text }) => text)), width / 2)
   const room = Math.max(0, width - nameRoom - textRoom - 2 * gap)
@@ -33,8 +35,12 @@ export function bars({ sentence, rows }: Bars, theme: Theme, width: number): str
   const left = nameRoom + gap
   const drawn = rows.map((row, index) => rowOf(row, theme, index * rowHeight, { left, width, length, nameRoom }))
   const ground = element('rect', { x: left - 0.5, y: 0, width: 1, height: rows.length * rowHeight, fill: theme.soft })
-  return picture(sentence, width, Math.max(1, rows.length) * rowHeight, [ground, ...drawn])
+  const line = mark === undefined ? nothing : lineAt(left + length(mark), rows.length, theme)
+  return picture(sentence, width, Math.max(1, rows.length) * rowHeight, [ground, line, ...drawn])
 }
+
+const lineAt = (x: number, rows: number, theme: Theme): Markup =>
+  element('rect', { 'data-mark': '', x: x - 0.5, y: 0, width: 1, height: rows * rowHeight, fill: theme.soft })
 
 const widest = (texts: readonly string[]): number => max(texts, (text) => textWidth(text, textSize.normal)) ?? 0
 

@@ -20,6 +20,18 @@ describe('bars', () => {
     expect(Number(long?.attributes['width'])).toBeCloseTo(4 * Number(short?.attributes['width']), 0)
   })
 
+  it('have a line through all rows where a mark is wanted, where a bar of that value ends', () => {
+    const marked = [{ name: 'a', value: 1, text: '1', tone: 'ours' }, { name: 'b', value: 2, text: '2', tone: 'peer' }] as const // prettier-ignore
+    const elements = elementsOf(bars({ sentence: '', rows: marked, mark: 1 }, light, 600))
+    const [bar] = elements.filter(({ attributes }) => attributes['height'] === '14')
+    const line = elements.find(({ attributes }) => 'data-mark' in attributes)
+    expect(Number(line?.attributes['x']) + 0.5).toBeCloseTo(
+      Number(bar?.attributes['x']) + Number(bar?.attributes['width']),
+      1,
+    )
+    expect(line?.attributes['height']).toBe('52')
+  })
+
   it('tell why in place of a bar where nothing is known', () => {
     const svg = bars({ sentence: '', rows: [rows[2]] }, light, 600)
     expect(elementsOf(svg).filter(({ attributes }) => attributes['height'] === '14')).toEqual([])
