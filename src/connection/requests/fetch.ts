@@ -13,6 +13,21 @@ export interface FetchPartition extends TopicPartition {
   readonly fetchOffset: number
   readonly partitionMaxBytes: number
 }
+/** How a request goes on with, or begins, a session, in which the broker remembers what it was asked for. */
+export interface FetchSessionPart {
+  /** 0: there is none yet. */
+  readonly id: number
+  /** 0: `partitions` is all, for a new session in place of that one. Above: it is only what is new, or asked otherwise. */
+  readonly epoch: number
+  /** What is not asked for any more. */
+  readonly forgotten: readonly FetchPartition[]
+  /** Topics go by their ids in all requests of a session, or in none. */
+  readonly isById: boolean
+  /** Not sent: all that the broker remembers once it has the request. */
+  readonly all: ReadonlyMap<string, FetchPartition>
+  /** Not sent: the name of any topic that an answer may be of. */
+  readonly topicOf: (topicId: string) => string | undefined
+}
 export interface FetchRequest {
   readonly api: 'fetch'
   readonly maxWaitMs: number
@@ -22,6 +37,8 @@ export interface FetchRequest {
   /** Where the reader is, in the words of the brokers' `broker.rack`; missing or empty: nobody is to be sent elsewhere. */
   readonly rackId?: string | undefined
   readonly partitions: readonly FetchPartition[]
+  /** Missing: the request stands alone, and touches no session. */
+  readonly session?: FetchSessionPart | undefined
 }
 /** A record batch as stored, its checksum verified. May begin before the asked offset; its records may have holes. */
 export interface FetchedBatch extends RecordBatch {
@@ -61,6 +78,9 @@ export interface FetchedPartition extends TopicPartition, WithError {
   readonly currentLeader?: LeaderHint | undefined
 }
 export interface FetchAnswer extends Throttled, WithError {
+  /** In which session the broker remembers what it was asked for; 0 or missing: in none. */
+  readonly sessionId?: number | undefined
+  /** Of a request that went on with a session: those alone of which there is something new. */
   readonly partitions: readonly FetchedPartition[]
   /** Where the current leaders listen that are told. */
   readonly nodeEndpoints?: readonly Broker[] | undefined

@@ -1,21 +1,30 @@
-import type { FetchRequest } from '../../connection/requests/fetch.js'
+import type { FetchPartition, FetchRequest } from '../../connection/requests/fetch.js'
 import type { ConsumerSettings } from '../../driver/consumer.js'
-import type { FetchCursor } from './fetch-cursor.js'
+import type { Asked, FetchCursor } from './fetch-cursor.js'
 
-/** What these cursors ask one broker for. */
+/** What is asked of each partition, under the same keys. */
+export function askedPlaces(
+  asked: ReadonlyMap<string, Asked>,
+  { partitionMaxBytes }: ConsumerSettings['fetch'],
+): Map<string, FetchPartition> {
+  const places = new Map<string, FetchPartition>()
+  for (const [key, { partition: cursor }] of asked) {
+    const { topicId, checkedEpoch, position } = cursor
+    const { topic, partition } = cursor.assigned
+    const currentLeaderEpoch = checkedEpoch ?? -1
+    places.set(key, { topic, topicId, partition, currentLeaderEpoch, fetchOffset: position, partitionMaxBytes })
+  }
+  return places
+}
+
 export function fetchRequest(
-  cursors: readonly FetchCursor[],
+  asked: Pick<FetchRequest, 'partitions' | 'session'>,
   maxWaitMs: number,
   { fetch, isolation }: Pick<ConsumerSettings, 'fetch' | 'isolation'>,
   rackId: string,
 ): FetchRequest {
-  const { minBytes, maxBytes, partitionMaxBytes } = fetch
-  const partitions = cursors.map(({ assigned, topicId, checkedEpoch, position }) => {
-    const { topic, partition } = assigned
-    const currentLeaderEpoch = checkedEpoch ?? -1
-    return { topic, topicId, partition, currentLeaderEpoch, fetchOffset: position, partitionMaxBytes }
-  })
-  return { api: 'fetch', maxWaitMs, minBytes, maxBytes, isolation, rackId, partitions }
+  const { minBytes, maxBytes } = fetch
+  return { api: 'fetch', maxWaitMs, minBytes, maxBytes, isolation, rackId, ...asked }
 }
 
 /**

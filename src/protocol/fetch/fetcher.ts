@@ -191,7 +191,7 @@ export class Fetcher {
   async #fetchFrom(node: number): Promise<void> {
     const due = this.#dueAt(node)
     if (due.size === 0 || this.#closed.signal.aborted) return
-    const { asked, request } = this.#sources.next(node, due, this.#partitions.values())
+    const { asked, request, session } = this.#sources.next(node, due, this.#partitions.values())
     let answer: FetchAnswer
     try {
       const deadline = this.#runtime.clock.now() + request.maxWaitMs + this.#settings.requestTimeoutMs
@@ -201,7 +201,8 @@ export class Fetcher {
     }
     if (this.#closed.signal.aborted) return
     this.#lastFetchAt = this.#runtime.clock.now()
-    if (answer.errorCode === brokerCode.NONE) this.#take(asked, answer)
+    if (session?.answered(answer) === 'anew') this.#settings.logger.debug({ node }, 'a fetch session is begun anew')
+    else if (answer.errorCode === brokerCode.NONE) this.#take(asked, answer)
     else for (const each of asked.values()) this.#notServed(each, brokerCodeName(answer.errorCode))
     this.#loops.wake(node)
   }

@@ -3,11 +3,14 @@ import type { Runtime } from '../../runtime/runtime.js'
 import type { ConsumeContext } from '../cluster/client-context.js'
 import type { Cluster } from '../cluster/cluster.js'
 import type { Asked, FetchCursor, Question } from './fetch-cursor.js'
-import { fetchRequest, patience } from './fetch-request.js'
+import { askedPlaces, fetchRequest, patience } from './fetch-request.js'
+import { FetchSession } from './fetch-session.js'
 
 interface NextFetch {
   readonly asked: ReadonlyMap<string, Asked>
   readonly request: FetchRequest
+  /** `null`: the request stands alone. */
+  readonly session: FetchSession | null
 }
 
 /** Which broker each partition is fetched from, and what one request asks it for. */
@@ -15,6 +18,8 @@ export class ReadSources {
   readonly #cluster: Cluster
   readonly #runtime: Runtime
   readonly #settings: ConsumeContext['settings']
+  /** By broker. */
+  readonly #sessions = new Map<number, FetchSession>()
 
   constructor({ cluster, runtime, settings }: ConsumeContext) {
     this.#cluster = cluster
@@ -29,8 +34,8 @@ export class ReadSources {
 
   /**
    * What of `due` is asked of `node` next, and how. A request says where the reader is, or not, for all its partitions: as
-   * long as one is with its leader alone, it is not said. Those that may be sent elsewhere are then asked for apart, once and
-   * without a wait, so that what one follower fails at keeps no other partition from being read nearby.
+   * long as one is with its leader alone, it is not said. Those that may be sent elsewhere are then asked for apart, once,
+   * without a wait and outside the session, so that what one follower fails at keeps no other partition from being read nearby.
    *
    * @param cursors all that there are
    */
@@ -39,15 +44,26 @@ export class ReadSources {
     const now = this.#runtime.clock.now()
     if (rackId === undefined) {
       const maxWaitMs = patience(this.#at(node, cursors), fetch.maxWaitMs, now)
-      return { asked: due, request: fetchRequest(cursorsOf(due), maxWaitMs, this.#settings, '') }
+      return this.#inSession(node, due, maxWaitMs, '')
     }
     const isMixed = !cursorsOf(due).every(({ source }) => source.mayFollow(now))
     const apart = isMixed ? [...due].filter(([, { partition }]) => partition.source.isUnsettled(now)) : []
     const asked = apart.length > 0 ? new Map(apart) : due
     const isTold = !isMixed || apart.length > 0
     if (isTold) for (const { source } of cursorsOf(asked)) source.settle(now + this.#settings.metadataMaxAgeMs)
-    const maxWaitMs = apart.length > 0 ? 1 : patience(this.#at(node, cursors), fetch.maxWaitMs, now)
-    return { asked, request: fetchRequest(cursorsOf(asked), maxWaitMs, this.#settings, isTold ? rackId : '') }
+    if (apart.length > 0) {
+      const partitions = [...askedPlaces(asked, fetch).values()]
+      return { asked, request: fetchRequest({ partitions }, 1, this.#settings, rackId), session: null }
+    }
+    const maxWaitMs = patience(this.#at(node, cursors), fetch.maxWaitMs, now)
+    return this.#inSession(node, asked, maxWaitMs, isTold ? rackId : '')
+  }
+
+  #inSession(node: number, asked: ReadonlyMap<string, Asked>, maxWaitMs: number, rackId: string): NextFetch {
+    let session = this.#sessions.get(node)
+    if (session === undefined) this.#sessions.set(node, (session = new FetchSession()))
+    const next = session.next(askedPlaces(asked, this.#settings.fetch))
+    return { asked, request: fetchRequest(next, maxWaitMs, this.#settings, rackId), session }
   }
 
   /** A leader's answer named a follower, or none. */

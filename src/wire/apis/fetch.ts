@@ -1,4 +1,4 @@
-import type { FetchAnswer, FetchedPartition } from '../../connection/requests/fetch.js'
+import type { FetchAnswer, FetchedPartition, FetchPartition, FetchRequest } from '../../connection/requests/fetch.js'
 import type { Broker, LeaderHint } from '../../connection/requests/metadata.js'
 import type { CodecRegistry } from '../compression.js'
 import type { Reader } from '../reader.js'
@@ -6,8 +6,8 @@ import { decodeRecordBatches, type DecodedBatches } from '../record-batch-decode
 import { nameById, readByTopic, writeByTopic, type ApiCodec } from './codec.js'
 import { readEndpoints, readLeaderHint } from './leader-hints.js'
 
-/** Full fetches without a session: every request names all its partitions. */
-const NO_SESSION = { id: 0, epoch: -1 }
+/** A request that stands alone. */
+const NO_SESSION = { id: 0, epoch: -1, forgotten: [] } as const
 
 /** From this version on topics go by their ids, so that no other topic of the same name is read; Kafka 3.1. */
 const TOPIC_IDS_FROM = 13
@@ -25,15 +25,19 @@ export const fetch: ApiCodec<'fetch'> = {
   max: 16,
   flexibleFrom: 12,
   // By id only when the id of every topic is known.
-  fit: ({ partitions }) => (partitions.every(({ topicId }) => topicId !== null) ? {} : { max: TOPIC_IDS_FROM - 1 }),
-  encode({ maxWaitMs, minBytes, maxBytes, isolation, rackId = '', partitions }, version, writer) {
+  fit: ({ partitions, session }) =>
+    (session?.isById ?? partitions.every(({ topicId }) => topicId !== null)) ? {} : { max: TOPIC_IDS_FROM - 1 },
+  encode({ maxWaitMs, minBytes, maxBytes, isolation, rackId = '', partitions, session }, version, writer) {
+    const { id, epoch, forgotten } = session ?? NO_SESSION
+    const writeTopic = ({ topic, topicId }: FetchPartition) =>
+      version >= TOPIC_IDS_FROM ? writer.uuid(topicId) : writer.string(topic)
     if (version < NO_REPLICA_ID_FROM) writer.int32(-1) // replica_id: a consumer
     writer.int32(maxWaitMs)
     writer.int32(minBytes)
     writer.int32(maxBytes)
     writer.int8(isolation === 'read-committed' ? 1 : 0)
-    writer.int32(NO_SESSION.id)
-    writer.int32(NO_SESSION.epoch)
+    writer.int32(id)
+    writer.int32(epoch)
     writeByTopic(
       writer,
       partitions,
@@ -46,30 +50,37 @@ export const fetch: ApiCodec<'fetch'> = {
         writer.int32(partitionMaxBytes)
         writer.tags()
       },
-      ({ topic, topicId }) => (version >= TOPIC_IDS_FROM ? writer.uuid(topicId) : writer.string(topic)),
+      writeTopic,
     )
-    writer.array([], () => {}) // forgotten_topics_data
+    writeByTopic(writer, forgotten, ({ partition }) => writer.int32(partition), writeTopic)
     writer.string(rackId)
     writer.tags()
   },
   decode(reader, version, codecs, request) {
     const throttleTimeMs = reader.int32()
     const errorCode = reader.int16()
-    reader.int32() // session_id
+    const sessionId = reader.int32()
     let nodeEndpoints: readonly Broker[] | undefined
     const partitions = readByTopic(
       reader,
       (topic) => readPartition(reader, topic, codecs),
-      () => (version >= TOPIC_IDS_FROM ? nameById(reader.uuid(), request.partitions) : reader.string()),
+      () => (version >= TOPIC_IDS_FROM ? nameOf(reader.uuid(), request) : reader.string()),
     )
     reader.tags({ [NODE_ENDPOINTS]: () => void (nodeEndpoints = readEndpoints(reader)) })
     return whenAll(partitions, (whole): FetchAnswer => ({
       throttleTimeMs,
       errorCode,
+      sessionId,
       partitions: whole,
       nodeEndpoints,
     }))
   },
+}
+
+/** Answers may be of any topic of their session, also when the request did not name it. */
+function nameOf(topicId: string | null, { partitions, session }: FetchRequest): string {
+  const name = topicId === null ? undefined : session?.topicOf(topicId)
+  return name ?? nameById(topicId, partitions)
 }
 
 function readPartition(

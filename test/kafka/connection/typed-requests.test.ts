@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { brokerCode } from '../../../src/connection/broker-error.js'
 import { RequestError } from '../../../src/connection/request-error.js'
+import type { FetchPartition } from '../../../src/connection/requests/fetch.js'
 import { startCluster, type KafkaCluster } from '../../support/kafka-cluster.js'
 import { batchOf } from '../../unit/wire/batches.js'
 import { typedClient, untilReady, type TypedClient } from './typed-client.js'
@@ -165,6 +167,46 @@ describe('every typed request on a real broker', () => {
     expect(fetched[0]!.decode()[0]!.value!.toString()).toBe('a')
     expect((await client.ask({ api: 'metadata', topics: [] })).brokers).toHaveLength(1)
   })
+
+  it.each(['by name', 'by id'])(
+    'fetch: a session, %s, remembers what was asked, and only what is new is told',
+    async (how) => {
+      const topic = how.replace(' ', '-')
+      await cluster.createTopic(topic, { partitions: 3 })
+      const { topicId } = (await client.ask({ api: 'metadata', topics: [topic] })).topics[0]!
+      const isById = how === 'by id'
+      const place = (partition: number, fetchOffset = 0): FetchPartition => ({
+        ...{ topic, topicId: isById ? topicId : null, partition },
+        ...{ currentLeaderEpoch: -1, fetchOffset, partitionMaxBytes: 1_000_000 },
+      })
+      const ask = async (
+        [id, epoch]: readonly [number, number],
+        partitions: readonly FetchPartition[] = [],
+        forgotten: readonly FetchPartition[] = [],
+      ) => {
+        const session = { id, epoch, forgotten, isById, all: new Map(), topicOf: () => topic }
+        const limits = { maxWaitMs: 200, minBytes: 1, maxBytes: 1_000_000, isolation: 'read-committed' } as const
+        const answer = await client.ask({ api: 'fetch', ...limits, partitions, session }, 'fetch')
+        const told = answer.partitions.map((each) => [each.topic, each.partition, each.batches.length])
+        return { errorCode: answer.errorCode, id: answer.sessionId ?? 0, told }
+      }
+      const first = await ask([0, 0], [place(0), place(1)])
+      expect(first.id).toBeGreaterThan(0)
+      expect(first.told.length).toBe(2)
+      const { id } = first
+      expect(await ask([id, 1])).toEqual({ errorCode: 0, id, told: [] })
+      await client.produce(batchOf([{}], { topic, partition: 1 }))
+      expect((await ask([id, 2])).told).toEqual([[topic, 1, 1]])
+      expect((await ask([id, 3], [place(1, 1), place(2)])).told).toEqual([[topic, 2, 0]])
+      await client.produce(batchOf([{}], { topic, partition: 0 }))
+      expect((await ask([id, 4], [], [place(0)])).told).toEqual([])
+      expect((await ask([id, 4])).errorCode).toBe(brokerCode.INVALID_FETCH_SESSION_EPOCH)
+      const another = await ask([id, 0], [place(0)])
+      expect(another.told).toEqual([[topic, 0, 1]])
+      expect(another.id).not.toBe(id)
+      expect((await ask([id, 5])).errorCode).toBe(brokerCode.FETCH_SESSION_ID_NOT_FOUND)
+    },
+  )
 
   it('fetch: waits, begins before the asked offset inside a batch, tells what is out of range', async () => {
     await cluster.createTopic('fetched')

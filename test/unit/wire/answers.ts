@@ -176,7 +176,7 @@ const encoders: Encoders = {
   },
   fetch(answer, version, writer, batches) {
     throttledError(answer, writer)
-    writer.int32(0)
+    writer.int32(answer.sessionId ?? 0)
     const writeTopic = ({ topic }: { readonly topic: string }) =>
       version >= 13 ? writer.uuid(idOf(topic)) : writer.string(topic)
     const writePartition = (partition: (typeof answer.partitions)[number]) => {

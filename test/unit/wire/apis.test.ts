@@ -156,6 +156,7 @@ const answers: { [Name in ApiName]: fc.Arbitrary<Apis[Name]['answer']> } = {
   fetch: fc.record({
     ...throttled,
     ...error,
+    sessionId: int32,
     partitions: partitions({
       ...error,
       highWatermark: int64,
@@ -435,6 +436,21 @@ describe('answers', () => {
     const keeps = decoded.partitions.map(({ batches }) => batches[0]!.decode()[0]!.value!.buffer.byteLength)
     expect(keeps.slice(0, 2)).toEqual([frame.buffer.byteLength, frame.buffer.byteLength])
     expect(keeps[2]).toBe(contents.get('a-2')!.length)
+  })
+
+  it('of fetch may be of topics that their session knows and the request does not name', () => {
+    const at = { partition: 1, errorCode: 0, highWatermark: 5, lastStableOffset: 5, logStartOffset: 0 }
+    const partition = { ...at, topic: 't', abortedTransactions: [], batches: [], unreadable: null, sizeBytes: 0 }
+    const answer = { throttleTimeMs: 0, errorCode: 0, sessionId: 9, partitions: [partition] }
+    const frame = encodeAnswer('fetch', answer, 13)
+    const topicOf = (id: string) => (id === idOf('t') ? 't' : undefined)
+    const session = { id: 9, epoch: 4, forgotten: [], isById: true, all: new Map(), topicOf }
+    const request = { ...requestOf('fetch'), session } as unknown as Request
+    expect(decodeAnswer(request, 13, frame, builtInCodecs)).toMatchObject({
+      sessionId: 9,
+      partitions: [{ topic: 't' }],
+    })
+    expect(() => decodeAnswer(requestOf('fetch'), 13, frame, builtInCodecs)).toThrow(/not asked for/)
   })
 
   it('of fetch carry the records of each partition, and one corrupt partition spoils no other', async () => {
@@ -828,6 +844,25 @@ describe('requests', () => {
     expect((await body(request, 12)).toString('hex')).toBe('00' + before + byName + after)
     const fromRack = (await body({ ...request, rackId: 'a' }, 12)).toString('hex')
     expect(fromRack).toBe('00' + before + byName + '01' + '0261' + '00')
+  })
+
+  it('of Fetch that go on with a session name what changed, what is forgotten, and their topics as the session does', async () => {
+    const topicId = idOf('t')
+    const at = { topic: 't', topicId, currentLeaderEpoch: 7, fetchOffset: 5, partitionMaxBytes: 6 }
+    const limits = { maxWaitMs: 1, minBytes: 2, maxBytes: 3, isolation: 'read-committed' } as const
+    const session = { id: 9, epoch: 4, forgotten: [{ ...at, partition: 8 }], isById: true, all: new Map() }
+    const request = { api: 'fetch', ...limits, partitions: [], session: { ...session, topicOf: () => 't' } } as const
+    const before = 'ffffffff' + '00000001' + '00000002' + '00000003' + '01' + '00000009' + '00000004'
+    const id = Buffer.from(topicId, 'base64url').toString('hex')
+    expect((await body(request, 13)).toString('hex')).toBe(
+      '00' + before + '01' + '02' + id + '02' + '00000008' + '00' + '01' + '00',
+    )
+    expect((await body(request, 12)).toString('hex')).toBe(
+      '00' + before + '01' + '02' + '0274' + '02' + '00000008' + '00' + '01' + '00',
+    )
+    const versions = new Map([[1, { min: 4, max: 18 }]])
+    expect(versionFor(request, versions)).toBe(16)
+    expect(versionFor({ ...request, session: { ...request.session, isById: false } }, versions)).toBe(12)
   })
 
   it('of OffsetForLeaderEpoch ask with both epochs, in plain and in flexible form', async () => {

@@ -14,6 +14,7 @@ import {
   electLeaders,
 } from './administration.js'
 import { fetch } from './fetch.js'
+import { FetchSessions } from './fetch-sessions.js'
 import { deleteGroups, deleteOffsets, describeGroups, listGroups } from './groups.js'
 import { listOffsets } from './list-offsets.js'
 import type { MetadataViews } from './metadata-views.js'
@@ -33,15 +34,22 @@ import {
 export type AnyAnswer = Apis[ApiName]['answer']
 export type Reply = (answer: AnyAnswer) => void
 
-/** One broker's answers. It keeps no state of its own: logs and groups belong to the cluster, `node` says what it leads. */
+/**
+ * One broker's answers. It keeps no state of its own but what readers ask it for: logs and groups belong to the cluster,
+ * `node` says what it leads.
+ */
 export class Broker {
+  readonly #fetchSessions: FetchSessions
+
   constructor(
     readonly node: number,
     private readonly cluster: ClusterState,
     private readonly groups: GroupCoordinators,
     private readonly transactions: TransactionCoordinators,
     private readonly views: MetadataViews,
-  ) {}
+  ) {
+    this.#fetchSessions = new FetchSessions(cluster, node)
+  }
 
   /** Carries out a request and replies once, now or later. */
   handle(request: Request, clientId: string, reply: Reply): void {
@@ -54,7 +62,7 @@ export class Broker {
         produce(cluster, transactions, node, request, (answer) => reply(this.views.withHints(node, answer)))
         break
       case 'fetch':
-        fetch(cluster, node, request, (answer) => reply(this.views.withHints(node, answer)))
+        fetch(cluster, this.#fetchSessions, node, request, (answer) => reply(this.views.withHints(node, answer)))
         break
       case 'metadata':
         reply(this.views.answer(node, request))

@@ -3,6 +3,7 @@ import type { FetchAnswer, FetchedPartition, FetchPartition, FetchRequest } from
 import type { Timer } from '../../../runtime/clock.js'
 import { setBrokerTimer } from '../cluster/broker-timer.js'
 import type { ClusterState } from '../cluster/cluster-state.js'
+import type { FetchSessions } from './fetch-sessions.js'
 import { readingProblem } from './leadership.js'
 import type { Partition, PartitionWatcher } from '../log/partition.js'
 import type { StoredBatch } from '../log/stored-batch.js'
@@ -10,10 +11,18 @@ import type { StoredBatch } from '../log/stored-batch.js'
 /** Answers a fetch request at the broker `node`: at once when there is enough or something is wrong, else parked. */
 export function fetch(
   cluster: ClusterState,
+  sessions: FetchSessions,
   node: number,
-  request: FetchRequest,
-  reply: (answer: FetchAnswer) => void,
+  asked: FetchRequest,
+  tell: (answer: FetchAnswer) => void,
 ): void {
+  const inFull = sessions.inFull(asked)
+  if (inFull.kind === 'refused') {
+    tell(inFull.answer)
+    return
+  }
+  const { request, shorten } = inFull
+  const reply = (answer: FetchAnswer) => tell(shorten(answer))
   if (request.maxWaitMs <= 0 || isReady(cluster, node, request)) reply(read(cluster, node, request))
   else new ParkedFetch(cluster, node, request, reply).park()
 }
@@ -151,6 +160,11 @@ function answered(
     unreadable: null,
     sizeBytes: batches.reduce((bytes, batch) => bytes + batch.sizeBytes, 0),
   }
+}
+
+/** All that is asked for, also what the request leaves to its session. */
+export function fetchedPlaces({ partitions, session }: FetchRequest): readonly FetchPartition[] {
+  return session === undefined ? partitions : [...session.all.values()]
 }
 
 /** A partition that was not fetched. */

@@ -40,6 +40,8 @@ interface Host {
   /** `dying`: its sockets are dead, and the controller has not noticed yet. */
   state: 'up' | 'dying' | 'down'
   copying: boolean
+  /** How often it died. */
+  deaths: number
 }
 
 /** Brokers, topics and who leads what: what a controller knows. Brokers are numbered from 0. */
@@ -62,7 +64,12 @@ export class ClusterState implements ReplicaHosts {
   ) {
     this.#transactionVersion = transactionVersion
     this.groupConfigs = new GroupConfigs(settings)
-    this.#hosts = Array.from({ length: settings.brokers }, (_, node) => ({ node, state: 'up', copying: true }))
+    this.#hosts = Array.from({ length: settings.brokers }, (_, node) => ({
+      node,
+      state: 'up',
+      copying: true,
+      deaths: 0,
+    }))
   }
 
   isRegistered(node: number): boolean {
@@ -91,6 +98,11 @@ export class ClusterState implements ReplicaHosts {
 
   isUp(node: number): boolean {
     return this.#hosts[node]?.state === 'up'
+  }
+
+  /** What a broker has in memory only is gone when this has changed. */
+  lifeOf(node: number): number {
+    return this.#host(node).deaths
   }
 
   isCopying(node: number): boolean {
@@ -169,7 +181,9 @@ export class ClusterState implements ReplicaHosts {
   /** The broker no longer serves; the rest of the cluster notices by `noticeDeath`. */
   kill(node: number): void {
     const host = this.#host(node)
-    if (host.state === 'up') host.state = 'dying'
+    if (host.state !== 'up') return
+    host.state = 'dying'
+    host.deaths += 1
   }
 
   noticeDeath(node: number): void {

@@ -1,4 +1,5 @@
 import type { ApiName, Request } from '../../../connection/requests/apis.js'
+import { fetchedPlaces } from '../broker/fetch.js'
 import type { Random } from '../../../runtime/random.js'
 
 /** Which request a fault is meant for; what is left out matches anything. */
@@ -174,6 +175,7 @@ function placesOf(request: Request): readonly { readonly topic: string; readonly
     case 'produce':
       return request.batches
     case 'fetch':
+      return fetchedPlaces(request)
     case 'listOffsets':
     case 'offsetCommit':
     case 'addPartitionsToTxn':

@@ -4,7 +4,7 @@ import type { Request } from '../../../connection/requests/apis.js'
 import type { TopicPartition } from '../../../message/topic-partition.js'
 import { describeMetadata } from '../broker/administration.js'
 import type { AnyAnswer } from '../broker/broker.js'
-import { fetchRefused } from '../broker/fetch.js'
+import { fetchedPlaces, fetchRefused } from '../broker/fetch.js'
 import type { ClusterState } from '../cluster/cluster-state.js'
 import { groupRefused } from '../broker/groups.js'
 import { joinRefused, syncRefused } from '../group/classic/answers.js'
@@ -53,7 +53,8 @@ export function refuse(cluster: ClusterState, request: Request, errorCode: numbe
       return {
         throttleTimeMs,
         errorCode: 0,
-        partitions: request.partitions.map((asked) => fetchRefused(asked, errorCode)),
+        sessionId: request.session?.id,
+        partitions: fetchedPlaces(request).map((asked) => fetchRefused(asked, errorCode)),
       }
     case 'listOffsets':
       return {

@@ -2,7 +2,13 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import { brokerCode } from '../../../../src/connection/broker-error.js'
 import type { Connection, Lane, Node } from '../../../../src/connection/connection.js'
 import type { AnswerTo, Request } from '../../../../src/connection/requests/apis.js'
-import type { FetchAnswer, FetchedPartition, FetchRequest } from '../../../../src/connection/requests/fetch.js'
+import type {
+  FetchAnswer,
+  FetchedPartition,
+  FetchPartition,
+  FetchRequest,
+} from '../../../../src/connection/requests/fetch.js'
+import { fetchedPlaces } from '../../../../src/drivers/memory/broker/fetch.js'
 import { createMemoryCluster, type MemoryCluster } from '../../../../src/drivers/memory/memory-cluster.js'
 import type { MemoryClusterOptions } from '../../../../src/drivers/memory/memory-options.js'
 import { seededRandom } from '../../../../src/runtime/random.js'
@@ -15,6 +21,8 @@ interface SentFetch {
   readonly node: number
   readonly at: number
   readonly request: FetchRequest
+  /** All that it asks for, also by its session. */
+  readonly places: readonly FetchPartition[]
 }
 
 let clock: VirtualClock
@@ -73,7 +81,8 @@ async function reading(settings: ConstructorParameters<typeof ConsumerHarness>[2
       signal?: AbortSignal,
     ): Promise<AnswerTo<R>> {
       if (request.api === 'listOffsets') lookedUp.push(clock.now())
-      if (request.api === 'fetch' && lane === 'fetch') sent.push({ node: Number(node), at: clock.now(), request })
+      if (request.api === 'fetch' && lane === 'fetch')
+        sent.push({ node: Number(node), at: clock.now(), request, places: fetchedPlaces(request) })
       const answer: AnswerTo<R> = await connection.request(node, lane, request, deadline, signal)
       if (request.api === 'fetch')
         for (const each of (answer as FetchAnswer).partitions) await answered(Number(node), each)
@@ -100,7 +109,7 @@ function expectAll(harness: ConsumerHarness): void {
 /** Who was asked for `t-0` since `from`, without repeats in a row. */
 const askedSince = (from: number, partition = 0) =>
   sent
-    .filter(({ at, request }) => at >= from && request.partitions.some((each) => each.partition === partition))
+    .filter(({ at, places }) => at >= from && places.some((each) => each.partition === partition))
     .map(({ node }) => node)
     .filter((node, index, all) => node !== all[index - 1])
 
@@ -351,16 +360,15 @@ describe('fetching from the nearest replica', () => {
     await write(1)
     await clock.advance(500)
     const nodesOf = (topic: string, from: number) =>
-      sent
-        .filter(({ at, request }) => at >= from && request.partitions.some((each) => each.topic === topic))
-        .map(({ node }) => node)
+      sent.filter(({ at, places }) => at >= from && places.some((each) => each.topic === topic)).map(({ node }) => node)
     expect(new Set(nodesOf('u', clock.now() - 300))).toEqual(new Set([1]))
-    // From now on the follower refuses t alone, whenever it is asked.
+    // From now on the follower refuses t alone, whenever it has something of it.
     await clock.advance(7_000)
     answered = (node, partition) => {
       if (node === 1 && partition.topic === 't')
         Object.assign(partition, { errorCode: brokerCode.KAFKA_STORAGE_ERROR, batches: [] })
     }
+    await write(1)
     await clock.advance(1_000)
     const from = clock.now()
     await clock.advance(3_500)
