@@ -1,4 +1,4 @@
-import type { FetchedBatch } from '../../connection/requests/fetch.js'
+import type { FetchedBatch, FetchPartition } from '../../connection/requests/fetch.js'
 import type { LeaderHint } from '../../connection/requests/metadata.js'
 import type { AssignedPartition } from '../../driver/consumer.js'
 import type { Timer } from '../../runtime/clock.js'
@@ -77,6 +77,7 @@ export class FetchCursor {
   cutFrom: number | null = null
   /** Where unreadable bytes were met; met again at the same place they are no accident of the transfer. */
   unreadableAt: number | null = null
+  #place: FetchPartition | null = null
 
   constructor(assigned: AssignedPartition, place = unknownPlace) {
     this.assigned = assigned
@@ -97,6 +98,22 @@ export class FetchCursor {
 
   get isDue(): boolean {
     return this.pausedAt === null && this.health.kind === 'ready'
+  }
+
+  /** What a broker is asked for: the same object as long as nothing of it has changed, since most stand still. */
+  place(partitionMaxBytes: number): FetchPartition {
+    const { topicId, position: fetchOffset } = this
+    const currentLeaderEpoch = this.checkedEpoch ?? -1
+    const place = this.#place
+    const isSame =
+      place?.fetchOffset === fetchOffset &&
+      place.topicId === topicId &&
+      place.currentLeaderEpoch === currentLeaderEpoch &&
+      place.partitionMaxBytes === partitionMaxBytes
+    if (isSame) return place
+    const { topic, partition } = this.assigned
+    this.#place = { topic, topicId, partition, currentLeaderEpoch, fetchOffset, partitionMaxBytes }
+    return this.#place
   }
 
   /** A new leader is not made to wait for what the former one did. */

@@ -8,12 +8,7 @@ export function askedPlaces(
   { partitionMaxBytes }: ConsumerSettings['fetch'],
 ): Map<string, FetchPartition> {
   const places = new Map<string, FetchPartition>()
-  for (const [key, { partition: cursor }] of asked) {
-    const { topicId, checkedEpoch, position } = cursor
-    const { topic, partition } = cursor.assigned
-    const currentLeaderEpoch = checkedEpoch ?? -1
-    places.set(key, { topic, topicId, partition, currentLeaderEpoch, fetchOffset: position, partitionMaxBytes })
-  }
+  for (const [key, { partition }] of asked) places.set(key, partition.place(partitionMaxBytes))
   return places
 }
 
@@ -31,12 +26,19 @@ export function fetchRequest(
  * How long a broker may wait for records. A paused partition cannot be asked for before the answer is there, so that is
  * no longer than it has been paused already: a short pause is not made long, a long one costs few requests.
  *
- * @param cursors all that are fetched from the broker.
+ * @param isAsked whether it is fetched from the broker
  */
-export function patience(cursors: readonly FetchCursor[], maxWaitMs: number, now: number): number {
+export function patience(
+  cursors: Iterable<FetchCursor>,
+  isAsked: (cursor: FetchCursor) => boolean,
+  maxWaitMs: number,
+  now: number,
+): number {
   let waitMs = maxWaitMs
-  for (const { pausedAt, health } of cursors) {
-    if (pausedAt !== null && health.kind === 'ready' && now - pausedAt < waitMs) waitMs = now - pausedAt
+  for (const cursor of cursors) {
+    const { pausedAt, health } = cursor
+    if (pausedAt === null || health.kind !== 'ready' || now - pausedAt >= waitMs) continue
+    if (isAsked(cursor)) waitMs = now - pausedAt
   }
   return Math.max(1, waitMs)
 }

@@ -138,6 +138,7 @@ function everyTopicHasAnId(places: Iterable<FetchPartition>): boolean {
 }
 
 function isSame(told: FetchPartition, place: FetchPartition): boolean {
+  if (told === place) return true
   return (
     told.fetchOffset === place.fetchOffset &&
     told.currentLeaderEpoch === place.currentLeaderEpoch &&

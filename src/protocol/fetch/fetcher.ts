@@ -209,7 +209,8 @@ export class Fetcher {
 
   #dueAt(node: number): Map<string, Asked> {
     const asked = new Map<string, Asked>()
-    for (const [key, partition] of [...this.#partitions]) {
+    // What is added meanwhile comes too, and is held; what is removed does not.
+    for (const [key, partition] of this.#partitions) {
       if (!partition.isDue) continue
       const source = this.#sources.of(partition)
       // Its time at this follower may just be over.

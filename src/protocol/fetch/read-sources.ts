@@ -43,7 +43,7 @@ export class ReadSources {
     const { rackId, fetch } = this.#settings
     const now = this.#runtime.clock.now()
     if (rackId === undefined) {
-      const maxWaitMs = patience(this.#at(node, cursors), fetch.maxWaitMs, now)
+      const maxWaitMs = this.#patience(node, cursors, now)
       return this.#inSession(node, due, maxWaitMs, '')
     }
     const isMixed = !cursorsOf(due).every(({ source }) => source.mayFollow(now))
@@ -55,7 +55,7 @@ export class ReadSources {
       const partitions = [...askedPlaces(asked, fetch).values()]
       return { asked, request: fetchRequest({ partitions }, 1, this.#settings, rackId), session: null }
     }
-    const maxWaitMs = patience(this.#at(node, cursors), fetch.maxWaitMs, now)
+    const maxWaitMs = this.#patience(node, cursors, now)
     return this.#inSession(node, asked, maxWaitMs, isTold ? rackId : '')
   }
 
@@ -78,8 +78,8 @@ export class ReadSources {
     partition.source.followerFailed(node, this.#runtime.clock.now(), this.#settings.metadataMaxAgeMs)
   }
 
-  #at(node: number, cursors: Iterable<FetchCursor>): FetchCursor[] {
-    return [...cursors].filter((cursor) => this.of(cursor) === node)
+  #patience(node: number, cursors: Iterable<FetchCursor>, now: number): number {
+    return patience(cursors, (cursor) => this.of(cursor) === node, this.#settings.fetch.maxWaitMs, now)
   }
 }
 
