@@ -63,6 +63,7 @@ export interface RecordBatch {
   inParts?(): NextRecords
 }
 
+/** Makes the next records of a batch, at most so many; none at its end. */
 export type NextRecords = (most: number) => readonly ReceivedRecord[]
 
 /** Of a batch that does not come in parts. */

@@ -19,7 +19,7 @@ interface Session {
 }
 
 /** One request with all that it asks for, and what its answer is to be made into. */
-export type FetchInFull =
+type FetchInFull =
   | { readonly kind: 'refused'; readonly answer: FetchAnswer }
   | {
       readonly kind: 'asked'
