@@ -110,6 +110,10 @@ class ProtocolConsumer implements DriverConsumer {
         this.#ends.seen(fetched, by)
         this.#heldUp.seen(fetched)
       },
+      endStands: (at) => {
+        this.#ends.stands(at)
+        this.#heldUp.stands(at)
+      },
       records: (fetched) => gate.records(fetched),
       partitionFailed: (partition, error) => gate.partitionFailed(partition, error),
       outOfRange: (partition, position, loss) => {

@@ -50,16 +50,25 @@ export class HeldUpReaders {
     const key = partitionKey(topic, partition)
     const known = this.#standing.get(key)
     const now = this.#context.runtime.clock.now()
-    if (isOpen && known?.offset === lastStableOffset) {
-      if (known.state !== 'standing' || now - known.since < standsForMs) return
-      known.state = 'asked'
-      return void this.#tellWhose({ topic, partition }, known) // never rejects
-    }
+    if (isOpen && known?.offset === lastStableOffset) return this.#look({ topic, partition }, known, now)
     if (isOpen) this.#standing.set(key, { offset: lastStableOffset, since: now, state: 'standing' })
     else this.#standing.delete(key)
     if (known?.state === 'told') {
       tell(this.#context.settings, { kind: 'readers-go-on', topic, partition, offset: lastStableOffset })
     }
+  }
+
+  /** An answer had nothing new of it. */
+  stands({ topic, partition }: TopicPartition): void {
+    if (this.#standing.size === 0) return
+    const known = this.#standing.get(partitionKey(topic, partition))
+    if (known !== undefined) this.#look({ topic, partition }, known, this.#context.runtime.clock.now())
+  }
+
+  #look(place: TopicPartition, known: Standing, now: number): void {
+    if (known.state !== 'standing' || now - known.since < standsForMs) return
+    known.state = 'asked'
+    void this.#tellWhose(place, known) // never rejects
   }
 
   close(): void {

@@ -277,8 +277,10 @@ export class Fetcher {
   }
 
   #take(asked: ReadonlyMap<string, Asked>, answer: FetchAnswer): void {
+    const told = new Set<string>()
     for (const fetched of answer.partitions) {
       const key = partitionKey(fetched.topic, fetched.partition)
+      told.add(key)
       const question = asked.get(key)
       if (!question) continue
       const { partition, token } = question
@@ -292,6 +294,9 @@ export class Fetcher {
       else if (fromLeader) this.#refusedPartition(key, question, fetched.errorCode)
       else this.#notServed(question, brokerCodeName(fetched.errorCode))
     }
+    if (told.size === asked.size) return
+    for (const [key, { partition, leader, node }] of asked)
+      if (node === leader.leader && !told.has(key)) this.#events.endStands(partition.assigned)
   }
 
   /** A defect in one partition's answer must not keep the others from theirs. */

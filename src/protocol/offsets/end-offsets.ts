@@ -49,6 +49,13 @@ export class EndOffsets {
     else this.#furtherThan(key, offset, highWatermark)
   }
 
+  /** By its leader: nothing has changed since it was told. */
+  stands({ topic, partition }: TopicPartition): void {
+    const key = partitionKey(topic, partition)
+    const known = this.#known.get(key)
+    if (known !== undefined) this.#known.set(key, { ...known, at: this.#context.runtime.clock.now() })
+  }
+
   #furtherThan(key: string, offset: number, stored: number): void {
     const known = this.#known.get(key)
     if (known !== undefined) this.#known.set(key, endAt(Math.max(known.offset, offset), stored, known.at))

@@ -32,11 +32,12 @@ const setUp = (seed: number) => {
 
 /** What the reader's fetches looked like: partitions named, partitions answered for. */
 function counting(connection: Connection) {
-  const counts = { fetches: 0, named: 0, told: 0, anew: 0 }
+  const counts = { fetches: 0, named: 0, told: 0, anew: 0, looks: 0 }
   const counted: Connection = {
     lastSign: (node, lane) => connection.lastSign(node, lane),
     close: () => connection.close(),
     async request<R extends Request>(node: Node, lane: never, request: R, deadline: number, signal?: AbortSignal) {
+      if (request.api === 'listOffsets') counts.looks += 1
       if (request.api !== 'fetch') return connection.request(node, lane, request, deadline, signal)
       counts.fetches += 1
       counts.named += request.partitions.length
@@ -133,6 +134,24 @@ describe('reading by fetch sessions', () => {
     await clock.advance(1_000)
     expect(reader.offsets('t', 3)).toEqual([0])
     expect([counts.named - before.named, counts.told - before.told]).toEqual([1, 1])
+  })
+
+  it('knows where a log ends as of now, where nothing is told of it, and asks nobody', async () => {
+    const { clock, cluster } = setUp(1)
+    const { counted, counts } = counting(cluster.connectionFactory().open('reader'))
+    const reader = new ConsumerHarness(counted, clock, { groupId: null })
+    await reader.start()
+    await clock.advance(1_000)
+    const before = { ...counts }
+    for (let second = 0; second < 30; second += 1) {
+      await clock.advance(1_000)
+      for (let index = 0; index < partitions; index += 1) {
+        const end = reader.consumer.endOf({ topic: 't', partition: index })
+        expect(end?.offset).toBe(0)
+        expect(clock.now() - (end?.at ?? 0)).toBeLessThan(600)
+      }
+    }
+    expect([counts.told, counts.looks]).toEqual([before.told, before.looks])
   })
 
   it('begins anew at once at a broker that was restarted, and loses nothing', async () => {
