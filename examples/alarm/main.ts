@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { parseArgs } from 'node:util'
 import { createMessaging } from 'tidemark'
 import { degradation, followLevels } from 'tidemark/degrade'
-import { deliver, replay, type DeliverOptions } from './access/access.js'
+import { deliver, type DeliverOptions } from './access/access.js'
 import { readCsv } from './access/csv.js'
 import { httpAccess } from './access/http.js'
 import { openTopics } from './avro-topics.js'
@@ -12,7 +12,7 @@ import { openDriver } from './driver.js'
 import { openProbes, toAddress } from './probes.js'
 import { instanceId, type Service } from './service.js'
 import { profileOf, serviceNames, services, type ServiceName } from './services.js'
-import { sources } from './sources.js'
+import { readReplay, sources } from './sources.js'
 import { openServiceStore } from './stores.js'
 import { jsonTopics, type RawEvent } from './topics.js'
 import type { VerifyOptions } from './verify/command.js'
@@ -173,8 +173,7 @@ async function access(
     print(`${sent} of ${total} rows acknowledged\n`)
   const all = { ...options, less, onProgress }
   if (http === undefined) {
-    const file = csv === undefined ? null : await readCsv(csv)
-    const rows = file ? await deliver(file.name, file.arrivals, all) : await replay({ ...all, sources })
+    const rows = await deliver(csv === undefined ? await readReplay(sources) : await readCsv(csv), all)
     print(`access: ${rows} rows acknowledged\n`)
     return
   }

@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely'
 import { seriesId } from './ids.js'
-import type { NoDataRule, Rule, Strategy } from './rules.js'
+import type { NoDataRule, Rule, Strategy } from './detect/rule.js'
 import { readLabels, readSource, type Source } from './sources.js'
 import type { Schema } from './store/schema.js'
 

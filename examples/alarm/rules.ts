@@ -1,47 +1,7 @@
-import type { Algorithm } from './detect/algorithms.js'
+import type { ConvergeBook } from './converge/converge-rules.js'
+import type { NoDataRule, Rule } from './detect/rule.js'
 
-export type Severity = 1 | 2 | 3
-
-export interface Level {
-  readonly severity: Severity
-  /** `and`: all algorithms must find the point anomalous; `or`: one is enough. */
-  readonly connector: 'and' | 'or'
-  readonly algorithms: readonly Algorithm[]
-  /** Fires at an anomaly with at least `count` anomalies within the last `window` periods. */
-  readonly trigger: { readonly window: number; readonly count: number }
-  /** Over when the trigger's window, slid back this many periods from the newest point, holds too few anomalies each time. */
-  readonly recovery: { readonly window: number }
-}
-
-/** One strategy with one item, as data. It judges every series of its tenant and metric. */
-export interface Strategy {
-  readonly strategyId: number
-  readonly itemId: number
-  /** Raise it with every change: alerts tell which version judged. */
-  readonly version: number
-  readonly name: string
-  readonly bizId: number
-  readonly metric: string
-  /** The series' period. */
-  readonly unitSeconds: number
-  readonly category: string
-  readonly targetType: string
-  readonly target: string
-}
-
-export interface Rule extends Strategy {
-  /** Severest first; the first that fires speaks. */
-  readonly levels: readonly Level[]
-}
-
-/** About points that do not come. A series is expected from its first point on. */
-export interface NoDataRule extends Strategy {
-  readonly severity: Severity
-  /** Fires when so many periods in a row have no point. */
-  readonly continuous: number
-  /** After so many the series is gone: its alert is closed, and nothing is expected before it is back. */
-  readonly goneAfter: number
-}
+export type { Level, NoDataRule, Rule, Severity } from './detect/rule.js'
 
 const recovery = { window: 5 }
 const atOnce = { window: 1, count: 1 }
@@ -174,3 +134,21 @@ export const noDataRules: readonly NoDataRule[] = [
     goneAfter: 24,
   },
 ]
+
+/** What the demo folds by: the five alarming series, on three machines that stand on each other. */
+export const convergeBook: ConvergeBook = {
+  convergeRules: [
+    {
+      name: 'by-tenant',
+      func: 'collect',
+      match: {},
+      by: ['bk_biz_id'],
+      windowSeconds: 86_400,
+      count: 1,
+      receivers: [{ receiver: 'on-call', channel: 'pager' }],
+    },
+  ],
+  // When no cost comes in, its height is no news.
+  inhibitions: [{ source: { strategy_id: [16] }, target: { strategy_id: [15] }, equal: ['bk_biz_id'] }],
+  topology: { 'elb-8c0756': ['rds-cc0c53'], ec2: ['machine'] },
+}

@@ -1,6 +1,6 @@
 import { createMessaging, type Driver, type Messaging } from 'tidemark'
-import { deliver, replay, type AccessOptions } from './access/access.js'
-import type { Arrival } from './access/arrivals.js'
+import { deliver, type DeliverOptions } from './access/access.js'
+import type { Input } from './access/arrivals.js'
 import type { ConvergeBook } from './converge/converge-rules.js'
 import type { RuleBook } from './detect/judge-batch.js'
 import { drained } from './drained.js'
@@ -8,7 +8,7 @@ import { Lives } from './lives.js'
 import { instanceId, type ServiceReports } from './service.js'
 import { profileOf, readerNames, services, type ReaderName, type ServiceName } from './services.js'
 import type { Channels } from './notice/channels.js'
-import type { Source } from './sources.js'
+import { readReplay, type Source } from './sources.js'
 import { isTold, type Stores } from './stores.js'
 import { jsonTopics, type AlarmTopics } from './topics.js'
 
@@ -29,7 +29,7 @@ export interface PipelineOptions {
   readonly stores: Stores
   readonly sources: readonly Source[]
   /** What comes in, in place of the rows of the sources. */
-  readonly input?: { readonly name: string; readonly arrivals: readonly Arrival[] }
+  readonly input?: Input
   readonly book?: RuleBook
   /** What is folded, in place of what the demo folds by. */
   readonly folding?: ConvergeBook
@@ -47,7 +47,7 @@ export interface PipelineOptions {
   readonly logger?: 'silent' | undefined
   readonly onTrouble?: ServiceReports['onTrouble']
   /** Told after each chunk of rows that was acknowledged. */
-  readonly onProgress?: AccessOptions['onProgress']
+  readonly onProgress?: DeliverOptions['onProgress']
   /** Told when all services run, before the first row. */
   readonly onRunning?: (pipeline: RunningPipeline) => void
 }
@@ -104,8 +104,7 @@ export async function runPipeline({ driver, stores, sources, ...options }: Pipel
     })
     const delivery = { messaging: access, store: stores.access, topics, signal, ...(onProgress && { onProgress }) }
     const how = { ...delivery, ...(options.spread && { spread: options.spread }) }
-    if (options.input) await deliver(options.input.name, options.input.arrivals, how)
-    else await replay({ ...how, sources })
+    await deliver(options.input ?? (await readReplay(sources)), how)
     for (const name of readerNames) {
       const received = (): number => lives[name].counts()['received'] ?? 0
       const isDone = () => isTold(stores[name])

@@ -1,5 +1,7 @@
+import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import { rawEventId } from './ids.js'
+import { disorderSeconds, type Arrival, type Input } from './access/arrivals.js'
+import { rawEventId, recordId, seriesId } from './ids.js'
 import type { RawEvent } from './topics.js'
 
 /** A real series of the Numenta Anomaly Benchmark (see data/README.md); each NAB folder plays one tenant. */
@@ -87,6 +89,36 @@ function toRawEvent(source: Source, line: string, row: number): RawEvent {
     event_source: sourceName(source),
     priority: source.priority,
   }
+}
+
+/**
+ * The rows of all sources as they come in: by time, each late by something of its own, the same in every run. Where a file
+ * itself goes back in time, its rows are as late as it says.
+ */
+export async function readArrivals(sources: readonly Source[]): Promise<Arrival[]> {
+  const bySource = await Promise.all(sources.map(async (source) => arrivalsOf(await readSource(source))))
+  return bySource.flat().sort((one, other) => one.at - other.at)
+}
+
+/** All rows of the sources as one input; other rows are another one. */
+export async function readReplay(sources: readonly Source[]): Promise<Input> {
+  const parts = sources.map((source) => `${sourceName(source)}:${source.rows ?? 'all'}`)
+  const name = `replay/${createHash('sha256').update(parts.join('\n')).digest('hex').slice(0, 32)}`
+  return { name, arrivals: await readArrivals(sources) }
+}
+
+function arrivalsOf(rows: readonly RawEvent[]): Arrival[] {
+  let newest = 0
+  return rows.map((event) => {
+    newest = Math.max(newest, event.timestamp)
+    return { at: newest + delaySeconds(event), event }
+  })
+}
+
+/** Of the series and the time only: rows that share both stay as they are in the file. */
+function delaySeconds({ bk_biz_id: bizId, raw_data: { metric, dimensions }, timestamp }: RawEvent): number {
+  const point = recordId(seriesId(bizId, metric, dimensions), timestamp)
+  return createHash('md5').update(point).digest().readUInt32BE(0) % (disorderSeconds + 1)
 }
 
 export interface LabelledWindow {

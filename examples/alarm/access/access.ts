@@ -1,10 +1,9 @@
 import type { Kysely } from 'kysely'
 import { keepTrying } from '../keep-trying.js'
-import type { Source } from '../sources.js'
 import { insertNew } from '../store/insert-new.js'
 import type { Schema } from '../store/schema.js'
 import type { Store } from '../store/store.js'
-import { disorderSeconds, readArrivals, replayName, type Arrival } from './arrivals.js'
+import { disorderSeconds, type Input } from './arrivals.js'
 import { Intake, type IntakeOptions } from './intake.js'
 
 export interface DeliverOptions extends IntakeOptions {
@@ -17,22 +16,12 @@ export interface DeliverOptions extends IntakeOptions {
   readonly onProgress?: (progress: { readonly sent: number; readonly total: number }) => void
 }
 
-export interface AccessOptions extends DeliverOptions {
-  readonly sources: readonly Source[]
-}
-
-/** Replays the sources in the order in which their rows come in. Returns the rows sent by this call. */
-export async function replay({ sources, ...options }: AccessOptions): Promise<number> {
-  return deliver(replayName(sources), await readArrivals(sources), options)
-}
-
 /**
  * Delivers what has a place: rows of files. The checkpoint moves only after the acknowledgement, so a kill in between sends
  * a chunk again, and the readers know its rows by their ids. Behind each chunk every partition is told how far time has come.
  */
 export async function deliver(
-  name: string,
-  arrivals: readonly Arrival[],
+  { name, arrivals }: Input,
   {
     store,
     rowsPerSend = 500,

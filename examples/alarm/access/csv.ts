@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { rawEventId } from '../ids.js'
-import type { Arrival } from './arrivals.js'
+import type { Input } from './arrivals.js'
 
 /** Columns that are no dimension. */
 const known = ['timestamp', 'metric', 'value', 'bk_biz_id', 'priority']
@@ -10,7 +10,7 @@ const known = ['timestamp', 'metric', 'value', 'bk_biz_id', 'priority']
  * A file of the columns `timestamp` (Unix seconds), `metric`, `value`, `bk_biz_id`, and `priority` where it has one; every
  * other column is a dimension. A row that is no event is given all the same, for the dead-letter topic.
  */
-export async function readCsv(path: string): Promise<{ readonly name: string; readonly arrivals: readonly Arrival[] }> {
+export async function readCsv(path: string): Promise<Input> {
   const text = await readFile(path, 'utf8')
   const [header = '', ...lines] = text.trimEnd().split(/\r?\n/)
   const columns = header.split(',').map((column) => column.trim())

@@ -45,21 +45,3 @@ export interface ConvergeBook {
 export function matches(matcher: Matcher, alert: Pick<AlertStatus, Field>): boolean {
   return Object.entries(matcher).every(([field, values]) => values.some((value) => value === alert[field as Field]))
 }
-
-/** What the demo folds by: the five alarming series, on three machines that stand on each other. */
-export const convergeBook: ConvergeBook = {
-  convergeRules: [
-    {
-      name: 'by-tenant',
-      func: 'collect',
-      match: {},
-      by: ['bk_biz_id'],
-      windowSeconds: 86_400,
-      count: 1,
-      receivers: [{ receiver: 'on-call', channel: 'pager' }],
-    },
-  ],
-  // When no cost comes in, its height is no news.
-  inhibitions: [{ source: { strategy_id: [16] }, target: { strategy_id: [15] }, equal: ['bk_biz_id'] }],
-  topology: { 'elb-8c0756': ['rds-cc0c53'], ec2: ['machine'] },
-}

@@ -1,5 +1,5 @@
 import { alertEventId, alertKey, recordId } from '../ids.js'
-import type { NoDataRule, Rule, Severity, Strategy } from '../rules.js'
+import type { NoDataRule, Rule, Severity, Strategy } from './rule.js'
 import type { AlertEvent } from '../topics.js'
 import type { Finding } from './rule-state.js'
 import type { SilenceFinding } from './silence.js'

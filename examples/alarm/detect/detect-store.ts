@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely'
-import type { Rule, Severity } from '../rules.js'
+import type { Rule, Severity } from './rule.js'
 import { groupBy } from '../group-by.js'
 import { insertNew } from '../store/insert-new.js'
 import type { Schema } from '../store/schema.js'

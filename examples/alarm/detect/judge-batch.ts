@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely'
 import { groupBy } from '../group-by.js'
 import { seriesId, stableDimensions } from '../ids.js'
-import type { NoDataRule, Rule, Strategy } from '../rules.js'
+import type { NoDataRule, Rule, Strategy } from './rule.js'
 import type { Schema } from '../store/schema.js'
 import type { Tx } from '../store/store.js'
 import type { RawEvent } from '../topics.js'

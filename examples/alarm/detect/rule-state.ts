@@ -1,5 +1,5 @@
 import { anomalyId, recordId } from '../ids.js'
-import type { Level, Rule, Severity } from '../rules.js'
+import type { Level, Rule, Severity } from './rule.js'
 import { combine, historySeconds, judge } from './algorithms.js'
 
 export interface Point {

@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely'
-import type { NoDataRule } from '../rules.js'
+import type { NoDataRule } from './rule.js'
 import { insertNew } from '../store/insert-new.js'
 import type { Schema } from '../store/schema.js'
 import type { Tx } from '../store/store.js'

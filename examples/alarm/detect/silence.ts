@@ -1,5 +1,5 @@
 import { anomalyId, recordId } from '../ids.js'
-import type { NoDataRule, Severity } from '../rules.js'
+import type { NoDataRule, Severity } from './rule.js'
 import type { Point } from './rule-state.js'
 
 /** How a rule stands with a series that should have points. Periods count from the Unix epoch. */

@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely'
 import { seriesId } from '../ids.js'
 import type { ReportInput } from '../report.js'
-import type { Rule } from '../rules.js'
+import type { Rule } from '../detect/rule.js'
 import { readLabels, readSource, type LabelledWindow } from '../sources.js'
 import type { Schema } from '../store/schema.js'
 

@@ -1,6 +1,7 @@
-import { convergeBook, matches, type ConvergeBook } from '../converge/converge-rules.js'
+import { matches, type ConvergeBook } from '../converge/converge-rules.js'
 import { groupBy } from '../group-by.js'
 import { noticeId } from '../ids.js'
+import { convergeBook } from '../rules.js'
 import type { Evidence } from './evidence.js'
 import { repeated, type Invariant } from './invariant.js'
 import type { Reference } from './kept.js'

@@ -1,7 +1,7 @@
 import { inputOf } from '../converge/repartition.js'
 import { plugin } from '../detect/alert-event.js'
 import { seriesId } from '../ids.js'
-import { convergeBook } from '../converge/converge-rules.js'
+import { convergeBook } from '../rules.js'
 import type { RawEvent } from '../topics.js'
 import { triggeredIds } from './alert-invariants.js'
 import { readBy, type Evidence, type Kept } from './evidence.js'

@@ -1,7 +1,6 @@
-import type { Arrival } from '../access/arrivals.js'
-import { disorderSeconds, readArrivals } from '../access/arrivals.js'
+import { disorderSeconds, type Arrival } from '../access/arrivals.js'
 import { rawEventId } from '../ids.js'
-import { sources, type Source } from '../sources.js'
+import { readArrivals, sources, type Source } from '../sources.js'
 import type { RawEvent } from '../topics.js'
 import { randomBy } from './random.js'
 

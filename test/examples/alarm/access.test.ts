@@ -139,10 +139,10 @@ it('a file is delivered once: the next run goes on behind what was acknowledged'
   const folder = freshFolder()
   const path = join(folder, 'some.csv')
   writeFileSync(path, 'timestamp,metric,value,bk_biz_id,host\n100,load,1.5,7,a\n160,load,broken,7,a\n220,load,2,7,a\n')
-  const { name, arrivals } = await readCsv(path)
+  const input = await readCsv(path)
   const store = await openStore(join(folder, 'access.db'))
-  expect(await deliver(name, arrivals, { messaging, store, rowsPerSend: 2 })).toBe(3)
-  expect(await deliver(name, arrivals, { messaging, store, rowsPerSend: 2 })).toBe(0)
+  expect(await deliver(input, { messaging, store, rowsPerSend: 2 })).toBe(3)
+  expect(await deliver(input, { messaging, store, rowsPerSend: 2 })).toBe(0)
   await store.close()
   expect((await stored(rawEvents.name)).map(({ text }) => (JSON.parse(text) as RawEvent).raw_data)).toEqual([
     { metric: 'load', value: 1.5, dimensions: { host: 'a' } },
@@ -155,7 +155,7 @@ it('a database that goes away is waited for, and what was acknowledged before is
   const folder = freshFolder()
   const path = join(folder, 'some.csv')
   writeFileSync(path, 'timestamp,metric,value,bk_biz_id,host\n100,load,1.5,7,a\n220,load,2,7,a\n')
-  const { name, arrivals } = await readCsv(path)
+  const input = await readCsv(path)
   const store = await openStore(join(folder, 'access.db'))
   const transaction = vi.spyOn(store.db, 'transaction')
   for (const _ of [1, 2]) {
@@ -165,9 +165,9 @@ it('a database that goes away is waited for, and what was acknowledged before is
   }
   const troubles: unknown[] = []
   const onTrouble = (error: unknown) => void troubles.push(error)
-  expect(await deliver(name, arrivals, { messaging, store, rowsPerSend: 1, onTrouble })).toBe(2)
+  expect(await deliver(input, { messaging, store, rowsPerSend: 1, onTrouble })).toBe(2)
   expect(troubles).toHaveLength(2)
-  expect(await deliver(name, arrivals, { messaging, store, rowsPerSend: 1 })).toBe(0)
+  expect(await deliver(input, { messaging, store, rowsPerSend: 1 })).toBe(0)
 
   // Who is told to stop meanwhile does, and has not moved its checkpoint.
   transaction.mockImplementation(() => {
@@ -175,8 +175,8 @@ it('a database that goes away is waited for, and what was acknowledged before is
   })
   const stop = new AbortController()
   const stopping = { messaging, store, signal: stop.signal, onTrouble: () => stop.abort() }
-  expect(await deliver('another', arrivals, stopping)).toBe(0)
+  expect(await deliver({ ...input, name: 'another' }, stopping)).toBe(0)
   transaction.mockRestore()
   await store.close()
-  expect(await stored(rawEvents.name)).toHaveLength(2 + arrivals.length)
+  expect(await stored(rawEvents.name)).toHaveLength(2 + input.arrivals.length)
 })

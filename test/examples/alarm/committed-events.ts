@@ -1,9 +1,9 @@
 import { createMessaging, type Driver } from 'tidemark'
 import { memory } from 'tidemark/memory'
-import { replay } from '../../../examples/alarm/access/access.js'
+import { deliver } from '../../../examples/alarm/access/access.js'
 import { detect } from '../../../examples/alarm/detect/detect.js'
 import { noDataRules, rules } from '../../../examples/alarm/rules.js'
-import type { Source } from '../../../examples/alarm/sources.js'
+import { readReplay, type Source } from '../../../examples/alarm/sources.js'
 import { closeAll, openAllStores } from '../../../examples/alarm/stores.js'
 import { alerts, jsonTopics } from '../../../examples/alarm/topics.js'
 import { until } from '../../support/waiting.js'
@@ -29,7 +29,7 @@ export async function fillRawEvents(driver: Driver, folder: string, sources: rea
   const messaging = createMessaging({ driver, clientId: 'access', logger: 'silent' })
   const stores = await openAllStores(folder)
   await messaging.ensureTopics(Object.values(jsonTopics))
-  const rows = await replay({ messaging, store: stores.access, sources })
+  const rows = await deliver(await readReplay(sources), { messaging, store: stores.access })
   await messaging.close()
   await closeAll(Object.values(stores))
   return rows

@@ -7,12 +7,12 @@ import { createMessaging, type Messaging } from 'tidemark'
 import { memory } from 'tidemark/memory'
 import { alert } from '../../../examples/alarm/alert/alert.js'
 import { converge } from '../../../examples/alarm/converge/converge.js'
-import { convergeBook } from '../../../examples/alarm/converge/converge-rules.js'
 import { repartition } from '../../../examples/alarm/converge/repartition.js'
 import { consoleChannel, webhookChannel, type Channels } from '../../../examples/alarm/notice/channels.js'
 import { notice } from '../../../examples/alarm/notice/notice.js'
 import { Elastic } from '../../../examples/alarm/search/elastic.js'
 import { search } from '../../../examples/alarm/search/search.js'
+import { convergeBook } from '../../../examples/alarm/rules.js'
 import { openStore, type Store } from '../../../examples/alarm/store/store.js'
 import {
   alerts,
