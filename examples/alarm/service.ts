@@ -1,4 +1,5 @@
 import type { Messaging } from 'tidemark'
+import { isPermanent } from './store/permanent.js'
 import type { Store } from './store/store.js'
 import type { AlarmTopics } from './topics.js'
 
@@ -33,4 +34,29 @@ export interface ServiceParts extends ServiceReports {
 /** What the group knows an instance of a service by; one database, one instance. */
 export function instanceId(service: string, instance = '1'): string {
   return `${service}-${instance}`
+}
+
+/** What the consumers of all services have in common. */
+export function memberOf(group: string, { groupInstanceId, onStopped }: Omit<ServiceParts, 'messaging' | 'store'>) {
+  return {
+    group,
+    groupInstanceId: groupInstanceId ?? null,
+    onPartitionStopped: (_partition: unknown, error: Error): void => onStopped?.(error),
+    onFailed: (error: Error): void => onStopped?.(error),
+  }
+}
+
+/** The same of those whose batch is a transaction of a database, which may be down for as long as it likes. */
+export function writerOf(group: string, parts: Omit<ServiceParts, 'messaging' | 'store'>) {
+  return {
+    ...memberOf(group, parts),
+    // A handler that sits an outage out has not failed.
+    handlerTimeoutMs: 86_400_000,
+    // A batch that is refused is taken apart; anything else is the database's fault: it pauses, and no attempt is spent.
+    classify: (error: unknown): 'fatal' | 'unavailable' => {
+      if (isPermanent(error)) return 'fatal'
+      parts.onTrouble?.(error)
+      return 'unavailable'
+    },
+  }
 }

@@ -3,12 +3,12 @@ import { tellBy } from '../../examples/alarm/alert/alert.js'
 import { applyEvents } from '../../examples/alarm/alert/apply-events.js'
 import { operate } from '../../examples/alarm/alert/operate.js'
 import { loadPoints, savePoints } from '../../examples/alarm/detect/detect-store.js'
-import { FencedWriterError, PartitionClaims } from '../../examples/alarm/store/partition-claims.js'
+import { FencedWriterError } from '../../examples/alarm/store/partition-claims.js'
 import { isPermanent } from '../../examples/alarm/store/permanent.js'
 import { openStore, type Store } from '../../examples/alarm/store/store.js'
 import type { AlertEvent } from '../../examples/alarm/topics.js'
 import { alertEventOf } from '../examples/alarm/alert-event.js'
-import { readAlertTables } from '../examples/alarm/pipeline.js'
+import { claimed, readAlertTables } from '../examples/alarm/pipeline.js'
 import { isFull, startDatabase, urlOf, type TestDatabase } from './support/databases.js'
 
 const kinds = isFull ? (['mariadb', 'postgres'] as const) : (['mariadb'] as const)
@@ -32,15 +32,15 @@ describe.each(kinds)('alerts in %s', (kind) => {
     await store?.close()
     await database?.stop()
   })
-  const end = (nextOffset: number) => ({ topic: 'alerts', part: 0, nextOffset })
+  const partition = { topic: 'alerts', partition: 0 }
 
   it('are those of SQLite, row by row, also when events come twice and four services open the database at once', async () => {
     const sqlite = await startDatabase('sqlite')
     const reference = await openStore(urlOf(sqlite))
     for (const one of [reference, store]) {
-      const claims = new PartitionClaims('alert')
+      const claims = await claimed(one, 'alert', partition)
       for (const batch of [story.slice(0, 90), story.slice(60, 130), story])
-        await claims.write(one.db, end(1), (tx) => applyEvents(tx, tellBy(one), batch))
+        await claims.write(partition, (tx) => applyEvents(tx, tellBy(one), batch))
     }
     const others = await Promise.all([1, 2, 3, 4].map(() => openStore(urlOf(database))))
     expect(await readAlertTables(store)).toEqual(await readAlertTables(reference))
@@ -50,12 +50,11 @@ describe.each(kinds)('alerts in %s', (kind) => {
   })
 
   it('are written by the last who claimed the partition', async () => {
-    const [zombie, owner] = [new PartitionClaims('fence'), new PartitionClaims('fence')]
-    await zombie.write(store.db, end(1), async () => undefined)
-    await owner.write(store.db, end(2), async () => undefined)
-    const late = zombie.write(store.db, end(3), (tx) =>
-      applyEvents(tx, tellBy(store), [alertEventOf({ event_id: 'z' })]),
-    )
+    const zombie = await claimed(store, 'fence', partition)
+    await zombie.write(partition, async () => undefined, 1)
+    const owner = await claimed(store, 'fence', partition)
+    await owner.write(partition, async () => undefined, 2)
+    const late = zombie.write(partition, (tx) => applyEvents(tx, tellBy(store), [alertEventOf({ event_id: 'z' })]), 3)
     await expect(late).rejects.toThrow(FencedWriterError)
     const inbox = await store.db.selectFrom('event_inbox').selectAll().where('event_id', '=', 'z').execute()
     expect(inbox).toEqual([])
@@ -63,8 +62,8 @@ describe.each(kinds)('alerts in %s', (kind) => {
 
   it('keep what a person did and that they ended, when both come at once', async () => {
     const alert_key = 'f'.repeat(64)
-    const claims = new PartitionClaims('race')
-    const write = (event: AlertEvent) => claims.write(store.db, end(1), (tx) => applyEvents(tx, tellBy(store), [event]))
+    const claims = await claimed(store, 'race', partition)
+    const write = (event: AlertEvent) => claims.write(partition, (tx) => applyEvents(tx, tellBy(store), [event]))
     await write(alertEventOf({ alert_key, event_id: 'race-1' }))
     await Promise.all([
       operate(store, tellBy(store), `${'f'.repeat(32)}.1`, 'ack', 1_100),
@@ -86,9 +85,9 @@ describe.each(kinds)('alerts in %s', (kind) => {
   })
 
   it('tell what they refuse for good from what another time will take', async () => {
-    const claims = new PartitionClaims('refused')
+    const claims = await claimed(store, 'refused', partition)
     const write = (change: Partial<AlertEvent>) =>
-      claims.write(store.db, end(1), (tx) => applyEvents(tx, tellBy(store), [alertEventOf(change)]))
+      claims.write(partition, (tx) => applyEvents(tx, tellBy(store), [alertEventOf(change)]))
     const refused = await write({ alert_key: 'e'.repeat(64), event_id: 'long', alert_name: 'x'.repeat(500) }).catch(
       (error: unknown) => error,
     )

@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely'
 import { keepTrying } from '../keep-trying.js'
-import { insertNew } from '../store/insert-new.js'
+import { insertNew } from '../store/queries.js'
 import type { Schema } from '../store/schema.js'
 import type { Store } from '../store/store.js'
 import { disorderSeconds, type Input } from './arrivals.js'
@@ -35,11 +35,7 @@ export async function deliver(
   const first = await readCheckpoint(store.db, name)
   /** False when the service stops before the database has it. */
   const acknowledged = (nextRow: number): Promise<boolean> =>
-    keepTrying(
-      () => moveCheckpoint(store.db, name, nextRow),
-      signal,
-      (error) => onTrouble?.(error),
-    ).then(
+    keepTrying(() => moveCheckpoint(store.db, name, nextRow), signal, onTrouble).then(
       () => true,
       () => false,
     )

@@ -1,7 +1,6 @@
 import { DeadLetter, type Message } from 'tidemark'
 import { sqlOutbox } from 'tidemark/sql'
-import { outageLimitMs } from '../keep-trying.js'
-import type { Service, ServiceParts } from '../service.js'
+import { writerOf, type Service, type ServiceParts } from '../service.js'
 import { PartitionClaims } from '../store/partition-claims.js'
 import { isPermanent } from '../store/permanent.js'
 import type { Store } from '../store/store.js'
@@ -26,8 +25,7 @@ export function tellBy({ db }: Store): Tell {
  * all. Kafka's commit comes after it. A death in between brings the batch again, and the inbox makes it a no-op.
  */
 export function alert({ messaging, store, topics = jsonTopics, ...options }: ServiceParts): Service<AlertCounts> {
-  const { groupInstanceId, onTrouble, onStopped } = options
-  const claims = new PartitionClaims(group)
+  const claims = new PartitionClaims(store.db, group)
   const tell = tellBy(store)
   const relay = messaging.relay(sqlOutbox(store.db))
   const totals: AlertCounts = { received: 0, open: 0, merge: 0, escalate: 0, end: 0, drop: 0, ignore: 0, repeated: 0 }
@@ -35,41 +33,30 @@ export function alert({ messaging, store, topics = jsonTopics, ...options }: Ser
   const handle = async (messages: readonly Message<AlertEvent>[]): Promise<void> => {
     const [first, last] = [messages[0], messages.at(-1)]
     if (!first || !last) return
-    const end = { topic: last.topic, part: last.partition, nextOffset: last.offset + 1 }
     const events = messages.map(({ value }) => value)
     try {
-      const fates = await claims.write(store.db, end, (tx) => applyEvents(tx, tell, events))
+      const fates = await claims.write(last, (tx) => applyEvents(tx, tell, events), last.offset + 1)
       totals.received += messages.length
       for (const fate of fates) totals[fate]++
     } catch (error) {
       if (messages.length > 1 || !isPermanent(error)) throw error
       // Alone, and refused for good: the inbox says so, and the offset goes on with it.
-      await claims.write(store.db, end, (tx) => note(tx, first.value.event_id, 'dead-letter'))
+      await claims.write(last, (tx) => note(tx, first.value.event_id, 'dead-letter'), last.offset + 1)
       throw new DeadLetter('the database refuses this event for good', error)
     }
     relay.wake()
   }
 
   const consumer = messaging.consumer({
-    group,
-    groupInstanceId: groupInstanceId ?? null,
+    ...writerOf(group, options),
     topics: [topics.alerts],
     // Under `transactional` detect may take back what it sent.
     isolation: 'read-committed',
     deadLetter: alertsDeadLetters.name,
     // Transactions that tell of many alerts side by side would lock each other out of the outbox.
     concurrency: 1,
-    handlerTimeoutMs: outageLimitMs,
-    // A batch that is refused is taken apart; anything else is the database's fault: it pauses, and no attempt is spent.
-    classify: (error) => {
-      if (isPermanent(error)) return 'fatal'
-      onTrouble?.(error)
-      return 'unavailable'
-    },
+    onAssigned: async (partitions) => void (await claims.take(partitions)),
     handleBatch: handle,
-    onDrained: () => claims.release(),
-    onPartitionStopped: (_partition, error) => onStopped?.(error),
-    onFailed: (error) => onStopped?.(error),
   })
 
   const start = async (): Promise<void> => {

@@ -1,5 +1,6 @@
 import type { AlertRow } from '../store/schema.js'
-import { locked, type Tx } from '../store/store.js'
+import { is, locked } from '../store/queries.js'
+import type { Tx } from '../store/store.js'
 import type { AlertEvent } from '../topics.js'
 import { endAlert, mergeEvent, noteDropped, openAlert, type Tell } from './alert-rows.js'
 import { nextStep, type KeyState, type Step } from './lifecycle.js'
@@ -93,7 +94,7 @@ export async function note(tx: Tx, eventId: string, outcome: string, alertId: st
   const place = { consumer, event_id: eventId }
   await tx
     .deleteFrom('event_inbox')
-    .where((where) => where.and({ ...place, outcome: 'dead-letter' }))
+    .where(is({ ...place, outcome: 'dead-letter' }))
     .execute()
   await tx
     .insertInto('event_inbox')

@@ -2,10 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Message } from 'tidemark'
 import { boundedOutOfOrderness } from 'tidemark/event-time'
 import { sqlOutbox } from 'tidemark/sql'
-import { keepTrying, outageLimitMs } from '../keep-trying.js'
-import type { Service, ServiceParts } from '../service.js'
+import { keepTrying } from '../keep-trying.js'
+import { writerOf, type Service, type ServiceParts } from '../service.js'
 import { PartitionClaims } from '../store/partition-claims.js'
-import { isPermanent } from '../store/permanent.js'
+import { is } from '../store/queries.js'
 import type { Store } from '../store/store.js'
 import { jsonTopics, type ConvergedAlert, type ConvergeInput } from '../topics.js'
 import type { ConvergeBook } from './converge-rules.js'
@@ -31,8 +31,8 @@ export function converge({
   topics = jsonTopics,
   ...options
 }: ServiceParts & ConvergeBook): Service<ConvergeCounts> {
-  const { groupInstanceId, onTrouble, onStopped } = options
-  const claims = new PartitionClaims(group)
+  const { onTrouble } = options
+  const claims = new PartitionClaims(store.db, group)
   const outbox = sqlOutbox(store.db)
   const relay = messaging.relay(outbox)
   const fold = new Fold(options, {
@@ -47,9 +47,8 @@ export function converge({
     const [first] = messages
     if (!first) return
     cameAt = performance.now()
-    // In the order of time offsets leap; what came before is told by its relation.
-    const end = { topic: first.topic, part: first.partition, nextOffset: 0 }
-    const outcomes = await claims.write(store.db, end, async (tx) => {
+    // In the order of time offsets leap: what came before is told by its relation.
+    const outcomes = await claims.write(first, async (tx) => {
       const taken: (Outcome | 'repeated')[] = []
       for (const { value } of messages) taken.push(await fold.take(tx, value, first.partition))
       return taken
@@ -61,48 +60,38 @@ export function converge({
 
   /** Windows of our partitions that are over by this time. */
   const closeUntil = async (seconds: number): Promise<void> => {
-    for (const { topic, partition: part } of consumer.assignment()) {
+    for (const ours of consumer.assignment()) {
       const due = (db: Store['db']) =>
         db
           .selectFrom('converge_instance')
           .selectAll()
-          .where((where) => where.and({ open_marker: 1, part }))
+          .where(is({ open_marker: 1, part: ours.partition }))
           .where('ends', '<=', seconds)
           .orderBy('ends')
           .orderBy('converge_id')
           .execute()
       if ((await due(store.db)).length === 0) continue
-      await claims.write(store.db, { topic, part, nextOffset: 0 }, async (tx) => {
+      await claims.write(ours, async (tx) => {
         for (const one of await due(tx)) await fold.close(tx, one)
       })
       relay.wake()
     }
   }
-  const trying = (work: () => Promise<void>, signal: AbortSignal): Promise<void> =>
-    keepTrying(work, signal, (error) => onTrouble?.(error))
 
   const consumer = messaging.consumer({
-    group,
-    groupInstanceId: groupInstanceId ?? null,
+    ...writerOf(group, options),
     topics: [topics.convergeInput],
     isolation: 'read-committed',
-    handlerTimeoutMs: outageLimitMs,
     reorder: {
       watermark: boundedOutOfOrderness(graceSeconds * 1_000)
         .withIdleness({ maxIdleMs: idleMs })
         .withTimestampAssigner(({ value }) => (value as ConvergeInput).alert.at * 1_000),
       late: { policy: 'deliver' },
-      onWatermark: (watermark, { signal }) => trying(() => closeUntil(Math.floor(watermark / 1_000)), signal),
+      onWatermark: (watermark, { signal }) =>
+        keepTrying(() => closeUntil(Math.floor(watermark / 1_000)), signal, onTrouble),
     },
-    classify: (error) => {
-      if (isPermanent(error)) return 'fatal'
-      onTrouble?.(error)
-      return 'unavailable'
-    },
+    onAssigned: async (partitions) => void (await claims.take(partitions)),
     handleBatch: handle,
-    onDrained: () => claims.release(),
-    onPartitionStopped: (_partition, error) => onStopped?.(error),
-    onFailed: (error) => onStopped?.(error),
   })
 
   const start = async (): Promise<void> => {

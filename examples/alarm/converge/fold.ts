@@ -1,6 +1,7 @@
 import { convergeId, noticeId } from '../ids.js'
 import type { Schema } from '../store/schema.js'
-import { locked, type Tx } from '../store/store.js'
+import { is, locked } from '../store/queries.js'
+import type { Tx } from '../store/store.js'
 import type { AlertStatus, ConvergedAlert, ConvergeInput, Notice } from '../topics.js'
 import { matches, type ConvergeBook, type ConvergeRule, type Inhibition } from './converge-rules.js'
 import { rootCause, type Member } from './root-cause.js'
@@ -29,10 +30,7 @@ export class Fold {
    */
   async take(tx: Tx, { dimension, rule: name, alert }: ConvergeInput, part: number): Promise<Outcome | 'repeated'> {
     const place = { alert_id: alert.alert_id, signal_version: alert.version }
-    const known = tx
-      .selectFrom('converge_relation')
-      .select('outcome')
-      .where((where) => where.and(place))
+    const known = tx.selectFrom('converge_relation').select('outcome').where(is(place))
     if (await known.executeTakeFirst()) return 'repeated'
     const rule = this.#rule(name)
     const window = await this.#window(tx, dimension, rule, alert, part)

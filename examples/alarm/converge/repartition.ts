@@ -1,5 +1,5 @@
 import { convergeDimension } from '../ids.js'
-import type { Service, ServiceParts } from '../service.js'
+import { memberOf, type Service, type ServiceParts } from '../service.js'
 import { jsonTopics, type AlertStatus, type ConvergeInput } from '../topics.js'
 import { matches, type ConvergeRule } from './converge-rules.js'
 
@@ -13,11 +13,10 @@ export interface RepartitionOptions extends Omit<ServiceParts, 'store'> {
  * profile `transactional`.
  */
 export function repartition(options: RepartitionOptions): Service<{ received: number; sent: number }> {
-  const { messaging, rules, topics = jsonTopics, groupInstanceId, onStopped } = options
+  const { messaging, rules, topics = jsonTopics } = options
   const totals = { received: 0, sent: 0 }
   const consumer = messaging.consumer({
-    group: 'repartition',
-    groupInstanceId: groupInstanceId ?? null,
+    ...memberOf('repartition', options),
     topics: [topics.alertStatus],
     handleBatch: async (messages, context) => {
       const inputs = messages.flatMap(({ value }) => inputOf(rules, value) ?? [])
@@ -27,8 +26,6 @@ export function repartition(options: RepartitionOptions): Service<{ received: nu
       totals.received += messages.length
       totals.sent += inputs.length
     },
-    onPartitionStopped: (_partition, error) => onStopped?.(error),
-    onFailed: (error) => onStopped?.(error),
   })
   return { start: () => consumer.start(), counts: () => totals, lag: () => consumer.lag() }
 }

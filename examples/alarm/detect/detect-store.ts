@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely'
 import type { Rule, Severity } from './rule.js'
 import { groupBy } from '../group-by.js'
-import { insertNew } from '../store/insert-new.js'
+import { insertNew, is } from '../store/queries.js'
 import type { Schema } from '../store/schema.js'
 import type { Tx } from '../store/store.js'
 import type { AlertEvent } from '../topics.js'
@@ -81,17 +81,12 @@ export async function loadRuleStates(
   const anomalies = await db
     .selectFrom('check_result')
     .selectAll()
-    .where((where) => where.and(place))
+    .where(is(place))
     .where('series', 'in', series)
     .where('ts', '>=', fromSeconds)
     .where('ts', '<=', toSeconds)
     .execute()
-  const states = await db
-    .selectFrom('rule_state')
-    .selectAll()
-    .where((where) => where.and(place))
-    .where('series', 'in', series)
-    .execute()
+  const states = await db.selectFrom('rule_state').selectAll().where(is(place)).where('series', 'in', series).execute()
   const verdicts = groupBy(anomalies, (row) => row.series)
   const said = new Map(states.map((row) => [row.series, row]))
   return (id) => {
@@ -127,20 +122,12 @@ export async function saveRuleStates(
     if ((await insertNew(tx, 'check_result', rows)) === rows.length) continue
     for (const { severity, ts } of rows.filter((row) => row.triggered === 1)) {
       const key = { ...place, series, severity, ts }
-      await tx
-        .updateTable('check_result')
-        .set({ triggered: 1 })
-        .where((where) => where.and(key))
-        .execute()
+      await tx.updateTable('check_result').set({ triggered: 1 }).where(is(key)).execute()
     }
   }
   // Delete and insert: the one upsert that SQLite, MySQL and PostgreSQL all understand.
   const series = changes.map((one) => one.series)
-  await tx
-    .deleteFrom('rule_state')
-    .where((where) => where.and(place))
-    .where('series', 'in', series)
-    .execute()
+  await tx.deleteFrom('rule_state').where(is(place)).where('series', 'in', series).execute()
   const rows = changes.map(({ series: id, firing, newestTime }) => {
     const said = { firing_severity: firing?.severity ?? null, last_trigger_ts: firing?.lastTriggerTime ?? null }
     return { ...place, series: id, ...said, newest_ts: newestTime }

@@ -1,13 +1,12 @@
-import type { HandlerContext, Message } from 'tidemark'
+import type { HandlerContext, Message, OnAssigned } from 'tidemark'
 import { boundedOutOfOrderness, type ReorderOptions } from 'tidemark/event-time'
 import { disorderSeconds } from '../access/arrivals.js'
-import { keepTrying, outageLimitMs } from '../keep-trying.js'
-import type { Service, ServiceParts } from '../service.js'
+import { keepTrying } from '../keep-trying.js'
+import { writerOf, type Service, type ServiceParts } from '../service.js'
 import { PartitionClaims } from '../store/partition-claims.js'
 import { jsonTopics, type RawEvent } from '../topics.js'
-import { judgeBatch, type BatchCounts, type JudgedBatch, type RuleBook } from './judge-batch.js'
+import { judgeBatch, type BatchCounts, type RuleBook } from './judge-batch.js'
 import { judgeSilence } from './silence-watch.js'
-import { whereToStart } from './where-to-start.js'
 
 const group = 'detect'
 /** A partition that brokers say is read to its end holds back no other after so long. */
@@ -38,50 +37,55 @@ export interface DetectCounts extends BatchCounts {
  * the same again, as the database has it.
  */
 export function detect({ messaging, store, profile = 'cp', ...options }: DetectOptions): Service<DetectCounts> {
-  const { rules, noDataRules, groupInstanceId, onTrouble, onStopped } = options
+  const { rules, noDataRules, onTrouble } = options
   const { rawEvents, alerts, rawEventsDeadLetters } = options.topics ?? jsonTopics
   const isOrdered = profile === 'cp'
-  const claims = new PartitionClaims(group)
+  const claims = new PartitionClaims(store.db, group)
   // Under `transactional` all that is sent is sent by handlers.
   const producer = isOrdered ? messaging.producer() : null
   const book: RuleBook = { rules, noDataRules: isOrdered ? noDataRules : [] }
   const totals: DetectCounts = { received: 0, accepted: 0, repeated: 0, conflicts: 0, filtered: 0, sent: 0 }
   /** By partition: what is decided before it was sent already. */
   const sendFrom = new Map<number, number>()
-
   let busy = 0
-  const handle = async (messages: readonly Message<RawEvent>[], context: HandlerContext): Promise<void> => {
-    busy += 1
-    try {
-      await judge(messages, context)
-    } finally {
-      busy -= 1
-    }
-  }
 
   const judge = async (messages: readonly Message<RawEvent>[], context: HandlerContext): Promise<void> => {
     const last = messages.at(-1)
     if (!last) return
-    const batch = await judgeBatch(store.db, book, messages)
-    const { settled, committed } = placeOf(last.partition)
+    const { events, counts, save } = await judgeBatch(store.db, book, messages)
+    const facts = consumer.facts().partitions.find(({ partition }) => partition === last.partition)
     // In the order of time offsets leap: up to where all is done the consumer knows.
-    const nextOffset = isOrdered ? settled : last.offset + 1
-    await claims.write(store.db, { topic: last.topic, part: last.partition, nextOffset }, (tx) =>
-      batch.save(tx, committed),
-    )
-    const due = batch.events.filter(({ offset }) => offset >= (sendFrom.get(last.partition) ?? 0))
+    const nextOffset = isOrdered ? facts?.settled : last.offset + 1
+    await claims.write(last, (tx) => save(tx, facts?.committed ?? 0), nextOffset)
+    const due = events.filter(({ offset }) => offset >= (sendFrom.get(last.partition) ?? 0))
     await Promise.all(due.map(({ event }) => context.send(alerts, event)))
-    add(totals, messages.length, due.length, batch)
+    totals.received += messages.length
+    totals.sent += due.length
+    for (const [name, count] of Object.entries(counts)) totals[name as keyof BatchCounts] += count
   }
 
   const lookForSilence = async (watermark: number): Promise<void> => {
-    const ours = consumer.facts().partitions.map(({ partition }) => partition)
-    for (const silence of await judgeSilence(store.db, book.noDataRules, ours, watermark)) {
-      if (silence.events.length > 0) await producer?.sendMany(alerts, [...silence.events])
-      const nowhere = { topic: rawEvents.name, part: silence.part, nextOffset: 0 }
-      await claims.write(store.db, nowhere, (tx) => silence.save(tx))
-      totals.sent += silence.events.length
+    const ours = consumer.assignment().map(({ partition }) => partition)
+    for (const { part, events, save } of await judgeSilence(store.db, book.noDataRules, ours, watermark)) {
+      if (events.length > 0) await producer?.sendMany(alerts, [...events])
+      await claims.write({ topic: rawEvents.name, partition: part }, save)
+      totals.sent += events.length
     }
+  }
+
+  /**
+   * A database knows a partition's series up to where it judged them: reading starts there, whatever was committed. It is ahead
+   * after a death between its transaction and the commit: records come again, and say what they said. It is behind where
+   * another one had the partition meanwhile, or it was lost: it reads what it missed, and sends nothing of that.
+   */
+  const whereToStart: OnAssigned = async (partitions) => {
+    const logStarts = await messaging.admin.listOffsets(partitions, 'earliest')
+    const taken = await claims.take(partitions)
+    return taken.map(({ topic, part, next_offset, send_from }, index) => {
+      sendFrom.set(part, send_from)
+      const known = Math.min(next_offset, partitions[index]?.committed ?? 0)
+      return { topic, partition: part, offset: Math.max(known, logStarts[index] ?? 0) }
+    })
   }
 
   const reorder: ReorderOptions = {
@@ -90,42 +94,19 @@ export function detect({ messaging, store, profile = 'cp', ...options }: DetectO
       .withTimestampAssigner(({ value }) => (value as RawEvent).timestamp * 1_000),
     // What comes later than that is judged where it belongs, and ends no alert.
     late: { policy: 'deliver' },
-    onWatermark: (watermark, { signal }) =>
-      keepTrying(
-        () => lookForSilence(watermark),
-        signal,
-        (error) => onTrouble?.(error),
-      ),
-  }
-
-  const placeOf = (part: number): { readonly settled: number; readonly committed: number } => {
-    const facts = consumer.facts().partitions.find(({ partition }) => partition === part)
-    return { settled: facts?.settled ?? 0, committed: facts?.committed ?? 0 }
+    onWatermark: (watermark, { signal }) => keepTrying(() => lookForSilence(watermark), signal, onTrouble),
   }
 
   const consumer = messaging.consumer({
-    group,
-    groupInstanceId: groupInstanceId ?? null,
+    ...writerOf(group, options),
     topics: [rawEvents],
     deadLetter: rawEventsDeadLetters.name,
-    handlerTimeoutMs: outageLimitMs,
     ...(isOrdered && { reorder }),
-    // What cannot be read never comes here. So a failure is the database's or Kafka's, and no record's fault.
-    classify: (error) => {
-      onTrouble?.(error)
-      return 'unavailable'
+    onAssigned: whereToStart,
+    handleBatch: async (messages, context) => {
+      busy += 1
+      await judge(messages, context).finally(() => (busy -= 1))
     },
-    onAssigned: async (partitions) => {
-      const logStarts = await messaging.admin.listOffsets(partitions, 'earliest')
-      const coming = partitions.map((one, index) => ({ ...one, logStart: logStarts[index] ?? 0 }))
-      const places = await whereToStart(store, group, coming)
-      for (const place of places) sendFrom.set(place.partition, place.sendFrom)
-      return places
-    },
-    handleBatch: handle,
-    onDrained: () => claims.release(),
-    onPartitionStopped: (_partition, error) => onStopped?.(error),
-    onFailed: (error) => onStopped?.(error),
   })
 
   /** What is kept back waits for time to pass, not for us. */
@@ -136,13 +117,4 @@ export function detect({ messaging, store, profile = 'cp', ...options }: DetectO
   }
 
   return { start: () => consumer.start(), counts: () => totals, lag }
-}
-
-function add(totals: DetectCounts, received: number, sent: number, batch: JudgedBatch): void {
-  totals.received += received
-  totals.sent += sent
-  totals.accepted += batch.counts.accepted
-  totals.repeated += batch.counts.repeated
-  totals.conflicts += batch.counts.conflicts
-  totals.filtered += batch.counts.filtered
 }

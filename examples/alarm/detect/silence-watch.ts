@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely'
 import type { NoDataRule } from './rule.js'
-import { insertNew } from '../store/insert-new.js'
+import { insertNew, is } from '../store/queries.js'
 import type { Schema } from '../store/schema.js'
 import type { Tx } from '../store/store.js'
 import type { AlertEvent } from '../topics.js'
@@ -77,7 +77,7 @@ export async function expectSeries(
   await tx
     .updateTable('expected_series')
     .set({ part })
-    .where((where) => where.and(place))
+    .where(is(place))
     .where('series', 'in', ids)
     .where('part', '!=', part)
     .execute()
@@ -122,6 +122,6 @@ async function saveLook(tx: Tx, { rule, id }: ExpectedSeries, { after, missing }
   await tx
     .updateTable('expected_series')
     .set({ looked_at: after.lookedAt, missing: after.missing, fired: after.fired })
-    .where((where) => where.and(place))
+    .where(is(place))
     .execute()
 }

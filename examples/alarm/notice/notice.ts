@@ -1,7 +1,7 @@
 import { DeadLetter, RetryLater, Unavailable } from 'tidemark'
 import { sqlDedupe } from 'tidemark/sql'
-import type { Service, ServiceParts } from '../service.js'
-import { insertNew } from '../store/insert-new.js'
+import { memberOf, type Service, type ServiceParts } from '../service.js'
+import { insertNew } from '../store/queries.js'
 import { jsonTopics, type Notice } from '../topics.js'
 import type { Channels } from './channels.js'
 
@@ -30,7 +30,7 @@ export function notice({
   perMinute = 60,
   ...options
 }: NoticeOptions): Service<NoticeCounts> {
-  const { topics = jsonTopics, groupInstanceId, onTrouble, onStopped } = options
+  const { topics = jsonTopics } = options
   const inbox = sqlDedupe(store.db)
   const totals: NoticeCounts = { received: 0, sent: 0, quiet: 0 }
 
@@ -42,8 +42,7 @@ export function notice({
   }
 
   const consumer = messaging.consumer({
-    group: 'notice',
-    groupInstanceId: groupInstanceId ?? null,
+    ...memberOf('notice', options),
     topics: [topics.notices],
     order: 'key',
     dedupe: inbox,
@@ -53,7 +52,7 @@ export function notice({
       const channel = channels[value.channel]
       if (!channel) throw new DeadLetter('no channel of that name')
       const down = (error: unknown): never => {
-        onTrouble?.(error)
+        options.onTrouble?.(error)
         throw new Unavailable('the database is down', error)
       }
       const tooMany = await isTooMany(value).catch(down)
@@ -73,8 +72,6 @@ export function notice({
       totals.received += 1
       totals[outcome] += 1
     },
-    onPartitionStopped: (_partition, error) => onStopped?.(error),
-    onFailed: (error) => onStopped?.(error),
   })
 
   const start = async (): Promise<void> => {

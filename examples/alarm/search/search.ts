@@ -1,5 +1,5 @@
 import { BatchFailure, DeadLetter } from 'tidemark'
-import type { Service, ServiceParts } from '../service.js'
+import { memberOf, type Service, type ServiceParts } from '../service.js'
 import { jsonTopics } from '../topics.js'
 import type { Elastic } from './elastic.js'
 
@@ -11,11 +11,9 @@ export type SearchCounts = { received: number; indexed: number; older: number }
 
 /** alert_status → Elasticsearch: a batch is one request. What is refused for good becomes a dead letter, the others stand. */
 export function search({ messaging, elastic, topics = jsonTopics, ...options }: SearchOptions): Service<SearchCounts> {
-  const { groupInstanceId, onTrouble, onStopped } = options
   const totals: SearchCounts = { received: 0, indexed: 0, older: 0 }
   const consumer = messaging.consumer({
-    group: 'search',
-    groupInstanceId: groupInstanceId ?? null,
+    ...memberOf('search', options),
     topics: [topics.alertStatus],
     deadLetter: topics.searchDeadLetters.name,
     handleBatch: async (messages, { signal }) => {
@@ -25,7 +23,7 @@ export function search({ messaging, elastic, topics = jsonTopics, ...options }: 
           signal,
         )
         .catch((error: unknown) => {
-          onTrouble?.(error)
+          options.onTrouble?.(error)
           throw error
         })
       for (const [at, outcome] of done.entries()) {
@@ -34,8 +32,6 @@ export function search({ messaging, elastic, topics = jsonTopics, ...options }: 
         totals[outcome] += 1
       }
     },
-    onPartitionStopped: (_partition, error) => onStopped?.(error),
-    onFailed: (error) => onStopped?.(error),
   })
   return { start: () => consumer.start(), counts: () => totals, lag: () => consumer.lag() }
 }

@@ -1,11 +1,10 @@
-import { MysqlAdapter, PostgresAdapter, sql, type Generated, type Migration, type Selectable } from 'kysely'
+import { MysqlAdapter, PostgresAdapter, sql, type Migration } from 'kysely'
 import { inboxTableSql, outboxTablesSql, type AnyKysely } from 'tidemark/sql'
 
 /** A column: its type in every database, and in TypeScript by `Of`. */
 interface Column<Of> {
   readonly type: `varchar(${number})` | 'bigint' | 'integer' | 'text'
   readonly isNullable?: true
-  readonly fallback?: number
   readonly of?: Of
 }
 
@@ -15,7 +14,6 @@ const whole: Column<number> = { type: 'bigint' }
 const exact: Column<string> = { type: 'varchar(32)' }
 const small: Column<number> = { type: 'integer' }
 const text: Column<string> = { type: 'text' }
-const zero: Column<Generated<number>> = { type: 'bigint', fallback: 0 }
 const orNull = <Of>(column: Column<Of>): Column<Of | null> => ({ ...column, isNullable: true }) as Column<Of | null>
 
 /**
@@ -65,8 +63,8 @@ const schema = {
   /** Who reads what: what the database has of each partition, and who may write it. */
   consumer_offset: {
     key: ['grp', 'topic', 'part'],
-    // send_from, of detect: what was decided before it is out.
-    columns: { grp: name(100), topic: name(100), part: small, next_offset: whole, epoch: whole, send_from: zero },
+    // send_from: Kafka had its commit up to there when the partition came.
+    columns: { grp: name(100), topic: name(100), part: small, next_offset: whole, epoch: whole, send_from: whole },
   },
   /** alert, converge: every event ever taken, and what it did. */
   event_inbox: {
@@ -96,7 +94,7 @@ const schema = {
         status: name(16),
       },
       ...{ begin_time: whole, latest_time: whole, first_anomaly_time: whole, end_time: orNull(whole) },
-      ...{ event_count: small, version: small, is_ack: zero, is_shielded: zero, dimensions: text, extra: text },
+      ...{ event_count: small, version: small, is_ack: small, is_shielded: small, dimensions: text, extra: text },
     },
   },
   /** alert: append-only history; versions of an alert are 1..n without holes. */
@@ -146,7 +144,7 @@ interface Table {
 
 type Row<Columns> = { -readonly [Name in keyof Columns]: Columns[Name] extends Column<infer Of> ? Of : never }
 export type Schema = { [Name in keyof typeof schema]: Row<(typeof schema)[Name]['columns']> }
-export type AlertRow = Selectable<Schema['alert']>
+export type AlertRow = Schema['alert']
 
 export const tables = Object.keys(schema) as (keyof Schema)[]
 
@@ -164,11 +162,8 @@ async function createTables(db: AnyKysely): Promise<void> {
     let create = db.schema.createTable(table).addPrimaryKeyConstraint(`${table}_pk`, [...key] as never[])
     for (const [index, some] of unique.entries())
       create = create.addUniqueConstraint(`${table}_${index}`, [...some] as never[])
-    for (const [column, { type, isNullable, fallback }] of Object.entries(columns)) {
-      create = create.addColumn(column, type, (made) => {
-        const built = isNullable ? made : made.notNull()
-        return fallback === undefined ? built : built.defaultTo(fallback)
-      })
+    for (const [column, { type, isNullable }] of Object.entries(columns)) {
+      create = create.addColumn(column, type, (made) => (isNullable ? made : made.notNull()))
     }
     // Else two keys that differ in case are one.
     await (isMysql ? create.modifyEnd(sql`character set utf8mb4 collate utf8mb4_bin`) : create).execute()

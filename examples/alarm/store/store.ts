@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { Kysely, Migrator, MysqlDialect, PostgresDialect, SqliteAdapter, type Dialect, type Transaction } from 'kysely'
+import { Kysely, Migrator, MysqlDialect, PostgresDialect, type Dialect, type Transaction } from 'kysely'
 import { takeOwnership } from './owner.js'
 import { migrations, tables, type Schema } from './schema.js'
 import { wasmSqliteDialect } from './wasm-sqlite-dialect.js'
@@ -57,11 +57,6 @@ async function serverDialect(url: string): Promise<Dialect> {
 
 /** PostgreSQL's number for bigint. Ours are times and offsets, which a number holds. */
 const int8 = 20
-
-/** Reads rows that no other transaction may change before this one ends. SQLite has one writer anyway, and no words for it. */
-export function locked<Query extends { forUpdate(): Query }>(tx: Tx, query: Query): Query {
-  return tx.getExecutor().adapter instanceof SqliteAdapter ? query : query.forUpdate()
-}
 
 async function migrate(db: Kysely<Schema>): Promise<void> {
   const migrator = new Migrator({ db, provider: { getMigrations: async () => migrations } })

@@ -28,16 +28,19 @@ export interface Pipeline {
 export async function openPipeline(folder: string): Promise<Pipeline> {
   const detectStore = await openStore(join(folder, 'detect.db'))
   const alertStore = await openStore(join(folder, 'alert.db'))
-  const detectClaims = new PartitionClaims('detect')
-  const alertClaims = new PartitionClaims('alert')
+  const [ofDetect, ofAlert] = [
+    { topic: 'raw_events', partition: 0 },
+    { topic: 'alerts', partition: 0 },
+  ]
+  const detectClaims = await claimed(detectStore, 'detect', ofDetect)
+  const alertClaims = await claimed(alertStore, 'alert', ofAlert)
   const tell = tellBy(alertStore)
   let committed = 0
   let alertOffset = 0
 
   const apply = async (events: readonly AlertEvent[]): Promise<EventFate[]> => {
     alertOffset += events.length
-    const end = { topic: 'alerts', part: 0, nextOffset: alertOffset }
-    return alertClaims.write(alertStore.db, end, (tx) => applyEvents(tx, tell, events))
+    return alertClaims.write(ofAlert, (tx) => applyEvents(tx, tell, events), alertOffset)
   }
   const offsets = new Map<string, number>()
   const judge = async (batch: readonly RawEvent[]): Promise<AlertEvent[]> => {
@@ -47,9 +50,7 @@ export async function openPipeline(folder: string): Promise<Pipeline> {
       return { partition: 0, offset, value }
     })
     const judged = await judgeBatch(detectStore.db, { rules, noDataRules }, arrived)
-    await detectClaims.write(detectStore.db, { topic: 'raw_events', part: 0, nextOffset: offsets.size }, (tx) =>
-      judged.save(tx, committed),
-    )
+    await detectClaims.write(ofDetect, (tx) => judged.save(tx, committed), offsets.size)
     return judged.events.map(({ event }) => event)
   }
   return {
@@ -69,6 +70,17 @@ export async function openPipeline(folder: string): Promise<Pipeline> {
       await alertStore.close()
     },
   }
+}
+
+/** As a service that was given the partition. */
+export async function claimed(
+  { db }: Store,
+  group: string,
+  partition: { readonly topic: string; readonly partition: number },
+): Promise<PartitionClaims> {
+  const claims = new PartitionClaims(db, group)
+  await claims.take([{ ...partition, committed: null }])
+  return claims
 }
 
 export function batches<T>(items: readonly T[], size: number): T[][] {
