@@ -1,11 +1,11 @@
-import type { Kysely } from 'kysely'
-import type { Rule, Severity } from './rule.js'
+import { sql, type Kysely, type RawBuilder, type SqlBool } from 'kysely'
 import { groupBy } from '../group-by.js'
 import { insertNew, is } from '../store/queries.js'
 import type { Schema } from '../store/schema.js'
 import type { Tx } from '../store/store.js'
 import type { AlertEvent } from '../topics.js'
 import type { Point, RuleState, StoredRuleState } from './rule-state.js'
+import type { Rule, Severity } from './rule.js'
 
 export interface TimeRange {
   readonly fromSeconds: number
@@ -25,15 +25,10 @@ export async function loadDecided(
 ): Promise<Decided[]> {
   if (records.length === 0) return []
   const offsets = records.map(({ offset }) => offset)
-  const rows = await db
-    .selectFrom('decided_event')
-    .select(['raw_offset', 'event'])
-    .where('part', '=', part)
-    .where('raw_offset', '>=', Math.min(...offsets))
-    .where('raw_offset', '<=', Math.max(...offsets))
-    .orderBy('raw_offset')
-    .orderBy('seq')
-    .execute()
+  const [first, last] = [Math.min(...offsets), Math.max(...offsets)]
+  const decided = db.selectFrom('decided_event').selectAll().where('part', '=', part)
+  const there = decided.where('raw_offset', '>=', first).where('raw_offset', '<=', last)
+  const rows = await there.orderBy('raw_offset').orderBy('seq').execute()
   return rows.map((row) => ({ offset: row.raw_offset, event: JSON.parse(row.event) as AlertEvent }))
 }
 
@@ -49,15 +44,9 @@ export async function saveDecided(tx: Tx, part: number, decided: readonly Decide
 export async function loadPoints(
   db: Kysely<Schema>,
   series: readonly string[],
-  { fromSeconds, toSeconds }: TimeRange,
+  range: TimeRange,
 ): Promise<Map<string, Point[]>> {
-  const rows = await db
-    .selectFrom('metric_point')
-    .selectAll()
-    .where('series', 'in', series)
-    .where('ts', '>=', fromSeconds)
-    .where('ts', '<=', toSeconds)
-    .execute()
+  const rows = await db.selectFrom('metric_point').selectAll().where(within(series, range)).execute()
   const found = new Map(series.map((id): [string, Point[]] => [id, []]))
   for (const { series: id, ts, value } of rows) found.get(id)?.push({ time: ts, value: Number(value) })
   return found
@@ -73,32 +62,21 @@ export async function savePoints(tx: Tx, points: ReadonlyMap<string, readonly Po
 
 export async function loadRuleStates(
   db: Kysely<Schema>,
-  { strategyId, itemId }: Rule,
+  rule: Rule,
   series: readonly string[],
-  { fromSeconds, toSeconds }: TimeRange,
+  range: TimeRange,
 ): Promise<(series: string) => StoredRuleState> {
-  const place = { strategy_id: strategyId, item_id: itemId }
-  const anomalies = await db
-    .selectFrom('check_result')
-    .selectAll()
-    .where(is(place))
-    .where('series', 'in', series)
-    .where('ts', '>=', fromSeconds)
-    .where('ts', '<=', toSeconds)
-    .execute()
-  const states = await db.selectFrom('rule_state').selectAll().where(is(place)).where('series', 'in', series).execute()
-  const verdicts = groupBy(anomalies, (row) => row.series)
-  const said = new Map(states.map((row) => [row.series, row]))
+  const place = placeOf(rule)
+  const verdicts = db.selectFrom('check_result').selectAll().where(is(place))
+  const anomalies = groupBy(await verdicts.where(within(series, range)).execute(), (row) => row.series)
+  const states = db.selectFrom('rule_state').selectAll().where(is(place))
+  const said = new Map((await states.where('series', 'in', series).execute()).map((row) => [row.series, row]))
   return (id) => {
     const { firing_severity: severity = null, last_trigger_ts: last = null, newest_ts = null } = said.get(id) ?? {}
     return {
-      anomalies: (verdicts.get(id) ?? []).map((row) => {
-        return {
-          severity: row.severity as Severity,
-          time: row.ts,
-          value: Number(row.value),
-          triggered: row.triggered === 1,
-        }
+      anomalies: (anomalies.get(id) ?? []).map((row) => {
+        const { severity: of, ts: time, value, triggered } = row
+        return { severity: of as Severity, time, value: Number(value), triggered: triggered === 1 }
       }),
       firing: severity === null || last === null ? null : { severity: severity as Severity, lastTriggerTime: last },
       newestTime: newest_ts,
@@ -107,30 +85,35 @@ export async function loadRuleStates(
 }
 
 /** What one rule says of the series of a batch. */
-export async function saveRuleStates(
-  tx: Tx,
-  { strategyId, itemId }: Rule,
-  states: readonly RuleState[],
-): Promise<void> {
-  const place = { strategy_id: strategyId, item_id: itemId }
-  const changes = states.map((state) => ({ series: state.series, ...state.changes() }))
-  for (const { series, anomalies } of changes) {
-    const rows = anomalies.map(({ severity, time, value, triggered }) => {
+export async function saveRuleStates(tx: Tx, rule: Rule, states: readonly RuleState[]): Promise<void> {
+  const place = placeOf(rule)
+  const rows: Schema['rule_state'][] = []
+  for (const state of states) {
+    const { series } = state
+    const { anomalies, firing, newestTime } = state.changes()
+    const said = { firing_severity: firing?.severity ?? null, last_trigger_ts: firing?.lastTriggerTime ?? null }
+    rows.push({ ...place, series, ...said, newest_ts: newestTime })
+    const verdicts = anomalies.map(({ severity, time, value, triggered }) => {
       return { ...place, series, severity, ts: time, value: String(value), triggered: triggered ? 1 : 0 }
     })
     // One that is there already is back because a late point filled its window.
-    if ((await insertNew(tx, 'check_result', rows)) === rows.length) continue
-    for (const { severity, ts } of rows.filter((row) => row.triggered === 1)) {
-      const key = { ...place, series, severity, ts }
-      await tx.updateTable('check_result').set({ triggered: 1 }).where(is(key)).execute()
+    if ((await insertNew(tx, 'check_result', verdicts)) === verdicts.length) continue
+    for (const { severity, ts, triggered } of verdicts) {
+      const verdict = tx.updateTable('check_result').where(is({ ...place, series, severity, ts }))
+      if (triggered === 1) await verdict.set({ triggered }).execute()
     }
   }
   // Delete and insert: the one upsert that SQLite, MySQL and PostgreSQL all understand.
-  const series = changes.map((one) => one.series)
+  const series = rows.map((row) => row.series)
   await tx.deleteFrom('rule_state').where(is(place)).where('series', 'in', series).execute()
-  const rows = changes.map(({ series: id, firing, newestTime }) => {
-    const said = { firing_severity: firing?.severity ?? null, last_trigger_ts: firing?.lastTriggerTime ?? null }
-    return { ...place, series: id, ...said, newest_ts: newestTime }
-  })
   await insertNew(tx, 'rule_state', rows)
+}
+
+function placeOf({ strategyId, itemId }: Rule): { strategy_id: number; item_id: number } {
+  return { strategy_id: strategyId, item_id: itemId }
+}
+
+/** Of these series, and of a time in the range. */
+function within(series: readonly string[], { fromSeconds, toSeconds }: TimeRange): RawBuilder<SqlBool> {
+  return sql`series in (${sql.join(series)}) and ts between ${fromSeconds} and ${toSeconds}`
 }

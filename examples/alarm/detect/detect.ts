@@ -6,7 +6,7 @@ import { writerOf, type Service, type ServiceParts } from '../service.js'
 import { PartitionClaims } from '../store/partition-claims.js'
 import { jsonTopics, type RawEvent } from '../topics.js'
 import { judgeBatch, type BatchCounts, type RuleBook } from './judge-batch.js'
-import { judgeSilence } from './silence-watch.js'
+import { judgeSilence } from './silence.js'
 
 const group = 'detect'
 /** A partition that brokers say is read to its end holds back no other after so long. */

@@ -9,7 +9,7 @@ import { toAlertEvent } from './alert-event.js'
 import * as stored from './detect-store.js'
 import type { Decided, TimeRange } from './detect-store.js'
 import { reachSeconds, RuleState, type Point } from './rule-state.js'
-import { expectSeries } from './silence-watch.js'
+import { expectSeries } from './silence.js'
 
 /** What detect judges by. */
 export interface RuleBook {

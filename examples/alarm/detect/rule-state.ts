@@ -24,16 +24,26 @@ export interface StoredRuleState {
   readonly newestTime: number | null
 }
 
-/** What a point made the rule say. */
+/** What a rule says of a series. */
 export interface Finding {
-  readonly status: 'ABNORMAL' | 'RECOVERED'
+  readonly status: 'ABNORMAL' | 'RECOVERED' | 'CLOSED'
   readonly severity: Severity
-  /** The point that decided. */
-  readonly point: Point
+  /** Of the point that decided, or the begin of the period that has none. */
+  readonly time: number
+  /** `null` where the point is missing. */
+  readonly value: number | null
   /** The newest anomaly this is about; names the event. */
   readonly anomalyId: string
   readonly anomalyIds: readonly string[]
   readonly firstAnomalyTime: number
+  readonly description: string
+}
+
+/** Keeps the first point of each period. Series are seldom aligned to theirs: one here ticks at :15:01. */
+export function remember(periods: Map<number, Point>, point: Point, unitSeconds: number): void {
+  const period = Math.floor(point.time / unitSeconds)
+  const known = periods.get(period)
+  if (!known || point.time < known.time) periods.set(period, point)
 }
 
 /**
@@ -87,20 +97,13 @@ export class RuleState {
   }
 
   #remember(point: Point): void {
-    if (!this.#needsHistory) return
-    const period = this.#period(point.time)
-    const known = this.#periods.get(period)
-    if (!known || point.time < known.time) this.#periods.set(period, point)
-  }
-
-  /** Series are seldom aligned to their period (one here ticks at :15:01), so history is looked up by period, not by second. */
-  #period(time: number): number {
-    return Math.floor(time / this.rule.unitSeconds)
+    if (this.#needsHistory) remember(this.#periods, point, this.rule.unitSeconds)
   }
 
   #isAnomalous(level: Level, { time, value }: Point, dimensions: Readonly<Record<string, string>>): boolean {
     const unit = this.rule.unitSeconds
-    const ago = (seconds: number) => this.#periods.get(this.#period(time) - Math.round(seconds / unit))?.value
+    const period = Math.floor(time / unit)
+    const ago = (seconds: number) => this.#periods.get(period - Math.round(seconds / unit))?.value
     const verdicts = level.algorithms.map((one) => judge(one, { value, dimensions, ago, unit }))
     return combine(level.connector, verdicts) === 'anomalous'
   }
@@ -133,9 +136,9 @@ export class RuleState {
     }
     const window = this.#window(level, time)
     const anomalyIds = window.map((one) => this.#anomalyId(one.time, severity))
-    const firstAnomalyTime = window[0]?.time ?? time
-    const id = this.#anomalyId(time, severity)
-    return { status: 'ABNORMAL', severity, point: { time, value }, anomalyId: id, anomalyIds, firstAnomalyTime }
+    const about = { anomalyId: this.#anomalyId(time, severity), anomalyIds, firstAnomalyTime: window[0]?.time ?? time }
+    const description = `${this.rule.metric} is ${value}: ${window.length} of ${level.trigger.window} periods anomalous`
+    return { status: 'ABNORMAL', severity, time, value, ...about, description }
   }
 
   /** Anomalies behind a late one whose windows it filled. */
@@ -159,18 +162,23 @@ export class RuleState {
   #isOver(time: number, fired: Level | undefined): boolean {
     const firing = this.#firing
     if (!firing || (fired && fired.severity <= firing.severity)) return false
-    const level = this.rule.levels.find((one) => one.severity === firing.severity)
+    const level = this.#level(firing.severity)
     const steps = Array.from({ length: level?.recovery.window ?? 0 }, (_, step) => step * this.rule.unitSeconds)
     return !level || steps.every((back) => !this.#fires(level, time - back))
   }
 
-  #recover(point: Point): Finding {
+  #recover({ time, value }: Point): Finding {
     if (!this.#firing) throw new Error('only a firing rule recovers')
     const { severity, lastTriggerTime } = this.#firing
     this.#firing = null
     const id = this.#anomalyId(lastTriggerTime, severity)
     const about = { anomalyId: id, anomalyIds: [id], firstAnomalyTime: lastTriggerTime }
-    return { status: 'RECOVERED', severity, point, ...about }
+    const description = `${this.rule.metric} is well for ${this.#level(severity)?.recovery.window ?? 0} periods`
+    return { status: 'RECOVERED', severity, time, value, ...about, description }
+  }
+
+  #level(severity: Severity): Level | undefined {
+    return this.rule.levels.find((one) => one.severity === severity)
   }
 
   #anomalyId(time: number, severity: Severity): string {

@@ -1,40 +1,69 @@
+import type { Kysely } from 'kysely'
+import { groupBy } from '../group-by.js'
 import { anomalyId, recordId } from '../ids.js'
-import type { NoDataRule, Severity } from './rule.js'
-import type { Point } from './rule-state.js'
+import { insertNew, is } from '../store/queries.js'
+import type { Schema } from '../store/schema.js'
+import type { Tx } from '../store/store.js'
+import type { AlertEvent } from '../topics.js'
+import { toAlertEvent, type SeriesIdentity } from './alert-event.js'
+import { loadPoints } from './detect-store.js'
+import { remember, type Finding, type Point } from './rule-state.js'
+import type { NoDataRule } from './rule.js'
 
-/** How a rule stands with a series that should have points. Periods count from the Unix epoch. */
-export interface Silence {
-  /** The newest period that was looked at. */
-  readonly lookedAt: number
-  /** Periods without a point, up to that one. */
-  readonly missing: number
-  /** The newest of them that fired. */
-  readonly fired: number | null
-}
-
-export interface SilenceFinding {
-  readonly status: 'ABNORMAL' | 'RECOVERED' | 'CLOSED'
-  readonly severity: Severity
-  /** Begin of the missing period, or when the point that ended the silence happened. */
-  readonly time: number
-  readonly value: number | null
-  /** Periods without a point. */
-  readonly missing: number
-  readonly anomalyId: string
-  readonly anomalyIds: readonly string[]
-  readonly firstAnomalyTime: number
-}
-
-/** A period without a point. */
-export interface MissingPeriod {
-  readonly time: number
-  readonly triggered: boolean
-}
+/**
+ * How a rule stands with a series that should have points: the newest period that was looked at, counted from the Unix epoch;
+ * how many up to it have no point; and the newest of them that fired.
+ */
+export type Silence = Pick<Schema['expected_series'], 'looked_at' | 'missing' | 'fired'>
 
 export interface Look {
   readonly after: Silence
-  readonly findings: readonly SilenceFinding[]
-  readonly missing: readonly MissingPeriod[]
+  readonly findings: readonly Finding[]
+  /** Periods without a point, by their begins. */
+  readonly missing: readonly { readonly time: number; readonly triggered: boolean }[]
+}
+
+/** What is to be said of the series of one partition, and kept. */
+export interface JudgedSilence {
+  readonly part: number
+  readonly events: readonly AlertEvent[]
+  save(this: void, tx: Tx): Promise<void>
+}
+
+/**
+ * Judges what is missing when time has come so far: `watermarkMs` says that nothing of that time or before is to come any
+ * more. The clock on the wall plays no part, so a replay finds what the first run found, and a backlog is no silence.
+ *
+ * @param parts the partitions that are ours: of others we do not see the points
+ */
+export async function judgeSilence(
+  db: Kysely<Schema>,
+  rules: readonly NoDataRule[],
+  parts: readonly number[],
+  watermarkMs: number,
+): Promise<JudgedSilence[]> {
+  const looks: { rule: NoDataRule; row: Schema['expected_series']; look: Look }[] = []
+  for (const rule of rules) {
+    const through = lastPeriodOver(rule, watermarkMs)
+    for (const row of parts.length > 0 ? await loadExpected(db, rule, parts, through) : []) {
+      const fromSeconds = (row.looked_at + 1) * rule.unitSeconds
+      const toSeconds = (through + 1) * rule.unitSeconds - 1
+      const points = (await loadPoints(db, [row.series], { fromSeconds, toSeconds })).get(row.series) ?? []
+      const look = lookAt(rule, row.series, row, points, through)
+      // Gone, and still so: there is nothing to keep.
+      const isGone = look.missing.length === 0 && look.findings.length === 0 && look.after.missing >= rule.goneAfter
+      if (!isGone) looks.push({ rule, row, look })
+    }
+  }
+  return [...groupBy(looks, ({ row }) => row.part)].map(([part, ofPart]) => ({
+    part,
+    events: ofPart.flatMap(({ rule, row, look }) =>
+      look.findings.map((finding) => toAlertEvent(rule, silent(row), finding)),
+    ),
+    save: async (tx) => {
+      for (const { rule, row, look } of ofPart) await saveLook(tx, rule, row.series, look)
+    },
+  }))
 }
 
 /** The newest period that is over when nothing of this time (ms) or before is to come any more. */
@@ -58,53 +87,94 @@ export function lookAt(
   points: readonly Point[],
   through: number,
 ): Look {
-  const findings: SilenceFinding[] = []
-  const missingPeriods: MissingPeriod[] = []
-  const byPeriod = firstByPeriod(rule, points)
+  const { unitSeconds, continuous, goneAfter, severity, metric } = rule
+  const findings: Finding[] = []
+  const missingPeriods: { time: number; triggered: boolean }[] = []
+  const byPeriod = new Map<number, Point>()
+  for (const point of points) remember(byPeriod, point, unitSeconds)
   const known = [...byPeriod.keys()].sort((one, other) => one - other)
   let { missing, fired } = before
-  const say = (status: SilenceFinding['status'], time: number, value: number | null): void => {
-    const named = status === 'ABNORMAL' ? time : (fired ?? 0) * rule.unitSeconds
-    const id = anomalyId(recordId(series, named), rule.strategyId, rule.itemId, rule.severity)
-    const from = named - (Math.min(missing, rule.continuous) - 1) * rule.unitSeconds
-    findings.push({
-      ...{ status, severity: rule.severity, time, value, missing },
-      ...{ anomalyId: id, anomalyIds: [id], firstAnomalyTime: status === 'ABNORMAL' ? from : named },
-    })
+  const say = (status: Finding['status'], time: number, value: number | null, what: string): void => {
+    const named = status === 'ABNORMAL' ? time : (fired ?? 0) * unitSeconds
+    const id = anomalyId(recordId(series, named), rule.strategyId, rule.itemId, severity)
+    const firstAnomalyTime = status === 'ABNORMAL' ? named - (Math.min(missing, continuous) - 1) * unitSeconds : named
+    const about = { anomalyId: id, anomalyIds: [id], firstAnomalyTime, description: `${metric} has ${what}` }
+    findings.push({ status, severity, time, value, ...about })
   }
-  for (let period = before.lookedAt + 1; period <= through; period++) {
+  for (let period = before.looked_at + 1; period <= through; period++) {
     const point = byPeriod.get(period)
-    const time = period * rule.unitSeconds
+    const time = period * unitSeconds
     if (point) {
-      if (fired !== null) say('RECOVERED', point.time, point.value)
+      if (fired !== null) say('RECOVERED', point.time, point.value, 'data again')
       missing = 0
       fired = null
-    } else if (missing >= rule.goneAfter) {
+    } else if (missing >= goneAfter) {
       period = (known.find((one) => one > period) ?? through + 1) - 1
     } else {
       missing++
-      const triggered = missing >= rule.continuous
+      const triggered = missing >= continuous
       missingPeriods.push({ time, triggered })
       if (triggered) {
-        say('ABNORMAL', time, null)
+        say('ABNORMAL', time, null, `had no data for ${missing} periods`)
         fired = period
       }
-      if (missing >= rule.goneAfter && fired !== null) {
-        say('CLOSED', time, null)
+      if (missing >= goneAfter && fired !== null) {
+        say('CLOSED', time, null, `had no data for ${missing} periods and is expected no more`)
         fired = null
       }
     }
   }
-  const lookedAt = Math.max(before.lookedAt, through)
-  return { after: { lookedAt, missing, fired }, findings, missing: missingPeriods }
+  return {
+    after: { looked_at: Math.max(before.looked_at, through), missing, fired },
+    findings,
+    missing: missingPeriods,
+  }
 }
 
-function firstByPeriod(rule: NoDataRule, points: readonly Point[]): Map<number, Point> {
-  const byPeriod = new Map<number, Point>()
-  for (const point of points) {
-    const period = Math.floor(point.time / rule.unitSeconds)
-    const known = byPeriod.get(period)
-    if (!known || point.time < known.time) byPeriod.set(period, point)
-  }
-  return byPeriod
+/** From its first point on a series is expected to go on. */
+export async function expectSeries(
+  tx: Tx,
+  { strategyId: strategy_id, itemId: item_id, unitSeconds }: NoDataRule,
+  part: number,
+  series: readonly (SeriesIdentity & { readonly added: readonly Point[] })[],
+): Promise<void> {
+  const rows = series.map(({ id, dimensions, added }) => {
+    const looked_at = Math.floor(Math.min(...added.map(({ time }) => time)) / unitSeconds) - 1
+    const expected = { strategy_id, item_id, series: id, part, dimensions: JSON.stringify(dimensions) }
+    return { ...expected, looked_at, missing: 0, fired: null }
+  })
+  if ((await insertNew(tx, 'expected_series', rows)) === rows.length) return
+  // A topic that gets more partitions moves its keys.
+  const moved = tx.updateTable('expected_series').set({ part }).where(is({ strategy_id, item_id }))
+  const ids = rows.map((row) => row.series)
+  await moved.where('series', 'in', ids).where('part', '!=', part).execute()
+}
+
+function loadExpected(
+  db: Kysely<Schema>,
+  { strategyId, itemId }: NoDataRule,
+  parts: readonly number[],
+  through: number,
+): Promise<Schema['expected_series'][]> {
+  const expected = db
+    .selectFrom('expected_series')
+    .selectAll()
+    .where(is({ strategy_id: strategyId, item_id: itemId }))
+  return expected.where('part', 'in', parts).where('looked_at', '<', through).orderBy('series').execute()
+}
+
+/** Missing data is another alert than wrong data: one dimension more tells them apart. */
+function silent({ series, dimensions }: Schema['expected_series']): SeriesIdentity {
+  const known = JSON.parse(dimensions) as SeriesIdentity['dimensions']
+  return { id: series, dimensions: { ...known, __NO_DATA_DIMENSION__: 'true' } }
+}
+
+async function saveLook(tx: Tx, rule: NoDataRule, series: string, { after, missing }: Look): Promise<void> {
+  const place = { strategy_id: rule.strategyId, item_id: rule.itemId, series }
+  const verdicts = missing.map(({ time, triggered }) => {
+    // There is no value: the strategy says so.
+    return { ...place, severity: rule.severity, ts: time, value: '0', triggered: triggered ? 1 : 0 }
+  })
+  await insertNew(tx, 'check_result', verdicts)
+  await tx.updateTable('expected_series').set(after).where(is(place)).execute()
 }

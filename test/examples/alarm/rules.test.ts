@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { seriesId } from '../../../examples/alarm/ids.js'
 import { RuleState, type Anomaly, type Finding, type Point } from '../../../examples/alarm/detect/rule-state.js'
 
-import { lastPeriodOver, lookAt, type Silence, type SilenceFinding } from '../../../examples/alarm/detect/silence.js'
+import { lastPeriodOver, lookAt, type Silence } from '../../../examples/alarm/detect/silence.js'
 import { noDataRules, rules, type Level, type Rule } from '../../../examples/alarm/rules.js'
 import { readSource, sources } from '../../../examples/alarm/sources.js'
 import { cases, simulate, simulateSilence, type ReferenceCase } from './reference.js'
@@ -77,12 +77,12 @@ describe('the reference rows', () => {
     expect(judged.accepted).toBe(expected.accepted)
     expect(judged.anomalies).toHaveLength(expected.anomalies)
     expect(judged.anomalies.filter((one) => one.triggered)).toHaveLength(expected.triggers)
-    const recovered = judged.findings.filter((one) => one.status === 'RECOVERED').map((one) => one.point.time)
+    const recovered = judged.findings.filter((one) => one.status === 'RECOVERED').map((one) => one.time)
     expect(recovered).toEqual(expected.alerts.flatMap((alert) => alert.endTime ?? []))
     const opened = judged.findings.filter(
       (one, index) => one.status === 'ABNORMAL' && judged.findings[index - 1]?.status !== 'ABNORMAL',
     )
-    expect(opened.map((one) => one.point.time)).toEqual(expected.alerts.map((alert) => alert.beginTime))
+    expect(opened.map((one) => one.time)).toEqual(expected.alerts.map((alert) => alert.beginTime))
   })
 })
 
@@ -97,7 +97,7 @@ describe('a rule over a series', () => {
     const state = fresh()
     expect([at(1, bad), at(2, good), at(4, bad)].flatMap((point) => state.judge(point))).toEqual([])
     const findings = state.judge(at(3, bad))
-    expect(findings.map((one) => [one.status, one.point.time])).toEqual([['ABNORMAL', 1_200]])
+    expect(findings.map((one) => [one.status, one.time])).toEqual([['ABNORMAL', 1_200]])
     expect(findings[0]?.anomalyIds).toHaveLength(3)
   })
 
@@ -136,10 +136,10 @@ describe('a series that has no data', () => {
   const [rule] = noDataRules
   if (!rule) throw new Error('no rule about what is missing')
   const { unitSeconds } = rule
-  const start: Silence = { lookedAt: 0, missing: 0, fired: null }
+  const start: Silence = { looked_at: 0, missing: 0, fired: null }
   const at = (...periods: number[]): Point[] =>
     periods.map((period) => ({ time: period * unitSeconds + 901, value: 1 }))
-  const said = (findings: readonly SilenceFinding[]) => findings.map((one) => [one.status, one.time / unitSeconds])
+  const said = (findings: readonly Finding[]) => findings.map((one) => [one.status, one.time / unitSeconds])
 
   it('fires at the third missing period and at each further one, and recovers at the point that comes', () => {
     const look = lookAt(rule, 's', start, at(1, 2, 7), 7)
@@ -155,7 +155,7 @@ describe('a series that has no data', () => {
       ['RECOVERED', 7 + 901 / unitSeconds],
     ])
     expect(look.findings[2]?.anomalyId).toBe(look.findings[1]?.anomalyId)
-    expect(look.after).toEqual({ lookedAt: 7, missing: 0, fired: null })
+    expect(look.after).toEqual({ looked_at: 7, missing: 0, fired: null })
   })
 
   it('is gone after a day, which closes its alert once, and is expected again when it is back', () => {
@@ -174,12 +174,12 @@ describe('a series that has no data', () => {
     const first = Math.floor(points[0]!.time / unitSeconds) - 1
     const last = Math.floor(points.at(-1)!.time / unitSeconds)
     const lookEvery = (step: number) => {
-      let silence: Silence = { lookedAt: first, missing: 0, fired: null }
-      const all = { findings: [] as SilenceFinding[], missing: 0 }
+      let silence: Silence = { looked_at: first, missing: 0, fired: null }
+      const all = { findings: [] as Finding[], missing: 0 }
       for (let through = first; through < last;) {
         through = Math.min(last, through + step)
         const over = points.filter(
-          ({ time }) => time >= (silence.lookedAt + 1) * unitSeconds && time < (through + 1) * unitSeconds,
+          ({ time }) => time >= (silence.looked_at + 1) * unitSeconds && time < (through + 1) * unitSeconds,
         )
         const look = lookAt(rule, 's', silence, over, through)
         silence = look.after
