@@ -80,7 +80,7 @@ const shed = defineTopic({ name: 'shed', key: 'event_id', value: json(RawEvent),
 const control = controlTopic('control')
 
 /** What became of an alert: one record for each version, sent by an outbox, so only what is committed is told. */
-const AlertStatus = z.object({
+export const AlertStatus = z.object({
   alert_id: z.string().min(1),
   alert_key: z.string().min(1),
   /** 1, 2, 3 … without holes. */

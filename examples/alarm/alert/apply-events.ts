@@ -2,7 +2,7 @@ import type { AlertRow } from '../store/schema.js'
 import { is, locked } from '../store/queries.js'
 import type { Tx } from '../store/store.js'
 import type { AlertEvent } from '../topics.js'
-import { endAlert, mergeEvent, noteDropped, openAlert, type Tell } from './alert-rows.js'
+import { change, endAlert, openAlert, widened, type Tell } from './alert-rows.js'
 import { nextStep, type KeyState, type Step } from './lifecycle.js'
 
 const consumer = 'alert'
@@ -16,12 +16,8 @@ export type EventFate = Step['do'] | 'repeated'
  */
 export async function applyEvents(tx: Tx, tell: Tell, events: readonly AlertEvent[]): Promise<EventFate[]> {
   const ids = [...new Set(events.map((event) => event.event_id))]
-  const inbox = await tx
-    .selectFrom('event_inbox')
-    .select(['event_id', 'outcome'])
-    .where('consumer', '=', consumer)
-    .where('event_id', 'in', ids)
-    .execute()
+  const taken = tx.selectFrom('event_inbox').select(['event_id', 'outcome']).where('consumer', '=', consumer)
+  const inbox = await taken.where('event_id', 'in', ids).execute()
   const known = new Set(inbox.filter(({ outcome }) => outcome !== 'dead-letter').map((row) => row.event_id))
   const fates: EventFate[] = []
   for (const event of events) {
@@ -45,24 +41,27 @@ async function perform(tx: Tx, tell: Tell, step: Step, key: Key, event: AlertEve
   if (step.do === 'open') return openAlert(tx, tell, key.generation + 1, event)
   const open = key.row
   if (!open) throw new Error(`${step.do} needs an open alert`)
+  const entry = { at: event.time, eventId: event.event_id }
   switch (step.do) {
     case 'merge':
-      await mergeEvent(tx, tell, open, event)
-      return open.alert_id
+      await change(tx, tell, open, widened(open, event), { ...entry, op: 'CONVERGE', signal: 'none' })
+      break
     case 'drop':
-      await noteDropped(tx, tell, open, event, step.reason)
-      return open.alert_id
-    case 'end':
-      await endAlert(tx, tell, open, event, { status: step.status, detail: event.description, signal: 'ended' })
-      return open.alert_id
-    case 'escalate':
-      await endAlert(tx, tell, open, event, {
-        status: 'CLOSED',
-        detail: 'a more severe alert exists',
-        signal: 'superseded',
-      })
+      await change(tx, tell, open, {}, { ...entry, op: 'EVENT_DROP', signal: 'none', detail: step.reason })
+      break
+    case 'end': {
+      const signal = step.status === 'RECOVERED' ? 'recovered' : 'closed'
+      await endAlert(tx, tell, open, step.status, { ...entry, signal, detail: event.description })
+      break
+    }
+    case 'escalate': {
+      // The event's own line stands in the log of the alert that takes its place.
+      const end = { at: event.time, signal: 'superseded', detail: 'a more severe alert exists' } as const
+      await endAlert(tx, tell, open, 'CLOSED', end)
       return openAlert(tx, tell, key.generation + 1, event)
+    }
   }
+  return open.alert_id
 }
 
 interface Key extends KeyState {
