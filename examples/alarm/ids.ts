@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { RawEvent } from './topics.js'
 
 /**
  * Every id is a function of the input alone: a replay after a crash makes the same ids, so whoever reads twice can see it.
@@ -41,6 +42,11 @@ export function stableDimensions(dimensions: Readonly<Record<string, string>>): 
 /** One time series: 32 hex characters. */
 export function seriesId(bizId: number, metric: string, dimensions: Readonly<Record<string, string>>): string {
   return digest('md5', [bizId, metric, ...pairs(stableDimensions(dimensions))])
+}
+
+/** The series that an event is of. */
+export function seriesOf({ bk_biz_id: bizId, raw_data: { metric, dimensions } }: RawEvent): string {
+  return seriesId(bizId, metric, dimensions)
 }
 
 /** One point of a series. */

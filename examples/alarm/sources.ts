@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { disorderSeconds, type Arrival, type Input } from './access/arrivals.js'
-import { rawEventId, recordId, seriesId } from './ids.js'
+import { rawEventId, recordId, seriesOf } from './ids.js'
 import type { RawEvent } from './topics.js'
 
 /** A real series of the Numenta Anomaly Benchmark (see data/README.md); each NAB folder plays one tenant. */
@@ -116,8 +116,8 @@ function arrivalsOf(rows: readonly RawEvent[]): Arrival[] {
 }
 
 /** Of the series and the time only: rows that share both stay as they are in the file. */
-function delaySeconds({ bk_biz_id: bizId, raw_data: { metric, dimensions }, timestamp }: RawEvent): number {
-  const point = recordId(seriesId(bizId, metric, dimensions), timestamp)
+function delaySeconds(event: RawEvent): number {
+  const point = recordId(seriesOf(event), event.timestamp)
   return createHash('md5').update(point).digest().readUInt32BE(0) % (disorderSeconds + 1)
 }
 

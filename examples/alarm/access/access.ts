@@ -54,12 +54,8 @@ export async function deliver(
 }
 
 async function readCheckpoint(db: Kysely<Schema>, source: string): Promise<number> {
-  const row = await db
-    .selectFrom('source_checkpoint')
-    .select('next_row')
-    .where('source', '=', source)
-    .executeTakeFirst()
-  return row?.next_row ?? 0
+  const checkpoint = db.selectFrom('source_checkpoint').select('next_row').where('source', '=', source)
+  return (await checkpoint.executeTakeFirst())?.next_row ?? 0
 }
 
 async function moveCheckpoint(db: Kysely<Schema>, source: string, nextRow: number): Promise<void> {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { defineTopic, type Message, type Messaging, type Producer, type Topic } from 'tidemark'
 import type { Degradation } from 'tidemark/degrade'
-import { heartbeatId, seriesId } from '../ids.js'
+import { heartbeatId, seriesOf } from '../ids.js'
 import { jsonTopics, RawEvent, type AlarmTopics } from '../topics.js'
 
 /** Room is left for what a broker's limit of 1 MiB has around the value. */
@@ -96,10 +96,6 @@ function spreadOver(topic: Topic<RawEvent>, spread: ReadonlyMap<number, number>)
     return `${event.bk_biz_id}#${Number.parseInt(seriesOf(event).slice(0, 8), 16) % ways}`
   }
   return defineTopic({ name, value, partitions, key })
-}
-
-function seriesOf({ bk_biz_id: bizId, raw_data: { metric, dimensions } }: RawEvent): string {
-  return seriesId(bizId, metric, dimensions)
 }
 
 function heartbeat(partition: number, seconds: number): RawEvent {

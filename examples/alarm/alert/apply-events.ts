@@ -90,13 +90,8 @@ export function readAlert(tx: Tx, alertId: string): Promise<AlertRow> {
 
 /** Says in the inbox what became of an event. */
 export async function note(tx: Tx, eventId: string, outcome: string, alertId: string | null = null): Promise<void> {
-  const place = { consumer, event_id: eventId }
-  await tx
-    .deleteFrom('event_inbox')
-    .where(is({ ...place, outcome: 'dead-letter' }))
-    .execute()
-  await tx
-    .insertInto('event_inbox')
-    .values({ ...place, outcome, alert_id: alertId })
-    .execute()
+  const row = { consumer, event_id: eventId, outcome, alert_id: alertId }
+  const before = tx.deleteFrom('event_inbox').where('outcome', '=', 'dead-letter')
+  await before.where(is({ consumer, event_id: eventId })).execute()
+  await tx.insertInto('event_inbox').values(row).execute()
 }

@@ -61,15 +61,13 @@ export function converge({
   /** Windows of our partitions that are over by this time. */
   const closeUntil = async (seconds: number): Promise<void> => {
     for (const ours of consumer.assignment()) {
-      const due = (db: Store['db']) =>
-        db
+      const due = (db: Store['db']) => {
+        const open = db
           .selectFrom('converge_instance')
           .selectAll()
           .where(is({ open_marker: 1, part: ours.partition }))
-          .where('ends', '<=', seconds)
-          .orderBy('ends')
-          .orderBy('converge_id')
-          .execute()
+        return open.where('ends', '<=', seconds).orderBy('ends').orderBy('converge_id').execute()
+      }
       if ((await due(store.db)).length === 0) continue
       await claims.write(ours, async (tx) => {
         for (const one of await due(tx)) await fold.close(tx, one)

@@ -4,7 +4,7 @@ import { is, locked } from '../store/queries.js'
 import type { Tx } from '../store/store.js'
 import type { AlertStatus, ConvergedAlert, ConvergeInput, Notice } from '../topics.js'
 import { matches, type ConvergeBook, type ConvergeRule, type Inhibition } from './converge-rules.js'
-import { rootCause, type Member } from './root-cause.js'
+import { rootCause } from './root-cause.js'
 
 type Instance = Schema['converge_instance']
 type Relation = Schema['converge_relation']
@@ -37,13 +37,9 @@ export class Fold {
     const isLate = window.open_marker === null
     const outcome = await this.#outcome(tx, rule, alert, window)
     const { alert_id, at, severity, begin_time, target, bk_biz_id, strategy_id, signal } = alert
-    await tx
-      .insertInto('converge_relation')
-      .values({
-        ...{ ...place, converge_id: window.converge_id, signal_name: signal, outcome },
-        ...{ alert_id, at, severity, begin_time, target, bk_biz_id, strategy_id },
-      })
-      .execute()
+    const about = { ...place, at, severity, begin_time, target, bk_biz_id, strategy_id }
+    const relation: Relation = { ...about, converge_id: window.converge_id, signal_name: signal, outcome }
+    await tx.insertInto('converge_relation').values(relation).execute()
     const isExecuted = outcome === 'executed'
     const counted = {
       executed: window.executed + (isExecuted ? 1 : 0),
@@ -73,19 +69,9 @@ export class Fold {
   }
 
   /** Says what became of a window: the same whatever the order in which its alerts came. */
-  async #conclude(
-    tx: Tx,
-    window: Instance,
-    rule: ConvergeRule,
-  ): Promise<{ members: Relation[]; cause: Member | null }> {
-    const members = await tx
-      .selectFrom('converge_relation')
-      .selectAll()
-      .where('converge_id', '=', window.converge_id)
-      .orderBy('at')
-      .orderBy('alert_id')
-      .orderBy('signal_version')
-      .execute()
+  async #conclude(tx: Tx, window: Instance, rule: ConvergeRule) {
+    const inWindow = tx.selectFrom('converge_relation').selectAll().where('converge_id', '=', window.converge_id)
+    const members: Relation[] = await inWindow.orderBy('at').orderBy('alert_id').orderBy('signal_version').execute()
     const cause = rootCause(members, this.book.topology)
     const closed = { open_marker: null, root_cause: cause?.alert_id ?? null }
     await tx.updateTable('converge_instance').set(closed).where('converge_id', '=', window.converge_id).execute()
@@ -126,17 +112,12 @@ export class Fold {
     for (const [field, values] of Object.entries({ ...source, signal_name: ['abnormal'] }))
       query = query.where(`begun.${field as 'severity'}`, 'in', values as number[])
     for (const field of equal) query = query.where(`begun.${field}`, '=', alert[field])
-    const ended = query.where(({ not, exists, selectFrom }) =>
-      not(
-        exists(
-          selectFrom('converge_relation as ended')
-            .select('ended.alert_id')
-            .whereRef('ended.alert_id', '=', 'begun.alert_id')
-            .where('ended.signal_name', 'in', ['recovered', 'closed', 'superseded']),
-        ),
-      ),
-    )
-    return (await ended.limit(1).executeTakeFirst()) !== undefined
+    const open = query.where(({ not, exists, selectFrom }) => {
+      const same = selectFrom('converge_relation as ended').whereRef('ended.alert_id', '=', 'begun.alert_id')
+      const ends = same.where('ended.signal_name', 'in', ['recovered', 'closed', 'superseded'])
+      return not(exists(ends.select('ended.alert_id')))
+    })
+    return (await open.limit(1).executeTakeFirst()) !== undefined
   }
 
   /**

@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely'
 import { groupBy } from '../group-by.js'
-import { seriesId, stableDimensions } from '../ids.js'
+import { seriesOf, stableDimensions } from '../ids.js'
 import type { NoDataRule, Rule, Strategy } from './rule.js'
 import type { Schema } from '../store/schema.js'
 import type { Tx } from '../store/store.js'
@@ -104,10 +104,6 @@ export async function judgeBatch(db: Kysely<Schema>, book: RuleBook, batch: read
     await stored.saveDecided(tx, part, decidedNow, outBefore)
   }
   return { events, counts, save }
-}
-
-function seriesOf({ bk_biz_id: bizId, raw_data: { metric, dimensions } }: RawEvent): string {
-  return seriesId(bizId, metric, dimensions)
 }
 
 function metricOf({ bk_biz_id: bizId, raw_data: { metric } }: RawEvent): string {

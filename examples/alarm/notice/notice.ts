@@ -1,6 +1,7 @@
 import { DeadLetter, RetryLater, Unavailable } from 'tidemark'
 import { sqlDedupe } from 'tidemark/sql'
 import { memberOf, type Service, type ServiceParts } from '../service.js'
+import { isPermanent } from '../store/permanent.js'
 import { insertNew } from '../store/queries.js'
 import { jsonTopics, type Notice } from '../topics.js'
 import type { Channels } from './channels.js'
@@ -52,6 +53,8 @@ export function notice({
       const channel = channels[value.channel]
       if (!channel) throw new DeadLetter('no channel of that name')
       const down = (error: unknown): never => {
+        // Else it would be told again and again.
+        if (isPermanent(error)) throw new DeadLetter('the database refuses this notice for good', error)
         options.onTrouble?.(error)
         throw new Unavailable('the database is down', error)
       }
@@ -59,15 +62,9 @@ export function notice({
       if (tooMany && value.severity === 1) throw new RetryLater(10_000, 'told enough for now')
       if (!tooMany) await channel(value, context.signal)
       const outcome = tooMany ? 'quiet' : 'sent'
-      const { notice_id, receiver, channel: channelName } = value
-      const row = {
-        notice_id,
-        receiver,
-        channel: channelName,
-        outcome,
-        attempts: context.attempt,
-        sent_at_ms: Date.now(),
-      }
+      const { notice_id, receiver } = value
+      const about = { notice_id, receiver, channel: value.channel, outcome }
+      const row = { ...about, attempts: context.attempt, sent_at_ms: Date.now() }
       await inbox.transaction(context, (tx) => insertNew(tx, 'notice', [row]).catch(down))
       totals.received += 1
       totals[outcome] += 1

@@ -17,15 +17,11 @@ export function search({ messaging, elastic, topics = jsonTopics, ...options }: 
     topics: [topics.alertStatus],
     deadLetter: topics.searchDeadLetters.name,
     handleBatch: async (messages, { signal }) => {
-      const done = await elastic
-        .index(
-          messages.map(({ value }) => value),
-          signal,
-        )
-        .catch((error: unknown) => {
-          options.onTrouble?.(error)
-          throw error
-        })
+      const alerts = messages.map(({ value }) => value)
+      const done = await elastic.index(alerts, signal).catch((error: unknown) => {
+        options.onTrouble?.(error)
+        throw error
+      })
       for (const [at, outcome] of done.entries()) {
         if (typeof outcome !== 'string') throw new BatchFailure(at, new DeadLetter(`refused: ${outcome.refused}`))
         totals.received += 1

@@ -1,14 +1,13 @@
 import { inputOf } from '../converge/repartition.js'
 import { plugin } from '../detect/alert-event.js'
-import { seriesId } from '../ids.js'
+import { seriesOf } from '../ids.js'
 import { convergeBook } from '../rules.js'
 import type { RawEvent } from '../topics.js'
 import { triggeredIds } from './alert-invariants.js'
 import { readBy, type Evidence, type Kept } from './evidence.js'
 import { repeated, without, type Invariant } from './invariant.js'
 
-const pointOf = ({ bk_biz_id: bizId, raw_data: { metric, dimensions }, timestamp }: RawEvent): string =>
-  `${seriesId(bizId, metric, dimensions)} ${timestamp}`
+const pointOf = (event: RawEvent): string => `${seriesOf(event)} ${event.timestamp}`
 
 /** What was read and what stands of it, stage by stage: `[what is left out, why]`. */
 function leftOver(evidence: Evidence): string[] {

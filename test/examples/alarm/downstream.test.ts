@@ -174,6 +174,30 @@ describe('notices', () => {
     expect(keys).toEqual([word(1), word(2), word(3)].map(({ notice_id }) => notice_id))
   })
 
+  it('are told once where the database refuses for good that they were, and become dead letters', async () => {
+    const messaging = started(memory())
+    await messaging.ensureTopics(Object.values(jsonTopics))
+    const store = await storeAt('notice')
+    const rule = sql`create trigger refuse before insert on notice when new.receiver = 'eve'
+      begin select raise(abort, 'CHECK constraint failed: receiver'); end`
+    await rule.execute(store.db)
+    const said: string[] = []
+    const hook = async ({ receiver }: Notice): Promise<void> => void said.push(receiver)
+    const service = notice({ messaging, store, channels: { hook } })
+    await service.start()
+    await messaging.producer().sendMany(notices, [word(1, { receiver: 'eve' }), word(2), word(3, { receiver: 'eve' })])
+    const letters: unknown[] = []
+    const reader = messaging.consumer({
+      group: null,
+      topics: [jsonTopics.noticesDeadLetters],
+      handle: ({ headers }) => void letters.push(headers.get('td-error-message')),
+    })
+    await reader.start()
+    await until('both are there', () => letters.length === 2 && service.counts().sent === 1)
+    expect(said.sort()).toEqual(['ada', 'eve', 'eve'])
+    expect(new Set(letters)).toEqual(new Set(['the database refuses this notice for good']))
+  })
+
   it('beyond what a receiver may be told in a minute are noted, not told', async () => {
     const said: string[] = []
     const hook = async ({ notice_id }: Notice): Promise<void> => void said.push(notice_id)

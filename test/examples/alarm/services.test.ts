@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { sql } from 'kysely'
 import { bytes, createMessaging, defineTopic, type Messaging } from 'tidemark'
 import { createMemoryCluster, memory } from 'tidemark/memory'
 import { schemaRegistry } from 'tidemark/registry'
@@ -85,6 +86,34 @@ describe('the services on the in-process Kafka', () => {
     expect(aside).toEqual(['undecodable: {"event_id":', 'invalid: {}', `invalid: ${notANumber}`])
     expect(detecting.counts()).toMatchObject({ accepted: rows.length, repeated: 0, conflicts: 0 })
   })
+
+  it.each(['cp', 'transactional'] as const)(
+    'put aside what the database refuses for good, alone, and judge its neighbours, as %s',
+    async (profile) => {
+      const rows = (await readSource(sources[3]!)).slice(0, 300)
+      // SQLite takes whatever comes, so a rule stands for what other databases refuse.
+      const rule = sql`create trigger refuse before insert on metric_point when new.ts = ${sql.lit(rows[150]!.timestamp)}
+        begin select raise(abort, 'CHECK constraint failed: value'); end`
+      await rule.execute(detectStore.db)
+      await messaging.producer().sendMany(rawEvents, rows)
+      await new Intake({ messaging }).tellTime(timeBehind(rows.at(-1)))
+      const life = createMessaging({ driver, clientId: 'detect', profile, logger: 'silent' })
+      const detecting = detect({ messaging: life, store: detectStore, rules, noDataRules, profile })
+      await detecting.start()
+      const aside: string[] = []
+      const reader = messaging.consumer({
+        group: null,
+        topics: [rawEventsDeadLetters],
+        handle: ({ value }) => void aside.push(String(value)),
+      })
+      await reader.start()
+      await until(() => aside.length > 0 && rowsOf(detecting) >= rows.length - 1)
+      await life.close()
+      expect(aside.map((text) => JSON.parse(text))).toEqual([rows[150]])
+      const points = await detectStore.db.selectFrom('metric_point').select('ts').execute()
+      expect(points).toHaveLength(rows.length - 1)
+    },
+  )
 
   it('wait out a database that fails and lose nothing', async () => {
     const rows = (await readSource(sources[2]!)).slice(2_500, 3_500)
