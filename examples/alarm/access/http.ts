@@ -26,7 +26,8 @@ export function httpAccess({ bufferEvents = 10_000, ...options }: HttpOptions): 
 
   const take = async (request: IncomingMessage): Promise<Answer> => {
     if (request.method !== 'POST' || request.url !== '/events') return [404, 'expected POST /events']
-    const length = Number(request.headers['content-length'] ?? 0)
+    // One that does not say how long it is counts as the longest.
+    const length = Number(request.headers['content-length'] ?? largestBodyBytes)
     if (length > largestBodyBytes) return [413, `expected at most ${largestBodyBytes} bytes`]
     // Bodies count while they come in, or a thousand slow senders fill the memory.
     if (held >= bufferEvents || bytes + length > 4 * largestBodyBytes) return full

@@ -48,8 +48,8 @@ export class Fold {
     }
     await tx.updateTable('converge_instance').set(counted).where('converge_id', '=', window.converge_id).execute()
     const now = { ...window, ...counted }
-    if (isLate) await this.#conclude(tx, now, rule)
-    else if (now.executed + now.skipped === 1) await this.say.converged(tx, told(now, rule, [alert_id], 'open'))
+    if (isLate) await this.#conclude(tx, now)
+    else if (now.executed + now.skipped === 1) await this.say.converged(tx, this.#told(now, [alert_id], 'open'))
     const text = `${alert.alert_name} at ${target}: ${signal}`
     if (isExecuted) await this.#tell(tx, rule, alert, alert.version, { signal, text, severity, at })
     return outcome
@@ -57,11 +57,11 @@ export class Fold {
 
   /** Ends a window: names what its alerts come of, and tells of those that nobody was told of. */
   async close(tx: Tx, open: Instance): Promise<void> {
-    const rule = this.#rule(open.rule)
-    const { members, cause } = await this.#conclude(tx, open, rule)
+    const rule = this.#find(open.rule)
+    const { members, cause } = await this.#conclude(tx, open)
     const folded = members.filter(({ outcome }) => outcome === 'skipped').length
     const [primary] = members
-    if (rule.func !== 'collect' || folded === 0 || !primary) return
+    if (rule?.func !== 'collect' || folded === 0 || !primary) return
     const text = `${folded} more ${primary.signal_name} with ${primary.target}, all from ${cause?.target ?? 'nowhere'}`
     const severity = Math.min(...members.map((one) => one.severity)) as Notice['severity']
     const summary = { signal: 'summary', text, severity, at: open.ends } as const
@@ -69,14 +69,14 @@ export class Fold {
   }
 
   /** Says what became of a window: the same whatever the order in which its alerts came. */
-  async #conclude(tx: Tx, window: Instance, rule: ConvergeRule) {
+  async #conclude(tx: Tx, window: Instance) {
     const inWindow = tx.selectFrom('converge_relation').selectAll().where('converge_id', '=', window.converge_id)
     const members: Relation[] = await inWindow.orderBy('at').orderBy('alert_id').orderBy('signal_version').execute()
     const cause = rootCause(members, this.book.topology)
     const closed = { open_marker: null, root_cause: cause?.alert_id ?? null }
     await tx.updateTable('converge_instance').set(closed).where('converge_id', '=', window.converge_id).execute()
     const ids = members.map(({ alert_id }) => alert_id)
-    await this.say.converged(tx, told({ ...window, ...closed }, rule, ids, 'closed'))
+    await this.say.converged(tx, this.#told({ ...window, ...closed }, ids, 'closed'))
     return { members, cause }
   }
 
@@ -156,21 +156,22 @@ export class Fold {
   }
 
   #rule(name: string): ConvergeRule {
-    const rule = this.book.convergeRules.find((one) => one.name === name)
+    const rule = this.#find(name)
     if (!rule) throw new TypeError(`expected a rule named ${name}: repartition and converge have other rules`)
     return rule
   }
-}
 
-function told(
-  { converge_id, dimension, starts, ends, ...one }: Instance,
-  { name, func }: ConvergeRule,
-  members: readonly string[],
-  status: ConvergedAlert['status'],
-): ConvergedAlert {
-  const { executed, skipped, late, root_cause } = one
-  return {
-    ...{ converge_id, dimension, rule: name, func, status, window: { from: starts, to: ends } },
-    ...{ primary: members[0] ?? '', members: [...members], executed, skipped, late, root_cause },
+  /** Of a window that is open yet the rule may be gone: it is closed, and nobody is told. */
+  #find(name: string): ConvergeRule | undefined {
+    return this.book.convergeRules.find((one) => one.name === name)
+  }
+
+  #told(window: Instance, members: readonly string[], status: ConvergedAlert['status']): ConvergedAlert {
+    const { converge_id, dimension, rule, starts, ends, executed, skipped, late, root_cause } = window
+    const func = this.#find(rule)?.func ?? 'none'
+    return {
+      ...{ converge_id, dimension, rule, func, status, window: { from: starts, to: ends } },
+      ...{ primary: members[0] ?? '', members: [...members], executed, skipped, late, root_cause },
+    }
   }
 }

@@ -21,7 +21,9 @@ export class Elastic {
       return [JSON.stringify(action), JSON.stringify(alert)]
     })
     const answer = await this.#ask(`${index}/_bulk`, `${lines.join('\n')}\n`, 'application/x-ndjson', signal)
-    return (answer as BulkAnswer).items.map(({ index: { status, error } }) => {
+    const { items } = answer as Partial<BulkAnswer>
+    if (items?.length !== alerts.length) throw new Unavailable('what answers is no Elasticsearch')
+    return items.map(({ index: { status, error } }) => {
       if (status < 300) return 'indexed'
       if (status === 409) return 'older'
       if (status === 429 || status >= 500) throw new Unavailable(`Elasticsearch answered ${status} for an alert`)
@@ -43,7 +45,11 @@ export class Elastic {
     const answer = await fetch(new URL(path, this.url), request).catch((error: unknown) => {
       throw new Unavailable('Elasticsearch does not answer', error)
     })
-    if (answer.ok) return answer.json()
+    if (answer.ok) {
+      return answer.json().catch((error: unknown) => {
+        throw new Unavailable('what answers is no Elasticsearch', error)
+      })
+    }
     await answer.body?.cancel()
     const { status } = answer
     if (status === 429 || status >= 500) throw new Unavailable(`Elasticsearch answered ${status}`)

@@ -68,8 +68,9 @@ export class PartitionClaims {
     const fresh = { ...this.#place(of), next_offset: 0, epoch: 0, send_from: 0 }
     await insertNew(tx, 'consumer_offset', [fresh])
     const stored = (await this.#read(tx, of)) ?? fresh
-    // It outlives a second death while that is read again: the commits then say less.
-    const claimed = { epoch: stored.epoch + 1, send_from: Math.max(stored.send_from, committed ?? 0) }
+    // It outlives a second death while that is read again: the commits then say less. Without one the log may be another.
+    const send_from = committed === null ? 0 : Math.max(stored.send_from, committed)
+    const claimed = { epoch: stored.epoch + 1, send_from }
     await this.#set(tx, of, claimed)
     return { ...stored, ...claimed }
   }

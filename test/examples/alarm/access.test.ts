@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
-import type { Server } from 'node:http'
+import { request, type ClientRequest, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
@@ -94,6 +94,23 @@ it('while the buffer is full nothing is taken, and the answer is 429', async () 
   expect((await first).status).toBe(200)
   expect((await post(JSON.stringify([event(3)]))).status).toBe(200)
   expect(await stored(rawEvents.name)).toHaveLength(3)
+})
+
+it('requests that do not say how long they are cannot fill the memory', async () => {
+  await listening()
+  const { port } = server?.address() as AddressInfo
+  const open: ClientRequest[] = []
+  // Their bodies never end.
+  for (const _ of [1, 2, 3, 4]) {
+    const slow = request({ host: '127.0.0.1', port, method: 'POST', path: '/events' }).on('error', () => undefined)
+    slow.write('[')
+    open.push(slow)
+  }
+  const answer = async () =>
+    (await fetch(`http://127.0.0.1:${port}/events`, { method: 'POST', body: JSON.stringify([event(1)]) })).status
+  await until('they are counted', async () => (await answer()) === 429)
+  for (const slow of open) slow.destroy()
+  await until('they are gone', async () => (await answer()) === 200)
 })
 
 it('an event that no broker takes leaves its begin and its size in the dead-letter topic', async () => {

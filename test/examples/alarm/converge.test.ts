@@ -4,7 +4,7 @@ import { matches, type ConvergeBook, type ConvergeRule } from '../../../examples
 import { Fold } from '../../../examples/alarm/converge/fold.js'
 import { inputOf } from '../../../examples/alarm/converge/repartition.js'
 import { rootCause } from '../../../examples/alarm/converge/root-cause.js'
-import { openStore } from '../../../examples/alarm/store/store.js'
+import { openStore, type Store } from '../../../examples/alarm/store/store.js'
 import type { AlertStatus, ConvergedAlert, Notice } from '../../../examples/alarm/topics.js'
 import { alertStatusOf } from './alert-status.js'
 import { freshFolder } from './pipeline.js'
@@ -15,9 +15,9 @@ const rule = (change: Partial<ConvergeRule> = {}): ConvergeRule => ({
   ...change,
 })
 
-async function openFold(change: Partial<ConvergeBook> = {}) {
+async function openFold(change: Partial<ConvergeBook> = {}, opened?: Store) {
   const book: ConvergeBook = { convergeRules: [rule()], inhibitions: [], topology: {}, ...change }
-  const store = await openStore(join(freshFolder(), 'converge.db'))
+  const store = opened ?? (await openStore(join(freshFolder(), 'converge.db')))
   const converged: ConvergedAlert[] = []
   const notices: Notice[] = []
   const fold = new Fold(book, {
@@ -49,6 +49,19 @@ const many = (n: number, change: Partial<AlertStatus> = {}): AlertStatus[] =>
   )
 
 describe('a window of alerts', () => {
+  it('is closed when its time is over also where its rule is gone, and nobody is told', async () => {
+    const { store, take, closeAll, converged, notices } = await openFold()
+    for (const alert of many(5)) await take(alert)
+    const said = notices.length
+    const { store: other, ...changed } = await openFold({ convergeRules: [rule({ name: 'another' })] }, store)
+    await changed.closeAll()
+    expect(changed.converged).toMatchObject([{ rule: 'one', func: 'none', status: 'closed', executed: 2, skipped: 3 }])
+    expect([notices.length, changed.notices.length]).toEqual([said, 0])
+    await closeAll()
+    expect(converged).toHaveLength(1)
+    await other.close()
+  })
+
   it('tells of the first ones, and of all others in one summary; each change is in one window', async () => {
     const { store, take, closeAll, converged, notices } = await openFold()
     for (const alert of many(5)) await take(alert)

@@ -261,6 +261,28 @@ describe('search', () => {
     expect(await elastic.find('status:ABNORMAL')).toEqual([alertStatusOf({ version: 3 })])
   })
 
+  it('waits where what answers is no Elasticsearch, and puts nothing aside', async () => {
+    let asked = 0
+    const answers: unknown[] = [{}, { items: [] }, 'hello']
+    const url = await serve((_request, body) => {
+      const items = body
+        .split('\n')
+        .slice(0, -1)
+        .filter((_, at) => at % 2 === 0)
+      const json = answers[asked++] ?? { items: items.map(() => ({ index: { status: 201 } })) }
+      return { status: 200, json }
+    })
+    const messaging = started(memory())
+    await messaging.ensureTopics(Object.values(jsonTopics))
+    const troubles: string[] = []
+    const onTrouble = (error: unknown): void => void troubles.push(String(error))
+    const service = search({ messaging, elastic: new Elastic(url), onTrouble })
+    await service.start()
+    await messaging.producer().send(alertStatus, alertStatusOf({ version: 1 }))
+    await until('it is indexed', () => service.counts().indexed === 1)
+    expect(troubles).toEqual(Array(3).fill('Unavailable: what answers is no Elasticsearch'))
+  })
+
   it('puts what is refused for good aside, and indexes its neighbours', async () => {
     const { url, documents } = await elasticDouble(({ alert_id }) => alert_id === 'bad.1')
     const messaging = started(memory())

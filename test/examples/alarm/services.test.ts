@@ -232,6 +232,29 @@ describe('detect in transactions', () => {
     await store.close()
   })
 
+  it('says what happens in a topic that was made anew, though the one before was longer', async () => {
+    const driver = memory()
+    const store = await openStore(join(freshFolder(), 'detect.db'))
+    const run = async () => {
+      const messaging = createMessaging({ driver, clientId: 'detect', profile: 'transactional', logger: 'silent' })
+      const detecting = detect({ messaging, store, rules, noDataRules, profile: 'transactional' })
+      await detecting.start()
+      await until(() => detecting.lag() === 0)
+      await messaging.close()
+      return detecting.counts()
+    }
+    await fillRawEvents(driver, freshFolder(), [sources[2]!])
+    expect((await run()).sent).toBeGreaterThan(0)
+    expect((await run()).sent).toBe(0)
+    const admin = createMessaging({ driver, clientId: 'admin', logger: 'silent' })
+    await admin.admin.deleteTopics([rawEvents.name])
+    await admin.close()
+    // The same tenant: the same partition.
+    await fillRawEvents(driver, freshFolder(), [sources[3]!])
+    expect(await run()).toMatchObject({ conflicts: 0, sent: 30 })
+    await store.close()
+  })
+
   it('with a database of its own reads what it missed, and says nothing of that again', async () => {
     const driver = memory()
     const rows = await fillRawEvents(driver, freshFolder(), [sources[4]!])
