@@ -15,6 +15,7 @@ import { noDataRules, rules } from '../../../examples/alarm/rules.js'
 import { firstRows, readSource, sources } from '../../../examples/alarm/sources.js'
 import { openStore, type Store } from '../../../examples/alarm/store/store.js'
 import { alerts, jsonTopics, rawEvents, rawEventsDeadLetters, type RawEvent } from '../../../examples/alarm/topics.js'
+import { alertEventOf } from './alert-event.js'
 import { committedEvents, eventsWithoutFaults, fillRawEvents } from './committed-events.js'
 import { expectAlertInvariants } from './invariants.js'
 import { freshFolder, readAlerts } from './pipeline.js'
@@ -189,6 +190,41 @@ describe('the services on the in-process Kafka', () => {
     expect(after.counts().accepted).toBe(rows.length - 2_000)
     expect(await readAlerts(alertStore.db)).toHaveLength(14)
     await expectAlertInvariants({ detectStore, alertStore })
+  })
+
+  it('lose and double nothing when partitions go from one instance to another and back while events come', async () => {
+    const events = Array.from({ length: 600 }, (_, n) =>
+      alertEventOf({
+        alert_key: String(n % 60)
+          .padStart(2, '0')
+          .repeat(32),
+        event_id: `e-${n}`,
+        time: 1_000 + n,
+      }),
+    )
+    const troubles: string[] = []
+    const begin = async (name: string) => {
+      const life = createMessaging({ driver, clientId: name, logger: 'silent' })
+      const onTrouble = (error: unknown): void => void troubles.push(String(error))
+      const alerting = alert({ messaging: life, store: alertStore, onTrouble })
+      await alerting.start()
+      return { life, alerting }
+    }
+    const producer = messaging.producer()
+    const first = await begin('first')
+    await producer.sendMany(alerts, events.slice(0, 200))
+    await until(() => first.alerting.counts().received > 0)
+    const second = await begin('second')
+    await producer.sendMany(alerts, events.slice(200, 400))
+    await until(() => second.alerting.counts().received > 0)
+    await first.life.close()
+    await producer.sendMany(alerts, events.slice(400))
+    const stored = async () => (await alertStore.db.selectFrom('event_inbox').select('event_id').execute()).length
+    await until(async () => (await stored()) === events.length)
+    await second.life.close()
+    const rows = await readAlerts(alertStore.db)
+    expect(rows.map(({ event_count, version }) => [event_count, version])).toEqual(Array(60).fill([10, 10]))
+    expect(troubles.filter((text) => !text.includes('FencedWriterError'))).toEqual([])
   })
 })
 
