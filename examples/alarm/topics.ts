@@ -7,6 +7,10 @@ const Severity = z.union([z.literal(1), z.literal(2), z.literal(3)])
 const Dimensions = z.record(z.string(), z.string())
 const UnixSeconds = z.number().int().nonnegative()
 
+/** So that whatever is made of them fits into a column of any database, and into a record. */
+const mostDimensionBytes = 8_192
+const isSmall = (dimensions: object): boolean => Buffer.byteLength(JSON.stringify(dimensions)) <= mostDimensionBytes
+
 export const RawEvent = z.object({
   event_id: z.string().min(1),
   event_type: z.enum(['metric', 'event', 'heartbeat']),
@@ -14,7 +18,7 @@ export const RawEvent = z.object({
     metric: z.string().min(1),
     /** zod refuses NaN and the infinities, so a broken sensor ends in the dead-letter topic and not in an average. */
     value: z.number(),
-    dimensions: Dimensions,
+    dimensions: Dimensions.refine(isSmall, `expected at most ${mostDimensionBytes} bytes of dimensions`),
   }),
   timestamp: UnixSeconds,
   bk_biz_id: z.number().int(),

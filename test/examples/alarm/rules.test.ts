@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import { toAlertEvent } from '../../../examples/alarm/detect/alert-event.js'
+import { RawEvent } from '../../../examples/alarm/topics.js'
 import { seriesId } from '../../../examples/alarm/ids.js'
 import { RuleState, type Anomaly, type Finding, type Point } from '../../../examples/alarm/detect/rule-state.js'
 
@@ -129,6 +131,32 @@ describe('a rule over a series', () => {
     })
     expect(state.judge(at(1, 65)).map((one) => one.severity)).toEqual([2])
     expect(state.judge(at(2, 10)).map((one) => one.severity)).toEqual([1])
+  })
+})
+
+describe('an event of a series', () => {
+  /** As many as there may be, each as small as can be: they take most room in what is made of them. */
+  const dimensionsOf = (count: number) =>
+    Object.fromEntries(Array.from({ length: count }, (_, n) => [(n + 36).toString(36).padStart(2, '0'), '']))
+  const raw = (count: number) => ({
+    ...{ event_id: 'e', event_type: 'metric', timestamp: 1, bk_biz_id: 2, event_source: 's', priority: 1 },
+    raw_data: { metric: 'm', value: 1, dimensions: dimensionsOf(count) },
+  })
+
+  it('fits into a column of text of MariaDB, however many dimensions the series has', () => {
+    const most = 1_000
+    expect(RawEvent.safeParse(raw(most)).success).toBe(true)
+    expect(RawEvent.safeParse(raw(most + 200)).error?.issues[0]?.message).toMatch(/at most 8192 bytes/)
+    const [finding] = new RuleState(ruleOf(11, atOnce), 's', [], {
+      anomalies: [],
+      firing: null,
+      newestTime: null,
+    }).judge({
+      time: 300,
+      value: 10,
+    })
+    const event = toAlertEvent(rules[0]!, { id: 's', dimensions: dimensionsOf(most) }, finding!)
+    expect(Buffer.byteLength(JSON.stringify(event))).toBeLessThan(65_535)
   })
 })
 
