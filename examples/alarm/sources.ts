@@ -65,7 +65,7 @@ export function firstRows(all: readonly Source[], rows: number): Source[] {
 }
 
 /** The name a source has in `event_source` and in access's checkpoints. */
-export function sourceName(source: Source): string {
+function sourceName(source: Source): string {
   return `nab/${source.folder}/${source.file}`
 }
 
