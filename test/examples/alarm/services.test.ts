@@ -35,7 +35,7 @@ const rowsOf = (service: ReturnType<typeof detect>): number => {
 }
 
 /** Nothing that is not later than the row is still to come. */
-const timeBehind = (row: RawEvent | undefined): number => (row?.timestamp ?? 0) + disorderSeconds + 1
+const timeBehind = (row: RawEvent | undefined): number => (row?.timestamp ?? 0) + 2 * disorderSeconds
 
 /** Kafka's code for offsets that it will never take: the transaction is aborted. */
 const invalidCommitOffsetSize = 28
