@@ -6,8 +6,8 @@ export default defineConfig({
   ...(shared.resolve === undefined ? {} : { resolve: shared.resolve }),
   test: {
     include: ['test/kafka/**/*.test.ts'],
-    // Minutes in a browser, and with clusters of their own: in the long profile.
-    exclude: isFull ? [] : ['test/kafka/console.test.ts', 'test/kafka/console-killed.test.ts'],
+    // Minutes in a browser, with clusters of their own, or beside an Elasticsearch: in the long profile.
+    exclude: isFull ? [] : ['console', 'console-killed', 'alarm-search'].map((name) => `test/kafka/${name}.test.ts`),
     globalSetup: ['test/kafka/support/shared-cluster.ts'],
     fileParallelism: false,
     testTimeout: 240_000,

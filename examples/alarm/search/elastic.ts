@@ -20,7 +20,13 @@ export class Elastic {
       const action = { index: { _id: alert.alert_id, version: alert.version, version_type: 'external' } }
       return [JSON.stringify(action), JSON.stringify(alert)]
     })
-    const answer = await this.#ask(`${index}/_bulk`, `${lines.join('\n')}\n`, 'application/x-ndjson', signal)
+    const answer = await this.#ask(`${index}/_bulk`, `${lines.join('\n')}\n`, 'application/x-ndjson', signal).catch(
+      (error: unknown) => {
+        // Of several nobody knows which it is: the batch is taken apart.
+        if (alerts.length === 1 && error instanceof Refused) return { items: [{ index: { status: error.status } }] }
+        throw error
+      },
+    )
     const { items } = answer as Partial<BulkAnswer>
     if (items?.length !== alerts.length) throw new Unavailable('what answers is no Elasticsearch')
     return items.map(({ index: { status, error } }) => {
@@ -53,7 +59,14 @@ export class Elastic {
     await answer.body?.cancel()
     const { status } = answer
     if (status === 429 || status >= 500) throw new Unavailable(`Elasticsearch answered ${status}`)
-    throw new Error(`Elasticsearch answered ${status}`)
+    // The request itself is wrong, or too large; of other answers, as 401, no alert is at fault.
+    throw status === 400 || status === 413 ? new Refused(status) : new Error(`Elasticsearch answered ${status}`)
+  }
+}
+
+class Refused extends Error {
+  constructor(readonly status: number) {
+    super(`Elasticsearch answered ${status}`)
   }
 }
 
