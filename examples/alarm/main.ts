@@ -2,10 +2,11 @@ import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { parseArgs } from 'node:util'
 import { createMessaging } from 'tidemark'
-import { degradation, followLevels } from 'tidemark/degrade'
+import { followLevels } from 'tidemark/degrade'
 import { deliver, type DeliverOptions } from './access/access.js'
 import { readCsv } from './access/csv.js'
 import { httpAccess } from './access/http.js'
+import { shedding } from './access/shedding.js'
 import { openTopics } from './avro-topics.js'
 import { drained } from './drained.js'
 import { openDriver } from './driver.js'
@@ -14,7 +15,7 @@ import { instanceId, type Service } from './service.js'
 import { profileOf, serviceNames, services, type ServiceName } from './services.js'
 import { readReplay, sources } from './sources.js'
 import { openServiceStore } from './stores.js'
-import { jsonTopics, type RawEvent } from './topics.js'
+import { jsonTopics } from './topics.js'
 import type { VerifyOptions } from './verify/command.js'
 
 const help = `Runs one service of the alarm pipeline as a process of its own.
@@ -36,10 +37,11 @@ const help = `Runs one service of the alarm pipeline as a process of its own.
   --until-idle       end when nothing was left to read for 3 s (access ends by itself when its sources are replayed)
   --help             this text
 
-  npm run alarm -- workload w1|w2|w3|w4|w5|w6 [--seed n] [--hosts n] [--rows n] [--spread biz=n] [--brokers host:port]
+  npm run alarm -- workload w1|…|w7 [--seed n] [--hosts n] [--rows n] [--backlog n] [--spread biz=n] [--brokers host:port]
 
   w1 the reference figures beside ours, w2 many hosts, w3 a storm of a rack, w4 dirty input, w5 one hot tenant, w6 each
-  service dies twice; ends with 1 when what must hold does not. Without --brokers on the Kafka inside this process.
+  service dies twice, w7 a backlog (default 500,000) and the levels it raises; ends with 1 when what must hold does not.
+  Without --brokers on the Kafka inside this process.
 
   npm run alarm -- verify --brokers host:port [--data-dir folder | --db url] [--schemas url] [--running]
                                              [--reference file] [--journal file] [--save file]
@@ -72,6 +74,7 @@ async function main(): Promise<void> {
       seed: { type: 'string', default: '1' },
       hosts: { type: 'string', default: '200' },
       rows: { type: 'string', default: '200' },
+      backlog: { type: 'string', default: '500000' },
       running: { type: 'boolean', default: false },
       reference: { type: 'string' },
       journal: { type: 'string' },
@@ -132,6 +135,7 @@ async function workload(
     readonly seed: string
     readonly hosts: string
     readonly rows: string
+    readonly backlog: string
     readonly spread: string[]
   },
 ): Promise<void> {
@@ -139,8 +143,15 @@ async function workload(
   const run = workloads[name]
   if (!run || rest.length > 0)
     throw new Error(`expected one workload of ${Object.keys(workloads).join(', ')}\n\n${help}`)
-  const [seed, hosts, rows] = [given.seed, given.hosts, given.rows].map(Number) as [number, number, number]
-  const { text, holds } = await run({ brokers: given.brokers, seed, hosts, rows, spread: toSpread(given.spread) })
+  const [seed = 0, hosts = 0, rows = 0, backlog = 0] = [given.seed, given.hosts, given.rows, given.backlog].map(Number)
+  const { text, holds } = await run({
+    brokers: given.brokers,
+    seed,
+    hosts,
+    rows,
+    backlog,
+    spread: toSpread(given.spread),
+  })
   print(`${text}\n${holds ? 'holds' : 'DOES NOT HOLD'}\n`)
   if (!holds) process.exitCode = 1
 }
@@ -163,11 +174,7 @@ async function access(
   { csv, http }: { readonly csv?: string | undefined; readonly http?: string | undefined },
 ): Promise<void> {
   const { messaging, topics = jsonTopics } = options
-  const less = degradation<RawEvent>(messaging, {
-    keep: ({ value }) => value.event_type !== 'metric' || value.priority === 1,
-    priorityOf: ({ value }) => value.priority,
-    shedTo: topics.shed.name,
-  })
+  const less = shedding(messaging, topics)
   await followLevels(messaging, topics.control, less).start()
   const onProgress = ({ sent, total }: { sent: number; total: number }): void =>
     print(`${sent} of ${total} rows acknowledged\n`)

@@ -9,6 +9,7 @@ import { runPipeline, type PipelineCounts, type PipelineOptions } from '../run-p
 import { readArrivals, sources } from '../sources.js'
 import { closeAll, openAllStores, type Stores } from '../stores.js'
 import { formatVerdicts } from '../verify/verify.js'
+import { catchUp } from './catch-up.js'
 import { chaos } from './chaos.js'
 import { dirty, fanOut, skewed } from './inputs.js'
 import { compare, comparedRules } from './reference-figures.js'
@@ -19,6 +20,7 @@ export interface WorkloadOptions {
   readonly seed: number
   readonly hosts: number
   readonly rows: number
+  readonly backlog: number
   readonly spread: ReadonlyMap<number, number>
 }
 
@@ -29,7 +31,7 @@ export interface Outcome {
 
 /** Each prints what it found, and says whether what must hold did. The same seed gives the same input. */
 export const workloads: Readonly<Record<string, (options: WorkloadOptions) => Promise<Outcome>>> = {
-  ...{ w1, w2, w3, w4, w5, w6 },
+  ...{ w1, w2, w3, w4, w5, w6, w7 },
 }
 
 /** The reference figures, beside ours. */
@@ -86,6 +88,19 @@ async function w6({ brokers, rows, seed }: WorkloadOptions): Promise<Outcome> {
   const { died, verdicts } = await chaos(rows, seed, withStores)
   const holds = verdicts.every(({ state }) => state !== 'broken')
   return { text: `died: ${died.join(', ')}\n${formatVerdicts(verdicts)}`, holds }
+}
+
+/** Too much waits: levels rise, what is fatal arrives all the same, and the level is 0 again. */
+async function w7({ brokers, hosts, seed, backlog }: WorkloadOptions): Promise<Outcome> {
+  const driver = await openDriver(brokers)
+  const { holds, ...found } = await withStores((stores) => catchUp({ driver, stores, hosts, seed, backlog }))
+  const { levels, sent, shed, stored, seconds, fatal, openOthers } = found
+  const text = [
+    `levels 0, ${levels.join(', ')}`,
+    `${sent} events, ${shed} shed, ${stored} judged; ${seconds.toFill.toFixed(0)} s until ${backlog} wait and the level is 3, ${seconds.toLevel0.toFixed(0)} s until it is 0`,
+    `fatal: ${fatal.owed} times wrong, ${fatal.began} alerts, ${fatal.ended} recovered; of all others ${openOthers} have no end`,
+  ]
+  return { text: text.join('\n'), holds }
 }
 
 /** One tenant has 60 % of the traffic. */

@@ -13,7 +13,7 @@ it('services that are cut off again and again end with the alerts and windows of
 }, 280_000)
 
 it('a storm of the hosts of a rack is one cause and as many notices as it may have, with each alert in its window', async () => {
-  const options = { brokers: undefined, seed: 1, hosts: 100, rows: 0, spread: new Map() }
+  const options = { brokers: undefined, seed: 1, hosts: 100, rows: 0, backlog: 0, spread: new Map() }
   const { text, holds } = await workloads['w3']!(options)
   expect(holds, text).toBe(true)
 }, 280_000)
