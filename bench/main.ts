@@ -4,7 +4,7 @@ import { isSuite, suiteNames, type SuiteName } from './suites.js'
 const help = `npm run bench -- [--against commit] ${suiteNames.join(' | ')}
 npm run bench -- [--profile short|full] [--only part-of-a-row's-name] [--json file] sending | reading | latency | rest
 npm run bench -- --json file chart
-npm run bench -- json | serde | codecs | reorder | transactions | copier | retry | metrics | telemetry | once | failover | rebalance
+npm run bench -- json | serde | codecs | reorder | transactions | copier | retry | metrics | telemetry | once | failover | rebalance | alarm
 
 Prints tables and ratios, never fails on an absolute time.
 --against   this version beside the one of a commit, in place of other clients
@@ -33,6 +33,7 @@ const parts: Readonly<Record<string, () => Promise<void>>> = {
   once: async () => (await import('./once.js')).runOnce(),
   failover: async () => (await import('./failover.js')).runFailover(),
   rebalance: async () => (await import('./rebalance.js')).runRebalance(),
+  alarm: async () => (await import('./alarm/suite.js')).runAlarm(),
   sending: () => users('sending'),
   reading: () => users('reading'),
   latency: () => users('latency'),

@@ -1,14 +1,14 @@
 import { disorderSeconds, type Arrival } from '../access/arrivals.js'
 import { rawEventId } from '../ids.js'
-import { readArrivals, sources, type Source } from '../sources.js'
+import { readSource, sources, type Source } from '../sources.js'
 import type { RawEvent } from '../topics.js'
 import { randomBy } from './random.js'
 
 /** W2: each of `hosts` has a series like one of the five, begun at another time and with noise of its own; one tenant each 10. */
-export async function fanOut(hosts: number, rows: number, seed: number): Promise<Arrival[]> {
+export async function fanOut(hosts: number, rows: number, seed: number, firstRow = 0): Promise<Arrival[]> {
   const random = randomBy(seed)
-  const source = { ...(sources[2] as Source), rows: rows }
-  const base = (await readArrivals([source])).map(({ event }) => event as RawEvent)
+  const source = { ...(sources[2] as Source), rows: firstRow + rows }
+  const base = (await readSource(source)).slice(firstRow)
   const clones = Array.from({ length: hosts }, (_, host) => {
     const shift = Math.floor(random() * 300)
     return base.map((event, row): Arrival => {
