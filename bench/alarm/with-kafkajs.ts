@@ -2,8 +2,9 @@ import { Kafka, logLevel, Partitioners, type Consumer, type KafkaMessage, type M
 import { disorderSeconds } from '../../examples/alarm/access/arrivals.js'
 import { applyEvents } from '../../examples/alarm/alert/apply-events.js'
 import { judgeBatch, type Arrived } from '../../examples/alarm/detect/judge-batch.js'
-import { insertNew } from '../../examples/alarm/store/insert-new.js'
+import { insertNew } from '../../examples/alarm/store/queries.js'
 import { PartitionClaims } from '../../examples/alarm/store/partition-claims.js'
+import type { Tx } from '../../examples/alarm/store/store.js'
 import {
   AlertEvent,
   alerts,
@@ -46,12 +47,13 @@ export async function withKafkajs(
   const readers = [await detecting(), await alerting()]
 
   async function detecting(): Promise<Consumer> {
-    const claims = new PartitionClaims('detect')
+    const claims = new PartitionClaims(stores.detect.db, 'detect')
     const waiting = new Map<number, InTime>()
     return reader(
       kafka,
       'detect',
       rawEvents.name,
+      claims,
       () => waiting.clear(),
       async (partition, messages, consumer) => {
         const inTime = waiting.get(partition) ?? new InTime(partition)
@@ -61,8 +63,8 @@ export async function withKafkajs(
         const due = inTime.due()
         if (due.length > 0) {
           const batch = await judgeBatch(stores.detect.db, book, due)
-          const end = { topic: rawEvents.name, part: partition, nextOffset: inTime.settled }
-          await claims.write(stores.detect.db, end, (tx) => batch.save(tx, inTime.settled))
+          const of = { topic: rawEvents.name, partition }
+          await claims.write(of, (tx) => batch.save(tx, inTime.settled), inTime.settled)
           if (batch.events.length > 0) {
             const values = batch.events.map(({ event }) => ({ key: event.alert_key, value: JSON.stringify(event) }))
             await send(producer, alerts.name, values)
@@ -76,20 +78,22 @@ export async function withKafkajs(
   }
 
   async function alerting(): Promise<Consumer> {
-    const claims = new PartitionClaims('alert')
+    const claims = new PartitionClaims(stores.alert.db, 'alert')
     return reader(
       kafka,
       'alert',
       alerts.name,
-      () => claims.release(),
+      claims,
+      () => undefined,
       async (partition, messages, consumer) => {
         const events = messages.map(({ value }) => AlertEvent.parse(JSON.parse(String(value))))
         const nextOffset = Number(messages.at(-1)?.offset ?? -1) + 1
-        await claims.write(stores.alert.db, { topic: alerts.name, part: partition, nextOffset }, async (tx) => {
+        const apply = async (tx: Tx): Promise<void> => {
           const told = outbox.collect()
           await applyEvents(tx, told.tell, events)
           await told.write(tx)
-        })
+        }
+        await claims.write({ topic: alerts.name, partition }, apply, nextOffset)
         await commit(consumer, alerts.name, partition, nextOffset)
         done.applied += events.length
         outbox.wake()
@@ -171,14 +175,17 @@ async function reader(
   kafka: Kafka,
   groupId: string,
   topic: string,
+  claims: PartitionClaims,
   onJoin: () => void,
   handle: (partition: number, messages: readonly KafkaMessage[], consumer: Consumer) => Promise<void>,
 ): Promise<Consumer> {
   const consumer = kafka.consumer({ groupId })
   await consumer.connect()
   await consumer.subscribe({ topics: [topic], fromBeginning: true })
+  const claimed = new Set<number>()
   const joined = new Promise<void>((resolve) => {
     consumer.on(consumer.events.GROUP_JOIN, () => {
+      claimed.clear()
       onJoin()
       resolve()
     })
@@ -186,7 +193,11 @@ async function reader(
   await consumer.run({
     autoCommit: false,
     partitionsConsumedConcurrently: 4,
-    eachBatch: async ({ batch }) => handle(batch.partition, batch.messages, consumer),
+    eachBatch: async ({ batch: { partition, messages } }) => {
+      if (!claimed.has(partition)) await claims.take([{ topic, partition, committed: null }])
+      claimed.add(partition)
+      await handle(partition, messages, consumer)
+    },
   })
   await joined
   return consumer

@@ -18,7 +18,7 @@ export async function withTidemark(driver: Driver, { arrivals, book, stores }: T
   await Promise.all([first.start(), second.start()])
   await until('both have their partitions', () => first.lag() !== null && second.lag() !== null)
   return {
-    deliver: () => deliver('w2', arrivals, { messaging: access, store: stores.access }),
+    deliver: () => deliver({ name: 'w2', arrivals }, { messaging: access, store: stores.access }),
     progress: () => {
       const { accepted, repeated, conflicts, sent } = first.counts()
       const untold = async (): Promise<number> => (await sqlOutbox(stores.alert.db).backlog()).rows
