@@ -14,6 +14,7 @@ let elasticsearch: Elasticsearch
 let elastic: Elastic
 let messaging: Messaging
 let service: ReturnType<typeof search>
+let troubles: string[]
 
 beforeAll(async () => {
   ;[cluster, elasticsearch] = await Promise.all([startCluster(), startElasticsearch()])
@@ -27,13 +28,15 @@ afterAll(async () => {
 beforeEach(async () => {
   messaging = createMessaging({ driver: kafkajs({ brokers: [...cluster.brokers] }), logger: 'silent' })
   await messaging.ensureTopics(Object.values(jsonTopics))
-  service = search({ messaging, elastic })
+  troubles = []
+  service = search({ messaging, elastic, onTrouble: (error) => troubles.push(String(error)) })
   await service.start()
 })
 afterEach(() => messaging.close())
 
 const send = (changes: readonly Partial<AlertStatus>[]): Promise<unknown> =>
   messaging.producer().sendMany(alertStatus, changes.map(alertStatusOf))
+const headers = { 'content-type': 'application/json' }
 /** Alert and version, as a search finds them. */
 const found = async (query: string): Promise<string[]> => {
   const alerts = await elastic.find(query, 1_000)
@@ -74,8 +77,22 @@ it('what stands in a real Elasticsearch is the last version of each alert, whate
   await finds('status:RECOVERED', ['c.1 v2', 'd.1 v2'])
 })
 
+it('an index that may not be written for a while is waited for, and nothing becomes a dead letter', async () => {
+  const block = async (write: boolean): Promise<void> => {
+    const body = JSON.stringify({ 'index.blocks.write': write })
+    const answer = await fetch(`${elasticsearch.url}/alerts/_settings`, { method: 'PUT', headers, body })
+    expect(answer.ok).toBe(true)
+  }
+  await send([{ alert_id: 'w.1' }])
+  await finds('status:ABNORMAL AND alert_id:"w.1"', ['w.1 v1'])
+  await block(true)
+  await send([{ alert_id: 'w.1', version: 2 }])
+  await until('it is waited for', () => troubles.some((trouble) => trouble.includes('403')))
+  await block(false)
+  await finds('status:ABNORMAL AND alert_id:"w.1"', ['w.1 v2'])
+})
+
 it('what a real Elasticsearch refuses for good becomes a dead letter alone, and its neighbours are found', async () => {
-  const headers = { 'content-type': 'application/json' }
   const mappings = { properties: { event_count: { type: 'byte' } } }
   expect((await fetch(`${elasticsearch.url}/alerts`, { method: 'DELETE' })).ok).toBe(true)
   const made = await fetch(`${elasticsearch.url}/alerts`, {
@@ -88,6 +105,8 @@ it('what a real Elasticsearch refuses for good becomes a dead letter alone, and 
   const reader = messaging.consumer({
     group: null,
     topics: [jsonTopics.searchDeadLetters],
+    // Of all tests.
+    from: 'earliest',
     handle: ({ key, headers: told }) => void letters.push([String(key).slice(0, 4), told.get('td-error-message')]),
   })
   await reader.start()

@@ -32,8 +32,8 @@ export class Elastic {
     return items.map(({ index: { status, error } }) => {
       if (status < 300) return 'indexed'
       if (status === 409) return 'older'
-      if (status === 429 || status >= 500) throw new Unavailable(`Elasticsearch answered ${status} for an alert`)
-      return { refused: error?.type ?? `status ${status}` }
+      if (isAtFault(status)) return { refused: error?.type ?? `status ${status}` }
+      throw new Unavailable(`Elasticsearch answered ${status} for an alert`)
     })
   }
 
@@ -58,10 +58,13 @@ export class Elastic {
     }
     await answer.body?.cancel()
     const { status } = answer
-    if (status === 429 || status >= 500) throw new Unavailable(`Elasticsearch answered ${status}`)
-    // The request itself is wrong, or too large; of other answers, as 401, no alert is at fault.
-    throw status === 400 || status === 413 ? new Refused(status) : new Error(`Elasticsearch answered ${status}`)
+    throw isAtFault(status) ? new Refused(status) : new Unavailable(`Elasticsearch answered ${status}`)
   }
+}
+
+/** What is asked is wrong, or too large. All else is the fault of the index, or of who may write to it: 403 where it is blocked. */
+function isAtFault(status: number): boolean {
+  return status === 400 || status === 413
 }
 
 class Refused extends Error {

@@ -55,13 +55,16 @@ export async function catchUp({ driver, stores, hosts, seed, backlog, ...options
   }
   const access = clientOf('access')
   const ends = new AbortController()
-  const signal = AbortSignal.any([ends.signal, AbortSignal.timeout(longestMs)])
+  const { signal } = ends
   const onStopped = (error: Error): void => ends.abort(error)
   try {
     await access.ensureTopics(Object.values(jsonTopics))
     const less = shedding(access)
     await followLevels(access, jsonTopics.control, less).start()
     const watch = watching(clientOf('watcher'), backlog, lookEveryMs, signal)
+    const onTooLong = (): void =>
+      onStopped(new Error(`expected it to be over within an hour, at level ${watch.level}`, { cause: watch.trouble }))
+    setTimeout(onTooLong, longestMs).unref()
     const feed = new Feed(new Intake({ messaging: access, less }), input)
 
     const startedAt = performance.now()
@@ -136,11 +139,14 @@ function watching(messaging: Messaging, backlog: number, lookEveryMs: number, si
     topic: jsonTopics.control,
     raiseAt: [Math.round(backlog / 5), Math.round((backlog * 2) / 5), backlog],
   })
-  const seen = { level: 0 as Level, levels: [] as Level[] }
+  const seen = { level: 0 as Level, levels: [] as Level[], trouble: null as unknown }
   const looking = async (): Promise<void> => {
     while (!signal.aborted) {
       // A look that fails is made up for by the next: a level lasts for several.
-      const level = await watcher.look().catch(() => seen.level)
+      const level = await watcher.look().catch((error: unknown) => {
+        seen.trouble = error
+        return seen.level
+      })
       if (level !== seen.level) seen.levels.push(level)
       seen.level = level
       await sleep(lookEveryMs)
