@@ -110,9 +110,11 @@ class ProtocolConsumer implements DriverConsumer {
         this.#ends.seen(fetched, by)
         this.#heldUp.seen(fetched)
       },
-      endStands: (at) => {
-        this.#ends.stands(at)
-        this.#heldUp.stands(at)
+      endsStand: (of) => {
+        for (const at of of) {
+          this.#ends.stands(at)
+          this.#heldUp.stands(at)
+        }
       },
       records: (fetched) => gate.records(fetched),
       partitionFailed: (partition, error) => gate.partitionFailed(partition, error),

@@ -1,5 +1,7 @@
 import { brokerCode } from '../../connection/broker-error.js'
 import type { FetchAnswer, FetchPartition, FetchSessionPart } from '../../connection/requests/fetch.js'
+import { partitionKey, type TopicPartition } from '../../message/topic-partition.js'
+import type { Asked } from './fetch-cursor.js'
 
 type State =
   | { readonly kind: 'none' }
@@ -144,4 +146,15 @@ function isSame(told: FetchPartition, place: FetchPartition): boolean {
     told.currentLeaderEpoch === place.currentLeaderEpoch &&
     told.partitionMaxBytes === place.partitionMaxBytes
   )
+}
+
+/** What a leader was asked for, and leaves out of its answer because nothing of it has changed. */
+export function standingStill(
+  asked: ReadonlyMap<string, Asked>,
+  { partitions }: Pick<FetchAnswer, 'partitions'>,
+): readonly TopicPartition[] {
+  if (partitions.length === asked.size) return []
+  const told = new Set(partitions.map(({ topic, partition }) => partitionKey(topic, partition)))
+  const still = [...asked].filter(([key, { node, leader }]) => node === leader.leader && !told.has(key))
+  return still.map(([, { partition }]) => partition.assigned)
 }

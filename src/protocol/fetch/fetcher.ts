@@ -13,6 +13,7 @@ import type { Cluster } from '../cluster/cluster.js'
 import { Denials } from '../cluster/denials.js'
 import { judgeFetchCode } from './codes.js'
 import { FetchCursor, type Asked, type Place, type Question } from './fetch-cursor.js'
+import { standingStill } from './fetch-session.js'
 import { askForPlace, isInAnotherLog, judgePlace, type Loss } from './place-check.js'
 import { defectOf, fetchRefused, listenerThrew, unreadableRecords } from './failures.js'
 import { FetchLoops } from './fetch-loops.js'
@@ -277,10 +278,8 @@ export class Fetcher {
   }
 
   #take(asked: ReadonlyMap<string, Asked>, answer: FetchAnswer): void {
-    const told = new Set<string>()
     for (const fetched of answer.partitions) {
       const key = partitionKey(fetched.topic, fetched.partition)
-      told.add(key)
       const question = asked.get(key)
       if (!question) continue
       const { partition, token } = question
@@ -294,9 +293,7 @@ export class Fetcher {
       else if (fromLeader) this.#refusedPartition(key, question, fetched.errorCode)
       else this.#notServed(question, brokerCodeName(fetched.errorCode))
     }
-    if (told.size === asked.size) return
-    for (const [key, { partition, leader, node }] of asked)
-      if (node === leader.leader && !told.has(key)) this.#events.endStands(partition.assigned)
+    this.#events.endsStand(standingStill(asked, answer))
   }
 
   /** A defect in one partition's answer must not keep the others from theirs. */

@@ -51,7 +51,7 @@ beforeEach(async () => {
   const ends = new EndOffsets(context)
   const fetcher = new Fetcher(context, {
     endSeen: (partition, by) => ends.seen(partition, by),
-    endStands: (at) => ends.stands(at),
+    endsStand: (of) => of.forEach((at) => ends.stands(at)),
     records: (records) => listener.records(records),
     outOfRange: () => undefined,
     partitionFailed: () => undefined,
