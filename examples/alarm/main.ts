@@ -107,11 +107,11 @@ async function main(): Promise<void> {
   const stop = new AbortController()
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort(signal))
   try {
-    await probes?.serve(messaging)
     await messaging.ensureTopics(Object.values(topics))
     const onTrouble = (error: unknown): void => print(`trying again: ${describe(error)}\n`)
     const parts = { messaging, store, topics, onTrouble }
     if (name === 'access') {
+      await probes?.serve(messaging)
       await access({ ...parts, spread: toSpread(values.spread), signal: stop.signal }, values)
     } else {
       const service = services[name]({
@@ -120,6 +120,8 @@ async function main(): Promise<void> {
         profile,
         onStopped: (error) => stop.abort(error),
       })
+      // With its consumer: before that nothing would say that it is not ready.
+      await probes?.serve(messaging)
       await serve(name, service, values['until-idle'] ? idleMs : Infinity, stop.signal)
     }
   } finally {

@@ -14,6 +14,7 @@ import { alerts, rawEvents } from '../../examples/alarm/topics.js'
 import { committedEvents, eventsWithoutFaults } from '../examples/alarm/committed-events.js'
 import { freshFolder, readAlertTables } from '../examples/alarm/pipeline.js'
 import { readDatabases } from '../examples/alarm/read-databases.js'
+import { freePorts } from '../support/free-ports.js'
 import { startCluster, type KafkaCluster } from '../support/kafka-cluster.js'
 import { dieWithUs } from '../support/reaper.js'
 import { until } from '../support/waiting.js'
@@ -172,5 +173,22 @@ describe('the alarm pipeline as three processes on real Kafka', () => {
     expect(left.length).toBeLessThan(expected.length)
     await start('detect', folder, '--profile', 'transactional', '--until-idle').end()
     expect(await committedEvents(kafkajs({ brokers: [...cluster.brokers] }))).toEqual(expected)
+  })
+
+  it('tell whether they live and are ready, and what they count, for as long as they run', async () => {
+    const [port] = await freePorts(1)
+    const alert = start('alert', freshFolder(), '--probes', String(port))
+    const ask = (path: string): Promise<Response> => fetch(`http://127.0.0.1:${port}${path}`)
+    const isReady = async (): Promise<boolean> => (await ask('/ready').catch(() => null))?.status === 200
+    await until('it is ready', isReady, { timeoutMs: serviceMs })
+    expect((await ask('/live')).status).toBe(200)
+    const metrics = async (): Promise<string> => (await ask('/metrics')).text()
+    await until('it says how far behind it is', async () =>
+      (await metrics()).includes(
+        'tidemark_consumer_lag_records{client="alert",group="alert",topic="alerts",partition="0"} 0',
+      ),
+    )
+    await alert.stop()
+    await expect(ask('/live')).rejects.toThrow('fetch failed')
   })
 })
