@@ -30,6 +30,12 @@ async function cpuMsOf(step: Step, partitions: number): Promise<number> {
   return micros / 1_000
 }
 
+/** Some milliseconds, in which a collection of garbage or a compiler at work would be most of it. */
+async function leastCpuMsOf(step: Step, partitions: number): Promise<number> {
+  const runs = [await cpuMsOf(step, partitions), await cpuMsOf(step, partitions), await cpuMsOf(step, partitions)]
+  return Math.min(...runs)
+}
+
 const each = (partitions: number) => Array.from({ length: partitions }, (_, partition) => partition)
 
 const sends: Step = async (partitions, { process: of, cluster: kafka }, measured) => {
@@ -72,7 +78,7 @@ describe('what grows with the number of partitions or members grows no faster', 
     ['a group whose members have 40 partitions each', reads((partitions) => Math.ceil(partitions / 40))],
   ])('%s', async (_, step) => {
     await cpuMsOf(step, most / times)
-    const [small, large] = [await cpuMsOf(step, most / times), await cpuMsOf(step, most)]
+    const [small, large] = [await leastCpuMsOf(step, most / times), await leastCpuMsOf(step, most)]
     console.log(`${most / times}: ${small.toFixed(0)} ms, ${most}: ${large.toFixed(0)} ms`)
     expect(large).toBeLessThan(small * times * slack)
   })
