@@ -148,12 +148,15 @@ function isSame(told: FetchPartition, place: FetchPartition): boolean {
   )
 }
 
-/** What a leader was asked for, and leaves out of its answer because nothing of it has changed. */
+/**
+ * What a leader was asked for in a session, and leaves out of its answer because nothing of it has changed. A broker that
+ * throttles has not looked: its answer says nothing of anything.
+ */
 export function standingStill(
   asked: ReadonlyMap<string, Asked>,
-  { partitions }: Pick<FetchAnswer, 'partitions'>,
+  { partitions, sessionId = 0, throttleTimeMs }: Pick<FetchAnswer, 'partitions' | 'sessionId' | 'throttleTimeMs'>,
 ): readonly TopicPartition[] {
-  if (partitions.length === asked.size) return []
+  if (sessionId === 0 || throttleTimeMs > 0 || partitions.length === asked.size) return []
   const told = new Set(partitions.map(({ topic, partition }) => partitionKey(topic, partition)))
   const still = [...asked].filter(([key, { node, leader }]) => node === leader.leader && !told.has(key))
   return still.map(([, { partition }]) => partition.assigned)

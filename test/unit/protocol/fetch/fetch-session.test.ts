@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { brokerCode } from '../../../../src/connection/broker-error.js'
 import type { FetchPartition } from '../../../../src/connection/requests/fetch.js'
-import { FetchSession } from '../../../../src/protocol/fetch/fetch-session.js'
+import { FetchSession, standingStill } from '../../../../src/protocol/fetch/fetch-session.js'
 
 let session: FetchSession
 
@@ -136,5 +136,27 @@ describe('a fetch session', () => {
     const { session: part } = session.next(wanted(place(0)))
     expect([part.topicOf('id-of-t'), part.topicOf('other')]).toEqual(['t', undefined])
     expect([...part.all.values()]).toEqual([place(0)])
+  })
+})
+
+describe('what an answer leaves out', () => {
+  const at = (partition: number, node = 1) => {
+    const assigned = { topic: 't', partition, position: 0 }
+    return [`t-${partition}`, { partition: { assigned }, leader: { leader: 1 }, node }] as const
+  }
+  const asked = new Map([at(0), at(1), at(2, 3)]) as never
+  const told = { topic: 't', partition: 0 } as never
+  const leftOut = (more: { readonly sessionId?: number; readonly throttleTimeMs?: number }) =>
+    standingStill(asked, { partitions: [told], sessionId: 7, throttleTimeMs: 0, ...more }).map(
+      ({ partition }) => partition,
+    )
+
+  it('stands still where its leader was asked', () => {
+    expect(leftOut({})).toEqual([1])
+  })
+
+  it('is not known by a broker that throttles, nor outside a session', () => {
+    expect(leftOut({ throttleTimeMs: 1 })).toEqual([])
+    expect(leftOut({ sessionId: 0 })).toEqual([])
   })
 })
