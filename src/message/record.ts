@@ -60,7 +60,7 @@ export interface RecordBatch {
    * The same records in parts, so that those which wait cost no objects: each call of what it returns makes the next ones, at
    * most so many, and none at the end. What throws once throws at every further call. Missing: `decode` makes all at once.
    */
-  inParts?(): NextRecords
+  readonly inParts?: (() => NextRecords) | undefined
 }
 
 /** Makes the next records of a batch, at most so many; none at its end. */
