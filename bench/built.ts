@@ -8,7 +8,7 @@ import { builtLibrary, type Library } from './library.js'
 /** What stands in this folder now, committed or not. */
 export async function workingCopy(): Promise<string> {
   const folder = temporaryFolder('present')
-  for (const name of ['src', 'package.json', 'tsconfig.json', 'tsup.config.ts'])
+  for (const name of ['src', 'build', 'package.json', 'tsconfig.json', 'tsup.config.ts'])
     await cp(join(projectRoot, name), join(folder, name), { recursive: true })
   await symlink(join(projectRoot, 'node_modules'), join(folder, 'node_modules'))
   return folder
