@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { sql } from 'kysely'
 import { afterEach, describe, expect, it } from 'vitest'
-import { createMessaging, type Messaging } from 'tidemark'
+import { createMessaging, type Message, type Messaging, type Topic } from 'tidemark'
 import { memory } from 'tidemark/memory'
 import { alert } from '../../../examples/alarm/alert/alert.js'
 import { converge } from '../../../examples/alarm/converge/converge.js'
@@ -44,6 +44,23 @@ const storeAt = async (name: string): Promise<Store> => {
   const store = await openStore(join(freshFolder(), `${name}.db`))
   opened.push(store)
   return store
+}
+
+/** SQLite takes a name of any length, so a rule stands for what other databases refuse. */
+async function refuseForGood({ db }: Store, table: string, column: string, value: string): Promise<void> {
+  const why = sql.lit(`CHECK constraint failed: ${column}`)
+  const rule = sql`create trigger refuse before insert on ${sql.ref(table)} when new.${sql.ref(column)} = ${sql.lit(value)}
+    begin select raise(abort, ${why}); end`
+  await rule.execute(db)
+}
+
+/** Why each dead letter there is one, as they come. */
+async function reasonsIn(messaging: Messaging, topic: Topic): Promise<readonly string[]> {
+  const reasons: string[] = []
+  const handle = ({ headers }: { readonly headers: Message['headers'] }) =>
+    void reasons.push(String(headers.get('td-error-message')))
+  await messaging.consumer({ group: null, topics: [topic], handle }).start()
+  return reasons
 }
 
 async function serve(
@@ -122,23 +139,14 @@ it('an event that the database refuses for good becomes a dead letter alone, and
   const messaging = started(memory())
   await messaging.ensureTopics(Object.values(jsonTopics))
   const store = await storeAt('alert')
-  // SQLite takes a name of any length, so a rule stands for what other databases refuse.
-  const rule = sql`create trigger refuse before insert on alert when new.alert_name = 'bad'
-    begin select raise(abort, 'CHECK constraint failed: alert_name'); end`
-  await rule.execute(store.db)
+  await refuseForGood(store, 'alert', 'alert_name', 'bad')
   const events = ['good', 'bad', 'good too'].map((alert_name, n) =>
     alertEventOf({ alert_key: `${n}`.repeat(64), event_id: `e-${n}`, alert_name }),
   )
   await messaging.producer().sendMany(alerts, events)
   const service = alert({ messaging, store })
   await service.start()
-  const letters: string[] = []
-  const reader = messaging.consumer({
-    group: null,
-    topics: [jsonTopics.alertsDeadLetters],
-    handle: ({ headers }) => void letters.push(String(headers.get('td-error-message'))),
-  })
-  await reader.start()
+  const letters = await reasonsIn(messaging, jsonTopics.alertsDeadLetters)
   await until('the letter is there', () => letters.length === 1 && service.counts().open === 2)
   expect(letters).toEqual(['the database refuses this event for good'])
   const inbox = await store.db.selectFrom('event_inbox').select(['event_id', 'outcome']).orderBy('event_id').execute()
@@ -178,21 +186,13 @@ describe('notices', () => {
     const messaging = started(memory())
     await messaging.ensureTopics(Object.values(jsonTopics))
     const store = await storeAt('notice')
-    const rule = sql`create trigger refuse before insert on notice when new.receiver = 'eve'
-      begin select raise(abort, 'CHECK constraint failed: receiver'); end`
-    await rule.execute(store.db)
+    await refuseForGood(store, 'notice', 'receiver', 'eve')
     const said: string[] = []
     const hook = async ({ receiver }: Notice): Promise<void> => void said.push(receiver)
     const service = notice({ messaging, store, channels: { hook } })
     await service.start()
     await messaging.producer().sendMany(notices, [word(1, { receiver: 'eve' }), word(2), word(3, { receiver: 'eve' })])
-    const letters: unknown[] = []
-    const reader = messaging.consumer({
-      group: null,
-      topics: [jsonTopics.noticesDeadLetters],
-      handle: ({ headers }) => void letters.push(headers.get('td-error-message')),
-    })
-    await reader.start()
+    const letters = await reasonsIn(messaging, jsonTopics.noticesDeadLetters)
     await until('both are there', () => letters.length === 2 && service.counts().sent === 1)
     expect(said.sort()).toEqual(['ada', 'eve', 'eve'])
     expect(new Set(letters)).toEqual(new Set(['the database refuses this notice for good']))
@@ -292,13 +292,7 @@ describe('search', () => {
     const all = ['a.1', 'bad.1', 'c.1'].map((alert_id) => alertStatusOf({ alert_id }))
     await messaging.producer().sendMany(alertStatus, all)
     await until('both are there', () => documents.size === 2)
-    const letters: unknown[] = []
-    const reader = messaging.consumer({
-      group: null,
-      topics: [jsonTopics.searchDeadLetters],
-      handle: ({ headers }) => void letters.push(headers.get('td-error-message')),
-    })
-    await reader.start()
+    const letters = await reasonsIn(messaging, jsonTopics.searchDeadLetters)
     await until('the letter is there', () => letters.length === 1)
     expect(letters).toEqual(['refused: mapper'])
   })
