@@ -158,6 +158,8 @@ export function standingStill(
 ): readonly TopicPartition[] {
   if (sessionId === 0 || throttleTimeMs > 0 || partitions.length === asked.size) return []
   const told = new Set(partitions.map(({ topic, partition }) => partitionKey(topic, partition)))
-  const still = [...asked].filter(([key, { node, leader }]) => node === leader.leader && !told.has(key))
-  return still.map(([, { partition }]) => partition.assigned)
+  const still: TopicPartition[] = []
+  for (const [key, { partition, node, leader }] of asked)
+    if (node === leader.leader && !told.has(key)) still.push(partition.assigned)
+  return still
 }
