@@ -36,7 +36,7 @@ export async function withKafkajs(
   const admin = kafka.admin()
   await admin.connect()
   await admin.createTopics({
-    topics: topics.map(({ name }) => ({ topic: name, numPartitions: 4 })),
+    topics: topics.map(({ name, partitions }) => ({ topic: name, numPartitions: partitions })),
     waitForLeaders: true,
   })
   await admin.disconnect()

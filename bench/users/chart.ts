@@ -1,6 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { bars, type BarRow } from '../../src/pictures/bars.js'
+import { bars, rowHeight, type BarRow } from '../../src/pictures/bars.js'
 import { declarations, dark, light, variables } from '../../src/pictures/theme.js'
 import { projectRoot } from '../../test/support/source-tree.js'
 import { median } from '../measure.js'
@@ -32,14 +32,15 @@ function chart(cells: readonly Cell[]): string {
   const reached = rows.filter(({ tone }) => tone === 'ours').length
   const sentence = `How near each goal of the benches is: ${reached} of ${rows.length} are reached.`
   const inner = bars({ sentence, rows, mark: 1 }, variables, width - 2 * margin)
-  const height = axisRoom + rows.length * 26 + margin
+  const innerHeight = rows.length * rowHeight
+  const height = axisRoom + innerHeight + margin
   const style = `:root{${declarations(light)}}@media(prefers-color-scheme:dark){:root{${declarations(dark)}}}`
   const text = `font-family="system-ui, sans-serif" font-size="13" fill="var(--soft)"`
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="img" aria-label="${sentence}">`,
     `<style>${style}</style><rect width="100%" height="100%" fill="var(--page)"/>`,
     `<text x="${margin}" y="21" ${text}>How near each goal is: the line is the goal, what is blue has reached it, and bars end at twice the goal.</text>`,
-    `<svg x="${margin}" y="${axisRoom}" width="${width - 2 * margin}" height="${rows.length * 26}">${inner}</svg></svg>\n`,
+    `<svg x="${margin}" y="${axisRoom}" width="${width - 2 * margin}" height="${innerHeight}">${inner}</svg></svg>\n`,
   ].join('\n')
 }
 

@@ -22,7 +22,8 @@ export interface Bars {
   readonly mark?: number
 }
 
-const rowHeight = 26
+/** Of each row, in pixels: the picture is as high as its rows. */
+export const rowHeight = 26
 const barHeight = 14
 const gap = 10
 
