@@ -1,6 +1,7 @@
 import { ConfigError, TidemarkError } from '../../errors.js'
 import { came } from '../../input/came.js'
 import type { TopicPartition } from '../../message/topic-partition.js'
+import { isFate, markFate } from './any-copy.js'
 
 /**
  * Thrown by a handler: this record can never be handled, put it on the dead-letter topic now, without further attempts.
@@ -8,6 +9,13 @@ import type { TopicPartition } from '../../message/topic-partition.js'
  */
 export class DeadLetter extends TidemarkError {
   override readonly name = 'DeadLetter'
+  /** Also of one that another copy of the package made, in this process. */
+  static override [Symbol.hasInstance](value: unknown): value is DeadLetter {
+    return isFate(this, DeadLetter, value)
+  }
+  static {
+    markFate(this, 'DeadLetter')
+  }
   /** @param because for the header `td-error-message`; must not hold keys or values. */
   constructor(because: string, cause?: unknown) {
     super('dead-letter', because, { cause })
@@ -17,6 +25,13 @@ export class DeadLetter extends TidemarkError {
 /** Thrown by a handler: drop this record. It counts as done and is counted as discarded. */
 export class Discard extends TidemarkError {
   override readonly name = 'Discard'
+  /** Also of one that another copy of the package made, in this process. */
+  static override [Symbol.hasInstance](value: unknown): value is Discard {
+    return isFate(this, Discard, value)
+  }
+  static {
+    markFate(this, 'Discard')
+  }
   /** @param because for the log; must not hold keys or values. */
   constructor(because: string, cause?: unknown) {
     super('discard', because, { cause })
@@ -33,6 +48,13 @@ export class Discard extends TidemarkError {
  */
 export class Unavailable extends TidemarkError {
   override readonly name = 'Unavailable'
+  /** Also of one that another copy of the package made, in this process. */
+  static override [Symbol.hasInstance](value: unknown): value is Unavailable {
+    return isFate(this, Unavailable, value)
+  }
+  static {
+    markFate(this, 'Unavailable')
+  }
   /** @param because for the log; must not hold keys or values. An error alone is taken for the cause. */
   constructor(because: string | Error, cause?: unknown) {
     const isText = typeof because === 'string'
@@ -53,6 +75,13 @@ const mostLaterMs = 365 * 86_400_000
  */
 export class RetryLater extends TidemarkError {
   override readonly name = 'RetryLater'
+  /** Also of one that another copy of the package made, in this process. */
+  static override [Symbol.hasInstance](value: unknown): value is RetryLater {
+    return isFate(this, RetryLater, value)
+  }
+  static {
+    markFate(this, 'RetryLater')
+  }
   /**
    * @param afterMs from now on, at most 365 days
    * @param because for the log; must not hold keys or values.
@@ -105,6 +134,13 @@ export class MarkedMeanwhile extends TidemarkError {
  */
 export class BatchFailure extends TidemarkError {
   override readonly name = 'BatchFailure'
+  /** Also of one that another copy of the package made, in this process. */
+  static override [Symbol.hasInstance](value: unknown): value is BatchFailure {
+    return isFate(this, BatchFailure, value)
+  }
+  static {
+    markFate(this, 'BatchFailure')
+  }
   /** `null` where the message was given. */
   readonly index: number | null
   /**
