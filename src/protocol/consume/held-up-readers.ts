@@ -44,7 +44,8 @@ export class HeldUpReaders {
 
   /** From an answer without an error. */
   seen({ topic, partition, highWatermark, lastStableOffset }: FetchedPartition): void {
-    if (this.#context.settings.isolation !== 'read-committed') return
+    // A broker that says -1 does not say it.
+    if (this.#context.settings.isolation !== 'read-committed' || lastStableOffset < 0) return
     const isOpen = lastStableOffset < highWatermark
     if (!isOpen && this.#standing.size === 0) return
     const key = partitionKey(topic, partition)

@@ -40,10 +40,14 @@ export class EndOffsets {
     return this.#known.get(partitionKey(topic, partition)) ?? null
   }
 
-  /** From an answer without an error. A follower may be behind: its leader is asked as well, every few seconds. */
+  /**
+   * From an answer without an error. A follower may be behind: its leader is asked as well, every few seconds. A broker that
+   * says -1 does not say it.
+   */
   seen({ topic, partition, highWatermark, lastStableOffset }: FetchedPartition, by: 'leader' | 'follower'): void {
     const { runtime, settings } = this.#context
     const offset = settings.isolation === 'read-committed' ? lastStableOffset : highWatermark
+    if (offset < 0) return
     const key = partitionKey(topic, partition)
     if (by === 'leader') this.#known.set(key, endAt(offset, highWatermark, runtime.clock.now()))
     else this.#furtherThan(key, offset, highWatermark)

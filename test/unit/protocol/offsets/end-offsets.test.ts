@@ -105,6 +105,23 @@ describe('the end of a log', () => {
     expect(everything.consumer.endOf(t0)?.offset).toBe(10)
   })
 
+  it('is asked for where answers do not tell it, and is never one that no log has', async () => {
+    cluster.on('fetch', async ({ partitions, maxWaitMs }) => {
+      await clock.sleep(maxWaitMs)
+      const silent = partitions.map(({ topic, partition }) => ({
+        ...{ topic, partition, errorCode: 0, highWatermark: -1, lastStableOffset: -1, logStartOffset: -1 },
+        ...{ abortedTransactions: [], batches: [], unreadable: null, sizeBytes: 0 },
+      }))
+      return { throttleTimeMs: 0, errorCode: 0, partitions: silent }
+    })
+    for (const isolation of ['read-committed', 'read-uncommitted'] as const) {
+      const harness = await reading({ isolation })
+      await clock.advance(60_000)
+      expect(harness.consumer.endOf(t0)?.offset).toBe(3)
+      expect(ageOf(harness, t0)).toBeLessThan(10_000)
+    }
+  })
+
   it('that was asked for does not take back what a fetch told meanwhile', async () => {
     const harness = await reading()
     harness.consumer.pause(t0)
