@@ -2,7 +2,8 @@ import type { OutgoingRecord } from '../message/record.js'
 import type { Clock, Timer } from '../runtime/clock.js'
 import type { GrowingBatch, TakeBack } from './growing-batch.js'
 import { PartitionQueue } from './partition-queue.js'
-import type { ReceiptSink } from './receipt.js'
+import type { Caller } from './caller.js'
+import type { FailureCounts, Receipt, ReceiptSink } from './receipt.js'
 
 export interface AccumulatorSettings {
   readonly batchBytes: number
@@ -67,7 +68,28 @@ export class Accumulator {
     sink: ReceiptSink,
     slot: number,
   ): void {
-    queue.add(record, sizeBytes, sentAt, sink, slot)
+    const batch = queue.batchFor(sizeBytes, sentAt)
+    batch.add(record, sizeBytes, sink, slot)
+    this.#added(queue, batch, sentAt)
+  }
+
+  /** The same, of a send that has no promise yet and that nobody will want back. */
+  join(
+    queue: PartitionQueue,
+    record: OutgoingRecord,
+    sizeBytes: number,
+    sentAt: number,
+    failures: FailureCounts,
+    caller: Caller | null,
+  ): Promise<Receipt> {
+    const batch = queue.batchFor(sizeBytes, sentAt)
+    const receipt = batch.join(record, sizeBytes, failures, caller)
+    this.#added(queue, batch, sentAt)
+    return receipt
+  }
+
+  #added(queue: PartitionQueue, batch: GrowingBatch, sentAt: number): void {
+    queue.added(batch)
     if (queue.state === 'empty') this.#makeReady(queue)
     else if (queue.state === 'lingering' && queue.isDue(sentAt, this.#settings.lingerMs)) this.#makeReady(queue)
   }

@@ -1,8 +1,11 @@
 import type { OutgoingBatch } from '../driver/producer.js'
+import type { SendError } from '../errors.js'
 import type { OutgoingRecord } from '../message/record.js'
 import { GrowingRecords, recordBound } from '../wire/growing-records.js'
-import type { ReceiptSink, TakenBack } from './receipt.js'
+import type { Caller } from './caller.js'
+import type { FailureCounts, Receipt, ReceiptSink, TakenBack } from './receipt.js'
 import { batchOverheadBytes, memoryBytes } from './record-size.js'
+import { SharedSends } from './shared-sends.js'
 
 /** Called when the record at `index` is wanted back. */
 export type TakeBack = (batch: GrowingBatch, index: number) => TakenBack
@@ -14,9 +17,6 @@ export class GrowingBatch implements OutgoingBatch {
   /** When its oldest record was sent; the delivery deadline counts from here. */
   readonly firstSentAt: number
   readonly records: GrowingRecords
-  readonly timestamps: number[] = []
-  readonly sinks: ReceiptSink[] = []
-  readonly slots: number[] = []
   /** Held in the buffer until the batch has ended. */
   memoryBytes = 0
   /** Held beside it while it is with the driver: its records as they are sent, compressed. */
@@ -30,6 +30,12 @@ export class GrowingBatch implements OutgoingBatch {
   /** Recalled from the driver, and not here yet. */
   isComingBack = false
   readonly #takeBack: TakeBack
+  readonly #timestamps: number[] = []
+  /** Of its first records, in order; the others have sinks and slots of their own below. */
+  #shared: SharedSends | null = null
+  #sharedCount = 0
+  readonly #sinks: ReceiptSink[] = []
+  readonly #slots: number[] = []
 
   /** @param roomBytes what its records will probably take. */
   constructor(topic: string, partition: number, firstSentAt: number, roomBytes: number, takeBack: TakeBack) {
@@ -46,12 +52,43 @@ export class GrowingBatch implements OutgoingBatch {
 
   /** @param bound the most that the record takes in the batch. */
   add(record: OutgoingRecord, bound: number, sink: ReceiptSink, slot: number): void {
-    this.records.add(record)
-    this.timestamps.push(record.timestamp)
-    this.sinks.push(sink)
-    this.slots.push(slot)
-    this.memoryBytes += memoryBytes(bound)
-    if (sink.joined !== undefined) this.#tellPlace(sink, slot, this.sinks.length - 1)
+    this.#add(record, bound)
+    this.#sinks.push(sink)
+    this.#slots.push(slot)
+    if (sink.joined !== undefined) this.#tellPlace(sink, slot, this.#sharedCount + this.#sinks.length - 1)
+  }
+
+  /** The same, of a send that has no promise yet and that nobody will want back. */
+  join(record: OutgoingRecord, bound: number, failures: FailureCounts, caller: Caller | null): Promise<Receipt> {
+    const sends = (this.#shared ??= new SharedSends(failures))
+    if (this.#sinks.length > 0) this.add(record, bound, sends, sends.count)
+    else {
+      this.#add(record, bound)
+      this.#sharedCount += 1
+    }
+    return sends.join(caller)
+  }
+
+  /** All of its records are in the log from `baseOffset` on; `null`: somewhere. */
+  stored(baseOffset: number | null, logAppendTime: number | null): void {
+    const { topic, partition } = this
+    const timestamps = this.#timestamps
+    const receiptOf = (index: number): Receipt => ({
+      topic,
+      partition,
+      offset: baseOffset === null ? null : baseOffset + index,
+      timestamp: logAppendTime ?? timestamps[index] ?? 0,
+    })
+    const first = this.#tellShared((sends) => sends.allStored(receiptOf))
+    for (let index = first; index < timestamps.length; index += 1)
+      this.#sinkOf(index).stored(this.#slotOf(index), receiptOf(index))
+  }
+
+  /** None of its records had a better end. */
+  failed(error: SendError): void {
+    const first = this.#tellShared((sends) => sends.allFailed(error))
+    for (let index = first; index < this.#timestamps.length; index += 1)
+      this.#sinkOf(index).failed(this.#slotOf(index), error)
   }
 
   /** Two sealed batches in its place, the older records first. */
@@ -79,6 +116,28 @@ export class GrowingBatch implements OutgoingBatch {
     return rest
   }
 
+  #add(record: OutgoingRecord, bound: number): void {
+    this.records.add(record)
+    this.#timestamps.push(record.timestamp)
+    this.memoryBytes += memoryBytes(bound)
+  }
+
+  /** At once, where all of them are among the first records. Returns the index of the first record that was not told. */
+  #tellShared(tell: (sends: SharedSends) => void): number {
+    const sends = this.#shared
+    if (sends === null || sends.count !== this.#sharedCount) return 0
+    tell(sends)
+    return this.#sharedCount
+  }
+
+  #sinkOf(index: number): ReceiptSink {
+    return index < this.#sharedCount ? this.#shared! : this.#sinks[index - this.#sharedCount]!
+  }
+
+  #slotOf(index: number): number {
+    return index < this.#sharedCount ? index : this.#slots[index - this.#sharedCount]!
+  }
+
   #tellPlace(sink: ReceiptSink, slot: number, index: number): void {
     sink.joined?.(slot, { takeBack: () => this.#takeBack(this, index) })
   }
@@ -87,7 +146,7 @@ export class GrowingBatch implements OutgoingBatch {
     const { topic, partition, firstSentAt } = this
     const part = new GrowingBatch(topic, partition, firstSentAt, this.records.sizeBytes, this.#takeBack)
     for (const [index, record] of records.entries()) {
-      if (takes(index)) part.add(record, recordBound(record), this.sinks[index]!, this.slots[index]!)
+      if (takes(index)) part.add(record, recordBound(record), this.#sinkOf(index), this.#slotOf(index))
     }
     part.sealed = true
     return part

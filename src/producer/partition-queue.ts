@@ -1,6 +1,4 @@
-import type { OutgoingRecord } from '../message/record.js'
 import { GrowingBatch, type TakeBack } from './growing-batch.js'
-import type { ReceiptSink } from './receipt.js'
 
 /**
  * Records of one partition in the order they were sent, in batches. The oldest batch leaves first, alone, and the next
@@ -37,13 +35,16 @@ export class PartitionQueue {
     this.#takeBack = takeBack
   }
 
-  add(record: OutgoingRecord, sizeBytes: number, sentAt: number, sink: ReceiptSink, slot: number): void {
-    if (this.#open !== null && this.#takes(this.#open, sizeBytes, sentAt)) {
-      return this.#open.add(record, sizeBytes, sink, slot)
-    }
+  /** The batch for the next record: a new one is in the queue only when the record is in it, see `added`. */
+  batchFor(sizeBytes: number, sentAt: number): GrowingBatch {
+    if (this.#open !== null && this.#takes(this.#open, sizeBytes, sentAt)) return this.#open
     const roomBytes = Math.max(this.#roomBytes, sizeBytes)
-    const batch = new GrowingBatch(this.topic, this.partition, sentAt, roomBytes, this.#takeBack)
-    batch.add(record, sizeBytes, sink, slot)
+    return new GrowingBatch(this.topic, this.partition, sentAt, roomBytes, this.#takeBack)
+  }
+
+  /** A record is in the batch that it was given. */
+  added(batch: GrowingBatch): void {
+    if (batch === this.#open) return
     this.#open = batch
     this.batches.push(batch)
   }

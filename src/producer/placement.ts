@@ -9,10 +9,11 @@ import type { Topic } from '../topic/topic.js'
 import { recordBound } from '../wire/growing-records.js'
 import type { Accumulator } from './accumulator.js'
 import type { BufferMemory, MemoryWaiter } from './buffer-memory.js'
+import type { Caller } from './caller.js'
 import { refuse, withOwnBytes } from './outgoing-record.js'
 import type { PartitionQueue } from './partition-queue.js'
 import { canBeWhole, makeWhole, prepareToWrite } from './preparation.js'
-import type { ReceiptSink } from './receipt.js'
+import type { FailureCounts, Receipt, ReceiptSink } from './receipt.js'
 import { batchOverheadBytes, memoryBytes } from './record-size.js'
 
 /** A record on its way to its place in a queue, and who waits for it. */
@@ -102,14 +103,52 @@ export class Placement {
     sink: ReceiptSink,
     slot: number,
   ): Submission {
+    const sizeBytes = this.sizeOf(topic, record)
+    const queue = this.queueOf(topic, value, record, partition, sizeBytes)
+    return { topic, value, record, partition, sentAt, sizeBytes, sink, slot, queue }
+  }
+
+  /** The most that the record takes in a batch. Throws `SendError` `record-too-large`. */
+  sizeOf(topic: Topic, record: OutgoingRecord): number {
     const sizeBytes = recordBound(record)
     if (sizeBytes + batchOverheadBytes > this.#settings.maxRequestBytes) throw this.#tooLarge(topic, sizeBytes)
-    const submission: Submission = { topic, value, record, partition, sentAt, sizeBytes, sink, slot, queue: null }
+    return sizeBytes
+  }
+
+  /** Chooses the record's partition, once; `null` while its topic is not known. Throws `SendError` `invalid-partition`. */
+  queueOf(
+    topic: Topic,
+    value: unknown,
+    record: OutgoingRecord,
+    partition: number | undefined,
+    sizeBytes: number,
+  ): PartitionQueue | null {
     const state = this.#topics.get(topic.name)
-    if (state?.phase.name === 'loaded' && !this.#needsAnotherLook(state, submission)) {
-      submission.queue = this.#choose(state, submission)
-    } else if (partition !== undefined) checkInteger(topic, partition)
-    return submission
+    if (state?.phase.name === 'loaded' && !this.#needsAnotherLook(state, topic, record, partition)) {
+      return this.#choose(state, topic, value, record, partition, sizeBytes)
+    }
+    if (partition !== undefined) checkInteger(topic, partition)
+    return null
+  }
+
+  /** The promise of a record that is taken in at once; `null`, and nothing happened, where `tryAccept` would say no. */
+  tryJoin(
+    queue: PartitionQueue,
+    record: OutgoingRecord,
+    sizeBytes: number,
+    sentAt: number,
+    failures: FailureCounts,
+    caller: Caller | null,
+  ): Promise<Receipt> | null {
+    const bytes = memoryBytes(sizeBytes)
+    if (!this.#memory.tryTake(bytes)) return null
+    try {
+      return this.#accumulator.join(queue, record, sizeBytes, sentAt, failures, caller)
+    } catch (error) {
+      // Bytes that are another length each time they are asked.
+      this.#memory.release(bytes)
+      throw error
+    }
   }
 
   /** Takes the record in at once, if there is room for it and nobody waits. */
@@ -172,7 +211,10 @@ export class Placement {
       this.#topics.set(topic.name, state)
     }
     if (state.phase.name === 'loading') this.#awaitTopic(state.phase.waiting, submission)
-    else if (state.phase.name === 'unknown' || this.#needsAnotherLook(state, submission))
+    else if (
+      state.phase.name === 'unknown' ||
+      this.#needsAnotherLook(state, topic, submission.record, submission.partition)
+    )
       this.#load(topic.name, state, submission)
     else {
       const error = this.#chooseAndEnqueue(state, submission)
@@ -189,12 +231,12 @@ export class Placement {
     }
   }
 
-  #needsAnotherLook(state: TopicState, submission: Submission): boolean {
-    return !canBeWhole(submission.topic, submission.record) || this.#mayHaveGrown(state, submission)
+  #needsAnotherLook(state: TopicState, topic: Topic, record: OutgoingRecord, partition: number | undefined): boolean {
+    return !canBeWhole(topic, record) || this.#mayHaveGrown(state, topic, partition)
   }
 
   /** A partition that is not known may have been added since the topic was looked at, so that is done again first. */
-  #mayHaveGrown({ loadedAt }: TopicState, { topic, partition }: Submission): boolean {
+  #mayHaveGrown({ loadedAt }: TopicState, topic: Topic, partition: number | undefined): boolean {
     if (partition === undefined || !Number.isInteger(partition)) return false
     const isKnown = partition < (this.#driver.partitionCount(topic.name) ?? 0)
     return !isKnown && this.#runtime.clock.now() - loadedAt >= lookAgainMs
@@ -282,7 +324,8 @@ export class Placement {
 
   #chooseAndEnqueue(state: TopicState, submission: Submission): SendError | null {
     try {
-      submission.queue ??= this.#choose(state, submission)
+      const { topic, value, record, partition, sizeBytes } = submission
+      submission.queue ??= this.#choose(state, topic, value, record, partition, sizeBytes)
     } catch (error) {
       return error as SendError
     }
@@ -295,7 +338,14 @@ export class Placement {
   }
 
   /** Once per record. Throws `SendError` `invalid-partition`. */
-  #choose(state: TopicState, { topic, value, record, partition, sizeBytes }: Submission): PartitionQueue {
+  #choose(
+    state: TopicState,
+    topic: Topic,
+    value: unknown,
+    record: OutgoingRecord,
+    partition: number | undefined,
+    sizeBytes: number,
+  ): PartitionQueue {
     makeWhole(topic, record)
     const partitionCount = this.#driver.partitionCount(topic.name) ?? 0
     if (partition !== undefined) {

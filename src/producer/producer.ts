@@ -150,19 +150,34 @@ export class Producer {
     if (this.#closing !== null) return Promise.reject(this.#refusal('send'))
     const { clock } = this.#runtime
     const sentAt = clock.now()
-    const sending = new SingleSend(this.#failures, this.#callers.take(sentAt))
-    let sink: ReceiptSink = sending
+    const caller = this.#callers.take(sentAt)
+    // Of its own: made only where the record cannot join a batch at once.
+    let sending: SingleSend | null = null
+    let sink: ReceiptSink | null = null
     try {
       requireSendOptions(topic, options)
       const taken = takeOptions(topic as Topic, options)
-      const limit = taken.limit === null ? null : new SendLimit(topic.name, sink, 1, clock, taken.limit)
-      if (limit !== null) sink = limit
+      const { partition } = taken
+      let limit: SendLimit | null = null
+      if (taken.limit !== null || this.#traced !== null) sink = sending = new SingleSend(this.#failures, caller)
+      if (taken.limit !== null && sending !== null)
+        sink = limit = new SendLimit(topic.name, sending, 1, clock, taken.limit)
       let record = encodeRecord(topic, value, taken, clock.wallTime())
-      if (this.#traced !== null) record = this.#traced.beginOne(topic.name, record, taken.partition, sending)
-      const submission = this.#placement.prepare(topic as Topic, value, record, taken.partition, sentAt, sink, 0)
+      if (this.#traced !== null && sending !== null)
+        record = this.#traced.beginOne(topic.name, record, partition, sending)
+      const sizeBytes = this.#placement.sizeOf(topic as Topic, record)
+      const queue = this.#placement.queueOf(topic as Topic, value, record, partition, sizeBytes)
+      if (sending === null && queue !== null) {
+        const receipt = this.#placement.tryJoin(queue, record, sizeBytes, sentAt, this.#failures, caller)
+        if (receipt !== null) return receipt
+      }
+      sending ??= new SingleSend(this.#failures, caller)
+      sink ??= sending
+      const submission = { topic: topic as Topic, value, record, partition, sentAt, sizeBytes, sink, slot: 0, queue }
       if (!this.#placement.tryAccept(submission)) this.#waitForRoom(submission, limit)
     } catch (error) {
-      sink.failed(0, badInput('send', topic, error))
+      sending ??= new SingleSend(this.#failures, caller)
+      ;(sink ?? sending).failed(0, badInput('send', topic, error))
     }
     return sending.promise
   }

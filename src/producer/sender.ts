@@ -145,18 +145,12 @@ export class Sender {
   }
 
   #resolveBatch(batch: GrowingBatch, { baseOffset, logAppendTime }: BatchOutcome & { outcome: 'stored' }): void {
-    const { topic, partition, timestamps, sinks, slots } = batch
-    for (let index = 0; index < sinks.length; index += 1) {
-      const offset = baseOffset === null ? null : baseOffset + index
-      const timestamp = logAppendTime ?? timestamps[index] ?? 0
-      sinks[index]?.stored(slots[index] ?? 0, { topic, partition, offset, timestamp })
-    }
+    batch.stored(baseOffset, logAppendTime)
     this.#close(batch, 'stored')
   }
 
   #failBatch(batch: GrowingBatch, error: SendError): void {
-    const { sinks, slots } = batch
-    for (let index = 0; index < sinks.length; index += 1) sinks[index]?.failed(slots[index] ?? 0, error)
+    batch.failed(error)
     const { topic } = batch
     const { outcome, code: reason } = error
     this.#metrics.count('tidemark_producer_failures_total', { topic, outcome, reason })

@@ -140,7 +140,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'every record of a batch gets the offset of its first',
-    file: 'src/producer/sender.ts',
+    file: 'src/producer/growing-batch.ts',
     find: 'baseOffset === null ? null : baseOffset + index',
     replace: 'baseOffset',
     why: 'receipts name other records',
