@@ -1,6 +1,7 @@
 import type { OutgoingBatch } from '../driver/producer.js'
 import type { SendError } from '../errors.js'
 import type { OutgoingRecord } from '../message/record.js'
+import { Linked } from '../runtime/linked-set.js'
 import { GrowingRecords, recordBound } from '../wire/growing-records.js'
 import type { Caller } from './caller.js'
 import type { FailureCounts, Receipt, ReceiptSink, TakenBack } from './receipt.js'
@@ -10,8 +11,10 @@ import { SharedSends } from './shared-sends.js'
 /** Called when the record at `index` is wanted back. */
 export type TakeBack = (batch: GrowingBatch, index: number) => TakenBack
 
+const none: ReadonlySet<number> = new Set()
+
 /** Records of one partition that are sent together and share one fate, with everyone who waits for them. */
-export class GrowingBatch implements OutgoingBatch {
+export class GrowingBatch extends Linked<GrowingBatch> implements OutgoingBatch {
   readonly topic: string
   readonly partition: number
   /** When its oldest record was sent; the delivery deadline counts from here. */
@@ -25,11 +28,10 @@ export class GrowingBatch implements OutgoingBatch {
   sealed = false
   /** Called once all of its records have their outcome. */
   readonly onEnded: (() => void)[] = []
-  /** Records that were taken back: they are left out before it is sent (again), and their sinks were told. */
-  readonly takenBack = new Set<number>()
   /** Recalled from the driver, and not here yet. */
   isComingBack = false
   readonly #takeBack: TakeBack
+  #takenBack: Set<number> | null = null
   readonly #timestamps: number[] = []
   /** Of its first records, in order; the others have sinks and slots of their own below. */
   #shared: SharedSends | null = null
@@ -39,11 +41,22 @@ export class GrowingBatch implements OutgoingBatch {
 
   /** @param roomBytes what its records will probably take. */
   constructor(topic: string, partition: number, firstSentAt: number, roomBytes: number, takeBack: TakeBack) {
+    super()
     this.topic = topic
     this.partition = partition
     this.firstSentAt = firstSentAt
     this.records = new GrowingRecords(roomBytes)
     this.#takeBack = takeBack
+  }
+
+  /** Records that were taken back: they are left out before it is sent (again), and their sinks were told. */
+  get takenBack(): ReadonlySet<number> {
+    return this.#takenBack ?? none
+  }
+
+  takeOut(index: number): void {
+    this.#takenBack ??= new Set()
+    this.#takenBack.add(index)
   }
 
   get sizeBytes(): number {

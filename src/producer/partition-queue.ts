@@ -15,6 +15,8 @@ import { GrowingBatch, type TakeBack } from './growing-batch.js'
 export class PartitionQueue {
   readonly topic: string
   readonly partition: number
+  /** Of what is measured; the same ones each time. */
+  readonly labels: { readonly topic: string }
   /** Oldest first; the first is the one that is out. */
   readonly batches: GrowingBatch[] = []
   state: 'empty' | 'ready' | 'lingering' | 'out' | 'resting' = 'empty'
@@ -30,6 +32,7 @@ export class PartitionQueue {
   constructor(topic: string, partition: number, batchBytes: number, spanMs: number, takeBack: TakeBack) {
     this.topic = topic
     this.partition = partition
+    this.labels = { topic }
     this.#batchBytes = batchBytes
     this.#spanMs = spanMs
     this.#takeBack = takeBack
@@ -79,8 +82,9 @@ export class PartitionQueue {
   }
 
   /** Puts others in the place of the oldest batch, or nothing. */
-  replaceOldest(...replacements: readonly GrowingBatch[]): void {
-    this.batches.splice(0, 1, ...replacements)
+  replaceOldest(replacements: readonly GrowingBatch[]): void {
+    if (replacements.length === 0) this.batches.shift()
+    else this.batches.splice(0, 1, ...replacements)
   }
 
   /** Puts what is left of a batch that waits in its place; `null` for nothing. */

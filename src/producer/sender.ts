@@ -2,6 +2,7 @@ import type { Compression } from '../connection/requests/produce.js'
 import { recalledCode, type BatchOutcome, type DriverProducer } from '../driver/producer.js'
 import { DriverError, SendError } from '../errors.js'
 import type { Clock } from '../runtime/clock.js'
+import { LinkedSet } from '../runtime/linked-set.js'
 import type { Metrics } from '../telemetry/metrics.js'
 import { Accumulator, type AccumulatorSettings } from './accumulator.js'
 import type { BufferMemory } from './buffer-memory.js'
@@ -25,8 +26,9 @@ export class Sender {
   readonly #deliveryTimeoutMs: number
   readonly #compresses: boolean
   readonly #memory: BufferMemory
-  /** With the driver, and the queues that they came from. */
-  readonly #out = new Map<GrowingBatch, PartitionQueue>()
+  readonly #labels = new OutcomeLabels()
+  /** With the driver. */
+  readonly #out = new LinkedSet<GrowingBatch>()
 
   constructor(driver: DriverProducer, clock: Clock, metrics: Metrics, settings: SenderSettings, memory: BufferMemory) {
     this.#driver = driver
@@ -61,8 +63,9 @@ export class Sender {
 
   /** Ends every batch that is with the driver: it will not tell any more. */
   abandon(): void {
-    for (const [batch, queue] of [...this.#out]) {
+    for (const batch of [...this.#out]) {
       const { topic, partition } = batch
+      const queue = this.accumulator.queue(topic, partition)
       const message = `the producer was closed, and its driver did not tell what became of a batch for ${topic} partition ${partition}`
       const error = new DriverError('closed', message, { topic, partition })
       this.#ended(queue, batch, { outcome: 'unknown', error }, this.#clock.now())
@@ -70,8 +73,8 @@ export class Sender {
   }
 
   #takeBack(batch: GrowingBatch, index: number): TakenBack {
-    batch.takenBack.add(index)
-    if (this.#out.has(batch)) {
+    batch.takeOut(index)
+    if (this.#isOut(batch)) {
       batch.isComingBack ||= this.#driver.recall?.(batch) === true
       return batch.isComingBack ? 'leaving' : 'sent'
     }
@@ -97,32 +100,36 @@ export class Sender {
     const now = this.#clock.now()
     const deadline = batch.firstSentAt + this.#deliveryTimeoutMs
     if (now >= deadline) {
-      queue.replaceOldest()
+      queue.replaceOldest(nothing)
       this.accumulator.release(queue)
       return this.#failBatch(batch, expired(batch, this.#deliveryTimeoutMs))
     }
-    this.#out.set(batch, queue)
+    this.#out.add(batch)
     if (this.#compresses) batch.records.onPacked = (bytes) => this.#holdPacked(batch, bytes)
-    void this.#produce(batch, deadline).then((outcome) => this.#ended(queue, batch, outcome, now))
-    this.#metrics.observe('tidemark_producer_batch_bytes', { topic: batch.topic }, batch.sizeBytes)
+    this.#produce(batch, deadline, (outcome) => this.#ended(queue, batch, outcome, now))
+    this.#metrics.observe('tidemark_producer_batch_bytes', queue.labels, batch.sizeBytes)
   }
 
   #holdPacked(batch: GrowingBatch, bytes: number): void {
     // A codec may end after its batch.
-    if (!this.#out.has(batch)) return
+    if (!this.#isOut(batch)) return
     batch.packedBytes += bytes
     this.#memory.overdraw(bytes)
   }
 
   /** The driver promises never to fail; one that does has told nothing, so nothing is claimed. */
-  async #produce(batch: GrowingBatch, deadline: number): Promise<BatchOutcome> {
+  #produce(batch: GrowingBatch, deadline: number, told: (outcome: BatchOutcome) => void): void {
+    const failed = (cause: unknown) => told(driverFailed(batch, cause))
     try {
-      return await this.#driver.produce(batch, deadline)
+      void this.#driver.produce(batch, deadline).then(told, failed)
     } catch (cause) {
-      const { topic, partition } = batch
-      const message = `the driver failed to tell what became of a batch for ${topic} partition ${partition} (see cause)`
-      return { outcome: 'unknown', error: new DriverError('driver-failed', message, { topic, partition, cause }) }
+      // Not at once: it is still being handed over.
+      queueMicrotask(() => failed(cause))
     }
+  }
+
+  #isOut(batch: GrowingBatch): boolean {
+    return batch.set === this.#out
   }
 
   #ended(queue: PartitionQueue, batch: GrowingBatch, outcome: BatchOutcome, handedOverAt: number): void {
@@ -130,13 +137,13 @@ export class Sender {
     if (!this.#out.delete(batch)) return
     if (this.#compresses) batch.records.onPacked = null
     const { ended, again } = afterwards(batch, outcome)
-    queue.replaceOldest(...again)
+    queue.replaceOldest(again)
     if (isRecalled(outcome) && again.length > 0) this.accumulator.releaseAfterRest(queue)
     else this.accumulator.release(queue)
     if (batch.packedBytes > 0) this.#memory.release(batch.packedBytes)
     if (ended !== null) this.#settle(ended, outcome)
     const seconds = (this.#clock.now() - handedOverAt) / 1_000
-    this.#metrics.observe('tidemark_producer_send_seconds', { topic: batch.topic }, seconds)
+    this.#metrics.observe('tidemark_producer_send_seconds', queue.labels, seconds)
   }
 
   #settle(batch: GrowingBatch, outcome: BatchOutcome): void {
@@ -160,11 +167,31 @@ export class Sender {
   #close(batch: GrowingBatch, outcome: BatchOutcome['outcome']): void {
     this.#memory.release(batch.memoryBytes)
     for (const ended of batch.onEnded) ended()
-    const labels = { topic: batch.topic, outcome }
+    const labels = this.#labels.of(batch.topic, outcome)
     this.#metrics.count('tidemark_producer_records_total', labels, batch.records.count)
     this.#metrics.count('tidemark_producer_batches_total', labels)
-    this.#metrics.gauge('tidemark_producer_buffer_bytes', {}, this.#memory.usedBytes)
+    this.#metrics.gauge('tidemark_producer_buffer_bytes', noLabels, this.#memory.usedBytes)
   }
+}
+
+const noLabels = {}
+
+/** Kept, since adapters know the same labels again. */
+class OutcomeLabels {
+  readonly #byTopic = new Map<string, Map<string, EndLabels>>()
+
+  of(topic: string, outcome: BatchOutcome['outcome']): EndLabels {
+    let byOutcome = this.#byTopic.get(topic)
+    if (byOutcome === undefined) this.#byTopic.set(topic, (byOutcome = new Map()))
+    let labels = byOutcome.get(outcome)
+    if (labels === undefined) byOutcome.set(outcome, (labels = { topic, outcome }))
+    return labels
+  }
+}
+
+interface EndLabels {
+  readonly topic: string
+  readonly outcome: BatchOutcome['outcome']
 }
 
 /** Refusals that one record may have caused, or that a smaller batch may not meet. */
@@ -174,6 +201,8 @@ const causedByOne: ReadonlySet<string> = new Set([
   'invalid-record',
   'invalid-timestamp',
 ])
+
+const nothing: readonly never[] = []
 
 interface Afterwards {
   /** What has its outcome. */
@@ -189,7 +218,7 @@ interface Afterwards {
  */
 function afterwards(batch: GrowingBatch, outcome: BatchOutcome): Afterwards {
   const { count } = batch.records
-  if (outcome.outcome !== 'not-stored' || count < 2) return { ended: batch, again: [] }
+  if (outcome.outcome !== 'not-stored' || count < 2) return { ended: batch, again: nothing }
   if (isRecalled(outcome)) {
     const { taken, rest } = batch.without(batch.takenBack)
     return { ended: taken, again: rest.records.count === 0 ? [] : [rest] }
@@ -222,6 +251,11 @@ function sendError(batch: GrowingBatch, outcome: Exclude<BatchOutcome, { outcome
     cause: error,
     retriable: !isUnknown && error.retriable,
   })
+}
+
+function driverFailed({ topic, partition }: GrowingBatch, cause: unknown): BatchOutcome {
+  const message = `the driver failed to tell what became of a batch for ${topic} partition ${partition} (see cause)`
+  return { outcome: 'unknown', error: new DriverError('driver-failed', message, { topic, partition, cause }) }
 }
 
 function expired({ topic, partition }: GrowingBatch, deliveryTimeoutMs: number): SendError {

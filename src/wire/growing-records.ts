@@ -1,5 +1,5 @@
 import type { OutgoingRecord, OutgoingRecords, ReceivedRecord } from '../message/record.js'
-import { attributeBits } from './record-batch-layout.js'
+import { attributeBits, layout } from './record-batch-layout.js'
 import { RecordReader } from './record-reader.js'
 import { varintBytes, writeVarint } from './varint.js'
 import { WireError } from './wire-error.js'
@@ -24,7 +24,8 @@ export function recordBound({ key, value, headers }: OutgoingRecord): number {
 
 /**
  * The records of one batch, in the format in which they are stored. Each is written into the batch's own buffer as it is
- * added, so nothing that was given is looked at again, and a request takes the bytes as they are.
+ * added, so nothing that was given is looked at again, and a request takes the bytes as they are. Before them there is room
+ * for the header of their batch, so that both are one piece with one checksum: of small batches most of the cost is pieces.
  */
 export class GrowingRecords implements OutgoingRecords {
   /**
@@ -37,18 +38,19 @@ export class GrowingRecords implements OutgoingRecords {
   /** Told the size of `packed` once. */
   onPacked: ((bytes: number) => void) | null = null
   #buffer: Buffer
+  #isWholeTaken = false
   /** Of the last record that had headers, and where they stand here: those of one trace follow each other, in the same array. */
   #headers: OutgoingRecord['headers'] | null = null
   #headersAt = 0
   #headersBytes = 0
-  #end = 0
+  #end: number = layout.records
   #count = 0
   #firstTimestamp = 0
   #maxTimestamp = 0
 
   /** @param roomBytes what it will probably hold: it grows when that was too little. */
   constructor(roomBytes: number) {
-    this.#buffer = Buffer.allocUnsafe(roomBytes)
+    this.#buffer = Buffer.allocUnsafe(layout.records + roomBytes)
   }
 
   static of(records: readonly OutgoingRecord[]): GrowingRecords {
@@ -70,11 +72,21 @@ export class GrowingRecords implements OutgoingRecords {
   }
 
   get sizeBytes(): number {
-    return this.#end
+    return this.#end - layout.records
   }
 
   /** What was written until now. */
   get bytes(): Buffer {
+    return this.#buffer.subarray(layout.records, this.#end)
+  }
+
+  /**
+   * The same with the room for a header before them, for one header alone: a socket may still hold the bytes when another
+   * is to be written. `null` from the second time on.
+   */
+  takeWhole(): Buffer | null {
+    if (this.#isWholeTaken) return null
+    this.#isWholeTaken = true
     return this.#buffer.subarray(0, this.#end)
   }
 
@@ -157,7 +169,7 @@ export class GrowingRecords implements OutgoingRecords {
 
   #grow(needed: number): void {
     const larger = Buffer.allocUnsafe(Math.max(needed, 2 * this.#buffer.length))
-    larger.set(this.bytes)
+    larger.set(this.bytes, layout.records)
     this.#buffer = larger
   }
 }

@@ -6,7 +6,7 @@ import { GrowingRecords } from './growing-records.js'
 import { attributeBits, layout, LENGTH_COUNTS_FROM, MAGIC } from './record-batch-layout.js'
 import { WireError } from './wire-error.js'
 
-/** A batch's bytes, in parts to be written one after the other: its header, and its records as they stand in memory. */
+/** A batch's bytes, in parts to be written one after the other: in one piece, or its header and its records. */
 export type EncodedBatch = readonly Buffer[]
 
 /** For records that came as objects. */
@@ -16,8 +16,8 @@ const grownByRecords = new WeakMap<OutgoingRecords, GrowingRecords>()
 export function encodeRecordBatch(batch: ProduceBatch, codecs: CodecRegistry): EncodedBatch | Promise<EncodedBatch> {
   const records = grown(batch.records)
   if (records.encoded?.batch === batch) return records.encoded.parts
-  if (batch.compression === 'none') return encoded(batch, records, records.bytes)
-  return records.packed === null ? pack(batch, records, codecs) : encoded(batch, records, records.packed)
+  if (batch.compression === 'none') return plain(batch, records)
+  return records.packed === null ? pack(batch, records, codecs) : inTwo(batch, records, records.packed)
 }
 
 function grown(records: OutgoingRecords): GrowingRecords {
@@ -32,20 +32,35 @@ async function pack(batch: ProduceBatch, records: GrowingRecords, codecs: CodecR
   if (batch.compression === 'none') throw new WireError('no-codec', 'nothing to compress with')
   const packed = await codecs(batch.compression).compress(records.bytes)
   records.keepPacked(packed)
-  return encoded(batch, records, packed)
+  return inTwo(batch, records, packed)
 }
 
-function encoded(batch: ProduceBatch, records: GrowingRecords, body: Buffer): EncodedBatch {
-  const parts = [headerOf(batch, records, body), body]
+function plain(batch: ProduceBatch, records: GrowingRecords): EncodedBatch {
+  const whole = records.takeWhole()
+  if (whole === null) return inTwo(batch, records, records.bytes)
+  writeHeader(whole, batch, records, whole.length)
+  whole.writeUInt32BE(crc32c(whole, layout.attributes), layout.crc)
+  return keep(batch, records, [whole])
+}
+
+function inTwo(batch: ProduceBatch, records: GrowingRecords, body: Buffer): EncodedBatch {
+  const header = Buffer.allocUnsafe(layout.records)
+  writeHeader(header, batch, records, header.length + body.length)
+  const ofHeader = crc32c(header, layout.attributes)
+  header.writeUInt32BE(crc32c(body, 0, body.length, ofHeader), layout.crc)
+  return keep(batch, records, [header, body])
+}
+
+function keep(batch: ProduceBatch, records: GrowingRecords, parts: EncodedBatch): EncodedBatch {
   records.encoded = { batch, parts }
   return parts
 }
 
-function headerOf(batch: ProduceBatch, records: GrowingRecords, body: Buffer): Buffer {
+/** All but the checksum. */
+function writeHeader(bytes: Buffer, batch: ProduceBatch, records: GrowingRecords, batchBytes: number): void {
   const { count, firstTimestamp, maxTimestamp } = records
-  const bytes = Buffer.allocUnsafe(layout.records)
   writeInt64(bytes, layout.baseOffset, 0)
-  bytes.writeInt32BE(bytes.length + body.length - LENGTH_COUNTS_FROM, layout.batchLength)
+  bytes.writeInt32BE(batchBytes - LENGTH_COUNTS_FROM, layout.batchLength)
   bytes.writeInt32BE(-1, layout.partitionLeaderEpoch)
   bytes[layout.magic] = MAGIC
   const transactional = batch.isTransactional ? attributeBits.transactional : 0
@@ -57,9 +72,6 @@ function headerOf(batch: ProduceBatch, records: GrowingRecords, body: Buffer): B
   bytes.writeInt16BE(batch.producerEpoch, layout.producerEpoch)
   bytes.writeInt32BE(batch.baseSequence, layout.baseSequence)
   bytes.writeInt32BE(count, layout.recordCount)
-  const ofHeader = crc32c(bytes, layout.attributes)
-  bytes.writeUInt32BE(crc32c(body, 0, body.length, ofHeader), layout.crc)
-  return bytes
 }
 
 function writeInt64(bytes: Buffer, at: number, value: number): void {

@@ -5,6 +5,7 @@ import { recalledCode, type BatchOutcome, type OutgoingBatch, type ProducerSetti
 import { DriverError, type FencedError } from '../../errors.js'
 import { exponential } from '../../runtime/backoff.js'
 import type { Timer } from '../../runtime/clock.js'
+import { Linked } from '../../runtime/linked-set.js'
 import type { Runtime } from '../../runtime/runtime.js'
 import { tell } from '../../telemetry/tell.js'
 import type { Cluster } from '../cluster/cluster.js'
@@ -18,6 +19,8 @@ import type { LastStored } from './last-stored.js'
 export interface PartitionParts {
   readonly identity: PartitionIdentity
   readonly lastStored: LastStored
+  /** The last one that was handed over. */
+  out: BatchDelivery | null
 }
 
 /** What every delivery of one producer shares. */
@@ -27,6 +30,8 @@ export interface BatchDeliveryParts {
   readonly settings: ProducerSettings
   readonly delayed: Pick<DelayedDeliveries, 'met'>
   queue(node: number): BrokerQueue
+  /** Called once for each, before who handed it over is told. */
+  finished(delivery: BatchDelivery, outcome: BatchOutcome): void
 }
 
 /**
@@ -53,6 +58,9 @@ type Place =
   | { readonly state: 'withdrawing'; readonly problem: DriverError }
   | { readonly state: 'backing-off'; readonly failedAt: LeaderHint; readonly delay: Timer }
 
+const newPlace: Place = { state: 'new' }
+const donePlace: Place = { state: 'done' }
+
 const moves: Readonly<Record<Place['state'], readonly Place['state'][]>> = {
   new: ['waiting-for-id', 'waiting-for-leader', 'in-queue', 'done'],
   'waiting-for-id': ['waiting-for-leader', 'in-queue', 'done'],
@@ -71,17 +79,17 @@ const markersDelay = exponential({ initialMs: 4, maxMs: 1_000 })
 const repeatComplaintMs = 1_000
 
 /** One batch on its way into the log: from hand-over to its last word, over as many attempts as its deadline allows. */
-export class BatchDelivery implements BrokerQueueItem, IdentityWaiter {
+export class BatchDelivery extends Linked<BatchDelivery> implements BrokerQueueItem, IdentityWaiter {
+  readonly outgoing: OutgoingBatch
   readonly sizeBytes: number
   readonly deadline: number
-  readonly #outgoing: OutgoingBatch
+  readonly #partition: PartitionParts
   readonly #identity: PartitionIdentity
   readonly #lastStored: LastStored
   readonly #parts: BatchDeliveryParts
   readonly #finished: (outcome: BatchOutcome) => void
-  readonly #deadlineTimer: Timer
   #batch: ProduceBatch | null = null
-  #place: Place = { state: 'new' }
+  #place: Place = newPlace
   #attempts = 0
   /** Failed ones in a row under one leadership: a new leader is not made to wait for what the former one did. */
   #failuresHere = 0
@@ -95,23 +103,23 @@ export class BatchDelivery implements BrokerQueueItem, IdentityWaiter {
   constructor(
     outgoing: OutgoingBatch,
     deadline: number,
-    { identity, lastStored }: PartitionParts,
+    partition: PartitionParts,
     parts: BatchDeliveryParts,
     finished: (outcome: BatchOutcome) => void,
   ) {
-    this.#outgoing = outgoing
+    super()
+    this.outgoing = outgoing
     this.sizeBytes = outgoing.sizeBytes
     this.deadline = deadline
-    this.#identity = identity
-    this.#lastStored = lastStored
+    this.#partition = partition
+    this.#identity = partition.identity
+    this.#lastStored = partition.lastStored
     this.#parts = parts
     this.#finished = finished
-    const { clock } = parts.runtime
-    this.#deadlineTimer = clock.setTimer(Math.max(0, deadline - clock.now()), () => this.#runOutOfTime())
   }
 
   start(): void {
-    if (this.#parts.runtime.clock.now() >= this.deadline) this.#runOutOfTime()
+    if (this.#parts.runtime.clock.now() >= this.deadline) this.runOutOfTime()
     else this.#dispatch()
   }
 
@@ -127,7 +135,7 @@ export class BatchDelivery implements BrokerQueueItem, IdentityWaiter {
 
   identityDelayed(problem: DriverError): void {
     this.#lastProblem = problem
-    this.#parts.delayed.met(this.#outgoing, problem)
+    this.#parts.delayed.met(this.outgoing, problem)
   }
 
   /** Metadata was taken in. A batch in flight stays where it is: only its answer tells what became of it. */
@@ -166,7 +174,7 @@ export class BatchDelivery implements BrokerQueueItem, IdentityWaiter {
     // An answer after the deadline changes nothing: the outcome was told, and the epoch was raised past this batch.
     if (this.#place.state !== 'in-flight') return
     const isOnlyDenied = isDenied(end) && this.#denials === this.#attempts - 1
-    const decision = decide(end, this.#inDoubt, this.#parts.settings, this.#outgoing)
+    const decision = decide(end, this.#inDoubt, this.#parts.settings, this.outgoing)
     if (isOnlyDenied) this.#denials += 1
     else if (decision.next !== 'stored' && mayHaveAppended(end)) this.#inDoubt = true
     switch (decision.next) {
@@ -179,6 +187,10 @@ export class BatchDelivery implements BrokerQueueItem, IdentityWaiter {
       case 'give-up':
         this.#giveUp(decision.problem, decision.identity, decision.reason, decision.refused)
     }
+  }
+
+  runOutOfTime(): void {
+    this.#runOut('delivery-timeout', 'its delivery deadline passed')
   }
 
   close(): void {
@@ -205,8 +217,8 @@ export class BatchDelivery implements BrokerQueueItem, IdentityWaiter {
     const leader = this.#leader()
     if (leader.leader < 0) {
       this.#move({ state: 'waiting-for-leader', askAgain: this.#after(repeatComplaintMs, () => this.#dispatch()) })
-      this.#parts.cluster.noteStale(this.#outgoing.topic)
-      this.#parts.delayed.met(this.#outgoing, this.#lastProblem ?? leaderless(this.#outgoing))
+      this.#parts.cluster.noteStale(this.outgoing.topic)
+      this.#parts.delayed.met(this.outgoing, this.#lastProblem ?? leaderless(this.outgoing))
       return
     }
     this.#move({ state: 'in-queue', leader })
@@ -214,12 +226,12 @@ export class BatchDelivery implements BrokerQueueItem, IdentityWaiter {
   }
 
   #store({ baseOffset, logAppendTime }: Decision & { next: 'stored' }): void {
-    const { topic, partition, records } = this.#outgoing
+    const { topic, partition, records } = this.outgoing
     this.#identity.stored(records.count, baseOffset)
     const wasInDoubt = this.#inDoubt
     const wentBack = baseOffset !== null && this.#lastStored.wentBack(baseOffset, records.count)
     this.#finish({ outcome: 'stored', baseOffset, logAppendTime })
-    if (this.#attempts > 1) this.#parts.cluster.leaderServes(this.#outgoing)
+    if (this.#attempts > 1) this.#parts.cluster.leaderServes(this.outgoing)
     if (wasInDoubt) {
       const { count } = records
       tell(this.#parts.settings, { kind: 'doubt-resolved', topic, partition, records: count, attempts: this.#attempts })
@@ -229,7 +241,7 @@ export class BatchDelivery implements BrokerQueueItem, IdentityWaiter {
 
   #backOff({ refresh, identity, problem, reason }: Decision & { next: 'send-again' }, failedAt: LeaderHint): void {
     const { cluster, runtime, settings } = this.#parts
-    const { topic, partition } = this.#outgoing
+    const { topic, partition } = this.outgoing
     this.#lastProblem = problem
     if (identity === 'lost-state') {
       if (this.#identity.refused(identity, reason) === 'give-up') return this.#giveUp(problem, 'nothing', reason)
@@ -239,8 +251,8 @@ export class BatchDelivery implements BrokerQueueItem, IdentityWaiter {
     this.#failuresHere += 1
     const delayMs = (isSoonOver ? markersDelay : retryDelay)(this.#failuresHere, runtime.random)
     this.#move({ state: 'backing-off', failedAt, delay: this.#after(delayMs, () => this.#dispatch()) })
-    if (refresh) cluster.leaderLost(this.#outgoing, failedAt)
-    this.#parts.delayed.met(this.#outgoing, problem)
+    if (refresh) cluster.leaderLost(this.outgoing, failedAt)
+    this.#parts.delayed.met(this.outgoing, problem)
     tell(settings, { kind: 'retried', topic, partition, reason, delayMs })
     // Who leads now may have been told by the answer itself, or while it was awaited.
     if (this.#place.state === 'backing-off') this.#turnTo(this.#leader(), failedAt)
@@ -272,10 +284,6 @@ export class BatchDelivery implements BrokerQueueItem, IdentityWaiter {
     )
   }
 
-  #runOutOfTime(): void {
-    this.#runOut('delivery-timeout', 'its delivery deadline passed')
-  }
-
   /** The rule that everything rests on: not stored only if no attempt can have stored it. */
   #runOut(code: string, why: string): void {
     const place = this.#place
@@ -291,7 +299,7 @@ export class BatchDelivery implements BrokerQueueItem, IdentityWaiter {
   }
 
   #withdrawn(end: AttemptEnd, { problem }: Place & { state: 'withdrawing' }): void {
-    const decision = decide(end, this.#inDoubt, this.#parts.settings, this.#outgoing)
+    const decision = decide(end, this.#inDoubt, this.#parts.settings, this.outgoing)
     if (decision.next === 'stored') return this.#store(decision)
     if (mayHaveAppended(end)) this.#inDoubt = true
     this.#endAs(problem)
@@ -302,7 +310,7 @@ export class BatchDelivery implements BrokerQueueItem, IdentityWaiter {
   }
 
   #outOfTimeError(code: string, why: string): DriverError {
-    const { topic, partition, records } = this.#outgoing
+    const { topic, partition, records } = this.outgoing
     const what = `${records.count} record(s) for ${topic} partition ${partition}: ${why}`
     const where = `while ${this.#place.state} after ${this.#attempts} attempt(s)`
     const last = this.#lastProblem === null ? '' : `; last problem: ${this.#lastProblem.message}`
@@ -320,8 +328,9 @@ export class BatchDelivery implements BrokerQueueItem, IdentityWaiter {
   }
 
   #finish(outcome: BatchOutcome): void {
-    this.#move({ state: 'done' })
-    this.#deadlineTimer.cancel()
+    this.#move(donePlace)
+    if (this.#partition.out === this) this.#partition.out = null
+    this.#parts.finished(this, outcome)
     this.#finished(outcome)
   }
 
@@ -341,30 +350,33 @@ export class BatchDelivery implements BrokerQueueItem, IdentityWaiter {
   }
 
   #leader(): LeaderHint {
-    return this.#parts.cluster.leaderOf(this.#outgoing)
+    return this.#parts.cluster.leaderOf(this.outgoing)
   }
 
   /** A topic loses partitions only by being made anew, which its id tells; without ids it may be a broker that lags. */
   #isGone(): boolean {
-    const topic = this.#parts.cluster.topic(this.#outgoing.topic)
+    const topic = this.#parts.cluster.topic(this.outgoing.topic)
     if (topic === undefined || topic.topicId === null || topic.errorCode !== brokerCode.NONE) return false
-    return topic.partitions.length > 0 && this.#outgoing.partition >= topic.partitions.length
+    return topic.partitions.length > 0 && this.outgoing.partition >= topic.partitions.length
   }
 
   #gone(): DriverError {
-    const { topic, partition } = this.#outgoing
+    const { topic, partition } = this.outgoing
     const count = this.#parts.cluster.topic(topic)?.partitions.length
     const message = `topic ${topic} was made anew with ${count} partition(s), so partition ${partition} is gone; send again, to one of those`
     return new DriverError('topic-recreated', message, { topic, partition, retriable: true })
   }
 
   #stamped(): ProduceBatch {
-    const { topic, partition, records } = this.#outgoing
+    const { topic, partition, records } = this.outgoing
     const { compression } = this.#parts.settings
+    const { producerId, producerEpoch, baseSequence } = this.#identity.stamp()
     return {
       topic,
       partition,
-      ...this.#identity.stamp(),
+      producerId,
+      producerEpoch,
+      baseSequence,
       isTransactional: this.#identity.isTransactional,
       compression,
       records,

@@ -207,7 +207,8 @@ export class BrokerQueue {
 
   /** Each learns how its own attempt ended, whatever goes wrong with another: an answer that is here is never lost. */
   #tell(departed: readonly Departed[], endOf: (one: Departed, index: number) => AttemptEnd): void {
-    for (const [index, one] of departed.entries()) {
+    for (let index = 0; index < departed.length; index += 1) {
+      const one = departed[index]!
       try {
         one.item.ended(endOf(one, index))
       } catch (error) {

@@ -40,7 +40,8 @@ export class PartitionSequence {
   /** For the batch that goes out next. Taking a stamp uses up nothing: a batch that is certainly not stored gives it back. */
   stamp(): Stamp {
     if (this.#identity === null) throw new Error('a partition without a producer id cannot stamp a batch')
-    return { ...this.#identity, baseSequence: this.#nextSequence }
+    const { producerId, producerEpoch } = this.#identity
+    return { producerId, producerEpoch, baseSequence: this.#nextSequence }
   }
 
   stored(recordCount: number): void {

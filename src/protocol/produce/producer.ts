@@ -1,10 +1,12 @@
 import type { Connection } from '../../connection/connection.js'
 import type { BatchOutcome, DriverProducer, OutgoingBatch, ProducerSettings } from '../../driver/producer.js'
 import { DriverError } from '../../errors.js'
+import { LinkedSet } from '../../runtime/linked-set.js'
 import type { Runtime } from '../../runtime/runtime.js'
 import { Cluster } from '../cluster/cluster.js'
 import { BatchDelivery, type BatchDeliveryParts, type PartitionParts } from './batch-delivery.js'
 import { BrokerQueue } from './broker-queue.js'
+import { Deadlines } from './deadlines.js'
 import { DelayedDeliveries } from './delayed-deliveries.js'
 import type { Identity } from './identity.js'
 import { LastStored } from './last-stored.js'
@@ -33,7 +35,8 @@ class ProtocolProducer implements DriverProducer, BatchDeliveryParts {
   readonly #identity: Identity
   readonly #queues = new Map<number, BrokerQueue>()
   readonly #partitions = new Map<string, PartitionParts[]>()
-  readonly #deliveries = new Map<OutgoingBatch, BatchDelivery>()
+  readonly #deliveries = new LinkedSet<BatchDelivery>()
+  readonly #deadlines: Deadlines
   readonly #stopListening: () => void
   readonly #closed = new AbortController()
   #closing: Promise<void> | null = null
@@ -43,9 +46,10 @@ class ProtocolProducer implements DriverProducer, BatchDeliveryParts {
     this.settings = settings
     this.cluster = new Cluster(connection, runtime, settings)
     this.delayed = new DelayedDeliveries(settings)
+    this.#deadlines = new Deadlines(runtime.clock, this.#deliveries)
     this.#identity = identify(this)
     this.#stopListening = this.cluster.onChange(() => {
-      for (const delivery of [...this.#deliveries.values()]) delivery.leadersChanged()
+      for (const delivery of [...this.#deliveries]) delivery.leadersChanged()
     })
   }
 
@@ -75,18 +79,24 @@ class ProtocolProducer implements DriverProducer, BatchDeliveryParts {
         return
       }
       const partition = this.#partition(batch.topic, batch.partition)
-      const delivery = new BatchDelivery(batch, deadline, partition, this, (outcome) => {
-        this.#deliveries.delete(batch)
-        this.delayed.ended(batch, outcome.outcome)
-        resolve(outcome)
-      })
-      this.#deliveries.set(batch, delivery)
+      const delivery = new BatchDelivery(batch, deadline, partition, this, resolve)
+      partition.out = delivery
+      this.#deliveries.add(delivery)
+      this.#deadlines.watch(deadline)
       delivery.start()
     })
   }
 
+  /** @internal Of one of its deliveries. */
+  finished(delivery: BatchDelivery, { outcome }: BatchOutcome): void {
+    this.#deliveries.delete(delivery)
+    if (this.#deliveries.size === 0) this.#deadlines.rest()
+    this.delayed.ended(delivery.outgoing, outcome)
+  }
+
   recall(batch: OutgoingBatch): boolean {
-    return this.#deliveries.get(batch)?.recall() ?? false
+    const out = this.#partitions.get(batch.topic)?.[batch.partition]?.out ?? null
+    return out !== null && out.outgoing === batch && out.recall()
   }
 
   async close(): Promise<void> {
@@ -104,7 +114,7 @@ class ProtocolProducer implements DriverProducer, BatchDeliveryParts {
   async #close(): Promise<void> {
     this.#closed.abort(new DriverError('closed', 'the producer was closed'))
     this.#stopListening()
-    for (const delivery of [...this.#deliveries.values()]) delivery.close()
+    for (const delivery of [...this.#deliveries]) delivery.close()
     this.#identity.close()
     await this.cluster.close()
   }
@@ -115,6 +125,7 @@ class ProtocolProducer implements DriverProducer, BatchDeliveryParts {
     return (partitions[partition] ??= {
       identity: this.#identity.of({ topic, partition }),
       lastStored: new LastStored(),
+      out: null,
     })
   }
 }

@@ -4,6 +4,7 @@ import type { ProduceBatch } from '../../../src/connection/requests/produce.js'
 import { builtInCodecs } from '../../../src/wire/compression.js'
 import { crc32c } from '../../../src/wire/crc32c.js'
 import { decodeRecordBatches } from '../../../src/wire/record-batch-decoder.js'
+import { GrowingRecords } from '../../../src/wire/growing-records.js'
 import { encodeRecordBatch } from '../../../src/wire/record-batch-encoder.js'
 import { WireError } from '../../../src/wire/wire-error.js'
 import { anyBatch, batchOf, decode, encode, storedAt, type ReadBatch } from './batches.js'
@@ -194,6 +195,17 @@ describe('record batches', () => {
       const first = await encodeRecordBatch(batch, builtInCodecs)
       expect(await encodeRecordBatch(batch, builtInCodecs)).toBe(first)
     }
+  })
+
+  it('stay as they are when the same records go under another stamp: a socket may still hold them', async () => {
+    const batch = batchOf([{ value: Buffer.from('a') }])
+    const records = GrowingRecords.of(batch.records.decode())
+    const held = await encodeRecordBatch({ ...batch, records, producerEpoch: 1 }, builtInCodecs)
+    const first = Buffer.concat(held)
+    const second = Buffer.concat(await encodeRecordBatch({ ...batch, records, producerEpoch: 2 }, builtInCodecs))
+    expect(Buffer.concat(held)).toEqual(first)
+    expect(second).not.toEqual(first)
+    for (const bytes of [first, second]) expect((await decode(storedAt(bytes, 3))).batches).toHaveLength(1)
   })
 
   it('leave out a last batch that is cut off, wherever the cut is', async () => {
