@@ -1,7 +1,7 @@
 import type { FetchedBatch, Unreadable } from '../connection/requests/fetch.js'
 import type { NextRecords, ReceivedRecord } from '../message/record.js'
 import { compressionOf, type CodecRegistry } from './compression.js'
-import { crc32c } from './crc32c.js'
+import { crc32c } from './crc32c/crc32c.js'
 import { readInt64 } from './reader.js'
 import { attributeBits, layout, LENGTH_COUNTS_FROM, MAGIC } from './record-batch-layout.js'
 import { PlainBatches, readFields, type BatchHeader } from './plain-batches.js'

@@ -1,7 +1,7 @@
 import type { ProduceBatch } from '../connection/requests/produce.js'
 import type { OutgoingRecords } from '../message/record.js'
 import { compressionBits, type CodecRegistry } from './compression.js'
-import { crc32c } from './crc32c.js'
+import { crc32c } from './crc32c/crc32c.js'
 import { GrowingRecords } from './growing-records.js'
 import { attributeBits, layout, LENGTH_COUNTS_FROM, MAGIC } from './record-batch-layout.js'
 import { WireError } from './wire-error.js'

@@ -43,12 +43,9 @@ const tf = table(15)
 
 const wordsAreLittleEndian = endianness() === 'LE'
 
-/**
- * CRC-32C (Castagnoli) of `bytes[start, end)` as an unsigned number: slicing by 16, four aligned words at a time.
- * @param before the checksum of what comes before these bytes.
- */
-export function crc32c(bytes: Buffer, start = 0, end = bytes.length, before = 0): number {
-  let crc = ~before
+/** What `bytes[start, end)` make of the state `before`: slicing by 16, four aligned words at a time. */
+export function byTables(bytes: Uint8Array, start: number, end: number, before: number): number {
+  let crc = before
   let at = start
   if (wordsAreLittleEndian) {
     while (at < end && ((bytes.byteOffset + at) & 3) !== 0) crc = (crc >>> 8) ^ t0[(crc ^ bytes[at++]!) & 255]!
@@ -57,7 +54,7 @@ export function crc32c(bytes: Buffer, start = 0, end = bytes.length, before = 0)
     at += words * 4
   }
   while (at < end) crc = (crc >>> 8) ^ t0[(crc ^ bytes[at++]!) & 255]!
-  return ~crc >>> 0
+  return crc
 }
 
 function ofWords(initial: number, words: Int32Array): number {
