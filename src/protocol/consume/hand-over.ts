@@ -210,9 +210,9 @@ export class HandOver {
   lose(partitions: readonly TopicPartition[]): void {
     const held = partitions.flatMap((at) => this.#find(at) ?? [])
     this.#parts.fetcher.remove(held)
+    for (const gone of held) endTenure(gone)
+    this.#forget(held)
     for (const gone of held) {
-      endTenure(gone)
-      this.#forget(gone)
       gone.handBack?.partitions.delete(gone)
       if (gone.handBack?.partitions.size === 0) gone.handBack.cutoff.bringForward(this.#context.runtime.clock.now())
     }
@@ -242,7 +242,7 @@ export class HandOver {
     if ((await Promise.race([begun, late])) === 'late') this.lose([...handBack.partitions])
     else await this.#drain(handBack, late)
     cutoff.cancel()
-    for (const one of handBack.partitions) this.#forget(one)
+    this.#forget(handBack.partitions)
     end()
   }
 
@@ -282,10 +282,15 @@ export class HandOver {
     return held
   }
 
-  #forget(held: Held): void {
-    if (this.#find(held) !== held) return
-    this.#held.delete(keyOf(held))
-    if (this.#startless.delete(held)) this.#tellStarts(0)
+  /** What is left to look up is told once: a group may take thousands of partitions that are looked up still. */
+  #forget(all: Iterable<Held>): void {
+    let fewerStartless = false
+    for (const held of all) {
+      if (this.#find(held) !== held) continue
+      this.#held.delete(keyOf(held))
+      if (this.#startless.delete(held)) fewerStartless = true
+    }
+    if (fewerStartless) this.#tellStarts(0)
   }
 
   #tellStarts(rounds: number): void {

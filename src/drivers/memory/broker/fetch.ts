@@ -23,54 +23,85 @@ export function fetch(
   }
   const { request, shorten } = inFull
   const reply = (answer: FetchAnswer) => tell(shorten(answer))
-  if (request.maxWaitMs <= 0 || isReady(cluster, node, request)) reply(read(cluster, node, request))
-  else new ParkedFetch(cluster, node, request, reply).park()
+  const waiting = request.maxWaitMs <= 0 ? null : waitingFor(cluster, node, request)
+  if (waiting === null) reply(read(cluster, node, request))
+  else new ParkedFetch(cluster, node, request, waiting, reply).park()
 }
 
+/** What a fetch waits at, each with what is asked for there and the bytes that it has for it: too few of them together. */
+type Waiting = Map<Partition, { readonly asked: FetchPartition; readonly bytes: number }>
+
+/** Of what changes, the change alone is looked at: a fetch may name thousands of partitions, each of which changes. */
 class ParkedFetch implements PartitionWatcher {
-  #watched: readonly Partition[] = []
   #timer: Timer | null = null
+  #bytes = 0
 
   constructor(
     private readonly cluster: ClusterState,
     private readonly node: number,
     private readonly request: FetchRequest,
+    private readonly waiting: Waiting,
     private readonly reply: (answer: FetchAnswer) => void,
   ) {}
 
   park(): void {
     this.#timer = setBrokerTimer(this.cluster.runtime.clock, this.request.maxWaitMs, () => this.#finish())
-    this.#watched = this.request.partitions
-      .map(({ topic, partition }) => this.cluster.partition(topic, partition))
-      .filter((partition) => partition !== undefined)
-    for (const partition of this.#watched) partition.watch(this)
+    for (const [partition, { bytes }] of this.waiting) {
+      this.#bytes += bytes
+      partition.watch(this)
+    }
   }
 
-  partitionChanged(): void {
-    if (isReady(this.cluster, this.node, this.request)) this.#finish()
+  partitionChanged(partition: Partition): void {
+    const { asked, bytes: before } = this.waiting.get(partition)!
+    const bytes = readableBytes(this.cluster, this.node, asked, this.request)
+    if (bytes === null) {
+      this.#finish()
+      return
+    }
+    this.waiting.set(partition, { asked, bytes })
+    this.#bytes += bytes - before
+    if (isEnough(this.#bytes, this.request)) this.#finish()
   }
 
   #finish(): void {
     if (this.#timer === null) return
     this.#timer.cancel()
     this.#timer = null
-    for (const partition of this.#watched) partition.unwatch(this)
+    for (const partition of this.waiting.keys()) partition.unwatch(this)
     this.reply(read(this.cluster, this.node, this.request))
   }
 }
 
-/** Enough bytes, or an error that the client should learn at once. */
-function isReady(cluster: ClusterState, node: number, request: FetchRequest): boolean {
-  let bytes = 0
+/** `null` when there are enough bytes, or an error that the client should learn at once. */
+function waitingFor(cluster: ClusterState, node: number, request: FetchRequest): Waiting | null {
+  const waiting: Waiting = new Map()
+  let sum = 0
   for (const asked of request.partitions) {
+    const bytes = readableBytes(cluster, node, asked, request)
     const partition = cluster.partition(asked.topic, asked.partition)
-    if (partition === undefined || problemOf(cluster, partition, node, asked) !== brokerCode.NONE) return true
-    const enough = request.minBytes - bytes
-    if (nearerReplica(cluster, partition, node, asked, request) >= 0) return true
-    bytes += partition.log.readableBytes(asked.fetchOffset, endFor(partition, node, request), Math.max(enough, 1))
-    if (bytes >= request.minBytes && bytes > 0) return true
+    if (bytes === null || partition === undefined) return null
+    waiting.set(partition, { asked, bytes })
+    sum += bytes
+    if (isEnough(sum, request)) return null
   }
-  return request.partitions.length === 0 || bytes >= request.minBytes
+  return request.partitions.length === 0 || sum >= request.minBytes ? null : waiting
+}
+
+const isEnough = (bytes: number, { minBytes }: FetchRequest) => bytes >= minBytes && bytes > 0
+
+/** Of one partition, no more than are asked for in all; `null` for what its client should learn at once. */
+function readableBytes(
+  cluster: ClusterState,
+  node: number,
+  asked: FetchPartition,
+  request: FetchRequest,
+): number | null {
+  const partition = cluster.partition(asked.topic, asked.partition)
+  if (partition === undefined || problemOf(cluster, partition, node, asked) !== brokerCode.NONE) return null
+  if (nearerReplica(cluster, partition, node, asked, request) >= 0) return null
+  const end = endFor(partition, node, request)
+  return partition.log.readableBytes(asked.fetchOffset, end, Math.max(request.minBytes, 1))
 }
 
 function read(cluster: ClusterState, node: number, request: FetchRequest): FetchAnswer {

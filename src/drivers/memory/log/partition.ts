@@ -14,7 +14,7 @@ export interface ReplicaHosts {
 
 /** A parked request. It is told of every change of high watermark, leader or in-sync replicas, and of deletion. */
 export interface PartitionWatcher {
-  partitionChanged(): void
+  partitionChanged(partition: Partition): void
 }
 
 /** The log of a partition of a cluster inside the process; offsets of the next record. */
@@ -259,6 +259,6 @@ export class Partition {
 
   #tellWatchers(): void {
     if (this.#watchers.size === 0) return
-    for (const watcher of [...this.#watchers]) watcher.partitionChanged()
+    for (const watcher of [...this.#watchers]) watcher.partitionChanged(this)
   }
 }

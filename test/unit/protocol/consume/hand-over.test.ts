@@ -7,6 +7,7 @@ import { Fetcher } from '../../../../src/protocol/fetch/fetcher.js'
 import { EndOffsets } from '../../../../src/protocol/offsets/end-offsets.js'
 import { deferred } from '../../../../src/runtime/deferred.js'
 import { seededRandom } from '../../../../src/runtime/random.js'
+import type { ClientEvent } from '../../../../src/telemetry/events.js'
 import { virtualClock, type VirtualClock } from '../../../../src/testing/time/virtual-clock.js'
 import { ScriptedCluster } from '../cluster/scripted-cluster.js'
 import { consumerDefaults } from './consumer-harness.js'
@@ -18,6 +19,8 @@ const never = Infinity
 let clock: VirtualClock
 let cluster: ScriptedCluster
 let news: string[]
+/** Events of the client, by kind. */
+let told: string[]
 let fetched: FetchedRecords[]
 let handOver: HandOver
 /** What the listener waits for before it gives a partition up, by its number. */
@@ -43,10 +46,12 @@ beforeEach(async () => {
   cluster = new ScriptedCluster(clock)
   for (const { partition } of places) cluster.append('t', partition, 3)
   news = []
+  told = []
   fetched = []
   drains = new Map()
   const runtime = { clock, random: seededRandom(1) }
-  const settings = { ...consumerDefaults, groupId: null }
+  const onEvent = ({ kind }: ClientEvent) => void told.push(kind)
+  const settings = { ...consumerDefaults, groupId: null, onEvent }
   const context = { cluster: new Cluster(cluster, runtime, settings), runtime, settings }
   const ends = new EndOffsets(context)
   const fetcher = new Fetcher(context, {
@@ -182,6 +187,24 @@ describe('a partition that is given up while its position is looked up', () => {
     handOver.lose([t0])
     await clock.runUntil(taking)
     expect(news).toEqual([])
+  })
+})
+
+describe('partitions that are given up together while their positions are looked up', () => {
+  const starts = () => told.filter((kind) => kind.startsWith('starts-'))
+
+  it.each([
+    ['revoked', () => handOver.revoke(places.slice(0, 2), never)],
+    ['lost', async () => handOver.lose(places.slice(0, 2))],
+  ] as const)('are told once when they are %s, however many they are', async (_, giveUp) => {
+    cluster.on('listOffsets', () => 'silence')
+    void handOver.take(places, 'earliest', () => undefined)
+    await clock.advance(10)
+    told = []
+    await clock.runUntil(giveUp())
+    expect(starts()).toEqual(['starts-unknown'])
+    handOver.lose([t2])
+    expect(starts()).toEqual(['starts-unknown', 'starts-known'])
   })
 })
 

@@ -210,10 +210,11 @@ export class ConsumerGroup {
     }
     if (this.#groupEpoch === this.#targetEpoch) return
     const assign = serverAssignors.get(this.assignorName)!
+    const partitions = new Map([...this.#cluster.topics.values()].map((topic) => [topic, partitionsOf(topic)]))
     this.#division = assign(
       this.members.map((member) => ({
         memberId: member.memberId,
-        topics: this.#topicsOf(member).map(partitionsOf),
+        topics: this.#topicsOf(member).map((topic) => partitions.get(topic)!),
         before: meantFor(this.#division, member.memberId),
       })),
     )

@@ -29,12 +29,9 @@ interface Share extends Subscriber {
 
 /** As equal in number as subscriptions allow; what a member had before stays with it as far as that goes. */
 function uniform(subscribers: readonly Subscriber[]): Division {
-  const shares = subscribers.map((each): Share => ({
-    ...each,
-    wants: partitionSet(each.topics.flat()),
-    given: new Map(),
-  }))
-  const all = new Map(shares.flatMap(({ wants }) => [...wants]))
+  const wanted = new Map<string, PartitionSet>()
+  const shares = subscribers.map((each): Share => ({ ...each, wants: wantsOf(each, wanted), given: new Map() }))
+  const all = new Map([...wanted.values()].flatMap((wants) => [...wants]))
   const taken = new Set<string>()
   const most = Math.ceil(all.size / Math.max(1, shares.length))
   for (const { before, wants, given } of shares) {
@@ -51,6 +48,17 @@ function uniform(subscribers: readonly Subscriber[]): Division {
   }
   level(shares)
   return new Map(shares.map(({ memberId, given }) => [memberId, given]))
+}
+
+/** Those that subscribe to the same share one set: there may be hundreds of them, and thousands of partitions. */
+function wantsOf({ topics }: Subscriber, wanted: Map<string, PartitionSet>): PartitionSet {
+  const name = topics.map(([first]) => first?.topicId).join()
+  let wants = wanted.get(name)
+  if (wants === undefined) {
+    wants = partitionSet(topics.flat())
+    wanted.set(name, wants)
+  }
+  return wants
 }
 
 /** Moves one partition after the other from who has most of it to who has least, until no move makes it more equal. */

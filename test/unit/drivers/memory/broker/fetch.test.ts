@@ -40,6 +40,22 @@ describe('fetching from the memory cluster', () => {
     expect((await clock.runUntil(parked)).partitions[0]!.batches).toHaveLength(2)
   })
 
+  it('waits until partitions have minBytes together', async () => {
+    const { clock, cluster, send, produce } = await setUp()
+    cluster.createTopic('t', { partitions: 3 })
+    const [asked] = fetchRequest('t', 0).partitions
+    const partitions = [0, 1, 2].map((partition) => ({ ...asked!, partition }))
+    await produce({ topic: 't', partition: 2, records: [record('x'.repeat(300))] })
+    const start = clock.now()
+    const parked = send(0, fetchRequest('t', 0, { maxWaitMs: 10_000, minBytes: 1_000, partitions }), 'fetch')
+    for (const partition of [0, 0, 1]) {
+      await clock.advance(100)
+      await produce({ topic: 't', partition, records: [record('x'.repeat(200))] })
+    }
+    expect((await clock.runUntil(parked)).partitions.map(({ batches }) => batches.length)).toEqual([2, 1, 1])
+    expect(clock.now() - start).toBeLessThan(1_000)
+  })
+
   it('gives no more bytes than asked, but at least one batch', async () => {
     const { cluster, produce, fetch } = await setUp()
     cluster.createTopic('t')
