@@ -46,6 +46,10 @@ export const reorderOption = z
     watermark: z
       .custom<WatermarkStrategy>(isWatermarkStrategy)
       .describe('a watermark strategy of tidemark/event-time, for example boundedOutOfOrderness(5_000)'),
+    order: z
+      .enum(['combined', 'partition'])
+      .default('combined')
+      .describe("'combined': one order over all partitions; 'partition': one for each, under the watermark of all"),
     lateness: z
       .enum(['combined', 'partition'])
       .default('combined')
@@ -68,7 +72,9 @@ export const reorderOption = z
       .describe('a function (watermark, { epoch, signal }) that is told when time has moved'),
   })
   .optional()
-  .describe('order of event time over all partitions: { watermark, lateness, late, buffer, onShutdown, onWatermark }')
+  .describe(
+    'order of event time over all partitions: { watermark, order, lateness, late, buffer, onShutdown, onWatermark }',
+  )
 
 interface Issues {
   addIssue(issue: { code: 'custom'; path: string[]; message: string }): void

@@ -33,6 +33,8 @@ export interface Turns {
   readonly marks: () => Marks
   readonly maxUncommittedSpan: number
   readonly batchMessages: number | null
+  /** Records to be handled before more is taken up. */
+  readonly enoughReady: number
   /** Nothing more is taken up. */
   readonly isDraining: boolean
   /** Is the next record its, and does nothing run? */
@@ -57,8 +59,6 @@ export interface Turns {
 
 /** What an object for a record takes beside its bytes. */
 const recordBytes = 400
-/** To be handled, before more is taken up: objects that wait for long are a burden to the garbage collector. */
-export const enoughReady = 512
 
 /**
  * The way in of one partition into an order of all.
@@ -209,7 +209,7 @@ export class OrderedInflow implements Supply {
   get #mayTakeUp(): boolean {
     if (this.#state !== 'open' || this.order.paused || this.#turns.isDraining || !this.#inflow.canTake) return false
     // What is ahead moves nobody, and what is ready waits for handlers alone: more of it waits as bytes.
-    return this.#isSlowest && this.#turns.buffer.readyRecords < enoughReady
+    return this.#isSlowest && this.#turns.buffer.readyRecords < this.#turns.enoughReady
   }
 
   get #isSlowest(): boolean {

@@ -1,21 +1,18 @@
 import type { Threshold } from '../offsets/order-snapshot.js'
 import type { OrderedRecord } from './ordered-record.js'
 import type { PartitionOrder } from './partition-order.js'
-
-/** All records up to this time were let go before it. */
-export interface Marker {
-  through: number
-  /** Somebody is to be told that it was reached, and was not. */
-  isOpen: boolean
-}
-
-type Item<Value> = OrderedRecord<Value> | Marker
+import { ReadyGroups } from './ready-groups.js'
+import type { Item, Marker } from './ready-item.js'
+import type { OrderScope } from './reorder-limits.js'
 
 const compactAt = 1_024
 
 /**
  * What may be handled, in the order in which it is to be: records in time, late ones at the place where they came, and behind
  * each release a marker. Knows up to where all is done.
+ *
+ * Ordered by partition, what becomes ready is gathered while what became ready before is handled; then it stands here, a
+ * group for each partition, with one marker behind all of them.
  */
 export class ReadyQueue<Value> {
   #items: Item<Value>[] = []
@@ -25,14 +22,21 @@ export class ReadyQueue<Value> {
   #takenTo = 0
   #ready = 0
   #last: Item<Value> | null = null
+  /** Ordered by partition: of each the last that is done behind `#last`, which is a marker then. */
+  readonly #lastOf = new Map<PartitionOrder, Item<Value>>()
+  /** `null`: one order over all. */
+  readonly #groups: ReadyGroups<Value> | null
   /** Of the last marker before what is next. */
   #through = -Infinity
   #epoch = 0
+  /** Of the last marker that stands here. */
+  #marked = -Infinity
   readonly #stopsAtMarkers: boolean
 
   /** @param stopsAtMarkers what stands behind a marker waits until it was passed */
-  constructor(stopsAtMarkers: boolean) {
+  constructor(stopsAtMarkers: boolean, order: OrderScope) {
     this.#stopsAtMarkers = stopsAtMarkers
+    this.#groups = order === 'partition' ? new ReadyGroups() : null
   }
 
   /** How often the order began anew. */
@@ -45,39 +49,46 @@ export class ReadyQueue<Value> {
     return this.#ready
   }
 
-  /** Something waits, or was taken and is not done. */
-  get isBusy(): boolean {
-    return this.#doneTo < this.#items.length
-  }
-
-  /** Up to where all is done in this epoch; `null` while nothing is. */
-  get threshold(): Threshold | null {
-    const last = this.#last
+  /** Up to where all of the partition is done in this epoch, or of all partitions; `null` while nothing is. */
+  thresholdOf(partition: PartitionOrder): Threshold | null {
+    const last = this.#lastOf.get(partition) ?? this.#last
     if (last === null) return null
     if ('through' in last) return { timestamp: last.through, place: null }
     return { timestamp: last.timestamp, place: { ...last.partition.place, offset: last.offset } }
   }
 
   add(record: OrderedRecord<Value>): void {
-    this.#items.push(record)
+    if (this.#groups === null) this.#items.push(record)
+    else this.#groups.add(record)
     this.#ready += 1
   }
 
   mark(through: number): void {
+    if (this.#groups !== null) this.#groups.through = through
+    if (this.#groups === null || this.#groups.first === null) this.#mark(through)
+  }
+
+  #mark(through: number): void {
+    this.#marked = through
     const last = this.#items[this.#items.length - 1]
     // Nothing stands between them.
-    if (last !== undefined && 'through' in last && this.#takenTo < this.#items.length) last.through = through
-    else this.#items.push({ through, isOpen: this.#stopsAtMarkers })
+    if (last !== undefined && 'through' in last && last.of === null && this.#takenTo < this.#items.length)
+      last.through = through
+    else this.#items.push({ through, isOpen: this.#stopsAtMarkers, of: null })
     this.#pass()
   }
 
   /** The next record, or a marker that is to be passed before; `null` when nothing waits. */
   next(): Item<Value> | null {
+    return this.#nextItem() ?? this.#groups?.first ?? null
+  }
+
+  #nextItem(): Item<Value> | null {
     for (; this.#takenTo < this.#items.length; this.#takenTo += 1) {
       const item = this.#items[this.#takenTo] as Item<Value>
       if ('through' in item) {
         if (item.isOpen) return item
-        this.#through = item.through
+        if (item.of === null) this.#through = item.through
       } else if (item.state === 'waiting') return item
     }
     return null
@@ -93,17 +104,27 @@ export class ReadyQueue<Value> {
   take(most: number, of: PartitionOrder | null): OrderedRecord<Value>[] {
     const taken: OrderedRecord<Value>[] = []
     while (taken.length < most) {
-      const item = this.next()
+      const item = this.#nextItem() ?? this.#nextGathered()
       if (item === null || 'through' in item || (of !== null && item.partition !== of)) break
       item.state = 'taken'
       item.epoch = this.#epoch
-      // What is older was handed out before it.
-      item.watermark = item.lateByMs === null ? Math.max(this.#through, item.timestamp - 1) : this.#through
+      // What is older was handed out before it; ordered by partition, of its partition alone.
+      const isBehindAll = item.lateByMs === null && this.#groups === null
+      item.watermark = isBehindAll ? Math.max(this.#through, item.timestamp - 1) : this.#through
       this.#ready -= 1
       this.#takenTo += 1
       taken.push(item)
     }
     return taken
+  }
+
+  /** Nothing waits but what was gathered: its groups stand here from now on. */
+  #nextGathered(): Item<Value> | null {
+    const groups = this.#groups
+    if (groups === null || groups.first === null) return null
+    for (const item of groups.take()) this.#items.push(item)
+    if (groups.through > this.#marked) this.#mark(groups.through)
+    return this.#nextItem()
   }
 
   done(record: OrderedRecord<Value>): void {
@@ -113,9 +134,10 @@ export class ReadyQueue<Value> {
 
   /** All records that were not taken, in order. */
   waiting(): OrderedRecord<Value>[] {
-    return this.#items
+    const waiting = this.#items
       .slice(this.#takenTo)
       .filter((item): item is OrderedRecord<Value> => !('through' in item) && item.state === 'waiting')
+    return this.#groups === null ? waiting : [...waiting, ...this.#groups.records()]
   }
 
   /** All records that were taken and are not done. */
@@ -136,6 +158,9 @@ export class ReadyQueue<Value> {
     this.#takenTo = taken.length
     this.#ready = 0
     this.#last = null
+    this.#lastOf.clear()
+    this.#groups?.clear()
+    this.#marked = -Infinity
     this.#through = -Infinity
   }
 
@@ -144,10 +169,20 @@ export class ReadyQueue<Value> {
       const item = this.#items[this.#doneTo] as Item<Value>
       if ('through' in item ? item.isOpen : item.state !== 'done') break
       // What came late stands outside of the order.
-      if ('through' in item || isInOrder(item)) this.#last = item
+      if ('through' in item || isInOrder(item)) this.#isThrough(item)
     }
-    if (this.#takenTo < this.#doneTo) this.next()
+    if (this.#takenTo < this.#doneTo) this.#nextItem()
     if (this.#doneTo >= compactAt && this.#doneTo * 2 >= this.#items.length) this.#compact()
+  }
+
+  #isThrough(item: Item<Value>): void {
+    if (this.#groups === null) this.#last = item
+    else if (!('through' in item)) this.#lastOf.set(item.partition, item)
+    else if (item.of !== null) this.#lastOf.set(item.of, item)
+    else {
+      this.#last = item
+      this.#lastOf.clear()
+    }
   }
 
   #compact(): void {

@@ -5,7 +5,8 @@ import { comparePlaces } from './order-key.js'
 import { OrderedRecord } from './ordered-record.js'
 import { PartitionOrder } from './partition-order.js'
 import { ReadingFlow, type FlowChange } from './reading-flow.js'
-import { ReadyQueue, type Marker } from './ready-queue.js'
+import type { Marker } from './ready-item.js'
+import { ReadyQueue } from './ready-queue.js'
 import { bufferFull, type ReorderCounts, type ReorderLimits } from './reorder-limits.js'
 import { Standings } from './standings.js'
 import type { OrderSnapshot } from '../offsets/order-snapshot.js'
@@ -17,7 +18,7 @@ export type Pushed = 'buffered' | 'late' | 'replayed' | 'skipped'
 /**
  * Orders the records of several partitions by time: lets go what is not later than the *frontier*, which is the least
  * watermark of the active partitions and never goes back. Ties are broken by topic, partition and offset, so the order is
- * one. Pure: it is told the time, starts no timer and calls nobody but the strategy's functions.
+ * one; or, by partition, each has one, and of what may go at the same time all of a partition goes together. Pure: it is told the time, starts no timer and calls nobody but the strategy's functions.
  *
  * | a record that comes                    | becomes |
  * |----------------------------------------|---------|
@@ -54,7 +55,7 @@ export class ReorderBuffer<Value> {
     this.#limits = limits
     this.#now = now
     this.#wallTime = wallTime
-    this.#ready = new ReadyQueue(limits.tellsWatermarks)
+    this.#ready = new ReadyQueue(limits.tellsWatermarks, limits.order)
     this.#flow = new ReadingFlow(limits, rules.maxDriftMs)
   }
 
@@ -281,7 +282,7 @@ export class ReorderBuffer<Value> {
 
   /** What to keep beside the partition's committed offset; `null` when there is nothing to tell. */
   snapshot(partition: PartitionOrder): OrderSnapshot | null {
-    return partition.snapshot(this.#joining.has(partition) ? null : this.#ready.threshold)
+    return partition.snapshot(this.#joining.has(partition) ? null : this.#ready.thresholdOf(partition))
   }
 
   /** Something of it has changed that the order does not know of: the next `flow` looks at it. */
@@ -348,13 +349,13 @@ export class ReorderBuffer<Value> {
 
   /** What is kept, also ready, is ordered anew with what comes; what was taken ends as it may. */
   #newEpoch(): void {
-    const { threshold } = this.#ready
+    // Before the order is forgotten.
+    for (const partition of this.#partitions) partition.newEpoch(this.#ready.thresholdOf(partition))
     const kept = [...this.#buffer.records()].filter(({ partition }) => this.#partitions.has(partition))
     const ready = this.#ready.waiting().filter(({ partition }) => this.#partitions.has(partition))
     this.#ready.restart(this.#ready.taken().filter(({ partition }) => this.#partitions.has(partition)))
     this.#frontier = -Infinity
     this.#least = -Infinity
-    for (const partition of this.#partitions) partition.newEpoch(threshold)
     for (const partition of this.#joining) this.#partitions.add(partition)
     this.#joining.clear()
     this.#isEpochOver = false

@@ -4,7 +4,11 @@ import { partitionKey, type TopicPartition } from '../message/topic-partition.js
 /** `combined`: late is what is behind what was let go; `partition`: also what is behind its own partition's watermark, whatever the others do. */
 export type Lateness = 'combined' | 'partition'
 
+/** `combined`: one order over all partitions; `partition`: one for each, under the watermark of all. */
+export type OrderScope = 'combined' | 'partition'
+
 export interface ReorderLimits {
+  readonly order: OrderScope
   readonly lateness: Lateness
   /** Most records in the buffer. */
   readonly maxRecords: number

@@ -1,7 +1,7 @@
 import type { EventOrder } from '../consumer/partition/event-order.js'
 import type { HandlerContext } from '../consumer/handling/handler.js'
 import type { Message } from '../message/message.js'
-import type { Lateness } from './reorder-limits.js'
+import type { Lateness, OrderScope } from './reorder-limits.js'
 import type { WatermarkStrategy } from './watermark-strategy.js'
 
 /**
@@ -24,10 +24,16 @@ export type OnWatermark = (
   context: Pick<EventOrder, 'epoch'> & { readonly signal: AbortSignal },
 ) => void | Promise<void>
 
-/** Records of all partitions of a consumer in the order of event time. */
+/** Records of a consumer in the order of event time. */
 export interface ReorderOptions {
   /** When a time is over: `boundedOutOfOrderness(5_000)` and others of `tidemark/event-time`. No default: a bound is known or guessed, never neutral. */
   readonly watermark: WatermarkStrategy
+  /**
+   * `combined` (default): one order over all partitions. `partition`: each partition has its own, under the watermark of all:
+   * nothing is handed out before its time has come, and then all that is due of a partition comes together, which makes
+   * batches long. Records of other partitions may be later or earlier. Handlers run one at a time in both.
+   */
+  readonly order?: OrderScope | undefined
   /**
    * `combined` (default) calls late what is behind what was handed out; `partition` also what is behind its own partition's
    * watermark, so that what is late does not depend on how partitions were read.
@@ -66,6 +72,7 @@ export interface ReorderOptions {
 /** The options with all that was left out. */
 export interface ResolvedReorder {
   readonly watermark: WatermarkStrategy
+  readonly order: OrderScope
   readonly lateness: Lateness
   readonly late: LatePolicy
   readonly buffer: {

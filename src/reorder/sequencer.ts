@@ -16,10 +16,10 @@ import { lateAside } from './late-records.js'
 import type { HeldRecords } from './held-records.js'
 import { finite, HeldWatch } from './held-watch.js'
 import { OrderGauges } from './order-gauges.js'
-import { enoughReady, OrderedInflow, type Marks, type RunOut, type Turns } from './ordered-inflow.js'
+import { OrderedInflow, type Marks, type RunOut, type Turns } from './ordered-inflow.js'
 import type { OrderedRecord } from './ordered-record.js'
 import type { PartitionOrder } from './partition-order.js'
-import type { Marker } from './ready-queue.js'
+import type { Marker } from './ready-item.js'
 import { ReorderBuffer } from './reorder-buffer.js'
 import type { ResolvedReorder } from './reorder-options.js'
 import type { WatermarkRules } from './watermark-strategy.js'
@@ -36,6 +36,10 @@ type Out = { readonly kind: 'nothing' | 'closed' } | Telling | RunOut
 const nothing: Out = { kind: 'nothing' }
 const closed: Out = { kind: 'closed' }
 
+/** To be handled, before more is taken up: objects that wait for long are a burden to the garbage collector. */
+const enoughInTurns = 512
+/** Where each partition has one batch of what is due, in batches: fewer would make them short. */
+const enoughBatches = 4
 /** Most records handed out at once. */
 const longestRun = 256
 /** Handing out many short runs, it is not worth while to look at all partitions behind each. */
@@ -51,7 +55,8 @@ const oldEndMs = 10_000
 
 /**
  * Hands the records of all partitions of a consumer to its handler in the order of event time, one after the other, retries
- * included. Next in order are some records of one partition; that partition's only lane takes them.
+ * included. Next in order are some records of one partition; that partition's only lane takes them. Ordered by partition, these
+ * are all of it that are due.
  *
  * | out      | what happens                                   | becomes  |
  * |----------|------------------------------------------------|----------|
@@ -68,6 +73,7 @@ class Sequencer implements Ordering, Turns {
   readonly rules: WatermarkRules
   readonly maxUncommittedSpan: number
   readonly batchMessages: number | null
+  readonly enoughReady: number
   readonly #options: ResolvedReorder
   readonly #parts: OrderingParts
   readonly #inflows = new Map<PartitionOrder, OrderedInflow>()
@@ -89,15 +95,17 @@ class Sequencer implements Ordering, Turns {
   #lookedAt = -Infinity
 
   constructor(options: ResolvedReorder, parts: OrderingParts) {
-    const { lateness, buffer, watermark, onWatermark } = options
+    const { order, lateness, buffer, watermark, onWatermark } = options
     const { clock } = parts
     this.#options = options
     this.#parts = parts
     this.rules = watermark.rules
     this.maxUncommittedSpan = buffer.maxUncommittedSpan
     this.batchMessages = parts.batchMessages
+    const together = order === 'partition' ? enoughBatches * (parts.batchMessages ?? 0) : 0
+    this.enoughReady = Math.max(enoughInTurns, together)
     this.#marks = { ...parts.marks, shares: 1 }
-    const limits = { ...buffer, lateness, tellsWatermarks: onWatermark !== undefined }
+    const limits = { ...buffer, order, lateness, tellsWatermarks: onWatermark !== undefined }
     this.buffer = new ReorderBuffer(this.rules, limits, clock.now(), clock.wallTime())
     this.#gauges = new OrderGauges(this.buffer, options.late.policy, parts)
     this.#watch = new HeldWatch(this.buffer, parts)
@@ -320,7 +328,7 @@ class Sequencer implements Ordering, Turns {
     const { looked } = this.buffer.flow()
     const { readyRecords } = this.buffer
     const before = this.#readiness
-    this.#readiness = readyRecords === 0 ? 0 : readyRecords < enoughReady ? 1 : 2
+    this.#readiness = readyRecords === 0 ? 0 : readyRecords < this.enoughReady ? 1 : 2
     let hasForced = this.#steerSome(looked)
     // They take up more when less is ready, and what pins too many goes when nothing is.
     if (this.#readiness < before && this.#steerSome(this.buffer.slowestOnes)) hasForced = true

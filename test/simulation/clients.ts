@@ -4,6 +4,7 @@ import type { Batch } from '../../src/consumer/handling/batch.js'
 import type { HandlerContext } from '../../src/consumer/handling/handler.js'
 import type { OnAssigned, OnRevoked } from '../../src/consumer/options/consumer-options.js'
 import type { DedupeStore } from '../../src/dedupe/dedupe-store.js'
+import type { OrderFacts } from '../../src/consumer/partition/order-facts.js'
 import type { DrainReport } from '../../src/telemetry/drain-report.js'
 import type { Driver } from '../../src/driver/driver.js'
 import type { TidemarkError } from '../../src/errors.js'
@@ -63,7 +64,7 @@ export interface ConsumerCallbacks {
 export interface RunningConsumer {
   start(): Promise<void>
   stop(): Promise<void>
-  facts(): { readonly late: number }
+  facts(): { readonly late: number; readonly order: OrderFacts | null }
   assignment(): readonly TopicPartition[]
   pause(partitions: readonly TopicPartition[]): void
   resume(partitions: readonly TopicPartition[]): void

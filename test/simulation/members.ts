@@ -77,7 +77,7 @@ export class Members {
     this.#tools = tools
     this.#dedupe = new SimulatedDedupe(tools)
     this.#startedAt = tools.simulation.clock.now()
-    this.#order = new EventOrderWatch(tools.coverage, tools.report)
+    this.#order = new EventOrderWatch(tools.plan.reorder?.order ?? 'combined', tools.coverage, tools.report)
   }
 
   all(): readonly Member[] {
@@ -311,8 +311,10 @@ export class Members {
     const { random, note } = simulation
     if (this.#dropsRepeats(ledger)) this.#dedupe.calledFor(process, context)
     const call = ledger.tenures.newCall()
-    if (plan.reorder !== null)
-      this.#order.starts(process.name, messages, context, ledger.tenures.runningAt(process.name))
+    if (plan.reorder !== null) {
+      const order = this.named(process.name)?.consumer.facts().order ?? null
+      this.#order.starts(process.name, messages, context, ledger.tenures.runningAt(process.name), order)
+    }
     coverage.met(`${plan.handling} by ${plan.order}`)
     const executions = messages.map((message) => {
       note(`${process.name} handles ${partitionKey(message.topic, message.partition)}@${message.offset}`)

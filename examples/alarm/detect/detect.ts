@@ -6,7 +6,6 @@ import { writerOf, type Service, type ServiceParts } from '../service.js'
 import { PartitionClaims } from '../store/partition-claims.js'
 import { jsonTopics, type RawEvent } from '../topics.js'
 import { judgeBatch, type BatchCounts, type RuleBook } from './judge-batch.js'
-import type { Strategy } from './rule.js'
 import { judgeSilence } from './silence.js'
 
 const group = 'detect'
@@ -18,7 +17,7 @@ export type DetectProfile = 'cp' | 'transactional'
 
 export interface DetectOptions extends RuleBook, ServiceParts {
   /**
-   * `cp`: in the order of event time over all partitions, with what is missing; an event may come twice. `transactional`:
+   * `cp`: in the order of event time, with what is missing; an event may come twice. `transactional`:
    * each event once, in the order of arrival, without what is missing. The messaging has the same profile.
    */
   readonly profile?: DetectProfile
@@ -89,11 +88,12 @@ export function detect({ messaging, store, profile = 'cp', ...options }: DetectO
     })
   }
 
-  const step = stepSeconds([...rules, ...noDataRules])
   const reorder: ReorderOptions = {
     watermark: boundedOutOfOrderness(disorderSeconds * 1_000)
       .withIdleness({ maxIdleMs })
-      .withTimestampAssigner(({ value }) => Math.floor((value as RawEvent).timestamp / step) * step * 1_000),
+      .withTimestampAssigner(({ value }) => (value as RawEvent).timestamp * 1_000),
+    // All about a series lies in one partition.
+    order: 'partition',
     // What comes later than that is judged where it belongs, and ends no alert.
     late: { policy: 'deliver' },
     onWatermark: (watermark, { signal }) => keepTrying(() => lookForSilence(watermark), signal, onTrouble),
@@ -119,14 +119,4 @@ export function detect({ messaging, store, profile = 'cp', ...options }: DetectO
   }
 
   return { start: () => consumer.start(), counts: () => totals, lag }
-}
-
-/**
- * In what steps times count. A series has one point a period, so the order within one tells nothing: what a partition has
- * there is one batch, where records of several partitions would take turns, each a transaction of the database. It divides
- * `disorderSeconds`, or what is in time would be late.
- */
-function stepSeconds(strategies: readonly Strategy[]): number {
-  const shortest = Math.min(...strategies.map(({ unitSeconds }) => unitSeconds))
-  return [disorderSeconds, 300, 60, 10].find((seconds) => seconds <= shortest) ?? 1
 }

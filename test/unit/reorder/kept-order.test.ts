@@ -66,6 +66,7 @@ describe('what a commit keeps of the order', () => {
     const buffer = { maxRecords: 1_000, maxBytes: 1e9, maxRecordsPerPartition: 1_000, maxUncommittedSpan: 1_000 }
     const ordering = orderedBy({
       watermark: strategy,
+      order: 'combined',
       lateness: 'combined',
       late: { policy: 'deliver' },
       buffer: { ...buffer, whenFull: 'emit-early' },

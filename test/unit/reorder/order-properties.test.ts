@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { boundedOutOfOrderness, monotonousTimestamps } from '../../../src/reorder/watermark-strategy.js'
+import type { ReorderLimits } from '../../../src/reorder/reorder-limits.js'
 import { bounded, choices, inOrder, logsWith, mixed, runs, World, type Logged } from './worlds.js'
 
 const bounds = fc.nat(6)
@@ -231,5 +232,76 @@ describe('the reorder buffer', () => {
     for (let offset = 0; offset < 500; offset += 1) world.feed({ partition: 1, offset, timestamp: offset * 100 })
     expect(world.late).toEqual([])
     expect(world.onTime).toEqual([...world.onTime].sort(inOrder))
+  })
+})
+
+describe('the reorder buffer, ordered by partition', () => {
+  const byPartition = (partitions: number, bound: number, own: Partial<ReorderLimits> = {}) =>
+    new World(partitions, bounded(bound), { ...own, order: 'partition' })
+  const of = (partition: number, records: readonly Logged[]) => records.filter((one) => one.partition === partition)
+
+  it('hands out each partition in its order, nothing before the watermark of all, and in the end all of it', () => {
+    fc.assert(
+      fc.property(
+        bounds.chain((bound) => fc.tuple(fc.constant(bound), logsWith(bound))),
+        choices,
+        fc.integer({ min: 1, max: 5 }),
+        fc.boolean(),
+        ([bound, logs], turns, most, tellsWatermarks) => {
+          const world = byPartition(logs.length, bound, { tellsWatermarks })
+          const told: number[] = []
+          const handle = () => {
+            const next = world.buffer.next()
+            if (next === null) return false
+            if (!('through' in next)) return world.handleAll(most).length > 0
+            told.push(next.through)
+            // All of it is out, and nothing behind it.
+            expect(world.onTime.every(({ timestamp }) => timestamp <= next.through)).toBe(true)
+            expect(seen.filter(({ timestamp }) => timestamp <= next.through)).toHaveLength(world.onTime.length)
+            world.buffer.passed(next)
+            return true
+          }
+          const seen: Logged[] = []
+          for (const record of mixed(logs, turns)) {
+            world.push(record)
+            seen.push(record)
+            world.buffer.release()
+            handle()
+            const { watermark } = world.buffer
+            expect(world.onTime.filter(({ timestamp }) => timestamp > watermark)).toEqual([])
+          }
+          world.buffer.endOfInput()
+          while (handle());
+          expect(world.late).toEqual([])
+          for (const partition of logs.keys())
+            expect(of(partition, world.onTime)).toEqual([...of(partition, seen)].sort(inOrder))
+          expect(told).toEqual([...new Set(told)].sort((one, other) => one - other))
+          if (!tellsWatermarks) expect(told).toEqual([])
+        },
+      ),
+      runs(1_000),
+    )
+  })
+
+  it('hands out together what has become due of a partition, in however many steps the watermark came', () => {
+    const world = byPartition(2, 0)
+    for (let offset = 0; offset < 100; offset += 1) {
+      for (const partition of [0, 1]) world.push({ partition, offset, timestamp: offset })
+      world.buffer.release()
+    }
+    const [first, second] = world.partitions
+    expect(world.buffer.take(Infinity, first!)).toHaveLength(99)
+    expect(world.buffer.take(Infinity, second!)).toHaveLength(99)
+    expect(world.buffer.next()).toBe(null)
+  })
+
+  it('tells a handler no watermark of which some record was not handed out', () => {
+    const world = byPartition(2, 0)
+    for (const offset of [0, 1, 2]) for (const partition of [0, 1]) world.push({ partition, offset, timestamp: offset })
+    world.buffer.release()
+    expect(world.handleAll().map(({ watermark }) => watermark)).toEqual([-Infinity, -Infinity, -Infinity, -Infinity])
+    for (const partition of [0, 1]) world.push({ partition, offset: 3, timestamp: 3 })
+    world.buffer.release()
+    expect(world.handleAll().map(({ watermark }) => watermark)).toEqual([1, 1])
   })
 })

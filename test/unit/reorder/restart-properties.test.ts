@@ -8,6 +8,7 @@ import { bounded, inOrder, logsWith, runs, World, type Logged } from './worlds.j
 
 /** Rare: the fourth of the plausible errors that these catch shows about once in four thousand runs. */
 const many = runs(10_000)
+const orders = fc.constantFrom('combined' as const, 'partition' as const)
 /** So many take longer than tests are given otherwise, the more so beside others. */
 const manyMs = 120_000
 
@@ -58,7 +59,12 @@ class History {
   #session: Logged[] = []
   #epoch = 0
 
-  constructor(logs: readonly (readonly Logged[])[], bound: number, idles: boolean) {
+  constructor(
+    logs: readonly (readonly Logged[])[],
+    bound: number,
+    idles: boolean,
+    readonly order: 'combined' | 'partition',
+  ) {
     this.#logs = logs
     this.#bound = bound
     this.#idles = idles
@@ -87,7 +93,7 @@ class History {
     const strategy = this.#idles
       ? boundedOutOfOrderness(this.#bound).withFutureGuard(false).withIdleness({ maxIdleMs: 0 })
       : bounded(this.#bound)
-    this.#world = new World(0, strategy)
+    this.#world = new World(0, strategy, { order: this.order })
     this.#reading = new Map()
     this.#session = []
     for (const partition of partitions) this.#assign(partition)
@@ -135,7 +141,8 @@ class History {
   #inOrder(record: Logged): void {
     if (this.#world.buffer.epoch !== this.#epoch) this.#session = []
     this.#epoch = this.#world.buffer.epoch
-    const before = this.#session.at(-1)
+    const isBeside = (one: Logged): boolean => this.order === 'combined' || one.partition === record.partition
+    const before = this.#session.findLast(isBeside)
     if (before !== undefined && inOrder(before, record) >= 0) this.broken.push('out of order')
     this.#session.push(record)
   }
@@ -197,17 +204,19 @@ function tells({ threshold, position }: OrderSnapshot, { offset, timestamp, part
 
 describe('over crashes, commits and partitions that move, the reorder buffer', () => {
   it.each([
-    ['crashes', 0],
-    ['crashes and moves', 1],
-  ])(
+    ['crashes', 0, 'combined'],
+    ['crashes and moves', 1, 'combined'],
+    ['crashes, by partition', 0, 'partition'],
+    ['crashes and moves, by partition', 1, 'partition'],
+  ] as const)(
     'loses nothing, passes only what was done, hands out in order, and calls nothing late that is within the bound: %s',
-    (_, moves) => {
+    (_, moves, order) => {
       fc.assert(
         fc.property(
           fc.nat(6).chain((bound) => fc.tuple(fc.constant(bound), logsWith(bound, 14))),
           stepsWith(moves),
           ([bound, logs], taken) => {
-            const history = new History(logs, bound, false)
+            const history = new History(logs, bound, false, order)
             for (const step of taken) history.take(step)
             history.end()
             expect(history.broken).toEqual([])
@@ -225,8 +234,8 @@ describe('over crashes, commits and partitions that move, the reorder buffer', (
     'loses nothing and keeps the order of any input, also with idle partitions',
     () => {
       fc.assert(
-        fc.property(fc.nat(6), logsWith(12, 14), stepsWith(1), (bound, logs, taken) => {
-          const history = new History(logs, bound, true)
+        fc.property(fc.nat(6), logsWith(12, 14), stepsWith(1), orders, (bound, logs, taken, order) => {
+          const history = new History(logs, bound, true, order)
           for (const step of taken) history.take(step)
           history.end()
           expect(history.broken).toEqual([])

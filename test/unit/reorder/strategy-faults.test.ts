@@ -43,6 +43,7 @@ describe('a function of the strategy that does not do its part', () => {
     const buffer = { maxRecords: 1_000, maxBytes: 1e9, maxRecordsPerPartition: 1_000, maxUncommittedSpan: 1_000 }
     const ordering = orderedBy({
       watermark: watermarksBy(() => throwing),
+      order: 'combined',
       lateness: 'combined',
       late: { policy: 'deliver' },
       buffer: { ...buffer, whenFull: 'emit-early' },

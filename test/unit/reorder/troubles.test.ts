@@ -282,6 +282,7 @@ describe('a partition that is given up while its handler still runs', () => {
     const handler = new ManualHandler()
     const ordering = orderedBy({
       watermark: boundedOutOfOrderness(0).withFutureGuard(false).withIdleness({ maxIdleMs: Infinity }),
+      order: 'combined',
       lateness: 'combined',
       late: { policy: 'deliver' },
       buffer: {

@@ -10,6 +10,7 @@ import { tries } from '../../support/long-profile.js'
 export const runs = (full: number): { readonly numRuns: number } => ({ numRuns: tries(15, full) })
 
 const limits: ReorderLimits = {
+  order: 'combined',
   lateness: 'combined',
   maxRecords: Infinity,
   maxBytes: Infinity,
