@@ -1,5 +1,8 @@
 import { GrowingBatch, type TakeBack } from './growing-batch.js'
 
+/** What is left of the room for a large batch with each that is smaller. */
+const forgets = 0.9
+
 /**
  * Records of one partition in the order they were sent, in batches. The oldest batch leaves first, alone, and the next
  * only after its last word.
@@ -25,7 +28,7 @@ export class PartitionQueue {
   readonly #spanMs: number
   /** What one `add` may fill up to; a record that is larger than `batchBytes` has a batch of its own. */
   #open: GrowingBatch | null = null
-  /** What the last batch took, for the next is probably like it. */
+  /** What the last batches took, for the next is probably like them: it forgets a large one slowly. */
   #roomBytes = 0
   readonly #takeBack: TakeBack
 
@@ -76,7 +79,8 @@ export class PartitionQueue {
   handOver(): GrowingBatch | undefined {
     const batch = this.batches[0]
     if (batch === this.#open) this.#open = null
-    if (batch !== undefined) this.#roomBytes = batch.records.sizeBytes + 64
+    if (batch !== undefined)
+      this.#roomBytes = Math.max(batch.records.sizeBytes + 64, Math.floor(forgets * this.#roomBytes))
     this.state = 'out'
     return batch
   }
