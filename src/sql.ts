@@ -5,6 +5,7 @@ export { sqlDedupe, type HandlerCallLike, type SqlDedupe, type SqlDedupeOptions 
 export {
   sqlOutbox,
   type HeldRow,
+  type OutboxAddition,
   type OutboxAddOptions,
   type SqlOutbox,
   type SqlOutboxOptions,

@@ -20,6 +20,8 @@ export interface SentMarksParts {
 
 /** Most rows of one call. */
 const atOnce = 500
+/** What is stored within it shares one, and one transaction. */
+const gatherMs = 5
 
 /**
  * Puts on record which rows are stored, many at a time, as often as it takes. A process that dies before it is on record
@@ -55,6 +57,7 @@ export class SentMarks {
     this.#state = 'working'
     const { clock, random, backoff, onRecord, onUnreachable } = this.#parts
     let failures = 0
+    await pause(clock, gatherMs)
     while (this.#rows.length > 0 && !this.#isGivenUp()) {
       const rows = this.#rows.slice(0, atOnce)
       try {

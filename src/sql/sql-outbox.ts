@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { sql } from 'kysely'
+import { sql, type RawBuilder } from 'kysely'
 import { ConfigError, StateError } from '../errors.js'
 import { came } from '../input/came.js'
 import { withMethods, type Rules } from '../input/option-rules.js'
@@ -32,6 +32,11 @@ import {
 /** What is said of one record; as for `send`. `id` is made where none is given. */
 export type OutboxAddOptions = Omit<SendOptions, 'timeoutMs' | 'signal'>
 
+/** One record of `addMany`: its value, and what is said of it. */
+export interface OutboxAddition<Value> extends OutboxAddOptions {
+  readonly value: Value
+}
+
 /** Options of `sqlOutbox`. */
 export interface SqlOutboxOptions extends SqlOptions {
   /** As given to `createMessaging`: a row goes on in the trace of whoever added it. Default: it begins one when it is sent. */
@@ -57,6 +62,16 @@ export interface SqlOutbox extends OutboxStore {
    * @throws SendError `not-stored` for what cannot be encoded; StateError outside of a transaction
    */
   add<Value>(trx: AnyTransaction, topic: Topic<Value>, value: Value, options?: OutboxAddOptions): Promise<string>
+  /**
+   * The same for many records of a topic, in their order, by few statements. Resolves to their ids.
+   *
+   * @throws SendError `not-stored` for what cannot be encoded; StateError outside of a transaction
+   */
+  addMany<Value>(
+    trx: AnyTransaction,
+    topic: Topic<Value>,
+    records: readonly OutboxAddition<Value>[],
+  ): Promise<readonly string[]>
   /** Rows that Kafka refused for good, which hold up their key; the oldest first, at most 1,000. */
   held(): Promise<readonly HeldRow[]>
   /** They are sent again: what refused them was mended. */
@@ -103,6 +118,16 @@ interface AheadOfTime {
   readonly seenAt: number
 }
 
+/** Values of one statement: SQLite takes 32,766, and compiling long ones costs more than they save. */
+const rowsPerInsert = 200
+
+/** A row that is to be added. */
+interface Addition {
+  readonly id: string
+  readonly lane: string | null
+  readonly values: RawBuilder<unknown>
+}
+
 /** One name space of advisory locks of PostgreSQL: "tide". */
 const lockSpace = 0x74696465
 
@@ -130,22 +155,45 @@ class Outbox implements SqlOutbox {
       const fix = 'write an object such as { key, headers, id }, or leave it out'
       throw new ConfigError('add', [{ path: 'options', message: came(given), fix }])
     }
-    const { id = systemRandom.uuid(), ...options } = given
+    const [id] = await this.addMany(trx, topic, [{ ...given, value }])
+    return id as string
+  }
+
+  async addMany<Value>(
+    trx: AnyTransaction,
+    topic: Topic<Value>,
+    records: readonly OutboxAddition<Value>[],
+  ): Promise<readonly string[]> {
+    if (trx?.isTransaction !== true) throw notInTransaction()
+    if (!Array.isArray(records) || records.some((record) => !isRecord(record))) {
+      const fix = 'write a list of objects such as { value, key, headers, id }'
+      throw new ConfigError('addMany', [{ path: 'records', message: 'is no list of records', fix }])
+    }
+    if (records.length > 0) await prepareToWrite(topic as Topic, systemRuntime, systemClock.now() + prepareMs)
+    const rows = records.map((record) => this.#rowOf(topic, record))
+    // The number is drawn behind the lock, and the lock ends with the transaction: in a lane numbers rise as commits do.
+    const plain = trx.withoutPlugins()
+    const lanes = new Set(rows.flatMap(({ lane }) => (lane === null ? [] : [lane])))
+    // Whoever adds many takes them in one order: two would wait for each other else.
+    for (const lane of [...lanes].sort()) await this.#lock(plain, lane)
+    for (const some of inPieces(rows, rowsPerInsert)) {
+      await sql`
+        insert into ${this.#table()} (lane, topic, record_key, value, headers, record_partition, record_time, size_bytes, added_at)
+        values ${sql.join(some.map(({ values }) => values))}`.execute(plain)
+    }
+    return rows.map(({ id }) => id)
+  }
+
+  #rowOf<Value>(topic: Topic<Value>, { value, id = systemRandom.uuid(), ...options }: OutboxAddition<Value>): Addition {
     const taken = takeOptions(topic as Topic, { ...options, id })
-    await prepareToWrite(topic as Topic, systemRuntime, systemClock.now() + prepareMs)
     const record = encodeRecord(topic, value, taken, systemClock.wallTime())
     makeWhole(topic as Topic, record)
     const lane = record.key === null ? null : laneOf(topic.name, record.key)
-    // The number is drawn behind the lock, and the lock ends with the transaction: in a lane numbers rise as commits do.
-    const plain = trx.withoutPlugins()
-    if (lane !== null) await this.#lock(plain, lane)
     const headers = textOf(this.#tracing?.inject(record.headers) ?? record.headers)
     const sizeBytes = (record.key?.length ?? 0) + (record.value?.length ?? 0) + headers.length
-    await sql`
-      insert into ${this.#table()} (lane, topic, record_key, value, headers, record_partition, record_time, size_bytes, added_at)
-      values (${lane}, ${topic.name}, ${record.key}, ${record.value}, ${headers}, ${taken.partition ?? null},
-        ${record.timestamp}, ${sizeBytes}, ${this.#now})`.execute(plain)
-    return id
+    const values = sql`(${lane}, ${topic.name}, ${record.key}, ${record.value}, ${headers}, ${taken.partition ?? null},
+      ${record.timestamp}, ${sizeBytes}, ${this.#now})`
+    return { id, lane, values }
   }
 
   async lead(holder: string, forMs: number): Promise<boolean> {

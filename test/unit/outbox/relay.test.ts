@@ -91,6 +91,21 @@ describe('a relay', () => {
     await close()
   })
 
+  it('puts what is stored at about the same time on record in one call, the first of it too', async () => {
+    const { clock, outbox, relay, close } = world()
+    const calls: number[] = []
+    const sent = outbox.sent.bind(outbox)
+    outbox.sent = (numbers) => {
+      calls.push(numbers.length)
+      return sent(numbers)
+    }
+    for (let at = 0; at < 60; at += 1) outbox.add(`k${at}`, `${at}`)
+    await relay()
+    await clock.advance(5_000)
+    expect(calls).toEqual([60])
+    await close()
+  })
+
   it('looks at once when it is woken', async () => {
     const { clock, outbox, relay, log, close } = world()
     const made = await relay({ pollMs: 60_000 })

@@ -211,6 +211,35 @@ describe('the outbox', () => {
     ])
   })
 
+  it('has many records of one call in their order, each with its id', async () => {
+    const outbox = sqlOutbox(db)
+    const records = Array.from({ length: 450 }, (_, at) => {
+      return { value: { customer: `c${at % 7}`, total: at }, ...(at % 2 === 0 && { id: `id-${at}` }) }
+    })
+    const ids = await db.transaction().execute((trx) => outbox.addMany(trx, orders, records))
+    expect(await db.transaction().execute((trx) => outbox.addMany(trx, orders, []))).toEqual([])
+    const rows = await outbox.pending(0, 1_000)
+    const contents = await outbox.contents(rows.map(({ number }) => number))
+    const inOrder = [...contents].sort((one, other) => one.number - other.number)
+    expect(inOrder.map(({ value }) => (JSON.parse(String(value)) as { total: number }).total)).toEqual(
+      records.map(({ value }) => value.total),
+    )
+    expect(inOrder.map(({ headers }) => senderId(headers))).toEqual(ids)
+    expect(ids.filter((_, at) => at % 2 === 0)).toEqual(records.flatMap(({ id }) => id ?? []))
+    expect(rows[7]?.previous).toBe(rows[0]?.number)
+  })
+
+  it('has none of many records when one of them cannot be sent, and says which call was wrong', async () => {
+    const outbox = sqlOutbox(db)
+    const mixed = [{ value: 'x' }, { value: 5 as never }]
+    const wrong = db.transaction().execute((trx) => outbox.addMany(trx, lines, mixed))
+    await expect(wrong).rejects.toMatchObject({ code: 'invalid-value', outcome: 'not-stored' })
+    expect(await outbox.pending(0, 10)).toEqual([])
+    await expect(outbox.addMany(db as never, lines, [])).rejects.toMatchObject({ code: 'not-in-transaction' })
+    const none = db.transaction().execute((trx) => outbox.addMany(trx, lines, 'x' as never))
+    await expect(none).rejects.toThrow('records: is no list of records; write a list')
+  })
+
   it('says of each row which of its key comes before it, those that are held included', async () => {
     const outbox = sqlOutbox(db)
     for (const customer of ['a', 'b', 'a', 'a']) {
