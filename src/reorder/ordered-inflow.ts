@@ -32,6 +32,7 @@ export interface Turns {
   /** Of what waits as it was fetched, for one partition. */
   readonly marks: () => Marks
   readonly maxUncommittedSpan: number
+  readonly isByPartition: boolean
   readonly batchMessages: number | null
   /** Records to be handled before more is taken up. */
   readonly enoughReady: number
@@ -148,7 +149,11 @@ export class OrderedInflow implements Supply {
   }
 
   take(): readonly Work[] {
-    if (this.#mayTakeUp) this.#takeUp()
+    if (this.#mayTakeUp) {
+      this.#takeUp()
+      // All that was fetched may have one watermark and one batch.
+      if (this.#turns.isByPartition && this.#mayTakeUp) return noWork
+    }
     this.#run = this.#turns.runOf(this)
     this.#settled = 0
     if (this.#run.length > 0)

@@ -73,6 +73,7 @@ class Sequencer implements Ordering, Turns {
   readonly rules: WatermarkRules
   readonly maxUncommittedSpan: number
   readonly batchMessages: number | null
+  readonly isByPartition: boolean
   readonly enoughReady: number
   readonly #options: ResolvedReorder
   readonly #parts: OrderingParts
@@ -102,7 +103,8 @@ class Sequencer implements Ordering, Turns {
     this.rules = watermark.rules
     this.maxUncommittedSpan = buffer.maxUncommittedSpan
     this.batchMessages = parts.batchMessages
-    const together = order === 'partition' ? enoughBatches * (parts.batchMessages ?? 0) : 0
+    this.isByPartition = order === 'partition'
+    const together = this.isByPartition ? enoughBatches * (parts.batchMessages ?? 0) : 0
     this.enoughReady = Math.max(enoughInTurns, together)
     this.#marks = { ...parts.marks, shares: 1 }
     const limits = { ...buffer, order, lateness, tellsWatermarks: onWatermark !== undefined }

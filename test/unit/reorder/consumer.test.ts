@@ -74,6 +74,50 @@ describe('a consumer with reorder', () => {
     }))
 })
 
+describe('a consumer with an order for each partition', () => {
+  const partitions = [0, 1, 2, 3]
+  const times = (partition: number) =>
+    Array.from({ length: 600 }, (_, index) => index * 20 + ((index * 37 + partition * 13) % 90))
+
+  /** The batches of all, and what stands in the commits. */
+  const batchesOf = async (order: 'combined' | 'partition') => {
+    const batches: string[][] = []
+    const told: number[] = []
+    await over(partitions.map(times), async (simulation) => {
+      const one = await inOrder(simulation, 'one', {
+        reorder: {
+          watermark: boundedOutOfOrderness(100),
+          order,
+          onWatermark: (watermark: number) => {
+            const newest = batches.flat().map((value) => Number(value.split('@')[1]))
+            expect(Math.max(...newest.map((time) => time + day))).toBeLessThanOrEqual(watermark)
+            told.push(watermark)
+          },
+        },
+        handleBatch: (messages: readonly Message<string>[]) => void batches.push(messages.map(({ value }) => value)),
+      })
+      await until(simulation, () => batches.flat().length === 2_400)
+      await simulation.clock.sleep(10_000)
+      // With the marker of the transaction that put them there.
+      expect(simulation.cluster.committed('g').map(({ offset }) => offset)).toEqual(partitions.map(() => 601))
+      await one.messaging.close()
+    })
+    return { batches, told }
+  }
+
+  it('is given what is due of a partition as one batch, in its order, and watermarks between', async () => {
+    const { batches, told } = await batchesOf('partition')
+    for (const partition of partitions) {
+      const ofIt = batches.flat().filter((value) => value.startsWith(`${partition}@`))
+      expect(ofIt).toEqual(inTimeOrder(ofIt))
+    }
+    expect(batches.length).toBeLessThan(60)
+    expect((await batchesOf('combined')).batches.length).toBeGreaterThan(600)
+    expect(told.length).toBeGreaterThan(0)
+    expect(told).toEqual([...told].sort((one, other) => one - other))
+  })
+})
+
 describe('a batch of which dedupe has seen some', () => {
   /** Of a batch of three, the last is known to be handled. */
   const knowsLast = {
