@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import type { Message, Producer } from 'kafkajs'
 import type { Tell } from '../../examples/alarm/alert/alert-rows.js'
-import type { Store, Tx } from '../../examples/alarm/store/store.js'
+import type { Store } from '../../examples/alarm/store/store.js'
 
 const rowsPerSend = 1_000
 
@@ -28,16 +28,11 @@ export class PeerOutbox {
     return new PeerOutbox(store, producer, topic)
   }
 
-  collect(): { readonly tell: Tell; write(tx: Tx): Promise<void> } {
-    const rows: { readonly key: string; readonly value: string }[] = []
-    return {
-      tell: async (_tx, status) => void rows.push({ key: status.alert_id, value: JSON.stringify(status) }),
-      write: async (tx) => {
-        for (let from = 0; from < rows.length; from += rowsPerSend) {
-          const values = rows.slice(from, from + rowsPerSend).map(({ key, value }) => sql`(${key}, ${value})`)
-          await sql`insert into peer_outbox (record_key, value) values ${sql.join(values)}`.execute(tx)
-        }
-      },
+  readonly tell: Tell = async (tx, statuses) => {
+    for (let from = 0; from < statuses.length; from += rowsPerSend) {
+      const some = statuses.slice(from, from + rowsPerSend)
+      const values = some.map((status) => sql`(${status.alert_id}, ${JSON.stringify(status)})`)
+      await sql`insert into peer_outbox (record_key, value) values ${sql.join(values)}`.execute(tx)
     }
   }
 

@@ -88,11 +88,7 @@ export async function withKafkajs(
       async (partition, messages, consumer) => {
         const events = messages.map(({ value }) => AlertEvent.parse(JSON.parse(String(value))))
         const nextOffset = Number(messages.at(-1)?.offset ?? -1) + 1
-        const apply = async (tx: Tx): Promise<void> => {
-          const told = outbox.collect()
-          await applyEvents(tx, told.tell, events)
-          await told.write(tx)
-        }
+        const apply = (tx: Tx): Promise<unknown> => applyEvents(tx, outbox.tell, events)
         await claims.write({ topic: alerts.name, partition }, apply, nextOffset)
         await commit(consumer, alerts.name, partition, nextOffset)
         done.applied += events.length
@@ -179,7 +175,7 @@ async function reader(
   onJoin: () => void,
   handle: (partition: number, messages: readonly KafkaMessage[], consumer: Consumer) => Promise<void>,
 ): Promise<Consumer> {
-  const consumer = kafka.consumer({ groupId })
+  const consumer = kafka.consumer({ groupId, minBytes: 1_048_576, maxWaitTimeInMs: 250 })
   await consumer.connect()
   await consumer.subscribe({ topics: [topic], fromBeginning: true })
   const claimed = new Set<number>()

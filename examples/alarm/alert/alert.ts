@@ -4,7 +4,7 @@ import { writerOf, type Service, type ServiceParts } from '../service.js'
 import { PartitionClaims } from '../store/partition-claims.js'
 import { isPermanent } from '../store/permanent.js'
 import type { Store } from '../store/store.js'
-import { alertsDeadLetters, alertStatus, jsonTopics, type AlertEvent } from '../topics.js'
+import { alertsDeadLetters, alertStatus, jsonTopics, type AlertEvent, type AlertStatus } from '../topics.js'
 import type { Tell } from './alert-rows.js'
 import { applyEvents, note, type EventFate } from './apply-events.js'
 
@@ -15,7 +15,8 @@ export type AlertCounts = { received: number } & Record<EventFate, number>
 /** Each version of an alert is one record, with an id of its own: what comes twice can be told. */
 export function tellBy({ db }: Store): Tell {
   const outbox = sqlOutbox(db)
-  return (tx, status) => outbox.add(tx, alertStatus, status, { id: `${status.alert_id}.${status.version}` })
+  const told = (value: AlertStatus) => ({ value, id: `${value.alert_id}.${value.version}` })
+  return (tx, statuses) => outbox.addMany(tx, alertStatus, statuses.map(told))
 }
 
 /**
@@ -41,7 +42,8 @@ export function alert({ messaging, store, topics = jsonTopics, ...options }: Ser
     } catch (error) {
       if (messages.length > 1 || !isPermanent(error)) throw error
       // Alone, and refused for good: the inbox says so, and the offset goes on with it.
-      await claims.write(last, (tx) => note(tx, first.value.event_id, 'dead-letter'), last.offset + 1)
+      const letter = { consumer: group, event_id: first.value.event_id, outcome: 'dead-letter', alert_id: null }
+      await claims.write(last, (tx) => note(tx, [letter]), last.offset + 1)
       throw new DeadLetter('the database refuses this event for good', error)
     }
     relay.wake()
@@ -53,6 +55,7 @@ export function alert({ messaging, store, topics = jsonTopics, ...options }: Ser
     // Under `transactional` detect may take back what it sent.
     isolation: 'read-committed',
     deadLetter: alertsDeadLetters.name,
+    fetch: { minBytes: 1_048_576 },
     // Transactions that tell of many alerts side by side would lock each other out of the outbox.
     concurrency: 1,
     onAssigned: async (partitions) => void (await claims.take(partitions)),

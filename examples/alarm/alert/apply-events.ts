@@ -1,8 +1,9 @@
 import type { AlertRow } from '../store/schema.js'
 import { is, locked } from '../store/queries.js'
+import type { Schema } from '../store/schema.js'
 import type { Tx } from '../store/store.js'
 import type { AlertEvent } from '../topics.js'
-import { change, endAlert, openAlert, widened, type Tell } from './alert-rows.js'
+import { change, endAlert, openAlert, widened, writeChanges, type Changes, type Tell } from './alert-rows.js'
 import { nextStep, type KeyState, type Step } from './lifecycle.js'
 
 const consumer = 'alert'
@@ -19,46 +20,51 @@ export async function applyEvents(tx: Tx, tell: Tell, events: readonly AlertEven
   const taken = tx.selectFrom('event_inbox').select(['event_id', 'outcome']).where('consumer', '=', consumer)
   const inbox = await taken.where('event_id', 'in', ids).execute()
   const known = new Set(inbox.filter(({ outcome }) => outcome !== 'dead-letter').map((row) => row.event_id))
+  const changes: Changes = { lines: [], statuses: [] }
+  const noted: Schema['event_inbox'][] = []
   const fates: EventFate[] = []
   for (const event of events) {
-    fates.push(known.has(event.event_id) ? 'repeated' : await applyEvent(tx, tell, event))
+    if (known.has(event.event_id)) {
+      fates.push('repeated')
+      continue
+    }
+    const key = await readKey(tx, event.alert_key)
+    const step = nextStep(key, event)
+    const outcome = step.do === 'ignore' ? step.reason : step.do
+    const alert_id = await perform(tx, changes, step, key, event)
+    noted.push({ consumer, event_id: event.event_id, outcome, alert_id })
+    fates.push(step.do)
     known.add(event.event_id)
   }
+  await writeChanges(tx, tell, changes)
+  await note(tx, noted)
   return fates
 }
 
-async function applyEvent(tx: Tx, tell: Tell, event: AlertEvent): Promise<EventFate> {
-  const key = await readKey(tx, event.alert_key)
-  const step = nextStep(key, event)
-  const alertId = await perform(tx, tell, step, key, event)
-  await note(tx, event.event_id, step.do === 'ignore' ? step.reason : step.do, alertId)
-  return step.do
-}
-
 /** Returns the alert that shows the event, if any does. */
-async function perform(tx: Tx, tell: Tell, step: Step, key: Key, event: AlertEvent): Promise<string | null> {
+async function perform(tx: Tx, changes: Changes, step: Step, key: Key, event: AlertEvent): Promise<string | null> {
   if (step.do === 'ignore') return null
-  if (step.do === 'open') return openAlert(tx, tell, key.generation + 1, event)
+  if (step.do === 'open') return openAlert(tx, changes, key.generation + 1, event)
   const open = key.row
   if (!open) throw new Error(`${step.do} needs an open alert`)
   const entry = { at: event.time, eventId: event.event_id }
   switch (step.do) {
     case 'merge':
-      await change(tx, tell, open, widened(open, event), { ...entry, op: 'CONVERGE', signal: 'none' })
+      await change(tx, changes, open, widened(open, event), { ...entry, op: 'CONVERGE', signal: 'none' })
       break
     case 'drop':
-      await change(tx, tell, open, {}, { ...entry, op: 'EVENT_DROP', signal: 'none', detail: step.reason })
+      await change(tx, changes, open, {}, { ...entry, op: 'EVENT_DROP', signal: 'none', detail: step.reason })
       break
     case 'end': {
       const signal = step.status === 'RECOVERED' ? 'recovered' : 'closed'
-      await endAlert(tx, tell, open, step.status, { ...entry, signal, detail: event.description })
+      await endAlert(tx, changes, open, { ...entry, signal, detail: event.description })
       break
     }
     case 'escalate': {
       // The event's own line stands in the log of the alert that takes its place.
       const end = { at: event.time, signal: 'superseded', detail: 'a more severe alert exists' } as const
-      await endAlert(tx, tell, open, 'CLOSED', end)
-      return openAlert(tx, tell, key.generation + 1, event)
+      await endAlert(tx, changes, open, end)
+      return openAlert(tx, changes, key.generation + 1, event)
     }
   }
   return open.alert_id
@@ -88,10 +94,11 @@ export function readAlert(tx: Tx, alertId: string): Promise<AlertRow> {
   return locked(tx, tx.selectFrom('alert').selectAll().where('alert_id', '=', alertId)).executeTakeFirstOrThrow()
 }
 
-/** Says in the inbox what became of an event. */
-export async function note(tx: Tx, eventId: string, outcome: string, alertId: string | null = null): Promise<void> {
-  const row = { consumer, event_id: eventId, outcome, alert_id: alertId }
-  const before = tx.deleteFrom('event_inbox').where('outcome', '=', 'dead-letter')
-  await before.where(is({ consumer, event_id: eventId })).execute()
-  await tx.insertInto('event_inbox').values(row).execute()
+/** Says in the inbox what became of events. */
+export async function note(tx: Tx, noted: readonly Schema['event_inbox'][]): Promise<void> {
+  if (noted.length === 0) return
+  const before = tx.deleteFrom('event_inbox').where(is({ consumer, outcome: 'dead-letter' }))
+  const ids = noted.map(({ event_id }) => event_id)
+  await before.where('event_id', 'in', ids).execute()
+  await tx.insertInto('event_inbox').values(noted).execute()
 }

@@ -1,5 +1,5 @@
 import type { Store } from '../store/store.js'
-import { change, type Tell } from './alert-rows.js'
+import { change, writeChanges, type Changes, type Tell } from './alert-rows.js'
 import { readAlert, readKey } from './apply-events.js'
 
 /** `ack`: somebody has it, no more notices. `shield` and `unshield`: it goes on, and nobody is told. */
@@ -30,7 +30,9 @@ export async function operate(
     const row = await readAlert(tx, alertId)
     const { change: changed, op, signal } = operations[operation]
     if (Object.entries(changed).every(([name, value]) => row[name as keyof typeof row] === value)) return false
-    await change(tx, tell, row, changed, { op, signal, at })
+    const changes: Changes = { lines: [], statuses: [] }
+    await change(tx, changes, row, changed, { op, signal, at })
+    await writeChanges(tx, tell, changes)
     return true
   })
 }

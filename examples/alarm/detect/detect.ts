@@ -104,6 +104,8 @@ export function detect({ messaging, store, profile = 'cp', ...options }: DetectO
     topics: [rawEvents],
     deadLetter: rawEventsDeadLetters.name,
     ...(isOrdered && { reorder }),
+    // A transaction costs what it costs: what comes within a quarter of a second shares one.
+    fetch: { minBytes: 1_048_576 },
     onAssigned: whereToStart,
     handleBatch: async (messages, context) => {
       busy += 1
