@@ -22,10 +22,11 @@ export const reorderMutants: readonly Mutant[] = [
   {
     name: 'ordered by partition, a record that is done says so of all partitions',
     file: 'src/reorder/ready-queue.ts',
-    find: 'else this.#lastOf.set(item.partition, item)',
-    replace: 'else this.#last = item',
+    find: "else if (!('through' in item)) this.#lastOf.set(item.partition, item)",
+    replace: "else if (!('through' in item)) this.#last = item",
     why: 'what another partition has before it in time is lost by a crash',
     units: restarts,
+    isRare: true,
   },
   {
     name: 'ordered by partition, what is gathered is forgotten when a partition comes',
@@ -33,7 +34,7 @@ export const reorderMutants: readonly Mutant[] = [
     find: '[...waiting, ...this.#groups.records()]',
     replace: 'waiting',
     why: 'records that were due are lost',
-    units: restarts,
+    units: order,
   },
   {
     name: 'a new order forgets what is being handled',

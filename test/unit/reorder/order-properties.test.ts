@@ -295,6 +295,17 @@ describe('the reorder buffer, ordered by partition', () => {
     expect(world.buffer.next()).toBe(null)
   })
 
+  it('keeps what is due when another partition comes, which is waited for', () => {
+    const world = byPartition(1, 0)
+    for (const offset of [0, 1, 2]) world.push({ partition: 0, offset, timestamp: offset })
+    world.buffer.release()
+    expect(world.buffer.readyRecords).toBe(2)
+    world.assign(1)
+    expect([world.buffer.readyRecords, world.buffer.bufferedRecords]).toEqual([0, 3])
+    world.feed({ partition: 1, offset: 0, timestamp: 2 })
+    expect(world.onTime.map(({ timestamp }) => timestamp)).toEqual([0, 1])
+  })
+
   it('tells a handler no watermark of which some record was not handed out', () => {
     const world = byPartition(2, 0)
     for (const offset of [0, 1, 2]) for (const partition of [0, 1]) world.push({ partition, offset, timestamp: offset })
