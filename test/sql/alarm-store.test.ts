@@ -5,6 +5,8 @@ import { operate } from '../../examples/alarm/alert/operate.js'
 import { loadPoints, savePoints } from '../../examples/alarm/detect/detect-store.js'
 import { FencedWriterError } from '../../examples/alarm/store/partition-claims.js'
 import { isPermanent } from '../../examples/alarm/store/permanent.js'
+import { insertNew } from '../../examples/alarm/store/queries.js'
+import type { Schema } from '../../examples/alarm/store/schema.js'
 import { openStore, type Store } from '../../examples/alarm/store/store.js'
 import type { AlertEvent } from '../../examples/alarm/topics.js'
 import { alertEventOf } from '../examples/alarm/alert-event.js'
@@ -82,6 +84,30 @@ describe.each(kinds)('alerts in %s', (kind) => {
     await store.db.transaction().execute((tx) => savePoints(tx, new Map([['series', points]])))
     const found = await loadPoints(store.db, ['series'], { fromSeconds: 0, toSeconds: 10 })
     expect(found.get('series')).toEqual(points)
+  })
+
+  // MySQL's `insert ignore` would cut it to 64 characters, and take 2,147,483,647 for a larger number.
+  it('take no value that would not fit as it is, also where rows that are there are passed over', async () => {
+    const notice = { receiver: 'ada', channel: 'pager', outcome: 'sent', attempts: 1, sent_at_ms: 1 }
+    const add = (change: Partial<Schema['notice']>) =>
+      store.db
+        .transaction()
+        .execute((tx) => insertNew(tx, 'notice', [{ ...notice, notice_id: 'new', ...change }, fitting]))
+        .catch(isPermanent)
+    const fitting = { ...notice, notice_id: 'fits' }
+    expect([await add({ channel: 'x'.repeat(65) }), await add({ attempts: 2 ** 31 })]).toEqual([true, true])
+    expect(await store.db.selectFrom('notice').selectAll().execute()).toEqual([])
+    expect([await add({}), await add({}), await add({ notice_id: 'another' })]).toEqual([2, 0, 1])
+  })
+
+  it('have room for large numbers of tenants and rules, and for what a long window names', async () => {
+    const claims = await claimed(store, 'large', partition)
+    const large = { bk_biz_id: 3_000_000_000, strategy_id: 7_000_000_000, alert_key: 'c'.repeat(64), event_id: 'large' }
+    await claims.write(partition, (tx) => applyEvents(tx, tellBy(store), [alertEventOf(large)]))
+    const event = 'x'.repeat(200_000)
+    const row = { part: 0, raw_offset: 1, seq: 0, event }
+    await store.db.transaction().execute((tx) => insertNew(tx, 'decided_event', [row]))
+    expect(await store.db.selectFrom('decided_event').selectAll().execute()).toEqual([row])
   })
 
   it('tell what they refuse for good from what another time will take', async () => {

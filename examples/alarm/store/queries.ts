@@ -1,5 +1,6 @@
 import {
   MysqlAdapter,
+  sql,
   SqliteAdapter,
   type ExpressionBuilder,
   type ExpressionWrapper,
@@ -32,9 +33,15 @@ export async function insertNew<Table extends keyof Schema & string>(
   const isMysql = tx.getExecutor().adapter instanceof MysqlAdapter
   let inserted = 0
   for (let from = 0; from < rows.length; from += rowsPerInsert) {
-    const insert = tx.insertInto(table).values(rows.slice(from, from + rowsPerInsert))
+    const some = rows.slice(from, from + rowsPerInsert)
+    const insert = tx.insertInto(table).values(some)
     const unlessThere = isMysql ? insert.ignore() : insert.onConflict((conflict) => conflict.doNothing())
-    inserted += Number((await unlessThere.executeTakeFirst()).numInsertedOrUpdatedRows ?? 0n)
+    const added = Number((await unlessThere.executeTakeFirst()).numInsertedOrUpdatedRows ?? 0n)
+    // It cuts what is too long, and what is too large, with a warning; one is due for each row that is there.
+    const warned = isMysql ? (await sql<{ n: number }>`select @@warning_count as n`.execute(tx)).rows[0]?.n : undefined
+    if (warned !== undefined && warned > some.length - added)
+      throw new RangeError(`expected values that fit into ${table}: the database would have changed some`)
+    inserted += added
   }
   return inserted
 }

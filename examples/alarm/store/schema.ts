@@ -30,8 +30,8 @@ function table<const Columns extends Readonly<Record<string, Column>>>(
   return { key, columns, unique }
 }
 
-const item = { strategy_id: 'small', item_id: 'small', series: 'name' } as const
-const about = { bk_biz_id: 'small', strategy_id: 'small', target: 'title', severity: 'small' } as const
+const item = { strategy_id: 'whole', item_id: 'small', series: 'name' } as const
+const about = { bk_biz_id: 'whole', strategy_id: 'whole', target: 'title', severity: 'small' } as const
 
 /**
  * One schema for SQLite, MySQL, MariaDB and PostgreSQL, said once: the types below come of it, and the tables. Text that is a
@@ -111,7 +111,7 @@ const schema = {
   }),
   /** notice: what became of each, `sent` or `quiet`. */
   notice: table(['notice_id'], {
-    ...{ notice_id: 'name', receiver: 'name', channel: 'name' },
+    ...{ notice_id: 'name', receiver: 'title', channel: 'name' },
     ...{ outcome: 'name', attempts: 'small', sent_at_ms: 'whole' },
   }),
 }
@@ -137,7 +137,9 @@ async function createTables(db: AnyKysely): Promise<void> {
     for (const [index, some] of unique.entries())
       create = create.addUniqueConstraint(`${name}_${index}`, [...some] as never[])
     for (const [column, kind] of Object.entries(columns)) {
-      const type = types[kind.replace('?', '') as keyof typeof types]
+      const said = types[kind.replace('?', '') as keyof typeof types]
+      // There `text` ends at 64 KiB, which a long window fills with what it names.
+      const type = isMysql && said === 'text' ? sql`mediumtext` : said
       create = create.addColumn(column, type, (made) => (kind.endsWith('?') ? made : made.notNull()))
     }
     // Else two keys that differ in case are one.
