@@ -32,30 +32,25 @@ export async function deliver(
   }: DeliverOptions,
 ): Promise<number> {
   const intake = new Intake(options)
-  const first = await readCheckpoint(store.db, name)
-  /** False when the service stops before the database has it. */
-  const acknowledged = (nextRow: number): Promise<boolean> =>
-    keepTrying(() => moveCheckpoint(store.db, name, nextRow), signal, onTrouble).then(
-      () => true,
-      () => false,
-    )
+  const checkpoint = store.db.selectFrom('source_checkpoint').select('next_row').where('source', '=', name)
+  const first = (await checkpoint.executeTakeFirst())?.next_row ?? 0
   for (let from = first; from < arrivals.length; from += rowsPerSend) {
     if (signal.aborted) return from - first
     const chunk = arrivals.slice(from, from + rowsPerSend)
+    const nextRow = from + chunk.length
     await intake.take(chunk.map(({ event }) => event))
     await intake.tellTime(chunk.at(-1)?.at ?? 0)
-    if (!(await acknowledged(from + chunk.length))) return from - first
-    onProgress?.({ sent: from + chunk.length, total: arrivals.length })
+    try {
+      await keepTrying(() => moveCheckpoint(store.db, name, nextRow), signal, onTrouble)
+    } catch {
+      return from - first // it stops before the database has it
+    }
+    onProgress?.({ sent: nextRow, total: arrivals.length })
   }
   // Nothing more comes: the last rows need not wait for others.
   const end = arrivals.at(-1)
   if (end) await intake.tellTime(end.at + 2 * disorderSeconds)
   return arrivals.length - first
-}
-
-async function readCheckpoint(db: Kysely<Schema>, source: string): Promise<number> {
-  const checkpoint = db.selectFrom('source_checkpoint').select('next_row').where('source', '=', source)
-  return (await checkpoint.executeTakeFirst())?.next_row ?? 0
 }
 
 async function moveCheckpoint(db: Kysely<Schema>, source: string, nextRow: number): Promise<void> {

@@ -7,6 +7,9 @@ export interface Arrival {
   readonly event: unknown
 }
 
+/** By a wrong clock, or in milliseconds: one such point would make all others late, and every series silent until then. */
+export const isFuture = (seconds: number): boolean => seconds > Date.now() / 1_000 + disorderSeconds
+
 /** What is delivered once: where it was interrupted it goes on, by the name. */
 export interface Input {
   readonly name: string

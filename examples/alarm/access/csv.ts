@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { rawEventId } from '../ids.js'
-import type { Input } from './arrivals.js'
+import { isFuture, type Input } from './arrivals.js'
 
 /** Columns that are no dimension. */
 const known = ['timestamp', 'metric', 'value', 'bk_biz_id', 'priority']
@@ -23,7 +23,7 @@ export async function readCsv(path: string): Promise<Input> {
     const cells = line.split(',').map((cell) => cell.trim())
     const row = Object.fromEntries(columns.map((column, place) => [column, cells[place] ?? '']))
     const timestamp = number(row['timestamp'])
-    if (Number.isSafeInteger(timestamp)) at = Math.max(at, timestamp as number)
+    if (Number.isSafeInteger(timestamp) && !isFuture(timestamp as number)) at = Math.max(at, timestamp as number)
     const event = {
       event_id: rawEventId(name, index + 1),
       event_type: 'metric',

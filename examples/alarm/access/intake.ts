@@ -3,6 +3,7 @@ import { defineTopic, type Message, type Messaging, type Producer, type Topic } 
 import type { Degradation } from 'tidemark/degrade'
 import { heartbeatId, seriesOf } from '../ids.js'
 import { jsonTopics, RawEvent, type AlarmTopics } from '../topics.js'
+import { isFuture } from './arrivals.js'
 
 /** Room is left for what a broker's limit of 1 MiB has around the value. */
 const largestEventBytes = 1_000_000
@@ -22,7 +23,7 @@ export interface Taken {
   readonly accepted: number
   /** Put aside, as the level of degradation says. */
   readonly shed: number
-  /** Malformed or too large. */
+  /** Malformed, too large, or of a time that has not come. */
   readonly deadLettered: number
 }
 
@@ -47,6 +48,7 @@ export class Intake {
       const parsed = RawEvent.safeParse(input)
       const bytes = Buffer.from(typeof input === 'string' ? input : (JSON.stringify(input) ?? ''))
       if (!parsed.success) letters.push(this.#bury(bytes, 'invalid', parsed.error.issues[0]?.message ?? ''))
+      else if (isFuture(parsed.data.timestamp)) letters.push(this.#bury(bytes, 'future', `${parsed.data.timestamp}`))
       else if (bytes.length > largestEventBytes) letters.push(this.#bury(bytes, 'oversize', `${bytes.length} bytes`))
       else if (this.#isKept(parsed.data)) events.push(parsed.data)
       else aside.push(parsed.data)
@@ -60,8 +62,8 @@ export class Intake {
   }
 
   /**
-   * Tells every partition that nothing from before this time is under way, also those that had no row: who puts records in
-   * order by time has to know.
+   * Tells every partition that it is so late, also those that had no row: who puts records in order by time has to know. What
+   * comes later happened at most `disorderSeconds` before it.
    */
   async tellTime(seconds: number): Promise<void> {
     const partitions = Array.from({ length: this.#rawEvents.partitions }, (_, partition) => partition)
@@ -80,7 +82,7 @@ export class Intake {
     return less.decide({ topic: this.#rawEvents.name, key, value: event } as Message<RawEvent>) === 'handle'
   }
 
-  #bury(bytes: Buffer, reason: 'invalid' | 'oversize', detail: string): Promise<unknown> {
+  #bury(bytes: Buffer, reason: 'invalid' | 'future' | 'oversize', detail: string): Promise<unknown> {
     const digest = createHash('sha256').update(bytes).digest('hex')
     const headers = { 'td-reason': reason, 'alarm-detail': detail.slice(0, 200), 'alarm-sha256': digest }
     return this.#producer.send(this.#topics.rawEventsDeadLetters, bytes.subarray(0, keptBytes), { headers })
@@ -98,14 +100,8 @@ function spreadOver(topic: Topic<RawEvent>, spread: ReadonlyMap<number, number>)
   return defineTopic({ name, value, partitions, key })
 }
 
-function heartbeat(partition: number, seconds: number): RawEvent {
-  return {
-    event_id: heartbeatId(partition, seconds),
-    event_type: 'heartbeat',
-    raw_data: { metric: 'access.heartbeat', value: 1, dimensions: {} },
-    timestamp: seconds,
-    bk_biz_id: 0,
-    event_source: 'access',
-    priority: 1,
-  }
+function heartbeat(partition: number, timestamp: number): RawEvent {
+  const raw_data = { metric: 'access.heartbeat', value: 1, dimensions: {} }
+  const from = { event_type: 'heartbeat', event_source: 'access', priority: 1 } as const
+  return { ...from, event_id: heartbeatId(partition, timestamp), raw_data, timestamp, bk_biz_id: 0 }
 }

@@ -3,8 +3,9 @@ import { writeFileSync } from 'node:fs'
 import { request, type ClientRequest, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
-import { bytes, createMessaging, defineTopic, type Messaging } from 'tidemark'
+import { bytes, createMessaging, defineTopic, type Message, type Messaging } from 'tidemark'
 import { degradation } from 'tidemark/degrade'
 import { createMemoryCluster, memory, type MemoryCluster } from 'tidemark/memory'
 import { deliver } from '../../../examples/alarm/access/access.js'
@@ -81,6 +82,47 @@ it('a batch is answered when all of it is stored: events, and what is none in th
     ['invalid', lines[2]],
   ])
   expect((await post('')).status).toBe(400)
+})
+
+it('a point of a time that has not come is put aside, and moves no clock', async () => {
+  const now = Math.floor(Date.now() / 1_000)
+  // A fast clock, and milliseconds.
+  const times = [now, now + 60, now + 86_400, Date.now()]
+  const taken = await new Intake({ messaging }).take(times.map((timestamp, n) => event(n, { timestamp })))
+  expect(taken).toEqual({ accepted: 2, shed: 0, deadLettered: 2 })
+  expect((await stored(rawEventsDeadLetters.name)).map(({ reason }) => reason)).toEqual(['future', 'future'])
+
+  const path = join(freshFolder(), 'some.csv')
+  writeFileSync(path, `timestamp,metric,value,bk_biz_id\n100,load,1,7\n${now + 86_400},load,1,7\n200,load,1,7\n`)
+  expect((await readCsv(path)).arrivals.map(({ at }) => at)).toEqual([100, 100, 200])
+})
+
+it('a body that is compressed is refused, and one with a byte order mark or empty lines is read', async () => {
+  const post = await listening()
+  const { port } = server?.address() as AddressInfo
+  const zipped = await fetch(`http://127.0.0.1:${port}/events`, {
+    method: 'POST',
+    body: gzipSync(JSON.stringify([event(1)])),
+    headers: { 'content-encoding': 'gzip' },
+  })
+  expect(zipped.status).toBe(415)
+  for (const body of [
+    `\ufeff${JSON.stringify([event(1)])}`,
+    `${JSON.stringify(event(2))}\r\n\n${JSON.stringify(event(3))}\0\n`,
+  ]) {
+    const answer = await post(body)
+    expect(await answer.json()).toMatchObject({ deadLettered: 0 })
+  }
+  expect(await stored(rawEvents.name)).toHaveLength(3)
+})
+
+it('time goes on in every partition while nobody posts, so that what is missing is missed', async () => {
+  const times = new Map<number, number>()
+  const handle = ({ partition, value }: Message<RawEvent>) => void times.set(partition, value.timestamp)
+  await messaging.consumer({ group: null, topics: [rawEvents], handle }).start()
+  server = httpAccess({ messaging, tellTimeMs: 20 }).listen(0, '127.0.0.1')
+  await until('all were told', () => times.size === rawEvents.partitions)
+  expect([...times.values()].every((time) => Math.abs(time - Date.now() / 1_000) < 60)).toBe(true)
 })
 
 it('while the buffer is full nothing is taken, and the answer is 429', async () => {
