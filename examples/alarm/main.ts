@@ -4,15 +4,16 @@ import { parseArgs } from 'node:util'
 import { createMessaging } from 'tidemark'
 import { followLevels } from 'tidemark/degrade'
 import { deliver, type DeliverOptions } from './access/access.js'
+import type { Input } from './access/arrivals.js'
 import { readCsv } from './access/csv.js'
 import { httpAccess } from './access/http.js'
 import { shedding } from './access/shedding.js'
 import { openTopics } from './avro-topics.js'
 import { drained } from './drained.js'
 import { openDriver } from './driver.js'
-import { openProbes, toAddress } from './probes.js'
-import { instanceId, type Service } from './service.js'
-import { profileOf, serviceNames, services, type ServiceName } from './services.js'
+import { openProbes, toAddress, type Address } from './probes.js'
+import type { Service } from './service.js'
+import { instanceId, profileOf, serviceNames, services, type ServiceName } from './services.js'
 import { readReplay, sources } from './sources.js'
 import { openServiceStore } from './stores.js'
 import { jsonTopics } from './topics.js'
@@ -50,16 +51,29 @@ const help = `Runs one service of the alarm pipeline as a process of its own.
   is broken. --running: only those that hold at any moment (of a --db that services share). --save writes what this run
   ended with, --reference compares with that of another; --journal is what a receiver of notices wrote down.
 
+Environment: ALARM_WEBHOOK, where notice posts what the channel pager is told (default: lines here); ALARM_ELASTIC, where
+search finds Elasticsearch (default http://localhost:9200). Both take http://user:password@host:port/path.
+
 SIGTERM or SIGINT: finish what runs, commit, exit.
 `
+
+const commands: readonly string[] = [...serviceNames, 'workload', 'verify']
+const optionsOfServices = ['brokers', 'data-dir', 'db', 'instance', 'schemas', 'probes', 'until-idle']
+const optionsOf: Readonly<Record<string, readonly string[]>> = {
+  access: [...optionsOfServices, 'csv', 'http', 'spread'],
+  detect: [...optionsOfServices, 'profile'],
+  workload: ['brokers', 'seed', 'hosts', 'rows', 'backlog', 'spread'],
+  verify: ['brokers', 'data-dir', 'db', 'schemas', 'running', 'reference', 'journal', 'save'],
+}
 
 const idleMs = 3_000
 const lookEveryMs = 100
 const tellEveryMs = 1_000
 
 async function main(): Promise<void> {
-  const { values, positionals } = parseArgs({
+  const { values, positionals, tokens } = parseArgs({
     allowPositionals: true,
+    tokens: true,
     options: {
       brokers: { type: 'string' },
       'data-dir': { type: 'string', default: '.demo' },
@@ -87,16 +101,24 @@ async function main(): Promise<void> {
     print(help)
     return
   }
+  if (positionals.length === 0) throw new Error(`expected ${commands.join(', ')}; got nothing\n\n${help}`)
+  const given = tokens.flatMap((token) => (token.kind === 'option' ? [token.name] : []))
+  refuseOthers(positionals[0] ?? '', given)
   if (positionals[0] === 'workload') return workload(positionals.slice(1), values)
   if (positionals[0] === 'verify') return verify(values)
   const name = toServiceName(positionals)
   const { profile, brokers } = values
-  if (profile !== 'cp' && (profile !== 'transactional' || name !== 'detect')) {
-    throw new Error(`expected --profile cp, or transactional of detect; got ${profile}\n\n${help}`)
-  }
-  if (brokers === undefined) {
-    throw new Error(`expected --brokers host:port: processes share a Kafka only outside themselves\n\n${help}`)
-  }
+  if (profile !== 'cp' && profile !== 'transactional')
+    throw new Error(`expected --profile cp or transactional; got ${profile}`)
+  if (brokers === undefined)
+    throw new Error(
+      'expected --brokers host:port: processes share a Kafka only outside themselves; npm run kafka starts one',
+    )
+  // Before anything is opened: what is wrong is told at once.
+  const spread = toSpread(values.spread)
+  const http = values.http === undefined ? null : toAddress(values.http)
+  const input =
+    name !== 'access' || http ? null : values.csv === undefined ? await readReplay(sources) : await readCsv(values.csv)
   const store = await openServiceStore(values['data-dir'], name, values.db)
   const topics = await openTopics(values.schemas)
   const driver = await openDriver(brokers)
@@ -112,7 +134,7 @@ async function main(): Promise<void> {
     const parts = { messaging, store, topics, onTrouble }
     if (name === 'access') {
       await probes?.serve(messaging)
-      await access({ ...parts, spread: toSpread(values.spread), signal: stop.signal }, values)
+      await access({ ...parts, spread, signal: stop.signal }, input ?? http)
     } else {
       const service = services[name]({
         ...parts,
@@ -144,8 +166,15 @@ async function workload(
   const { workloads } = await import('./workloads/run-workload.js')
   const run = workloads[name]
   if (!run || rest.length > 0)
-    throw new Error(`expected one workload of ${Object.keys(workloads).join(', ')}\n\n${help}`)
-  const [seed = 0, hosts = 0, rows = 0, backlog = 0] = [given.seed, given.hosts, given.rows, given.backlog].map(Number)
+    throw new Error(
+      `expected one workload of ${Object.keys(workloads).join(', ')}; got ${[name, ...rest].join(' ') || 'none'}`,
+    )
+  const [hosts, rows, backlog] = [
+    toCount('hosts', given.hosts),
+    toCount('rows', given.rows),
+    toCount('backlog', given.backlog),
+  ]
+  const seed = toCount('seed', given.seed, 0)
   const { text, holds } = await run({
     brokers: given.brokers,
     seed,
@@ -159,7 +188,7 @@ async function workload(
 }
 
 async function verify({ brokers, ...options }: VerifyOptions & { readonly brokers?: string }): Promise<void> {
-  if (brokers === undefined) throw new Error(`expected --brokers host:port, where the topics are\n\n${help}`)
+  if (brokers === undefined) throw new Error('expected --brokers host:port, where the topics are')
   const messaging = createMessaging({ driver: await openDriver(brokers), clientId: 'verify' })
   try {
     const { text, holds } = await (await import('./verify/command.js')).verifyPipeline(messaging, options)
@@ -173,7 +202,7 @@ async function verify({ brokers, ...options }: VerifyOptions & { readonly broker
 /** Shed by the level that whoever watches the lag tells (`control`). */
 async function access(
   options: DeliverOptions & { readonly signal: AbortSignal },
-  { csv, http }: { readonly csv?: string | undefined; readonly http?: string | undefined },
+  from: Input | Address | null,
 ): Promise<void> {
   const { messaging, topics = jsonTopics } = options
   const less = shedding(messaging, topics)
@@ -181,12 +210,12 @@ async function access(
   const onProgress = ({ sent, total }: { sent: number; total: number }): void =>
     print(`${sent} of ${total} rows acknowledged\n`)
   const all = { ...options, less, onProgress }
-  if (http === undefined) {
-    const rows = await deliver(csv === undefined ? await readReplay(sources) : await readCsv(csv), all)
-    print(`access: ${rows} rows acknowledged\n`)
+  if (from === null) return
+  if ('arrivals' in from) {
+    print(`access: ${await deliver(from, all)} rows acknowledged\n`)
     return
   }
-  const { host, port } = toAddress(http)
+  const { host, port } = from
   const server = httpAccess(all).listen(port, host)
   await once(server, 'listening')
   print(`access: running at http://${host}:${(server.address() as AddressInfo).port}/events\n`)
@@ -205,12 +234,24 @@ function toSpread(given: readonly string[]): Map<number, number> {
   )
 }
 
+/** What would be passed over is refused: an option of another command, or a misunderstanding. */
+function refuseOthers(command: string, given: readonly string[]): void {
+  const taken = [...(command in optionsOf ? (optionsOf[command] ?? []) : optionsOfServices), 'help']
+  const [other] = given.filter((name) => !taken.includes(name))
+  if (other === undefined || !commands.includes(command)) return
+  throw new Error(`expected options of ${command}: ${taken.map((name) => `--${name}`).join(', ')}; got --${other}`)
+}
+
+function toCount(name: string, text: string, least = 1): number {
+  const count = Number(text)
+  if (/^\d+$/.test(text) && Number.isSafeInteger(count) && count >= least) return count
+  throw new Error(`expected --${name} with a whole number from ${least}; got ${text}`)
+}
+
 function toServiceName([name, ...rest]: readonly string[]): ServiceName {
   const found = serviceNames.find((one) => one === name)
   if (found !== undefined && rest.length === 0) return found
-  throw new Error(
-    `expected one of ${serviceNames.join(', ')}; got ${[name ?? 'nothing', ...rest].join(' ')}\n\n${help}`,
-  )
+  throw new Error(`expected ${commands.join(', ')}; got ${[name, ...rest].join(' ')}; --help tells more`)
 }
 
 async function serve(name: ServiceName, service: Service, quietMs: number, signal: AbortSignal): Promise<void> {

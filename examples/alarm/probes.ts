@@ -23,8 +23,13 @@ export async function openProbes(address: string, name: string): Promise<Probes>
   }
 }
 
+export interface Address {
+  readonly host: string
+  readonly port: number
+}
+
 /** `8080`, on this machine alone, or `0.0.0.0:8080`. */
-export function toAddress(text: string): { readonly host: string; readonly port: number } {
+export function toAddress(text: string): Address {
   const [, host = '127.0.0.1', port] = /^(?:([^:\s]+):)?(\d{1,5})$/.exec(text) ?? []
   if (port === undefined || Number(port) > 65_535)
     throw new Error(`expected a port, as 8080, or an address with one, as 0.0.0.0:8080; got ${text}`)

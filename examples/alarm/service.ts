@@ -31,11 +31,6 @@ export interface ServiceParts extends ServiceReports {
   readonly groupInstanceId?: string
 }
 
-/** What the group knows an instance of a service by; one database, one instance. */
-export function instanceId(service: string, instance = '1'): string {
-  return `${service}-${instance}`
-}
-
 /** What the consumers of all services have in common. */
 export function memberOf(group: string, { groupInstanceId, onStopped }: Omit<ServiceParts, 'messaging' | 'store'>) {
   return {

@@ -4,8 +4,20 @@ import { readerNames, type ServiceName } from './services.js'
 import { openStore, type Store } from './store/store.js'
 
 /** Each service has a file of its own, so each can be stopped, killed and moved alone; or they share a server at a URL. */
-export function openServiceStore(dataDir: string, service: ServiceName, url?: string): Promise<Store> {
-  return openStore(url ?? join(dataDir, `${service}.db`))
+export async function openServiceStore(dataDir: string, service: ServiceName, url?: string): Promise<Store> {
+  if (url === undefined) return openStore(join(dataDir, `${service}.db`))
+  // Else it would be the name of a file.
+  if (!/^(mysql|mariadb|postgres(ql)?):\/\/[^/]/.test(url) || !URL.canParse(url))
+    throw new Error('expected --db as mysql://user:password@host:port/database (MariaDB too), or postgres://…')
+  return openStore(url).catch((error: unknown) => {
+    const why = error instanceof Error ? error.message : String(error)
+    const { host, pathname } = new URL(url)
+    throw new Error(
+      `the database ${pathname.slice(1)} at ${host} cannot be opened: ${why}; ` +
+        'check that it is there, and who may ask it',
+      { cause: error },
+    )
+  })
 }
 
 export type Stores = Readonly<Record<Exclude<ServiceName, 'search'>, Store>>

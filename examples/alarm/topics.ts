@@ -27,9 +27,12 @@ export const RawEvent = z.object({
 })
 export type RawEvent = z.infer<typeof RawEvent>
 
+/** Without white space and control characters: to MySQL `a` and `a ` are one key, PostgreSQL takes no NUL. */
+const Id = z.string().regex(/^[^\s\p{C}]{1,190}$/u)
+
 /** Holds no time of ours: the payload of a replay must equal the first one. */
 export const AlertEvent = z.object({
-  event_id: z.string().min(1),
+  event_id: Id,
   alert_key: z.string().length(64),
   plugin_id: z.string(),
   strategy_id: z.number().int(),
@@ -138,7 +141,7 @@ const ConvergedAlert = z.object({
   func: z.string(),
   status: z.enum(['open', 'closed']),
   window: z.object({ from: UnixSeconds, to: UnixSeconds }),
-  /** The alert that opened it, and all by and by. */
+  /** The alert that opened it, and all by and by, up to 10,000. */
   primary: z.string(),
   members: z.array(z.string()),
   executed: z.number().int(),

@@ -92,6 +92,20 @@ it('an index that may not be written for a while is waited for, and nothing beco
   await finds('status:ABNORMAL AND alert_id:"w.1"', ['w.1 v2'])
 })
 
+it('a tag that looks like a date makes no dates of the tags of all others', async () => {
+  expect((await fetch(`${elasticsearch.url}/alerts`, { method: 'DELETE' })).ok).toBe(true)
+  const fresh = new Elastic(elasticsearch.url)
+  const { signal } = new AbortController()
+  const tagged = (alert_id: string, value: string) => alertStatusOf({ alert_id, tags: [{ key: 'build', value }] })
+  expect(await fresh.index([tagged('t.1', '2024-01-15')], signal)).toEqual(['indexed'])
+  expect(await fresh.index([tagged('u.1', 'nightly'), tagged('v.1', 'x'.repeat(8_000))], signal)).toEqual([
+    'indexed',
+    'indexed',
+  ])
+  // Whoever comes later finds the index made.
+  expect(await new Elastic(elasticsearch.url).index([tagged('t.1', 'late')], signal)).toEqual(['older'])
+})
+
 it('what a real Elasticsearch refuses for good becomes a dead letter alone, and its neighbours are found', async () => {
   const mappings = { properties: { event_count: { type: 'byte' } } }
   expect((await fetch(`${elasticsearch.url}/alerts`, { method: 'DELETE' })).ok).toBe(true)

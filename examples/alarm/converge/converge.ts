@@ -17,8 +17,6 @@ const graceSeconds = 60
 /** When nothing came for so long the clock on the wall closes windows: there is no other time then. */
 const idleMs = 2_000
 
-export type ConvergeCounts = { received: number } & Record<Outcome | 'repeated', number>
-
 /**
  * converge_input → converged_alerts and notices.
  *
@@ -30,7 +28,7 @@ export function converge({
   store,
   topics = jsonTopics,
   ...options
-}: ServiceParts & ConvergeBook): Service<ConvergeCounts> {
+}: ServiceParts & ConvergeBook): Service<Record<'received' | 'repeated' | Outcome, number>> {
   const { onTrouble } = options
   const claims = new PartitionClaims(store.db, group)
   const outbox = sqlOutbox(store.db)
@@ -39,8 +37,7 @@ export function converge({
     converged: (tx, record) => outbox.add(tx, topics.convergedAlerts, record, { id: convergedId(record) }),
     notice: (tx, notice) => outbox.add(tx, topics.notices, notice, { id: notice.notice_id }),
   })
-  const counts = { executed: 0, skipped: 0, held: 0, inhibited: 0, muted: 0 }
-  const totals: ConvergeCounts = { received: 0, repeated: 0, ...counts }
+  const totals = { received: 0, repeated: 0, executed: 0, skipped: 0, held: 0, inhibited: 0, muted: 0 }
   let cameAt = performance.now()
 
   const handle = async (messages: readonly Message<ConvergeInput>[]): Promise<void> => {

@@ -11,6 +11,9 @@ type Relation = Schema['converge_relation']
 /** `executed`: somebody is told of it now. Of the others nobody is, one by one. */
 export type Outcome = 'executed' | 'skipped' | 'held' | 'inhibited' | 'muted'
 
+/** Of a larger window the first are named: all would not fit into a record. How many there are its counts say. */
+export const mostMembers = 10_000
+
 /** Puts what is to be told into the outbox of the transaction. */
 export interface Say {
   converged(tx: Tx, record: ConvergedAlert): Promise<unknown>
@@ -32,7 +35,8 @@ export class Fold {
     const place = { alert_id: alert.alert_id, signal_version: alert.version }
     const known = tx.selectFrom('converge_relation').select('outcome').where(is(place))
     if (await known.executeTakeFirst()) return 'repeated'
-    const rule = this.#rule(name)
+    const rule = this.#find(name)
+    if (!rule) throw new TypeError(`expected a rule named ${name}: repartition and converge have other rules`)
     const window = await this.#window(tx, dimension, rule, alert, part)
     const isLate = window.open_marker === null
     const outcome = await this.#outcome(tx, rule, alert, window)
@@ -155,12 +159,6 @@ export class Fold {
     }
   }
 
-  #rule(name: string): ConvergeRule {
-    const rule = this.#find(name)
-    if (!rule) throw new TypeError(`expected a rule named ${name}: repartition and converge have other rules`)
-    return rule
-  }
-
   /** Of a window that is open yet the rule may be gone: it is closed, and nobody is told. */
   #find(name: string): ConvergeRule | undefined {
     return this.book.convergeRules.find((one) => one.name === name)
@@ -171,7 +169,7 @@ export class Fold {
     const func = this.#find(rule)?.func ?? 'none'
     return {
       ...{ converge_id, dimension, rule, func, status, window: { from: starts, to: ends } },
-      ...{ primary: members[0] ?? '', members: [...members], executed, skipped, late, root_cause },
+      ...{ primary: members[0] ?? '', members: members.slice(0, mostMembers), executed, skipped, late, root_cause },
     }
   }
 }

@@ -3,16 +3,14 @@ import { memberOf, type Service, type ServiceParts } from '../service.js'
 import { jsonTopics, type AlertStatus, type ConvergeInput } from '../topics.js'
 import { matches, type ConvergeRule } from './converge-rules.js'
 
-export interface RepartitionOptions extends Omit<ServiceParts, 'store'> {
-  readonly rules: readonly ConvergeRule[]
-}
-
 /**
  * alert_status → converge_input, by what alerts are folded by. What is read and what is sent stand in one transaction of
  * Kafka, so each record is there once for readers of committed records, however often this dies. Its messaging is of the
  * profile `transactional`.
  */
-export function repartition(options: RepartitionOptions): Service<{ received: number; sent: number }> {
+export function repartition(
+  options: Omit<ServiceParts, 'store'> & { readonly rules: readonly ConvergeRule[] },
+): Service<{ received: number; sent: number }> {
   const { messaging, rules, topics = jsonTopics } = options
   const totals = { received: 0, sent: 0 }
   const consumer = messaging.consumer({

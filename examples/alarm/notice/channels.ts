@@ -12,11 +12,13 @@ export function consoleChannel(print: (line: string) => void): Channel {
 const answerMs = 10_000
 
 /** POSTs a notice; a receiver that keeps to the idempotency key has each once. */
-export function webhookChannel(url: string): Channel {
+export function webhookChannel(url: string | URL, headers: Readonly<Record<string, string>> = {}): Channel {
   return async (notice, signal) => {
     const answer = await fetch(url, {
       method: 'POST',
-      headers: { 'content-type': 'application/json', 'idempotency-key': notice.notice_id },
+      // Followed, most would become a GET without the notice.
+      redirect: 'manual',
+      headers: { ...headers, 'content-type': 'application/json', 'idempotency-key': notice.notice_id },
       body: JSON.stringify(notice),
       signal: AbortSignal.any([signal, AbortSignal.timeout(answerMs)]),
     })
@@ -25,8 +27,8 @@ export function webhookChannel(url: string): Channel {
     const { status } = answer
     const after = Number(answer.headers.get('retry-after'))
     if (status === 429) throw new RetryLater((after > 0 ? Math.min(after, 3_600) : 10) * 1_000)
-    // Asked wrongly: the same question has the same answer.
-    if (status >= 400 && status < 500 && status !== 408) throw new DeadLetter(`the webhook answered ${status}`)
+    // The notice is at fault. All else is the fault of the webhook, of its address, or of who may ask it: 401 with an old password.
+    if ([400, 413, 422].includes(status)) throw new DeadLetter(`the webhook answered ${status}`)
     throw new Error(`the webhook answered ${status}`)
   }
 }

@@ -1,17 +1,16 @@
 import { BatchFailure, DeadLetter } from 'tidemark'
 import { memberOf, type Service, type ServiceParts } from '../service.js'
 import { jsonTopics } from '../topics.js'
-import type { Elastic } from './elastic.js'
-
-export interface SearchOptions extends Omit<ServiceParts, 'store'> {
-  readonly elastic: Elastic
-}
-
-export type SearchCounts = { received: number; indexed: number; older: number }
+import type { Elastic, Indexed } from './elastic.js'
 
 /** alert_status → Elasticsearch: a batch is one request. What is refused for good becomes a dead letter, the others stand. */
-export function search({ messaging, elastic, topics = jsonTopics, ...options }: SearchOptions): Service<SearchCounts> {
-  const totals: SearchCounts = { received: 0, indexed: 0, older: 0 }
+export function search({
+  messaging,
+  elastic,
+  topics = jsonTopics,
+  ...options
+}: Omit<ServiceParts, 'store'> & { readonly elastic: Elastic }): Service<Record<'received' | Indexed, number>> {
+  const totals = { received: 0, indexed: 0, older: 0 }
   const consumer = messaging.consumer({
     ...memberOf('search', options),
     topics: [topics.alertStatus],
@@ -23,7 +22,7 @@ export function search({ messaging, elastic, topics = jsonTopics, ...options }: 
         throw error
       })
       for (const [at, outcome] of done.entries()) {
-        if (typeof outcome !== 'string') throw new BatchFailure(at, new DeadLetter(`refused: ${outcome.refused}`))
+        if (typeof outcome === 'object') throw new BatchFailure(at, new DeadLetter(`refused: ${outcome.refused}`))
         totals.received += 1
         totals[outcome] += 1
       }

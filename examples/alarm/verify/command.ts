@@ -5,7 +5,6 @@ import type { Messaging } from 'tidemark'
 import { openTopics } from '../avro-topics.js'
 import { readerNames } from '../services.js'
 import { closeAll, openServiceStore } from '../stores.js'
-import { openStore } from '../store/store.js'
 import { referenceOf } from './converge-invariants.js'
 import { readEvidence } from './evidence.js'
 import { readJournal, readReference } from './kept.js'
@@ -31,8 +30,8 @@ export async function verifyPipeline(
   const files = readerNames.filter((name) => existsSync(join(dataDir, `${name}.db`)))
   if (db === undefined && files.length === 0)
     throw new Error(`expected databases in ${dataDir}, or --db url; there is none`)
-  const stores =
-    db === undefined ? await Promise.all(files.map((name) => openServiceStore(dataDir, name))) : [await openStore(db)]
+  const names = db === undefined ? files : readerNames.slice(0, 1)
+  const stores = await Promise.all(names.map((name) => openServiceStore(dataDir, name, db)))
   try {
     const written = {
       journal: journal === undefined ? null : await readJournal(journal),

@@ -4,6 +4,7 @@ import { matches, type ConvergeBook, type ConvergeRule } from '../../../examples
 import { Fold } from '../../../examples/alarm/converge/fold.js'
 import { inputOf } from '../../../examples/alarm/converge/repartition.js'
 import { rootCause } from '../../../examples/alarm/converge/root-cause.js'
+import { insertNew } from '../../../examples/alarm/store/queries.js'
 import { openStore, type Store } from '../../../examples/alarm/store/store.js'
 import type { AlertStatus, ConvergedAlert, Notice } from '../../../examples/alarm/topics.js'
 import { alertStatusOf } from './alert-status.js'
@@ -60,6 +61,19 @@ describe('a window of alerts', () => {
     await closeAll()
     expect(converged).toHaveLength(1)
     await other.close()
+  })
+
+  it('of more alerts than a record holds is announced all the same, with the first of them and how many there are', async () => {
+    const { store, take, closeAll, converged } = await openFold()
+    await take(alertStatusOf({ alert_id: `${'a'.repeat(32)}.1` }))
+    const one = await store.db.selectFrom('converge_relation').selectAll().executeTakeFirstOrThrow()
+    const others = Array.from({ length: 30_000 }, (_, n) => ({ ...one, alert_id: `${'b'.repeat(26)}${100_000 + n}.1` }))
+    await store.db.transaction().execute((tx) => insertNew(tx, 'converge_relation', others))
+    await store.db.updateTable('converge_instance').set({ skipped: others.length }).execute()
+    await closeAll()
+    const told = converged.at(-1)
+    expect([told?.members.length, told?.executed, told?.skipped]).toEqual([10_000, 1, 30_000])
+    expect(JSON.stringify(told).length).toBeLessThan(1_000_000)
   })
 
   it('tells of the first ones, and of all others in one summary; each change is in one window', async () => {

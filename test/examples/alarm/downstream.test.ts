@@ -3,8 +3,10 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { sql } from 'kysely'
 import { afterEach, describe, expect, it } from 'vitest'
-import { createMessaging, type Message, type Messaging, type Topic } from 'tidemark'
+import { z } from 'zod'
+import { createMessaging, DeadLetter, defineTopic, json, type Message, type Messaging, type Topic } from 'tidemark'
 import { memory } from 'tidemark/memory'
+import { addressOf } from '../../../examples/alarm/address.js'
 import { alert } from '../../../examples/alarm/alert/alert.js'
 import { converge } from '../../../examples/alarm/converge/converge.js'
 import { repartition } from '../../../examples/alarm/converge/repartition.js'
@@ -19,6 +21,7 @@ import {
   alertStatus,
   jsonTopics,
   notices,
+  type AlertEvent,
   type AlertStatus,
   type Notice,
 } from '../../../examples/alarm/topics.js'
@@ -158,6 +161,18 @@ it('an event that the database refuses for good becomes a dead letter alone, and
   await until('it is stored', () => service.counts().open === 3)
 })
 
+it('an id that databases compare each in its own way is no event, and holds nothing up', async () => {
+  const messaging = started(memory())
+  await messaging.ensureTopics(Object.values(jsonTopics))
+  const service = alert({ messaging, store: await storeAt('alert') })
+  await service.start()
+  const letters = await reasonsIn(messaging, jsonTopics.alertsDeadLetters)
+  const others = defineTopic({ name: alerts.name, key: 'alert_key', value: json(z.custom<AlertEvent>()) })
+  for (const event_id of ['e', 'e ', 'e\0', 'e\n', 'x'.repeat(191), 'é'])
+    await messaging.producer().send(others, alertEventOf({ event_id }))
+  await until('all came', () => service.counts().received === 2 && letters.length === 4)
+})
+
 describe('notices', () => {
   const word = (n: number, change: Partial<Notice> = {}): Notice => ({
     ...{ notice_id: String(n).padStart(64, '0'), alert_id: 'a.1', version: n, signal: 'abnormal', receiver: 'ada' },
@@ -180,6 +195,44 @@ describe('notices', () => {
     const { service } = await run({ hook: webhookChannel(url) }, [word(1), word(2), word(1), word(2), word(3)])
     await until('all came', () => service.counts().sent === 3)
     expect(keys).toEqual([word(1), word(2), word(3)].map(({ notice_id }) => notice_id))
+  })
+
+  it('are not sent where they did not arrive: at a redirect, with an old password, at an address that is gone', async () => {
+    const asked: (string | undefined)[] = []
+    const url = await serve((request) => {
+      asked.push(`${request.method} ${request.headers.authorization ?? ''}`)
+      return { status: Number(request.url?.slice(1)), json: {} }
+    })
+    const word1 = word(1)
+    const outcomes = [200, 301, 307, 401, 403, 404, 500, 400, 413].map(async (status) => {
+      const at = addressOf(`${url.replace('//', '//ada:p%40ss@')}${status}`)
+      const failed = await webhookChannel(at.url, at.headers)(word1, new AbortController().signal).catch(
+        (error: unknown) => error,
+      )
+      return [status, failed instanceof DeadLetter ? 'dead' : failed instanceof Error ? 'later' : 'sent']
+    })
+    expect(Object.fromEntries(await Promise.all(outcomes))).toEqual({
+      ...{ 200: 'sent', 301: 'later', 307: 'later', 401: 'later', 403: 'later', 404: 'later', 500: 'later' },
+      ...{ 400: 'dead', 413: 'dead' },
+    })
+    expect(new Set(asked)).toEqual(new Set([`POST Basic ${Buffer.from('ada:p@ss').toString('base64')}`]))
+  })
+
+  it('are told after a clock that was an hour ahead was put right', async () => {
+    const said: string[] = []
+    const hook = async ({ notice_id }: Notice): Promise<void> => void said.push(notice_id)
+    const { service, store } = await run({ hook }, [word(1)], 1)
+    await until('the first came', () => service.counts().sent === 1)
+    await store.db
+      .updateTable('notice')
+      .set({ sent_at_ms: Date.now() + 3_600_000 })
+      .execute()
+    await clients
+      .at(-1)
+      ?.producer()
+      .send(notices, word(2), { id: word(2).notice_id })
+    await until('the next came', () => service.counts().received === 2)
+    expect(said).toHaveLength(2)
   })
 
   it('are told once where the database refuses for good that they were, and become dead letters', async () => {
@@ -220,6 +273,7 @@ describe('search', () => {
     let downFor = 0
     const url = await serve((request, body) => {
       if (downFor-- > 0) return { status: 503, json: {} }
+      if (request.method === 'PUT') return { status: 200, json: { acknowledged: true } }
       const lines = body
         .trim()
         .split('\n')
@@ -264,7 +318,8 @@ describe('search', () => {
   it('waits where what answers is no Elasticsearch, and puts nothing aside', async () => {
     let asked = 0
     const answers: unknown[] = [{}, { items: [] }, 'hello']
-    const url = await serve((_request, body) => {
+    const url = await serve((request, body) => {
+      if (request.method === 'PUT') return { status: 200, json: {} }
       const items = body
         .split('\n')
         .slice(0, -1)
