@@ -44,11 +44,11 @@ export async function avroTopics(registry: SchemaRegistry): Promise<AlarmTopics>
   return {
     ...jsonTopics,
     rawEvents: defineTopic({
-      ...{ name: 'raw_events', key: 'bk_biz_id', partitions: jsonTopics.rawEvents.partitions },
+      ...{ name: jsonTopics.rawEvents.name, key: 'bk_biz_id', partitions: jsonTopics.rawEvents.partitions },
       value: valueOf('RawEvent', RawEvent),
     }),
     alerts: defineTopic({
-      ...{ name: 'alerts', key: 'alert_key', partitions: jsonTopics.alerts.partitions },
+      ...{ name: jsonTopics.alerts.name, key: 'alert_key', partitions: jsonTopics.alerts.partitions },
       value: valueOf('AlertEvent', AlertEvent),
     }),
   }

@@ -15,7 +15,8 @@ import { runPipeline, type PipelineCounts } from './run-pipeline.js'
 import { firstRows, readSource, sources as allSources, type Source } from './sources.js'
 import { closeAll, openAllStores, type Stores } from './stores.js'
 
-const help = `Detects real anomalies in five real series: access → raw_events → detect → alerts → alert → database.
+const help = `Detects real anomalies in five real series, folds their alerts and tells of them: access → detect → alert → converge →
+notice, all in this process; five of them are killed on the way. (search needs an Elasticsearch: npm run alarm -- search.)
 
   npm run demo -- [options]
 

@@ -7,6 +7,7 @@ const percentPerLine = 5
 export class Progress {
   #shownPercent = -Infinity
   #last = ''
+  #written = ''
 
   constructor(
     private readonly total: number,
@@ -29,11 +30,12 @@ export class Progress {
   /** What was shown last stays. */
   end(): void {
     if (this.#last === '') return
-    this.#write()
+    if (this.output.isTTY || this.#last !== this.#written) this.#write()
     if (this.output.isTTY) this.output.write('\n')
   }
 
   #write(): void {
+    this.#written = this.#last
     // \r and "clear to the end of the line" redraw in place.
     this.output.write(this.output.isTTY ? `\r${this.#last}\u001b[K` : `${this.#last}\n`)
   }
