@@ -1,16 +1,22 @@
 import { parseArgs } from 'node:util'
 import { isSuite, suiteNames, type SuiteName } from './suites.js'
+import { UsageError } from './usage-error.js'
+import { userSuites, type UserSuite } from './users/rows.js'
+import { isProfile, profileNames } from './users/profiles.js'
 
-const help = `npm run bench -- [--against commit] ${suiteNames.join(' | ')}
-npm run bench -- [--profile short|full] [--only part-of-a-row's-name] [--json file] sending | reading | latency | rest
-npm run bench -- --json file chart
+const help = `npm run bench -- [--profile ${profileNames.join('|')}] [--only part-of-a-row's-name] [--json file] ${userSuites.join(' | ')}
+npm run bench -- --json file table | chart
+npm run bench -- footprint | scale
+npm run bench -- [--against commit] ${suiteNames.join(' | ')}
 npm run bench -- json | serde | codecs | reorder | transactions | copier | retry | metrics | telemetry | once | failover | rebalance | alarm
 
 Prints tables and ratios, never fails on an absolute time.
---against   this version beside the one of a commit, in place of other clients
---profile   of what users do: short (the rows that have goals, five minutes; default) or full (all rows, three rounds)
+--profile   of what users do: short (one round of a few seconds, five minutes a suite; default), goals (three rounds of
+            what goals speak of: 25 minutes for all suites, which it takes when none is named) or full (all rows, all
+            clients, three rounds: hours)
 --only      of these, the rows that have it in their names
---json      a file that takes each figure as a line of JSON; of these, chart draws bench/goals.svg
+--json      a file that takes each figure as a line of JSON; table and chart (bench/goals.svg) are made of it
+--against   this version beside the one of a commit, in place of other clients
 `
 
 const suites: Readonly<Record<SuiteName, () => Promise<void>>> = {
@@ -34,34 +40,61 @@ const parts: Readonly<Record<string, () => Promise<void>>> = {
   failover: async () => (await import('./failover.js')).runFailover(),
   rebalance: async () => (await import('./rebalance.js')).runRebalance(),
   alarm: async () => (await import('./alarm/suite.js')).runAlarm(),
-  sending: () => users('sending'),
-  reading: () => users('reading'),
-  latency: () => users('latency'),
-  rest: () => users('rest'),
-  chart: async () => (await import('./users/chart.js')).drawChart(values.json ?? 'figures.jsonl'),
+  footprint: async () => (await import('./footprint.js')).runFootprint(),
+  scale: async () => (await import('./scale.js')).runScale(),
+  chart: async () => (await import('./users/chart.js')).drawChart(values.json),
+  table: async () => (await import('./users/chart.js')).tellGoals(values.json),
 }
 
-async function users(suite: 'sending' | 'reading' | 'latency' | 'rest'): Promise<void> {
-  const { only, json, profile } = values
-  if (profile !== 'short' && profile !== 'full') throw new Error(`the profile is short or full, not ${profile}`)
-  await (await import('./users/suite.js')).runUsers(suite, { only, json, profile })
+async function users(suites: readonly UserSuite[]): Promise<void> {
+  const { only, json, profile = 'short' } = values
+  if (!isProfile(profile)) usage(`the profile is ${profileNames.join(', ')}, not ${profile}`)
+  await (await import('./users/suite.js')).runUsers({ suites, only, json, profile })
 }
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    against: { type: 'string' },
-    only: { type: 'string' },
-    json: { type: 'string' },
-    profile: { type: 'string', default: 'short' },
-  },
-})
-const wanted = positionals.filter(isSuite)
-const isPart = (name: string) => values.against === undefined && Object.hasOwn(parts, name)
-const unknown = positionals.filter((name) => !isSuite(name) && !isPart(name))
-if (positionals.length === 0 || unknown.length > 0) {
-  process.stderr.write(`${unknown.length > 0 ? `unknown: ${unknown.join(', ')}\n` : ''}${help}`)
+function usage(problem: string): never {
+  process.stderr.write(`${problem}\n\n${help}`)
   process.exit(2)
 }
-if (values.against !== undefined) await (await import('./against.js')).runAgainst(values.against, wanted)
-else for (const name of positionals) await (isSuite(name) ? suites[name] : parts[name]!)()
+
+function commandLine() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        against: { type: 'string' },
+        only: { type: 'string' },
+        json: { type: 'string' },
+        profile: { type: 'string' },
+      },
+    })
+  } catch (error) {
+    return usage((error as Error).message)
+  }
+}
+
+const { values, positionals } = commandLine()
+const isUserSuite = (name: string): name is UserSuite => (userSuites as readonly string[]).includes(name)
+const isKnown = (name: string) => isSuite(name) || isUserSuite(name) || Object.hasOwn(parts, name)
+const unknown = positionals.filter((name) => !isKnown(name))
+const named = positionals.length === 0 && values.profile === 'goals' ? userSuites : positionals
+if (unknown.length > 0) usage(`unknown: ${unknown.join(', ')}`)
+if (named.length === 0) usage('say what is to be measured')
+const ofUsers = named.filter(isUserSuite)
+if (ofUsers.length === 0 && (values.profile ?? values.only) !== undefined)
+  usage(`--profile and --only are of ${userSuites.join(', ')} alone`)
+if (values.against !== undefined && !named.every(isSuite)) usage(`--against is of ${suiteNames.join(', ')} alone`)
+
+try {
+  if (values.against !== undefined)
+    await (await import('./against.js')).runAgainst(values.against, named.filter(isSuite))
+  else {
+    // Together, on one Kafka.
+    if (ofUsers.length > 0) await users(ofUsers)
+    for (const name of named) if (!isUserSuite(name)) await (isSuite(name) ? suites[name] : parts[name]!)()
+  }
+} catch (error) {
+  if (!(error instanceof UsageError)) throw error
+  process.stderr.write(`${error.message}\n`)
+  process.exitCode = 2
+}

@@ -1,4 +1,5 @@
 import type { ClientName, SpeedClient } from './client.js'
+import { runFootprint, type FootprintTask } from './footprint-cell.js'
 import { runIdle, type IdleTask } from './idle-cell.js'
 import { kafkajsClient } from './kafkajs-client.js'
 import { runLatency, type LatencyTask } from './latency-cell.js'
@@ -8,7 +9,7 @@ import { runReading, type ReadingTask } from './reading-cell.js'
 import { runSending, type SendingTask } from './sending-cell.js'
 import { tidemarkClient } from './tidemark-client.js'
 
-export type CellTask = SendingTask | ReadingTask | LatencyTask | IdleTask
+export type CellTask = SendingTask | ReadingTask | LatencyTask | IdleTask | FootprintTask
 
 /** What a process of its own is told: one client, one thing to do. */
 export interface CellOrder {
@@ -44,6 +45,8 @@ function run(opened: SpeedClient) {
       return runLatency(opened, task)
     case 'idle':
       return runIdle(opened, task)
+    case 'footprint':
+      return runFootprint(opened, task)
   }
 }
 

@@ -20,6 +20,23 @@ export interface Figures {
   readonly writesPerSecond?: number
 }
 
+/** How long a client is measured. */
+export interface Span {
+  /** At least, of a client that is not slow. */
+  readonly ms: number
+  /** At least; fewer where there are no more, or the client is slow. */
+  readonly records: number
+  /** For which a slow client is measured: one with fewer than 50,000 records a second. */
+  readonly slowMs: number
+}
+
+const slowPerMs = 50
+
+export function isEnough({ ms, records, slowMs }: Span, elapsedMs: number, count: number): boolean {
+  const isSlow = count < slowPerMs * elapsedMs
+  return isSlow ? elapsedMs >= slowMs : elapsedMs >= ms && count >= records
+}
+
 /** From here until it is asked: how much CPU time each of `count` records took, and how many came a second. */
 export function stopwatch(): (count: number) => Figures {
   const cpu = process.cpuUsage()
@@ -31,7 +48,7 @@ export function stopwatch(): (count: number) => Figures {
     return {
       perSecond: count / seconds,
       count,
-      cpuMicros: (user + system) / count,
+      ...(count > 0 ? { cpuMicros: (user + system) / count } : {}),
       rssMb: rss / 1e6,
       heapMb: heapUsed / 1e6,
     }

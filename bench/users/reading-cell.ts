@@ -1,46 +1,51 @@
+import { performance } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { SpeedClient, Way } from './client.js'
-import { stopwatch, type Figures } from './figures.js'
+import { isEnough, stopwatch, type Figures, type Span } from './figures.js'
 
-export interface ReadingTask {
+export interface ReadingTask extends Span {
   readonly kind: 'reading'
   readonly topic: string
   readonly partitions: number
   readonly group: string
   readonly way: Way
-  /** In the topic. The first fifth is not measured. */
+  /** In the topic: the first fifth of them warms up, the rest is measured. */
   readonly records: number
-  /** What was handled by then counts. */
-  readonly mostMs: number
+  /** From the first record that is handled: then it is warm though it has handled less than a fifth. */
+  readonly warmMs: number
 }
 
-/** Reads a topic from its beginning: the clock starts when a fifth is handled, so joining and compiling are not in it. */
+/** It may take so long to join. */
+const joinMs = 30_000
+
+/** Reads a topic from its beginning: the clock starts when it is warm, so joining and compiling are not in it. */
 export async function runReading(client: SpeedClient, task: ReadingTask): Promise<Figures> {
-  const warm = Math.floor(task.records / 5)
+  const span = { ...task, records: Math.floor((task.records * 4) / 5) }
   let handled = 0
-  let stop: ((count: number) => Figures) | null = null
-  let result: Figures | null = null
-  let finish!: () => void
-  const finished = new Promise<void>((resolve) => (finish = resolve))
-  const end = () => {
-    result ??= stop === null ? { perSecond: 0, count: 0 } : stop(handled - startedWith)
-    finish()
-  }
-  let startedWith = 0
+  let atLast: (() => void) | null = null
   const consumer = await client.consumer({
     ...task,
     from: 'earliest',
     onHandled: (count) => {
       handled += count
-      if (stop === null && handled >= warm) {
-        startedWith = handled
-        stop = stopwatch()
-        void sleep(task.mostMs).then(end)
-      }
-      if (handled >= task.records) end()
+      if (handled >= task.records) atLast?.()
     },
   })
-  await Promise.race([finished, sleep(task.mostMs + 30_000).then(end)])
+  const until = async (isSo: () => boolean) => {
+    while (!isSo()) await sleep(20)
+  }
+  const begunAt = performance.now()
+  await until(() => handled > 0 || performance.now() - begunAt > joinMs)
+  const firstAt = performance.now()
+  await until(() => handled >= task.records / 5 || performance.now() - firstAt > task.warmMs)
+  const startedWith = handled
+  const startedAt = performance.now()
+  const stop = stopwatch()
+  let figures: Figures | null = null
+  const end = () => (figures ??= stop(handled - startedWith))
+  atLast = end
+  await until(() => figures !== null || isEnough(span, performance.now() - startedAt, handled - startedWith))
+  const measured = end()
   await Promise.race([consumer.close(), sleep(3_000)])
-  return result ?? { perSecond: 0, count: 0 }
+  return measured
 }
