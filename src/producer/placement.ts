@@ -1,16 +1,14 @@
 import type { DriverProducer } from '../driver/producer.js'
 import { SendError, TidemarkError } from '../errors.js'
-import { isPromised } from '../input/asynchronous.js'
-import { messageHeaders } from '../message/headers.js'
 import type { OutgoingRecord } from '../message/record.js'
 import type { Runtime } from '../runtime/runtime.js'
-import type { ChoosePartition, Partitioner } from '../topic/partitioner.js'
 import type { Topic } from '../topic/topic.js'
 import { recordBound } from '../wire/growing-records.js'
 import type { Accumulator } from './accumulator.js'
 import type { BufferMemory, MemoryWaiter } from './buffer-memory.js'
 import type { Caller } from './caller.js'
 import { refuse, withOwnBytes } from './outgoing-record.js'
+import { checkInteger, PartitionChoice } from './partition-choice.js'
 import type { PartitionQueue } from './partition-queue.js'
 import { canBeWhole, makeWhole, prepareToWrite } from './preparation.js'
 import type { FailureCounts, Receipt, ReceiptSink } from './receipt.js'
@@ -42,8 +40,7 @@ export interface PlacementSettings {
  * all of them have their place, so nobody who comes meanwhile passes them.
  */
 interface TopicState {
-  readonly choosers: Map<Partitioner, ChoosePartition>
-  readonly isAvailable: (partition: number) => boolean
+  readonly choice: PartitionChoice
   /** When its partitions were last told (by `clock.now()`). */
   loadedAt: number
   phase:
@@ -224,8 +221,10 @@ export class Placement {
 
   #newTopic(name: string): TopicState {
     return {
-      choosers: new Map(),
-      isAvailable: (partition) => this.#driver.hasLeader?.(name, partition) ?? true,
+      choice: new PartitionChoice(
+        this.#runtime.random,
+        (partition) => this.#driver.hasLeader?.(name, partition) ?? true,
+      ),
       loadedAt: -Infinity,
       phase: { name: 'unknown' },
     }
@@ -348,36 +347,8 @@ export class Placement {
   ): PartitionQueue {
     makeWhole(topic, record)
     const partitionCount = this.#driver.partitionCount(topic.name) ?? 0
-    if (partition !== undefined) {
-      checkRange(topic, partition, partitionCount, 'the partition option')
-      return this.#accumulator.queue(topic.name, partition)
-    }
-    const chosen = this.#ask(state, topic, {
-      topic: topic.name,
-      key: record.key,
-      headers: messageHeaders(record.headers),
-      value,
-      partitionCount,
-      sizeBytes,
-      isAvailable: state.isAvailable,
-    })
-    checkRange(topic, chosen, partitionCount, `partitioner ${topic.partitioner.name}`)
+    const chosen = state.choice.of(topic, value, record, partition, sizeBytes, partitionCount)
     return this.#accumulator.queue(topic.name, chosen)
-  }
-
-  #ask(state: TopicState, { name, partitioner }: Topic, input: Parameters<ChoosePartition>[0]): number {
-    try {
-      let choose = state.choosers.get(partitioner)
-      if (choose === undefined) state.choosers.set(partitioner, (choose = partitioner.create(this.#runtime.random)))
-      return choose(input)
-    } catch (cause) {
-      throw refuse(
-        'invalid-partition',
-        name,
-        `partitioner ${partitioner.name} of topic ${name} failed (see cause)`,
-        cause,
-      )
-    }
   }
 
   #tooLarge({ name }: Topic, sizeBytes: number): SendError {
@@ -401,29 +372,6 @@ function takeAll(waiting: Set<Submission>): readonly Submission[] {
 export function keptWaiting(submission: Submission): Submission {
   submission.record = withOwnBytes(submission.record)
   return submission
-}
-
-function checkInteger({ name }: Topic, partition: unknown): void {
-  if (Number.isInteger(partition) && (partition as number) >= 0) return
-  throw refuse(
-    'invalid-partition',
-    name,
-    `the partition option of a send to ${name} is ${partitionCame(partition)}; give an integer of at least 0`,
-  )
-}
-
-function checkRange({ name }: Topic, partition: unknown, partitionCount: number, chooser: string): void {
-  if (Number.isInteger(partition) && (partition as number) >= 0 && (partition as number) < partitionCount) return
-  throw refuse(
-    'invalid-partition',
-    name,
-    `${chooser} for topic ${name} gave ${partitionCame(partition)}; partitions are integers from 0 to ${partitionCount - 1}`,
-  )
-}
-
-function partitionCame(partition: unknown): string {
-  if (typeof partition === 'number') return String(partition)
-  return isPromised(partition) ? 'a promise' : typeof partition
 }
 
 function notLoaded(name: string, cause: unknown): SendError {
