@@ -19,7 +19,7 @@ import { defectOf, fetchRefused, listenerThrew, unreadableRecords } from './fail
 import { FetchLoops } from './fetch-loops.js'
 import type { FetcherEvents } from './fetcher-events.js'
 import { ReadSources } from './read-sources.js'
-import { fetchedOf, readableBatches } from './readable-batches.js'
+import { fetchedRecords, readableBatches } from './readable-batches.js'
 
 /** One fetch in flight per broker; no broker waits for another. */
 export class Fetcher {
@@ -324,7 +324,7 @@ export class Fetcher {
       partition.readTo(nextOffset, fetched.batches)
       this.#partitions.delete(key)
       this.#partitions.set(key, partition)
-      this.#tell(partition, { ...fetchedOf(fetched), epoch: partition.assigned.epoch, batches, nextOffset })
+      this.#tell(partition, fetchedRecords(fetched, partition.assigned.epoch, batches, nextOffset))
     }
     if (fetched.unreadable !== null && this.#isCurrent(partition) && partition.position === nextOffset) {
       // Behind what another broker gave meanwhile it says nothing of the place where the reader is.

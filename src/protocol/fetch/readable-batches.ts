@@ -1,4 +1,5 @@
 import type { FetchedBatch, FetchedPartition, IsolationLevel } from '../../connection/requests/fetch.js'
+import type { FetchedRecords } from '../../driver/consumer.js'
 import { allAtOnce, type NextRecords, type ReceivedRecord, type RecordBatch } from '../../message/record.js'
 
 /** What of an answer a reader may see, and where it goes on. */
@@ -31,9 +32,17 @@ export function readableBatches(
   return { batches, nextOffset }
 }
 
-/** What a reader is told of an answer beside its batches. */
-export function fetchedOf({ topic, partition, highWatermark, lastStableOffset, sizeBytes }: FetchedPartition) {
-  return { topic, partition, highWatermark, lastStableOffset, sizeBytes }
+/**
+ * What a reader is told of an answer. Field by field: made by spreading one object into another, each kept what it named from
+ * the collector of young garbage.
+ */
+export function fetchedRecords(
+  { topic, partition, highWatermark, lastStableOffset, sizeBytes }: FetchedPartition,
+  epoch: number,
+  batches: readonly RecordBatch[],
+  nextOffset: number,
+): FetchedRecords {
+  return { topic, partition, epoch, highWatermark, lastStableOffset, sizeBytes, batches, nextOffset }
 }
 
 /** The records of a batch at or after a position. */
