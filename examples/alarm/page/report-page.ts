@@ -149,6 +149,8 @@ const styles = `:root{${declarations(light)};color-scheme:light dark}
 body{margin:0;background:var(--page);color:var(--ink);font:14px/1.5 system-ui,sans-serif;font-variant-numeric:tabular-nums}
 main{max-width:1248px;margin:0 auto;padding:24px}h1{font-size:20px;line-height:1.4;margin:0 0 16px}h2{font-size:14px;margin:28px 0 8px}
 figure{margin:0 0 20px;overflow:hidden}figure svg{max-width:100%;height:auto;display:block}figcaption{font-size:13px}
+/* On a phone pictures are looked at piece by piece: as wide as it is nobody could read them. */
+@media screen and (max-width:700px){figure{overflow-x:auto}figure svg{max-width:none;width:1000px}figcaption{position:sticky;left:0}.series{touch-action:auto}}
 .series{cursor:crosshair;touch-action:pan-y}.series:focus-visible{outline:2px solid var(--ours);outline-offset:4px}.soft,small,.on{color:var(--soft)}
 .way{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(300px,100%),1fr));gap:12px 8px;list-style:none;padding:0;margin:0}.way>li{display:grid;grid-template-columns:204px 1fr;gap:8px}.on{align-self:center}
 .box{min-height:96px;border:1.5px solid var(--soft);border-radius:3px;padding:8px 12px;background:var(--panel)}.box>*{display:block}.box ul{display:none}

@@ -33,7 +33,7 @@ describe('npm run demo', () => {
     await readDatabases(folder)
   })
 
-  it('draws all it found, on a page that is whole in a browser and asks nobody for anything', async () => {
+  it('draws all it found, on a page that is whole in a browser, can be read on a phone and asks nobody for anything', async () => {
     const browser = await startChromium()
     const address = pathToFileURL(join(folder, 'report.html')).href
     try {
@@ -76,6 +76,8 @@ describe('npm run demo', () => {
       }
       await openAlone(browser, address, { viewport: { width: 390, height: 800 } }, async (page) => {
         expect(await page.evaluate<number>('document.documentElement.scrollWidth')).toBeLessThanOrEqual(390)
+        // Letters of a picture 1,200 wide could not be read there.
+        expect((await page.locator('figure.series svg').first().boundingBox())?.width).toBe(1_000)
       })
     } finally {
       await browser.close()
