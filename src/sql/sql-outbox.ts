@@ -1,10 +1,8 @@
-import { createHash } from 'node:crypto'
 import { sql, type RawBuilder } from 'kysely'
 import { ConfigError, StateError } from '../errors.js'
 import { came } from '../input/came.js'
 import { withMethods, type Rules } from '../input/option-rules.js'
 import { isRecord } from '../input/shapes.js'
-import type { Header } from '../message/record.js'
 import { tdHeader } from '../message/headers.js'
 import type { OutboxBacklog, OutboxContent, OutboxRow, OutboxStore } from '../outbox/outbox-store.js'
 import { encodeRecord, takeOptions, type SendOptions } from '../producer/outgoing-record.js'
@@ -17,6 +15,7 @@ import { consoleLogger } from '../telemetry/logger.js'
 import { noMetrics } from '../telemetry/metrics.js'
 import type { Tracing, TracingAdapter } from '../telemetry/tracing.js'
 import type { Topic } from '../topic/topic.js'
+import { contentOf, headersOf, laneOf, textOf } from './outbox-columns.js'
 import { mysqlLanes } from './tables.js'
 import {
   databaseOf,
@@ -359,38 +358,6 @@ class Outbox implements SqlOutbox {
   #table(suffix = '') {
     return sql.table(`${this.#database.prefix}outbox${suffix}`)
   }
-}
-
-function laneOf(topic: string, key: Buffer): string {
-  return createHash('sha256').update(`${topic}\0`).update(key).digest('base64url')
-}
-
-function textOf(headers: readonly Header[]): string {
-  return JSON.stringify(headers.map(([name, value]) => [name, value?.toString('base64') ?? null]))
-}
-
-function headersOf(text: string): readonly Header[] {
-  const pairs = JSON.parse(text) as readonly (readonly [string, string | null])[]
-  return pairs.map(([name, value]) => [name, value === null ? null : Buffer.from(value, 'base64')])
-}
-
-function contentOf(row: Readonly<Record<string, unknown>>): OutboxContent {
-  const partition = row['record_partition']
-  return {
-    number: Number(row['number']),
-    key: bytesOf(row['record_key']),
-    value: bytesOf(row['value']),
-    headers: headersOf(row['headers'] as string),
-    partition: partition === null ? null : Number(partition),
-    timestamp: Number(row['record_time']),
-  }
-}
-
-/** Some drivers give plain arrays of bytes. */
-function bytesOf(value: unknown): Buffer | null {
-  if (value === null || Buffer.isBuffer(value)) return value
-  const { buffer, byteOffset, byteLength } = value as Uint8Array
-  return Buffer.from(buffer, byteOffset, byteLength)
 }
 
 function notInTransaction(): StateError {
