@@ -10,7 +10,7 @@ type Kind = FootprintTask['of']
 
 /** Of each kind how many there are, and how many partitions the topic has. */
 const sizes: Readonly<Record<Kind, readonly number[]>> = {
-  partition: [250, 500, 1_000, 2_000],
+  partition: [100, 200, 400, 800],
   member: [1, 4, 16, 32],
   producer: [1, 8, 32, 64],
   'record in flight': [1_000, 4_000, 16_000, 64_000],
@@ -43,24 +43,33 @@ async function tellLoading(dist: string): Promise<void> {
     ['tidemark alone, require', requires(['index']), 'commonjs'],
     ['kafkajs alone, require', `require(${kafkajs});`, 'commonjs'],
   ]
-  const times = new Map<string, number[]>(ways.map(([name]) => [name, []]))
+  const times = new Map<string, Loading[]>(ways.map(([name]) => [name, []]))
   for (let round = 0; round < loads; round += 1)
-    for (const [name, code, type] of ways) times.get(name)?.push(await loadMs(code, type))
-  process.stdout.write(`\nloading, ms in a cold process, median of ${loads} (least to most)\n`)
+    for (const [name, code, type] of ways) times.get(name)?.push(await loading(code, type))
+  process.stdout.write(`\nloading in a cold process, median of ${loads} (least to most)\n`)
   for (const [name, of] of times) {
-    const [least, most] = [Math.min(...of), Math.max(...of)].map((ms) => ms.toFixed(0))
-    process.stdout.write(`  ${name.padEnd(40)}${median(of).toFixed(0)} (${least} to ${most})\n`)
+    const shown = (values: readonly number[]) =>
+      `${median(values).toFixed(0)} (${Math.min(...values).toFixed(0)} to ${Math.max(...values).toFixed(0)})`
+    const [all, cpu] = [of.map(({ ms }) => ms), of.map(({ cpuMs }) => cpuMs)].map(shown)
+    process.stdout.write(`  ${name.padEnd(40)}${all} ms, ${cpu} ms of CPU time\n`)
   }
 }
 
-async function loadMs(code: string, type: 'module' | 'commonjs'): Promise<number> {
-  const timed = `const startedAt = performance.now();${code}console.log(performance.now() - startedAt)`
-  const child = spawn(process.execPath, [`--input-type=${type}`, '--eval', timed], {
+interface Loading {
+  readonly ms: number
+  readonly cpuMs: number
+}
+
+async function loading(code: string, type: 'module' | 'commonjs'): Promise<Loading> {
+  const before = 'const startedAt = performance.now(), cpu = process.cpuUsage();'
+  const after =
+    'const { user, system } = process.cpuUsage(cpu);console.log(performance.now() - startedAt, user + system)'
+  const child = spawn(process.execPath, [`--input-type=${type}`, '--eval', `${before}${code}${after}`], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
-  const ms = Number(await text(child.stdout))
+  const [ms = 0, micros = 0] = (await text(child.stdout)).split(' ').map(Number)
   if (!(ms > 0)) throw new Error(`a process that loads ${code} did not end well`)
-  return ms
+  return { ms, cpuMs: micros / 1_000 }
 }
 
 async function tellSlope(world: BenchWorld, of: Kind): Promise<void> {
@@ -79,7 +88,6 @@ async function tellSlope(world: BenchWorld, of: Kind): Promise<void> {
       }
     }
     for (const [competitor, each] of bytes) points.get(competitor)?.push([many, median(each)])
-    await world.deleteTopic(topic)
   }
   process.stdout.write(
     `\nmemory of each ${of}: heap and buffers, slope over ${sizes[of].join(', ')}; rounds: ${rounds}\n`,
