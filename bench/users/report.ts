@@ -182,7 +182,8 @@ export function ratesOf(goal: Goal, row: string, cells: readonly Cell[]): string
 /** Of the machine, from the least to the most. */
 export function loadOf(cells: readonly Cell[]): string {
   const loads = cells.map(({ load }) => load)
-  return `${Math.min(...loads).toFixed(0)} to ${Math.max(...loads).toFixed(0)}`
+  const [least, most] = [Math.min(...loads), Math.max(...loads)].map((load) => load.toFixed(0))
+  return least === most ? `${least}` : `${least} to ${most}`
 }
 
 /** Cells that were written to a file one run after another: of each row those of the last run that measured it. */
