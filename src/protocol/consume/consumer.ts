@@ -110,11 +110,9 @@ class ProtocolConsumer implements DriverConsumer {
         this.#ends.seen(fetched, by)
         this.#heldUp.seen(fetched)
       },
-      endsStand: (of) => {
-        for (const at of of) {
-          this.#ends.stands(at)
-          this.#heldUp.stands(at)
-        }
+      endStands: (key, at) => {
+        this.#ends.stands(key)
+        this.#heldUp.stands(key, at)
       },
       records: (fetched) => gate.records(fetched),
       partitionFailed: (partition, error) => gate.partitionFailed(partition, error),

@@ -60,9 +60,9 @@ export class HeldUpReaders {
   }
 
   /** An answer had nothing new of it. */
-  stands({ topic, partition }: TopicPartition): void {
+  stands(key: string, { topic, partition }: TopicPartition): void {
     if (this.#standing.size === 0) return
-    const known = this.#standing.get(partitionKey(topic, partition))
+    const known = this.#standing.get(key)
     if (known !== undefined) this.#look({ topic, partition }, known, this.#context.runtime.clock.now())
   }
 

@@ -149,17 +149,17 @@ function isSame(told: FetchPartition, place: FetchPartition): boolean {
 }
 
 /**
- * What a leader was asked for in a session, and leaves out of its answer because nothing of it has changed. A broker that
- * throttles has not looked: its answer says nothing of anything.
+ * Tells, with its key, each partition that a leader was asked for in a session and leaves out of its answer because nothing of
+ * it has changed: nearly all of them, at each answer, at rest. A broker that throttles has not looked: its answer says nothing
+ * of anything.
  */
-export function standingStill(
+export function tellStandingStill(
   asked: ReadonlyMap<string, Asked>,
   { partitions, sessionId = 0, throttleTimeMs }: Pick<FetchAnswer, 'partitions' | 'sessionId' | 'throttleTimeMs'>,
-): readonly TopicPartition[] {
-  if (sessionId === 0 || throttleTimeMs > 0 || partitions.length === asked.size) return []
+  tell: (key: string, at: TopicPartition) => void,
+): void {
+  if (sessionId === 0 || throttleTimeMs > 0 || partitions.length === asked.size) return
   const told = new Set(partitions.map(({ topic, partition }) => partitionKey(topic, partition)))
-  const still: TopicPartition[] = []
   for (const [key, { partition, node, leader }] of asked)
-    if (node === leader.leader && !told.has(key)) still.push(partition.assigned)
-  return still
+    if (node === leader.leader && !told.has(key)) tell(key, partition.assigned)
 }

@@ -7,8 +7,8 @@ import type { Loss } from './place-check.js'
 export interface FetcherEvents {
   /** A broker told where the log ends; a follower, how far it has copied it. */
   endSeen(fetched: FetchedPartition, by: 'leader' | 'follower'): void
-  /** Their leader had nothing to tell of them: their logs end where it said before. */
-  endsStand(of: readonly TopicPartition[]): void
+  /** Its leader had nothing to tell of it: its log ends where it said before. */
+  readonly endStands: (key: string, at: TopicPartition) => void
   records(fetched: FetchedRecords): void
   /** The position is not in the log, or not in this one. The partition waits for `seek` or `fail`. */
   outOfRange(partition: AssignedPartition, position: number, loss: Loss): void

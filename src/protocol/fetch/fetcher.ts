@@ -13,7 +13,7 @@ import type { Cluster } from '../cluster/cluster.js'
 import { Denials } from '../cluster/denials.js'
 import { judgeFetchCode } from './codes.js'
 import { FetchCursor, type Asked, type Place, type Question } from './fetch-cursor.js'
-import { standingStill } from './fetch-session.js'
+import { tellStandingStill } from './fetch-session.js'
 import { askForPlace, isInAnotherLog, judgePlace, type Loss } from './place-check.js'
 import { defectOf, fetchRefused, listenerThrew, unreadableRecords } from './failures.js'
 import { FetchLoops } from './fetch-loops.js'
@@ -293,7 +293,7 @@ export class Fetcher {
       else if (fromLeader) this.#refusedPartition(key, question, fetched.errorCode)
       else this.#notServed(question, brokerCodeName(fetched.errorCode))
     }
-    this.#events.endsStand(standingStill(asked, answer))
+    tellStandingStill(asked, answer, this.#events.endStands)
   }
 
   /** A defect in one partition's answer must not keep the others from theirs. */

@@ -14,6 +14,9 @@ interface Followed extends TopicPartition {
   readonly topicId: string | null
 }
 
+/** Written anew for what stands still, at each answer: many partitions do. */
+type Known = Omit<KnownEnd, 'at'> & { at: number }
+
 /** What is older than this, beside the time a fetch may wait, is asked for. */
 const maxAgeMs = 5_000
 const checkMs = 2_500
@@ -25,7 +28,7 @@ const checkMs = 2_500
  */
 export class EndOffsets {
   readonly #context: EndOffsetContext
-  readonly #known = new Map<string, KnownEnd>()
+  readonly #known = new Map<string, Known>()
   /** By partition, while its tenure runs. */
   readonly #followed = new Map<string, Followed>()
   /** Aborts, and is `null`, when nothing is followed any more. */
@@ -54,10 +57,9 @@ export class EndOffsets {
   }
 
   /** By its leader: nothing has changed since it was told. */
-  stands({ topic, partition }: TopicPartition): void {
-    const key = partitionKey(topic, partition)
+  stands(key: string): void {
     const known = this.#known.get(key)
-    if (known !== undefined) this.#known.set(key, { ...known, at: this.#context.runtime.clock.now() })
+    if (known !== undefined) known.at = this.#context.runtime.clock.now()
   }
 
   #furtherThan(key: string, offset: number, stored: number): void {
@@ -142,11 +144,11 @@ export class EndOffsets {
   }
 }
 
-function nothingAt(at: number): KnownEnd {
+function nothingAt(at: number): Known {
   return { offset: 0, at }
 }
 
-function endAt(offset: number, stored: number, at: number): KnownEnd {
+function endAt(offset: number, stored: number, at: number): Known {
   return stored > offset ? { offset, at, stored } : { offset, at }
 }
 

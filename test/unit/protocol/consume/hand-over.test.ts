@@ -56,7 +56,7 @@ beforeEach(async () => {
   const ends = new EndOffsets(context)
   const fetcher = new Fetcher(context, {
     endSeen: (partition, by) => ends.seen(partition, by),
-    endsStand: (of) => of.forEach((at) => ends.stands(at)),
+    endStands: (key) => ends.stands(key),
     records: (records) => listener.records(records),
     outOfRange: () => undefined,
     partitionFailed: () => undefined,

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { brokerCode } from '../../../../src/connection/broker-error.js'
 import type { FetchPartition } from '../../../../src/connection/requests/fetch.js'
-import { FetchSession, standingStill } from '../../../../src/protocol/fetch/fetch-session.js'
+import { FetchSession, tellStandingStill } from '../../../../src/protocol/fetch/fetch-session.js'
 
 let session: FetchSession
 
@@ -146,13 +146,15 @@ describe('what an answer leaves out', () => {
   }
   const asked = new Map([at(0), at(1), at(2, 3)]) as never
   const told = { topic: 't', partition: 0 } as never
-  const leftOut = (more: { readonly sessionId?: number; readonly throttleTimeMs?: number }) =>
-    standingStill(asked, { partitions: [told], sessionId: 7, throttleTimeMs: 0, ...more }).map(
-      ({ partition }) => partition,
-    )
+  const leftOut = (more: { readonly sessionId?: number; readonly throttleTimeMs?: number }) => {
+    const still: string[] = []
+    const answer = { partitions: [told], sessionId: 7, throttleTimeMs: 0, ...more }
+    tellStandingStill(asked, answer, (key, { partition }) => still.push(`${key} ${partition}`))
+    return still
+  }
 
   it('stands still where its leader was asked', () => {
-    expect(leftOut({})).toEqual([1])
+    expect(leftOut({})).toEqual(['t-1 1'])
   })
 
   it('is not known by a broker that throttles, nor outside a session', () => {
