@@ -32,9 +32,7 @@ import {
 export type OutboxAddOptions = Omit<SendOptions, 'timeoutMs' | 'signal'>
 
 /** One record of `addMany`: its value, and what is said of it. */
-export interface OutboxAddition<Value> extends OutboxAddOptions {
-  readonly value: Value
-}
+export type OutboxAddition<Value> = OutboxAddOptions & { readonly value: Value }
 
 /** Options of `sqlOutbox`. */
 export interface SqlOutboxOptions extends SqlOptions {

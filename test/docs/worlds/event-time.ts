@@ -1,4 +1,4 @@
-import type { Topic } from 'tidemark'
+import type { Message, Topic } from 'tidemark'
 
 export interface Reading {
   readonly sensor: string
@@ -6,5 +6,6 @@ export interface Reading {
   readonly at: string
 }
 export declare const readings: Topic<Reading>
+export declare function judgeAll(readings: readonly Message<Reading>[]): Promise<void>
 export declare function judge(reading: Reading, timestamp: number | undefined): void
 export declare function alarm(sensor: string, lastSeen: number): void
