@@ -12,7 +12,7 @@ import { runPipeline } from '../../../examples/alarm/run-pipeline.js'
 import { readerNames, type ServiceName } from '../../../examples/alarm/services.js'
 import { firstRows, readSource, sources } from '../../../examples/alarm/sources.js'
 import { openStore, type Store } from '../../../examples/alarm/store/store.js'
-import { closeAll, openAllStores } from '../../../examples/alarm/stores.js'
+import { closeAll, isTold, openAllStores } from '../../../examples/alarm/stores.js'
 import { jsonTopics } from '../../../examples/alarm/topics.js'
 import { referenceOf } from '../../../examples/alarm/verify/converge-invariants.js'
 import { readEvidence } from '../../../examples/alarm/verify/evidence.js'
@@ -146,7 +146,8 @@ export async function runAlarm({ brokers, database, csv, reference, deaths, mean
     const isOver = () => accessEnded && died.length === deaths.length
     const seen = () => `died: ${died.join('; ')}; access ${accessEnded ? 'ended' : 'runs'}\n${output}`
     await until('everybody died where they should', isOver, { timeoutMs: patienceMs, seen })
-    const isQuiet = async () => (await look()).every(({ state }) => state !== 'broken')
+    // A window that is open is closed soon, and what is to be told of it would wait for processes that are asked to end.
+    const isQuiet = async () => (await isTold(store)) && (await look()).every(({ state }) => state !== 'broken')
     // What is broken to the end is told by the caller's look at the verdicts.
     await until('all holds', isQuiet, { timeoutMs: patienceMs, everyMs: 1_000 }).catch(() => undefined)
     isEnding = true
