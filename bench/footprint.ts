@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { pathToFileURL } from 'node:url'
+import { slopeOf } from '../test/simulation/scale-steps.js'
 import { median } from './measure.js'
 import { footprints, type FootprintTask } from './users/footprint-cell.js'
 import { BenchWorld, type Competitor } from './users/world.js'
@@ -99,11 +100,3 @@ async function tellSlope(world: BenchWorld, of: Kind): Promise<void> {
 }
 
 const inKb = (bytes: number) => `${(bytes / 1_000).toFixed(2)} kB`
-
-/** Of the line that fits the points best. */
-export function slopeOf(points: readonly (readonly [x: number, y: number])[]): number {
-  const mean = (of: 0 | 1) => points.reduce((sum, point) => sum + point[of], 0) / points.length
-  const [meanX, meanY] = [mean(0), mean(1)]
-  const over = points.reduce((sum, [x, y]) => sum + (x - meanX) * (y - meanY), 0)
-  return over / points.reduce((sum, [x]) => sum + (x - meanX) ** 2, 0)
-}

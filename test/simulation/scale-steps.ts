@@ -46,11 +46,14 @@ export async function cpuMsOf({ run }: ScaleStep, size: Size): Promise<number> {
  * @param points size and cost of each
  */
 export function exponentOf(points: readonly (readonly [size: number, cost: number])[]): number {
-  const logs = points.map(([size, cost]) => [Math.log(size), Math.log(cost)] as const)
-  const meanOf = (of: 0 | 1) => sum(logs.map((point) => point[of])) / logs.length
-  const [meanSize, meanCost] = [meanOf(0), meanOf(1)]
-  const together = sum(logs.map(([size, cost]) => (size - meanSize) * (cost - meanCost)))
-  return together / sum(logs.map(([size]) => (size - meanSize) ** 2))
+  return slopeOf(points.map(([size, cost]) => [Math.log(size), Math.log(cost)]))
+}
+
+/** Of the line that fits the points best. */
+export function slopeOf(points: readonly (readonly [x: number, y: number])[]): number {
+  const mean = (of: 0 | 1) => sum(points.map((point) => point[of])) / points.length
+  const [meanX, meanY] = [mean(0), mean(1)]
+  return sum(points.map(([x, y]) => (x - meanX) * (y - meanY))) / sum(points.map(([x]) => (x - meanX) ** 2))
 }
 
 const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0)

@@ -19,7 +19,7 @@ import type { LastStored } from './last-stored.js'
 export interface PartitionParts {
   readonly identity: PartitionIdentity
   readonly lastStored: LastStored
-  /** The last one that was handed over. */
+  /** Handed over last, as long as it has not ended. */
   out: BatchDelivery | null
 }
 
