@@ -20,16 +20,22 @@ import type { RunningStages, Task } from './run.js'
 const rowsPerSend = 500
 const topics = [rawEvents, alerts, alertStatus, rawEventsDeadLetters]
 
+/** How records come to the stages: `eachBatch`, or `eachMessage` as kafkajs's own pages show it. */
+export type By = 'batch' | 'message'
+
 /**
  * The same stages by whoever knows kafkajs well: whole batches of a partition, judged by the same code in the order of event
  * time, in one database transaction with the place of the partition; one send for all that a batch decides, acknowledged by
  * all and idempotent; and Kafka's commit after that. The outbox is written by one statement a batch and sent in bulk.
+ *
+ * By message each record has its own transaction, sends and commit, in the same order.
  *
  * What it does without: a second process that takes over what one held in memory, a relay that two processes share, retries,
  * dead letters of alert, and pauses while the database is down.
  */
 export async function withKafkajs(
   brokers: readonly string[],
+  by: By,
   { arrivals, book, stores }: Task,
 ): Promise<RunningStages> {
   const kafka = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING })
@@ -51,6 +57,7 @@ export async function withKafkajs(
     const waiting = new Map<number, InTime>()
     return reader(
       kafka,
+      by,
       'detect',
       rawEvents.name,
       claims,
@@ -81,6 +88,7 @@ export async function withKafkajs(
     const claims = new PartitionClaims(stores.alert.db, 'alert')
     return reader(
       kafka,
+      by,
       'alert',
       alerts.name,
       claims,
@@ -169,6 +177,7 @@ function read(value: Buffer | null): RawEvent | null {
 
 async function reader(
   kafka: Kafka,
+  by: By,
   groupId: string,
   topic: string,
   claims: PartitionClaims,
@@ -186,14 +195,16 @@ async function reader(
       resolve()
     })
   })
+  const each = async (partition: number, messages: readonly KafkaMessage[]): Promise<void> => {
+    if (!claimed.has(partition)) await claims.take([{ topic, partition, committed: null }])
+    claimed.add(partition)
+    await handle(partition, messages, consumer)
+  }
   await consumer.run({
-    autoCommit: false,
-    partitionsConsumedConcurrently: 4,
-    eachBatch: async ({ batch: { partition, messages } }) => {
-      if (!claimed.has(partition)) await claims.take([{ topic, partition, committed: null }])
-      claimed.add(partition)
-      await handle(partition, messages, consumer)
-    },
+    ...{ autoCommit: false, partitionsConsumedConcurrently: 4 },
+    ...(by === 'message'
+      ? { eachMessage: ({ partition, message }) => each(partition, [message]) }
+      : { eachBatch: ({ batch: { partition, messages } }) => each(partition, messages) }),
   })
   await joined
   return consumer

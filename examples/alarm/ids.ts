@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { RawEvent } from './topics.js'
 
 /**
@@ -7,12 +7,7 @@ import type { RawEvent } from './topics.js'
  * Parts are length-prefixed before hashing, or `('ab', 'c')` and `('a', 'bc')` would be one id.
  */
 function digest(algorithm: 'sha256' | 'md5', parts: readonly (string | number)[]): string {
-  const hash = createHash(algorithm)
-  for (const part of parts) {
-    const text = String(part)
-    hash.update(`${Buffer.byteLength(text)}:${text}`)
-  }
-  return hash.digest('hex')
+  return hash(algorithm, parts.map((part) => `${Buffer.byteLength(String(part))}:${part}`).join(''))
 }
 
 /** Key and value stay together and keys are sorted: `{src: A, dst: B}` and `{src: B, dst: A}` must not meet in one id. */

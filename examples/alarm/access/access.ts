@@ -20,37 +20,34 @@ export interface DeliverOptions extends IntakeOptions {
  * Delivers what has a place: rows of files. The checkpoint moves only after the acknowledgement, so a kill in between sends
  * a chunk again, and the readers know its rows by their ids. Behind each chunk every partition is told how far time has come.
  */
-export async function deliver(
-  { name, arrivals }: Input,
-  {
-    store,
-    rowsPerSend = 500,
-    signal = new AbortController().signal,
-    onTrouble,
-    onProgress,
-    ...options
-  }: DeliverOptions,
-): Promise<number> {
+export async function deliver({ name, arrivals }: Input, options: DeliverOptions): Promise<number> {
+  const { store, rowsPerSend = 500, signal = new AbortController().signal, onTrouble, onProgress } = options
   const intake = new Intake(options)
   const checkpoint = store.db.selectFrom('source_checkpoint').select('next_row').where('source', '=', name)
   const first = (await checkpoint.executeTakeFirst())?.next_row ?? 0
-  for (let from = first; from < arrivals.length; from += rowsPerSend) {
-    if (signal.aborted) return from - first
-    const chunk = arrivals.slice(from, from + rowsPerSend)
-    const nextRow = from + chunk.length
-    await intake.take(chunk.map(({ event }) => event))
-    await intake.tellTime(chunk.at(-1)?.at ?? 0)
-    try {
-      await keepTrying(() => moveCheckpoint(store.db, name, nextRow), signal, onTrouble)
-    } catch {
-      return from - first // it stops before the database has it
+  let done = first
+  /** What follows the acknowledgement of rows, while the next ones are on their way. */
+  const conclude = async (nextRow: number): Promise<void> => {
+    const told = intake.tellTime(arrivals[nextRow - 1]?.at ?? 0)
+    await Promise.all([told, keepTrying(() => moveCheckpoint(store.db, name, nextRow), signal, onTrouble)])
+    done = nextRow
+    onProgress?.({ sent: done, total: arrivals.length })
+  }
+  let concluding: Promise<void> | null = null
+  try {
+    for (let from = first; from < arrivals.length && !signal.aborted; from += rowsPerSend) {
+      const chunk = arrivals.slice(from, from + rowsPerSend)
+      await Promise.all([concluding, intake.take(chunk.map(({ event }) => event))])
+      concluding = conclude(from + chunk.length)
     }
-    onProgress?.({ sent: nextRow, total: arrivals.length })
+    await concluding
+  } catch (error) {
+    if (!signal.aborted) throw error
   }
   // Nothing more comes: the last rows need not wait for others.
   const end = arrivals.at(-1)
-  if (end) await intake.tellTime(end.at + 2 * disorderSeconds)
-  return arrivals.length - first
+  if (end && done === arrivals.length) await intake.tellTime(end.at + 2 * disorderSeconds)
+  return done - first
 }
 
 async function moveCheckpoint(db: Kysely<Schema>, source: string, nextRow: number): Promise<void> {

@@ -1,12 +1,10 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { defineTopic, type Message, type Messaging, type Producer, type Topic } from 'tidemark'
 import type { Degradation } from 'tidemark/degrade'
 import { heartbeatId, seriesOf } from '../ids.js'
 import { jsonTopics, RawEvent, type AlarmTopics } from '../topics.js'
 import { isFuture } from './arrivals.js'
 
-/** Room is left for what a broker's limit of 1 MiB has around the value. */
-const largestEventBytes = 1_000_000
 /** Of what is larger than a broker takes, the dead-letter topic gets the begin. */
 const keptBytes = 65_536
 
@@ -46,10 +44,8 @@ export class Intake {
     const letters: Promise<unknown>[] = []
     for (const input of inputs) {
       const parsed = RawEvent.safeParse(input)
-      const bytes = Buffer.from(typeof input === 'string' ? input : (JSON.stringify(input) ?? ''))
-      if (!parsed.success) letters.push(this.#bury(bytes, 'invalid', parsed.error.issues[0]?.message ?? ''))
-      else if (isFuture(parsed.data.timestamp)) letters.push(this.#bury(bytes, 'future', `${parsed.data.timestamp}`))
-      else if (bytes.length > largestEventBytes) letters.push(this.#bury(bytes, 'oversize', `${bytes.length} bytes`))
+      if (!parsed.success) letters.push(this.#bury(input, 'invalid', parsed.error.issues[0]?.message ?? ''))
+      else if (isFuture(parsed.data.timestamp)) letters.push(this.#bury(input, 'future', `${parsed.data.timestamp}`))
       else if (this.#isKept(parsed.data)) events.push(parsed.data)
       else aside.push(parsed.data)
     }
@@ -82,9 +78,13 @@ export class Intake {
     return less.decide({ topic: this.#rawEvents.name, key, value: event } as Message<RawEvent>) === 'handle'
   }
 
-  #bury(bytes: Buffer, reason: 'invalid' | 'future' | 'oversize', detail: string): Promise<unknown> {
-    const digest = createHash('sha256').update(bytes).digest('hex')
-    const headers = { 'td-reason': reason, 'alarm-detail': detail.slice(0, 200), 'alarm-sha256': digest }
+  #bury(input: unknown, reason: 'invalid' | 'future', detail: string): Promise<unknown> {
+    const bytes = Buffer.from(typeof input === 'string' ? input : (JSON.stringify(input) ?? ''))
+    const why =
+      bytes.length > keptBytes
+        ? { 'td-reason': 'oversize', 'alarm-detail': `${bytes.length} bytes` }
+        : { 'td-reason': reason, 'alarm-detail': detail.slice(0, 200) }
+    const headers = { ...why, 'alarm-sha256': hash('sha256', bytes) }
     return this.#producer.send(this.#topics.rawEventsDeadLetters, bytes.subarray(0, keptBytes), { headers })
   }
 }

@@ -72,7 +72,7 @@ export async function judgeBatch(db: Kysely<Schema>, book: RuleBook, batch: read
   const judged = batch.filter(({ value }) => value.event_type !== 'heartbeat')
   const metrics = new Map<string, Metric>()
   for (const [name, group] of groupBy(judged, ({ value }) => metricOf(value))) {
-    metrics.set(name, await loadMetric(db, book, group))
+    metrics.set(name, await loadMetric(db, book, name, group))
   }
   const before = await stored.loadDecided(db, part, judged)
   const counts = { accepted: 0, repeated: 0, conflicts: 0, filtered: batch.length - judged.length }
@@ -110,12 +110,11 @@ function metricOf({ bk_biz_id: bizId, raw_data: { metric } }: RawEvent): string 
   return `${bizId}/${metric}`
 }
 
-async function loadMetric(db: Kysely<Schema>, book: RuleBook, group: readonly Arrived[]): Promise<Metric> {
-  const isAbout = ({ bizId, metric }: Strategy): boolean =>
-    group.some(({ value }) => metricOf(value) === `${bizId}/${metric}`)
+async function loadMetric(db: Kysely<Schema>, book: RuleBook, name: string, rows: readonly Arrived[]): Promise<Metric> {
+  const isAbout = ({ bizId, metric }: Strategy): boolean => name === `${bizId}/${metric}`
   const rules = book.rules.filter(isAbout)
-  const range = rangeAround(group, rules)
-  const bySeries = groupBy(group, ({ value }) => seriesOf(value))
+  const range = rangeAround(rows, rules)
+  const bySeries = groupBy(rows, ({ value }) => seriesOf(value))
   const ids = [...bySeries.keys()]
   const points = await stored.loadPoints(db, ids, range)
   const states = await Promise.all(rules.map((rule) => stored.loadRuleStates(db, rule, ids, range)))
