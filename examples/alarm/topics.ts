@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { bytes, defineTopic, json } from 'tidemark'
+import { bytes, defineTopic, json, type Topic, type ValueOf } from 'tidemark'
 import { controlTopic } from 'tidemark/degrade'
 
 /** 1 fatal, 2 warning, 3 remind. */
@@ -129,7 +129,7 @@ export const alertStatus = defineTopic({
   partitions: 4,
   configs: { 'cleanup.policy': 'compact', 'min.compaction.lag.ms': 7 * dayMs },
 })
-export const alertsDeadLetters = defineTopic({ name: 'alerts.dlq', value: bytes(), deadLettersOf: alerts })
+const alertsDeadLetters = defineTopic({ name: 'alerts.dlq', value: bytes(), deadLettersOf: alerts })
 /** What Elasticsearch refuses for good. */
 const searchDeadLetters = defineTopic({ name: 'search.dlq', value: bytes(), deadLettersOf: alertStatus })
 
@@ -190,4 +190,4 @@ export const jsonTopics = {
   ...{ rawEvents, rawEventsDeadLetters, shed, control, alerts, alertsDeadLetters, alertStatus },
   ...{ convergeInput, convergedAlerts, notices, noticesDeadLetters, searchDeadLetters },
 }
-export type AlarmTopics = typeof jsonTopics
+export type AlarmTopics = { readonly [Name in keyof typeof jsonTopics]: Topic<ValueOf<(typeof jsonTopics)[Name]>> }

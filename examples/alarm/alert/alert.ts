@@ -4,7 +4,7 @@ import { writerOf, type Service, type ServiceParts } from '../service.js'
 import { PartitionClaims } from '../store/partition-claims.js'
 import { isPermanent } from '../store/permanent.js'
 import type { Store } from '../store/store.js'
-import { alertsDeadLetters, alertStatus, jsonTopics, type AlertEvent, type AlertStatus } from '../topics.js'
+import { jsonTopics, type AlarmTopics, type AlertEvent, type AlertStatus } from '../topics.js'
 import type { Tell } from './alert-rows.js'
 import { applyEvents, note, type EventFate } from './apply-events.js'
 
@@ -13,7 +13,7 @@ const group = 'alert'
 export type AlertCounts = { received: number } & Record<EventFate, number>
 
 /** Each version of an alert is one record, with an id of its own: what comes twice can be told. */
-export function tellBy({ db }: Store): Tell {
+export function tellBy({ db }: Store, { alertStatus }: AlarmTopics = jsonTopics): Tell {
   const outbox = sqlOutbox(db)
   const told = (value: AlertStatus) => ({ value, id: `${value.alert_id}.${value.version}` })
   return (tx, statuses) => outbox.addMany(tx, alertStatus, statuses.map(told))
@@ -27,7 +27,7 @@ export function tellBy({ db }: Store): Tell {
  */
 export function alert({ messaging, store, topics = jsonTopics, ...options }: ServiceParts): Service<AlertCounts> {
   const claims = new PartitionClaims(store.db, group)
-  const tell = tellBy(store)
+  const tell = tellBy(store, topics)
   const relay = messaging.relay(sqlOutbox(store.db))
   const totals: AlertCounts = { received: 0, open: 0, merge: 0, escalate: 0, end: 0, drop: 0, ignore: 0, repeated: 0 }
 
@@ -54,7 +54,7 @@ export function alert({ messaging, store, topics = jsonTopics, ...options }: Ser
     topics: [topics.alerts],
     // Under `transactional` detect may take back what it sent.
     isolation: 'read-committed',
-    deadLetter: alertsDeadLetters.name,
+    deadLetter: topics.alertsDeadLetters.name,
     fetch: { minBytes: 1_048_576 },
     // Transactions that tell of many alerts side by side would lock each other out of the outbox.
     concurrency: 1,

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Message } from 'tidemark'
 import { boundedOutOfOrderness } from 'tidemark/event-time'
 import { sqlOutbox } from 'tidemark/sql'
+import { disorderSeconds } from '../access/arrivals.js'
 import { keepTrying } from '../keep-trying.js'
 import { writerOf, type Service, type ServiceParts } from '../service.js'
 import { PartitionClaims } from '../store/partition-claims.js'
@@ -12,9 +13,9 @@ import type { ConvergeBook } from './converge-rules.js'
 import { Fold, type Outcome } from './fold.js'
 
 const group = 'converge'
-/** Changes come up to so much later than they happened. */
+/** Changes come up to so much later than others that happened then. */
 const graceSeconds = 60
-/** When nothing came for so long the clock on the wall closes windows: there is no other time then. */
+/** When nothing came for so long the clock on the wall closes what detect waits for no more: there is no other time then. */
 const idleMs = 2_000
 
 /**
@@ -59,10 +60,8 @@ export function converge({
   const closeUntil = async (seconds: number): Promise<void> => {
     for (const ours of consumer.assignment()) {
       const due = (db: Store['db']) => {
-        const open = db
-          .selectFrom('converge_instance')
-          .selectAll()
-          .where(is({ open_marker: 1, part: ours.partition }))
+        const windows = db.selectFrom('converge_instance').selectAll()
+        const open = windows.where(is({ open_marker: 1, part: ours.partition }))
         return open.where('ends', '<=', seconds).orderBy('ends').orderBy('converge_id').execute()
       }
       if ((await due(store.db)).length === 0) continue
@@ -98,7 +97,8 @@ export function converge({
     while (consumer.facts().state === 'running') {
       await sleep(idleMs / 4, undefined, { ref: false })
       const isIdle = consumer.lag() === 0 && performance.now() - cameAt > idleMs
-      if (isIdle) await closeUntil(Date.now() / 1_000 - graceSeconds).catch((error: unknown) => onTrouble?.(error))
+      const over = Math.floor(Date.now() / 1_000) - disorderSeconds - graceSeconds
+      if (isIdle) await closeUntil(over).catch((error: unknown) => onTrouble?.(error))
     }
   }
   return { start, counts: () => totals, lag: () => consumer.lag() }

@@ -6,10 +6,11 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { createMessaging, DeadLetter, defineTopic, json, type Message, type Messaging, type Topic } from 'tidemark'
 import { memory } from 'tidemark/memory'
+import { disorderSeconds } from '../../../examples/alarm/access/arrivals.js'
 import { addressOf } from '../../../examples/alarm/address.js'
 import { alert } from '../../../examples/alarm/alert/alert.js'
 import { converge } from '../../../examples/alarm/converge/converge.js'
-import { repartition } from '../../../examples/alarm/converge/repartition.js'
+import { inputOf, repartition } from '../../../examples/alarm/converge/repartition.js'
 import { consoleChannel, webhookChannel, type Channels } from '../../../examples/alarm/notice/channels.js'
 import { notice } from '../../../examples/alarm/notice/notice.js'
 import { Elastic } from '../../../examples/alarm/search/elastic.js'
@@ -21,11 +22,12 @@ import {
   alertStatus,
   jsonTopics,
   notices,
+  type AlarmTopics,
   type AlertEvent,
   type AlertStatus,
   type Notice,
 } from '../../../examples/alarm/topics.js'
-import { until } from '../../support/waiting.js'
+import { delay, until } from '../../support/waiting.js'
 import { alertEventOf } from './alert-event.js'
 import { alertStatusOf } from './alert-status.js'
 import { freshFolder } from './pipeline.js'
@@ -136,6 +138,59 @@ it('from alerts to notices: what is committed is told once, folded, and in the o
   const view = new Map(statuses.map((one) => [one.alert_id, [one.version, one.status]]))
   const rows = await alertStore.db.selectFrom('alert').select(['alert_id', 'version', 'status']).execute()
   expect(view).toEqual(new Map(rows.map((row) => [row.alert_id, [row.version, row.status]])))
+})
+
+it('a window is not closed by the clock on the wall while detect may wait for what belongs into it', async () => {
+  const driver = memory()
+  const messaging = started(driver)
+  await messaging.ensureTopics(Object.values(jsonTopics))
+  const store = await storeAt('converge')
+  const service = converge({ messaging, store, ...convergeBook })
+  await service.start()
+  const took = async (alert: AlertStatus): Promise<void> => {
+    const before = service.counts().received
+    const input = inputOf(convergeBook.convergeRules, alert)!
+    await messaging.producer().send(jsonTopics.convergeInput, input)
+    await until('it came', () => service.counts().received > before)
+  }
+  const open = () => store.db.selectFrom('converge_instance').select('starts').where('open_marker', '=', 1).execute()
+  // As detect has it: ten minutes after it happened.
+  const at = Math.floor(Date.now() / 1_000) - disorderSeconds
+  await took(alertStatusOf({ at }))
+  await delay(3_000)
+  expect(await open()).toHaveLength(1)
+  await store.db
+    .updateTable('converge_instance')
+    .set({ ends: at - 120 })
+    .execute()
+  await until('it is closed', async () => (await open()).length === 0)
+})
+
+it('are said on topics of other names where they are given those', async () => {
+  const messaging = started(memory())
+  const { alertStatus: status, alertsDeadLetters: letters } = jsonTopics
+  const topics: AlarmTopics = {
+    ...jsonTopics,
+    alertStatus: { ...status, name: 'own_status' },
+    alertsDeadLetters: { ...letters, name: 'own_letters' },
+  }
+  await messaging.ensureTopics(Object.values(topics))
+  const store = await storeAt('alert')
+  await refuseForGood(store, 'alert', 'alert_name', 'bad')
+  await alert({ messaging, store, topics }).start()
+  await messaging
+    .producer()
+    .sendMany(topics.alerts, [
+      alertEventOf({ alert_key: '1'.repeat(64), event_id: 'good' }),
+      alertEventOf({ alert_key: '2'.repeat(64), event_id: 'bad', alert_name: 'bad' }),
+    ])
+  const said: string[] = []
+  const handle = ({ topic }: { readonly topic: string }): void => void said.push(topic)
+  await messaging
+    .consumer({ group: null, topics: [topics.alertStatus, topics.alertsDeadLetters], from: 'earliest', handle })
+    .start()
+  await until('both are there', () => said.length === 2)
+  expect(said.sort()).toEqual(['own_letters', 'own_status'])
 })
 
 it('an event that the database refuses for good becomes a dead letter alone, and its neighbours are stored', async () => {

@@ -86,6 +86,8 @@ export interface AlarmRun {
 export async function runAlarm({ brokers, database, csv, reference, deaths, meanwhile }: AlarmRun): Promise<{
   readonly verdicts: readonly Verdict[]
   readonly died: readonly string[]
+  /** What services tried again. */
+  readonly troubles: readonly string[]
   readonly output: string
 }> {
   await using program = await CompiledProgram.compile(root, 'test/sql/support/mortal-service.ts', 'alarm')
@@ -101,6 +103,7 @@ export async function runAlarm({ brokers, database, csv, reference, deaths, mean
   writeFileSync(journal, '')
   const pager = await listen(store, journal)
   const died: string[] = []
+  const troubles: string[] = []
   let output = ''
   let isEnding = false
   let accessEnded = false
@@ -120,7 +123,10 @@ export async function runAlarm({ brokers, database, csv, reference, deaths, mean
     })
     dieWithUs(child)
     living.set(service, { child, death })
-    const take = (chunk: Buffer): void => void (output = `${output}${service}: ${String(chunk)}`.slice(-20_000))
+    const take = (chunk: Buffer): void => {
+      output = `${output}${service}: ${String(chunk)}`.slice(-20_000)
+      troubles.push(...(String(chunk).match(/(?<=trying again: ).*/g) ?? []))
+    }
     child.stdout.on('data', take)
     child.stderr.on('data', take)
     child.once('exit', (code, signal) => {
@@ -160,7 +166,7 @@ export async function runAlarm({ brokers, database, csv, reference, deaths, mean
         `${JSON.stringify({ kind: 'exit', service, code: await ended, ms: Date.now() - askedAt })}\n`,
       )
     }
-    return { verdicts: await look(), died, output }
+    return { verdicts: await look(), died, troubles, output }
   } finally {
     isEnding = true
     for (const { child } of living.values()) child.kill('SIGKILL')
