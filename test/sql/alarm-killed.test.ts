@@ -133,47 +133,50 @@ describe('the alarm services as processes on a real Kafka', () => {
     },
   )
 
-  it('wait for a database that stops, or is killed with -9: nothing becomes a dead letter, and no attempt is spent', async () => {
-    const cluster = await startCluster()
-    const database = await startDatabase('mariadb')
-    try {
-      const meanwhile: Parameters<typeof runAlarm>[0]['meanwhile'] = async (store) => {
-        const stored = async () =>
-          Number(
-            (
-              await store.db
-                .selectFrom('metric_point')
-                .select(({ fn }) => fn.countAll().as('n'))
-                .executeTakeFirstOrThrow()
-            ).n,
-          )
-        await until('some points are stored', async () => (await stored()) > rows / 2, { timeoutMs: 120_000 })
+  it.each(kinds)(
+    'wait for a database that stops, or is killed with -9: nothing becomes a dead letter, and no attempt is spent, on %s',
+    async (kind) => {
+      const cluster = await startCluster()
+      const database = await startDatabase(kind)
+      try {
+        const meanwhile: Parameters<typeof runAlarm>[0]['meanwhile'] = async (store) => {
+          const stored = async () =>
+            Number(
+              (
+                await store.db
+                  .selectFrom('metric_point')
+                  .select(({ fn }) => fn.countAll().as('n'))
+                  .executeTakeFirstOrThrow()
+              ).n,
+            )
+          await until('some points are stored', async () => (await stored()) > rows / 2, { timeoutMs: 120_000 })
+          await database.stop()
+          await delay(outageMs)
+          await database.start()
+          const before = await stored()
+          await until('it goes on', async () => (await stored()) > before, { timeoutMs: 120_000 })
+          await database.kill()
+          await delay(outageMs / 5)
+          await database.start()
+        }
+        const { verdicts, output } = await runAlarm({
+          brokers: cluster.brokers,
+          database: urlOf(database),
+          csv,
+          reference,
+          deaths: [],
+          meanwhile,
+        })
+        if (isFull) process.stdout.write(`${formatVerdicts(verdicts)}\n`)
+        expect(
+          verdicts.filter(({ state }) => state === 'broken'),
+          `${formatVerdicts(verdicts)}\n${output}`,
+        ).toEqual([])
+        expect(verdicts.find(({ number }) => number === 14)?.looked).toBe('0 dead letters')
+      } finally {
         await database.stop()
-        await delay(outageMs)
-        await database.start()
-        const before = await stored()
-        await until('it goes on', async () => (await stored()) > before, { timeoutMs: 120_000 })
-        await database.kill()
-        await delay(outageMs / 5)
-        await database.start()
+        await cluster.stop()
       }
-      const { verdicts, output } = await runAlarm({
-        brokers: cluster.brokers,
-        database: urlOf(database),
-        csv,
-        reference,
-        deaths: [],
-        meanwhile,
-      })
-      if (isFull) process.stdout.write(`${formatVerdicts(verdicts)}\n`)
-      expect(
-        verdicts.filter(({ state }) => state === 'broken'),
-        `${formatVerdicts(verdicts)}\n${output}`,
-      ).toEqual([])
-      expect(verdicts.find(({ number }) => number === 14)?.looked).toBe('0 dead letters')
-    } finally {
-      await database.stop()
-      await cluster.stop()
-    }
-  })
+    },
+  )
 })
