@@ -24,13 +24,10 @@ const idleMs = 2_000
  * Changes of alerts come in the order of event time over all partitions. Each batch, and each close of windows by the
  * watermark, is one transaction with what is to be told of it.
  */
-export function converge({
-  messaging,
-  store,
-  topics = jsonTopics,
-  ...options
-}: ServiceParts & ConvergeBook): Service<Record<'received' | 'repeated' | Outcome, number>> {
-  const { onTrouble } = options
+export function converge(
+  options: ServiceParts & ConvergeBook,
+): Service<Record<'received' | 'repeated' | Outcome, number>> {
+  const { messaging, store, topics = jsonTopics, onTrouble } = options
   const claims = new PartitionClaims(store.db, group)
   const outbox = sqlOutbox(store.db)
   const relay = messaging.relay(outbox)

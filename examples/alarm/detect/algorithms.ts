@@ -180,10 +180,8 @@ function given(history: readonly (number | undefined)[], holds: (...past: number
 /** The days that have a point decide, and one is enough. */
 function onAnyDay({ days }: Days, judgeDay: (back: number) => Verdict): Verdict {
   const judged = range(days).map((step) => judgeDay(step * day))
-  return combine(
-    'or',
-    judged.some((one) => one !== 'unjudged') ? judged.filter((one) => one !== 'unjudged') : ['unjudged'],
-  )
+  const known = judged.filter((one) => one !== 'unjudged')
+  return combine('or', known.length > 0 ? known : ['unjudged'])
 }
 
 function exceeds({ method, ratio, shock }: Days, now: number, then: number): boolean {

@@ -32,13 +32,15 @@ export async function loadDecided(
   return rows.map((row) => ({ offset: row.raw_offset, event: JSON.parse(row.event) as AlertEvent }))
 }
 
-/** Adds what was decided, and forgets what is out for good. */
+/** Adds what was decided, and forgets what is out for good, and what a topic before it was made anew had in its place. */
 export async function saveDecided(tx: Tx, part: number, decided: readonly Decided[], outBefore: number): Promise<void> {
   const rows = decided.map(({ offset, event }, seq) => {
     return { part, raw_offset: offset, seq, event: JSON.stringify(event) }
   })
+  const there = tx.deleteFrom('decided_event').where('part', '=', part)
+  await there.where('raw_offset', '<', outBefore).execute()
+  if (rows.length > 0) await there.where('raw_offset', 'in', [...new Set(rows.map((row) => row.raw_offset))]).execute()
   await insertNew(tx, 'decided_event', rows)
-  await tx.deleteFrom('decided_event').where('part', '=', part).where('raw_offset', '<', outBefore).execute()
 }
 
 export async function loadPoints(

@@ -85,7 +85,10 @@ export async function judgeBatch(db: Kysely<Schema>, book: RuleBook, batch: read
     const known = series.values.get(point.time)
     if (known !== undefined) {
       counts[known === point.value ? 'repeated' : 'conflicts'] += 1
-      if (known === point.value) events.push(...before.filter((one) => one.offset === offset))
+      // Where a topic was made anew, another series may have had the place.
+      const isIts = ({ offset: of, event: { extra_info } }: Decided): boolean =>
+        of === offset && extra_info.origin_alarm.data.record_id.startsWith(series.id)
+      if (known === point.value) events.push(...before.filter(isIts))
       continue
     }
     counts.accepted += 1

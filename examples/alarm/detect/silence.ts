@@ -156,10 +156,8 @@ function loadExpected(
   parts: readonly number[],
   through: number,
 ): Promise<Schema['expected_series'][]> {
-  const expected = db
-    .selectFrom('expected_series')
-    .selectAll()
-    .where(is({ strategy_id: strategyId, item_id: itemId }))
+  const place = { strategy_id: strategyId, item_id: itemId }
+  const expected = db.selectFrom('expected_series').selectAll().where(is(place))
   return expected.where('part', 'in', parts).where('looked_at', '<', through).orderBy('series').execute()
 }
 

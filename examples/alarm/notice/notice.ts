@@ -20,14 +20,8 @@ export interface NoticeOptions extends ServiceParts {
  * same id. What a channel does not take is tried again by delay topics, one receiver's in their order, and others are not held
  * up.
  */
-export function notice({
-  messaging,
-  store,
-  channels,
-  perMinute = 60,
-  ...options
-}: NoticeOptions): Service<Record<'received' | 'sent' | 'quiet', number>> {
-  const { topics = jsonTopics } = options
+export function notice(options: NoticeOptions): Service<Record<'received' | 'sent' | 'quiet', number>> {
+  const { messaging, store, channels, perMinute = 60, topics = jsonTopics } = options
   const inbox = sqlDedupe(store.db)
   const totals = { received: 0, sent: 0, quiet: 0 }
 

@@ -4,12 +4,10 @@ import { jsonTopics } from '../topics.js'
 import type { Elastic, Indexed } from './elastic.js'
 
 /** alert_status → Elasticsearch: a batch is one request. What is refused for good becomes a dead letter, the others stand. */
-export function search({
-  messaging,
-  elastic,
-  topics = jsonTopics,
-  ...options
-}: Omit<ServiceParts, 'store'> & { readonly elastic: Elastic }): Service<Record<'received' | Indexed, number>> {
+export function search(
+  options: Omit<ServiceParts, 'store'> & { readonly elastic: Elastic },
+): Service<Record<'received' | Indexed, number>> {
+  const { messaging, elastic, topics = jsonTopics } = options
   const totals = { received: 0, indexed: 0, older: 0 }
   const consumer = messaging.consumer({
     ...memberOf('search', options),

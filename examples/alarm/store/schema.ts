@@ -44,7 +44,7 @@ const schema = {
   /** detect: the accepted points. */
   metric_point: table(['series', 'ts'], { series: 'name', ts: 'whole', value: 'exact' }),
   /** detect: the points that a level found anomalous. */
-  check_result: table(['strategy_id', 'item_id', 'series', 'severity', 'ts'], {
+  check_result: table(['strategy_id', 'item_id', 'series', 'ts', 'severity'], {
     ...item,
     ...{ severity: 'small', ts: 'whole', value: 'exact', triggered: 'small' },
   }),
@@ -122,10 +122,18 @@ export type AlertRow = Schema['alert']
 
 export const tables = Object.keys(schema) as (keyof Schema)[]
 
+/** What rows are looked for by that is no key of theirs. */
+const indexes: readonly (readonly [keyof Schema, ...string[]])[] = [
+  ['converge_instance', 'open_marker', 'part', 'ends'],
+  ['converge_relation', 'converge_id', 'at'],
+  ['converge_relation', 'signal_name', 'bk_biz_id', 'target'],
+  ['notice', 'receiver', 'sent_at_ms'],
+]
+
 /** Never change one that was released; add the next, with the columns it brings. */
 export const migrations: Record<string, Migration> = {
   // In one transaction, where the database has that for tables: SQLite is much quicker then.
-  '0005-exact-values': { up: (db) => (db.isTransaction ? createTables(db) : db.transaction().execute(createTables)) },
+  '0006-indexes': { up: (db) => (db.isTransaction ? createTables(db) : db.transaction().execute(createTables)) },
 }
 
 async function createTables(db: AnyKysely): Promise<void> {
@@ -145,5 +153,7 @@ async function createTables(db: AnyKysely): Promise<void> {
     // Else two keys that differ in case are one.
     await (isMysql ? create.modifyEnd(sql`character set utf8mb4 collate utf8mb4_bin`) : create).execute()
   }
+  for (const [of, ...columns] of indexes)
+    await db.schema.createIndex(`${of}_${columns[0]}`).on(of).columns(columns).execute()
   for (const statement of [...inboxTableSql(dialect), ...outboxTablesSql(dialect)]) await sql.raw(statement).execute(db)
 }

@@ -107,6 +107,27 @@ describe('detect and alert over the five series', () => {
     await expectAlertInvariants(pipeline)
   })
 
+  it('says in a topic that was made anew what happens there, and nothing that had its place before', async () => {
+    const fatal = async (source: number): Promise<RawEvent[]> => {
+      const rows = (await readSource(sources[source]!)).slice(0, 10)
+      return rows.map((row) => ({ ...row, raw_data: { ...row.raw_data, value: 1_000 } }))
+    }
+    const [latency, requests, cost] = [await fatal(1), await fatal(3), await fatal(4)]
+    expect(await pipeline.run(latency)).toHaveLength(10)
+    expect(await pipeline.runAndDieBeforeSending(requests)).toHaveLength(10)
+    await pipeline.close()
+
+    pipeline = await openPipeline(folder)
+    // Where requests were there are others now, of which all is known, and of which nothing is.
+    const calm = (await readSource(sources[0]!)).slice(0, 10)
+    expect(await pipeline.runAndDieBeforeSending([...calm, ...latency])).toEqual([])
+    await pipeline.close()
+    pipeline = await openPipeline(folder)
+    const decided = await pipeline.runAndDieBeforeSending([...calm, ...cost])
+    expect(decided.map(({ alert_name }) => alert_name)).toEqual(Array(10).fill('cost per click high'))
+    expect(await pipeline.run([...calm, ...cost])).toEqual(decided)
+  })
+
   it('keeps the first value of a time and counts the others as conflicts', async () => {
     const latency = await readSource(sources[1]!)
     await runAll(latency)
