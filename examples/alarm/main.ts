@@ -39,10 +39,11 @@ const help = `Runs one service of the alarm pipeline as a process of its own.
   --help             this text
 
   npm run alarm -- workload w1|…|w7 [--seed n] [--hosts n] [--rows n] [--backlog n] [--spread biz=n] [--brokers host:port]
+                           [--db url]
 
   w1 the reference figures beside ours, w2 many hosts, w3 a storm of a rack, w4 dirty input, w5 one hot tenant, w6 each
   service dies twice, w7 a backlog (default 500,000) and the levels it raises; ends with 1 when what must hold does not.
-  Without --brokers on the Kafka inside this process.
+  Without --brokers on the Kafka inside this process, without --db (an empty database) on files that are thrown away.
 
   npm run alarm -- verify --brokers host:port [--data-dir folder | --db url] [--schemas url] [--running]
                                              [--reference file] [--journal file] [--save file]
@@ -62,7 +63,7 @@ const optionsOfServices = ['brokers', 'data-dir', 'db', 'instance', 'schemas', '
 const optionsOf: Readonly<Record<string, readonly string[]>> = {
   access: [...optionsOfServices, 'csv', 'http', 'spread'],
   detect: [...optionsOfServices, 'profile'],
-  workload: ['brokers', 'seed', 'hosts', 'rows', 'backlog', 'spread'],
+  workload: ['brokers', 'db', 'seed', 'hosts', 'rows', 'backlog', 'spread'],
   verify: ['brokers', 'data-dir', 'db', 'schemas', 'running', 'reference', 'journal', 'save'],
 }
 
@@ -156,6 +157,7 @@ async function workload(
   [name = '', ...rest]: readonly string[],
   given: {
     readonly brokers?: string
+    readonly db?: string
     readonly seed: string
     readonly hosts: string
     readonly rows: string
@@ -177,6 +179,7 @@ async function workload(
   const seed = toCount('seed', given.seed, 0)
   const { text, holds } = await run({
     brokers: given.brokers,
+    db: given.db,
     seed,
     hosts,
     rows,

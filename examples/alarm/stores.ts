@@ -22,11 +22,11 @@ export async function openServiceStore(dataDir: string, service: ServiceName, ur
 
 export type Stores = Readonly<Record<Exclude<ServiceName, 'search'>, Store>>
 
-export async function openAllStores(dataDir: string): Promise<Stores> {
+export async function openAllStores(dataDir: string, url?: string): Promise<Stores> {
   const opened: [ServiceName, Store][] = []
   try {
     for (const service of ['access', ...readerNames] as const)
-      opened.push([service, await openServiceStore(dataDir, service)])
+      opened.push([service, await openServiceStore(dataDir, service, url)])
     return Object.fromEntries(opened) as Stores
   } catch (error) {
     await closeAll(opened.map(([, store]) => store))

@@ -17,6 +17,8 @@ import { storm } from './storm.js'
 
 export interface WorkloadOptions {
   readonly brokers: string | undefined
+  /** A server whose database is empty, and is again in the end; else files that are thrown away. */
+  readonly db?: string | undefined
   readonly seed: number
   readonly hosts: number
   readonly rows: number
@@ -35,7 +37,7 @@ export const workloads: Readonly<Record<string, (options: WorkloadOptions) => Pr
 }
 
 /** The reference figures, beside ours. */
-async function w1({ brokers }: WorkloadOptions): Promise<Outcome> {
+async function w1({ brokers, db }: WorkloadOptions): Promise<Outcome> {
   return withStores(async (stores) => {
     await runPipeline({
       driver: await openDriver(brokers),
@@ -47,7 +49,7 @@ async function w1({ brokers }: WorkloadOptions): Promise<Outcome> {
     const lines = await readReport({ sources, rules: comparedRules, noDataRules, ...dbs })
     const { text, equal } = compare(lines, noDataRules[0] as NoDataRule)
     return { text: `${text}\n\n${formatReport(lines)}`, holds: equal }
-  })
+  }, db)
 }
 
 /** Many hosts: how fast, and is each row accounted for? */
@@ -56,7 +58,7 @@ async function w2(options: WorkloadOptions): Promise<Outcome> {
 }
 
 /** Hosts of a rack go silent within seconds: one cause, few notices, and nothing is lost. */
-async function w3({ brokers, hosts, seed }: WorkloadOptions): Promise<Outcome> {
+async function w3({ brokers, db, hosts, seed }: WorkloadOptions): Promise<Outcome> {
   const { rules: ofHosts, folding, arrivals, ...expected } = storm(hosts, seed)
   return withStores(async (stores) => {
     const startedAt = performance.now()
@@ -78,22 +80,22 @@ async function w3({ brokers, hosts, seed }: WorkloadOptions): Promise<Outcome> {
       notices.length <= expected.notices
     const found = `${alerts.length} alerts, ${members.length} in windows of which the cause is ${causes.join(', ')}`
     return { text: `${arrivals.length} events in ${seconds.toFixed(1)} s: ${found}; ${notices.length} notices`, holds }
-  })
+  }, db)
 }
 
 /** Each service dies twice while rows come in: the end is that of a run without faults. */
-async function w6({ brokers, rows, seed }: WorkloadOptions): Promise<Outcome> {
-  if (brokers !== undefined)
-    throw new Error('w6 cuts services off from the Kafka of its own process; it takes no --brokers')
+async function w6({ brokers, db, rows, seed }: WorkloadOptions): Promise<Outcome> {
+  if (brokers !== undefined || db !== undefined)
+    throw new Error('w6 cuts services off from the Kafka of its own process; it takes no --brokers and no --db')
   const { died, verdicts } = await chaos(rows, seed, withStores)
   const holds = verdicts.every(({ state }) => state !== 'broken')
   return { text: `died: ${died.join(', ')}\n${formatVerdicts(verdicts)}`, holds }
 }
 
 /** Too much waits: levels rise, what is fatal arrives all the same, and the level is 0 again. */
-async function w7({ brokers, hosts, seed, backlog }: WorkloadOptions): Promise<Outcome> {
+async function w7({ brokers, db, hosts, seed, backlog }: WorkloadOptions): Promise<Outcome> {
   const driver = await openDriver(brokers)
-  const { holds, ...found } = await withStores((stores) => catchUp({ driver, stores, hosts, seed, backlog }))
+  const { holds, ...found } = await withStores((stores) => catchUp({ driver, stores, hosts, seed, backlog }), db)
   const { levels, sent, shed, stored, seconds, fatal, openOthers } = found
   const text = [
     `levels 0, ${levels.join(', ')}`,
@@ -124,11 +126,11 @@ async function measured(arrivals: readonly Arrival[], options: WorkloadOptions):
     const holds = stored === arrivals.length && conserved(counts)
     const sum = `${arrivals.length} rows in ${seconds.toFixed(1)} s: ${rate} events/s from file to alert`
     return { text: `${sum}; ${stored} stored; ${JSON.stringify(counts)}`, holds }
-  })
+  }, options.db)
 }
 
 /** Each clean row is stored once, whatever comes with it; what is no event is in the dead-letter topic. */
-async function w4({ brokers, seed }: WorkloadOptions): Promise<Outcome> {
+async function w4({ brokers, db, seed }: WorkloadOptions): Promise<Outcome> {
   const clean = await readArrivals(sources)
   const dirt = dirty(clean, seed)
   const run = async (more: Partial<PipelineOptions>) =>
@@ -140,7 +142,7 @@ async function w4({ brokers, seed }: WorkloadOptions): Promise<Outcome> {
         .orderBy('alert_id')
         .execute()
       return { counts, alerts: JSON.stringify(rows), points: await countStored(stores) }
-    })
+    }, db)
   const expected = await run({})
   const found = await run({ input: { name: `w4/${seed}`, arrivals: dirt.arrivals } })
   const { arrivals, ...what } = dirt
@@ -165,12 +167,15 @@ async function countStored({ detect }: Stores): Promise<number> {
   return n
 }
 
-export async function withStores<Result>(work: (stores: Stores) => Promise<Result>): Promise<Result> {
+export async function withStores<Result>(work: (stores: Stores) => Promise<Result>, url?: string): Promise<Result> {
   const folder = await mkdtemp(join(tmpdir(), 'alarm-'))
-  const stores = await openAllStores(folder)
+  const stores = await openAllStores(folder, url)
+  const used = url === undefined ? 0 : await countStored(stores)
   try {
+    if (used > 0) throw new Error(`expected --db with an empty database; it has ${used} points`)
     return await work(stores)
   } finally {
+    if (url !== undefined && used === 0) await stores.access.clear()
     await closeAll(Object.values(stores))
     await rm(folder, { recursive: true, force: true })
   }
