@@ -123,13 +123,11 @@ const dayMs = 86_400_000
  * readers that want each change, as converge does.
  */
 export const alertStatus = defineTopic({
-  name: 'alert_status',
-  key: 'alert_id',
-  value: json(AlertStatus),
-  partitions: 4,
+  ...{ name: 'alert_status', key: 'alert_id', value: json(AlertStatus), partitions: 4 },
   configs: { 'cleanup.policy': 'compact', 'min.compaction.lag.ms': 7 * dayMs },
 })
 const alertsDeadLetters = defineTopic({ name: 'alerts.dlq', value: bytes(), deadLettersOf: alerts })
+const repartitionDeadLetters = defineTopic({ name: 'repartition.dlq', value: bytes(), deadLettersOf: alertStatus })
 /** What Elasticsearch refuses for good. */
 const searchDeadLetters = defineTopic({ name: 'search.dlq', value: bytes(), deadLettersOf: alertStatus })
 
@@ -171,23 +169,19 @@ const Notice = z.object({
 export type Notice = z.infer<typeof Notice>
 
 const convergeInput = defineTopic({
-  name: 'converge_input',
-  key: 'dimension',
-  value: json(ConvergeInput),
-  partitions: 4,
+  ...{ name: 'converge_input', key: 'dimension', value: json(ConvergeInput), partitions: 4 },
 })
+/** Changes of alerts by a rule that is gone. */
+const convergeDeadLetters = defineTopic({ name: 'converge.dlq', value: bytes(), deadLettersOf: convergeInput })
 const convergedAlerts = defineTopic({
-  name: 'converged_alerts',
-  key: 'dimension',
-  value: json(ConvergedAlert),
-  partitions: 4,
+  ...{ name: 'converged_alerts', key: 'dimension', value: json(ConvergedAlert), partitions: 4 },
 })
 export const notices = defineTopic({ name: 'notices', key: 'receiver', value: json(Notice), partitions: 4 })
 const noticesDeadLetters = defineTopic({ name: 'notices.dlq', value: bytes(), deadLettersOf: notices })
 
 /** What the services read and write; by a schema registry they are another (`avro-topics.ts`). */
 export const jsonTopics = {
-  ...{ rawEvents, rawEventsDeadLetters, shed, control, alerts, alertsDeadLetters, alertStatus },
-  ...{ convergeInput, convergedAlerts, notices, noticesDeadLetters, searchDeadLetters },
+  ...{ rawEvents, rawEventsDeadLetters, shed, control, alerts, alertsDeadLetters, alertStatus, repartitionDeadLetters },
+  ...{ convergeInput, convergeDeadLetters, convergedAlerts, notices, noticesDeadLetters, searchDeadLetters },
 }
 export type AlarmTopics = { readonly [Name in keyof typeof jsonTopics]: Topic<ValueOf<(typeof jsonTopics)[Name]>> }

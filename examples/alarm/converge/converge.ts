@@ -72,6 +72,7 @@ export function converge(
   const consumer = messaging.consumer({
     ...writerOf(group, options),
     topics: [topics.convergeInput],
+    deadLetter: topics.convergeDeadLetters.name,
     isolation: 'read-committed',
     reorder: {
       watermark: boundedOutOfOrderness(graceSeconds * 1_000)

@@ -16,6 +16,7 @@ export function repartition(
   const consumer = messaging.consumer({
     ...memberOf('repartition', options),
     topics: [topics.alertStatus],
+    deadLetter: topics.repartitionDeadLetters.name,
     handleBatch: async (messages, context) => {
       const inputs = messages.flatMap(({ value }) => inputOf(rules, value) ?? [])
       for (const input of inputs) {

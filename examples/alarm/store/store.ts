@@ -41,14 +41,17 @@ export async function openStore(place: string): Promise<Store> {
 async function serverDialect(url: string): Promise<Dialect> {
   if (!url.startsWith('postgres')) {
     const { createPool } = await import('mysql2')
-    return new MysqlDialect({ pool: createPool({ uri: url.replace(/^mariadb:/, 'mysql:'), connectTimeout: 5_000 }) })
+    const uri = url.replace(/^mariadb:/, 'mysql:')
+    return new MysqlDialect({ pool: createPool({ uri, connectTimeout: 5_000, keepAliveInitialDelay: 10_000 }) })
   }
   const { default: pg } = await import('pg')
   const types = {
     getTypeParser: ((oid: number, format: 'text') =>
       oid === int8 ? Number : pg.types.getTypeParser(oid, format)) as typeof pg.types.getTypeParser,
   }
-  const pool = new pg.Pool({ connectionString: url, types, connectionTimeoutMillis: 5_000 })
+  // A machine that is gone says nothing: without it, an answer would be waited for without end.
+  const keepAlive = { keepAlive: true, keepAliveInitialDelayMillis: 10_000 }
+  const pool = new pg.Pool({ connectionString: url, types, connectionTimeoutMillis: 5_000, ...keepAlive })
   // Of connections that are not asked when the server goes away: else pg ends the process.
   pool.on('error', () => undefined)
   pool.on('connect', (client) => client.on('error', () => undefined))

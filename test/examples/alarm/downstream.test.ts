@@ -4,7 +4,16 @@ import { join } from 'node:path'
 import { sql } from 'kysely'
 import { afterEach, describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { createMessaging, DeadLetter, defineTopic, json, type Message, type Messaging, type Topic } from 'tidemark'
+import {
+  bytes,
+  createMessaging,
+  DeadLetter,
+  defineTopic,
+  json,
+  type Message,
+  type Messaging,
+  type Topic,
+} from 'tidemark'
 import { memory } from 'tidemark/memory'
 import { disorderSeconds } from '../../../examples/alarm/access/arrivals.js'
 import { addressOf } from '../../../examples/alarm/address.js'
@@ -191,6 +200,34 @@ it('are said on topics of other names where they are given those', async () => {
     .start()
   await until('both are there', () => said.length === 2)
   expect(said.sort()).toEqual(['own_letters', 'own_status'])
+})
+
+it('what cannot be read, and what is of a rule that is gone, becomes a dead letter alone, and its neighbours are folded', async () => {
+  const driver = memory()
+  const messaging = started(driver)
+  await messaging.ensureTopics(Object.values(jsonTopics))
+  const store = await storeAt('converge')
+  const services = [
+    repartition({ messaging: started(driver, 'transactional'), rules: convergeBook.convergeRules }),
+    converge({ messaging, store, ...convergeBook }),
+  ]
+  for (const service of services) await service.start()
+  const { alertStatus: status, convergeInput } = jsonTopics
+  const [one, gone, other] = ['a.1', 'b.1', 'c.1'].map((alert_id) => alertStatusOf({ alert_id }))
+  const { partition } = await messaging.producer().send(status, one!)
+  const text = defineTopic({ name: status.name, value: bytes(), key: () => 'b.1' })
+  await messaging.producer().send(text, Buffer.from('{"alert_id":'), { partition })
+  const input = { ...inputOf(convergeBook.convergeRules, gone!)!, rule: 'gone' }
+  await messaging.producer().send(convergeInput, input)
+  await messaging.producer().send(status, other!)
+  const letters = [
+    await reasonsIn(messaging, jsonTopics.repartitionDeadLetters),
+    await reasonsIn(messaging, jsonTopics.convergeDeadLetters),
+  ]
+  const folded = () => store.db.selectFrom('converge_relation').select('alert_id').orderBy('alert_id').execute()
+  await until('all is done', async () => letters.flat().length === 2 && (await folded()).length === 2)
+  expect(await folded()).toEqual([{ alert_id: 'a.1' }, { alert_id: 'c.1' }])
+  expect(letters[1]).toEqual(['expected a rule named gone: repartition and converge have other rules'])
 })
 
 it('an event that the database refuses for good becomes a dead letter alone, and its neighbours are stored', async () => {
