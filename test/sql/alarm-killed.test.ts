@@ -134,7 +134,7 @@ describe('the alarm services as processes on a real Kafka', () => {
   )
 
   it.each(kinds)(
-    'wait for a database that stops, or is killed with -9: nothing becomes a dead letter, and no attempt is spent, on %s',
+    'wait for a database that does not answer, stops, or is killed with -9: nothing becomes a dead letter, and no attempt is spent, on %s',
     async (kind) => {
       const cluster = await startCluster()
       const database = await startDatabase(kind)
@@ -150,6 +150,9 @@ describe('the alarm services as processes on a real Kafka', () => {
               ).n,
             )
           await until('some points are stored', async () => (await stored()) > rows / 2, { timeoutMs: 120_000 })
+          database.freeze()
+          await delay(outageMs / 5)
+          database.thaw()
           await database.stop()
           await delay(outageMs)
           await database.start()

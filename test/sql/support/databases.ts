@@ -21,6 +21,9 @@ export interface TestDatabase {
   start(): Promise<void>
   /** By SIGKILL. */
   kill(): Promise<void>
+  /** It takes what is asked and answers nothing, until `thaw`. PostgreSQL: to those that come anew. */
+  freeze(): void
+  thaw(): void
 }
 
 /** As services are told it. */
@@ -41,7 +44,8 @@ export async function startDatabase(kind: Kind): Promise<TestDatabase> {
     case 'sqlite': {
       const place = { kind, file: join(temporaryFolder('sqlite'), 'test.db') } as const
       const nothing = () => Promise.resolve()
-      return { place, isServer: false, open: () => openDatabase(place), stop: nothing, start: nothing, kill: nothing }
+      const [never, ended] = [() => undefined, { stop: nothing, start: nothing, kill: nothing }]
+      return { place, isServer: false, open: () => openDatabase(place), ...ended, freeze: never, thaw: never }
     }
     case 'mariadb':
       return startServer(kind, mariadb())
@@ -88,7 +92,11 @@ async function startServer(kind: 'mariadb' | 'postgres', server: Server): Promis
   // PostgreSQL: end connections and do not wait for them.
   const stop = () => end(kind === 'postgres' ? 'SIGINT' : 'SIGTERM')
   await start()
-  return { place, isServer: true, open: () => openDatabase(place), stop, start, kill: () => end('SIGKILL') }
+  return {
+    ...{ place, isServer: true, open: () => openDatabase(place), stop, start, kill: () => end('SIGKILL') },
+    freeze: () => void child?.kill('SIGSTOP'),
+    thaw: () => void child?.kill('SIGCONT'),
+  }
 }
 
 function mariadb(): Server {
