@@ -9,8 +9,8 @@ import { judgeBatch, type BatchCounts, type RuleBook } from './judge-batch.js'
 import { judgeSilence } from './silence.js'
 
 const group = 'detect'
-/** A partition that brokers say is read to its end holds back no other after so long. */
-const maxIdleMs = 5_000
+/** So long access may be away: then it is over what nobody tells the time, and what comes yet is late. */
+const maxIdleMs = 60_000
 
 /** How detect delivers: README.md says when which. */
 export type DetectProfile = 'cp' | 'transactional'

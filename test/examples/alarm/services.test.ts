@@ -88,6 +88,21 @@ describe('the services on the in-process Kafka', () => {
     expect(detecting.counts()).toMatchObject({ accepted: rows.length, repeated: 0, conflicts: 0 })
   })
 
+  it('do not take it for late what comes when access was away for a while', async () => {
+    const rows = (await readSource(sources[3]!)).slice(0, 100)
+    await messaging.producer().sendMany(rawEvents, rows)
+    await new Intake({ messaging }).tellTime(rows.at(-1)!.timestamp)
+    const detecting = detect({ messaging, store: detectStore, rules, noDataRules })
+    await detecting.start()
+    // The last ones may be before others yet: a row is due when ten minutes are over by what access said.
+    const due = rows.filter(({ timestamp }) => timestamp < rows.at(-1)!.timestamp - disorderSeconds).length
+    await until(() => rowsOf(detecting) >= due)
+    await sleep(7_000)
+    expect(rowsOf(detecting)).toBe(due)
+    await new Intake({ messaging }).tellTime(timeBehind(rows.at(-1)))
+    await until(() => rowsOf(detecting) === rows.length)
+  })
+
   it.each(['cp', 'transactional'] as const)(
     'put aside what the database refuses for good, alone, and judge its neighbours, as %s',
     async (profile) => {
