@@ -1,7 +1,7 @@
 import { DeadLetter, RetryLater } from 'tidemark'
 import type { Notice } from '../topics.js'
 
-/** Tells a receiver. Called again with the same notice after a crash, so whoever is told looks at its id. */
+/** Tells a receiver, after a crash the same again: its id says so. It throws `DeadLetter` for never, `RetryLater` for when; all else is tried again. */
 export type Channel = (notice: Notice, signal: AbortSignal) => Promise<void>
 export type Channels = Readonly<Record<string, Channel>>
 
