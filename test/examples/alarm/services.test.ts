@@ -241,6 +241,33 @@ describe('the services on the in-process Kafka', () => {
     expect(rows.map(({ event_count, version }) => [event_count, version])).toEqual(Array(60).fill([10, 10]))
     expect(troubles.filter((text) => !text.includes('FencedWriterError'))).toEqual([])
   })
+
+  it('end where a topic is made anew under them, and their next life says what happens there', async () => {
+    const stopped: Error[] = []
+    const live = async () => {
+      const life = createMessaging({ driver, clientId: 'detect', logger: 'silent' })
+      const onStopped = (error: Error): void => void stopped.push(error)
+      const detecting = detect({ messaging: life, store: detectStore, rules, noDataRules: [], onStopped })
+      await detecting.start()
+      return { life, detecting }
+    }
+    await fillRawEvents(driver, freshFolder(), [sources[2]!])
+    const first = await live()
+    await until(() => first.detecting.lag() === 0 && rowsOf(first.detecting) >= 4_032)
+    await first.life.close()
+    // What was out when it came it knows by commits of a topic that goes.
+    const second = await live()
+    await until(() => second.detecting.lag() === 0)
+    await messaging.admin.deleteTopics([rawEvents.name])
+    await fillRawEvents(driver, freshFolder(), [sources[3]!])
+    await until(() => stopped.length > 0)
+    await second.life.close()
+    expect(stopped[0]).toMatchObject({ code: 'topic-recreated' })
+    const { life, detecting } = await live()
+    await until(() => rowsOf(detecting) >= 4_032)
+    await life.close()
+    expect(detecting.counts()).toMatchObject({ conflicts: 0, sent: 30 })
+  })
 })
 
 describe('detect in transactions', () => {
