@@ -154,11 +154,12 @@ it('a window is not closed by the clock on the wall while detect may wait for wh
   const messaging = started(driver)
   await messaging.ensureTopics(Object.values(jsonTopics))
   const store = await storeAt('converge')
-  const service = converge({ messaging, store, ...convergeBook })
+  const convergeRules = convergeBook.convergeRules.map((rule) => ({ ...rule, windowSeconds: 60 }))
+  const service = converge({ messaging, store, ...convergeBook, convergeRules })
   await service.start()
   const took = async (alert: AlertStatus): Promise<void> => {
     const before = service.counts().received
-    const input = inputOf(convergeBook.convergeRules, alert)!
+    const input = inputOf(convergeRules, alert)!
     await messaging.producer().send(jsonTopics.convergeInput, input)
     await until('it came', () => service.counts().received > before)
   }
