@@ -122,18 +122,21 @@ export type AlertRow = Schema['alert']
 
 export const tables = Object.keys(schema) as (keyof Schema)[]
 
-/** What rows are looked for by that is no key of theirs. */
-const indexes: readonly (readonly [keyof Schema, ...string[]])[] = [
-  ['converge_instance', 'open_marker', 'part', 'ends'],
-  ['converge_relation', 'converge_id', 'at'],
-  ['converge_relation', 'signal_name', 'bk_biz_id', 'target'],
-  ['notice', 'receiver', 'sent_at_ms'],
-]
-
 /** Never change one that was released; add the next, with the columns it brings. */
 export const migrations: Record<string, Migration> = {
   // In one transaction, where the database has that for tables: SQLite is much quicker then.
-  '0006-indexes': { up: (db) => (db.isTransaction ? createTables(db) : db.transaction().execute(createTables)) },
+  '0005-exact-values': { up: (db) => (db.isTransaction ? createTables(db) : db.transaction().execute(createTables)) },
+  '0006-indexes': {
+    up: async (db) => {
+      for (const [of, ...columns] of [
+        ['converge_instance', 'open_marker', 'part', 'ends'],
+        ['converge_relation', 'converge_id', 'at'],
+        ['converge_relation', 'signal_name', 'bk_biz_id', 'target'],
+        ['notice', 'receiver', 'sent_at_ms'],
+      ] as const)
+        await db.schema.createIndex(`${of}_${columns[0]}`).on(of).columns(columns).execute()
+    },
+  },
 }
 
 async function createTables(db: AnyKysely): Promise<void> {
@@ -153,7 +156,5 @@ async function createTables(db: AnyKysely): Promise<void> {
     // Else two keys that differ in case are one.
     await (isMysql ? create.modifyEnd(sql`character set utf8mb4 collate utf8mb4_bin`) : create).execute()
   }
-  for (const [of, ...columns] of indexes)
-    await db.schema.createIndex(`${of}_${columns[0]}`).on(of).columns(columns).execute()
   for (const statement of [...inboxTableSql(dialect), ...outboxTablesSql(dialect)]) await sql.raw(statement).execute(db)
 }

@@ -1,10 +1,11 @@
+import { join } from 'node:path'
 import { createQueryId, sql, type CompiledQuery, type KyselyPlugin } from 'kysely'
 import sqlite from 'node-sqlite3-wasm'
 import { expect, it } from 'vitest'
 import { memory } from 'tidemark/memory'
 import { runPipeline } from '../../../examples/alarm/run-pipeline.js'
 import { firstRows, sources } from '../../../examples/alarm/sources.js'
-import type { Store } from '../../../examples/alarm/store/store.js'
+import { openStore, type Store } from '../../../examples/alarm/store/store.js'
 import { closeAll, openAllStores, type Stores } from '../../../examples/alarm/stores.js'
 import { freshFolder } from './pipeline.js'
 
@@ -21,6 +22,23 @@ function watched(store: Store): { readonly store: Store; readonly asked: Map<str
   }
   return { store: { ...store, db: store.db.withPlugin(watch) }, asked }
 }
+
+it('a database that was made before they were has them when it is opened', async () => {
+  const path = join(freshFolder(), 'notice.db')
+  const indexes = async (store: Store): Promise<number> =>
+    (await sql`select name from sqlite_master where type = 'index' and sql is not null`.execute(store.db)).rows.length
+  const before = await openStore(path)
+  const made = await indexes(before)
+  await before.db.schema.dropIndex('notice_receiver').execute()
+  for (const name of ['converge_instance_open_marker', 'converge_relation_converge_id'])
+    await before.db.schema.dropIndex(name).execute()
+  await before.db.schema.dropIndex('converge_relation_signal_name').execute()
+  await sql`delete from kysely_migration where name = '0006-indexes'`.execute(before.db)
+  await before.close()
+  const store = await openStore(path)
+  expect(await indexes(store)).toBe(made)
+  await store.close()
+})
 
 it('no service looks at all rows of a table', async () => {
   const opened = await openAllStores(freshFolder())
