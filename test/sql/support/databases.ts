@@ -21,7 +21,7 @@ export interface TestDatabase {
   start(): Promise<void>
   /** By SIGKILL. */
   kill(): Promise<void>
-  /** It takes what is asked and answers nothing, until `thaw`. PostgreSQL: to those that come anew. */
+  /** It takes what is asked and answers nothing, until `thaw`. Of PostgreSQL only to those that come anew: others have processes of their own. */
   freeze(): void
   thaw(): void
 }
