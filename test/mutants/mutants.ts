@@ -470,8 +470,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a reset forgets who wrote what stands yet',
     file: 'src/protocol/consume/hand-over.ts',
-    find: 'fetcher.leaderEpochs(former, 0, reset.keptTo ?? 0)',
-    replace: 'fetcher.leaderEpochs(former, 0, 0)',
+    find: 'fetcher.logs.leaderEpochs(former, 0, reset.keptTo ?? 0)',
+    replace: 'fetcher.logs.leaderEpochs(former, 0, 0)',
     why: 'what is completed below a cut is committed without its leaders, and believed after the next cut',
     units: 'test/unit/protocol/fetch/place-check.test.ts',
   },

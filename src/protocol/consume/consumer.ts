@@ -110,9 +110,9 @@ class ProtocolConsumer implements DriverConsumer {
         this.#ends.seen(fetched, by)
         this.#heldUp.seen(fetched)
       },
-      endStands: (key, at) => {
-        this.#ends.stands(key)
-        this.#heldUp.stands(key, at)
+      endsStand: (leftOut) => {
+        this.#ends.stand(leftOut)
+        this.#heldUp.stand(leftOut)
       },
       records: (fetched) => gate.records(fetched),
       partitionFailed: (partition, error) => gate.partitionFailed(partition, error),
@@ -131,10 +131,10 @@ class ProtocolConsumer implements DriverConsumer {
     this.#committer = new OffsetCommitter(context, {
       line,
       assigned: (at, epoch) => this.#handOver.assigned(at, epoch),
-      isInAnotherLog: (partition, offset) => this.#fetcher.isInAnotherLog(partition, offset),
-      topicIdOf: (partition) => this.#fetcher.topicIdOf(partition),
-      seeksOf: (partition) => this.#fetcher.seeksOf(partition),
-      leaderEpochBefore: (partition, offset) => this.#fetcher.leaderEpochBefore(partition, offset),
+      isInAnotherLog: (partition, offset) => this.#fetcher.logs.isInAnotherLog(partition, offset),
+      topicIdOf: (partition) => this.#fetcher.logs.topicIdOf(partition),
+      seeksOf: (partition) => this.#fetcher.logs.seeksOf(partition),
+      leaderEpochBefore: (partition, offset) => this.#fetcher.logs.leaderEpochBefore(partition, offset),
       identity: () => this.#membership.identity(),
       refused: (code, generationId) => this.#membership.commitRefused(code, generationId),
     })

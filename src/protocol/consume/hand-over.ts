@@ -181,7 +181,7 @@ export class HandOver {
     const epoch = (this.#epoch += 1)
     const assigned = this.#assignedAt({ topic, partition, position: reset.to, committed: null }, epoch)
     // What stands yet is as it was read, also for what is completed of it.
-    const epochs = fetcher.leaderEpochs(former, 0, reset.keptTo ?? 0)
+    const epochs = fetcher.logs.leaderEpochs(former, 0, reset.keptTo ?? 0)
     fetcher.remove([former])
     endTenure(before)
     const held = this.#hold(before)
@@ -347,7 +347,7 @@ export class HandOver {
   #assignedAt({ topic, partition, position, committed }: NewPosition, epoch: number): AssignedPartition {
     const { fetcher } = this.#parts
     const { cluster } = this.#context
-    const logNow = (assigned: AssignedPartition) => cluster.logOf(topic, fetcher.topicIdOf(assigned))
+    const logNow = (assigned: AssignedPartition) => cluster.logOf(topic, fetcher.logs.topicIdOf(assigned))
     return {
       topic,
       partition,
@@ -359,7 +359,7 @@ export class HandOver {
         return logNow(this)
       },
       leaderEpochs(from, to) {
-        return fetcher.leaderEpochs(this, from, to)
+        return fetcher.logs.leaderEpochs(this, from, to)
       },
     }
   }

@@ -3,6 +3,7 @@ import type { ConsumerSettings } from '../../driver/consumer.js'
 import { partitionKey, type TopicPartition } from '../../message/topic-partition.js'
 import { tell } from '../../telemetry/tell.js'
 import type { ClientContext } from '../cluster/client-context.js'
+import type { LeftOut } from '../fetch/left-out.js'
 import { TransactionsView } from '../cluster/transactions-view.js'
 
 /** Longer than transactions live by default: whoever wrote it does not end it, or cannot. */
@@ -20,6 +21,7 @@ const standsForMs = 30_000
  * Each is forgotten when the place moves; of one that was told that is told too.
  */
 interface Standing {
+  readonly place: TopicPartition
   readonly offset: number
   readonly since: number
   state: 'standing' | 'asked' | 'told'
@@ -51,32 +53,33 @@ export class HeldUpReaders {
     const key = partitionKey(topic, partition)
     const known = this.#standing.get(key)
     const now = this.#context.runtime.clock.now()
-    if (isOpen && known?.offset === lastStableOffset) return this.#look({ topic, partition }, known, now)
-    if (isOpen) this.#standing.set(key, { offset: lastStableOffset, since: now, state: 'standing' })
+    if (isOpen && known?.offset === lastStableOffset) return this.#look(known, now)
+    const place = { topic, partition }
+    if (isOpen) this.#standing.set(key, { place, offset: lastStableOffset, since: now, state: 'standing' })
     else this.#standing.delete(key)
     if (known?.state === 'told') {
       tell(this.#context.settings, { kind: 'readers-go-on', topic, partition, offset: lastStableOffset })
     }
   }
 
-  /** An answer had nothing new of it. */
-  stands(key: string, { topic, partition }: TopicPartition): void {
-    if (this.#standing.size === 0) return
-    const known = this.#standing.get(key)
-    if (known !== undefined) this.#look({ topic, partition }, known, this.#context.runtime.clock.now())
+  /** An answer had nothing new of these. */
+  stand(leftOut: LeftOut): void {
+    const now = this.#context.runtime.clock.now()
+    for (const [key, known] of this.#standing) if (leftOut.has(key)) this.#look(known, now)
   }
 
-  #look(place: TopicPartition, known: Standing, now: number): void {
+  #look(known: Standing, now: number): void {
     if (known.state !== 'standing' || now - known.since < standsForMs) return
     known.state = 'asked'
-    void this.#tellWhose(place, known) // never rejects
+    void this.#tellWhose(known) // never rejects
   }
 
   close(): void {
     this.#standing.clear()
   }
 
-  async #tellWhose(place: TopicPartition, standing: Standing): Promise<void> {
+  async #tellWhose(standing: Standing): Promise<void> {
+    const { place } = standing
     const { clock } = this.#context.runtime
     const { settings } = this.#context
     const open = await this.#view.open([place], clock.now() + settings.requestTimeoutMs).catch(() => [])

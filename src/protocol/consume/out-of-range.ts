@@ -45,7 +45,7 @@ export class OutOfRangePolicy {
     for (let attempt = 1; !over.aborted; attempt += 1) {
       await pause(clock, brokerBackoff(attempt, random), over)
       await this.#lookAgain(partition)
-      if (isTold && !fetcher.isInAnotherLog(partition, 0) && fetcher.isOutOfRange(partition, position)) {
+      if (isTold && !fetcher.logs.isInAnotherLog(partition, 0) && fetcher.isOutOfRange(partition, position)) {
         // It was a broker that lagged.
         fetcher.seek(partition, position, 'read')
         return
@@ -59,7 +59,7 @@ export class OutOfRangePolicy {
         return
       }
       if (start?.kind !== 'found' || end?.kind !== 'found') continue
-      if (loss.kind === 'another-log' || fetcher.isInAnotherLog(partition, 0)) {
+      if (loss.kind === 'another-log' || fetcher.logs.isInAnotherLog(partition, 0)) {
         if (this.#restsForGroup(partition)) {
           if (!isTold) tellMadeAnew(this.#context.settings, partition, position)
           isTold = true

@@ -64,9 +64,8 @@ export class FetchCursor {
   epochs: EpochLine
   /** Next offset to ask for. */
   position: number
-  /** Since when the reader wants no records (by `clock.now()`); independent of whether the cluster can give them. */
-  pausedAt: number | null = null
-  health: FetchHealth = { kind: 'held' }
+  #pausedAt: number | null = null
+  #health: FetchHealth = { kind: 'held' }
   /** Raised whenever the position is set from outside: an answer to a question with an older token is dropped. */
   token = 0
   /** Whom it is fetched from. */
@@ -78,9 +77,12 @@ export class FetchCursor {
   /** Where unreadable bytes were met; met again at the same place they are no accident of the transfer. */
   unreadableAt: number | null = null
   #place: FetchPartition | null = null
+  readonly #changed: () => void
 
-  constructor(assigned: AssignedPartition, place = unknownPlace) {
+  /** @param changed told whenever it is asked for otherwise than before, or no more */
+  constructor(assigned: AssignedPartition, changed: () => void, place = unknownPlace) {
     this.assigned = assigned
+    this.#changed = changed
     this.position = assigned.position
     this.topicId = place.topicId
     this.epochs = new EpochLine(assigned.position, place.leaderEpoch, place.epochs)
@@ -96,8 +98,27 @@ export class FetchCursor {
     return this.epochs.before(this.knownEnd)
   }
 
+  get health(): FetchHealth {
+    return this.#health
+  }
+
+  /** Since when the reader wants no records (by `clock.now()`); independent of whether the cluster can give them. */
+  get pausedAt(): number | null {
+    return this.#pausedAt
+  }
+
   get isDue(): boolean {
-    return this.pausedAt === null && this.health.kind === 'ready'
+    return this.#pausedAt === null && this.#health.kind === 'ready'
+  }
+
+  pause(now: number): void {
+    this.#pausedAt ??= now
+    this.#changed()
+  }
+
+  resume(): void {
+    this.#pausedAt = null
+    this.#changed()
   }
 
   /** What a broker is asked for: the same object as long as nothing of it has changed, since most stand still. */
@@ -127,8 +148,9 @@ export class FetchCursor {
   }
 
   become(health: FetchHealth): void {
-    if (this.health.kind === 'backing-off') this.health.timer.cancel()
-    this.health = health
+    if (this.#health.kind === 'backing-off') this.#health.timer.cancel()
+    this.#health = health
+    this.#changed()
   }
 
   becomeReady(): void {
@@ -138,6 +160,7 @@ export class FetchCursor {
   /** Records from the position up to `nextOffset` were read. */
   readTo(nextOffset: number, batches: readonly FetchedBatch[]): void {
     this.position = nextOffset
+    this.#changed()
     for (const { baseOffset, lastOffset, leaderEpoch } of batches) {
       this.epochs.read(baseOffset, lastOffset + 1, leaderEpoch)
     }
@@ -168,5 +191,6 @@ export class FetchCursor {
     this.failures = 0
     this.unreadableAt = null
     this.cutFrom = null
+    this.#changed()
   }
 }

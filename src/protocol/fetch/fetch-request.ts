@@ -6,7 +6,7 @@ import type { Asked, FetchCursor } from './fetch-cursor.js'
 export function askedPlaces(
   asked: ReadonlyMap<string, Asked>,
   { partitionMaxBytes }: ConsumerSettings['fetch'],
-): Map<string, FetchPartition> {
+): ReadonlyMap<string, FetchPartition> {
   const places = new Map<string, FetchPartition>()
   for (const [key, { partition }] of asked) places.set(key, partition.place(partitionMaxBytes))
   return places
@@ -26,16 +26,17 @@ export function fetchRequest(
  * How long a broker may wait for records. A paused partition cannot be asked for before the answer is there, so that is
  * no longer than it has been paused already: a short pause is not made long, a long one costs few requests.
  *
+ * @param paused all that are
  * @param isAsked whether it is fetched from the broker
  */
 export function patience(
-  cursors: Iterable<FetchCursor>,
+  paused: Iterable<FetchCursor>,
   isAsked: (cursor: FetchCursor) => boolean,
   maxWaitMs: number,
   now: number,
 ): number {
   let waitMs = maxWaitMs
-  for (const cursor of cursors) {
+  for (const cursor of paused) {
     const { pausedAt, health } = cursor
     if (pausedAt === null || health.kind !== 'ready' || now - pausedAt >= waitMs) continue
     if (isAsked(cursor)) waitMs = now - pausedAt

@@ -1,7 +1,5 @@
 import { brokerCode } from '../../connection/broker-error.js'
 import type { FetchAnswer, FetchPartition, FetchSessionPart } from '../../connection/requests/fetch.js'
-import { partitionKey, type TopicPartition } from '../../message/topic-partition.js'
-import type { Asked } from './fetch-cursor.js'
 
 type State =
   | { readonly kind: 'none' }
@@ -55,19 +53,32 @@ export class FetchSession {
   #isById = false
   /** The epoch of the request that is on its way. */
   #asked = 0
+  /** As `#told` says. */
+  #wanted: ReadonlyMap<string, FetchPartition> | null = null
 
   /**
    * The next request, by which the broker is to know all of `wanted`, and nothing else.
    *
-   * @param wanted by a key of each place, in the order in which they are to be served
+   * @param wanted by a key of each place, in the order in which they are to be served; the same object says that nothing of it has changed
    */
   next(wanted: ReadonlyMap<string, FetchPartition>): Next {
-    const isById = everyTopicHasAnId(wanted.values())
+    const isAsBefore = wanted === this.#wanted
+    this.#wanted = wanted
+    const isById = isAsBefore ? this.#isById : everyTopicHasAnId(wanted.values())
     const state = this.#state
-    if (state.kind !== 'open' || isById !== this.#isById || this.#hasOtherTopic(wanted))
-      return this.#all(wanted, isById)
+    const goesOn = state.kind === 'open' && isById === this.#isById && (isAsBefore || !this.#hasOtherTopic(wanted))
+    if (!goesOn) return this.#all(wanted, isById)
     this.#state = { kind: 'in-doubt', id: state.id }
     this.#asked = state.epoch
+    return isAsBefore
+      ? { partitions: [], session: this.#part(state.id, state.epoch, []) }
+      : this.#changes(wanted, state)
+  }
+
+  #changes(
+    wanted: ReadonlyMap<string, FetchPartition>,
+    { id, epoch }: { readonly id: number; readonly epoch: number },
+  ): Next {
     const partitions: FetchPartition[] = []
     for (const [key, place] of wanted) {
       const told = this.#told.get(key)
@@ -76,7 +87,7 @@ export class FetchSession {
       this.#tell(key, place)
     }
     const forgotten = this.#told.size > wanted.size ? this.#forget(wanted) : []
-    return { partitions, session: this.#part(state.id, state.epoch, forgotten) }
+    return { partitions, session: this.#part(id, epoch, forgotten) }
   }
 
   /** `anew`: the answer is to nothing, and all is to be asked at once. */
@@ -146,20 +157,4 @@ function isSame(told: FetchPartition, place: FetchPartition): boolean {
     told.currentLeaderEpoch === place.currentLeaderEpoch &&
     told.partitionMaxBytes === place.partitionMaxBytes
   )
-}
-
-/**
- * Tells, with its key, each partition that a leader was asked for in a session and leaves out of its answer because nothing of
- * it has changed: nearly all of them, at each answer, at rest. A broker that throttles has not looked: its answer says nothing
- * of anything.
- */
-export function tellStandingStill(
-  asked: ReadonlyMap<string, Asked>,
-  { partitions, sessionId = 0, throttleTimeMs }: Pick<FetchAnswer, 'partitions' | 'sessionId' | 'throttleTimeMs'>,
-  tell: (key: string, at: TopicPartition) => void,
-): void {
-  if (sessionId === 0 || throttleTimeMs > 0 || partitions.length === asked.size) return
-  const told = new Set(partitions.map(({ topic, partition }) => partitionKey(topic, partition)))
-  for (const [key, { partition, node, leader }] of asked)
-    if (node === leader.leader && !told.has(key)) tell(key, partition.assigned)
 }

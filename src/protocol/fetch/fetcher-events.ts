@@ -1,14 +1,14 @@
 import type { FetchedPartition } from '../../connection/requests/fetch.js'
 import type { AssignedPartition, FetchedRecords } from '../../driver/consumer.js'
 import type { TidemarkError } from '../../errors.js'
-import type { TopicPartition } from '../../message/topic-partition.js'
+import type { LeftOut } from './left-out.js'
 import type { Loss } from './place-check.js'
 
 export interface FetcherEvents {
   /** A broker told where the log ends; a follower, how far it has copied it. */
   endSeen(fetched: FetchedPartition, by: 'leader' | 'follower'): void
-  /** Its leader had nothing to tell of it: its log ends where it said before. */
-  readonly endStands: (key: string, at: TopicPartition) => void
+  /** Their leaders had nothing to tell of these: their logs end where they said before. Comes after `endSeen`. */
+  endsStand(leftOut: LeftOut): void
   records(fetched: FetchedRecords): void
   /** The position is not in the log, or not in this one. The partition waits for `seek` or `fail`. */
   outOfRange(partition: AssignedPartition, position: number, loss: Loss): void

@@ -5,7 +5,6 @@ import type { AssignedPartition, FetchedRecords } from '../../driver/consumer.js
 import type { TidemarkError } from '../../errors.js'
 import { DriverError } from '../../errors.js'
 import { partitionKey, type TopicPartition } from '../../message/topic-partition.js'
-import type { EpochRange } from '../../offsets/leader-epochs.js'
 import type { Runtime } from '../../runtime/runtime.js'
 import { brokerBackoff } from '../cluster/broker-backoff.js'
 import type { ConsumeContext } from '../cluster/client-context.js'
@@ -13,13 +12,15 @@ import type { Cluster } from '../cluster/cluster.js'
 import { Denials } from '../cluster/denials.js'
 import { judgeFetchCode } from './codes.js'
 import { FetchCursor, type Asked, type Place, type Question } from './fetch-cursor.js'
-import { tellStandingStill } from './fetch-session.js'
-import { askForPlace, isInAnotherLog, judgePlace, type Loss } from './place-check.js'
+import { askForPlace, judgePlace, type Loss } from './place-check.js'
 import { defectOf, fetchRefused, listenerThrew, unreadableRecords } from './failures.js'
 import { FetchLoops } from './fetch-loops.js'
 import type { FetcherEvents } from './fetcher-events.js'
+import { KnownLogs } from './known-logs.js'
+import { leftOutOf } from './left-out.js'
 import { ReadSources } from './read-sources.js'
 import { fetchedRecords, readableBatches } from './readable-batches.js'
+import { StandingQuestions } from './standing-questions.js'
 
 /** One fetch in flight per broker; no broker waits for another. */
 export class Fetcher {
@@ -29,8 +30,9 @@ export class Fetcher {
   readonly #events: FetcherEvents
   /** In the order in which they are asked for: what just gave records goes to the end, so a byte limit starves nobody. */
   readonly #partitions = new Map<string, FetchCursor>()
-  /** Outlives the time in which the partition is fetched: the last commit comes after that. */
-  readonly #cursors = new WeakMap<AssignedPartition, FetchCursor>()
+  readonly #paused = new Set<FetchCursor>()
+  readonly #questions = new StandingQuestions()
+  readonly logs: KnownLogs
   readonly #denials: Denials
   readonly #loops: FetchLoops
   readonly #sources: ReadSources
@@ -43,6 +45,7 @@ export class Fetcher {
     this.#runtime = runtime
     this.#settings = settings
     this.#events = events
+    this.logs = new KnownLogs(cluster)
     this.#denials = new Denials({ runtime, settings })
     this.#loops = new FetchLoops((node) => this.#fetchFrom(node), { runtime, settings })
     this.#sources = new ReadSources({ cluster, runtime, settings })
@@ -57,8 +60,8 @@ export class Fetcher {
   /** Takes partitions in without asking for them yet; pause and seek already count. */
   hold(assigned: readonly AssignedPartition[], places: readonly Place[]): void {
     for (const [index, partition] of assigned.entries()) {
-      const cursor = new FetchCursor(partition, places[index])
-      this.#cursors.set(partition, cursor)
+      const cursor = new FetchCursor(partition, this.#questions.changed, places[index])
+      this.logs.add(partition, cursor)
       this.#partitions.set(partitionKey(partition.topic, partition.partition), cursor)
     }
   }
@@ -76,21 +79,27 @@ export class Fetcher {
   remove(partitions: readonly TopicPartition[]): void {
     for (const { topic, partition } of partitions) {
       const key = partitionKey(topic, partition)
-      this.#partitions.get(key)?.become({ kind: 'gone' })
+      const cursor = this.#partitions.get(key)
+      if (cursor === undefined) continue
+      cursor.become({ kind: 'gone' })
       this.#partitions.delete(key)
+      this.#paused.delete(cursor)
       this.#denials.forget(key)
     }
   }
 
   pause(at: TopicPartition): void {
     const partition = this.#find(at)
-    if (partition) partition.pausedAt ??= this.#runtime.clock.now()
+    if (!partition) return
+    partition.pause(this.#runtime.clock.now())
+    this.#paused.add(partition)
   }
 
   resume(at: TopicPartition): void {
     const partition = this.#find(at)
     if (!partition) return
-    partition.pausedAt = null
+    partition.resume()
+    this.#paused.delete(partition)
     this.#wakeSourceOf(partition)
   }
 
@@ -110,36 +119,6 @@ export class Fetcher {
   fail(at: AssignedPartition, error: TidemarkError): void {
     const partition = this.#find(at)
     if (partition?.assigned.epoch === at.epoch) this.#fail(partition, error)
-  }
-
-  /** Whose log its offsets count in; `null` while brokers do not tell. Also after `remove`. */
-  topicIdOf(at: AssignedPartition): string | null {
-    return this.#cursors.get(at)?.topicId ?? null
-  }
-
-  /** How often the position was set from outside. Also after `remove`. */
-  seeksOf(at: AssignedPartition): number {
-    return this.#cursors.get(at)?.token ?? 0
-  }
-
-  /** Which leader wrote the last record before `offset`, as far as it was read; -1 when unknown. Also after `remove`. */
-  leaderEpochBefore(at: AssignedPartition, offset: number): number {
-    return this.#cursors.get(at)?.epochs.before(offset) ?? -1
-  }
-
-  /** Which leaders wrote what was read from `from` up to `to`. Also after `remove`. */
-  leaderEpochs(at: AssignedPartition, from: number, to: number): readonly EpochRange[] {
-    return this.#cursors.get(at)?.epochs.within(from, to) ?? []
-  }
-
-  /**
-   * Does the offset count in another log, of a topic of that name that brokers have named since the partition was assigned, or
-   * beyond where the log was found to be cut? Also after `remove`.
-   */
-  isInAnotherLog(at: AssignedPartition, offset: number): boolean {
-    const cursor = this.#cursors.get(at)
-    if (cursor === undefined) return false
-    return offset > (cursor.cutFrom ?? Infinity) || isInAnotherLog(cursor, this.#cluster)
   }
 
   /** Does the partition, still under that epoch, wait at the refused `position`? */
@@ -174,6 +153,7 @@ export class Fetcher {
   }
 
   #leadersMayHaveMoved(): void {
+    this.#questions.changed()
     for (const partition of this.#partitions.values()) {
       partition.turnTo(this.#cluster.leaderOf(partition.assigned))
       if (partition.health.kind !== 'awaiting-leader') continue
@@ -190,9 +170,9 @@ export class Fetcher {
 
   /** One fetch; the loop goes round again as long as there is something to ask for. */
   async #fetchFrom(node: number): Promise<void> {
-    const due = this.#dueAt(node)
+    const due = this.#questions.of(node, () => this.#dueAt(node))
     if (due.size === 0 || this.#closed.signal.aborted) return
-    const { asked, request, session } = this.#sources.next(node, due, this.#partitions.values())
+    const { asked, request, session } = this.#sources.next(node, due, this.#paused)
     let answer: FetchAnswer
     try {
       const deadline = this.#runtime.clock.now() + request.maxWaitMs + this.#settings.requestTimeoutMs
@@ -214,7 +194,8 @@ export class Fetcher {
     for (const [key, partition] of this.#partitions) {
       if (!partition.isDue) continue
       const source = this.#sources.of(partition)
-      // Its time at this follower may just be over.
+      // Its time at this follower may just be over, of which nobody tells.
+      if (partition.source.hasFollowed) this.#questions.changed()
       if (source !== node && partition.source.hasFollowed) this.#wakeSourceOf(partition)
       if (source !== node || !this.#mayBeRead(partition)) continue
       const { token, position } = partition
@@ -293,7 +274,8 @@ export class Fetcher {
       else if (fromLeader) this.#refusedPartition(key, question, fetched.errorCode)
       else this.#notServed(question, brokerCodeName(fetched.errorCode))
     }
-    tellStandingStill(asked, answer, this.#events.endStands)
+    const leftOut = leftOutOf(asked, answer)
+    if (leftOut !== null) this.#events.endsStand(leftOut)
   }
 
   /** A defect in one partition's answer must not keep the others from theirs. */
@@ -330,7 +312,9 @@ export class Fetcher {
       // Behind what another broker gave meanwhile it says nothing of the place where the reader is.
       if (asked.position === before) this.#unreadable(asked, fetched.unreadable)
     }
-    if (named === 'follows') this.#wakeSourceOf(partition)
+    if (named !== 'follows') return
+    this.#questions.changed()
+    this.#wakeSourceOf(partition)
   }
 
   #tell(partition: FetchCursor, fetched: FetchedRecords): void {

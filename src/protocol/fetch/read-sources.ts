@@ -1,4 +1,4 @@
-import type { FetchRequest } from '../../connection/requests/fetch.js'
+import type { FetchPartition, FetchRequest } from '../../connection/requests/fetch.js'
 import type { Runtime } from '../../runtime/runtime.js'
 import type { ConsumeContext } from '../cluster/client-context.js'
 import type { Cluster } from '../cluster/cluster.js'
@@ -20,6 +20,7 @@ export class ReadSources {
   readonly #settings: ConsumeContext['settings']
   /** By broker. */
   readonly #sessions = new Map<number, FetchSession>()
+  readonly #places = new WeakMap<ReadonlyMap<string, Asked>, ReadonlyMap<string, FetchPartition>>()
 
   constructor({ cluster, runtime, settings }: ConsumeContext) {
     this.#cluster = cluster
@@ -37,13 +38,14 @@ export class ReadSources {
    * long as one is with its leader alone, it is not said. Those that may be sent elsewhere are then asked for apart, once,
    * without a wait and outside the session, so that what one follower fails at keeps no other partition from being read nearby.
    *
-   * @param cursors all that there are
+   * @param due the same object again when nothing of it has changed
+   * @param paused all that are
    */
-  next(node: number, due: ReadonlyMap<string, Asked>, cursors: Iterable<FetchCursor>): NextFetch {
+  next(node: number, due: ReadonlyMap<string, Asked>, paused: Iterable<FetchCursor>): NextFetch {
     const { rackId, fetch } = this.#settings
     const now = this.#runtime.clock.now()
     if (rackId === undefined) {
-      const maxWaitMs = this.#patience(node, cursors, now)
+      const maxWaitMs = this.#patience(node, paused, now)
       return this.#inSession(node, due, maxWaitMs, '')
     }
     const isMixed = !cursorsOf(due).every(({ source }) => source.mayFollow(now))
@@ -55,14 +57,14 @@ export class ReadSources {
       const partitions = [...askedPlaces(asked, fetch).values()]
       return { asked, request: fetchRequest({ partitions }, 1, this.#settings, rackId), session: null }
     }
-    const maxWaitMs = this.#patience(node, cursors, now)
+    const maxWaitMs = this.#patience(node, paused, now)
     return this.#inSession(node, asked, maxWaitMs, isTold ? rackId : '')
   }
 
   #inSession(node: number, asked: ReadonlyMap<string, Asked>, maxWaitMs: number, rackId: string): NextFetch {
     let session = this.#sessions.get(node)
     if (session === undefined) this.#sessions.set(node, (session = new FetchSession()))
-    const next = session.next(askedPlaces(asked, this.#settings.fetch))
+    const next = session.next(this.#placesOf(asked))
     return { asked, request: fetchRequest(next, maxWaitMs, this.#settings, rackId), session }
   }
 
@@ -78,8 +80,14 @@ export class ReadSources {
     partition.source.followerFailed(node, this.#runtime.clock.now(), this.#settings.metadataMaxAgeMs)
   }
 
-  #patience(node: number, cursors: Iterable<FetchCursor>, now: number): number {
-    return patience(cursors, (cursor) => this.of(cursor) === node, this.#settings.fetch.maxWaitMs, now)
+  #placesOf(asked: ReadonlyMap<string, Asked>): ReadonlyMap<string, FetchPartition> {
+    let places = this.#places.get(asked)
+    if (places === undefined) this.#places.set(asked, (places = askedPlaces(asked, this.#settings.fetch)))
+    return places
+  }
+
+  #patience(node: number, paused: Iterable<FetchCursor>, now: number): number {
+    return patience(paused, (cursor) => this.of(cursor) === node, this.#settings.fetch.maxWaitMs, now)
   }
 }
 

@@ -4,6 +4,7 @@ import { partitionKey, type TopicPartition } from '../../message/topic-partition
 import { pause } from '../../runtime/pause.js'
 import { whenAborted } from '../../runtime/when-aborted.js'
 import type { ClientContext } from '../cluster/client-context.js'
+import type { LeftOut } from '../fetch/left-out.js'
 import { latest, lookUpOffsets } from './look-up.js'
 
 type EndOffsetContext = ClientContext<Pick<ConsumerSettings, 'fetch' | 'isolation' | 'requestTimeoutMs' | 'logger'>>
@@ -14,8 +15,10 @@ interface Followed extends TopicPartition {
   readonly topicId: string | null
 }
 
-/** Written anew for what stands still, at each answer: many partitions do. */
-type Known = Omit<KnownEnd, 'at'> & { at: number }
+interface Known extends Omit<KnownEnd, 'at'> {
+  /** One for all that stand still together: an answer without news moves it, and none of them is looked at. */
+  told: { at: number }
+}
 
 /** What is older than this, beside the time a fetch may wait, is asked for. */
 const maxAgeMs = 5_000
@@ -29,6 +32,8 @@ const checkMs = 2_500
 export class EndOffsets {
   readonly #context: EndOffsetContext
   readonly #known = new Map<string, Known>()
+  /** When all that was asked together was last told to stand still, as long as nothing of it was told apart since. */
+  #standing = new WeakMap<LeftOut['asked'], Known['told']>()
   /** By partition, while its tenure runs. */
   readonly #followed = new Map<string, Followed>()
   /** Aborts, and is `null`, when nothing is followed any more. */
@@ -40,7 +45,10 @@ export class EndOffsets {
 
   /** `null` until a broker has told it. */
   of({ topic, partition }: TopicPartition): KnownEnd | null {
-    return this.#known.get(partitionKey(topic, partition)) ?? null
+    const known = this.#known.get(partitionKey(topic, partition))
+    if (known === undefined) return null
+    const { offset, stored, told } = known
+    return endAt(offset, stored ?? offset, told.at)
   }
 
   /**
@@ -52,19 +60,36 @@ export class EndOffsets {
     const offset = settings.isolation === 'read-committed' ? lastStableOffset : highWatermark
     if (offset < 0) return
     const key = partitionKey(topic, partition)
-    if (by === 'leader') this.#known.set(key, endAt(offset, highWatermark, runtime.clock.now()))
+    if (by === 'leader') this.#put(key, endAt(offset, highWatermark, runtime.clock.now()))
     else this.#furtherThan(key, offset, highWatermark)
   }
 
-  /** By its leader: nothing has changed since it was told. */
-  stands(key: string): void {
-    const known = this.#known.get(key)
-    if (known !== undefined) known.at = this.#context.runtime.clock.now()
+  /** Of these nothing has changed since it was told. */
+  stand(leftOut: LeftOut): void {
+    const at = this.#context.runtime.clock.now()
+    const standing = leftOut.isAll ? this.#standing.get(leftOut.asked) : undefined
+    if (standing !== undefined) {
+      standing.at = at
+      return
+    }
+    const told = { at }
+    for (const key of leftOut.asked.keys()) {
+      const known = this.#known.get(key)
+      if (known !== undefined && leftOut.has(key)) known.told = told
+    }
+    if (leftOut.isAll) this.#standing.set(leftOut.asked, told)
+    else this.#standing.delete(leftOut.asked)
+  }
+
+  #put(key: string, { offset, stored, at }: KnownEnd): void {
+    const told = { at }
+    this.#known.set(key, stored === undefined ? { offset, told } : { offset, stored, told })
+    this.#standing = new WeakMap()
   }
 
   #furtherThan(key: string, offset: number, stored: number): void {
     const known = this.#known.get(key)
-    if (known !== undefined) this.#known.set(key, endAt(Math.max(known.offset, offset), stored, known.at))
+    if (known !== undefined) this.#put(key, endAt(Math.max(known.offset, offset), stored, known.told.at))
   }
 
   /** Keeps the end of a partition known until `tenure` aborts; what was known before counts no more. */
@@ -108,6 +133,13 @@ export class EndOffsets {
     return now.partitions.length > 0 && cluster.partition(topic, partition) === undefined
   }
 
+  /** Of whose ends nobody has told since then. */
+  #untoldSince(oldest: number): readonly Followed[] {
+    const old: Followed[] = []
+    for (const [key, at] of this.#followed) if (isOlder(this.#known.get(key), oldest)) old.push(at)
+    return old
+  }
+
   async #askForOld(over: AbortSignal): Promise<void> {
     const { runtime, settings } = this.#context
     await this.#askForOlderThan(runtime.clock.now() - maxAgeMs - settings.fetch.maxWaitMs, over)
@@ -116,7 +148,7 @@ export class EndOffsets {
   async #askForOlderThan(oldest: number, over: AbortSignal): Promise<void> {
     const { runtime, settings } = this.#context
     const askedAt = runtime.clock.now()
-    const old = [...this.#followed.values()].filter((at) => isOlder(this.of(at), oldest))
+    const old = this.#untoldSince(oldest)
     if (old.length === 0) return
     try {
       const questions = old.map(({ topic, partition }) => ({ topic, partition, timestamp: latest }))
@@ -125,8 +157,7 @@ export class EndOffsets {
         const place = old[index]
         if (place === undefined || place.tenure.aborted) continue
         if (finding.kind !== 'found') {
-          if (this.#isGone(place))
-            this.#known.set(partitionKey(place.topic, place.partition), nothingAt(runtime.clock.now()))
+          if (this.#isGone(place)) this.#put(partitionKey(place.topic, place.partition), nothingAt(runtime.clock.now()))
           continue
         }
         // A fetch that came meanwhile knows better.
@@ -134,7 +165,7 @@ export class EndOffsets {
           // How far the log goes beyond is told by fetches alone.
           const stored = this.of(place)?.stored ?? finding.offset
           const end = endAt(finding.offset, stored, runtime.clock.now())
-          this.#known.set(partitionKey(place.topic, place.partition), end)
+          this.#put(partitionKey(place.topic, place.partition), end)
         }
       }
     } catch (failure) {
@@ -144,15 +175,15 @@ export class EndOffsets {
   }
 }
 
-function nothingAt(at: number): Known {
+function nothingAt(at: number): KnownEnd {
   return { offset: 0, at }
 }
 
-function endAt(offset: number, stored: number, at: number): Known {
+function endAt(offset: number, stored: number, at: number): KnownEnd {
   return stored > offset ? { offset, at, stored } : { offset, at }
 }
 
 /** What nobody has told is older than anything. */
-function isOlder(known: KnownEnd | null, oldest: number): boolean {
-  return known === null || known.at < oldest
+function isOlder(known: Known | undefined, oldest: number): boolean {
+  return known === undefined || known.told.at < oldest
 }

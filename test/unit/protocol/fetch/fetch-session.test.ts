@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { brokerCode } from '../../../../src/connection/broker-error.js'
 import type { FetchPartition } from '../../../../src/connection/requests/fetch.js'
-import { FetchSession, tellStandingStill } from '../../../../src/protocol/fetch/fetch-session.js'
+import { FetchSession } from '../../../../src/protocol/fetch/fetch-session.js'
 
 let session: FetchSession
 
@@ -56,6 +56,18 @@ describe('a fetch session', () => {
     })
     answer(brokerCode.NONE, 7)
     expect(ask(place(0), place(1, 5), place(2))).toEqual({ session: [7, 3], named: [[0, 0]], forgotten: [] })
+  })
+
+  it('has nothing to name while the very same is wanted, and names all of it once an answer is missing', () => {
+    const same = wanted(place(0), place(1))
+    const named = () => session.next(same).partitions.map(({ partition }) => partition)
+    expect(named()).toEqual([0, 1])
+    answer(brokerCode.NONE, 7)
+    expect(named()).toEqual([])
+    answer(brokerCode.NONE, 7)
+    expect(named()).toEqual([])
+    // No answer came.
+    expect(named()).toEqual([0, 1])
   })
 
   it('names a place also when only its leader epoch or its limit has changed', () => {
@@ -136,29 +148,5 @@ describe('a fetch session', () => {
     const { session: part } = session.next(wanted(place(0)))
     expect([part.topicOf('id-of-t'), part.topicOf('other')]).toEqual(['t', undefined])
     expect([...part.all.values()]).toEqual([place(0)])
-  })
-})
-
-describe('what an answer leaves out', () => {
-  const at = (partition: number, node = 1) => {
-    const assigned = { topic: 't', partition, position: 0 }
-    return [`t-${partition}`, { partition: { assigned }, leader: { leader: 1 }, node }] as const
-  }
-  const asked = new Map([at(0), at(1), at(2, 3)]) as never
-  const told = { topic: 't', partition: 0 } as never
-  const leftOut = (more: { readonly sessionId?: number; readonly throttleTimeMs?: number }) => {
-    const still: string[] = []
-    const answer = { partitions: [told], sessionId: 7, throttleTimeMs: 0, ...more }
-    tellStandingStill(asked, answer, (key, { partition }) => still.push(`${key} ${partition}`))
-    return still
-  }
-
-  it('stands still where its leader was asked', () => {
-    expect(leftOut({})).toEqual(['t-1 1'])
-  })
-
-  it('is not known by a broker that throttles, nor outside a session', () => {
-    expect(leftOut({ throttleTimeMs: 1 })).toEqual([])
-    expect(leftOut({ sessionId: 0 })).toEqual([])
   })
 })

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { brokerCode } from '../../../../src/connection/broker-error.js'
 import { virtualClock, type VirtualClock } from '../../../../src/testing/time/virtual-clock.js'
+import { leftOutOf } from '../../../../src/protocol/fetch/left-out.js'
 import { EndOffsets } from '../../../../src/protocol/offsets/end-offsets.js'
 import { ScriptedCluster } from '../cluster/scripted-cluster.js'
 import { ConsumerHarness } from '../consume/consumer-harness.js'
@@ -148,6 +149,43 @@ describe('the end of a log', () => {
     const before = asked()
     await clock.runUntilIdle()
     expect(asked()).toBe(before)
+  })
+})
+
+describe('the ends of logs that stand still', () => {
+  it('are as old as the last answer that left them out, each also when another was told apart meanwhile', async () => {
+    const ends = new EndOffsets({ runtime: { clock }, settings: { isolation: 'read-uncommitted' } } as never)
+    const seen = (partition: number) => ends.seen({ topic: 't', partition, highWatermark: 5 } as never, 'leader')
+    const asked = (node = 1) =>
+      new Map([0, 1, 2].map((partition) => [`t-${partition}`, { node, leader: { leader: 1 } }])) as never
+    const answered = (all: never, ...told: readonly number[]) => {
+      const partitions = told.map((partition) => ({ topic: 't', partition })) as never
+      const leftOut = leftOutOf(all, { partitions, sessionId: 7, throttleTimeMs: 0 })
+      if (leftOut !== null) ends.stand(leftOut)
+    }
+    const ages = () => [0, 1, 2].map((partition) => clock.now() - (ends.of({ topic: 't', partition })?.at ?? 0))
+    const all = asked()
+    for (const partition of [0, 1, 2]) seen(partition)
+    for (let round = 0; round < 2; round += 1) {
+      await clock.advance(500)
+      answered(all)
+      expect(ages()).toEqual([0, 0, 0])
+    }
+    // Refused, so nothing is known of where it ends now.
+    await clock.advance(500)
+    answered(all, 1)
+    expect(ages()).toEqual([0, 500, 0])
+    await clock.advance(500)
+    answered(all)
+    seen(2)
+    await clock.advance(100)
+    expect(ages()).toEqual([100, 100, 100])
+    answered(all)
+    expect(ages()).toEqual([0, 0, 0])
+    // What is asked of a follower it may not have copied.
+    await clock.advance(500)
+    answered(asked(2))
+    expect(ages()).toEqual([500, 500, 500])
   })
 })
 
