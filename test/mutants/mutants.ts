@@ -73,6 +73,22 @@ export const mutants: readonly Mutant[] = [
     why: 'the first record of each fetch is never handled',
   },
   {
+    name: 'a paused partition is asked for all the same',
+    file: 'src/protocol/fetch/fetch-cursor.ts',
+    find: 'this.#pausedAt ??= now\n    this.#changed()',
+    replace: 'this.#pausedAt ??= now',
+    why: 'its records are sent again and again, and dropped',
+    units: 'test/unit/protocol/fetch/reading-by-session.test.ts',
+  },
+  {
+    name: 'the time of a log that was told apart goes on with the others',
+    file: 'src/protocol/offsets/end-offsets.ts',
+    find: 'else this.#standing.delete(leftOut.asked)',
+    replace: 'else this.#standing.get(leftOut.asked)',
+    why: 'the lag of partitions at rest seems to be of long ago, and their ends are asked for again and again',
+    units: 'test/unit/protocol/offsets/end-offsets.test.ts',
+  },
+  {
     name: 'an answer to an old question is taken',
     file: 'src/protocol/fetch/fetcher.ts',
     find: 'this.#partitions.get(key) === partition && partition.token === token && partition.isDue',

@@ -56,8 +56,8 @@ export const nearestReplicaMutants: readonly Mutant[] = [
   {
     name: 'the end that a follower tells is the end of the log',
     file: 'src/protocol/offsets/end-offsets.ts',
-    find: "if (by === 'leader') this.#known.set",
-    replace: 'if (by.length > 0) this.#known.set',
+    find: "if (by === 'leader') this.#put",
+    replace: 'if (by.length > 0) this.#put',
     why: 'a reader beside a follower that lags is told to have no lag',
     units: fetching,
   },

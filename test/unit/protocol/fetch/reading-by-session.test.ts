@@ -136,6 +136,23 @@ describe('reading by fetch sessions', () => {
     expect([counts.named - before.named, counts.told - before.told]).toEqual([1, 1])
   })
 
+  it('is sent nothing of a partition that is paused, and from where it stood once it goes on', async () => {
+    const { clock, cluster, append } = setUp(1)
+    const { counted, counts } = counting(cluster.connectionFactory().open('reader'))
+    const reader = new ConsumerHarness(counted, clock, { groupId: null })
+    await reader.start()
+    await clock.advance(1_000)
+    reader.consumer.pause({ topic: 't', partition: 3 })
+    await clock.advance(1_000)
+    const before = { ...counts }
+    await append(3, 'a')
+    await clock.advance(5_000)
+    expect([counts.named, counts.told]).toEqual([before.named, before.told])
+    reader.consumer.resume({ topic: 't', partition: 3 })
+    await clock.advance(1_000)
+    expect(reader.offsets('t', 3)).toEqual([0])
+  })
+
   it('knows where a log ends as of now, where nothing is told of it, and asks nobody', async () => {
     const { clock, cluster } = setUp(1)
     const { counted, counts } = counting(cluster.connectionFactory().open('reader'))
