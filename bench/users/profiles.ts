@@ -22,7 +22,7 @@ export const profiles = {
   },
   goals: {
     ...{ rounds: 3, more: 'nothing', warmMs: 3_000, sendMs: 5_000, sent: 1_000_000, slowMs: 8_000, awaitedMs: 10_000 },
-    ...{ read: 3_000_000, latencyMs: 10_000, restMs: 15_000 },
+    ...{ read: 3_000_000, latencyMs: 10_000, restMs: 60_000 },
   },
   full: {
     ...{ rounds: 3, more: 'everything', warmMs: 5_000, sendMs: 10_000, sent: 2_000_000, slowMs: 30_000 },
