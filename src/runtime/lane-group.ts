@@ -25,7 +25,9 @@ type Pass = 'alone' | 'look'
  * Short tasks of one group that may follow each other before others have their turn. Each group's state is read from main
  * memory when there are many, which takes longer than a short task.
  */
-const mostInRow = 32
+const mostInRow = 31
+/** The same, where what follows is made already: left for another turn it would wait as objects, in each of many groups. */
+const mostMadeInRow = 2 * mostInRow
 
 /** What a group asks of the lanes that own it. */
 export interface Places<Task extends LaneTask<Task>> {
@@ -230,9 +232,10 @@ export class LaneGroup<Task extends LaneTask<Task>> {
 
   /** The next lane to serve; called by the lanes that own this group. */
   takeLane(): KeyLane<Task> | null {
+    // While it fills itself it is being served: in line already it would stop after the first of what came.
+    if (!this.#isShut && this.#readyLanes.isEmpty && this.#canRefill) this.#supply.refill()
     this.#announced = false
     if (this.#isShut) return null
-    if (this.#readyLanes.isEmpty && this.#canRefill) this.#supply.refill()
     const lane = this.#readyLanes.shift()
     // In line again: a refill that started nothing is one of several turns, not a loop of its own.
     if (lane === null) this.#announce()
@@ -281,7 +284,8 @@ export class LaneGroup<Task extends LaneTask<Task>> {
   #announce(how: 'goes-on' | 'comes' = 'comes'): void {
     if (this.#announced || this.#isShut || (this.#readyLanes.isEmpty && !this.#canRefill)) return
     this.#announced = true
-    const isNext = how === 'goes-on' && this.#areShort && this.#inRow < mostInRow
+    const most = this.#readyLanes.isEmpty ? mostInRow : mostMadeInRow
+    const isNext = how === 'goes-on' && this.#areShort && this.#inRow < most
     this.#inRow = isNext ? this.#inRow + 1 : 0
     this.#places.ready(this, isNext ? 'next' : 'last')
   }
