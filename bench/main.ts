@@ -11,8 +11,9 @@ npm run bench -- [--against commit] ${suiteNames.join(' | ')}
 npm run bench -- json | serde | codecs | reorder | transactions | copier | retry | metrics | telemetry | once | failover | rebalance | alarm
 
 Prints tables and ratios, never fails on an absolute time.
---profile   of what users do: short (one round of a few seconds, five minutes a suite; default), goals (three rounds of
-            what goals speak of: 25 minutes for all suites, which it takes when none is named) or full (all rows, all
+--profile   of what users do: trial (all rows and all clients once, a second each: does everything run here?
+            some ten minutes), short (one round of a few seconds, five minutes a suite; default), goals (three rounds of
+            what goals speak of: half an hour for all suites, which it takes when none is named) or full (all rows, all
             clients, three rounds: hours)
 --only      of these, the rows that have it in their names
 --json      a file that takes each figure as a line of JSON; table and chart (bench/goals.svg) are made of it

@@ -16,6 +16,10 @@ export interface Profile {
 }
 
 export const profiles = {
+  trial: {
+    ...{ rounds: 1, more: 'everything', warmMs: 500, sendMs: 1_000, sent: 0, slowMs: 1_000, awaitedMs: 1_000 },
+    ...{ read: 100_000, latencyMs: 2_000, restMs: 2_000 },
+  },
   short: {
     ...{ rounds: 1, more: 'of main rows', warmMs: 2_000, sendMs: 3_000, sent: 0, slowMs: 8_000, awaitedMs: 8_000 },
     ...{ read: 2_000_000, latencyMs: 6_000, restMs: 10_000 },

@@ -88,18 +88,19 @@ const sendingRows: readonly Row[] = [
     },
     goals: [],
   },
-  ...[100, 1_000, 10_000].map((bytes) => ({
-    name: `keyed singles of ${bytes.toLocaleString('en-US')} bytes`,
-    ...{ competitors: ['tidemark', 'former', 'java'] as const, partitions: 8, short: false, task: sending({ bytes }) },
-    goals: [faster('java', 1)],
-  })),
-  ...(['lz4', 'zstd'] as const).map((compression) => ({
-    name: `keyed singles of 1,000 bytes, ${compression}`,
-    ...{ competitors: ['tidemark', 'former', 'java'] as const, partitions: 8, short: false },
-    task: sending({ bytes: 1_000, compression }),
-    goals: [],
-  })),
+  ...[100, 1_000, 10_000].map((bytes) => sizeRow(bytes, 'none', [faster('java', 1)])),
+  ...(['lz4', 'zstd'] as const).flatMap((codec) => [100, 200, 1_000, 10_000].map((bytes) => sizeRow(bytes, codec))),
 ]
+
+function sizeRow(bytes: number, compression: Sending['compression'], goals: readonly Goal[] = []): Row {
+  const codec = compression === 'none' ? '' : `, ${compression}`
+  return {
+    name: `keyed singles of ${bytes.toLocaleString('en-US')} bytes${codec}`,
+    ...{ competitors: ['tidemark', 'former', 'java'], partitions: 8, short: false },
+    task: sending({ bytes, compression }),
+    goals,
+  }
+}
 
 const reading = (way: Way, compression = 'none', bytes = 200): Task => ({
   ...{ kind: 'reading', way, filled: { compression, bytes } },
