@@ -4,7 +4,6 @@ import { partitionKey, type TopicPartition } from '../../message/topic-partition
 import { pause } from '../../runtime/pause.js'
 import { whenAborted } from '../../runtime/when-aborted.js'
 import type { ClientContext } from '../cluster/client-context.js'
-import type { LeftOut } from '../fetch/left-out.js'
 import { latest, lookUpOffsets } from './look-up.js'
 
 type EndOffsetContext = ClientContext<Pick<ConsumerSettings, 'fetch' | 'isolation' | 'requestTimeoutMs' | 'logger'>>
@@ -13,6 +12,15 @@ interface Followed extends TopicPartition {
   readonly tenure: AbortSignal
   /** Of its topic when it was taken up; `null` where brokers do not tell. */
   readonly topicId: string | null
+}
+
+/** Of what was asked of a broker at once, what it had nothing new to tell of. */
+interface StandingStill {
+  /** The same object as long as the same is asked. */
+  readonly asked: ReadonlyMap<string, object>
+  /** Everything that was asked for. */
+  readonly isAll: boolean
+  has(key: string): boolean
 }
 
 interface Known extends Omit<KnownEnd, 'at'> {
@@ -33,7 +41,7 @@ export class EndOffsets {
   readonly #context: EndOffsetContext
   readonly #known = new Map<string, Known>()
   /** When all that was asked together was last told to stand still, as long as nothing of it was told apart since. */
-  #standing = new WeakMap<LeftOut['asked'], Known['told']>()
+  #standing = new WeakMap<StandingStill['asked'], Known['told']>()
   /** By partition, while its tenure runs. */
   readonly #followed = new Map<string, Followed>()
   /** Aborts, and is `null`, when nothing is followed any more. */
@@ -65,7 +73,7 @@ export class EndOffsets {
   }
 
   /** Of these nothing has changed since it was told. */
-  stand(leftOut: LeftOut): void {
+  stand(leftOut: StandingStill): void {
     const at = this.#context.runtime.clock.now()
     const standing = leftOut.isAll ? this.#standing.get(leftOut.asked) : undefined
     if (standing !== undefined) {
