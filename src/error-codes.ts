@@ -109,6 +109,8 @@ export type ErrorCode =
   | 'store-timeout'
   | 'not-of-this-consumer'
   | 'marked-meanwhile'
+  | 'fenced-writer'
+  | 'would-be-changed'
   | 'no-tables'
   | 'not-in-transaction'
   | 'already-started'

@@ -1,5 +1,12 @@
-/** An inbox and an outbox in a database of yours, by kysely (a peer dependency): SQLite, MySQL, MariaDB and PostgreSQL. */
-export { createInboxTable, createOutboxTables, inboxTableSql, outboxTablesSql } from './sql/tables.js'
+/** An inbox, an outbox and positions in a database of yours, by kysely (a peer dependency): SQLite, MySQL, MariaDB and PostgreSQL. */
+export {
+  createInboxTable,
+  createOutboxTables,
+  createPositionsTable,
+  inboxTableSql,
+  outboxTablesSql,
+  positionsTableSql,
+} from './sql/tables.js'
 export type { AnyKysely, AnyTransaction, SqlDialect, SqlOptions } from './sql/database.js'
 export { sqlDedupe, type HandlerCallLike, type SqlDedupe, type SqlDedupeOptions } from './sql/sql-dedupe.js'
 export {
@@ -10,3 +17,14 @@ export {
   type SqlOutbox,
   type SqlOutboxOptions,
 } from './sql/sql-outbox.js'
+export {
+  sqlPositions,
+  type ComingPartition,
+  type SqlPositions,
+  type SqlPositionsOptions,
+  type TakeContext,
+  type TakenPartition,
+} from './sql/sql-positions.js'
+export { FencedWriter } from './consumer/handling/fate.js'
+export { insertNew } from './sql/insert-new.js'
+export { isRefusedForGood } from './sql/refused-for-good.js'

@@ -27,7 +27,7 @@ export interface SqlDedupeOptions extends SqlOptions {
   readonly keepMs?: number | undefined
 }
 
-/** What a handler, or the body of a loop, was given. */
+/** What a handler, `onWatermark`, or the body of a loop, was given. */
 export interface HandlerCallLike {
   readonly signal: AbortSignal
 }

@@ -82,6 +82,33 @@ export function outboxTablesSql(dialect: SqlDialect, options: Pick<SqlOptions, '
   }
 }
 
+/**
+ * The statement that makes the table of positions, for a migration of yours; `createPositionsTable` runs it. It may run again.
+ *
+ * @throws ConfigError
+ */
+export function positionsTableSql(dialect: SqlDialect, options: Pick<SqlOptions, 'prefix'> = {}): string[] {
+  const table = `${namedBy('positionsTableSql', dialect, options)}positions`
+  const place = 'epoch bigint not null, next_offset bigint, reached bigint, primary key (grp, topic, part)'
+  switch (dialect) {
+    case 'sqlite':
+      return [
+        `create table if not exists ${table} (grp text not null, topic text not null, part integer not null, ${place}) ` +
+          'without rowid',
+      ]
+    case 'mysql':
+      return [
+        `create table if not exists ${table} (grp varchar(190) character set utf8mb4 collate utf8mb4_bin not null, ` +
+          `topic varchar(249) character set ascii collate ascii_bin not null, part int not null, ${place}) engine = innodb`,
+      ]
+    case 'postgres':
+      return [
+        `create table if not exists ${table} (grp text collate "C" not null, topic text collate "C" not null, ` +
+          `part int not null, ${place})`,
+      ]
+  }
+}
+
 /** Makes the table of an inbox where it is not there yet. Applications with migrations take `inboxTableSql`. */
 export async function createInboxTable(db: AnyKysely, options: SqlOptions = {}): Promise<void> {
   await runAll(db, inboxTableSql, databaseOf('createInboxTable', db, options))
@@ -90,6 +117,11 @@ export async function createInboxTable(db: AnyKysely, options: SqlOptions = {}):
 /** Makes the tables of an outbox where they are not there yet. Applications with migrations take `outboxTablesSql`. */
 export async function createOutboxTables(db: AnyKysely, options: SqlOptions = {}): Promise<void> {
   await runAll(db, outboxTablesSql, databaseOf('createOutboxTables', db, options))
+}
+
+/** Makes the table of positions where it is not there yet. Applications with migrations take `positionsTableSql`. */
+export async function createPositionsTable(db: AnyKysely, options: SqlOptions = {}): Promise<void> {
+  await runAll(db, positionsTableSql, databaseOf('createPositionsTable', db, options))
 }
 
 async function runAll(db: AnyKysely, of: typeof inboxTableSql, { dialect, prefix }: Database): Promise<void> {

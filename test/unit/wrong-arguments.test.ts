@@ -15,7 +15,7 @@ import {
 import { mskIam, oauth, tlsFiles } from 'tidemark/auth'
 import { memoryDedupe } from 'tidemark/dedupe'
 import { pattern } from 'tidemark/pattern'
-import { inboxTableSql, outboxTablesSql, sqlDedupe, sqlOutbox } from 'tidemark/sql'
+import { inboxTableSql, outboxTablesSql, positionsTableSql, sqlDedupe, sqlOutbox, sqlPositions } from 'tidemark/sql'
 import { virtualClock } from 'tidemark/testing'
 
 /** Types may have been cast away. */
@@ -70,6 +70,16 @@ const refused: [name: string, call: unknown, given: readonly unknown[], what: st
   ['sqlDedupe', sqlDedupe, [kysely, { keepDays: 7 }], 'keepDays: is not an option'],
   ['sqlOutbox', sqlOutbox, [null], 'db: is null; give a Kysely of yours'],
   ['sqlOutbox', sqlOutbox, [kysely, { prefix: 5 }], 'prefix: is 5; write what the name of a table may begin with'],
+  ['sqlPositions', sqlPositions, [kysely], 'options: is missing; write an object with any of dialect, prefix, group'],
+  ['sqlPositions', sqlPositions, [kysely, {}], 'group: is missing; write the name of the group'],
+  [
+    'sqlPositions',
+    sqlPositions,
+    [kysely, { group: 'g ' }],
+    'group: is a string; write the name of the group: 1 to 190',
+  ],
+  ['sqlPositions', sqlPositions, [{}, { group: 'g' }], 'db: is an object; give a Kysely of yours'],
+  ['positionsTableSql', positionsTableSql, ['oracle'], "dialect: is a string; write 'sqlite', 'mysql', 'postgres'"],
   ['inboxTableSql', inboxTableSql, ['oracle'], "dialect: is a string; write 'sqlite', 'mysql', 'postgres'"],
   ['outboxTablesSql', outboxTablesSql, [], "dialect: is missing; write 'sqlite', 'mysql', 'postgres'"],
   ['outboxTablesSql', outboxTablesSql, ['mysql', { prefix: '' }], 'prefix: is empty; write what the name'],

@@ -3,7 +3,7 @@ import { came } from '../../input/came.js'
 import { isError, thrownName } from '../../runtime/thrown.js'
 import { SerdeError } from '../../serde/serde-error.js'
 import { tellListener, type Telemetry } from '../../telemetry/guard.js'
-import { DeadLetter, Discard, MarkedMeanwhile, RetryLater, Unavailable } from './fate.js'
+import { DeadLetter, Discard, FencedWriter, MarkedMeanwhile, RetryLater, Unavailable } from './fate.js'
 
 /**
  * What may be done about a failure. More may come.
@@ -26,7 +26,7 @@ const classes: readonly unknown[] = ['retryable', 'fatal', 'unavailable', 'cance
  * | thrown                                    | class |
  * |-------------------------------------------|-------|
  * | `DeadLetter`, `Discard`, a `DecodeError`  | `fatal` |
- * | `Unavailable`                             | `unavailable` |
+ * | `Unavailable`, `FencedWriter`             | `unavailable` |
  * | `RetryLater`                              | `retryable` |
  * | `MarkedMeanwhile`                         | `cancelled` |
  * | anything else                             | what `classify` says |
@@ -45,7 +45,7 @@ export class Classifier {
 
   classOf(error: unknown): FailureClass {
     if (error instanceof DeadLetter || error instanceof Discard || error instanceof DecodeError) return 'fatal'
-    if (error instanceof Unavailable) return 'unavailable'
+    if (error instanceof Unavailable || error instanceof FencedWriter) return 'unavailable'
     if (error instanceof RetryLater) return 'retryable'
     if (error instanceof MarkedMeanwhile) return 'cancelled'
     return this.#ask(error) ?? (error instanceof SerdeError ? classOfSerde(error) : 'retryable')

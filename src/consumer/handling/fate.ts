@@ -121,6 +121,28 @@ export class MarkedMeanwhile extends TidemarkError {
 }
 
 /**
+ * Of the transaction of `sqlPositions`: another process took the partition since, or this one never did. Nothing of the
+ * transaction is stored. The partition pauses, as for `Unavailable`: no attempt is spent, and no dead letter is written, until
+ * it is taken away, or is assigned and taken anew.
+ */
+export class FencedWriter extends TidemarkError {
+  override readonly name = 'FencedWriter'
+  /** Also of one that another copy of the package made, in this process. */
+  static override [Symbol.hasInstance](value: unknown): value is FencedWriter {
+    return isFate(this, FencedWriter, value)
+  }
+  static {
+    markFate(this, 'FencedWriter')
+  }
+  constructor(group: string, { topic, partition }: TopicPartition) {
+    const message =
+      `${group} may not write for ${topic}-${partition}: another process took the partition since, or this one has not taken ` +
+      'it; nothing of the transaction was stored. Take partitions in onAssigned'
+    super('fenced-writer', message, { topic, partition, retriable: true })
+  }
+}
+
+/**
  * Thrown by `handleBatch`: what lies before this message is done, and this one failed. It and what follows are tried again
  * from here, as `retry` says of the one that failed; when that one is given up, what follows goes on without it.
  *

@@ -1,0 +1,182 @@
+import { sql } from 'kysely'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createPositionsTable, FencedWriter, insertNew, isRefusedForGood, sqlPositions } from '../../src/sql.js'
+import { Unavailable } from '../../src/consumer/handling/fate.js'
+import { delay } from '../support/waiting.js'
+import { kinds, startDatabase, type TestDatabase } from './support/databases.js'
+import { begin } from './support/lives.js'
+import type { PositionsCrash, PositionsLife } from './support/positions-process.js'
+import type { TestKysely } from './support/open-database.js'
+
+const of = { topic: 'orders', partition: 0 }
+const call = { signal: new AbortController().signal }
+const coming = (committed: number | null = null) => [{ ...of, committed }]
+const crashes: readonly PositionsCrash[] = ['taken', 'effect', 'committing', 'committed']
+const records = 150
+
+describe.each(kinds)('positions on %s', (kind) => {
+  let database: TestDatabase
+  beforeAll(async () => {
+    database = await startDatabase(kind)
+    const db = database.open()
+    for (let times = 0; times < 2; times += 1) await createPositionsTable(db)
+    await sql.raw('create table effects (record varchar(20) not null)').execute(db)
+    await db.destroy()
+  })
+  afterAll(() => database?.stop())
+
+  it('have each effect once, wherever a process is killed, whatever Kafka had committed', async () => {
+    const life = (crash: PositionsLife['crash']): PositionsLife => ({ place: database.place, records, crash })
+    for (const [at, point] of crashes.entries())
+      expect(await begin('positions-process.ts', life({ point, transaction: 2 + at })).ended).toBe('SIGKILL')
+    for (const ms of [600, 900]) {
+      const one = begin('positions-process.ts', life(null))
+      await delay(ms)
+      one.kill()
+      await one.ended
+    }
+    expect(await begin('positions-process.ts', life(null)).ended).toBe(0)
+    const db = database.open()
+    const { rows } = await sql<{ record: string }>`select record from effects`.execute(db)
+    await db.destroy()
+    const seen = rows.map(({ record }) => Number(record)).sort((one, other) => one - other)
+    expect(seen).toEqual(Array.from({ length: records }, (_, at) => at))
+  })
+})
+
+describe.each(kinds.filter((kind) => kind !== 'sqlite'))('writers of a partition on %s', (kind) => {
+  let database: TestDatabase
+  let db: TestKysely
+  let other: TestKysely
+  beforeAll(async () => {
+    database = await startDatabase(kind)
+    db = database.open()
+    other = database.open()
+    await createPositionsTable(db)
+    await sql.raw('create table effects (record varchar(20) not null)').execute(db)
+  })
+  afterAll(async () => {
+    await db?.destroy()
+    await other?.destroy()
+    await database?.stop()
+  })
+  const write = (what: string) => (trx: TestKysely) => sql`insert into effects values (${what})`.execute(trx)
+  const effects = async () => {
+    const { rows } = await sql<{ record: string }>`select record from effects`.execute(db)
+    await sql`delete from effects`.execute(db)
+    return rows.map(({ record }) => record)
+  }
+
+  it('who lost it while they write are waited for; whoever wakes later is refused', async () => {
+    const first = sqlPositions(db, { group: 'g' })
+    const second = sqlPositions(other, { group: 'g' })
+    await first.take(coming(4))
+    let release = (): void => undefined
+    const isHeld = new Promise<void>((resolve) => (release = resolve))
+    const writing = first.transaction(call, of, 5, async (trx) => {
+      await isHeld
+      await write('first')(trx)
+    })
+    await delay(100)
+    const taking = second.take(coming(2))
+    await delay(200)
+    release()
+    await writing
+    // What the first had begun is there before the second hears where to read.
+    expect(await taking).toEqual([{ ...of, position: 5, reached: 4 }])
+    await expect(first.transaction(call, of, 6, write('zombie'))).rejects.toThrow(FencedWriter)
+    await second.transaction(call, of, 6, write('second'))
+    expect(await effects()).toEqual(['first', 'second'])
+  })
+
+  it('who take at once take one after another: one is left', async () => {
+    const all = Array.from({ length: 6 }, (_, at) => sqlPositions(at % 2 === 0 ? db : other, { group: 'crowd' }))
+    const isTaken = await Promise.allSettled(all.map((one) => one.take(coming())))
+    // A database may end one of several that make the row at once; it is asked for again.
+    for (const [at, { status }] of isTaken.entries()) if (status === 'rejected') await all[at]?.take(coming())
+    const wrote = await Promise.allSettled(all.map((one, at) => one.transaction(call, of, 1, write(`${at}`))))
+    expect(wrote.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
+    expect(await effects()).toHaveLength(1)
+  })
+
+  it('have groups told apart by every letter, offsets beyond 32 bits, and Unavailable while it is away', async () => {
+    const positions = sqlPositions(db, { group: 'grüße' })
+    await positions.take(coming(2 ** 40))
+    await positions.transaction(call, of, 2 ** 41, write('a'))
+    expect(await sqlPositions(db, { group: 'GRÜSSE' }).onAssigned(coming())).toEqual([])
+    expect(await positions.take(coming(1))).toEqual([{ ...of, position: 2 ** 41, reached: 2 ** 40 }])
+    expect(await effects()).toEqual(['a'])
+    await database.stop()
+    await expect(positions.transaction(call, of, 2 ** 42, write('b'))).rejects.toBeInstanceOf(Unavailable)
+    await database.start()
+    await positions.transaction(call, of, 2 ** 42, write('c'))
+    expect(await effects()).toEqual(['c'])
+  })
+})
+
+describe.each(kinds.filter((kind) => kind !== 'sqlite'))('rows that %s refuses', (kind) => {
+  let database: TestDatabase
+  let db: TestKysely
+  beforeAll(async () => {
+    database = await startDatabase(kind)
+    db = database.open()
+    await sql.raw('create table customers (id int not null primary key)').execute(db)
+    await sql.raw('insert into customers values (1)').execute(db)
+    const columns =
+      'id int not null primary key, label varchar(8) not null, amount int check (amount > 0), customer int not null, ' +
+      'unique (label), foreign key (customer) references customers (id)'
+    await sql.raw(`create table payments (${columns})`).execute(db)
+  })
+  afterAll(async () => {
+    await db?.destroy()
+    await database?.stop()
+  })
+  const payment = (id: number, change: object = {}) => ({ id, label: `p${id}`, amount: 1, customer: 1, ...change })
+  const add = (...rows: readonly object[]) =>
+    db.transaction().execute((trx) => insertNew(trx, 'payments', rows as Record<string, unknown>[]))
+  const wrong = {
+    'too long': { label: 'x'.repeat(9) },
+    'too large': { amount: 2 ** 31 },
+    NULL: { label: null },
+    'no number': { amount: 'many' },
+    'a broken check': { amount: -1 },
+    'a customer that is not there': { customer: 9 },
+  }
+
+  it.each(Object.entries(wrong))('for good: %s, alone or among rows that are passed over', async (_, change) => {
+    await db.insertInto('payments').values(payment(1)).execute()
+    for (const rows of [[payment(2, change)], [payment(1), payment(2, change), payment(3)]]) {
+      const refused: unknown = await add(...rows).catch((error: unknown) => error)
+      expect(isRefusedForGood(refused), String(refused)).toBe(true)
+    }
+    const plain: unknown = await db
+      .insertInto('payments')
+      .values(payment(2, change))
+      .execute()
+      .catch((error: unknown) => error)
+    expect(isRefusedForGood(plain), String(plain)).toBe(true)
+    expect(await db.selectFrom('payments').select('id').execute()).toEqual([{ id: 1 }])
+    await db.deleteFrom('payments').execute()
+  })
+
+  it('are none that are there already, by whichever key: they are passed over, and counted out, however many', async () => {
+    const many = Array.from({ length: 450 }, (_, at) => payment(at))
+    expect(await add(...many.slice(0, 300))).toBe(300)
+    expect(await add(...many)).toBe(150)
+    expect(await add(...many, payment(999, { label: 'p1' }))).toBe(0)
+    const again: unknown = await db
+      .insertInto('payments')
+      .values(payment(1))
+      .execute()
+      .catch((error: unknown) => error)
+    expect(isRefusedForGood(again)).toBe(false)
+  })
+
+  it('are none while the database is away', async () => {
+    await database.stop()
+    const down: unknown = await add(payment(1)).catch((error: unknown) => error)
+    expect(down).toBeInstanceOf(Error)
+    expect(isRefusedForGood(down)).toBe(false)
+    await database.start()
+  })
+})
