@@ -1,9 +1,9 @@
 import { Kafka, logLevel, Partitioners, type Consumer, type KafkaMessage, type Message, type Producer } from 'kafkajs'
+import { insertNew, sqlPositions, type SqlPositions } from 'tidemark/sql'
 import { disorderSeconds } from '../../examples/alarm/access/arrivals.js'
 import { applyEvents } from '../../examples/alarm/alert/apply-events.js'
 import { judgeBatch, type Arrived } from '../../examples/alarm/detect/judge-batch.js'
-import { insertNew } from '../../examples/alarm/store/queries.js'
-import { PartitionClaims } from '../../examples/alarm/store/partition-claims.js'
+import type { Schema } from '../../examples/alarm/store/schema.js'
 import type { Tx } from '../../examples/alarm/store/store.js'
 import {
   AlertEvent,
@@ -18,6 +18,8 @@ import { PeerOutbox } from './peer-outbox.js'
 import type { RunningStages, Task } from './run.js'
 
 const rowsPerSend = 500
+/** Nobody takes a partition away. */
+const call = { signal: new AbortController().signal }
 const topics = [rawEvents, alerts, alertStatus, rawEventsDeadLetters]
 
 /** How records come to the stages: `eachBatch`, or `eachMessage` as kafkajs's own pages show it. */
@@ -53,14 +55,14 @@ export async function withKafkajs(
   const readers = [await detecting(), await alerting()]
 
   async function detecting(): Promise<Consumer> {
-    const claims = new PartitionClaims(stores.detect.db, 'detect')
+    const positions = sqlPositions(stores.detect.db, { group: 'detect' })
     const waiting = new Map<number, InTime>()
     return reader(
       kafka,
       by,
       'detect',
       rawEvents.name,
-      claims,
+      positions,
       () => waiting.clear(),
       async (partition, messages, consumer) => {
         const inTime = waiting.get(partition) ?? new InTime(partition)
@@ -71,7 +73,7 @@ export async function withKafkajs(
         if (due.length > 0) {
           const batch = await judgeBatch(stores.detect.db, book, due)
           const of = { topic: rawEvents.name, partition }
-          await claims.write(of, (tx) => batch.save(tx, inTime.settled), inTime.settled)
+          await positions.transaction(call, of, inTime.settled, (tx) => batch.save(tx, inTime.settled))
           if (batch.events.length > 0) {
             const values = batch.events.map(({ event }) => ({ key: event.alert_key, value: JSON.stringify(event) }))
             await send(producer, alerts.name, values)
@@ -85,19 +87,19 @@ export async function withKafkajs(
   }
 
   async function alerting(): Promise<Consumer> {
-    const claims = new PartitionClaims(stores.alert.db, 'alert')
+    const positions = sqlPositions(stores.alert.db, { group: 'alert' })
     return reader(
       kafka,
       by,
       'alert',
       alerts.name,
-      claims,
+      positions,
       () => undefined,
       async (partition, messages, consumer) => {
         const events = messages.map(({ value }) => AlertEvent.parse(JSON.parse(String(value))))
         const nextOffset = Number(messages.at(-1)?.offset ?? -1) + 1
         const apply = (tx: Tx): Promise<unknown> => applyEvents(tx, outbox.tell, events)
-        await claims.write({ topic: alerts.name, partition }, apply, nextOffset)
+        await positions.transaction(call, { topic: alerts.name, partition }, nextOffset, apply)
         await commit(consumer, alerts.name, partition, nextOffset)
         done.applied += events.length
         outbox.wake()
@@ -180,7 +182,7 @@ async function reader(
   by: By,
   groupId: string,
   topic: string,
-  claims: PartitionClaims,
+  positions: SqlPositions<Schema>,
   onJoin: () => void,
   handle: (partition: number, messages: readonly KafkaMessage[], consumer: Consumer) => Promise<void>,
 ): Promise<Consumer> {
@@ -196,7 +198,7 @@ async function reader(
     })
   })
   const each = async (partition: number, messages: readonly KafkaMessage[]): Promise<void> => {
-    if (!claimed.has(partition)) await claims.take([{ topic, partition, committed: null }])
+    if (!claimed.has(partition)) await positions.take([{ topic, partition, committed: null }])
     claimed.add(partition)
     await handle(partition, messages, consumer)
   }

@@ -94,7 +94,7 @@ function toRowCount(text: string): number {
 async function prepare(stores: Stores, { keep, embedded }: { keep: boolean; embedded: boolean }): Promise<void> {
   for (const { db, clear } of [stores.alert, stores.converge, stores.notice]) {
     if (!keep) await clear()
-    else if (embedded) await db.deleteFrom('consumer_offset').execute()
+    else if (embedded) await db.deleteFrom('tidemark_positions' as never).execute()
   }
   if (!keep || embedded) {
     await stores.access.clear()

@@ -1,5 +1,5 @@
 import type { Messaging } from 'tidemark'
-import { isPermanent } from './store/permanent.js'
+import { isRefusedForGood } from 'tidemark/sql'
 import type { Store } from './store/store.js'
 import type { AlarmTopics } from './topics.js'
 
@@ -49,7 +49,7 @@ export function writerOf(group: string, parts: Omit<ServiceParts, 'messaging' | 
     handlerTimeoutMs: 86_400_000,
     // A batch that is refused is taken apart; anything else is the database's fault: it pauses, and no attempt is spent.
     classify: (error: unknown): 'fatal' | 'unavailable' => {
-      if (isPermanent(error)) return 'fatal'
+      if (isRefusedForGood(error)) return 'fatal'
       parts.onTrouble?.(error)
       return 'unavailable'
     },

@@ -47,7 +47,7 @@ const seldom: readonly Death[] = [
   {
     what: 'detect, while it looks where to start',
     service: 'detect',
-    place: { sql: 'send_from', when: 'before', nth: 2 },
+    place: { sql: 'into .tidemark_positions', when: 'before', nth: 2 },
   },
   {
     what: 'access, before it is acknowledged',

@@ -1,11 +1,9 @@
+import { FencedWriter, insertNew, isRefusedForGood } from 'tidemark/sql'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { tellBy } from '../../examples/alarm/alert/alert.js'
 import { applyEvents } from '../../examples/alarm/alert/apply-events.js'
 import { operate } from '../../examples/alarm/alert/operate.js'
 import { loadPoints, savePoints } from '../../examples/alarm/detect/detect-store.js'
-import { FencedWriterError } from '../../examples/alarm/store/partition-claims.js'
-import { isPermanent } from '../../examples/alarm/store/permanent.js'
-import { insertNew } from '../../examples/alarm/store/queries.js'
 import type { Schema } from '../../examples/alarm/store/schema.js'
 import { openStore, type Store } from '../../examples/alarm/store/store.js'
 import type { AlertEvent } from '../../examples/alarm/topics.js'
@@ -57,7 +55,7 @@ describe.each(kinds)('alerts in %s', (kind) => {
     const owner = await claimed(store, 'fence', partition)
     await owner.write(partition, async () => undefined, 2)
     const late = zombie.write(partition, (tx) => applyEvents(tx, tellBy(store), [alertEventOf({ event_id: 'z' })]), 3)
-    await expect(late).rejects.toThrow(FencedWriterError)
+    await expect(late).rejects.toThrow(FencedWriter)
     const inbox = await store.db.selectFrom('event_inbox').selectAll().where('event_id', '=', 'z').execute()
     expect(inbox).toEqual([])
   })
@@ -93,7 +91,7 @@ describe.each(kinds)('alerts in %s', (kind) => {
       store.db
         .transaction()
         .execute((tx) => insertNew(tx, 'notice', [{ ...notice, notice_id: 'new', ...change }, fitting]))
-        .catch(isPermanent)
+        .catch(isRefusedForGood)
     const fitting = { ...notice, notice_id: 'fits' }
     expect([await add({ channel: 'x'.repeat(65) }), await add({ attempts: 2 ** 31 })]).toEqual([true, true])
     expect(await store.db.selectFrom('notice').selectAll().execute()).toEqual([])
@@ -117,11 +115,11 @@ describe.each(kinds)('alerts in %s', (kind) => {
     const refused = await write({ alert_key: 'e'.repeat(64), event_id: 'long', alert_name: 'x'.repeat(500) }).catch(
       (error: unknown) => error,
     )
-    expect(isPermanent(refused)).toBe(true)
+    expect(isRefusedForGood(refused)).toBe(true)
     await database.stop()
     const down = await write({ alert_key: 'd'.repeat(64), event_id: 'down' }).catch((error: unknown) => error)
     expect(down).toBeInstanceOf(Error)
-    expect(isPermanent(down)).toBe(false)
+    expect(isRefusedForGood(down)).toBe(false)
     await database.start()
     await write({ alert_key: 'd'.repeat(64), event_id: 'down' })
   })

@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely'
+import { insertNew } from 'tidemark/sql'
 import { keepTrying } from '../keep-trying.js'
-import { insertNew } from '../store/queries.js'
 import type { Schema } from '../store/schema.js'
 import type { Store } from '../store/store.js'
 import { disorderSeconds, type Input } from './arrivals.js'

@@ -1,9 +1,7 @@
-import { DeadLetter, type Message } from 'tidemark'
-import { sqlOutbox } from 'tidemark/sql'
+import { DeadLetter, type HandlerContext, type Message } from 'tidemark'
+import { isRefusedForGood, sqlOutbox, sqlPositions } from 'tidemark/sql'
 import { writerOf, type Service, type ServiceParts } from '../service.js'
-import { PartitionClaims } from '../store/partition-claims.js'
-import { isPermanent } from '../store/permanent.js'
-import type { Store } from '../store/store.js'
+import type { Store, Tx } from '../store/store.js'
 import { jsonTopics, type AlarmTopics, type AlertEvent, type AlertStatus } from '../topics.js'
 import type { Tell } from './alert-rows.js'
 import { applyEvents, note, type EventFate } from './apply-events.js'
@@ -26,24 +24,26 @@ export function tellBy({ db }: Store, { alertStatus }: AlarmTopics = jsonTopics)
  * all. Kafka's commit comes after it. A death in between brings the batch again, and the inbox makes it a no-op.
  */
 export function alert({ messaging, store, topics = jsonTopics, ...options }: ServiceParts): Service<AlertCounts> {
-  const claims = new PartitionClaims(store.db, group)
+  const positions = sqlPositions(store.db, { group })
   const tell = tellBy(store, topics)
   const relay = messaging.relay(sqlOutbox(store.db))
   const totals: AlertCounts = { received: 0, open: 0, merge: 0, escalate: 0, end: 0, drop: 0, ignore: 0, repeated: 0 }
 
-  const handle = async (messages: readonly Message<AlertEvent>[]): Promise<void> => {
+  const handle = async (messages: readonly Message<AlertEvent>[], context: HandlerContext): Promise<void> => {
     const [first, last] = [messages[0], messages.at(-1)]
     if (!first || !last) return
     const events = messages.map(({ value }) => value)
+    const write = <Result>(work: (tx: Tx) => Promise<Result>): Promise<Result> =>
+      positions.transaction(context, last, last.offset + 1, work)
     try {
-      const fates = await claims.write(last, (tx) => applyEvents(tx, tell, events), last.offset + 1)
+      const fates = await write((tx) => applyEvents(tx, tell, events))
       totals.received += messages.length
       for (const fate of fates) totals[fate]++
     } catch (error) {
-      if (messages.length > 1 || !isPermanent(error)) throw error
+      if (messages.length > 1 || !isRefusedForGood(error)) throw error
       // Alone, and refused for good: the inbox says so, and the offset goes on with it.
       const letter = { consumer: group, event_id: first.value.event_id, outcome: 'dead-letter', alert_id: null }
-      await claims.write(last, (tx) => note(tx, [letter]), last.offset + 1)
+      await write((tx) => note(tx, [letter]))
       throw new DeadLetter('the database refuses this event for good', error)
     }
     relay.wake()
@@ -58,7 +58,7 @@ export function alert({ messaging, store, topics = jsonTopics, ...options }: Ser
     fetch: { minBytes: 1_048_576 },
     // Transactions that tell of many alerts side by side would lock each other out of the outbox.
     concurrency: 1,
-    onAssigned: async (partitions) => void (await claims.take(partitions)),
+    onAssigned: async (partitions) => void (await positions.take(partitions)),
     handleBatch: handle,
   })
 

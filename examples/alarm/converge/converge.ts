@@ -1,11 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Message } from 'tidemark'
 import { boundedOutOfOrderness } from 'tidemark/event-time'
-import { sqlOutbox } from 'tidemark/sql'
+import { sqlOutbox, sqlPositions, type HandlerCallLike } from 'tidemark/sql'
 import { disorderSeconds } from '../access/arrivals.js'
 import { keepTrying } from '../keep-trying.js'
 import { writerOf, type Service, type ServiceParts } from '../service.js'
-import { PartitionClaims } from '../store/partition-claims.js'
 import { is } from '../store/queries.js'
 import type { Store } from '../store/store.js'
 import { jsonTopics, type ConvergedAlert, type ConvergeInput } from '../topics.js'
@@ -28,7 +27,7 @@ export function converge(
   options: ServiceParts & ConvergeBook,
 ): Service<Record<'received' | 'repeated' | Outcome, number>> {
   const { messaging, store, topics = jsonTopics, onTrouble } = options
-  const claims = new PartitionClaims(store.db, group)
+  const positions = sqlPositions(store.db, { group })
   const outbox = sqlOutbox(store.db)
   const relay = messaging.relay(outbox)
   const fold = new Fold(options, {
@@ -38,12 +37,12 @@ export function converge(
   const totals = { received: 0, repeated: 0, executed: 0, skipped: 0, held: 0, inhibited: 0, muted: 0 }
   let cameAt = performance.now()
 
-  const handle = async (messages: readonly Message<ConvergeInput>[]): Promise<void> => {
+  const handle = async (messages: readonly Message<ConvergeInput>[], context: HandlerCallLike): Promise<void> => {
     const [first] = messages
     if (!first) return
     cameAt = performance.now()
     // In the order of time offsets leap: what came before is told by its relation.
-    const outcomes = await claims.write(first, async (tx) => {
+    const outcomes = await positions.transaction(context, first, null, async (tx) => {
       const taken: (Outcome | 'repeated')[] = []
       for (const { value } of messages) taken.push(await fold.take(tx, value, first.partition))
       return taken
@@ -54,7 +53,7 @@ export function converge(
   }
 
   /** Windows of our partitions that are over by this time. */
-  const closeUntil = async (seconds: number): Promise<void> => {
+  const closeUntil = async (seconds: number, context: HandlerCallLike): Promise<void> => {
     for (const ours of consumer.assignment()) {
       const due = (db: Store['db']) => {
         const windows = db.selectFrom('converge_instance').selectAll()
@@ -62,7 +61,7 @@ export function converge(
         return open.where('ends', '<=', seconds).orderBy('ends').orderBy('converge_id').execute()
       }
       if ((await due(store.db)).length === 0) continue
-      await claims.write(ours, async (tx) => {
+      await positions.transaction(context, ours, null, async (tx) => {
         for (const one of await due(tx)) await fold.close(tx, one)
       })
       relay.wake()
@@ -79,10 +78,10 @@ export function converge(
         .withIdleness({ maxIdleMs: idleMs })
         .withTimestampAssigner(({ value }) => (value as ConvergeInput).alert.at * 1_000),
       late: { policy: 'deliver' },
-      onWatermark: (watermark, { signal }) =>
-        keepTrying(() => closeUntil(Math.floor(watermark / 1_000)), signal, onTrouble),
+      onWatermark: (watermark, context) =>
+        keepTrying(() => closeUntil(Math.floor(watermark / 1_000), context), context.signal, onTrouble),
     },
-    onAssigned: async (partitions) => void (await claims.take(partitions)),
+    onAssigned: async (partitions) => void (await positions.take(partitions)),
     handleBatch: handle,
   })
 
@@ -91,12 +90,14 @@ export function converge(
     await consumer.start()
     void closeWhenIdle()
   }
+  /** No assignment ends it: what is due is read in the transaction. */
+  const never = { signal: AbortSignal.any([]) }
   const closeWhenIdle = async (): Promise<void> => {
     while (consumer.facts().state === 'running') {
       await sleep(idleMs / 4, undefined, { ref: false })
       const isIdle = consumer.lag() === 0 && performance.now() - cameAt > idleMs
       const over = Math.floor(Date.now() / 1_000) - disorderSeconds - graceSeconds
-      if (isIdle) await closeUntil(over).catch((error: unknown) => onTrouble?.(error))
+      if (isIdle) await closeUntil(over, never).catch((error: unknown) => onTrouble?.(error))
     }
   }
   return { start, counts: () => totals, lag: () => consumer.lag() }

@@ -1,6 +1,7 @@
 import { sql, type Kysely, type RawBuilder, type SqlBool } from 'kysely'
+import { insertNew } from 'tidemark/sql'
 import { groupBy } from '../group-by.js'
-import { insertNew, is } from '../store/queries.js'
+import { is } from '../store/queries.js'
 import type { Schema } from '../store/schema.js'
 import type { Tx } from '../store/store.js'
 import type { AlertEvent } from '../topics.js'

@@ -1,9 +1,9 @@
 import type { HandlerContext, Message, OnAssigned } from 'tidemark'
 import { boundedOutOfOrderness, type ReorderOptions } from 'tidemark/event-time'
+import { sqlPositions, type HandlerCallLike } from 'tidemark/sql'
 import { disorderSeconds } from '../access/arrivals.js'
 import { keepTrying } from '../keep-trying.js'
 import { writerOf, type Service, type ServiceParts } from '../service.js'
-import { PartitionClaims } from '../store/partition-claims.js'
 import { jsonTopics, type RawEvent } from '../topics.js'
 import { judgeBatch, type BatchCounts, type RuleBook } from './judge-batch.js'
 import { judgeSilence } from './silence.js'
@@ -40,7 +40,7 @@ export function detect({ messaging, store, profile = 'cp', ...options }: DetectO
   const { rules, noDataRules, onTrouble } = options
   const { rawEvents, alerts, rawEventsDeadLetters } = options.topics ?? jsonTopics
   const isOrdered = profile === 'cp'
-  const claims = new PartitionClaims(store.db, group)
+  const positions = sqlPositions(store.db, { group })
   // Under `transactional` all that is sent is sent by handlers.
   const producer = isOrdered ? messaging.producer() : null
   const book: RuleBook = { rules, noDataRules: isOrdered ? noDataRules : [] }
@@ -55,8 +55,8 @@ export function detect({ messaging, store, profile = 'cp', ...options }: DetectO
     const { events, counts, save } = await judgeBatch(store.db, book, messages)
     const facts = consumer.facts().partitions.find(({ partition }) => partition === last.partition)
     // In the order of time offsets leap: up to where all is done the consumer knows.
-    const nextOffset = isOrdered ? facts?.settled : last.offset + 1
-    await claims.write(last, (tx) => save(tx, facts?.committed ?? 0), nextOffset)
+    const next = isOrdered ? (facts?.settled ?? null) : last.offset + 1
+    await positions.transaction(context, last, next, (tx) => save(tx, facts?.committed ?? 0))
     const due = events.filter(({ offset }) => offset >= (sendFrom.get(last.partition) ?? 0))
     await Promise.all(due.map(({ event }) => context.send(alerts, event)))
     totals.received += messages.length
@@ -64,11 +64,11 @@ export function detect({ messaging, store, profile = 'cp', ...options }: DetectO
     for (const [name, count] of Object.entries(counts)) totals[name as keyof BatchCounts] += count
   }
 
-  const lookForSilence = async (watermark: number): Promise<void> => {
+  const lookForSilence = async (watermark: number, context: HandlerCallLike): Promise<void> => {
     const ours = consumer.assignment().map(({ partition }) => partition)
-    for (const { part, events, save } of await judgeSilence(store.db, book.noDataRules, ours, watermark)) {
+    for (const { part: partition, events, save } of await judgeSilence(store.db, book.noDataRules, ours, watermark)) {
       if (events.length > 0) await producer?.sendMany(alerts, [...events])
-      await claims.write({ topic: rawEvents.name, partition: part }, save)
+      await positions.transaction(context, { topic: rawEvents.name, partition }, null, save)
       totals.sent += events.length
     }
   }
@@ -78,13 +78,13 @@ export function detect({ messaging, store, profile = 'cp', ...options }: DetectO
    * after a death between its transaction and the commit: records come again, and say what they said. It is behind where
    * another one had the partition meanwhile, or it was lost: it reads what it missed, and sends nothing of that.
    */
-  const whereToStart: OnAssigned = async (partitions) => {
+  const whereToStart: OnAssigned = async (partitions, context) => {
     const logStarts = await messaging.admin.listOffsets(partitions, 'earliest')
-    const taken = await claims.take(partitions)
-    return taken.map(({ topic, part, next_offset, send_from }, index) => {
-      sendFrom.set(part, send_from)
-      const known = Math.min(next_offset, partitions[index]?.committed ?? 0)
-      return { topic, partition: part, offset: Math.max(known, logStarts[index] ?? 0) }
+    const taken = await positions.take(partitions, context)
+    return taken.map(({ topic, partition, position, reached }, index) => {
+      sendFrom.set(partition, reached ?? 0)
+      const known = Math.min(position ?? 0, partitions[index]?.committed ?? 0)
+      return { topic, partition, offset: Math.max(known, logStarts[index] ?? 0) }
     })
   }
 
@@ -96,7 +96,8 @@ export function detect({ messaging, store, profile = 'cp', ...options }: DetectO
     order: 'partition',
     // What comes later than that is judged where it belongs, and ends no alert.
     late: { policy: 'deliver' },
-    onWatermark: (watermark, { signal }) => keepTrying(() => lookForSilence(watermark), signal, onTrouble),
+    onWatermark: (watermark, context) =>
+      keepTrying(() => lookForSilence(watermark, context), context.signal, onTrouble),
   }
 
   const consumer = messaging.consumer({

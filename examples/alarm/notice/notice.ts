@@ -1,8 +1,6 @@
 import { DeadLetter, RetryLater, Unavailable } from 'tidemark'
-import { sqlDedupe } from 'tidemark/sql'
+import { insertNew, isRefusedForGood, sqlDedupe } from 'tidemark/sql'
 import { memberOf, type Service, type ServiceParts } from '../service.js'
-import { isPermanent } from '../store/permanent.js'
-import { insertNew } from '../store/queries.js'
 import { jsonTopics, type Notice } from '../topics.js'
 import type { Channels } from './channels.js'
 
@@ -47,7 +45,7 @@ export function notice(options: NoticeOptions): Service<Record<'received' | 'sen
       if (!channel) throw new DeadLetter('no channel of that name')
       const down = (error: unknown): never => {
         // Else it would be told again and again.
-        if (isPermanent(error)) throw new DeadLetter('the database refuses this notice for good', error)
+        if (isRefusedForGood(error)) throw new DeadLetter('the database refuses this notice for good', error)
         options.onTrouble?.(error)
         throw new Unavailable('the database is down', error)
       }

@@ -1,5 +1,5 @@
 import { MysqlAdapter, PostgresAdapter, sql, type Migration } from 'kysely'
-import { inboxTableSql, outboxTablesSql, type AnyKysely } from 'tidemark/sql'
+import { createPositionsTable, inboxTableSql, outboxTablesSql, type AnyKysely } from 'tidemark/sql'
 
 /** What a column may hold, in the words of every database. */
 const types = {
@@ -61,12 +61,6 @@ const schema = {
   /** detect: what was decided at each record, until Kafka has its offset. */
   decided_event: table(['part', 'raw_offset', 'seq'], {
     ...{ part: 'small', raw_offset: 'whole', seq: 'small', event: 'text' },
-  }),
-  /** Who reads what: what the database has of each partition, and who may write it. */
-  consumer_offset: table(['grp', 'topic', 'part'], {
-    ...{ grp: 'title', topic: 'title', part: 'small', next_offset: 'whole', epoch: 'whole' },
-    /** Kafka had its commit up to there when the partition came. */
-    send_from: 'whole',
   }),
   /** alert: every event ever taken, and what it did. */
   event_inbox: table(['consumer', 'event_id'], {
@@ -137,6 +131,7 @@ export const migrations: Record<string, Migration> = {
         await db.schema.createIndex(`${of}_${columns[0]}`).on(of).columns(columns).execute()
     },
   },
+  '0007-positions': { up: (db) => createPositionsTable(db) },
 }
 
 async function createTables(db: AnyKysely): Promise<void> {

@@ -69,6 +69,7 @@ async function migrate(db: Kysely<Schema>): Promise<void> {
 
 async function clear(db: Kysely<Schema>): Promise<void> {
   await db.transaction().execute(async (tx) => {
-    for (const table of [...tables, 'tidemark_inbox', 'tidemark_outbox']) await tx.deleteFrom(table as never).execute()
+    for (const table of [...tables, 'tidemark_inbox', 'tidemark_outbox', 'tidemark_positions'])
+      await tx.deleteFrom(table as never).execute()
   })
 }

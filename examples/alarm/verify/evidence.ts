@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import { bytes, defineTopic, type MessageHeaders, type Messaging, type Topic } from 'tidemark'
 import { sqlOutbox } from 'tidemark/sql'
 import type { Schema } from '../store/schema.js'
@@ -37,18 +38,16 @@ export const readBy = {
 export type ReadingGroup = keyof typeof readBy
 
 const tables = [
-  ...([
-    'metric_point',
-    'check_result',
-    'consumer_offset',
-    'event_inbox',
-    'alert_series',
-    'alert',
-    'alert_log',
-  ] as const),
+  ...(['metric_point', 'check_result', 'event_inbox', 'alert_series', 'alert', 'alert_log'] as const),
   ...(['converge_instance', 'converge_relation', 'notice'] as const),
 ] satisfies (keyof Schema)[]
 type TableName = (typeof tables)[number]
+/** How far a database has each partition (`sqlPositions`). */
+interface StoredPosition {
+  readonly grp: string
+  readonly part: number
+  readonly next_offset: number | null
+}
 type Row<Table extends TableName> = {
   [Column in keyof Schema[Table]]: Schema[Table][Column] extends { __select__: infer Of } ? Of : Schema[Table][Column]
 }
@@ -63,6 +62,7 @@ export interface Evidence {
   readonly isWhole: (topic: TopicName) => boolean
   readonly commits: readonly Commit[]
   readonly tables: { [Table in TableName]: Row<Table>[] }
+  readonly positions: readonly StoredPosition[]
   /** Rows of outboxes that were not sent. */
   readonly untold: number
   /** Whoever stood by: how notices came in, how processes ended. */
@@ -100,6 +100,7 @@ export async function readEvidence(
     isWhole: (topic) => begun.has(topic),
     commits,
     tables: rows as Evidence['tables'],
+    positions: (await Promise.all(stores.map(readPositions))).flat(),
     untold: outboxes.reduce((sum, { rows: left }) => sum + left, 0),
     ...written,
   }
@@ -122,6 +123,10 @@ async function readCommits({ admin }: Messaging): Promise<Commit[]> {
 /** Of all databases: each service fills its own tables. */
 async function readTable(stores: readonly Pick<Store, 'db'>[], table: TableName): Promise<unknown[]> {
   return (await Promise.all(stores.map(({ db }) => db.selectFrom(table).selectAll().execute()))).flat()
+}
+
+async function readPositions({ db }: Pick<Store, 'db'>): Promise<readonly StoredPosition[]> {
+  return (await sql<StoredPosition>`select grp, part, next_offset from tidemark_positions`.execute(db)).rows
 }
 
 async function readTopic<Value>(

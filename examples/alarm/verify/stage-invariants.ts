@@ -110,13 +110,13 @@ export const stageInvariants: readonly Invariant[] = [
     promise: 'no group has committed what the database does not have',
     holds: 'always',
     check: (evidence) => {
-      const { topics, tables, commits } = evidence
+      const { topics, tables, positions, commits } = evidence
       const points = new Set(tables.metric_point.map(({ series, ts }) => `${series} ${ts}`))
       const inbox = new Set(tables.event_inbox.map(({ event_id }) => event_id))
       const folded = new Set(tables.converge_relation.map((row) => `${row.alert_id}.${row.signal_version}`))
       const buried = new Set(lettersIn(topics).map(originOf))
       const stored = new Map(
-        tables.consumer_offset.filter(({ grp }) => grp === 'alert').map(({ part, next_offset }) => [part, next_offset]),
+        positions.filter(({ grp }) => grp === 'alert').map(({ part, next_offset }) => [part, next_offset]),
       )
       const wrong: string[] = []
       for (const { group, partition, offset } of commits) {

@@ -1,11 +1,11 @@
 import { join } from 'node:path'
+import { sqlPositions } from 'tidemark/sql'
 import { tellBy } from '../../../examples/alarm/alert/alert.js'
 import { applyEvents, type EventFate } from '../../../examples/alarm/alert/apply-events.js'
 import { judgeBatch } from '../../../examples/alarm/detect/judge-batch.js'
 import { noDataRules, rules } from '../../../examples/alarm/rules.js'
-import { PartitionClaims } from '../../../examples/alarm/store/partition-claims.js'
 import type { Schema } from '../../../examples/alarm/store/schema.js'
-import { openStore, type Store } from '../../../examples/alarm/store/store.js'
+import { openStore, type Store, type Tx } from '../../../examples/alarm/store/store.js'
 import type { AlertEvent, RawEvent } from '../../../examples/alarm/topics.js'
 import { temporaryFolder } from '../../support/temporary-folder.js'
 
@@ -72,15 +72,19 @@ export async function openPipeline(folder: string): Promise<Pipeline> {
   }
 }
 
-/** As a service that was given the partition. */
+/** As a service that was given the partition writes for it. */
 export async function claimed(
   { db }: Store,
   group: string,
   partition: { readonly topic: string; readonly partition: number },
-): Promise<PartitionClaims> {
-  const claims = new PartitionClaims(db, group)
-  await claims.take([{ ...partition, committed: null }])
-  return claims
+) {
+  const positions = sqlPositions(db, { group })
+  await positions.take([{ ...partition, committed: null }])
+  const call = { signal: new AbortController().signal }
+  return {
+    write: <Result>(of: typeof partition, work: (tx: Tx) => Promise<Result>, next: number | null = null) =>
+      positions.transaction(call, of, next, work),
+  }
 }
 
 export function batches<T>(items: readonly T[], size: number): T[][] {

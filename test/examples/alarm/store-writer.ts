@@ -1,5 +1,5 @@
 import { openStore } from '../../../examples/alarm/store/store.js'
-import { insertNew } from '../../../examples/alarm/store/queries.js'
+import { insertNew } from 'tidemark/sql'
 
 /** Replaces all rows by the next generation's, one transaction each, until killed; says so after the first. */
 const [path = ''] = process.argv.slice(2)

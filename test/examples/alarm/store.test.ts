@@ -5,10 +5,9 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { sql } from 'kysely'
 import { afterEach, describe, expect, it } from 'vitest'
-import { FencedWriterError, PartitionClaims } from '../../../examples/alarm/store/partition-claims.js'
 import { openStore } from '../../../examples/alarm/store/store.js'
 import { dieWithUs } from '../../support/reaper.js'
-import { claimed, freshFolder } from './pipeline.js'
+import { freshFolder } from './pipeline.js'
 
 const writer = fileURLToPath(new URL('./store-writer.ts', import.meta.url))
 
@@ -92,67 +91,5 @@ describe('a database file', () => {
       { series: 's', ts: 1, value: '0.5' },
     ])
     await second.close()
-  })
-})
-
-describe('a partition claim', () => {
-  const partition = { topic: 'alerts', partition: 0 }
-  const point = (ts: number) => ({ series: 's', ts, value: '1' })
-
-  it('fences the writer that had the partition before, and rolls its work back', async () => {
-    const store = await openStore(join(freshFolder(), 'alert.db'))
-    const write = (claims: PartitionClaims, ts: number) =>
-      claims.write(partition, async (tx) => void (await tx.insertInto('metric_point').values(point(ts)).execute()), ts)
-    const zombie = await claimed(store, 'alert', partition)
-    await write(zombie, 1)
-    const owner = await claimed(store, 'alert', partition)
-    await write(owner, 2)
-    await expect(write(zombie, 3)).rejects.toThrow(FencedWriterError)
-    expect(await store.db.selectFrom('metric_point').select('ts').orderBy('ts').execute()).toEqual([
-      { ts: 1 },
-      { ts: 2 },
-    ])
-
-    await zombie.take([{ ...partition, committed: 2 }])
-    await write(zombie, 4)
-    await expect(write(owner, 5)).rejects.toThrow(FencedWriterError)
-    expect(await store.db.selectFrom('consumer_offset').selectAll().execute()).toMatchObject([
-      { next_offset: 4, epoch: 3, send_from: 2 },
-    ])
-    await store.close()
-  })
-
-  it('is what a partition needs that nobody gave', async () => {
-    const store = await openStore(join(freshFolder(), 'alert.db'))
-    const claims = new PartitionClaims(store.db, 'alert')
-    await expect(claims.write(partition, async () => undefined)).rejects.toThrow(FencedWriterError)
-    await store.close()
-  })
-
-  it('that is asked for once more before it was answered fences nobody of its own process', async () => {
-    const store = await openStore(join(freshFolder(), 'alert.db'))
-    const claims = new PartitionClaims(store.db, 'alert')
-    const coming = [0, 1, 2].map((one) => ({ topic: 'alerts', partition: one, committed: null }))
-    await Promise.all([claims.take(coming), claims.take(coming.slice(0, 1))])
-    for (const one of coming) await claims.write(one, async () => undefined)
-    await store.close()
-  })
-
-  it('never moves the stored offset back', async () => {
-    const store = await openStore(join(freshFolder(), 'alert.db'))
-    const claims = await claimed(store, 'alert', partition)
-    await claims.write(partition, async () => undefined, 10)
-    await claims.write(partition, async () => undefined, 5)
-    expect(await store.db.selectFrom('consumer_offset').select('next_offset').execute()).toEqual([{ next_offset: 10 }])
-    await store.close()
-  })
-
-  it('survives work of its first batch that failed', async () => {
-    const store = await openStore(join(freshFolder(), 'alert.db'))
-    const claims = await claimed(store, 'alert', partition)
-    await expect(claims.write(partition, () => Promise.reject(new Error('disk full')), 1)).rejects.toThrow('disk full')
-    await claims.write(partition, async () => undefined, 1)
-    expect(await store.db.selectFrom('consumer_offset').select('next_offset').execute()).toEqual([{ next_offset: 1 }])
-    await store.close()
   })
 })

@@ -22,7 +22,7 @@ type Mutable = { -readonly [Name in keyof Evidence]: Evidence[Name] }
 /** Each service has a file of its own, with all tables and its own rows. */
 const tablesOf: Readonly<Record<string, readonly (keyof Evidence['tables'])[]>> = {
   detect: ['metric_point', 'check_result'],
-  alert: ['event_inbox', 'alert_series', 'alert', 'alert_log', 'consumer_offset'],
+  alert: ['event_inbox', 'alert_series', 'alert', 'alert_log'],
   converge: ['converge_instance', 'converge_relation'],
 }
 
@@ -85,7 +85,7 @@ const breaks: Readonly<Record<string, readonly [number, Break]>> = {
   'a notice had two effects': [8, (evidence) => void (evidence.journal = [...evidence.journal!, ...evidence.journal!])],
   'a group has committed what is not stored': [
     9,
-    update("update consumer_offset set next_offset = 0 where grp = 'alert'"),
+    (evidence) => void (evidence.positions = evidence.positions.map((one) => ({ ...one, next_offset: 0 }))),
   ],
   'a commit is ahead of the points': [
     9,
