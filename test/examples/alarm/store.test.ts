@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
-import { existsSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { once } from 'node:events'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { sql } from 'kysely'
 import { afterEach, describe, expect, it } from 'vitest'
@@ -19,13 +19,16 @@ describe('a database file', () => {
 
   /** A process that writes whole generations of rows, one transaction each, until it is killed. */
   async function startWriter(path: string): Promise<ChildProcess> {
-    const child = spawn(process.execPath, ['--import', 'tsx', writer, path], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const child = spawn(process.execPath, ['--import', 'tsx', writer, path], { stdio: ['ignore', 'pipe', 'ignore'] })
     dieWithUs(child)
     children.push(child)
     if (!child.stdout) throw new Error('no stdout')
-    await once(child.stdout, 'data')
+    const said = once(child.stdout, 'data')
+    await Promise.race([said, once(child, 'exit').then(() => Promise.reject(new Error('it ended')))])
     return child
   }
+
+  const ownersOf = (path: string): string[] => readdirSync(dirname(path)).filter((name) => name.includes('.owner'))
 
   async function kill(child: ChildProcess): Promise<void> {
     if (child.exitCode !== null || child.signalCode !== null) return
@@ -70,14 +73,20 @@ describe('a database file', () => {
 
   it('is free again when its owner number belongs to a later process', async () => {
     const path = join(freshFolder(), 'alert.db')
-    writeFileSync(`${path}.owner`, JSON.stringify({ pid: process.pid, startTick: '1' }))
+    writeFileSync(`${path}.owner.${process.pid}.1`, '')
     await (await openStore(path)).close()
+    expect(ownersOf(path)).toEqual([])
   })
 
-  it('is free again when its owner died while it wrote its name', async () => {
+  it('is of one process at most when several open it at once, and of the next one when that is killed', async () => {
     const path = join(freshFolder(), 'alert.db')
-    writeFileSync(`${path}.owner`, '{"pid":')
+    for (let round = 0; round < 2; round++) {
+      const opened = await Promise.allSettled([1, 2, 3].map(() => startWriter(path)))
+      expect(opened.filter(({ status }) => status === 'fulfilled').length).toBeLessThanOrEqual(1)
+      for (const child of children.splice(0)) await kill(child)
+    }
     await (await openStore(path)).close()
+    expect(ownersOf(path)).toEqual([])
   })
 
   it('keeps its rows over a close', async () => {
@@ -85,7 +94,7 @@ describe('a database file', () => {
     const first = await openStore(path)
     await first.db.insertInto('metric_point').values({ series: 's', ts: 1, value: '0.5' }).execute()
     await first.close()
-    expect(existsSync(`${path}.owner`)).toBe(false)
+    expect(ownersOf(path)).toEqual([])
     const second = await openStore(path)
     expect(await second.db.selectFrom('metric_point').selectAll().execute()).toEqual([
       { series: 's', ts: 1, value: '0.5' },
