@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto'
+import type { Strategy } from './detect/rule.js'
 import type { RawEvent } from './topics.js'
 
 /**
@@ -60,15 +61,11 @@ export function alertEventId(anomaly: string, status: string): string {
 }
 
 /** What an alert is about; all its events carry this key, so they share a partition and keep their order. */
-export function alertKey(identity: {
-  readonly tenantId: string
-  readonly bizId: number
-  readonly strategyId: number
-  readonly targetType: string
-  readonly target: string
-  readonly dimensions: Readonly<Record<string, string>>
-}): string {
-  const { tenantId, bizId, strategyId, targetType, target, dimensions } = identity
+export function alertKey(
+  tenantId: string,
+  { bizId, strategyId, targetType, target }: Pick<Strategy, 'bizId' | 'strategyId' | 'targetType' | 'target'>,
+  dimensions: Readonly<Record<string, string>>,
+): string {
   return digest('sha256', [tenantId, bizId, strategyId, targetType, target, ...pairs(dimensions)])
 }
 

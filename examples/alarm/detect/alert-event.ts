@@ -18,7 +18,7 @@ export function toAlertEvent(rule: Strategy, { id, dimensions }: SeriesIdentity,
   const { status, severity, time, value, anomalyId } = finding
   return {
     event_id: alertEventId(anomalyId, status),
-    alert_key: alertKey({ tenantId, bizId, strategyId, targetType, target, dimensions }),
+    alert_key: alertKey(tenantId, rule, dimensions),
     plugin_id: plugin,
     strategy_id: strategyId,
     alert_name: rule.name,

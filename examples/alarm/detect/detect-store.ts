@@ -6,7 +6,7 @@ import type { Schema } from '../store/schema.js'
 import type { Tx } from '../store/store.js'
 import type { AlertEvent } from '../topics.js'
 import type { Point, RuleState, StoredRuleState } from './rule-state.js'
-import type { Rule, Severity } from './rule.js'
+import type { Rule, Severity, Strategy } from './rule.js'
 
 export interface TimeRange {
   readonly fromSeconds: number
@@ -112,7 +112,7 @@ export async function saveRuleStates(tx: Tx, rule: Rule, states: readonly RuleSt
   await insertNew(tx, 'rule_state', rows)
 }
 
-function placeOf({ strategyId, itemId }: Rule): { strategy_id: number; item_id: number } {
+export function placeOf({ strategyId, itemId }: Strategy): { strategy_id: number; item_id: number } {
   return { strategy_id: strategyId, item_id: itemId }
 }
 

@@ -7,7 +7,7 @@ import type { Schema } from '../store/schema.js'
 import type { Tx } from '../store/store.js'
 import type { AlertEvent } from '../topics.js'
 import { toAlertEvent, type SeriesIdentity } from './alert-event.js'
-import { loadPoints } from './detect-store.js'
+import { loadPoints, placeOf } from './detect-store.js'
 import { remember, type Finding, type Point } from './rule-state.js'
 import type { NoDataRule } from './rule.js'
 
@@ -135,29 +135,30 @@ export function lookAt(
 /** From its first point on a series is expected to go on. */
 export async function expectSeries(
   tx: Tx,
-  { strategyId: strategy_id, itemId: item_id, unitSeconds }: NoDataRule,
+  rule: NoDataRule,
   part: number,
   series: readonly (SeriesIdentity & { readonly added: readonly Point[] })[],
 ): Promise<void> {
+  const place = placeOf(rule)
   const rows = series.map(({ id, dimensions, added }) => {
-    const looked_at = Math.floor(Math.min(...added.map(({ time }) => time)) / unitSeconds) - 1
-    const expected = { strategy_id, item_id, series: id, part, dimensions: JSON.stringify(dimensions) }
+    const looked_at = Math.floor(Math.min(...added.map(({ time }) => time)) / rule.unitSeconds) - 1
+    const expected = { ...place, series: id, part, dimensions: JSON.stringify(dimensions) }
     return { ...expected, looked_at, missing: 0, fired: null }
   })
   if ((await insertNew(tx, 'expected_series', rows)) === rows.length) return
   // A topic that gets more partitions moves its keys.
-  const moved = tx.updateTable('expected_series').set({ part }).where(is({ strategy_id, item_id }))
+  const moved = tx.updateTable('expected_series').set({ part }).where(is(place))
   const ids = rows.map((row) => row.series)
   await moved.where('series', 'in', ids).where('part', '!=', part).execute()
 }
 
 function loadExpected(
   db: Kysely<Schema>,
-  { strategyId, itemId }: NoDataRule,
+  rule: NoDataRule,
   parts: readonly number[],
   through: number,
 ): Promise<Schema['expected_series'][]> {
-  const place = { strategy_id: strategyId, item_id: itemId }
+  const place = placeOf(rule)
   const expected = db.selectFrom('expected_series').selectAll().where(is(place))
   return expected.where('part', 'in', parts).where('looked_at', '<', through).orderBy('series').execute()
 }
@@ -169,7 +170,7 @@ function silent({ series, dimensions }: Schema['expected_series']): SeriesIdenti
 }
 
 async function saveLook(tx: Tx, rule: NoDataRule, series: string, { after, missing }: Look): Promise<void> {
-  const place = { strategy_id: rule.strategyId, item_id: rule.itemId, series }
+  const place = { ...placeOf(rule), series }
   const verdicts = missing.map(({ time, triggered }) => {
     // There is no value: the strategy says so.
     return { ...place, severity: rule.severity, ts: time, value: '0', triggered: triggered ? 1 : 0 }

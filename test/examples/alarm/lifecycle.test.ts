@@ -96,17 +96,17 @@ describe('alerts in the database', () => {
 })
 
 describe('alert keys', () => {
-  const identity = { tenantId: 't', bizId: 1, strategyId: 1, targetType: '', target: '' }
+  const identity = { bizId: 1, strategyId: 1, targetType: '', target: '' }
 
   it('tells swapped dimension values apart', () => {
-    const one = alertKey({ ...identity, dimensions: { src: 'A', dst: 'B' } })
-    expect(alertKey({ ...identity, dimensions: { src: 'B', dst: 'A' } })).not.toBe(one)
-    expect(alertKey({ ...identity, dimensions: { dst: 'B', src: 'A' } })).toBe(one)
+    const one = alertKey('t', identity, { src: 'A', dst: 'B' })
+    expect(alertKey('t', identity, { src: 'B', dst: 'A' })).not.toBe(one)
+    expect(alertKey('t', identity, { dst: 'B', src: 'A' })).toBe(one)
   })
 
   it('tells parts apart that read the same when joined', () => {
-    const one = alertKey({ ...identity, dimensions: { ab: 'c' } })
-    expect(alertKey({ ...identity, dimensions: { a: 'bc' } })).not.toBe(one)
+    const one = alertKey('t', identity, { ab: 'c' })
+    expect(alertKey('t', identity, { a: 'bc' })).not.toBe(one)
   })
 })
 
