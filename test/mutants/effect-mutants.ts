@@ -5,6 +5,7 @@ const identity = 'test/unit/dedupe/identity.test.ts'
 const lease = 'test/unit/outbox/lease.test.ts'
 const relay = 'test/unit/outbox/relay.test.ts'
 const database = 'test/unit/sql/sql.test.ts'
+const positions = 'test/unit/sql/positions.test.ts'
 
 /** Effects that must be there once: bugs in dropping repeats, in the inbox and in the outbox. */
 export const effectMutants: readonly Mutant[] = [
@@ -95,6 +96,38 @@ export const effectMutants: readonly Mutant[] = [
     replace: '(mark, marked_at) values ${this.#rows(some)} on conflict do nothing`.execute(plain)',
     why: 'two members that have the same record at the same time both have their effects',
     units: database,
+  },
+  {
+    name: 'a position is moved by whoever had the partition before',
+    file: 'src/sql/sql-positions.ts',
+    find: '${this.#is(of)} and epoch = ${epoch}`',
+    replace: '${this.#is(of)}`',
+    why: 'a process that slept writes once more what its successor has written',
+    units: positions,
+  },
+  {
+    name: 'a position goes back',
+    file: 'src/sql/sql-positions.ts',
+    find: 'case when next_offset > ${next} then next_offset else ${next} end',
+    replace: '${next}',
+    why: 'a handler that is late makes its successor read again what is written',
+    units: positions,
+  },
+  {
+    name: 'positions are written for a partition that was taken away and came back',
+    file: 'src/sql/sql-positions.ts',
+    find: '      signal.throwIfAborted()\n      return result',
+    replace: '      return result',
+    why: 'its records are read again by whoever has it now, also by the same process',
+    units: positions,
+  },
+  {
+    name: 'a partition is taken by a call that counts no more',
+    file: 'src/sql/sql-positions.ts',
+    find: '        signal?.throwIfAborted()\n        return claimed',
+    replace: '        return claimed',
+    why: 'whoever owns it is refused, and its partition waits',
+    units: positions,
   },
   {
     name: 'a row of the outbox is sent before the one before it is stored',

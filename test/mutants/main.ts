@@ -35,8 +35,9 @@ async function copySources(): Promise<string> {
   await cp(join(root, 'src'), join(folder, 'src'), { recursive: true })
   for (const tests of ['simulation', 'unit', 'support', 'vectors'])
     await cp(join(root, 'test', tests), join(folder, 'test', tests), { recursive: true })
-  for (const file of ['package.json', 'tsconfig.json', 'vitest.config.ts'])
-    await cp(join(root, file), join(folder, file))
+  // Of the examples what unit tests open a database by.
+  const files = ['package.json', 'tsconfig.json', 'vitest.config.ts', 'examples/alarm/store/wasm-sqlite-dialect.ts']
+  for (const file of files) await cp(join(root, file), join(folder, file))
   await symlink(join(root, 'node_modules'), join(folder, 'node_modules'))
   return folder
 }
@@ -55,13 +56,14 @@ async function judge(mutant: Mutant, folder: string): Promise<Verdict> {
     path,
     original.replace(mutant.find, () => mutant.replace),
   )
-  try {
-    return mutant.units === undefined
-      ? await simulate(folder, mutant.copying)
-      : await runUnits(folder, mutant.units, mutant.isRare)
-  } finally {
-    await writeFile(path, original)
-  }
+  const verdict = await (
+    mutant.units === undefined ? simulate(folder, mutant.copying) : runUnits(folder, mutant.units, mutant.isRare)
+  ).finally(() => writeFile(path, original))
+  if (verdict.kind !== 'caught' || mutant.units === undefined || verdict.by.includes(' > ')) return verdict
+  // No test failed, but its file: it may be one that fails without the bug too.
+  const without = await runUnits(folder, mutant.units, mutant.isRare)
+  if (without.kind === 'missed') return verdict
+  return { kind: 'not-applied', reason: `${mutant.units} fails without it too` }
 }
 
 async function simulate(folder: string, copying = false): Promise<Verdict> {
