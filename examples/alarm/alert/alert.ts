@@ -58,7 +58,7 @@ export function alert({ messaging, store, topics = jsonTopics, ...options }: Ser
     fetch: { minBytes: 1_048_576 },
     // Transactions that tell of many alerts side by side would lock each other out of the outbox.
     concurrency: 1,
-    onAssigned: async (partitions) => void (await positions.take(partitions)),
+    onAssigned: async (partitions, context) => void (await positions.take(partitions, context)),
     handleBatch: handle,
   })
 

@@ -81,7 +81,7 @@ export function converge(
       onWatermark: (watermark, context) =>
         keepTrying(() => closeUntil(Math.floor(watermark / 1_000), context), context.signal, onTrouble),
     },
-    onAssigned: async (partitions) => void (await positions.take(partitions)),
+    onAssigned: async (partitions, context) => void (await positions.take(partitions, context)),
     handleBatch: handle,
   })
 
