@@ -47,7 +47,6 @@ export function detect({ messaging, store, profile = 'cp', ...options }: DetectO
   const totals: DetectCounts = { received: 0, accepted: 0, repeated: 0, conflicts: 0, filtered: 0, sent: 0 }
   /** By partition: what is decided before it was sent already. */
   const sendFrom = new Map<number, number>()
-  let busy = 0
 
   const judge = async (messages: readonly Message<RawEvent>[], context: HandlerContext): Promise<void> => {
     const last = messages.at(-1)
@@ -67,7 +66,7 @@ export function detect({ messaging, store, profile = 'cp', ...options }: DetectO
   const lookForSilence = async (watermark: number, context: HandlerCallLike): Promise<void> => {
     const ours = consumer.assignment().map(({ partition }) => partition)
     for (const { part: partition, events, save } of await judgeSilence(store.db, book.noDataRules, ours, watermark)) {
-      if (events.length > 0) await producer?.sendMany(alerts, [...events])
+      await producer?.sendMany(alerts, events)
       await positions.transaction(context, { topic: rawEvents.name, partition }, null, save)
       totals.sent += events.length
     }
@@ -108,17 +107,14 @@ export function detect({ messaging, store, profile = 'cp', ...options }: DetectO
     // A transaction costs what it costs: what comes within a quarter of a second shares one.
     fetch: { minBytes: 1_048_576 },
     onAssigned: whereToStart,
-    handleBatch: async (messages, context) => {
-      busy += 1
-      await judge(messages, context).finally(() => (busy -= 1))
-    },
+    handleBatch: judge,
   })
 
   /** What is kept back waits for time to pass, not for us. */
   const lag = (): number | null => {
     const behind = consumer.lag()
-    const order = consumer.facts().order
-    return behind === null || order === null ? behind : busy + Math.max(0, behind - order.buffered)
+    const { order, running } = consumer.facts()
+    return behind === null || order === null ? behind : running + Math.max(0, behind - order.buffered)
   }
 
   return { start: () => consumer.start(), counts: () => totals, lag }
