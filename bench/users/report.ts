@@ -120,9 +120,9 @@ export function goalText(goal: Goal): string {
   return `${sign} ${limit === 1 ? '' : `${limit} × `}${whom}${besideRow === undefined ? '' : ' in bulk'}`
 }
 
-/** What was reached, as it is read. */
+/** What was reached, as it is read: 79.6 is not 80. */
 export const reachedText = (goal: Goal, reached: number) =>
-  goal.beside === null ? inUnit[goal.of](reached) : `${reached.toFixed(reached < 20 ? 2 : 0)} ×`
+  goal.beside === null ? inUnit[goal.of](reached) : `${reached.toFixed(reached < 20 ? 2 : reached < 100 ? 1 : 0)} ×`
 
 const inUnit: Readonly<Record<Goal['of'], (value: number) => string>> = {
   perSecond: (value) => `${count.format(value)}/s`,

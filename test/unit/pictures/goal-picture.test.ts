@@ -48,6 +48,11 @@ describe('the picture of goals', () => {
     expect(texts(svg)[0]).toMatch(/^0 of 1 goals are reached; \d+ were not measured\.$/)
   })
 
+  it('a goal that was missed by little is not said in the figure of the goal', () => {
+    const svg = goalPicture([cell('tidemark', 566_373), cell('kafkajs', 7_117)])
+    expect(texts(svg)).toContain('79.6 ×, missed')
+  })
+
   it('has a bar for the median and a dot for each round, against the same round of the other', () => {
     const rates = [200_000, 400_000, 800_000]
     const svg = goalPicture([
