@@ -23,20 +23,22 @@ function watched(store: Store): { readonly store: Store; readonly asked: Map<str
   return { store: { ...store, db: store.db.withPlugin(watch) }, asked }
 }
 
-it('a database that was made before they were has them when it is opened', async () => {
+it('a database that was made before indexes and positions were has them when it is opened', async () => {
   const path = join(freshFolder(), 'notice.db')
-  const indexes = async (store: Store): Promise<number> =>
-    (await sql`select name from sqlite_master where type = 'index' and sql is not null`.execute(store.db)).rows.length
+  const made = sql<{ name: string }>`select name from sqlite_master where sql is not null order by name`
+  const namesIn = async ({ db }: Store): Promise<string[]> => (await made.execute(db)).rows.map(({ name }) => name)
   const before = await openStore(path)
-  const made = await indexes(before)
-  await before.db.schema.dropIndex('notice_receiver').execute()
-  for (const name of ['converge_instance_open_marker', 'converge_relation_converge_id'])
-    await before.db.schema.dropIndex(name).execute()
-  await before.db.schema.dropIndex('converge_relation_signal_name').execute()
-  await sql`delete from kysely_migration where name = '0006-indexes'`.execute(before.db)
+  const whole = await namesIn(before)
+  const { schema } = before.db
+  for (const name of ['notice_receiver', 'converge_instance_open_marker', 'converge_relation_converge_id'])
+    await schema.dropIndex(name).execute()
+  await schema.dropIndex('converge_relation_signal_name').execute()
+  await schema.dropTable('tidemark_positions').execute()
+  await sql`delete from kysely_migration where name > '0005-exact-values'`.execute(before.db)
+  expect(await namesIn(before)).toHaveLength(whole.length - 5)
   await before.close()
   const store = await openStore(path)
-  expect(await indexes(store)).toBe(made)
+  expect(await namesIn(store)).toEqual(whole)
   await store.close()
 })
 
