@@ -41,7 +41,7 @@ export class EndOffsets {
   readonly #context: EndOffsetContext
   readonly #known = new Map<string, Known>()
   /** When all that was asked together was last told to stand still, as long as nothing of it was told apart since. */
-  #standing = new WeakMap<StandingStill['asked'], Known['told']>()
+  #standing: WeakMap<StandingStill['asked'], Known['told']> | null = null
   /** By partition, while its tenure runs. */
   readonly #followed = new Map<string, Followed>()
   /** Aborts, and is `null`, when nothing is followed any more. */
@@ -75,7 +75,7 @@ export class EndOffsets {
   /** Of these nothing has changed since it was told. */
   stand(leftOut: StandingStill): void {
     const at = this.#context.runtime.clock.now()
-    const standing = leftOut.isAll ? this.#standing.get(leftOut.asked) : undefined
+    const standing = leftOut.isAll ? this.#standing?.get(leftOut.asked) : undefined
     if (standing !== undefined) {
       standing.at = at
       return
@@ -85,14 +85,14 @@ export class EndOffsets {
       const known = this.#known.get(key)
       if (known !== undefined && leftOut.has(key)) known.told = told
     }
-    if (leftOut.isAll) this.#standing.set(leftOut.asked, told)
-    else this.#standing.delete(leftOut.asked)
+    if (leftOut.isAll) (this.#standing ??= new WeakMap()).set(leftOut.asked, told)
+    else this.#standing?.delete(leftOut.asked)
   }
 
   #put(key: string, { offset, stored, at }: KnownEnd): void {
     const told = { at }
     this.#known.set(key, stored === undefined ? { offset, told } : { offset, stored, told })
-    this.#standing = new WeakMap()
+    this.#standing = null
   }
 
   #furtherThan(key: string, offset: number, stored: number): void {
