@@ -43,7 +43,8 @@ const help = `Runs one service of the alarm pipeline as a process of its own.
 
   w1 the reference figures beside ours, w2 many hosts, w3 a storm of a rack, w4 dirty input, w5 one hot tenant, w6 each
   service dies twice, w7 a backlog (default 500,000) and the levels it raises; ends with 1 when what must hold does not.
-  Without --brokers on the Kafka inside this process, without --db (an empty database) on files that are thrown away.
+  Without --brokers (a Kafka without records of another run) on the Kafka inside this process, without --db (an empty
+  database) on files that are thrown away.
 
   npm run alarm -- verify --brokers host:port [--data-dir folder | --db url] [--schemas url] [--running]
                                              [--reference file] [--journal file] [--save file]

@@ -44,3 +44,9 @@ export async function isTold({ db }: Store): Promise<boolean> {
   const open = db.selectFrom('converge_instance').select('converge_id').where('open_marker', '=', 1)
   return (await open.limit(1).executeTakeFirst()) === undefined
 }
+
+/** Points that detect has stored. */
+export async function storedPoints({ detect: { db } }: Stores): Promise<number> {
+  const points = db.selectFrom('metric_point').select(({ fn }) => fn.countAll<number>().as('n'))
+  return Number((await points.executeTakeFirstOrThrow()).n)
+}

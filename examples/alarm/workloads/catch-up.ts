@@ -8,7 +8,7 @@ import { shedding } from '../access/shedding.js'
 import { alert } from '../alert/alert.js'
 import { detect } from '../detect/detect.js'
 import { drained } from '../drained.js'
-import type { Stores } from '../stores.js'
+import { storedPoints, type Stores } from '../stores.js'
 import { jsonTopics, rawEvents } from '../topics.js'
 import { backlogOf, calmPeriods, type Backlog } from './backlog.js'
 
@@ -162,21 +162,14 @@ async function until(condition: () => boolean, signal: AbortSignal): Promise<voi
 
 type Found = Pick<CaughtUp, 'fatal' | 'openOthers' | 'stored'> & { readonly isEachOwed: boolean }
 
-async function found(
-  { detect: { db }, alert: { db: alerts } }: Stores,
-  owed: ReadonlyMap<string, number>,
-): Promise<Found> {
-  const rows = await alerts.selectFrom('alert').select(['dimensions', 'severity', 'status']).execute()
+async function found(stores: Stores, owed: ReadonlyMap<string, number>): Promise<Found> {
+  const rows = await stores.alert.db.selectFrom('alert').select(['dimensions', 'severity', 'status']).execute()
   const fatal = rows.filter(({ severity }) => severity === 1)
   const began = new Map<string, number>()
   for (const { dimensions } of fatal) {
     const [host] = JSON.parse(dimensions) as { readonly value: string }[]
     began.set(host?.value ?? '', (began.get(host?.value ?? '') ?? 0) + 1)
   }
-  const { n } = await db
-    .selectFrom('metric_point')
-    .select((select) => select.fn.countAll<number>().as('n'))
-    .executeTakeFirstOrThrow()
   return {
     fatal: {
       owed: [...owed.values()].reduce((sum, times) => sum + times, 0),
@@ -185,7 +178,7 @@ async function found(
     },
     isEachOwed: [...owed].every(([host, times]) => (began.get(host) ?? 0) === times),
     openOthers: rows.filter(({ severity, status }) => severity !== 1 && status === 'ABNORMAL').length,
-    stored: n,
+    stored: await storedPoints(stores),
   }
 }
 

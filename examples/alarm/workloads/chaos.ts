@@ -53,7 +53,7 @@ async function run(
   try {
     await runPipeline({
       ...{ driver: cluster.driverOf, stores, sources: firstRows(sources, rows), continues: true, logger: 'silent' },
-      channels: { pager: async () => undefined },
+      ...{ channels: { pager: async () => undefined }, perMinute: Infinity },
       onRunning: (pipeline) => {
         killing = kill(pipeline)
       },

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { memory } from 'tidemark/memory'
 import { catchUp } from '../../../examples/alarm/workloads/catch-up.js'
-import { withStores } from '../../../examples/alarm/workloads/run-workload.js'
+import { withStores } from '../../../examples/alarm/workloads/fresh.js'
 
 it('a backlog raises the level step by step, nothing fatal is missed, all that began ends, and the level is 0 again', async () => {
   const found = await withStores((stores) =>

@@ -2,7 +2,8 @@ import { expect, it } from 'vitest'
 import { readerNames } from '../../../examples/alarm/services.js'
 import { formatVerdicts } from '../../../examples/alarm/verify/verify.js'
 import { chaos } from '../../../examples/alarm/workloads/chaos.js'
-import { withStores, workloads } from '../../../examples/alarm/workloads/run-workload.js'
+import { withStores } from '../../../examples/alarm/workloads/fresh.js'
+import { workloads } from '../../../examples/alarm/workloads/run-workload.js'
 
 it('services that are cut off again and again end with the alerts and windows of a run without faults, and every promise holds', async () => {
   const { died, verdicts } = await chaos(1_000, 1, withStores)
