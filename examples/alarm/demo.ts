@@ -1,4 +1,4 @@
-import { existsSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { openTopics } from './avro-topics.js'
@@ -13,7 +13,7 @@ import { formatReport, readReport } from './report.js'
 import { noDataRules, rules } from './rules.js'
 import { runPipeline, type PipelineCounts } from './run-pipeline.js'
 import { firstRows, readSource, sources as allSources, type Source } from './sources.js'
-import { closeAll, openAllStores, type Stores } from './stores.js'
+import { closeAll, openAllStores, storedPoints, type Stores } from './stores.js'
 
 const help = `Detects real anomalies in five real series, folds their alerts and tells of them: access → detect → alert → converge →
 notice, all in this process; five of them are killed on the way. (search needs an Elasticsearch: npm run alarm -- search.)
@@ -22,7 +22,9 @@ notice, all in this process; five of them are killed on the way. (search needs a
 
   --brokers host:port[,host:port]  a real Kafka instead of the one inside this process
   --schemas url                    topics as Avro, by the schema registry at this address; needs the package avsc
-  --data-dir folder                where the databases are (default .demo)
+  --db url                         beside --brokers, an empty database that all services share: mysql://… (MariaDB too) or
+                                   postgres://…; instead of SQLite's files
+  --data-dir folder                where the databases are, and the report (default .demo)
   --keep                           keep the alerts of the last run and replay everything onto them
   --rows n                         only the first n rows of each series
   --help                           this text
@@ -33,6 +35,7 @@ async function main(): Promise<void> {
     options: {
       brokers: { type: 'string' },
       schemas: { type: 'string' },
+      db: { type: 'string' },
       'data-dir': { type: 'string', default: '.demo' },
       keep: { type: 'boolean', default: false },
       rows: { type: 'string' },
@@ -46,11 +49,19 @@ async function main(): Promise<void> {
   const startedAt = performance.now()
   const dataDir = values['data-dir']
   const sources = values.rows === undefined ? allSources : firstRows(allSources, toRowCount(values.rows))
-  const stores = await openAllStores(dataDir)
+  if (values.db !== undefined && values.brokers === undefined)
+    throw new Error(
+      'expected --brokers beside --db: a database outlives the Kafka inside this process, whose offsets it has',
+    )
+  mkdirSync(dataDir, { recursive: true })
+  const stores = await openAllStores(dataDir, values.db)
   try {
     const unfinished = join(dataDir, 'unfinished')
-    const isContinued = existsSync(unfinished)
-    await prepare(stores, { keep: values.keep || isContinued, embedded: values.brokers === undefined })
+    const isContinued = values.db === undefined && existsSync(unfinished)
+    const keep = values.keep || isContinued
+    if (!keep && values.db !== undefined && (await storedPoints(stores)) > 0)
+      throw new Error('expected --db with an empty database, or --keep: alarms of somebody else may be in it')
+    await prepare(stores, { keep, embedded: values.brokers === undefined })
     if (isContinued) print('the last run did not finish: its alerts stay, and what is replayed is known by its ids\n')
     writeFileSync(unfinished, 'removed when the run ends\n')
     const { counts, watched } = await run(stores, sources, values)
@@ -74,7 +85,7 @@ async function main(): Promise<void> {
     writeFileSync(file, reportPage(page))
     const seconds = ((performance.now() - startedAt) / 1_000).toFixed(1)
     print(
-      `\n${formatReport(report)}\n\n${sentenceOf(page)}\n${seconds} s; the picture of it is ${file}, the databases are in ${dataDir}\n`,
+      `\n${formatReport(report)}\n\n${sentenceOf(page)}\n${seconds} s; the picture of it is ${file}, the databases are ${values.db === undefined ? `in ${dataDir}` : 'where --db says'}\n`,
     )
   } finally {
     await closeAll(Object.values(stores))

@@ -97,14 +97,11 @@ async function countVerdicts(
 ): Promise<Pick<SeriesReport, 'anomalies' | 'triggers'>> {
   const row = await db
     .selectFrom('check_result')
-    .select((select) => [
-      select.fn.countAll<number>().as('n'),
-      select.fn.sum<number | null>('triggered').as('triggered'),
-    ])
+    .select((select) => [select.fn.countAll<number>().as('n'), select.fn.sum('triggered').as('triggered')])
     .where('series', '=', series)
     .where('strategy_id', '=', rule.strategyId)
     .executeTakeFirstOrThrow()
-  return { anomalies: row.n, triggers: row.triggered ?? 0 }
+  return { anomalies: row.n, triggers: Number(row.triggered ?? 0) }
 }
 
 const headings = ['rule', 'rows in', 'accepted', 'anomalies', 'triggers', 'alerts', 'open at end', 'windows hit']

@@ -4,6 +4,10 @@ import { tellBy } from '../../examples/alarm/alert/alert.js'
 import { applyEvents } from '../../examples/alarm/alert/apply-events.js'
 import { operate } from '../../examples/alarm/alert/operate.js'
 import { loadPoints, savePoints } from '../../examples/alarm/detect/detect-store.js'
+import { seriesId } from '../../examples/alarm/ids.js'
+import { readReport } from '../../examples/alarm/report.js'
+import { rules } from '../../examples/alarm/rules.js'
+import { firstRows, sources } from '../../examples/alarm/sources.js'
 import type { Schema } from '../../examples/alarm/store/schema.js'
 import { openStore, type Store } from '../../examples/alarm/store/store.js'
 import type { AlertEvent } from '../../examples/alarm/topics.js'
@@ -82,6 +86,19 @@ describe.each(kinds)('alerts in %s', (kind) => {
     await store.db.transaction().execute((tx) => savePoints(tx, new Map([['series', points]])))
     const found = await loadPoints(store.db, ['series'], { fromSeconds: 0, toSeconds: 10 })
     expect(found.get('series')).toEqual(points)
+  })
+
+  // MariaDB tells a sum as text, and 14 and 8 of two rules would be 148.
+  it('are counted by numbers in the report', async () => {
+    const [rule] = rules
+    const source = sources.find(({ bizId, metric }) => bizId === rule?.bizId && metric === rule.metric)
+    const series = seriesId(source!.bizId, source!.metric, source!.dimensions)
+    const verdict = { series, strategy_id: rule!.strategyId, item_id: 1, severity: 1, value: '1' }
+    const verdicts = [1, 0, 1].map((triggered, ts) => ({ ...verdict, ts, triggered }))
+    await store.db.transaction().execute((tx) => insertNew(tx, 'check_result', verdicts))
+    const input = { sources: firstRows(sources, 5), noDataRules: [], detectDb: store.db, alertDb: store.db }
+    const [line] = await readReport({ ...input, rules: rules.slice(0, 1) })
+    expect(line).toMatchObject({ rows: 5, accepted: 0, anomalies: 3, triggers: 2 })
   })
 
   // MySQL's `insert ignore` would cut it to 64 characters, and take 2,147,483,647 for a larger number.

@@ -37,6 +37,14 @@ it.each([
   expect(readdirSync(folder)).toEqual([])
 })
 
+it('the demo takes a database only beside a Kafka that outlives it', async () => {
+  const folder = freshFolder()
+  const args = ['--db', 'mysql://ada:secret@127.0.0.1:1/alarm', '--data-dir', folder]
+  const { code, output } = await runExample('alarm/demo.ts', { args })
+  expect([code, output]).toEqual([1, expect.stringContaining('expected --brokers beside --db') as string])
+  expect(readdirSync(folder)).toEqual([])
+})
+
 it('an address in the environment that is none is told by the service that needs it', async () => {
   const { services } = await import('../../../examples/alarm/services.js')
   process.env['ALARM_ELASTIC'] = 'elasticsearch:9200'
