@@ -12,6 +12,8 @@ const alertsTop = plotTop + plotHeight + 6
 const alertHeight = 7
 const axisTop = alertsTop + 3 * alertHeight + 6
 const height = axisTop + 22
+/** Of the words of a date, px. */
+const halfDate = 40
 
 /**
  * Everything that has a place in time lies in one inner picture, whose unit across is the second: zooming is another
@@ -64,9 +66,10 @@ export function drawSeries(series: DrawnSeries): string {
     element(
       'g',
       { class: 'axis', 'data-first': first },
-      ...ticksOf({ from: first * 1_000, to: last * 1_000, clock: { kind: 'day', offsetMs: 0 } }, width).map((tick) =>
-        label(tick.text, theme, { x: tick.x, y: axisTop + 14, fill: theme.soft, anchor: anchorOf(tick.x) }),
-      ),
+      ...ticksOf({ from: first * 1_000, to: last * 1_000, clock: { kind: 'day', offsetMs: 0 } }, width)
+        // One that would be cut, or pushed upon its neighbour, is left out.
+        .filter(({ x }) => x >= halfDate && x <= width - halfDate)
+        .map(({ text: day, x }) => label(day, theme, { x, y: axisTop + 14, fill: theme.soft, anchor: 'middle' })),
     ),
   ])
 
@@ -153,4 +156,3 @@ function scaleOf(series: DrawnSeries): (value: number) => number {
 }
 
 const text = (value: number): string => value.toLocaleString('en-US', { maximumFractionDigits: 2 })
-const anchorOf = (x: number): 'start' | 'middle' | 'end' => (x < 40 ? 'start' : x > width - 40 ? 'end' : 'middle')
