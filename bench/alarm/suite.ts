@@ -15,6 +15,7 @@ import { printRatios, printTable } from '../table.js'
 import { isThrough, type RunningStages, type StageStores, type Task } from './run.js'
 import { withKafkajs } from './with-kafkajs.js'
 import { withTidemark } from './with-tidemark.js'
+import { withoutKafka } from './without-kafka.js'
 
 const rounds = Number(process.env['BENCH_ROUNDS'] ?? 3)
 const hosts = 200
@@ -35,6 +36,7 @@ export async function runAlarm(): Promise<void> {
   }
   for (let n = 1; n <= rounds; n += 1) {
     process.stderr.write(`alarm: round ${n} of ${rounds}\n`)
+    await round('no Kafka, the stages alone', withoutKafka)
     await round('tidemark, embedded', (task) => withTidemark(memory(), task))
     // Which of them is first changes, so that what a machine does meanwhile falls on both.
     const onKafka = [
