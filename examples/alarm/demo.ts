@@ -13,7 +13,7 @@ import { formatReport, readReport } from './report.js'
 import { noDataRules, rules } from './rules.js'
 import { runPipeline, type PipelineCounts } from './run-pipeline.js'
 import { firstRows, readSource, sources as allSources, type Source } from './sources.js'
-import { closeAll, openAllStores, storedPoints, type Stores } from './stores.js'
+import { clear, closeAll, openAllStores, storedPoints, type Stores } from './stores.js'
 
 const help = `Detects real anomalies in five real series, folds their alerts and tells of them: access → detect → alert → converge →
 notice, all in this process; five of them are killed on the way. (search needs an Elasticsearch: npm run alarm -- search.)
@@ -103,13 +103,13 @@ function toRowCount(text: string): number {
  * the points detect took from it. Alerts are results and may stay; their inbox knows every event that comes again.
  */
 async function prepare(stores: Stores, { keep, embedded }: { keep: boolean; embedded: boolean }): Promise<void> {
-  for (const { db, clear } of [stores.alert, stores.converge, stores.notice]) {
-    if (!keep) await clear()
-    else if (embedded) await db.deleteFrom('tidemark_positions' as never).execute()
+  for (const store of [stores.alert, stores.converge, stores.notice]) {
+    if (!keep) await clear(store)
+    else if (embedded) await store.db.deleteFrom('tidemark_positions' as never).execute()
   }
   if (!keep || embedded) {
-    await stores.access.clear()
-    await stores.detect.clear()
+    await clear(stores.access)
+    await clear(stores.detect)
   }
 }
 

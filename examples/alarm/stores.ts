@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { sqlOutbox } from 'tidemark/sql'
 import { readerNames, type ServiceName } from './services.js'
+import { tables } from './store/schema.js'
 import { openStore, type Store } from './store/store.js'
 
 /** Each service has a file of its own, so each can be stopped, killed and moved alone; or they share a server at a URL. */
@@ -36,6 +37,14 @@ export async function openAllStores(dataDir: string, url?: string): Promise<Stor
 
 export async function closeAll(stores: readonly Store[]): Promise<void> {
   await Promise.all(stores.map((store) => store.close()))
+}
+
+/** Forgets everything: for a log that is gone or a run that starts afresh. */
+export async function clear({ db }: Store): Promise<void> {
+  await db.transaction().execute(async (tx) => {
+    for (const table of [...tables, 'tidemark_inbox', 'tidemark_outbox', 'tidemark_positions'])
+      await tx.deleteFrom(table as never).execute()
+  })
 }
 
 /** All that was to be told was sent, and no window is open. */

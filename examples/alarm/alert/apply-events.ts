@@ -1,6 +1,5 @@
-import type { AlertRow } from '../store/schema.js'
 import { is, locked } from '../store/queries.js'
-import type { Schema } from '../store/schema.js'
+import type { AlertRow, Schema } from '../store/schema.js'
 import type { Tx } from '../store/store.js'
 import type { AlertEvent } from '../topics.js'
 import { change, endAlert, openAlert, widened, writeChanges, type Changes, type Tell } from './alert-rows.js'
@@ -45,7 +44,7 @@ export async function applyEvents(tx: Tx, tell: Tell, events: readonly AlertEven
 async function perform(tx: Tx, changes: Changes, step: Step, key: Key, event: AlertEvent): Promise<string | null> {
   if (step.do === 'ignore') return null
   if (step.do === 'open') return openAlert(tx, changes, key.generation + 1, event)
-  const open = key.row
+  const { open } = key
   if (!open) throw new Error(`${step.do} needs an open alert`)
   const entry = { at: event.time, eventId: event.event_id }
   switch (step.do) {
@@ -72,21 +71,19 @@ async function perform(tx: Tx, changes: Changes, step: Step, key: Key, event: Al
 
 interface Key extends KeyState {
   readonly generation: number
-  readonly row: AlertRow | null
+  readonly open: AlertRow | null
 }
 
 /** The key's row is its lock: whoever changes an alert reads it first. */
 export async function readKey(tx: Tx, key: string): Promise<Key> {
   const query = tx.selectFrom('alert_series').selectAll().where('alert_key', '=', key)
-  const series = await locked(tx, query).executeTakeFirst()
+  let series = await locked(tx, query).executeTakeFirst()
   if (!series) {
-    const fresh = { alert_key: key, generation: 0, current_alert_id: null, last_end_time: null }
-    await tx.insertInto('alert_series').values(fresh).execute()
-    return { generation: 0, lastEndTime: null, open: null, row: null }
+    series = { alert_key: key, generation: 0, current_alert_id: null, last_end_time: null }
+    await tx.insertInto('alert_series').values(series).execute()
   }
   const { generation, last_end_time: lastEndTime, current_alert_id: current } = series
-  const row = current === null ? null : await readAlert(tx, current)
-  return { generation, lastEndTime, row, open: row && { severity: row.severity, latestTime: row.latest_time } }
+  return { generation, lastEndTime, open: current === null ? null : await readAlert(tx, current) }
 }
 
 /** As it is now: without the lock MySQL would show it as it was when the transaction first read anything. */

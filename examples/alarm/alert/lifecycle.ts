@@ -1,8 +1,9 @@
+import type { AlertRow } from '../store/schema.js'
 import type { AlertEvent } from '../topics.js'
 
 /** What the store has about the event's key, read under its lock. */
 export interface KeyState {
-  readonly open: { readonly severity: number; readonly latestTime: number } | null
+  readonly open: Pick<AlertRow, 'severity' | 'latest_time'> | null
   /** When the key's last alert ended; `null` before the first end. */
   readonly lastEndTime: number | null
 }
@@ -51,13 +52,13 @@ export function nextStep(state: KeyState, event: AlertEvent): Step {
   const milder = event.severity > open.severity
   if (event.status !== 'ABNORMAL') {
     if (milder) return { do: 'drop', reason: 'the end of a milder level' }
-    if (event.time < open.latestTime) return { do: 'drop', reason: 'an end from before the newest anomaly' }
+    if (event.time < open.latest_time) return { do: 'drop', reason: 'an end from before the newest anomaly' }
     return { do: 'end', status: event.status }
   }
   if (milder) return { do: 'drop', reason: 'milder than the open alert' }
   if (event.severity < open.severity) {
     // The old alert ends where the new one begins; one that is late would begin before.
-    if (event.time < open.latestTime) return { do: 'drop', reason: 'severer, but from before the newest anomaly' }
+    if (event.time < open.latest_time) return { do: 'drop', reason: 'severer, but from before the newest anomaly' }
     return { do: 'escalate' }
   }
   if (lastEndTime !== null && event.time < lastEndTime)

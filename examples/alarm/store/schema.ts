@@ -1,5 +1,5 @@
-import { MysqlAdapter, PostgresAdapter, sql, type Migration } from 'kysely'
-import { createPositionsTable, inboxTableSql, outboxTablesSql, type AnyKysely } from 'tidemark/sql'
+import { MysqlAdapter, sql, type Migration } from 'kysely'
+import { createInboxTable, createOutboxTables, createPositionsTable, type AnyKysely } from 'tidemark/sql'
 
 /** What a column may hold, in the words of every database. */
 const types = {
@@ -118,7 +118,7 @@ export const tables = Object.keys(schema) as (keyof Schema)[]
 
 /** Never change one that was released; add the next, with the columns it brings. */
 export const migrations: Record<string, Migration> = {
-  // In one transaction, where the database has that for tables: SQLite is much quicker then.
+  // In one transaction, where the database has that for tables: all of them or none.
   '0005-exact-values': { up: (db) => (db.isTransaction ? createTables(db) : db.transaction().execute(createTables)) },
   '0006-indexes': {
     up: async (db) => {
@@ -135,9 +135,7 @@ export const migrations: Record<string, Migration> = {
 }
 
 async function createTables(db: AnyKysely): Promise<void> {
-  const { adapter } = db.getExecutor()
-  const isMysql = adapter instanceof MysqlAdapter
-  const dialect = isMysql ? 'mysql' : adapter instanceof PostgresAdapter ? 'postgres' : 'sqlite'
+  const isMysql = db.getExecutor().adapter instanceof MysqlAdapter
   for (const [name, { key, unique, columns }] of Object.entries<Table>(schema)) {
     let create = db.schema.createTable(name).addPrimaryKeyConstraint(`${name}_pk`, [...key] as never[])
     for (const [index, some] of unique.entries())
@@ -151,5 +149,6 @@ async function createTables(db: AnyKysely): Promise<void> {
     // Else two keys that differ in case are one.
     await (isMysql ? create.modifyEnd(sql`character set utf8mb4 collate utf8mb4_bin`) : create).execute()
   }
-  for (const statement of [...inboxTableSql(dialect), ...outboxTablesSql(dialect)]) await sql.raw(statement).execute(db)
+  await createInboxTable(db)
+  await createOutboxTables(db)
 }

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createMessaging, type Driver } from 'tidemark'
 import { openDriver } from '../driver.js'
-import { closeAll, openAllStores, storedPoints, type Stores } from '../stores.js'
+import { clear, closeAll, openAllStores, storedPoints, type Stores } from '../stores.js'
 import { jsonTopics } from '../topics.js'
 
 /** The way to a Kafka whose topics are empty, as a workload counts all that is there. Without brokers: one in this process. */
@@ -41,7 +41,7 @@ export async function withStores<Result>(work: (stores: Stores) => Promise<Resul
     if (used > 0) throw new Error(`expected --db with an empty database; it has ${used} points`)
     return await work(stores)
   } finally {
-    if (url !== undefined && used === 0) await stores.access.clear()
+    if (url !== undefined && used === 0) await clear(stores.access)
     await closeAll(Object.values(stores))
     await rm(folder, { recursive: true, force: true })
   }

@@ -17,7 +17,7 @@ const event = (change: Partial<AlertEvent>): AlertEvent =>
 describe('what an event does to the alerts of its key', () => {
   const none = { open: null, lastEndTime: null }
   const ended = { open: null, lastEndTime: 900 }
-  const open = { open: { severity: 2, latestTime: 1_000 }, lastEndTime: 500 }
+  const open = { open: { severity: 2, latest_time: 1_000 }, lastEndTime: 500 }
 
   it.each([
     ['an anomaly opens', none, event({}), 'open'],
