@@ -13,7 +13,6 @@ export interface Changes {
   readonly statuses: AlertStatus[]
 }
 
-/** All at once. */
 export async function writeChanges(tx: Tx, tell: Tell, { lines, statuses }: Changes): Promise<void> {
   if (lines.length > 0) await tx.insertInto('alert_log').values(lines).execute()
   await tell(tx, statuses)

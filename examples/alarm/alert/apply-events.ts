@@ -3,7 +3,7 @@ import type { AlertRow, Schema } from '../store/schema.js'
 import type { Tx } from '../store/store.js'
 import type { AlertEvent } from '../topics.js'
 import { change, endAlert, openAlert, widened, writeChanges, type Changes, type Tell } from './alert-rows.js'
-import { nextStep, type KeyState, type Step } from './lifecycle.js'
+import { nextStep, type Step } from './lifecycle.js'
 
 const consumer = 'alert'
 
@@ -42,9 +42,9 @@ export async function applyEvents(tx: Tx, tell: Tell, events: readonly AlertEven
 
 /** Returns the alert that shows the event, if any does. */
 async function perform(tx: Tx, changes: Changes, step: Step, key: Key, event: AlertEvent): Promise<string | null> {
+  const { generation, open } = key
   if (step.do === 'ignore') return null
-  if (step.do === 'open') return openAlert(tx, changes, key.generation + 1, event)
-  const { open } = key
+  if (step.do === 'open') return openAlert(tx, changes, generation + 1, event)
   if (!open) throw new Error(`${step.do} needs an open alert`)
   const entry = { at: event.time, eventId: event.event_id }
   switch (step.do) {
@@ -63,16 +63,13 @@ async function perform(tx: Tx, changes: Changes, step: Step, key: Key, event: Al
       // The event's own line stands in the log of the alert that takes its place.
       const end = { at: event.time, signal: 'superseded', detail: 'a more severe alert exists' } as const
       await endAlert(tx, changes, open, end)
-      return openAlert(tx, changes, key.generation + 1, event)
+      return openAlert(tx, changes, generation + 1, event)
     }
   }
   return open.alert_id
 }
 
-interface Key extends KeyState {
-  readonly generation: number
-  readonly open: AlertRow | null
-}
+type Key = Schema['alert_series'] & { readonly open: AlertRow | null }
 
 /** The key's row is its lock: whoever changes an alert reads it first. */
 export async function readKey(tx: Tx, key: string): Promise<Key> {
@@ -82,8 +79,8 @@ export async function readKey(tx: Tx, key: string): Promise<Key> {
     series = { alert_key: key, generation: 0, current_alert_id: null, last_end_time: null }
     await tx.insertInto('alert_series').values(series).execute()
   }
-  const { generation, last_end_time: lastEndTime, current_alert_id: current } = series
-  return { generation, lastEndTime, open: current === null ? null : await readAlert(tx, current) }
+  const { current_alert_id: current } = series
+  return { ...series, open: current === null ? null : await readAlert(tx, current) }
 }
 
 /** As it is now: without the lock MySQL would show it as it was when the transaction first read anything. */

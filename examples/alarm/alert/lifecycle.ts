@@ -5,7 +5,7 @@ import type { AlertEvent } from '../topics.js'
 export interface KeyState {
   readonly open: Pick<AlertRow, 'severity' | 'latest_time'> | null
   /** When the key's last alert ended; `null` before the first end. */
-  readonly lastEndTime: number | null
+  readonly last_end_time: number | null
 }
 
 /** What an event does to the alerts of its key. */
@@ -42,10 +42,10 @@ export type Step =
  * The status is looked at before the severity: a severe *recovery* must end an alert, never open one.
  */
 export function nextStep(state: KeyState, event: AlertEvent): Step {
-  const { open, lastEndTime } = state
+  const { open, last_end_time: lastEnd } = state
   if (!open) {
     if (event.status !== 'ABNORMAL') return { do: 'ignore', reason: 'nothing-open' }
-    if (lastEndTime !== null && event.time < lastEndTime) return { do: 'ignore', reason: 'late' }
+    if (lastEnd !== null && event.time < lastEnd) return { do: 'ignore', reason: 'late' }
     return { do: 'open' }
   }
   // Severity 1 is the worst.
@@ -61,7 +61,6 @@ export function nextStep(state: KeyState, event: AlertEvent): Step {
     if (event.time < open.latest_time) return { do: 'drop', reason: 'severer, but from before the newest anomaly' }
     return { do: 'escalate' }
   }
-  if (lastEndTime !== null && event.time < lastEndTime)
-    return { do: 'drop', reason: 'belongs to an alert that is over' }
+  if (lastEnd !== null && event.time < lastEnd) return { do: 'drop', reason: 'belongs to an alert that is over' }
   return { do: 'merge' }
 }

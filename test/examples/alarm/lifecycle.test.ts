@@ -15,9 +15,9 @@ const event = (change: Partial<AlertEvent>): AlertEvent =>
   alertEventOf({ alert_key: key, event_id: `event-${++serial}`, ...change })
 
 describe('what an event does to the alerts of its key', () => {
-  const none = { open: null, lastEndTime: null }
-  const ended = { open: null, lastEndTime: 900 }
-  const open = { open: { severity: 2, latest_time: 1_000 }, lastEndTime: 500 }
+  const none = { open: null, last_end_time: null }
+  const ended = { open: null, last_end_time: 900 }
+  const open = { open: { severity: 2, latest_time: 1_000 }, last_end_time: 500 }
 
   it.each([
     ['an anomaly opens', none, event({}), 'open'],
