@@ -45,6 +45,8 @@ describe.each(kinds)('alerts in %s', (kind) => {
       const claims = await claimed(one, 'alert', partition)
       for (const batch of [story.slice(0, 90), story.slice(60, 130), story])
         await claims.write(partition, (tx) => applyEvents(tx, tellBy(one), batch))
+      const again = await claims.write(partition, (tx) => applyEvents(tx, tellBy(one), story))
+      expect(new Set(again)).toEqual(new Set(['repeated']))
     }
     const others = await Promise.all([1, 2, 3, 4].map(() => openStore(urlOf(database))))
     expect(await readAlertTables(store)).toEqual(await readAlertTables(reference))

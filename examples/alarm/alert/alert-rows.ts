@@ -1,5 +1,6 @@
 import type { Insertable, Updateable } from 'kysely'
 import { alertId } from '../ids.js'
+import { is, locked } from '../store/queries.js'
 import type { AlertRow, Schema } from '../store/schema.js'
 import type { Tx } from '../store/store.js'
 import { AlertStatus, type AlertEvent } from '../topics.js'
@@ -7,18 +8,8 @@ import { AlertStatus, type AlertEvent } from '../topics.js'
 /** Puts what became of alerts into the outbox of the transaction. */
 export type Tell = (tx: Tx, statuses: readonly AlertStatus[]) => Promise<unknown>
 
-/** What became of alerts in a transaction, in order: lines of their log, and what is told. */
-export interface Changes {
-  readonly lines: Insertable<Schema['alert_log']>[]
-  readonly statuses: AlertStatus[]
-}
-
-export async function writeChanges(tx: Tx, tell: Tell, { lines, statuses }: Changes): Promise<void> {
-  if (lines.length > 0) await tx.insertInto('alert_log').values(lines).execute()
-  await tell(tx, statuses)
-}
-
-type Change = Updateable<Schema['alert']>
+/** What alerts are about, with the one of them that is open. */
+export type Key = Schema['alert_series'] & { open: AlertRow | null }
 
 /** One line of an alert's history. */
 interface Entry {
@@ -29,51 +20,90 @@ interface Entry {
   readonly detail?: string
 }
 
-/** Starts the key's next generation; the unique index refuses a second open alert. Returns its id. */
-export async function openAlert(tx: Tx, changes: Changes, generation: number, event: AlertEvent): Promise<string> {
-  const { alert_key, bk_biz_id, strategy_id, alert_name, target, severity, time } = event
-  const id = alertId(alert_key, generation)
-  const row: AlertRow = {
-    ...{ alert_id: id, alert_key, open_marker: 1, generation, bk_biz_id, strategy_id, alert_name, target, severity },
-    ...{ status: 'ABNORMAL', begin_time: time, latest_time: time, end_time: null },
-    ...{ first_anomaly_time: event.anomaly_time, event_count: 1, version: 1, is_ack: 0, is_shielded: 0 },
-    ...{ dimensions: JSON.stringify(event.tags), extra: JSON.stringify(event.extra_info) },
+/** The alerts of some keys in a transaction: read under the locks of their keys, changed here, and written at once. */
+export class Alerts {
+  readonly #keys: ReadonlyMap<string, Key>
+  /** Of which an alert began or ended. */
+  readonly #moved = new Set<Key>()
+  readonly #changed = new Set<AlertRow>()
+  readonly #lines: Insertable<Schema['alert_log']>[] = []
+  readonly #statuses: AlertStatus[] = []
+
+  private constructor(keys: readonly Key[]) {
+    this.#keys = new Map(keys.map((key) => [key.alert_key, key]))
   }
-  await tx.insertInto('alert').values(row).execute()
-  const series = { generation, current_alert_id: id }
-  await tx.updateTable('alert_series').set(series).where('alert_key', '=', alert_key).execute()
-  record(changes, row, { op: 'CREATE', signal: 'abnormal', at: time, eventId: event.event_id })
-  return id
-}
 
-/** Latest moves only forward, begin only backward: a late event widens the alert, it never moves it. */
-export function widened(open: AlertRow, event: AlertEvent): Change {
-  return {
-    begin_time: Math.min(open.begin_time, event.time),
-    latest_time: Math.max(open.latest_time, event.time),
-    first_anomaly_time: Math.min(open.first_anomaly_time, event.anomaly_time),
-    event_count: open.event_count + 1,
-    extra: event.time >= open.latest_time ? JSON.stringify(event.extra_info) : open.extra,
+  /** A key's row is its lock. They are taken in the order of keys, so that two who change several do not lock each other out. */
+  static async lock(tx: Tx, names: readonly string[]): Promise<Alerts> {
+    if (names.length === 0) return new Alerts([])
+    const rows = tx.selectFrom('alert_series').selectAll().where('alert_key', 'in', names).orderBy('alert_key')
+    const known = await locked(tx, rows).execute()
+    const found = new Set(known.map((key) => key.alert_key))
+    const fresh = names.flatMap((alert_key) =>
+      found.has(alert_key) ? [] : [{ alert_key, generation: 0, current_alert_id: null, last_end_time: null }],
+    )
+    if (fresh.length > 0) await tx.insertInto('alert_series').values(fresh).execute()
+    const current = known.flatMap(({ current_alert_id }) => current_alert_id ?? [])
+    const open = new Map((await readAlerts(tx, current)).map((row) => [row.alert_key, row]))
+    return new Alerts([...known, ...fresh].map((key) => ({ ...key, open: open.get(key.alert_key) ?? null })))
+  }
+
+  of(name: string): Key {
+    const key = this.#keys.get(name)
+    if (!key) throw new Error('a key was not locked')
+    return key
+  }
+
+  /** Starts the key's next generation; the unique index refuses a second open alert. */
+  open(key: Key, event: AlertEvent): AlertRow {
+    const { alert_key, bk_biz_id, strategy_id, alert_name, target, severity, time } = event
+    const generation = key.generation + 1
+    const open: AlertRow = {
+      ...{ alert_id: alertId(alert_key, generation), alert_key, open_marker: 1, generation },
+      ...{ bk_biz_id, strategy_id, alert_name, target, severity, status: 'ABNORMAL' },
+      ...{ begin_time: time, latest_time: time, end_time: null, first_anomaly_time: event.anomaly_time },
+      ...{ event_count: 1, version: 0, is_ack: 0, is_shielded: 0 },
+      ...{ dimensions: JSON.stringify(event.tags), extra: JSON.stringify(event.extra_info) },
+    }
+    this.#moved.add(Object.assign(key, { generation, current_alert_id: open.alert_id, open }))
+    this.change(open, {}, { op: 'CREATE', signal: 'abnormal', at: time, eventId: event.event_id })
+    return open
+  }
+
+  end(key: Key, open: AlertRow, entry: Omit<Entry, 'op'>): void {
+    const [status, op] =
+      entry.signal === 'recovered' ? (['RECOVERED', 'RECOVER'] as const) : (['CLOSED', 'CLOSE'] as const)
+    this.change(open, { status, open_marker: null, end_time: entry.at }, { ...entry, op })
+    this.#moved.add(Object.assign(key, { current_alert_id: null, last_end_time: entry.at, open: null }))
+  }
+
+  /** The alert's next version, with its line in the log and its word to all who listen. */
+  change(row: AlertRow, changed: Updateable<AlertRow>, { op, signal, at, eventId, detail = '' }: Entry): void {
+    this.#changed.add(Object.assign(row, changed, { version: row.version + 1 }))
+    const { alert_id, version, severity, status } = row
+    this.#lines.push({ alert_id, version, op_type: op, event_id: eventId ?? null, at, severity, status, detail })
+    const flags = { ack: row.is_ack === 1, shield: row.is_shielded === 1 }
+    this.#statuses.push(AlertStatus.parse({ ...row, ...flags, signal, at, tags: JSON.parse(row.dimensions) }))
+  }
+
+  async write(tx: Tx, tell: Tell): Promise<void> {
+    if (this.#changed.size === 0) return
+    const ids = [...this.#changed].map((row) => row.alert_id)
+    // Delete and insert: the one upsert that SQLite, MySQL and PostgreSQL all understand.
+    await tx.deleteFrom('alert').where('alert_id', 'in', ids).execute()
+    await tx
+      .insertInto('alert')
+      .values([...this.#changed])
+      .execute()
+    for (const { alert_key, open: _, ...series } of this.#moved)
+      // Never deleted: who waits for its lock would find no row, and take the key for a new one.
+      await tx.updateTable('alert_series').set(series).where(is({ alert_key })).execute()
+    await tx.insertInto('alert_log').values(this.#lines).execute()
+    await tell(tx, this.#statuses)
   }
 }
 
-export async function endAlert(tx: Tx, changes: Changes, open: AlertRow, entry: Omit<Entry, 'op'>): Promise<void> {
-  const series = { current_alert_id: null, last_end_time: entry.at }
-  await tx.updateTable('alert_series').set(series).where('alert_key', '=', open.alert_key).execute()
-  const [status, op] = entry.signal === 'recovered' ? ['RECOVERED' as const, 'RECOVER'] : ['CLOSED' as const, 'CLOSE']
-  await change(tx, changes, open, { status, open_marker: null, end_time: entry.at }, { ...entry, op })
-}
-
-/** Changes an alert: its next version, with its line in the log and its word to all who listen. */
-export async function change(tx: Tx, changes: Changes, row: AlertRow, changed: Change, entry: Entry): Promise<void> {
-  const next = { ...changed, version: row.version + 1 }
-  await tx.updateTable('alert').set(next).where('alert_id', '=', row.alert_id).execute()
-  record(changes, { ...row, ...next } as AlertRow, entry)
-}
-
-function record(changes: Changes, row: AlertRow, { op, signal, at, eventId, detail = '' }: Entry): void {
-  const { alert_id, version, severity, status } = row
-  changes.lines.push({ alert_id, version, op_type: op, event_id: eventId ?? null, at, severity, status, detail })
-  const flags = { ack: row.is_ack === 1, shield: row.is_shielded === 1 }
-  changes.statuses.push(AlertStatus.parse({ ...row, ...flags, signal, at, tags: JSON.parse(row.dimensions) }))
+/** As they are now: without the lock MySQL would show them as they were when the transaction first read anything. */
+export async function readAlerts(tx: Tx, ids: readonly string[]): Promise<AlertRow[]> {
+  return ids.length === 0 ? [] : locked(tx, tx.selectFrom('alert').selectAll().where('alert_id', 'in', ids)).execute()
 }

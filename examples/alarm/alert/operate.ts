@@ -1,6 +1,5 @@
 import type { Store } from '../store/store.js'
-import { change, writeChanges, type Changes, type Tell } from './alert-rows.js'
-import { readAlert, readKey } from './apply-events.js'
+import { Alerts, readAlerts, type Tell } from './alert-rows.js'
 
 /** `ack`: somebody has it, no more notices. `shield` and `unshield`: it goes on, and nobody is told. */
 export type Operation = 'ack' | 'shield' | 'unshield'
@@ -26,13 +25,12 @@ export async function operate(
   const { alert_key } = await found.executeTakeFirstOrThrow()
   return db.transaction().execute(async (tx) => {
     // The key before the alert, as events have it: else the two would lock each other out.
-    await readKey(tx, alert_key)
-    const row = await readAlert(tx, alertId)
+    const alerts = await Alerts.lock(tx, [alert_key])
+    const [row] = await readAlerts(tx, [alertId])
     const { change: changed, op, signal } = operations[operation]
-    if (Object.entries(changed).every(([name, value]) => row[name as keyof typeof row] === value)) return false
-    const changes: Changes = { lines: [], statuses: [] }
-    await change(tx, changes, row, changed, { op, signal, at })
-    await writeChanges(tx, tell, changes)
+    if (!row || Object.entries(changed).every(([name, value]) => row[name as keyof typeof row] === value)) return false
+    alerts.change(row, changed, { op, signal, at })
+    await alerts.write(tx, tell)
     return true
   })
 }
