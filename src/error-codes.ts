@@ -111,6 +111,7 @@ export type ErrorCode =
   | 'marked-meanwhile'
   | 'fenced-writer'
   | 'would-be-changed'
+  | 'transaction-lost'
   | 'no-tables'
   | 'not-in-transaction'
   | 'already-started'

@@ -17,6 +17,7 @@ import {
   type Database,
   type SqlOptions,
 } from './database.js'
+import { inTransaction, orLost, transactionLost } from './in-transaction.js'
 
 /** How an inbox in a database is kept. */
 export interface SqlDedupeOptions extends SqlOptions {
@@ -42,6 +43,8 @@ export interface SqlDedupe<Tables> extends DedupeStore {
    * (`MarkedMeanwhile`), and its record looked at again. It rolls back too when the time of the handler is over before it
    * commits. The handler has not ended before it, awaited or not, and fails when it does. What the handler does outside of it, and after it, is not covered: send by an outbox, and end with it.
    *
+   * @throws StateError `transaction-lost` when a statement of `work` failed and `work` went on, though the database had rolled all of it
+   * back (PostgreSQL does at every failure, MySQL at a deadlock): nothing of it counts
    * @throws Unavailable when the database is not there
    */
   transaction<Result>(call: HandlerCallLike, work: (trx: Transaction<Tables>) => Promise<Result>): Promise<Result>
@@ -123,10 +126,12 @@ class Inbox<Tables> implements SqlDedupe<Tables> {
     const { signal } = call
     signal.throwIfAborted()
     let hasBegun = false
-    const begun = this.#db.transaction().execute(async (trx) => {
+    const begun = inTransaction(this.#db, async (trx) => {
       hasBegun = true
-      await this.#claim(trx, marksOf(scope, identities))
+      const marks = marksOf(scope, identities)
+      await this.#claim(trx, marks)
       const result = await work(trx)
+      await this.#requireWhole(trx, marks)
       // Whoever handles the record now must not wait for what counts no more.
       signal.throwIfAborted()
       return result
@@ -163,6 +168,14 @@ class Inbox<Tables> implements SqlDedupe<Tables> {
     } catch (error) {
       throw isTaken(error, dialect) || isConflict(error, dialect) ? new MarkedMeanwhile(error) : down(error)
     }
+  }
+
+  /** A transaction that the database rolled back while the work went on has its marks no more. */
+  async #requireWhole(trx: Transaction<Tables>, [mark]: readonly string[]): Promise<void> {
+    if (mark === undefined) return
+    const asked = sql`select mark from ${this.#table} where mark = ${mark}`.execute(trx.withoutPlugins())
+    const { rows } = await asked.catch(orLost)
+    if (rows.length === 0) throw transactionLost()
   }
 
   async #keep(marks: readonly string[]): Promise<void> {

@@ -1,6 +1,6 @@
-import { sql, type Kysely, type Transaction } from 'kysely'
+import type { Kysely, Transaction } from 'kysely'
 import type { StartingPlaces } from '../consumer/options/consumer-options.js'
-import { FencedWriter, Unavailable } from '../consumer/handling/fate.js'
+import { FencedWriter } from '../consumer/handling/fate.js'
 import { ConfigError } from '../errors.js'
 import { came } from '../input/came.js'
 import { missingOptions, type Rule, type Rules } from '../input/option-rules.js'
@@ -8,6 +8,9 @@ import { isRecord } from '../input/shapes.js'
 import { partitionKey, type TopicPartition } from '../message/topic-partition.js'
 import type { HandlerCallLike } from './sql-dedupe.js'
 import { databaseOf, sqlRules, type Database, type SqlOptions } from './database.js'
+import { inTransaction } from './in-transaction.js'
+import { PartitionWriter } from './partition-writer.js'
+import { PositionsTable, type PositionRow } from './positions-table.js'
 
 /** Whose positions are kept, and where. */
 export interface SqlPositionsOptions extends SqlOptions {
@@ -51,18 +54,25 @@ export interface SqlPositions<Tables> {
   take(partitions: readonly ComingPartition[], context?: TakeContext): Promise<readonly TakenPartition[]>
   /**
    * Runs `work` in a transaction that moves the position of a partition too: either the effects and the position are there, or
-   * none of them.
+   * none of them. Transactions of a partition run one after another, so do not begin another one of it in `work`.
+   *
+   * A commit whose answer is lost was done or was not: the database is asked, and the call ends by what is true. Where it does
+   * not answer at once the call rejects with `Unavailable`, and when the same call comes again and the commit was done, it
+   * resolves to the result that `work` had, and `work` does not run.
    *
    * @param call the context of the handler, the batch of a loop, or the context of `onWatermark`, as it came: when its `signal` is
    * aborted before the commit all is rolled back, since the partition may be back already, and its records be read again
+   * @param of the message, the last one of the batch, or `{ topic, partition }`
    * @param next the offset behind what `work` stores, when all before it is stored by then; `null` moves nothing, and only
    * whoever took the partition last may write. A position never goes back.
    * @throws FencedWriter when another process took the partition, or none did: nothing of `work` is stored
+   * @throws StateError `transaction-lost` when a statement of `work` failed and `work` went on, though the database had rolled all of it
+   * back (PostgreSQL does at every failure, MySQL at a deadlock): nothing of it counts
    * @throws Unavailable when the database is not there
    */
   transaction<Result>(
     call: HandlerCallLike,
-    of: TopicPartition,
+    of: TopicPartition & { readonly offset?: number | undefined },
     next: number | null,
     work: (trx: Transaction<Tables>) => Promise<Result>,
   ): Promise<Result>
@@ -106,14 +116,14 @@ export function sqlPositions<Tables>(db: Kysely<Tables>, options: SqlPositionsOp
 class Positions<Tables> implements SqlPositions<Tables> {
   /** Of the user, for transactions of the user. */
   readonly #db: Kysely<Tables>
-  readonly #database: Database
+  readonly #table: PositionsTable
   readonly #group: string
-  /** Of each partition the epoch that this process took it with. */
-  readonly #epochs = new Map<string, number>()
+  /** Of each partition that this process took. */
+  readonly #writers = new Map<string, PartitionWriter<Tables>>()
 
   constructor(db: Kysely<Tables>, database: Database, group: string) {
     this.#db = db
-    this.#database = database
+    this.#table = new PositionsTable(database, group)
     this.#group = group
   }
 
@@ -128,103 +138,47 @@ class Positions<Tables> implements SqlPositions<Tables> {
   }
 
   async take(partitions: readonly ComingPartition[], { signal }: TakeContext = {}): Promise<readonly TakenPartition[]> {
-    const taken: TakenPartition[] = []
-    for (const one of partitions) {
+    const wanted = new Map(partitions.map((one) => [nameOf(one), one]))
+    if (wanted.size === 0) return []
+    signal?.throwIfAborted()
+    const claimed = await inTransaction(this.#db, async (trx) => {
+      const rows = await this.#table.claim(trx.withoutPlugins(), [...wanted.values()])
+      // The rows are locked: a process that slept does not come between whoever has the partitions now and its claim.
       signal?.throwIfAborted()
-      const { epoch, ...found } = await this.#db.transaction().execute(async (trx) => {
-        const claimed = await this.#claim(trx, one)
-        // The row is locked: a process that slept does not come between whoever has the partition now and its claim.
-        signal?.throwIfAborted()
-        return claimed
-      })
+      return rows
+    })
+    const rows = new Map(claimed.map((row) => [nameOf(row), row]))
+    for (const [name, { epoch }] of rows) {
       // Of two calls for a partition the first may be answered last.
-      const name = partitionKey(one.topic, one.partition)
-      this.#epochs.set(name, Math.max(epoch, this.#epochs.get(name) ?? 0))
-      taken.push({ topic: one.topic, partition: one.partition, ...found })
+      if (epoch <= (this.#writers.get(name)?.epoch ?? 0)) continue
+      this.#writers.set(name, new PartitionWriter(this.#db, this.#table, this.#group, epoch))
     }
-    return taken
+    return partitions.map((one) => {
+      const { topic, partition, position, reached } = rows.get(nameOf(one)) as PositionRow
+      return { topic, partition, position, reached }
+    })
   }
 
   async transaction<Result>(
     call: HandlerCallLike,
-    of: TopicPartition,
+    of: TopicPartition & { readonly offset?: number | undefined },
     next: number | null,
     work: (trx: Transaction<Tables>) => Promise<Result>,
   ): Promise<Result> {
     requireCall(call, of, next, work)
     const { signal } = call
     signal.throwIfAborted()
-    const epoch = this.#epochs.get(partitionKey(of.topic, of.partition))
-    if (epoch === undefined) throw new FencedWriter(this.#group, of)
-    let hasBegun = false
-    const begun = this.#db.transaction().execute(async (trx) => {
-      // First of all: writers of a partition come one after another.
-      const isOurs = await this.#move(trx.withoutPlugins(), of, epoch, next)
-      hasBegun = true
-      if (!isOurs) throw new FencedWriter(this.#group, of)
-      const result = await work(trx)
-      signal.throwIfAborted()
-      return result
-    })
-    return begun.catch((error: unknown) => {
-      throw hasBegun ? error : new Unavailable('the database of the positions is not there', error)
-    })
+    const writer = this.#writers.get(nameOf(of))
+    if (writer === undefined) throw new FencedWriter(this.#group, of)
+    return writer.write({ signal, of, next, work })
   }
 
   async forget(topic: string): Promise<void> {
-    await sql`
-      update ${this.#table} set next_offset = null, reached = null, epoch = epoch + 1
-      where grp = ${this.#group} and topic = ${topic}`.execute(this.#db.withoutPlugins())
-  }
-
-  async #claim(
-    trx: Transaction<Tables>,
-    { committed, ...of }: ComingPartition,
-  ): Promise<{ readonly epoch: number; readonly position: number | null; readonly reached: number | null }> {
-    const plain = trx.withoutPlugins()
-    const table = this.#table
-    const kept = sql`epoch = ${table}.epoch + 1,
-      reached = case when ${table}.reached > ${committed} then ${table}.reached else ${committed} end`
-    const unlessNew =
-      this.#database.dialect === 'mysql'
-        ? sql`on duplicate key update ${kept}`
-        : sql`on conflict (grp, topic, part) do update set ${kept}`
-    await sql`
-      insert into ${table} (grp, topic, part, epoch, reached)
-      values (${this.#group}, ${of.topic}, ${of.partition}, 1, ${committed}) ${unlessNew}`.execute(plain)
-    const { rows } = await sql<Readonly<Record<string, unknown>>>`
-      select epoch, next_offset, reached from ${table} where ${this.#is(of)}`.execute(plain)
-    const [row = {}] = rows
-    return { epoch: Number(row['epoch']), position: numberOf(row['next_offset']), reached: numberOf(row['reached']) }
-  }
-
-  /** Whether the partition is ours by this epoch, which no other can change before the transaction ends; its position is moved then. */
-  async #move(trx: Transaction<Tables>, of: TopicPartition, epoch: number, next: number | null): Promise<boolean> {
-    const table = this.#table
-    const ours = sql`${this.#is(of)} and epoch = ${epoch}`
-    const moved = sql`update ${table} set next_offset = case when next_offset > ${next} then next_offset else ${next} end where ${ours}`
-    const touched = sql`update ${table} set epoch = epoch where ${ours}`
-    if (this.#database.dialect !== 'mysql') {
-      const { rows } = await sql`${next === null ? touched : moved} returning epoch`.execute(trx)
-      return rows.length > 0
-    }
-    // Which has no word for that, and does not count a row as changed that is as it was.
-    const { rows } = await sql`select epoch from ${table} where ${ours} for update`.execute(trx)
-    if (rows.length > 0 && next !== null) await moved.execute(trx)
-    return rows.length > 0
-  }
-
-  #is({ topic, partition }: TopicPartition) {
-    return sql`grp = ${this.#group} and topic = ${topic} and part = ${partition}`
-  }
-
-  get #table() {
-    return sql.table(`${this.#database.prefix}positions`)
+    await this.#table.forget(this.#db.withoutPlugins(), topic)
   }
 }
 
-/** Some drivers give large numbers as text. */
-const numberOf = (value: unknown): number | null => (value === null || value === undefined ? null : Number(value))
+const nameOf = ({ topic, partition }: TopicPartition): string => partitionKey(topic, partition)
 
 function requireCall(call: unknown, of: unknown, next: unknown, work: unknown): void {
   if (!isRecord(call) || !(call['signal'] instanceof AbortSignal)) {

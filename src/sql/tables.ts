@@ -89,7 +89,8 @@ export function outboxTablesSql(dialect: SqlDialect, options: Pick<SqlOptions, '
  */
 export function positionsTableSql(dialect: SqlDialect, options: Pick<SqlOptions, 'prefix'> = {}): string[] {
   const table = `${namedBy('positionsTableSql', dialect, options)}positions`
-  const place = 'epoch bigint not null, next_offset bigint, reached bigint, primary key (grp, topic, part)'
+  const place =
+    'epoch bigint not null, written bigint not null default 0, next_offset bigint, reached bigint, primary key (grp, topic, part)'
   switch (dialect) {
     case 'sqlite':
       return [

@@ -6,6 +6,7 @@ const lease = 'test/unit/outbox/lease.test.ts'
 const relay = 'test/unit/outbox/relay.test.ts'
 const database = 'test/unit/sql/sql.test.ts'
 const positions = 'test/unit/sql/positions.test.ts'
+const unanswered = 'test/unit/sql/unanswered-commits.test.ts'
 
 /** Effects that must be there once: bugs in dropping repeats, in the inbox and in the outbox. */
 export const effectMutants: readonly Mutant[] = [
@@ -99,15 +100,15 @@ export const effectMutants: readonly Mutant[] = [
   },
   {
     name: 'a position is moved by whoever had the partition before',
-    file: 'src/sql/sql-positions.ts',
-    find: '${this.#is(of)} and epoch = ${epoch}`',
-    replace: '${this.#is(of)}`',
+    file: 'src/sql/positions-table.ts',
+    find: 'part = ${partition} and epoch = ${epoch}`',
+    replace: 'part = ${partition}`',
     why: 'a process that slept writes once more what its successor has written',
     units: positions,
   },
   {
     name: 'a position goes back',
-    file: 'src/sql/sql-positions.ts',
+    file: 'src/sql/positions-table.ts',
     find: 'case when next_offset > ${next} then next_offset else ${next} end',
     replace: '${next}',
     why: 'a handler that is late makes its successor read again what is written',
@@ -115,19 +116,43 @@ export const effectMutants: readonly Mutant[] = [
   },
   {
     name: 'positions are written for a partition that was taken away and came back',
-    file: 'src/sql/sql-positions.ts',
-    find: '      signal.throwIfAborted()\n      return result',
-    replace: '      return result',
+    file: 'src/sql/partition-writer.ts',
+    find: "    signal.throwIfAborted()\n    course.phase = 'committing'",
+    replace: "    course.phase = 'committing'",
     why: 'its records are read again by whoever has it now, also by the same process',
     units: positions,
   },
   {
     name: 'a partition is taken by a call that counts no more',
     file: 'src/sql/sql-positions.ts',
-    find: '        signal?.throwIfAborted()\n        return claimed',
-    replace: '        return claimed',
+    find: '      signal?.throwIfAborted()\n      return rows',
+    replace: '      return rows',
     why: 'whoever owns it is refused, and its partition waits',
     units: positions,
+  },
+  {
+    name: 'a commit whose answer is lost counts as not done',
+    file: 'src/sql/partition-writer.ts',
+    find: 'if (counted > begun) return result',
+    replace: '',
+    why: 'the handler comes again, and its effects are there twice',
+    units: unanswered,
+  },
+  {
+    name: 'what became of a commit is forgotten where the database does not say it at once',
+    file: 'src/sql/partition-writer.ts',
+    find: 'if (known !== undefined) return known.result as Result',
+    replace: '',
+    why: 'a handler whose effects are stored stores them once more when the database is back',
+    units: unanswered,
+  },
+  {
+    name: 'a transaction that the database rolled back counts as stored',
+    file: 'src/sql/partition-writer.ts',
+    find: 'if (!isWhole) throw transactionLost()',
+    replace: '',
+    why: 'a handler that goes on after a statement failed loses its records',
+    units: unanswered,
   },
   {
     name: 'a row of the outbox is sent before the one before it is stored',

@@ -1,7 +1,17 @@
 import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createPositionsTable, FencedWriter, insertNew, isRefusedForGood, sqlPositions } from '../../src/sql.js'
+import {
+  createInboxTable,
+  createPositionsTable,
+  FencedWriter,
+  insertNew,
+  isRefusedForGood,
+  sqlDedupe,
+  sqlPositions,
+  type HandlerCallLike,
+} from '../../src/sql.js'
 import { Unavailable } from '../../src/consumer/handling/fate.js'
+import { losingCommits, type CommitLoss } from '../support/unanswered-commits.js'
 import { delay } from '../support/waiting.js'
 import { kinds, startDatabase, type TestDatabase } from './support/databases.js'
 import { begin } from './support/lives.js'
@@ -111,6 +121,95 @@ describe.each(kinds.filter((kind) => kind !== 'sqlite'))('writers of a partition
     await database.start()
     await positions.transaction(call, of, 2 ** 42, write('c'))
     expect(await effects()).toEqual(['c'])
+  })
+})
+
+describe.each(kinds.filter((kind) => kind !== 'sqlite'))('transactions that %s ends', (kind) => {
+  let database: TestDatabase
+  let db: TestKysely
+  beforeAll(async () => {
+    database = await startDatabase(kind)
+    db = database.open()
+    await createPositionsTable(db)
+    await createInboxTable(db)
+    await sql.raw('create table effects (record varchar(20) not null primary key, amount int)').execute(db)
+  })
+  afterAll(async () => {
+    await db?.destroy()
+    await database?.stop()
+  })
+  const add = (trx: TestKysely, record: string) => sql`insert into effects values (${record}, 0)`.execute(trx)
+  const raise = (trx: TestKysely, record: string) =>
+    sql`update effects set amount = amount + 1 where record = ${record}`.execute(trx)
+  const amounts = async () => (await sql`select record, amount from effects order by record`.execute(db)).rows
+
+  /** Two that lock each other out; whoever is ended for it goes on as if nothing had been. */
+  const lockedOut = async () => {
+    await sql`delete from effects`.execute(db)
+    for (const record of ['a', 'b']) await add(db, record)
+    let release = (): void => undefined
+    const isLocked = new Promise<void>((resolve) => (release = resolve))
+    const others = database.open()
+    const other = others.transaction().execute(async (trx) => {
+      for (let times = 0; times < 20; times += 1) await add(trx, `weight ${times}`)
+      await raise(trx, 'b')
+      release()
+      await delay(200)
+      await raise(trx, 'a')
+    })
+    const end = () => other.catch(() => undefined).then(() => others.destroy())
+    return { isLocked, end }
+  }
+  const swallow = async (trx: TestKysely, isLocked: Promise<void>) => {
+    await raise(trx, 'a')
+    await isLocked
+    await raise(trx, 'b').catch(() => undefined)
+  }
+
+  it('while the work goes on are told as lost, and move no position', async () => {
+    const positions = sqlPositions(db, { group: 'lost' })
+    await positions.take(coming())
+    const { isLocked, end } = await lockedOut()
+    const lost = positions.transaction(call, of, 5, (trx) => swallow(trx, isLocked))
+    await expect(lost).rejects.toMatchObject({ code: 'transaction-lost' })
+    await end()
+    expect(await positions.take(coming())).toMatchObject([{ position: null }])
+    expect(await amounts()).toContainEqual({ record: 'a', amount: 1 })
+  })
+
+  it('while the work goes on have no mark in the inbox either', async () => {
+    const inbox = sqlDedupe(db)
+    const work = {}
+    inbox.begins?.(work, { scope: 'g', identities: ['a'], kept: () => undefined, runs: () => undefined })
+    const { isLocked, end } = await lockedOut()
+    const lost = inbox.transaction({ ...call, work } as HandlerCallLike, (trx) => swallow(trx as TestKysely, isLocked))
+    await expect(lost).rejects.toMatchObject({ code: 'transaction-lost' })
+    await end()
+    expect(await inbox.known('g', ['a'])).toEqual(new Set())
+  })
+})
+
+describe.each(kinds.filter((kind) => kind !== 'sqlite'))('a commit to %s whose answer is lost', (kind) => {
+  it('has its effects once, and counts as done', async () => {
+    const database = await startDatabase(kind)
+    const losses: CommitLoss[] = []
+    const db = database.open((dialect) => losingCommits(dialect, losses))
+    await createPositionsTable(db)
+    await sql.raw('create table effects (record varchar(20) not null)').execute(db)
+    const positions = sqlPositions(db, { group: 'g' })
+    await positions.take(coming())
+    const write = (next: number) =>
+      positions.transaction(call, of, next, (trx) => sql`insert into effects values (${next})`.execute(trx))
+    losses.push({ lost: 'answer', awayFor: 1 })
+    await write(1)
+    losses.push({ lost: 'commit', awayFor: 1 })
+    await expect(write(2)).rejects.toThrow('ECONNRESET')
+    await write(2)
+    const { rows } = await sql<{ record: string }>`select record from effects`.execute(db)
+    expect(rows.map(({ record }) => record)).toEqual(['1', '2'])
+    expect(await positions.take(coming())).toMatchObject([{ position: 2 }])
+    await db.destroy()
+    await database.stop()
   })
 })
 

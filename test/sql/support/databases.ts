@@ -1,7 +1,7 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
 import { chownSync, existsSync, mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { sql } from 'kysely'
+import { sql, type Dialect } from 'kysely'
 import { freePorts } from '../../support/free-ports.js'
 import { dieWithUs } from '../../support/reaper.js'
 import { temporaryFolder } from '../../support/temporary-folder.js'
@@ -15,7 +15,8 @@ export interface TestDatabase {
   readonly place: DatabasePlace
   /** The processes that may use it at a time; a file has one. */
   readonly isServer: boolean
-  open(): TestKysely
+  /** @param through what is put before it, such as a network that loses */
+  open(through?: (dialect: Dialect) => Dialect): TestKysely
   /** Orderly, and the server takes no connections until `start`. */
   stop(): Promise<void>
   start(): Promise<void>
@@ -45,7 +46,14 @@ export async function startDatabase(kind: Kind): Promise<TestDatabase> {
       const place = { kind, file: join(temporaryFolder('sqlite'), 'test.db') } as const
       const nothing = () => Promise.resolve()
       const [never, ended] = [() => undefined, { stop: nothing, start: nothing, kill: nothing }]
-      return { place, isServer: false, open: () => openDatabase(place), ...ended, freeze: never, thaw: never }
+      return {
+        place,
+        isServer: false,
+        open: (through) => openDatabase(place, through),
+        ...ended,
+        freeze: never,
+        thaw: never,
+      }
     }
     case 'mariadb':
       return startServer(kind, mariadb())
@@ -93,7 +101,14 @@ async function startServer(kind: 'mariadb' | 'postgres', server: Server): Promis
   const stop = () => end(kind === 'postgres' ? 'SIGINT' : 'SIGTERM')
   await start()
   return {
-    ...{ place, isServer: true, open: () => openDatabase(place), stop, start, kill: () => end('SIGKILL') },
+    ...{
+      place,
+      isServer: true,
+      open: (through) => openDatabase(place, through),
+      stop,
+      start,
+      kill: () => end('SIGKILL'),
+    },
     freeze: () => void child?.kill('SIGSTOP'),
     thaw: () => void child?.kill('SIGCONT'),
   }

@@ -12,7 +12,10 @@ export type DatabasePlace =
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- tests write plain SQL
 export type TestKysely = Kysely<any>
 
-export const openDatabase = (place: DatabasePlace): TestKysely => new Kysely({ dialect: dialectOf(place) })
+export const openDatabase = (
+  place: DatabasePlace,
+  through: (dialect: Dialect) => Dialect = (dialect) => dialect,
+): TestKysely => new Kysely({ dialect: through(dialectOf(place)) })
 
 function dialectOf(place: DatabasePlace): Dialect {
   switch (place.kind) {

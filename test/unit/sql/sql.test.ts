@@ -121,6 +121,15 @@ describe('the inbox', () => {
     expect((await inbox.known('g', [...many, 't id:x'])).size).toBe(600)
   })
 
+  it('is told of a transaction that the database rolled back while the work went on, and keeps nothing', async () => {
+    const inbox = sqlDedupe(db)
+    const call = callOf(inbox, 'a')
+    const broken = inbox.transaction(call, (trx) => sql`rollback`.execute(trx))
+    await expect(broken).rejects.toMatchObject({ code: 'transaction-lost' })
+    expect(call.seen.isKept).toBe(false)
+    expect(await inbox.known('g', ['a'])).toEqual(new Set())
+  })
+
   it('keeps the marks with the effects, or neither', async () => {
     const inbox = sqlDedupe(db)
     const good = callOf(inbox, 'a')
