@@ -100,38 +100,6 @@ export const nowMs: Readonly<Record<SqlDialect, RawBuilder<number>>> = {
   postgres: sql<number>`(extract(epoch from clock_timestamp()) * 1000)::bigint`,
 }
 
-interface DatabaseError {
-  readonly code?: unknown
-  readonly errno?: unknown
-  readonly message?: unknown
-}
-
-/** Another transaction has the same key. */
-export function isTaken(error: unknown, dialect: SqlDialect): boolean {
-  const { code, errno, message } = (error ?? {}) as DatabaseError
-  switch (dialect) {
-    case 'postgres':
-      return code === '23505'
-    case 'mysql':
-      return errno === 1062
-    case 'sqlite':
-      return typeof message === 'string' && /unique constraint failed/i.test(message)
-  }
-}
-
-/** The database ended one of several transactions, or a wait for one, so that the others can go on. */
-export function isConflict(error: unknown, dialect: SqlDialect): boolean {
-  const { code, errno, message } = (error ?? {}) as DatabaseError
-  switch (dialect) {
-    case 'postgres':
-      return code === '40001' || code === '40P01' || code === '55P03'
-    case 'mysql':
-      return errno === 1213 || errno === 1205
-    case 'sqlite':
-      return typeof message === 'string' && /database (table )?is locked/i.test(message)
-  }
-}
-
 /** What fits into one statement of every database. */
 export function inPieces<Item>(items: readonly Item[], size = 500): readonly (readonly Item[])[] {
   const pieces: Item[][] = []

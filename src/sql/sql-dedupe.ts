@@ -7,16 +7,8 @@ import { ConfigError } from '../errors.js'
 import { came } from '../input/came.js'
 import { wholeNumber, type Rules } from '../input/option-rules.js'
 import { systemClock } from '../runtime/clock.js'
-import {
-  databaseOf,
-  inPieces,
-  isConflict,
-  isTaken,
-  nowMs,
-  sqlRules,
-  type Database,
-  type SqlOptions,
-} from './database.js'
+import { databaseOf, inPieces, nowMs, sqlRules, type Database, type SqlOptions } from './database.js'
+import { isConflict, isTaken } from './database-errors.js'
 import { inTransaction, orLost, transactionLost } from './in-transaction.js'
 
 /** How an inbox in a database is kept. */
@@ -159,14 +151,13 @@ class Inbox<Tables> implements SqlDedupe<Tables> {
 
   /** First of all statements of the transaction: who comes second waits here, until the first has committed or given up. */
   async #claim(trx: Transaction<Tables>, marks: readonly string[]): Promise<void> {
-    const { dialect } = this.#database
     const plain = trx.withoutPlugins()
     try {
       for (const some of inPieces(marks)) {
         await sql`insert into ${this.#table} (mark, marked_at) values ${this.#rows(some)}`.execute(plain)
       }
     } catch (error) {
-      throw isTaken(error, dialect) || isConflict(error, dialect) ? new MarkedMeanwhile(error) : down(error)
+      throw isTaken(error) || isConflict(error) ? new MarkedMeanwhile(error) : down(error)
     }
   }
 

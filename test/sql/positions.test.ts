@@ -271,6 +271,38 @@ describe.each(kinds.filter((kind) => kind !== 'sqlite'))('rows that %s refuses',
     expect(isRefusedForGood(again)).toBe(false)
   })
 
+  it('are none that every insert would take, with fewer decimals, or by defaults', async () => {
+    await sql.raw('create table prices (id int primary key, price decimal(10,2) default 9, at date)').execute(db)
+    const rows = [{ id: 1, price: 0.1 + 0.2 }, { id: 2, price: '1.005', at: '2026-01-02 03:04:05' }, { id: 3 }]
+    const added = db.transaction().execute((trx) => insertNew(trx, 'prices', rows as Record<string, unknown>[]))
+    expect(await added).toBe(3)
+    const { rows: prices } = await sql<{ price: unknown }>`select price from prices order by id`.execute(db)
+    expect(prices.map(({ price }) => Number(price))).toEqual([0.3, 1.01, 9])
+  })
+
+  if (kind === 'mariadb') {
+    it('are told also by sessions that show no warnings, and by types of its own', async () => {
+      await sql.raw("create table kinds (id int primary key, kind enum('a', 'b'))").execute(db)
+      await sql`set global max_error_count = 0`.execute(db)
+      const silent = database.open()
+      const refused: unknown = await silent
+        .transaction()
+        .execute((trx) => insertNew(trx, 'payments', [payment(2, { label: 'x'.repeat(9) })]))
+        .catch((error: unknown) => error)
+      await silent.destroy()
+      await sql`set global max_error_count = 64`.execute(db)
+      for (const kind of ['c', Number.NaN]) {
+        const plain: unknown = await db
+          .insertInto('kinds')
+          .values({ id: 1, kind })
+          .execute()
+          .catch((error: unknown) => error)
+        expect(isRefusedForGood(plain), String(plain)).toBe(true)
+      }
+      expect(refused).toMatchObject({ code: 'would-be-changed' })
+    })
+  }
+
   it('are none while the database is away', async () => {
     await database.stop()
     const down: unknown = await add(payment(1)).catch((error: unknown) => error)

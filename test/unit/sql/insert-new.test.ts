@@ -38,6 +38,25 @@ describe('insertNew', () => {
     expect(rows[3]).toEqual({ id: 3, amount: 7 })
   })
 
+  it('takes rows that do not name the same columns, each with the defaults of the table, and wide ones', async () => {
+    await sql`create table notes (id integer primary key, state text not null default 'new', size integer default 7)`.execute(
+      db,
+    )
+    const notes = db as unknown as Kysely<{ notes: { id: number; state?: string | undefined; size?: number } }>
+    const rows = [{ id: 1, state: 'read' }, { id: 2 }, { id: 3, state: undefined, size: 1 }, { id: 2, state: 'late' }]
+    expect(await notes.transaction().execute((trx) => insertNew(trx, 'notes', rows))).toBe(3)
+    expect(await notes.selectFrom('notes').selectAll().execute()).toEqual([
+      { id: 1, state: 'read', size: 7 },
+      { id: 2, state: 'new', size: 7 },
+      { id: 3, state: 'new', size: 1 },
+    ])
+    const names = Array.from({ length: 400 }, (_, at) => `c${at}`)
+    await sql.raw(`create table wide (id integer primary key, ${names.join(', ')})`).execute(db)
+    const wide = db as unknown as Kysely<{ wide: Record<string, number> }>
+    const many = Array.from({ length: 200 }, (_, id) => ({ id, ...Object.fromEntries(names.map((name) => [name, 1])) }))
+    expect(await wide.transaction().execute((trx) => insertNew(trx, 'wide', many))).toBe(200)
+  })
+
   it('refuses to work outside of a transaction', async () => {
     const loose = insertNew as (...given: readonly unknown[]) => Promise<unknown>
     await expect(loose(db, 'payments', [payment(1)])).rejects.toMatchObject({ code: 'not-in-transaction' })
@@ -107,6 +126,46 @@ describe('isRefusedForGood', () => {
     ['a value that no statement takes', new TypeError('Bind parameters must not contain undefined'), true],
     ['a number out of range', new RangeError('out of range'), true],
     ['a request of fetch that failed', new TypeError('fetch failed', { cause: new Error('ECONNREFUSED') }), false],
+    ['PostgreSQL: a row that a view would not show', { code: '44000' }, true],
+    ['PostgreSQL: several rows where one may be', { code: '21000' }, true],
+    ['PostgreSQL: a CHECK', { code: '23514', routine: 'ExecConstraints' }, true],
+    ['PostgreSQL: no partition for the row as yet', { code: '23514', routine: 'ExecFindPartition' }, false],
+    ['PostgreSQL: what a trigger raises', { code: 'P0001' }, false],
+    ['PostgreSQL: a transaction that failed before', { code: '25P02' }, false],
+    ['MySQL: a text for which ENUM, or INT, has no value', { errno: 1265, sqlState: '01000' }, true],
+    ['MySQL: a row that a view would not show', { errno: 1369, sqlState: '44000' }, true],
+    ['MySQL: bytes that are no text', { errno: 1300, sqlState: 'HY000' }, true],
+    ['MySQL: a text that the column has no letters for', { errno: 3988, sqlState: 'HY000' }, true],
+    ['MySQL: NaN', { errno: 1054, sqlState: '42S22', message: "Unknown column 'NaN' in 'VALUES'" }, true],
+    ['MySQL: a column that is not there yet', { errno: 1054, message: "Unknown column 'vat' in 'VALUES'" }, false],
+    ['MySQL: a column of which it is not said whose', { errno: 1052, sqlState: '23000' }, false],
+    ['MySQL: a key that a foreign key would double', { errno: 1761, sqlState: '23000' }, false],
+    ['MySQL: no partition for the row as yet', { errno: 1526, sqlState: 'HY000' }, false],
+    ['MySQL: it only reads', { errno: 1290, sqlState: 'HY000' }, false],
+    ['MySQL: a full table', { errno: 1114, sqlState: 'HY000' }, false],
+    [
+      'mariadb: a pool that is closed, and a value that reads like a refusal',
+      { errno: 45027, sqlState: 'HY000', message: "pool is closed\nsql: insert ('NOT NULL constraint failed')" },
+      false,
+    ],
+    ['libsql: a CHECK', { code: 'SQLITE_CONSTRAINT', message: 'SQLITE_CONSTRAINT: CHECK constraint failed: n' }, true],
+    [
+      'libsql: a key',
+      { code: 'SQLITE_CONSTRAINT', message: 'SQLITE_CONSTRAINT: UNIQUE constraint failed: t.l' },
+      false,
+    ],
+    ['libsql: an object', new Error('SQLite3 can only bind numbers, strings, bigints, buffers, and null'), true],
+    ['SQLite: a text that is no JSON', new Error('malformed JSON'), true],
+    ['SQLite: a full disk', new Error('database or disk is full'), false],
+    ['postgres.js: undefined', Object.assign(new Error('not allowed'), { code: 'UNDEFINED_VALUE' }), true],
+    ['a database that was closed', new TypeError('The database connection is not open'), false],
+    ['no memory', new RangeError('Array buffer allocation failed'), false],
+    ['a value without a field', new TypeError("Cannot read properties of undefined (reading 'connection')"), true],
+    [
+      'an object within itself',
+      new TypeError("Converting circular structure to JSON\n--- 'a' closes the circle"),
+      true,
+    ],
     ['nothing', undefined, false],
     ['a text', 'not null constraint failed', false],
   ])('knows of %s', (_, error, forGood) => {
