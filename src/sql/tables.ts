@@ -1,4 +1,5 @@
 import { sql } from 'kysely'
+import { asDatabaseError, isConflict, isTaken } from './database-errors.js'
 import { databaseOf, namedBy, type AnyKysely, type Database, type SqlDialect, type SqlOptions } from './database.js'
 
 /** Of MySQL and MariaDB, which have no lock on a number for the time of a transaction: keys share so many. */
@@ -126,5 +127,22 @@ export async function createPositionsTable(db: AnyKysely, options: SqlOptions = 
 }
 
 async function runAll(db: AnyKysely, of: typeof inboxTableSql, { dialect, prefix }: Database): Promise<void> {
-  for (const statement of of(dialect, { prefix })) await sql.raw(statement).execute(db)
+  for (const statement of of(dialect, { prefix })) await runOnce(db, statement)
+}
+
+/** PostgreSQL: a table, an index or a type of that name. */
+const isThere: ReadonlySet<unknown> = new Set(['42P07', '42710'])
+const mostTries = 5
+
+/** `if not exists` of PostgreSQL does not see what another process is making: it is there when it is asked for again. */
+async function runOnce(db: AnyKysely, statement: string): Promise<void> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      await sql.raw(statement).execute(db)
+      return
+    } catch (error) {
+      const isRace = isTaken(error) || isConflict(error) || isThere.has(asDatabaseError(error).code)
+      if (!isRace || tries === mostTries) throw error
+    }
+  }
 }

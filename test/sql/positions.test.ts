@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import {
   createInboxTable,
+  createOutboxTables,
   createPositionsTable,
   FencedWriter,
   insertNew,
@@ -51,6 +52,17 @@ describe.each(kinds)('positions on %s', (kind) => {
     await db.destroy()
     const seen = rows.map(({ record }) => Number(record)).sort((one, other) => one - other)
     expect(seen).toEqual(Array.from({ length: records }, (_, at) => at))
+  })
+})
+
+describe.each(kinds.filter((kind) => kind !== 'sqlite'))('tables of %s', (kind) => {
+  it('are made by any number of processes that start at once', async () => {
+    const database = await startDatabase(kind)
+    const processes = Array.from({ length: 5 }, () => database.open())
+    const make = [createPositionsTable, createInboxTable, createOutboxTables]
+    await Promise.all(processes.flatMap((db) => make.map((one) => one(db))))
+    await Promise.all(processes.map((db) => db.destroy()))
+    await database.stop()
   })
 })
 
