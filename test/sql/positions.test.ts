@@ -111,6 +111,22 @@ describe.each(kinds.filter((kind) => kind !== 'sqlite'))('writers of a partition
     expect(await effects()).toEqual(['first', 'second'])
   })
 
+  if (kind === 'postgres') {
+    it('who freeze in a transaction keep nobody waiting without end: taking is refused, and may be asked for again', async () => {
+      const frozen = sqlPositions(db, { group: 'frozen' })
+      await frozen.take(coming())
+      let thaw = (): void => undefined
+      const isFrozen = new Promise<void>((resolve) => (thaw = resolve))
+      const writing = frozen.transaction(call, of, 1, () => isFrozen)
+      await delay(100)
+      const next = sqlPositions(other, { group: 'frozen' })
+      await expect(next.take(coming())).rejects.toMatchObject({ code: '55P03' })
+      thaw()
+      await writing
+      expect(await next.take(coming())).toMatchObject([{ position: 1 }])
+    })
+  }
+
   it('who take at once take one after another: one is left', async () => {
     const all = Array.from({ length: 6 }, (_, at) => sqlPositions(at % 2 === 0 ? db : other, { group: 'crowd' }))
     const isTaken = await Promise.allSettled(all.map((one) => one.take(coming())))
