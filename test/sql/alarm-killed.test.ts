@@ -47,7 +47,7 @@ const seldom: readonly Death[] = [
   {
     what: 'detect, while it looks where to start',
     service: 'detect',
-    place: { sql: 'into .tidemark_positions', when: 'before', nth: 2 },
+    place: { sql: 'from .tidemark_positions', when: 'before', nth: 1 },
   },
   {
     what: 'access, before it is acknowledged',
