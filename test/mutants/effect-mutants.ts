@@ -133,8 +133,8 @@ export const effectMutants: readonly Mutant[] = [
   {
     name: 'a commit whose answer is lost counts as not done',
     file: 'src/sql/partition-writer.ts',
-    find: 'if (counted > begun) return result',
-    replace: '',
+    find: "counted > sent.begun ? 'done' : 'not-done'",
+    replace: "'not-done'",
     why: 'the handler comes again, and its effects are there twice',
     units: unanswered,
   },

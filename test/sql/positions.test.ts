@@ -239,6 +239,33 @@ describe.each(kinds.filter((kind) => kind !== 'sqlite'))('a commit to %s whose a
     await db.destroy()
     await database.stop()
   })
+
+  it('never, holds up nobody once its call counts no more, and is there once', async () => {
+    const database = await startDatabase(kind)
+    const losses: CommitLoss[] = []
+    const db = database.open((dialect) => losingCommits(dialect, losses))
+    await createPositionsTable(db)
+    await sql.raw('create table effects (record varchar(20) not null)').execute(db)
+    const positions = sqlPositions(db, { group: 'g' })
+    await positions.take(coming())
+    const write = (offset: number, { signal } = new AbortController()) =>
+      positions.transaction({ signal }, { ...of, offset }, offset + 1, async (trx) => {
+        await sql`insert into effects values (${offset})`.execute(trx)
+        return offset
+      })
+    losses.push({ lost: 'silence', awayFor: 0 })
+    const over = new AbortController()
+    const silent = write(0, over).catch(() => undefined)
+    await delay(300)
+    over.abort()
+    expect(await write(0)).toBe(0)
+    expect(await write(1)).toBe(1)
+    const { rows } = await sql<{ record: string }>`select record from effects`.execute(db)
+    expect(rows.map(({ record }) => record)).toEqual(['0', '1'])
+    await db.destroy()
+    await silent
+    await database.stop()
+  })
 })
 
 describe.each(kinds.filter((kind) => kind !== 'sqlite'))('rows that %s refuses', (kind) => {

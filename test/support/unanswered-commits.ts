@@ -1,8 +1,8 @@
 import type { DatabaseConnection, Dialect, Driver } from 'kysely'
 
-/** What becomes of a commit: its answer is lost, or the commit itself; then so many transactions cannot begin. */
+/** What becomes of a commit: its answer is lost, or the commit itself, or it is done and never answered; then so many transactions cannot begin. */
 export interface CommitLoss {
-  readonly lost: 'answer' | 'commit'
+  readonly lost: 'answer' | 'commit' | 'silence'
   readonly awayFor: number
 }
 
@@ -18,6 +18,8 @@ export function losingCommits(dialect: Dialect, losses: CommitLoss[]): Dialect {
 
 function losing(driver: Driver, losses: CommitLoss[]): Driver {
   let awayFor = 0
+  let end = (): void => undefined
+  const isOver = new Promise<void>((resolve) => (end = resolve))
   return {
     init: () => driver.init(),
     acquireConnection: () => driver.acquireConnection(),
@@ -33,10 +35,14 @@ function losing(driver: Driver, losses: CommitLoss[]): Driver {
       if (loss?.lost !== 'commit') await driver.commitTransaction(connection)
       if (loss === undefined) return
       awayFor = loss.awayFor
+      if (loss.lost === 'silence') await isOver
       throw new Error('read ECONNRESET')
     },
     rollbackTransaction: (connection) => driver.rollbackTransaction(connection),
     releaseConnection: (connection) => driver.releaseConnection(connection),
-    destroy: () => driver.destroy(),
+    destroy: () => {
+      end()
+      return driver.destroy()
+    },
   }
 }
