@@ -94,9 +94,9 @@ export class ReadyQueue<Value> {
     return null
   }
 
-  /** Somebody was told that it was reached. */
-  passed(marker: Marker): void {
-    marker.isOpen = false
+  /** Somebody was told that it was reached `through` this time. Meanwhile it may have gone on, which is to be told yet. */
+  passed(marker: Marker, through: number): void {
+    marker.isOpen = marker.through > through
     this.#pass()
   }
 

@@ -254,9 +254,9 @@ export class ReorderBuffer<Value> {
     return this.#ready.next()
   }
 
-  /** Whoever wants to know has been told of it. */
-  passed(marker: Marker): void {
-    this.#ready.passed(marker)
+  /** Whoever wants to know has been told that it was reached `through` this time. */
+  passed(marker: Marker, through: number): void {
+    this.#ready.passed(marker, through)
   }
 
   /** Records to be handled, in order. @param of only those of one partition, up to the first of another */

@@ -5,11 +5,10 @@ import type { Mark } from '../consumer/partition/back-pressure.js'
 import type { OrderFacts } from '../consumer/partition/order-facts.js'
 import type { OwnedPartition } from '../consumer/partition/owned-partition.js'
 import type { TidemarkError } from '../errors.js'
-import { HandlerError, StateError } from '../errors.js'
+import { StateError } from '../errors.js'
 import { orderOf, type OrderSnapshot } from '../offsets/order-snapshot.js'
 import type { Timer } from '../runtime/clock.js'
 import { deferred } from '../runtime/deferred.js'
-import { thrownName } from '../runtime/thrown.js'
 import { withinDeadline } from '../runtime/within-deadline.js'
 import { tell } from '../telemetry/tell.js'
 import { lateAside } from './late-records.js'
@@ -22,6 +21,7 @@ import type { PartitionOrder } from './partition-order.js'
 import type { Marker } from './ready-item.js'
 import { ReorderBuffer } from './reorder-buffer.js'
 import type { ResolvedReorder } from './reorder-options.js'
+import { WatermarkCalls } from './watermark-calls.js'
 import type { WatermarkRules } from './watermark-strategy.js'
 
 /** A watermark is being told. */
@@ -65,6 +65,8 @@ const oldEndMs = 10_000
  * | run      | all of it is settled                           | nothing  |
  * | run      | its partition has left, and runs nothing       | nothing  |
  * | telling  | its callback has ended well                    | nothing, and the watermark is passed |
+ * | telling  | what it needs is not available                 | telling: `watermark-calls.ts` says what comes of that |
+ * | telling  | it was made in vain, and no partition is left  | nothing |
  * | telling  | it threw, or took too long                     | closed: the consumer fails |
  * | any      | the consumer has ended                         | closed   |
  */
@@ -80,6 +82,8 @@ class Sequencer implements Ordering, Turns {
   readonly #inflows = new Map<PartitionOrder, OrderedInflow>()
   readonly #gauges: OrderGauges
   readonly #watch: HeldWatch
+  /** `null`: nobody is told of watermarks. */
+  readonly #calls: WatermarkCalls | null
   #out: Out = nothing
   /** Whose record comes next, when nothing is out. */
   #turn: OrderedInflow | null = null
@@ -111,6 +115,8 @@ class Sequencer implements Ordering, Turns {
     this.buffer = new ReorderBuffer(this.rules, limits, clock.now(), clock.wallTime())
     this.#gauges = new OrderGauges(this.buffer, options.late.policy, parts)
     this.#watch = new HeldWatch(this.buffer, parts)
+    const first = () => this.#inflows.values().next().value?.partition ?? null
+    this.#calls = onWatermark === undefined ? null : new WatermarkCalls(onWatermark, parts, first)
   }
 
   supplyOf(partition: OwnedPartition, inflow: Inflow): Supply {
@@ -291,38 +297,16 @@ class Sequencer implements Ordering, Turns {
   }
 
   #tellWatermark(marker: Marker): void {
+    const { through } = marker
     const ends = new AbortController()
     this.#out = { kind: 'telling', ends }
-    void this.#told(marker, ends).then((error) => {
+    void this.#calls?.tell(through, this.buffer.epoch, ends).then((told) => {
       if (this.#out.kind !== 'telling') return
-      if (error !== null) return this.failed(error)
+      if (typeof told !== 'string') return this.failed(told)
       this.#out = nothing
-      this.buffer.passed(marker)
+      if (told === 'told') this.buffer.passed(marker, through)
       this.#next()
     }) // never rejects
-  }
-
-  /** Never rejects. */
-  async #told({ through }: Marker, ends: AbortController): Promise<TidemarkError | null> {
-    const { clock, handlerTimeoutMs } = this.#parts
-    const { epoch } = this.buffer
-    const onLate = () => {
-      throw new Error('it took too long')
-    }
-    try {
-      // Not in the middle of what led here.
-      await Promise.resolve()
-      const told = Promise.resolve(this.#options.onWatermark?.(through, { epoch, signal: ends.signal }))
-      await withinDeadline(told, { clock, deadline: clock.now() + handlerTimeoutMs, signal: ends.signal, onLate })
-      return null
-    } catch (cause) {
-      ends.abort(cause)
-      return new HandlerError(
-        'watermark-callback-failed',
-        `onWatermark threw ${thrownName(cause)}, or took longer than handlerTimeoutMs, so nothing later may be handled; mend it`,
-        { cause },
-      )
-    }
   }
 
   /** Those for whom something may have changed: there may be thousands. */

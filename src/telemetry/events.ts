@@ -155,7 +155,7 @@ export type ClientEvent =
       readonly delayMs: number
       readonly error: unknown
     })
-  /** Nothing succeeds, or the handler said that nothing can: the partition pauses and tries one delivery at a time. */
+  /** Nothing succeeds, or the handler, or `onWatermark`, said that nothing can: the partition pauses and tries one delivery at a time. */
   | (TopicPartition & {
       readonly kind: 'outage-began'
       readonly offset: number

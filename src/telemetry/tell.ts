@@ -124,7 +124,7 @@ const rules: { readonly [Kind in EventKind]: Rule<EventOf<Kind>> } = {
     level: 'warn',
     message: ({ cause }) =>
       cause === 'unavailable'
-        ? 'a handler says that what it needs is not available; the partition pauses and tries one record at a time'
+        ? 'a handler, or onWatermark, says that what it needs is not available; the partition pauses and tries one at a time'
         : 'handlers fail and nothing succeeds, which is taken for an outage: the partition pauses and tries one record at a time',
     count: (metrics, { topic, cause }) => metrics.count('tidemark_consumer_outages_total', { topic, cause }),
   },
@@ -132,7 +132,7 @@ const rules: { readonly [Kind in EventKind]: Rule<EventOf<Kind>> } = {
     level: 'info',
     message: ({ by }) =>
       by === 'success'
-        ? 'handlers succeed again; the partition goes on'
+        ? 'something succeeds again; the partition goes on'
         : 'a partition in an outage is no longer read here, or not from there',
   },
   'decoding-held-up': {

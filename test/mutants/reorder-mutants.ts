@@ -7,6 +7,7 @@ const consumer = 'test/unit/reorder/consumer.test.ts'
 const snapshots = 'test/unit/reorder/kept-order.test.ts'
 const troubles = 'test/unit/reorder/troubles.test.ts'
 const idleness = 'test/unit/reorder/idleness.test.ts'
+const unavailable = 'test/unit/reorder/watermark-unavailable.test.ts'
 
 /** Of event-time order: the plausible errors of a restart first, then those of watermarks, and of what binds it to a consumer. */
 export const reorderMutants: readonly Mutant[] = [
@@ -111,6 +112,38 @@ export const reorderMutants: readonly Mutant[] = [
     replace: 'if (future === null || time > 0) return own',
     why: 'one wrong clock makes everybody late',
     units: idle,
+  },
+  {
+    name: 'a watermark that goes on while it is told counts as told',
+    file: 'src/reorder/ready-queue.ts',
+    find: 'marker.isOpen = marker.through > through',
+    replace: 'marker.isOpen = false',
+    why: 'windows that are over stay open until a later record comes',
+    units: unavailable,
+  },
+  {
+    name: 'onWatermark that has taken too long is called again beside itself',
+    file: 'src/reorder/watermark-calls.ts',
+    find: '!isLate && ',
+    replace: '',
+    why: 'a window is closed twice at the same time',
+    units: unavailable,
+  },
+  {
+    name: 'an outage that onWatermark was in does not end with it',
+    file: 'src/reorder/watermark-calls.ts',
+    find: '        if (held !== null) outages.endedBy(held)\n',
+    replace: '',
+    why: 'one partition goes on at one record in ten seconds',
+    units: unavailable,
+  },
+  {
+    name: 'onWatermark waits for the probe of a partition that is given up',
+    file: 'src/consumer/handling/outages.ts',
+    find: '    probe()\n',
+    replace: '',
+    why: 'nothing of any partition is handled any more',
+    units: unavailable,
   },
   {
     name: 'records of other partitions are handled beside a run',

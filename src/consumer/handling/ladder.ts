@@ -106,7 +106,7 @@ function broken(cause: unknown): Settlement {
 }
 
 /** A proxy may refuse to say what it is; nothing below could ask it then. */
-function legible(thrown: unknown): unknown {
+export function legible(thrown: unknown): unknown {
   if (typeof thrown !== 'object' || thrown === null || isError(thrown)) return thrown
   try {
     Object.getPrototypeOf(thrown)

@@ -24,6 +24,8 @@ interface Outage {
   /** The handler said so, or it was concluded. */
   readonly cause: 'unavailable' | 'nothing-succeeds'
   probes: number
+  /** Lets something be tried, so that it may be seen whether it succeeds. */
+  probe: () => void
 }
 
 const probeBackoff: Backoff = exponential({ initialMs: 500, maxMs: 10_000 })
@@ -52,6 +54,7 @@ const likelyMs = 2_000
  * | in outage   | a probe fails of a record that failed before others succeeded | in outage: after 2 s it goes on down the ladder |
  * | in outage   | a probe ends without being handled (discarded, a dead letter) | in outage: it said nothing, and another starts at once |
  * | in outage   | nothing succeeded for `decideAfterMs`                  | in outage: one record goes on down the ladder |
+ * | well        | what is no record's, as `onWatermark`, finds that what it needs is not there | in outage: that is its probe, and says when it ends |
  * | any         | it is given up, sought, or stops                       | forgotten |
  *
  * In outage nothing starts by itself. A probe lets one delivery start: what failed and what has not begun take turns. No
@@ -112,7 +115,7 @@ export class Outages {
     }
     // Tried anew, with all retries, since others ended an outage: once is enough, else the two would take turns for ever.
     if (isAfter(this.#witnessedAt, trouble.failedInOutageAt)) return 'to-blame'
-    this.#begin(failed, 'nothing-succeeds')
+    this.#beginAt(failed, 'nothing-succeeds')
     return 'outage'
   }
 
@@ -122,8 +125,19 @@ export class Outages {
     if (this.isIn(partition)) return 'outage'
     const wasAlone = (trouble as Trouble).waits > 0
     if (wasAlone || isAfter(partition.witnessedAt, failed.failedBeforeAt)) return 'alone'
-    this.#begin(failed, 'unavailable')
+    this.#beginAt(failed, 'unavailable')
     return 'outage'
+  }
+
+  /**
+   * What is no record's cannot go on before what it needs is there: resolves when it may be tried again, or the partition is no
+   * longer read. It tells its success by `endedBy`.
+   */
+  async probed(partition: OwnedPartition, error: unknown): Promise<void> {
+    if (partition.lanes.closing.aborted) return
+    const outage =
+      this.#outages.get(partition) ?? this.#begin(partition, partition.tracker.committable, 'unavailable', error)
+    await new Promise<void>((resolve) => (outage.probe = resolve))
   }
 
   /** Whether a delivery that failed in an outage may go on down the ladder. */
@@ -151,16 +165,20 @@ export class Outages {
     tell(this.#parts.telemetry, { kind: 'given-up-in-doubt', ...placeOf(partition), offset, afterMs, error })
   }
 
-  #begin({ work: { partition, firstRecord }, error }: Failed, cause: Outage['cause']): void {
-    if (partition.lanes.closing.aborted) return
+  #beginAt({ work: { partition, firstRecord }, error }: Failed, cause: Outage['cause']): void {
+    if (!partition.lanes.closing.aborted) this.#begin(partition, firstRecord.offset, cause, error)
+  }
+
+  #begin(partition: OwnedPartition, offset: number, cause: Outage['cause'], error: unknown): Outage {
     // The one before may have been left without an end.
     if (this.#witnessedAt > this.#gaveUpAt) this.#gaveUp = 0
-    const outage: Outage = { beganAt: this.#parts.runtime.clock.now(), cause, probes: 0 }
+    const probe = () => partition.lanes.letOne()
+    const outage: Outage = { beganAt: this.#parts.runtime.clock.now(), cause, probes: 0, probe }
     this.#outages.set(partition, outage)
     partition.gate.close('outage')
-    const { offset } = firstRecord
     tell(this.#parts.telemetry, { kind: 'outage-began', ...placeOf(partition), offset, cause, error })
     void this.#probe(partition, outage) // never rejects
+    return outage
   }
 
   /** Until it ends, or its partition is no longer read. */
@@ -172,10 +190,10 @@ export class Outages {
       await pause(clock, probeBackoff(outage.probes, random), closing)
       if (this.#outages.get(partition) !== outage) return
       if (closing.aborted) break
-      partition.lanes.letOne()
+      outage.probe()
     }
     this.#outages.delete(partition)
-    this.#tellEnd(partition, outage, 'left')
+    this.#ended(partition, outage, 'left')
   }
 
   #endBy(partition: OwnedPartition, startedAt: number): void {
@@ -190,12 +208,14 @@ export class Outages {
     this.#outages.delete(partition)
     partition.outageEndedAt = this.#parts.runtime.clock.now()
     partition.gate.lift('outage')
-    this.#tellEnd(partition, outage, 'success')
+    this.#ended(partition, outage, 'success')
   }
 
-  #tellEnd(partition: OwnedPartition, { beganAt, cause }: Outage, by: 'success' | 'left'): void {
+  #ended(partition: OwnedPartition, { beganAt, cause, probe }: Outage, by: 'success' | 'left'): void {
     const lastedMs = this.#parts.runtime.clock.now() - beganAt
     tell(this.#parts.telemetry, { kind: 'outage-ended', ...placeOf(partition), cause, by, lastedMs })
+    // Who waits for a probe waits no longer; lanes that are wide or closed let nothing through by it.
+    probe()
   }
 }
 

@@ -9,7 +9,7 @@ import { deadLetterRung } from '../handling/dead-letters.js'
 import type { DeadLetterPolicy } from '../handling/failed-record.js'
 import { discardRung, stopRung } from '../handling/fates.js'
 import { Classifier } from '../handling/failure-class.js'
-import { Ladder, type Failed, type Rung } from '../handling/ladder.js'
+import { Ladder, legible, type Failed, type Rung } from '../handling/ladder.js'
 import { sentAtOnce } from '../handling/outputs.js'
 import { Outages } from '../handling/outages.js'
 import { retryRung } from '../handling/retries.js'
@@ -22,7 +22,7 @@ import { Intake } from '../intake/intake.js'
 import { StagedInflow } from '../intake/staged-inflow.js'
 import type { ConsumerDependencies } from '../options/consumer-dependencies.js'
 import type { DelayTopicsRun } from '../options/delay-topics.js'
-import type { Ordering } from '../options/ordering.js'
+import type { Ordering, OrderingParts } from '../options/ordering.js'
 import type { ResolvedConsumerOptions } from '../options/consumer-schema.js'
 import { BackPressure, unbounded } from '../partition/back-pressure.js'
 import { FormerHandlers } from '../partition/former-handlers.js'
@@ -98,7 +98,10 @@ export function assemble(
     (partition) => delays?.taken(partition),
   )
   const owned = () => partitions.all()
-  const ordering = orderingOf(options, dependencies, telemetry, driver, onFailed)
+  const outages = new Outages({ settings: options.outage, runtime, telemetry })
+  const classifier = new Classifier(options.classify, telemetry)
+  const classOf = (thrown: unknown) => classifier.classOf(legible(thrown))
+  const ordering = orderingOf(options, dependencies, { telemetry, classOf, outages, onFailed }, driver)
   // What waits for its turn in an order has bounds there: closing the door on it could keep its turn from coming.
   const [high, low] = ordering === null ? [options.highMark, options.lowMark] : [unbounded, unbounded]
   const backPressure = new BackPressure(high, low, (partition) => gauges.changedIn(partition))
@@ -129,7 +132,6 @@ export function assemble(
     runtime,
     telemetry,
   })
-  const outages = new Outages({ settings: options.outage, runtime, telemetry })
   const mark = new CallMark()
   const isTakenUpOneByOne = ordering !== null || dependencies.stage !== null || options.handle !== undefined
   const topics = topicsByName(options, dependencies)
@@ -145,11 +147,7 @@ export function assemble(
     middleware: options.use,
     messagesAgain: (work) => intake.again(work),
     outages,
-    ladder: new Ladder(
-      rungsOf(options, dependencies, { outages, delays, telemetry }),
-      new Classifier(options.classify, telemetry),
-      runtime,
-    ),
+    ladder: new Ladder(rungsOf(options, dependencies, { outages, delays, telemetry }), classifier, runtime),
     running,
     mark,
     outputs: dependencies.outputs ?? sentAtOnce(send),
@@ -253,20 +251,18 @@ export function assemble(
 function orderingOf(
   options: ResolvedConsumerOptions,
   { ordering, driver: { runtime } }: ConsumerDependencies,
-  telemetry: Telemetry,
+  parts: Pick<OrderingParts, 'telemetry' | 'classOf' | 'outages' | 'onFailed'>,
   driver: AssemblyParts['driver'],
-  onFailed: AssemblyParts['onFailed'],
 ): Ordering | null {
   if (ordering === undefined) return null
   return ordering({
+    ...parts,
     clock: runtime.clock,
-    telemetry,
     batchMessages: batchMessagesOf(options),
     marks: { high: options.highMark, low: options.lowMark },
     handlerTimeoutMs: options.handlerTimeoutMs,
     endOf: (partition) => driver().endOf(partition),
     isDeleted: (name) => deletedTopics(driver()).has(name),
-    onFailed,
   })
 }
 

@@ -4,6 +4,8 @@ import type { TopicPartition } from '../../message/topic-partition.js'
 import type { Clock } from '../../runtime/clock.js'
 import type { Telemetry } from '../../telemetry/guard.js'
 import type { Handling } from '../handling/at-least-once.js'
+import type { FailureClass } from '../handling/failure-class.js'
+import type { Outages } from '../handling/outages.js'
 import type { Inflow, Supply } from '../intake/inflow.js'
 import type { Mark } from '../partition/back-pressure.js'
 import type { OrderFacts } from '../partition/order-facts.js'
@@ -18,6 +20,9 @@ export interface OrderingParts {
   /** Bounds of what waits as it was fetched, shared by the partitions. */
   readonly marks: { readonly high: Mark; readonly low: Mark }
   readonly handlerTimeoutMs: number
+  /** What what was thrown is for the consumer. Never throws. */
+  readonly classOf: (thrown: unknown) => FailureClass
+  readonly outages: Pick<Outages, 'probed' | 'endedBy'>
   readonly endOf: (partition: TopicPartition) => KnownEnd | null
   /** Brokers say that the topic, which was there, is there no more. */
   readonly isDeleted: (topic: string) => boolean

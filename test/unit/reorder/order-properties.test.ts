@@ -258,7 +258,7 @@ describe('the reorder buffer, ordered by partition', () => {
             // All of it is out, and nothing behind it.
             expect(world.onTime.every(({ timestamp }) => timestamp <= next.through)).toBe(true)
             expect(seen.filter(({ timestamp }) => timestamp <= next.through)).toHaveLength(world.onTime.length)
-            world.buffer.passed(next)
+            world.buffer.passed(next, next.through)
             return true
           }
           const seen: Logged[] = []
