@@ -1,10 +1,10 @@
-import type { Kysely } from 'kysely'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { insertNew } from 'tidemark/sql'
-import { keepTrying } from '../keep-trying.js'
-import type { Schema } from '../store/schema.js'
 import type { Store } from '../store/store.js'
 import { disorderSeconds, type Input } from './arrivals.js'
 import { Intake, type IntakeOptions } from './intake.js'
+
+const retryMs = 1_000
 
 export interface DeliverOptions extends IntakeOptions {
   readonly store: Store
@@ -26,11 +26,25 @@ export async function deliver({ name, arrivals }: Input, options: DeliverOptions
   const checkpoint = store.db.selectFrom('source_checkpoint').select('next_row').where('source', '=', name)
   const first = (await checkpoint.executeTakeFirst())?.next_row ?? 0
   let done = first
+  /** The database may be down for as long as it likes. */
+  const moveCheckpoint = async (nextRow: number): Promise<void> => {
+    while (done < nextRow) {
+      signal.throwIfAborted()
+      try {
+        await store.db.transaction().execute(async (tx) => {
+          await insertNew(tx, 'source_checkpoint', [{ source: name, next_row: 0 }])
+          await tx.updateTable('source_checkpoint').set({ next_row: nextRow }).where('source', '=', name).execute()
+        })
+        done = nextRow
+      } catch (error) {
+        onTrouble?.(error)
+        await sleep(retryMs, undefined, { signal })
+      }
+    }
+  }
   /** What follows the acknowledgement of rows, while the next ones are on their way. */
   const conclude = async (nextRow: number): Promise<void> => {
-    const told = intake.tellTime(arrivals[nextRow - 1]?.at ?? 0)
-    await Promise.all([told, keepTrying(() => moveCheckpoint(store.db, name, nextRow), signal, onTrouble)])
-    done = nextRow
+    await Promise.all([intake.tellTime(arrivals[nextRow - 1]?.at ?? 0), moveCheckpoint(nextRow)])
     onProgress?.({ sent: done, total: arrivals.length })
   }
   let concluding: Promise<void> | null = null
@@ -48,11 +62,4 @@ export async function deliver({ name, arrivals }: Input, options: DeliverOptions
   const end = arrivals.at(-1)
   if (end && done === arrivals.length) await intake.tellTime(end.at + 2 * disorderSeconds)
   return done - first
-}
-
-async function moveCheckpoint(db: Kysely<Schema>, source: string, nextRow: number): Promise<void> {
-  await db.transaction().execute(async (tx) => {
-    await insertNew(tx, 'source_checkpoint', [{ source, next_row: 0 }])
-    await tx.updateTable('source_checkpoint').set({ next_row: nextRow }).where('source', '=', source).execute()
-  })
 }

@@ -3,7 +3,6 @@ import type { Message } from 'tidemark'
 import { boundedOutOfOrderness } from 'tidemark/event-time'
 import { sqlOutbox, sqlPositions, type HandlerCallLike } from 'tidemark/sql'
 import { disorderSeconds } from '../access/arrivals.js'
-import { keepTrying } from '../keep-trying.js'
 import { writerOf, type Service, type ServiceParts } from '../service.js'
 import { is } from '../store/queries.js'
 import type { Store } from '../store/store.js'
@@ -78,8 +77,7 @@ export function converge(
         .withIdleness({ maxIdleMs: idleMs })
         .withTimestampAssigner(({ value }) => (value as ConvergeInput).alert.at * 1_000),
       late: { policy: 'deliver' },
-      onWatermark: (watermark, context) =>
-        keepTrying(() => closeUntil(Math.floor(watermark / 1_000), context), context.signal, onTrouble),
+      onWatermark: (watermark, context) => closeUntil(Math.floor(watermark / 1_000), context),
     },
     onAssigned: async (partitions, context) => void (await positions.take(partitions, context)),
     handleBatch: handle,

@@ -2,7 +2,6 @@ import type { HandlerContext, Message, OnAssigned } from 'tidemark'
 import { boundedOutOfOrderness, type ReorderOptions } from 'tidemark/event-time'
 import { sqlPositions, type HandlerCallLike } from 'tidemark/sql'
 import { disorderSeconds } from '../access/arrivals.js'
-import { keepTrying } from '../keep-trying.js'
 import { writerOf, type Service, type ServiceParts } from '../service.js'
 import { jsonTopics, type RawEvent } from '../topics.js'
 import { judgeBatch, type BatchCounts, type RuleBook } from './judge-batch.js'
@@ -37,7 +36,7 @@ export interface DetectCounts extends BatchCounts {
  * the same again, as the database has it.
  */
 export function detect({ messaging, store, profile = 'cp', ...options }: DetectOptions): Service<DetectCounts> {
-  const { rules, noDataRules, onTrouble } = options
+  const { rules, noDataRules } = options
   const { rawEvents, alerts, rawEventsDeadLetters } = options.topics ?? jsonTopics
   const isOrdered = profile === 'cp'
   const positions = sqlPositions(store.db, { group })
@@ -95,8 +94,7 @@ export function detect({ messaging, store, profile = 'cp', ...options }: DetectO
     order: 'partition',
     // What comes later than that is judged where it belongs, and ends no alert.
     late: { policy: 'deliver' },
-    onWatermark: (watermark, context) =>
-      keepTrying(() => lookForSilence(watermark, context), context.signal, onTrouble),
+    onWatermark: lookForSilence,
   }
 
   const consumer = messaging.consumer({
