@@ -52,76 +52,51 @@ export interface Sight {
   readonly unit: number
 }
 
-interface Rule<Config> {
-  /** How far back it looks, s. */
-  readonly reach: (config: Config, unit: number) => number
-  readonly judge: (config: Config, sight: Sight) => Verdict
-}
-
 const day = 86_400
-const nowhere = (): number => 0
 
-const algorithms: { readonly [Type in keyof Configs]: Rule<Configs[Type]> } = {
-  Threshold: {
-    reach: nowhere,
-    judge: ({ groups }, { value }) =>
-      verdict(groups.some((group) => group.every(({ method, threshold }) => compare[method](value, threshold)))),
-  },
-  SimpleRingRatio: { reach: (_, unit) => unit, judge: (band, at) => leaves(band, at, at.ago(at.unit)) },
-  AdvancedRingRatio: {
-    reach: (config, unit) => longest(config) * unit,
-    judge: (config, at) => leavesMean(config, at, (step) => at.ago(step * at.unit)),
-  },
-  SimpleYearRound: { reach: () => 7 * day, judge: (band, at) => leaves(band, at, at.ago(7 * day)) },
-  AdvancedYearRound: {
-    reach: (config) => longest(config) * day,
-    judge: (config, at) => leavesMean(config, at, (step) => size(at.ago(step * day))),
-  },
-  RingRatioAmplitude: {
-    reach: (_, unit) => unit,
-    judge: ({ threshold, ratio, shock }, { value, ago, unit }) =>
-      given([ago(unit)], (then) => {
-        return value >= threshold && then >= threshold && Math.abs(then - value) >= then * ratio + shock
-      }),
-  },
-  YearRoundAmplitude: {
-    reach: ({ days }, unit) => days * day + unit,
-    judge: (config, { value, ago, unit }) =>
-      onAnyDay(config, (back) =>
-        given([ago(unit), ago(back), ago(back + unit)], (before, then, beforeThen) =>
-          exceeds(config, value - before, then - beforeThen),
-        ),
+/** Each asks for all that it may look at where it finds nothing: by that `historySeconds` knows how far back it looks. */
+const algorithms: { readonly [Type in keyof Configs]: (config: Configs[Type], sight: Sight) => Verdict } = {
+  Threshold: ({ groups }, { value }) =>
+    verdict(groups.some((group) => group.every(({ method, threshold }) => compare[method](value, threshold)))),
+  SimpleRingRatio: (band, at) => leaves(band, at, at.ago(at.unit)),
+  AdvancedRingRatio: (config, at) => leavesMean(config, at, (step) => at.ago(step * at.unit)),
+  SimpleYearRound: (band, at) => leaves(band, at, at.ago(7 * day)),
+  AdvancedYearRound: (config, at) => leavesMean(config, at, (step) => size(at.ago(step * day))),
+  RingRatioAmplitude: ({ threshold, ratio, shock }, { value, ago, unit }) =>
+    given([ago(unit)], (then) => {
+      return value >= threshold && then >= threshold && Math.abs(then - value) >= then * ratio + shock
+    }),
+  YearRoundAmplitude: (config, { value, ago, unit }) =>
+    onAnyDay(config, (back) =>
+      given([ago(unit), ago(back), ago(back + unit)], (before, then, beforeThen) =>
+        exceeds(config, value - before, then - beforeThen),
       ),
+    ),
+  YearRoundRange: (config, { value, ago }) =>
+    onAnyDay(config, (back) => given([ago(back)], (then) => exceeds(config, value, then))),
+  OsRestart: (_, { value, ago, unit }) => {
+    const before = ago(unit)
+    const wasUp = [600, 1_500].some((back) => ago(back) !== undefined)
+    return verdict(value > 0 && value <= 600 && (before === undefined || value < before) && wasUp)
   },
-  YearRoundRange: {
-    reach: ({ days }) => days * day,
-    judge: (config, { value, ago }) =>
-      onAnyDay(config, (back) => given([ago(back)], (then) => exceeds(config, value, then))),
-  },
-  OsRestart: {
-    reach: () => 1_500,
-    judge: (_, { value, ago, unit }) => {
-      const before = ago(unit)
-      const wasUp = [600, 1_500].some((back) => ago(back) !== undefined)
-      return verdict(value > 0 && value <= 600 && (before === undefined || value < before) && wasUp)
-    },
-  },
-  ProcPort: {
-    reach: nowhere,
-    judge: (_, { value, dimensions: { nonlisten, not_accurate_listen: elsewhere } }) =>
-      verdict(value !== 1 || isSome(nonlisten) || isSome(elsewhere)),
-  },
-  PingUnreachable: { reach: nowhere, judge: (_, { value }) => verdict(value >= 1) },
-  Happened: { reach: nowhere, judge: () => 'anomalous' },
+  ProcPort: (_, { value, dimensions: { nonlisten, not_accurate_listen: elsewhere } }) =>
+    verdict(value !== 1 || isSome(nonlisten) || isSome(elsewhere)),
+  PingUnreachable: (_, { value }) => verdict(value >= 1),
+  Happened: () => 'anomalous',
 }
 
+/** Each row takes the config of its own type; that they belong together the types of the table and of `Algorithm` say. */
 export function judge(algorithm: Algorithm, sight: Sight): Verdict {
-  return ruleOf(algorithm).judge(algorithm, sight)
+  const judgeBy = algorithms[algorithm.type] as (config: Algorithm, sight: Sight) => Verdict
+  return judgeBy(algorithm, sight)
 }
 
 /** How far back an algorithm looks, s. */
 export function historySeconds(algorithm: Algorithm, unit: number): number {
-  return ruleOf(algorithm).reach(algorithm, unit)
+  let furthest = 0
+  const ago = (seconds: number): undefined => void (furthest = Math.max(furthest, seconds))
+  judge(algorithm, { value: 0, dimensions: {}, unit, ago })
+  return furthest
 }
 
 /** Several algorithms of one level make one verdict. */
@@ -130,11 +105,6 @@ export function combine(connector: 'and' | 'or', verdicts: readonly Verdict[]): 
   if (verdicts.includes(decisive)) return decisive
   if (verdicts.includes('unjudged')) return 'unjudged'
   return connector === 'and' ? 'anomalous' : 'normal'
-}
-
-/** Each row takes the config of its own type; that they belong together the types of the table and of `Algorithm` say. */
-function ruleOf(algorithm: Algorithm): Rule<Algorithm> {
-  return algorithms[algorithm.type] as unknown as Rule<Algorithm>
 }
 
 const compare: Readonly<Record<Comparison, (one: number, other: number) => boolean>> = {
@@ -164,7 +134,6 @@ function leavesMean(config: Band & Steps, at: Sight, history: (step: number) => 
   return leaves(config, at, past(floorInterval), past(ceilInterval))
 }
 
-const longest = ({ floorInterval, ceilInterval }: Steps): number => Math.max(floorInterval, ceilInterval)
 const differ = (value: number, then: number): boolean => value !== 0 || then !== 0
 const size = (value: number | undefined): number | undefined => (value === undefined ? undefined : Math.abs(value))
 const isSome = (list: string | undefined): boolean => list !== undefined && list !== '' && list !== '[]'

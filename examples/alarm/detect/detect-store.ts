@@ -5,8 +5,8 @@ import { is } from '../store/queries.js'
 import type { Schema } from '../store/schema.js'
 import type { Tx } from '../store/store.js'
 import type { AlertEvent } from '../topics.js'
-import type { Point, RuleState, StoredRuleState } from './rule-state.js'
-import type { Rule, Severity, Strategy } from './rule.js'
+import { RuleState, type Point } from './rule-state.js'
+import { placeOf, type Rule } from './rule.js'
 
 export interface TimeRange {
   readonly fromSeconds: number
@@ -63,57 +63,51 @@ export async function savePoints(tx: Tx, points: ReadonlyMap<string, readonly Po
   await insertNew(tx, 'metric_point', rows)
 }
 
+/** What a rule says of each of these series. */
 export async function loadRuleStates(
   db: Kysely<Schema>,
   rule: Rule,
-  series: readonly string[],
+  points: ReadonlyMap<string, readonly Point[]>,
   range: TimeRange,
-): Promise<(series: string) => StoredRuleState> {
-  const place = placeOf(rule)
-  const verdicts = db.selectFrom('check_result').selectAll().where(is(place))
-  const anomalies = groupBy(await verdicts.where(within(series, range)).execute(), (row) => row.series)
-  const states = db.selectFrom('rule_state').selectAll().where(is(place))
-  const said = new Map((await states.where('series', 'in', series).execute()).map((row) => [row.series, row]))
-  return (id) => {
-    const { firing_severity: severity = null, last_trigger_ts: last = null, newest_ts = null } = said.get(id) ?? {}
-    return {
-      anomalies: (anomalies.get(id) ?? []).map((row) => {
-        const { severity: of, ts: time, value, triggered } = row
-        return { severity: of as Severity, time, value: Number(value), triggered: triggered === 1 }
-      }),
-      firing: severity === null || last === null ? null : { severity: severity as Severity, lastTriggerTime: last },
-      newestTime: newest_ts,
-    }
-  }
+): Promise<RuleState[]> {
+  const series = [...points.keys()]
+  const verdicts = db
+    .selectFrom('check_result')
+    .selectAll()
+    .where(is(placeOf(rule)))
+    .where(within(series, range))
+  const anomalies = groupBy(await verdicts.execute(), (row) => row.series)
+  const states = db
+    .selectFrom('rule_state')
+    .selectAll()
+    .where(is(placeOf(rule)))
+    .where('series', 'in', series)
+  const said = new Map((await states.execute()).map((row) => [row.series, row]))
+  return [...points].map(([id, known]) => new RuleState(rule, id, known, anomalies.get(id), said.get(id)))
 }
 
-/** What one rule says of the series of a batch. */
-export async function saveRuleStates(tx: Tx, rule: Rule, states: readonly RuleState[]): Promise<void> {
-  const place = placeOf(rule)
-  const rows: Schema['rule_state'][] = []
-  for (const state of states) {
-    const { series } = state
-    const { anomalies, firing, newestTime } = state.changes()
-    const said = { firing_severity: firing?.severity ?? null, last_trigger_ts: firing?.lastTriggerTime ?? null }
-    rows.push({ ...place, series, ...said, newest_ts: newestTime })
-    const verdicts = anomalies.map(({ severity, time, value, triggered }) => {
-      return { ...place, series, severity, ts: time, value: String(value), triggered: triggered ? 1 : 0 }
-    })
-    // One that is there already is back because a late point filled its window.
-    if ((await insertNew(tx, 'check_result', verdicts)) === verdicts.length) continue
-    for (const { severity, ts, triggered } of verdicts) {
-      const verdict = tx.updateTable('check_result').where(is({ ...place, series, severity, ts }))
-      if (triggered === 1) await verdict.set({ triggered }).execute()
+export async function saveRuleStates(tx: Tx, states: readonly RuleState[]): Promise<void> {
+  const verdicts = states.flatMap(({ changed }) => [...changed])
+  // One that is there already is back because a late point filled its window.
+  if ((await insertNew(tx, 'check_result', verdicts)) < verdicts.length) {
+    for (const { value: _, triggered, ...verdict } of verdicts) {
+      if (triggered === 1) await tx.updateTable('check_result').set({ triggered }).where(is(verdict)).execute()
     }
   }
   // Delete and insert: the one upsert that SQLite, MySQL and PostgreSQL all understand.
-  const series = rows.map((row) => row.series)
-  await tx.deleteFrom('rule_state').where(is(place)).where('series', 'in', series).execute()
-  await insertNew(tx, 'rule_state', rows)
-}
-
-export function placeOf({ strategyId, itemId }: Strategy): { strategy_id: number; item_id: number } {
-  return { strategy_id: strategyId, item_id: itemId }
+  for (const [rule, ofRule] of groupBy(states, (state) => state.rule)) {
+    const series = ofRule.map((state) => state.series)
+    await tx
+      .deleteFrom('rule_state')
+      .where(is(placeOf(rule)))
+      .where('series', 'in', series)
+      .execute()
+  }
+  await insertNew(
+    tx,
+    'rule_state',
+    states.map(({ said }) => said),
+  )
 }
 
 /** Of these series, and of a time in the range. */

@@ -8,7 +8,7 @@ import type { RawEvent } from '../topics.js'
 import { toAlertEvent } from './alert-event.js'
 import * as stored from './detect-store.js'
 import type { Decided, TimeRange } from './detect-store.js'
-import { reachSeconds, RuleState, type Point } from './rule-state.js'
+import { reachSeconds, type Point, type RuleState } from './rule-state.js'
 import { expectSeries } from './silence.js'
 
 /** What detect judges by. */
@@ -49,17 +49,11 @@ export interface JudgedBatch {
 /** One series, with what the database knows of it around the batch. */
 interface Series {
   readonly id: string
+  readonly metric: string
   readonly dimensions: Readonly<Record<string, string>>
   readonly values: Map<number, number>
   readonly added: Point[]
   readonly rules: readonly RuleState[]
-}
-
-/** The series of one metric, which are judged by the same rules and loaded together. */
-interface Metric {
-  readonly series: ReadonlyMap<string, Series>
-  readonly rules: readonly Rule[]
-  readonly noDataRules: readonly NoDataRule[]
 }
 
 /**
@@ -70,25 +64,25 @@ interface Metric {
 export async function judgeBatch(db: Kysely<Schema>, book: RuleBook, batch: readonly Arrived[]): Promise<JudgedBatch> {
   const part = batch[0]?.partition ?? 0
   const judged = batch.filter(({ value }) => value.event_type !== 'heartbeat')
-  const metrics = new Map<string, Metric>()
-  for (const [name, group] of groupBy(judged, ({ value }) => metricOf(value))) {
-    metrics.set(name, await loadMetric(db, book, name, group))
+  const known = new Map<string, Series>()
+  for (const [metric, rows] of groupBy(judged, ({ value }) => metricOf(value))) {
+    for (const series of await loadSeries(db, book.rules, metric, rows)) known.set(series.id, series)
   }
   const before = await stored.loadDecided(db, part, judged)
   const counts = { accepted: 0, repeated: 0, conflicts: 0, filtered: batch.length - judged.length }
   const events: Decided[] = []
   const decidedNow: Decided[] = []
   for (const { offset, value: raw } of judged) {
-    const series = metrics.get(metricOf(raw))?.series.get(seriesOf(raw))
+    const series = known.get(seriesOf(raw))
     if (!series) throw new Error('a series was not loaded')
     const point = { time: raw.timestamp, value: raw.raw_data.value }
-    const known = series.values.get(point.time)
-    if (known !== undefined) {
-      counts[known === point.value ? 'repeated' : 'conflicts'] += 1
+    const first = series.values.get(point.time)
+    if (first !== undefined) {
+      counts[first === point.value ? 'repeated' : 'conflicts'] += 1
       // Where a topic was made anew, another series may have had the place.
       const isIts = ({ offset: of, event: { extra_info } }: Decided): boolean =>
         of === offset && extra_info.origin_alarm.data.record_id.startsWith(series.id)
-      if (known === point.value) events.push(...before.filter(isIts))
+      if (first === point.value) events.push(...before.filter(isIts))
       continue
     }
     counts.accepted += 1
@@ -103,7 +97,16 @@ export async function judgeBatch(db: Kysely<Schema>, book: RuleBook, batch: read
     }
   }
   const save = async (tx: Tx, outBefore: number): Promise<void> => {
-    for (const metric of metrics.values()) await saveMetric(tx, metric, part)
+    const changed = [...known.values()].filter(({ added }) => added.length > 0)
+    await stored.savePoints(tx, new Map(changed.map(({ id, added }) => [id, added])))
+    await stored.saveRuleStates(
+      tx,
+      changed.flatMap(({ rules }) => rules),
+    )
+    for (const rule of book.noDataRules) {
+      const expected = changed.filter(({ metric }) => isAbout(rule, metric))
+      await expectSeries(tx, rule, part, expected)
+    }
     await stored.saveDecided(tx, part, decidedNow, outBefore)
   }
   return { events, counts, save }
@@ -113,22 +116,28 @@ function metricOf({ bk_biz_id: bizId, raw_data: { metric } }: RawEvent): string 
   return `${bizId}/${metric}`
 }
 
-async function loadMetric(db: Kysely<Schema>, book: RuleBook, name: string, rows: readonly Arrived[]): Promise<Metric> {
-  const isAbout = ({ bizId, metric }: Strategy): boolean => name === `${bizId}/${metric}`
-  const rules = book.rules.filter(isAbout)
+function isAbout({ bizId, metric }: Strategy, name: string): boolean {
+  return name === `${bizId}/${metric}`
+}
+
+/** The series of one metric are judged by the same rules, and loaded together. */
+async function loadSeries(
+  db: Kysely<Schema>,
+  all: readonly Rule[],
+  metric: string,
+  rows: readonly Arrived[],
+): Promise<Series[]> {
+  const rules = all.filter((rule) => isAbout(rule, metric))
   const range = rangeAround(rows, rules)
   const bySeries = groupBy(rows, ({ value }) => seriesOf(value))
-  const ids = [...bySeries.keys()]
-  const points = await stored.loadPoints(db, ids, range)
-  const states = await Promise.all(rules.map((rule) => stored.loadRuleStates(db, rule, ids, range)))
-  const series = [...bySeries].map(([id, [first]]): [string, Series] => {
-    const known = points.get(id) ?? []
-    const values = new Map(known.map(({ time, value }) => [time, value]))
+  const points = await stored.loadPoints(db, [...bySeries.keys()], range)
+  const states = await Promise.all(rules.map((rule) => stored.loadRuleStates(db, rule, points, range)))
+  const ofSeries = groupBy(states.flat(), ({ series }) => series)
+  return [...bySeries].map(([id, [first]]) => {
+    const values = new Map(points.get(id)?.map(({ time, value }) => [time, value]))
     const dimensions = stableDimensions(first?.value.raw_data.dimensions ?? {})
-    const ofRule = rules.map((rule, index) => new RuleState(rule, id, known, states[index]!(id)))
-    return [id, { id, dimensions, values, added: [], rules: ofRule }]
+    return { id, metric, dimensions, values, added: [], rules: ofSeries.get(id) ?? [] }
   })
-  return { series: new Map(series), rules, noDataRules: book.noDataRules.filter(isAbout) }
 }
 
 function rangeAround(batch: readonly Arrived[], rules: readonly Rule[]): TimeRange {
@@ -138,18 +147,4 @@ function rangeAround(batch: readonly Arrived[], rules: readonly Rule[]): TimeRan
     fromSeconds: Math.min(...times) - Math.max(0, ...reaches.map((reach) => reach.back)),
     toSeconds: Math.max(...times) + Math.max(0, ...reaches.map((reach) => reach.ahead)),
   }
-}
-
-async function saveMetric(tx: Tx, { series, rules, noDataRules }: Metric, part: number): Promise<void> {
-  const changed = [...series.values()].filter(({ added }) => added.length > 0)
-  if (changed.length === 0) return
-  await stored.savePoints(tx, new Map(changed.map(({ id, added }) => [id, added])))
-  for (const [index, rule] of rules.entries()) {
-    await stored.saveRuleStates(
-      tx,
-      rule,
-      changed.map((one) => one.rules[index]!),
-    )
-  }
-  for (const rule of noDataRules) await expectSeries(tx, rule, part, changed)
 }

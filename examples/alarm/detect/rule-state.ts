@@ -1,6 +1,7 @@
 import { anomalyId, recordId } from '../ids.js'
-import type { Level, Rule, Severity } from './rule.js'
+import type { Schema } from '../store/schema.js'
 import { combine, historySeconds, judge } from './algorithms.js'
+import { placeOf, type Level, type Rule, type Severity } from './rule.js'
 
 export interface Point {
   /** Data time, Unix seconds. */
@@ -8,21 +9,11 @@ export interface Point {
   readonly value: number
 }
 
-/** A point that a level found anomalous. */
-export interface Anomaly extends Point {
-  readonly severity: Severity
-  /** It filled the trigger's window, so an event was sent for it. */
-  readonly triggered: boolean
-}
+/** A point that a level found anomalous. `triggered`: it filled the trigger's window, so an event was sent for it. */
+export type Anomaly = Schema['check_result']
 
 /** What the rule last said about the series: nothing is wrong, or which level fires since its last trigger. */
-export type Firing = { readonly severity: Severity; readonly lastTriggerTime: number } | null
-
-export interface StoredRuleState {
-  readonly anomalies: readonly Anomaly[]
-  readonly firing: Firing
-  readonly newestTime: number | null
-}
+export type Said = Schema['rule_state']
 
 /** What a rule says of a series. */
 export interface Finding {
@@ -52,48 +43,46 @@ export function remember(periods: Map<number, Point>, point: Point, unitSeconds:
  * are cut into batches.
  */
 export class RuleState {
-  readonly #anomalies = new Map<Severity, Map<number, Anomaly>>()
-  readonly #changed = new Map<string, Anomaly>()
+  /** As the database has them, or is to have them. */
+  readonly said: Said
+  readonly changed = new Set<Anomaly>()
+  readonly #anomalies = new Map<number, Map<number, Anomaly>>()
   /** First point of each period; empty for rules that look at no history. */
   readonly #periods = new Map<number, Point>()
   readonly #needsHistory: boolean
-  #firing: Firing
-  #newestTime: number | null
 
+  /** @param points those of the series around the batch, @param anomalies, and what the rule found among them */
   constructor(
     readonly rule: Rule,
     readonly series: string,
-    points: readonly Point[],
-    stored: StoredRuleState,
+    points: readonly Point[] = [],
+    anomalies: readonly Anomaly[] = [],
+    said?: Said,
   ) {
     for (const { severity } of rule.levels) this.#anomalies.set(severity, new Map())
-    for (const anomaly of stored.anomalies) this.#anomalies.get(anomaly.severity)?.set(anomaly.time, anomaly)
-    this.#firing = stored.firing
-    this.#newestTime = stored.newestTime
+    for (const anomaly of anomalies) this.#anomalies.get(anomaly.severity)?.set(anomaly.ts, anomaly)
+    const nothing = { firing_severity: null, last_trigger_ts: null, newest_ts: null }
+    this.said = said ?? { ...placeOf(rule), series, ...nothing }
     this.#needsHistory = historyOf(rule) > 0
     for (const point of points) this.#remember(point)
   }
 
   /** Takes a point that the series did not have before. */
   judge(point: Point, dimensions: Readonly<Record<string, string>> = {}): Finding[] {
-    const late = this.#newestTime !== null && point.time < this.#newestTime
+    const { newest_ts } = this.said
+    const late = newest_ts !== null && point.time < newest_ts
     this.#remember(point)
     const anomalous = this.rule.levels.filter((level) => this.#isAnomalous(level, point, dimensions))
-    for (const { severity } of anomalous) this.#put({ ...point, severity, triggered: false })
+    for (const { severity } of anomalous) this.#found(severity, point)
 
     const findings: Finding[] = []
     const fired = anomalous.find((level) => this.#fires(level, point.time))
     // A late point says nothing about whether the series is well now.
     if (!late && this.#isOver(point.time, fired)) findings.push(this.#recover(point))
-    if (fired) findings.push(this.#trigger(fired, point))
+    if (fired) findings.push(this.#trigger(fired, this.#window(fired, point.time).at(-1)!))
     if (late) findings.push(...this.#triggerCompleted(anomalous, point.time))
-    else this.#newestTime = point.time
+    else this.said.newest_ts = point.time
     return findings
-  }
-
-  /** What the store must be told. */
-  changes(): StoredRuleState {
-    return { anomalies: [...this.#changed.values()], firing: this.#firing, newestTime: this.#newestTime }
   }
 
   #remember(point: Point): void {
@@ -108,9 +97,11 @@ export class RuleState {
     return combine(level.connector, verdicts) === 'anomalous'
   }
 
-  #put(anomaly: Anomaly): void {
-    this.#anomalies.get(anomaly.severity)?.set(anomaly.time, anomaly)
-    this.#changed.set(`${anomaly.severity}.${anomaly.time}`, anomaly)
+  #found(severity: Severity, { time, value }: Point): void {
+    const place = { ...placeOf(this.rule), series: this.series, severity, ts: time }
+    const anomaly = { ...place, value: String(value), triggered: 0 }
+    this.#anomalies.get(severity)?.set(time, anomaly)
+    this.changed.add(anomaly)
   }
 
   #fires(level: Level, time: number): boolean {
@@ -122,23 +113,24 @@ export class RuleState {
     const known = this.#anomalies.get(severity)
     if (!known?.size) return []
     const from = time - (trigger.window * this.rule.unitSeconds - 1)
-    const anomalies = [...known.values()].filter((one) => one.time >= from && one.time <= time)
-    return anomalies.sort((one, other) => one.time - other.time)
+    const anomalies = [...known.values()].filter((one) => one.ts >= from && one.ts <= time)
+    return anomalies.sort((one, other) => one.ts - other.ts)
   }
 
-  #trigger(level: Level, { time, value }: Point): Finding {
+  #trigger(level: Level, anomaly: Anomaly): Finding {
     const { severity } = level
-    this.#put({ time, value, severity, triggered: true })
-    const firing = this.#firing
-    const isSeverer = !firing || severity < firing.severity
-    if (isSeverer || (severity === firing.severity && time > firing.lastTriggerTime)) {
-      this.#firing = { severity, lastTriggerTime: time }
+    const { ts: time, value } = anomaly
+    anomaly.triggered = 1
+    this.changed.add(anomaly)
+    const { firing_severity: firing, last_trigger_ts: last } = this.said
+    if (firing === null || severity < firing || (severity === firing && time > (last ?? 0))) {
+      Object.assign(this.said, { firing_severity: severity, last_trigger_ts: time })
     }
     const window = this.#window(level, time)
-    const anomalyIds = window.map((one) => this.#anomalyId(one.time, severity))
-    const about = { anomalyId: this.#anomalyId(time, severity), anomalyIds, firstAnomalyTime: window[0]?.time ?? time }
+    const anomalyIds = window.map(({ ts }) => this.#anomalyId(ts, severity))
+    const about = { anomalyId: this.#anomalyId(time, severity), anomalyIds, firstAnomalyTime: window[0]?.ts ?? time }
     const description = `${this.rule.metric} is ${value}: ${window.length} of ${level.trigger.window} periods anomalous`
-    return { status: 'ABNORMAL', severity, time, value, ...about, description }
+    return { status: 'ABNORMAL', severity, time, value: Number(value), ...about, description }
   }
 
   /** Anomalies behind a late one whose windows it filled. */
@@ -146,8 +138,8 @@ export class RuleState {
     return levels.flatMap((level) => {
       const touched = this.#window(level, lateTime + level.trigger.window * this.rule.unitSeconds - 1)
       return touched.flatMap((anomaly) => {
-        const isOpen = anomaly.time > lateTime && !this.#hasTriggered(anomaly.time, level.severity)
-        return isOpen && this.#fires(level, anomaly.time) ? [this.#trigger(level, anomaly)] : []
+        const isOpen = anomaly.ts > lateTime && !this.#hasTriggered(anomaly.ts, level.severity)
+        return isOpen && this.#fires(level, anomaly.ts) ? [this.#trigger(level, anomaly)] : []
       })
     })
   }
@@ -155,29 +147,30 @@ export class RuleState {
   /** At this level or a severer one: the severest level that fires speaks alone. */
   #hasTriggered(time: number, severity: Severity): boolean {
     return this.rule.levels.some(
-      (level) => level.severity <= severity && this.#anomalies.get(level.severity)?.get(time)?.triggered === true,
+      (level) => level.severity <= severity && this.#anomalies.get(level.severity)?.get(time)?.triggered === 1,
     )
   }
 
   #isOver(time: number, fired: Level | undefined): boolean {
-    const firing = this.#firing
-    if (!firing || (fired && fired.severity <= firing.severity)) return false
-    const level = this.#level(firing.severity)
+    const { firing_severity: firing } = this.said
+    if (firing === null || (fired && fired.severity <= firing)) return false
+    const level = this.#level(firing)
     const steps = Array.from({ length: level?.recovery.window ?? 0 }, (_, step) => step * this.rule.unitSeconds)
     return !level || steps.every((back) => !this.#fires(level, time - back))
   }
 
   #recover({ time, value }: Point): Finding {
-    if (!this.#firing) throw new Error('only a firing rule recovers')
-    const { severity, lastTriggerTime } = this.#firing
-    this.#firing = null
-    const id = this.#anomalyId(lastTriggerTime, severity)
-    const about = { anomalyId: id, anomalyIds: [id], firstAnomalyTime: lastTriggerTime }
+    const { firing_severity, last_trigger_ts } = this.said
+    if (firing_severity === null || last_trigger_ts === null) throw new Error('only a firing rule recovers')
+    const severity = firing_severity as Severity
+    Object.assign(this.said, { firing_severity: null, last_trigger_ts: null })
+    const id = this.#anomalyId(last_trigger_ts, severity)
+    const about = { anomalyId: id, anomalyIds: [id], firstAnomalyTime: last_trigger_ts }
     const description = `${this.rule.metric} is well for ${this.#level(severity)?.recovery.window ?? 0} periods`
     return { status: 'RECOVERED', severity, time, value, ...about, description }
   }
 
-  #level(severity: Severity): Level | undefined {
+  #level(severity: number): Level | undefined {
     return this.rule.levels.find((one) => one.severity === severity)
   }
 

@@ -29,6 +29,11 @@ export interface Strategy {
   readonly target: string
 }
 
+/** What its rows have in the database. */
+export function placeOf({ strategyId, itemId }: Strategy): { strategy_id: number; item_id: number } {
+  return { strategy_id: strategyId, item_id: itemId }
+}
+
 export interface Rule extends Strategy {
   /** Severest first; the first that fires speaks. */
   readonly levels: readonly Level[]

@@ -7,9 +7,9 @@ import type { Schema } from '../store/schema.js'
 import type { Tx } from '../store/store.js'
 import type { AlertEvent } from '../topics.js'
 import { toAlertEvent, type SeriesIdentity } from './alert-event.js'
-import { loadPoints, placeOf } from './detect-store.js'
-import { remember, type Finding, type Point } from './rule-state.js'
-import type { NoDataRule } from './rule.js'
+import { loadPoints } from './detect-store.js'
+import { remember, type Anomaly, type Finding, type Point } from './rule-state.js'
+import { placeOf, type NoDataRule } from './rule.js'
 
 /**
  * How a rule stands with a series that should have points: the newest period that was looked at, counted from the Unix epoch;
@@ -20,8 +20,8 @@ export type Silence = Pick<Schema['expected_series'], 'looked_at' | 'missing' | 
 export interface Look {
   readonly after: Silence
   readonly findings: readonly Finding[]
-  /** Periods without a point, by their begins. */
-  readonly missing: readonly { readonly time: number; readonly triggered: boolean }[]
+  /** Periods without a point, by their begins. There is no value: the strategy says so. */
+  readonly missing: readonly Anomaly[]
 }
 
 /** What is to be said of the series of one partition, and kept. */
@@ -43,26 +43,37 @@ export async function judgeSilence(
   parts: readonly number[],
   watermarkMs: number,
 ): Promise<JudgedSilence[]> {
-  const looks: { rule: NoDataRule; row: Schema['expected_series']; look: Look }[] = []
+  if (parts.length === 0) return []
+  const looks: { row: Schema['expected_series']; look: Look; events: AlertEvent[] }[] = []
   for (const rule of rules) {
     const through = lastPeriodOver(rule, watermarkMs)
-    for (const row of parts.length > 0 ? await loadExpected(db, rule, parts, through) : []) {
+    const expected = db
+      .selectFrom('expected_series')
+      .selectAll()
+      .where(is(placeOf(rule)))
+      .where('part', 'in', parts)
+    for (const row of await expected.where('looked_at', '<', through).orderBy('series').execute()) {
       const fromSeconds = (row.looked_at + 1) * rule.unitSeconds
       const toSeconds = (through + 1) * rule.unitSeconds - 1
       const points = (await loadPoints(db, [row.series], { fromSeconds, toSeconds })).get(row.series) ?? []
       const look = lookAt(rule, row.series, row, points, through)
       // Gone, and still so: there is nothing to keep.
       const isGone = look.missing.length === 0 && look.findings.length === 0 && look.after.missing >= rule.goneAfter
-      if (!isGone) looks.push({ rule, row, look })
+      const events = look.findings.map((finding) => toAlertEvent(rule, silent(row), finding))
+      if (!isGone) looks.push({ row, look, events })
     }
   }
   return [...groupBy(looks, ({ row }) => row.part)].map(([part, ofPart]) => ({
     part,
-    events: ofPart.flatMap(({ rule, row, look }) =>
-      look.findings.map((finding) => toAlertEvent(rule, silent(row), finding)),
-    ),
+    events: ofPart.flatMap(({ events }) => events),
     save: async (tx) => {
-      for (const { rule, row, look } of ofPart) await saveLook(tx, rule, row.series, look)
+      const missing = ofPart.flatMap(({ look }) => look.missing)
+      await insertNew(tx, 'check_result', missing)
+      for (const { row, look } of ofPart) {
+        const { strategy_id, item_id, series } = row
+        const place = { strategy_id, item_id, series }
+        await tx.updateTable('expected_series').set(look.after).where(is(place)).execute()
+      }
     },
   }))
 }
@@ -90,7 +101,7 @@ export function lookAt(
 ): Look {
   const { unitSeconds, continuous, goneAfter, severity, metric } = rule
   const findings: Finding[] = []
-  const missingPeriods: { time: number; triggered: boolean }[] = []
+  const missingPeriods: Anomaly[] = []
   const byPeriod = new Map<number, Point>()
   for (const point of points) remember(byPeriod, point, unitSeconds)
   const known = [...byPeriod.keys()].sort((one, other) => one - other)
@@ -114,7 +125,8 @@ export function lookAt(
     } else {
       missing++
       const triggered = missing >= continuous
-      missingPeriods.push({ time, triggered })
+      const place = { ...placeOf(rule), series, severity, ts: time }
+      missingPeriods.push({ ...place, value: '0', triggered: triggered ? 1 : 0 })
       if (triggered) {
         say('ABNORMAL', time, null, `had no data for ${missing} periods`)
         fired = period
@@ -152,29 +164,8 @@ export async function expectSeries(
   await moved.where('series', 'in', ids).where('part', '!=', part).execute()
 }
 
-function loadExpected(
-  db: Kysely<Schema>,
-  rule: NoDataRule,
-  parts: readonly number[],
-  through: number,
-): Promise<Schema['expected_series'][]> {
-  const place = placeOf(rule)
-  const expected = db.selectFrom('expected_series').selectAll().where(is(place))
-  return expected.where('part', 'in', parts).where('looked_at', '<', through).orderBy('series').execute()
-}
-
 /** Missing data is another alert than wrong data: one dimension more tells them apart. */
 function silent({ series, dimensions }: Schema['expected_series']): SeriesIdentity {
   const known = JSON.parse(dimensions) as SeriesIdentity['dimensions']
   return { id: series, dimensions: { ...known, __NO_DATA_DIMENSION__: 'true' } }
-}
-
-async function saveLook(tx: Tx, rule: NoDataRule, series: string, { after, missing }: Look): Promise<void> {
-  const place = { ...placeOf(rule), series }
-  const verdicts = missing.map(({ time, triggered }) => {
-    // There is no value: the strategy says so.
-    return { ...place, severity: rule.severity, ts: time, value: '0', triggered: triggered ? 1 : 0 }
-  })
-  await insertNew(tx, 'check_result', verdicts)
-  await tx.updateTable('expected_series').set(after).where(is(place)).execute()
 }

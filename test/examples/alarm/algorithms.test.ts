@@ -110,6 +110,13 @@ const table: readonly [Algorithm, readonly Case[]][] = [
   [{ type: 'Happened' }, [['an event', 0, {}, 'anomalous']]],
 ]
 
+/** How far each of the table looks back, s. */
+const reaches: Readonly<Record<Algorithm['type'], number>> = {
+  ...{ Threshold: 0, SimpleRingRatio: unit, AdvancedRingRatio: 3 * unit, SimpleYearRound: 7 * day },
+  ...{ AdvancedYearRound: 2 * day, RingRatioAmplitude: unit, YearRoundAmplitude: 2 * day + unit },
+  ...{ YearRoundRange: 2 * day, OsRestart: 1_500, ProcPort: 0, PingUnreachable: 0, Happened: 0 },
+}
+
 describe.each(table)('%j', (algorithm, cases) => {
   for (const [why, value, past, expected, dimensions = {}] of cases) {
     it(why, () => {
@@ -117,13 +124,17 @@ describe.each(table)('%j', (algorithm, cases) => {
     })
   }
 
-  it('looks back no further than it says', () => {
-    let furthest = 0
-    const ago = (seconds: number) => {
-      furthest = Math.max(furthest, seconds)
-      return undefined
+  it('looks back as far as it says, and no further whatever it finds', () => {
+    const reach = historySeconds(algorithm, unit)
+    expect(reach).toBe(reaches[algorithm.type])
+    for (const found of [() => undefined, () => 1, (seconds: number) => (seconds % (2 * day) === 0 ? 1 : undefined)]) {
+      const asked: number[] = []
+      const ago = (seconds: number) => {
+        asked.push(seconds)
+        return found(seconds)
+      }
+      for (const value of [0, 1, 1_000]) judge(algorithm, { value, dimensions: {}, unit, ago })
+      expect(Math.max(0, ...asked)).toBeLessThanOrEqual(reach)
     }
-    judge(algorithm, { value: 1, dimensions: {}, unit, ago })
-    expect(furthest).toBeLessThanOrEqual(historySeconds(algorithm, unit))
   })
 })
