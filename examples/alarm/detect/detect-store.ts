@@ -26,10 +26,8 @@ export async function loadDecided(
 ): Promise<Decided[]> {
   if (records.length === 0) return []
   const offsets = records.map(({ offset }) => offset)
-  const [first, last] = [Math.min(...offsets), Math.max(...offsets)]
   const decided = db.selectFrom('decided_event').selectAll().where('part', '=', part)
-  const there = decided.where('raw_offset', '>=', first).where('raw_offset', '<=', last)
-  const rows = await there.orderBy('raw_offset').orderBy('seq').execute()
+  const rows = await decided.where('raw_offset', 'in', offsets).orderBy('raw_offset').orderBy('seq').execute()
   return rows.map((row) => ({ offset: row.raw_offset, event: JSON.parse(row.event) as AlertEvent }))
 }
 
@@ -70,18 +68,10 @@ export async function loadRuleStates(
   points: ReadonlyMap<string, readonly Point[]>,
   range: TimeRange,
 ): Promise<RuleState[]> {
-  const series = [...points.keys()]
-  const verdicts = db
-    .selectFrom('check_result')
-    .selectAll()
-    .where(is(placeOf(rule)))
-    .where(within(series, range))
+  const [place, series] = [placeOf(rule), [...points.keys()]]
+  const verdicts = db.selectFrom('check_result').selectAll().where(is(place)).where(within(series, range))
   const anomalies = groupBy(await verdicts.execute(), (row) => row.series)
-  const states = db
-    .selectFrom('rule_state')
-    .selectAll()
-    .where(is(placeOf(rule)))
-    .where('series', 'in', series)
+  const states = db.selectFrom('rule_state').selectAll().where(is(place)).where('series', 'in', series)
   const said = new Map((await states.execute()).map((row) => [row.series, row]))
   return [...points].map(([id, known]) => new RuleState(rule, id, known, anomalies.get(id), said.get(id)))
 }
@@ -96,18 +86,11 @@ export async function saveRuleStates(tx: Tx, states: readonly RuleState[]): Prom
   }
   // Delete and insert: the one upsert that SQLite, MySQL and PostgreSQL all understand.
   for (const [rule, ofRule] of groupBy(states, (state) => state.rule)) {
-    const series = ofRule.map((state) => state.series)
-    await tx
-      .deleteFrom('rule_state')
-      .where(is(placeOf(rule)))
-      .where('series', 'in', series)
-      .execute()
+    const [place, series] = [placeOf(rule), ofRule.map((state) => state.series)]
+    await tx.deleteFrom('rule_state').where(is(place)).where('series', 'in', series).execute()
   }
-  await insertNew(
-    tx,
-    'rule_state',
-    states.map(({ said }) => said),
-  )
+  const said = states.map((state) => state.said)
+  await insertNew(tx, 'rule_state', said)
 }
 
 /** Of these series, and of a time in the range. */

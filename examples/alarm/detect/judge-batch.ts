@@ -99,10 +99,8 @@ export async function judgeBatch(db: Kysely<Schema>, book: RuleBook, batch: read
   const save = async (tx: Tx, outBefore: number): Promise<void> => {
     const changed = [...known.values()].filter(({ added }) => added.length > 0)
     await stored.savePoints(tx, new Map(changed.map(({ id, added }) => [id, added])))
-    await stored.saveRuleStates(
-      tx,
-      changed.flatMap(({ rules }) => rules),
-    )
+    const states = changed.flatMap(({ rules }) => rules)
+    await stored.saveRuleStates(tx, states)
     for (const rule of book.noDataRules) {
       const expected = changed.filter(({ metric }) => isAbout(rule, metric))
       await expectSeries(tx, rule, part, expected)

@@ -43,7 +43,7 @@ export function remember(periods: Map<number, Point>, point: Point, unitSeconds:
  * are cut into batches.
  */
 export class RuleState {
-  /** As the database has them, or is to have them. */
+  /** What the database is to have in place of what it has. */
   readonly said: Said
   readonly changed = new Set<Anomaly>()
   readonly #anomalies = new Map<number, Map<number, Anomaly>>()
@@ -51,7 +51,7 @@ export class RuleState {
   readonly #periods = new Map<number, Point>()
   readonly #needsHistory: boolean
 
-  /** @param points those of the series around the batch, @param anomalies, and what the rule found among them */
+  /** @param points of the series around the batch, with what the database has of them */
   constructor(
     readonly rule: Rule,
     readonly series: string,
