@@ -62,12 +62,9 @@ export class Intake {
    * comes later happened at most `disorderSeconds` before it.
    */
   async tellTime(seconds: number): Promise<void> {
-    const partitions = Array.from({ length: this.#rawEvents.partitions }, (_, partition) => partition)
-    await Promise.all(
-      partitions.map((partition) =>
-        this.#producer.send(this.#topics.rawEvents, heartbeat(partition, seconds), { partition }),
-      ),
-    )
+    const tell = (_: unknown, partition: number) =>
+      this.#producer.send(this.#topics.rawEvents, heartbeat(partition, seconds), { partition })
+    await Promise.all(Array.from({ length: this.#rawEvents.partitions }, tell))
   }
 
   #isKept(event: RawEvent): boolean {

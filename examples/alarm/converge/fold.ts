@@ -53,9 +53,9 @@ export class Fold {
     await tx.updateTable('converge_instance').set(counted).where('converge_id', '=', window.converge_id).execute()
     const now = { ...window, ...counted }
     if (isLate) await this.#conclude(tx, now)
-    else if (now.executed + now.skipped === 1) await this.say.converged(tx, this.#told(now, [alert_id], 'open'))
+    else if (now.executed + now.skipped === 1) await this.#announce(tx, now, [alert_id])
     const text = `${alert.alert_name} at ${target}: ${signal}`
-    if (isExecuted) await this.#tell(tx, rule, alert, alert.version, { signal, text, severity, at })
+    if (isExecuted) await this.#tell(tx, rule, { alert_id, version: alert.version, signal, text, severity, at })
     return outcome
   }
 
@@ -68,8 +68,8 @@ export class Fold {
     if (rule?.func !== 'collect' || folded === 0 || !primary) return
     const text = `${folded} more ${primary.signal_name} with ${primary.target}, all from ${cause?.target ?? 'nowhere'}`
     const severity = Math.min(...members.map((one) => one.severity)) as Notice['severity']
-    const summary = { signal: 'summary', text, severity, at: open.ends } as const
-    await this.#tell(tx, rule, primary, primary.signal_version, summary)
+    const { alert_id, signal_version: version } = primary
+    await this.#tell(tx, rule, { alert_id, version, signal: 'summary', text, severity, at: open.ends })
   }
 
   /** Says what became of a window: the same whatever the order in which its alerts came. */
@@ -80,7 +80,7 @@ export class Fold {
     const closed = { open_marker: null, root_cause: cause?.alert_id ?? null }
     await tx.updateTable('converge_instance').set(closed).where('converge_id', '=', window.converge_id).execute()
     const ids = members.map(({ alert_id }) => alert_id)
-    await this.say.converged(tx, this.#told({ ...window, ...closed }, ids, 'closed'))
+    await this.#announce(tx, { ...window, ...closed }, ids)
     return { members, cause }
   }
 
@@ -146,16 +146,10 @@ export class Fold {
     return begun
   }
 
-  async #tell(
-    tx: Tx,
-    { receivers }: ConvergeRule,
-    { alert_id }: { readonly alert_id: string },
-    version: number,
-    word: Pick<Notice, 'signal' | 'text' | 'severity' | 'at'>,
-  ): Promise<void> {
+  async #tell(tx: Tx, { receivers }: ConvergeRule, word: Omit<Notice, 'notice_id' | 'receiver' | 'channel'>) {
     for (const { receiver, channel } of receivers) {
-      const notice_id = noticeId(alert_id, version, word.signal, receiver, channel)
-      await this.say.notice(tx, { ...word, notice_id, alert_id, version, receiver, channel })
+      const notice_id = noticeId(word.alert_id, word.version, word.signal, receiver, channel)
+      await this.say.notice(tx, { ...word, notice_id, receiver, channel })
     }
   }
 
@@ -164,12 +158,13 @@ export class Fold {
     return this.book.convergeRules.find((one) => one.name === name)
   }
 
-  #told(window: Instance, members: readonly string[], status: ConvergedAlert['status']): ConvergedAlert {
-    const { converge_id, dimension, rule, starts, ends, executed, skipped, late, root_cause } = window
+  async #announce(tx: Tx, window: Instance, members: readonly string[]): Promise<void> {
+    const { converge_id, dimension, rule, starts, ends, executed, skipped, late, root_cause, open_marker } = window
     const func = this.#find(rule)?.func ?? 'none'
-    return {
+    const status = open_marker === null ? 'closed' : 'open'
+    await this.say.converged(tx, {
       ...{ converge_id, dimension, rule, func, status, window: { from: starts, to: ends } },
       ...{ primary: members[0] ?? '', members: members.slice(0, mostMembers), executed, skipped, late, root_cause },
-    }
+    })
   }
 }

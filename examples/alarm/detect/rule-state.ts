@@ -124,7 +124,8 @@ export class RuleState {
     this.changed.add(anomaly)
     const { firing_severity: firing, last_trigger_ts: last } = this.said
     if (firing === null || severity < firing || (severity === firing && time > (last ?? 0))) {
-      Object.assign(this.said, { firing_severity: severity, last_trigger_ts: time })
+      this.said.firing_severity = severity
+      this.said.last_trigger_ts = time
     }
     const window = this.#window(level, time)
     const anomalyIds = window.map(({ ts }) => this.#anomalyId(ts, severity))
@@ -163,7 +164,8 @@ export class RuleState {
     const { firing_severity, last_trigger_ts } = this.said
     if (firing_severity === null || last_trigger_ts === null) throw new Error('only a firing rule recovers')
     const severity = firing_severity as Severity
-    Object.assign(this.said, { firing_severity: null, last_trigger_ts: null })
+    this.said.firing_severity = null
+    this.said.last_trigger_ts = null
     const id = this.#anomalyId(last_trigger_ts, severity)
     const about = { anomalyId: id, anomalyIds: [id], firstAnomalyTime: last_trigger_ts }
     const description = `${this.rule.metric} is well for ${this.#level(severity)?.recovery.window ?? 0} periods`

@@ -41,7 +41,7 @@ export class Discard extends TidemarkError {
 /**
  * Thrown by a handler: what it depends on is down, so no record of this partition can be handled now. The partition pauses
  * at once and tries one delivery at a time, at rising distances up to 10 s, until one succeeds. No attempt is spent, and the
- * record never becomes a dead letter for it.
+ * record never becomes a dead letter for it. Thrown by `reorder.onWatermark`, all partitions wait until that succeeds.
  *
  * @example
  * catch (error) { throw isConnectionLost(error) ? new Unavailable('the database is down', error) : error }

@@ -103,7 +103,8 @@ export interface ConsumerSettingsOptions<Topics extends readonly Topic[] = reado
   /**
    * Says what an error of the handler means, where the handler cannot throw `DeadLetter`, `Discard`, `Unavailable` or
    * `RetryLater` itself: `retryable` (the default for all errors), `fatal`, `unavailable` or `cancelled`; `undefined` leaves
-   * it to the default. Is not asked about what cannot be decoded.
+   * it to the default. Is not asked about what cannot be decoded. It is asked about what `reorder.onWatermark` throws too, which
+   * waits for what is `unavailable` and fails the consumer by anything else.
    */
   readonly classify?: ((error: unknown) => FailureClass | undefined) | undefined
   /**
