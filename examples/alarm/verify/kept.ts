@@ -1,13 +1,24 @@
 import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
 
+const Look = z.object({
+  kind: z.literal('look'),
+  lag: z.number().nullable(),
+  raiseAt: z.number(),
+  level: z.number(),
+})
+/** Of whoever watches the lag: what it saw (`null`: it could not), where level 1 begins, and the level that it told then. */
+export type Look = z.infer<typeof Look>
+
 /**
  * What somebody who stood by saw, a JSON object a line: a receiver of notices (`effect`: it was told nothing by that id before;
- * `visible`: the alert's version stood in the database when the notice came), and who ended processes, or killed them.
+ * `visible`: the alert's version stood in the database when the notice came), who ended processes, or killed them, and who
+ * watched the lag.
  */
 const Entry = z.union([
   z.object({ kind: z.literal('notice'), notice_id: z.string(), effect: z.boolean(), visible: z.boolean() }),
   z.object({ kind: z.literal('death'), service: z.string() }),
+  Look,
   z.object({ kind: z.literal('exit'), service: z.string(), code: z.number().nullable(), ms: z.number() }),
 ])
 export type Journal = readonly z.infer<typeof Entry>[]

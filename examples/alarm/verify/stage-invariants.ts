@@ -6,6 +6,7 @@ import type { RawEvent } from '../topics.js'
 import { triggeredIds } from './alert-invariants.js'
 import { readBy, type Evidence, type Kept } from './evidence.js'
 import { repeated, without, type Invariant } from './invariant.js'
+import { raisedInTime } from './raised-in-time.js'
 
 const pointOf = (event: RawEvent): string => `${seriesOf(event)} ${event.timestamp}`
 
@@ -229,11 +230,11 @@ export const stageInvariants: readonly Invariant[] = [
     number: 16,
     promise: 'whoever watches the lag raises in time',
     holds: 'always',
-    check: () => ({
-      looked: '',
-      wrong: [],
-      unseen: 'a watch leaves nothing here: test/kafka/lag.test.ts and degrade.test.ts',
-    }),
+    check: ({ journal }) => {
+      const finding = raisedInTime((journal ?? []).flatMap((entry) => (entry.kind === 'look' ? entry : [])))
+      const unseen = 'a watch leaves nothing here, and no journal has one that saw enough to raise: workload w7 has'
+      return finding.looked === '' ? { ...finding, unseen } : finding
+    },
   },
   {
     number: 17,

@@ -10,6 +10,9 @@ import { detect } from '../detect/detect.js'
 import { drained } from '../drained.js'
 import { storedPoints, type Stores } from '../stores.js'
 import { jsonTopics, rawEvents } from '../topics.js'
+import type { Finding } from '../verify/invariant.js'
+import type { Look } from '../verify/kept.js'
+import { raisedInTime } from '../verify/raised-in-time.js'
 import { backlogOf, calmPeriods, type Backlog } from './backlog.js'
 
 export interface CatchUpOptions {
@@ -27,6 +30,8 @@ export interface CatchUpOptions {
 export interface CaughtUp {
   /** As the watcher told them, each change once. */
   readonly levels: readonly Level[]
+  /** Whether whoever watched raised in time, while detect was down and its group had never committed. */
+  readonly raised: Finding
   readonly sent: number
   readonly shed: number
   readonly stored: number
@@ -95,7 +100,8 @@ export async function catchUp({ driver, stores, hosts, seed, backlog, ...options
     }
     const seconds = { toFill: (filledAt - startedAt) / 1_000, toLevel0: (clearedAt - filledAt) / 1_000 }
     const { sent, shed } = feed
-    return judge({ levels: watch.levels, sent, shed, seconds, ...(await found(stores, owed)) })
+    const { levels, looks } = watch
+    return judge({ levels, raised: raisedInTime(looks), sent, shed, seconds, ...(await found(stores, owed)) })
   } catch (error) {
     throw signal.aborted ? signal.reason : error
   } finally {
@@ -134,12 +140,18 @@ class Feed {
 
 /** Looks at the lag of detect again and again, and tells the level. */
 function watching(messaging: Messaging, backlog: number, lookEveryMs: number, signal: AbortSignal) {
-  const watcher = levelWatcher(messaging, {
-    monitor: lagMonitor(messaging, { groups: [{ group: 'detect', topics: [rawEvents.name] }] }),
-    topic: jsonTopics.control,
-    raiseAt: [Math.round(backlog / 5), Math.round((backlog * 2) / 5), backlog],
-  })
-  const seen = { level: 0 as Level, levels: [] as Level[], trouble: null as unknown }
+  const monitor = lagMonitor(messaging, { groups: [{ group: 'detect', topics: [rawEvents.name] }] })
+  const raiseAt = [Math.round(backlog / 5), Math.round((backlog * 2) / 5), backlog] as const
+  const seen = { level: 0 as Level, levels: [] as Level[], looks: [] as Look[], trouble: null as unknown }
+  let lag: number | null = null
+  const look = async () => {
+    lag = null
+    const groups = await monitor.look()
+    const [detecting] = groups
+    if (detecting?.unseen.length === 0) lag = detecting.lag
+    return groups
+  }
+  const watcher = levelWatcher(messaging, { monitor: { look }, topic: jsonTopics.control, raiseAt })
   const looking = async (): Promise<void> => {
     while (!signal.aborted) {
       // A look that fails is made up for by the next: a level lasts for several.
@@ -149,6 +161,7 @@ function watching(messaging: Messaging, backlog: number, lookEveryMs: number, si
       })
       if (level !== seen.level) seen.levels.push(level)
       seen.level = level
+      seen.looks.push({ kind: 'look', lag, raiseAt: raiseAt[0], level })
       await sleep(lookEveryMs)
     }
   }
@@ -183,8 +196,9 @@ async function found(stores: Stores, owed: ReadonlyMap<string, number>): Promise
 }
 
 function judge({ isEachOwed, ...all }: Omit<CaughtUp, 'holds'> & Found): CaughtUp {
-  const { levels, sent, shed, stored, fatal, openOthers } = all
-  const isRaised = levels.slice(0, 3).join() === '1,2,3' && levels.at(-1) === 0
+  const { levels, raised, sent, shed, stored, fatal, openOthers } = all
+  const isInTime = raised.looked !== '' && raised.wrong.length === 0
+  const isRaised = isInTime && levels.slice(0, 3).join() === '1,2,3' && levels.at(-1) === 0
   const isKept = isEachOwed && fatal.owed > 0 && fatal.ended === fatal.began && fatal.began === fatal.owed
   return { ...all, holds: isRaised && isKept && openOthers === 0 && shed > 0 && stored + shed === sent }
 }

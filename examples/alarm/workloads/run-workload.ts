@@ -99,9 +99,9 @@ async function w6({ brokers, db, rows, seed }: WorkloadOptions): Promise<Outcome
 async function w7({ brokers, db, hosts, seed, backlog }: WorkloadOptions): Promise<Outcome> {
   const driver = await openFreshDriver(brokers)
   const { holds, ...found } = await withStores((stores) => catchUp({ driver, stores, hosts, seed, backlog }), db)
-  const { levels, sent, shed, stored, seconds, fatal, openOthers } = found
+  const { levels, raised, sent, shed, stored, seconds, fatal, openOthers } = found
   const text = [
-    `levels 0, ${levels.join(', ')}`,
+    `levels 0, ${levels.join(', ')}; ${raised.looked}${raised.wrong.map((one) => `; ${one}`).join('')}`,
     `${sent} events, ${shed} shed, ${stored} judged; ${seconds.toFill.toFixed(0)} s until ${backlog} wait and the level is 3, ${seconds.toLevel0.toFixed(0)} s until it is 0`,
     `fatal: ${fatal.owed} times wrong, ${fatal.began} alerts, ${fatal.ended} recovered; of all others ${openOthers} have no end`,
   ]

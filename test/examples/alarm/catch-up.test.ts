@@ -10,6 +10,7 @@ it('a backlog raises the level step by step, nothing fatal is missed, all that b
   const { fatal, stored, shed, sent, levels } = found
   expect(levels.slice(0, 3)).toEqual([1, 2, 3])
   expect(levels.at(-1)).toBe(0)
+  expect(found.raised).toEqual({ looked: expect.stringMatching(/times a lag that raises$/) as string, wrong: [] })
   expect(fatal.owed).toBeGreaterThan(10)
   expect(fatal).toEqual({ owed: fatal.owed, began: fatal.owed, ended: fatal.owed })
   expect(found.openOthers).toBe(0)
