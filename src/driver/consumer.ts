@@ -78,7 +78,8 @@ export interface AssignedPartition extends TopicPartition {
   readonly partitionsAtFirst: number | null
   /**
    * Tells the log that offsets count in from any other one of that name; `null` when the driver cannot tell. Another one
-   * after a seek in a topic that was made anew meanwhile.
+   * after a seek in a topic that was made anew meanwhile. `onAssigned` is told what stands behind its last comma, as the id of
+   * the topic.
    */
   readonly log: string | null
   /**

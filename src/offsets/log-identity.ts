@@ -46,6 +46,16 @@ export function originOf(metadata: string | null, log: string | null): CommitOri
   return isFormer ? 'former-log' : 'elsewhere'
 }
 
+/**
+ * The id of its topic; `null` when nobody can tell.
+ *
+ * @param log as `identityText` gives it
+ */
+export function topicIdIn(log: string | null): string | null {
+  const [, topicId] = partsOf(log ?? '')
+  return topicId === '' ? null : topicId
+}
+
 /** A topic's id has no comma. */
 function partsOf(text: string): readonly [clusterId: string, topicId: string] {
   const at = text.lastIndexOf(',')

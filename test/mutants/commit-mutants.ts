@@ -43,6 +43,14 @@ export const commitMutants: readonly Mutant[] = [
     units: 'test/unit/consumer/hooks.test.ts',
   },
   {
+    name: 'onAssigned is not asked anew for a topic that was made anew',
+    file: 'src/consumer/lifecycle/partition-lifecycle.ts',
+    find: "isHeld || (reason === 'topic-made-anew' && this.#parts.hooks.asksOnAssigned)",
+    replace: 'isHeld',
+    why: 'the store of the user has the place of the former log: what it stores of the new one it stores again after a restart',
+    units: 'test/unit/consumer/hooks.test.ts',
+  },
+  {
     name: 'a late answer of onAssigned counts',
     file: 'src/consumer/lifecycle/user-hooks.ts',
     find: '        onLate: () => {\n          throw tooSlow(name, hookTimeoutMs)\n        },',

@@ -117,23 +117,26 @@ export class PartitionLifecycle implements ConsumerListener {
     if (owned === undefined) return
     const unsettledFrom = owned.tracker.committable
     const isHeld = owned.gate.isClosedBy('hook')
+    // What its user said of the former log is not said of this one.
+    const isAsked = isHeld || (reason === 'topic-made-anew' && this.#parts.hooks.asksOnAssigned)
     this.#parts.drains.abandon([owned], 'reset')
     const start = keptTo === null ? startAt(to) : belowCut(owned, keptTo, to)
-    const fresh = this.#parts.partitions.own(assigned, isHeld ? startAt(nowhere) : start)
+    const fresh = this.#parts.partitions.own(assigned, isAsked ? startAt(nowhere) : start)
     owned.successor = fresh
-    if (isHeld) {
-      // What its user says of the former log is not said of this one.
+    const { topic, partition } = assigned
+    const first = unsettledFrom < 0 ? from : Math.min(from, unsettledFrom)
+    const event = { kind: 'reset', topic, partition, from: first, to: start.position, reason } as const
+    if (isAsked) {
       this.#shareMarks()
       this.#hold([fresh])
+      if (!isHeld) this.#tell(event)
       return
     }
     if (start.position < to) this.#parts.driver().seek(assigned, start.position, 'read')
     this.#shareMarks()
     // Else the next process would go on from what the group had of the former log.
     if (this.#settings.group !== null) this.#parts.ledger.begins(fresh)
-    const { topic, partition } = assigned
-    const first = unsettledFrom < 0 ? from : Math.min(from, unsettledFrom)
-    this.#tell({ kind: 'reset', topic, partition, from: first, to: start.position, reason })
+    this.#tell(event)
   }
 
   /** What was fetched may be the only copy: it is handled first. */

@@ -1,6 +1,8 @@
+import type { AssignedPartition } from '../../driver/consumer.js'
 import { StateError, TidemarkError, TimeoutError } from '../../errors.js'
 import { isRecord } from '../../input/shapes.js'
 import { partitionKey, type TopicPartition } from '../../message/topic-partition.js'
+import { originOf, topicIdIn } from '../../offsets/log-identity.js'
 import { exponential } from '../../runtime/backoff.js'
 import { onAbort } from '../../runtime/on-abort.js'
 import type { Runtime } from '../../runtime/runtime.js'
@@ -110,7 +112,7 @@ export class UserHooks {
     const controller = new AbortController()
     onAbort(signal, () => controller.abort(signal.reason))
     const places = held.map(({ topic, partition, assigned }) => {
-      return { topic, partition, committed: assigned.committed?.offset ?? null }
+      return { topic, partition, committed: committedIn(assigned), topicId: topicIdIn(assigned.log) }
     })
     const answer = await this.#bounded('onAssigned', controller, (inTime) => onAssigned?.(places, { signal: inTime }))
     return startsIn(answer, held)
@@ -149,6 +151,11 @@ export class UserHooks {
 
 function placeOf({ topic, partition }: OwnedPartition): TopicPartition {
   return { topic, partition }
+}
+
+/** What was committed in a former log of the topic says nothing of this one. */
+function committedIn({ committed, log }: AssignedPartition): number | null {
+  return committed === null || originOf(committed.metadata, log) === 'former-log' ? null : committed.offset
 }
 
 /** Aborts when all of them are given up. */

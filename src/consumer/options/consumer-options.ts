@@ -12,10 +12,12 @@ import type { DrainReport } from '../../telemetry/drain-report.js'
 /** Messages of a topic; over a union of topics a union that `topic` tells apart. */
 export type MessageOf<T> = T extends Topic<infer Value, infer Name> ? Message<Value, Name> : never
 
-/** @param partitions with the offset that their group has committed, `null` when none */
-/** Says where partitions that became ours start; `committed` is the next offset of the group, `null` without one. */
+/**
+ * Says where partitions that became ours start. `committed` is the next offset of the group in the log of now, `null` without
+ * one. `topicId` tells a topic from one of its name that was deleted before, `null` where brokers do not say (Kafka before 2.8).
+ */
 export type OnAssigned = (
-  partitions: readonly (TopicPartition & { readonly committed: number | null })[],
+  partitions: readonly (TopicPartition & { readonly committed: number | null; readonly topicId: string | null })[],
   /** `signal` aborts when the answer no longer counts. */
   context: { readonly signal: AbortSignal },
 ) => StartingPlaces | void | Promise<StartingPlaces | void>
@@ -184,7 +186,8 @@ export interface ConsumerSettingsOptions<Topics extends readonly Topic[] = reado
    * Partitions are ours, and nothing of them is fetched before this has answered: where some of them start, as kept beside
    * what the handler writes; the others start where their group stands. While it takes more than `hookTimeoutMs`, throws, or
    * answers what is no place, its partitions are held, visibly, and it is asked again: none starts elsewhere. `start` waits
-   * for its first end. The answer counts in place of what the group had committed.
+   * for its first end. The answer counts in place of what the group had committed. It is asked again for a partition that
+   * goes on in another log because its topic was made anew.
    */
   readonly onAssigned?: OnAssigned | undefined
   /**

@@ -6,6 +6,7 @@ import type {
   DriverConsumer,
   KnownEnd,
   OffsetToCommit,
+  PositionReset,
 } from '../../../src/driver/consumer.js'
 import type { TidemarkError } from '../../../src/errors.js'
 import type { ReceivedRecord, RecordBatch } from '../../../src/message/record.js'
@@ -94,12 +95,12 @@ export class FakeDriver implements DriverConsumer {
   }
 
   /** It goes on at a lower offset, as after an unclean election. */
-  reset(former: AssignedPartition, to: number): AssignedPartition {
+  reset(former: AssignedPartition, to: number, reason: PositionReset['reason'] = 'out-of-range'): AssignedPartition {
     this.#epoch += 1
     const assigned = { ...former, epoch: this.#epoch, position: to, committed: null }
     this.#owned.set(partitionKey(former.topic, former.partition), assigned)
     const from = former.committed?.offset ?? former.position
-    this.listener.reset(former, assigned, { from, to, keptTo: null, reason: 'out-of-range' })
+    this.listener.reset(former, assigned, { from, to, keptTo: null, reason })
     return assigned
   }
 

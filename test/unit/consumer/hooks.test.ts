@@ -44,8 +44,10 @@ async function running(options: Options = {}) {
   )
   await world.consumer.start()
   const told = () => events.filter(({ kind }) => kind === 'hook-failed')
-  return { ...world, asked, handled, told }
+  return { ...world, asked, handled, events, told }
 }
+
+const record = (text: string) => ({ key: null, value: Buffer.from(text), headers: noHeaders, timestamp: 0 })
 
 const committed = (offset: number) => ({ committed: { offset, metadata: null } })
 
@@ -56,8 +58,8 @@ describe('onAssigned', () => {
     await driver.assign('t', 1, committed(60))
     await clock.advance(5_000)
     expect(asked.calls.map(({ places }) => places)).toEqual([
-      [{ topic: 't', partition: 0, committed: 50 }],
-      [{ topic: 't', partition: 1, committed: 60 }],
+      [{ topic: 't', partition: 0, committed: 50, topicId: null }],
+      [{ topic: 't', partition: 1, committed: 60, topicId: null }],
     ])
     expect(driver.calls).toEqual(['pause t-0', 'pause t-1'])
     expect(consumer.facts().partitions).toMatchObject([
@@ -158,6 +160,59 @@ describe('onAssigned', () => {
     await clock.advance(0)
     expect(consumer.position('t', 0)).toBe(33)
     expect(consumer.facts().partitions[0]?.pausedBy).toEqual([])
+  })
+
+  it.each([
+    ['topic-made-anew', 2],
+    ['log-cut', 1],
+  ] as const)('is asked again when its partition goes on in another log, and only then: %s', async (reason, times) => {
+    const { clock, driver, consumer, asked, events } = await running()
+    const assigned = await driver.assign('t', 0)
+    await clock.advance(0)
+    asked.answer([{ topic: 't', partition: 0, offset: 4 }])
+    await clock.advance(0)
+    driver.reset(assigned, 20, reason)
+    await clock.advance(0)
+    expect(asked.calls).toHaveLength(times)
+    expect(events.filter(({ kind }) => kind === 'reset')).toMatchObject([{ from: 0, to: 20, reason }])
+    asked.answer([{ topic: 't', partition: 0, offset: 3 }])
+    await clock.advance(0)
+    expect(consumer.position('t', 0)).toBe(times === 2 ? 3 : 20)
+  })
+
+  it('is told which topic it is, and nothing of what was committed before it was made anew', async () => {
+    const cluster = createMemoryCluster()
+    const messaging = createMessaging({ driver: memory({ cluster }), durability: 'off', logger: 'silent' })
+    const told: Parameters<OnAssigned>[0][] = []
+    const life = async () => {
+      const consumer = messaging.consumer({
+        group: 'g',
+        topics: [defineTopic({ name: 't', value: string() })],
+        onOutOfRange: 'earliest',
+        commit: 'each',
+        handle: () => undefined,
+        onAssigned: (partitions) => void told.push(partitions),
+      })
+      await consumer.start()
+      await consumer.caughtUp({ timeoutMs: 10_000 })
+      await consumer.stop()
+    }
+    const fill = () => cluster.appendTransaction('t', 0, [record('a'), record('b')], 'commit')
+    cluster.createTopic('t', { partitions: 1 })
+    fill()
+    for (let lives = 0; lives < 2; lives += 1) await life()
+    const [former] = cluster.committed('g')
+    cluster.deleteTopic('t')
+    cluster.createTopic('t', { partitions: 1 })
+    fill()
+    // It was on its way when the topic was deleted.
+    cluster.restoreCommit('g', former!)
+    await life()
+    await messaging.close()
+    const [first, second, third] = told.map(([place]) => place)
+    expect(first).toEqual({ topic: 't', partition: 0, committed: null, topicId: expect.stringMatching(/^[\w-]{22}$/) })
+    expect(second).toEqual({ ...first, committed: former?.offset })
+    expect(third).toEqual({ ...first, topicId: expect.not.stringMatching(`^${first?.topicId}$`) })
   })
 
   it('leaves what its user paused paused', async () => {

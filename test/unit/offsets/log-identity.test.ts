@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { encodeCommitMetadata, parseCommitMetadata } from '../../../src/offsets/commit-metadata.js'
 import { completedRangesText } from '../../../src/offsets/completed-ranges.js'
-import { identitySection, identityText, originOf } from '../../../src/offsets/log-identity.js'
+import { identitySection, identityText, originOf, topicIdIn } from '../../../src/offsets/log-identity.js'
 
 const log = identityText({ clusterId: 'lkc-1,eu', topicId: 'AAAAAAAAAAAAAAAAAAAAAQ' })
 const written = (by: string | null) => encodeCommitMetadata([identitySection(by)])
@@ -20,6 +20,12 @@ describe('the log that a commit names', () => {
     expect(originOf(written(before), before)).toBe('this-log')
     expect(originOf(written(before), log)).toBe('elsewhere')
     expect(originOf(written(log), before)).toBe('elsewhere')
+  })
+
+  it('names its topic, where brokers tell its id', () => {
+    expect(topicIdIn(log)).toBe('AAAAAAAAAAAAAAAAAAAAAQ')
+    expect(topicIdIn(identityText({ clusterId: 'lkc-1,eu', topicId: '' }))).toBeNull()
+    expect(topicIdIn(null)).toBeNull()
   })
 
   it('is not told by other kinds of clients, nor by damaged text', () => {
