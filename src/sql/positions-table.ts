@@ -2,6 +2,12 @@ import { sql, type RawBuilder } from 'kysely'
 import type { TopicPartition } from '../message/topic-partition.js'
 import { inPieces, type AnyKysely, type AnyTransaction, type Database } from './database.js'
 
+/** A partition that is claimed. */
+export interface ClaimedPartition extends TopicPartition {
+  readonly committed: number | null
+  readonly topicId?: string | null | undefined
+}
+
 /** What a row says of a partition. */
 export interface PositionRow extends TopicPartition {
   readonly epoch: number
@@ -21,6 +27,7 @@ const lockTimeoutMs = 8_000
  * | `written` | counts both ends of every transaction: one higher from its begin on, one more at its end |
  * | `next_offset` | all before it is in the database |
  * | `reached` | the furthest that the group had committed when the partition was taken |
+ * | `topic_id` | whose offsets these are: a topic that is made anew has another id; null while nobody has told |
  */
 export class PositionsTable {
   readonly #database: Database
@@ -31,27 +38,32 @@ export class PositionsTable {
     this.#group = group
   }
 
-  /** Raises the epochs of partitions, each named once. In one order for all, so that two who take many never lock each other out. */
-  async claim(
-    trx: AnyTransaction,
-    partitions: readonly (TopicPartition & { readonly committed: number | null })[],
-  ): Promise<readonly PositionRow[]> {
+  /**
+   * Raises the epochs of partitions, each named once. One whose topic was made anew begins at the beginning. In one order for
+   * all, so that two who take many never lock each other out.
+   */
+  async claim(trx: AnyTransaction, partitions: readonly ClaimedPartition[]): Promise<readonly PositionRow[]> {
     const table = this.#table
     const isMysql = this.#database.dialect === 'mysql'
     if (this.#database.dialect === 'postgres')
       await sql`set local lock_timeout = ${sql.lit(lockTimeoutMs)}`.execute(trx)
-    const [given, unlessNew] = isMysql
-      ? [sql`values(reached)`, sql`on duplicate key update`]
-      : [sql`excluded.reached`, sql`on conflict (grp, topic, part) do update set`]
+    const [given, givenId, unlessNew] = isMysql
+      ? [sql`values(reached)`, sql`values(topic_id)`, sql`on duplicate key update`]
+      : [sql`excluded.reached`, sql`excluded.topic_id`, sql`on conflict (grp, topic, part) do update set`]
     const pieces = inPieces([...partitions].sort(byPlace))
     for (const some of pieces) {
       const rows = some.map(
-        ({ topic, partition, committed }) => sql`(${this.#group}, ${topic}, ${partition}, 1, ${committed})`,
+        ({ topic, partition, committed, topicId = null }) =>
+          sql`(${this.#group}, ${topic}, ${partition}, 1, ${committed}, ${topicId})`,
       )
+      // MySQL assigns in this order, and looks at what is assigned already. What is not known differs from nothing.
       await sql`
-        insert into ${table} (grp, topic, part, epoch, reached) values ${sql.join(rows)} ${unlessNew}
+        insert into ${table} (grp, topic, part, epoch, reached, topic_id) values ${sql.join(rows)} ${unlessNew}
         epoch = ${table}.epoch + 1,
-        reached = case when ${table}.reached > ${given} then ${table}.reached else ${given} end`.execute(trx)
+        next_offset = case when ${table}.topic_id <> ${givenId} then 0 else ${table}.next_offset end,
+        reached = case when ${table}.topic_id <> ${givenId} then ${given}
+          when ${table}.reached > ${given} then ${table}.reached else ${given} end,
+        topic_id = coalesce(${givenId}, ${table}.topic_id)`.execute(trx)
     }
     const claimed: PositionRow[] = []
     for (const some of pieces) {
@@ -113,7 +125,7 @@ export class PositionsTable {
 
   async forget(db: AnyKysely, topic: string): Promise<void> {
     await sql`
-      update ${this.#table} set next_offset = null, reached = null, epoch = epoch + 1
+      update ${this.#table} set next_offset = null, reached = null, topic_id = null, epoch = epoch + 1
       where grp = ${this.#group} and topic = ${topic}`.execute(db)
   }
 

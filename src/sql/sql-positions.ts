@@ -22,14 +22,20 @@ export interface SqlPositionsOptions extends SqlOptions {
 export interface ComingPartition extends TopicPartition {
   /** Next offset of the group, as Kafka has it; `null` without one. */
   readonly committed: number | null
+  /** The id that brokers give its topic; `null`, or missing, where nobody tells: nothing is compared then. */
+  readonly topicId?: string | null | undefined
 }
 
 /** A partition that was taken, and how far the database has it. */
 export interface TakenPartition extends TopicPartition {
-  /** The next offset: all before it is in the database. `null` when no transaction has said so yet. */
+  /**
+   * The next offset: all before it is in the database. `null` when no transaction has said so yet; 0 when the topic was made
+   * anew since: the database has nothing of it.
+   */
   readonly position: number | null
   /**
-   * The furthest that the group had committed whenever the partition was taken; `null` when it came without a commit now.
+   * The furthest that the group had committed whenever the partition was taken, in the topic of now; `null` when it came
+   * without a commit now.
    * What handlers sent for records before it was sent, also where the database is behind it and they are read again.
    */
   readonly reached: number | null
@@ -49,7 +55,8 @@ export interface SqlPositions<Tables> {
   readonly onAssigned: (partitions: readonly ComingPartition[], context?: TakeContext) => Promise<StartingPlaces>
   /**
    * Makes this process the one writer of partitions that come: whoever took them before is refused from now on. Resolves to
-   * what the database has of each, in their order. A call whose `signal` is aborted before it commits takes nothing.
+   * what the database has of each, in their order. A topic that was made anew since, as its id tells, is one of which it has
+   * nothing. A call whose `signal` is aborted before it commits takes nothing.
    */
   take(partitions: readonly ComingPartition[], context?: TakeContext): Promise<readonly TakenPartition[]>
   /**
@@ -77,8 +84,8 @@ export interface SqlPositions<Tables> {
     work: (trx: Transaction<Tables>) => Promise<Result>,
   ): Promise<Result>
   /**
-   * For a topic that was made anew: its offsets mean other records. The group has no positions of it any more, and whoever
-   * took its partitions is refused until they are taken again. Stop the consumers before.
+   * The group has no positions of the topic any more, and whoever took its partitions is refused until they are taken again:
+   * to read it from elsewhere, or where a topic was made anew and brokers tell no ids. Stop the consumers before.
    */
   forget(topic: string): Promise<void>
 }

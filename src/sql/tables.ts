@@ -83,6 +83,13 @@ export function outboxTablesSql(dialect: SqlDialect, options: Pick<SqlOptions, '
   }
 }
 
+/** Kafka prints 22 characters. */
+const topicIdTypes: Readonly<Record<SqlDialect, string>> = {
+  sqlite: 'text',
+  mysql: 'varchar(64) character set ascii collate ascii_bin',
+  postgres: 'varchar(64) collate "C"',
+}
+
 /**
  * The statement that makes the table of positions, for a migration of yours; `createPositionsTable` runs it. It may run again.
  *
@@ -91,7 +98,8 @@ export function outboxTablesSql(dialect: SqlDialect, options: Pick<SqlOptions, '
 export function positionsTableSql(dialect: SqlDialect, options: Pick<SqlOptions, 'prefix'> = {}): string[] {
   const table = `${namedBy('positionsTableSql', dialect, options)}positions`
   const place =
-    'epoch bigint not null, written bigint not null default 0, next_offset bigint, reached bigint, primary key (grp, topic, part)'
+    'epoch bigint not null, written bigint not null default 0, next_offset bigint, reached bigint, ' +
+    `topic_id ${topicIdTypes[dialect]}, primary key (grp, topic, part)`
   switch (dialect) {
     case 'sqlite':
       return [

@@ -1,5 +1,8 @@
+import { join } from 'node:path'
 import { logLevel } from 'kafkajs'
+import { Kysely, sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { wasmSqliteDialect } from '../../examples/alarm/store/wasm-sqlite-dialect.js'
 import {
   createMessaging,
   defineTopic,
@@ -10,8 +13,10 @@ import {
   type TidemarkError,
 } from '../../src/index.js'
 import { kafkajs } from '../../src/kafkajs.js'
+import { createPositionsTable, sqlPositions } from '../../src/sql.js'
 import { copyCommits } from '../support/java-client.js'
 import { startCluster, type KafkaCluster } from '../support/kafka-cluster.js'
+import { temporaryFolder } from '../support/temporary-folder.js'
 import { delay, until } from '../support/waiting.js'
 
 function messagingOver(brokers: readonly string[]): Messaging {
@@ -116,6 +121,42 @@ describe('a topic that is deleted and made anew', () => {
     await until('the new records', () => reader.handled.length >= 30)
     expect(reader.handled).toEqual(numbered('new', 30))
     await reader.close()
+  })
+
+  it('while its consumer with positions in a database is away, and longer by then, is stored from its beginning, each record once', async () => {
+    const name = 'positions'
+    const db = new Kysely<{ stored: { what: string } }>({
+      dialect: wasmSqliteDialect(join(temporaryFolder('positions'), 'test.db')),
+    })
+    onTestFinished(() => db.destroy())
+    await createPositionsTable(db)
+    await sql`create table stored (what text)`.execute(db)
+    const storesAll = async (expected: readonly string[]) => {
+      const messaging = messagingOver(cluster.brokers)
+      const positions = sqlPositions(db, { group: name })
+      const consumer = messaging.consumer({
+        group: name,
+        topics: [defineTopic({ name, value: string() })],
+        onAssigned: positions.onAssigned,
+        handle: (message, context) =>
+          positions.transaction(context, message, message.offset + 1, async (trx) => {
+            await trx.insertInto('stored').values({ what: message.value }).execute()
+          }),
+      })
+      await consumer.start()
+      await consumer.caughtUp({ timeoutMs: 30_000 })
+      await messaging.close()
+      const stored = await db.selectFrom('stored').select('what').execute()
+      expect(stored.map(({ what }) => what)).toEqual(expected)
+    }
+    await cluster.createTopic(name)
+    await write(cluster, name, 'old', 20)
+    const old = numbered('old', 20)
+    await storesAll(old)
+    await makeAnew(name)
+    for (let lives = 0; lives < 2; lives += 1) await storesAll([...old, ...numbered('new', 30)])
+    await write(cluster, name, 'more', 3)
+    await storesAll([...old, ...numbered('new', 30), ...numbered('more', 3)])
   })
 
   it('under onOutOfRange stop stops its partition, and nothing of the new log is passed over', async () => {

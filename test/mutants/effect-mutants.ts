@@ -115,6 +115,14 @@ export const effectMutants: readonly Mutant[] = [
     units: positions,
   },
   {
+    name: 'the position of a former topic counts in the new one',
+    file: 'src/sql/positions-table.ts',
+    find: '<> ${givenId} then 0 else',
+    replace: '<> ${givenId} then ${table}.next_offset else',
+    why: 'a topic that was made anew while its reader was away is longer by now: its first records are passed over',
+    units: positions,
+  },
+  {
     name: 'positions are written for a partition that was taken away and came back',
     file: 'src/sql/partition-writer.ts',
     find: "    signal.throwIfAborted()\n    course.phase = 'committing'",

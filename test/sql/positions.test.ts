@@ -137,6 +137,25 @@ describe.each(kinds.filter((kind) => kind !== 'sqlite'))('writers of a partition
     expect(await effects()).toHaveLength(1)
   })
 
+  it('begin at the beginning of a topic that was made anew, and are kept where nobody tells its id', async () => {
+    const positions = sqlPositions(db, { group: 'anew' })
+    const both = (topicId: string | null) =>
+      [0, 1].map((partition) => ({ topic: 'orders', partition, committed: 9, topicId }))
+    await positions.take(both(null))
+    await positions.transaction(call, of, 7, write('a'))
+    for (const id of ['AAAAAAAAAAAAAAAAAAAAaA', null])
+      expect(await positions.take(both(id))).toMatchObject([{ position: 7 }, { position: null }])
+    const anew = both('aAAAAAAAAAAAAAAAAAAAaA').map((one) => ({ ...one, committed: 2 }))
+    for (let times = 0; times < 2; times += 1)
+      expect(await positions.take(anew)).toMatchObject([
+        { position: 0, reached: 2 },
+        { position: 0, reached: 2 },
+      ])
+    await positions.transaction(call, of, 3, write('b'))
+    expect(await positions.take(anew)).toMatchObject([{ position: 3 }, { position: 0 }])
+    expect(await effects()).toEqual(['a', 'b'])
+  })
+
   it('have groups told apart by every letter, offsets beyond 32 bits, and Unavailable while it is away', async () => {
     const positions = sqlPositions(db, { group: 'grüße' })
     await positions.take(coming(2 ** 40))

@@ -74,7 +74,7 @@ export function detect({ messaging, store, profile = 'cp', ...options }: DetectO
   /**
    * A database knows a partition's series up to where it judged them: reading starts there, whatever was committed. It is ahead
    * after a death between its transaction and the commit: records come again, and say what they said. It is behind where
-   * another one had the partition meanwhile, or it was lost: it reads what it missed, and sends nothing of that.
+   * another one had the partition meanwhile, it was lost, or the topic made anew: it reads what it missed, and sends what was not.
    */
   const whereToStart: OnAssigned = async (partitions, context) => {
     const logStarts = await messaging.admin.listOffsets(partitions, 'earliest')

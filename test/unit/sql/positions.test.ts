@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { CamelCasePlugin, Kysely, sql } from 'kysely'
-import { createMessaging, defineTopic, string } from 'tidemark'
-import { memory } from 'tidemark/memory'
+import { createMessaging, defineTopic, string, type ConsumerSettingsOptions, type Messaging } from 'tidemark'
+import { createMemoryCluster, memory } from 'tidemark/memory'
 import { createPositionsTable, FencedWriter, sqlPositions } from 'tidemark/sql'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { wasmSqliteDialect } from '../../../examples/alarm/store/wasm-sqlite-dialect.js'
@@ -34,7 +34,7 @@ const write = (what: string) => async (trx: Kysely<Tables>) => {
 }
 const of = { topic: 'orders', partition: 0 }
 const call = { signal: new AbortController().signal }
-const coming = (committed: number | null = null) => [{ ...of, committed }]
+const coming = (committed: number | null = null, topicId: string | null = null) => [{ ...of, committed, topicId }]
 const taker = async (committed: number | null = null, options = {}) => {
   const positions = sqlPositions(db, { group: 'g', ...options })
   await positions.take(coming(committed))
@@ -137,15 +137,44 @@ describe('positions', () => {
       expect(await positions.take(coming(committed))).toEqual([{ ...of, position: null, reached }])
   })
 
-  it('forget a topic that was made anew, and refuse who took it before', async () => {
+  it('begin at the beginning of a topic that was made anew, and are kept where nobody tells its id', async () => {
+    const positions = await taker(8)
+    await positions.transaction(call, of, 7, write('a'))
+    const take = async (...given: readonly [committed: number | null, topicId: string | null]) => {
+      const [{ position, reached } = {}] = await positions.take(coming(...given))
+      return { position, reached }
+    }
+    expect(await take(8, 'one')).toEqual({ position: 7, reached: 8 })
+    expect(await take(8, null)).toEqual({ position: 7, reached: 8 })
+    expect(await take(2, 'two')).toEqual({ position: 0, reached: 2 })
+    await positions.transaction(call, of, 3, write('b'))
+    expect(await take(1, 'two')).toEqual({ position: 3, reached: 2 })
+    expect(await positions.onAssigned(coming(null, 'three'))).toEqual([{ ...of, offset: 0 }])
+    expect(await take(null, 'three')).toEqual({ position: 0, reached: null })
+  })
+
+  it('of a topic that was made anew are not the business of its other partitions, nor of a call that came to nothing', async () => {
+    const positions = sqlPositions(db, { group: 'g' })
+    const both = (topicId: string) => [0, 1].map((partition) => ({ ...of, partition, committed: null, topicId }))
+    await positions.take(both('one'))
+    for (const one of both('one')) await positions.transaction(call, one, 5, write('a'))
+    const over = AbortSignal.abort(new Error('over'))
+    await expect(positions.take(both('two'), { signal: over })).rejects.toThrow('over')
+    await positions.take(both('two').slice(1))
+    expect(await positions.take(both('two'))).toMatchObject([{ position: 0 }, { position: 0 }])
+    expect(await positions.take(both('two').slice(0, 1))).toMatchObject([{ position: 0 }])
+  })
+
+  it('forget a topic, so that it is read from where its group stands, and refuse who took it before', async () => {
     const positions = await taker(8)
     await positions.transaction(call, of, 7, write('a'))
     const other = { topic: 'lines', partition: 0, committed: null }
     await positions.take([other])
     await positions.transaction(call, other, 3, write('b'))
+    await positions.take(coming(null, 'one'))
     await positions.forget('orders')
     await expect(positions.transaction(call, of, 8, write('c'))).rejects.toThrow(FencedWriter)
-    expect(await positions.take([...coming(), other])).toMatchObject([
+    expect(await positions.take([...coming(null, 'two'), other])).toMatchObject([
       { position: null, reached: null },
       { position: 3 },
     ])
@@ -186,25 +215,30 @@ describe('positions', () => {
 
 describe('a consumer with positions', () => {
   const topic = defineTopic({ name: 'orders', value: string(), partitions: 1 })
+  const storing = (messaging: Messaging, options: Pick<ConsumerSettingsOptions, 'onOutOfRange'> = {}) => {
+    const positions = sqlPositions(db, { group: 'g' })
+    return messaging.consumer({
+      group: 'g',
+      topics: [topic],
+      metadataMaxAgeMs: 500,
+      ...options,
+      onAssigned: positions.onAssigned,
+      handleBatch: async (batch, context) => {
+        const last = batch.at(-1)
+        if (!last) return
+        await positions.transaction(context, last, last.offset + 1, async (trx) => {
+          for (const { value } of batch) await write(value)(trx)
+        })
+      },
+    })
+  }
 
   it('has each record once, also when the commit to Kafka was lost, and goes on when it is given the partition back', async () => {
     const driver = memory()
     const life = async (isCommitLost: boolean) => {
       const messaging = createMessaging({ driver, durability: 'off', logger: 'silent' })
       await messaging.ensureTopics([topic])
-      const positions = sqlPositions(db, { group: 'g' })
-      const consumer = messaging.consumer({
-        group: 'g',
-        topics: [topic],
-        onAssigned: positions.onAssigned,
-        handleBatch: async (batch, context) => {
-          const last = batch.at(-1)
-          if (!last) return
-          await positions.transaction(context, last, last.offset + 1, async (trx) => {
-            for (const { value } of batch) await write(value)(trx)
-          })
-        },
-      })
+      const consumer = storing(messaging)
       for (let n = 0; n < 20; n += 1) await messaging.producer().send(topic, `${sent++}`)
       await consumer.start()
       await consumer.caughtUp({ timeoutMs: 10_000 })
@@ -220,6 +254,42 @@ describe('a consumer with positions', () => {
     await life(true)
     await life(false)
     expect(await effects()).toEqual(Array.from({ length: 60 }, (_, n) => `${n}`))
+  })
+
+  it.each([
+    ['away', 'earliest'],
+    ['away', 'stop'],
+    ['running', 'earliest'],
+  ] as const)('has each record once when its topic is made anew with a longer log: %s, %s', async (when, policy) => {
+    const cluster = createMemoryCluster()
+    const start = async () => {
+      const messaging = createMessaging({ driver: memory({ cluster }), durability: 'off', logger: 'silent' })
+      await storing(messaging, { onOutOfRange: policy }).start()
+      return messaging
+    }
+    const all: string[] = []
+    const send = async (prefix: string, count: number) => {
+      const messaging = createMessaging({ driver: memory({ cluster }), durability: 'off', logger: 'silent' })
+      for (let n = 0; n < count; n += 1) await messaging.producer().send(topic, `${prefix}-${n}`)
+      await messaging.close()
+      for (let n = 0; n < count; n += 1) all.push(`${prefix}-${n}`)
+    }
+    const storesAll = () => expect.poll(effects, { timeout: 10_000 }).toEqual(all)
+    cluster.createTopic('orders', { partitions: 1 })
+    await send('old', 12)
+    let messaging = await start()
+    await storesAll()
+    if (when === 'away') await messaging.close()
+    cluster.deleteTopic('orders')
+    cluster.createTopic('orders', { partitions: 1 })
+    await send('new', 35)
+    if (when === 'away') messaging = await start()
+    await storesAll()
+    await messaging.close()
+    await send('more', 5)
+    messaging = await start()
+    await storesAll()
+    await messaging.close()
   })
 
   it('whose partition another process took waits, spends no attempt and writes no dead letter', async () => {
