@@ -273,6 +273,17 @@ describe('the services on the in-process Kafka', () => {
 describe('detect in transactions', () => {
   /** The first anomalies of the machine are there. */
   const some = firstRows([sources[0]!], 2_400)
+  /** One life that judges all there is, with the database of the folder. */
+  const live = async (driver: ReturnType<typeof memory>, folder: string) => {
+    const store = await openStore(join(folder, 'detect.db'))
+    const messaging = createMessaging({ driver, clientId: 'detect', profile: 'transactional', logger: 'silent' })
+    const detecting = detect({ messaging, store, rules, noDataRules, profile: 'transactional' })
+    await detecting.start()
+    await until(() => detecting.lag() === 0)
+    await messaging.close()
+    await store.close()
+    return detecting.counts()
+  }
 
   it('says each event once, however often it is taken over and its transactions are lost', async () => {
     const expected = await eventsWithoutFaults(freshFolder(), some)
@@ -336,22 +347,26 @@ describe('detect in transactions', () => {
   it('with a database of its own reads what it missed, and says nothing of that again', async () => {
     const driver = memory()
     const rows = await fillRawEvents(driver, freshFolder(), [sources[4]!])
-    const run = async (folder: string) => {
-      const store = await openStore(join(folder, 'detect.db'))
-      const messaging = createMessaging({ driver, clientId: 'detect', profile: 'transactional', logger: 'silent' })
-      const detecting = detect({ messaging, store, rules, noDataRules, profile: 'transactional' })
-      await detecting.start()
-      await until(() => detecting.lag() === 0)
-      await messaging.close()
-      await store.close()
-      return detecting.counts()
-    }
-    const first = await run(freshFolder())
+    const first = await live(driver, freshFolder())
     const events = await committedEvents(driver)
     expect(events).toHaveLength(16)
-    const second = await run(freshFolder())
+    const second = await live(driver, freshFolder())
     expect(second).toMatchObject({ accepted: rows - second.conflicts, sent: 0 })
     expect(second.accepted).toBe(first.accepted)
     expect(await committedEvents(driver)).toEqual(events)
+  })
+
+  it('with a database of its own reads all of a topic that was made anew while another had it, and says nothing of that again', async () => {
+    const driver = memory()
+    const folders = [freshFolder(), freshFolder()] as const
+    await fillRawEvents(driver, freshFolder(), [sources[2]!])
+    await live(driver, folders[0])
+    const admin = createMessaging({ driver, clientId: 'admin', logger: 'silent' })
+    await admin.admin.deleteTopics([rawEvents.name])
+    await admin.close()
+    await fillRawEvents(driver, freshFolder(), [sources[3]!])
+    const other = await live(driver, folders[1])
+    expect(other.sent).toBe(30)
+    expect(await live(driver, folders[0])).toMatchObject({ accepted: other.accepted, conflicts: 0, sent: 0 })
   })
 })
