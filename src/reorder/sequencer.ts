@@ -66,7 +66,7 @@ const oldEndMs = 10_000
  * | run      | its partition has left, and runs nothing       | nothing  |
  * | telling  | its callback has ended well                    | nothing, and the watermark is passed |
  * | telling  | what it needs is not available                 | telling: `watermark-calls.ts` says what comes of that |
- * | telling  | it was made in vain, and no partition is left  | nothing |
+ * | telling  | it was made in vain, and the order began anew  | nothing |
  * | telling  | it threw, or took too long                     | closed: the consumer fails |
  * | any      | the consumer has ended                         | closed   |
  */
@@ -116,7 +116,8 @@ class Sequencer implements Ordering, Turns {
     this.#gauges = new OrderGauges(this.buffer, options.late.policy, parts)
     this.#watch = new HeldWatch(this.buffer, parts)
     const first = () => this.#inflows.values().next().value?.partition ?? null
-    this.#calls = onWatermark === undefined ? null : new WatermarkCalls(onWatermark, parts, first)
+    const epoch = () => this.buffer.epoch
+    this.#calls = onWatermark === undefined ? null : new WatermarkCalls(onWatermark, parts, { first, epoch })
   }
 
   supplyOf(partition: OwnedPartition, inflow: Inflow): Supply {

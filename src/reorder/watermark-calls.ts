@@ -5,13 +5,20 @@ import { thrownName } from '../runtime/thrown.js'
 import { withinDeadline } from '../runtime/within-deadline.js'
 import type { OnWatermark } from './reorder-options.js'
 
-/** `unheard`: all partitions were given up before a call ended well, or the consumer has ended. */
+/** `unheard`: the order began anew before a call ended well, or the consumer has ended. */
 export type Told = 'told' | 'unheard' | TidemarkError
 
 interface Failure {
   /** It has not ended in time, and may run still. */
   readonly isLate: boolean
   readonly error: unknown
+}
+
+/** The order that watermarks are of. */
+interface Order {
+  /** One of those that wait for the calls. */
+  readonly first: () => OwnedPartition | null
+  readonly epoch: () => number
 }
 
 type Parts = Pick<OrderingParts, 'clock' | 'handlerTimeoutMs' | 'classOf' | 'outages'>
@@ -23,8 +30,7 @@ type Parts = Pick<OrderingParts, 'clock' | 'handlerTimeoutMs' | 'classOf' | 'out
  * |------------------------------------------------|------|
  * | ends well                                      | the watermark is told, and an outage that it was in is over |
  * | throws what is `unavailable`                   | one of the partitions is in outage, and nothing of any begins: its next probe is the same call again |
- * | waits, and that partition is given up, or stops | it is made at once; if it fails again another partition is in outage |
- * | waits, and there is no partition any more      | it is not made again: whoever has them next is told |
+ * | fails, or waits, and the order begins anew, as a partition comes, goes or stops | it is not made again, and its outage is forgotten: of what comes now not all up to then was handled. The watermark of the new order is told, by whoever has the partitions |
  * | waits, and the watermark goes on               | the same watermark is told, and then the next |
  * | waits, and the consumer ends                   | it is not made again |
  * | throws something else, at once or after a wait | the consumer fails |
@@ -33,23 +39,21 @@ type Parts = Pick<OrderingParts, 'clock' | 'handlerTimeoutMs' | 'classOf' | 'out
 export class WatermarkCalls {
   readonly #parts: Parts
   readonly #onWatermark: OnWatermark
-  /** One of those that wait for it. */
-  readonly #waiting: () => OwnedPartition | null
+  readonly #order: Order
 
-  constructor(onWatermark: OnWatermark, parts: Parts, waiting: () => OwnedPartition | null) {
+  constructor(onWatermark: OnWatermark, parts: Parts, order: Order) {
     this.#onWatermark = onWatermark
     this.#parts = parts
-    this.#waiting = waiting
+    this.#order = order
   }
 
   /** Never rejects. @param ends aborts when it is waited for no longer */
   async tell(watermark: number, epoch: number, ends: AbortController): Promise<Told> {
-    const { outages } = this.#parts
     let held: OwnedPartition | null = null
     for (;;) {
       const failure = await this.#call(watermark, epoch, ends.signal)
       if (failure === null) {
-        if (held !== null) outages.endedBy(held)
+        if (held !== null) this.#parts.outages.endedBy(held)
         return 'told'
       }
       if (ends.signal.aborted) return 'unheard'
@@ -57,11 +61,21 @@ export class WatermarkCalls {
         ends.abort(failure.error)
         return failed(failure.error)
       }
-      held = this.#waiting()
+      held = await this.#wait(epoch, failure.error, ends.signal)
       if (held === null) return 'unheard'
-      await outages.probed(held, failure.error)
-      if (ends.signal.aborted || this.#waiting() === null) return 'unheard'
     }
+  }
+
+  /** Until it is to be called again: by then the partition is in outage. `null`: it is not. */
+  async #wait(epoch: number, error: unknown, signal: AbortSignal): Promise<OwnedPartition | null> {
+    const { outages } = this.#parts
+    const isOver = () => signal.aborted || this.#order.epoch() !== epoch
+    const held = this.#order.first()
+    if (held === null) return null
+    if (!isOver()) await outages.probed(held, error)
+    if (!isOver()) return held
+    outages.forget(held)
+    return null
   }
 
   /** `null`: it ended well. */

@@ -165,7 +165,7 @@ export type ClientEvent =
   | (TopicPartition & {
       readonly kind: 'outage-ended'
       readonly cause: 'unavailable' | 'nothing-succeeds'
-      /** `left`: the partition is no longer read here, or not from there. */
+      /** `left`: the partition is no longer read here, not from there, or (of `onWatermark`) not in that order of event time. */
       readonly by: 'success' | 'left'
       readonly lastedMs: number
     })

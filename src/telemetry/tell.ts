@@ -133,7 +133,7 @@ const rules: { readonly [Kind in EventKind]: Rule<EventOf<Kind>> } = {
     message: ({ by }) =>
       by === 'success'
         ? 'something succeeds again; the partition goes on'
-        : 'a partition in an outage is no longer read here, or not from there',
+        : 'a partition in an outage is no longer read here, or not from there, or not in that order',
   },
   'decoding-held-up': {
     level: 'warn',

@@ -55,6 +55,7 @@ const likelyMs = 2_000
  * | in outage   | a probe ends without being handled (discarded, a dead letter) | in outage: it said nothing, and another starts at once |
  * | in outage   | nothing succeeded for `decideAfterMs`                  | in outage: one record goes on down the ladder |
  * | well        | what is no record's, as `onWatermark`, finds that what it needs is not there | in outage: that is its probe, and says when it ends |
+ * | in outage   | what is no record's is not to be done any more          | well: nobody knows |
  * | any         | it is given up, sought, or stops                       | forgotten |
  *
  * In outage nothing starts by itself. A probe lets one delivery start: what failed and what has not begun take turns. No
@@ -88,6 +89,15 @@ export class Outages {
   endedBy(partition: OwnedPartition): void {
     const outage = this.#outages.get(partition)
     if (outage !== undefined) this.#end(partition, outage)
+  }
+
+  /** What the partition waited for is not to be done any more: nobody knows whether it is there again. */
+  forget(partition: OwnedPartition): void {
+    const outage = this.#outages.get(partition)
+    if (outage === undefined) return
+    this.#outages.delete(partition)
+    partition.gate.lift('outage')
+    this.#ended(partition, outage, 'left')
   }
 
   /** Else an outage is what a handler says is one, and what it throws beside that is none. */

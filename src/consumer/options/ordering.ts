@@ -22,7 +22,7 @@ export interface OrderingParts {
   readonly handlerTimeoutMs: number
   /** What what was thrown is for the consumer. Never throws. */
   readonly classOf: (thrown: unknown) => FailureClass
-  readonly outages: Pick<Outages, 'probed' | 'endedBy'>
+  readonly outages: Pick<Outages, 'probed' | 'endedBy' | 'forget'>
   readonly endOf: (partition: TopicPartition) => KnownEnd | null
   /** Brokers say that the topic, which was there, is there no more. */
   readonly isDeleted: (topic: string) => boolean

@@ -19,11 +19,14 @@ async function world(failure: (at: number, signal: AbortSignal) => unknown, part
   const calls: Call[] = []
   const handled: string[] = []
   const events: ClientEvent[] = []
+  /** What was handled and told, in order. */
+  const done: string[] = []
   const onWatermark: OnWatermark = async (watermark, { signal }) => {
     const at = all.clock.now() - startedAt
     calls.push({ watermark, at })
     const error = await failure(at, signal)
     if (error !== undefined) throw error as Error
+    done.push(`told ${watermark}`)
   }
   const ordering = orderedBy({
     watermark: boundedOutOfOrderness(9).withFutureGuard(false).withIdleness({ maxIdleMs: Infinity }),
@@ -38,7 +41,13 @@ async function world(failure: (at: number, signal: AbortSignal) => unknown, part
     onWatermark,
   })
   const all = setUp(
-    { handle: ({ partition, offset }) => void handled.push(`${partition}@${offset}`), ...options },
+    {
+      handle: ({ partition, offset }) => {
+        handled.push(`${partition}@${offset}`)
+        done.push(`${partition}@${offset}`)
+      },
+      ...options,
+    },
     { ordering, onEvent: (event) => void events.push(event) },
   )
   const { clock, driver, consumer } = all
@@ -56,7 +65,7 @@ async function world(failure: (at: number, signal: AbortSignal) => unknown, part
     )
   const assigned = await Promise.all(Array.from({ length: partitions }, (_, partition) => take(partition)))
   const told = () => events.filter(({ kind }) => kind.startsWith('outage'))
-  return { ...all, calls, handled, assigned, take, write, told, end: () => clock.runUntil(consumer.stop()) }
+  return { ...all, calls, handled, done, assigned, take, write, told, end: () => clock.runUntil(consumer.stop()) }
 }
 
 /** The database is down for so long. */
@@ -186,6 +195,39 @@ describe('onWatermark that finds what it needs not available', () => {
     await take(1)
     await clock.advance(1_000)
     expect([calls.length - before, calls.at(-1)?.watermark, failures]).toEqual([1, 290, []])
+    await end()
+  })
+})
+
+describe('onWatermark that waits', () => {
+  it('is not told again of an order that is over: what a partition that came has of that time is handled first', async () => {
+    const { clock, calls, done, take, told, failures, end } = await world(downFor(30_000))
+    await clock.advance(10_000)
+    await take(1)
+    const joinedAt = calls.length
+    await clock.advance(90_000)
+    expect(done).toEqual(['0@0', '0@1', '1@0', '1@1', 'told 290'])
+    expect([calls.length > joinedAt, failures]).toEqual([true, []])
+    expect(
+      told()
+        .map(({ kind }) => kind)
+        .at(-1),
+    ).toBe('outage-ended')
+    await end()
+    await clock.advance(0)
+    expect(clock.pendingTimers).toBe(0)
+  })
+
+  it('keeps no partition in outage when the order goes on without it', async () => {
+    const { clock, driver, consumer, done, write, assigned, end } = await world(downFor(30_000))
+    await clock.advance(10_000)
+    const empty = await driver.assign('t', 1)
+    await clock.advance(60_000)
+    expect(consumer.facts().partitions.map(({ pausedBy }) => pausedBy)).toEqual([[], []])
+    write(empty, [400], 0)
+    write(assigned[0]!, [400], 3)
+    await clock.advance(60_000)
+    expect(done.filter((one) => one.startsWith('0'))).toEqual(['0@0', '0@1', '0@2'])
     await end()
   })
 })
