@@ -1,6 +1,6 @@
 import type { Insertable, Updateable } from 'kysely'
 import { alertId } from '../ids.js'
-import { is, locked } from '../store/queries.js'
+import { insertAll, is, locked } from '../store/queries.js'
 import type { AlertRow, Schema } from '../store/schema.js'
 import type { Tx } from '../store/store.js'
 import { AlertStatus, type AlertEvent } from '../topics.js'
@@ -42,7 +42,7 @@ export class Alerts {
     const fresh = names.flatMap((alert_key) =>
       found.has(alert_key) ? [] : [{ alert_key, generation: 0, current_alert_id: null, last_end_time: null }],
     )
-    if (fresh.length > 0) await tx.insertInto('alert_series').values(fresh).execute()
+    await insertAll(tx, 'alert_series', fresh)
     const current = known.flatMap(({ current_alert_id }) => current_alert_id ?? [])
     const open = new Map((await readAlerts(tx, current)).map((row) => [row.alert_key, row]))
     return new Alerts([...known, ...fresh].map((key) => ({ ...key, open: open.get(key.alert_key) ?? null })))
@@ -91,14 +91,11 @@ export class Alerts {
     const ids = [...this.#changed].map((row) => row.alert_id)
     // Delete and insert: the one upsert that SQLite, MySQL and PostgreSQL all understand.
     await tx.deleteFrom('alert').where('alert_id', 'in', ids).execute()
-    await tx
-      .insertInto('alert')
-      .values([...this.#changed])
-      .execute()
+    await insertAll(tx, 'alert', [...this.#changed])
     for (const { alert_key, open: _, ...series } of this.#moved)
       // Never deleted: who waits for its lock would find no row, and take the key for a new one.
       await tx.updateTable('alert_series').set(series).where(is({ alert_key })).execute()
-    await tx.insertInto('alert_log').values(this.#lines).execute()
+    await insertAll(tx, 'alert_log', this.#lines)
     await tell(tx, this.#statuses)
   }
 }

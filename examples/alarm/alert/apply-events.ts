@@ -1,4 +1,4 @@
-import { is } from '../store/queries.js'
+import { insertAll, is } from '../store/queries.js'
 import type { AlertRow, Schema } from '../store/schema.js'
 import type { Tx } from '../store/store.js'
 import type { AlertEvent } from '../topics.js'
@@ -84,5 +84,5 @@ export async function note(tx: Tx, noted: readonly Schema['event_inbox'][]): Pro
   const before = tx.deleteFrom('event_inbox').where(is({ consumer, outcome: 'dead-letter' }))
   const ids = noted.map(({ event_id }) => event_id)
   await before.where('event_id', 'in', ids).execute()
-  await tx.insertInto('event_inbox').values(noted).execute()
+  await insertAll(tx, 'event_inbox', noted)
 }

@@ -72,6 +72,18 @@ describe('alerts in the database', () => {
     await pipeline.close()
   })
 
+  it('takes more events at once than a statement takes values, also where each ends an alert and begins another', async () => {
+    const pipeline = await openPipeline(freshFolder())
+    const all = (change: Partial<AlertEvent>) =>
+      Array.from({ length: 2_000 }, (_, n) => event({ alert_key: String(n).padStart(4, '0').padEnd(64, '0'), ...change }))
+    expect(new Set(await pipeline.apply(all({ severity: 3 })))).toEqual(new Set(['open']))
+    expect(new Set(await pipeline.apply(all({ severity: 1, time: 1_300 })))).toEqual(new Set(['escalate']))
+    const { db } = pipeline.alertStore
+    const open = await db.selectFrom('alert').select('alert_id').where('open_marker', '=', 1).execute()
+    expect([open.length, new Set(open.map(({ alert_id }) => alert_id.slice(-2)))]).toEqual([2_000, new Set(['.2'])])
+    await pipeline.close()
+  })
+
   it('leaves nothing of a batch when one event of it fails', async () => {
     const pipeline = await openPipeline(freshFolder())
     const broken = event({ alert_name: null as unknown as string, alert_key: 'b'.repeat(64) })
