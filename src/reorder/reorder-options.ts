@@ -65,7 +65,7 @@ export interface ReorderOptions {
   /**
    * For what is done at a time rather than at a record. Called again with the same watermark after a crash. Where it throws
    * `Unavailable`, or what `classify` calls so, it is called again until what is down is back, as a handler would be: nothing is
-   * handled meanwhile, and a stop, or the last partition that is given up, ends it. One that throws anything else, or takes
+   * handled meanwhile, and a stop, or a new `epoch`, which has a watermark of its own, ends it. One that throws anything else, or takes
    * longer than `handlerTimeoutMs`, fails the consumer: nothing is handled as if it had ended.
    */
   readonly onWatermark?: OnWatermark | undefined
