@@ -132,9 +132,25 @@ export const reorderMutants: readonly Mutant[] = [
   {
     name: 'an outage that onWatermark was in does not end with it',
     file: 'src/reorder/watermark-calls.ts',
-    find: '        if (held !== null) outages.endedBy(held)\n',
+    find: '        if (held !== null) this.#parts.outages.endedBy(held)\n',
     replace: '',
     why: 'one partition goes on at one record in ten seconds',
+    units: unavailable,
+  },
+  {
+    name: 'a watermark is told again of an order that is over',
+    file: 'src/reorder/watermark-calls.ts',
+    find: ' || this.#order.epoch() !== epoch',
+    replace: '',
+    why: 'what a partition that came has of that time is missing in what is told',
+    units: unavailable,
+  },
+  {
+    name: 'an outage of a call that is not made any more goes on',
+    file: 'src/reorder/watermark-calls.ts',
+    find: '    outages.forget(held)\n',
+    replace: '',
+    why: 'nothing of its partition is handled any more',
     units: unavailable,
   },
   {
