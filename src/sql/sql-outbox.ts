@@ -170,9 +170,10 @@ class Outbox implements SqlOutbox {
     const rows = records.map((record) => this.#rowOf(topic, record))
     // The number is drawn behind the lock, and the lock ends with the transaction: in a lane numbers rise as commits do.
     const plain = trx.withoutPlugins()
-    const lanes = new Set(rows.flatMap(({ lane }) => (lane === null ? [] : [lane])))
-    // Whoever adds many takes them in one order: two would wait for each other else.
-    for (const lane of [...lanes].sort()) await this.#lock(plain, lane)
+    await this.#lock(
+      plain,
+      rows.flatMap(({ lane }) => lane ?? []),
+    )
     for (const some of inPieces(rows, rowsPerInsert)) {
       await sql`
         insert into ${this.#table()} (lane, topic, record_key, value, headers, record_partition, record_time, size_bytes, added_at)
@@ -332,21 +333,22 @@ class Outbox implements SqlOutbox {
    * | PostgreSQL       | an advisory lock of the transaction | keys with the same 32 bits of their hash |
    * | MySQL, MariaDB   | a row made for it | about one key of 1,024 |
    */
-  async #lock(trx: AnyTransaction, lane: string): Promise<void> {
-    const hash = Buffer.from(lane, 'base64url').readInt32BE(0)
-    switch (this.#database.dialect) {
-      case 'sqlite':
-        return
-      case 'postgres':
-        await sql`select pg_advisory_xact_lock(${sql.lit(lockSpace)}, ${sql.lit(hash)})`.execute(trx)
-        return
-      case 'mysql': {
-        const row = (hash >>> 0) % mysqlLanes
-        const { rows } = await sql`
-          select lane from ${this.#table('_lanes')} where lane = ${sql.lit(row)} for update`.execute(trx)
-        if (rows.length === 0) throw noLease(`${this.#database.prefix}outbox_lanes`)
-      }
+  async #lock(trx: AnyTransaction, lanes: readonly string[]): Promise<void> {
+    const { dialect } = this.#database
+    if (dialect === 'sqlite') return
+    const hashes = lanes.map((lane) => Buffer.from(lane, 'base64url').readInt32BE(0))
+    const locks = new Set(dialect === 'mysql' ? hashes.map((hash) => (hash >>> 0) % mysqlLanes) : hashes)
+    // Whoever adds many takes them in one order: two would wait for each other else.
+    for (const lock of [...locks].sort((one, other) => one - other)) {
+      if (dialect === 'mysql') await this.#lockRow(trx, lock)
+      else await sql`select pg_advisory_xact_lock(${sql.lit(lockSpace)}, ${sql.lit(lock)})`.execute(trx)
     }
+  }
+
+  async #lockRow(trx: AnyTransaction, row: number): Promise<void> {
+    const { rows } = await sql`
+      select lane from ${this.#table('_lanes')} where lane = ${sql.lit(row)} for update`.execute(trx)
+    if (rows.length === 0) throw noLease(`${this.#database.prefix}outbox_lanes`)
   }
 
   get #now() {

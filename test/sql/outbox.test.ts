@@ -20,6 +20,29 @@ interface Fact {
 }
 
 describe.each(kinds)('an outbox on %s', (kind) => {
+  it('takes many records of many keys in transactions side by side, none of which is a deadlock of another', async () => {
+    const database = await startDatabase(kind)
+    const db = database.open()
+    try {
+      await createOutboxTables(db)
+      const [topic, outbox] = [ordersTopic('side-by-side'), sqlOutbox(db)]
+      const add = async (writer: number) => {
+        for (let round = 0; round < 25; round += 1) {
+          const records = Array.from({ length: 40 }, (_, n) => ({
+            value: 'order',
+            key: `k${(round * 40 + n) * 4 + writer}`,
+          }))
+          await db.transaction().execute((trx) => outbox.addMany(trx, topic, records))
+        }
+      }
+      await Promise.all([0, 1, 2, 3].map(add))
+      expect((await outbox.backlog()).rows).toBe(4_000)
+    } finally {
+      await db.destroy()
+      await database.stop()
+    }
+  })
+
   it('loses nothing, keeps the order of each key and repeats ids, with two relays, kills between send and mark, and a database that stops', async () => {
     const brokers = [...inject('kafkaBrokers')]
     const topic = ordersTopic(`outbox-${kind}-${process.pid}`)
