@@ -79,6 +79,24 @@ describe.each(kinds)('alerts in %s', (kind) => {
     expect(row).toMatchObject({ status: 'RECOVERED', is_ack: 1, version: 3 })
   })
 
+  it("begin side by side for different keys, whatever order those have, and no transaction is another one's deadlock", async () => {
+    const write = async (writer: number) => {
+      for (let round = 0; round < 25; round += 1) {
+        const events = Array.from({ length: 40 }, (_, n) => {
+          const serial = (round * 40 + n) * 3 + writer
+          const alert_key = String((serial * 7_919) % 99_991)
+            .padStart(6, '0')
+            .padEnd(64, 'a')
+          return alertEventOf({ alert_key, event_id: `beside-${serial}` })
+        })
+        await store.db.transaction().execute((tx) => applyEvents(tx, tellBy(store), events))
+      }
+    }
+    await Promise.all([0, 1, 2].map(write))
+    const begun = store.db.selectFrom('event_inbox').select('outcome').where('event_id', 'like', 'beside-%')
+    expect((await begun.execute()).filter(({ outcome }) => outcome === 'open')).toHaveLength(3_000)
+  }, 60_000)
+
   // MariaDB tells a double by its first 15 digits or so: the point would be another when it comes again.
   it('find points to the last digit', async () => {
     const points = [92.27798059999999, 0.1 + 0.2, 5e-324, -1.7976931348623157e308].map((value, time) => ({

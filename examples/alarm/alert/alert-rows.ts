@@ -26,6 +26,7 @@ export class Alerts {
   /** Of which an alert began or ended. */
   readonly #moved = new Set<Key>()
   readonly #changed = new Set<AlertRow>()
+  readonly #begun = new Set<AlertRow>()
   readonly #lines: Insertable<Schema['alert_log']>[] = []
   readonly #statuses: AlertStatus[] = []
 
@@ -36,16 +37,17 @@ export class Alerts {
   /** A key's row is its lock. They are taken in the order of keys, so that two who change several do not lock each other out. */
   static async lock(tx: Tx, names: readonly string[]): Promise<Alerts> {
     if (names.length === 0) return new Alerts([])
-    const rows = tx.selectFrom('alert_series').selectAll().where('alert_key', 'in', names).orderBy('alert_key')
-    const known = await locked(tx, rows).execute()
-    const found = new Set(known.map((key) => key.alert_key))
+    const rows = tx.selectFrom('alert_series').where('alert_key', 'in', names)
+    // Not locked before they are there: MySQL would lock the gaps in which others begin theirs.
+    const found = new Set((await rows.select('alert_key').execute()).map((key) => key.alert_key))
     const fresh = names.flatMap((alert_key) =>
       found.has(alert_key) ? [] : [{ alert_key, generation: 0, current_alert_id: null, last_end_time: null }],
     )
     await insertAll(tx, 'alert_series', fresh)
-    const current = known.flatMap(({ current_alert_id }) => current_alert_id ?? [])
+    const keys = await locked(tx, rows.selectAll().orderBy('alert_key')).execute()
+    const current = keys.flatMap(({ current_alert_id }) => current_alert_id ?? [])
     const open = new Map((await readAlerts(tx, current)).map((row) => [row.alert_key, row]))
-    return new Alerts([...known, ...fresh].map((key) => ({ ...key, open: open.get(key.alert_key) ?? null })))
+    return new Alerts(keys.map((key) => ({ ...key, open: open.get(key.alert_key) ?? null })))
   }
 
   of(name: string): Key {
@@ -66,6 +68,7 @@ export class Alerts {
       ...{ dimensions: JSON.stringify(event.tags), extra: JSON.stringify(event.extra_info) },
     }
     this.#moved.add(Object.assign(key, { generation, current_alert_id: open.alert_id, open }))
+    this.#begun.add(open)
     this.change(open, {}, { op: 'CREATE', signal: 'abnormal', at: time, eventId: event.event_id })
     return open
   }
@@ -88,9 +91,9 @@ export class Alerts {
 
   async write(tx: Tx, tell: Tell): Promise<void> {
     if (this.#changed.size === 0) return
-    const ids = [...this.#changed].map((row) => row.alert_id)
-    // Delete and insert: the one upsert that SQLite, MySQL and PostgreSQL all understand.
-    await tx.deleteFrom('alert').where('alert_id', 'in', ids).execute()
+    const there = [...this.#changed].flatMap((row) => (this.#begun.has(row) ? [] : [row.alert_id]))
+    // Delete and insert: the one upsert that SQLite, MySQL and PostgreSQL all understand. What is not there MySQL locks too.
+    if (there.length > 0) await tx.deleteFrom('alert').where('alert_id', 'in', there).execute()
     await insertAll(tx, 'alert', [...this.#changed])
     for (const { alert_key, open: _, ...series } of this.#moved)
       // Never deleted: who waits for its lock would find no row, and take the key for a new one.

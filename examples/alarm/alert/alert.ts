@@ -56,7 +56,7 @@ export function alert({ messaging, store, topics = jsonTopics, ...options }: Ser
     isolation: 'read-committed',
     deadLetter: topics.alertsDeadLetters.name,
     fetch: { minBytes: 1_048_576 },
-    // Transactions that tell of many alerts side by side would lock each other out of the outbox.
+    // Transactions that tell of many alerts side by side would wait for each other at the outbox.
     concurrency: 1,
     onAssigned: async (partitions, context) => void (await positions.take(partitions, context)),
     handleBatch: handle,

@@ -36,7 +36,8 @@ export async function applyEvents(tx: Tx, tell: Tell, events: readonly AlertEven
     known.add(event.event_id)
   }
   await alerts.write(tx, tell)
-  await note(tx, noted)
+  const buried = inbox.flatMap(({ event_id, outcome }) => (outcome === 'dead-letter' ? [event_id] : []))
+  await note(tx, noted, buried)
   return fates
 }
 
@@ -78,11 +79,13 @@ function widened(open: AlertRow, event: AlertEvent): Partial<AlertRow> {
   }
 }
 
-/** Says in the inbox what became of events. */
-export async function note(tx: Tx, noted: readonly Schema['event_inbox'][]): Promise<void> {
-  if (noted.length === 0) return
+/** Says in the inbox what became of events. @param buried those that it has as dead letters */
+export async function note(
+  tx: Tx,
+  noted: readonly Schema['event_inbox'][],
+  buried: readonly string[] = noted.map(({ event_id }) => event_id),
+): Promise<void> {
   const before = tx.deleteFrom('event_inbox').where(is({ consumer, outcome: 'dead-letter' }))
-  const ids = noted.map(({ event_id }) => event_id)
-  await before.where('event_id', 'in', ids).execute()
+  if (buried.length > 0) await before.where('event_id', 'in', buried).execute()
   await insertAll(tx, 'event_inbox', noted)
 }

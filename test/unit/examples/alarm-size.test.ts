@@ -9,7 +9,7 @@ const folders = ['access', 'detect', 'alert', 'converge', 'notice', 'search', 's
 /** What belongs to the demo, and not to who copies a service. */
 const apart = ['page', 'verify', 'workloads', 'data']
 /** All lines, with those that are empty and comments. */
-const mostLines = 3_017
+const mostLines = 3_023
 
 /** The folders of services and store, and what their files import, for its types too, and what that imports. */
 function serviceFiles(): Set<string> {
