@@ -75,7 +75,9 @@ describe('alerts in the database', () => {
   it('takes more events at once than a statement takes values, also where each ends an alert and begins another', async () => {
     const pipeline = await openPipeline(freshFolder())
     const all = (change: Partial<AlertEvent>) =>
-      Array.from({ length: 2_000 }, (_, n) => event({ alert_key: String(n).padStart(4, '0').padEnd(64, '0'), ...change }))
+      Array.from({ length: 2_000 }, (_, n) =>
+        event({ alert_key: String(n).padStart(4, '0').padEnd(64, '0'), ...change }),
+      )
     expect(new Set(await pipeline.apply(all({ severity: 3 })))).toEqual(new Set(['open']))
     expect(new Set(await pipeline.apply(all({ severity: 1, time: 1_300 })))).toEqual(new Set(['escalate']))
     const { db } = pipeline.alertStore
