@@ -132,7 +132,7 @@ const rules: { readonly [Kind in EventKind]: Rule<EventOf<Kind>> } = {
     level: 'info',
     message: ({ by }) =>
       by === 'success'
-        ? 'something succeeds again; the partition goes on'
+        ? 'what failed succeeds again; the partition goes on'
         : 'a partition in an outage is no longer read here, or not from there, or not in that order',
   },
   'decoding-held-up': {
