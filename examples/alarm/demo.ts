@@ -11,7 +11,7 @@ import { watchRun, type Watched } from './page/watch-run.js'
 import { Progress } from './progress.js'
 import { formatReport, readReport } from './report.js'
 import { noDataRules, rules } from './rules.js'
-import { runPipeline, type PipelineCounts } from './run-pipeline.js'
+import { runPipeline, untold, type PipelineCounts } from './run-pipeline.js'
 import { firstRows, readSource, sources as allSources, type Source } from './sources.js'
 import { clear, closeAll, openAllStores, storedPoints, type Stores } from './stores.js'
 
@@ -135,8 +135,7 @@ async function run(
       signal: stop.signal,
       continues: true,
       logger: cluster ? 'silent' : undefined,
-      channels: { pager: async () => undefined },
-      perMinute: Infinity,
+      ...untold,
       onTrouble: (error) => {
         if (!cluster) print(`trying again: ${error instanceof Error ? error.message : String(error)}\n`)
       },

@@ -52,6 +52,9 @@ export interface PipelineOptions {
   readonly onRunning?: (pipeline: RunningPipeline) => void
 }
 
+/** For replays: months go by in seconds, and how often somebody is told in a minute says nothing of them. */
+export const untold = { channels: { pager: async (): Promise<void> => undefined }, perMinute: Infinity }
+
 /** Longer than a fetch waits for records, so a quiet service has looked at the log at least once. */
 const quietMs = 400
 

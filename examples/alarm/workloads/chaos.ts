@@ -1,6 +1,6 @@
 import { createMessaging } from 'tidemark'
 import { mortalCluster } from '../page/mortal-cluster.js'
-import { runPipeline, type RunningPipeline } from '../run-pipeline.js'
+import { runPipeline, untold, type RunningPipeline } from '../run-pipeline.js'
 import { readerNames, type ReaderName } from '../services.js'
 import { firstRows, sources } from '../sources.js'
 import type { Stores } from '../stores.js'
@@ -53,7 +53,7 @@ async function run(
   try {
     await runPipeline({
       ...{ driver: cluster.driverOf, stores, sources: firstRows(sources, rows), continues: true, logger: 'silent' },
-      ...{ channels: { pager: async () => undefined }, perMinute: Infinity },
+      ...untold,
       onRunning: (pipeline) => {
         killing = kill(pipeline)
       },

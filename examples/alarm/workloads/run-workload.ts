@@ -2,7 +2,7 @@ import type { Driver } from 'tidemark'
 import type { Arrival } from '../access/arrivals.js'
 import { formatReport, readReport } from '../report.js'
 import { noDataRules, rules, type NoDataRule, type Rule } from '../rules.js'
-import { runPipeline, type PipelineCounts, type PipelineOptions } from '../run-pipeline.js'
+import { runPipeline, untold, type PipelineCounts, type PipelineOptions } from '../run-pipeline.js'
 import { readArrivals, sources } from '../sources.js'
 import { storedPoints } from '../stores.js'
 import { formatVerdicts } from '../verify/verify.js'
@@ -35,9 +35,6 @@ export interface Outcome {
 export const workloads: Readonly<Record<string, (options: WorkloadOptions) => Promise<Outcome>>> = {
   ...{ w1, w2, w3, w4, w5, w6, w7 },
 }
-
-/** Months go by in seconds: who is told so many times a minute says nothing of them. */
-const untold = { channels: { pager: async () => undefined }, perMinute: Infinity }
 
 /** The reference figures, beside ours. */
 async function w1({ brokers, db }: WorkloadOptions): Promise<Outcome> {
