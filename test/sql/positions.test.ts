@@ -237,7 +237,7 @@ describe.each(kinds.filter((kind) => kind !== 'sqlite'))('transactions that %s e
 })
 
 describe.each(kinds.filter((kind) => kind !== 'sqlite'))('a commit to %s whose answer is lost', (kind) => {
-  it('has its effects once, and counts as done', async () => {
+  const openLosing = async () => {
     const database = await startDatabase(kind)
     const losses: CommitLoss[] = []
     const db = database.open((dialect) => losingCommits(dialect, losses))
@@ -245,6 +245,11 @@ describe.each(kinds.filter((kind) => kind !== 'sqlite'))('a commit to %s whose a
     await sql.raw('create table effects (record varchar(20) not null)').execute(db)
     const positions = sqlPositions(db, { group: 'g' })
     await positions.take(coming())
+    return { database, db, positions, losses }
+  }
+
+  it('has its effects once, and counts as done', async () => {
+    const { database, db, positions, losses } = await openLosing()
     const write = (next: number) =>
       positions.transaction(call, of, next, (trx) => sql`insert into effects values (${next})`.execute(trx))
     losses.push({ lost: 'answer', awayFor: 1 })
@@ -260,13 +265,7 @@ describe.each(kinds.filter((kind) => kind !== 'sqlite'))('a commit to %s whose a
   })
 
   it('never, holds up nobody once its call counts no more, and is there once', async () => {
-    const database = await startDatabase(kind)
-    const losses: CommitLoss[] = []
-    const db = database.open((dialect) => losingCommits(dialect, losses))
-    await createPositionsTable(db)
-    await sql.raw('create table effects (record varchar(20) not null)').execute(db)
-    const positions = sqlPositions(db, { group: 'g' })
-    await positions.take(coming())
+    const { database, db, positions, losses } = await openLosing()
     const write = (offset: number, { signal } = new AbortController()) =>
       positions.transaction({ signal }, { ...of, offset }, offset + 1, async (trx) => {
         await sql`insert into effects values (${offset})`.execute(trx)
